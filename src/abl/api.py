@@ -1,0 +1,140 @@
+"""The Python API: load a sweep, look at its plan, run it, print its table.
+
+sweep = abl.load("sweeps/threshold.yaml")
+result = abl.run(sweep)
+print(abl.table(result.outcome, format="md"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from abl.errors import InputError, Problem
+from abl.plan.outcome import Outcome
+from abl.plan.stage import Stage
+from abl.record.mlflow_writer import MlflowRecord
+from abl.record.store import Store
+from abl.report.tables import render
+from abl.results import outcome_named, styled_table
+from abl.runner.dispatch import Listener
+from abl.runner.engine import Executor
+from abl.session import LoadedSweep, SweepResult, run_sweep
+from abl.spec.read import read_sweep
+from abl.spec.smoke import smoked
+from abl.studies.base import study_of
+from abl.studies.workspace import Workspace
+
+Format = Literal["text", "md", "csv", "latex", "html"]
+ROOT = "mlruns"
+
+
+def store_at(root: str | Path = ROOT) -> Store:
+    """The store of an mlruns folder."""
+    return Store(Path(root).absolute() / "store")
+
+
+def load(
+    path: str | Path,
+    *,
+    data: Sequence[str | Path] = (),
+    root: str | Path = ROOT,
+    smoke: bool = False,
+) -> LoadedSweep:
+    """Reads and checks a sweep file.
+
+    Args:
+        path: The YAML file.
+        data: Folders that hold data sets by name, and that manifests and weights may lie in.
+        root: The mlruns folder: store and record.
+        smoke: Shrink it to a check that it runs.
+
+    Raises:
+        InputError: With every problem of the file that can be seen without the data.
+    """
+    file = read_sweep(Path(path))
+    if smoke:
+        file = replace(file, sweep=smoked(file.sweep))
+    study = study_of(file)
+    problems = study.problems(file)
+    roots = [Path(folder) for folder in data]
+    problems += [Problem(f"--data {each}: no such folder") for each in roots if not each.is_dir()]
+    if problems:
+        raise InputError(sorted(problems, key=lambda problem: problem.line or 0))
+    workspace = Workspace(store_at(root), file.folder, roots)
+    return LoadedSweep(file, study, workspace, Path(root).absolute())
+
+
+def run(
+    sweep: LoadedSweep,
+    *,
+    executor: Executor = "tune",
+    workers: int | None = None,
+    address: str | None = None,
+    record: bool | str = True,
+    listener: Listener | None = None,
+) -> SweepResult:
+    """Runs what the store does not hold, scores every arm and records everything.
+
+    Args:
+        executor: tune (Ray) or local (this process).
+        workers: CPUs to use on this machine; default all.
+        address: HOST:PORT of a Ray cluster.
+        record: True for the embedded MLflow in the mlruns folder, a tracking URI, or False.
+        listener: Is told what happens.
+
+    Raises:
+        InputError: The data, the executor or MLflow cannot be used; nothing was trained then.
+    """
+    uri = record if isinstance(record, str) else None
+    return run_sweep(
+        sweep,
+        listener or Silent(),
+        executor=executor,
+        workers=workers,
+        address=address,
+        record=MlflowRecord(sweep.root, uri) if record else None,
+    )
+
+
+def table(
+    sweep: Outcome | SweepResult | str,
+    *,
+    format: Format = "text",
+    root: str | Path = ROOT,
+    width: int = 120,
+    colour: bool = False,
+) -> str:
+    """An ablation table as text, md, csv, latex or html.
+
+    Args:
+        sweep: What a run gave, or the name of a sweep that was run: its newest table.
+
+    Raises:
+        InputError: No such sweep.
+    """
+    if isinstance(sweep, SweepResult):
+        sweep = sweep.outcome
+    outcome = sweep if isinstance(sweep, Outcome) else outcome_named(store_at(root), sweep)
+    return render(styled_table(outcome), format, width=width, colour=colour)
+
+
+class Silent:
+    """A listener that says nothing."""
+
+    def started(self, stage: Stage, where: str) -> None:
+        """Nothing."""
+
+    def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
+        """Nothing."""
+
+    def failed(self, stage: Stage, reason: str) -> None:
+        """Nothing."""
+
+    def blocked(self, stages: list[Stage], cause: Stage) -> None:
+        """Nothing."""
+
+    def message(self, text: str) -> None:
+        """Nothing."""

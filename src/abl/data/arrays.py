@@ -1,0 +1,172 @@
+"""Decoded images on disk, memory-mapped: one copy a node, whatever the number of processes.
+
+Two steps. `image_array` decodes every image once into one ragged array. `pixel_array` cuts and
+resizes that, once for each (crop, size, channels), into the array that networks read. Both are
+folders below a cache, named by a digest of what they hold. A folder is written in one pass with
+bounded memory, under a lock, beside its final name, and renamed when it is whole: a second caller
+waits and opens it, and a killed one leaves nothing that could be taken for a result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from abl.data.crops import box_problems, boxes_for, crop_windows, with_sizes
+from abl.data.dataset import Dataset
+from abl.data.pixels import FILE, write_pixels
+from abl.data.ragged import SIZES, RaggedImages, write_images
+from abl.data.workers import processes_for
+from abl.errors import raise_if_any
+from abl.spec.base import identity_of
+from abl.spec.data import Crop
+
+VERSION = 1  # of what the folders hold: raise it when decoding, reducing or resizing changes
+
+
+class ImageArray(RaggedImages):
+    """The decoded images of a data set; `image(i)` is a read-only view, uint8 (H, W, C).
+
+    Opened by path alone, in any process, it knows the images and their sizes; `image_array` adds
+    what the data set says about them.
+
+    Attributes:
+        frame: One row an image: height, width, channels (1 or 3) in this array; source_height,
+            source_width before the reduction to the longest side. From `image_array` also the
+            data set's columns, boxes in the pixels of this array.
+    """
+
+    def __init__(self, folder: Path, frame: pd.DataFrame | None = None):
+        super().__init__(folder)
+        sizes = pd.DataFrame(dict(zip(SIZES, self.sizes.T, strict=True)))
+        self.frame = sizes if frame is None else with_sizes(frame, sizes)
+
+
+def image_array(
+    dataset: Dataset, cache: Path, *, longest_side: int, workers: int | None = None
+) -> ImageArray:
+    """The images of a data set, decoded on the first call and opened on every later one.
+
+    Args:
+        dataset: Its source decodes.
+        cache: A folder of this node, shared by its processes.
+        longest_side: Larger images are reduced to it.
+        workers: Processes; None is one a CPU.
+
+    Raises:
+        InputError: Images that cannot be decoded, or boxes that leave their image: all of them.
+        StageError: A process died.
+    """
+
+    def write(folder: Path) -> None:
+        write_images(
+            folder,
+            dataset.source,
+            len(dataset),
+            longest_side=longest_side,
+            workers=processes_for(workers, len(dataset)),
+        )
+
+    key = folder_key("images", longest_side, *dataset.source.fingerprints())
+    array = ImageArray(folder_once(cache, f"images-{key}", write), dataset.frame)
+    heights, widths = (array.frame[f"source_{side}"].to_numpy() for side in ("height", "width"))
+    raise_if_any(box_problems(dataset.frame, heights, widths))
+    return array
+
+
+def pixel_array(
+    array: ImageArray,
+    cache: Path,
+    *,
+    size: int,
+    channels: int,
+    crop: Crop,
+    workers: int | None = None,
+) -> np.memmap:
+    """What networks see: each image cut and resized to a square (see `crop_windows`, `resized`).
+
+    Its `filename` opens the same memory in another process: np.load(filename, mmap_mode="r").
+
+    Args:
+        array: From `image_array`; one opened by path has no boxes to cut by.
+        cache: A folder of this node, shared by its processes.
+        size: Side in pixels. An image that has it already, uncut, is copied as it is.
+        channels: 3 repeats grey; 1 takes the luma of colour.
+        crop: What is cut. `square: false` stretches the window to the square.
+        workers: Processes; None is one a CPU.
+
+    Returns:
+        uint8 (N, channels, size, size), read-only.
+
+    Raises:
+        InputError: Images without the box or region that the crop needs.
+        StageError: A process died.
+    """
+    boxes = boxes_for(array.frame, crop)
+    heights, widths = (array.frame[side].to_numpy() for side in ("height", "width"))
+    windows = crop_windows(boxes, heights, widths, crop)
+
+    def write(folder: Path) -> None:
+        write_pixels(
+            folder,
+            array.folder,
+            windows,
+            size=size,
+            channels=channels,
+            workers=processes_for(workers, len(array)),
+        )
+
+    # boxes are part of it: they may change in a manifest whose images do not
+    cuts = hashlib.sha256(windows.astype("<i8").tobytes()).hexdigest()
+    key = folder_key("pixels", array.folder.name, size, channels, identity_of(crop), cuts)
+    return open_pixels(folder_once(cache, f"pixels-{key}", write))
+
+
+def open_pixels(folder: Path) -> np.memmap:
+    """The array of a folder that `pixel_array` has written: uint8 (N, C, S, S), read-only."""
+    pixels: np.memmap = np.lib.format.open_memmap(folder / FILE, mode="r")
+    return pixels
+
+
+def folder_once(cache: Path, name: str, write: Callable[[Path], None]) -> Path:
+    """The finished folder of this name; the first caller writes it, the others wait.
+
+    Args:
+        cache: Where it lies; made if need be.
+        name: Says what it holds: it is never written again.
+        write: Fills an empty folder.
+    """
+    folder = cache / name
+    if folder.is_dir():
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f"{name}.lock"):
+        if folder.is_dir():
+            return folder
+        for left in cache.glob(f"{name}.partial-*"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        unfinished = cache / f"{name}.partial-{os.getpid()}"
+        unfinished.mkdir()
+        try:
+            write(unfinished)
+            for path in unfinished.iterdir():
+                with path.open("rb+") as file:  # a rename that outlives a power cut must not
+                    os.fsync(file.fileno())  # name files whose pages do not
+            unfinished.rename(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def folder_key(*parts: object) -> str:
+    """Hex digest of JSON-able parts and of the version of what the folders hold."""
+    content = json.dumps([VERSION, *parts], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:32]

@@ -1,0 +1,56 @@
+"""What a data set is to the rest of the package: a frame, one row an image, and a decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:  # processes that only decode need not import pandas
+    import pandas as pd
+
+BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
+ROI = ("roi_x0", "roi_y0", "roi_x1", "roi_y1")
+
+
+class ImageSource(Protocol):
+    """Where pixels come from. Picklable, so that processes can decode in parallel."""
+
+    def decode(self, position: int) -> np.ndarray:
+        """Image at a row of the frame: uint8 (H, W), or (H, W, 3) if it has colour.
+
+        Raises:
+            InputError: The image cannot be read; its file is named.
+        """
+        ...
+
+    def fingerprints(self) -> list[str]:
+        """Hex digests, one an image: equal only if the pixels are."""
+        ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with labels and patients.
+
+    Attributes:
+        name: For messages.
+        frame: One row an image, RangeIndex. Columns: image (str, unique), label (int64),
+            train_label (int64; differs from label only where label noise is planted), patient,
+            nodule, fingerprint (str). Optional: centre, mask, image2 (str); box_x0, box_y0
+            (inclusive), box_x1, box_y1 (exclusive), roi_x0, ... (float64, pixels of the decoded
+            image, nan where unknown); any other column as the source has it.
+        source: Decodes the image of a row.
+        classes: Names of labels 0, 1, ...
+        notes: What was assumed, a sentence each, for the person who reads a table.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    source: ImageSource
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.frame)

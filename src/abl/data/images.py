@@ -1,0 +1,200 @@
+"""Image files to arrays: what is read, how each kind becomes 8 bits, and what is refused by name.
+
+Read: PNG, JPEG, BMP, TIFF, GIF (first frame), WebP, PPM. Every image becomes uint8, (H, W) if it is
+grey and (H, W, 3) if not; a colour file whose three channels are equal is grey.
+
+- 16 bits: the full range is scaled, 65535 to 255, so that no image decides its own contrast.
+  Grey is rounded (v / 257); colour keeps the high byte, as Pillow reads it.
+- 1 bit becomes 0 and 255; palettes are looked up; CMYK is converted without a colour profile.
+- Transparency is composited on black, which is what surrounds an ultrasound fan.
+- EXIF orientation is applied. Boxes are in the pixels of the image after that.
+- Refused: floating point and 32 bits (no range is agreed), files of several pages or animation
+  frames other than GIF, more than MAX_PIXELS pixels, DICOM, and whatever is truncated.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from abl.errors import InputError, Problem
+
+MAX_PIXELS = 89_478_485  # Pillow's own limit: 256 MiB as RGB
+KINDS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
+SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".ppm", ".pgm", ".pbm")
+)
+
+_ORIENTATION = 0x0112
+_TRANSPOSED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Images in files.
+
+    Attributes:
+        folder: The paths are relative to it.
+        paths: One file an image.
+        digests: SHA-256 of the bytes of each file, hex.
+    """
+
+    folder: str
+    paths: tuple[str, ...]
+    digests: tuple[str, ...]
+
+    def decode(self, position: int) -> np.ndarray:
+        """uint8 (H, W) or (H, W, 3); InputError names the file."""
+        return decoded_file(self.folder, self.paths[position])
+
+    def fingerprints(self) -> list[str]:
+        return list(self.digests)
+
+
+def decoded_file(folder: str, path: str) -> np.ndarray:
+    """The image of a file below a folder; errors name the file as the manifest writes it.
+
+    Raises:
+        InputError: It cannot be read, or is of a kind that is refused.
+    """
+    try:
+        content = Path(folder, path).read_bytes()
+    except OSError as error:
+        raise InputError(Problem(f"cannot be read: {error.strerror}", file=path)) from None
+    try:
+        return decoded_image(content)
+    except ValueError as error:
+        raise InputError(Problem(str(error), file=path)) from None
+
+
+def decoded_image(content: bytes) -> np.ndarray:
+    """The image in the bytes of a file: uint8 (H, W) if grey, else (H, W, 3).
+
+    Raises:
+        ValueError: Why it is refused, in words to put behind a file name.
+    """
+    if not content:
+        raise ValueError("is empty (0 bytes)")
+    if content[128:132] == b"DICM":
+        raise ValueError("is a DICOM file; convert it to PNG first")
+    try:
+        with Image.open(io.BytesIO(content), formats=KINDS) as image:
+            reason = _refusal(image)
+            if reason is None:
+                image.load()
+                return _grey_if_equal(_eight_bits(_upright(image)))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError(_too_large()) from None
+    except UnidentifiedImageError:
+        kinds = ", ".join(KINDS)
+        raise ValueError(f"is not an image of a kind that is read ({kinds})") from None
+    except MemoryError:
+        raise ValueError("does not fit into memory") from None
+    except Exception as error:
+        # a broken file makes Pillow raise OSError, SyntaxError, struct.error, IndexError, ...
+        raise ValueError(f"is damaged or truncated ({_one_line(error)})") from None
+    raise ValueError(reason)
+
+
+def reduced(image: np.ndarray, longest_side: int) -> np.ndarray:
+    """The image with its longest side at most this many pixels (Lanczos); smaller ones as is."""
+    height, width = image.shape[:2]
+    if max(height, width) <= longest_side:
+        return image
+    share = longest_side / max(height, width)
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+
+
+def image_problems(folder: str, paths: Sequence[str]) -> list[Problem]:
+    """One problem for each file that cannot be decoded."""
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            decoded_file(folder, path)
+        except InputError as error:
+            problems.extend(error.problems)
+    return problems
+
+
+def _refusal(image: Image.Image) -> str | None:
+    """Why an image is refused, from its header; None if it is not."""
+    if image.width * image.height > MAX_PIXELS:
+        return _too_large()
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format in ("TIFF", "WEBP", "PNG"):
+        return f"has {frames} pages or frames; save the one to use as a file of its own"
+    if image.mode == "F":
+        return "holds floating-point values; save it with 8 or 16 bits"
+    if image.mode == "I" and image.format not in ("PNG", "PPM"):
+        return "holds 32-bit or signed values; save it with 8 or 16 bits"
+    if image.mode == "LAB":
+        return "is in CIELAB colours; save it as RGB"
+    return None
+
+
+def _too_large() -> str:
+    return f"has more than {MAX_PIXELS:,} pixels; reduce it first"
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image with its EXIF orientation applied (TIFF: Pillow has done so on loading)."""
+    if image.format == "TIFF":
+        return image
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # unreadable metadata say nothing about the pixels
+        return image
+    method = _TRANSPOSED.get(orientation)
+    return image if method is None else image.transpose(method)
+
+
+def _eight_bits(image: Image.Image) -> np.ndarray:
+    """uint8 (H, W) or (H, W, 3) from any mode that is not refused."""
+    if image.mode.startswith("I"):  # 16 bits, or a PNG or PGM of 16 bits read as 32
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 0xFFFF:
+            raise ValueError("values outside 16 bits")
+        grey = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        tags = getattr(image, "tag_v2", {})
+        return 255 - grey if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey
+    if image.has_transparency_data or image.mode in ("La", "RGBa"):
+        # to RGBA first: the transparency of a palette or of one key colour becomes alpha
+        rgba = np.asarray(image.convert("RGBA"), dtype=np.uint16)
+        return ((rgba[..., :3] * rgba[..., 3:] + 127) // 255).astype(np.uint8)
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))
+    return np.asarray(image.convert("RGB"))
+
+
+def _grey_if_equal(image: np.ndarray) -> np.ndarray:
+    if image.ndim == 3 and (
+        np.array_equal(image[..., 0], image[..., 1])
+        and np.array_equal(image[..., 0], image[..., 2])
+    ):
+        image = image[..., 0]
+    return np.ascontiguousarray(image)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file's name ends as those of images do."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - names, not paths

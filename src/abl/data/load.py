@@ -1,0 +1,58 @@
+"""The one door to data: the `data:` block of a sweep file to a Dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from abl.data.dataset import Dataset
+from abl.data.manifest import load_manifest
+from abl.errors import InputError
+from abl.spec.data import Data
+
+MANIFEST = "manifest.csv"
+
+
+def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Dataset:
+    """The data set that a sweep names; its images are not decoded.
+
+    Args:
+        data: Exactly one of phantom, manifest, set.
+        base: Folder of the sweep file: a manifest's path is relative to it.
+        roots: Folders given with --data: a set is a folder below one of them.
+
+    Raises:
+        InputError: It is not there, lies outside these folders, or is faulty.
+    """
+    if data.phantom is not None:
+        from abl.data.phantom import phantom_dataset
+
+        return phantom_dataset(data.phantom)
+    path = _manifest_path(data.manifest, base, roots) if data.manifest else _set_path(data, roots)
+    return load_manifest(path, columns=data.columns, classes=data.classes, where=data.where)
+
+
+def _manifest_path(manifest: str, base: Path, roots: Sequence[Path]) -> Path:
+    """The manifest below the sweep's folder or a root; a symbolic link is followed first."""
+    path = base / manifest
+    if not path.exists():
+        raise InputError(f"data.manifest: there is no '{manifest}' in the sweep file's folder")
+    if not any(path.resolve().is_relative_to(folder.resolve()) for folder in (base, *roots)):
+        raise InputError(
+            f"data.manifest: '{manifest}' is outside the sweep file's folder; "
+            "give its folder with --data FOLDER"
+        )
+    return path
+
+
+def _set_path(data: Data, roots: Sequence[Path]) -> Path:
+    name = str(data.set)
+    for root in roots:
+        path = root / name / MANIFEST
+        if path.is_file() and path.resolve().is_relative_to(root.resolve()):
+            return path
+    searched = ", ".join(str(root) for root in roots) or "none was given"
+    raise InputError(
+        f"data.set: no '{name}/{MANIFEST}' below the folders of --data ({searched}); "
+        f"give the folder that holds '{name}' with --data FOLDER"
+    )

@@ -1,0 +1,244 @@
+"""Manifests: a table, or a folder for each class, to a Dataset. Every fault is reported at once.
+
+Columns of a table (CSV or Parquet; `columns` maps these names to the file's own):
+
+- image: path relative to the manifest's folder, which it may not leave. As written it is the id.
+- label: the name of a class, or its number.
+- patient: optional; without it each image is its own patient, and the notes say so.
+- nodule: optional, distinct within a patient; without it each patient has one.
+- box_x0, box_y0 (inclusive), box_x1, box_y1 (exclusive), roi_x0, ...: pixels of the image after its
+  EXIF orientation; all four or none in a row.
+- mask, image2: paths as image; empty is unknown. image2 is a second modality (elasticity is another
+  name for it).
+- centre, split and any other column: kept as they are.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from abl.data.dataset import BOX, ROI, Dataset
+from abl.data.files import FileCheck, checked_files
+from abl.data.images import FileSource
+from abl.data.tables import Rows, folder_rows, kept_rows, read_rows
+from abl.errors import InputError, Problem, nearest, raise_if_any
+
+REQUIRED = ("image", "label")
+PATHS = ("mask", "image2")
+ALIASES = {"elasticity": "image2"}
+OURS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS, *BOX, *ROI)
+COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint")
+
+
+def load_manifest(
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    classes: Sequence[str] = ("benign", "malignant"),
+    where: Mapping[str, Sequence[str]] | None = None,
+) -> Dataset:
+    """The data set of a manifest: a CSV or Parquet file, or a folder with a folder for each class.
+
+    Files are hashed, not decoded: `check_images` does that.
+
+    Args:
+        path: The file or folder.
+        columns: Our name -> the manifest's.
+        classes: Names of labels 0, 1, ...
+        where: Column (either name) -> values of the rows to keep, compared as text.
+
+    Raises:
+        InputError: Everything that is wrong with it, each with its row.
+    """
+    notes: list[str] = []
+    if path.is_dir():
+        folder = path
+        rows, passed_over = folder_rows(path, tuple(classes))
+        if passed_over:
+            notes.append(f"{passed_over} files without the name of an image were left out.")
+    else:
+        folder = path.parent
+        rows = read_rows(path)
+    rows = _renamed(rows, dict(columns or {}))
+    rows = kept_rows(rows, {column: list(values) for column, values in (where or {}).items()})
+    problems: list[Problem] = []
+    frame = rows.frame.copy()
+    frame["image"] = _ids(rows, problems)
+    frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems)
+    frame["patient"] = _patients(rows, problems, notes)
+    frame["nodule"] = _nodules(rows, frame["patient"], problems)
+    for names in (BOX, ROI):
+        frame = _with_box(frame, rows, names, problems)
+    for name in PATHS:
+        if name in frame:
+            frame[name] = rows.text(name)
+    checks = {
+        name: checked_files(folder, frame[name].tolist())
+        for name in ("image", *PATHS)
+        if name in frame
+    }
+    for name, checked in checks.items():
+        problems.extend(_file_problems(rows, name, checked))
+    raise_if_any(sorted(problems, key=lambda problem: problem.line or 0))
+    frame["fingerprint"] = [check.digest for check in checks["image"]]
+    for name in PATHS:
+        if name in checks:
+            frame[f"{name}_fingerprint"] = [check.digest for check in checks[name]]
+    source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]))
+    name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
+    return Dataset(name, frame, source, tuple(classes), tuple(notes))
+
+
+def second_modality(dataset: Dataset) -> Dataset:
+    """The same rows with the images of column image2; boxes are taken to hold for both.
+
+    Raises:
+        InputError: The data set is not read from files, or images lack a second one.
+    """
+    if "image2" not in dataset.frame or not isinstance(dataset.source, FileSource):
+        raise InputError(f"{dataset.name} has no second modality: add a column image2")
+    frame = dataset.frame
+    lacking = frame.loc[frame["image2"] == "", "image"]
+    raise_if_any([Problem("has no image2", file=image) for image in lacking])
+    fingerprints = tuple(frame["image2_fingerprint"])
+    source = FileSource(dataset.source.folder, tuple(frame["image2"]), fingerprints)
+    return replace(dataset, frame=frame.assign(fingerprint=list(fingerprints)), source=source)
+
+
+def _renamed(rows: Rows, columns: dict[str, str]) -> Rows:
+    """The rows with our names added; a column of the manifest that has one already gives way."""
+    problems = []
+    theirs = [str(name) for name in rows.frame.columns]
+    for ours, name in columns.items():
+        if ours not in OURS:
+            hint = nearest(ours, OURS, show=len(OURS))
+            problems.append(Problem(f"columns: '{ours}' is not a column abl knows; {hint}"))
+        elif name not in theirs:
+            hint = nearest(name, theirs)
+            problems.append(Problem(f"columns: no column '{name}'; {hint}", file=rows.file, line=1))
+    for alias, ours in ALIASES.items():
+        if alias in theirs and ours not in theirs:
+            columns.setdefault(ours, alias)
+    given = {ours: name for ours, name in columns.items() if name in theirs}
+    frame = rows.frame.assign(**{ours: rows.frame[name] for ours, name in given.items()})
+    for name in REQUIRED:
+        if name not in frame and name not in columns:
+            hint = nearest(name, theirs)
+            message = f"no column '{name}'; {hint} (columns: {{{name}: ...}} names it)"
+            problems.append(Problem(message, file=rows.file, line=1))
+    for name in COMPUTED:
+        if name in frame:
+            message = f"column '{name}' is computed; rename it in the manifest"
+            problems.append(Problem(message, file=rows.file, line=1))
+    if not len(frame):
+        problems.append(Problem("has no rows", file=rows.file))
+    raise_if_any(problems)
+    return Rows(rows.file, frame, rows.numbers)
+
+
+def _ids(rows: Rows, problems: list[Problem]) -> list[str]:
+    ids = rows.text("image")
+    first: dict[str, int] = {}
+    for position, image in enumerate(ids):
+        if not image:
+            problems.append(rows.problem(position, "image is empty"))
+            continue
+        file = posixpath.normpath(image)
+        if file in first:
+            message = f"image '{image}' is also in row {rows.numbers[first[file]]}"
+            problems.append(rows.problem(position, message))
+        first.setdefault(file, position)
+    return ids
+
+
+def _labels(rows: Rows, classes: tuple[str, ...], problems: list[Problem]) -> np.ndarray:
+    """int64 (N,); a name of a class goes before a number, should classes be named by numbers."""
+    number_of = {str(number): number for number in range(len(classes))}
+    number_of.update({name: number for number, name in enumerate(classes)})
+    labels = np.full(len(rows.numbers), -1, dtype=np.int64)
+    for position, text in enumerate(rows.text("label")):
+        if text in number_of:
+            labels[position] = number_of[text]
+        elif text.lower() in ("", "nan"):
+            problems.append(rows.problem(position, "label is empty"))
+        else:
+            message = f"label '{text}' is not a class; {nearest(text, number_of)}"
+            problems.append(rows.problem(position, message))
+    for number, name in enumerate(classes):
+        if not (labels == number).any():
+            message = f"class '{name}' ({number}) has no image"
+            problems.append(Problem(message, file=rows.file))
+    return labels
+
+
+def _patients(rows: Rows, problems: list[Problem], notes: list[str]) -> list[str]:
+    if "patient" not in rows.frame:
+        notes.append(
+            "The manifest names no patients: each image counts as its own patient, "
+            "so that images of one person may lie on two sides of a split."
+        )
+        return rows.text("image")
+    patients = rows.text("patient")
+    for position, patient in enumerate(patients):
+        if not patient:
+            problems.append(rows.problem(position, "patient is empty"))
+    return patients
+
+
+def _nodules(rows: Rows, patients: pd.Series, problems: list[Problem]) -> list[str]:
+    """Ids that are distinct over patients, whose nodules may all be called 1 and 2."""
+    if "nodule" not in rows.frame:
+        return patients.tolist()
+    nodules = rows.text("nodule")
+    for position, nodule in enumerate(nodules):
+        if not nodule:
+            problems.append(rows.problem(position, "nodule is empty"))
+    return [f"{patient}/{nodule}" for patient, nodule in zip(patients, nodules, strict=True)]
+
+
+def _with_box(
+    frame: pd.DataFrame, rows: Rows, names: tuple[str, ...], problems: list[Problem]
+) -> pd.DataFrame:
+    """The frame with the four columns of a box as float64, nan where it is not known."""
+    there = [name for name in names if name in frame]
+    if not there:
+        return frame
+    if len(there) < len(names):
+        lacking = ", ".join(name for name in names if name not in there)
+        problems.append(Problem(f"has {there[0]} but no {lacking}", file=rows.file, line=1))
+        return frame
+    what = names[0][:3]
+    edges = np.full((len(frame), len(names)), np.nan)
+    for position, texts in enumerate(zip(*(rows.text(name) for name in names), strict=True)):
+        if not any(texts):
+            continue
+        try:
+            x0, y0, x1, y1 = (float(text) for text in texts)
+        except ValueError:
+            problems.append(rows.problem(position, f"{what} needs four numbers or none"))
+            continue
+        if not all(np.isfinite([x0, y0, x1, y1])):
+            problems.append(rows.problem(position, f"{what} needs four numbers or none"))
+        elif x1 <= x0 or y1 <= y0:
+            message = f"{what} is inverted or empty: x0 {x0:g}, y0 {y0:g}, x1 {x1:g}, y1 {y1:g}"
+            problems.append(rows.problem(position, message))
+        elif x0 < 0 or y0 < 0:
+            problems.append(rows.problem(position, f"{what} leaves the image: x0 or y0 below 0"))
+        else:
+            edges[position] = x0, y0, x1, y1
+    return frame.assign(**dict(zip(names, edges.T, strict=True)))
+
+
+def _file_problems(rows: Rows, name: str, checks: Sequence[FileCheck]) -> list[Problem]:
+    paths = rows.text(name)
+    return [
+        rows.problem(position, f"{name} '{paths[position]}' {check.fault}")
+        for position, check in enumerate(checks)
+        if check.fault
+    ]

@@ -1,0 +1,222 @@
+"""Train, validation and test: grouped, stratified, drawn anew in every repeat.
+
+Groups (patients, as a rule) are never cut. A group's stratum is the class of most of its images; a
+tie goes to the higher class. Within a stratum, parts are balanced in groups and in images: see
+draws.py.
+
+Draws are keyed by (seed, repeat, fold) alone and made over groups in the order of their ids. So a
+split depends neither on the order of the manifest nor on how many repeats there are. They read
+`label`, never `train_label`: planted label noise moves nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from abl.data.draws import Stratum, folds_of, share_of
+from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.spec.data import Splits
+
+ROLES = ("train", "validation", "test")
+NAMES_OF_ROLES = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+TEST_DRAW, VALIDATION_DRAW, FOLD_DRAW = range(3)  # streams of random numbers, never shared
+NAMED = 5  # groups listed in a message
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions of rows, int64, sorted; the three are disjoint and together every row."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+    def items(self) -> tuple[tuple[str, np.ndarray], ...]:
+        """(role, positions) of the three."""
+        return tuple((role, getattr(self, role)) for role in ROLES)
+
+
+def fold_count(splits: Splits) -> int:
+    """Folds in a repeat: 1 but for kfold."""
+    return splits.folds if splits.kind == "kfold" else 1
+
+
+def split_of(frame: pd.DataFrame, splits: Splits, repeat: int, fold: int) -> Split:
+    """The split of a replicate.
+
+    `holdout` and `monte_carlo` draw alike, one split a repeat. `column` is the same in every
+    repeat, but if it names no validation rows they are drawn from its training rows.
+
+    Args:
+        frame: Of a Dataset: image, label, patient, nodule; the split column for `column`.
+        splits: How.
+        repeat: From 0; nothing depends on how many there are.
+        fold: From 0, below `fold_count(splits)`.
+
+    Raises:
+        InputError: Too few groups, a role without a class, a group on two sides of the column.
+    """
+    if not 0 <= fold < fold_count(splits):
+        raise ValueError(f"fold {fold} of {fold_count(splits)}")
+    groups = _groups(frame, splits.by)
+    if splits.kind == "column":
+        role_of = _roles_in_column(frame, groups, splits, repeat)
+    else:
+        role_of = _drawn_roles(groups, splits, repeat, fold)
+    roles = np.array([role_of.get(name, "train") for name in groups.of_row])
+    positions = {role: np.flatnonzero(roles == role) for role in ROLES}
+    _check_classes(frame, positions, groups, splits)
+    return Split(**positions)
+
+
+def reads_fingerprint(
+    frame: pd.DataFrame,
+    positions: Sequence[int] | np.ndarray,
+    *,
+    labels: Literal["label", "train_label"],
+) -> str:
+    """SHA-256 (hex) over id, content and label of exactly these rows, whatever their order.
+
+    Args:
+        frame: Of a Dataset.
+        positions: Rows that a stage reads; one given twice counts twice.
+        labels: The column of labels that it uses.
+    """
+    rows = frame[["image", "fingerprint", labels]].iloc[np.asarray(positions, dtype=np.int64)]
+    lines = sorted(
+        json.dumps([image, fingerprint, int(label)])
+        for image, fingerprint, label in rows.itertuples(index=False, name=None)
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """What is never cut.
+
+    Attributes:
+        word: patient, nodule or image.
+        of_row: Name of the group of each row.
+        strata: Class -> its groups, by the class of most of their images.
+    """
+
+    word: str
+    of_row: list[str]
+    strata: dict[int, Stratum]
+
+    def counted(self) -> str:
+        total = sum(map(len, self.strata.values()))
+        each = ", ".join(f"class {label}: {len(part)}" for label, part in self.strata.items())
+        return f"there are {total} {self.word}s ({each}, by most of their images)"
+
+
+def _groups(frame: pd.DataFrame, by: str) -> _Groups:
+    of_row = frame[by].astype(str).to_numpy(dtype=object)
+    names, group = np.unique(of_row, return_inverse=True)
+    classes, label = np.unique(frame["label"].to_numpy(), return_inverse=True)
+    images = np.zeros((len(names), len(classes)), dtype=np.int64)
+    np.add.at(images, (group, label), 1)
+    # the last of equal maxima: a tie goes to the higher class
+    majority = classes[::-1][images[:, ::-1].argmax(axis=1)]
+    strata = {
+        int(each): Stratum(tuple(names[majority == each]), images[majority == each].sum(axis=1))
+        for each in np.unique(majority)
+    }
+    return _Groups(by, of_row.tolist(), strata)
+
+
+def _drawn_roles(groups: _Groups, splits: Splits, repeat: int, fold: int) -> dict[str, str]:
+    """Group -> role, drawn; groups that are not in it train."""
+    strata = list(groups.strata.values())
+    is_kfold = splits.kind == "kfold"
+    needed = max(3, splits.folds) if is_kfold else 3
+    if len(strata) < 2 or min(map(len, strata)) < needed:
+        what = f"{splits.folds} folds" if is_kfold else "train, validation and test"
+        raise InputError(
+            f"splits: {what} need {needed} {groups.word}s of each class; {groups.counted()}"
+        )
+    if is_kfold:
+        assigned = folds_of(strata, splits.folds, _generator(splits, FOLD_DRAW, repeat))
+        test = {name for fold_of in assigned for name, member in fold_of.items() if member == fold}
+    else:
+        draw = _generator(splits, TEST_DRAW, repeat)
+        test = {name for part in strata for name in share_of(part, splits.test, 2, draw)}
+    rest = [part.without(test) for part in strata]
+    return dict.fromkeys(test, "test") | _validation_roles(rest, splits, repeat, fold)
+
+
+def _validation_roles(
+    rest: Sequence[Stratum], splits: Splits, repeat: int, fold: int
+) -> dict[str, str]:
+    draw = _generator(splits, VALIDATION_DRAW, repeat, fold)
+    return {
+        name: "validation" for part in rest for name in share_of(part, splits.validation, 1, draw)
+    }
+
+
+def _generator(splits: Splits, draw: int, *which: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence([splits.seed, draw, *which]))
+
+
+def _roles_in_column(
+    frame: pd.DataFrame, groups: _Groups, splits: Splits, repeat: int
+) -> dict[str, str]:
+    """Group -> role, as the column has it; validation is drawn if the column names none."""
+    if splits.column not in frame:
+        hint = nearest(splits.column, map(str, frame.columns))
+        raise InputError(f"splits.column: the data set has no column '{splits.column}'; {hint}")
+    written = frame[splits.column].astype(str).str.strip()
+    roles = written.str.lower().map(NAMES_OF_ROLES)
+    problems = [
+        Problem(
+            f"splits: column '{splits.column}' has '{value}' ({images.iloc[0]} and "
+            f"{len(images) - 1} more); valid: {', '.join(ROLES)}"
+        )
+        for value, images in frame.loc[roles.isna(), "image"].groupby(written)
+    ]
+    sides = roles.groupby(groups.of_row).nunique()
+    torn = sides.index[sides > 1].tolist()
+    if torn:
+        problems.append(
+            Problem(
+                f"splits: column '{splits.column}' puts {len(torn)} {groups.word}s on two sides: "
+                f"{_listed(torn)}"
+            )
+        )
+    raise_if_any(problems)
+    role_of = {str(name): str(role) for name, role in zip(groups.of_row, roles, strict=True)}
+    if "validation" not in role_of.values():
+        test = {name for name, role in role_of.items() if role == "test"}
+        rest = [part.without(test) for part in groups.strata.values()]
+        role_of.update(_validation_roles(rest, splits, repeat, 0))
+    return role_of
+
+
+def _check_classes(
+    frame: pd.DataFrame, positions: dict[str, np.ndarray], groups: _Groups, splits: Splits
+) -> None:
+    classes = set(frame["label"].unique().tolist())
+    problems = []
+    for role, rows in positions.items():
+        lacking = sorted(classes - set(frame["label"].iloc[rows].tolist()))
+        if lacking:
+            problems.append(
+                Problem(
+                    f"splits ({splits.kind}): {role} has no image of class {_listed(lacking)}; "
+                    f"{groups.counted()}"
+                )
+            )
+    raise_if_any(problems)
+
+
+def _listed(items: Iterable[object]) -> str:
+    words = [str(item) for item in items]
+    more = f", and {len(words) - NAMED} more" if len(words) > NAMED else ""
+    return ", ".join(words[:NAMED]) + more

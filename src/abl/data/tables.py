@@ -1,0 +1,169 @@
+"""Reads a manifest's rows as text, whatever the file; every fault is a Problem with its row."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import pyarrow.parquet as pq
+
+from abl.data.images import is_image_name
+from abl.errors import InputError, Problem, nearest, raise_if_any
+
+FIRST_ROW = 2  # the header is row 1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a manifest.
+
+    Attributes:
+        file: Its name, for messages.
+        frame: One column a field. CSV: text as written, "" where empty. Parquet: as typed.
+        numbers: Row of each in the file; the header is row 1.
+    """
+
+    file: str
+    frame: pd.DataFrame
+    numbers: list[int]
+
+    def problem(self, position: int, message: str) -> Problem:
+        """A fault of the row at this position of the frame."""
+        return Problem(message, file=self.file, line=self.numbers[position])
+
+    def text(self, column: str) -> list[str]:
+        """A column as text, stripped; "" where a value is missing."""
+        values = self.frame[column]
+        return [
+            "" if missing else _text(value)
+            for value, missing in zip(values.tolist(), values.isna(), strict=True)
+        ]
+
+
+def read_rows(path: Path) -> Rows:
+    """The rows of a .csv or .parquet file.
+
+    Raises:
+        InputError: No such file, not UTF-8, ragged rows, a header name given twice, not Parquet.
+    """
+    if not path.is_file():
+        raise InputError(Problem("no such file", file=path.name))
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return _parquet_rows(path)
+    return _csv_rows(path)
+
+
+def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, int]:
+    """A row for each image of a folder that has a folder for each class, in the order of names.
+
+    Returns:
+        The rows (image, label), and how many files are not named as images are.
+
+    Raises:
+        InputError: A class without a folder, a folder that is no class, folders within one.
+    """
+    problems: list[Problem] = []
+    images: list[tuple[str, str]] = []
+    passed_over = 0
+    for inner in sorted(folder.iterdir()):
+        if not inner.is_dir() or inner.name.startswith("."):
+            continue
+        if inner.name not in classes:
+            hint = nearest(inner.name, classes)
+            problems.append(Problem(f"folder '{inner.name}' is not a class; {hint}"))
+            continue
+        for file in sorted(inner.iterdir()):
+            if file.is_dir():
+                message = f"'{inner.name}/{file.name}' is a folder within a class; use a manifest"
+                problems.append(Problem(message, file=folder.name))
+            elif is_image_name(file.name):
+                images.append((f"{inner.name}/{file.name}", inner.name))
+            else:
+                passed_over += not file.name.startswith(".")
+    for name in classes:
+        if not (folder / name).is_dir():
+            problems.append(Problem(f"no folder for class '{name}'", file=folder.name))
+    raise_if_any(problems)
+    frame = pd.DataFrame(images, columns=["image", "label"], dtype=str)
+    return Rows(folder.name, frame, [FIRST_ROW + row for row in range(len(frame))]), passed_over
+
+
+def kept_rows(rows: Rows, where: dict[str, list[str]]) -> Rows:
+    """The rows whose columns hold one of the values asked for.
+
+    Raises:
+        InputError: A column or a value that the manifest does not have, or nothing is left.
+    """
+    problems = []
+    keep = np.ones(len(rows.frame), dtype=bool)
+    for column, values in where.items():
+        if column not in rows.frame:
+            hint = nearest(column, map(str, rows.frame.columns))
+            problems.append(Problem(f"where: no column '{column}'; {hint}", file=rows.file))
+            continue
+        found = rows.text(column)
+        for value in values:
+            if value not in found:
+                hint = nearest(value, {text for text in found if text})
+                message = f"where: no row has {column} '{value}'; {hint}"
+                problems.append(Problem(message, file=rows.file))
+        keep &= np.array([text in values for text in found], dtype=bool)
+    if not problems and not keep.any():
+        problems.append(Problem("where: no row has all of these values", file=rows.file))
+    raise_if_any(problems)
+    numbers = [number for number, kept in zip(rows.numbers, keep, strict=True) if kept]
+    return Rows(rows.file, rows.frame[keep].reset_index(drop=True), numbers)
+
+
+def _csv_rows(path: Path) -> Rows:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            Problem(f"is not UTF-8 (byte {error.start}); save it as UTF-8", file=path.name)
+        ) from None
+    records: list[list[str]] = []
+    numbers: list[int] = []
+    try:
+        for number, record in enumerate(csv.reader(io.StringIO(text, newline=""), strict=True), 1):
+            if record:
+                records.append(record)
+                numbers.append(number)
+    except csv.Error as error:
+        row = (numbers[-1] if numbers else 0) + 1
+        raise InputError(Problem(f"not CSV: {error}", file=path.name, line=row)) from None
+    if not records:
+        raise InputError(Problem("is empty", file=path.name))
+    header = [name.strip() for name in records[0]]
+    problems = []
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+        raise InputError(Problem("is not separated by commas; save it as CSV", file=path.name))
+    for name in sorted({name for name in header if header.count(name) > 1}):
+        problems.append(Problem(f"column '{name}' is there twice", file=path.name, line=1))
+    for number, record in zip(numbers, records, strict=True):
+        if len(record) != len(header):
+            message = f"has {len(record)} fields, the header has {len(header)}"
+            problems.append(Problem(message, file=path.name, line=number))
+    raise_if_any(problems)
+    return Rows(path.name, pd.DataFrame(records[1:], columns=header, dtype=str), numbers[1:])
+
+
+def _parquet_rows(path: Path) -> Rows:
+    try:
+        frame = pq.read_table(path).to_pandas(ignore_metadata=True)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        message = f"not Parquet: {str(error).splitlines()[0]}"
+        raise InputError(Problem(message, file=path.name)) from None
+    return Rows(path.name, frame, [FIRST_ROW + row for row in range(len(frame))])
+
+
+def _text(value: object) -> str:
+    # an integer column with gaps arrives as floats: 3.0 was 3
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()

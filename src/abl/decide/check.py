@@ -1,0 +1,69 @@
+"""Checks of arrays at the door of decide/; the functions behind it only compute."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from abl.errors import InputError, Problem, raise_if_any
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+# softmax in float32, written as text with a few digits, still sums to 1 within this
+SUM_TOLERANCE = 1e-3
+
+
+def checked_predictions(p: ArrayLike, name: str = "predictions") -> Floats:
+    """p as float64 (N, K), K >= 2, rows of probabilities. Raises InputError naming the first row.
+
+    Rows are counted from 0 here: an array has no header.
+    """
+    array = np.asarray(p, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] < 2:
+        raise InputError(f"{name}: shape {array.shape}, not (images, classes >= 2)")
+    if not array.size:
+        return array
+    # sums and extremes first: a bad row shows in them, and good arrays need no (N, K) mask
+    sums = array.sum(axis=1)
+    if np.all(np.abs(sums - 1) <= SUM_TOLERANCE) and array.min() >= 0 and array.max() <= 1:
+        return array
+    problems = []
+    outside = ~((array >= 0) & (array <= 1)).all(axis=1)
+    if outside.any():
+        row = int(np.argmax(outside))
+        problems.append(
+            Problem(f"{name}: row {row}: {array[row].tolist()} has a value outside [0, 1]")
+        )
+    unnormalised = ~outside & (np.abs(sums - 1) > SUM_TOLERANCE)
+    if unnormalised.any():
+        row = int(np.argmax(unnormalised))
+        problems.append(Problem(f"{name}: row {row}: probabilities sum to {sums[row]:.6g}, not 1"))
+    raise_if_any(problems)
+    return array
+
+
+def checked_labels(labels: ArrayLike, classes: int) -> Ints:
+    """labels as int64 (N,), each in 0..classes-1. Raises InputError."""
+    array = np.asarray(labels)
+    if array.ndim != 1:
+        raise InputError(f"labels: shape {array.shape}, not (images,)")
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        if array.dtype == np.bool_ or np.all(np.equal(np.mod(array, 1), 0)):
+            array = array.astype(np.int64)
+        else:
+            raise InputError("labels: not whole numbers")
+    if array.size and (array.min() < 0 or array.max() >= classes):
+        wrong = int(np.argmax((array < 0) | (array >= classes)))
+        raise InputError(f"labels: row {wrong}: {array[wrong]} is not a class in 0..{classes - 1}")
+    return array.astype(np.int64, copy=False)
+
+
+def checked_pair(labels: ArrayLike, p: ArrayLike, name: str = "predictions") -> tuple[Ints, Floats]:
+    """labels (N,) and p (N, K) of the same images. Raises InputError."""
+    predictions = checked_predictions(p, name)
+    checked = checked_labels(labels, predictions.shape[1])
+    if len(checked) != len(predictions):
+        raise InputError(f"{name}: {len(predictions)} rows for {len(checked)} labels")
+    return checked, predictions

@@ -1,0 +1,97 @@
+"""Consensus data selection: which training images a panel of selector networks gets right.
+
+Source: Lee, Kwak, Lee, Sci. Rep. 2025, doi 10.1038/s41598-025-00416-5, "effective data selection".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from abl.decide.check import Bools, Ints, checked_pair
+from abl.decide.probabilities import largest_class
+from abl.errors import InputError, Problem, raise_if_any
+
+
+def correct_counts(labels: ArrayLike, predictions: Sequence[ArrayLike]) -> Ints:
+    """How many selectors classify each image correctly, (N,) int64.
+
+    Args:
+        labels: (N,) training labels.
+        predictions: One (N, K) a selector.
+
+    Raises:
+        InputError: No selector, or arrays of different images.
+    """
+    if not predictions:
+        raise InputError("consensus: no selector network")
+    counts = np.zeros(len(np.asarray(labels)), dtype=np.int64)
+    for position, p in enumerate(predictions):
+        true_labels, checked = checked_pair(labels, p, f"selector {position + 1}")
+        counts += largest_class(checked) == true_labels
+    return counts
+
+
+def true_set(counts: ArrayLike, n: int, panel: int) -> Bools:
+    """True-N: images that at least n of `panel` selectors classify correctly, (N,) bool.
+
+    It is the complement of False-(panel + 1 - n). Raises InputError unless 1 <= n <= panel.
+    """
+    return _checked_counts(counts, n, panel, "True") >= n
+
+
+def false_set(counts: ArrayLike, k: int, panel: int) -> Bools:
+    """False-k: images that at least k of `panel` selectors misclassify, (N,) bool.
+
+    Raises InputError unless 1 <= k <= panel.
+    """
+    return panel - _checked_counts(counts, k, panel, "False") >= k
+
+
+def class_sizes(labels: ArrayLike, selected: ArrayLike, classes: int) -> Ints:
+    """Selected images of each class, (classes,) int64."""
+    return np.bincount(np.asarray(labels)[np.asarray(selected, dtype=bool)], minlength=classes)
+
+
+def matched_random_subset(
+    labels: ArrayLike, selected: ArrayLike, rng: np.random.Generator
+) -> Bools:
+    """Random images with the size and class counts of a selection, (N,) bool: its control.
+
+    Args:
+        labels: (N,) training labels.
+        selected: (N,) bool, the selection to match.
+        rng: Draws without replacement, class after class.
+
+    Raises:
+        InputError: Different lengths.
+    """
+    labels = np.asarray(labels)
+    selected = np.asarray(selected, dtype=bool)
+    if labels.shape != selected.shape:
+        raise InputError(f"{len(selected)} selected flags for {len(labels)} labels")
+    drawn = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        size = int(np.count_nonzero(selected[members]))
+        drawn[rng.choice(members, size=size, replace=False)] = True
+    return drawn
+
+
+def consensus_problems(ns: Sequence[int], panel: int, *, name: str = "consensus") -> list[Problem]:
+    """What is wrong with the values of the consensus axis for a panel of this size."""
+    return [
+        Problem(f"{name}: {n} is not in 1..{panel}, the number of selectors")
+        for n in ns
+        if not 1 <= n <= panel
+    ]
+
+
+def _checked_counts(counts: ArrayLike, n: int, panel: int, kind: str) -> Ints:
+    raise_if_any(consensus_problems([n], panel, name=f"{kind}-{n}"))
+    array = np.asarray(counts, dtype=np.int64)
+    if array.size and (array.min() < 0 or array.max() > panel):
+        raise InputError(f"counts of correct selectors outside 0..{panel}")
+    return array

@@ -1,0 +1,309 @@
+"""The metrics of a table. Malignant (1) is the positive class; for K > 2 classes a metric is the
+macro mean over the classes, each against the rest, unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from abl.decide import confusion, ranking, reliability
+from abl.decide.check import Floats, Ints, checked_pair
+from abl.decide.confusion import OfConfusion
+from abl.decide.probabilities import largest_class
+from abl.errors import InputError, nearest
+
+# labels (N,), p (N, K) -> (N,) terms whose sum is the metric
+Terms = Callable[[Ints, Floats], Floats]
+
+
+class MetricFunction(Protocol):
+    """labels (N,) int64, p (N, K) float64, optional weights (N,) -> float, nan if undefined."""
+
+    def __call__(self, labels: Ints, p: Floats, weights: Floats | None = None) -> float: ...
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column of a table.
+
+    Attributes:
+        name: Its name in YAML.
+        label: Its name in tables.
+        function: (labels (N,), p (N, K), weights (N,) or None) -> float; nan where undefined.
+        additive: Whether it is a sum over images of terms that depend, given all labels, on that
+            image's prediction alone; `terms` gives them.
+        higher_is_better: None if the best value lies between (calibration slope: 1).
+        description: One line.
+        of_confusion: The same metric from confusion matrices (..., K, K), where it is one.
+        terms: For additive metrics.
+    """
+
+    name: str
+    label: str
+    function: MetricFunction
+    additive: bool
+    higher_is_better: bool | None
+    description: str
+    of_confusion: OfConfusion | None = None
+    terms: Terms | None = None
+
+    def __call__(self, labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+        return self.function(labels, p, weights)
+
+
+METRICS: dict[str, Metric] = {}
+
+
+def metric(
+    name: str,
+    *,
+    label: str,
+    higher_is_better: bool | None = True,
+    of_confusion: OfConfusion | None = None,
+    terms: Terms | None = None,
+) -> Callable[[MetricFunction], MetricFunction]:
+    """Registers a metric. The first line of its documentation describes it.
+
+    Raises InputError if the name is taken by another function.
+    """
+
+    def register(function: MetricFunction) -> MetricFunction:
+        known = METRICS.get(name)
+        if known is not None and _origin(known.function) != _origin(function):
+            raise InputError(f"metric '{name}' exists already: choose another name")
+        description = (function.__doc__ or "").strip().split("\n")[0]
+        METRICS[name] = Metric(
+            name, label, function, terms is not None, higher_is_better, description,
+            of_confusion, terms,
+        )  # fmt: skip
+        return function
+
+    return register
+
+
+def metric_named(name: str) -> Metric:
+    """A registered metric, or one at a stated value: `ppv@0.05`, `npv@0.05`, `sen@spe0.9`.
+
+    Raises InputError with the nearest name.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    kind, _, value = name.partition("@")
+    builders: dict[str, Callable[[float], Metric]] = {
+        "ppv": ppv_at_prevalence,
+        "npv": npv_at_prevalence,
+        "sen": sensitivity_at_specificity,
+    }
+    try:
+        stated = float(value.removeprefix("spe") if kind == "sen" else value)
+    except ValueError:
+        stated = math.nan
+    if kind in builders and 0 < stated < 1:
+        return builders[kind](stated)
+    hint = nearest(name, [*METRICS, "ppv@0.1", "npv@0.1", "sen@spe0.9"])
+    raise InputError(f"unknown metric '{name}': {hint}")
+
+
+def scores(names: Sequence[str], labels: ArrayLike, p: ArrayLike) -> dict[str, float]:
+    """Metric name -> value. Raises InputError for unknown names or unfit arrays."""
+    chosen = [metric_named(name) for name in names]
+    true_labels, predictions = checked_pair(labels, p)
+    return {each.name: each(true_labels, predictions) for each in chosen}
+
+
+def ppv_at_prevalence(prevalence: float) -> Metric:
+    """PPV for a population with this share of malignant, from sensitivity and specificity."""
+    return _of_confusion(
+        f"ppv@{prevalence:g}", f"PPV at {100 * prevalence:g} %", confusion.ppv_at(prevalence)
+    )
+
+
+def npv_at_prevalence(prevalence: float) -> Metric:
+    """NPV for a population with this share of malignant, from sensitivity and specificity."""
+    return _of_confusion(
+        f"npv@{prevalence:g}", f"NPV at {100 * prevalence:g} %", confusion.npv_at(prevalence)
+    )
+
+
+def sensitivity_at_specificity(specificity: float) -> Metric:
+    """Largest sensitivity over the cut-offs whose specificity is at least this."""
+
+    def function(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+        return _one_against_rest(
+            lambda positive, score: ranking.sensitivity_at(positive, score, specificity, weights),
+            labels,
+            p,
+        )
+
+    label = f"SEN at SPE {100 * specificity:g}"
+    description = f"Sensitivity at the cut-off with specificity {specificity:g}"
+    return Metric(f"sen@spe{specificity:g}", label, function, False, True, description)
+
+
+def _origin(function: object) -> tuple[object, object]:
+    return getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
+
+
+def _from_confusion(labels: Ints, p: Floats, weights: Floats | None, of: OfConfusion) -> float:
+    size = p.shape[1]
+    return float(of(confusion.confusion_matrix(labels, largest_class(p), size, weights)))
+
+
+def _of_confusion(name: str, label: str, of: OfConfusion) -> Metric:
+    def function(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+        return _from_confusion(labels, p, weights, of)
+
+    return Metric(name, label, function, False, True, label, of)
+
+
+def _one_against_rest(of: Callable[[np.ndarray, Floats], float], labels: Ints, p: Floats) -> float:
+    if p.shape[1] == 2:
+        return of(labels == 1, p[:, 1])
+    return float(np.mean([of(labels == column, p[:, column]) for column in range(p.shape[1])]))
+
+
+def _recall_terms(labels: Ints, p: Floats) -> Floats:
+    """(N, K): [final = label = k] / (images of class k); nan for a class without images."""
+    size = p.shape[1]
+    terms = np.zeros((len(labels), size))
+    images = np.bincount(labels, minlength=size).astype(np.float64)
+    correct = largest_class(p) == labels
+    terms[np.arange(len(labels)), labels] = correct / images[labels]
+    terms[:, images == 0] = np.nan
+    return terms
+
+
+def _acc_terms(labels: Ints, p: Floats) -> Floats:
+    return (largest_class(p) == labels) / max(len(labels), 1)
+
+
+def _balanced_terms(labels: Ints, p: Floats) -> Floats:
+    return _recall_terms(labels, p).mean(axis=1)
+
+
+def _sen_terms(labels: Ints, p: Floats) -> Floats:
+    recall = _recall_terms(labels, p)
+    return recall[:, 1] if p.shape[1] == 2 else recall.mean(axis=1)
+
+
+def _spe_terms(labels: Ints, p: Floats) -> Floats:
+    size = p.shape[1]
+    final = largest_class(p)
+    columns = [1] if size == 2 else range(size)
+    terms = np.zeros(len(labels))
+    for column in columns:
+        rest = labels != column
+        share = int(rest.sum())
+        terms += (rest & (final != column)) / share if share else np.nan
+    return terms / len(columns)
+
+
+def _youden_terms(labels: Ints, p: Floats) -> Floats:
+    offset = 1 / max(len(labels), 1)
+    return _sen_terms(labels, p) + _spe_terms(labels, p) - offset
+
+
+def _brier_terms(labels: Ints, p: Floats) -> Floats:
+    return reliability.squared_errors(labels, p) / max(len(labels), 1)
+
+
+@metric("acc", label="ACC", of_confusion=confusion.accuracy, terms=_acc_terms)
+def _acc(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Share of images whose final class is the label."""
+    return _from_confusion(labels, p, weights, confusion.accuracy)
+
+
+@metric(
+    "balanced_acc", label="BACC", of_confusion=confusion.balanced_accuracy, terms=_balanced_terms
+)
+def _balanced_acc(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Mean over classes of the share found."""
+    return _from_confusion(labels, p, weights, confusion.balanced_accuracy)
+
+
+@metric("sen", label="SEN", of_confusion=confusion.sensitivity, terms=_sen_terms)
+def _sen(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Sensitivity: share of malignant images called malignant."""
+    return _from_confusion(labels, p, weights, confusion.sensitivity)
+
+
+@metric("spe", label="SPE", of_confusion=confusion.specificity, terms=_spe_terms)
+def _spe(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Specificity: share of benign images called benign."""
+    return _from_confusion(labels, p, weights, confusion.specificity)
+
+
+@metric("f1", label="F1", of_confusion=confusion.f1)
+def _f1(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """2 TP / (2 TP + FP + FN); 0 if no malignant image is found, nan if there is none to find."""
+    return _from_confusion(labels, p, weights, confusion.f1)
+
+
+@metric("auc", label="AUC")
+def _auc(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Area under the ROC curve of p_M, ties one half; nan if a class is missing."""
+    return _one_against_rest(lambda y, score: ranking.auc(y, score, weights), labels, p)
+
+
+@metric("ap", label="AP")
+def _ap(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Average precision of p_M."""
+    return _one_against_rest(
+        lambda y, score: ranking.average_precision(y, score, weights), labels, p
+    )
+
+
+@metric("ppv", label="PPV", of_confusion=confusion.positive_predictive_value)
+def _ppv(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Positive predictive value at the data's prevalence; nan if nothing is called malignant."""
+    return _from_confusion(labels, p, weights, confusion.positive_predictive_value)
+
+
+@metric("npv", label="NPV", of_confusion=confusion.negative_predictive_value)
+def _npv(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Negative predictive value at the data's prevalence; nan if nothing is called benign."""
+    return _from_confusion(labels, p, weights, confusion.negative_predictive_value)
+
+
+@metric("brier", label="Brier", higher_is_better=False, terms=_brier_terms)
+def _brier(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Mean squared error of p_M; for K > 2 summed over classes."""
+    if not len(labels) or (weights is not None and not weights.any()):
+        return math.nan
+    return float(np.average(reliability.squared_errors(labels, p), weights=weights))
+
+
+@metric("ece", label="ECE", higher_is_better=False)
+def _ece(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Expected calibration error of p_M in ten equal bins; for K > 2 of the final class."""
+    return reliability.expected_calibration_error(labels, p, weights)
+
+
+@metric("calibration_slope", label="Slope", higher_is_better=None)
+def _calibration_slope(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Slope of the label on logit p_M: 1 is calibrated, less is overconfident."""
+    return reliability.calibration_slope(labels, p, weights)
+
+
+@metric("sen_at_spe95", label="SEN at SPE 95")
+def _sen_at_spe95(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Largest sensitivity at a specificity of at least 0.95."""
+    return sensitivity_at_specificity(0.95).function(labels, p, weights)
+
+
+@metric("g_mean", label="G-mean", of_confusion=confusion.geometric_mean)
+def _g_mean(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Geometric mean over classes of the share found; for K = 2 the root of SEN x SPE."""
+    return _from_confusion(labels, p, weights, confusion.geometric_mean)
+
+
+@metric("youden", label="Youden", of_confusion=confusion.youden, terms=_youden_terms)
+def _youden(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """SEN + SPE - 1."""
+    return _from_confusion(labels, p, weights, confusion.youden)

@@ -1,0 +1,127 @@
+"""A cell's value under weights of patients and seeds: what bootstrap and jackknife are made of.
+
+The weights of a resample are how often each patient was drawn. Metrics of the confusion matrix
+are then functions of `weights @ confusion by patient`, and AUC is a quadratic form in the weights,
+so that thousands of resamples cost a few matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from abl.decide.check import Bools, Floats, Ints
+from abl.decide.metrics import METRICS, Metric
+from abl.decide.probabilities import largest_class
+from abl.decide.replicates import Patients, Replicate, mean_over_splits
+
+# above these sizes the patient by patient matrix of an AUC costs more than sorting each resample
+MOST_PATIENTS_IN_A_MATRIX = 1500
+MOST_PAIRS_IN_A_MATRIX = 30_000_000
+
+# weights (B, P) -> metric (B,)
+OfWeights = Callable[[Floats], Floats]
+
+
+class WeightedArm:
+    """One arm and metric as a function of patient and seed weights."""
+
+    def __init__(self, arm: Sequence[Replicate], metric: Metric, patients: Patients):
+        self._arm = list(arm)
+        self._of_weights = [_of_weights(each, metric, patients) for each in self._arm]
+        self._seeds = sorted({each.seed for each in self._arm})
+        self._column = [self._seeds.index(each.seed) for each in self._arm]
+
+    @property
+    def seeds(self) -> int:
+        return len(self._seeds)
+
+    def values(self, weights: Floats, seed_weights: Floats | None = None) -> Floats:
+        """The cell's mean for each row of weights.
+
+        Args:
+            weights: (B, P), how often each patient counts.
+            seed_weights: (B, S), how often each seed counts; once if not given.
+
+        Returns:
+            (B,), nan where no replicate is defined.
+        """
+        by_replicate = np.column_stack([function(weights) for function in self._of_weights])
+        if seed_weights is None:
+            of_seed = np.ones_like(by_replicate)
+        else:
+            of_seed = seed_weights[:, self._column]
+        return mean_over_splits(by_replicate, self._arm, of_seed)
+
+
+def bootstrap_weights(strata: Ints, resamples: int, rng: np.random.Generator) -> Floats:
+    """(B, P) times each patient is drawn, each stratum to its own size."""
+    weights = np.zeros((resamples, len(strata)))
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        weights[:, members] = draw_counts(len(members), resamples, rng)
+    return weights
+
+
+def draw_counts(size: int, resamples: int, rng: np.random.Generator) -> Floats:
+    """(B, size) times each of `size` units is drawn in `size` draws with replacement."""
+    drawn = rng.integers(0, size, size=(resamples, size))
+    flat = (drawn + size * np.arange(resamples)[:, None]).ravel()
+    return np.bincount(flat, minlength=resamples * size).reshape(resamples, size).astype(np.float64)
+
+
+def _of_weights(replicate: Replicate, metric: Metric, patients: Patients) -> OfWeights:
+    position = patients.positions(replicate)
+    present, local = np.unique(position, return_inverse=True)
+    if metric.of_confusion is not None:
+        by_patient = confusions_by_patient(replicate, local, len(present))
+        of_confusion, size = metric.of_confusion, replicate.p.shape[1]
+        return lambda weights: of_confusion(
+            (weights[:, present] @ by_patient).reshape(-1, size, size)
+        )
+    if metric is METRICS["auc"] and len(present) <= MOST_PATIENTS_IN_A_MATRIX:
+        size = replicate.p.shape[1]
+        columns = [1] if size == 2 else range(size)
+        if len(replicate.labels) ** 2 / 4 <= MOST_PAIRS_IN_A_MATRIX:
+            forms = [
+                _auc_form(replicate.labels == column, replicate.p[:, column], position)
+                for column in columns
+            ]
+            return lambda weights: np.mean([form(weights) for form in forms], axis=0)
+    return lambda weights: np.array(
+        [metric(replicate.labels, replicate.p, row[position]) for row in weights]
+    )
+
+
+def confusions_by_patient(replicate: Replicate, local: Ints, count: int) -> Floats:
+    """(patients, K * K) images of each patient in each cell of the confusion matrix."""
+    size = replicate.p.shape[1]
+    cell = replicate.labels * size + largest_class(replicate.p)
+    flat = np.bincount(local * size**2 + cell, minlength=count * size**2)
+    return flat.reshape(count, size**2).astype(np.float64)
+
+
+def _auc_form(positive: Bools, score: Floats, local: Ints) -> OfWeights:
+    """AUC as a'Mb / pairs: M counts the image pairs that one patient wins from another."""
+    high, of_high = _by_patient(score, local, positive)
+    low, of_low = _by_patient(score, local, ~positive)
+    won = (high[:, None] > low).astype(np.float64) + 0.5 * (high[:, None] == low)
+    winners, first_high, positives = np.unique(of_high, return_index=True, return_counts=True)
+    losers, first_low, negatives = np.unique(of_low, return_index=True, return_counts=True)
+    if len(winners) and len(losers):
+        won = np.add.reduceat(np.add.reduceat(won, first_high, axis=0), first_low, axis=1)
+
+    def auc(weights: Floats) -> Floats:
+        for_high, for_low = weights[:, winners], weights[:, losers]
+        pairs = (for_high @ positives) * (for_low @ negatives)
+        u = np.einsum("bp,bp->b", for_high @ won, for_low)
+        return np.divide(u, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+
+    return auc
+
+
+def _by_patient(score: Floats, local: Ints, chosen: Bools) -> tuple[Floats, Ints]:
+    """Scores of the chosen images and their patients, patient after patient."""
+    order = np.argsort(local[chosen], kind="stable")
+    return score[chosen][order], local[chosen][order]

@@ -1,0 +1,241 @@
+"""Decision rules: from the predictions of two or three networks to final probabilities.
+
+Source: Lee, Kwak, Lee, Sci. Rep. 2025, doi 10.1038/s41598-025-00416-5, "two-step decision".
+Classes: benign 0, malignant 1. K > 2 classes work throughout.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from abl.decide.check import Floats, Ints, checked_predictions
+from abl.decide.probabilities import largest_class, margin
+from abl.errors import InputError, Problem, nearest, raise_if_any
+
+Threshold = float | Literal["always"]
+ALWAYS: Literal["always"] = "always"
+FALSE_THRESHOLD = 0.1
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A pure function from recorded predictions to final probabilities.
+
+    Attributes:
+        name: Its name in YAML and in `abl list`.
+        uses: Networks whose predictions it takes, in the order of its arguments.
+        has_threshold: Whether T* applies. If so, `function` gives the probabilities of ambiguous
+            images, and the others keep those of the original network.
+        function: Arrays (N, K), one for each of `uses`, to an array (N, K).
+        description: One line.
+    """
+
+    name: str
+    uses: tuple[str, ...]
+    has_threshold: bool
+    function: Callable[..., Floats]
+    description: str
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(
+    name: str, *, uses: tuple[str, ...], threshold: bool = False
+) -> Callable[[Callable[..., Floats]], Callable[..., Floats]]:
+    """Registers a function as a rule. Its first line of documentation describes it.
+
+    Raises:
+        InputError: The name is taken by another function, or the rule has a threshold and does not
+            use the original network, whose confidence T* is compared with.
+    """
+
+    def register(function: Callable[..., Floats]) -> Callable[..., Floats]:
+        known = RULES.get(name)
+        if known is not None and known.function.__qualname__ != function.__qualname__:
+            raise InputError(f"rule '{name}' exists already: choose another name")
+        if threshold and "original" not in uses:
+            raise InputError(f"rule '{name}' has a threshold: add 'original' to uses")
+        description = (function.__doc__ or "").strip().split("\n")[0]
+        RULES[name] = Rule(name, tuple(uses), threshold, function, description)
+        return function
+
+    return register
+
+
+@rule("original", uses=("original",))
+def _original(original: Floats) -> Floats:
+    """The original network alone."""
+    return original
+
+
+@rule("true", uses=("true",))
+def _true(true: Floats) -> Floats:
+    """The true network alone."""
+    return true
+
+
+@rule("average", uses=("original", "true"))
+def _average(original: Floats, true: Floats) -> Floats:
+    """Mean of the original and the true network for every image."""
+    return (original + true) / 2
+
+
+@rule("model1", uses=("original", "true"), threshold=True)
+def _model1(original: Floats, true: Floats) -> Floats:
+    """Ambiguous images go to the true network."""
+    return true
+
+
+@rule("model2", uses=("original", "true"), threshold=True)
+def _model2(original: Floats, true: Floats) -> Floats:
+    """Ambiguous images take the mean of the original and the true network."""
+    return (original + true) / 2
+
+
+def confidence(p: ArrayLike) -> Floats:
+    """Difference of the two largest probabilities, (N, K) -> (N,); for K = 2 it is |p_B - p_M|."""
+    return margin(checked_predictions(p))
+
+
+def final_class(p: ArrayLike) -> Ints:
+    """Class of the largest probability, (N, K) -> (N,) int64; a tie goes to the higher class.
+
+    For K = 2: benign if p_B > p_M, otherwise malignant.
+    """
+    return largest_class(checked_predictions(p))
+
+
+def threshold_value(threshold: Threshold) -> float:
+    """T* as a number: `always` is infinity, above any confidence. Raises InputError."""
+    if isinstance(threshold, str):
+        if threshold == ALWAYS:
+            return math.inf
+        raise InputError(f"threshold: '{threshold}' is neither a number nor 'always'")
+    value = float(threshold)
+    if value == math.inf or 0 <= value <= 1:
+        return value
+    raise InputError(f"threshold: {threshold} is outside [0, 1]; above any confidence is 'always'")
+
+
+def threshold_label(threshold: Threshold) -> str:
+    """T* as it is shown: `always` for infinity, otherwise the shortest number."""
+    value = threshold_value(threshold)
+    return ALWAYS if math.isinf(value) else f"{value:g}"
+
+
+def threshold_from_share(p_validation_original: ArrayLike, share: float) -> float:
+    """T* that sends this share of the validation images on (infinity if it is all of them).
+
+    The number of images is rounded to the nearest; among tied confidences fewer are sent.
+
+    Raises:
+        InputError: share outside [0, 1], or no image.
+    """
+    if not 0 <= share <= 1:
+        raise InputError(f"share: {share} is outside [0, 1]")
+    ordered = np.sort(confidence(p_validation_original))
+    if not ordered.size:
+        raise InputError("share: no validation image to read the quantile of confidence from")
+    sent = math.floor(share * ordered.size + 0.5)
+    if sent == 0:
+        return 0.0
+    return math.inf if sent == ordered.size else float(ordered[sent])
+
+
+def share_reclassified(p_original: ArrayLike, threshold: Threshold) -> float:
+    """Share of images with confidence < T*, which go to the second network; nan without images."""
+    certain = confidence(p_original)
+    return float(np.mean(certain < threshold_value(threshold))) if certain.size else math.nan
+
+
+def apply_rule(
+    name: str,
+    predictions: Mapping[str, ArrayLike],
+    threshold: Threshold | None = None,
+    *,
+    false_threshold: float | None = None,
+) -> Floats:
+    """Final probabilities (N, K) of a rule.
+
+    Args:
+        name: A rule of RULES.
+        predictions: Network -> (N, K), at least the networks that the rule uses.
+        threshold: T* in [0, 1] or `always`, for rules that have one; images with confidence < T*
+            (strict) are ambiguous.
+        false_threshold: If given, the False extension is applied with predictions["false"].
+
+    Raises:
+        InputError: Unknown rule, missing or unequal predictions, a threshold where none applies or
+            none where one does.
+    """
+    chosen = rule_named(name)
+    if chosen.has_threshold and threshold is None:
+        raise InputError(f"rule '{name}' needs a threshold: a number in [0, 1] or 'always'")
+    if not chosen.has_threshold and threshold is not None:
+        raise InputError(f"rule '{name}' has no threshold: leave it out")
+    kept, sent, certain = rule_path(chosen, predictions, false_threshold=false_threshold)
+    if threshold is None:
+        return sent
+    ambiguous = certain < threshold_value(threshold)
+    return np.where(ambiguous[:, None], sent, kept)
+
+
+def false_extension(
+    p_final: ArrayLike, p_false: ArrayLike, threshold: float = FALSE_THRESHOLD
+) -> Floats:
+    """p_final (N, K), with the False network's probabilities where its confidence < threshold."""
+    final = checked_predictions(p_final, "final predictions")
+    false = checked_predictions(p_false, "predictions of the false network")
+    if final.shape != false.shape:
+        raise InputError(f"false network: shape {false.shape}, not {final.shape}")
+    return np.where((margin(final) < threshold_value(threshold))[:, None], false, final)
+
+
+def rule_named(name: str) -> Rule:
+    """The registered rule. Raises InputError with the nearest name."""
+    if name not in RULES:
+        raise InputError(f"unknown rule '{name}': {nearest(name, RULES)}")
+    return RULES[name]
+
+
+def rule_path(
+    chosen: Rule, predictions: Mapping[str, ArrayLike], *, false_threshold: float | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """What T* moves an image between: (kept (N, K), sent (N, K), confidence (N,)).
+
+    At T*, the final probabilities are `sent` where confidence < T*, elsewhere `kept`. A rule
+    without threshold has kept = sent. The False extension changes an image alone, so it keeps
+    this form.
+    """
+    needed = chosen.uses + (("false",) if false_threshold is not None else ())
+    raise_if_any(
+        [
+            Problem(f"rule '{chosen.name}' needs the predictions of the network '{network}'")
+            for network in needed
+            if network not in predictions
+        ]
+    )
+    arrays = {name: checked_predictions(predictions[name], f"network '{name}'") for name in needed}
+    shapes = {array.shape for array in arrays.values()}
+    if len(shapes) > 1:
+        listed = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise InputError(f"networks predict different images or classes: {listed}")
+    sent = chosen.function(*(arrays[name] for name in chosen.uses))
+    if sent.shape not in shapes:
+        raise InputError(f"rule '{chosen.name}' gives {sent.shape} for {shapes.pop()}")
+    # without the original network there is no threshold, and this is only the rule's own
+    certain = margin(arrays["original"] if "original" in chosen.uses else sent)
+    kept = arrays["original"] if chosen.has_threshold else sent
+    if false_threshold is not None:
+        cut = threshold_value(false_threshold)
+        same = kept is sent
+        sent = np.where((margin(sent) < cut)[:, None], arrays["false"], sent)
+        kept = sent if same else np.where((margin(kept) < cut)[:, None], arrays["false"], kept)
+    return kept, sent, certain

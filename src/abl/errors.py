@@ -1,0 +1,62 @@
+"""What a user did wrong, told in one line each; and what a stage did wrong."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of the input: what is wrong, where, and what to type instead.
+
+    Attributes:
+        message: One line.
+        file: Name of the file at fault, if it is one.
+        line: Line (YAML) or row (CSV: the header is row 1) in it, counted from 1.
+    """
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        return f"{place}: {self.message}" if place else self.message
+
+
+class InputError(Exception):
+    """Bad input: every problem found, at once. The command line prints them and exits with 2."""
+
+    def __init__(self, problems: Problem | str | Sequence[Problem]):
+        if isinstance(problems, str):
+            problems = Problem(problems)
+        if isinstance(problems, Problem):
+            problems = [problems]
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[list[Problem]]]:
+        # exceptions cross process borders; the default would lose the tuple of problems
+        return type(self), (list(self.problems),)
+
+
+class StageError(Exception):
+    """A stage that cannot produce its output for a reason worth a sentence (no traceback)."""
+
+
+def raise_if_any(problems: Sequence[Problem]) -> None:
+    """Raises InputError with all the problems, if there are any."""
+    if problems:
+        raise InputError(problems)
+
+
+def nearest(word: str, valid: Iterable[str], *, show: int = 12) -> str:
+    """What to type instead of an unknown word: the closest valid one, or the valid ones."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    more = f", and {len(names) - show} more" if len(names) > show else ""
+    return "valid: " + ", ".join(names[:show]) + more

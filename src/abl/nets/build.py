@@ -1,0 +1,157 @@
+"""Networks of each library, made alike: any image size and channels they can take, plain logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from abl.errors import InputError, StageError
+from abl.nets.pooling import with_deterministic_pooling
+from abl.nets.registry import Builder
+from abl.nets.size import check_image_size
+from abl.nets.weights import load_state, read_state, weights_fingerprint
+
+# trained with inputs scaled otherwise than the rest; torchvision converts inside the network
+_CONVERT_INPUT = ("googlenet", "inception_v3")
+
+
+def own_network(
+    name: str, builder: Builder, classes: int, channels: int, image_size: int, weights: str
+) -> nn.Module:
+    """One of our networks or a user's. Arguments and errors: registry.build_network."""
+    if weights == "imagenet":
+        raise InputError(f"weights: {name} has no ImageNet weights (valid: none, or a file)")
+    network = _built(name, image_size, lambda: builder(classes, channels, image_size))
+    check_image_size(network, name, channels, image_size, classes)
+    _load_file(network, weights)
+    return network
+
+
+def torchvision_network(
+    name: str, classes: int, channels: int, image_size: int, weights: str
+) -> nn.Module:
+    """A torchvision classifier, without auxiliary heads. See registry.build_network."""
+    from torchvision import models
+
+    sizes = _torchvision_size(name, image_size)
+    extra: dict[str, Any] = {**sizes, "num_classes": classes}
+    if name in _CONVERT_INPUT:
+        # their own initialisation takes seconds; loaded weights replace it
+        extra |= {"aux_logits": False, "init_weights": weights == "none"}
+    network = _built(name, image_size, lambda: models.get_model(name, weights=None, **extra))
+    if channels != 3:
+        _replace_first_convolution(network, channels)
+    network = with_deterministic_pooling(network)
+    check_image_size(network, name, channels, image_size, classes)
+    if weights == "imagenet":
+        if name in _CONVERT_INPUT and channels != 3:
+            raise InputError(f"weights: imagenet of {name} needs image: {{channels: 3}}")
+        pretrained = _fetched(name, lambda: models.get_model(name, weights="DEFAULT"))
+        state = dict(pretrained.state_dict())
+        if name.startswith("vit_"):
+            patch = int(getattr(network, "patch_size"))  # noqa: B009 - Module types it as Tensor
+            state = dict(models.vision_transformer.interpolate_embeddings(image_size, patch, state))
+        load_state(network, state, source=f"torchvision's ImageNet weights of {name}")
+        if name in _CONVERT_INPUT:
+            network.transform_input = True  # type: ignore[assignment]
+    else:
+        _load_file(network, weights)
+        if name in _CONVERT_INPUT and channels == 3 and _is_torchvision_file(name, weights):
+            network.transform_input = True  # type: ignore[assignment]
+    return network
+
+
+def timm_network(
+    name: str, classes: int, channels: int, image_size: int, weights: str
+) -> nn.Module:
+    """A timm network; timm itself adapts pretrained weights. See registry.build_network."""
+    import timm
+
+    try:
+        config = timm.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        raise InputError(f"network {name}: {error}") from error
+    extra: dict[str, Any] = {"num_classes": classes, "in_chans": channels}
+    if config is not None and config.fixed_input_size:
+        extra["img_size"] = image_size
+    network = _built(name, image_size, lambda: timm.create_model(name, pretrained=False, **extra))
+    check_image_size(network, name, channels, image_size, classes)
+    if weights == "imagenet":
+        if config is None or not config.has_weights:
+            raise InputError(f"weights: timm has no pretrained weights of {name}")
+        return _fetched(name, lambda: timm.create_model(name, pretrained=True, **extra))
+    _load_file(network, weights)
+    return network
+
+
+def _built(name: str, image_size: int, build: Callable[[], nn.Module]) -> nn.Module:
+    try:
+        return build()
+    except (ValueError, RuntimeError, AssertionError, ZeroDivisionError) as error:
+        # what libraries say of an image size that their patches or windows do not divide
+        raise InputError(
+            f"network {name} cannot be made for images of {image_size} px: {_first_line(error)}"
+        ) from error
+
+
+def _fetched(name: str, build: Callable[[], nn.Module]) -> nn.Module:
+    try:
+        return build()
+    except Exception as error:  # each hub client has errors of its own
+        raise StageError(
+            f"the ImageNet weights of {name} cannot be fetched ({_first_line(error)}); fetch them "
+            "once where there is a network and copy the cache (TORCH_HOME for torchvision, HF_HOME "
+            "for timm), or give weights: <file>"
+        ) from error
+
+
+def _load_file(network: nn.Module, weights: str) -> None:
+    if weights != "none":
+        load_state(network, read_state(weights), source=Path(weights).name)
+
+
+def _torchvision_size(name: str, image_size: int) -> dict[str, Any]:
+    if name.startswith("vit_"):
+        return {"image_size": image_size}
+    if name.startswith("maxvit"):
+        return {"input_size": (image_size, image_size)}
+    return {}
+
+
+def _is_torchvision_file(name: str, weights: str) -> bool:
+    from torchvision import models
+
+    if weights == "none":
+        return False
+    # hub file names end in the first eight digits of the file's SHA-256
+    url: str = models.get_model_weights(name)["DEFAULT"].url
+    return weights_fingerprint(weights).startswith(Path(url).stem.rpartition("-")[2])
+
+
+def _replace_first_convolution(network: nn.Module, channels: int) -> None:
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d):
+            fresh = nn.Conv2d(
+                channels,
+                module.out_channels,
+                module.kernel_size,  # type: ignore[arg-type]
+                module.stride,  # type: ignore[arg-type]
+                module.padding,  # type: ignore[arg-type]
+                bias=module.bias is not None,
+            )
+            with torch.no_grad():  # a grey image repeated has the features of the sum
+                fresh.weight.copy_(module.weight.sum(1, keepdim=True).expand_as(fresh.weight))
+                fresh.weight /= channels
+                if module.bias is not None and fresh.bias is not None:
+                    fresh.bias.copy_(module.bias)
+            network.set_submodule(name, fresh)
+            return
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__

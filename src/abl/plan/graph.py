@@ -1,0 +1,196 @@
+"""The plan of a sweep: its stages, each digest once, and what may start now."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from abl.plan.stage import Stage
+
+
+@dataclass(frozen=True, order=True)
+class Replicate:
+    """One (repeat, fold, seed) on which every arm is run."""
+
+    repeat: int
+    fold: int
+    seed: int
+
+    def __str__(self) -> str:
+        return f"r{self.repeat} f{self.fold} s{self.seed}"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of the ablation table.
+
+    Attributes:
+        params: Axis -> value, only the axes that matter to this arm.
+        settings: Dotted path -> value: what it changes in the sweep's base settings.
+    """
+
+    params: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The values, in the order of the axes."""
+        return " · ".join(str(value) for value in self.params.values())
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """An arm on a replicate: which stages it is computed from, by role."""
+
+    arm: int
+    replicate: Replicate
+    uses: Mapping[str, str]
+
+
+@dataclass
+class Plan:
+    """All stages of a sweep.
+
+    Attributes:
+        stages: Digest -> stage; inputs are always in it.
+        arms: Rows of the table, in order.
+        replicates: In order.
+        cells: Every arm on every replicate.
+        asked: Trainings that would be run if each cell trained its own networks.
+        notes: What the planner wants to say (arms that are the same, few patients).
+    """
+
+    stages: dict[str, Stage] = field(default_factory=dict)
+    arms: list[Arm] = field(default_factory=list)
+    replicates: list[Replicate] = field(default_factory=list)
+    cells: list[PlannedCell] = field(default_factory=list)
+    asked: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, stage: Stage) -> str:
+        """Adds a stage unless its digest is known; returns the digest.
+
+        Raises:
+            KeyError: If an input was not added before.
+        """
+        for role, digest in stage.inputs.items():
+            if digest not in self.stages:
+                raise KeyError(f"{stage.label}: input {role} is not in the plan")
+        self.stages.setdefault(stage.digest, stage)
+        return stage.digest
+
+    def arms_using(self) -> dict[str, set[int]]:
+        """Digest -> the arms that need it, directly or through other stages."""
+        using: dict[str, set[int]] = {digest: set() for digest in self.stages}
+        for cell in self.cells:
+            for digest in cell.uses.values():
+                using[digest].add(cell.arm)
+        # inputs were added before what reads them, so one pass backwards is enough
+        for digest in reversed(self.stages):
+            for source in self.stages[digest].inputs.values():
+                using[source] |= using[digest]
+        return using
+
+
+class Frontier:
+    """Which stages may start: pure bookkeeping, critical path first.
+
+    Args:
+        stages: All stages, inputs before what reads them.
+        done: Digests that the store already holds.
+        seconds: Expected seconds of a stage, by digest (1 where unknown).
+    """
+
+    def __init__(
+        self,
+        stages: Mapping[str, Stage],
+        done: Iterable[str] = (),
+        seconds: Mapping[str, float] | None = None,
+    ):
+        self.stages = dict(stages)
+        self.done = {digest for digest in done if digest in self.stages}
+        self.failed: dict[str, str] = {}
+        self.running: set[str] = set()
+        self._readers: dict[str, list[str]] = {digest: [] for digest in self.stages}
+        self._missing: dict[str, int] = {}
+        self._ready: list[tuple[float, int, str]] = []
+        self._order = {digest: at for at, digest in enumerate(self.stages)}
+        for digest, stage in self.stages.items():
+            for source in set(stage.inputs.values()):
+                self._readers[source].append(digest)
+        self._rank = self._ranks(seconds or {})
+        self._needed = self._needed_stages()
+        for digest in self._needed:
+            inputs = set(self.stages[digest].inputs.values())
+            self._missing[digest] = len(inputs - self.done)
+            if not self._missing[digest]:
+                self._push(digest)
+
+    def _ranks(self, seconds: Mapping[str, float]) -> dict[str, float]:
+        rank: dict[str, float] = {}
+        for digest in reversed(self.stages):
+            after = max((rank[reader] for reader in self._readers[digest]), default=0.0)
+            rank[digest] = seconds.get(digest, 1.0) + after
+        return rank
+
+    def _needed_stages(self) -> list[str]:
+        # a finished stage does not ask for its inputs: they may have been cleaned away
+        return [digest for digest in self.stages if digest not in self.done]
+
+    def _push(self, digest: str) -> None:
+        heapq.heappush(self._ready, (-self._rank[digest], self._order[digest], digest))
+
+    def ready(self) -> list[Stage]:
+        """Stages that may start, longest remaining path first."""
+        return [self.stages[digest] for _, _, digest in sorted(self._ready)]
+
+    def start(self, digest: str) -> None:
+        """Marks a ready stage as running."""
+        self._ready = [entry for entry in self._ready if entry[2] != digest]
+        heapq.heapify(self._ready)
+        self.running.add(digest)
+
+    def pop(self) -> Stage | None:
+        """Starts the first ready stage, if any."""
+        if not self._ready:
+            return None
+        digest = heapq.heappop(self._ready)[2]
+        self.running.add(digest)
+        return self.stages[digest]
+
+    def finish(self, digest: str) -> None:
+        """Marks a stage as done; what waited for it may become ready."""
+        self.running.discard(digest)
+        self.done.add(digest)
+        for reader in self._readers[digest]:
+            if reader in self._missing and reader not in self.done:
+                self._missing[reader] -= 1
+                if not self._missing[reader] and reader not in self.failed:
+                    self._push(reader)
+
+    def again(self, digest: str) -> None:
+        """Puts a running stage back."""
+        self.running.discard(digest)
+        self._push(digest)
+
+    def fail(self, digest: str, reason: str) -> list[str]:
+        """Marks a stage as failed and everything that reads it as blocked; returns the blocked."""
+        self.running.discard(digest)
+        self.failed[digest] = reason
+        blocked = []
+        todo = list(self._readers[digest])
+        while todo:
+            reader = todo.pop()
+            if reader in self.failed or reader in self.done:
+                continue
+            self.failed[reader] = f"blocked: needs {self.stages[digest].label}, which failed"
+            blocked.append(reader)
+            todo.extend(self._readers[reader])
+        return blocked
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is running or can start."""
+        return not self._ready and not self.running

@@ -1,0 +1,173 @@
+"""An Outcome as JSON and back, exactly: what the store keeps of a finished analysis.
+
+JSON has no NaN and no infinity, so that such a float is written {"$float": "nan"}; keys that begin
+with "$" get one "$" more. Frames are written column by column with their dtypes; their index is not
+kept. Tuples inside `facts` come back as lists.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
+
+FORMAT = 1
+_NUMPY_DTYPES = frozenset({"bool", "float32", "float64", "int32", "int64"})
+
+
+def outcome_to_json(outcome: Outcome) -> str:
+    """The outcome as ASCII JSON; the same outcome gives the same bytes.
+
+    Raises:
+        TypeError: A value is neither a number, a string, None, nor a list or mapping of these.
+    """
+    document = {
+        "format": FORMAT,
+        "name": outcome.name,
+        "key": outcome.key,
+        "study": outcome.study,
+        "title": outcome.title,
+        "axes": list(outcome.axes),
+        "metrics": list(outcome.metrics),
+        "primary": outcome.primary,
+        "curve_axis": outcome.curve_axis,
+        "notes": list(outcome.notes),
+        "facts": _encoded(outcome.facts),
+    }
+    # one line an arm: readable enough, and a difference of two outcomes shows the arms that changed
+    head = json.dumps(document, allow_nan=False).removesuffix("}")
+    arms = (json.dumps(_arm_to_json(arm), allow_nan=False) for arm in outcome.arms)
+    return head + ', "arms": [\n' + ",\n".join(arms) + "\n]}\n"
+
+
+def outcome_from_json(text: str) -> Outcome:
+    """The outcome that outcome_to_json wrote.
+
+    Raises:
+        ValueError: Not JSON, or not an outcome in a format that this version reads.
+    """
+    document = json.loads(text)
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != FORMAT:
+        raise ValueError(f"not an outcome of format {FORMAT} (found: {found!r})")
+    try:
+        return Outcome(
+            name=document["name"],
+            key=document["key"],
+            study=document["study"],
+            title=document["title"],
+            axes=tuple(document["axes"]),
+            metrics=tuple(document["metrics"]),
+            primary=document["primary"],
+            curve_axis=document["curve_axis"],
+            arms=tuple(_arm_from_json(arm) for arm in document["arms"]),
+            notes=tuple(document["notes"]),
+            facts=_decoded(document["facts"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"an outcome with a part missing or malformed: {error}") from error
+
+
+def _arm_to_json(arm: ArmOutcome) -> dict[str, Any]:
+    return {
+        "key": arm.key,
+        "params": _encoded(arm.params),
+        "cells": {name: _encoded(asdict(cell)) for name, cell in arm.cells.items()},
+        "comparison": None if arm.comparison is None else _encoded(asdict(arm.comparison)),
+        "best": bool(arm.best),
+        "tied": bool(arm.tied),
+        "failed": arm.failed,
+        "stages": list(arm.stages),
+        "replicates": _frame_to_json(arm.replicates),
+        "curve": None if arm.curve is None else _frame_to_json(arm.curve),
+    }
+
+
+def _arm_from_json(arm: dict[str, Any]) -> ArmOutcome:
+    comparison, curve = arm["comparison"], arm["curve"]
+    return ArmOutcome(
+        key=arm["key"],
+        params=_decoded(arm["params"]),
+        cells={name: Cell(**_decoded(cell)) for name, cell in arm["cells"].items()},
+        replicates=_frame_from_json(arm["replicates"]),
+        curve=None if curve is None else _frame_from_json(curve),
+        stages=tuple(arm["stages"]),
+        comparison=None if comparison is None else Comparison(**_decoded(comparison)),
+        best=arm["best"],
+        tied=arm["tied"],
+        failed=arm["failed"],
+    )
+
+
+def _frame_to_json(frame: pd.DataFrame) -> dict[str, Any]:
+    columns = [_text(column) for column in frame.columns]
+    if len(set(columns)) != len(columns):
+        raise TypeError(f"a frame with two columns of one name: {columns}")
+    return {
+        "rows": len(frame),
+        "columns": [
+            {
+                "name": name,
+                "dtype": str(column.dtype),
+                "values": [_encoded(value) for value in column.tolist()],
+            }
+            for name, column in frame.items()
+        ],
+    }
+
+
+def _frame_from_json(document: dict[str, Any]) -> pd.DataFrame:
+    columns = {
+        column["name"]: _column(column["values"], column["dtype"]) for column in document["columns"]
+    }
+    return pd.DataFrame(columns, index=pd.RangeIndex(document["rows"]))
+
+
+def _column(values: list[Any], dtype: str) -> Any:
+    decoded = [_decoded(value) for value in values]
+    if dtype in _NUMPY_DTYPES:
+        return np.array(decoded, dtype=dtype)  # many times faster than a Series
+    return pd.Series(decoded, dtype=dtype)  # type: ignore[call-overload]
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value is pd.NA:
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$float": "nan" if math.isnan(value) else repr(float(value))}
+    if isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {_escaped(_text(key)): _encoded(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encoded(inner) for inner in value]
+    raise TypeError(f"cannot be kept as JSON: {type(value).__name__} {value!r}")
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decoded(inner) for inner in value]
+    if isinstance(value, dict):
+        if value.keys() == {"$float"}:
+            return float(value["$float"])
+        return {key.removeprefix("$"): _decoded(inner) for key, inner in value.items()}
+    return value
+
+
+def _escaped(key: str) -> str:
+    return "$" + key if key.startswith("$") else key
+
+
+def _text(key: Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"names must be text: {key!r}")
+    return key

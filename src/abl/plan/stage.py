@@ -1,0 +1,85 @@
+"""A stage: one unit of work, known by the digest of everything that decides its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values, equal text.
+
+    Raises:
+        ValueError: On nan and infinity, which have no place in an identity.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 (hex) of a value's canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a stage asks for. Not part of its identity."""
+
+    cpus: float = 1
+    gpus: float = 0
+    memory_gb: float = 0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One unit of work.
+
+    Attributes:
+        kind: What is done; the executor's table of kinds knows how.
+        version: Version of the kind: raised when its code gives other results.
+        settings: Resolved settings, JSON-able, defaults left out.
+        inputs: Role -> digest of the stage it is read from.
+        reads: Fingerprint of exactly the images and labels it reads, "" if none.
+        seed: Of its random numbers; None if it draws none.
+        context: Where its input is found (data set, split). Not part of the identity: it must
+            follow from `reads`.
+        resources: Not part of the identity.
+        label: For people. Not part of the identity.
+        local: Whether it is so small that the driver does it itself.
+    """
+
+    kind: str
+    version: int
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    reads: str = ""
+    seed: int | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    resources: Resources = Resources()
+    label: str = ""
+    local: bool = False
+
+    def identity(self) -> dict[str, Any]:
+        """What the digest is taken of."""
+        return {
+            "kind": self.kind,
+            "version": self.version,
+            "settings": dict(self.settings),
+            "inputs": dict(self.inputs),
+            "reads": self.reads,
+            "seed": self.seed,
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the identity."""
+        return digest_of(self.identity())
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stage) and self.digest == other.digest

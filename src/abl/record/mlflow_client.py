@@ -1,0 +1,152 @@
+"""MLflow, quietly: where the record lies, who may write it, and what its failures are called."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from filelock import FileLock, Timeout
+
+from abl.errors import InputError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# MLflow's own defaults try a dead server for four minutes; a value that the user set is kept.
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+# failures reach the caller as one RecordError, so not as tracebacks in a log too
+_CHATTY = ("mlflow", "alembic", "urllib3")
+
+# the environment and the loggers belong to the process, so do their temporary settings
+_settings_lock = threading.RLock()
+
+
+class RecordError(Exception):
+    """The record cannot be read or written: one line. Training goes on without it."""
+
+
+class RecordPlace:
+    """Where the record lies.
+
+    Args:
+        root: The project's mlruns/ folder: locks, and by default the record itself.
+        tracking_uri: MLflow server or database; None is `<root>/mlflow.db`.
+        artifact_root: Where new experiments keep files, for a database without a server; None is
+            `<root>/artifacts` for the embedded default and the server's own choice otherwise.
+    """
+
+    def __init__(
+        self, root: Path, tracking_uri: str | None = None, artifact_root: str | None = None
+    ):
+        self.root = Path(root).absolute()
+        self.embedded = tracking_uri is None
+        self.tracking_uri = tracking_uri or f"sqlite:///{(self.root / 'mlflow.db').as_posix()}"
+        if artifact_root is None and self.embedded:
+            artifact_root = (self.root / "artifacts").as_uri()
+        self.artifact_root = artifact_root
+        self._lease = FileLock(self.root / "record.lock")
+        self._client: MlflowClient | None = None
+
+    @contextmanager
+    def lease(self) -> Iterator[bool]:
+        """Whether this driver may write the record; another that holds the lease does, otherwise.
+
+        The kernel frees the lock when its process dies, however it dies.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lease.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._lease.release()
+
+    @contextmanager
+    def client(self, patience: Mapping[str, str] = _PATIENCE) -> Iterator[MlflowClient]:
+        """The client, with MLflow quiet while it is used and its failures told in one line."""
+        with _quiet(patience):
+            from mlflow.exceptions import MlflowException
+            from sqlalchemy.exc import SQLAlchemyError
+
+            try:
+                if self._client is None:
+                    self._client = self._connected()
+                yield self._client
+            except (MlflowException, SQLAlchemyError, OSError) as error:
+                line = f"MLflow at {self.tracking_uri}: {_first_line(error)}"
+                raise RecordError(without_password(line)) from error
+
+    def check_reachable(self) -> None:
+        """Raises InputError if the record cannot be read now: to be called before training."""
+        once = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+        try:
+            with self.client(once) as client:
+                client.search_experiments(max_results=1)
+        except RecordError as error:
+            raise InputError(f"{error}; start it, or record later with --record off") from error
+
+    def _connected(self) -> MlflowClient:
+        from mlflow import MlflowClient
+
+        if urlsplit(self.tracking_uri).scheme in ("http", "https"):
+            return MlflowClient(self.tracking_uri)
+        self.root.mkdir(parents=True, exist_ok=True)
+        # two processes that make the schema of a new file at once end in one of them dying
+        with FileLock(self.root / "schema.lock"):
+            client = MlflowClient(self.tracking_uri)
+            client.search_experiments(max_results=1)
+        return client
+
+
+def without_password(text: str) -> str:
+    """A text without the user and password of the addresses in it."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
+
+
+@contextmanager
+def _quiet(patience: Mapping[str, str]) -> Iterator[None]:
+    """No telemetry, no printed addresses, no log lines; all put back afterwards."""
+    with _settings_lock:
+        settings = {k: v for k, v in patience.items() if k not in os.environ} | _QUIET
+        before = {name: os.environ.get(name) for name in settings}
+        os.environ.update(settings)
+        try:
+            import mlflow  # noqa: F401  # configures its loggers, and decides on telemetry
+
+            loggers = [logging.getLogger(name) for name in _CHATTY]
+            levels = [logger.level for logger in loggers]
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL)
+            try:
+                yield
+            finally:
+                for logger, level in zip(loggers, levels, strict=True):
+                    logger.setLevel(level)
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:300]

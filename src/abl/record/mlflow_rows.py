@@ -1,0 +1,237 @@
+"""An outcome in MLflow's terms: run names, params, metrics, the table, the view. No MLflow here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from abl.plan.outcome import ArmOutcome, Outcome
+
+# MLflow keeps 250 characters of a key and 6000 of a value
+_KEY_LENGTH, _VALUE_LENGTH = 250, 6000
+RECLASSIFIED = "reclassified"
+NOTE = "mlflow.note.content"
+
+Point = tuple[str, int, float, int]  # key, step, value, milliseconds after the start of the run
+
+
+def key_of(name: str) -> str:
+    """A name that MLflow accepts as the key of a param or metric."""
+    return re.sub(r"[^\w.\- :/]", "_", name)[:_KEY_LENGTH]
+
+
+def arm_name(arm: ArmOutcome) -> str:
+    """What the run of an arm is called, for instance `resnet18 · True-3 · model1`."""
+    return " · ".join(str(value) for value in arm.params.values() if value != "") or "base"
+
+
+def param_values(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Settings as params; an empty value, of an axis that does not apply, is left out."""
+    return {key_of(k): str(v)[:_VALUE_LENGTH] for k, v in settings.items() if v != ""}
+
+
+def arm_metrics(arm: ArmOutcome, primary: str) -> dict[str, float]:
+    """Mean, sd and interval ends of every metric, and the comparison; undefined ones left out."""
+    found: dict[str, float] = {}
+    for name, cell in arm.cells.items():
+        found |= {
+            name: cell.mean,
+            f"{name}_sd": cell.sd,
+            f"{name}_low": cell.low,
+            f"{name}_high": cell.high,
+        }
+    if arm.comparison is not None:
+        found |= {
+            f"{primary}_difference": arm.comparison.difference,
+            f"{primary}_difference_low": arm.comparison.low,
+            f"{primary}_difference_high": arm.comparison.high,
+            f"{primary}_p": arm.comparison.p,
+            f"{primary}_p_corrected": arm.comparison.p_corrected,
+        }
+    return {key_of(name): float(value) for name, value in found.items() if math.isfinite(value)}
+
+
+def arm_points(arm: ArmOutcome, primary: str) -> list[Point]:
+    """Everything of an arm that is a metric in MLflow."""
+    numbers = [(key, 0, value, 0) for key, value in arm_metrics(arm, primary).items()]
+    return numbers + curve_points(arm, primary)
+
+
+def curve_points(arm: ArmOutcome, primary: str) -> list[Point]:
+    """Curves of the primary metric and the share re-classified, stepped in thousandths.
+
+    Those of other metrics stay in the store: few keys keep MLflow quick.
+    """
+    if arm.curve is None:
+        return []
+    shown = [name for name in (primary, RECLASSIFIED) if name in arm.curve.columns]
+    return [
+        (key_of(f"curve/{name}"), int(step), float(value), 0)
+        for name in shown
+        for step, value in zip(arm.curve["step"], arm.curve[name], strict=True)
+        if math.isfinite(value)
+    ]
+
+
+def arm_tags(arm: ArmOutcome, sweep_key: str, content: str) -> dict[str, str]:
+    """Tags that find and tell apart the runs of arms."""
+    tags = {
+        "abl.key": arm.key,
+        "abl.kind": "arm",
+        "abl.sweep_key": sweep_key,
+        "abl.content": content,
+    }
+    if arm.comparison is not None:
+        tags |= {"abl.verdict": arm.comparison.verdict, "abl.base": arm.comparison.base}
+    if arm.best or arm.tied:
+        tags["abl.mark"] = "best" if arm.best else "tied"
+    return tags
+
+
+def sweep_tags(outcome: Outcome) -> dict[str, str]:
+    """Tags of the run of a sweep; the last makes the UI show table.json as a table."""
+    return {
+        "abl.key": outcome.key,
+        "abl.kind": "sweep",
+        "abl.sweep_key": outcome.key,
+        "abl.study": outcome.study,
+        "mlflow.loggedArtifacts": '[{"path": "table.json", "type": "table"}]',
+    }
+
+
+def sweep_note(outcome: Outcome) -> str:
+    """Description of the run of a sweep. The table is not in it: Markdown tables do not render."""
+    return "\n".join(
+        [f"**{outcome.title or outcome.name}**", "", *(f"- {n}" for n in outcome.notes)]
+    )
+
+
+def replicates_table(outcome: Outcome) -> pd.DataFrame:
+    """Axis values and replicates of every arm, one row a replicate of an arm."""
+    parts = []
+    for row, arm in enumerate(outcome.arms):
+        part = arm.replicates.copy()
+        for axis in reversed(outcome.axes):
+            if axis not in part:
+                part.insert(0, axis, str(arm.params.get(axis, "")))
+        part.insert(0, "row", row)
+        parts.append(part)
+    whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"row": []})
+    # a chosen value may be a number in one arm and a word in the next
+    mixed = whole.select_dtypes(["object"]).columns
+    return whole.astype(dict.fromkeys(mixed, str))
+
+
+def arm_content(arm: ArmOutcome) -> str:
+    """Digest of everything the run of an arm shows: equal content is not written again."""
+    return _digest(
+        {
+            "params": dict(arm.params),
+            "cells": {name: vars(cell) for name, cell in arm.cells.items()},
+            "comparison": vars(arm.comparison) if arm.comparison else None,
+            "curve": None if arm.curve is None else arm.curve.to_dict(orient="list"),
+            "stages": list(arm.stages),
+            "marks": [arm.best, arm.tied, arm.failed],
+        }
+    )
+
+
+def outcome_content(outcome: Outcome, rendered: Mapping[str, str]) -> str:
+    """Digest of everything the run of a sweep shows."""
+    return _digest(
+        {
+            "arms": [[arm.key, arm_content(arm)] for arm in outcome.arms],
+            "notes": [outcome.title, *outcome.notes],
+            "columns": [list(outcome.axes), list(outcome.metrics), outcome.primary],
+            "rendered": dict(rendered),
+        }
+    )
+
+
+def table_json(outcome: Outcome) -> str:
+    """The ablation table as MLflow's UI shows tables: JSON with columns and data (log_table).
+
+    Cells read `mean ± sd`; the numbers themselves are the metrics of the arms' runs.
+    """
+    compared = any(arm.comparison for arm in outcome.arms)
+    columns = [*outcome.axes, *outcome.metrics, *(["against base"] if compared else [])]
+    data = []
+    for arm in outcome.arms:
+        row: list[Any] = [arm.params.get(axis, "") for axis in outcome.axes]
+        row += [_cell(arm, metric) for metric in outcome.metrics]
+        if compared:
+            row.append(_verdict(arm, outcome.primary))
+        data.append(row)
+    return json.dumps({"columns": columns, "data": data}, ensure_ascii=False)
+
+
+def view_state(outcome: Outcome) -> str:
+    """The runs page that reads as the ablation table, as the JSON of a shared view.
+
+    MLflow 3.17 reads it from the experiment's tag `mlflow.sharedViewState.<key>` when the address
+    carries `viewStateShareKey=<key>`. Only arms, axes first, then mean and sd of each metric, the
+    primary metric first.
+    """
+    metrics = sorted(outcome.metrics, key=lambda name: name != outcome.primary)
+    widths = {"attributes.`Run Name`": 210, "runDateAndNestInfo": 95}
+    fixed = len(widths)
+    for axis in outcome.axes:
+        shown = [axis, *(str(arm.params.get(axis, "")) for arm in outcome.arms)]
+        widths[f"params.`{key_of(axis)}`"] = _column_width(shown)
+    for name in (key_of(n) for metric in metrics for n in (metric, f"{metric}_sd")):
+        widths[f"metrics.`{name}`"] = _column_width([name, "0.000"])
+    if any(arm.comparison for arm in outcome.arms):
+        widths["tags.`abl.verdict`"] = 110
+    state = {
+        "searchFilter": f'tags."abl.kind" = "arm" and tags."abl.sweep_key" = "{outcome.key}"',
+        "selectedColumns": list(widths)[fixed:],
+        "columnOrder": list(widths),
+        "columnWidths": widths,
+    }
+    return json.dumps(state, ensure_ascii=False, sort_keys=True)
+
+
+def view_tag(state: str) -> str:
+    """The experiment tag under which the UI finds a shared view."""
+    return f"mlflow.sharedViewState.{view_key(state)}"
+
+
+def view_key(state: str) -> str:
+    """The key of a shared view: the hash of its state, as MLflow's own share button makes it."""
+    return hashlib.sha256(state.encode()).hexdigest()
+
+
+def _column_width(texts: Iterable[str]) -> int:
+    """Pixels that hold the longest text, within reason."""
+    return min(220, 32 + 7 * max(len(text) for text in texts))
+
+
+def _cell(arm: ArmOutcome, metric: str) -> str:
+    cell = arm.cells.get(metric)
+    if cell is None or not math.isfinite(cell.mean):
+        return arm.failed and "failed"
+    return f"{cell.mean:.3f}" + (f" ± {cell.sd:.3f}" if math.isfinite(cell.sd) else "")
+
+
+def _verdict(arm: ArmOutcome, primary: str) -> str:
+    if arm.comparison is None:
+        return ""
+    c = arm.comparison
+    return f"{c.verdict}: {primary} {c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]"
+
+
+def _digest(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, default=_plain, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):  # a number of NumPy
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be recorded")

@@ -1,0 +1,120 @@
+"""Runs in MLflow: found by tag, written in as few calls as its limits allow, marked when whole."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from abl.record.mlflow_rows import Point
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+# MLflow's limits of one log_batch call, and of one tag
+_METRICS_A_CALL, _PARAMS_A_CALL, _RUNS_A_PAGE = 1000, 100, 1000
+TAG_LENGTH = 8000
+
+
+def runs_tagged(client: MlflowClient, experiment: str, **tags: str) -> Iterator[Run]:
+    """Runs of an experiment whose tags `abl.<name>` have these values."""
+    wanted = " and ".join(f'tags."abl.{name}" = "{value}"' for name, value in tags.items())
+    token = None
+    while True:
+        page = client.search_runs([experiment], wanted, max_results=_RUNS_A_PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def is_complete(run: Run) -> bool:
+    """Whether everything of the run was written."""
+    return run.data.tags.get("abl.complete") == "true"
+
+
+def preferred(runs: Iterable[Run]) -> Run | None:
+    """Of several runs of one thing, a complete one, the oldest of them."""
+    order = sorted(runs, key=lambda run: (not is_complete(run), run.info.start_time))
+    return order[0] if order else None
+
+
+def finish_run(
+    client: MlflowClient,
+    run: Run,
+    *,
+    params: Mapping[str, str],
+    points: Iterable[Point],
+    tags: Mapping[str, str] | None = None,
+    status: str = "FINISHED",
+    end_ms: int | None = None,
+) -> None:
+    """Writes params, metric points and tags, the tag `abl.complete` last, and ends the run.
+
+    Times count from the start of the run, so that writing a run again after a crash repeats the
+    same points, which MLflow keeps once.
+    """
+    from mlflow.entities import Metric, Param, RunTag
+
+    start = run.info.start_time
+    metrics = [Metric(k, value, start + ms, step) for k, step, value, ms in points]
+    settings = [Param(k, v) for k, v in params.items()]
+    run_id = run.info.run_id
+    while len(metrics) > _METRICS_A_CALL - _PARAMS_A_CALL or len(settings) > _PARAMS_A_CALL:
+        client.log_batch(
+            run_id,
+            metrics=metrics[: _METRICS_A_CALL - _PARAMS_A_CALL],
+            params=settings[:_PARAMS_A_CALL],
+        )
+        metrics = metrics[_METRICS_A_CALL - _PARAMS_A_CALL :]
+        settings = settings[_PARAMS_A_CALL:]
+    last = [RunTag(k, v[:TAG_LENGTH]) for k, v in (tags or {}).items()]
+    last.append(RunTag("abl.complete", "true"))
+    client.log_batch(run_id, metrics=metrics, params=settings, tags=last)
+    client.set_terminated(run_id, status, start + end_ms if end_ms is not None else None)
+
+
+def write_files(
+    client: MlflowClient,
+    run: Run,
+    *,
+    files: Mapping[str, Path] | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> None:
+    """Puts files and texts into a run under the given names, in one transfer."""
+    with tempfile.TemporaryDirectory(prefix="abl-record-") as folder:
+        for name, file in (files or {}).items():
+            link = Path(folder, name)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(Path(file).resolve(strict=True))
+        for name, text in (texts or {}).items():
+            page = Path(folder, name)
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(text, encoding="utf-8")
+        client.log_artifacts(run.info.run_id, folder)
+
+
+def learning_curves(history: pd.DataFrame | None) -> tuple[list[Point], int]:
+    """Points of the numeric columns over `epoch`, and how long the training took, in ms.
+
+    The time of an epoch is the sum of `seconds` up to it, where that column is given.
+    """
+    if history is None or history.empty:
+        return [], 0
+    steps = history["epoch"].astype(int).tolist()
+    times = [0] * len(steps)
+    if "seconds" in history:
+        times = (history["seconds"].cumsum() * 1000).round().astype(int).tolist()
+    numeric = history.drop(columns="epoch").select_dtypes("number")
+    points = [
+        (str(name), step, float(value), ms)
+        for name, column in numeric.items()
+        for step, value, ms in zip(steps, column, times, strict=True)
+        if math.isfinite(value)
+    ]
+    return points, max(times)

@@ -1,0 +1,148 @@
+"""MLflow's UI on the record, as a child process that leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from abl.errors import InputError
+from abl.record.mlflow_client import RecordPlace
+
+
+@dataclass
+class MlflowUi:
+    """A running UI: `url` answers until `stop`, or the end of the `with` block."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def __enter__(self) -> MlflowUi:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def wait(self) -> int:
+        """Exit status of the server, when it ends."""
+        return self.process.wait()
+
+    def stop(self, patience_s: float = 10.0) -> None:
+        """Ends the server with the worker processes it started."""
+        for kind in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, kind)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(patience_s)
+            if _group_ended(self.process.pid, patience_s):
+                return
+
+
+def start_ui(
+    root: Path, port: int | None = None, host: str = "127.0.0.1", *, patience_s: float = 90.0
+) -> MlflowUi:
+    """MLflow's UI on the embedded record in `root`, once it answers.
+
+    Args:
+        root: The project's mlruns/ folder.
+        port: None takes a free one.
+        host: Interface to listen on; the default is reachable from this machine only.
+        patience_s: How long the server may take to start.
+
+    Raises:
+        InputError: If the port is taken or the server does not start.
+    """
+    place = RecordPlace(root)
+    place.check_reachable()  # makes the schema under the lock, before the server's workers race
+    if port is not None and not _is_free(host, port):
+        raise InputError(f"port {port} is in use; give another with --port")
+    port = port or _free_port(host)
+    log = place.root / "ui.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            _command(place, host, port),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | _ENVIRONMENT,
+            cwd=place.root,
+            start_new_session=True,  # a process group to end as a whole
+        )
+    ui = MlflowUi(f"http://{host}:{port}", process)
+    try:
+        _wait_until_it_answers(ui, time.monotonic() + patience_s, log)
+    except BaseException:
+        ui.stop()
+        raise
+    return ui
+
+
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+}
+
+
+def _command(place: RecordPlace, host: str, port: int) -> list[str]:
+    options = {
+        "--backend-store-uri": place.tracking_uri,
+        "--default-artifact-root": str(place.artifact_root),
+        "--host": host,
+        "--port": str(port),
+        "--workers": "1",
+    }
+    return [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        *(w for pair in options.items() for w in pair),
+    ]
+
+
+def _wait_until_it_answers(ui: MlflowUi, deadline: float, log: Path) -> None:
+    while time.monotonic() < deadline:
+        if ui.process.poll() is not None:
+            break
+        with contextlib.suppress(urllib.error.URLError, OSError):
+            # never through a proxy: the server is on this machine
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with opener.open(f"{ui.url}/health", timeout=2):
+                return
+        time.sleep(0.1)
+    raise InputError(f"MLflow's UI did not start; its output is in {log}")
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _group_ended(group: int, patience_s: float) -> bool:
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except (ProcessLookupError, PermissionError):
+            return True
+        time.sleep(0.05)
+    return False

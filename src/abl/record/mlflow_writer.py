@@ -1,0 +1,256 @@
+"""The record in MLflow: one run a stage, one run an arm, one run for the sweep.
+
+Each run is looked up by its tag `abl.key` before it is created and tagged `abl.complete` at its
+end, so that an incomplete one is completed and nothing is recorded twice. Everything here can be
+deleted and written again from the store.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from abl.plan.outcome import ArmOutcome, Outcome
+from abl.record import mlflow_rows as rows
+from abl.record.mlflow_client import RecordPlace
+from abl.record.mlflow_runs import (
+    finish_run,
+    is_complete,
+    learning_curves,
+    preferred,
+    runs_tagged,
+    write_files,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+STAGES = "abl stages"
+TRAINING_VIEW = "workflowType=machine_learning"  # MLflow 3.17 opens in its GenAI mode otherwise
+_LOOKUPS = 50  # more keys than these are found faster by reading all runs
+
+
+class MlflowRecord(RecordPlace):
+    """Writes the record. Every method raises RecordError if MLflow cannot be used."""
+
+    def recorded(self, keys: Sequence[str]) -> dict[str, str]:
+        """Stage digest -> run id, of those stages whose run is complete."""
+        wanted = sorted(set(keys))
+        with self.client() as client:
+            experiment = self._experiment(client, STAGES)
+            if len(wanted) <= _LOOKUPS:
+                found = [run for key in wanted for run in runs_tagged(client, experiment, key=key)]
+            else:
+                found = list(runs_tagged(client, experiment, complete="true"))
+        complete = {run.data.tags["abl.key"]: run for run in found if is_complete(run)}
+        return {key: complete[key].info.run_id for key in wanted if key in complete}
+
+    def record_stage(
+        self,
+        key: str,
+        *,
+        name: str,
+        kind: str,
+        params: Mapping[str, Any],
+        history: pd.DataFrame | None = None,
+        metrics: Mapping[str, float] | None = None,
+        predictions: Path | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Id of the run of a finished stage, written unless it is complete already.
+
+        Args:
+            key: Digest of the stage.
+            name: Of the run, for people.
+            kind: Of the stage.
+            params: Settings, flattened.
+            history: One row an epoch: `epoch`, numeric columns; `seconds` sets the time axis.
+            metrics: Final numbers.
+            predictions: Parquet file, kept as `predictions.parquet`.
+            tags: Further tags.
+        """
+        with self.client() as client:
+            experiment = self._experiment(client, STAGES)
+            run = preferred(runs_tagged(client, experiment, key=key))
+            if run is not None and is_complete(run):
+                return run.info.run_id
+            points, took_ms = learning_curves(history)
+            if run is None:
+                run = client.create_run(
+                    experiment,
+                    start_time=_now_ms() - took_ms,
+                    tags={"abl.key": key, "abl.kind": kind, **(tags or {})},
+                    run_name=name,
+                )
+            if predictions is not None:
+                write_files(client, run, files={"predictions.parquet": predictions})
+            last = max((step for _, step, _, _ in points), default=0)
+            points += [(k, last, float(v), took_ms) for k, v in (metrics or {}).items()]
+            finish_run(client, run, params=rows.param_values(params), points=points, end_ms=took_ms)
+            return run.info.run_id
+
+    def record_outcome(
+        self,
+        outcome: Outcome,
+        *,
+        sweep_file: str,
+        artifacts: Mapping[str, Path] | None = None,
+        rendered: Mapping[str, str] | None = None,
+        environment: Mapping[str, Any] | None = None,
+        stage_runs: Mapping[str, str] | None = None,
+    ) -> str:
+        """Id of the run of a sweep, after it and its arms' runs are written where they differ.
+
+        Args:
+            outcome: What the sweep found.
+            sweep_file: Its text.
+            artifacts: Name in the run (may hold folders) -> file: figures, the report.
+            rendered: Name in the run -> text: the table in its formats.
+            environment: Versions and hardware, JSON-able.
+            stage_runs: Stage digest -> run id, as record_stage and recorded give them.
+        """
+        with self.client() as client:
+            experiment = self._experiment(client, outcome.name)
+            known: dict[str, list[Run]] = {}
+            for run in runs_tagged(client, experiment, sweep_key=outcome.key):
+                known.setdefault(run.data.tags["abl.key"], []).append(run)
+            sweep = preferred(known.get(outcome.key, []))
+            if sweep is None:
+                sweep = client.create_run(
+                    experiment,
+                    start_time=_now_ms(),
+                    tags=rows.sweep_tags(outcome),
+                    run_name=outcome.name,
+                )
+            links = _StageLinks(self._experiment(client, STAGES), stage_runs or {})
+            for row, arm in enumerate(outcome.arms):
+                self._record_arm(client, sweep, known.get(arm.key, []), outcome, row, links)
+            state = rows.view_state(outcome)
+            client.set_experiment_tag(experiment, rows.view_tag(state), state)
+            content = rows.outcome_content(outcome, rendered or {})
+            if is_complete(sweep) and sweep.data.tags.get("abl.content") == content:
+                return sweep.info.run_id
+            texts = {
+                "table.json": rows.table_json(outcome),
+                "sweep.yaml": sweep_file,
+                "environment.json": _json(environment or {}),
+                "facts.json": _json(outcome.facts),
+                "stages.json": _json({arm.key: links.of(arm) for arm in outcome.arms}),
+                **(rendered or {}),
+            }
+            with tempfile.TemporaryDirectory() as folder:
+                replicates = Path(folder) / "replicates.parquet"
+                rows.replicates_table(outcome).to_parquet(replicates, index=False)
+                files = {"replicates.parquet": replicates, **(artifacts or {})}
+                write_files(client, sweep, files=files, texts=texts)
+            tags = {"abl.content": content, rows.NOTE: rows.sweep_note(outcome)}
+            finish_run(client, sweep, params={}, points=[], tags=tags)
+            return sweep.info.run_id
+
+    def address(self, outcome: Outcome, base_url: str) -> str:
+        """Where the runs page reads as the ablation table, once the outcome is recorded."""
+        with self.client() as client:
+            experiment = self._experiment(client, outcome.name)
+        key = rows.view_key(rows.view_state(outcome))
+        page = f"{base_url.rstrip('/')}/#/experiments/{experiment}/runs"
+        return f"{page}?{TRAINING_VIEW}&viewStateShareKey={key}"
+
+    def _record_arm(
+        self,
+        client: MlflowClient,
+        sweep: Run,
+        known: Sequence[Run],
+        outcome: Outcome,
+        row: int,
+        links: _StageLinks,
+    ) -> None:
+        arm = outcome.arms[row]
+        content = rows.arm_content(arm)
+        run = preferred(run for run in known if run.data.tags.get("abl.content") == content)
+        # params cannot change and metrics only grow: an arm with other numbers is another run
+        for stale in known:
+            if run is None or stale.info.run_id != run.info.run_id:
+                client.delete_run(stale.info.run_id)
+        if run is not None and is_complete(run):
+            return
+        if run is None:
+            run = client.create_run(
+                sweep.info.experiment_id,
+                # MLflow lists runs newest first: falling start times keep the table's order
+                start_time=sweep.info.start_time - 1 - row,
+                tags=rows.arm_tags(arm, outcome.key, content)
+                | {"abl.stages": links.run_ids(arm), rows.NOTE: links.markdown(arm)},
+                run_name=rows.arm_name(arm),
+            )
+        finish_run(
+            client,
+            run,
+            params=rows.param_values(arm.params),
+            points=rows.arm_points(arm, outcome.primary),
+            status="FAILED" if arm.failed else "FINISHED",
+            end_ms=0,
+        )
+
+    def _experiment(self, client: MlflowClient, name: str) -> str:
+        """Id of the experiment, made or taken out of the trash if need be."""
+        from mlflow.exceptions import MlflowException
+
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            root = self.artifact_root
+            location = None if root is None else f"{root.rstrip('/')}/{rows.view_key(name)[:12]}"
+            try:
+                return client.create_experiment(name, artifact_location=location)
+            except MlflowException:
+                found = client.get_experiment_by_name(name)
+                if found is None:  # not made by another driver meanwhile
+                    raise
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        return found.experiment_id
+
+
+class _StageLinks:
+    """From an arm to the runs of the stages that it was computed from."""
+
+    _SHOWN = 40
+    _TAGGED = 200  # 33 characters each; a tag holds 8000
+
+    def __init__(self, experiment: str, stage_runs: Mapping[str, str]):
+        self._experiment = experiment
+        self._runs = stage_runs
+
+    def of(self, arm: ArmOutcome) -> dict[str, str]:
+        """Digest -> run id, of the recorded stages of the arm."""
+        return {stage: self._runs[stage] for stage in arm.stages if stage in self._runs}
+
+    def run_ids(self, arm: ArmOutcome) -> str:
+        return " ".join(list(self.of(arm).values())[: self._TAGGED])
+
+    def markdown(self, arm: ArmOutcome) -> str:
+        """The arm's failure, if it is one, and links that hold under any address of the UI."""
+        found = list(self.of(arm).items())
+        lines = [f"Failed: {arm.failed}", ""] if arm.failed else []
+        if found:
+            lines.append("Computed from the runs")
+        for stage, run_id in found[: self._SHOWN]:
+            page = f"#/experiments/{self._experiment}/runs/{run_id}/model-metrics"
+            lines.append(f"- [{stage[:12]}]({page}?{TRAINING_VIEW})")
+        if len(found) > self._SHOWN:
+            lines.append(f"- and {len(found) - self._SHOWN} more: stages.json of the sweep's run")
+        return "\n".join(lines)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, default=str)

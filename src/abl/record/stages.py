@@ -1,0 +1,80 @@
+"""A finished stage as MLflow is told of it: learning curves, facts, named predictions."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from abl.record.mlflow_writer import MlflowRecord
+from abl.record.store import Done, Store
+
+# facts of a stage that are numbers worth a metric
+FACTS = ("seconds", "images", "parameters", "correct_by_all")
+NAMES = ("label", "train_label", "patient", "nodule", "centre")
+
+
+def record_finished(record: MlflowRecord, store: Store, digest: str) -> str | None:
+    """Writes a finished stage to MLflow unless it is there; its run id, None if not in the store.
+
+    Raises:
+        RecordError: MLflow cannot be used.
+        StageError: The stage's files are damaged.
+    """
+    done = store.done(digest)
+    if done is None:
+        return None
+    history = None
+    metrics = {name: float(done.facts[name]) for name in FACTS if name in done.facts}
+    if "history.parquet" in done.files:
+        history = pd.read_parquet(store.file(digest, "history.parquet"))
+        if "epoch_seconds" in done.facts:
+            history["seconds"] = list(done.facts["epoch_seconds"])[: len(history)]
+    with tempfile.TemporaryDirectory(prefix="abl-record-") as folder:
+        predictions = None
+        if "predictions.parquet" in done.files:
+            predictions = Path(folder) / "predictions.parquet"
+            named_predictions(store, done).to_parquet(predictions, index=False, compression="zstd")
+        return record.record_stage(
+            digest,
+            name=str(done.stage.get("label", digest[:12])),
+            kind=str(done.stage.get("kind", "")),
+            params=flattened(done.stage.get("settings", {})) | _origin(done),
+            history=history,
+            metrics=metrics,
+            predictions=predictions,
+        )
+
+
+def named_predictions(store: Store, done: Done) -> pd.DataFrame:
+    """Predictions with patient, label and centre beside them: a stage itself knows only images."""
+    predictions = pd.read_parquet(store.file(done.digest, "predictions.parquet"))
+    frame_file = store.cache / f"view-{done.stage['context']['view']}" / "frame.parquet"
+    if not frame_file.exists():
+        return predictions
+    frame = pd.read_parquet(frame_file)
+    known = [name for name in NAMES if name in frame]
+    joined = predictions.merge(frame[["image", *known]], on="image", how="left", sort=False)
+    order = ["image", "role", *known]
+    return joined[[*order, *(name for name in joined.columns if name not in order)]]
+
+
+def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = json.dumps(value) if isinstance(value, list) else value
+    return flat
+
+
+def _origin(done: Done) -> dict[str, Any]:
+    context = done.stage.get("context", {})
+    origin = {name: context[name] for name in ("repeat", "fold") if name in context}
+    return origin | {"seed": done.stage.get("seed")}

@@ -1,0 +1,211 @@
+"""From an Outcome to a Table: which columns there are, what each cell says, what needs a note."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
+from abl.report.labels import (
+    NOTHING,
+    Scale,
+    arm_label,
+    metric_label,
+    one_line,
+    p_label,
+    scale_of,
+    value_label,
+    with_unit,
+)
+from abl.report.table_model import BOLD, TIED, Column, Note, TableCell
+
+
+class TableLayout:
+    """Columns of one outcome, and the notes that its rows give rise to."""
+
+    def __init__(self, outcome: Outcome, *, per_cent: bool, decimals: int, intervals: bool):
+        self._outcome = outcome
+        self._intervals = intervals
+        self._scales: dict[str, Scale] = {}
+        for metric in outcome.metrics:
+            means = [arm.cells[metric].mean for arm in outcome.arms if metric in arm.cells]
+            self._scales[metric] = scale_of(metric, means, per_cent=per_cent, decimals=decimals)
+        self._letters: dict[str, str] = {}
+        self._chosen = _has_chosen(outcome)
+        self._compared = any(arm.comparison is not None for arm in outcome.arms)
+        bases = {arm.comparison.base for arm in outcome.arms if arm.comparison is not None}
+        self._one_base = len(bases) == 1
+        self._arm_labels = {arm.key: arm_label(arm.params, outcome.axes) for arm in outcome.arms}
+        self._width = len(self.columns())
+
+    def columns(self) -> tuple[Column, ...]:
+        """Axes, metrics with their intervals, the chosen value of the curve axis, comparison."""
+        columns = [Column(one_line(axis), False) for axis in self._outcome.axes]
+        if self._chosen:
+            columns.append(Column(f"{metric_label(self._outcome.curve_axis)} chosen", True))
+        for metric, scale in self._scales.items():
+            label = metric_label(metric)
+            columns.append(Column(with_unit(label, scale.unit), True))
+            if self._intervals:
+                columns.append(Column(f"{label} 95 % interval", True))
+        if self._compared:
+            if not self._one_base:
+                columns.append(Column("base", False))
+            unit = "points" if self._primary_scale().unit else ""
+            difference = f"Δ {metric_label(self._outcome.primary)}"
+            columns.append(Column(with_unit(difference, unit), True))
+            columns.append(Column("corrected P", True))
+            columns.append(Column("verdict", False))
+        return tuple(columns)
+
+    def row(self, arm: ArmOutcome) -> tuple[TableCell, ...]:
+        """The arm's cells, in the order of the columns."""
+        outcome = self._outcome
+        cells = [
+            TableCell(value_label(arm.params.get(axis, "")), bold=arm.best) for axis in outcome.axes
+        ]
+        if arm.failed:
+            mark = self._letter(f"failed: {one_line(arm.failed)}")
+            if self._chosen:
+                cells.append(TableCell(""))
+            if (
+                len(cells) == self._width
+            ):  # no column of numbers: the mark goes to the arm's last word
+                return (*cells[:-1], TableCell(cells[-1].text, (mark,)))
+            cells.append(TableCell("failed", (mark,)))
+            return tuple(cells + [TableCell("")] * (self._width - len(cells)))
+        if self._chosen:
+            cells.append(TableCell(_chosen_label(arm, outcome.curve_axis)))
+        for metric, scale in self._scales.items():
+            cell = arm.cells.get(metric, EMPTY_CELL)
+            primary = metric == outcome.primary
+            marks = [TIED] if primary and arm.tied and not arm.best else []
+            if cell.undefined:
+                marks.append(self._letter(_undefined_note(cell)))
+            cells.append(
+                TableCell(_mean_and_sd(cell, scale), tuple(marks), bold=primary and arm.best)
+            )
+            if self._intervals:
+                cells.append(TableCell(scale.interval(cell.low, cell.high)))
+        if self._compared:
+            cells.extend(self._comparison(arm.comparison))
+        return tuple(cells)
+
+    def notes(self) -> list[Note]:
+        """General notes first, then one for each mark in use."""
+        arms = [arm for arm in self._outcome.arms if not arm.failed]
+        primary = metric_label(self._outcome.primary)
+        notes = [Note("", text) for text in self._replicate_notes(arms)]
+        if self._intervals:
+            notes.append(Note("", "95 % intervals by resampling patients."))
+        if self._compared:
+            notes.append(Note("", self._comparison_note(primary)))
+        if any(arm.best for arm in arms):
+            notes.append(Note(BOLD, f"best arm on {primary}"))
+        if any(arm.tied and not arm.best for arm in arms):
+            text = (
+                f"not distinguishable from the best arm on {primary}; not shown to be equal to it"
+            )
+            notes.append(Note(TIED, text))
+        notes.extend(Note(letter, text) for text, letter in self._letters.items())
+        return notes
+
+    def _replicate_notes(self, arms: Sequence[ArmOutcome]) -> list[str]:
+        cells = [arm.cells[name] for arm in arms for name in self._scales if name in arm.cells]
+        totals = {cell.count + cell.undefined for cell in cells}
+        shown = [cell for cell in cells if not math.isnan(cell.mean)]
+        if shown and all(math.isnan(cell.sd) for cell in shown):
+            return ["A single replicate: no standard deviation can be shown."]
+        if not shown:
+            return []
+        count = f"; {totals.pop()} replicates an arm" if len(totals) == 1 else ""
+        notes = [f"Mean ± standard deviation over replicates, seeds averaged first{count}."]
+        if any(math.isnan(cell.sd) for cell in shown):
+            notes.append("Without ±: a single replicate has a value.")
+        return notes
+
+    def _comparison(self, comparison: Comparison | None) -> list[TableCell]:
+        if comparison is None:
+            return [TableCell("")] * (3 if self._one_base else 4)
+        scale = self._primary_scale()
+        difference = scale.difference(comparison.difference)
+        interval = scale.interval(comparison.low, comparison.high)
+        cells = [] if self._one_base else [TableCell(self._base_label(comparison.base))]
+        return [
+            *cells,
+            TableCell(difference if interval == NOTHING else f"{difference} {interval}"),
+            TableCell(p_label(comparison.p_corrected)),
+            TableCell(one_line(comparison.verdict)),
+        ]
+
+    def _comparison_note(self, primary: str) -> str:
+        compared = [arm.comparison for arm in self._outcome.arms if arm.comparison is not None]
+        base = f" ({self._base_label(compared[0].base)})" if self._one_base else ""
+        text = f"Δ {primary}: difference to the base{base} with its 95 % interval"
+        if any(comparison.verdict == "undecided" for comparison in compared):
+            text += "; undecided: the data show neither a difference nor its absence"
+        return text + "."
+
+    def _base_label(self, base: str) -> str:
+        return self._arm_labels.get(base) or one_line(base)
+
+    def _primary_scale(self) -> Scale:
+        return self._scales.get(self._outcome.primary, Scale(1.0, 3, ""))
+
+    def _letter(self, text: str) -> str:
+        if text not in self._letters:
+            self._letters[text] = _letters(len(self._letters))
+        return self._letters[text]
+
+
+EMPTY_CELL = Cell(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, count=0)
+
+
+def _mean_and_sd(cell: Cell, scale: Scale) -> str:
+    mean = scale.number(cell.mean)
+    if math.isnan(cell.mean) or math.isnan(cell.sd):
+        return mean
+    return f"{mean} ± {scale.number(cell.sd)}"
+
+
+def _undefined_note(cell: Cell) -> str:
+    total = cell.count + cell.undefined
+    if cell.count == 0:
+        return f"undefined in all {total} replicates" if total > 1 else "undefined in 1 replicate"
+    return f"undefined in {cell.undefined} of {total} replicates"
+
+
+def _has_chosen(outcome: Outcome) -> bool:
+    axis = outcome.curve_axis
+    return (
+        axis != ""
+        and axis not in (*outcome.axes, *outcome.metrics)
+        and any(axis in arm.replicates.columns for arm in outcome.arms if not arm.failed)
+    )
+
+
+def _chosen_label(arm: ArmOutcome, axis: str) -> str:
+    if axis not in arm.replicates.columns:
+        return ""
+    values = arm.replicates[axis].to_numpy(np.float64)
+    values = values[~np.isnan(values)]
+    if values.size == 0:
+        return ""
+    # no confidence exceeds 1: such a T* sends every image on
+    low, high = (
+        "always" if math.isinf(value) or (axis == "threshold" and value > 1) else f"{value:.3g}"
+        for value in (values.min(), values.max())
+    )
+    return low if low == high else f"{low}–{high}"
+
+
+def _letters(index: int) -> str:
+    """a, b, ..., z, aa, ab, ..."""
+    letters = ""
+    index += 1
+    while index:
+        index, digit = divmod(index - 1, 26)
+        letters = chr(ord("a") + digit) + letters
+    return letters

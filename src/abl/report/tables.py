@@ -1,0 +1,103 @@
+"""The ablation table of an Outcome, in five formats.
+
+Shares are shown in per cent with `decimals` digits, or as fractions with two digits more, AUC and
+the share of images sent to the second network like every other. CSV always holds fractions, in
+full precision.
+"""
+
+from __future__ import annotations
+
+from abl.errors import InputError, nearest
+from abl.plan.outcome import Comparison, Outcome
+from abl.report import render_html, render_markup, render_text
+from abl.report.labels import one_line
+from abl.report.table_layout import EMPTY_CELL, TableLayout
+from abl.report.table_model import Note, Raw, Table
+
+FORMATS = ("text", "md", "csv", "latex", "html")
+
+
+def table_of(
+    outcome: Outcome, *, per_cent: bool = True, decimals: int = 1, intervals: bool = False
+) -> Table:
+    """The ablation table of an outcome.
+
+    Args:
+        per_cent: Shares in per cent; otherwise fractions.
+        decimals: Digits after the point of a per cent value; a fraction shows two more.
+        intervals: Add a column with the 95 % interval of each metric.
+    """
+    layout = TableLayout(outcome, per_cent=per_cent, decimals=decimals, intervals=intervals)
+    rows = tuple(layout.row(arm) for arm in outcome.arms)
+    raw_columns, raw_rows = _raw(outcome)
+    return Table(
+        name=outcome.name,
+        title=one_line(outcome.title) or one_line(outcome.name),
+        columns=layout.columns(),
+        axis_count=len(outcome.axes),
+        rows=rows,
+        notes=(*layout.notes(), *(Note("", one_line(text)) for text in outcome.notes)),
+        raw_columns=raw_columns,
+        raw_rows=raw_rows,
+    )
+
+
+def render(table: Table, format: str, *, width: int = 120, colour: bool = False) -> str:
+    """The table as text, md, csv, latex or html; ends with a line feed.
+
+    Args:
+        width: Columns of the terminal (text only); wider tables continue below.
+        colour: The terminal shows bold (text only); otherwise a star marks the best arm.
+
+    Raises:
+        InputError: Unknown format.
+    """
+    match format:
+        case "text":
+            return render_text.text_of(table, width=width, colour=colour)
+        case "md":
+            return render_markup.markdown_of(table)
+        case "csv":
+            return render_text.csv_of(table)
+        case "latex":
+            return render_markup.latex_of(table)
+        case "html":
+            return render_html.page_of(table)
+    raise InputError(f"--format {format}: {nearest(format, FORMATS)}")
+
+
+def _raw(outcome: Outcome) -> tuple[tuple[str, ...], tuple[tuple[Raw, ...], ...]]:
+    columns = list(outcome.axes)
+    for metric in outcome.metrics:
+        columns += [
+            f"{metric}_{part}" for part in ("mean", "sd", "low", "high", "count", "undefined")
+        ]
+    compared = any(arm.comparison is not None for arm in outcome.arms)
+    if compared:
+        columns += ["base", "difference", "difference_low", "difference_high"]
+        columns += ["p", "p_corrected", "verdict"]
+    columns += ["best", "tied", "failed", "key"]
+    rows = []
+    for arm in outcome.arms:
+        row: list[Raw] = [arm.params.get(axis, "") for axis in outcome.axes]
+        for metric in outcome.metrics:
+            cell = arm.cells.get(metric, EMPTY_CELL)
+            row += [cell.mean, cell.sd, cell.low, cell.high, cell.count, cell.undefined]
+        if compared:
+            row += _raw_comparison(arm.comparison)
+        rows.append((*row, arm.best, arm.tied, arm.failed, arm.key))
+    return tuple(columns), tuple(rows)
+
+
+def _raw_comparison(comparison: Comparison | None) -> list[Raw]:
+    if comparison is None:
+        return [""] * 7
+    return [
+        comparison.base,
+        comparison.difference,
+        comparison.low,
+        comparison.high,
+        comparison.p,
+        comparison.p_corrected,
+        comparison.verdict,
+    ]

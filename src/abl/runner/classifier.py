@@ -1,0 +1,134 @@
+"""The `train` stage: a classifier trained on one replicate, with its per-image predictions."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from abl.data.splits import Split, split_of
+from abl.data.views import View, open_view, training_reads
+from abl.decide.consensus import class_sizes, false_set, matched_random_subset, true_set
+from abl.errors import StageError
+from abl.runner.execute import Work, kind
+from abl.runner.selection import SELECTION
+from abl.spec.data import Image, Splits
+from abl.spec.train import Train
+
+PREDICTIONS = "predictions.parquet"
+HISTORY = "history.parquet"
+
+
+@kind("train")
+def train(work: Work) -> dict[str, Any]:
+    """Writes predictions.parquet, history.parquet and the weights of the last k epochs."""
+    # importing torch takes seconds, which a driver with nothing to train need not pay
+    import torch
+
+    from abl.nets.registry import build_network
+    from abl.nets.user_module import load_module
+    from abl.train.checkpoint import save_weights
+    from abl.train.fit import fit
+    from abl.train.predictions import predictions_frame, write_predictions
+    from abl.train.process import release_memory, reset_process
+
+    stage = work.stage
+    view = open_view(work.store.cache, stage.context["view"])
+    settings = Train.model_validate(stage.settings["train"] | _weights_place(work))
+    image = Image.model_validate(stage.settings["image"])
+    split = _split_of(work, view)
+    seed = int(stage.seed or 0)
+    if "module" in stage.context:
+        load_module(stage.context["module"])
+
+    chosen = _training_positions(work, view, split, seed)
+    labels = view.frame["train_label"].to_numpy()
+    roles = {"train": split.train, "validation": split.validation, "test": split.test}
+    classes = int(stage.settings["classes"])
+    device = "cuda" if torch.cuda.is_available() and stage.resources.gpus else "cpu"
+    reset_process(seed, threads=settings.threads, deterministic=settings.deterministic)
+    network = build_network(
+        settings.network,
+        classes=classes,
+        channels=image.channels,
+        image_size=image.size,
+        weights=settings.weights,
+    )
+    result = fit(
+        network,
+        view.pixels,
+        chosen,
+        labels[chosen],
+        evaluate=roles,
+        classes=classes,
+        settings=settings,
+        image=image,
+        seed=seed,
+        validation_labels=view.frame["label"].to_numpy()[split.validation],
+        device=device,
+        checkpoint_folder=work.checkpoints,
+    )
+    images = view.frame["image"].to_numpy()
+    names = {role: images[positions].tolist() for role, positions in roles.items()}
+    write_predictions(work.out / PREDICTIONS, predictions_frame(names, result.logits))
+    # the time an epoch took is a fact of this run, not part of its result
+    history = result.history.drop(columns="seconds")
+    history.to_parquet(work.out / HISTORY, index=False, compression="zstd")
+    save_weights(work.out, result.epochs, result.weights)
+    facts = {
+        "images": len(chosen),
+        "images_by_class": np.bincount(labels[chosen], minlength=classes).tolist(),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "epoch_seconds": [round(float(seconds), 4) for seconds in result.history["seconds"]],
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+    }
+    del network, result
+    release_memory()
+    return facts
+
+
+def _weights_place(work: Work) -> dict[str, str]:
+    # the identity holds what the file contains; where it lies is context
+    place = work.stage.context.get("weights")
+    return {} if place is None else {"weights": str(place)}
+
+
+def _split_of(work: Work, view: View) -> Split:
+    """The replicate's split, checked to be the one the plan had in mind."""
+    context = work.stage.context
+    splits = Splits.model_validate(context["splits"])
+    split = split_of(view.frame, splits, int(context["repeat"]), int(context["fold"]))
+    if training_reads(view.frame, split) != work.stage.reads:
+        raise StageError("the images here are not those of the plan: clear the store's cache")
+    return split
+
+
+def _training_positions(work: Work, view: View, split: Split, seed: int) -> np.ndarray:
+    """Rows to train on: the whole training part, or what the selection leaves of it."""
+    subset = work.stage.settings.get("subset")
+    if subset is None:
+        return split.train
+    path = work.store.file(work.stage.inputs["select"], SELECTION)
+    selection = pd.read_parquet(path).set_index("image")
+    images = view.frame["image"].to_numpy()[split.train]
+    labels = view.frame["train_label"].to_numpy()[split.train]
+    counts = selection.loc[images, "correct"].to_numpy()
+    n, panel = int(subset["n"]), int(subset["panel"])
+    of = false_set if subset["kind"] == "false" else true_set
+    kept = of(counts, n, panel)
+    if subset["kind"] == "matched":
+        rng = np.random.default_rng(np.random.SeedSequence([seed, n, panel]))
+        kept = matched_random_subset(labels, kept, rng)
+    sizes = class_sizes(labels, kept, int(work.stage.settings["classes"]))
+    if (sizes == 0).any():
+        share = ", ".join(f"class {label}: {size}" for label, size in enumerate(sizes))
+        raise StageError(
+            f"{subset['kind'].capitalize()}-{n} of the {len(labels)} training images is "
+            f"{share}: nothing to train a class on; use another consensus N, or train the "
+            "selectors longer"
+        )
+    return split.train[kept]

@@ -1,0 +1,82 @@
+"""Runs a plan: what the store has is reused, the rest is computed by the chosen executor."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Literal
+
+from abl.plan.stage import Stage, digest_of
+from abl.record.store import Store
+from abl.runner.dispatch import Dispatcher, Listener, RunReport
+
+Executor = Literal["tune", "local"]
+
+
+def run_plan(
+    stages: Mapping[str, Stage],
+    store: Store,
+    listener: Listener,
+    *,
+    executor: Executor = "tune",
+    workers: int | None = None,
+    address: str | None = None,
+) -> RunReport:
+    """Runs all stages that are not finished; a failed stage blocks only what reads it.
+
+    Raises:
+        InputError: The executor cannot start.
+    """
+    done, said = store.usable(stages)
+    for digest in stages:
+        if digest not in done and store.folder(digest).exists():
+            store.discard(digest)
+    for line in said:
+        listener.message(line)
+    dispatcher = Dispatcher(stages, store, listener, done, expected_seconds(stages, store))
+    try:
+        # a run in which all is done must not pay for starting Ray
+        if any(d not in done and not stage.local for d, stage in stages.items()):
+            if executor == "local":
+                from abl.runner.in_process import run_in_process
+
+                run_in_process(dispatcher)
+            else:
+                from abl.runner.tune import run_with_tune
+
+                run_with_tune(dispatcher, workers=workers, address=address)
+        else:
+            from abl.runner.in_process import run_in_process
+
+            run_in_process(dispatcher)
+    except KeyboardInterrupt:
+        dispatcher.report.interrupted = True
+    finally:
+        dispatcher.close()
+    return dispatcher.report
+
+
+def shape_of(stage: Stage) -> str:
+    """Stages of one shape take about as long: same kind and settings, whatever data and seed."""
+    return digest_of([stage.kind, dict(stage.settings)])
+
+
+def expected_seconds(stages: Mapping[str, Stage], store: Store) -> dict[str, float]:
+    """Seconds of each stage as recorded for its shape, or for its kind; absent if never run."""
+    by_shape: dict[str, list[float]] = defaultdict(list)
+    by_kind: dict[str, list[float]] = defaultdict(list)
+    wanted = {stage.kind for stage in stages.values()}
+    for digest in store.digests():
+        done = store.done(digest)
+        if done is None or done.stage.get("kind") not in wanted:
+            continue
+        seconds = float(done.facts.get("seconds", 0))
+        by_shape[digest_of([done.stage["kind"], done.stage["settings"]])].append(seconds)
+        by_kind[str(done.stage["kind"])].append(seconds)
+    expected = {}
+    for digest, stage in stages.items():
+        known = by_shape.get(shape_of(stage)) or by_kind.get(stage.kind)
+        if known:
+            expected[digest] = statistics.median(known)
+    return expected

@@ -1,0 +1,104 @@
+"""Runs one stage: claim, compute, commit. The same code in a worker and in the driver."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from abl.errors import InputError, StageError
+from abl.plan.stage import Resources, Stage
+from abl.record.store import Store
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a kind's function gets.
+
+    Attributes:
+        stage: What to compute.
+        store: Where inputs are read from.
+        out: Empty folder for the output.
+        checkpoints: Folder for checkpoints; it may hold those of a broken attempt.
+    """
+
+    stage: Stage
+    store: Store
+    out: Path
+    checkpoints: Path
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a stage ended.
+
+    Attributes:
+        digest: Of the stage.
+        status: done, reused (somebody else had finished it), or failed.
+        seconds: Wall time of the computation.
+        reason: Of a failure, one line.
+        trace: Of a failure that was not foreseen.
+    """
+
+    digest: str
+    status: str
+    seconds: float = 0.0
+    reason: str = ""
+    trace: str = ""
+
+
+Kind = Callable[[Work], dict[str, Any]]
+KINDS: dict[str, Kind] = {}
+
+
+def kind(name: str) -> Callable[[Kind], Kind]:
+    """Registers the function that computes stages of a kind; it returns facts to keep beside."""
+
+    def register(function: Kind) -> Kind:
+        KINDS[name] = function
+        return function
+
+    return register
+
+
+def run_stage(store: Store, stage: Stage) -> Report:
+    """Computes a stage unless it is finished; never raises but for an interrupt."""
+    # the table of kinds is filled by import, and only who computes needs torch
+    import abl.runner.kinds  # noqa: F401
+
+    started = time.perf_counter()
+    try:
+        with store.claim(stage.digest) as attempt:
+            if attempt is None:
+                return Report(stage.digest, "reused")
+            checkpoints = store.checkpoints(attempt)
+            facts = KINDS[stage.kind](Work(stage, store, attempt.folder, checkpoints))
+            seconds = time.perf_counter() - started
+            inputs = store.content(stage.inputs.values())
+            store.commit(attempt, stage, {**facts, "seconds": seconds}, inputs)
+            return Report(stage.digest, "done", seconds)
+    except (InputError, StageError) as error:
+        reason, trace = str(error).replace("\n", "; "), ""
+    except Exception as error:
+        # a worker must not die of a stage: whatever it was is the stage's result
+        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        trace = traceback.format_exc()
+    return Report(stage.digest, "failed", time.perf_counter() - started, reason, trace)
+
+
+def stage_to_json(stage: Stage) -> dict[str, Any]:
+    """A stage as plain values, for a worker."""
+    return {
+        **stage.identity(),
+        **{"context": dict(stage.context), "label": stage.label},
+        "resources": asdict(stage.resources),
+        "local": stage.local,
+    }
+
+
+def stage_from_json(values: dict[str, Any]) -> Stage:
+    """The stage that `stage_to_json` wrote."""
+    return Stage(**{**values, "resources": Resources(**values["resources"])})

@@ -1,0 +1,20 @@
+"""The in-process executor: the same plan, one stage after another, without Ray."""
+
+from __future__ import annotations
+
+from abl.runner.dispatch import Dispatcher
+from abl.runner.execute import run_stage
+
+
+def run_in_process(dispatcher: Dispatcher) -> None:
+    """Runs everything that can run, in this thread."""
+    while not dispatcher.finished:
+        ready = dispatcher.ready()
+        if not ready:
+            with dispatcher.wake:
+                # a small stage of the driver is under way
+                if not dispatcher.frontier.ready() and not dispatcher.frontier.finished:
+                    dispatcher.wake.wait(timeout=1)
+            continue
+        dispatcher.start(ready[0], "in-process")
+        dispatcher.take(run_stage(dispatcher.store, ready[0]))

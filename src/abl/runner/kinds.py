@@ -1,0 +1,7 @@
+"""The table of kinds: importing this module registers every kind of stage."""
+
+from __future__ import annotations
+
+import abl.runner.classifier
+import abl.runner.doubles
+import abl.runner.selection  # noqa: F401

@@ -1,0 +1,117 @@
+"""Who may start where: free resources by node, and what is held back for a large stage (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from abl.plan.stage import Resources, Stage
+
+# shares such as 0.3 do not add up exactly
+_SLACK = 1e-9
+
+
+@dataclass
+class Node:
+    """A machine: what it has and what is in use."""
+
+    name: str
+    total: Resources
+    used: dict[str, Resources] = field(default_factory=dict)
+
+    def free(self) -> Resources:
+        """What is not in use."""
+        return Resources(
+            self.total.cpus - sum(use.cpus for use in self.used.values()),
+            self.total.gpus - sum(use.gpus for use in self.used.values()),
+            self.total.memory_gb - sum(use.memory_gb for use in self.used.values()),
+        )
+
+
+def fits(want: Resources, free: Resources) -> bool:
+    """Whether free resources are enough."""
+    return (
+        want.cpus <= free.cpus + _SLACK
+        and want.gpus <= free.gpus + _SLACK
+        and want.memory_gb <= free.memory_gb + _SLACK
+    )
+
+
+class Ledger:
+    """Admission: which ready stage starts next, and on which node.
+
+    A stage that fits nowhere now but would on an empty node holds back the node that is closest
+    to it; stages of lower rank then start there only if both fit. So a large stage does not wait
+    behind a stream of small ones.
+    """
+
+    def __init__(self, nodes: Mapping[str, Resources]):
+        self.nodes = {name: Node(name, total) for name, total in nodes.items()}
+
+    def possible(self, want: Resources) -> bool:
+        """Whether a stage could ever start."""
+        return any(fits(want, node.total) for node in self.nodes.values())
+
+    def choose(self, ready: Iterable[Stage]) -> tuple[Stage, str] | None:
+        """The next stage and its node, or None if nothing may start now.
+
+        Args:
+            ready: Stages by falling rank.
+        """
+        held: dict[str, Resources] = {}
+        for stage in ready:
+            want = stage.resources
+            node = self._node_for(want, held)
+            if node is not None:
+                return stage, node
+            waiting = self._closest(want)
+            if waiting is None or len(held) == len(self.nodes):
+                continue
+            held.setdefault(waiting, want)
+        return None
+
+    def _node_for(self, want: Resources, held: Mapping[str, Resources]) -> str | None:
+        for name, node in self.nodes.items():
+            free = node.free()
+            if name in held:
+                kept = held[name]
+                free = Resources(
+                    free.cpus - kept.cpus,
+                    free.gpus - kept.gpus,
+                    free.memory_gb - kept.memory_gb,
+                )
+            if fits(want, free):
+                return name
+        return None
+
+    def _closest(self, want: Resources) -> str | None:
+        able = [node for node in self.nodes.values() if fits(want, node.total)]
+        if not able:
+            return None
+        best = max(able, key=lambda node: (node.free().cpus, node.free().gpus, node.name))
+        return best.name
+
+    def take(self, digest: str, node: str, want: Resources) -> None:
+        """Books a stage's resources."""
+        self.nodes[node].used[digest] = want
+
+    def give_back(self, digest: str) -> None:
+        """Frees what a stage had."""
+        for node in self.nodes.values():
+            node.used.pop(digest, None)
+
+    def slots(self, want: Resources) -> int:
+        """How many stages of one size run at once on empty nodes."""
+        count = 0
+        for node in self.nodes.values():
+            per = [
+                have / need
+                for have, need in (
+                    (node.total.cpus, want.cpus),
+                    (node.total.gpus, want.gpus),
+                    (node.total.memory_gb, want.memory_gb),
+                )
+                if need > 0
+            ]
+            count += int(min(per, default=1) + _SLACK)
+        return max(count, 1)

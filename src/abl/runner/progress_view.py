@@ -1,0 +1,91 @@
+"""What `abl sweep` shows while it runs: live on a terminal, plain lines elsewhere.
+
+Rich is imported by the live view alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from types import TracebackType
+from typing import Protocol, TextIO
+
+from abl.runner.progress import Happened, ProgressState, counts_line
+
+
+class View(Protocol):
+    """Shows a state between enter and exit; leaves the terminal as it found it, also on Ctrl-C."""
+
+    def __enter__(self) -> View: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+def make_view(state: ProgressState, stream: TextIO | None = None) -> View:
+    """The live view on a terminal that can move its cursor, plain lines elsewhere."""
+    stream = sys.stdout if stream is None else stream
+    if stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown"):
+        from abl.runner.progress_live import LiveView
+
+        return LiveView(state, stream)
+    return PlainView(state, stream)
+
+
+class PlainView:
+    """One line when something finishes, at most one in `interval_s`; every failure and message.
+
+    Lines hold no control characters, so that logs and pipes read well.
+    """
+
+    def __init__(self, state: ProgressState, stream: TextIO, *, interval_s: float = 2.0):
+        self._state = state
+        self._stream = stream
+        self._interval_s = interval_s
+        self._last = -float("inf")
+        self._held = False
+        self._lock = threading.Lock()
+        self._open = False
+        state.listen(self._on_event)
+
+    def __enter__(self) -> PlainView:
+        self._open = True
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            if self._held:
+                self._write(counts_line(self._state.snapshot()))
+            self._open = False
+
+    def _on_event(self, event: Happened) -> None:
+        with self._lock:
+            if not self._open:
+                return
+            if event.kind in ("planned", "failed", "message"):
+                self._write(event.text)
+            elif event.kind == "finished":
+                snapshot = self._state.snapshot()
+                self._held = snapshot.elapsed - self._last < self._interval_s
+                if not self._held:
+                    self._last = snapshot.elapsed
+                    self._write(f"{counts_line(snapshot)} | {event.text}")
+
+    def _write(self, text: str) -> None:
+        line = "".join(mark if mark.isprintable() else " " for mark in text)
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        try:
+            self._stream.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+            self._stream.flush()
+        except (BrokenPipeError, ValueError):
+            self._open = False  # nobody reads any more; the run goes on

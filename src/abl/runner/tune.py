@@ -1,0 +1,217 @@
+"""The Ray Tune executor: a searcher whose suggestions are the plan's stages.
+
+Design decision 3 tells what was measured; the comments here say what each setting is for.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from abl.errors import InputError, Problem
+from abl.plan.stage import Resources, Stage
+from abl.record.store import Store
+from abl.runner.dispatch import Dispatcher
+from abl.runner.execute import Report, run_stage, stage_from_json, stage_to_json
+from abl.runner.ledger import Ledger
+
+# a process that dies is not the stage's fault the first few times
+MAX_DEATHS = 3
+OBJECT_STORE_BYTES = 100 * 2**20
+
+
+def versions() -> dict[str, str]:
+    """What must be equal on all nodes."""
+    from importlib.metadata import version
+
+    return {
+        "abl": version("abl"),
+        "torch": version("torch"),
+        "python": platform.python_version(),
+    }
+
+
+def run_stage_on_worker(config: dict[str, Any]) -> dict[str, Any]:
+    """The trainable: one stage, or a warm-up that brings a worker into use."""
+    if "warm_up" in config:
+        # the import takes seconds, long enough for Ray to start an actor in every slot
+        import torch  # noqa: F401
+
+        time.sleep(float(config["warm_up"]))
+        return {"report": json.dumps(versions()), "done": True}
+    store = Store(Path(config["store"]))
+    report = run_stage(store, stage_from_json(json.loads(config["stage"])))
+    return {"report": json.dumps(asdict(report)), "done": True}
+
+
+def run_with_tune(
+    dispatcher: Dispatcher, *, workers: int | None = None, address: str | None = None
+) -> None:
+    """Runs everything that can run, on this machine's cores or on the cluster at `address`.
+
+    Args:
+        workers: CPUs to use on this machine; default all that the process may use.
+        address: HOST:PORT of a running cluster, from a machine that is a node of it.
+
+    Raises:
+        InputError: The cluster cannot be reached, is not of these versions, or is too small.
+    """
+    if address and address.startswith("ray://"):
+        raise InputError(
+            "--address ray://... is not supported: run abl on a node of the cluster "
+            "(ray start --address=HOST:6379 --num-cpus=0 makes this machine one) with "
+            "--address HOST:6379"
+        )
+    with _ray(workers, address) as nodes, _scratch() as scratch:
+        ledger = Ledger(nodes)
+        for stage in dispatcher.frontier.stages.values():
+            if not stage.local and not ledger.possible(stage.resources):
+                raise InputError(
+                    f"{stage.label} asks for {stage.resources.cpus:g} CPUs, "
+                    f"{stage.resources.gpus:g} GPUs and {stage.resources.memory_gb:g} GB; "
+                    "no node has that: lower `resources:` or add nodes"
+                )
+        _fit(dispatcher, ledger, scratch)
+
+
+def _fit(dispatcher: Dispatcher, ledger: Ledger, scratch: Path) -> None:
+    from ray import tune
+
+    from abl.runner.searcher import PlanSearcher
+
+    searcher = PlanSearcher(dispatcher, ledger)
+    pinned = len(ledger.nodes) > 1
+
+    def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        want = Resources(**config["resources"])
+        bundle: dict[str, float] = {"CPU": want.cpus}
+        if want.gpus:
+            bundle["GPU"] = want.gpus
+        if want.memory_gb:
+            bundle["memory"] = want.memory_gb * 2**30
+        if pinned:
+            # Ray gives every node a resource of its own name: the ledger's choice is then kept
+            bundle[f"node:{config['node']}"] = 0.001
+        return tune.PlacementGroupFactory([bundle])
+
+    tuner = tune.Tuner(
+        tune.with_resources(run_stage_on_worker, resources),
+        tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
+        run_config=tune.RunConfig(
+            name="plan",
+            storage_path=str(scratch),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=0),
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+        ),
+    )
+    tuner.fit()
+    if searcher.error is not None:
+        raise searcher.error
+
+
+@contextmanager
+def _ray(workers: int | None, address: str | None) -> Iterator[dict[str, Resources]]:
+    """Starts Ray here or joins a cluster; gives what each node has."""
+    for name, value in {
+        # a stage every few milliseconds would otherwise write several files each
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        # Ctrl-C is ours: Tune's handler would save its own state and go on for a while
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+        "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+        "TUNE_MAX_PENDING_TRIALS_PG": str(os.cpu_count() or 1),
+        "RAY_AIR_NEW_OUTPUT": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    started_here = not ray.is_initialized()
+    try:
+        if not started_here:
+            pass
+        elif address:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(
+                num_cpus=workers or len(os.sched_getaffinity(0)),
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                **quiet,
+            )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise InputError(f"no Ray cluster at {address}: {first}") from None
+    # Ray's own lines would tear the live display
+    for name in ("ray", "ray.tune", "ray.data", "ray._private"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield _nodes(ray.nodes())
+    finally:
+        if started_here:
+            ray.shutdown()
+
+
+def _nodes(described: list[dict[str, Any]]) -> dict[str, Resources]:
+    nodes = {}
+    for node in described:
+        have = node["Resources"]
+        if node["Alive"] and have.get("CPU", 0) > 0:
+            nodes[str(node["NodeManagerAddress"])] = Resources(
+                have["CPU"], have.get("GPU", 0), have.get("memory", 0) / 2**30
+            )
+    if not nodes:
+        raise InputError(Problem("the Ray cluster has no node with CPUs"))
+    return nodes
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    # Tune insists on a folder of its own; nothing in it is needed afterwards
+    folder = Path(tempfile.mkdtemp(prefix="abl-tune-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def stage_config(stage: Stage, node: str, store: Store) -> dict[str, Any]:
+    """What Tune is given as a trial's config."""
+    return {
+        "stage": json.dumps(stage_to_json(stage)),
+        "store": str(store.root),
+        "resources": asdict(stage.resources),
+        "node": node,
+    }
+
+
+def warm_up_config(want: Resources, node: str, seconds: float) -> dict[str, Any]:
+    """A trial that only imports: one for each slot brings all slots into use."""
+    return {"warm_up": seconds, "resources": asdict(want), "node": node}
+
+
+def report_from(result: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What a worker reported, None if it died before it could."""
+    if not result or "report" not in result:
+        return None
+    found = json.loads(result["report"])
+    return found if isinstance(found, dict) else None
+
+
+def death(stage: Stage, deaths: int) -> Report:
+    """The report of a stage whose worker died too often."""
+    reason = f"its process or node died {deaths} times (out of memory, killed, or a crash)"
+    return Report(stage.digest, "failed", 0.0, reason)

@@ -1,0 +1,183 @@
+"""A sweep at work: read, planned, run, scored, kept and recorded."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from abl.errors import InputError
+from abl.plan.graph import Plan
+from abl.plan.outcome import Outcome
+from abl.plan.stage import Stage
+from abl.record.mlflow_client import RecordError
+from abl.record.mlflow_writer import MlflowRecord
+from abl.record.store import Store
+from abl.record.writer import StageWriter
+from abl.report.environment import environment
+from abl.results import keep_outcome, rendered, what_changed
+from abl.runner.dispatch import Listener, RunReport
+from abl.runner.engine import Executor, run_plan
+from abl.spec.read import SweepFile
+from abl.studies.base import Study
+from abl.studies.workspace import Workspace
+
+
+@dataclass
+class LoadedSweep:
+    """A sweep file that was read and checked, with the store it works on.
+
+    Attributes:
+        file: The sweep and its lines.
+        study: What asks the question.
+        workspace: Store, data roots, opened data sets.
+        root: The mlruns folder.
+    """
+
+    file: SweepFile
+    study: Study
+    workspace: Workspace
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """The sweep's name."""
+        return self.file.sweep.name
+
+    @property
+    def store(self) -> Store:
+        """Where finished stages lie."""
+        return self.workspace.store
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Arms, replicates and stages; reads the manifest, executes nothing."""
+        return self.study.expand(self.file, self.workspace)
+
+
+@dataclass
+class SweepResult:
+    """What a run gave.
+
+    Attributes:
+        outcome: The ablation table as values.
+        report: Which stages ran, failed, were reused.
+        folder: Where tables and figures lie.
+        address: Path of the arms' page below MLflow's address, "" if it was not recorded.
+        messages: What the person should know, a sentence each.
+    """
+
+    outcome: Outcome
+    report: RunReport
+    folder: Path
+    address: str
+    messages: list[str]
+
+
+class _Told:
+    """Passes events on, and finished stages to the record."""
+
+    def __init__(self, listener: Listener, writer: StageWriter | None, messages: list[str]):
+        self._listener = listener
+        self._writer = writer
+        self._messages = messages
+        self.started = listener.started
+        self.failed = listener.failed
+        self.blocked = listener.blocked
+
+    def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
+        self._listener.finished(stage, seconds, reused)
+        if self._writer is not None:
+            self._writer.add(stage.digest)
+
+    def message(self, text: str) -> None:
+        self._messages.append(text)
+        self._listener.message(text)
+
+
+def run_sweep(
+    sweep: LoadedSweep,
+    listener: Listener,
+    *,
+    executor: Executor,
+    workers: int | None,
+    address: str | None,
+    record: MlflowRecord | None,
+) -> SweepResult:
+    """Runs what the store does not hold, scores every arm, keeps and records the outcome.
+
+    Raises:
+        InputError: Data, executor or MLflow cannot be used; nothing was trained then.
+    """
+    messages: list[str] = []
+    plan = sweep.plan
+    if record is not None:
+        record.check_reachable()
+    notes = sweep.workspace.prepare(listener.message)
+    with _lease(record, messages) as writing:
+        writer = StageWriter(writing, sweep.store, messages.append) if writing else None
+        told = _Told(listener, writer, messages)
+        report = run_plan(
+            plan.stages, sweep.store, told, executor=executor, workers=workers, address=address
+        )
+        outcome = sweep.study.analyse(sweep.file, plan, sweep.workspace)
+        outcome = _with_facts(sweep, outcome, notes)
+        changed = what_changed(sweep.store, outcome)
+        messages += [changed] if changed else []
+        folder, figures = keep_outcome(sweep.store, outcome, sweep.file.document.text)
+        page = ""
+        if writing is not None and writer is not None:
+            page = _record_outcome(sweep, outcome, writing, writer, figures, messages)
+    return SweepResult(outcome, report, folder, page, messages)
+
+
+@contextlib.contextmanager
+def _lease(record: MlflowRecord | None, messages: list[str]) -> Iterator[MlflowRecord | None]:
+    if record is None:
+        yield None
+        return
+    with record.lease() as ours:
+        if not ours:
+            messages.append("another run is recording here; `abl record` writes this one later")
+        yield record if ours else None
+
+
+def _with_facts(sweep: LoadedSweep, outcome: Outcome, notes: list[str]) -> Outcome:
+    facts = dict(outcome.facts) | {
+        "table": sweep.file.sweep.table.model_dump(),
+        "patients_by_split": sweep.file.sweep.splits.by,
+        "stages": len(sweep.plan.stages),
+        "asked": sweep.plan.asked,
+    }
+    return replace(outcome, facts=facts, notes=(*outcome.notes, *notes))
+
+
+def _record_outcome(
+    sweep: LoadedSweep,
+    outcome: Outcome,
+    record: MlflowRecord,
+    writer: StageWriter,
+    figures: dict[str, Path],
+    messages: list[str],
+) -> str:
+    """Writes what MLflow lacks of the sweep's stages, then the table; the page of its arms."""
+    for digest in sweep.plan.stages:
+        writer.add(digest)
+    writer.close()
+    if writer.lost:
+        return ""
+    try:
+        record.record_outcome(
+            outcome,
+            sweep_file=sweep.file.document.text,
+            artifacts=figures,
+            rendered=rendered(outcome),
+            environment=environment(sweep.file.folder),
+            stage_runs=writer.runs,
+        )
+        return record.address(outcome, "")
+    except (RecordError, InputError) as error:
+        messages.append(f"warning: {error}; the work is kept, `abl record` writes the rest")
+        return ""

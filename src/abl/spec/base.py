@@ -1,0 +1,44 @@
+"""What every part of a sweep file has in common: strict, frozen, with a short identity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+# A field that says which kind of thing a block is. It is part of the identity even at its default.
+DISCRIMINATORS = frozenset({"kind", "name"})
+
+
+class Part(BaseModel):
+    """A block of a sweep file: unknown keys are errors, values do not change after reading."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # pydantic would read `epochs: true` as 1
+        wanted = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and wanted in (int, float):
+            raise ValueError(f"a number is wanted, not {value}".lower())
+        return value
+
+
+def identity_of(part: Part) -> dict[str, Any]:
+    """The settings that decide a result: defaults left out, discriminators always kept.
+
+    A field added later with a default that keeps the old behaviour therefore changes no digest.
+    """
+    identity: dict[str, Any] = {}
+    for name, field in type(part).model_fields.items():
+        value = getattr(part, name)
+        if isinstance(value, Part):
+            inner = identity_of(value)
+            if inner or value != field.get_default(call_default_factory=True):
+                identity[name] = inner
+        elif name in DISCRIMINATORS or value != field.get_default(call_default_factory=True):
+            identity[name] = part.model_dump(mode="json", include={name})[name]
+    return identity

@@ -1,0 +1,136 @@
+"""The data blocks of a sweep file: where images come from, how they are cut and split."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from abl.spec.base import Part
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Phantom(Part):
+    """The generated ultrasound set (docs/phantom.md). Same settings, same bytes, on any machine."""
+
+    patients: Annotated[int, Field(ge=4)] = Field(200, description="Number of patients.")
+    size: Annotated[int, Field(ge=32, le=1024)] = Field(
+        128, description="Side of the square images, in pixels."
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of everything that is drawn.")
+    planes: Literal[1, 2] = Field(2, description="Images of each nodule (two orthogonal planes).")
+    prevalence: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.45, description="Share of malignant nodules at centre A (expected)."
+    )
+    centre_b: Fraction = Field(0.0, description="Share of patients from centre B.")
+    distractors: bool = Field(True, description="Structures outside the nodule; see docs.")
+    text: Fraction = Field(0.3, description="Share of frames with scanner text at the border.")
+    flip: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Share of nodules whose training label is flipped."
+    )
+    flip_side: Literal["both", "benign", "malignant"] = Field(
+        "both", description="Which true class may be flipped."
+    )
+
+
+class Crop(Part):
+    """What part of each image a network sees."""
+
+    to: Literal["frame", "box", "roi"] = Field(
+        "frame", description="Whole frame, the nodule's box, or the tissue region (roi columns)."
+    )
+    margin: Annotated[float, Field(ge=0, le=4)] = Field(
+        0.0, description="Added on each side, as a share of the longer side of the box."
+    )
+    square: bool = Field(True, description="Widen the shorter side so that nothing is stretched.")
+
+
+class Data(Part):
+    """Where images, labels and patients come from: exactly one of phantom, manifest, set."""
+
+    phantom: Phantom | None = Field(None, description="Generated ultrasound images.")
+    manifest: str | None = Field(
+        None, description="CSV or Parquet file, or a folder with a folder for each class."
+    )
+    set: str | None = Field(
+        None,
+        description="A set by name: NAME/manifest.csv below a folder given by --data.",
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Where a manifest names a column differently: {label: diagnosis, ...}.",
+    )
+    classes: tuple[str, ...] = Field(
+        ("benign", "malignant"), description="Names of the classes 0, 1, ..."
+    )
+    where: dict[str, list[str]] = Field(
+        default_factory=dict, description="Keep only rows with one of these values in a column."
+    )
+    unit: Literal["image", "nodule", "patient"] = Field(
+        "image", description="What is scored: each image, or the mean over a nodule or a patient."
+    )
+    duplicates: Literal["refuse", "report", "ignore"] = Field(
+        "refuse", description="Near-duplicate images on two sides of a split."
+    )
+    longest_side: Annotated[int, Field(ge=16, le=8192)] = Field(
+        1024, description="Larger images are reduced to this many pixels when decoded."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Data:
+        given = [name for name in ("phantom", "manifest", "set") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "give exactly one of phantom, manifest, set"
+                + (f" (given: {', '.join(given)})" if given else "")
+            )
+        return self
+
+
+class Image(Part):
+    """How an image enters a network."""
+
+    size: Annotated[int, Field(ge=8, le=2048)] = Field(64, description="Side in pixels.")
+    channels: Literal[1, 3] = Field(3, description="Grey images are repeated to three channels.")
+    normalize: Literal["imagenet", "half", "none"] = Field(
+        "imagenet", description="Mean and sd of ImageNet, 0.5 and 0.5, or values left in [0, 1]."
+    )
+    crop: Crop = Field(Crop(), description="What part of the image is used.")
+
+
+class Splits(Part):
+    """How patients are divided into train, validation and test."""
+
+    kind: Literal["holdout", "kfold", "monte_carlo", "column"] = Field(
+        "holdout",
+        description="One hold-out a repeat; k folds a repeat; independent draws (each repeat one); "
+        "or the manifest's own column.",
+    )
+    folds: Annotated[int, Field(ge=2, le=100)] = Field(5, description="Folds of kfold.")
+    test: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.25, description="Share of patients in the test set (not for kfold)."
+    )
+    validation: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.2, description="Share of the patients outside the test set."
+    )
+    by: Literal["patient", "nodule", "image"] = Field(
+        "patient", description="What never lies on two sides of a split."
+    )
+    column: str = Field("split", description="The column of kind: column.")
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the draws.")
+
+
+class Replicates(Part):
+    """On how many splits and seeds every arm is run."""
+
+    repeats: Annotated[int, Field(ge=1, le=10000)] = Field(1, description="Draws of the split.")
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (0,), min_length=1, description="Initialisation, order and augmentation."
+    )
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Replicates:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds: each may be given once")
+        return self

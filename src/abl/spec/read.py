@@ -1,0 +1,141 @@
+"""Sweep file -> Sweep, or every error of the file at once, with lines and the nearest word."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from abl.errors import InputError, Problem, nearest
+from abl.spec.base import Part
+from abl.spec.sweep import Sweep
+from abl.spec.yaml_file import Document, Place, read_yaml
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """A sweep and the file it was read from, for errors that are found later."""
+
+    sweep: Sweep
+    document: Document
+
+    @property
+    def folder(self) -> Path:
+        """Folder that relative paths of the sweep start from."""
+        return self.document.path.resolve().parent
+
+    def problem(self, message: str, *place: str | int) -> Problem:
+        """A problem at a place of the file."""
+        return Problem(message, str(self.document.path), self.document.line(place))
+
+
+def read_sweep(path: Path) -> SweepFile:
+    """Reads and checks a sweep file's form; names of components are checked by its study.
+
+    Raises:
+        InputError: With every problem of the file.
+    """
+    document = read_yaml(path)
+    try:
+        return SweepFile(Sweep.model_validate(document.values), document)
+    except ValidationError as error:
+        raise InputError(problems_of(error, Sweep, document)) from None
+
+
+def problems_of(
+    error: ValidationError, model: type[Part], document: Document, under: Place = ()
+) -> list[Problem]:
+    """Pydantic's errors as lines that say what to type instead, in the order of the file."""
+    problems = []
+    for fault in error.errors(include_url=False):
+        place = (*under, *(part for part in fault["loc"] if part != "__root__"))
+        message = _message(fault, model, place, under)
+        problems.append(Problem(message, str(document.path), document.line(place)))
+    return sorted(dict.fromkeys(problems), key=lambda problem: problem.line or 0)
+
+
+def _message(fault: Any, model: type[Part], place: Place, under: Place) -> str:
+    name = ".".join(str(part) for part in place)
+    kind = fault["type"]
+    if kind == "extra_forbidden":
+        owner = _model_at(model, place[len(under) : -1])
+        valid = [field.alias or name for name, field in owner.model_fields.items()] if owner else []
+        return f"unknown key '{name}': {nearest(str(place[-1]), valid)}"
+    if kind == "missing":
+        return f"key '{name}' is missing"
+    if kind == "value_error":
+        text = str(fault["ctx"]["error"])
+        return f"{name}: {text}" if name else text
+    said = fault["msg"][0].lower() + fault["msg"][1:]
+    if kind == "literal_error":
+        expected = [
+            word.strip(" '") for word in fault["ctx"]["expected"].replace(" or ", ",").split(",")
+        ]
+        return f"{name}: '{fault['input']}' is not known, {nearest(str(fault['input']), expected)}"
+    if kind in {"model_type", "dict_type", "model_attributes_type"}:
+        said = "a block of key: value is wanted"
+    shown = repr(fault["input"])
+    return f"{name}: {said}, not {shown if len(shown) < 60 else shown[:57] + '...'}"
+
+
+def _model_at(model: type[BaseModel], place: Place) -> type[BaseModel] | None:
+    for part in place:
+        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
+        if field is None:
+            # an entry of a dict or list of blocks, such as axes.threshold
+            continue
+        inner = _models_in(field.annotation)
+        if not inner:
+            return None
+        model = inner[0]
+    return model
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if isinstance(annotation, UnionType) or typing.get_args(annotation):
+        return [model for arg in typing.get_args(annotation) for model in _models_in(arg)]
+    return []
+
+
+def sweep_with(file: SweepFile, changes: dict[str, Any]) -> Sweep:
+    """The sweep with some settings (dotted paths) changed, checked as if they stood in the file.
+
+    Raises:
+        InputError: Unknown path, or a value that the setting does not allow.
+    """
+    values = file.sweep.model_dump(by_alias=True)
+    problems = []
+    for path, value in changes.items():
+        *blocks, name = path.split(".")
+        block = values
+        for part in blocks:
+            block = block.get(part) if isinstance(block, dict) else None  # type: ignore[assignment]
+        valid = _model_at(Sweep, tuple(blocks))
+        known = isinstance(block, dict) and (
+            blocks[:1] == ["options"] or (valid is not None and name in valid.model_fields)
+        )
+        if not known or block is None:
+            words = list(valid.model_fields) if valid else []
+            problems.append(
+                file.problem(f"axes: no setting '{path}': {nearest(name, words)}", "axes", path)
+            )
+            continue
+        block[name] = value
+    if problems:
+        raise InputError(problems)
+    try:
+        return Sweep.model_validate(values)
+    except ValidationError as error:
+        found = []
+        for fault in error.errors(include_url=False):
+            place = ".".join(str(part) for part in fault["loc"])
+            path = next((p for p in changes if place.startswith(p) or p.startswith(place)), "")
+            message = _message(fault, Sweep, tuple(fault["loc"]), ())
+            found.append(file.problem(message, *(("axes", path) if path else ())))
+        raise InputError(found) from None

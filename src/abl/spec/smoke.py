@@ -1,0 +1,27 @@
+"""`--smoke`: any sweep, shrunk to a check that it runs. Its numbers mean nothing."""
+
+from __future__ import annotations
+
+from abl.spec.sweep import Sweep
+
+EPOCHS = 2
+PATIENTS = 60
+
+
+def smoked(sweep: Sweep) -> Sweep:
+    """The same arms with few epochs, patients, repeats and one seed, under a name of its own."""
+    values = sweep.model_dump(by_alias=True)
+    values["name"] = f"{sweep.name[:73]}-smoke"
+    train = values["train"]
+    train["epochs"] = min(train["epochs"], EPOCHS)
+    train["last_k"] = min(train["last_k"], train["epochs"])
+    train["schedule"]["warmup"] = min(train["schedule"]["warmup"], train["epochs"] - 1)
+    values["replicates"] = {"repeats": 1, "seeds": [sweep.replicates.seeds[0]]}
+    values["splits"]["folds"] = min(values["splits"]["folds"], 2)
+    phantom = values["data"]["phantom"]
+    if phantom is not None:
+        phantom["patients"] = min(phantom["patients"], PATIENTS)
+    if values["options"].get("epochs"):
+        values["options"]["epochs"] = min(values["options"]["epochs"], EPOCHS)
+    values["resamples"] = min(values["resamples"], 1000)
+    return Sweep.model_validate(values)

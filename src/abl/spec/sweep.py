@@ -1,0 +1,132 @@
+"""The sweep file as a whole: base settings, axes, arms, replicates, and what to report."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from abl.spec.base import Part
+from abl.spec.data import Data, Image, Replicates, Splits
+from abl.spec.train import Train
+
+Value = Annotated[bool | int | float | str, Field(union_mode="left_to_right")]
+
+
+class Axis(Part):
+    """A setting with several values.
+
+    In the file a plain list is enough; `from`, `to`, `steps` make an even grid, ends included.
+    """
+
+    values: tuple[Any, ...] = Field((), description="The values, each once.")
+    start: float | None = Field(None, alias="from", description="First value of an even grid.")
+    stop: float | None = Field(None, alias="to", description="Last value of an even grid.")
+    steps: int | None = Field(None, ge=2, le=100_000, description="Number of values of the grid.")
+    curve: bool = Field(
+        False,
+        description="Adds no arms: an arm is scored at the value chosen on validation, and its "
+        "curve over the values is recorded.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_list(cls, given: Any) -> Any:
+        if isinstance(given, list | tuple):
+            return {"values": tuple(given)}
+        return given if isinstance(given, dict) else {"values": (given,)}
+
+    @model_validator(mode="after")
+    def _grid_or_values(self) -> Axis:
+        grid = (self.start, self.stop, self.steps)
+        if self.values and any(part is not None for part in grid):
+            raise ValueError("give values, or from, to and steps, not both")
+        if not self.values and any(part is None for part in grid):
+            raise ValueError("give a list of values, or from, to and steps")
+        listed = self.listed()
+        repeated = next((value for at, value in enumerate(listed) if value in listed[:at]), None)
+        if repeated is not None:
+            raise ValueError(f"{repeated} is given twice")
+        return self
+
+    def listed(self) -> tuple[Any, ...]:
+        """The values, in the order of the file; those of a grid rounded to 12 digits."""
+        if self.values:
+            return self.values
+        if self.start is None or self.stop is None or self.steps is None:
+            return ()
+        width = (self.stop - self.start) / (self.steps - 1)
+        return tuple(round(self.start + width * at, 12) for at in range(self.steps))
+
+
+class Resources(Part):
+    """What one training asks for. Hardware is recorded, never part of a digest."""
+
+    cpus: Annotated[float, Field(gt=0)] = Field(1, description="CPUs of one training.")
+    gpus: Annotated[float, Field(ge=0)] = Field(0, description="GPUs; a share packs several.")
+    memory_gb: Annotated[float, Field(ge=0)] = Field(0, description="Memory; 0 asks for none.")
+
+
+class TableStyle(Part):
+    """How numbers are printed."""
+
+    per_cent: bool = Field(True, description="Per cent, or fractions.")
+    decimals: Annotated[int, Field(ge=0, le=6)] = Field(1, description="Digits after the point.")
+    intervals: bool = Field(False, description="Show 95 % intervals.")
+
+
+class Sweep(Part):
+    """One sweep file."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$",
+        description="Letters, digits, '_', '-', '.'; the MLflow experiment is named after it.",
+    )
+    study: str = Field(description="The question asked, with its analysis: see `abl list studies`.")
+    title: str = Field("", description="One sentence for the table's head.")
+    module: str | None = Field(
+        None, description="A Python file beside the sweep with networks or rules of your own."
+    )
+    data: Data
+    image: Image = Field(Image())
+    splits: Splits = Field(Splits())
+    replicates: Replicates = Field(Replicates())
+    train: Train = Field(Train())
+    options: dict[str, Any] = Field(default_factory=dict, description="The study's own settings.")
+    axes: dict[str, Axis] = Field(
+        default_factory=dict,
+        description="The study's axes, or any setting by its path (train.epochs).",
+    )
+    arms: tuple[dict[str, Any], ...] = Field(
+        (),
+        description="An ablation as a union: each block gives some axes one value or several; an "
+        "axis it does not name runs over the values of `axes`. Without it: the full product.",
+    )
+    exclude: tuple[dict[str, Any], ...] = Field(
+        (), description="Arms left out: each block matches arms that have all its values."
+    )
+    metrics: tuple[str, ...] = Field(
+        ("acc", "spe", "sen", "f1", "auc"), min_length=1, description="Columns of the table."
+    )
+    primary: str = Field("f1", description="The one metric that decides and is tested.")
+    select_by: str | None = Field(
+        None, description="Validation metric that chooses a curve's value; default: primary."
+    )
+    base: dict[str, Any] | None = Field(
+        None, description="The arm others are compared with, at equal other axes: {rule: original}."
+    )
+    margin: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Smallest difference of the primary metric that matters (fraction)."
+    )
+    resamples: Annotated[int, Field(ge=200, le=1_000_000)] = Field(
+        10_000, description="Permutations of a test, and a fifth of it bootstrap draws."
+    )
+    resources: Resources = Field(Resources())
+    table: TableStyle = Field(TableStyle())
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_differ(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(metrics)) != len(metrics):
+            raise ValueError("each metric may be given once")
+        return metrics

@@ -1,0 +1,181 @@
+"""Reads YAML as its writer meant it, with the line of every value; never builds an object.
+
+YAML 1.1, which PyYAML follows, reads `1e-4` as text, `no` as false and `12:30` as 750. Here
+numbers, true/false and null are those of YAML 1.2, and the models turn `no` into false only where
+a yes or no is wanted.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from abl.errors import InputError, Problem
+
+Place = tuple[str | int, ...]
+
+MAX_BYTES = 2_000_000
+MAX_NODES = 200_000
+MAX_DEPTH = 40
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with the scalars of YAML 1.2."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+
+
+_INT = r"[-+]?[0-9][0-9_]*"
+_FLOAT = r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?"
+_FLOAT_NAMES = r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+for _tag, _pattern, _first in [
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", _INT, "-+0123456789"),
+    ("float", f"{_FLOAT}|{_FLOAT_NAMES}", "-+.0123456789"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+]:
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first)
+    )
+
+_KNOWN_TAGS = {
+    f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null", "str", "map", "seq")
+}
+
+
+@dataclass
+class Document:
+    """A YAML file: its values, and where each of them stands.
+
+    Attributes:
+        path: The file.
+        text: What it holds.
+        values: Plain dicts, lists, strings, numbers, booleans and None.
+        lines: Place (keys and indices from the top) -> line, counted from 1.
+    """
+
+    path: Path
+    text: str
+    values: Any
+    lines: dict[Place, int] = field(default_factory=dict)
+
+    def line(self, place: Place) -> int | None:
+        """Line of a value, or of the nearest enclosing one that is written down."""
+        for end in range(len(place), 0, -1):
+            if place[:end] in self.lines:
+                return self.lines[place[:end]]
+        return self.lines.get(())
+
+
+def read_yaml(path: Path) -> Document:
+    """Reads one YAML mapping.
+
+    Raises:
+        InputError: With every fault: no such file, not UTF-8, not YAML, duplicate keys, tags,
+            aliases that expand without end.
+    """
+    shown = str(path)
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(Problem("no such file", shown)) from None
+    except OSError as error:
+        raise InputError(Problem(f"cannot be read: {error.strerror}", shown)) from None
+    if len(raw) > MAX_BYTES:
+        raise InputError(Problem(f"larger than {MAX_BYTES:,} bytes: not a sweep file", shown))
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise InputError(Problem("not UTF-8: save the file as UTF-8", shown, line)) from None
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = " ".join((error.problem or error.context or "not YAML").split())
+        raise InputError(
+            Problem(f"not YAML: {what}", shown, mark.line + 1 if mark else None)
+        ) from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        what = str(error).splitlines()[0] if str(error) else "nested too deep"
+        raise InputError(Problem(f"not YAML: {what}", shown)) from None
+    reader = _Reader(shown)
+    values = reader.value(node, (), 0) if node is not None else None
+    if not reader.problems and not isinstance(values, dict):
+        line = node.start_mark.line + 1 if node else 1
+        reader.problems.append(Problem("a sweep file is a mapping (key: value)", shown, line))
+    if reader.problems:
+        raise InputError(reader.problems)
+    return Document(path, text, values, reader.lines)
+
+
+class _Reader:
+    """Turns nodes into values, noting lines and faults."""
+
+    def __init__(self, shown: str):
+        self.shown = shown
+        self.problems: list[Problem] = []
+        self.lines: dict[Place, int] = {}
+        self.nodes = 0
+        self.open: set[int] = set()
+
+    def fault(self, message: str, node: yaml.Node) -> None:
+        self.problems.append(Problem(message, self.shown, node.start_mark.line + 1))
+
+    def value(self, node: yaml.Node, place: Place, depth: int) -> Any:
+        self.nodes += 1
+        if self.nodes == MAX_NODES + 1:
+            self.fault("too many values (aliases that multiply?): write them out", node)
+        if self.nodes > MAX_NODES:
+            return None
+        if depth > MAX_DEPTH or id(node) in self.open:
+            self.fault("nested too deep", node)
+            return None
+        self.lines.setdefault(place, node.start_mark.line + 1)
+        if node.tag not in _KNOWN_TAGS:
+            self.fault(f"tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not allowed", node)
+            return None
+        self.open.add(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self.mapping(node, place, depth)
+            if isinstance(node, yaml.SequenceNode):
+                items = enumerate(node.value)
+                return [self.value(item, (*place, at), depth + 1) for at, item in items]
+            return self.scalar(str(node.value), node)
+        finally:
+            self.open.discard(id(node))
+
+    def mapping(self, node: yaml.MappingNode, place: Place, depth: int) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.fault("a key must be a word", key_node)
+                continue
+            key = str(key_node.value)
+            if key in values:
+                first = self.lines[(*place, key)]
+                self.fault(f"key '{key}' is given twice (first in line {first})", key_node)
+                continue
+            self.lines[(*place, key)] = key_node.start_mark.line + 1
+            values[key] = self.value(value_node, (*place, key), depth + 1)
+        return values
+
+    def scalar(self, text: str, node: yaml.Node) -> Any:
+        kind = node.tag.rsplit(":", 1)[-1]
+        try:
+            if kind == "bool":
+                return text.lower() == "true"
+            if kind == "int":
+                return int(text)
+            if kind == "float":
+                return float(text.replace(".inf", "inf").replace(".nan", "nan").lower())
+        except ValueError:
+            self.fault(f"'{text[:40]}' is not a number", node)
+            return None
+        return None if kind == "null" else text

@@ -1,0 +1,102 @@
+"""What a study is: how the arms of a sweep become stages, and how their results are analysed."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+import abl.studies
+from abl.errors import InputError, Problem, nearest
+from abl.plan.graph import Plan
+from abl.plan.outcome import Outcome
+from abl.spec.base import Part
+from abl.spec.read import SweepFile, problems_of
+from abl.studies.workspace import Workspace
+
+OptionsOf = TypeVar("OptionsOf", bound=Part)
+
+
+@dataclass(frozen=True)
+class StudyAxis:
+    """An axis that a study adds to the settings that any sweep can vary.
+
+    Attributes:
+        name: In YAML and in the table.
+        description: One line.
+        default: Value of an arm that does not name it.
+        setting: Dotted path of the setting it stands for, "" for one of the study's own.
+        words: Whether its values are names: then YAML's true and false mean these words.
+    """
+
+    name: str
+    description: str
+    default: Any = None
+    setting: str = ""
+    words: bool = False
+
+
+class Study(Protocol):
+    """One question a sweep can ask. An instance in a module of this package registers it."""
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    axes: ClassVar[tuple[StudyAxis, ...]]
+    options: ClassVar[type[Part]]
+
+    def problems(self, file: SweepFile) -> list[Problem]:
+        """Everything wrong with axes, arms and options that needs no data."""
+
+    def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
+        """Arms, replicates and stages; raises InputError with every problem."""
+
+    def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Outcome:
+        """The table, from what the store holds; arms with missing stages are marked failed."""
+
+
+STUDIES: dict[str, Study] = {}
+StudyClass = TypeVar("StudyClass", bound=Study)
+
+
+def study(cls: type[StudyClass]) -> type[StudyClass]:
+    """Registers a study class."""
+    STUDIES[cls.name] = cls()
+    return cls
+
+
+def studies() -> Mapping[str, Study]:
+    """All studies by name."""
+    for module in pkgutil.iter_modules(abl.studies.__path__):
+        importlib.import_module(f"abl.studies.{module.name}")
+    return dict(sorted(STUDIES.items()))
+
+
+def study_of(file: SweepFile) -> Study:
+    """The study a sweep names.
+
+    Raises:
+        InputError: Unknown study.
+    """
+    known = studies()
+    name = file.sweep.study
+    if name not in known:
+        raise InputError(
+            file.problem(f"study: '{name}' is not known: {nearest(name, known)}", "study")
+        )
+    return known[name]
+
+
+def options_of(file: SweepFile, model: type[OptionsOf]) -> OptionsOf:
+    """The study's own settings.
+
+    Raises:
+        InputError: With every problem and its line.
+    """
+    try:
+        return model.model_validate(file.sweep.options)
+    except ValidationError as error:
+        raise InputError(problems_of(error, model, file.document, ("options",))) from None

@@ -1,0 +1,154 @@
+"""Arms and their settings: what every study does with `axes`, `arms` and `exclude`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from abl.decide.metrics import metric_named
+from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.plan.arms import ArmList, arms_of
+from abl.plan.graph import Arm
+from abl.plan.stage import canonical_json
+from abl.spec.read import SweepFile, sweep_with
+from abl.spec.sweep import Sweep
+from abl.studies.base import StudyAxis
+
+Relevant = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def arms_from(
+    file: SweepFile, axes: tuple[StudyAxis, ...], relevant: Relevant, allowed: Mapping[str, bool]
+) -> tuple[ArmList, list[Problem]]:
+    """The distinct arms of a sweep, and everything wrong with axes, arms and excludes.
+
+    Args:
+        axes: The study's own.
+        relevant: Drops axes that do not matter to an arm.
+        allowed: Study axis -> whether it may be a curve.
+    """
+    sweep = file.sweep
+    own = {axis.name: axis for axis in axes}
+    problems = [
+        file.problem(f"axes.{name}: curve: true is not possible here", "axes", name)
+        for name, axis in sweep.axes.items()
+        if axis.curve and not allowed.get(name, False)
+    ]
+    for place, name in _named_axes(sweep):
+        if name not in own and "." not in name:
+            words = [*own, "train.epochs", "train.optimizer.lr", "data.phantom.flip"]
+            problems.append(file.problem(f"no axis '{name}': {nearest(name, words)}", *place))
+    if problems:
+        return ArmList([], 0, [], []), problems
+    worded = _Words(axes)
+    lists = {
+        name: worded.value(name, axis.listed())
+        for name, axis in sweep.axes.items()
+        if not axis.curve
+    }
+    defaults = {
+        axis.name: (axis.default,)
+        for axis in axes
+        if axis.default is not None and axis.name not in sweep.axes
+    }
+    order = [*(name for name in own if name in lists or name in defaults), *lists]
+    every = {name: lists.get(name, defaults.get(name, ())) for name in dict.fromkeys(order)}
+    blocks, exclude = (list(map(worded.block, each)) for each in (sweep.arms, sweep.exclude))
+    found = arms_of(every, blocks, exclude, relevant)
+    problems += [
+        file.problem(f"axes.{name}: changes nothing: no arm uses more than one value", "axes", name)
+        for name in found.unused
+        if name in sweep.axes
+    ]
+    problems += [
+        file.problem("this block excludes no arm", "exclude", at) for at in found.idle_excludes
+    ]
+    if not found.arms and not problems:
+        problems.append(file.problem("every arm is excluded", "exclude"))
+    return found, problems
+
+
+def base_of(file: SweepFile, axes: tuple[StudyAxis, ...]) -> dict[str, Any] | None:
+    """Axis values of the arm that others are compared with, None if the sweep names none."""
+    return None if file.sweep.base is None else _Words(axes).block(file.sweep.base)
+
+
+class _Words:
+    """Reads YAML's true and false as words where an axis takes names, as the rule `true` is."""
+
+    def __init__(self, axes: tuple[StudyAxis, ...]):
+        self._axes = {axis.name for axis in axes if axis.words}
+
+    def value(self, axis: str, given: Any) -> Any:
+        if axis not in self._axes:
+            return given
+        if isinstance(given, list | tuple):
+            return tuple(self.value(axis, each) for each in given)
+        return str(given).lower() if isinstance(given, bool) else given
+
+    def block(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {axis: self.value(axis, value) for axis, value in given.items()}
+
+
+def _named_axes(sweep: Sweep) -> list[tuple[tuple[str | int, ...], str]]:
+    named: list[tuple[tuple[str | int, ...], str]] = [(("axes", n), n) for n in sweep.axes]
+    for key, blocks in (("arms", sweep.arms), ("exclude", sweep.exclude)):
+        named += [((key, at, name), name) for at, block in enumerate(blocks) for name in block]
+    return named
+
+
+class Settings:
+    """The sweep as each arm sees it: base settings with the arm's values put in."""
+
+    def __init__(self, file: SweepFile, axes: tuple[StudyAxis, ...]):
+        self._file = file
+        self._paths = {axis.name: axis.setting for axis in axes}
+        self._known: dict[str, Sweep] = {}
+
+    def of(self, arm: Arm) -> Sweep:
+        """The arm's sweep. Raises InputError for a value that a setting does not allow."""
+        changes = {}
+        for axis, value in arm.params.items():
+            path = self._paths.get(axis, axis)
+            if path:
+                changes[path] = value
+        return self.having(changes)
+
+    def having(self, changes: Mapping[str, Any]) -> Sweep:
+        """The base settings with some changed, by dotted path."""
+        key = canonical_json(sorted(changes.items()))
+        if key not in self._known:
+            self._known[key] = (
+                sweep_with(self._file, dict(changes)) if changes else self._file.sweep
+            )
+        return self._known[key]
+
+    def all_of(self, arms: list[Arm]) -> list[Sweep]:
+        """Every arm's sweep, every problem at once."""
+        problems: list[Problem] = []
+        found = []
+        for arm in arms:
+            try:
+                found.append(self.of(arm))
+            except InputError as error:
+                problems += error.problems
+        raise_if_any(list(dict.fromkeys(problems)))
+        return found
+
+
+def metric_problems(file: SweepFile) -> list[Problem]:
+    """What is wrong with the names of metrics in a sweep."""
+    sweep = file.sweep
+    named: list[tuple[tuple[str | int, ...], str]] = [
+        (("metrics", at), name) for at, name in enumerate(sweep.metrics)
+    ]
+    named.append((("primary",), sweep.primary))
+    if sweep.select_by:
+        named.append((("select_by",), sweep.select_by))
+    problems = []
+    for place, name in named:
+        try:
+            metric_named(name)
+        except InputError as error:
+            problems.append(file.problem(str(error), *place))
+    return list(dict.fromkeys(problems))

@@ -1,0 +1,133 @@
+"""Train and select stages: what every study that trains classifiers shares."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from abl.data.splits import fold_count
+from abl.nets.registry import network_version
+from abl.plan.graph import Plan, Replicate
+from abl.plan.stage import Resources, Stage
+from abl.spec.base import identity_of
+from abl.spec.sweep import Sweep
+from abl.studies.workspace import Workspace
+
+TRAIN_VERSION = 1
+SELECT_VERSION = 1
+
+
+def replicates_of(sweep: Sweep) -> list[Replicate]:
+    """Every (repeat, fold, seed) of a sweep, in order."""
+    folds = fold_count(sweep.splits)
+    return [
+        Replicate(repeat, fold, seed)
+        for repeat in range(sweep.replicates.repeats)
+        for fold in range(folds)
+        for seed in sweep.replicates.seeds
+    ]
+
+
+class Trainings:
+    """Makes the train and select stages of one resolved sweep and adds them to a plan."""
+
+    def __init__(self, sweep: Sweep, workspace: Workspace, plan: Plan):
+        self.sweep = sweep
+        self.plan = plan
+        self.opened = workspace.data(sweep.data)
+        self._view = workspace.view(self.opened, sweep.image)
+        # files are found where the sweep is read; workers get their full paths
+        self._files: dict[str, str] = {}
+        if sweep.module:
+            self._files["module"] = str(workspace.file(sweep.module, "module"))
+        if sweep.train.weights not in ("none", "imagenet"):
+            self._files["weights"] = str(workspace.file(sweep.train.weights, "train.weights"))
+        self._settings = self._shared_settings()
+
+    def _shared_settings(self) -> dict[str, Any]:
+        settings: dict[str, Any] = {
+            "train": identity_of(self.sweep.train),
+            "image": identity_of(self.sweep.image),
+            "classes": len(self.opened.dataset.classes),
+        }
+        version = network_version(self.sweep.train.network)
+        if version != 1:
+            settings["network_version"] = version
+        if "module" in self._files:
+            settings["module"] = sha256_of_file(self._files["module"])
+        if "weights" in self._files:
+            settings["train"]["weights"] = f"sha256:{sha256_of_file(self._files['weights'])}"
+        return settings
+
+    def train(
+        self,
+        replicate: Replicate,
+        *,
+        subset: Mapping[str, Any] | None = None,
+        select: str | None = None,
+        seed_shift: int = 0,
+    ) -> str:
+        """A network of a replicate: on its whole training part, or on a subset that `select` gives.
+
+        Args:
+            subset: {"kind": "true" | "false" | "matched", "n": N} of the selection.
+            select: Digest of the select stage.
+            seed_shift: Added to the replicate's seed, for controls that differ by it alone.
+
+        Returns:
+            The stage's digest.
+        """
+        settings = dict(self._settings)
+        if subset is not None:
+            settings["subset"] = dict(subset)
+        sweep = self.sweep
+        what = "" if subset is None else f" {subset['kind'].capitalize()}-{subset['n']}"
+        if seed_shift:
+            what += " again"
+        context: dict[str, Any] = {
+            "view": self._view,
+            "splits": sweep.splits.model_dump(mode="json"),
+            "repeat": replicate.repeat,
+            "fold": replicate.fold,
+        }
+        context.update(self._files)
+        return self.plan.add(
+            Stage(
+                "train",
+                TRAIN_VERSION,
+                settings,
+                inputs={} if select is None else {"select": select},
+                reads=self.opened.reads(sweep.splits, replicate.repeat, replicate.fold),
+                seed=replicate.seed + seed_shift,
+                context=context,
+                resources=Resources(
+                    max(sweep.resources.cpus, sweep.train.threads),
+                    sweep.resources.gpus,
+                    sweep.resources.memory_gb,
+                ),
+                label=f"train {sweep.train.network}{what} {replicate}",
+            )
+        )
+
+    def select(self, replicate: Replicate, selectors: Sequence[str]) -> str:
+        """How many selectors classify each training image correctly; returns the digest."""
+        return self.plan.add(
+            Stage(
+                "select",
+                SELECT_VERSION,
+                {},
+                inputs={f"selector_{at}": digest for at, digest in enumerate(selectors)},
+                reads=self.opened.reads(self.sweep.splits, replicate.repeat, replicate.fold),
+                context={"view": self._view},
+                label=f"select by {len(selectors)} networks {replicate}",
+                local=True,
+            )
+        )
+
+
+def sha256_of_file(path: str) -> str:
+    """SHA-256 (hex) of a file that belongs to a stage's identity."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

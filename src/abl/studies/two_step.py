@@ -1,0 +1,266 @@
+"""Study two_step: consensus data selection and the two-step decision with threshold T*.
+
+Source: Lee, Kwak, Lee, Sci. Rep. 2025, doi 10.1038/s41598-025-00416-5. The original network O is
+trained on all training images, the True network T on those that at least N selectors classify
+correctly; images on which O is not confident enough go to T.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from abl.decide.consensus import consensus_problems
+from abl.decide.rules import RULES, rule_named
+from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.nets.registry import check_network
+from abl.nets.user_module import load_module
+from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
+from abl.plan.outcome import Outcome
+from abl.spec.base import Part
+from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
+from abl.spec.train import Train
+from abl.studies.base import StudyAxis, options_of, study
+from abl.studies.predictions import Predictions
+from abl.studies.scoring import ScoredArm, outcome_of
+from abl.studies.settings import Settings, arms_from, base_of, metric_problems
+from abl.studies.thresholds import curve_values, mean_curve, scored_cell, threshold_problem
+from abl.studies.trainings import Trainings, replicates_of
+from abl.studies.workspace import Workspace
+
+# the seed of a control that differs from the original network by its seed alone
+AGAIN = 1_000_003
+
+
+class Options(Part):
+    """Settings of the two-step study."""
+
+    panel: tuple[str, ...] = Field(
+        ("cnn1", "cnn2", "plain4", "tiny_resnet", "tiny_mobile"),
+        min_length=1,
+        description="Selector networks; one that is also an original network is trained once.",
+    )
+    epochs: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Epochs of the selectors; default: those of the networks."
+    )
+
+
+@study
+class TwoStep:
+    """Arms are (network, consensus N, rule, T*); T* is usually a curve."""
+
+    name: ClassVar[str] = "two_step"
+    description: ClassVar[str] = "Consensus data selection and the two-step decision (Lee 2025)."
+    options: ClassVar[type[Part]] = Options
+    axes: ClassVar[tuple[StudyAxis, ...]] = (
+        StudyAxis("network", "Architecture of O and T.", setting="train.network", words=True),
+        StudyAxis("consensus", "N: a training image is kept if N selectors get it right.", 3),
+        StudyAxis(
+            "second",
+            "What T is trained on: true (True-N), or a control: retrained (all images, another "
+            "seed) or matched (random images, size and classes of True-N).",
+            "true",
+            words=True,
+        ),
+        StudyAxis("rule", "How the predictions of O and T become one.", "model1", words=True),
+        StudyAxis("threshold", "T*: a number in [0, 1], always, or a share as '38%'.", 0.9),
+    )
+
+    def problems(self, file: SweepFile) -> list[Problem]:
+        """Everything wrong with axes, arms and options that needs no data."""
+        problems = [*metric_problems(file), *_module_problems(file)]
+        try:
+            options = options_of(file, Options)
+        except InputError as error:
+            return [*problems, *error.problems]
+        arms, found = arms_from(file, self.axes, self._relevant, {"threshold": True})
+        problems += found
+        for at, name in enumerate(options.panel):
+            wrong = check_network(name)
+            if wrong:
+                problems.append(file.problem(f"options.panel: {wrong}", "options", "panel", at))
+        panel = len(options.panel)
+        for arm in arms.arms:
+            problems += [
+                file.problem(text, *_place(file, axis)) for axis, text in _arm_faults(arm, panel)
+            ]
+        values = curve_values(file.sweep) or ()
+        faults = [threshold_problem(value) for value in values]
+        problems += [file.problem(text, "axes", "threshold") for text in faults if text]
+        problems += self._base_problems(file, arms.arms)
+        return list(dict.fromkeys(problems))
+
+    def _base_problems(self, file: SweepFile, arms: list[Arm]) -> list[Problem]:
+        base = base_of(file, self.axes)
+        if base is None or not arms:
+            return []
+        known = [axis.name for axis in self.axes]
+        wrong = [name for name in base if name not in known and "." not in name]
+        if wrong:
+            return [file.problem(f"base: no axis '{wrong[0]}': {nearest(wrong[0], known)}", "base")]
+        if not any(_base_of(arm, arms, base, self._relevant) is not None for arm in arms):
+            return [file.problem("base: matches no arm of the sweep", "base")]
+        return []
+
+    def _relevant(self, params: dict[str, Any]) -> dict[str, Any]:
+        rule = RULES.get(str(params.get("rule")))
+        drop = set()
+        if rule is not None and "true" not in rule.uses:
+            drop |= {"consensus", "second"}
+        if params.get("second") == "retrained":
+            drop.add("consensus")
+        if rule is not None and not rule.has_threshold:
+            drop.add("threshold")
+        return {axis: value for axis, value in params.items() if axis not in drop}
+
+    def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
+        """Selectors, selection, O and T of every arm on every replicate."""
+        problems = self.problems(file)
+        raise_if_any(problems)
+        arms, _ = arms_from(file, self.axes, self._relevant, {"threshold": True})
+        settings = Settings(file, self.axes)
+        sweeps = settings.all_of(arms.arms)
+        options = options_of(file, Options)
+        plan = Plan(arms=arms.arms, replicates=replicates_of(file.sweep))
+        if arms.cells > len(arms.arms):
+            plan.notes.append(
+                f"{arms.cells} combinations of axis values are {len(arms.arms)} arms: rules that "
+                "use no second network or threshold do not vary with it"
+            )
+        values = curve_values(file.sweep)
+        made: dict[str, Trainings] = {}
+
+        def trainings(sweep: Sweep) -> Trainings:
+            key = sweep.model_dump_json()
+            if key not in made:
+                made[key] = Trainings(sweep, workspace, plan)
+            return made[key]
+
+        for at, (arm, sweep) in enumerate(zip(arms.arms, sweeps, strict=True)):
+            rule = rule_named(str(arm.params["rule"]))
+            panel = [trainings(_as_selector(sweep, name, options)) for name in options.panel]
+            own = trainings(sweep)
+            for replicate in plan.replicates:
+                uses = _networks(rule.uses, arm, own, panel, replicate)
+                plan.cells.append(PlannedCell(at, replicate, uses))
+                alone = set(uses.values())
+                if "select" in uses:
+                    alone |= set(plan.stages[uses["select"]].inputs.values())
+                trained = sum(plan.stages[digest].kind == "train" for digest in alone)
+                plan.asked += trained * (len(values) if rule.has_threshold and values else 1)
+        return plan
+
+    def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Outcome:
+        """Scores every arm: T* chosen on validation, test read once."""
+        predictions = Predictions(workspace.store)
+        settings = Settings(file, self.axes)
+        values = curve_values(file.sweep)
+        scored = []
+        for at, arm in enumerate(plan.arms):
+            cells = [cell for cell in plan.cells if cell.arm == at]
+            missing = [d for c in cells for d in c.uses.values() if not workspace.store.has(d)]
+            if missing:
+                failed = f"no result of {plan.stages[missing[0]].label}"
+                scored.append(ScoredArm(arm, failed=failed))
+                continue
+            sweep = settings.of(arm)
+            opened = workspace.data(sweep.data)
+            found = [
+                scored_cell(sweep, arm.params, cell, predictions, opened, values) for cell in cells
+            ]
+            curves = [cell.curve for cell in found if cell.curve is not None]
+            scored.append(ScoredArm(arm, tuple(found), mean_curve(curves) if curves else None))
+        base = base_of(file, self.axes)
+        bases = [
+            None if base is None else _base_of(arm, plan.arms, base, self._relevant)
+            for arm in plan.arms
+        ]
+        curve_axis = "threshold" if values else ""
+        return outcome_of(file, plan, self.axes, scored, bases, curve_axis, {})
+
+
+def _as_selector(sweep: Sweep, network: str, options: Options) -> Sweep:
+    changes: dict[str, Any] = {"network": network}
+    if options.epochs:
+        changes["epochs"] = options.epochs
+    train = Train.model_validate(sweep.train.model_dump() | changes)
+    return sweep.model_copy(update={"train": train})
+
+
+def _networks(
+    uses: tuple[str, ...],
+    arm: Arm,
+    own: Trainings,
+    panel: list[Trainings],
+    replicate: Replicate,
+) -> dict[str, str]:
+    """Role -> digest of one cell's networks; with `select` where the second network needs it."""
+    networks = {}
+    if "original" in uses:
+        networks["original"] = own.train(replicate)
+    if "true" in uses:
+        kind: Literal["true", "retrained", "matched"] = arm.params.get("second", "true")
+        if kind == "retrained":
+            networks["true"] = own.train(replicate, seed_shift=AGAIN)
+            return networks
+        select = own.select(replicate, [each.train(replicate) for each in panel])
+        subset = {"kind": kind, "n": int(arm.params["consensus"]), "panel": len(panel)}
+        networks["select"] = select
+        networks["true"] = own.train(replicate, subset=subset, select=select)
+    return networks
+
+
+def _arm_faults(arm: Arm, panel: int) -> list[tuple[str, str]]:
+    faults = []
+    params = arm.params
+    rule = str(params.get("rule"))
+    if rule not in RULES:
+        faults.append(("rule", f"rule '{rule}' is not known: {nearest(rule, RULES)}"))
+    if "network" in params and (wrong := check_network(str(params["network"]))):
+        faults.append(("network", wrong))
+    if "consensus" in params:
+        n = params["consensus"]
+        if isinstance(n, bool) or not isinstance(n, int):
+            faults.append(("consensus", f"consensus: a whole number in 1..{panel}, not {n}"))
+        else:
+            faults += [("consensus", str(each)) for each in consensus_problems([n], panel)]
+    if params.get("second", "true") not in ("true", "retrained", "matched"):
+        valid = nearest(str(params["second"]), ["true", "retrained", "matched"])
+        faults.append(("second", f"second: '{params['second']}' is not known: {valid}"))
+    if "threshold" in params and (text := threshold_problem(params["threshold"])):
+        faults.append(("threshold", text))
+    return faults
+
+
+def _place(file: SweepFile, axis: str) -> tuple[str | int, ...]:
+    if axis in file.sweep.axes:
+        return ("axes", axis)
+    return next(
+        (("arms", at, axis) for at, block in enumerate(file.sweep.arms) if axis in block), ("axes",)
+    )
+
+
+def _base_of(arm: Arm, arms: list[Arm], base: Mapping[str, Any], relevant: Any) -> int | None:
+    """Position of the arm that this one is compared with: equal but for the base's values."""
+    wanted = relevant({**arm.params, **base})
+    position = next((at for at, other in enumerate(arms) if dict(other.params) == wanted), None)
+    return None if position is not None and arms[position] is arm else position
+
+
+def _module_problems(file: SweepFile) -> list[Problem]:
+    """Loads the user's module, so that its networks and rules are known."""
+    if not file.sweep.module:
+        wrong = check_network(file.sweep.train.network)
+        return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []
+    path = (file.folder / file.sweep.module).resolve()
+    if not path.is_relative_to(file.folder) or not path.is_file():
+        return [file.problem(f"module: no file '{file.sweep.module}' beside the sweep", "module")]
+    try:
+        load_module(path)
+    except InputError as error:
+        return list(error.problems)
+    wrong = check_network(file.sweep.train.network)
+    return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []

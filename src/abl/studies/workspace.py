@@ -1,0 +1,130 @@
+"""Where a sweep works: its store, its data roots, and the data sets and splits it has opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from abl.data.dataset import Dataset
+from abl.data.load import load_dataset
+from abl.data.splits import Split, split_of
+from abl.data.views import prepare_view, training_reads, view_key
+from abl.errors import InputError, Problem
+from abl.record.store import Store
+from abl.spec.data import Data, Image, Splits
+
+
+@dataclass
+class OpenData:
+    """A data set of the sweep with its splits."""
+
+    dataset: Dataset
+    data: Data
+    splits: dict[tuple[Splits, int, int], Split] = field(default_factory=dict)
+    _reads: dict[tuple[Splits, int, int], str] = field(default_factory=dict)
+
+    def split(self, splits: Splits, repeat: int, fold: int) -> Split:
+        """The split of a replicate."""
+        key = (splits, repeat, fold)
+        if key not in self.splits:
+            self.splits[key] = split_of(self.dataset.frame, splits, repeat, fold)
+        return self.splits[key]
+
+    def reads(self, splits: Splits, repeat: int, fold: int) -> str:
+        """Fingerprint of what a training reads: images, and the labels it may see."""
+        key = (splits, repeat, fold)
+        if key not in self._reads:
+            self._reads[key] = training_reads(self.dataset.frame, self.split(splits, repeat, fold))
+        return self._reads[key]
+
+
+class Workspace:
+    """Store, data roots, and what was opened so far.
+
+    Args:
+        store: Where finished stages lie.
+        base: Folder of the sweep file.
+        roots: Folders given by `--data`.
+    """
+
+    def __init__(self, store: Store, base: Path, roots: Sequence[Path] = ()):
+        self.store = store
+        self.base = base
+        self.roots = tuple(roots)
+        self._open: dict[str, OpenData] = {}
+        self._views: dict[str, tuple[OpenData, Image]] = {}
+
+    def data(self, data: Data) -> OpenData:
+        """The data set of a data block, read once."""
+        key = data.model_dump_json()
+        if key not in self._open:
+            dataset = load_dataset(data, base=self.base, roots=self.roots)
+            self._open[key] = OpenData(dataset, data)
+        return self._open[key]
+
+    def file(self, name: str, what: str) -> Path:
+        """A file that a sweep names: below the sweep's folder or a folder given by --data.
+
+        Raises:
+            InputError: No such file there.
+        """
+        for folder in (self.base, *self.roots):
+            path = (folder / name).resolve()
+            if path.is_file() and path.is_relative_to(folder.resolve()):
+                return path
+        searched = ", ".join(str(folder) for folder in (self.base, *self.roots))
+        raise InputError(f"{what}: no file '{name}' below {searched}; add a folder with --data")
+
+    def view(self, opened: OpenData, image: Image) -> str:
+        """Key of the view that stages of this image block read; it is made by `prepare`."""
+        key = view_key(opened.dataset, opened.data.longest_side, image)
+        self._views[key] = (opened, image)
+        return key
+
+    def prepare(self, say: Callable[[str], None]) -> list[str]:
+        """Decodes what the stages will read; returns what is to be said of near-duplicates.
+
+        Raises:
+            InputError: Images that cannot be read, or near-duplicates on two sides of a split.
+        """
+        notes = []
+        problems = []
+        for key, (opened, image) in self._views.items():
+            view = prepare_view(
+                opened.dataset,
+                key,
+                longest_side=opened.data.longest_side,
+                image=image,
+                cache=self.store.cache,
+                say=say,
+            )
+            found = _leaks(opened, view.pairs)
+            if found and opened.data.duplicates == "refuse":
+                problems += [Problem(line, opened.dataset.name) for line in found]
+            elif found and opened.data.duplicates == "report":
+                notes += found
+        if problems:
+            advice = "give them one patient, or set data.duplicates: report"
+            raise InputError([*problems[:20], Problem(f"near-duplicates across a split: {advice}")])
+        return sorted(set(notes))
+
+
+def _leaks(opened: OpenData, pairs: pd.DataFrame) -> list[str]:
+    """Near-duplicate pairs with one image in a training part and the other outside it."""
+    lines: dict[str, None] = {}
+    images = opened.dataset.frame["image"].to_numpy()
+    for split in opened.splits.values():
+        side = np.zeros(len(images), dtype=np.int8)
+        for number, part in enumerate((split.train, split.validation, split.test), start=1):
+            side[part] = number
+        a, b = pairs["position_a"].to_numpy(), pairs["position_b"].to_numpy()
+        across = (side[a] != side[b]) & (side[a] > 0) & (side[b] > 0)
+        for row in np.flatnonzero(across):
+            lines[f"{images[a[row]]} and {images[b[row]]} look alike, on two sides of a split"] = (
+                None
+            )
+    return list(lines)

@@ -1,0 +1,139 @@
+"""An interrupted training's state, and a finished one's weights: safetensors and JSON, no pickle.
+
+No random state is kept: every epoch starts from generators seeded by (seed, epoch).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+State = dict[str, Tensor]
+
+_FILE = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training after some epoch.
+
+    Attributes:
+        history: One dict an epoch, as in FitResult.history.
+        network: State dict on the CPU.
+        optimizer: 'index.name' -> tensor, from optimizer_state.
+        scaler: State of the fp16 gradient scaler; empty without one.
+        kept: (epoch, state dict) of the epochs whose weights predict.
+    """
+
+    history: list[dict[str, float]]
+    network: State
+    optimizer: State
+    scaler: dict[str, Any]
+    kept: list[tuple[int, State]]
+
+
+def cpu_state(network: nn.Module) -> State:
+    """A copy of the state dict on the CPU, each tensor with memory of its own."""
+    return {
+        name: tensor.detach().to("cpu", copy=True).contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> State:
+    """Moments and step counts, 'index.name' -> tensor on the CPU."""
+    return {
+        f"{index}.{name}": value.detach().to("cpu", copy=True).contiguous()
+        for index, values in optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
+    """Puts back what optimizer_state took; learning rates are set anew each epoch."""
+    by_index: dict[int, dict[str, Tensor]] = {}
+    for key, value in state.items():
+        index, _, name = key.partition(".")
+        by_index.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": by_index, "param_groups": groups})
+
+
+def save_checkpoint(folder: str | Path, key: str, checkpoint: Checkpoint) -> None:
+    """Replaces the folder's checkpoint, atomically. `key` says which training it belongs to."""
+    parts = {"network": checkpoint.network, "optimizer": checkpoint.optimizer}
+    parts |= {f"kept.{place}": state for place, (_, state) in enumerate(checkpoint.kept)}
+    tensors = {
+        f"{part}:{name}": value for part, state in parts.items() for name, value in state.items()
+    }
+    about = {
+        "key": key,
+        "history": checkpoint.history,
+        "scaler": checkpoint.scaler,
+        "kept": [epoch for epoch, _ in checkpoint.kept],
+    }
+    _write(Path(folder) / _FILE, tensors, {"training": json.dumps(about)})
+
+
+def load_checkpoint(folder: str | Path, key: str) -> Checkpoint | None:
+    """The folder's checkpoint; None if there is none, or it is damaged or of another training."""
+    try:
+        with safetensors.safe_open(Path(folder) / _FILE, "pt") as file:
+            about = json.loads((file.metadata() or {}).get("training", "{}"))
+            if about.get("key") != key:
+                return None
+            parts: dict[str, State] = {}
+            for full in file.keys():  # noqa: SIM118 - no mapping
+                part, _, name = full.partition(":")
+                parts.setdefault(part, {})[name] = file.get_tensor(full)
+    except (FileNotFoundError, safetensors.SafetensorError, json.JSONDecodeError):
+        return None
+    return Checkpoint(
+        history=about["history"],
+        network=parts.get("network", {}),
+        optimizer=parts.get("optimizer", {}),
+        scaler=about["scaler"],
+        kept=[(epoch, parts[f"kept.{place}"]) for place, epoch in enumerate(about["kept"])],
+    )
+
+
+def remove_checkpoint(folder: str | Path) -> None:
+    """Removes the checkpoint, once what the training gave is safe."""
+    (Path(folder) / _FILE).unlink(missing_ok=True)
+    for part in Path(folder).glob(f".{_FILE}.*.part"):  # of a process killed while writing
+        part.unlink(missing_ok=True)
+
+
+def save_weights(folder: str | Path, epochs: Sequence[int], weights: Sequence[State]) -> list[Path]:
+    """Writes weights_<epoch>.safetensors for each epoch, usable as `weights: <file>`."""
+    files = [Path(folder) / f"weights_{epoch:05d}.safetensors" for epoch in epochs]
+    for file, state in zip(files, weights, strict=True):
+        _write(file, state, {"format": "pt"})
+    return files
+
+
+def load_weights(folder: str | Path) -> list[tuple[int, State]]:
+    """(epoch, state dict on the CPU) of each file of save_weights, by epoch."""
+    files = sorted(Path(folder).glob("weights_*.safetensors"))
+    return [
+        (int(file.stem.rpartition("_")[2]), safetensors.torch.load_file(file)) for file in files
+    ]
+
+
+def _write(path: Path, tensors: State, metadata: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    safetensors.torch.save_file(tensors, part, metadata=metadata)
+    with part.open("rb") as stream:  # on the disk before the name says so
+        os.fsync(stream.fileno())
+    part.replace(path)

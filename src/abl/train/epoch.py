@@ -1,0 +1,147 @@
+"""One pass over the training images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from abl.errors import StageError
+from abl.spec.data import Image
+from abl.spec.train import Optimizer, Train
+from abl.train.augment import augmentation_draws, augmented
+from abl.train.balance import epoch_rows
+from abl.train.batches import Normalisation, batch_slices, gathered, prefetched, unit_range
+from abl.train.predict import autocast
+
+_Batch = tuple[Tensor, Tensor, Tensor]
+
+
+def make_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
+    """Over the parameters that require a gradient. The learning rate is set each epoch."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    rate, decay = settings.lr, settings.weight_decay
+    match (
+        settings.name
+    ):  # fused: one kernel for all tensors; on a CPU too it is several times faster
+        case "adam":
+            return torch.optim.Adam(trained, rate, weight_decay=decay, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(trained, rate, weight_decay=decay, fused=True)
+        case "sgd":
+            return torch.optim.SGD(
+                trained, rate, momentum=settings.momentum, weight_decay=decay, fused=True
+            )
+
+
+class EpochRunner:
+    """Trains a network by one epoch at a time.
+
+    Args:
+        rows: Rows of the training set that are used, repeated where duplicated (balanced_rows).
+        class_weights: float32 (classes,) of the loss, or None.
+        Others: as in fit.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        pixels: np.ndarray,
+        positions: np.ndarray,
+        labels: np.ndarray,
+        *,
+        rows: np.ndarray,
+        class_weights: Tensor | None,
+        settings: Train,
+        image: Image,
+        seed: int,
+        device: torch.device,
+    ):
+        self.network, self.pixels, self.positions = network, pixels, positions
+        self.labels, self.rows, self.settings = np.asarray(labels, np.int64), rows, settings
+        self.seed, self.device = seed, device
+        self.class_weights = None if class_weights is None else class_weights.to(device)
+        self.normalise = Normalisation(image.normalize, pixels.shape[1], device)
+        self.optimizer = make_optimizer(network, settings.optimizer)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
+
+    def run(self, epoch: int, lr: float) -> tuple[float, float]:
+        """Mean loss and accuracy over the images shown, as the weights changed.
+
+        Raises:
+            StageError: loss not finite; an operation without deterministic form on the device.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.network.train()
+        loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        count = 0
+        batches = prefetched(self._batches(epoch), enabled=self.device.type == "cuda")
+        try:
+            for batch in batches:
+                batch_loss, batch_correct = self._step(batch)
+                size = len(batch[1])
+                loss += batch_loss.double() * size
+                correct += batch_correct
+                count += size
+        except RuntimeError as error:
+            if "deterministic" in str(error) and self.settings.deterministic:
+                raise StageError(
+                    f"{str(error).splitlines()[0]} Set train: {{deterministic: false}} for this "
+                    "network on this device."
+                ) from error
+            raise
+        mean = float(loss) / count
+        if not math.isfinite(mean):
+            raise StageError(
+                f"training diverged in epoch {epoch}: the loss is {mean} (learning rate {lr:g}); "
+                "lower train.optimizer.lr"
+            )
+        return mean, int(correct) / count
+
+    def _step(self, batch: _Batch) -> tuple[Tensor, Tensor]:
+        """One step of the optimizer: the batch's mean loss and its number of correct images."""
+        images, labels, draws = batch
+        self.optimizer.zero_grad(set_to_none=True)
+        weights = self.class_weights
+        total = weights[labels].sum() if weights is not None else labels.new_tensor(len(labels))
+        loss = torch.zeros((), device=self.device)
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        for part in batch_slices(len(labels), self.settings.micro_batch or len(labels)):
+            inputs = self._inputs(images[part], draws[part])
+            with autocast(self.settings.precision, self.device):
+                logits = self.network(inputs)
+            # a share of the whole batch's mean, so that gradients of micro-batches add up to its
+            share = (
+                nn.functional.cross_entropy(
+                    logits.float(), labels[part], weight=weights, reduction="sum"
+                )
+                / total
+            )
+            self.scaler.scale(share).backward()
+            loss += share.detach()
+            correct += (logits.detach().argmax(1) == labels[part]).sum()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss, correct
+
+    def _batches(self, epoch: int) -> Iterator[_Batch]:
+        rows = epoch_rows(self.rows, self.labels, self.settings.balance, self.seed, epoch)
+        draws = augmentation_draws(len(rows), self.seed, epoch)
+        for part in batch_slices(len(rows), self.settings.batch_size):
+            batch = rows[part]
+            yield (
+                gathered(self.pixels, self.positions[batch], self.device),
+                torch.from_numpy(self.labels[batch]).to(self.device),
+                draws[part].to(self.device),
+            )
+
+    def _inputs(self, images: Tensor, draws: Tensor) -> Tensor:
+        inputs = self.normalise(augmented(unit_range(images), draws, self.settings.augment))
+        if self.settings.channels_last:
+            return inputs.contiguous(memory_format=torch.channels_last)
+        return inputs

@@ -1,0 +1,243 @@
+"""One training of one network on one device, from plain values."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from abl.errors import InputError, StageError
+from abl.spec.data import Image
+from abl.spec.train import EarlyStop, Train
+from abl.train.balance import balanced_rows, class_weights
+from abl.train.checkpoint import (
+    Checkpoint,
+    State,
+    cpu_state,
+    load_checkpoint,
+    optimizer_state,
+    restore_optimizer,
+    save_checkpoint,
+)
+from abl.train.epoch import EpochRunner
+from abl.train.predict import predict_logits
+from abl.train.process import Stream, derived_seed, reset_process, seed_everything
+from abl.train.schedule import learning_rate
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a training gives.
+
+    Attributes:
+        history: One row an epoch: epoch (int64, from 1), lr, train_loss and train_accuracy (of the
+            augmented and balanced images as they were shown), validation_loss and
+            validation_accuracy (nan without validation), seconds.
+        logits: Role -> float32 (k, n, classes) in evaluation mode, un-augmented; k kept epochs.
+        epochs: The k epochs, ascending: the last ones, or the best one of an early stop.
+        weights: State dicts on the CPU of these epochs.
+    """
+
+    history: pd.DataFrame
+    logits: dict[str, np.ndarray]
+    epochs: list[int]
+    weights: list[State]
+
+
+def fit(
+    network: nn.Module,
+    pixels: np.ndarray,
+    train_positions: np.ndarray,
+    train_labels: np.ndarray,
+    *,
+    evaluate: Mapping[str, np.ndarray],
+    classes: int,
+    settings: Train,
+    image: Image,
+    seed: int,
+    validation_labels: np.ndarray | None = None,
+    device: str | torch.device = "cpu",
+    checkpoint_folder: str | Path | None = None,
+    checkpoint_every_s: float = 20.0,
+    on_epoch: Callable[[Row], None] | None = None,
+) -> FitResult:
+    """Trains a network and predicts with the weights of its last k epochs.
+
+    The same arguments give the same bytes on a CPU, whatever the process did before, and also when
+    a training goes on from a checkpoint. The caller removes the checkpoint (remove_checkpoint) when
+    the result is safe.
+
+    Args:
+        network: From build_network after reset_process(seed); trained in place.
+        pixels: uint8 (N, C, S, S), usually a memmap; only batches of it are read.
+        train_positions, train_labels: int64 (n,): places in pixels, labels 0 .. classes - 1.
+        evaluate: Role -> positions to predict. `validation` is also measured after each epoch.
+        validation_labels: Labels of evaluate['validation'].
+        checkpoint_every_s: Least time between two checkpoints; 0 writes one each epoch.
+        on_epoch: Called with each new row of the history, after its checkpoint.
+
+    Raises:
+        InputError: early stopping without validation.
+        StageError: a class without training image, a loss that is not finite, an operation without
+            deterministic form on this device, fp16 on a CPU.
+    """
+    validation = evaluate.get("validation") if validation_labels is not None else None
+    if settings.early_stop and (validation is None or not len(validation)):
+        raise InputError("train.early_stop needs a validation set (or leave early_stop out)")
+    reset_process(seed, threads=settings.threads, deterministic=settings.deterministic)
+    place = torch.device(device)
+    network.to(place)
+    if settings.channels_last:
+        network.to(memory_format=torch.channels_last)
+    runner = EpochRunner(
+        network,
+        pixels,
+        train_positions,
+        train_labels,
+        rows=balanced_rows(train_labels, classes, settings.balance, seed),
+        class_weights=class_weights(train_labels, classes, settings.balance),
+        settings=settings,
+        image=image,
+        seed=seed,
+        device=place,
+    )
+
+    def predicted(positions: np.ndarray) -> np.ndarray:
+        return predict_logits(
+            network, pixels, positions, image, precision=settings.precision, device=place
+        )
+
+    key = _key_of(
+        network, train_positions, train_labels, evaluate, settings, image, seed, place.type
+    )
+    history: list[Row] = []
+    kept: list[tuple[int, State]] = []
+    found = load_checkpoint(checkpoint_folder, key) if checkpoint_folder is not None else None
+    if found is not None:
+        history, kept = found.history, found.kept
+        network.load_state_dict(found.network)
+        restore_optimizer(runner.optimizer, found.optimizer)
+        runner.scaler.load_state_dict(found.scaler)
+    written = time.monotonic()
+    for epoch in range(len(history) + 1, settings.epochs + 1):
+        if settings.early_stop and _has_stopped(history, settings.early_stop):
+            break
+        began = time.perf_counter()
+        lr = learning_rate(settings.schedule, settings.optimizer.lr, epoch, settings.epochs)
+        seed_everything(derived_seed(seed, Stream.NETWORK, epoch))
+        loss, accuracy = runner.run(epoch, lr)
+        row: Row = {"epoch": epoch, "lr": lr, "train_loss": loss, "train_accuracy": accuracy}
+        row |= {"validation_loss": math.nan, "validation_accuracy": math.nan}
+        if validation is not None and validation_labels is not None and len(validation):
+            logits = _finite(predicted(validation), epoch, lr)
+            row["validation_loss"], row["validation_accuracy"] = _scores(logits, validation_labels)
+        row["seconds"] = time.perf_counter() - began
+        history.append(row)
+        kept = _kept_after(kept, epoch, network, history, settings)
+        is_due = time.monotonic() - written >= checkpoint_every_s
+        if checkpoint_folder is not None and is_due:
+            checkpoint = Checkpoint(
+                history,
+                cpu_state(network),
+                optimizer_state(runner.optimizer),
+                runner.scaler.state_dict(),
+                kept,
+            )
+            save_checkpoint(checkpoint_folder, key, checkpoint)
+            written = time.monotonic()
+        if on_epoch is not None:
+            on_epoch(row)
+
+    outputs: dict[str, list[np.ndarray]] = {role: [] for role in evaluate}
+    for epoch, state in kept:
+        network.load_state_dict(state)
+        for role, positions in evaluate.items():
+            logits = predicted(positions).reshape(-1, classes)
+            outputs[role].append(_finite(logits, epoch, history[epoch - 1]["lr"]))
+    return FitResult(
+        history=pd.DataFrame(history).astype({"epoch": "int64"}),
+        logits={role: np.stack(logits) for role, logits in outputs.items()},
+        epochs=[epoch for epoch, _ in kept],
+        weights=[state for _, state in kept],
+    )
+
+
+def _kept_after(
+    kept: list[tuple[int, State]],
+    epoch: int,
+    network: nn.Module,
+    history: list[Row],
+    settings: Train,
+) -> list[tuple[int, State]]:
+    """The epochs whose weights predict, were this epoch the last."""
+    stop = settings.early_stop
+    if stop and stop.restore_best:
+        is_best = _best_epoch(history, stop) == epoch
+        return [(epoch, cpu_state(network))] if is_best else kept
+    if stop is None and epoch <= settings.epochs - settings.last_k:
+        return []
+    return [*kept, (epoch, cpu_state(network))][-settings.last_k :]
+
+
+def _best_epoch(history: list[Row], stop: EarlyStop) -> int:
+    """The first epoch with the best value."""
+    values = [row[f"validation_{stop.metric}"] for row in history]
+    best = min(values) if stop.metric == "loss" else max(values)
+    return values.index(best) + 1
+
+
+def _has_stopped(history: list[Row], stop: EarlyStop) -> bool:
+    return bool(history) and len(history) - _best_epoch(history, stop) >= stop.patience
+
+
+def _scores(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Cross-entropy and accuracy (a share), in float64."""
+    values = torch.from_numpy(logits).double()
+    target = torch.from_numpy(np.asarray(labels, np.int64))
+    loss = nn.functional.cross_entropy(values, target)
+    return float(loss), float((values.argmax(1) == target).double().mean())
+
+
+def _finite(logits: np.ndarray, epoch: int, lr: float) -> np.ndarray:
+    if not np.isfinite(logits).all():
+        raise StageError(
+            f"training diverged in epoch {epoch}: predictions are not finite (learning rate {lr:g})"
+        )
+    return logits
+
+
+def _key_of(
+    network: nn.Module,
+    positions: np.ndarray,
+    labels: np.ndarray,
+    evaluate: Mapping[str, np.ndarray],
+    settings: Train,
+    image: Image,
+    seed: int,
+    device_type: str,
+) -> str:
+    """What a checkpoint must agree on: continuing another training would mix two results."""
+    digest = hashlib.sha256()
+    tensors: dict[str, Tensor] = network.state_dict()
+    shapes = [(name, tuple(tensor.shape)) for name, tensor in tensors.items()]
+    # weights: is a path, which other machines spell otherwise
+    for text in (
+        settings.model_dump_json(exclude={"weights"}),
+        image.model_dump_json(),
+        repr(shapes),
+    ):
+        digest.update(text.encode())
+    digest.update(f"{seed} {device_type} {torch.__version__}".encode())
+    for array in (positions, labels, *(evaluate[role] for role in sorted(evaluate))):
+        digest.update(np.asarray(array, np.int64).tobytes() + b"|")
+    return digest.hexdigest()

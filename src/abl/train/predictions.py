@@ -1,0 +1,103 @@
+"""Per-image predictions of a train stage: predictions.parquet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROLES = ("train", "validation", "test", "external")
+
+
+def mean_probabilities(logits: np.ndarray) -> np.ndarray:
+    """Mean over epochs of the softmax: float32 (k, n, K) -> float64 (n, K), computed in float64."""
+    values = np.asarray(logits, np.float64)
+    exponentials = np.exp(values - values.max(axis=-1, keepdims=True))
+    return (exponentials / exponentials.sum(axis=-1, keepdims=True)).mean(axis=0)
+
+
+def predictions_frame(
+    images: Mapping[str, Sequence[str]], logits: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
+    """One row an image and role, in the order of ROLES and then as given.
+
+    Args:
+        images: Image ids of each role.
+        logits: float32 (k, n, K) of each role: last k epochs, n images, K classes.
+
+    Returns:
+        image (str), role (categorical), logit_{e}_{c} (float32; e counts the epochs from 0),
+        p_{c} (float64, mean over epochs of the softmax).
+    """
+    unknown = sorted(set(logits) - set(ROLES))
+    if unknown or set(images) != set(logits):
+        raise ValueError(f"roles {sorted(images)} and {sorted(logits)}; valid: {ROLES}")
+    roles = [role for role in ROLES if role in logits]
+    for role in roles:
+        if len(images[role]) != logits[role].shape[1]:
+            raise ValueError(f"{role}: {len(images[role])} ids, logits {logits[role].shape}")
+    filled = [role for role in roles if len(images[role])]
+    columns: dict[str, object] = {
+        "image": pd.array([str(image) for role in roles for image in images[role]], dtype="str"),
+        "role": pd.Categorical(
+            [role for role in roles for _ in images[role]], categories=list(ROLES)
+        ),
+    }
+    if filled:
+        stacked = np.concatenate([logits[role] for role in filled], axis=1).astype(np.float32)
+        probabilities = mean_probabilities(stacked)
+        epochs, _, classes = stacked.shape
+        for epoch in range(epochs):
+            for label in range(classes):
+                columns[f"logit_{epoch}_{label}"] = stacked[epoch, :, label]
+        for label in range(classes):
+            columns[f"p_{label}"] = probabilities[:, label]
+    return pd.DataFrame(columns)
+
+
+def write_predictions(path: str | Path, frame: pd.DataFrame) -> None:
+    """Writes a predictions_frame as Parquet (zstd), atomically. Same frame, same bytes."""
+    target = Path(path)
+    fields = [
+        pa.field("image", pa.string()),
+        pa.field("role", pa.dictionary(pa.int8(), pa.string())),
+    ]
+    arrays = [
+        pa.array(frame["image"].tolist(), pa.string()),
+        pa.DictionaryArray.from_arrays(
+            pa.array(frame["role"].cat.codes.to_numpy(np.int8)), pa.array(ROLES, pa.string())
+        ),
+    ]
+    for name in frame.columns[2:]:
+        values = pa.array(frame[name].to_numpy())
+        fields.append(pa.field(name, values.type))
+        arrays.append(values)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), part, compression="zstd")
+    part.replace(target)
+
+
+def read_predictions(path: str | Path) -> pd.DataFrame:
+    """What write_predictions wrote: the same frame."""
+    frame: pd.DataFrame = pq.read_table(path).to_pandas()
+    frame["image"] = frame["image"].astype("str")
+    frame["role"] = pd.Categorical(frame["role"].astype(object), categories=list(ROLES))
+    return frame
+
+
+def logits_of(frame: pd.DataFrame) -> np.ndarray:
+    """The logits in a predictions frame, float32 (k, n, K)."""
+    names = [name.split("_")[1:] for name in frame.columns if name.startswith("logit_")]
+    epochs = 1 + max(int(epoch) for epoch, _ in names)
+    classes = 1 + max(int(label) for _, label in names)
+    return np.stack(
+        [
+            np.stack([frame[f"logit_{e}_{c}"].to_numpy(np.float32) for c in range(classes)], axis=1)
+            for e in range(epochs)
+        ]
+    )

@@ -1,0 +1,60 @@
+"""The state of a process that results depend on, set at the start of every stage."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+from enum import IntEnum
+
+import numpy as np
+import torch
+
+# cuBLAS reads it when CUDA starts; without it its matrix products are not deterministic
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+class Stream(IntEnum):
+    """What random numbers are drawn for: each has a generator of its own."""
+
+    INITIALISE = 0
+    BALANCE = 1
+    ORDER = 2
+    AUGMENT = 3
+    NETWORK = 4  # dropout, stochastic depth: the global generator during an epoch
+
+
+def derived_seed(*words: int) -> int:
+    """A 64-bit seed from non-negative integers (numpy's SeedSequence): same words, same seed."""
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
+
+
+def seed_everything(seed: int) -> None:
+    """Sets the global generators of Python, numpy and torch (CPU and CUDA)."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def reset_process(seed: int, *, threads: int = 1, deterministic: bool = True) -> None:
+    """Makes what follows independent of what the process ran before.
+
+    Sets random states, CPU threads, deterministic algorithms and the precision modes that PyTorch
+    lets a process change (its own defaults: TF32 in convolutions, not in matrix products).
+    """
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+    # nothing here reads uninitialised memory, and filling it costs time
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.deterministic = deterministic
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = False
+    seed_everything(derived_seed(seed, Stream.INITIALISE))
+
+
+def release_memory() -> None:
+    """Frees what a finished stage no longer refers to, on the CUDA device too."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

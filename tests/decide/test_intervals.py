@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from simulated_arms import arms
+
+from abl.decide.agreement import cohen_kappa, fleiss_kappa_interval, gee_interval
+from abl.decide.delong import delong_interval, delong_test, mcnemar_test
+from abl.decide.intervals import (
+    IGNORES_CLUSTERS,
+    difference_interval,
+    patient_interval,
+    wilson_interval,
+)
+from abl.decide.metrics import METRICS, metric_named
+from abl.decide.replicates import Replicate, patients_of
+from abl.decide.resampling import WeightedArm, bootstrap_weights
+from abl.errors import InputError
+
+READERS = Path(__file__).parents[3] / "shared" / "methods" / "tables" / "reader_study.csv"
+
+
+def two_arms(patients=40, images=3, seeds=3, seed=0, **gain):
+    return arms(np.random.default_rng(seed), patients, images, seeds, **gain)
+
+
+@pytest.mark.parametrize("metric", [*METRICS, "ppv@0.1"])
+def test_a_weight_is_a_patient_drawn_so_often(metric):
+    arm, _ = two_arms(patients=20)
+    patients = patients_of(arm)
+    weights = bootstrap_weights(patients.strata, 5, np.random.default_rng(1))
+    found = WeightedArm(arm, metric_named(metric), patients).values(weights)
+    for row, value in zip(weights, found, strict=True):
+        of_seed = []
+        for each in arm:
+            drawn = np.repeat(
+                np.arange(len(each.labels)), row[patients.positions(each)].astype(int)
+            )
+            of_seed.append(metric_named(metric)(each.labels[drawn], each.p[drawn]))
+        assert value == pytest.approx(np.nanmean(of_seed), rel=1e-6, abs=1e-9)
+
+
+def test_auc_of_three_classes_under_weights():
+    rng = np.random.default_rng(2)
+    labels, patients = rng.integers(0, 3, 60), rng.integers(0, 12, 60)
+    p = rng.dirichlet([1, 1, 1], 60)
+    arm = [Replicate(0, 0, 0, labels, patients, np.round(p, 1) / np.round(p, 1).sum(1)[:, None])]
+    known = patients_of(arm)
+    weights = bootstrap_weights(known.strata, 3, rng)
+    found = WeightedArm(arm, METRICS["auc"], known).values(weights)
+    for row, value in zip(weights, found, strict=True):
+        each = arm[0]
+        assert value == pytest.approx(
+            METRICS["auc"](each.labels, each.p, row[known.positions(each)])
+        )
+
+
+def test_each_class_keeps_its_number_of_patients():
+    strata = np.repeat([0, 1], [30, 7])
+    weights = bootstrap_weights(strata, 50, np.random.default_rng(0))
+    assert (weights[:, :30].sum(axis=1) == 30).all()
+    assert (weights[:, 30:].sum(axis=1) == 7).all()
+
+
+def test_interval_surrounds_the_estimate_and_repeats_itself():
+    arm, _ = two_arms()
+    first = patient_interval(arm, "auc", resamples=500)
+    assert first == patient_interval(list(reversed(arm)), "auc", resamples=500)
+    assert first.low < first.estimate < first.high
+    assert (first.few, first.method, first.patients) == (True, "bca", 40)
+    many, _ = two_arms(patients=60)
+    assert patient_interval(many, "auc", resamples=200).method == "percentile"
+
+
+def test_interval_matches_scipy_where_patients_are_images():
+    rng = np.random.default_rng(3)
+    images = 200
+    labels = np.zeros(images, dtype=int)
+    malignant = rng.beta(2, 3, images)
+    arm = [
+        Replicate(0, 0, 0, labels, np.arange(images), np.column_stack([1 - malignant, malignant]))
+    ]
+    ours = patient_interval(arm, "brier", resamples=4000)
+    theirs = stats.bootstrap(
+        (malignant**2,), np.mean, n_resamples=4000, method="percentile", rng=rng
+    ).confidence_interval
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=0.02)
+
+
+def test_bca_matches_scipy_where_patients_are_images():
+    rng = np.random.default_rng(4)
+    images = 40
+    malignant = rng.beta(1, 8, images)
+    arm = [
+        Replicate(
+            0, 0, 0, np.zeros(images, dtype=int), np.arange(images),
+            np.column_stack([1 - malignant, malignant]),
+        )
+    ]  # fmt: skip
+    ours = patient_interval(arm, "brier", resamples=20_000)
+    theirs = stats.bootstrap(
+        (malignant**2,), np.mean, n_resamples=20_000, method="BCa", rng=rng
+    ).confidence_interval
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=0.05)
+    assert ours.high - ours.estimate > 1.2 * (ours.estimate - ours.low)  # skewed as the data are
+
+
+def test_images_of_one_patient_carry_less_than_images_of_many():
+    arm, _ = two_arms(patients=60, images=4, seeds=1)
+    apart = [Replicate(0, 0, 0, arm[0].labels, np.arange(len(arm[0].labels)), arm[0].p)]
+    clustered, independent = (patient_interval(each, "acc") for each in (arm, apart))
+    assert clustered.high - clustered.low > 1.3 * (independent.high - independent.low)
+
+
+def test_seeds_widen_the_interval_from_three_on():
+    rng = np.random.default_rng(5)
+    labels, patients = np.repeat([0, 1], 200), np.arange(400)
+
+    def arm(seeds):
+        return [
+            Replicate(0, 0, seed, labels, patients, np.eye(2)[np.where(wrong, 1 - labels, labels)])
+            for seed in range(seeds)
+            for wrong in [rng.random(400) < 0.05 + 0.15 * seed]
+        ]
+
+    two, three = patient_interval(arm(2), "acc"), patient_interval(arm(3), "acc")
+    assert three.high - three.low > 1.5 * (two.high - two.low)
+
+
+def test_paired_difference_of_equal_arms_is_exactly_zero():
+    arm, _ = two_arms()
+    same = difference_interval(arm, arm, "f1", resamples=200)
+    assert (same.estimate, same.low, same.high) == (0, 0, 0)
+
+
+def test_undefined_metric_has_no_interval():
+    benign = [Replicate(0, 0, 0, [0, 0], ["a", "b"], [[0.9, 0.1], [0.2, 0.8]])]
+    interval = patient_interval(benign, "auc")
+    assert math.isnan(interval.estimate)
+    assert math.isnan(interval.low)
+
+
+def test_arms_that_cannot_be_paired():
+    arm, base = two_arms()
+    with pytest.raises(InputError, match="same replicates"):
+        difference_interval(arm, base[:2], "acc")
+    other, _ = two_arms(patients=41)
+    with pytest.raises(InputError, match="different images"):
+        difference_interval(arm, other, "acc")
+    with pytest.raises(InputError, match="there twice"):
+        patient_interval([arm[0], arm[0]], "acc")
+
+
+def test_wilson():
+    interval = wilson_interval(8, 10)
+    z = stats.norm.ppf(0.975)
+    root = z * math.sqrt(0.8 * 0.2 / 10 + z**2 / 400)
+    middle, scale = 0.8 + z**2 / 20, 1 + z**2 / 10
+    assert (interval.low, interval.high) == pytest.approx(
+        ((middle - root) / scale, (middle + root) / scale)
+    )
+    assert interval.note == ""
+    assert wilson_interval(1, 2, patients=["a", "a"]).note == IGNORES_CLUSTERS
+
+
+def test_delong_variance_is_that_of_placement_values():
+    arm, base = two_arms(patients=80, images=1, seeds=1, seed=6)
+    labels, a, b = arm[0].labels, arm[0].p[:, 1].round(1), base[0].p[:, 1].round(1)
+    positive = labels == 1
+
+    def placements(score):
+        won = np.sign(score[positive][:, None] - score[~positive]) / 2 + 0.5
+        return won.mean(axis=1), won.mean(axis=0)
+
+    (a_pos, a_neg), (b_pos, b_neg) = placements(a), placements(b)
+    variance = (a_pos - b_pos).var(ddof=1) / positive.sum()
+    variance += (a_neg - b_neg).var(ddof=1) / (~positive).sum()
+    found = delong_test(labels, a, b)
+    assert found.difference == pytest.approx(a_pos.mean() - b_pos.mean())
+    assert found.statistic == pytest.approx(found.difference / math.sqrt(variance))
+    interval = delong_interval(labels, a)
+    assert interval.low < a_pos.mean() == pytest.approx(interval.estimate)
+    assert delong_test(labels, a, a).p == 1
+
+
+def test_tests_of_images_say_when_patients_have_several():
+    arm, base = two_arms(images=2)
+    labels, patients = arm[0].labels, arm[0].patients
+    a, b = arm[0].p[:, 1], base[0].p[:, 1]
+    assert delong_test(labels, a, b, patients=patients).note == IGNORES_CLUSTERS
+    assert mcnemar_test(labels, a > 0.5, b > 0.5, patients=patients).note == IGNORES_CLUSTERS
+    assert mcnemar_test(labels, a > 0.5, b > 0.5, patients=np.arange(len(a))).note == ""
+
+
+def test_mcnemar_is_a_binomial_test_of_the_discordant_images():
+    labels = np.ones(30, dtype=int)
+    first = np.repeat([1, 0, 1], [9, 2, 19])
+    second = np.repeat([0, 1, 1], [9, 2, 19])
+    found = mcnemar_test(labels, first, second)
+    assert found.p == pytest.approx(stats.binomtest(9, 11).pvalue)
+    assert found.difference == pytest.approx(7 / 30)
+    assert mcnemar_test(labels, first, first).p == 1
+
+
+@pytest.mark.skipif(not READERS.exists(), reason="published tables are not at hand")
+def test_reader_intervals_are_the_published_ones():
+    for row in pd.read_csv(READERS).itertuples():
+        counts = {
+            "acc": (row.tp + row.tn, row.fn + row.fp),
+            "sen": (row.tp, row.fn),
+            "spe": (row.tn, row.fp),
+        }
+        for name, (right, wrong) in counts.items():
+            # the patients are not public: each image is taken as one
+            found = gee_interval(np.repeat([1, 0], [right, wrong]), np.arange(right + wrong))
+            for end in ("low", "high"):
+                published = getattr(row, f"{name}_{end[:2]}")
+                assert 100 * getattr(found, end) == pytest.approx(published, abs=0.3), (row, name)
+
+
+def test_gee_widens_with_clusters():
+    outcomes = np.repeat([1, 1, 1, 0], 25)
+    patients = np.repeat(np.arange(20), 5)
+    apart, clustered = gee_interval(outcomes, np.arange(100)), gee_interval(outcomes, patients)
+    assert clustered.high - clustered.low > 1.8 * (apart.high - apart.low)
+    assert gee_interval([1, 1, 1], ["a", "b", "b"]).low < 1
+    with pytest.raises(InputError, match="0 and 1"):
+        gee_interval([0, 2], ["a", "b"])
+
+
+def test_kappas():
+    first, second = [0, 0, 1, 1, 0, 1, 0, 1], [0, 0, 1, 1, 0, 1, 1, 0]
+    found = cohen_kappa(first, second, resamples=200)
+    assert found.estimate == pytest.approx((0.75 - 0.5) / 0.5)
+    assert found.low < found.estimate < found.high
+    # Fleiss 1971 by hand: P = mean agreement of pairs, 3 readers
+    ratings = np.array([[0, 0, 0], [1, 1, 1], [0, 0, 1], [1, 1, 0]])
+    observed, chance = (1 + 1 + 1 / 3 + 1 / 3) / 4, 0.5
+    fleiss = fleiss_kappa_interval(ratings, resamples=200)
+    assert fleiss.estimate == pytest.approx((observed - chance) / (1 - chance))
+    assert math.isnan(cohen_kappa([1, 1], [1, 1], resamples=10).estimate)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn.metrics as reference
+import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from abl.decide.metrics import METRICS, metric_named, scores
+from abl.decide.rules import final_class
+from abl.errors import InputError
+
+TABLE = Path(__file__).parents[3] / "shared" / "methods" / "tables" / "two_step.csv"
+TEST_SETS = {"thyroid": (123, 539), "dermoscopy": (1287, 452)}
+
+
+def random_case(seed: int, images: int, classes: int, coarse: bool = True):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, images)
+    p = rng.dirichlet(np.full(classes, 0.7), images) + 0.5 * np.eye(classes)[labels]
+    p /= p.sum(axis=1, keepdims=True)
+    if coarse:  # ties
+        p = np.round(p, 1) + 1e-3
+        p /= p.sum(axis=1, keepdims=True)
+    return labels, p
+
+
+cases = st.builds(random_case, st.integers(0, 10_000), st.integers(30, 80), st.integers(2, 4))
+
+
+@given(cases)
+@settings(max_examples=60, deadline=None)
+def test_agrees_with_scikit_learn(case):
+    labels, p = case
+    classes = p.shape[1]
+    if len(np.unique(labels)) < classes:
+        return
+    final = final_class(p)
+    binary = classes == 2
+    average = "binary" if binary else "macro"
+    score = p[:, 1] if binary else p
+    truth = np.eye(classes)[labels]
+    multi = reference.multilabel_confusion_matrix(labels, final)
+    specificities = multi[:, 0, 0] / multi[:, 0].sum(axis=1)
+    expected = {
+        "acc": reference.accuracy_score(labels, final),
+        "balanced_acc": reference.balanced_accuracy_score(labels, final),
+        "sen": reference.recall_score(labels, final, average=average),
+        "spe": specificities[1] if binary else specificities.mean(),
+        "f1": reference.f1_score(labels, final, average=average),
+        "auc": reference.roc_auc_score(labels, score, multi_class="ovr"),
+        "ap": reference.average_precision_score(truth[:, 1] if binary else truth, score),
+        "brier": reference.brier_score_loss(labels, p[:, 1])
+        if binary
+        else np.mean(np.sum((p - truth) ** 2, axis=1)),
+    }
+    found = scores(list(expected), labels, p)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=1e-12), name
+
+
+@given(cases, st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_a_whole_weight_is_an_image_repeated(case, seed):
+    labels, p = case
+    weights = np.random.default_rng(seed).integers(0, 4, len(labels))
+    repeated = np.repeat(np.arange(len(labels)), weights)
+    for each in METRICS.values():
+        expected = each(labels[repeated], p[repeated])
+        assert each(labels, p, weights.astype(float)) == pytest.approx(
+            expected, rel=1e-6, abs=1e-9, nan_ok=True
+        ), each.name
+
+
+@given(cases)
+@settings(max_examples=40, deadline=None)
+def test_terms_of_an_additive_metric_sum_to_it(case):
+    labels, p = case
+    for each in METRICS.values():
+        assert each.additive == (each.terms is not None)
+        if each.terms is not None:
+            assert each.terms(labels, p).sum() == pytest.approx(
+                each(labels, p), abs=1e-12, nan_ok=True
+            ), each.name
+
+
+def test_youden_and_g_mean_follow_from_sensitivity_and_specificity():
+    labels, p = random_case(3, 200, 2)
+    found = scores(["sen", "spe", "youden", "g_mean", "ppv", "npv"], labels, p)
+    assert found["youden"] == pytest.approx(found["sen"] + found["spe"] - 1)
+    assert found["g_mean"] == pytest.approx(math.sqrt(found["sen"] * found["spe"]))
+    prevalence = labels.mean()
+    assert metric_named(f"ppv@{prevalence}")(labels, p) == pytest.approx(found["ppv"])
+    assert metric_named(f"npv@{prevalence}")(labels, p) == pytest.approx(found["npv"])
+    assert metric_named("ppv@0.01")(labels, p) < found["ppv"]
+
+
+def test_sensitivity_at_specificity_is_a_point_of_the_roc_curve():
+    labels, p = random_case(5, 300, 2, coarse=False)
+    fpr, tpr, _ = reference.roc_curve(labels, p[:, 1], drop_intermediate=False)
+    assert scores(["sen_at_spe95"], labels, p)["sen_at_spe95"] == tpr[fpr <= 0.05].max()
+    assert metric_named("sen@spe0.8")(labels, p) == tpr[fpr <= 0.2].max()
+
+
+def test_calibration_of_known_probabilities():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=40_000) * 1.5
+    labels = (rng.random(len(logits)) < 1 / (1 + np.exp(-logits))).astype(int)
+
+    def with_slope(factor):
+        malignant = 1 / (1 + np.exp(-factor * logits))
+        return np.column_stack([1 - malignant, malignant])
+
+    calibrated = scores(["ece", "calibration_slope"], labels, with_slope(1.0))
+    overconfident = scores(["ece", "calibration_slope"], labels, with_slope(2.0))
+    assert calibrated["ece"] < 0.02 < overconfident["ece"]
+    assert calibrated["calibration_slope"] == pytest.approx(1, abs=0.05)
+    assert overconfident["calibration_slope"] == pytest.approx(0.5, abs=0.03)
+    fitted = sm.Logit(labels, sm.add_constant(2 * logits)).fit(disp=0)
+    assert overconfident["calibration_slope"] == pytest.approx(fitted.params[1], rel=1e-6)
+
+
+def test_undefined_values_are_nan():
+    benign = scores(list(METRICS), [0, 0, 0], [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])
+    undefined = {name for name, value in benign.items() if math.isnan(value)}
+    assert undefined == {
+        "balanced_acc", "sen", "f1", "auc", "ap", "ppv", "calibration_slope", "sen_at_spe95",
+        "g_mean", "youden",
+    }  # fmt: skip
+    missed = scores(["f1", "ppv"], [0, 1], [[0.9, 0.1], [0.8, 0.2]])
+    assert missed["f1"] == 0
+    assert math.isnan(missed["ppv"])
+
+
+def test_every_metric_of_no_images_is_nan():
+    for each in METRICS.values():
+        assert math.isnan(each(np.empty(0, dtype=np.int64), np.empty((0, 2)))), each.name
+
+
+@pytest.mark.skipif(not TABLE.exists(), reason="published tables are not at hand")
+def test_published_rows_follow_from_integer_counts():
+    published = pd.read_csv(TABLE)
+    assert len(published) == 18
+    for row in published.itertuples():
+        benign, malignant = TEST_SETS[row.dataset]
+        tn, tp = round(row.spe * benign / 100), round(row.sen * malignant / 100)
+        labels = np.repeat([0, 0, 1, 1], [tn, benign - tn, tp, malignant - tp])
+        final = np.repeat([0, 1, 1, 0], [tn, benign - tn, tp, malignant - tp])
+        found = scores(["acc", "spe", "sen", "f1"], labels, np.eye(2)[final])
+        for name, value in found.items():
+            assert f"{100 * value:.2f}" == f"{getattr(row, name):.2f}", (row, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("acu", "did you mean"), ("ppv@2", "unknown metric"), ("sen@spe", "unknown metric")],
+)
+def test_an_unknown_metric(name, says):
+    with pytest.raises(InputError, match=says):
+        metric_named(name)
+
+
+@pytest.mark.parametrize("labels", [[0, 2], [0, -1], [0, 0.5], [0, 1, 1]])
+def test_labels_that_do_not_fit(labels):
+    with pytest.raises(InputError, match=r"labels|rows"):
+        scores(["acc"], labels, [[0.5, 0.5], [0.2, 0.8]])
