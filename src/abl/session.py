@@ -17,7 +17,7 @@ from abl.record.mlflow_writer import MlflowRecord
 from abl.record.store import Store
 from abl.record.writer import StageWriter
 from abl.report.environment import environment
-from abl.results import keep_outcome, rendered, what_changed
+from abl.results import keep_outcome, outcome_named, rendered, sweep_names, what_changed
 from abl.runner.dispatch import Listener, RunReport
 from abl.runner.engine import Executor, run_plan
 from abl.spec.read import SweepFile
@@ -145,6 +145,8 @@ def _lease(record: MlflowRecord | None, messages: list[str]) -> Iterator[MlflowR
 
 
 def _with_facts(sweep: LoadedSweep, outcome: Outcome, notes: list[str]) -> Outcome:
+    data = [opened.dataset for opened in sweep.workspace.opened()]
+    notes = [*(note for dataset in data for note in dataset.notes), *notes]
     facts = dict(outcome.facts) | {
         "table": sweep.file.sweep.table.model_dump(),
         "patients_by_split": sweep.file.sweep.splits.by,
@@ -152,6 +154,44 @@ def _with_facts(sweep: LoadedSweep, outcome: Outcome, notes: list[str]) -> Outco
         "asked": sweep.plan.asked,
     }
     return replace(outcome, facts=facts, notes=(*outcome.notes, *notes))
+
+
+def record_store(root: Path, uri: str | None) -> list[str]:
+    """Writes to MLflow what the store holds and MLflow lacks; says what was done.
+
+    Raises:
+        InputError: MLflow cannot be reached, or another run is recording.
+    """
+    store = Store(root / "store")
+    record = MlflowRecord(root, uri)
+    record.check_reachable()
+    said: list[str] = []
+    with record.lease() as ours:
+        if not ours:
+            raise InputError("another run is recording here: try again when it has ended")
+        writer = StageWriter(record, store, said.append)
+        digests = store.digests()
+        known = set(record.recorded(digests))
+        for digest in digests:
+            writer.add(digest)
+        writer.close()
+        if writer.lost:
+            raise InputError(writer.lost)
+        said.append(f"stages: {len(set(writer.runs) - known)} written, {len(known)} were there")
+        for name in sweep_names(store):
+            outcome = outcome_named(store, name)
+            folder = store.sweep_folder(name) / outcome.key[:16]
+            figures = {path.name: path for path in folder.glob("*.[ps][nv]g")}
+            record.record_outcome(
+                outcome,
+                sweep_file=(folder / "sweep.yaml").read_text(encoding="utf-8"),
+                artifacts=figures,
+                rendered=rendered(outcome),
+                environment=environment(),
+                stage_runs=writer.runs,
+            )
+            said.append(f"sweep {name}: {len(outcome.arms)} arms")
+    return said
 
 
 def _record_outcome(

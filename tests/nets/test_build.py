@@ -74,7 +74,7 @@ def test_inception_v3_says_what_it_needs():
 
 
 def test_a_patch_size_that_does_not_divide_is_told():
-    with pytest.raises(InputError, match="vit_b_16 cannot.*60 px"):
+    with pytest.raises(InputError, match=r"vit_b_16 cannot.*60 px"):
         build_network("vit_b_16", classes=2, channels=3, image_size=60)
 
 

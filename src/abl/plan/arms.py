@@ -33,6 +33,7 @@ def arms_of(
     blocks: Sequence[Mapping[str, Any]],
     exclude: Sequence[Mapping[str, Any]],
     relevant: Callable[[dict[str, Any]], dict[str, Any]],
+    shown: Sequence[str] = (),
 ) -> ArmList:
     """The union of the blocks' products, less what is excluded, each distinct arm once.
 
@@ -41,6 +42,7 @@ def arms_of(
         blocks: Axis -> value or list of values; no block means one empty block.
         exclude: An arm that has all values of a block is left out.
         relevant: Drops the axes that do not matter to an arm (consensus N to `original`).
+        shown: Axes that name an arm; default all.
     """
     order = list(dict.fromkeys([*axes, *(axis for block in blocks for axis in block)]))
     combinations = []
@@ -58,7 +60,7 @@ def arms_of(
         matched.update(hits)
         if not hits:
             used = relevant(params)
-            kept.setdefault(canonical_json(sorted(used.items())), Arm(used))
+            kept.setdefault(canonical_json(sorted(used.items())), Arm(used, tuple(shown or order)))
     arms = list(kept.values())
     several = [
         axis for axis in order if len({canonical_json(c.get(axis)) for c in combinations}) > 1

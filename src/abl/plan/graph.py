@@ -28,16 +28,24 @@ class Arm:
 
     Attributes:
         params: Axis -> value, only the axes that matter to this arm.
-        settings: Dotted path -> value: what it changes in the sweep's base settings.
+        shown: The axes that the sweep names; the others are at their default in every arm.
     """
 
     params: Mapping[str, Any]
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    shown: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The values of the axes that are shown."""
+        return {axis: value for axis, value in self.params.items() if axis in self.shown}
 
     @property
     def title(self) -> str:
-        """The values, in the order of the axes."""
-        return " · ".join(str(value) for value in self.params.values())
+        """The arm in a few words: names as they are, numbers after their axis."""
+        return " · ".join(
+            value if isinstance(value, str) else f"{axis} {value}"
+            for axis, value in self.named.items()
+        )
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,30 @@ class Phantom(Part):
         0.45, description="Share of malignant nodules at centre A (expected)."
     )
     centre_b: Fraction = Field(0.0, description="Share of patients from centre B.")
+    prevalence_b: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.6, description="Share of malignant nodules at centre B (expected)."
+    )
+    further_nodule: Fraction = Field(
+        0.2, description="Chance of a second nodule, and then of a third; three at most."
+    )
+    ambiguous: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.1, description="Share of nodules whose B-mode look speaks for neither class."
+    )
+    rare: Annotated[float, Field(ge=0, le=0.2)] = Field(
+        0.04, description="Share of each class that is a rare subtype, with the look of the other."
+    )
     distractors: bool = Field(True, description="Structures outside the nodule; see docs.")
     text: Fraction = Field(0.3, description="Share of frames with scanner text at the border.")
     flip: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="Share of nodules whose training label is flipped."
+        0.0, description="Share of nodules (of flip_side) whose training label is flipped."
     )
     flip_side: Literal["both", "benign", "malignant"] = Field(
         "both", description="Which true class may be flipped."
+    )
+    task: Literal["diagnosis", "source"] = Field(
+        "diagnosis",
+        description="source: the label is whether the nodule holds fluid, and the class features "
+        "say nothing; a task to pre-train on.",
     )
 
 

@@ -80,7 +80,7 @@ def outcome_of(
         for at, each in enumerate(scored)
     ]
     names = [axis.name for axis in axes]
-    present = {axis for each in scored for axis in each.arm.params}
+    present = {axis for each in scored for axis in each.arm.named}
     columns = [axis for axis in names if axis in present and axis != curve_axis]
     columns += [axis for axis in sweep.axes if axis in present and axis not in names]
     metrics = list(sweep.metrics)
@@ -120,8 +120,9 @@ def _row(
     tied: bool,
 ) -> ArmOutcome:
     sweep = file.sweep
-    params = dict(scored.arm.params)
-    key = digest_of([sweep.study, sorted((k, str(v)) for k, v in params.items()), stages])
+    params = scored.arm.named
+    every = sorted((axis, str(value)) for axis, value in scored.arm.params.items())
+    key = digest_of([sweep.study, every, stages])
     if scored.failed:
         empty = pd.DataFrame(columns=[*KEYS, *sweep.metrics])
         return ArmOutcome(key, params, {}, empty, stages=stages, failed=scored.failed)

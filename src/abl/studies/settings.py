@@ -54,7 +54,9 @@ def arms_from(
     order = [*(name for name in own if name in lists or name in defaults), *lists]
     every = {name: lists.get(name, defaults.get(name, ())) for name in dict.fromkeys(order)}
     blocks, exclude = (list(map(worded.block, each)) for each in (sweep.arms, sweep.exclude))
-    found = arms_of(every, blocks, exclude, relevant)
+    shown = [name for name in order if name in {name for _, name in _named_axes(sweep)}]
+    shown += [axis for block in blocks for axis in block if axis not in shown]
+    found = arms_of(every, blocks, exclude, relevant, shown)
     problems += [
         file.problem(f"axes.{name}: changes nothing: no arm uses more than one value", "axes", name)
         for name in found.unused

@@ -66,6 +66,10 @@ class Workspace:
             self._open[key] = OpenData(dataset, data)
         return self._open[key]
 
+    def opened(self) -> list[OpenData]:
+        """Every data set that was opened, in order."""
+        return list(self._open.values())
+
     def file(self, name: str, what: str) -> Path:
         """A file that a sweep names: below the sweep's folder or a folder given by --data.
 

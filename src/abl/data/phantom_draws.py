@@ -1,0 +1,164 @@
+"""Everything that is drawn about a generated set before rendering: patients, nodules, frames.
+
+Each patient, nodule and frame has a random stream of its own, named by its number. So more
+patients, other planes or flipped labels leave what is already there as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+
+from abl.data import phantom_model as model
+from abl.data.phantom_outline import extents, free_slots, outline_radii, placed
+from abl.spec.data import Phantom
+
+VERSION = 1  # of what the draws and the rendering give: raise it when any pixel changes
+
+PATIENT, NODULE, FRAME, SPECKLE, STRAIN = range(5)  # names of the random streams
+CENTRES = ("A", "B")
+PLANES = ("transverse", "longitudinal")
+DEPTHS_MM = np.array([30.0, 35.0, 40.0, 45.0])
+BAND = 0.12  # width of the black border that holds scanner text, share of the side
+SURFACE_MM = 7.0  # skin, fat and strap muscle above the gland
+AREA = (0.03, 0.22)  # of a nodule's ellipse, share of the frame
+
+
+def stream(seed: int, *names: int) -> np.random.Generator:
+    """The random stream with this name, independent of all others of the seed."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=names))
+
+
+@lru_cache(maxsize=8)
+def drawn(settings: Phantom) -> dict[str, np.ndarray]:
+    """Columns of equal length, one value (or row) an image; not to be changed.
+
+    Lengths are shares of the frame's side, so nothing here depends on the size in pixels.
+    """
+    return _frames(settings, _nodules(settings, _patients(settings)))
+
+
+def _patients(settings: Phantom) -> dict[str, np.ndarray]:
+    count = settings.patients
+    u = _stacked(stream(settings.seed, PATIENT, p).random(8) for p in range(count))
+    second, third = u[:, 1] < settings.further_nodule, u[:, 2] < settings.further_nodule
+    return {
+        "patient": np.arange(count),
+        "at_b": u[:, 0] < settings.centre_b,
+        "nodules": 1 + second + (second & third),
+        "age": 20 + np.floor(60 * u[:, 3]).astype(np.int64),
+        "female": u[:, 4] < 0.75,
+        "depth_mm": DEPTHS_MM[np.floor(len(DEPTHS_MM) * u[:, 5]).astype(np.int64)],
+        "gain_db": 6 * u[:, 6] - 3,
+    }
+
+
+def _nodules(settings: Phantom, patients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    rows = np.repeat(patients["patient"], patients["nodules"])
+    columns = {name: values[rows] for name, values in patients.items()}
+    first = np.cumsum(patients["nodules"]) - patients["nodules"]
+    columns["nodule"] = np.arange(len(rows)) - first[rows]
+    u, z = np.empty((len(rows), 12)), np.empty((len(rows), 16))
+    for row, name in enumerate(zip(rows.tolist(), columns["nodule"].tolist(), strict=True)):
+        draw = stream(settings.seed, NODULE, *name)
+        u[row], z[row] = draw.random(12), draw.standard_normal(16)
+
+    prevalence = model.prevalences(settings, columns["at_b"])
+    scores, stiffness, look = model.features_of(settings, prevalence, u[:, :2], z[:, :6])
+    arguments = settings, prevalence, scores, stiffness
+    before = model.chances_of(*arguments, np.zeros(len(rows), dtype=bool), columns["at_b"])
+    fluid = u[:, 5] < (settings.prevalence if settings.task == "source" else 0.2)
+    label = (u[:, 2] < before.both) if settings.task == "diagnosis" else fluid
+    label = label.astype(np.int64)
+    side = {"both": (0, 1), "benign": (0,), "malignant": (1,)}[settings.flip_side]
+    is_rare = u[:, 3] < model.rare_chance(settings, scores, label)
+    columns |= {
+        "scores": scores,
+        "stiffness": stiffness,
+        "look": look,
+        "label": label,
+        "flipped": (u[:, 4] < settings.flip) & np.isin(label, side),
+        "rare": is_rare & (settings.task == "diagnosis"),
+        "fluid": fluid,
+        "coarse": u[:, 6] < 0.1,
+        "kind": u[:, 7],
+        "readings": np.column_stack([scores, stiffness]) + 0.5 * z[:, 6:12],
+        "size_mm": np.clip(13 * np.exp(0.3 * z[:, 12]), 6, 26),
+    }
+    columns["node_key"] = u[:, 8]
+    is_near = _lymph_node(settings, columns)
+    chances = model.chances_of(*arguments, is_near, columns["at_b"])
+    columns |= {"node": is_near}
+    columns |= {f"p_{name}": getattr(chances, name) for name in model.MODALITIES}
+    return columns
+
+
+def _lymph_node(settings: Phantom, columns: dict[str, np.ndarray]) -> np.ndarray:
+    """bool, a lymph node lies beside the nodule: the structure that goes with the label at A."""
+    if settings.task == "source":
+        chance = np.full(len(columns["label"]), 0.5)
+    else:
+        chance = model.node_chance(columns["at_b"], columns["label"])
+    is_near: np.ndarray = (columns["node_key"] < chance) & settings.distractors
+    return is_near
+
+
+def _frames(settings: Phantom, nodules: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    count, planes = len(nodules["label"]), settings.planes
+    columns = {name: np.repeat(values, planes, axis=0) for name, values in nodules.items()}
+    plane = np.tile(np.arange(planes), count)
+    u, z = np.empty((len(plane), 40)), np.empty((len(plane), 8))
+    names = zip(columns["patient"], columns["nodule"], plane, strict=True)
+    for row, name in enumerate(names):
+        draw = stream(settings.seed, FRAME, *map(int, name))
+        u[row], z[row] = draw.random(40), draw.standard_normal(8)
+
+    scores = np.clip(columns["scores"], -3.5, 3.5)
+    # seen lengthwise a nodule is longer
+    aspect = np.exp(-0.10 + 0.22 * scores[:, 2] - 0.10 * plane + 0.05 * z[:, 0])
+    share = np.pi / 4 * (columns["size_mm"] / columns["depth_mm"]) ** 2
+    area = np.clip(share * np.exp(0.1 * z[:, 1]), *AREA)
+    irregularity = np.clip(0.075 + 0.055 * scores[:, 1], 0.01, 0.22)
+    radii = outline_radii(
+        area, aspect, 0.15 * z[:, 2], irregularity, 0.3 + u[:, 10:17], 2 * np.pi * u[:, 17:24]
+    )
+    around = extents(radii)
+
+    has_text = u[:, 0] < settings.text
+    left = np.where(has_text & (u[:, 1] < 0.5), BAND, 0.0)
+    right = np.where(has_text & (u[:, 1] >= 0.5), 1 - BAND, 1.0)
+    surface = SURFACE_MM / columns["depth_mm"]
+    x = placed(left + 0.03 - around[:, 0], right - 0.03 - around[:, 2], u[:, 2])
+    y = placed(surface + 0.03 - around[:, 1], 0.92 - around[:, 3], u[:, 3])
+    nodule = around + np.column_stack([x, y, x, y])
+    size = nodule[:, 2:] - nodule[:, :2]
+    slack = 0.03 + 0.12 * u[:, 4:8]
+    loose = nodule + np.concatenate([-size, size], axis=1) * slack
+    pressure = 1 + 0.5 * z[:, 4]
+    columns |= {
+        "plane": plane,
+        "x": x,
+        "y": y,
+        "area": area,
+        "radii": radii,
+        "nodule_box": nodule,
+        "loose_box": np.clip(loose, 0, 1),
+        "left": left,
+        "right": right,
+        "has_text": has_text,
+        "surface": surface,
+        "slots": free_slots(nodule, u[:, 24:30]),
+        "vessel": (u[:, 8] < 0.35) & settings.distractors,
+        "stone": (u[:, 9] < 0.2) & settings.distractors,
+        "frame_gain_db": columns["gain_db"] + 1.0 * z[:, 3] + 4.0 * columns["at_b"],
+        "pressure": pressure,
+    }
+    for values in columns.values():
+        values.setflags(write=False)
+    return columns
+
+
+def _stacked(draws: Iterable[np.ndarray]) -> np.ndarray:
+    return np.stack(list(draws))

@@ -1,0 +1,169 @@
+"""What the command line shows beside the table: progress, plans, status, lists, pages."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from abl.api import store_at
+from abl.errors import InputError, nearest
+from abl.plan.stage import Stage
+from abl.results import outcome_named, sweep_names
+from abl.runner.dispatch import Listener
+from abl.runner.engine import expected_seconds
+from abl.runner.progress import ProgressState
+from abl.runner.progress_view import make_view
+from abl.session import LoadedSweep
+
+
+class _Progress:
+    """Events of a run, for the progress view."""
+
+    def __init__(self, state: ProgressState):
+        self._state = state
+        self._blocked = 0
+
+    def started(self, stage: Stage, where: str) -> None:
+        self._state.started(stage.digest, stage.label, where, kind=stage.kind)
+
+    def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
+        self._state.finished(stage.digest, seconds)
+
+    def failed(self, stage: Stage, reason: str) -> None:
+        self._state.failed(stage.digest, stage.label, reason)
+
+    def blocked(self, stages: list[Stage], cause: Stage) -> None:
+        self._blocked += len(stages)
+        self._state.blocked(self._blocked)
+
+    def message(self, text: str) -> None:
+        self._state.message(text)
+
+
+@contextlib.contextmanager
+def watched(loaded: LoadedSweep, *, executor: str, workers: int | None) -> Iterator[Listener]:
+    """Shows a run while it lasts; gives the listener to run it with."""
+    plan = loaded.plan
+    done, _ = loaded.store.usable(plan.stages)
+    missing = {digest: stage for digest, stage in plan.stages.items() if digest not in done}
+    expected = expected_seconds(missing, loaded.store)
+    by_kind = Counter(stage.kind for stage in missing.values())
+    seconds = {
+        kind: sum(times) / len(times)
+        for kind in by_kind
+        if (times := [expected[d] for d, s in missing.items() if s.kind == kind and d in expected])
+    }
+    slots = 1 if executor == "local" else workers or len(os.sched_getaffinity(0))
+    state = ProgressState(slots=slots, seconds_by_kind=seconds)
+    trainings = sum(stage.kind == "train" for stage in plan.stages.values())
+    with make_view(state):
+        state.planned(
+            len(plan.stages), by_kind, shared=max(plan.asked - trainings, 0), reused=len(done)
+        )
+        yield _Progress(state)
+
+
+def numbers_of(loaded: LoadedSweep) -> dict[str, Any]:
+    """A plan in numbers; nothing is executed."""
+    from abl.report.plan_text import plan_numbers
+
+    plan = loaded.plan
+    done, said = loaded.store.usable(plan.stages)
+    plan.notes.extend(said)
+    slots = max(int(len(os.sched_getaffinity(0)) / loaded.file.sweep.resources.cpus), 1)
+    return plan_numbers(plan, done, expected_seconds(plan.stages, loaded.store), slots)
+
+
+def status_text(root: Path) -> str:
+    """Sweeps with a table, and what the store holds."""
+    store = store_at(root)
+    lines = []
+    for name in sweep_names(store):
+        outcome = outcome_named(store, name)
+        failed = sum(bool(arm.failed) for arm in outcome.arms)
+        missing = {d for arm in outcome.arms for d in arm.stages if not store.has(d)}
+        state = f"{failed} arms failed" if failed else "complete"
+        if missing:
+            state += f", {len(missing)} stages not in the store"
+        lines.append(f"{name:32} {len(outcome.arms):4} arms  {state}")
+    kinds: Counter[str] = Counter()
+    size = 0
+    for digest in store.digests():
+        done = store.done(digest)
+        kinds[str(done.stage.get("kind")) if done else "damaged"] += 1
+        size += sum(bytes_ for bytes_, _ in done.files.values()) if done else 0
+    counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "nothing"
+    lines.append(f"store: {counted}; {size / 2**20:.1f} MiB")
+    work = store.root / "work"
+    running = [path.name[:12] for path in work.iterdir()] if work.is_dir() else []
+    if running:
+        lines.append(f"running or broken off: {len(running)} stages")
+    return "\n".join(lines) + "\n"
+
+
+def ui_addresses(root: Path, name: str | None) -> dict[str, str]:
+    """Sweep -> page of its arms, below MLflow's address.
+
+    Raises:
+        InputError: No such sweep, or nothing recorded.
+    """
+    from abl.record.mlflow_writer import MlflowRecord
+
+    store = store_at(root)
+    names = sweep_names(store)
+    if name is not None and name not in names:
+        advice = nearest(name, names) if names else "run `abl sweep FILE` first"
+        raise InputError(f"no sweep '{name}' was run here: {advice}")
+    record = MlflowRecord(root)
+    chosen = names if name is None else [name]
+    return {each: record.address(outcome_named(store, each), "") for each in chosen}
+
+
+def listed(what: str, *, timm: bool = False) -> list[tuple[str, str]]:
+    """Names and descriptions of one sort of component.
+
+    Raises:
+        InputError: No such sort.
+    """
+    from abl.decide.metrics import METRICS
+    from abl.decide.rules import RULES
+    from abl.studies.base import studies
+
+    if what == "networks":
+        from abl.nets.registry import network_names
+
+        return [(name, "") for name in network_names(timm=timm)]
+    if what == "rules":
+        return [(rule.name, rule.description) for rule in RULES.values()]
+    if what == "metrics":
+        return [(metric.name, metric.description) for metric in METRICS.values()]
+    if what == "studies":
+        return [(study.name, study.description) for study in studies().values()]
+    if what == "axes":
+        return [
+            (axis.name, f"{study.name}: {axis.description}")
+            for study in studies().values()
+            for axis in study.axes
+        ]
+    valid = ["networks", "rules", "metrics", "studies", "axes"]
+    raise InputError(f"cannot list '{what}': {nearest(what, valid)}")
+
+
+def full_schema() -> str:
+    """The JSON Schema of sweep files, with the studies, axes and metrics there are."""
+    from abl.decide.metrics import METRICS
+    from abl.spec.schema import schema_text, sweep_schema
+    from abl.studies.base import studies
+
+    known = studies()
+    return schema_text(
+        sweep_schema(
+            {name: study.options for name, study in known.items()},
+            {axis.name: axis.description for study in known.values() for axis in study.axes},
+            {name: metric.description for name, metric in METRICS.items()},
+        )
+    )
