@@ -230,12 +230,13 @@ def list_(
 @_tells
 def schema(
     out: Annotated[Path | None, typer.Option(help="File to write; default: print.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="A page instead.")] = False,
 ) -> None:
     """Write the JSON Schema of sweep files, for editors."""
     from abl.record.store import write_atomically
-    from abl.watching import full_schema
+    from abl.watching import full_reference, full_schema
 
-    text = full_schema()
+    text = full_reference() if markdown else full_schema()
     if out is None:
         print(text, end="")
     else:

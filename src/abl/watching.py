@@ -167,3 +167,18 @@ def full_schema() -> str:
             {name: metric.description for name, metric in METRICS.items()},
         )
     )
+
+
+def full_reference() -> str:
+    """The page that describes sweep files, with the studies there are."""
+    from abl.spec.reference import sweep_reference
+    from abl.studies.base import studies
+
+    known = studies()
+    return sweep_reference(
+        {name: study.options for name, study in known.items()},
+        {
+            name: {axis.name: axis.description for axis in study.axes}
+            for name, study in known.items()
+        },
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from abl.data.workers import JOBS_AHEAD, chunks, mapped, processes_for
+from abl.data.workers import JOBS_AHEAD, available_workers, chunks, mapped, processes_for
 from abl.errors import InputError, StageError
 
 
@@ -59,10 +59,10 @@ def test_chunks_cover_every_position_once():
     assert chunks(0, 2) == []
 
 
-def test_few_images_are_not_worth_a_process():
-    assert processes_for(8, 10) == 1
-    assert processes_for(8, 100_000) == 8
-    assert processes_for(None, 10) == 1
+def test_few_images_are_not_worth_a_process_unless_asked_for():
+    assert processes_for(None, 10, worth=100) == 1
+    assert processes_for(None, 10**9, worth=100) == available_workers()
+    assert processes_for(8, 10, worth=100) == 8
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")

@@ -29,6 +29,7 @@ from abl.errors import raise_if_any
 from abl.spec.base import identity_of
 from abl.spec.data import Crop
 
+DECODED, RESIZED = 200, 1000  # images worth the start of a process
 VERSION = 1  # of what the folders hold: raise it when decoding, reducing or resizing changes
 
 
@@ -72,7 +73,7 @@ def image_array(
             dataset.source,
             len(dataset),
             longest_side=longest_side,
-            workers=processes_for(workers, len(dataset)),
+            workers=processes_for(workers, len(dataset), worth=DECODED),
         )
 
     key = folder_key("images", longest_side, *dataset.source.fingerprints())
@@ -121,7 +122,7 @@ def pixel_array(
             windows,
             size=size,
             channels=channels,
-            workers=processes_for(workers, len(array)),
+            workers=processes_for(workers, len(array), worth=RESIZED),
         )
 
     # boxes are part of it: they may change in a manifest whose images do not

@@ -24,6 +24,7 @@ from abl.errors import Problem
 
 THRESHOLD = 32  # of 256 bits
 CHUNK = 64  # images a job
+HASHED = 500  # images worth the start of a process
 ROWS = 64  # images compared with all others at a time: 15 MB for 30,000
 PAIRS = "pairs.npy"
 COLUMNS = ["position_a", "position_b", "distance"]
@@ -49,7 +50,8 @@ def near_duplicate_pairs(
     def write(folder: Path) -> None:
         hash_images = partial(hash_chunk, array.folder)
         jobs = chunks(count, CHUNK)
-        parts = list(mapped(hash_images, jobs, processes_for(workers, count)))
+        processes = processes_for(workers, count, worth=HASHED)
+        parts = list(mapped(hash_images, jobs, processes))
         np.save(folder / PAIRS, close_pairs(np.concatenate(parts), threshold))
 
     name = f"duplicates-{folder_key('duplicates', array.folder.name, threshold)}"

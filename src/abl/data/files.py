@@ -23,6 +23,7 @@ from abl.errors import InputError, Problem
 ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")  # as on Linux, and as on Windows
 UPWARDS = re.compile(r"(^|[/\\])\.\.($|[/\\])")
 READERS = 16  # threads that wait for the disk; hashing holds no lock
+DECODED = 200  # images worth the start of a process
 CHUNK = 32  # images a job
 
 
@@ -85,7 +86,8 @@ def check_images(dataset: Dataset, *, workers: int | None = None) -> list[Proble
     problems: list[Problem] = []
     sizes: list[tuple[int, int]] = []
     check = partial(_checked_chunk, dataset.source, masks)
-    for chunk_sizes, faults in mapped(check, chunks(count, CHUNK), processes_for(workers, count)):
+    processes = processes_for(workers, count, worth=DECODED)
+    for chunk_sizes, faults in mapped(check, chunks(count, CHUNK), processes):
         sizes.extend(chunk_sizes)
         problems.extend(faults)
     heights, widths = np.array(sizes, dtype=np.int64).T

@@ -21,7 +21,7 @@ PATIENT, NODULE, FRAME, SPECKLE, STRAIN = range(5)  # names of the random stream
 CENTRES = ("A", "B")
 PLANES = ("transverse", "longitudinal")
 DEPTHS_MM = np.array([30.0, 35.0, 40.0, 45.0])
-BAND = 0.12  # width of the black border that holds scanner text, share of the side
+BAND = 0.14  # width of the black border that holds scanner text, share of the side
 SURFACE_MM = 7.0  # skin, fat and strap muscle above the gland
 AREA = (0.03, 0.22)  # of a nodule's ellipse, share of the frame
 
@@ -69,7 +69,7 @@ def _nodules(settings: Phantom, patients: dict[str, np.ndarray]) -> dict[str, np
     scores, stiffness, look = model.features_of(settings, prevalence, u[:, :2], z[:, :6])
     arguments = settings, prevalence, scores, stiffness
     before = model.chances_of(*arguments, np.zeros(len(rows), dtype=bool), columns["at_b"])
-    fluid = u[:, 5] < (settings.prevalence if settings.task == "source" else 0.2)
+    fluid = u[:, 5] < (prevalence if settings.task == "source" else 0.2)
     label = (u[:, 2] < before.both) if settings.task == "diagnosis" else fluid
     label = label.astype(np.int64)
     side = {"both": (0, 1), "benign": (0,), "malignant": (1,)}[settings.flip_side]
@@ -136,7 +136,6 @@ def _frames(settings: Phantom, nodules: dict[str, np.ndarray]) -> dict[str, np.n
     size = nodule[:, 2:] - nodule[:, :2]
     slack = 0.03 + 0.12 * u[:, 4:8]
     loose = nodule + np.concatenate([-size, size], axis=1) * slack
-    pressure = 1 + 0.5 * z[:, 4]
     columns |= {
         "plane": plane,
         "x": x,
@@ -153,7 +152,6 @@ def _frames(settings: Phantom, nodules: dict[str, np.ndarray]) -> dict[str, np.n
         "vessel": (u[:, 8] < 0.35) & settings.distractors,
         "stone": (u[:, 9] < 0.2) & settings.distractors,
         "frame_gain_db": columns["gain_db"] + 1.0 * z[:, 3] + 4.0 * columns["at_b"],
-        "pressure": pressure,
     }
     for values in columns.values():
         values.setflags(write=False)

@@ -25,7 +25,6 @@ from abl.errors import StageError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-IMAGES_WORTH_A_PROCESS = 128  # with fewer, starting another costs more than it saves
 JOBS_AHEAD = 2  # queued for each process beyond the one it works on: bounds what waits in memory
 
 
@@ -36,10 +35,17 @@ def available_workers() -> int:
     return os.cpu_count() or 1
 
 
-def processes_for(workers: int | None, count: int) -> int:
-    """How many processes to use for so many images; None asks for one a CPU."""
-    wanted = available_workers() if workers is None else workers
-    return max(1, min(wanted, count // IMAGES_WORTH_A_PROCESS + 1))
+def processes_for(workers: int | None, count: int, *, worth: int) -> int:
+    """How many processes to use for so many images.
+
+    Args:
+        workers: As asked for; None is one a CPU, but no more than are worth their start.
+        count: Images.
+        worth: Images that take about as long as a process takes to start (half a second).
+    """
+    if workers is not None:
+        return max(1, workers)
+    return max(1, min(available_workers(), count // worth))
 
 
 def chunks(count: int, size: int) -> list[range]:

@@ -41,7 +41,8 @@ class Options(Part):
     panel: tuple[str, ...] = Field(
         ("cnn1", "cnn2", "plain4", "tiny_resnet", "tiny_mobile"),
         min_length=1,
-        description="Selector networks; one that is also an original network is trained once.",
+        description="Selector networks, trained as `train` says; one that is also an original "
+        "network is trained once. Weights from a file are used by the network they belong to.",
     )
     epochs: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Epochs of the selectors; default: those of the networks."
@@ -184,6 +185,9 @@ class TwoStep:
 
 def _as_selector(sweep: Sweep, network: str, options: Options) -> Sweep:
     changes: dict[str, Any] = {"network": network}
+    if network != sweep.train.network and sweep.train.weights != "imagenet":
+        # a file holds the weights of one architecture
+        changes["weights"] = "none"
     if options.epochs:
         changes["epochs"] = options.epochs
     train = Train.model_validate(sweep.train.model_dump() | changes)
