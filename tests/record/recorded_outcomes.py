@@ -12,7 +12,7 @@ import pandas as pd
 
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 
-METRICS = ("acc", "spe", "sen", "f1", "auc", "reclassified")
+METRICS = ("acc", "spe", "sen", "f1", "auc", "share")
 
 
 def digest(*words: object) -> str:
@@ -42,7 +42,7 @@ def arm_outcome(params: dict[str, str | int | float], *, seed: int, points: int 
         for metric in METRICS:
             curve[metric] = 0.7 + 0.2 * np.sin(threshold * 3 + seed)
             curve[f"{metric}_sd"] = 0.02
-        curve["reclassified"] = threshold**2
+        curve["share"] = threshold**2
     return ArmOutcome(
         key=digest("arm", sorted(params.items())),
         params=params,

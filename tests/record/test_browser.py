@@ -158,7 +158,7 @@ def test_a_rule_shows_its_curve_over_the_threshold(recorded: Recorded, browser: 
     assert curve is not None
     browser.get(recorded.page(recorded.outcome.name, recorded.arm_run(1), "model-metrics"))
 
-    wanted = dict.fromkeys(("curve/f1", "curve/reclassified"), len(curve))
+    wanted = dict.fromkeys(("curve/f1", "curve/share"), len(curve))
     eventually(browser, lambda: wanted.items() <= points_drawn(browser).items(), "rule")
 
 

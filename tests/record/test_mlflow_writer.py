@@ -204,6 +204,16 @@ def test_a_broken_stage_is_completed_not_doubled(
     assert len(contents(record)) == 1
 
 
+def test_a_driver_killed_before_it_ended_a_run_leaves_none_running(record: MlflowRecord) -> None:
+    run_id = record.record_stage("key", name="train", kind="train", params={})
+    with record.client() as client:
+        client.update_run(run_id, status="RUNNING")
+    assert record.recorded(["key"]) == {}
+    assert record.record_stage("key", name="train", kind="train", params={}) == run_id
+    (entry,) = contents(record)
+    assert entry["run"]["status"] == "FINISHED"
+
+
 def test_learning_curves_have_whole_epochs_and_times_that_grow(record: MlflowRecord) -> None:
     history = training_history(epochs=4)
     record.record_stage("key", name="train", kind="train", params={}, history=history)

@@ -15,7 +15,7 @@ from abl.plan.outcome import ArmOutcome, Outcome
 
 # MLflow keeps 250 characters of a key and 6000 of a value
 _KEY_LENGTH, _VALUE_LENGTH = 250, 6000
-RECLASSIFIED = "reclassified"
+_SHARE = "share"  # of images that a rule re-classifies
 NOTE = "mlflow.note.content"
 
 Point = tuple[str, int, float, int]  # key, step, value, milliseconds after the start of the run
@@ -70,7 +70,7 @@ def curve_points(arm: ArmOutcome, primary: str) -> list[Point]:
     """
     if arm.curve is None:
         return []
-    shown = [name for name in (primary, RECLASSIFIED) if name in arm.curve.columns]
+    shown = [name for name in (primary, _SHARE) if name in arm.curve.columns]
     return [
         (key_of(f"curve/{name}"), int(step), float(value), 0)
         for name in shown
@@ -203,7 +203,7 @@ def view_tag(state: str) -> str:
 
 
 def view_key(state: str) -> str:
-    """The key of a shared view: the hash of its state, as MLflow's own share button makes it."""
+    """The key of a shared view: the hash of its state."""
     return hashlib.sha256(state.encode()).hexdigest()
 
 

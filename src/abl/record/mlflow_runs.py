@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from abl.record.mlflow_rows import Point
+from abl.record.mlflow_rows import Point, key_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-# MLflow's limits of one log_batch call, and of one tag
-_METRICS_A_CALL, _PARAMS_A_CALL, _RUNS_A_PAGE = 1000, 100, 1000
+# one log_batch call holds 1000 entities, of them 100 params and 100 tags
+_METRICS_A_CALL, _PARAMS_A_CALL, _RUNS_A_PAGE = 800, 100, 1000
 TAG_LENGTH = 8000
 
 
@@ -34,8 +34,8 @@ def runs_tagged(client: MlflowClient, experiment: str, **tags: str) -> Iterator[
 
 
 def is_complete(run: Run) -> bool:
-    """Whether everything of the run was written."""
-    return run.data.tags.get("abl.complete") == "true"
+    """Whether everything of the run was written, and the run ended."""
+    return run.data.tags.get("abl.complete") == "true" and run.info.status != "RUNNING"
 
 
 def preferred(runs: Iterable[Run]) -> Run | None:
@@ -65,14 +65,9 @@ def finish_run(
     metrics = [Metric(k, value, start + ms, step) for k, step, value, ms in points]
     settings = [Param(k, v) for k, v in params.items()]
     run_id = run.info.run_id
-    while len(metrics) > _METRICS_A_CALL - _PARAMS_A_CALL or len(settings) > _PARAMS_A_CALL:
-        client.log_batch(
-            run_id,
-            metrics=metrics[: _METRICS_A_CALL - _PARAMS_A_CALL],
-            params=settings[:_PARAMS_A_CALL],
-        )
-        metrics = metrics[_METRICS_A_CALL - _PARAMS_A_CALL :]
-        settings = settings[_PARAMS_A_CALL:]
+    while len(metrics) > _METRICS_A_CALL or len(settings) > _PARAMS_A_CALL:
+        client.log_batch(run_id, metrics[:_METRICS_A_CALL], settings[:_PARAMS_A_CALL])
+        metrics, settings = metrics[_METRICS_A_CALL:], settings[_PARAMS_A_CALL:]
     last = [RunTag(k, v[:TAG_LENGTH]) for k, v in (tags or {}).items()]
     last.append(RunTag("abl.complete", "true"))
     client.log_batch(run_id, metrics=metrics, params=settings, tags=last)
@@ -99,22 +94,31 @@ def write_files(
         client.log_artifacts(run.info.run_id, folder)
 
 
-def learning_curves(history: pd.DataFrame | None) -> tuple[list[Point], int]:
-    """Points of the numeric columns over `epoch`, and how long the training took, in ms.
+def stage_points(
+    history: pd.DataFrame | None, metrics: Mapping[str, float] | None
+) -> tuple[list[Point], int]:
+    """Learning curves over `epoch`, then final numbers at its end; and how long it took, in ms.
 
     The time of an epoch is the sum of `seconds` up to it, where that column is given.
     """
+    curves, last, took_ms = _learning_curves(history)
+    final = [(key_of(k), last, float(v), took_ms) for k, v in (metrics or {}).items()]
+    return curves + [point for point in final if math.isfinite(point[2])], took_ms
+
+
+def _learning_curves(history: pd.DataFrame | None) -> tuple[list[Point], int, int]:
+    """Points of the numeric columns, the last epoch, the time of its end in ms."""
     if history is None or history.empty:
-        return [], 0
+        return [], 0, 0
     steps = history["epoch"].astype(int).tolist()
     times = [0] * len(steps)
     if "seconds" in history:
         times = (history["seconds"].cumsum() * 1000).round().astype(int).tolist()
     numeric = history.drop(columns="epoch").select_dtypes("number")
     points = [
-        (str(name), step, float(value), ms)
+        (key_of(str(name)), step, float(value), ms)
         for name, column in numeric.items()
         for step, value, ms in zip(steps, column, times, strict=True)
         if math.isfinite(value)
     ]
-    return points, max(times)
+    return points, max(steps), max(times)

@@ -22,9 +22,9 @@ from abl.record.mlflow_client import RecordPlace
 from abl.record.mlflow_runs import (
     finish_run,
     is_complete,
-    learning_curves,
     preferred,
     runs_tagged,
+    stage_points,
     write_files,
 )
 
@@ -81,7 +81,7 @@ class MlflowRecord(RecordPlace):
             run = preferred(runs_tagged(client, experiment, key=key))
             if run is not None and is_complete(run):
                 return run.info.run_id
-            points, took_ms = learning_curves(history)
+            points, took_ms = stage_points(history, metrics)
             if run is None:
                 run = client.create_run(
                     experiment,
@@ -91,8 +91,6 @@ class MlflowRecord(RecordPlace):
                 )
             if predictions is not None:
                 write_files(client, run, files={"predictions.parquet": predictions})
-            last = max((step for _, step, _, _ in points), default=0)
-            points += [(k, last, float(v), took_ms) for k, v in (metrics or {}).items()]
             finish_run(client, run, params=rows.param_values(params), points=points, end_ms=took_ms)
             return run.info.run_id
 
