@@ -22,7 +22,7 @@ from abl.results import outcome_named, styled_table
 from abl.runner.dispatch import Listener
 from abl.runner.engine import Executor
 from abl.session import LoadedSweep, SweepResult, run_sweep
-from abl.spec.read import read_sweep
+from abl.spec.read import read_form
 from abl.spec.smoke import smoked
 from abl.studies.base import study_of
 from abl.studies.workspace import Workspace
@@ -54,11 +54,13 @@ def load(
     Raises:
         InputError: With every problem of the file that can be seen without the data.
     """
-    file = read_sweep(Path(path))
-    if smoke:
+    file, problems = read_form(Path(path))
+    if file is None:
+        raise InputError(problems)
+    if smoke and not problems:
         file = replace(file, sweep=smoked(file.sweep))
     study = study_of(file)
-    problems = study.problems(file)
+    problems += study.problems(file)
     roots = [Path(folder) for folder in data]
     problems += [Problem(f"--data {each}: no such folder") for each in roots if not each.is_dir()]
     if problems:

@@ -23,7 +23,9 @@ class Problem:
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
-        return f"{place}: {self.message}" if place else self.message
+        said = f"{place}: {self.message}" if place else self.message
+        # what a file holds is quoted here, and must not move a terminal's cursor
+        return "".join(mark if mark.isprintable() else "?" for mark in said)
 
 
 class InputError(Exception):

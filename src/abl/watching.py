@@ -73,7 +73,7 @@ def numbers_of(loaded: LoadedSweep) -> dict[str, Any]:
 
     plan = loaded.plan
     done, said = loaded.store.usable(plan.stages)
-    plan.notes.extend(said)
+    plan.notes.extend(said.values())
     slots = max(int(len(os.sched_getaffinity(0)) / loaded.file.sweep.resources.cpus), 1)
     return plan_numbers(plan, done, expected_seconds(plan.stages, loaded.store), slots)
 

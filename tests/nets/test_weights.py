@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,19 @@ def test_weights_from_a_file(tmp_path, suffix):
         expected = fresh if tensor.shape != source.state_dict()[name].shape else source
         assert torch.equal(tensor, expected.state_dict()[name]), name
     assert weights_fingerprint(file) == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_densenet_files_with_the_old_names_are_read(tmp_path):
+    source = models.densenet121().state_dict()
+    pattern = re.compile(r"(denselayer\d+\.(?:norm|conv))([12])\.")
+    old = {
+        pattern.sub(r"\1.\2.", name): tensor
+        for name, tensor in source.items()
+        if not name.endswith("num_batches_tracked")
+    }
+    torch.save(old, tmp_path / "densenet121.pth")
+    loaded = built("densenet121", tmp_path / "densenet121.pth", classes=1000).state_dict()
+    assert all(torch.equal(loaded[name], source[name]) for name in source)
 
 
 def test_everything_that_does_not_fit_is_listed(tmp_path):

@@ -14,8 +14,9 @@ import pytest
 from recorded_outcomes import predictions_file, threshold_outcome, training_history
 
 from abl.plan.outcome import Outcome
+from abl.record.mlflow_runs import TRAINING_VIEW
 from abl.record.mlflow_ui import start_ui
-from abl.record.mlflow_writer import STAGES, TRAINING_VIEW, MlflowRecord
+from abl.record.mlflow_writer import STAGES, MlflowRecord
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -25,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and its driver"),
 ]
 
-READABLE_S = 40.0
+READABLE_S = 60.0
 
 
 @dataclass

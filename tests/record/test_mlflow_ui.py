@@ -31,6 +31,7 @@ def answers(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
+@pytest.mark.browser  # no Chromium, but a server, which takes its time to start
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 def test_the_ui_answers_on_loopback_and_leaves_no_process(tmp_path: Path) -> None:
     environment = dict(os.environ)

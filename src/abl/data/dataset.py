@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -54,3 +54,27 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def having(self, keep: np.ndarray, note: str) -> Dataset:
+        """The rows where `keep` (bool, one a row) holds, with a note why the others are not."""
+        positions = np.flatnonzero(keep)
+        source = SomeImages(self.source, tuple(positions.tolist()))
+        frame = self.frame.iloc[positions].reset_index(drop=True)
+        return replace(self, frame=frame, source=source, notes=(*self.notes, note))
+
+
+@dataclass(frozen=True)
+class SomeImages:
+    """Some images of another source, in a given order."""
+
+    source: ImageSource
+    positions: tuple[int, ...]
+
+    def decode(self, position: int) -> np.ndarray:
+        """Image at a row of the smaller frame."""
+        return self.source.decode(self.positions[position])
+
+    def fingerprints(self) -> list[str]:
+        """Hex digests, one an image."""
+        every = self.source.fingerprints()
+        return [every[position] for position in self.positions]

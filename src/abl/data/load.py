@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from abl.data.dataset import Dataset
+from abl.data.dataset import BOX, ROI, Dataset
 from abl.data.manifest import load_manifest
 from abl.errors import InputError
 from abl.spec.data import Data
@@ -27,9 +27,30 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
     if data.phantom is not None:
         from abl.data.phantom import phantom_dataset
 
-        return phantom_dataset(data.phantom)
-    path = _manifest_path(data.manifest, base, roots) if data.manifest else _set_path(data, roots)
-    return load_manifest(path, columns=data.columns, classes=data.classes, where=data.where)
+        dataset = phantom_dataset(data.phantom)
+    else:
+        path = (
+            _manifest_path(data.manifest, base, roots) if data.manifest else _set_path(data, roots)
+        )
+        dataset = load_manifest(path, columns=data.columns, classes=data.classes, where=data.where)
+    for what in data.drop_missing:
+        dataset = _without_missing(dataset, what)
+    return dataset
+
+
+def _without_missing(dataset: Dataset, what: str) -> Dataset:
+    """The rows that have a box, region, mask or second modality."""
+    columns = {"box": list(BOX), "roi": list(ROI)}.get(what, [what])
+    lacking = [name for name in columns if name not in dataset.frame]
+    if lacking:
+        raise InputError(f"data.drop_missing: {dataset.name} has no column {lacking[0]}")
+    given = dataset.frame[columns]
+    has = (given.notna() & (given.astype(str) != "")).all(axis=1).to_numpy()
+    if has.all():
+        return dataset
+    return dataset.having(
+        has, f"{int((~has).sum())} images of {dataset.name} without {what} left out."
+    )
 
 
 def _manifest_path(manifest: str, base: Path, roots: Sequence[Path]) -> Path:

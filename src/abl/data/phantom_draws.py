@@ -23,7 +23,7 @@ PLANES = ("transverse", "longitudinal")
 DEPTHS_MM = np.array([30.0, 35.0, 40.0, 45.0])
 BAND = 0.14  # width of the black border that holds scanner text, share of the side
 SURFACE_MM = 7.0  # skin, fat and strap muscle above the gland
-AREA = (0.03, 0.22)  # of a nodule's ellipse, share of the frame
+AREA = (0.045, 0.22)  # of a nodule's ellipse, share of the frame
 
 
 def stream(seed: int, *names: int) -> np.random.Generator:
@@ -69,7 +69,7 @@ def _nodules(settings: Phantom, patients: dict[str, np.ndarray]) -> dict[str, np
     scores, stiffness, look = model.features_of(settings, prevalence, u[:, :2], z[:, :6])
     arguments = settings, prevalence, scores, stiffness
     before = model.chances_of(*arguments, np.zeros(len(rows), dtype=bool), columns["at_b"])
-    fluid = u[:, 5] < (prevalence if settings.task == "source" else 0.2)
+    fluid = u[:, 5] < (prevalence if settings.task == "source" else 0.12)
     label = (u[:, 2] < before.both) if settings.task == "diagnosis" else fluid
     label = label.astype(np.int64)
     side = {"both": (0, 1), "benign": (0,), "malignant": (1,)}[settings.flip_side]
@@ -85,7 +85,7 @@ def _nodules(settings: Phantom, patients: dict[str, np.ndarray]) -> dict[str, np
         "coarse": u[:, 6] < 0.1,
         "kind": u[:, 7],
         "readings": np.column_stack([scores, stiffness]) + 0.5 * z[:, 6:12],
-        "size_mm": np.clip(13 * np.exp(0.3 * z[:, 12]), 6, 26),
+        "size_mm": np.clip(15 * np.exp(0.25 * z[:, 12]), 7, 26),
     }
     columns["node_key"] = u[:, 8]
     is_near = _lymph_node(settings, columns)
@@ -120,7 +120,7 @@ def _frames(settings: Phantom, nodules: dict[str, np.ndarray]) -> dict[str, np.n
     aspect = np.exp(-0.10 + 0.22 * scores[:, 2] - 0.10 * plane + 0.05 * z[:, 0])
     share = np.pi / 4 * (columns["size_mm"] / columns["depth_mm"]) ** 2
     area = np.clip(share * np.exp(0.1 * z[:, 1]), *AREA)
-    irregularity = np.clip(0.075 + 0.055 * scores[:, 1], 0.01, 0.22)
+    irregularity = np.clip(0.08 + 0.065 * scores[:, 1], 0.01, 0.24)
     radii = outline_radii(
         area, aspect, 0.15 * z[:, 2], irregularity, 0.3 + u[:, 10:17], 2 * np.pi * u[:, 17:24]
     )

@@ -105,13 +105,13 @@ def paint_nodule(
     """The nodule: echogenicity, halo, microcalcifications; fluid and coarse calcification."""
     echogenicity, calcification, halo = (float(row["scores"][i]) for i in (0, 3, 4))
     inside = ratio < 1
-    texture = 1.5 * smooth_field(len(scene.x), 12, draw)
-    nodule = GLAND + np.clip(-5.0 - 3.0 * echogenicity, -16, 3) + texture
+    texture = 1.2 * smooth_field(len(scene.x), 8, draw)
+    nodule = GLAND + np.clip(-5.0 - 4.2 * echogenicity, -18, 3) + texture
     # a soft edge of a few per cent of the radius: partial volume
     weight = np.clip((1.03 - ratio) / 0.06, 0, 1)
     scene.level = scene.level * (1 - weight) + nodule * weight
     rim = np.exp(-(((ratio - 1.05) / 0.10) ** 2))
-    scene.level -= 14 * np.clip(0.5 - 0.45 * halo, 0, 1) * rim
+    scene.level -= 18 * np.clip(0.5 - 0.45 * halo, 0, 1) * rim
 
     if row["fluid"]:
         angle, size = draw.uniform(0, 2 * np.pi), draw.uniform(0.35, 0.55)
@@ -128,8 +128,8 @@ def paint_nodule(
     for _ in range(count):
         angle, away = draw.uniform(0, 2 * np.pi), reach * np.sqrt(draw.uniform())
         at = row["x"] + away * np.cos(angle), row["y"] + away * np.sin(angle)
-        grain = scene.oval(*at, 0.010, 0.008) < 1
-        scene.level = np.where(grain & inside, STONE - 6, scene.level)
+        grain = scene.oval(*at, 0.012, 0.010) < 1
+        scene.level = np.where(grain & inside, STONE, scene.level)
         scene.extra = np.where(grain & inside, 0.8, scene.extra)
     if row["coarse"]:
         angle = draw.uniform(0, 2 * np.pi)
@@ -145,10 +145,10 @@ def paint_distractors(
     places = [int(slot) for slot in row["slots"]]
     if row["node"]:
         x, y = SLOTS[places.pop(0)] + draw.uniform(-0.015, 0.015, 2)
-        node = scene.oval(x, y, 0.085, 0.055)
+        node = scene.oval(x, y, 0.09, 0.065)
         scene.level = np.where((node < 1) & outside, GLAND - 14, scene.level)
-        hilum = scene.oval(x, y, 0.05, 0.014)
-        scene.level = np.where((hilum < 1) & outside, LINE + 2, scene.level)
+        hilum = scene.oval(x, y, 0.045, 0.012)
+        scene.level = np.where((hilum < 1) & outside, LINE - 6, scene.level)
     if row["vessel"]:
         x, y = SLOTS[places.pop(0)] + draw.uniform(-0.015, 0.015, 2)
         radius = draw.uniform(0.055, 0.085)

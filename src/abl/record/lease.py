@@ -16,10 +16,12 @@ STALE_S = 60.0
 
 
 def process_start(pid: int) -> str | None:
-    """When a process of this machine started, in a form that tells reused ids apart."""
+    """When a living process of this machine started, in a form that tells reused ids apart."""
     try:
-        # field 22 of /proc/PID/stat, counted after the name, which may hold spaces
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        # fields 3 and 22 of /proc/PID/stat, counted after the name, which may hold spaces
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # a zombie is dead, though nobody may ever ask for its exit status (PID 1 of a container)
+        return None if fields[0] in "ZX" else fields[19]
     except (OSError, IndexError):
         return None
 

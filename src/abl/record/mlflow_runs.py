@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from abl.plan.outcome import ArmOutcome
 from abl.record.mlflow_rows import Point, key_of
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # one log_batch call holds 1000 entities, of them 100 params and 100 tags
 _METRICS_A_CALL, _PARAMS_A_CALL, _RUNS_A_PAGE = 800, 100, 1000
 TAG_LENGTH = 8000
+
+TRAINING_VIEW = "workflowType=machine_learning"  # MLflow 3.17 opens in its GenAI mode otherwise
 
 
 def runs_tagged(client: MlflowClient, experiment: str, **tags: str) -> Iterator[Run]:
@@ -122,3 +125,34 @@ def _learning_curves(history: pd.DataFrame | None) -> tuple[list[Point], int, in
         if math.isfinite(value)
     ]
     return points, max(steps), max(times)
+
+
+class StageLinks:
+    """From an arm to the runs of the stages that it was computed from."""
+
+    _SHOWN = 40
+    _TAGGED = 200  # 33 characters each; a tag holds 8000
+
+    def __init__(self, experiment: str, stage_runs: Mapping[str, str]):
+        self._experiment = experiment
+        self._runs = stage_runs
+
+    def of(self, arm: ArmOutcome) -> dict[str, str]:
+        """Digest -> run id, of the recorded stages of the arm."""
+        return {stage: self._runs[stage] for stage in arm.stages if stage in self._runs}
+
+    def run_ids(self, arm: ArmOutcome) -> str:
+        return " ".join(list(self.of(arm).values())[: self._TAGGED])
+
+    def markdown(self, arm: ArmOutcome) -> str:
+        """The arm's failure, if it is one, and links that hold under any address of the UI."""
+        found = list(self.of(arm).items())
+        lines = [f"Failed: {arm.failed}", ""] if arm.failed else []
+        if found:
+            lines.append("Computed from the runs")
+        for stage, run_id in found[: self._SHOWN]:
+            page = f"#/experiments/{self._experiment}/runs/{run_id}/model-metrics"
+            lines.append(f"- [{stage[:12]}]({page}?{TRAINING_VIEW})")
+        if len(found) > self._SHOWN:
+            lines.append(f"- and {len(found) - self._SHOWN} more: stages.json of the sweep's run")
+        return "\n".join(lines)

@@ -47,7 +47,7 @@ class MlflowUi:
 
 
 def start_ui(
-    root: Path, port: int | None = None, host: str = "127.0.0.1", *, patience_s: float = 90.0
+    root: Path, port: int | None = None, host: str = "127.0.0.1", *, patience_s: float = 180.0
 ) -> MlflowUi:
     """MLflow's UI on the embedded record in `root`, once it answers.
 

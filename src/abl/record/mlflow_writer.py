@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from abl.plan.outcome import ArmOutcome, Outcome
+from abl.plan.outcome import Outcome
 from abl.record import mlflow_rows as rows
 from abl.record.mlflow_client import RecordPlace
 from abl.record.mlflow_runs import (
+    TRAINING_VIEW,
+    StageLinks,
     finish_run,
     is_complete,
     preferred,
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 STAGES = "abl stages"
-TRAINING_VIEW = "workflowType=machine_learning"  # MLflow 3.17 opens in its GenAI mode otherwise
 _LOOKUPS = 50  # more keys than these are found faster by reading all runs
 
 
@@ -127,7 +128,7 @@ class MlflowRecord(RecordPlace):
                     tags=rows.sweep_tags(outcome),
                     run_name=outcome.name,
                 )
-            links = _StageLinks(self._experiment(client, STAGES), stage_runs or {})
+            links = StageLinks(self._experiment(client, STAGES), stage_runs or {})
             for row, arm in enumerate(outcome.arms):
                 self._record_arm(client, sweep, known.get(arm.key, []), outcome, row, links)
             state = rows.view_state(outcome)
@@ -167,7 +168,7 @@ class MlflowRecord(RecordPlace):
         known: Sequence[Run],
         outcome: Outcome,
         row: int,
-        links: _StageLinks,
+        links: StageLinks,
     ) -> None:
         arm = outcome.arms[row]
         content = rows.arm_content(arm)
@@ -213,37 +214,6 @@ class MlflowRecord(RecordPlace):
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
         return found.experiment_id
-
-
-class _StageLinks:
-    """From an arm to the runs of the stages that it was computed from."""
-
-    _SHOWN = 40
-    _TAGGED = 200  # 33 characters each; a tag holds 8000
-
-    def __init__(self, experiment: str, stage_runs: Mapping[str, str]):
-        self._experiment = experiment
-        self._runs = stage_runs
-
-    def of(self, arm: ArmOutcome) -> dict[str, str]:
-        """Digest -> run id, of the recorded stages of the arm."""
-        return {stage: self._runs[stage] for stage in arm.stages if stage in self._runs}
-
-    def run_ids(self, arm: ArmOutcome) -> str:
-        return " ".join(list(self.of(arm).values())[: self._TAGGED])
-
-    def markdown(self, arm: ArmOutcome) -> str:
-        """The arm's failure, if it is one, and links that hold under any address of the UI."""
-        found = list(self.of(arm).items())
-        lines = [f"Failed: {arm.failed}", ""] if arm.failed else []
-        if found:
-            lines.append("Computed from the runs")
-        for stage, run_id in found[: self._SHOWN]:
-            page = f"#/experiments/{self._experiment}/runs/{run_id}/model-metrics"
-            lines.append(f"- [{stage[:12]}]({page}?{TRAINING_VIEW})")
-        if len(found) > self._SHOWN:
-            lines.append(f"- and {len(found) - self._SHOWN} more: stages.json of the sweep's run")
-        return "\n".join(lines)
 
 
 def _now_ms() -> int:

@@ -9,7 +9,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from abl.plan.stage import Stage, digest_of
 from abl.record.lease import BEAT_S, STALE_S, Lease, Watch
 
 DONE = "DONE.json"
+DAMAGED = "DAMAGED.json"
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -130,7 +131,8 @@ class Store:
         """A file of a finished stage, its checksum verified on the first read of this process.
 
         Raises:
-            StageError: If it is not there or does not hold what was committed.
+            StageError: If it is not there or does not hold what was committed. A damaged stage
+                counts as not finished from then on, so that the next run computes it again.
         """
         done = self.done(digest)
         if done is None or name not in done.files:
@@ -138,7 +140,13 @@ class Store:
         path = self.folder(digest) / name
         if path not in self._checked:
             if sha256_of(path) != done.files[name][1]:
-                raise StageError(f"stage {digest[:12]}: {name} is damaged (checksum)")
+                self._read.pop(digest, None)
+                with suppress(OSError):
+                    os.replace(self.folder(digest) / DONE, self.folder(digest) / DAMAGED)
+                raise StageError(
+                    f"stage {digest[:12]}: {name} is damaged (checksum); "
+                    "run the sweep again, which computes it again"
+                )
             self._checked.add(path)
         return path
 
@@ -159,19 +167,28 @@ class Store:
         folder = self.root / "done"
         return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
-    def usable(self, stages: Mapping[str, Stage]) -> tuple[set[str], list[str]]:
-        """Which stages need not run, and what is to be said of those that lie there but must.
+    def usable(
+        self, stages: Mapping[str, Stage], *, anew: bool = False
+    ) -> tuple[set[str], dict[str, str]]:
+        """Which stages need not run, and digest -> why of those that lie there but must.
 
         A stage is computed again if a file of it is missing or cut short, or if one of its inputs
         is not the one it consumed (it was computed again after damage).
+
+        Args:
+            anew: Look again at what this process knows already: a worker may have found damage.
         """
+        if anew:
+            self._read.clear()
         found: set[str] = set()
-        said = []
+        said: dict[str, str] = {}
         for digest, stage in stages.items():
+            # a folder is renamed into place whole: one without a good DONE.json is damaged
+            lies_there = self.folder(digest).exists()
             done = self.done(digest)
             if done is None:
-                if self.folder(digest).exists():
-                    said.append(f"{stage.label}: damaged in the store, computed again")
+                if lies_there:
+                    said[digest] = f"{stage.label}: damaged in the store, computed again"
                 continue
             changed = [
                 source
@@ -179,7 +196,7 @@ class Store:
                 if source in stages and not self._is(source, content)
             ]
             if changed:
-                said.append(f"{stage.label}: an input has changed since, computed again")
+                said[digest] = f"{stage.label}: an input has changed since, computed again"
             else:
                 found.add(digest)
         return found, said

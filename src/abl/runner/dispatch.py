@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -147,6 +148,9 @@ class Dispatcher:
 
     def close(self) -> None:
         """Ends the thread of small stages, after the one it is at."""
+        with suppress(queue.Empty):
+            while True:
+                self._local.get_nowait()
         self._local.put(None)
         self._thread.join(timeout=60)
         if self._thread.is_alive():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from abl.plan.stage import Stage, digest_of
@@ -12,6 +13,9 @@ from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher, Listener, RunReport
 
 Executor = Literal["tune", "local"]
+
+# a disk that damages what it is given must not keep a run going for ever
+MAX_REPAIRS = 10
 
 
 def run_plan(
@@ -28,12 +32,33 @@ def run_plan(
     Raises:
         InputError: The executor cannot start.
     """
+    report = _run_missing(stages, store, listener, executor, workers, address)
+    for _ in range(MAX_REPAIRS):
+        # an input computed again after damage may differ (on a GPU): what was made of it follows
+        if report.interrupted or not store.usable(stages, anew=bool(report.failed))[1]:
+            break
+        again = _run_missing(stages, store, listener, executor, workers, address)
+        report = _joined(report, again)
+    return report
+
+
+def _joined(first: RunReport, then: RunReport) -> RunReport:
+    ran = [*first.ran, *(digest for digest in then.ran if digest not in first.ran)]
+    return replace(then, ran=ran, reused=[d for d in first.reused if d not in then.ran])
+
+
+def _run_missing(
+    stages: Mapping[str, Stage],
+    store: Store,
+    listener: Listener,
+    executor: Executor,
+    workers: int | None,
+    address: str | None,
+) -> RunReport:
     done, said = store.usable(stages)
-    for digest in stages:
-        if digest not in done and store.folder(digest).exists():
-            store.discard(digest)
-    for line in said:
+    for digest, line in said.items():
         listener.message(line)
+        store.discard(digest)
     dispatcher = Dispatcher(stages, store, listener, done, expected_seconds(stages, store))
     try:
         # a run in which all is done must not pay for starting Ray

@@ -86,6 +86,9 @@ def run_stage(store: Store, stage: Stage) -> Report:
         # a worker must not die of a stage: whatever it was is the stage's result
         reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
         trace = traceback.format_exc()
+    if store.has(stage.digest):
+        # held up for longer than its lease, it lost its folder to the attempt that finished
+        return Report(stage.digest, "reused")
     return Report(stage.digest, "failed", time.perf_counter() - started, reason, trace)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -21,35 +22,34 @@ class PlanSearcher(Searcher):
     Nothing here may raise inside Tune's loop: an error is kept in `error` and ends the run.
     """
 
-    def __init__(self, dispatcher: Dispatcher, ledger: Ledger):
+    def __init__(self, dispatcher: Dispatcher, ledger: Ledger, meeting: Path):
         super().__init__()
         self.dispatcher = dispatcher
         self.ledger = ledger
         self.error: Exception | None = None
         self._stages: dict[str, Stage] = {}
         self._deaths: Counter[str] = Counter()
-        self._warm_ups = self._plan_warm_ups()
+        self._warm_ups = self._plan_warm_ups(meeting)
 
-    def _plan_warm_ups(self) -> list[dict[str, Any]]:
+    def _plan_warm_ups(self, meeting: Path) -> list[dict[str, Any]]:
         waiting = [s for s in self.dispatcher.frontier.stages.values() if not s.local]
         waiting = [s for s in waiting if s.digest not in self.dispatcher.frontier.done]
         if not waiting:
             return []
         want = waiting[0].resources
-        # Actors that are still starting are cancelled when another falls idle, so the first wave
-        # must last until every slot has one.
-        slots = min(self.ledger.slots(want), len(waiting))
-        seconds = 0.1 if slots <= 4 else 0.5 * slots
-        configs = []
-        for number in range(slots):
+        places: list[tuple[str, str]] = []
+        for number in range(min(self.ledger.slots(want), len(waiting))):
             name = f"warm-up-{number}"
             stage = Stage("warm_up", 1, {"number": number}, resources=want, label=name)
             chosen = self.ledger.choose([stage])
             if chosen is None:
                 break
             self.ledger.take(name, chosen[1], want)
-            configs.append({**warm_up_config(want, chosen[1], seconds), "name": name})
-        return configs
+            places.append((name, chosen[1]))
+        return [
+            {**warm_up_config(want, node, meeting, len(places)), "name": name}
+            for name, node in places
+        ]
 
     def suggest(self, trial_id: str) -> Any:
         """The next stage, None while nothing can start, FINISHED at the end."""

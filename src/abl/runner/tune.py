@@ -12,6 +12,7 @@ import platform
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -28,6 +29,8 @@ from abl.runner.ledger import Ledger
 # a process that dies is not the stage's fault the first few times
 MAX_DEATHS = 3
 OBJECT_STORE_BYTES = 100 * 2**20
+# a worker starts in seconds; where one does not come, the others go on without it
+MEETING_PATIENCE_S = 30.0
 
 
 def versions() -> dict[str, str]:
@@ -43,15 +46,33 @@ def versions() -> dict[str, str]:
 
 def run_stage_on_worker(config: dict[str, Any]) -> dict[str, Any]:
     """The trainable: one stage, or a warm-up that brings a worker into use."""
-    if "warm_up" in config:
-        # the import takes seconds, long enough for Ray to start an actor in every slot
-        import torch  # noqa: F401
-
-        time.sleep(float(config["warm_up"]))
+    if "meeting" in config:
+        wait_for_all(Path(config["meeting"]), int(config["slots"]))
         return {"report": json.dumps(versions()), "done": True}
     store = Store(Path(config["store"]))
     report = run_stage(store, stage_from_json(json.loads(config["stage"])))
     return {"report": json.dumps(asdict(report)), "done": True}
+
+
+def wait_for_all(meeting: Path, slots: int, *, patience_s: float = MEETING_PATIENCE_S) -> bool:
+    """Whether as many workers as there are slots have come to a meeting (a folder, shared).
+
+    Ray starts few processes at a time, and Tune gives up one that is still starting as soon as
+    another falls idle: without the meeting most slots would stay empty for the whole run.
+
+    Args:
+        patience_s: How long to wait while nobody new comes.
+    """
+    meeting.mkdir(parents=True, exist_ok=True)
+    (meeting / uuid.uuid4().hex).touch()
+    seen, since = 0, time.monotonic()
+    while (come := sum(1 for _ in meeting.iterdir())) < slots:
+        if come > seen:
+            seen, since = come, time.monotonic()
+        if time.monotonic() - since > patience_s:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def run_with_tune(
@@ -89,7 +110,8 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, scratch: Path) -> None:
 
     from abl.runner.searcher import PlanSearcher
 
-    searcher = PlanSearcher(dispatcher, ledger)
+    meeting = dispatcher.store.cache / f"meeting-{uuid.uuid4().hex}"
+    searcher = PlanSearcher(dispatcher, ledger, meeting)
     pinned = len(ledger.nodes) > 1
 
     def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -115,7 +137,10 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, scratch: Path) -> None:
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(meeting, ignore_errors=True)
     if searcher.error is not None:
         raise searcher.error
 
@@ -153,8 +178,9 @@ def _ray(workers: int | None, address: str | None) -> Iterator[dict[str, Resourc
                 **quiet,
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise InputError(f"no Ray cluster at {address}: {first}") from None
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        where = f"no Ray cluster at {address}" if address else "Ray does not start"
+        raise InputError(f"{where}: {first}") from None
     # Ray's own lines would tear the live display
     for name in ("ray", "ray.tune", "ray.data", "ray._private"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -198,9 +224,9 @@ def stage_config(stage: Stage, node: str, store: Store) -> dict[str, Any]:
     }
 
 
-def warm_up_config(want: Resources, node: str, seconds: float) -> dict[str, Any]:
-    """A trial that only imports: one for each slot brings all slots into use."""
-    return {"warm_up": seconds, "resources": asdict(want), "node": node}
+def warm_up_config(want: Resources, node: str, meeting: Path, slots: int) -> dict[str, Any]:
+    """A trial that waits for the others of its kind: one a slot brings all slots into use."""
+    return {"meeting": str(meeting), "slots": slots, "resources": asdict(want), "node": node}
 
 
 def report_from(result: dict[str, Any] | None) -> dict[str, Any] | None:

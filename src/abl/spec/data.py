@@ -84,6 +84,9 @@ class Data(Part):
     where: dict[str, list[str]] = Field(
         default_factory=dict, description="Keep only rows with one of these values in a column."
     )
+    drop_missing: tuple[Literal["box", "roi", "mask", "image2"], ...] = Field(
+        (), description="Leave out rows without these, counted under the table, not refused."
+    )
     unit: Literal["image", "nodule", "patient"] = Field(
         "image", description="What is scored: each image, or the mean over a nodule or a patient."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +40,53 @@ def read_sweep(path: Path) -> SweepFile:
     Raises:
         InputError: With every problem of the file.
     """
+    file, problems = read_form(path)
+    if problems or file is None:
+        raise InputError(problems)
+    return file
+
+
+def read_form(path: Path) -> tuple[SweepFile | None, list[Problem]]:
+    """The sweep file and the faults of its form.
+
+    If it has faults, what they leave of the file is given, so that a study can check the names in
+    it and all is told at once; None if that would not be what the writer meant.
+
+    Raises:
+        InputError: It is not YAML.
+    """
     document = read_yaml(path)
     try:
-        return SweepFile(Sweep.model_validate(document.values), document)
+        return SweepFile(Sweep.model_validate(document.values), document), []
     except ValidationError as error:
-        raise InputError(problems_of(error, Sweep, document)) from None
+        problems = problems_of(error, Sweep, document)
+        places = [fault["loc"] for fault in error.errors(include_url=False)]
+    if any(place[:1] in {(name,) for name in _COMBINED} for place in places):
+        return None, problems
+    values = copy.deepcopy(document.values)
+    for place in places:
+        _take_away(values, place)
+    values = {"name": "unnamed", "data": {"phantom": {}}} | values
+    try:
+        return SweepFile(Sweep.model_validate(values), document), problems
+    except ValidationError:
+        return None, problems
+
+
+# an arm is made of all of these together
+_COMBINED = ("axes", "arms", "exclude", "base", "options", "study", "module")
+
+
+def _take_away(values: dict[str, Any], place: Place) -> None:
+    """Deletes what is at a place, or the smallest block around it that is written down."""
+    block: Any = values
+    for at, part in enumerate(place):
+        inner = block.get(part) if isinstance(block, dict) else None
+        if at + 1 < len(place) and isinstance(inner, dict) and place[at + 1] in inner:
+            block = inner
+        elif isinstance(block, dict):
+            block.pop(part, None)
+            return
 
 
 def problems_of(

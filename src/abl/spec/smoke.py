@@ -21,7 +21,7 @@ def smoked(sweep: Sweep) -> Sweep:
     phantom = values["data"]["phantom"]
     if phantom is not None:
         phantom["patients"] = min(phantom["patients"], PATIENTS)
-    if values["options"].get("epochs"):
+    if isinstance(values["options"].get("epochs"), int):
         values["options"]["epochs"] = min(values["options"]["epochs"], EPOCHS)
     values["resamples"] = min(values["resamples"], 1000)
     return Sweep.model_validate(values)

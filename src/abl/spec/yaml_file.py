@@ -7,12 +7,14 @@ a yes or no is wanted.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 from abl.errors import InputError, Problem
 
@@ -42,6 +44,9 @@ for _tag, _pattern, _first in [
     _Loader.add_implicit_resolver(
         f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first)
     )
+
+# escapes in quotes can name them: no path, name or sentence holds any
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 _KNOWN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null", "str", "map", "seq")
@@ -101,8 +106,15 @@ def read_yaml(path: Path) -> Document:
         raise InputError(
             Problem(f"not YAML: {what}", shown, mark.line + 1 if mark else None)
         ) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        what = str(error).splitlines()[0] if str(error) else "nested too deep"
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InputError(
+            Problem(f"not YAML: character U+{error.character:04X} is not allowed", shown, line)
+        ) from None
+    except RecursionError:
+        raise InputError(Problem("nested too deep", shown)) from None
+    except (yaml.YAMLError, ValueError) as error:
+        what = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(Problem(f"not YAML: {what}", shown)) from None
     reader = _Reader(shown)
     values = reader.value(node, (), 0) if node is not None else None
@@ -174,8 +186,20 @@ class _Reader:
             if kind == "int":
                 return int(text)
             if kind == "float":
-                return float(text.replace(".inf", "inf").replace(".nan", "nan").lower())
+                return _finite(text)
         except ValueError:
-            self.fault(f"'{text[:40]}' is not a number", node)
+            self.fault(f"'{text[:40]}' is not a number that can be used", node)
             return None
-        return None if kind == "null" else text
+        if kind == "null":
+            return None
+        if _UNPRINTABLE.search(text):
+            self.fault("control characters are not allowed", node)
+        return text
+
+
+def _finite(text: str) -> float:
+    # no setting takes infinity or nan, and an identity cannot hold them
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value

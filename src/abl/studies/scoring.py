@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -81,8 +81,10 @@ def outcome_of(
     ]
     names = [axis.name for axis in axes]
     present = {axis for each in scored for axis in each.arm.named}
-    columns = [axis for axis in names if axis in present and axis != curve_axis]
+    columns = [axis for axis in names if axis in present]
     columns += [axis for axis in sweep.axes if axis in present and axis not in names]
+    if curve_axis in columns:
+        rows = [_named_as_chosen(row, curve_axis) for row in rows]
     metrics = list(sweep.metrics)
     if sweep.primary not in metrics:
         metrics.insert(0, sweep.primary)
@@ -101,6 +103,13 @@ def outcome_of(
         notes=tuple(_notes(file, plan, scored)),
         facts=facts,
     )
+
+
+def _named_as_chosen(row: ArmOutcome, axis: str) -> ArmOutcome:
+    """An arm that chooses its value, beside arms that name theirs."""
+    if axis in row.params or axis not in row.replicates:
+        return row
+    return replace(row, params={**row.params, axis: "chosen"})
 
 
 def _stages_of(plan: Plan) -> list[tuple[str, ...]]:

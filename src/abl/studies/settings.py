@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from abl.decide.metrics import metric_named
@@ -13,6 +14,11 @@ from abl.plan.stage import canonical_json
 from abl.spec.read import SweepFile, sweep_with
 from abl.spec.sweep import Sweep
 from abl.studies.base import StudyAxis
+
+# blocks that decide what is trained and scored; an axis elsewhere would tell no arms apart
+VARIED = ("data", "image", "splits", "train", "options")
+# replicates are the same for all arms
+FIXED = ("splits.kind", "splits.folds")
 
 Relevant = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -38,6 +44,9 @@ def arms_from(
         if name not in own and "." not in name:
             words = [*own, "train.epochs", "train.optimizer.lr", "data.phantom.flip"]
             problems.append(file.problem(f"no axis '{name}': {nearest(name, words)}", *place))
+        elif name not in own and (name.split(".")[0] not in VARIED or name in FIXED):
+            text = f"'{name}' cannot be an axis: it must be the same for all arms"
+            problems.append(file.problem(text, *place))
     if problems:
         return ArmList([], 0, [], []), problems
     worded = _Words(axes)
@@ -115,6 +124,10 @@ class Settings:
             if path:
                 changes[path] = value
         return self.having(changes)
+
+    def file_of(self, arm: Arm) -> SweepFile:
+        """The sweep file as if it held the arm's sweep."""
+        return replace(self._file, sweep=self.of(arm))
 
     def having(self, changes: Mapping[str, Any]) -> Sweep:
         """The base settings with some changed, by dotted path."""

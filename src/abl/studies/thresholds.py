@@ -94,7 +94,8 @@ def scored_cell(
     chosen: dict[str, float] = {}
     curve = None
     threshold: float | None = None
-    if rule.has_threshold and values is not None:
+    # an arm that names a T* of its own stands beside those that choose theirs
+    if rule.has_threshold and values is not None and "threshold" not in params:
         curve = threshold_curve(
             validation.units.labels,
             validation.predictions,

@@ -7,6 +7,7 @@ correctly; images on which O is not confident enough go to T.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -73,18 +74,19 @@ class TwoStep:
     def problems(self, file: SweepFile) -> list[Problem]:
         """Everything wrong with axes, arms and options that needs no data."""
         problems = [*metric_problems(file), *_module_problems(file)]
-        try:
-            options = options_of(file, Options)
-        except InputError as error:
-            return [*problems, *error.problems]
         arms, found = arms_from(file, self.axes, self._relevant, {"threshold": True})
         problems += found
-        for at, name in enumerate(options.panel):
-            wrong = check_network(name)
-            if wrong:
-                problems.append(file.problem(f"options.panel: {wrong}", "options", "panel", at))
-        panel = len(options.panel)
+        settings = Settings(file, self.axes)
         for arm in arms.arms:
+            own, panel = file, None
+            try:
+                own = settings.file_of(arm)
+            except InputError as error:
+                problems += error.problems
+            try:
+                panel = options_of(own, Options).panel
+            except InputError as error:
+                problems += error.problems
             problems += [
                 file.problem(text, *_place(file, axis)) for axis, text in _arm_faults(arm, panel)
             ]
@@ -108,11 +110,12 @@ class TwoStep:
 
     def _relevant(self, params: dict[str, Any]) -> dict[str, Any]:
         rule = RULES.get(str(params.get("rule")))
+        selects = {"consensus", *(axis for axis in params if axis.startswith("options."))}
         drop = set()
         if rule is not None and "true" not in rule.uses:
-            drop |= {"consensus", "second"}
+            drop |= {*selects, "second"}
         if params.get("second") == "retrained":
-            drop.add("consensus")
+            drop |= selects
         if rule is not None and not rule.has_threshold:
             drop.add("threshold")
         return {axis: value for axis, value in params.items() if axis not in drop}
@@ -124,7 +127,6 @@ class TwoStep:
         arms, _ = arms_from(file, self.axes, self._relevant, {"threshold": True})
         settings = Settings(file, self.axes)
         sweeps = settings.all_of(arms.arms)
-        options = options_of(file, Options)
         plan = Plan(arms=arms.arms, replicates=replicates_of(file.sweep))
         if arms.cells > len(arms.arms):
             plan.notes.append(
@@ -142,6 +144,7 @@ class TwoStep:
 
         for at, (arm, sweep) in enumerate(zip(arms.arms, sweeps, strict=True)):
             rule = rule_named(str(arm.params["rule"]))
+            options = options_of(settings.file_of(arm), Options)
             panel = [trainings(_as_selector(sweep, name, options)) for name in options.panel]
             own = trainings(sweep)
             for replicate in plan.replicates:
@@ -217,9 +220,12 @@ def _networks(
     return networks
 
 
-def _arm_faults(arm: Arm, panel: int) -> list[tuple[str, str]]:
+def _arm_faults(arm: Arm, panel: tuple[str, ...] | None) -> list[tuple[str, str]]:
     faults = []
     params = arm.params
+    for name in panel or ():
+        if wrong := check_network(name):
+            faults.append(("options.panel", f"options.panel: {wrong}"))
     rule = str(params.get("rule"))
     if rule not in RULES:
         faults.append(("rule", f"rule '{rule}' is not known: {nearest(rule, RULES)}"))
@@ -228,9 +234,9 @@ def _arm_faults(arm: Arm, panel: int) -> list[tuple[str, str]]:
     if "consensus" in params:
         n = params["consensus"]
         if isinstance(n, bool) or not isinstance(n, int):
-            faults.append(("consensus", f"consensus: a whole number in 1..{panel}, not {n}"))
-        else:
-            faults += [("consensus", str(each)) for each in consensus_problems([n], panel)]
+            faults.append(("consensus", f"consensus: a whole number is wanted, not {n}"))
+        elif panel:
+            faults += [("consensus", str(each)) for each in consensus_problems([n], len(panel))]
     if params.get("second", "true") not in ("true", "retrained", "matched"):
         valid = nearest(str(params["second"]), ["true", "retrained", "matched"])
         faults.append(("second", f"second: '{params['second']}' is not known: {valid}"))
@@ -242,6 +248,8 @@ def _arm_faults(arm: Arm, panel: int) -> list[tuple[str, str]]:
 def _place(file: SweepFile, axis: str) -> tuple[str | int, ...]:
     if axis in file.sweep.axes:
         return ("axes", axis)
+    if axis.startswith("options."):
+        return tuple(axis.split("."))
     return next(
         (("arms", at, axis) for at, block in enumerate(file.sweep.arms) if axis in block), ("axes",)
     )
@@ -260,7 +268,7 @@ def _module_problems(file: SweepFile) -> list[Problem]:
         wrong = check_network(file.sweep.train.network)
         return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []
     path = (file.folder / file.sweep.module).resolve()
-    if not path.is_relative_to(file.folder) or not path.is_file():
+    if not path.is_relative_to(file.folder) or not os.path.isfile(path):  # noqa: PTH113 - too long
         return [file.problem(f"module: no file '{file.sweep.module}' beside the sweep", "module")]
     try:
         load_module(path)

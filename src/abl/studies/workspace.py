@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from abl.data.dataset import Dataset
+from abl.data.duplicates import duplicate_problems, duplicates_across
 from abl.data.load import load_dataset
 from abl.data.splits import Split, split_of
 from abl.data.views import prepare_view, training_reads, view_key
-from abl.errors import InputError, Problem
+from abl.errors import InputError, Problem, raise_if_any
 from abl.record.store import Store
 from abl.spec.data import Data, Image, Splits
 
@@ -95,8 +95,8 @@ class Workspace:
         Raises:
             InputError: Images that cannot be read, or near-duplicates on two sides of a split.
         """
-        notes = []
-        problems = []
+        found: dict[Problem, None] = {}
+        notes: dict[str, None] = {}
         for key, (opened, image) in self._views.items():
             view = prepare_view(
                 opened.dataset,
@@ -106,29 +106,14 @@ class Workspace:
                 cache=self.store.cache,
                 say=say,
             )
-            found = _leaks(opened, view.pairs)
-            if found and opened.data.duplicates == "refuse":
-                problems += [Problem(line, opened.dataset.name) for line in found]
-            elif found and opened.data.duplicates == "report":
-                notes += found
-        if problems:
-            advice = "give them one patient, or set data.duplicates: report"
-            raise InputError([*problems[:20], Problem(f"near-duplicates across a split: {advice}")])
-        return sorted(set(notes))
-
-
-def _leaks(opened: OpenData, pairs: pd.DataFrame) -> list[str]:
-    """Near-duplicate pairs with one image in a training part and the other outside it."""
-    lines: dict[str, None] = {}
-    images = opened.dataset.frame["image"].to_numpy()
-    for split in opened.splits.values():
-        side = np.zeros(len(images), dtype=np.int8)
-        for number, part in enumerate((split.train, split.validation, split.test), start=1):
-            side[part] = number
-        a, b = pairs["position_a"].to_numpy(), pairs["position_b"].to_numpy()
-        across = (side[a] != side[b]) & (side[a] > 0) & (side[b] > 0)
-        for row in np.flatnonzero(across):
-            lines[f"{images[a[row]]} and {images[b[row]]} look alike, on two sides of a split"] = (
-                None
-            )
-    return list(lines)
+            if opened.data.duplicates == "ignore":
+                continue
+            leaks = [duplicates_across(split, view.pairs) for split in opened.splits.values()]
+            pairs = pd.concat(leaks).drop_duplicates(["position_a", "position_b"])
+            if opened.data.duplicates == "refuse":
+                found |= dict.fromkeys(duplicate_problems(opened.dataset.frame, pairs))
+            elif len(pairs):
+                name = opened.dataset.name
+                notes[f"{len(pairs)} pairs of near-duplicates in {name} lie across a split."] = None
+        raise_if_any(list(found))
+        return list(notes)

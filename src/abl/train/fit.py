@@ -120,6 +120,13 @@ def fit(
     key = _key_of(
         network, train_positions, train_labels, evaluate, settings, image, seed, place.type
     )
+
+    def write_checkpoint() -> None:
+        if checkpoint_folder is not None:
+            state = (cpu_state(network), optimizer_state(runner.optimizer))
+            checkpoint = Checkpoint(history, *state, runner.scaler.state_dict(), kept)
+            save_checkpoint(checkpoint_folder, key, checkpoint)
+
     history: list[Row] = []
     kept: list[tuple[int, State]] = []
     found = load_checkpoint(checkpoint_folder, key) if checkpoint_folder is not None else None
@@ -144,16 +151,8 @@ def fit(
         row["seconds"] = time.perf_counter() - began
         history.append(row)
         kept = _kept_after(kept, epoch, network, history, settings)
-        is_due = time.monotonic() - written >= checkpoint_every_s
-        if checkpoint_folder is not None and is_due:
-            checkpoint = Checkpoint(
-                history,
-                cpu_state(network),
-                optimizer_state(runner.optimizer),
-                runner.scaler.state_dict(),
-                kept,
-            )
-            save_checkpoint(checkpoint_folder, key, checkpoint)
+        if time.monotonic() - written >= checkpoint_every_s:
+            write_checkpoint()
             written = time.monotonic()
         if on_epoch is not None:
             on_epoch(row)
