@@ -2,6 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import settings
+
+# a loaded machine takes longer over the first example than any deadline
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
 
 
 @pytest.fixture(autouse=True)

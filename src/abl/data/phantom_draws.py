@@ -90,6 +90,8 @@ def _nodules(settings: Phantom, patients: dict[str, np.ndarray]) -> dict[str, np
     columns["node_key"] = u[:, 8]
     is_near = _lymph_node(settings, columns)
     chances = model.chances_of(*arguments, is_near, columns["at_b"])
+    if settings.task == "source":
+        chances = model.source_chances(prevalence, label)
     columns |= {"node": is_near}
     columns |= {f"p_{name}": getattr(chances, name) for name in model.MODALITIES}
     return columns
@@ -120,7 +122,7 @@ def _frames(settings: Phantom, nodules: dict[str, np.ndarray]) -> dict[str, np.n
     aspect = np.exp(-0.10 + 0.22 * scores[:, 2] - 0.10 * plane + 0.05 * z[:, 0])
     share = np.pi / 4 * (columns["size_mm"] / columns["depth_mm"]) ** 2
     area = np.clip(share * np.exp(0.1 * z[:, 1]), *AREA)
-    irregularity = np.clip(0.08 + 0.065 * scores[:, 1], 0.01, 0.24)
+    irregularity = np.clip(0.08 + 0.06 * scores[:, 1], 0.01, 0.2)
     radii = outline_radii(
         area, aspect, 0.15 * z[:, 2], irregularity, 0.3 + u[:, 10:17], 2 * np.pi * u[:, 17:24]
     )

@@ -70,8 +70,10 @@ def features_of(
 
 def look_densities(scores: np.ndarray) -> np.ndarray:
     """p(scores | look) up to a factor common to the looks, (N, 3)."""
-    logs = np.stack([look * (scores @ SHIFTS) - (look**2) * 0.5 * (SHIFTS @ SHIFTS)
-                     for look in (-1, 0, 1)], axis=1)
+    logs = np.stack(
+        [look * (scores @ SHIFTS) - (look**2) * 0.5 * (SHIFTS @ SHIFTS) for look in (-1, 0, 1)],
+        axis=1,
+    )
     return np.exp(logs - logs.max(axis=1, keepdims=True))
 
 
@@ -136,7 +138,8 @@ def bayes_ceiling(
     Returns:
         modality (bmode, elasticity, both, frame) -> accuracy, auc, f1. `frame` also uses the
         lymph node that goes with the label at centre A: what a network that sees whole frames
-        may reach. accuracy and f1 are of the decision P >= 0.5.
+        may reach. accuracy and f1 are of the decision P >= 0.5. With `task: source` the label is
+        seen in the B-mode image without doubt, and elasticity says nothing.
     """
     draw = np.random.default_rng(seed)
     at_b = draw.random(nodules) < settings.centre_b
@@ -149,11 +152,15 @@ def bayes_ceiling(
     label = (draw.random(nodules) < truth).astype(np.int64)
     node = draw.random(nodules) < node_chance(at_b, label)
     chances = chances_of(settings, prevalence, scores, stiffness, node, at_b)
-    ceiling = {}
-    for modality in MODALITIES:
-        p: np.ndarray = getattr(chances, modality)
-        ceiling[modality] = _scores_of_calibrated(p)
-    return ceiling
+    if settings.task == "source":
+        chances = source_chances(prevalence, (draw.random(nodules) < prevalence).astype(np.int64))
+    return {name: _scores_of_calibrated(getattr(chances, name)) for name in MODALITIES}
+
+
+def source_chances(prevalence: np.ndarray, label: np.ndarray) -> Chances:
+    """P(label 1) for `task: source`: the fluid is there to see, in B-mode alone."""
+    certain = label.astype(np.float64)
+    return Chances(certain, prevalence, certain, certain)
 
 
 def _scores_of_calibrated(p: np.ndarray) -> dict[str, float]:
@@ -161,12 +168,14 @@ def _scores_of_calibrated(p: np.ndarray) -> dict[str, float]:
     p = np.sort(p)
     positive, negative = p, 1 - p
     called = p >= 0.5
-    # continuous scores: ties have no weight
-    below = np.cumsum(negative) - 0.5 * negative
+    # negatives below each case; of those tied with it half
+    _, tie = np.unique(p, return_inverse=True)
+    tied = np.bincount(tie, weights=negative)
+    below = (np.cumsum(tied) - 0.5 * tied)[tie]
     return {
         "accuracy": float(np.maximum(p, 1 - p).mean()),
         "auc": float((positive * below).sum() / (positive.sum() * negative.sum())),
-        "f1": float(2 * p[called].sum() / (called.sum() + p.sum())),
+        "f1": float(2 * positive[called].sum() / (called.sum() + positive.sum())),
     }
 
 

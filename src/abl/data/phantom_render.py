@@ -63,7 +63,9 @@ def elasticity_image(settings: Phantom, position: int) -> np.ndarray:
     grey = background * (1 - weight) + stiff * weight
     # noise of a strain estimate: correlated over its window, stronger with depth
     noise = draw.standard_normal((64, 64))
-    noise = (noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1) + np.roll(noise, (1, 1), (0, 1))) / 2
+    noise = (
+        noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1) + np.roll(noise, (1, 1), (0, 1))
+    ) / 2
     cells = np.arange(pixels) * 64 // pixels
     grey = grey + (8 + 12 * scene.y) * noise[cells][:, cells]
     return physics.rounded(grey)

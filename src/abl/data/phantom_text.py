@@ -10,6 +10,7 @@ GLYPHS = {  # rows from the top, each a number of three bits
     "A": "75755", "B": "65656", "D": "65556", "F": "74744", "G": "74557",
     "L": "44447", "R": "65655", "P": "75744", "T": "72222", ".": "00002",
 }  # fmt: skip
+GREY = 220
 DOTS_DOWN, DOTS_ACROSS = 6, 4  # with a dot of space
 
 
@@ -25,6 +26,7 @@ def text_dots(text: str) -> np.ndarray:
 
 def write_text(image: np.ndarray, text: str, top: int, left: int, scale: int) -> None:
     """Writes text into a uint8 image, as many characters as there is room for."""
-    dots = text_dots(text[: (image.shape[1] - left) // (DOTS_ACROSS * scale)]).repeat(scale, axis=0).repeat(scale, axis=1)
+    room = (image.shape[1] - left + scale) // (DOTS_ACROSS * scale)  # the last needs no space
+    dots = text_dots(text[:room]).repeat(scale, axis=0).repeat(scale, axis=1)
     part = image[top : top + dots.shape[0], left : left + dots.shape[1]]
-    part[dots[: part.shape[0], : part.shape[1]]] = 220
+    part[dots[: part.shape[0], : part.shape[1]]] = GREY

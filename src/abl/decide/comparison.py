@@ -69,6 +69,8 @@ def comparisons(
 ) -> list[Comparison]:
     """One Comparison a contrast; all of them are one family, corrected by max-T.
 
+    better and worse need both the interval and the corrected P.
+
     Raises:
         InputError: Arms that were not scored on the same images; a metric without a direction.
     """
@@ -94,12 +96,19 @@ def comparisons(
                 high=interval.high,
                 p=test.p,
                 p_corrected=test.p_corrected,
-                verdict=verdict(
-                    interval.low, interval.high, margin, higher_is_better=higher_is_better
+                verdict=_corrected(
+                    verdict(interval.low, interval.high, margin, higher_is_better=higher_is_better),
+                    test.p_corrected,
                 ),
             )
         )
     return results
+
+
+def _corrected(said: Verdict, p_corrected: float) -> Verdict:
+    # an interval knows nothing of the other contrasts: a claim must hold within the family too
+    holds = p_corrected < SIGNIFICANT
+    return said if holds or said not in ("better", "worse") else "undecided"
 
 
 def best_and_tied(

@@ -148,11 +148,11 @@ class Inception(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """(B, inputs, H, W) -> (B, outputs, H / stride, W / stride), expanded three times inside."""
+    """(B, inputs, H, W) -> (B, outputs, H / stride, W / stride), expanded twice inside."""
 
     def __init__(self, inputs: int, outputs: int, *, stride: int):
         super().__init__()
-        wide = 3 * inputs
+        wide = 2 * inputs
         self.body = nn.Sequential(
             *_conv(inputs, wide, 1),
             nn.Conv2d(wide, wide, 3, stride, padding=1, groups=wide, bias=False),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from abl.data.splits import Split, split_of
-from abl.data.views import View, open_view, training_reads
+from abl.data.views import View, everything_trains, open_view, training_reads
 from abl.decide.consensus import class_sizes, false_set, matched_random_subset, true_set
 from abl.errors import StageError
 from abl.runner.execute import Work, kind
@@ -54,7 +54,7 @@ def train(work: Work) -> dict[str, Any]:
         classes=classes,
         channels=image.channels,
         image_size=image.size,
-        weights=settings.weights,
+        weights=settings.weights if isinstance(settings.weights, str) else "none",
     )
     result = fit(
         network,
@@ -92,7 +92,14 @@ def train(work: Work) -> dict[str, Any]:
 
 
 def _weights_place(work: Work) -> dict[str, str]:
-    # the identity holds what the file contains; where it lies is context
+    """Where the weights lie: the identity holds what they are, not where."""
+    if "weights" in work.stage.inputs:
+        digest = work.stage.inputs["weights"]
+        done = work.store.done(digest)
+        names = [] if done is None else sorted(n for n in done.files if n.endswith(".safetensors"))
+        if not names:
+            raise StageError("the pretrained weights are not in the store")
+        return {"weights": str(work.store.file(digest, names[-1]))}
     place = work.stage.context.get("weights")
     return {} if place is None else {"weights": str(place)}
 
@@ -100,8 +107,11 @@ def _weights_place(work: Work) -> dict[str, str]:
 def _split_of(work: Work, view: View) -> Split:
     """The replicate's split, checked to be the one the plan had in mind."""
     context = work.stage.context
-    splits = Splits.model_validate(context["splits"])
-    split = split_of(view.frame, splits, int(context["repeat"]), int(context["fold"]))
+    if "splits" in context:
+        splits = Splits.model_validate(context["splits"])
+        split = split_of(view.frame, splits, int(context["repeat"]), int(context["fold"]))
+    else:
+        split = everything_trains(len(view.frame))
     if training_reads(view.frame, split) != work.stage.reads:
         raise StageError("the images here are not those of the plan: clear the store's cache")
     return split

@@ -155,7 +155,9 @@ def _ray(workers: int | None, address: str | None) -> Iterator[dict[str, Resourc
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
         "TUNE_GLOBAL_CHECKPOINT_S": "3600",
         "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-        "TUNE_MAX_PENDING_TRIALS_PG": str(os.cpu_count() or 1),
+        # the ledger admits no more than can run; a lower bound here would leave workers without
+        # their next stage for so long that Tune ends them
+        "TUNE_MAX_PENDING_TRIALS_PG": "100000",
         "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_USAGE_STATS_ENABLED": "0",

@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 from abl.spec.base import Part
 from abl.spec.data import Crop, Data, Image, Phantom, Replicates, Splits
 from abl.spec.sweep import Axis, Resources, Sweep, TableStyle
-from abl.spec.train import Augment, EarlyStop, Optimizer, Schedule, Train
+from abl.spec.train import Augment, EarlyStop, Optimizer, Pretrain, Schedule, Train
 
 HEAD = """# The sweep file
 
@@ -39,6 +39,7 @@ BLOCKS: tuple[tuple[str, type[Part]], ...] = (
     ("splits", Splits),
     ("replicates", Replicates),
     ("train", Train),
+    ("train.weights", Pretrain),
     ("train.optimizer", Optimizer),
     ("train.schedule", Schedule),
     ("train.augment", Augment),

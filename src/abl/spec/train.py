@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from abl.spec.base import Part
+from abl.spec.data import Phantom
 
 
 class Optimizer(Part):
@@ -50,16 +51,28 @@ class EarlyStop(Part):
     restore_best: bool = Field(True, description="Predict with the best epoch's weights.")
 
 
+class Pretrain(Part):
+    """A stage that trains the same network on generated images of another task, once.
+
+    The source task shares speckle and edges with the generated diagnosis, not its class features.
+    """
+
+    pretrain: Phantom = Field(description="The source images, e.g. {task: source, patients: 400}.")
+    epochs: Annotated[int, Field(ge=1, le=10000)] = Field(10, description="Epochs.")
+    lr: Annotated[float, Field(gt=0)] = Field(1e-3, description="Learning rate.")
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="One for all arms and replicates.")
+
+
 class Train(Part):
     """How a network is trained."""
 
     network: str = Field(
         "cnn1", description="cnn1, cnn2, a torchvision or timm classifier, or one from `module:`."
     )
-    weights: str = Field(
+    weights: str | Pretrain = Field(
         "none",
-        description="none, imagenet (torchvision's or timm's hub), or a safetensors / state-dict "
-        "file.",
+        description="none, imagenet (torchvision's or timm's hub), a safetensors or state-dict "
+        "file, or {pretrain: {task: source, ...}}: a stage that every arm shares.",
     )
     epochs: Annotated[int, Field(ge=1, le=10000)] = Field(10, description="Epochs.")
     last_k: Annotated[int, Field(ge=1, le=100)] = Field(
@@ -92,3 +105,9 @@ class Train(Part):
         if self.last_k > self.epochs:
             raise ValueError(f"last_k: {self.last_k} is more than epochs: {self.epochs}")
         return self
+
+    @property
+    def weights_file(self) -> str | None:
+        """The file that weights are read from, if they are."""
+        given = self.weights
+        return given if isinstance(given, str) and given not in ("none", "imagenet") else None

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from abl.data.splits import fold_count
+from abl.data.views import everything_trains, training_reads
 from abl.nets.registry import network_version
 from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import Resources, Stage
 from abl.spec.base import identity_of
+from abl.spec.data import Data
 from abl.spec.sweep import Sweep
+from abl.spec.train import Pretrain, Train
 from abl.studies.workspace import Workspace
 
 TRAIN_VERSION = 1
@@ -42,9 +45,12 @@ class Trainings:
         self._files: dict[str, str] = {}
         if sweep.module:
             self._files["module"] = str(workspace.file(sweep.module, "module"))
-        if sweep.train.weights not in ("none", "imagenet"):
-            self._files["weights"] = str(workspace.file(sweep.train.weights, "train.weights"))
+        if sweep.train.weights_file is not None:
+            self._files["weights"] = str(workspace.file(sweep.train.weights_file, "train.weights"))
         self._settings = self._shared_settings()
+        self._inputs: dict[str, str] = {}
+        if isinstance(sweep.train.weights, Pretrain):
+            self._inputs["weights"] = self._pretrained(sweep.train.weights, workspace)
 
     def _shared_settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
@@ -59,7 +65,44 @@ class Trainings:
             settings["module"] = sha256_of_file(self._files["module"])
         if "weights" in self._files:
             settings["train"]["weights"] = f"sha256:{sha256_of_file(self._files['weights'])}"
+        if isinstance(self.sweep.train.weights, Pretrain):
+            # the digest of the pretraining stage says it all
+            del settings["train"]["weights"]
         return settings
+
+    def _pretrained(self, how: Pretrain, workspace: Workspace) -> str:
+        """The stage that trains this network on the source task: all of it, one epoch kept."""
+        source = workspace.data(Data(phantom=how.pretrain))
+        train = self.sweep.train
+        changes = {
+            "weights": "none",
+            "epochs": how.epochs,
+            "last_k": 1,
+            "early_stop": None,
+            "optimizer": train.optimizer.model_dump() | {"lr": how.lr},
+        }
+        settings = dict(self._settings) | {
+            "train": identity_of(Train.model_validate(train.model_dump() | changes)),
+            "classes": len(source.dataset.classes),
+        }
+        everything = everything_trains(len(source.dataset))
+        return self.plan.add(
+            Stage(
+                "train",
+                TRAIN_VERSION,
+                settings,
+                reads=training_reads(source.dataset.frame, everything),
+                seed=how.seed,
+                context={"view": workspace.view(source, self.sweep.image), **self._files},
+                resources=self._resources(),
+                label=f"pretrain {train.network}",
+            )
+        )
+
+    def _resources(self) -> Resources:
+        asked = self.sweep.resources
+        cpus = max(asked.cpus, self.sweep.train.threads)
+        return Resources(cpus, asked.gpus, asked.memory_gb)
 
     def train(
         self,
@@ -98,15 +141,11 @@ class Trainings:
                 "train",
                 TRAIN_VERSION,
                 settings,
-                inputs={} if select is None else {"select": select},
+                inputs=self._inputs | ({} if select is None else {"select": select}),
                 reads=self.opened.reads(sweep.splits, replicate.repeat, replicate.fold),
                 seed=replicate.seed + seed_shift,
                 context=context,
-                resources=Resources(
-                    max(sweep.resources.cpus, sweep.train.threads),
-                    sweep.resources.gpus,
-                    sweep.resources.memory_gb,
-                ),
+                resources=self._resources(),
                 label=f"train {sweep.train.network}{what} {replicate}",
             )
         )

@@ -188,7 +188,7 @@ class TwoStep:
 
 def _as_selector(sweep: Sweep, network: str, options: Options) -> Sweep:
     changes: dict[str, Any] = {"network": network}
-    if network != sweep.train.network and sweep.train.weights != "imagenet":
+    if network != sweep.train.network and sweep.train.weights_file is not None:
         # a file holds the weights of one architecture
         changes["weights"] = "none"
     if options.epochs:
