@@ -51,7 +51,7 @@ def _patients(settings: Phantom) -> dict[str, np.ndarray]:
         "age": 20 + np.floor(60 * u[:, 3]).astype(np.int64),
         "female": u[:, 4] < 0.75,
         "depth_mm": DEPTHS_MM[np.floor(len(DEPTHS_MM) * u[:, 5]).astype(np.int64)],
-        "gain_db": 6 * u[:, 6] - 3,
+        "gain_db": 3 * u[:, 6] - 1.5,
     }
 
 
@@ -85,7 +85,7 @@ def _nodules(settings: Phantom, patients: dict[str, np.ndarray]) -> dict[str, np
         "coarse": u[:, 6] < 0.1,
         "kind": u[:, 7],
         "readings": np.column_stack([scores, stiffness]) + 0.5 * z[:, 6:12],
-        "size_mm": np.clip(15 * np.exp(0.25 * z[:, 12]), 7, 26),
+        "size_mm": np.clip(16 * np.exp(0.25 * z[:, 12]), 7, 26),
     }
     columns["node_key"] = u[:, 8]
     is_near = _lymph_node(settings, columns)
@@ -117,12 +117,12 @@ def _frames(settings: Phantom, nodules: dict[str, np.ndarray]) -> dict[str, np.n
         draw = stream(settings.seed, FRAME, *map(int, name))
         u[row], z[row] = draw.random(40), draw.standard_normal(8)
 
-    scores = np.clip(columns["scores"], -3.5, 3.5)
+    scores = np.clip(columns["scores"], -4, 4)
     # seen lengthwise a nodule is longer
-    aspect = np.exp(-0.10 + 0.22 * scores[:, 2] - 0.10 * plane + 0.05 * z[:, 0])
+    aspect = np.exp(-0.10 + 0.18 * scores[:, 2] - 0.10 * plane + 0.05 * z[:, 0])
     share = np.pi / 4 * (columns["size_mm"] / columns["depth_mm"]) ** 2
     area = np.clip(share * np.exp(0.1 * z[:, 1]), *AREA)
-    irregularity = np.clip(0.08 + 0.06 * scores[:, 1], 0.01, 0.2)
+    irregularity = np.clip(0.08 + 0.05 * scores[:, 1], 0.01, 0.2)
     radii = outline_radii(
         area, aspect, 0.15 * z[:, 2], irregularity, 0.3 + u[:, 10:17], 2 * np.pi * u[:, 17:24]
     )
@@ -151,9 +151,9 @@ def _frames(settings: Phantom, nodules: dict[str, np.ndarray]) -> dict[str, np.n
         "has_text": has_text,
         "surface": surface,
         "slots": free_slots(nodule, u[:, 24:30]),
-        "vessel": (u[:, 8] < 0.35) & settings.distractors,
-        "stone": (u[:, 9] < 0.2) & settings.distractors,
-        "frame_gain_db": columns["gain_db"] + 1.0 * z[:, 3] + 4.0 * columns["at_b"],
+        "vessel": (u[:, 8] < 0.25) & settings.distractors,
+        "stone": (u[:, 9] < 0.12) & settings.distractors,
+        "frame_gain_db": columns["gain_db"] + 0.5 * z[:, 3] + 4.0 * columns["at_b"],
     }
     for values in columns.values():
         values.setflags(write=False)

@@ -106,12 +106,12 @@ def paint_nodule(
     echogenicity, calcification, halo = (float(row["scores"][i]) for i in (0, 3, 4))
     inside = ratio < 1
     texture = 1.2 * smooth_field(len(scene.x), 8, draw)
-    nodule = GLAND + np.clip(-5.0 - 4.2 * echogenicity, -18, 3) + texture
+    nodule = GLAND + np.clip(-5.5 - 3.8 * echogenicity, -18, 3) + texture
     # a soft edge of a few per cent of the radius: partial volume
     weight = np.clip((1.03 - ratio) / 0.06, 0, 1)
     scene.level = scene.level * (1 - weight) + nodule * weight
     rim = np.exp(-(((ratio - 1.05) / 0.10) ** 2))
-    scene.level -= 18 * np.clip(0.5 - 0.45 * halo, 0, 1) * rim
+    scene.level -= 18 * np.clip(0.5 - 0.35 * halo, 0, 1) * rim
 
     if row["fluid"]:
         angle, size = draw.uniform(0, 2 * np.pi), draw.uniform(0.35, 0.55)
@@ -123,7 +123,7 @@ def paint_nodule(
         scene.level = np.where(is_fluid, FLUID, scene.level)
         scene.extra = np.where(is_fluid, -0.35, scene.extra)
 
-    count = int(np.clip(np.floor(2.6 + 2.8 * calcification), 0, 12))
+    count = int(np.clip(np.floor(2.6 + 2.4 * calcification), 0, 12))
     reach = 0.75 * np.sqrt(row["area"] / np.pi)
     for _ in range(count):
         angle, away = draw.uniform(0, 2 * np.pi), reach * np.sqrt(draw.uniform())

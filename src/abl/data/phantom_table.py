@@ -115,11 +115,11 @@ def _report(columns: dict[str, np.ndarray]) -> dict[str, list[str] | np.ndarray]
     """What a radiologist notes: categories of noisy readings of the features."""
     echogenicity, margin, taller, calcification, halo, stiffness = columns["readings"].T
     echoes = ("hyperechoic", "isoechoic", "hypoechoic", "markedly hypoechoic")
-    calcified = _named(calcification, [-0.2], ("none", "micro"))
+    calcified = _named(calcification, [-0.4], ("none", "micro"))
     return {
-        "echogenicity": _named(echogenicity, [-2.0, 0.0, 1.5], echoes),
-        "margin": _named(margin, [-0.6, 0.6], ("smooth", "ill-defined", "irregular")),
-        "shape": _named(taller, [0.45], ("wider than tall", "taller than wide")),
+        "echogenicity": _named(echogenicity, [-2.5, -0.3, 2.5], echoes),
+        "margin": _named(margin, [-0.7, 0.7], ("smooth", "ill-defined", "irregular")),
+        "shape": _named(taller, [0.55], ("wider than tall", "taller than wide")),
         "calcification": np.where(columns["coarse"], "macro", calcified).tolist(),
         "halo": _named(halo, [0.0], ("present", "absent")),
         "composition": np.where(columns["fluid"], "mixed", "solid").tolist(),

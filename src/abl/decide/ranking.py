@@ -108,23 +108,31 @@ class _State:
 
     def twice_below(self, value: Floats, time: Ints) -> Ints:
         """2 #(score < value) + #(score = value), images with step < time having switched."""
-        result = np.zeros(len(value), dtype=np.int64)
+        # in order of value the look-ups run through memory instead of jumping about in it
+        order = np.argsort(value, kind="stable")
+        value, time = value[order], time[order]
+        count = np.zeros(len(value), dtype=np.int64)
         for side in ("left", "right"):
             rank = np.searchsorted(self._before, value, side=side)  # type: ignore[call-overload]
-            result += rank - self._before_steps.count_smaller(rank, time)
+            count += rank - self._before_steps.count_smaller(rank, time)
             rank = np.searchsorted(self._after, value, side=side)  # type: ignore[call-overload]
-            result += self._after_steps.count_smaller(rank, time)
+            count += self._after_steps.count_smaller(rank, time)
+        result = np.empty_like(count)
+        result[order] = count
         return result
 
 
 class _WaveletMatrix:
     """Counts, for many (length, bound) at once, the values < bound among the first `length`.
 
+    Values and bounds lie in 0..largest.
+
     Source: Claude, Navarro, Ordonez, "The wavelet matrix", Information Systems 2015.
     """
 
     def __init__(self, values: Ints, largest: int):
         self._bits = max(1, int(largest).bit_length())
+        self._bounds = np.arange(largest + 1)
         self._zeros_before: list[np.ndarray] = []
         current = values.astype(np.int32)
         for bit in reversed(range(self._bits)):
@@ -135,19 +143,18 @@ class _WaveletMatrix:
             current = np.concatenate([current[is_zero], current[~is_zero]])
 
     def count_smaller(self, length: Ints, bound: Ints) -> Ints:
-        # the left end of the interval depends on the bound alone
-        bounds, which = np.unique(bound, return_inverse=True)
-        left = np.zeros(len(bounds), dtype=np.int64)
+        # the left end of the interval depends on the bound alone: one a bound, not one a query
+        left = np.zeros(len(self._bounds), dtype=np.int64)
         right = length.astype(np.int64)
         count = np.zeros(len(length), dtype=np.int64)
         for bit, zeros in zip(reversed(range(self._bits)), self._zeros_before, strict=True):
-            one_left = (bounds >> bit) & 1 == 1
+            one = (self._bounds >> bit) & 1 == 1
             zeros_left = zeros[left].astype(np.int64)
             zeros_right = zeros[right].astype(np.int64)
-            one = one_left[which]
-            count += np.where(one, zeros_right - zeros_left[which], 0)
-            right = np.where(one, zeros[-1] + right - zeros_right, zeros_right)
-            left = np.where(one_left, zeros[-1] + left - zeros_left, zeros_left)
+            is_one = one[bound]
+            count += np.where(is_one, zeros_right - zeros_left[bound], 0)
+            right = np.where(is_one, zeros[-1] + right - zeros_right, zeros_right)
+            left = np.where(one, zeros[-1] + left - zeros_left, zeros_left)
         return count
 
 

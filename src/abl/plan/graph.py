@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+import bisect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,7 +123,6 @@ class Frontier:
         self.running: set[str] = set()
         self._readers: dict[str, list[str]] = {digest: [] for digest in self.stages}
         self._missing: dict[str, int] = {}
-        self._ready: list[tuple[float, int, str]] = []
         self._order = {digest: at for at, digest in enumerate(self.stages)}
         for digest, stage in self.stages.items():
             for source in set(stage.inputs.values()):
@@ -133,8 +132,7 @@ class Frontier:
         for digest in self._needed:
             inputs = set(self.stages[digest].inputs.values())
             self._missing[digest] = len(inputs - self.done)
-            if not self._missing[digest]:
-                self._push(digest)
+        self._ready = sorted(self._entry(each) for each in self._needed if not self._missing[each])
 
     def _ranks(self, seconds: Mapping[str, float]) -> dict[str, float]:
         rank: dict[str, float] = {}
@@ -148,23 +146,28 @@ class Frontier:
         return [digest for digest in self.stages if digest not in self.done]
 
     def _push(self, digest: str) -> None:
-        heapq.heappush(self._ready, (-self._rank[digest], self._order[digest], digest))
+        bisect.insort(self._ready, self._entry(digest))
+
+    def _entry(self, digest: str) -> tuple[float, int, str]:
+        return -self._rank[digest], self._order[digest], digest
 
     def ready(self) -> list[Stage]:
         """Stages that may start, longest remaining path first."""
-        return [self.stages[digest] for _, _, digest in sorted(self._ready)]
+        return [self.stages[digest] for _, _, digest in self._ready]
 
     def start(self, digest: str) -> None:
         """Marks a ready stage as running."""
-        self._ready = [entry for entry in self._ready if entry[2] != digest]
-        heapq.heapify(self._ready)
+        # looked up, not searched for: a plan may have a hundred thousand ready stages
+        at = bisect.bisect_left(self._ready, self._entry(digest))
+        if at < len(self._ready) and self._ready[at][2] == digest:
+            del self._ready[at]
         self.running.add(digest)
 
     def pop(self) -> Stage | None:
         """Starts the first ready stage, if any."""
         if not self._ready:
             return None
-        digest = heapq.heappop(self._ready)[2]
+        digest = self._ready.pop(0)[2]
         self.running.add(digest)
         return self.stages[digest]
 

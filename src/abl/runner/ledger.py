@@ -30,11 +30,13 @@ class Node:
 
 def fits(want: Resources, free: Resources) -> bool:
     """Whether free resources are enough."""
-    return (
-        want.cpus <= free.cpus + _SLACK
-        and want.gpus <= free.gpus + _SLACK
-        and want.memory_gb <= free.memory_gb + _SLACK
+    pairs = (
+        (want.cpus, free.cpus),
+        (want.gpus, free.gpus),
+        (want.memory_gb, free.memory_gb),
     )
+    # what is held back for another may leave less than nothing: no matter to who wants none
+    return all(need <= have + _SLACK for need, have in pairs if need > 0)
 
 
 class Ledger:
@@ -58,12 +60,20 @@ class Ledger:
         Args:
             ready: Stages by falling rank.
         """
+        free = [node.free() for node in self.nodes.values()]
+        if all(each.cpus <= _SLACK and each.gpus <= _SLACK for each in free):
+            return None  # the usual case, and a plan may have a hundred thousand ready stages
         held: dict[str, Resources] = {}
+        refused: set[Resources] = set()
         for stage in ready:
             want = stage.resources
+            if want in refused:
+                continue
             node = self._node_for(want, held)
             if node is not None:
                 return stage, node
+            # what is held back only grows, so that the same wish need not be tried again
+            refused.add(want)
             waiting = self._closest(want)
             if waiting is None or len(held) == len(self.nodes):
                 continue

@@ -1,0 +1,127 @@
+"""What the searcher tells Tune, without Ray running."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from abl.errors import InputError
+from abl.plan.stage import Resources, Stage
+from abl.record.store import Store
+from abl.runner.dispatch import Dispatcher
+from abl.runner.execute import run_stage, stage_from_json
+from abl.runner.ledger import Ledger
+from abl.runner.tune import MAX_DEATHS, run_with_tune, versions
+from tiny_sweeps import Heard, by_digest, double, nap
+
+pytestmark = pytest.mark.cluster
+Make = Callable[..., tuple]
+
+
+@pytest.fixture
+def make(tmp_path: Path):
+    made = []
+
+    def searcher_of(*stages: Stage, cpus: float = 2):
+        from abl.runner.searcher import PlanSearcher
+
+        heard = Heard()
+        dispatcher = Dispatcher(by_digest(*stages), Store(tmp_path), heard, set(), {})
+        made.append(dispatcher)
+        searcher = PlanSearcher(dispatcher, Ledger({"n": Resources(cpus)}), tmp_path / "meeting")
+        return searcher, dispatcher, heard
+
+    yield searcher_of
+    for dispatcher in made:
+        dispatcher.close()
+
+
+def past_warm_ups(searcher) -> None:
+    number = 0
+    while searcher._warm_ups:
+        assert "stage" not in searcher.suggest(f"w{number}")
+        said = {"report": json.dumps(versions())}
+        searcher.on_trial_complete(trial_id=f"w{number}", result=said)
+        number += 1
+
+
+def compute(searcher, trial: str, config: dict) -> None:
+    report = run_stage(Store(Path(config["store"])), stage_from_json(json.loads(config["stage"])))
+    searcher.on_trial_complete(trial_id=trial, result={"report": json.dumps(asdict(report))})
+
+
+def test_stages_are_suggested_as_they_become_ready_until_the_end(make: Make) -> None:
+    first, other = nap("a"), nap("c")
+    searcher, dispatcher, _ = make(first, nap("b", first), other)
+    past_warm_ups(searcher)
+    one, two = searcher.suggest("1"), searcher.suggest("2")
+    assert searcher.suggest("3") is None
+    compute(searcher, "1", one)
+    compute(searcher, "2", two)
+    compute(searcher, "3", searcher.suggest("3"))
+    assert searcher.suggest("4") == "FINISHED"
+    assert len(dispatcher.report.ran) == 3
+
+
+def test_a_dead_worker_is_given_the_stage_again_and_the_third_death_is_final(make: Make) -> None:
+    stage = nap("a")
+    searcher, dispatcher, heard = make(stage, nap("b", stage), nap("c"))
+    past_warm_ups(searcher)
+    for death in range(MAX_DEATHS):
+        assert stage_from_json(json.loads(searcher.suggest(str(death))["stage"])) == stage
+        searcher.on_trial_complete(trial_id=str(death), error=True)
+    assert heard.messages == ["nap a: its process died, started again"] * (MAX_DEATHS - 1)
+    assert "died 3 times" in dispatcher.report.failed[stage.digest]
+    assert len(dispatcher.report.blocked) == 1
+    compute(searcher, "c", searcher.suggest("c"))
+    assert searcher.suggest("d") == "FINISHED"
+
+
+def test_a_worker_that_ends_without_a_report_counts_as_dead(make: Make) -> None:
+    searcher, _, heard = make(nap("a"))
+    past_warm_ups(searcher)
+    searcher.suggest("1")
+    searcher.on_trial_complete(trial_id="1", result={"done": True})
+    assert heard.messages == ["nap a: its process died, started again"]
+
+
+def test_a_node_of_other_versions_ends_the_run(make: Make) -> None:
+    searcher, _, _ = make(nap("a"))
+    searcher.suggest("1")
+    other = {"report": json.dumps(versions() | {"abl": "0.0.0"})}
+    searcher.on_trial_complete(trial_id="1", result=other)
+    assert searcher.suggest("2") == "FINISHED"
+    with pytest.raises(InputError, match="other versions"):
+        raise searcher.error
+
+
+def test_an_error_in_the_driver_is_kept_and_not_raised_inside_tune(make: Make) -> None:
+    searcher, dispatcher, heard = make(nap("a"))
+    past_warm_ups(searcher)
+    config = searcher.suggest("1")
+    heard.finished = None
+    compute(searcher, "1", config)
+    assert isinstance(searcher.error, TypeError)
+    assert searcher.suggest("2") == "FINISHED"
+    assert dispatcher.report.ran
+
+
+def test_stages_of_the_driver_are_never_suggested(make: Make) -> None:
+    searcher, dispatcher, _ = make(double("nap", "small", local=True), nap("a"))
+    past_warm_ups(searcher)
+    config = searcher.suggest("1")
+    assert stage_from_json(json.loads(config["stage"])).label == "nap a"
+    while len(dispatcher.report.ran) < 1:
+        pass
+    compute(searcher, "1", config)
+    assert searcher.suggest("2") == "FINISHED"
+
+
+def test_the_address_of_a_ray_client_is_refused_with_advice(make: Make) -> None:
+    _, dispatcher, _ = make(nap("a"))
+    with pytest.raises(InputError, match="--address HOST:6379"):
+        run_with_tune(dispatcher, address="ray://there:10001")

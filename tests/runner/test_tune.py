@@ -1,0 +1,80 @@
+"""Ray Tune runs the plan: the same bytes as in-process, whatever dies on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from abl.errors import InputError
+from abl.plan.stage import Resources, Stage
+from abl.record.store import DONE, Store
+from abl.runner.engine import run_plan
+from tiny_sweeps import Heard, by_digest, double, nap
+
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("two_cpu_ray")]
+
+
+def run(root: Path, *stages: Stage, executor: str = "tune"):
+    heard = Heard()
+    report = run_plan(by_digest(*stages), Store(root), heard, executor=executor)
+    return report, heard
+
+
+def done_files(root: Path) -> dict[str, bytes]:
+    """Every committed file; of DONE.json what is no fact of the run."""
+    files = {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in (root / "done").rglob("*")
+        if path.is_file() and path.name != DONE
+    }
+    contents = {digest: Store(root).done(digest) for digest in Store(root).digests()}
+    return files | {
+        digest: repr((done.files, done.content, done.inputs, done.stage)).encode()
+        for digest, done in contents.items()
+    }
+
+
+def graph() -> list[Stage]:
+    first = [nap(f"first {n}") for n in range(4)]
+    middle = [double("nap", f"middle {n}", *first[n : n + 2], local=n == 1) for n in range(3)]
+    return [*first, *middle, nap("last", *middle), double("nap", "large", first[0], cpus=2)]
+
+
+def test_the_same_plan_gives_the_same_bytes_as_in_process(tmp_path: Path) -> None:
+    report, _ = run(tmp_path / "tune", *graph())
+    assert len(report.ran) == 9
+    run(tmp_path / "local", *graph(), executor="local")
+    assert done_files(tmp_path / "tune") == done_files(tmp_path / "local")
+    report, heard = run(tmp_path / "tune", *graph())
+    assert report.ran == heard.started_labels == []
+
+
+def test_failures_and_deaths_stop_their_readers_alone(tmp_path: Path) -> None:
+    bad, once, always = double("fail", "boom"), double("die", "once", once=True), nap("fine")
+    readers = [nap("reads bad", bad), nap("reads fine", always)]
+    report, heard = run(tmp_path, bad, once, always, *readers)
+    assert report.failed == {bad.digest: "boom"}
+    assert report.blocked == {readers[0].digest: "blocked: needs fail boom, which failed"}
+    assert set(report.ran) == {once.digest, always.digest, readers[1].digest}
+    assert heard.messages == ["die once: its process died, started again"]
+
+
+def test_three_deaths_are_a_failure(tmp_path: Path) -> None:
+    dead = double("die", "always")
+    report, _ = run(tmp_path, dead, nap("reader", dead), nap("other"))
+    assert "died 3 times" in report.failed[dead.digest]
+    assert len(report.blocked) == len(report.ran) == 1
+    # the next command tries again
+    (Store(tmp_path).cache).mkdir(parents=True, exist_ok=True)
+    (Store(tmp_path).cache / "alive").touch()
+    report, _ = run(tmp_path, dead, nap("reader", dead), nap("other"))
+    assert report.failed == report.blocked == {}
+    assert len(report.ran) == 2
+
+
+def test_a_stage_that_no_node_can_hold_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    large = Stage("nap", 1, {}, resources=Resources(cpus=64), label="large")
+    with pytest.raises(InputError, match="large asks for 64 CPUs"):
+        run(tmp_path, nap("a"), large)
+    assert Store(tmp_path).digests() == []
