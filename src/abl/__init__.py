@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +14,5 @@ __all__ = ["load", "run", "table"]
 def __getattr__(name: str) -> Any:
     # workers import submodules of this package: they must not pay for the whole API
     if name in __all__:
-        from abl import api
-
-        return getattr(api, name)
+        return getattr(importlib.import_module("abl.api"), name)
     raise AttributeError(f"module 'abl' has no attribute '{name}'")

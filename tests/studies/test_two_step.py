@@ -94,19 +94,16 @@ def test_a_threshold_of_zero_is_the_original_and_always_the_second_network(
 
 def test_a_share_is_a_quantile_of_validation_confidence(home: Path, whole: SweepResult) -> None:
     loaded = load(home, EVERY_RULE)
-    position = [dict(a.params) for a in loaded.plan.arms].index(
-        {"network": "plain4"}
-        | {"consensus": 1, "second": "true", "rule": "model1", "threshold": "38%"}
-        if "network" in loaded.plan.arms[0].params
-        else {"consensus": 1, "second": "true", "rule": "model1", "threshold": "38%"}
-    )
+    named = {"consensus": 1, "rule": "model1", "threshold": "38%"}
+    position = [dict(each.named) for each in loaded.plan.arms].index(named)
     table = arm(whole, consensus=1, rule="model1", threshold="38%").replicates
     for cell in [c for c in loaded.plan.cells if c.arm == position]:
-        r = cell.replicate
         part = probabilities(loaded.store, cell.uses["original"], "validation")
         sent = round(0.38 * len(part) + 1e-9)
         certain = np.sort(np.abs(part["p_0"] - part["p_1"]).to_numpy())
-        row = table.query("repeat == @r.repeat and seed == @r.seed").iloc[0]
+        row = table.query("repeat == @cell.replicate.repeat and seed == @cell.replicate.seed").iloc[
+            0
+        ]
         assert row["threshold"] == certain[sent]
 
 

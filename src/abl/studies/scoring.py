@@ -212,7 +212,8 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str
     splits = len({(r.repeat, r.fold) for r in replicates})
     seeds = len({r.seed for r in replicates})
     by = file.sweep.splits.by
-    notes = [f"{len(replicates)} replicates: {splits} splits by {by} x {seeds} seeds."]
+    parts = f"{_counted(splits, 'split')} by {by} x {_counted(seeds, 'seed')}"
+    notes = [f"{_counted(len(replicates), 'replicate')}: {parts}."]
     whole = next((each for each in scored if each.cells), None)
     if whole is not None:
         patients = {str(name) for cell in whole.cells for name in cell.scores.patients}
@@ -230,3 +231,7 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str
 def _range(counts: Sequence[int]) -> str:
     low, high = min(counts), max(counts)
     return str(low) if low == high else f"{low}-{high}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("s" if count != 1 else "")

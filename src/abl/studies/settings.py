@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from abl.decide.metrics import metric_named
 from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.nets.registry import check_network
+from abl.nets.user_module import load_module
 from abl.plan.arms import ArmList, arms_of
 from abl.plan.graph import Arm
 from abl.plan.stage import canonical_json
@@ -167,3 +170,30 @@ def metric_problems(file: SweepFile) -> list[Problem]:
         except InputError as error:
             problems.append(file.problem(str(error), *place))
     return list(dict.fromkeys(problems))
+
+
+def module_problems(file: SweepFile) -> list[Problem]:
+    """Loads the user's module, so that its names are known, and checks the network's name."""
+    if not file.sweep.module:
+        wrong = check_network(file.sweep.train.network)
+        return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []
+    path = (file.folder / file.sweep.module).resolve()
+    if not path.is_relative_to(file.folder) or not os.path.isfile(path):
+        return [file.problem(f"module: no file '{file.sweep.module}' beside the sweep", "module")]
+    try:
+        load_module(path)
+    except InputError as error:
+        return list(error.problems)
+    wrong = check_network(file.sweep.train.network)
+    return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []
+
+
+def place_of_axis(file: SweepFile, axis: str) -> tuple[str | int, ...]:
+    """Where the file gives an axis its values."""
+    if axis in file.sweep.axes:
+        return ("axes", axis)
+    if axis.startswith("options."):
+        return tuple(axis.split("."))
+    return next(
+        (("arms", at, axis) for at, block in enumerate(file.sweep.arms) if axis in block), ("axes",)
+    )

@@ -48,6 +48,9 @@ class Trainings:
         if sweep.train.weights_file is not None:
             self._files["weights"] = str(workspace.file(sweep.train.weights_file, "train.weights"))
         self._settings = self._shared_settings()
+        self._splits = sweep.splits.model_dump(mode="json")
+        # the arms of a sweep ask for the same networks again and again
+        self._made: dict[tuple[object, ...], str] = {}
         self._inputs: dict[str, str] = {}
         if isinstance(sweep.train.weights, Pretrain):
             self._inputs["weights"] = self._pretrained(sweep.train.weights, workspace)
@@ -122,6 +125,18 @@ class Trainings:
         Returns:
             The stage's digest.
         """
+        wanted = (replicate, *(subset or {}).items(), select, seed_shift)
+        if wanted not in self._made:
+            self._made[wanted] = self.plan.add(self._train(replicate, subset, select, seed_shift))
+        return self._made[wanted]
+
+    def _train(
+        self,
+        replicate: Replicate,
+        subset: Mapping[str, Any] | None,
+        select: str | None,
+        seed_shift: int,
+    ) -> Stage:
         settings = dict(self._settings)
         if subset is not None:
             settings["subset"] = dict(subset)
@@ -131,39 +146,40 @@ class Trainings:
             what += " again"
         context: dict[str, Any] = {
             "view": self._view,
-            "splits": sweep.splits.model_dump(mode="json"),
+            "splits": self._splits,
             "repeat": replicate.repeat,
             "fold": replicate.fold,
         }
         context.update(self._files)
-        return self.plan.add(
-            Stage(
-                "train",
-                TRAIN_VERSION,
-                settings,
-                inputs=self._inputs | ({} if select is None else {"select": select}),
-                reads=self.opened.reads(sweep.splits, replicate.repeat, replicate.fold),
-                seed=replicate.seed + seed_shift,
-                context=context,
-                resources=self._resources(),
-                label=f"train {sweep.train.network}{what} {replicate}",
-            )
+        return Stage(
+            "train",
+            TRAIN_VERSION,
+            settings,
+            inputs=self._inputs | ({} if select is None else {"select": select}),
+            reads=self.opened.reads(sweep.splits, replicate.repeat, replicate.fold),
+            seed=replicate.seed + seed_shift,
+            context=context,
+            resources=self._resources(),
+            label=f"train {sweep.train.network}{what} {replicate}",
         )
 
     def select(self, replicate: Replicate, selectors: Sequence[str]) -> str:
         """How many selectors classify each training image correctly; returns the digest."""
-        return self.plan.add(
-            Stage(
-                "select",
-                SELECT_VERSION,
-                {},
-                inputs={f"selector_{at}": digest for at, digest in enumerate(selectors)},
-                reads=self.opened.reads(self.sweep.splits, replicate.repeat, replicate.fold),
-                context={"view": self._view},
-                label=f"select by {len(selectors)} networks {replicate}",
-                local=True,
+        wanted = ("select", replicate, *selectors)
+        if wanted not in self._made:
+            self._made[wanted] = self.plan.add(
+                Stage(
+                    "select",
+                    SELECT_VERSION,
+                    {},
+                    inputs={f"selector_{at}": digest for at, digest in enumerate(selectors)},
+                    reads=self.opened.reads(self.sweep.splits, replicate.repeat, replicate.fold),
+                    context={"view": self._view},
+                    label=f"select by {len(selectors)} networks {replicate}",
+                    local=True,
+                )
             )
-        )
+        return self._made[wanted]
 
 
 def sha256_of_file(path: str) -> str:

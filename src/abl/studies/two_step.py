@@ -7,8 +7,8 @@ correctly; images on which O is not confident enough go to T.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -17,9 +17,9 @@ from abl.decide.consensus import consensus_problems
 from abl.decide.rules import RULES, rule_named
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.nets.registry import check_network
-from abl.nets.user_module import load_module
 from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
 from abl.plan.outcome import Outcome
+from abl.record.store import Store
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -27,7 +27,14 @@ from abl.spec.train import Train
 from abl.studies.base import StudyAxis, options_of, study
 from abl.studies.predictions import Predictions
 from abl.studies.scoring import ScoredArm, outcome_of
-from abl.studies.settings import Settings, arms_from, base_of, metric_problems
+from abl.studies.settings import (
+    Settings,
+    arms_from,
+    base_of,
+    metric_problems,
+    module_problems,
+    place_of_axis,
+)
 from abl.studies.thresholds import curve_values, mean_curve, scored_cell, threshold_problem
 from abl.studies.trainings import Trainings, replicates_of
 from abl.studies.workspace import Workspace
@@ -73,7 +80,7 @@ class TwoStep:
 
     def problems(self, file: SweepFile) -> list[Problem]:
         """Everything wrong with axes, arms and options that needs no data."""
-        problems = [*metric_problems(file), *_module_problems(file)]
+        problems = [*metric_problems(file), *module_problems(file)]
         arms, found = arms_from(file, self.axes, self._relevant, {"threshold": True})
         problems += found
         settings = Settings(file, self.axes)
@@ -88,7 +95,8 @@ class TwoStep:
             except InputError as error:
                 problems += error.problems
             problems += [
-                file.problem(text, *_place(file, axis)) for axis, text in _arm_faults(arm, panel)
+                file.problem(text, *place_of_axis(file, axis))
+                for axis, text in _arm_faults(arm, panel)
             ]
         values = curve_values(file.sweep) or ()
         faults = [threshold_problem(value) for value in values]
@@ -172,9 +180,15 @@ class TwoStep:
                 continue
             sweep = settings.of(arm)
             opened = workspace.data(sweep.data)
-            found = [
-                scored_cell(sweep, arm.params, cell, predictions, opened, values) for cell in cells
-            ]
+            try:
+                found = [
+                    scored_cell(sweep, arm.params, cell, predictions, opened, values)
+                    for cell in cells
+                ]
+            except InputError as error:
+                # a metric that is undefined at every T*, for one: this arm alone has no result
+                scored.append(ScoredArm(arm, failed=str(error)))
+                continue
             curves = [cell.curve for cell in found if cell.curve is not None]
             scored.append(ScoredArm(arm, tuple(found), mean_curve(curves) if curves else None))
         base = base_of(file, self.axes)
@@ -183,7 +197,25 @@ class TwoStep:
             for arm in plan.arms
         ]
         curve_axis = "threshold" if values else ""
-        return outcome_of(file, plan, self.axes, scored, bases, curve_axis, {})
+        outcome = outcome_of(file, plan, self.axes, scored, bases, curve_axis, {})
+        return replace(outcome, notes=(*outcome.notes, *_kept_notes(plan, workspace.store)))
+
+
+def _kept_notes(plan: Plan, store: Store) -> list[str]:
+    """How much of the training set each True-N keeps, mean over the replicates."""
+    kept: dict[int, dict[str, float]] = {}
+    for digest, stage in plan.stages.items():
+        subset = stage.settings.get("subset")
+        done = store.done(digest)
+        select = store.done(stage.inputs["select"]) if "select" in stage.inputs else None
+        if subset and subset["kind"] == "true" and done and select:
+            share = done.facts["images"] / select.facts["images"]
+            kept.setdefault(int(subset["n"]), {})[stage.inputs["select"]] = share
+    means = {n: sum(shares.values()) / len(shares) for n, shares in sorted(kept.items())}
+    if not means:
+        return []
+    listed = ", ".join(f"True-{n} {100 * mean:.0f} %" for n, mean in means.items())
+    return [f"Kept of the training images: {listed}."]
 
 
 def _as_selector(sweep: Sweep, network: str, options: Options) -> Sweep:
@@ -245,34 +277,8 @@ def _arm_faults(arm: Arm, panel: tuple[str, ...] | None) -> list[tuple[str, str]
     return faults
 
 
-def _place(file: SweepFile, axis: str) -> tuple[str | int, ...]:
-    if axis in file.sweep.axes:
-        return ("axes", axis)
-    if axis.startswith("options."):
-        return tuple(axis.split("."))
-    return next(
-        (("arms", at, axis) for at, block in enumerate(file.sweep.arms) if axis in block), ("axes",)
-    )
-
-
 def _base_of(arm: Arm, arms: list[Arm], base: Mapping[str, Any], relevant: Any) -> int | None:
     """Position of the arm that this one is compared with: equal but for the base's values."""
     wanted = relevant({**arm.params, **base})
     position = next((at for at, other in enumerate(arms) if dict(other.params) == wanted), None)
     return None if position is not None and arms[position] is arm else position
-
-
-def _module_problems(file: SweepFile) -> list[Problem]:
-    """Loads the user's module, so that its networks and rules are known."""
-    if not file.sweep.module:
-        wrong = check_network(file.sweep.train.network)
-        return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []
-    path = (file.folder / file.sweep.module).resolve()
-    if not path.is_relative_to(file.folder) or not os.path.isfile(path):  # noqa: PTH113 - too long
-        return [file.problem(f"module: no file '{file.sweep.module}' beside the sweep", "module")]
-    try:
-        load_module(path)
-    except InputError as error:
-        return list(error.problems)
-    wrong = check_network(file.sweep.train.network)
-    return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []

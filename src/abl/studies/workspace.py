@@ -113,7 +113,7 @@ class Workspace:
             if opened.data.duplicates == "refuse":
                 found |= dict.fromkeys(duplicate_problems(opened.dataset.frame, pairs))
             elif len(pairs):
-                name = opened.dataset.name
-                notes[f"{len(pairs)} pairs of near-duplicates in {name} lie across a split."] = None
+                which = f"near-duplicate images of {opened.dataset.name}"
+                notes[f"{len(pairs)} pairs of {which} lie across a split."] = None
         raise_if_any(list(found))
         return list(notes)
