@@ -56,7 +56,8 @@ def pooled6(classes: int, channels: int, image_size: int) -> nn.Module:
 
 @network("pooled_hidden")
 def pooled_hidden(classes: int, channels: int, image_size: int) -> nn.Module:
-    return nn.Sequential(*_pooled(4, channels), nn.Linear(16 * channels, 8), nn.ReLU(), nn.Linear(8, classes))
+    head = [nn.Linear(16 * channels, 8), nn.ReLU(), nn.Linear(8, classes)]
+    return nn.Sequential(*_pooled(4, channels), *head)
 
 
 def tiny_image(label: int, draw: np.random.Generator, size: int = 24) -> np.ndarray:

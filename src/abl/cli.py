@@ -200,10 +200,13 @@ def ui(
     port: Annotated[int | None, typer.Option(help="Default: a free one.")] = None,
 ) -> None:
     """Open MLflow on the record, at the table of a sweep."""
+    import signal
+
+    from abl.record.mlflow_ui import start_ui
     from abl.watching import ui_addresses
 
-    from abl.record.mlflow_ui import start_ui  # isort: skip
-
+    # the server runs in a session of its own: whoever ends this command must end it too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     pages = ui_addresses(mlruns.absolute(), name)
     with start_ui(mlruns.absolute(), port) as running:
         print(f"MLflow: {running.url} (this machine only)")

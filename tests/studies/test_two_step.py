@@ -12,6 +12,7 @@ import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
 import abl
+from abl.errors import InputError, StageError
 from abl.record.store import Store
 from abl.session import LoadedSweep, SweepResult
 from tiny_sweeps import PANEL, TINY, Heard, write_sweep, write_tiny_set
@@ -174,7 +175,9 @@ def test_the_numbers_are_those_of_pandas_and_scikit_learn(home: Path, whole: Swe
         splits = pd.DataFrame(rows).groupby("repeat").mean()
         for metric in ("acc", "spe", "sen", "auc"):
             assert cells[metric].mean == pytest.approx(splits[metric].mean(), abs=1e-12)
-            assert cells[metric].sd == pytest.approx(splits[metric].std(ddof=1), abs=1e-12)
+            assert cells[metric].sd == pytest.approx(
+                pd.DataFrame(rows)[metric].std(ddof=1), abs=1e-12
+            )
         table = whole.outcome.arms[position].replicates
         assert table["f1"].to_numpy() == pytest.approx(
             np.array([row["f1"] for row in rows]), nan_ok=True, abs=1e-12
@@ -303,27 +306,47 @@ def test_controls_train_what_they_say(home: Path) -> None:
 
 
 def test_selectors_may_train_for_fewer_epochs(home: Path) -> None:
-    loaded = load(home, {"options": {"panel": PANEL, "epochs": 1}})
+    loaded = load(home, {"options": {"panel": PANEL, "epochs": 2}})
     trainings = [s for s in loaded.plan.stages.values() if s.kind == "train"]
     # now the original is not also a selector
     assert len(trainings) == 1 + 3 + 1
-    assert sum(s.settings["train"].get("epochs") == 1 for s in trainings) == 3
+    assert sum(s.settings["train"].get("epochs") == 2 for s in trainings) == 3
+
+
+def test_selectors_with_fewer_epochs_than_their_prediction_needs_are_refused(home: Path) -> None:
+    with pytest.raises(InputError, match=r"options.epochs: 1 is less than train.last_k: 2"):
+        load(home, {"options": {"panel": PANEL, "epochs": 1}})
 
 
 def test_options_and_settings_can_be_axes(home: Path) -> None:
-    axes = {"rule": ["original", "true"], "consensus": [1], "options.epochs": [1, 2]}
+    axes = {"rule": ["original", "true"], "consensus": [1], "options.epochs": [2, 3]}
     plan = load(home, {"axes": axes}).plan
     assert [dict(a.named) for a in plan.arms] == [
         {"rule": "original"},
-        {"consensus": 1, "rule": "true", "options.epochs": 1},
         {"consensus": 1, "rule": "true", "options.epochs": 2},
+        {"consensus": 1, "rule": "true", "options.epochs": 3},
     ]
     used = [
         {digest for c in plan.cells if c.arm == at for digest in c.uses.values()} for at in (1, 2)
     ]
     assert used[0].isdisjoint(used[1])
-    plan = load(home, {"axes": {"rule": ["original"], "train.optimizer.lr": [1e-3, 1e-4]}}).plan
+    rates = {"rule": ["original"], "train.optimizer.lr": [1e-3, 1e-4]}
+    plan = load(home, {"axes": rates, "base": {"train.optimizer.lr": 1e-3}}).plan
     assert len({d for c in plan.cells for d in c.uses.values()}) == 2
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [
+        ({"rule": "average"}, "base: matches no arm"),
+        ({"rul": "original"}, "did you mean 'rule'?"),
+        ({"threshold": 0.5}, "base: no arm differs from it"),
+    ],
+)
+def test_a_base_that_compares_nothing_is_refused(home: Path, base: dict, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(home, {"axes": {"rule": ["model1"], "threshold": [0.5]}, "base": base})
+    assert words in str(caught.value)
 
 
 def test_an_edited_sweep_keeps_its_old_table_and_says_so(home: Path) -> None:
@@ -362,8 +385,6 @@ def test_a_failing_arm_is_named_and_the_others_are_reported(tmp_path: Path, home
 
 
 def test_damaged_predictions_are_trained_again_by_the_next_run(tmp_path: Path, home: Path) -> None:
-    from abl.errors import StageError
-
     shutil.copytree(home / "images", tmp_path / "images")
     first = run(tmp_path, {})
     loaded = load(tmp_path, {})
@@ -383,7 +404,7 @@ def test_label_noise_as_an_axis_shares_the_clean_test_set(tmp_path: Path) -> Non
     changes = {
         "data": {"phantom": {"patients": 24, "size": 32, "planes": 1}, "duplicates": "ignore"},
         "axes": {"rule": ["original"], "data.phantom.flip": [0.0, 0.4]},
-        "train.epochs": 1,
+        "train.epochs": 2,
         "base": None,
     }
     result = run(tmp_path, changes)

@@ -97,9 +97,16 @@ class PhantomSource:
 
 
 def phantom_dataset(settings: Phantom, modality: Modality = "bmode") -> Dataset:
-    """A generated set, not yet rendered: images of one modality, with the same rows for each."""
+    """A generated set, not yet rendered: images of one modality, with the same rows for each.
+
+    The frame is phantom_table's, with the columns that a manifest's data set has beside it:
+    fingerprint (of this modality), image2 (elasticity), image2_fingerprint, mask_fingerprint.
+    """
     source = PhantomSource(settings, modality)
     frame = phantom_table(settings)
+    frame["image2"] = frame["elasticity"]
     frame["fingerprint"] = source.fingerprints()
+    frame["image2_fingerprint"] = PhantomSource(settings, "elasticity").fingerprints()
+    frame["mask_fingerprint"] = PhantomSource(settings, "mask").fingerprints()
     classes = CLASSES if settings.task == "diagnosis" else SOURCE_CLASSES
     return Dataset("phantom", frame, source, classes)

@@ -28,7 +28,8 @@ BLOCK = 65535  # bytes of a stored block of a zlib stream, at most
 README = """A generated thyroid ultrasound set. No patient is behind it.
 
 manifest.csv       one row an image; paths are relative to it; label 0 benign, 1 malignant
-                   (source task: 0 solid, 1 with fluid); train_label may be flipped on purpose
+                   (source task: 0 solid, 1 with fluid); noisy_label is the label with some
+                   flipped on purpose: for training, with `columns: {label: noisy_label}`
 images/            B-mode frames, 8-bit grey
 elasticity/        elasticity of the same plane, bright is stiff
 masks/             the nodule is 255
@@ -60,10 +61,12 @@ def write_phantom(settings: Phantom, out: Path, *, workers: int | None = None) -
             (fresh / folder).mkdir(parents=True)
         table = phantom_table(settings)
         write = partial(_write_images, settings, fresh)
-        jobs = chunks(len(table), CHUNK)
+        names = list(zip(table["image"], table["elasticity"], table["mask"], strict=True))
+        jobs = [(run, names[run.start : run.stop]) for run in chunks(len(table), CHUNK)]
         for _ in mapped(write, jobs, processes_for(workers, len(table), worth=WORTH)):
             pass
-        _write_csv(table, fresh / "manifest.csv")
+        # a manifest's data set has a train_label of its own, equal to its label
+        _write_csv(table.rename(columns={"train_label": "noisy_label"}), fresh / "manifest.csv")
         _write_csv(phantom_truth(settings), fresh / TRUTH)
         text = README + settings.model_dump_json(indent=2) + "\n"
         (fresh / "README.txt").write_text(text, encoding="utf-8", newline="\n")
@@ -119,15 +122,11 @@ def _stored(data: bytes) -> bytes:
     return b"\x78\x01" + b"".join(blocks) + struct.pack(">I", zlib.adler32(data))
 
 
-def _write_images(settings: Phantom, folder: Path, positions: range) -> None:
-    table = phantom_table(settings)
-    for position in positions:
-        for column, image in (
-            ("image", bmode_image),
-            ("elasticity", elasticity_image),
-            ("mask", _mask_grey),
-        ):
-            name = str(table.at[position, column])
+def _write_images(
+    settings: Phantom, folder: Path, job: tuple[range, list[tuple[str, str, str]]]
+) -> None:
+    for position, names in zip(*job, strict=True):
+        for name, image in zip(names, (bmode_image, elasticity_image, _mask_grey), strict=True):
             (folder / name).write_bytes(png_bytes(image(settings, position)))
 
 

@@ -34,29 +34,36 @@ def envelope(
         (H, W), >= 0. Where amplitude is uniform, Rayleigh with mean square amplitude^2: the
         point-spread function has unit energy.
     """
-    # real and imaginary part: many scatterers a resolution cell at random phases
-    echoes = draw.standard_normal((2, *amplitude.shape)) * (amplitude / np.sqrt(2))
     depth_mm = mm_per_pixel * np.arange(amplitude.shape[0])
-    axial = np.full(amplitude.shape[1], AXIAL_MM * widening)
-    lateral = LATERAL_MM * widening * (1 + LATERAL_GROWTH * depth_mm)
-    echoes = _smeared(echoes, axial / mm_per_pixel)
-    echoes = _smeared(echoes.swapaxes(1, 2), lateral / mm_per_pixel).swapaxes(1, 2)
+    lateral = LATERAL_MM * widening * (1 + LATERAL_GROWTH * depth_mm) / mm_per_pixel
+    axial = np.array([AXIAL_MM * widening / mm_per_pixel])
+    across, along = _kernels(lateral), _kernels(axial)
+    # scatterers lie beyond the border too, so that speckle there is as elsewhere
+    margins = [(len(kernel) // 2, len(kernel) // 2) for kernel in (along, across)]
+    strength = np.pad(amplitude, margins, mode="edge") / np.sqrt(2)
+    # real and imaginary part: many scatterers a resolution cell at random phases
+    echoes = draw.standard_normal((2, *strength.shape)) * strength
+    echoes = _convolved(echoes, along)
+    echoes = _convolved(echoes.swapaxes(1, 2), across).swapaxes(1, 2)
     echoes += draw.standard_normal(echoes.shape) * 10 ** (NOISE_DB / 20)
     return np.sqrt(echoes[0] ** 2 + echoes[1] ** 2)
 
 
-def _smeared(echoes: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """Convolution along axis 1 with Gaussians of unit energy, one width (pixels) a column."""
+def _kernels(sigma: np.ndarray) -> np.ndarray:
+    """Gaussians of unit energy with these widths in pixels, (2 * reach + 1, widths)."""
     sigma = np.maximum(sigma, LEAST_PIXELS)
     reach = int(np.ceil(3 * sigma.max()))
-    offsets = np.arange(-reach, reach + 1)
-    kernel = np.exp(-0.5 * (offsets[:, None] / sigma) ** 2)
-    kernel /= np.sqrt((kernel**2).sum(axis=0))
-    # reflected at the border, so that speckle there is as bright as elsewhere
-    padded = np.pad(echoes, ((0, 0), (reach, reach), (0, 0)), mode="reflect")
-    result = np.zeros_like(echoes)
-    for row in range(len(offsets)):
-        result += kernel[row] * padded[:, row : row + echoes.shape[1]]
+    kernels = np.exp(-0.5 * (np.arange(-reach, reach + 1)[:, None] / sigma) ** 2)
+    unit: np.ndarray = kernels / np.sqrt((kernels**2).sum(axis=0))
+    return unit
+
+
+def _convolved(echoes: np.ndarray, kernels: np.ndarray) -> np.ndarray:
+    """Convolution along axis 1, where kernels fit; one kernel for all columns or one a column."""
+    height = echoes.shape[1] - len(kernels) + 1
+    result = np.zeros((echoes.shape[0], height, echoes.shape[2]))
+    for row, weights in enumerate(kernels):
+        result += weights * echoes[:, row : row + height]
     return result
 
 

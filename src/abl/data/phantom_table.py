@@ -68,7 +68,7 @@ def phantom_truth(settings: Phantom) -> pd.DataFrame:
     Returns:
         One row an image, as in phantom_table: image; p_malignant, from which the label was drawn,
         and what is left of it given B-mode features alone (p_bmode), stiffness alone
-        (p_elasticity), or B-mode features and the lymph node (p_frame); the latent scores
+        (p_elasticity), or B-mode features and the lymph node (p_frame); latent_* scores
         (high = suspicious); look (-1 benign, 0 ambiguous, 1 malignant); ambiguous, rare, flipped,
         lymph_node. With `task: source`, p_malignant is the probability of label 1.
     """
@@ -78,8 +78,8 @@ def phantom_truth(settings: Phantom) -> pd.DataFrame:
     for name in ("bmode", "elasticity", "frame"):
         truth[f"p_{name}"] = columns[f"p_{name}"].round(DECIMALS)
     for place, name in enumerate(model.FEATURES):
-        truth[name] = columns["scores"][:, place].round(DECIMALS)
-    truth["stiffness"] = columns["stiffness"].round(DECIMALS)
+        truth[f"latent_{name}"] = columns["scores"][:, place].round(DECIMALS)
+    truth["latent_stiffness"] = columns["stiffness"].round(DECIMALS)
     truth["look"] = columns["look"]
     truth["ambiguous"] = columns["look"] == 0
     for name, column in (("rare", "rare"), ("flipped", "flipped"), ("lymph_node", "node")):

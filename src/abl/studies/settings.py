@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -178,7 +177,7 @@ def module_problems(file: SweepFile) -> list[Problem]:
         wrong = check_network(file.sweep.train.network)
         return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []
     path = (file.folder / file.sweep.module).resolve()
-    if not path.is_relative_to(file.folder) or not os.path.isfile(path):
+    if not path.is_relative_to(file.folder) or not path.is_file():
         return [file.problem(f"module: no file '{file.sweep.module}' beside the sweep", "module")]
     try:
         load_module(path)

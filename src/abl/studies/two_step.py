@@ -91,9 +91,14 @@ class TwoStep:
             except InputError as error:
                 problems += error.problems
             try:
-                panel = options_of(own, Options).panel
+                options = options_of(own, Options)
             except InputError as error:
                 problems += error.problems
+            else:
+                panel, last_k = options.panel, own.sweep.train.last_k
+                if options.epochs is not None and options.epochs < last_k:
+                    text = f"options.epochs: {options.epochs} is less than train.last_k: {last_k}"
+                    problems.append(file.problem(text, "options", "epochs"))
             problems += [
                 file.problem(text, *place_of_axis(file, axis))
                 for axis, text in _arm_faults(arm, panel)
@@ -113,7 +118,9 @@ class TwoStep:
         if wrong:
             return [file.problem(f"base: no axis '{wrong[0]}': {nearest(wrong[0], known)}", "base")]
         if not any(_base_of(arm, arms, base, self._relevant) is not None for arm in arms):
-            return [file.problem("base: matches no arm of the sweep", "base")]
+            own = any(self._relevant({**arm.params, **base}) == dict(arm.params) for arm in arms)
+            text = "base: no arm differs from it" if own else "base: matches no arm of the sweep"
+            return [file.problem(text, "base")]
         return []
 
     def _relevant(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -150,10 +157,16 @@ class TwoStep:
                 made[key] = Trainings(sweep, workspace, plan)
             return made[key]
 
+        panels: dict[int, list[Trainings]] = {}
         for at, (arm, sweep) in enumerate(zip(arms.arms, sweeps, strict=True)):
             rule = rule_named(str(arm.params["rule"]))
-            options = options_of(settings.file_of(arm), Options)
-            panel = [trainings(_as_selector(sweep, name, options)) for name in options.panel]
+            # arms of the same settings share one Sweep: what follows from it is made once
+            if id(sweep) not in panels:
+                options = options_of(settings.file_of(arm), Options)
+                panels[id(sweep)] = [
+                    trainings(_as_selector(sweep, name, options)) for name in options.panel
+                ]
+            panel = panels[id(sweep)]
             own = trainings(sweep)
             for replicate in plan.replicates:
                 uses = _networks(rule.uses, arm, own, panel, replicate)

@@ -57,6 +57,7 @@ class Workspace:
         self.roots = tuple(roots)
         self._open: dict[str, OpenData] = {}
         self._views: dict[str, tuple[OpenData, Image]] = {}
+        self._keys: dict[tuple[str, Image], str] = {}
 
     def data(self, data: Data) -> OpenData:
         """The data set of a data block, read once."""
@@ -85,9 +86,12 @@ class Workspace:
 
     def view(self, opened: OpenData, image: Image) -> str:
         """Key of the view that stages of this image block read; it is made by `prepare`."""
-        key = view_key(opened.dataset, opened.data.longest_side, image)
-        self._views[key] = (opened, image)
-        return key
+        known = (opened.data.model_dump_json(), image)
+        if known not in self._keys:
+            key = view_key(opened.dataset, opened.data.longest_side, image)
+            self._keys[known] = key
+            self._views[key] = (opened, image)
+        return self._keys[known]
 
     def prepare(self, say: Callable[[str], None]) -> list[str]:
         """Decodes what the stages will read; returns what is to be said of near-duplicates.
