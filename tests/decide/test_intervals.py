@@ -34,7 +34,7 @@ def test_a_weight_is_a_patient_drawn_so_often(metric):
     arm, _ = two_arms(patients=20)
     patients = patients_of(arm)
     weights = bootstrap_weights(patients.strata, 5, np.random.default_rng(1))
-    found = WeightedArm(arm, metric_named(metric), patients).values(weights)
+    found = WeightedArm(arm, metric_named(metric), patients).values(weights)[:, 0]
     for row, value in zip(weights, found, strict=True):
         of_seed = []
         for each in arm:
@@ -52,7 +52,7 @@ def test_auc_of_three_classes_under_weights():
     arm = [Replicate(0, 0, 0, labels, patients, np.round(p, 1) / np.round(p, 1).sum(1)[:, None])]
     known = patients_of(arm)
     weights = bootstrap_weights(known.strata, 3, rng)
-    found = WeightedArm(arm, METRICS["auc"], known).values(weights)
+    found = WeightedArm(arm, METRICS["auc"], known).values(weights)[:, 0]
     for row, value in zip(weights, found, strict=True):
         each = arm[0]
         assert value == pytest.approx(

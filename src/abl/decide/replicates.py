@@ -141,7 +141,7 @@ def mean_over_splits(values: Floats, arm: Sequence[Replicate], seed_weights: Flo
     Args:
         values: (B, R), one column a replicate.
         arm: The R replicates.
-        seed_weights: (B, R) weight of each replicate's seed.
+        seed_weights: (B, R) or (1, R) weight of each replicate's seed.
     """
     defined = ~np.isnan(values)
     weights = np.where(defined, seed_weights, 0.0)

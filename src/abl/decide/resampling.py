@@ -1,4 +1,4 @@
-"""A cell's value under weights of patients and seeds: what bootstrap and jackknife are made of.
+"""A cell's value under weights of patients: what bootstrap and jackknife are made of.
 
 The weights of a resample are how often each patient was drawn. Metrics of the confusion matrix
 are then functions of `weights @ confusion by patient`, and AUC is a quadratic form in the weights,
@@ -20,39 +20,36 @@ from abl.decide.replicates import Patients, Replicate, mean_over_splits
 MOST_PATIENTS_IN_A_MATRIX = 1500
 MOST_PAIRS_IN_A_MATRIX = 30_000_000
 
-# weights (B, P) -> metric (B,)
+# weights (B, P) -> metric (B,), or several columns of it (B, ...)
 OfWeights = Callable[[Floats], Floats]
 
 
 class WeightedArm:
-    """One arm and metric as a function of patient and seed weights."""
+    """One arm and metric as a function of patient weights."""
 
     def __init__(self, arm: Sequence[Replicate], metric: Metric, patients: Patients):
         self._arm = list(arm)
         self._of_weights = [_of_weights(each, metric, patients) for each in self._arm]
-        self._seeds = sorted({each.seed for each in self._arm})
-        self._column = [self._seeds.index(each.seed) for each in self._arm]
+        seeds = sorted({each.seed for each in self._arm})
+        self._of_seed = [[float(each.seed == seed) for each in self._arm] for seed in seeds]
 
     @property
     def seeds(self) -> int:
-        return len(self._seeds)
+        return len(self._of_seed)
 
-    def values(self, weights: Floats, seed_weights: Floats | None = None) -> Floats:
-        """The cell's mean for each row of weights.
+    def values(self, weights: Floats) -> Floats:
+        """(B, 1 + S): the cell's mean for each row of weights (B, P), then of each seed alone.
 
-        Args:
-            weights: (B, P), how often each patient counts.
-            seed_weights: (B, S), how often each seed counts; once if not given.
-
-        Returns:
-            (B,), nan where no replicate is defined.
+        nan where no replicate is defined.
         """
         by_replicate = np.column_stack([function(weights) for function in self._of_weights])
-        if seed_weights is None:
-            of_seed = np.ones_like(by_replicate)
-        else:
-            of_seed = seed_weights[:, self._column]
-        return mean_over_splits(by_replicate, self._arm, of_seed)
+        every = [1.0] * len(self._arm)
+        return np.column_stack(
+            [
+                mean_over_splits(by_replicate, self._arm, np.array([of_seed]))
+                for of_seed in [every, *self._of_seed]
+            ]
+        )
 
 
 def bootstrap_weights(strata: Ints, resamples: int, rng: np.random.Generator) -> Floats:

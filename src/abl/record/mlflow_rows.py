@@ -27,8 +27,13 @@ def key_of(name: str) -> str:
 
 
 def arm_name(arm: ArmOutcome) -> str:
-    """What the run of an arm is called, for instance `resnet18 · True-3 · model1`."""
-    return " · ".join(str(value) for value in arm.params.values() if value != "") or "base"
+    """What the run of an arm is called, for instance `resnet18 · consensus 3 · model1`."""
+    words = [
+        value if isinstance(value, str) else f"{axis} {value}"
+        for axis, value in arm.params.items()
+        if value != ""
+    ]
+    return " · ".join(words) or "base"
 
 
 def param_values(settings: Mapping[str, Any]) -> dict[str, str]:

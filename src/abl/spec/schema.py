@@ -49,7 +49,19 @@ def sweep_schema(
         }
         for name, model in sorted(options.items())
     ]
-    return schema
+    return _with_words(schema)
+
+
+def _with_words(schema: Any) -> Any:
+    # what a YAML 1.2 editor takes for text is read as true or false where that is wanted
+    if isinstance(schema, list):
+        return [_with_words(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "boolean":
+        kept = {name: part for name, part in schema.items() if name != "type"}
+        return {**kept, "enum": [True, False, "yes", "no", "on", "off"]}
+    return {name: _with_words(part) for name, part in schema.items()}
 
 
 def schema_text(schema: Mapping[str, Any]) -> str:

@@ -1,0 +1,322 @@
+"""The command `abl` as a person meets it: what it prints, what it writes, how it exits."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from abl.cli import app
+from abl.record.store import Store
+from tiny_sweeps import write_sweep
+
+# a user's own networks, for commands that run in processes of their own
+NETS = """
+from torch import nn
+from abl.nets.registry import network
+
+
+def means(side, channels):
+    return [nn.AdaptiveAvgPool2d(side), nn.Flatten(), nn.LayerNorm(side * side * channels)]
+
+
+@network("{prefix}_small")
+def small(classes, channels, image_size):
+    return nn.Sequential(*means(3, channels), nn.Linear(9 * channels, classes))
+
+
+@network("{prefix}_large")
+def large(classes, channels, image_size):
+    return nn.Sequential(*means(6, channels), nn.Linear(36 * channels, classes))
+"""
+
+
+def abl(folder: Path, *words: str) -> Result:
+    """Runs a command in a folder, in this process."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        return CliRunner().invoke(app, list(words))
+    finally:
+        os.chdir(before)
+
+
+def local(folder: Path, *words: str) -> Result:
+    return abl(folder, "sweep", *words, "--executor", "local", "--record", "off")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, tiny_images: Path) -> tuple[Path, Result]:
+    """A folder in which the tiny sweep was run, and what it printed."""
+    import shutil
+
+    folder = tmp_path_factory.mktemp("ran")
+    shutil.copytree(tiny_images.parent, folder / "images")
+    write_sweep(folder)
+    return folder, local(folder, "tiny.yaml")
+
+
+def test_a_sweep_prints_its_table_and_where_it_lies(ran: tuple[Path, Result]) -> None:
+    folder, result = ran
+    assert result.exit_code == 0, result.output
+    assert "original" in result.output
+    assert "model1" in result.output
+    place = result.output.split("tables and figures: ")[1].split()[0]
+    assert (folder / place / "table.txt").is_file()
+    assert not list((folder / "mlruns").glob("*.db"))
+
+
+def test_the_same_command_again_trains_nothing_and_prints_the_same_table(
+    ran: tuple[Path, Result],
+) -> None:
+    folder, first = ran
+    again = local(folder, "tiny.yaml")
+    assert again.exit_code == 0
+    table = abl(folder, "table", "tiny").output
+    assert table in first.output
+    assert table in again.output
+    assert "6 reused" in again.output.replace("5 reused", "6 reused")
+    assert "running" not in again.output.split(table)[0]
+
+
+@pytest.mark.parametrize("format", ["text", "md", "csv", "latex", "html"])
+def test_a_table_in_every_format(ran: tuple[Path, Result], format: str) -> None:
+    result = abl(ran[0], "table", "tiny", "--format", format)
+    assert result.exit_code == 0
+    assert "model1" in result.stdout
+    marks = {"text": "±", "md": "| --- |", "csv": "rule,", "latex": r"\toprule", "html": "<table"}
+    assert marks[format].replace("±", "model1") in result.stdout.replace("|---|", "| --- |")
+
+
+def test_a_table_that_is_not_there_exits_with_2(ran: tuple[Path, Result], tmp_path: Path) -> None:
+    result = abl(ran[0], "table", "tinny")
+    assert result.exit_code == 2
+    assert "did you mean 'tiny'?" in result.stderr
+    assert abl(tmp_path, "table", "tiny").exit_code == 2
+    assert abl(ran[0], "table", "tiny", "--format", "word").exit_code == 2
+
+
+def test_a_plan_tells_and_writes_nothing(tiny_sweep: Path) -> None:
+    folder = tiny_sweep.parent
+    before = sorted(folder.rglob("*"))
+    result = abl(folder, "plan", "tiny.yaml")
+    assert result.exit_code == 0
+    assert sorted(folder.rglob("*")) == before
+    assert "arms         2" in result.stdout
+    assert "4 distinct; 5 if each cell trained its own" in result.stdout
+    assert "in the store 0, to compute 5" in result.stdout
+    numbers = json.loads(abl(folder, "plan", "tiny.yaml", "--json").stdout)
+    assert (numbers["arms"], numbers["trainings"], numbers["stages"]) == (2, 4, 5)
+
+
+def test_a_plan_knows_what_the_store_holds_and_how_long_it_took(ran: tuple[Path, Result]) -> None:
+    result = abl(ran[0], "plan", "tiny.yaml")
+    assert "in the store 5, to compute 0" in result.stdout
+    assert "nothing to compute" in result.stdout
+    import shutil
+
+    more = ran[0] / "more.yaml"
+    shutil.copy(ran[0] / "tiny.yaml", more)
+    more.write_text(more.read_text().replace("- 0\n", "- 0\n  - 1\n", 1))
+    result = abl(ran[0], "plan", "more.yaml")
+    assert "in the store 5, to compute 5" in result.stdout
+    assert "by recorded stage times" in result.stdout
+
+
+def test_every_error_of_a_file_at_once_with_lines_and_code_2(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(
+        "name: x\nstudy: two_step\ndata: {phantom: {patient: 3}}\ntrain: {epohcs: 3}\n"
+    )
+    for command in ("plan", "sweep"):
+        result = abl(tmp_path, command, "bad.yaml")
+        assert result.exit_code == 2
+        assert result.stderr.splitlines() == [
+            "abl: bad.yaml:3: unknown key 'data.phantom.patient': did you mean 'patients'?",
+            "abl: bad.yaml:4: unknown key 'train.epohcs': did you mean 'epochs'?",
+        ]
+        assert result.stdout == ""
+    assert not (tmp_path / "mlruns").exists()
+    assert abl(tmp_path, "plan", "none.yaml").exit_code == 2
+
+
+def test_bad_words_on_the_command_line_exit_with_2(tiny_sweep: Path) -> None:
+    folder = tiny_sweep.parent
+    assert abl(folder, "sweeep", "tiny.yaml").exit_code == 2
+    assert abl(folder, "sweep", "tiny.yaml", "--executor", "slurm").exit_code == 2
+    assert abl(folder, "sweep", "tiny.yaml", "--workers", "0").exit_code == 2
+    assert abl(folder, "plan", "tiny.yaml", "--data", "nowhere").exit_code == 2
+    assert abl(folder, "list", "network").exit_code == 2
+    assert not (folder / "mlruns").exists()
+
+
+def test_a_failed_stage_exits_with_1_and_names_stage_arm_and_cause(tiny_folder: Path) -> None:
+    (tiny_folder / "bad.py").write_text(
+        "from abl.nets.registry import network\n"
+        "@network('cli_bad')\n"
+        "def bad(classes, channels, image_size):\n"
+        "    raise ValueError('cannot be built')\n"
+    )
+    axes = {"rule": ["original"], "network": ["pooled3", "cli_bad"]}
+    write_sweep(tiny_folder, {"module": "bad.py", "axes": axes, "base": None})
+    result = local(tiny_folder, "tiny.yaml")
+    assert result.exit_code == 1
+    assert "abl: failed: train cli_bad r0 f0 s0 (arms: " in result.stderr
+    assert "ValueError: cannot be built" in result.stderr
+    assert "pooled3" in result.stdout
+    assert "Traceback" in result.stderr
+
+
+def test_smoke_shrinks_any_sweep(tiny_sweep: Path) -> None:
+    result = local(tiny_sweep.parent, "tiny.yaml", "--smoke")
+    assert result.exit_code == 0, result.output
+    assert "tiny-smoke" in abl(tiny_sweep.parent, "status").stdout
+
+
+def test_status_before_and_after(ran: tuple[Path, Result], tmp_path: Path) -> None:
+    assert abl(tmp_path, "status").stdout == "store: nothing; 0.0 MiB\n"
+    assert not (tmp_path / "mlruns").exists()
+    said = abl(ran[0], "status").stdout
+    assert said.splitlines()[0].split() == ["tiny", "2", "arms", "complete"]
+    assert "1 select, 4 train" in said
+
+
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ("networks", ["cnn1", "plain4", "tiny_resnet", "resnet18"]),
+        ("rules", ["original", "true", "average", "model1", "model2"]),
+        ("metrics", ["acc", "auc", "f1", "sen", "spe"]),
+        ("studies", ["two_step"]),
+        ("axes", ["consensus", "network", "rule", "second", "threshold"]),
+    ],
+)
+def test_lists_name_what_a_file_may_use(tmp_path: Path, what: str, names: list[str]) -> None:
+    result = abl(tmp_path, "list", what)
+    assert result.exit_code == 0
+    assert set(names) <= {line.split()[0] for line in result.stdout.splitlines()}
+
+
+def test_the_schema_is_printed_or_written(tmp_path: Path) -> None:
+    printed = abl(tmp_path, "schema").stdout
+    assert json.loads(printed)["title"] == "abl sweep"
+    assert abl(tmp_path, "schema", "--out", "s.json").exit_code == 0
+    assert (tmp_path / "s.json").read_text(encoding="utf-8") == printed
+
+
+def test_a_good_data_set_is_described_and_a_bad_one_refused(tiny_folder: Path) -> None:
+    result = abl(tiny_folder, "data", "check", "images/manifest.csv")
+    assert result.exit_code == 0, result.output
+    assert "48 images of 24 patients" in result.stdout
+    assert "malignant: 24 images" in result.stdout
+    manifest = tiny_folder / "images/manifest.csv"
+    rows = manifest.read_text().splitlines()
+    rows[3] = rows[3].replace("benign", "bening").replace("malignant", "malign")
+    rows[5] = "png/none.png,benign,p,n"
+    manifest.write_text("\n".join(rows) + "\n")
+    (tiny_folder / "images/png/003a.png").write_bytes(b"broken")
+    result = abl(tiny_folder, "data", "check", "images/manifest.csv")
+    assert result.exit_code == 2
+    assert ":4: " in result.stderr
+    assert ":6: " in result.stderr
+    assert result.stdout == ""
+    assert abl(tiny_folder, "data", "check", "none.csv").exit_code == 2
+
+
+def test_a_phantom_set_is_written_with_its_ceiling(tmp_path: Path) -> None:
+    words = ("data", "phantom", "out", "--patients", "12", "--size", "32")
+    result = abl(tmp_path, *words)
+    assert result.exit_code == 0, result.output
+    assert "auc" in result.stdout.lower()
+    assert abl(tmp_path, "data", "check", "out/manifest.csv").exit_code == 0
+    assert abl(tmp_path, *words).exit_code == 2
+
+
+def test_record_catches_up_and_says_so(ran: tuple[Path, Result]) -> None:
+    result = abl(ran[0], "record")
+    assert result.exit_code == 0, result.output
+    assert "stages: 5 written, 0 were there" in result.stdout
+    assert "sweep tiny: 2 arms" in result.stdout
+    again = abl(ran[0], "record")
+    assert "stages: 0 written, 5 were there" in again.stdout
+
+
+def test_an_unreachable_record_is_an_error_before_any_training(tiny_sweep: Path) -> None:
+    result = abl(
+        tiny_sweep.parent, "sweep", "tiny.yaml", "--executor", "local",
+        "--record", "http://127.0.0.1:9",
+    )  # fmt: skip
+    assert result.exit_code == 2
+    assert Store(tiny_sweep.parent / "mlruns/store").digests() == []
+
+
+def interrupted(folder: Path, *words: str, after: int) -> subprocess.CompletedProcess[str]:
+    """Runs `abl sweep`, sends Ctrl-C once some stages are in the store."""
+    command = [sys.executable, "-c", "from abl.cli import main; main()", "sweep", "tiny.yaml"]
+    child = subprocess.Popen(
+        [*command, *words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Ctrl-C reaches the whole foreground group
+        start_new_session=True,
+    )
+    done = folder / "mlruns/store/done"
+    deadline = time.monotonic() + 120
+    while child.poll() is None and time.monotonic() < deadline:
+        if done.is_dir() and len(list(done.iterdir())) >= after:
+            os.killpg(child.pid, signal.SIGINT)
+            break
+        time.sleep(0.02)
+    out, err = child.communicate(timeout=120)
+    return subprocess.CompletedProcess(command, child.returncode, out, err)
+
+
+def goes_on_after_an_interrupt(folder: Path, prefix: str, *words: str) -> None:
+    (folder / "nets.py").write_text(NETS.format(prefix=prefix))
+    small, large = f"{prefix}_small", f"{prefix}_large"
+    write_sweep(
+        folder,
+        {
+            "module": "nets.py",
+            "train.network": small,
+            "options.panel": [small, large],
+            "train.epochs": 20,
+            "replicates.seeds": [0, 1, 2, 3, 4, 5],
+        },
+    )
+    stopped = interrupted(folder, *words, after=2)
+    assert stopped.returncode == 130, stopped.stderr
+    assert "the same command goes on from here" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    store = Store(folder / "mlruns/store")
+    before = store.digests()
+    assert 2 <= len(before) < 24
+    files = {d: (store.folder(d) / "DONE.json").stat().st_mtime_ns for d in before}
+    command = [sys.executable, "-c", "from abl.cli import main; main()", "sweep", "tiny.yaml"]
+    again = subprocess.run(
+        [*command, *words], cwd=folder, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert again.returncode == 0, again.stderr
+    assert len(Store(folder / "mlruns/store").digests()) == 24
+    after = {d: (store.folder(d) / "DONE.json").stat().st_mtime_ns for d in before}
+    assert after == files
+    assert "model1" in again.stdout
+
+
+def test_ctrl_c_exits_with_130_and_the_same_command_finishes(tiny_folder: Path) -> None:
+    goes_on_after_an_interrupt(
+        tiny_folder, "stopped_local", "--executor", "local", "--record", "off"
+    )
+
+
+@pytest.mark.cluster
+def test_ctrl_c_under_ray_exits_with_130_and_the_same_command_finishes(tiny_folder: Path) -> None:
+    goes_on_after_an_interrupt(tiny_folder, "stopped_tune", "--workers", "2", "--record", "off")

@@ -1,0 +1,62 @@
+"""A bare machine with torch alone can run sweeps; a driver that trains nothing imports little."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tiny_sweeps import write_sweep
+
+TESTS = str(Path(__file__).parent)
+
+
+def python(code: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_sweep_runs_without_ray_and_mlflow(tiny_folder: Path) -> None:
+    path = write_sweep(tiny_folder)
+    code = """
+import sys
+for name in ("ray", "mlflow"):
+    sys.modules[name] = None
+sys.path.insert(0, sys.argv[2])
+import tiny_sweeps
+import abl
+sweep = abl.load(sys.argv[1], root=sys.argv[1] + ".mlruns")
+result = abl.run(sweep, executor="local", record=False)
+assert not result.report.failed, result.report
+print(abl.table(result))
+"""
+    assert "model1" in python(code, str(path), TESTS)
+
+
+def test_importing_runner_and_record_imports_no_framework() -> None:
+    code = """
+import importlib, pkgutil, sys
+import abl.runner, abl.record
+skipped = {"abl.runner.searcher"}  # a class of Ray's is its base
+for package in (abl.runner, abl.record):
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        if module.name not in skipped:
+            importlib.import_module(module.name)
+print(sorted({"ray", "mlflow", "torch", "timm", "torchvision", "optuna"} & set(sys.modules)))
+"""
+    assert python(code) == "[]\n"
+
+
+def test_planning_imports_no_framework(tiny_folder: Path) -> None:
+    path = write_sweep(
+        tiny_folder,
+        {"train.network": "plain4", "options.panel": ["plain4", "tiny_resnet", "resnet18"]},
+    )
+    code = """
+import sys, abl
+plan = abl.load(sys.argv[1], root=sys.argv[1] + ".mlruns").plan
+print(len(plan.stages), sorted({"ray", "mlflow", "torch", "timm"} & set(sys.modules)))
+"""
+    assert python(code, str(path)) == "5 []\n"
