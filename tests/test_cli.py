@@ -82,7 +82,7 @@ def test_the_same_command_again_trains_nothing_and_prints_the_same_table(
     table = abl(folder, "table", "tiny").output
     assert table in first.output
     assert table in again.output
-    assert "6 reused" in again.output.replace("5 reused", "6 reused")
+    assert "5 reused" in again.output
     assert "running" not in again.output.split(table)[0]
 
 
@@ -91,8 +91,14 @@ def test_a_table_in_every_format(ran: tuple[Path, Result], format: str) -> None:
     result = abl(ran[0], "table", "tiny", "--format", format)
     assert result.exit_code == 0
     assert "model1" in result.stdout
-    marks = {"text": "±", "md": "| --- |", "csv": "rule,", "latex": r"\toprule", "html": "<table"}
-    assert marks[format].replace("±", "model1") in result.stdout.replace("|---|", "| --- |")
+    marks = {
+        "text": "model1",
+        "md": "| rule |",
+        "csv": "rule,",
+        "latex": r"\toprule",
+        "html": "<table",
+    }
+    assert marks[format] in result.stdout
 
 
 def test_a_table_that_is_not_there_exits_with_2(ran: tuple[Path, Result], tmp_path: Path) -> None:
@@ -170,7 +176,6 @@ def test_a_failed_stage_exits_with_1_and_names_stage_arm_and_cause(tiny_folder: 
     assert "abl: failed: train cli_bad r0 f0 s0 (arms: " in result.stderr
     assert "ValueError: cannot be built" in result.stderr
     assert "pooled3" in result.stdout
-    assert "Traceback" in result.stderr
 
 
 def test_smoke_shrinks_any_sweep(tiny_sweep: Path) -> None:
@@ -288,8 +293,8 @@ def goes_on_after_an_interrupt(folder: Path, prefix: str, *words: str) -> None:
             "module": "nets.py",
             "train.network": small,
             "options.panel": [small, large],
-            "train.epochs": 20,
-            "replicates.seeds": [0, 1, 2, 3, 4, 5],
+            "train.epochs": 10,
+            "replicates.seeds": [0, 1],
         },
     )
     stopped = interrupted(folder, *words, after=2)
@@ -298,14 +303,14 @@ def goes_on_after_an_interrupt(folder: Path, prefix: str, *words: str) -> None:
     assert "Traceback" not in stopped.stderr
     store = Store(folder / "mlruns/store")
     before = store.digests()
-    assert 2 <= len(before) < 24
+    assert 2 <= len(before) < 8
     files = {d: (store.folder(d) / "DONE.json").stat().st_mtime_ns for d in before}
     command = [sys.executable, "-c", "from abl.cli import main; main()", "sweep", "tiny.yaml"]
     again = subprocess.run(
         [*command, *words], cwd=folder, capture_output=True, text=True, check=False, timeout=300
     )
     assert again.returncode == 0, again.stderr
-    assert len(Store(folder / "mlruns/store").digests()) == 24
+    assert len(Store(folder / "mlruns/store").digests()) == 8
     after = {d: (store.folder(d) / "DONE.json").stat().st_mtime_ns for d in before}
     assert after == files
     assert "model1" in again.stdout

@@ -1,4 +1,4 @@
-"""The question as one would first write it: a grid in Ray Tune, one trial a cell, MLflow's callback.
+"""The question as one would first write it: a Ray Tune grid, a trial a cell, MLflow's callback.
 
 Each trial trains its five selectors, O and T and reports one accuracy. Run on cells drawn at
 random; the whole grid takes as many times longer as it has more cells.

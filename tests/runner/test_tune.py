@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+import abl
 from abl.errors import InputError
 from abl.plan.stage import Resources, Stage
 from abl.record.store import DONE, Store
 from abl.runner.engine import run_plan
-from tiny_sweeps import Heard, by_digest, double, nap
+from tiny_sweeps import Heard, by_digest, double, nap, write_sweep
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("two_cpu_ray")]
 
@@ -48,6 +49,25 @@ def test_the_same_plan_gives_the_same_bytes_as_in_process(tmp_path: Path) -> Non
     assert done_files(tmp_path / "tune") == done_files(tmp_path / "local")
     report, heard = run(tmp_path / "tune", *graph())
     assert report.ran == heard.started_labels == []
+
+
+def test_a_training_gives_the_same_bytes_as_in_process(tiny_folder: Path) -> None:
+    changes = {
+        "train.network": "plain4",
+        "options.panel": ["plain4"],
+        "axes": {"rule": ["original"]},
+        "base": None,
+    }
+    path = write_sweep(tiny_folder, changes)
+    tables = []
+    for executor in ("tune", "local"):
+        sweep = abl.load(path, root=tiny_folder / executor)
+        result = abl.run(sweep, executor=executor, record=False)
+        assert len(result.report.ran) == 1, result.report
+        tables.append(abl.table(result))
+    assert tables[0] == tables[1]
+    tune, local = (done_files(tiny_folder / each / "store") for each in ("tune", "local"))
+    assert tune == local
 
 
 def test_failures_and_deaths_stop_their_readers_alone(tmp_path: Path) -> None:

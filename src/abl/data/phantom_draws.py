@@ -23,7 +23,7 @@ PLANES = ("transverse", "longitudinal")
 DEPTHS_MM = np.array([30.0, 35.0, 40.0, 45.0])
 BAND = 0.14  # width of the black border that holds scanner text, share of the side
 SURFACE_MM = 7.0  # skin, fat and strap muscle above the gland
-AREA = (0.045, 0.22)  # of a nodule's ellipse, share of the frame
+AREA = (0.06, 0.22)  # of a nodule's ellipse, share of the frame
 
 
 def stream(seed: int, *names: int) -> np.random.Generator:
@@ -85,7 +85,7 @@ def _nodules(settings: Phantom, patients: dict[str, np.ndarray]) -> dict[str, np
         "coarse": u[:, 6] < 0.1,
         "kind": u[:, 7],
         "readings": np.column_stack([scores, stiffness]) + 0.5 * z[:, 6:12],
-        "size_mm": np.clip(16 * np.exp(0.25 * z[:, 12]), 7, 26),
+        "size_mm": np.clip(17 * np.exp(0.25 * z[:, 12]), 7, 26),
     }
     columns["node_key"] = u[:, 8]
     is_near = _lymph_node(settings, columns)

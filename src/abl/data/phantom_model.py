@@ -16,7 +16,7 @@ from abl.spec.data import Phantom
 
 FEATURES = ("echogenicity", "margin", "taller", "calcification", "halo")  # high = suspicious
 SHIFTS = np.array([1.8, 1.8, 1.5, 1.5, 1.5])  # mean of each score in the malignant look
-STIFFNESS_SHIFT = 0.8  # so that stiffness alone has AUC Phi(0.8 * sqrt 2) = 0.871
+STIFFNESS_SHIFT = 0.77  # so that stiffness alone has AUC Phi(0.77 * sqrt 2) = 0.862
 ATYPICAL = 0.06  # share of each class, besides the rare subtypes, with the look of the other
 NODE_A = (0.3, 0.7)  # P(lymph node in the frame | benign), (| malignant), at centre A
 NODE_B = (0.5, 0.5)

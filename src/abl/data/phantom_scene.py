@@ -106,7 +106,7 @@ def paint_nodule(
     echogenicity, calcification, halo = (float(row["scores"][i]) for i in (0, 3, 4))
     inside = ratio < 1
     texture = 1.2 * smooth_field(len(scene.x), 8, draw)
-    nodule = GLAND + np.clip(-5.5 - 3.8 * echogenicity, -18, 3) + texture
+    nodule = GLAND + np.clip(-6.0 - 4.2 * echogenicity, -20, 2) + texture
     # a soft edge of a few per cent of the radius: partial volume
     weight = np.clip((1.03 - ratio) / 0.06, 0, 1)
     scene.level = scene.level * (1 - weight) + nodule * weight
@@ -128,7 +128,7 @@ def paint_nodule(
     for _ in range(count):
         angle, away = draw.uniform(0, 2 * np.pi), reach * np.sqrt(draw.uniform())
         at = row["x"] + away * np.cos(angle), row["y"] + away * np.sin(angle)
-        grain = scene.oval(*at, 0.012, 0.010) < 1
+        grain = scene.oval(*at, 0.014, 0.011) < 1
         scene.level = np.where(grain & inside, STONE, scene.level)
         scene.extra = np.where(grain & inside, 0.8, scene.extra)
     if row["coarse"]:

@@ -31,7 +31,7 @@ class Phantom(Part):
         0.2, description="Chance of a second nodule, and then of a third; three at most."
     )
     ambiguous: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        0.08, description="Share of nodules whose B-mode look speaks for neither class."
+        0.06, description="Share of nodules whose B-mode look speaks for neither class."
     )
     rare: Annotated[float, Field(ge=0, le=0.2)] = Field(
         0.04, description="Share of each class that is a rare subtype, with the look of the other."
