@@ -72,12 +72,14 @@ def resident_bytes(pid: int) -> int:
 class PeakMemory:
     """Highest PSS of a tree of processes, sampled while it is entered.
 
+    The kernel walks all pages for it, so that more samples would take time from what is measured.
+
     Attributes:
         mib: The peak.
         processes: How many there were then.
     """
 
-    def __init__(self, root: int, interval_s: float = 0.5):
+    def __init__(self, root: int, interval_s: float = 2.0):
         self.mib = 0.0
         self.processes = 0
         self._root, self._interval_s = root, interval_s

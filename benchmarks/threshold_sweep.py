@@ -95,7 +95,12 @@ def write_task(folder: Path, patients: int, epochs: int, seeds: list[int]) -> st
         "image": {"size": SIZE, "channels": 1, "normalize": "half"},
         "splits": {"kind": "column"},
         "replicates": {"seeds": seeds},
-        "train": {"network": ORIGINAL, "epochs": epochs, "augment": {"rotate_deg": 15}},
+        "train": {
+            "network": ORIGINAL,
+            "epochs": epochs,
+            "batch_size": 16,
+            "augment": {"rotate_deg": 15},
+        },
         "options": {"panel": list(PANEL)},
         "axes": {
             "consensus": list(CONSENSUS),
@@ -287,13 +292,13 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=400)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="120 patients, 6 epochs, one seed")
+    parser.add_argument("--quick", action="store_true", help="120 patients, 8 epochs, one seed")
     parser.add_argument("--without-a", action="store_true", help="leave out the slowest way")
     parser.add_argument("--keep", type=Path, help="copy the mlruns folder of (d) here")
     arguments = parser.parse_args()
     patients, epochs, seeds = arguments.patients, arguments.epochs, arguments.seeds
     if arguments.quick:
-        patients, epochs, seeds = 120, 6, 1
+        patients, epochs, seeds = 120, 8, 1
 
     def tell(text: str) -> None:
         print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

@@ -86,7 +86,10 @@ def test_images_that_cannot_be_read_stop_the_run_before_any_training(tiny_folder
     [
         ({"data": {"manifest": "none.csv"}}, "there is no 'none.csv'"),
         ({"data": {"manifest": "../other/manifest.csv"}}, "there is no"),
+        ({"data": {"manifest": "x" * 400}}, "there is no"),
         ({"data": {"set": "unknown"}}, "--data"),
+        ({"data": {"set": "x" * 400}}, "--data"),
+        ({"train.weights": "x" * 400}, "no file"),
         ({"splits": {"kind": "column"}}, "splits.column"),
         ({"train.weights": "weights.safetensors"}, "no file 'weights.safetensors'"),
         ({"data.where": {"nodule": ["n9"]}}, "n9"),

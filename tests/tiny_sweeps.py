@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 from PIL import Image
-from torch import nn
 
 from abl.nets.registry import network
 from abl.plan.stage import Resources, Stage
+
+if TYPE_CHECKING:
+    from torch import nn
 
 PANEL = ["pooled3", "pooled6", "pooled_hidden"]
 TINY: dict[str, Any] = {
@@ -38,26 +40,30 @@ TINY: dict[str, Any] = {
 }
 
 
-def _pooled(side: int, channels: int) -> list[nn.Module]:
+def _pooled(side: int, channels: int, classes: int, hidden: int = 0) -> nn.Module:
+    from torch import nn  # seconds, which tests of stages alone need not wait for
+
     means = side * side * channels
-    return [nn.AdaptiveAvgPool2d(side), nn.Flatten(), nn.LayerNorm(means)]
+    parts: list[nn.Module] = [nn.AdaptiveAvgPool2d(side), nn.Flatten(), nn.LayerNorm(means)]
+    if hidden:
+        parts += [nn.Linear(means, hidden), nn.ReLU()]
+    return nn.Sequential(*parts, nn.Linear(hidden or means, classes))
 
 
 @network("pooled3")
 def pooled3(classes: int, channels: int, image_size: int) -> nn.Module:
     """Linear in nine means: learns the tiny set in milliseconds, though not all of it."""
-    return nn.Sequential(*_pooled(3, channels), nn.Linear(9 * channels, classes))
+    return _pooled(3, channels, classes)
 
 
 @network("pooled6")
 def pooled6(classes: int, channels: int, image_size: int) -> nn.Module:
-    return nn.Sequential(*_pooled(6, channels), nn.Linear(36 * channels, classes))
+    return _pooled(6, channels, classes)
 
 
 @network("pooled_hidden")
 def pooled_hidden(classes: int, channels: int, image_size: int) -> nn.Module:
-    head = [nn.Linear(16 * channels, 8), nn.ReLU(), nn.Linear(8, classes)]
-    return nn.Sequential(*_pooled(4, channels), *head)
+    return _pooled(4, channels, classes, hidden=8)
 
 
 def tiny_image(label: int, draw: np.random.Generator, size: int = 24) -> np.ndarray:

@@ -64,7 +64,9 @@ def trained(task: Task, network: str, seed: int, rows: np.ndarray) -> Predicted:
     from abl.train.process import reset_process
 
     size = task.pixels.shape[-1]
-    settings = Train(network=network, epochs=task.epochs, augment=Augment(rotate_deg=15))
+    settings = Train(
+        network=network, epochs=task.epochs, batch_size=16, augment=Augment(rotate_deg=15)
+    )
     reset_process(seed)
     result = fit(
         build_network(network, classes=2, channels=1, image_size=size),

@@ -92,10 +92,11 @@ def test_labels_are_drawn_from_p_malignant(table: pd.DataFrame, truth: pd.DataFr
 
 
 def test_the_modalities_are_as_good_as_stated(table: pd.DataFrame, truth: pd.DataFrame) -> None:
-    ceiling = bayes_ceiling(LARGE)
+    ceiling = bayes_ceiling(Phantom())
     assert 0.82 < ceiling["bmode"]["auc"] < 0.90
     assert 0.82 < ceiling["elasticity"]["auc"] < 0.90
     assert 0.93 < ceiling["both"]["auc"] < 0.97
+    ceiling = bayes_ceiling(LARGE)  # with centre B, whose prevalence is another
     columns = {"bmode": "p_bmode", "elasticity": "p_elasticity", "both": "p_malignant"}
     label = table["label"]
     for modality, column in (columns | {"frame": "p_frame"}).items():

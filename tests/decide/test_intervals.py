@@ -19,7 +19,7 @@ from abl.decide.intervals import (
 )
 from abl.decide.metrics import METRICS, metric_named
 from abl.decide.replicates import Replicate, patients_of
-from abl.decide.resampling import WeightedArm, bootstrap_weights
+from abl.decide.resampling import WeightedArm, bootstrap_weights, draw_counts
 from abl.errors import InputError
 
 READERS = Path(__file__).parents[3] / "shared" / "methods" / "tables" / "reader_study.csv"
@@ -33,7 +33,7 @@ def two_arms(patients=40, images=3, seeds=3, seed=0, **gain):
 def test_a_weight_is_a_patient_drawn_so_often(metric):
     arm, _ = two_arms(patients=20)
     patients = patients_of(arm)
-    weights = bootstrap_weights(patients.strata, 5, np.random.default_rng(1))
+    weights = draw_counts(len(patients), 5, np.random.default_rng(1))
     found = WeightedArm(arm, metric_named(metric), patients).values(weights)[:, 0]
     for row, value in zip(weights, found, strict=True):
         of_seed = []
@@ -63,8 +63,16 @@ def test_auc_of_three_classes_under_weights():
 def test_each_class_keeps_its_number_of_patients():
     strata = np.repeat([0, 1], [30, 7])
     weights = bootstrap_weights(strata, 50, np.random.default_rng(0))
-    assert (weights[:, :30].sum(axis=1) == 30).all()
-    assert (weights[:, 30:].sum(axis=1) == 7).all()
+    np.testing.assert_allclose(weights[:, :30].sum(axis=1), 30)
+    np.testing.assert_allclose(weights[:, 30:].sum(axis=1), 7)
+    alone = bootstrap_weights(np.array([0, 1, 1]), 50, np.random.default_rng(0))
+    assert (alone[:, 0] == 1).all()
+
+
+def test_resampled_means_vary_as_means_do():
+    value = np.random.default_rng(0).normal(size=8)
+    weights = bootstrap_weights(np.zeros(8, dtype=int), 40_000, np.random.default_rng(0))
+    assert (weights @ value / 8).std() == pytest.approx(value.std(ddof=1) / math.sqrt(8), rel=0.02)
 
 
 def test_interval_surrounds_the_estimate_and_repeats_itself():

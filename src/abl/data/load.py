@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def _without_missing(dataset: Dataset, what: str) -> Dataset:
 def _manifest_path(manifest: str, base: Path, roots: Sequence[Path]) -> Path:
     """The manifest below the sweep's folder or a root; a symbolic link is followed first."""
     path = base / manifest
-    if not path.exists():
+    # os.path says no to a name that is too long, where pathlib raises
+    if not os.path.exists(path):  # noqa: PTH110
         raise InputError(f"data.manifest: there is no '{manifest}' in the sweep file's folder")
     if not any(path.resolve().is_relative_to(folder.resolve()) for folder in (base, *roots)):
         raise InputError(
@@ -70,7 +72,7 @@ def _set_path(data: Data, roots: Sequence[Path]) -> Path:
     name = str(data.set)
     for root in roots:
         path = root / name / MANIFEST
-        if path.is_file() and path.resolve().is_relative_to(root.resolve()):
+        if os.path.isfile(path) and path.resolve().is_relative_to(root.resolve()):  # noqa: PTH113
             return path
     searched = ", ".join(str(root) for root in roots) or "none was given"
     raise InputError(

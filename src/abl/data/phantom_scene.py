@@ -79,17 +79,20 @@ def relative_radius(scene: Scene, row: Mapping[str, Any]) -> np.ndarray:
 def paint_layers(scene: Scene, row: Mapping[str, Any], draw: np.random.Generator) -> None:
     """Skin, fat, strap muscle, gland between two capsules, and the muscle below."""
     pixels = len(scene.x)
-    scene.level = scene.level + 1.2 * smooth_field(pixels, 5, draw)
+    scene.level = scene.level + 2.2 * smooth_field(pixels, 6, draw)
     x = scene.x[0]
+    slope, deep_slope = draw.uniform(-0.03, 0.03), draw.uniform(-0.04, 0.04)  # never quite level
 
-    def wavy(height: float, swing: float) -> np.ndarray:
+    def wavy(height: float, swing: float, slope: float) -> np.ndarray:
         first, second = draw.uniform(0, 2 * np.pi, 2)
-        return height + swing * (np.sin(3 * x + first) + 0.5 * np.sin(8 * x + second))
+        waves = swing * (np.sin(3 * x + first) + 0.5 * np.sin(8 * x + second))
+        return height + slope * (2 * x - 1) + waves
 
     surface = float(row["surface"])
-    capsule = wavy(surface, 0.006)
-    fascia = wavy(FAT_MM / scene.depth_mm, 0.006)
-    bottom = wavy(max(0.78, float(row["nodule_box"][3]) + 0.05) + draw.uniform(0, 0.05), 0.012)
+    capsule = wavy(surface, 0.006, slope)
+    fascia = wavy(FAT_MM / scene.depth_mm, 0.006, 0.6 * slope)
+    below = max(0.76, float(row["nodule_box"][3]) + 0.05) + draw.uniform(0, 0.05)
+    bottom = wavy(below, 0.012, deep_slope)
     stripes = np.sin(2 * np.pi * scene.y * draw.uniform(24, 34) + 6 * x * draw.uniform(-1, 1))
     scene.level = np.where(scene.y < capsule, MUSCLE + 5 * stripes, scene.level)
     scene.level = np.where(scene.y < fascia, FAT + 3 * stripes, scene.level)

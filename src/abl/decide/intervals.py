@@ -136,7 +136,10 @@ def _bootstrap(
     method = "bca" if few else "percentile"
     if math.isnan(estimate) or not drawn.size:
         return Interval(estimate, math.nan, math.nan, len(patients), few, method)
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    # the tails of t, not of the normal, as patients are few (Hesterberg, Am. Stat. 2015)
+    freedom = max(1, len(patients) - len(np.unique(patients.strata)))
+    reach = stats.t.ppf((1 + level) / 2, freedom)
+    tails = stats.norm.cdf([-reach, reach])
     if few:
         leave_one_out = values(1 - np.eye(len(patients)))[:, 0]
         tails = _bca_tails(tails, drawn, estimate, leave_one_out, patients)

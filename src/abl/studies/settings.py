@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -177,7 +178,7 @@ def module_problems(file: SweepFile) -> list[Problem]:
         wrong = check_network(file.sweep.train.network)
         return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []
     path = (file.folder / file.sweep.module).resolve()
-    if not path.is_relative_to(file.folder) or not path.is_file():
+    if not path.is_relative_to(file.folder) or not os.path.isfile(path):  # noqa: PTH113
         return [file.problem(f"module: no file '{file.sweep.module}' beside the sweep", "module")]
     try:
         load_module(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,8 @@ class Workspace:
         """
         for folder in (self.base, *self.roots):
             path = (folder / name).resolve()
-            if path.is_file() and path.is_relative_to(folder.resolve()):
+            # os.path says no to a name that is too long, where pathlib raises
+            if os.path.isfile(path) and path.is_relative_to(folder.resolve()):  # noqa: PTH113
                 return path
         searched = ", ".join(str(folder) for folder in (self.base, *self.roots))
         raise InputError(f"{what}: no file '{name}' below {searched}; add a folder with --data")
