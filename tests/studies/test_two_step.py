@@ -21,7 +21,7 @@ EVERY_RULE = {
     "axes": {
         "consensus": [1, 2],
         "rule": ["original", True, "average", "model1", "model2"],
-        "threshold": [0, 0.3, "always", "38%"],
+        "threshold": [0, "always", "38%"],
     },
     "replicates": {"repeats": 2, "seeds": [0, 1]},
     "metrics": ["acc", "spe", "sen", "f1", "auc"],
@@ -62,7 +62,7 @@ def numbers(result: SweepResult, **params: Any) -> np.ndarray:
 
 def test_the_table_has_each_distinct_arm_once(whole: SweepResult) -> None:
     # original; true and average for each N; model1 and model2 for each N and T*
-    assert len(whole.outcome.arms) == 1 + 2 * 2 + 2 * 2 * 4
+    assert len(whole.outcome.arms) == 1 + 2 * 2 + 2 * 2 * 3
     assert whole.outcome.axes == ("consensus", "rule", "threshold")
     assert all(not each.failed for each in whole.outcome.arms)
     assert all(len(each.replicates) == 4 for each in whole.outcome.arms)
@@ -76,7 +76,7 @@ def test_each_distinct_network_is_trained_once(home: Path, whole: SweepResult) -
     assert sum(s.kind == "select" for s in loaded.plan.stages.values()) == 4
     assert len(whole.report.ran) == len(loaded.plan.stages) == 24
     # by cell: original 1; true 3 + 1; average, model1, model2 3 + 1 (the original is in the panel)
-    assert loaded.plan.asked == 4 * (1 + 2 * 4 + 2 * 4 + 2 * 2 * 4 * 4)
+    assert loaded.plan.asked == 4 * (1 + 2 * 4 + 2 * 4 + 2 * 2 * 3 * 4)
 
 
 def test_a_threshold_of_zero_is_the_original_and_always_the_second_network(

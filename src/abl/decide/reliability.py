@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import expit
 
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.probabilities import largest_class
@@ -74,16 +75,24 @@ def _slope(positive: Bools, x: Floats, weights: Floats | None) -> float:
     if scale == 0:
         return math.nan
     design = np.column_stack([np.ones_like(x), x / scale])
-    coefficients = np.zeros(2)
-    likelihood = -math.inf
-    for _ in range(100):
+
+    def likelihood(coefficients: Floats) -> float:
         eta = design @ coefficients
-        now = float(np.sum(weight * (positive * eta - np.logaddexp(0, eta))))
-        mu = 1 / (1 + np.exp(-eta))
+        return float(np.sum(weight * (positive * eta - np.logaddexp(0, eta))))
+
+    coefficients = np.zeros(2)
+    for _ in range(100):
+        mu = expit(design @ coefficients)
         information = (design * (weight * mu * (1 - mu))[:, None]).T @ design
-        step = np.linalg.solve(information, design.T @ (weight * (positive - mu)))
+        try:
+            step = np.linalg.solve(information, design.T @ (weight * (positive - mu)))
+        except np.linalg.LinAlgError:
+            return math.nan
+        # a whole Newton step can overshoot where few images lie between the classes
+        before = likelihood(coefficients)
+        while likelihood(coefficients + step) < before and np.abs(step).max() > 1e-12:
+            step = step / 2
         coefficients = coefficients + step
-        if np.abs(step).max() < 1e-10 or abs(now - likelihood) < 1e-14 * abs(now):
+        if np.abs(step).max() < 1e-10:
             break
-        likelihood = now
     return float(coefficients[1] / scale)

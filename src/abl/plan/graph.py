@@ -89,6 +89,13 @@ class Plan:
         self.stages.setdefault(stage.digest, stage)
         return stage.digest
 
+    def cells_by_arm(self) -> list[list[PlannedCell]]:
+        """The cells of each arm, in order."""
+        cells: list[list[PlannedCell]] = [[] for _ in self.arms]
+        for cell in self.cells:
+            cells[cell.arm].append(cell)
+        return cells
+
     def arms_using(self) -> dict[str, set[int]]:
         """Digest -> the arms that need it, directly or through other stages."""
         using: dict[str, set[int]] = {digest: set() for digest in self.stages}

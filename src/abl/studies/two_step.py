@@ -184,8 +184,7 @@ class TwoStep:
         settings = Settings(file, self.axes)
         values = curve_values(file.sweep)
         scored = []
-        for at, arm in enumerate(plan.arms):
-            cells = [cell for cell in plan.cells if cell.arm == at]
+        for arm, cells in zip(plan.arms, plan.cells_by_arm(), strict=True):
             missing = [d for c in cells for d in c.uses.values() if not workspace.store.has(d)]
             if missing:
                 failed = f"no result of {plan.stages[missing[0]].label}"
