@@ -48,10 +48,10 @@ def load_task(folder: Path) -> Task:
     """Reads task.json, manifest.csv and the images it names."""
     asked = json.loads((folder / "task.json").read_text())
     table = pd.read_csv(folder / "manifest.csv")
-    pixels = np.stack([np.asarray(Image.open(folder / name)) for name in table["image"]])
+    pixels = np.stack([np.asarray(Image.open(folder / name))[None] for name in table["image"]])
     rows = {role: np.flatnonzero(table["split"].to_numpy() == role) for role in ROLES}
     labels = table["label"].to_numpy(np.int64)
-    return Task(pixels[:, None], labels, rows, tuple(asked["seeds"]), asked["epochs"])
+    return Task(pixels, labels, rows, tuple(asked["seeds"]), asked["epochs"])
 
 
 def trained(task: Task, network: str, seed: int, rows: np.ndarray) -> Predicted:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.stats import rankdata
 from simulated_arms import arms
 
 from abl.decide.comparison import Contrast, best_and_tied, comparisons, verdict
@@ -45,8 +46,30 @@ def three_classes(seed):
     )
 
 
+def of_ranks(arm, column):
+    """One class against the rest, its probabilities replaced by their ranks within the arm."""
+    ranked = []
+    for each in arm:
+        share = rankdata(each.p[:, column]) / (len(each.p) + 1)
+        p = np.column_stack([1 - share, share])
+        ranked.append(Replicate(*each.key, each.labels == column, each.patients, p))
+    return ranked
+
+
 def exchanged_difference(arm, base, metric, signs, patients):
-    """By definition: exchange the predictions, score both arms, subtract."""
+    """By definition: exchange the predictions (for AUC their ranks), score both, subtract."""
+    if metric == "auc":
+        classes = arm[0].p.shape[1]
+        columns = [1] if classes == 2 else range(classes)
+        each = [
+            exchanged_scores(of_ranks(arm, c), of_ranks(base, c), metric, signs, patients)
+            for c in columns
+        ]
+        return np.mean(each)
+    return exchanged_scores(arm, base, metric, signs, patients)
+
+
+def exchanged_scores(arm, base, metric, signs, patients):
     scores = []
     for first, second in ((arm, base), (base, arm)):
         replicates = []

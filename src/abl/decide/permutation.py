@@ -1,7 +1,7 @@
 """Patient-level permutation tests of paired arms, and their correction over a family.
 
 Under the null hypothesis the two arms' predictions for a patient, over all its images and seeds,
-could have been exchanged. Sign s_p = -1 exchanges them for patient p.
+could have been exchanged, for AUC their ranks. Sign s_p = -1 exchanges them for patient p.
 
 For additive metrics the difference is then sum_p s_p d_p. So it is for AUC: U is quadratic in s,
 and in the difference of the exchanged arms only the linear part is left (Bandos, Rockette, Gur,
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import rankdata
 from statsmodels.stats.multitest import multipletests
 
 from abl.decide.check import Bools, Floats, Ints
@@ -158,7 +159,9 @@ def _gain_by_patient(arm: Replicate, base: Replicate, metric: Metric, patients: 
         columns = [1] if size == 2 else range(size)
         gain = np.mean(
             [
-                _auc_gain(arm.labels == column, arm.p[:, column], base.p[:, column])
+                _auc_gain(
+                    arm.labels == column, rankdata(arm.p[:, column]), rankdata(base.p[:, column])
+                )
                 for column in columns
             ],
             axis=0,
@@ -170,7 +173,12 @@ def _gain_by_patient(arm: Replicate, base: Replicate, metric: Metric, patients: 
 
 
 def _auc_gain(positive: Bools, a: Floats, b: Floats) -> Floats:
-    """(N,) terms of AUC(a) - AUC(b), the linear part in the signs of the images."""
+    """(N,) terms of AUC(a) - AUC(b), the linear part in the signs of the images.
+
+    a and b are ranks within their arm: AUC is blind to the scale of the scores, and exchanging
+    scores of two scales would drown the difference (Venkatraman, Begg, Biometrika 1996; Bandos,
+    Rockette, Gur, Stat. Med. 2005).
+    """
     gain = np.full(len(positive), math.nan)
     pairs = 2 * int(positive.sum()) * int((~positive).sum())
     if pairs == 0:
