@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import abl
-from abl.watching import full_schema
+from abl.watching import full_reference, full_schema
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -56,6 +56,10 @@ def test_a_shipped_sweep_names_the_schema_and_matches_it(path: Path) -> None:
 
 def test_the_schema_that_is_shipped_is_the_one_that_is_made() -> None:
     assert (ROOT / "sweeps/sweep.schema.json").read_text(encoding="utf-8") == full_schema()
+
+
+def test_the_page_of_the_sweep_file_is_up_to_date():
+    assert (ROOT / "docs/sweep-file.md").read_text(encoding="utf-8") == full_reference()
 
 
 def test_the_schema_refuses_what_the_reader_refuses() -> None:

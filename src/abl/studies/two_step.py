@@ -161,12 +161,13 @@ class TwoStep:
         for at, (arm, sweep) in enumerate(zip(arms.arms, sweeps, strict=True)):
             rule = rule_named(str(arm.params["rule"]))
             # arms of the same settings share one Sweep: what follows from it is made once
-            if id(sweep) not in panels:
+            selects = "true" in rule.uses and arm.params.get("second") != "retrained"
+            if selects and id(sweep) not in panels:
                 options = options_of(settings.file_of(arm), Options)
                 panels[id(sweep)] = [
                     trainings(_as_selector(sweep, name, options)) for name in options.panel
                 ]
-            panel = panels[id(sweep)]
+            panel = panels[id(sweep)] if selects else []
             own = trainings(sweep)
             for replicate in plan.replicates:
                 uses = _networks(rule.uses, arm, own, panel, replicate)

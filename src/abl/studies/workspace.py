@@ -112,7 +112,7 @@ class Workspace:
                 cache=self.store.cache,
                 say=say,
             )
-            if opened.data.duplicates == "ignore":
+            if opened.data.duplicates == "ignore" or not opened.splits:
                 continue
             leaks = [duplicates_across(split, view.pairs) for split in opened.splits.values()]
             pairs = pd.concat(leaks).drop_duplicates(["position_a", "position_b"])
