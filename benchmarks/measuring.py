@@ -133,5 +133,6 @@ def run_measured(command: Sequence[str], *, cwd: Path | None = None) -> Measured
         output, errors = process.communicate()
     ended = time.time()
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{(output + errors)[-4000:]}")
+        what = f"{' '.join(command)} ended with {process.returncode}"
+        raise SystemExit(f"{what}:\n{(output + errors)[-4000:]}")
     return Measured(began, ended, peak.mib, output)
