@@ -66,7 +66,7 @@ def load(
     if problems:
         raise InputError(sorted(problems, key=lambda problem: problem.line or 0))
     workspace = Workspace(store_at(root), file.folder, roots)
-    return LoadedSweep(file, study, workspace, Path(root).absolute())
+    return LoadedSweep(file, study, workspace, Path(root).absolute(), shrunk=smoke)
 
 
 def run(

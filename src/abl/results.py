@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.record.store import Store, write_atomically
-from abl.report.figures import bar_figure, curve_figure, save_figure
+from abl.report.figures import figures_of, save_figure
+from abl.report.html_report import report_page
 from abl.report.table_model import Table
 from abl.report.tables import render, table_of
+from abl.report.tables_facts import facts_tables
+from abl.studies.analysis import Analysis
 
+PREDICTIONS, NETWORKS, TRIALS = "predictions.parquet", "networks.parquet", "trials.parquet"
+REPORT = "report.html"
 SUFFIX = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex", "html": "html"}
 
 
@@ -52,25 +62,103 @@ def sweep_names(store: Store) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if (path / "latest.json").exists())
 
 
-def keep_outcome(store: Store, outcome: Outcome, sweep_text: str) -> tuple[Path, dict[str, Path]]:
-    """Writes an outcome with its tables and figures beside earlier ones of the same name.
+def outcome_folder(store: Store, outcome: Outcome) -> Path:
+    """Where an outcome's tables, figures and predictions lie."""
+    return store.sweep_folder(outcome.name) / outcome.key[:16]
 
-    Returns:
-        The folder, and name -> file of the figures.
+
+def arm_predictions(store: Store, outcome: Outcome) -> pd.DataFrame:
+    """Final predictions of every arm: one row an (arm, replicate, role, unit).
+
+    Columns: arm (its key), repeat, fold, seed (int64), role (validation or test), unit, label,
+    patient, sent (whether the second network had a say), p_0, p_1, .... Empty if none were kept.
     """
-    folder = store.sweep_folder(outcome.name) / outcome.key[:16]
-    write_atomically(folder / "outcome.json", outcome_to_json(outcome))
-    write_atomically(folder / "sweep.yaml", sweep_text)
-    for suffix, text in rendered(outcome).items():
-        write_atomically(folder / suffix, text)
-    figures = {}
-    for name, figure in (("curve", curve_figure(outcome)), ("arms", bar_figure(outcome))):
-        if figure is not None:
-            for kind in ("png", "svg"):
-                figures[f"{name}.{kind}"] = folder / f"{name}.{kind}"
-                save_figure(figure, folder / f"{name}.{kind}")
+    return _frame(outcome_folder(store, outcome) / PREDICTIONS)
+
+
+def network_predictions(store: Store, outcome: Outcome) -> pd.DataFrame:
+    """Predictions of single networks on train, validation and test; `network` names one.
+
+    Columns otherwise as in arm_predictions, without `sent`. Empty if none were kept.
+    """
+    return _frame(outcome_folder(store, outcome) / NETWORKS)
+
+
+def search_trials(store: Store, outcome: Outcome) -> pd.DataFrame:
+    """Points of every threshold search: arm, replicate, parameters, values, whether on the front.
+
+    Empty if there was none.
+    """
+    return _frame(outcome_folder(store, outcome) / TRIALS)
+
+
+def keep_outcome(store: Store, analysis: Analysis, sweep_text: str) -> Path:
+    """Writes an outcome with predictions and tables beside earlier ones of its name; its folder."""
+    outcome = analysis.outcome
+    folder = outcome_folder(store, outcome)
+    text, known = outcome_to_json(outcome), folder / "outcome.json"
+    if not (known.exists() and known.read_text(encoding="utf-8") == text):
+        # what was drawn of other numbers must not stay beside these
+        (folder / REPORT).unlink(missing_ok=True)
+        write_atomically(folder / "sweep.yaml", sweep_text)
+        _write_frames(folder, analysis)
+        write_atomically(known, text)
+    for suffix, shown in rendered(outcome).items():
+        write_atomically(folder / suffix, shown)
     write_atomically(folder.parent / "latest.json", json.dumps({"key": outcome.key[:16]}))
-    return folder, figures
+    return folder
+
+
+def draw_outcome(
+    folder: Path,
+    analysis: Analysis,
+    sweep_text: str,
+    environment: Mapping[str, Any] | None = None,
+) -> None:
+    """Figures and report of a kept outcome, unless they are there."""
+    if (folder / REPORT).exists():
+        return
+    outcome = analysis.outcome
+    figures = figures_of(outcome, analysis.predictions, analysis.networks, analysis.trials)
+    for name, figure in figures.items():
+        for kind in ("png", "svg"):
+            save_figure(figure, folder / f"{name}.{kind}")
+    page = report_page(
+        outcome,
+        predictions=analysis.predictions,
+        networks=analysis.networks,
+        trials=analysis.trials,
+        sweep_text=sweep_text,
+        environment=environment or {},
+        data_summary=outcome.facts.get("data", ()),
+        more_tables=[t for n, t in facts_tables(outcome).items() if n != "data"],
+        figures=figures,
+    )
+    # last, as it says that the figures are there
+    write_atomically(folder / REPORT, page)
+
+
+def recorded_files(folder: Path) -> dict[str, Path]:
+    """What of an outcome's folder goes into MLflow beside the tables, by name."""
+    wanted = (*folder.glob("*.png"), *folder.glob("*.svg"))
+    kept = (folder / name for name in (PREDICTIONS, TRIALS, REPORT))
+    return {path.name: path for path in sorted((*wanted, *kept)) if path.exists()}
+
+
+def _write_frames(folder: Path, analysis: Analysis) -> None:
+    for name, frame in (
+        (PREDICTIONS, analysis.predictions),
+        (NETWORKS, analysis.networks),
+        (TRIALS, analysis.trials),
+    ):
+        if len(frame):
+            part = folder / f".{name}.{os.getpid()}.part"
+            frame.to_parquet(part, index=False, compression="zstd")
+            part.replace(folder / name)
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    return pd.read_parquet(path) if path.exists() else pd.DataFrame()
 
 
 def rendered(outcome: Outcome) -> dict[str, str]:

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from abl.errors import InputError
+import yaml
+
+from abl.errors import InputError, raise_if_any
+from abl.importing import with_kept_imports
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
@@ -17,10 +20,19 @@ from abl.record.mlflow_writer import MlflowRecord
 from abl.record.store import Store
 from abl.record.writer import StageWriter
 from abl.report.environment import environment
-from abl.results import keep_outcome, outcome_named, rendered, sweep_names, what_changed
+from abl.results import (
+    draw_outcome,
+    keep_outcome,
+    outcome_named,
+    recorded_files,
+    rendered,
+    sweep_names,
+    what_changed,
+)
 from abl.runner.dispatch import Listener, RunReport
 from abl.runner.engine import Executor, run_plan
 from abl.spec.read import SweepFile
+from abl.studies.analysis import Analysis
 from abl.studies.base import Study
 from abl.studies.workspace import Workspace
 
@@ -34,17 +46,27 @@ class LoadedSweep:
         study: What asks the question.
         workspace: Store, data roots, opened data sets.
         root: The mlruns folder.
+        shrunk: Whether `--smoke` changed what the file says.
     """
 
     file: SweepFile
     study: Study
     workspace: Workspace
     root: Path
+    shrunk: bool = False
 
     @property
     def name(self) -> str:
         """The sweep's name."""
         return self.file.sweep.name
+
+    @property
+    def text(self) -> str:
+        """The sweep file that says what is run."""
+        if not self.shrunk:
+            return self.file.document.text
+        settings = self.file.sweep.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return "# shrunk by --smoke\n" + yaml.safe_dump(settings, sort_keys=False)
 
     @property
     def store(self) -> Store:
@@ -54,7 +76,19 @@ class LoadedSweep:
     @cached_property
     def plan(self) -> Plan:
         """Arms, replicates and stages; reads the manifest, executes nothing."""
-        return self.study.expand(self.file, self.workspace)
+        plan = self.study.expand(self.file, self.workspace)
+        raise_if_any(self.workspace.problems)
+        if self.workspace.absent:
+            plan.notes.append(
+                f"ImageNet weights of {', '.join(self.workspace.absent)} are not on this machine: "
+                "`abl sweep` fetches them first"
+            )
+        return plan
+
+    def fetch_weights(self) -> None:
+        """Fetches the hub weights that the plan names, before anything is trained."""
+        if self.workspace.fetch_weights():
+            self.__dict__.pop("plan", None)
 
 
 @dataclass
@@ -112,6 +146,7 @@ def run_sweep(
         InputError: Data, executor or MLflow cannot be used; nothing was trained then.
     """
     messages: list[str] = []
+    sweep.fetch_weights()
     plan = sweep.plan
     if record is not None:
         record.check_reachable()
@@ -122,15 +157,30 @@ def run_sweep(
         report = run_plan(
             plan.stages, sweep.store, told, executor=executor, workers=workers, address=address
         )
-        outcome = sweep.study.analyse(sweep.file, plan, sweep.workspace)
-        outcome = _with_facts(sweep, outcome, notes)
+        analysis = sweep.study.analyse(sweep.file, plan, sweep.workspace)
+        outcome = _with_facts(sweep, analysis.outcome, notes)
+        analysis, left_out = with_kept_imports(
+            sweep.store, replace(analysis, outcome=outcome), sweep.file.sweep
+        )
+        outcome = analysis.outcome
         changed = what_changed(sweep.store, outcome)
-        messages += [changed] if changed else []
-        folder, figures = keep_outcome(sweep.store, outcome, sweep.file.document.text)
+        messages += [*left_out, *([changed] if changed else [])]
+        folder = keep_outcome(sweep.store, analysis, sweep.text)
+        _draw(sweep, folder, analysis, messages)
         page = ""
         if writing is not None and writer is not None:
-            page = _record_outcome(sweep, outcome, writing, writer, figures, messages)
+            page = _record_outcome(
+                sweep, outcome, writing, writer, recorded_files(folder), messages
+            )
     return SweepResult(outcome, report, folder, page, messages)
+
+
+def _draw(sweep: LoadedSweep, folder: Path, analysis: Analysis, messages: list[str]) -> None:
+    try:
+        draw_outcome(folder, analysis, sweep.text, environment(sweep.file.folder))
+    except Exception as error:  # hours of training are not lost for a figure
+        kind = type(error).__name__
+        messages.append(f"warning: figures and report could not be made ({kind}: {error})")
 
 
 @contextlib.contextmanager
@@ -149,6 +199,9 @@ def _with_facts(sweep: LoadedSweep, outcome: Outcome, notes: list[str]) -> Outco
     notes = [*(note for dataset in data for note in dataset.notes), *notes]
     facts = dict(outcome.facts) | {
         "table": sweep.file.sweep.table.model_dump(),
+        "unit": sweep.file.sweep.data.unit,
+        "margin": sweep.file.sweep.margin,
+        "classes": list(data[0].classes) if data else [],
         "patients_by_split": sweep.file.sweep.splits.by,
         "stages": len(sweep.plan.stages),
         "asked": sweep.plan.asked,
@@ -181,11 +234,10 @@ def record_store(root: Path, uri: str | None) -> list[str]:
         for name in sweep_names(store):
             outcome = outcome_named(store, name)
             folder = store.sweep_folder(name) / outcome.key[:16]
-            figures = {path.name: path for path in folder.glob("*.[ps][nv]g")}
             record.record_outcome(
                 outcome,
                 sweep_file=(folder / "sweep.yaml").read_text(encoding="utf-8"),
-                artifacts=figures,
+                artifacts=recorded_files(folder),
                 rendered=rendered(outcome),
                 environment=environment(),
                 stage_runs=writer.runs,
@@ -199,7 +251,7 @@ def _record_outcome(
     outcome: Outcome,
     record: MlflowRecord,
     writer: StageWriter,
-    figures: dict[str, Path],
+    files: dict[str, Path],
     messages: list[str],
 ) -> str:
     """Writes what MLflow lacks of the sweep's stages, then the table; the page of its arms."""
@@ -211,8 +263,8 @@ def _record_outcome(
     try:
         record.record_outcome(
             outcome,
-            sweep_file=sweep.file.document.text,
-            artifacts=figures,
+            sweep_file=sweep.text,
+            artifacts=files,
             rendered=rendered(outcome),
             environment=environment(sweep.file.folder),
             stage_runs=writer.runs,

@@ -47,6 +47,7 @@ class _Progress:
 @contextlib.contextmanager
 def watched(loaded: LoadedSweep, *, executor: str, workers: int | None) -> Iterator[Listener]:
     """Shows a run while it lasts; gives the listener to run it with."""
+    loaded.fetch_weights()
     plan = loaded.plan
     done, _ = loaded.store.usable(plan.stages)
     missing = {digest: stage for digest, stage in plan.stages.items() if digest not in done}
@@ -75,7 +76,36 @@ def numbers_of(loaded: LoadedSweep) -> dict[str, Any]:
     done, said = loaded.store.usable(plan.stages)
     plan.notes.extend(said.values())
     slots = max(int(len(os.sched_getaffinity(0)) / loaded.file.sweep.resources.cpus), 1)
-    return plan_numbers(plan, done, expected_seconds(plan.stages, loaded.store), slots)
+    seconds = expected_seconds(plan.stages, loaded.store)
+    unknown = [d for d in plan.stages if d not in done and d not in seconds]
+    flops = _flops(loaded, unknown) if loaded.file.sweep.resources.gpus else 0.0
+    return plan_numbers(plan, done, seconds, slots) | {"flops_of_unknown": flops}
+
+
+def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
+    """Of trainings whose time is not known, each on its whole training part."""
+    from abl.nets.cost import network_cost, training_flops
+    from abl.spec.data import Image
+    from abl.spec.train import Train
+
+    opened = loaded.workspace.opened()
+    images = max((len(each.dataset) for each in opened), default=0)
+    total = 0.0
+    for digest in digests:
+        stage = loaded.plan.stages[digest]
+        if stage.kind != "train":
+            continue
+        given = dict(stage.settings["train"])
+        given.pop("weights", None)  # may be the hash of a file
+        train, image = Train.model_validate(given), Image.model_validate(stage.settings["image"])
+        cost = network_cost(
+            train.network,
+            classes=int(stage.settings["classes"]),
+            channels=image.channels,
+            image_size=image.size,
+        )
+        total += training_flops(cost, images=images, epochs=train.epochs)
+    return total
 
 
 def status_text(root: Path) -> str:

@@ -58,9 +58,10 @@ def test_the_rule_true_may_be_written_without_quotes(tmp_path: Path, word: str) 
     (tmp_path / "sweep.yaml").write_text(text, encoding="utf-8")
     loaded = abl.load(tmp_path / "sweep.yaml", root=tmp_path / "mlruns")
     from abl.studies.settings import arms_from
+    from abl.studies.two_step_options import relevant
 
     study = loaded.study
-    arms, problems = arms_from(loaded.file, study.axes, study._relevant, {"threshold": True})
+    arms, problems = arms_from(loaded.file, study.axes, relevant, {"threshold": True})
     assert not problems
     assert [arm.title for arm in arms.arms] == ["original", "true"]
 

@@ -26,7 +26,9 @@ from abl.spec.data import Splits
 
 ROLES = ("train", "validation", "test")
 NAMES_OF_ROLES = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
-TEST_DRAW, VALIDATION_DRAW, FOLD_DRAW = range(3)  # streams of random numbers, never shared
+TEST_DRAW, VALIDATION_DRAW, FOLD_DRAW, INNER_DRAW = range(
+    4
+)  # streams of random numbers, never shared
 NAMED = 5  # groups listed in a message
 
 
@@ -74,6 +76,30 @@ def split_of(frame: pd.DataFrame, splits: Splits, repeat: int, fold: int) -> Spl
     positions = {role: np.flatnonzero(roles == role) for role in ROLES}
     _check_classes(frame, positions, groups, splits)
     return Split(**positions)
+
+
+def inner_folds(frame: pd.DataFrame, train: np.ndarray, splits: Splits, folds: int) -> np.ndarray:
+    """Inner fold of each training row, int64 (len(train),): groups whole, classes balanced.
+
+    Args:
+        frame: Of a Dataset.
+        train: Positions of the training part.
+        splits: What is never cut, and the seed.
+        folds: At least 2.
+
+    Raises:
+        InputError: A class has fewer groups than there are folds.
+    """
+    groups = _groups(frame.iloc[train], splits.by)
+    strata = list(groups.strata.values())
+    if min(map(len, strata)) < folds:
+        raise InputError(
+            f"inner folds: {folds} need as many {groups.word}s of each class in the training part; "
+            f"{groups.counted()}"
+        )
+    assigned = folds_of(strata, folds, _generator(splits, INNER_DRAW, folds))
+    fold_of = {name: fold for part in assigned for name, fold in part.items()}
+    return np.array([fold_of[name] for name in groups.of_row], dtype=np.int64)
 
 
 def reads_fingerprint(

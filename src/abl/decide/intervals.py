@@ -190,4 +190,6 @@ def _bca_tails(
             squares += float(np.sum(influence**2)) / size**2
     acceleration = cubes / (6 * squares**1.5) if squares > 0 else 0.0
     z = bias + stats.norm.ppf(tails)
-    return stats.norm.cdf(bias + z / (1 - acceleration * z))
+    corrected = stats.norm.cdf(bias + z / (1 - acceleration * z))
+    # two or three patients can have an acceleration that turns the tails round
+    return np.where(np.isfinite(corrected), corrected, tails)

@@ -112,13 +112,14 @@ def confusions_by_patient(replicate: Replicate, local: Ints, count: int) -> Floa
 
 def _auc_form(positive: Bools, score: Floats, local: Ints) -> OfWeights:
     """AUC as a'Mb / pairs: M counts the image pairs that one patient wins from another."""
+    if positive.all() or not positive.any():
+        return lambda weights: np.full(len(weights), np.nan)
     high, of_high = _by_patient(score, local, positive)
     low, of_low = _by_patient(score, local, ~positive)
     won = (high[:, None] > low).astype(np.float64) + 0.5 * (high[:, None] == low)
     winners, first_high, positives = np.unique(of_high, return_index=True, return_counts=True)
     losers, first_low, negatives = np.unique(of_low, return_index=True, return_counts=True)
-    if len(winners) and len(losers):
-        won = np.add.reduceat(np.add.reduceat(won, first_high, axis=0), first_low, axis=1)
+    won = np.add.reduceat(np.add.reduceat(won, first_high, axis=0), first_low, axis=1)
 
     def auc(weights: Floats) -> Floats:
         for_high, for_low = weights[:, winners], weights[:, losers]

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from abl.errors import InputError, StageError
+from abl.nets.hub import first_line, not_fetched
 from abl.nets.pooling import with_deterministic_pooling
 from abl.nets.registry import Builder
 from abl.nets.size import check_image_size
@@ -94,7 +95,7 @@ def _built(name: str, image_size: int, build: Callable[[], nn.Module]) -> nn.Mod
     except (ValueError, RuntimeError, AssertionError, ZeroDivisionError) as error:
         # what libraries say of an image size that their patches or windows do not divide
         raise InputError(
-            f"network {name} cannot be made for images of {image_size} px: {_first_line(error)}"
+            f"network {name} cannot be made for images of {image_size} px: {first_line(error)}"
         ) from error
 
 
@@ -102,11 +103,7 @@ def _fetched(name: str, build: Callable[[], nn.Module]) -> nn.Module:
     try:
         return build()
     except Exception as error:  # each hub client has errors of its own
-        raise StageError(
-            f"the ImageNet weights of {name} cannot be fetched ({_first_line(error)}); fetch them "
-            "once where there is a network and copy the cache (TORCH_HOME for torchvision, HF_HOME "
-            "for timm), or give weights: <file>"
-        ) from error
+        raise StageError(not_fetched(name, error)) from error
 
 
 def _load_file(network: nn.Module, weights: str) -> None:
@@ -150,8 +147,3 @@ def _replace_first_convolution(network: nn.Module, channels: int) -> None:
                     fresh.bias.copy_(module.bias)
             network.set_submodule(name, fresh)
             return
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__

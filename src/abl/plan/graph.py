@@ -43,7 +43,7 @@ class Arm:
     def title(self) -> str:
         """The arm in a few words: names as they are, numbers after their axis."""
         return " · ".join(
-            value if isinstance(value, str) else f"{axis} {value}"
+            value if isinstance(value, str) and value != "none" else f"{axis} {value}"
             for axis, value in self.named.items()
         )
 

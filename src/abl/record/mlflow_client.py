@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -110,9 +111,30 @@ class RecordPlace:
         self.root.mkdir(parents=True, exist_ok=True)
         # two processes that make the schema of a new file at once end in one of them dying
         with FileLock(self.root / "schema.lock"):
+            if self.embedded:
+                self._write_ahead()
             client = MlflowClient(self.tracking_uri)
             client.search_experiments(max_results=1)
         return client
+
+    def _write_ahead(self) -> None:
+        """Lets readers not wait for the writer, and a transaction not for the disk.
+
+        A power cut may cost the last transactions, which the store holds; nothing else is lost.
+        """
+        from sqlalchemy import Engine, event
+
+        own = str((self.root / "mlflow.db").resolve())
+        with closing(sqlite3.connect(own)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+
+        def settle(connection: object, _: object) -> None:
+            if isinstance(connection, sqlite3.Connection):
+                files = connection.execute("PRAGMA database_list").fetchall()
+                if own in {file for _, _, file in files}:
+                    connection.execute("PRAGMA synchronous = NORMAL")
+
+        event.listen(Engine, "connect", settle)
 
 
 def without_password(text: str) -> str:

@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from abl.decide.metrics import metric_named
+from abl.errors import InputError
+
 NOTHING = "–"
 MINUS = "−"
 
@@ -99,6 +102,15 @@ def metric_label(metric: str) -> str:
     return SHORT_LABELS.get(metric, metric.replace("_", " "))
 
 
+def is_metric(name: str) -> bool:
+    """Whether a column of a table is a metric of predictions (share and cost are not)."""
+    try:
+        metric_named(name)
+    except InputError:
+        return False
+    return True
+
+
 def with_unit(label: str, unit: str) -> str:
     """`label, unit`, or the label alone."""
     return f"{label}, {unit}" if unit else label
@@ -109,16 +121,22 @@ def value_label(value: str | int | float) -> str:
     return one_line(value if isinstance(value, str) else repr(value))
 
 
-def arm_label(params: Mapping[str, str | int | float], axes: Sequence[str]) -> str:
+def arm_label(
+    params: Mapping[str, str | int | float], axes: Sequence[str], *, separator: str = ", "
+) -> str:
     """An arm in a few words: words alone, numbers with the name of their axis."""
-    parts = []
-    for axis in axes:
-        value = params.get(axis, "")
-        if value == "":
-            continue
-        shown = value_label(value)
-        parts.append(shown if isinstance(value, str) and not _numeric(value) else f"{axis} {shown}")
-    return ", ".join(parts)
+    values = [(axis, params.get(axis, "")) for axis in axes]
+    return separator.join(setting_label(axis, value) for axis, value in values if value != "")
+
+
+def setting_label(axis: str, value: str | int | float) -> str:
+    """One setting in a few words: `average`, `consensus 3`, or `no consensus` for ""."""
+    if value == "":
+        return f"no {one_line(axis)}"
+    shown = value_label(value)
+    if shown == "none":  # of what, the word alone does not say
+        return f"{one_line(axis)} none"
+    return shown if isinstance(value, str) and not _numeric(value) else f"{one_line(axis)} {shown}"
 
 
 def p_label(p: float) -> str:
@@ -128,9 +146,43 @@ def p_label(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def size_label(value: float) -> str:
+    """A count with a metric prefix: `90.6 k`, `138 M`, `15.5 G`."""
+    if math.isnan(value):
+        return NOTHING
+    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 0.9995 * factor:
+            return f"{_three_digits(value / factor)} {prefix}"
+    return f"{value:.0f}"
+
+
+def time_label(seconds: float) -> str:
+    """A duration in the unit that suits it: `12.8 s`, `3.50 min`, `1.25 h`."""
+    if math.isnan(seconds):
+        return NOTHING
+    for factor, unit in ((3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * factor:
+            return f"{_three_digits(seconds / factor)} {unit}"
+    return f"{_three_digits(seconds)} s"
+
+
+def letters(index: int) -> str:
+    """a, b, ..., z, aa, ab, ..."""
+    letters = ""
+    index += 1
+    while index:
+        index, digit = divmod(index - 1, 26)
+        letters = chr(ord("a") + digit) + letters
+    return letters
+
+
 def one_line(text: str) -> str:
     """White space collapsed, unprintable characters dropped."""
     return "".join(mark for mark in " ".join(text.split()) if mark.isprintable())
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
 
 
 def _numeric(text: str) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 from abl.plan.graph import Plan
 
 DAY_S = 86_400
+# what one data-centre GPU sustains in training with TF32; cards differ by a factor of several
+ASSUMED_FLOPS = 20e12
 
 
 def plan_numbers(
@@ -54,6 +56,8 @@ def plan_text(name: str, numbers: Mapping[str, Any], arms: list[str]) -> str:
         f"  in the store {numbers['in_store']}, to compute {numbers['to_compute']}",
         f"  time         {_time(numbers)}",
     ]
+    if numbers.get("flops_of_unknown"):
+        lines.append(f"  compute      {_compute(numbers['flops_of_unknown'])}")
     lines += [f"  note         {note}" for note in numbers["notes"]]
     lines += ["", "arms", *(f"  {arm}" for arm in arms)]
     return "\n".join(lines) + "\n"
@@ -69,6 +73,14 @@ def _time(numbers: Mapping[str, Any]) -> str:
     least = "at least " if unknown else "about "
     suffix = f", and {unknown} stages of unknown length" if unknown else ""
     return f"{least}{_span(numbers['seconds'])} by recorded stage times, {slots}{suffix}"
+
+
+def _compute(flops: float) -> str:
+    hours = flops / ASSUMED_FLOPS / 3600
+    return (
+        f"{flops:.2g} FLOP in stages of unknown length: about {hours:,.0f} GPU hours at "
+        f"{ASSUMED_FLOPS / 1e12:.0f} TFLOP/s sustained (assumed)"
+    )
 
 
 def _span(seconds: float) -> str:

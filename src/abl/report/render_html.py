@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -17,6 +19,11 @@ def page_of(table: Table) -> str:
 def fragment_of(table: Table) -> str:
     """The table with its style, to be placed into another page."""
     return _environment().get_template("table.html").render(table=table, bold=BOLD)
+
+
+def page_from(template: str, values: Mapping[str, Any]) -> str:
+    """A page made from a template of the package; every value is escaped."""
+    return _environment().get_template(template).render(**values, bold=BOLD)
 
 
 @cache

@@ -55,8 +55,8 @@ _LATEX = {
 def markdown_of(table: Table) -> str:
     """A GitHub table under its title in bold, the notes as a list."""
     columns = table.columns
-    lines = [f"**{_md(table.title)}**", ""]
-    lines.append(_md_row([_md(column.label) for column in columns]))
+    lines = [f"**{markdown_escaped(table.title)}**", ""]
+    lines.append(_md_row([markdown_escaped(column.label) for column in columns]))
     lines.append(_md_row(["---:" if column.numeric else ":---" for column in columns]))
     lines.extend(_md_row([_md_cell(cell) for cell in row]) for row in table.rows)
     if table.notes:
@@ -94,7 +94,8 @@ def latex_escaped(text: str) -> str:
     return "".join(_LATEX.get(mark, mark) for mark in text)
 
 
-def _md(text: str) -> str:
+def markdown_escaped(text: str) -> str:
+    """Text that Markdown shows as it stands."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     # an interval keeps its brackets; only what would make a link is escaped
     return _MARKDOWN_SPECIAL.sub(r"\\\1", text).replace("](", r"]\(")
@@ -105,14 +106,17 @@ def _md_row(cells: list[str]) -> str:
 
 
 def _md_cell(cell: TableCell) -> str:
-    text = f"**{_md(cell.text)}**" if cell.bold and cell.text else _md(cell.text)
+    text = markdown_escaped(cell.text)
+    if cell.bold and text:
+        text = f"**{text}**"
     return text + (f" <sup>{','.join(cell.marks)}</sup>" if cell.marks else "")
 
 
 def _md_note(note: Note) -> str:
+    text = markdown_escaped(note.text)
     if note.mark == BOLD:
-        return f"**bold**: {_md(note.text)}"
-    return f"<sup>{note.mark}</sup> {_md(note.text)}" if note.mark else _md(note.text)
+        return f"**bold**: {text}"
+    return f"<sup>{note.mark}</sup> {text}" if note.mark else text
 
 
 def _latex_row(cells: list[str]) -> str:

@@ -20,7 +20,7 @@ def text_of(table: Table, *, width: int = 120, colour: bool = False) -> str:
     """Aligned columns; those beyond `width` continue in blocks below, each with the axes."""
     columns = [_lines_of_column(table, index, colour=colour) for index in range(len(table.columns))]
     axes, numbers = columns[: table.axis_count], columns[table.axis_count :]
-    parts = [_wrapped(table.title, width)]
+    parts = [wrapped(table.title, width)]
     for block in _blocks(axes, numbers, width):
         lines = zip(*block, strict=True)
         parts.append("\n".join(_GAP.join(line).rstrip() for line in lines))
@@ -102,10 +102,11 @@ def _note_line(note: Note, width: int, *, colour: bool) -> str:
     mark = note.mark
     if mark == BOLD and not colour:
         mark = _STAR
-    return _wrapped(f"{mark}  {note.text}" if mark else note.text, width, hang=bool(mark))
+    return wrapped(f"{mark}  {note.text}" if mark else note.text, width, hang=bool(mark))
 
 
-def _wrapped(text: str, width: int, *, hang: bool = False) -> str:
+def wrapped(text: str, width: int, *, hang: bool = False) -> str:
+    """The text in lines of a terminal; `hang` moves all but the first to the right."""
     return textwrap.fill(
         text, max(width, 20), subsequent_indent="   " if hang else "", break_on_hyphens=False
     )

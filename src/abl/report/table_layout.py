@@ -12,6 +12,7 @@ from abl.report.labels import (
     NOTHING,
     Scale,
     arm_label,
+    letters,
     metric_label,
     one_line,
     p_label,
@@ -20,14 +21,25 @@ from abl.report.labels import (
     with_unit,
 )
 from abl.report.table_model import BOLD, TIED, Column, Note, TableCell
+from abl.report.table_published import Published
 
 
 class TableLayout:
     """Columns of one outcome, and the notes that its rows give rise to."""
 
-    def __init__(self, outcome: Outcome, *, per_cent: bool, decimals: int, intervals: bool):
+    def __init__(
+        self,
+        outcome: Outcome,
+        *,
+        per_cent: bool,
+        decimals: int,
+        intervals: bool,
+        published: Published | None = None,
+    ):
         self._outcome = outcome
         self._intervals = intervals
+        self._published = published
+        self._published_metrics = published.metrics if published else frozenset[str]()
         self._scales: dict[str, Scale] = {}
         for metric in outcome.metrics:
             means = [arm.cells[metric].mean for arm in outcome.arms if metric in arm.cells]
@@ -45,11 +57,8 @@ class TableLayout:
         columns = [Column(one_line(axis), False) for axis in self._outcome.axes]
         if self._chosen:
             columns.append(Column(f"{metric_label(self._outcome.curve_axis)} chosen", True))
-        for metric, scale in self._scales.items():
-            label = metric_label(metric)
-            columns.append(Column(with_unit(label, scale.unit), True))
-            if self._intervals:
-                columns.append(Column(f"{label} 95 % interval", True))
+        for metric in self._scales:
+            columns.extend(self.metric_columns(metric))
         if self._compared:
             if not self._one_base:
                 columns.append(Column("base", False))
@@ -60,6 +69,41 @@ class TableLayout:
             columns.append(Column("verdict", False))
         return tuple(columns)
 
+    def unit(self, metric: str) -> str:
+        """ "%", or "" for what is not shown in per cent."""
+        return self._scales[metric].unit
+
+    def metric_columns(self, metric: str, label: str = "") -> list[Column]:
+        """Headings over metric_cells: by default the metric's name and unit."""
+        scale = self._scales[metric]
+        shown = f"{label}," if label else metric_label(metric)
+        columns = [Column(label or with_unit(shown, scale.unit), True)]
+        if self._intervals:
+            columns.append(Column(f"{shown} 95 % interval", True))
+        if metric in self._published_metrics:
+            columns.append(Column(f"{shown} published", True))
+        return columns
+
+    def metric_cells(self, arm: ArmOutcome, metric: str) -> list[TableCell]:
+        """An arm's metric: mean ± sd with its marks, its interval, its published value."""
+        scale = self._scales[metric]
+        cell = arm.cells.get(metric, EMPTY_CELL)
+        primary = metric == self._outcome.primary
+        marks = [TIED] if primary and arm.tied and not arm.best else []
+        if cell.undefined:
+            marks.append(self._letter(_undefined_note(cell)))
+        bold = primary and arm.best
+        cells = [TableCell(_mean_and_sd(cell.mean, cell.sd, scale), tuple(marks), bold=bold)]
+        if self._intervals:
+            cells.append(TableCell(scale.interval(cell.low, cell.high)))
+        if metric in self._published_metrics:
+            cells.append(self._published_cell(arm, metric, scale))
+        return cells
+
+    def failed_cell(self, reason: str) -> TableCell:
+        """What stands where a failed arm has no number."""
+        return TableCell("failed", (self._failure_mark(reason),))
+
     def row(self, arm: ArmOutcome) -> tuple[TableCell, ...]:
         """The arm's cells, in the order of the columns."""
         outcome = self._outcome
@@ -67,28 +111,18 @@ class TableLayout:
             TableCell(value_label(arm.params.get(axis, "")), bold=arm.best) for axis in outcome.axes
         ]
         if arm.failed:
-            mark = self._letter(f"failed: {one_line(arm.failed)}")
             if self._chosen:
                 cells.append(TableCell(""))
-            if (
-                len(cells) == self._width
-            ):  # no column of numbers: the mark goes to the arm's last word
+            if len(cells) == self._width:
+                # no column of numbers: the mark goes to the arm's last word
+                mark = self._failure_mark(arm.failed)
                 return (*cells[:-1], TableCell(cells[-1].text, (mark,)))
-            cells.append(TableCell("failed", (mark,)))
+            cells.append(self.failed_cell(arm.failed))
             return tuple(cells + [TableCell("")] * (self._width - len(cells)))
         if self._chosen:
             cells.append(TableCell(_chosen_label(arm, outcome.curve_axis)))
-        for metric, scale in self._scales.items():
-            cell = arm.cells.get(metric, EMPTY_CELL)
-            primary = metric == outcome.primary
-            marks = [TIED] if primary and arm.tied and not arm.best else []
-            if cell.undefined:
-                marks.append(self._letter(_undefined_note(cell)))
-            cells.append(
-                TableCell(_mean_and_sd(cell, scale), tuple(marks), bold=primary and arm.best)
-            )
-            if self._intervals:
-                cells.append(TableCell(scale.interval(cell.low, cell.high)))
+        for metric in self._scales:
+            cells.extend(self.metric_cells(arm, metric))
         if self._compared:
             cells.extend(self._comparison(arm.comparison))
         return tuple(cells)
@@ -109,6 +143,8 @@ class TableLayout:
                 f"not distinguishable from the best arm on {primary}; not shown to be equal to it"
             )
             notes.append(Note(TIED, text))
+        if self._published is not None:
+            notes.extend(Note("", text) for text in _published_notes(self._published))
         notes.extend(Note(letter, text) for text, letter in self._letters.items())
         return notes
 
@@ -144,9 +180,25 @@ class TableLayout:
         compared = [arm.comparison for arm in self._outcome.arms if arm.comparison is not None]
         base = f" ({self._base_label(compared[0].base)})" if self._one_base else ""
         text = f"Δ {primary}: difference to the base{base} with its 95 % interval"
+        margin = self._outcome.facts.get("margin")
+        if isinstance(margin, float) and not math.isnan(margin):
+            unit = " points" if self._primary_scale().unit else ""
+            text += f"; margin {self._primary_scale().number(margin)}{unit}"
         if any(comparison.verdict == "undecided" for comparison in compared):
             text += "; undecided: the data show neither a difference nor its absence"
         return text + "."
+
+    def _published_cell(self, arm: ArmOutcome, metric: str, scale: Scale) -> TableCell:
+        published = self._published
+        value = published.values.get((arm.key, metric)) if published else None
+        if published is None or value is None:
+            return TableCell("")
+        several = len(published.sources) > 1 and value.source
+        marks = (self._letter(f"published: {value.source}"),) if several else ()
+        return TableCell(_mean_and_sd(value.mean, value.sd, scale), marks)
+
+    def _failure_mark(self, reason: str) -> str:
+        return self._letter(f"failed: {one_line(reason)}")
 
     def _base_label(self, base: str) -> str:
         return self._arm_labels.get(base) or one_line(base)
@@ -156,18 +208,24 @@ class TableLayout:
 
     def _letter(self, text: str) -> str:
         if text not in self._letters:
-            self._letters[text] = _letters(len(self._letters))
+            self._letters[text] = letters(len(self._letters))
         return self._letters[text]
 
 
 EMPTY_CELL = Cell(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, count=0)
 
 
-def _mean_and_sd(cell: Cell, scale: Scale) -> str:
-    mean = scale.number(cell.mean)
-    if math.isnan(cell.mean) or math.isnan(cell.sd):
-        return mean
-    return f"{mean} ± {scale.number(cell.sd)}"
+def _mean_and_sd(mean: float, sd: float, scale: Scale) -> str:
+    shown = scale.number(mean)
+    return shown if math.isnan(mean) or math.isnan(sd) else f"{shown} ± {scale.number(sd)}"
+
+
+def _published_notes(published: Published) -> list[str]:
+    sources = published.sources
+    stated = f" ({sources[0]})" if len(sources) == 1 else ""
+    first = f"Published: as stated in {one_line(published.file)}{stated}; not computed here, and no"
+    notes = [f"{first} test compares it with ours."] if published.values else []
+    return [*notes, *published.notes]
 
 
 def _undefined_note(cell: Cell) -> str:
@@ -199,13 +257,3 @@ def _chosen_label(arm: ArmOutcome, axis: str) -> str:
         for value in (values.min(), values.max())
     )
     return low if low == high else f"{low}–{high}"
-
-
-def _letters(index: int) -> str:
-    """a, b, ..., z, aa, ab, ..."""
-    letters = ""
-    index += 1
-    while index:
-        index, digit = divmod(index - 1, 26)
-        letters = chr(ord("a") + digit) + letters
-    return letters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 BOLD = "bold"
@@ -56,3 +57,36 @@ class Table:
     notes: tuple[Note, ...]
     raw_columns: tuple[str, ...]
     raw_rows: tuple[tuple[Raw, ...], ...]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column of a plain table: its name in CSV, its heading, and whether it holds numbers."""
+
+    name: str
+    label: str
+    numeric: bool = True
+
+
+def plain_table(
+    name: str,
+    title: str,
+    fields: Sequence[Field],
+    shown: Sequence[Sequence[TableCell]],
+    raw: Sequence[Sequence[Raw]],
+    *,
+    axis_count: int = 1,
+    notes: Sequence[Note] = (),
+    raw_columns: Sequence[str] | None = None,
+) -> Table:
+    """A Table from its columns; CSV has their names unless `raw_columns` says otherwise."""
+    return Table(
+        name=name,
+        title=title,
+        columns=tuple(Column(field.label, field.numeric) for field in fields),
+        axis_count=axis_count,
+        rows=tuple(map(tuple, shown)),
+        notes=tuple(notes),
+        raw_columns=tuple(raw_columns or [field.name for field in fields]),
+        raw_rows=tuple(map(tuple, raw)),
+    )

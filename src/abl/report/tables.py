@@ -7,18 +7,29 @@ full precision.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from abl.errors import InputError, nearest
-from abl.plan.outcome import Comparison, Outcome
+from abl.plan.outcome import ArmOutcome, Comparison, Outcome
 from abl.report import render_html, render_markup, render_text
 from abl.report.labels import one_line
 from abl.report.table_layout import EMPTY_CELL, TableLayout
 from abl.report.table_model import Note, Raw, Table
+from abl.report.table_pivot import pivot_table
+from abl.report.table_published import Published
 
 FORMATS = ("text", "md", "csv", "latex", "html")
 
 
 def table_of(
-    outcome: Outcome, *, per_cent: bool = True, decimals: int = 1, intervals: bool = False
+    outcome: Outcome,
+    *,
+    per_cent: bool = True,
+    decimals: int = 1,
+    intervals: bool = False,
+    metric: str = "",
+    pivot: tuple[str, str] | None = None,
+    published: Published | None = None,
 ) -> Table:
     """The ablation table of an outcome.
 
@@ -26,20 +37,54 @@ def table_of(
         per_cent: Shares in per cent; otherwise fractions.
         decimals: Digits after the point of a per cent value; a fraction shows two more.
         intervals: Add a column with the 95 % interval of each metric.
+        metric: Show this one alone; best arm, ties and comparison belong to the primary metric.
+        pivot: Axis of the rows and axis of the columns of a table of the primary metric, or of
+            `metric`; default: arms in rows.
+        published: Values to stand beside ours.
+
+    Raises:
+        InputError: A metric or an axis that the outcome does not have.
     """
-    layout = TableLayout(outcome, per_cent=per_cent, decimals=decimals, intervals=intervals)
-    rows = tuple(layout.row(arm) for arm in outcome.arms)
-    raw_columns, raw_rows = _raw(outcome)
+    shown = of_metric(outcome, metric) if metric else outcome
+    if pivot is not None:
+        return pivot_table(
+            shown,
+            pivot,
+            per_cent=per_cent,
+            decimals=decimals,
+            intervals=intervals,
+            published=published,
+        )
+    layout = TableLayout(
+        shown, per_cent=per_cent, decimals=decimals, intervals=intervals, published=published
+    )
+    rows = tuple(layout.row(arm) for arm in shown.arms)
+    raw_columns, raw_rows = _raw(shown, published)
     return Table(
-        name=outcome.name,
-        title=one_line(outcome.title) or one_line(outcome.name),
+        name=shown.name,
+        title=one_line(shown.title) or one_line(shown.name),
         columns=layout.columns(),
-        axis_count=len(outcome.axes),
+        axis_count=len(shown.axes),
         rows=rows,
-        notes=(*layout.notes(), *(Note("", one_line(text)) for text in outcome.notes)),
+        notes=(*layout.notes(), *(Note("", one_line(text)) for text in shown.notes)),
         raw_columns=raw_columns,
         raw_rows=raw_rows,
     )
+
+
+def of_metric(outcome: Outcome, metric: str) -> Outcome:
+    """The outcome with one metric, which takes no marks and tests from another one.
+
+    Raises:
+        InputError: The outcome does not have it.
+    """
+    if metric not in outcome.metrics:
+        hint = nearest(metric, outcome.metrics)
+        raise InputError(f"--metric: no metric '{metric}' in {outcome.name}: {hint}")
+    if metric == outcome.primary:
+        return replace(outcome, metrics=(metric,))
+    arms = (replace(arm, comparison=None, best=False, tied=False) for arm in outcome.arms)
+    return replace(outcome, metrics=(metric,), primary=metric, arms=tuple(arms))
 
 
 def render(table: Table, format: str, *, width: int = 120, colour: bool = False) -> str:
@@ -66,12 +111,18 @@ def render(table: Table, format: str, *, width: int = 120, colour: bool = False)
     raise InputError(f"--format {format}: {nearest(format, FORMATS)}")
 
 
-def _raw(outcome: Outcome) -> tuple[tuple[str, ...], tuple[tuple[Raw, ...], ...]]:
+def _raw(
+    outcome: Outcome, published: Published | None
+) -> tuple[tuple[str, ...], tuple[tuple[Raw, ...], ...]]:
     columns = list(outcome.axes)
+    stated = published.values if published else {}
+    stated_metrics = published.metrics if published else frozenset[str]()
     for metric in outcome.metrics:
         columns += [
             f"{metric}_{part}" for part in ("mean", "sd", "low", "high", "count", "undefined")
         ]
+        if metric in stated_metrics:
+            columns += [f"{metric}_{part}" for part in ("published", "published_sd", "source")]
     compared = any(arm.comparison is not None for arm in outcome.arms)
     if compared:
         columns += ["base", "difference", "difference_low", "difference_high"]
@@ -81,12 +132,19 @@ def _raw(outcome: Outcome) -> tuple[tuple[str, ...], tuple[tuple[Raw, ...], ...]
     for arm in outcome.arms:
         row: list[Raw] = [arm.params.get(axis, "") for axis in outcome.axes]
         for metric in outcome.metrics:
-            cell = arm.cells.get(metric, EMPTY_CELL)
-            row += [cell.mean, cell.sd, cell.low, cell.high, cell.count, cell.undefined]
+            row += _raw_cell(arm, metric)
+            if metric in stated_metrics:
+                value = stated.get((arm.key, metric))
+                row += [value.mean, value.sd, value.source] if value else ["", "", ""]
         if compared:
             row += _raw_comparison(arm.comparison)
         rows.append((*row, arm.best, arm.tied, arm.failed, arm.key))
     return tuple(columns), tuple(rows)
+
+
+def _raw_cell(arm: ArmOutcome, metric: str) -> list[Raw]:
+    cell = arm.cells.get(metric, EMPTY_CELL)
+    return [cell.mean, cell.sd, cell.low, cell.high, cell.count, cell.undefined]
 
 
 def _raw_comparison(comparison: Comparison | None) -> list[Raw]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.data.splits import Split, split_of
+from abl.data.splits import Split, inner_folds, split_of
 from abl.data.views import View, everything_trains, open_view, training_reads
 from abl.decide.consensus import class_sizes, false_set, matched_random_subset, true_set
 from abl.errors import StageError
@@ -27,6 +27,7 @@ def train(work: Work) -> dict[str, Any]:
     # importing torch takes seconds, which a driver with nothing to train need not pay
     import torch
 
+    from abl.nets.hub import check_hub_file
     from abl.nets.registry import build_network
     from abl.nets.user_module import load_module
     from abl.train.checkpoint import save_weights
@@ -49,6 +50,9 @@ def train(work: Work) -> dict[str, Any]:
     classes = int(stage.settings["classes"])
     device = "cuda" if torch.cuda.is_available() and stage.resources.gpus else "cpu"
     reset_process(seed, threads=settings.threads, deterministic=settings.deterministic)
+    given = str(stage.settings["train"].get("weights", ""))
+    if settings.weights == "imagenet" and given.startswith("sha256:"):
+        check_hub_file(settings.network, given.removeprefix("sha256:"))
     network = build_network(
         settings.network,
         classes=classes,
@@ -122,6 +126,10 @@ def _training_positions(work: Work, view: View, split: Split, seed: int) -> np.n
     subset = work.stage.settings.get("subset")
     if subset is None:
         return split.train
+    if subset["kind"] == "inner":
+        splits = Splits.model_validate(work.stage.context["splits"])
+        fold = inner_folds(view.frame, split.train, splits, int(subset["of"]))
+        return split.train[fold != int(subset["n"])]
     path = work.store.file(work.stage.inputs["select"], SELECTION)
     selection = pd.read_parquet(path).set_index("image")
     images = view.frame["image"].to_numpy()[split.train]

@@ -45,7 +45,7 @@ def sweep_schema(
     schema["allOf"] = [
         {
             "if": {"properties": {"study": {"const": name}}},
-            "then": {"properties": {"options": _inlined(model)}},
+            "then": {"properties": {"options": _inlined(model, schema["$defs"])}},
         }
         for name, model in sorted(options.items())
     ]
@@ -69,7 +69,7 @@ def schema_text(schema: Mapping[str, Any]) -> str:
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
-def _inlined(model: type[Part]) -> dict[str, Any]:
+def _inlined(model: type[Part], definitions: dict[str, Any]) -> dict[str, Any]:
     inner = model.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
-    inner.pop("$defs", None)
+    definitions |= inner.pop("$defs", {})
     return inner

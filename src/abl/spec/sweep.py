@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -75,6 +75,15 @@ class TableStyle(Part):
     intervals: bool = Field(False, description="Show 95 % intervals.")
 
 
+class ContrastBlock(Part):
+    """One comparison beside those with the base."""
+
+    arm: dict[str, Any] = Field(description="Axis values of the arms, e.g. {rule: model1}.")
+    base: dict[str, Any] = Field(
+        description="What differs in the arm each is compared with, e.g. {rule: average}."
+    )
+
+
 class Sweep(Part):
     """One sweep file."""
 
@@ -114,6 +123,20 @@ class Sweep(Part):
     )
     base: dict[str, Any] | None = Field(
         None, description="The arm others are compared with, at equal other axes: {rule: original}."
+    )
+    contrasts: tuple[ContrastBlock, ...] = Field(
+        (),
+        description="Further comparisons at equal other axes, of one family with those of `base`: "
+        "{arm: {rule: model1}, base: {second: retrained}}.",
+    )
+    stated: dict[str, str] = Field(
+        default_factory=dict,
+        description="Setting (train.epochs) -> where a source states it; the others are ours.",
+    )
+    protocol: Literal["own", "published"] = Field(
+        "own",
+        description="published allows what a source did and an honest sweep refuses; the report "
+        "says what is weak in it.",
     )
     margin: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Smallest difference of the primary metric that matters (fraction)."

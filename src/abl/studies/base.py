@@ -13,9 +13,9 @@ from pydantic import ValidationError
 import abl.studies
 from abl.errors import InputError, Problem, nearest
 from abl.plan.graph import Plan
-from abl.plan.outcome import Outcome
 from abl.spec.base import Part
 from abl.spec.read import SweepFile, problems_of
+from abl.studies.analysis import Analysis
 from abl.studies.workspace import Workspace
 
 OptionsOf = TypeVar("OptionsOf", bound=Part)
@@ -54,8 +54,11 @@ class Study(Protocol):
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """Arms, replicates and stages; raises InputError with every problem."""
 
-    def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Outcome:
-        """The table, from what the store holds; arms with missing stages are marked failed."""
+    def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
+        """The table and the predictions behind it, from what the store holds.
+
+        Arms with missing stages are marked failed.
+        """
 
 
 STUDIES: dict[str, Study] = {}

@@ -2,55 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from abl.decide.cells import cell_of
-from abl.decide.comparison import Contrast, best_and_tied, comparisons
 from abl.decide.intervals import FEW_PATIENTS, patient_interval
-from abl.decide.replicates import Replicate, replicate_scores
-from abl.plan.graph import Arm, Plan
+from abl.decide.metrics import metric_named
+from abl.decide.replicates import replicate_scores
+from abl.plan.graph import Plan
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.plan.stage import digest_of
 from abl.spec.read import SweepFile
+from abl.studies.analysis import KEYS, ScoredArm
 from abl.studies.base import StudyAxis
-
-KEYS = ["repeat", "fold", "seed"]
-
-
-@dataclass(frozen=True, eq=False)
-class ScoredCell:
-    """An arm on a replicate.
-
-    Attributes:
-        scores: Labels, patients and final probabilities of the test units.
-        units: (N,) their names.
-        chosen: What was chosen (threshold) or measured beside the metrics (share).
-        curve: Validation metrics over the curve axis, if the arm has one.
-    """
-
-    scores: Replicate
-    units: np.ndarray
-    chosen: dict[str, float]
-    curve: pd.DataFrame | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class ScoredArm:
-    """An arm with its scored replicates, or why there are none."""
-
-    arm: Arm
-    cells: tuple[ScoredCell, ...] = ()
-    curve: pd.DataFrame | None = None
-    failed: str = ""
-
-    @property
-    def scores(self) -> list[Replicate]:
-        """What the statistics take."""
-        return [cell.scores for cell in self.cells]
+from abl.studies.contrasts import Pair, comparable, compared, marks, test_rows
 
 
 def outcome_of(
@@ -59,24 +28,28 @@ def outcome_of(
     axes: Sequence[StudyAxis],
     scored: Sequence[ScoredArm],
     bases: Sequence[int | None],
+    contrasts: Sequence[Pair],
     curve_axis: str,
-    facts: dict[str, object],
+    facts: Mapping[str, Any],
 ) -> Outcome:
     """The table of a sweep.
 
     Args:
         scored: One an arm of the plan.
         bases: Position of the arm that each is compared with, None for none.
+        contrasts: (arm, base) that the sweep names beside them.
         curve_axis: Axis that is chosen on validation, "" if none.
-        facts: Kept beside the table.
+        facts: Kept beside the table; `training_patients` for the corrected t-test.
     """
     sweep = file.sweep
-    titles = [each.arm.title for each in scored]
-    best, tied = _marks(file, scored)
-    compared = _comparisons(file, scored, bases, titles)
+    best, tied = marks(sweep, scored)
+    to_base = [(at, base) for at, base in enumerate(bases) if base is not None]
+    pairs = comparable(scored, [*to_base, *contrasts])
+    found = compared(sweep, scored, pairs)
+    tests = test_rows(sweep, scored, found, float(facts.get("training_patients", 1)))
     used = _stages_of(plan)
     rows = [
-        _row(file, each, at, used[at], compared.get(at), best == at, at in tied)
+        _row(file, each, used[at], found.get((at, bases[at] or 0)), best == at, at in tied)
         for at, each in enumerate(scored)
     ]
     names = [axis.name for axis in axes]
@@ -88,8 +61,7 @@ def outcome_of(
     metrics = list(sweep.metrics)
     if sweep.primary not in metrics:
         metrics.insert(0, sweep.primary)
-    if any("share" in row.cells for row in rows):
-        metrics.append("share")
+    metrics += [m for m in ("share", "optimism") if any(m in row.cells for row in rows)]
     return Outcome(
         name=sweep.name,
         key=digest_of([sweep.model_dump(mode="json", by_alias=True), [row.key for row in rows]]),
@@ -101,7 +73,7 @@ def outcome_of(
         curve_axis=curve_axis,
         arms=tuple(rows),
         notes=tuple(_notes(file, plan, scored)),
-        facts=facts,
+        facts=dict(facts) | {"tests": tests},
     )
 
 
@@ -122,7 +94,6 @@ def _stages_of(plan: Plan) -> list[tuple[str, ...]]:
 def _row(
     file: SweepFile,
     scored: ScoredArm,
-    at: int,
     stages: tuple[str, ...],
     comparison: Comparison | None,
     best: bool,
@@ -135,15 +106,19 @@ def _row(
     if scored.failed:
         empty = pd.DataFrame(columns=[*KEYS, *sweep.metrics])
         return ArmOutcome(key, params, {}, empty, stages=stages, failed=scored.failed)
-    metrics = list(dict.fromkeys([*sweep.metrics, sweep.primary]))
+    by = metric_named(sweep.select_by or sweep.primary).name
+    metrics = list(dict.fromkeys([*sweep.metrics, sweep.primary, by]))
     table = replicate_scores(scored.scores, metrics)
     chosen = pd.DataFrame(
-        [dict(zip(KEYS, cell.scores.key, strict=True)) | cell.chosen for cell in scored.cells]
+        [dict(zip(KEYS, cell.key, strict=True)) | cell.chosen for cell in scored.cells]
     )
     table = table.merge(chosen, on=KEYS)
     cells = {name: _cell(file, scored, table, name) for name in metrics}
     if "share" in table:
         cells["share"] = cell_of(table[KEYS].assign(value=table["share"]))
+    if f"validation_{by}" in table:
+        gap = table[f"validation_{by}"] - table[by]
+        cells["optimism"] = cell_of(table[KEYS].assign(value=gap))
     return ArmOutcome(
         key=key,
         params=params,
@@ -162,63 +137,23 @@ def _cell(file: SweepFile, scored: ScoredArm, table: pd.DataFrame, metric: str) 
     return cell_of(table[KEYS].assign(value=table[metric]), low=interval.low, high=interval.high)
 
 
-def _marks(file: SweepFile, scored: Sequence[ScoredArm]) -> tuple[int | None, set[int]]:
-    """Best arm and those not distinguishable from it, among arms scored on the same units."""
-    groups: dict[str, list[int]] = {}
-    for at, each in enumerate(scored):
-        if each.cells:
-            groups.setdefault(_same_units(each), []).append(at)
-    if len(groups) != 1:
-        return None, set()
-    arms = {str(at): scored[at].scores for at in next(iter(groups.values()))}
-    if len(arms) < 2:
-        return None, set()
-    best, tied = best_and_tied(arms, file.sweep.primary, permutations=file.sweep.resamples)
-    return int(best), {int(at) for at in tied}
-
-
-def _same_units(scored: ScoredArm) -> str:
-    return digest_of([[*cell.scores.key, *cell.units.tolist()] for cell in scored.cells])
-
-
-def _comparisons(
-    file: SweepFile,
-    scored: Sequence[ScoredArm],
-    bases: Sequence[int | None],
-    titles: Sequence[str],
-) -> dict[int, Comparison]:
-    pairs = [
-        (at, base)
-        for at, base in enumerate(bases)
-        if base is not None
-        and base != at
-        and scored[at].cells
-        and scored[base].cells
-        and _same_units(scored[at]) == _same_units(scored[base])
-    ]
-    family = [Contrast(titles[base], scored[at].scores, scored[base].scores) for at, base in pairs]
-    found = comparisons(
-        family,
-        file.sweep.primary,
-        margin=file.sweep.margin,
-        resamples=file.sweep.resamples // 5,
-        permutations=file.sweep.resamples,
-    )
-    return {at: each for (at, _), each in zip(pairs, found, strict=True)}
-
-
 def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str]:
-    replicates = plan.replicates
+    sweep, replicates = file.sweep, plan.replicates
     splits = len({(r.repeat, r.fold) for r in replicates})
     seeds = len({r.seed for r in replicates})
     by = file.sweep.splits.by
     parts = f"{_counted(splits, 'split')} by {by} x {_counted(seeds, 'seed')}"
     notes = [f"{_counted(len(replicates), 'replicate')}: {parts}."]
+    if any("validation" in name for each in scored for cell in each.cells for name in cell.chosen):
+        metric = sweep.select_by or sweep.primary
+        notes.append(
+            f"Optimism: {metric} on validation, where T* was chosen, less {metric} on test."
+        )
     whole = next((each for each in scored if each.cells), None)
     if whole is not None:
-        patients = {str(name) for cell in whole.cells for name in cell.scores.patients}
-        counts = [len(cell.scores.labels) for cell in whole.cells]
-        malignant = np.mean([float((cell.scores.labels > 0).mean()) for cell in whole.cells])
+        patients = {str(name) for cell in whole.cells for name in cell.test.patients}
+        counts = [len(cell.test.labels) for cell in whole.cells]
+        malignant = np.mean([float((cell.test.labels > 0).mean()) for cell in whole.cells])
         notes.append(
             f"Test sets: {_range(counts)} {file.sweep.data.unit}s a replicate, "
             f"{100 * malignant:.0f} % positive; {len(patients)} patients in all."

@@ -87,6 +87,39 @@ def base_of(file: SweepFile, axes: tuple[StudyAxis, ...]) -> dict[str, Any] | No
     return None if file.sweep.base is None else _Words(axes).block(file.sweep.base)
 
 
+def base_position(
+    arm: Arm, arms: list[Arm], base: Mapping[str, Any], relevant: Relevant
+) -> int | None:
+    """Position of the arm that this one is compared with: equal but for the base's values."""
+    wanted = relevant({**arm.params, **base})
+    position = next((at for at, other in enumerate(arms) if dict(other.params) == wanted), None)
+    return None if position is not None and arms[position] is arm else position
+
+
+def named_contrasts(
+    file: SweepFile, axes: tuple[StudyAxis, ...], arms: list[Arm], relevant: Relevant
+) -> list[tuple[int, int]]:
+    """(arm, base) positions of the contrasts that a sweep names, at equal other axes.
+
+    Raises:
+        InputError: A contrast that matches no pair of arms.
+    """
+    words, found, problems = _Words(axes), [], []
+    for at, contrast in enumerate(file.sweep.contrasts):
+        block, base = words.block(contrast.arm), words.block(contrast.base)
+        pairs = [
+            (position, other)
+            for position, arm in enumerate(arms)
+            if all(arm.params.get(axis) == value for axis, value in block.items())
+            and (other := base_position(arm, arms, base, relevant)) is not None
+        ]
+        if not pairs:
+            problems.append(file.problem("this contrast matches no two arms", "contrasts", at))
+        found += pairs
+    raise_if_any(problems)
+    return found
+
+
 class _Words:
     """Reads YAML's true and false as words where an axis takes names, as the rule `true` is."""
 

@@ -47,6 +47,10 @@ class Trainings:
             self._files["module"] = str(workspace.file(sweep.module, "module"))
         if sweep.train.weights_file is not None:
             self._files["weights"] = str(workspace.file(sweep.train.weights_file, "train.weights"))
+        self._hub = ""  # hash of the hub's file, unknown while it is not here
+        if sweep.train.weights == "imagenet":
+            self._files["weights"] = "imagenet"
+            self._hub = workspace.hub_weights(sweep.train.network)
         self._settings = self._shared_settings()
         self._splits = sweep.splits.model_dump(mode="json")
         # the arms of a sweep ask for the same networks again and again
@@ -66,7 +70,9 @@ class Trainings:
             settings["network_version"] = version
         if "module" in self._files:
             settings["module"] = sha256_of_file(self._files["module"])
-        if "weights" in self._files:
+        if self._hub:
+            settings["train"]["weights"] = f"sha256:{self._hub}"
+        elif self.sweep.train.weights_file is not None:
             settings["train"]["weights"] = f"sha256:{sha256_of_file(self._files['weights'])}"
         if isinstance(self.sweep.train.weights, Pretrain):
             # the digest of the pretraining stage says it all
@@ -118,7 +124,8 @@ class Trainings:
         """A network of a replicate: on its whole training part, or on a subset that `select` gives.
 
         Args:
-            subset: {"kind": "true" | "false" | "matched", "n": N} of the selection.
+            subset: {"kind": "true" | "false" | "matched", "n": N, "panel": size} of the
+                selection, or {"kind": "inner", "n": fold, "of": folds}: all but an inner fold.
             select: Digest of the select stage.
             seed_shift: Added to the replicate's seed, for controls that differ by it alone.
 
@@ -141,9 +148,9 @@ class Trainings:
         if subset is not None:
             settings["subset"] = dict(subset)
         sweep = self.sweep
-        what = "" if subset is None else f" {subset['kind'].capitalize()}-{subset['n']}"
+        what = "" if subset is None else f" {subset_title(subset)}"
         if seed_shift:
-            what += " again"
+            what += " retrained"
         context: dict[str, Any] = {
             "view": self._view,
             "splits": self._splits,
@@ -163,23 +170,53 @@ class Trainings:
             label=f"train {sweep.train.network}{what} {replicate}",
         )
 
-    def select(self, replicate: Replicate, selectors: Sequence[str]) -> str:
-        """How many selectors classify each training image correctly; returns the digest."""
-        wanted = ("select", replicate, *selectors)
-        if wanted not in self._made:
-            self._made[wanted] = self.plan.add(
-                Stage(
-                    "select",
-                    SELECT_VERSION,
-                    {},
-                    inputs={f"selector_{at}": digest for at, digest in enumerate(selectors)},
-                    reads=self.opened.reads(self.sweep.splits, replicate.repeat, replicate.fold),
-                    context={"view": self._view},
-                    label=f"select by {len(selectors)} networks {replicate}",
-                    local=True,
-                )
+    def select(self, replicate: Replicate, selectors: Sequence[Sequence[str]]) -> str:
+        """How many selectors classify each training image correctly; returns the digest.
+
+        Args:
+            selectors: Digests of each selector's networks: one, which judges every image, or one
+                an inner fold, which judges the images of that fold.
+        """
+        folds = len(selectors[0])
+        wanted = ("select", replicate, *(digest for each in selectors for digest in each))
+        if wanted in self._made:
+            return self._made[wanted]
+        sweep = self.sweep
+        inputs = {f"selector_{at}": each[0] for at, each in enumerate(selectors)}
+        context: dict[str, Any] = {"view": self._view}
+        how = ""
+        if folds > 1:
+            inputs = {
+                f"selector_{at}_{fold}": digest
+                for at, each in enumerate(selectors)
+                for fold, digest in enumerate(each)
+            }
+            context |= {
+                "splits": self._splits,
+                "repeat": replicate.repeat,
+                "fold": replicate.fold,
+            }
+            how = f", {folds} inner folds,"
+        self._made[wanted] = self.plan.add(
+            Stage(
+                "select",
+                SELECT_VERSION,
+                {"folds": folds} if folds > 1 else {},
+                inputs=inputs,
+                reads=self.opened.reads(sweep.splits, replicate.repeat, replicate.fold),
+                context=context,
+                label=f"select by {len(selectors)} networks{how} {replicate}",
+                local=True,
             )
+        )
         return self._made[wanted]
+
+
+def subset_title(subset: Mapping[str, Any]) -> str:
+    """True-3, False-1, Matched-3, or inner-0/5."""
+    if subset["kind"] == "inner":
+        return f"inner-{subset['n']}/{subset['of']}"
+    return f"{str(subset['kind']).capitalize()}-{subset['n']}"
 
 
 def sha256_of_file(path: str) -> str:

@@ -7,54 +7,45 @@ correctly; images on which O is not confident enough go to T.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from pydantic import Field
-
-from abl.decide.consensus import consensus_problems
-from abl.decide.rules import RULES, rule_named
+from abl.decide.rules import rule_named
 from abl.errors import InputError, Problem, nearest, raise_if_any
-from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
-from abl.plan.outcome import Outcome
-from abl.record.store import Store
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.spec.train import Train
+from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
 from abl.studies.base import StudyAxis, options_of, study
+from abl.studies.data_summary import data_rows, power_note, training_patients
+from abl.studies.label_noise import Judged, noise_rows
 from abl.studies.predictions import Predictions
-from abl.studies.scoring import ScoredArm, outcome_of
+from abl.studies.scoring import outcome_of
 from abl.studies.settings import (
     Settings,
     arms_from,
     base_of,
+    base_position,
     metric_problems,
     module_problems,
+    named_contrasts,
     place_of_axis,
 )
-from abl.studies.thresholds import curve_values, mean_curve, scored_cell, threshold_problem
+from abl.studies.threshold_options import curve_values, search_problems, threshold_problem
+from abl.studies.thresholds import mean_curve, scored_cell
 from abl.studies.trainings import Trainings, replicates_of
+from abl.studies.two_step_networks import (
+    as_selector,
+    kept_notes,
+    network_name,
+    networks_of,
+    trained_alone,
+)
+from abl.studies.two_step_options import Options, arm_faults, needs_selection, relevant
+from abl.studies.units import units_of
 from abl.studies.workspace import Workspace
-
-# the seed of a control that differs from the original network by its seed alone
-AGAIN = 1_000_003
-
-
-class Options(Part):
-    """Settings of the two-step study."""
-
-    panel: tuple[str, ...] = Field(
-        ("cnn1", "cnn2", "plain4", "tiny_resnet", "tiny_mobile"),
-        min_length=1,
-        description="Selector networks, trained as `train` says; one that is also an original "
-        "network is trained once. Weights from a file are used by the network they belong to.",
-    )
-    epochs: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Epochs of the selectors; default: those of the networks."
-    )
 
 
 @study
@@ -75,13 +66,35 @@ class TwoStep:
             words=True,
         ),
         StudyAxis("rule", "How the predictions of O and T become one.", "model1", words=True),
-        StudyAxis("threshold", "T*: a number in [0, 1], always, or a share as '38%'.", 0.9),
+        StudyAxis(
+            "threshold",
+            "T*: a number in [0, 1], always, a share as '38%', or how it is chosen in each "
+            "replicate: exact (best on validation), histogram (of confidences on training images), "
+            "search (options.search).",
+            0.9,
+        ),
+        StudyAxis(
+            "false_k",
+            "k: a False network, trained on images that k selectors get wrong, replaces final "
+            "predictions that are still unsure; or none.",
+        ),
+        StudyAxis(
+            "false_threshold",
+            "Confidence under which the False network decides; or "
+            "best_on_test, the paper's choice, which needs protocol: published.",
+            0.1,
+        ),
+        StudyAxis(
+            "calibrate",
+            "Of each network, fitted on validation before T*: none, temperature or prior.",
+            words=True,
+        ),
     )
 
     def problems(self, file: SweepFile) -> list[Problem]:
         """Everything wrong with axes, arms and options that needs no data."""
         problems = [*metric_problems(file), *module_problems(file)]
-        arms, found = arms_from(file, self.axes, self._relevant, {"threshold": True})
+        arms, found = arms_from(file, self.axes, relevant, {"threshold": True})
         problems += found
         settings = Settings(file, self.axes)
         for arm in arms.arms:
@@ -96,17 +109,25 @@ class TwoStep:
                 problems += error.problems
             else:
                 panel, last_k = options.panel, own.sweep.train.last_k
+                if arm.params.get("threshold") == "search":
+                    faults = search_problems(options.search)
+                    problems += [file.problem(text, "options", "search") for text in faults]
                 if options.epochs is not None and options.epochs < last_k:
                     text = f"options.epochs: {options.epochs} is less than train.last_k: {last_k}"
                     problems.append(file.problem(text, "options", "epochs"))
             problems += [
                 file.problem(text, *place_of_axis(file, axis))
-                for axis, text in _arm_faults(arm, panel)
+                for axis, text in arm_faults(dict(arm.params), panel, file.sweep.protocol)
             ]
         values = curve_values(file.sweep) or ()
-        faults = [threshold_problem(value) for value in values]
+        faults = [threshold_problem(value, of_curve=True) for value in values]
         problems += [file.problem(text, "axes", "threshold") for text in faults if text]
         problems += self._base_problems(file, arms.arms)
+        if arms.arms:
+            try:
+                named_contrasts(file, self.axes, arms.arms, relevant)
+            except InputError as error:
+                problems += error.problems
         return list(dict.fromkeys(problems))
 
     def _base_problems(self, file: SweepFile, arms: list[Arm]) -> list[Problem]:
@@ -117,29 +138,17 @@ class TwoStep:
         wrong = [name for name in base if name not in known and "." not in name]
         if wrong:
             return [file.problem(f"base: no axis '{wrong[0]}': {nearest(wrong[0], known)}", "base")]
-        if not any(_base_of(arm, arms, base, self._relevant) is not None for arm in arms):
-            own = any(self._relevant({**arm.params, **base}) == dict(arm.params) for arm in arms)
+        if not any(base_position(arm, arms, base, relevant) is not None for arm in arms):
+            own = any(relevant({**arm.params, **base}) == dict(arm.params) for arm in arms)
             text = "base: no arm differs from it" if own else "base: matches no arm of the sweep"
             return [file.problem(text, "base")]
         return []
-
-    def _relevant(self, params: dict[str, Any]) -> dict[str, Any]:
-        rule = RULES.get(str(params.get("rule")))
-        selects = {"consensus", *(axis for axis in params if axis.startswith("options."))}
-        drop = set()
-        if rule is not None and "true" not in rule.uses:
-            drop |= {*selects, "second"}
-        if params.get("second") == "retrained":
-            drop |= selects
-        if rule is not None and not rule.has_threshold:
-            drop.add("threshold")
-        return {axis: value for axis, value in params.items() if axis not in drop}
 
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """Selectors, selection, O and T of every arm on every replicate."""
         problems = self.problems(file)
         raise_if_any(problems)
-        arms, _ = arms_from(file, self.axes, self._relevant, {"threshold": True})
+        arms, _ = arms_from(file, self.axes, relevant, {"threshold": True})
         settings = Settings(file, self.axes)
         sweeps = settings.all_of(arms.arms)
         plan = Plan(arms=arms.arms, replicates=replicates_of(file.sweep))
@@ -148,6 +157,8 @@ class TwoStep:
                 f"{arms.cells} combinations of axis values are {len(arms.arms)} arms: rules that "
                 "use no second network or threshold do not vary with it"
             )
+        if note := power_note(file.sweep, workspace.data(file.sweep.data), plan.replicates):
+            plan.notes.append(note)
         values = curve_values(file.sweep)
         made: dict[str, Trainings] = {}
 
@@ -157,29 +168,32 @@ class TwoStep:
                 made[key] = Trainings(sweep, workspace, plan)
             return made[key]
 
-        panels: dict[int, list[Trainings]] = {}
+        panels: dict[int, tuple[list[Trainings], Options]] = {}
         for at, (arm, sweep) in enumerate(zip(arms.arms, sweeps, strict=True)):
             rule = rule_named(str(arm.params["rule"]))
-            # arms of the same settings share one Sweep: what follows from it is made once
-            selects = "true" in rule.uses and arm.params.get("second") != "retrained"
-            if selects and id(sweep) not in panels:
-                options = options_of(settings.file_of(arm), Options)
-                panels[id(sweep)] = [
-                    trainings(_as_selector(sweep, name, options)) for name in options.panel
-                ]
-            panel = panels[id(sweep)] if selects else []
-            own = trainings(sweep)
+            params = dict(arm.params)
+            panel: list[Trainings] = []
+            options = Options()
+            if needs_selection(params):
+                # arms of the same settings share one Sweep: what follows from it is made once
+                if id(sweep) not in panels:
+                    options = options_of(settings.file_of(arm), Options)
+                    source = sweep
+                    if options.selectors == "base":
+                        own = {"image": file.sweep.image, "train": file.sweep.train}
+                        source = sweep.model_copy(update=own)
+                    selectors = [as_selector(source, name, options) for name in options.panel]
+                    panels[id(sweep)] = [trainings(each) for each in selectors], options
+                panel, options = panels[id(sweep)]
+            networks = trainings(sweep)
+            times = len(values) if rule.has_threshold and values else 1
             for replicate in plan.replicates:
-                uses = _networks(rule.uses, arm, own, panel, replicate)
+                uses = networks_of(rule.uses, params, networks, panel, options, replicate)
                 plan.cells.append(PlannedCell(at, replicate, uses))
-                alone = set(uses.values())
-                if "select" in uses:
-                    alone |= set(plan.stages[uses["select"]].inputs.values())
-                trained = sum(plan.stages[digest].kind == "train" for digest in alone)
-                plan.asked += trained * (len(values) if rule.has_threshold and values else 1)
+                plan.asked += trained_alone(plan, uses) * times
         return plan
 
-    def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Outcome:
+    def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
         """Scores every arm: T* chosen on validation, test read once."""
         predictions = Predictions(workspace.store)
         settings = Settings(file, self.axes)
@@ -191,11 +205,21 @@ class TwoStep:
                 failed = f"no result of {plan.stages[missing[0]].label}"
                 scored.append(ScoredArm(arm, failed=failed))
                 continue
-            sweep = settings.of(arm)
-            opened = workspace.data(sweep.data)
+            own = settings.file_of(arm)
+            opened = workspace.data(own.sweep.data)
+            search = options_of(own, Options).search
             try:
                 found = [
-                    scored_cell(sweep, arm.params, cell, predictions, opened, values)
+                    scored_cell(
+                        own.sweep,
+                        dict(arm.params),
+                        cell,
+                        predictions,
+                        opened,
+                        values,
+                        search,
+                        workspace.store.root / "searches",
+                    )
                     for cell in cells
                 ]
             except InputError as error:
@@ -206,92 +230,52 @@ class TwoStep:
             scored.append(ScoredArm(arm, tuple(found), mean_curve(curves) if curves else None))
         base = base_of(file, self.axes)
         bases = [
-            None if base is None else _base_of(arm, plan.arms, base, self._relevant)
+            None if base is None else base_position(arm, plan.arms, base, relevant)
             for arm in plan.arms
         ]
         curve_axis = "threshold" if values else ""
-        outcome = outcome_of(file, plan, self.axes, scored, bases, curve_axis, {})
-        return replace(outcome, notes=(*outcome.notes, *_kept_notes(plan, workspace.store)))
+        opened, first = workspace.data(file.sweep.data), plan.replicates[0]
+        facts: dict[str, Any] = {
+            "data": data_rows(file.sweep, opened, first),
+            "training_patients": training_patients(file.sweep, opened, first),
+            "protocol": file.sweep.protocol,
+        }
+        if noise := noise_rows(plan, workspace.store, _judged(plan, settings, workspace)):
+            facts["label_noise"] = noise
+        contrasts = named_contrasts(file, self.axes, plan.arms, relevant)
+        outcome = outcome_of(file, plan, self.axes, scored, bases, contrasts, curve_axis, facts)
+        outcome = replace(outcome, notes=(*outcome.notes, *kept_notes(plan, workspace.store)))
+        return analysis_of(outcome, scored, _networks(plan, settings, workspace, predictions))
 
 
-def _kept_notes(plan: Plan, store: Store) -> list[str]:
-    """How much of the training set each True-N keeps, mean over the replicates."""
-    kept: dict[int, dict[str, float]] = {}
-    for digest, stage in plan.stages.items():
-        subset = stage.settings.get("subset")
-        done = store.done(digest)
-        select = store.done(stage.inputs["select"]) if "select" in stage.inputs else None
-        if subset and subset["kind"] == "true" and done and select:
-            share = done.facts["images"] / select.facts["images"]
-            kept.setdefault(int(subset["n"]), {})[stage.inputs["select"]] = share
-    means = {n: sum(shares.values()) / len(shares) for n, shares in sorted(kept.items())}
-    if not means:
-        return []
-    listed = ", ".join(f"True-{n} {100 * mean:.0f} %" for n, mean in means.items())
-    return [f"Kept of the training images: {listed}."]
-
-
-def _as_selector(sweep: Sweep, network: str, options: Options) -> Sweep:
-    changes: dict[str, Any] = {"network": network}
-    if network != sweep.train.network and sweep.train.weights_file is not None:
-        # a file holds the weights of one architecture
-        changes["weights"] = "none"
-    if options.epochs:
-        changes["epochs"] = options.epochs
-    train = Train.model_validate(sweep.train.model_dump() | changes)
-    return sweep.model_copy(update={"train": train})
+def _judged(plan: Plan, settings: Settings, workspace: Workspace) -> dict[str, Judged]:
+    """Every select stage of the plan, with what it judged."""
+    found = {}
+    for cell in plan.cells:
+        if "select" in cell.uses:
+            own = settings.file_of(plan.arms[cell.arm])
+            opened = workspace.data(own.sweep.data)
+            panel = len(options_of(own, Options).panel)
+            found[cell.uses["select"]] = Judged(opened, own.sweep.splits, cell.replicate, panel)
+    return found
 
 
 def _networks(
-    uses: tuple[str, ...],
-    arm: Arm,
-    own: Trainings,
-    panel: list[Trainings],
-    replicate: Replicate,
-) -> dict[str, str]:
-    """Role -> digest of one cell's networks; with `select` where the second network needs it."""
-    networks = {}
-    if "original" in uses:
-        networks["original"] = own.train(replicate)
-    if "true" in uses:
-        kind: Literal["true", "retrained", "matched"] = arm.params.get("second", "true")
-        if kind == "retrained":
-            networks["true"] = own.train(replicate, seed_shift=AGAIN)
-            return networks
-        select = own.select(replicate, [each.train(replicate) for each in panel])
-        subset = {"kind": kind, "n": int(arm.params["consensus"]), "panel": len(panel)}
-        networks["select"] = select
-        networks["true"] = own.train(replicate, subset=subset, select=select)
-    return networks
-
-
-def _arm_faults(arm: Arm, panel: tuple[str, ...] | None) -> list[tuple[str, str]]:
-    faults = []
-    params = arm.params
-    for name in panel or ():
-        if wrong := check_network(name):
-            faults.append(("options.panel", f"options.panel: {wrong}"))
-    rule = str(params.get("rule"))
-    if rule not in RULES:
-        faults.append(("rule", f"rule '{rule}' is not known: {nearest(rule, RULES)}"))
-    if "network" in params and (wrong := check_network(str(params["network"]))):
-        faults.append(("network", wrong))
-    if "consensus" in params:
-        n = params["consensus"]
-        if isinstance(n, bool) or not isinstance(n, int):
-            faults.append(("consensus", f"consensus: a whole number is wanted, not {n}"))
-        elif panel:
-            faults += [("consensus", str(each)) for each in consensus_problems([n], len(panel))]
-    if params.get("second", "true") not in ("true", "retrained", "matched"):
-        valid = nearest(str(params["second"]), ["true", "retrained", "matched"])
-        faults.append(("second", f"second: '{params['second']}' is not known: {valid}"))
-    if "threshold" in params and (text := threshold_problem(params["threshold"])):
-        faults.append(("threshold", text))
-    return faults
-
-
-def _base_of(arm: Arm, arms: list[Arm], base: Mapping[str, Any], relevant: Any) -> int | None:
-    """Position of the arm that this one is compared with: equal but for the base's values."""
-    wanted = relevant({**arm.params, **base})
-    position = next((at for at, other in enumerate(arms) if dict(other.params) == wanted), None)
-    return None if position is not None and arms[position] is arm else position
+    plan: Plan, settings: Settings, workspace: Workspace, predictions: Predictions
+) -> Iterator[tuple[str, Replicate, ScoredPart]]:
+    """Every network of an arm, once, on each part of its split; the name, replicate, part."""
+    seen: dict[str, str] = {}
+    for cell in plan.cells:
+        sweep = settings.of(plan.arms[cell.arm])
+        opened = workspace.data(sweep.data)
+        key = cell.replicate
+        for role, digest in cell.uses.items():
+            if role == "select" or digest in seen or not workspace.store.has(digest):
+                continue
+            seen[digest] = network_name(plan, digest, role, key)
+            split = opened.split(sweep.splits, key.repeat, key.fold)
+            for part, positions in split.items():
+                units = units_of(opened.dataset.frame, positions, sweep.data.unit)
+                images = opened.dataset.frame["image"].to_numpy()[positions]
+                p = units.mean(predictions.of(digest, part, images))
+                yield seen[digest], key, ScoredPart.of(part, units, p)

@@ -59,6 +59,11 @@ class Workspace:
         self._open: dict[str, OpenData] = {}
         self._views: dict[str, tuple[OpenData, Image]] = {}
         self._keys: dict[tuple[str, Image], str] = {}
+        # whether hub weights that are not here are fetched while planning
+        self.fetch = False
+        self.problems: list[Problem] = []
+        self.absent: dict[str, None] = {}
+        self._hub: dict[str, str] = {}
 
     def data(self, data: Data) -> OpenData:
         """The data set of a data block, read once."""
@@ -85,6 +90,33 @@ class Workspace:
                 return path
         searched = ", ".join(str(folder) for folder in (self.base, *self.roots))
         raise InputError(f"{what}: no file '{name}' below {searched}; add a folder with --data")
+
+    def hub_weights(self, network: str) -> str:
+        """SHA-256 of a network's ImageNet weights, "" if they are not on this machine.
+
+        Those that cannot be had are collected in `problems`, those not fetched yet in `absent`.
+        """
+        if network not in self._hub:
+            from abl.nets.hub import hub_fingerprint
+
+            try:
+                self._hub[network] = hub_fingerprint(network, fetch=self.fetch) or ""
+            except InputError as error:
+                self._hub[network] = ""
+                self.problems += error.problems
+            else:
+                if not self._hub[network]:
+                    self.absent[network] = None
+        return self._hub[network]
+
+    def fetch_weights(self) -> bool:
+        """From now on fetches hub weights; True if a plan was made that lacks some."""
+        self.fetch = True
+        again = bool(self.absent)
+        for network in self.absent:
+            del self._hub[network]
+        self.absent.clear()
+        return again
 
     def view(self, opened: OpenData, image: Image) -> str:
         """Key of the view that stages of this image block read; it is made by `prepare`."""

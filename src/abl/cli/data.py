@@ -1,0 +1,42 @@
+"""`abl data`: check a data set, or make one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from abl.cli.app import data_app, tells
+
+
+@data_app.command()
+@tells
+def check(
+    manifest: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder a class.")],
+    classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+) -> None:
+    """Read a manifest and every image of it; say everything that is wrong."""
+    from abl.data.checking import check_report
+
+    print(check_report(manifest, tuple(classes.split(","))), end="")
+
+
+@data_app.command()
+@tells
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder to write; must not exist or be empty.")],
+    patients: Annotated[int, typer.Option(min=4)] = 200,
+    size: Annotated[int, typer.Option(min=32, max=1024)] = 128,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    flip: Annotated[float, typer.Option(min=0, max=0.99)] = 0.0,
+) -> None:
+    """Write the generated ultrasound set, and print the ceiling that no network can pass."""
+    from abl.data.phantom import bayes_ceiling, write_phantom
+    from abl.spec.data import Phantom
+
+    settings = Phantom(patients=patients, size=size, seed=seed, flip=flip)
+    write_phantom(settings, out)
+    print(f"written to {out}")
+    for name, value in bayes_ceiling(settings).items():
+        print(f"{name:32} {value:.3f}" if isinstance(value, float) else f"{name:32} {value}")

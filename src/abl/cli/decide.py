@@ -1,0 +1,117 @@
+"""`abl decide`: rules and thresholds on predictions that any program made."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from abl.cli.app import app, tells, terminal_width
+
+
+class DecidedFormat(StrEnum):
+    """How decisions are written."""
+
+    text = "text"
+    md = "md"
+    csv = "csv"
+    json = "json"
+
+
+class Sampler(StrEnum):
+    """Optuna's samplers."""
+
+    tpe = "tpe"
+    nsga2 = "nsga2"
+    random = "random"
+    cmaes = "cmaes"
+    gp = "gp"
+
+
+@app.command(name="decide")
+@tells
+def decide_command(
+    original: Annotated[
+        Path, typer.Option(help="Predictions of the original network (CSV or Parquet).")
+    ],
+    true: Annotated[Path | None, typer.Option(help="Those of the True network.")] = None,
+    false: Annotated[Path | None, typer.Option(help="Those of the False network.")] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="One rule, as `abl list rules` names it.")
+    ] = None,
+    threshold: Annotated[
+        str | None, typer.Option(help="T*: 0.9, always, 38%, exact or histogram.")
+    ] = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Every rule at its best T*.")] = False,
+    search: Annotated[bool, typer.Option("--search", help="Search with Optuna.")] = False,
+    false_threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of the False network; default 0.1.")
+    ] = None,
+    metrics: Annotated[str, typer.Option(help="Columns, separated by commas.")] = (
+        "acc,spe,sen,f1,auc"
+    ),
+    by: Annotated[str, typer.Option(help="Metric to choose by.")] = "f1",
+    thresholds: Annotated[
+        str | None, typer.Option(help="Grid for --sweep: FROM:TO:COUNT, numbers, always.")
+    ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(
+            help="What --search moves: threshold or class_thresholds, weight, cutoff, "
+            "false_threshold."
+        ),
+    ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(help="Of --search; twice for a front: a metric or cost, then share."),
+    ] = None,
+    costs: Annotated[
+        str | None, typer.Option(help="For cost: 0,1/5,0 (a row a true class).")
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Of --search.")] = 200,
+    sampler: Annotated[Sampler, typer.Option(help="Of Optuna.")] = Sampler.tpe,
+    seed: Annotated[int, typer.Option(min=0, help="Of --search.")] = 0,
+    study: Annotated[
+        Path | None, typer.Option(help="Journal of the search, to go on from.")
+    ] = None,
+    classes: Annotated[str, typer.Option(help="Names of labels 0, 1, ...")] = "benign,malignant",
+    out: Annotated[
+        Path | None, typer.Option(help="File for the final predictions (.csv or .parquet).")
+    ] = None,
+    curve: Annotated[
+        Path | None, typer.Option(help="File for the curves over T* of --sweep.")
+    ] = None,
+    format: Annotated[DecidedFormat, typer.Option(help="How to print.")] = DecidedFormat.text,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Decide from files of predictions that any program made; nothing is trained."""
+    from abl.deciding.command import decided, read_costs
+
+    result = decided(
+        original,
+        true,
+        false,
+        rule=rule,
+        threshold=threshold,
+        sweep=sweep,
+        search=search,
+        false_threshold=false_threshold,
+        metrics=metrics.split(","),
+        by=by,
+        thresholds=thresholds,
+        space=over.split(",") if over else (),
+        objectives=objective or (),
+        trials=trials,
+        sampler=sampler.value,
+        seed=seed,
+        costs=read_costs(costs),
+        study=study,
+        classes=classes.split(","),
+        out=out,
+        curve=curve,
+        format="json" if as_json else format.value,
+        width=terminal_width(),
+    )
+    print(result.text, end="")

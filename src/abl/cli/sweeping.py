@@ -1,0 +1,112 @@
+"""`abl sweep` and `abl plan`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from abl.cli.app import ROOT, DataOpt, RootOpt, SweepArg, app, print_whole, tells, terminal_width
+
+
+class ExecutorName(StrEnum):
+    """Who runs the stages."""
+
+    tune = "tune"
+    local = "local"
+
+
+@app.command()
+@tells
+def sweep(
+    file: SweepArg,
+    data: DataOpt = None,
+    mlruns: RootOpt = ROOT,
+    executor: Annotated[ExecutorName, typer.Option(help="Ray Tune, or this process.")] = (
+        ExecutorName.tune
+    ),
+    workers: Annotated[int | None, typer.Option(min=1, help="CPUs to use; default all.")] = None,
+    address: Annotated[str | None, typer.Option(help="HOST:PORT of a Ray cluster.")] = None,
+    record: Annotated[
+        str, typer.Option(help="MLflow tracking URI; on for the one in mlruns; off for none.")
+    ] = "on",
+    smoke: Annotated[bool, typer.Option("--smoke", help="Shrink it: does it run?")] = False,
+) -> None:
+    """Run a sweep: train what is missing, score every arm, print and record the table."""
+    from abl import api
+    from abl.watching import watched
+
+    loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke)
+    recorded: bool | str = {"on": True, "off": False}.get(record, record)
+    with watched(loaded, executor=str(executor), workers=workers) as listener:
+        result = api.run(
+            loaded,
+            executor=executor.value,
+            workers=workers,
+            address=address,
+            record=recorded,
+            listener=listener,
+        )
+    if not result.report.interrupted:
+        print_whole(api.table(result, width=terminal_width(), colour=sys.stdout.isatty()))
+    for message in result.messages:
+        print(message)
+    _print_place(result, mlruns)
+    _exit_for(result, loaded)
+
+
+def _print_place(result: Any, mlruns: Path) -> None:
+    print(f"\ntables and figures: {_short(result.folder)}")
+    if result.address:
+        where = "" if mlruns == ROOT else f" --mlruns {mlruns}"
+        print(f"in MLflow: abl ui {result.outcome.name}{where}")
+
+
+def _exit_for(result: Any, loaded: Any) -> None:
+    report = result.report
+    if report.interrupted:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(130)
+    using = loaded.plan.arms_using()
+    for digest, reason in report.failed.items():
+        stage = loaded.plan.stages[digest]
+        arms = [loaded.plan.arms[at].title for at in sorted(using[digest])]
+        shown = "; ".join(arms[:3]) + (f" and {len(arms) - 3} more" if len(arms) > 3 else "")
+        print(f"abl: failed: {stage.label} (arms: {shown}): {reason}", file=sys.stderr)
+        if digest in report.traces:
+            print(report.traces[digest], file=sys.stderr)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+@tells
+def plan(
+    file: SweepArg,
+    data: DataOpt = None,
+    mlruns: RootOpt = ROOT,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Shrink it first.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show what `abl sweep` would do; execute nothing."""
+    from abl import api
+    from abl.report.plan_text import plan_text
+    from abl.watching import numbers_of
+
+    loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke)
+    numbers = numbers_of(loaded)
+    if as_json:
+        print(json.dumps(numbers, indent=1))
+        return
+    print(plan_text(loaded.name, numbers, [arm.title for arm in loaded.plan.arms]), end="")
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

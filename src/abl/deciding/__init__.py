@@ -1,0 +1,1 @@
+"""What `abl decide` does: from files of predictions to final ones and their scores."""

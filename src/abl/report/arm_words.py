@@ -1,0 +1,107 @@
+"""An arm found by a few words of its title, its row in the table, or the start of its key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from abl.errors import InputError, Problem, nearest
+from abl.plan.outcome import ArmOutcome, Outcome
+from abl.report.labels import arm_label, one_line
+
+_MOST_LISTED = 6
+_KEY = re.compile(r"[0-9a-f]{6,64}")
+
+
+def arm_named(outcome: Outcome, words: str) -> ArmOutcome:
+    """The only arm that has all of these words and settings.
+
+    Raises:
+        InputError: None has, or several have; says what to type instead.
+    """
+    words = words.strip()
+    if re.fullmatch(r"#\d+", words):
+        row = int(words[1:])
+        if not 1 <= row <= len(outcome.arms):
+            raise InputError(f"{outcome.name}:{words}: its rows are #1 to #{len(outcome.arms)}")
+        return outcome.arms[row - 1]
+    by_key = [arm for arm in outcome.arms if _KEY.fullmatch(words) and arm.key.startswith(words)]
+    if len(by_key) == 1:
+        return by_key[0]
+    wanted = _tokens(words)
+    if not wanted:
+        return _only(outcome, words, list(enumerate(outcome.arms, 1)))
+    own = [_arm_tokens(outcome, arm) for arm in outcome.arms]
+    known = set().union(*own) if own else set()
+    asked = _with_axes(wanted, known)
+    unknown = [token for token in asked if token not in known]
+    if unknown:
+        words_known = {token for token in known if "=" not in token}
+        raise InputError(
+            [
+                Problem(f"{outcome.name}: no arm has '{token}': {nearest(token, words_known)}")
+                for token in unknown
+            ]
+        )
+    fitting = [
+        (row, arm)
+        for row, (arm, tokens) in enumerate(zip(outcome.arms, own, strict=True), 1)
+        if set(asked) <= tokens
+    ]
+    exact = [
+        (row, arm)
+        for row, arm in fitting
+        if sorted(_tokens(arm_label(arm.params, outcome.axes))) == sorted(wanted)
+    ]
+    return _only(outcome, words, exact or fitting)
+
+
+def arm_title(outcome: Outcome, arm: ArmOutcome) -> str:
+    """An arm in a few words, as `abl plan` writes it."""
+    return arm_label(arm.params, outcome.axes, separator=" · ") or one_line(outcome.name)
+
+
+def _only(outcome: Outcome, words: str, found: list[tuple[int, ArmOutcome]]) -> ArmOutcome:
+    if len(found) == 1:
+        return found[0][1]
+    asked = f"{outcome.name}:{one_line(words)}"
+    if not found:
+        listed = _listed(outcome, list(enumerate(outcome.arms, 1)))
+        raise InputError(f"{asked}: no arm has all of these; there are {listed}")
+    row = found[0][0]
+    raise InputError(
+        f"{asked} fits {len(found)} arms: {_listed(outcome, found)}; "
+        f"add a word, or write {outcome.name}:#{row}"
+    )
+
+
+def _listed(outcome: Outcome, found: list[tuple[int, ArmOutcome]]) -> str:
+    shown = [f"#{row} {arm_title(outcome, arm)}" for row, arm in found[:_MOST_LISTED]]
+    more = f", and {len(found) - _MOST_LISTED} more" if len(found) > _MOST_LISTED else ""
+    return ", ".join(shown) + more
+
+
+def _tokens(text: str) -> list[str]:
+    return [token for token in re.split(r"[\s,·]+", text.casefold()) if token]
+
+
+def _arm_tokens(outcome: Outcome, arm: ArmOutcome) -> set[str]:
+    """Words of an arm: of its values, of the axes of its numbers, and `axis=value`."""
+    tokens: set[str] = set()
+    for axis in outcome.axes:
+        value = arm.params.get(axis, "")
+        if value != "":
+            tokens |= {*_tokens(arm_label({axis: value}, [axis])), *_tokens(str(value))}
+            tokens |= {f"{axis.casefold()}={token}" for token in _tokens(str(value))}
+    return tokens
+
+
+def _with_axes(wanted: Sequence[str], known: set[str]) -> list[str]:
+    """`consensus 3` as one setting where the words are an axis and a value of it."""
+    asked: list[str] = []
+    for token in wanted:
+        if asked and f"{asked[-1]}={token}" in known:
+            asked[-1] = f"{asked[-1]}={token}"
+        else:
+            asked.append(token)
+    return asked

@@ -1,0 +1,249 @@
+"""Two arms on the same test units: what differs, image by image, and how surely."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from abl.decide.check import Floats, Ints
+from abl.decide.comparison import Contrast, comparisons
+from abl.decide.delong import delong_test, mcnemar_test
+from abl.decide.intervals import RESAMPLES, difference_interval
+from abl.decide.permutation import PERMUTATIONS
+from abl.decide.probabilities import largest_class
+from abl.decide.replicates import (
+    Replicate,
+    mean_over_splits,
+    one_image_per_patient,
+    replicate_scores,
+)
+from abl.report.labels import is_metric
+from abl.report.prediction_frames import (
+    probabilities_of,
+    probability_columns,
+    replicates_of,
+)
+
+
+@dataclass(frozen=True)
+class MetricDifference:
+    """A metric of both arms; first - second with its interval; nan where undefined."""
+
+    metric: str
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ReplicateTest:
+    """Units right and wrong in one replicate, and the tests that hold within one.
+
+    Attributes:
+        both, only_first, only_second, neither: Units that are right.
+        mcnemar_p: Exact.
+        auc_difference, delong_p: nan for more than two classes.
+    """
+
+    repeat: int
+    fold: int
+    seed: int
+    both: int
+    only_first: int
+    only_second: int
+    neither: int
+    mcnemar_p: float
+    auc_difference: float
+    delong_p: float
+
+
+@dataclass(frozen=True)
+class ChangedUnit:
+    """A unit that one arm gets right and the other wrong, in at least one replicate.
+
+    Attributes:
+        tested: Replicates in which it is in the test set.
+        only_first, only_second: Replicates in which only that arm is right.
+        first, second: Mean over replicates of the probability of class 1; for more than two
+            classes that of its label.
+    """
+
+    unit: str
+    patient: str
+    label: int
+    tested: int
+    only_first: int
+    only_second: int
+    first: float
+    second: float
+
+
+@dataclass(frozen=True)
+class PairComparison:
+    """Two arms on the same test units.
+
+    Attributes:
+        first, second: Sweep and arm.
+        unit: image, nodule or patient.
+        classes: Names of the classes; may be empty.
+        class_count: How many classes there are.
+        units, patients, replicates: How many.
+        primary: The metric that was tested.
+        p, verdict: Of the difference in the primary metric, patients exchanged; verdict is better,
+            worse, equivalent or undecided, and speaks of the first arm.
+        clustered: Whether a patient has several units, so that tests within a replicate ignore it.
+        changed: Units that changed, those only the first arm gets right before the others.
+        notes: Sentences.
+    """
+
+    first: str
+    second: str
+    unit: str
+    classes: tuple[str, ...]
+    class_count: int
+    units: int
+    patients: int
+    replicates: int
+    primary: str
+    p: float
+    verdict: str
+    clustered: bool
+    metrics: tuple[MetricDifference, ...]
+    tests: tuple[ReplicateTest, ...]
+    changed: tuple[ChangedUnit, ...]
+    notes: tuple[str, ...] = ()
+
+
+def compared(
+    rows: pd.DataFrame,
+    other: pd.DataFrame,
+    *,
+    titles: tuple[str, str],
+    primary: str,
+    metrics: Sequence[str],
+    margin: float | None = None,
+    unit: str = "image",
+    classes: Sequence[str] = (),
+    resamples: int = RESAMPLES,
+    permutations: int = PERMUTATIONS,
+) -> PairComparison:
+    """The comparison of two arms' test rows, alike in everything but their probabilities.
+
+    Args:
+        rows, other: repeat, fold, seed, unit, label, patient, p_0, ...: ordered by these.
+    """
+    first, second = replicates_of(rows), replicates_of(other)
+    tested = comparisons(
+        [Contrast(titles[1], first, second)],
+        primary,
+        margin=margin,
+        resamples=resamples,
+        permutations=permutations,
+    )[0]
+    shown = dict.fromkeys([primary, *(name for name in metrics if is_metric(name))])
+    return PairComparison(
+        first=titles[0],
+        second=titles[1],
+        unit=unit,
+        classes=tuple(classes),
+        class_count=len(probability_columns(rows)),
+        units=int(rows["unit"].nunique()),
+        patients=int(rows["patient"].nunique()),
+        replicates=len(first),
+        primary=primary,
+        p=tested.p,
+        verdict=tested.verdict,
+        clustered=not all(one_image_per_patient(each.patients) for each in first),
+        metrics=tuple(_difference(first, second, name, resamples) for name in shown),
+        tests=tuple(_test(a, b) for a, b in zip(first, second, strict=True)),
+        changed=_changed(rows, other),
+    )
+
+
+def _difference(
+    first: list[Replicate], second: list[Replicate], metric: str, resamples: int
+) -> MetricDifference:
+    interval = difference_interval(first, second, metric, resamples=resamples)
+    means = [_mean(arm, metric) for arm in (first, second)]
+    return MetricDifference(
+        metric, means[0], means[1], interval.estimate, interval.low, interval.high
+    )
+
+
+def _mean(arm: list[Replicate], metric: str) -> float:
+    values = replicate_scores(arm, [metric])[metric].to_numpy(dtype=np.float64)[None, :]
+    return float(mean_over_splits(values, arm, np.ones((1, len(arm))))[0])
+
+
+def _test(a: Replicate, b: Replicate) -> ReplicateTest:
+    final, other_final = largest_class(a.p), largest_class(b.p)
+    right, other_right = final == a.labels, other_final == b.labels
+    mcnemar = mcnemar_test(a.labels, final, other_final)
+    auc_difference, delong_p = math.nan, math.nan
+    if a.p.shape[1] == 2:
+        delong = delong_test(a.labels, a.p[:, 1], b.p[:, 1])
+        auc_difference, delong_p = delong.difference, delong.p
+    return ReplicateTest(
+        repeat=a.repeat,
+        fold=a.fold,
+        seed=a.seed,
+        both=int(np.sum(right & other_right)),
+        only_first=int(np.sum(right & ~other_right)),
+        only_second=int(np.sum(~right & other_right)),
+        neither=int(np.sum(~right & ~other_right)),
+        mcnemar_p=mcnemar.p,
+        auc_difference=auc_difference,
+        delong_p=delong_p,
+    )
+
+
+def _changed(rows: pd.DataFrame, other: pd.DataFrame) -> tuple[ChangedUnit, ...]:
+    """Units that only one arm gets right somewhere; those of the first arm first."""
+    p, other_p = probabilities_of(rows), probabilities_of(other)
+    labels = rows["label"].to_numpy(dtype=np.int64)
+    right, other_right = largest_class(p) == labels, largest_class(other_p) == labels
+    by_unit = pd.DataFrame(
+        {
+            "unit": rows["unit"].astype(str).to_numpy(),
+            "patient": rows["patient"].astype(str).to_numpy(),
+            "label": labels,
+            "only_first": right & ~other_right,
+            "only_second": ~right & other_right,
+            "first": _shown_probability(p, labels),
+            "second": _shown_probability(other_p, labels),
+        }
+    ).groupby("unit", sort=True)
+    found = by_unit.agg(
+        patient=("patient", "first"),
+        label=("label", "first"),
+        tested=("label", "size"),
+        only_first=("only_first", "sum"),
+        only_second=("only_second", "sum"),
+        first=("first", "mean"),
+        second=("second", "mean"),
+    )
+    found = found[(found["only_first"] > 0) | (found["only_second"] > 0)].reset_index()
+    units = [
+        ChangedUnit(
+            unit=str(row["unit"]),
+            patient=str(row["patient"]),
+            label=int(row["label"]),
+            tested=int(row["tested"]),
+            only_first=int(row["only_first"]),
+            only_second=int(row["only_second"]),
+            first=float(row["first"]),
+            second=float(row["second"]),
+        )
+        for row in found.to_dict("records")
+    ]
+    return tuple(sorted(units, key=lambda each: (each.only_second - each.only_first, each.unit)))
+
+
+def _shown_probability(p: Floats, labels: Ints) -> Floats:
+    return p[:, 1] if p.shape[1] == 2 else p[np.arange(len(p)), labels]

@@ -1,0 +1,158 @@
+"""Which arms a figure with a panel or a line for each shows, and their predictions."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from abl.decide.check import Floats
+from abl.decide.intervals import patient_interval
+from abl.decide.metrics import METRICS
+from abl.decide.replicates import Replicate, replicate_scores
+from abl.plan.outcome import ArmOutcome, Outcome
+from abl.report.labels import arm_label, metric_label
+from abl.report.prediction_frames import KEYS, replicates_of
+
+MOST_SHOWN = 8
+DRAWS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class ShownArm:
+    """An arm with its predictions on one part of the splits.
+
+    Attributes:
+        outcome: Its row of the table.
+        label: It in a few words.
+        scores: One Replicate for each (repeat, fold, seed).
+        base, best: Others are compared with it; it is the best on the primary metric.
+    """
+
+    outcome: ArmOutcome
+    label: str
+    scores: Sequence[Replicate]
+    base: bool
+    best: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """The arms of a figure, in the order of the table; `cut` says which are left out, or ""."""
+
+    arms: tuple[ShownArm, ...]
+    cut: str
+
+    @property
+    def base(self) -> ShownArm | None:
+        """The arm that others are compared with."""
+        return next((arm for arm in self.arms if arm.base), None)
+
+
+def shown_arms(outcome: Outcome, predictions: pd.DataFrame, role: str = "test") -> Shown:
+    """Base, best, and the next best on the primary metric up to MOST_SHOWN arms."""
+    frames = frames_by(predictions, "arm", role)
+    known = [arm for arm in outcome.arms if not arm.failed and arm.key in frames]
+    chosen, cut = few_of(outcome, known)
+    base, best = base_of(outcome), best_of(outcome, known)
+    return Shown(
+        tuple(
+            ShownArm(
+                arm,
+                arm_label(arm.params, outcome.axes) or arm.key[:8],
+                replicates_in(frames[arm.key]),
+                base is not None and arm.key == base.key,
+                best is not None and arm.key == best.key,
+            )
+            for arm in chosen
+        ),
+        cut,
+    )
+
+
+def few_of(outcome: Outcome, arms: Sequence[ArmOutcome]) -> tuple[list[ArmOutcome], str]:
+    """At most MOST_SHOWN of the arms in their order, and the sentence that says which."""
+    if len(arms) <= MOST_SHOWN:
+        return list(arms), ""
+    first = [arm for arm in (base_of(outcome), best_of(outcome, arms)) if arm is not None]
+    ranked = [*first, *sorted(arms, key=lambda arm: -_goodness(outcome, arm))]
+    among = {arm.key for arm in arms}
+    keys = dict.fromkeys(arm.key for arm in ranked if arm.key in among)
+    kept = set(list(keys)[:MOST_SHOWN])
+    has_base = bool(first) and first[0].key in kept and first[0] is base_of(outcome)
+    words = "base and the best" if has_base else "the best"
+    return [arm for arm in arms if arm.key in kept], (
+        f"{words} on {metric_label(outcome.primary)}, {len(kept)} of {len(arms)} arms"
+    )
+
+
+def base_of(outcome: Outcome) -> ArmOutcome | None:
+    """The arm that most others are compared with; None if nothing is compared."""
+    named = Counter(arm.comparison.base for arm in outcome.arms if arm.comparison is not None)
+    alone = [arm for arm in outcome.arms if arm.comparison is None and not arm.failed]
+    if not named:
+        return None
+    name = named.most_common(1)[0][0]
+    return next((arm for arm in alone if name in _names(arm, outcome.axes)), None) or next(
+        iter(alone), None
+    )
+
+
+def best_of(outcome: Outcome, arms: Sequence[ArmOutcome]) -> ArmOutcome | None:
+    """The arm that the table marks as the best, or has the best value."""
+    marked = next((arm for arm in arms if arm.best), None)
+    return marked or max(arms, key=lambda arm: _goodness(outcome, arm), default=None)
+
+
+def frames_by(frame: pd.DataFrame, column: str, role: str) -> dict[str, pd.DataFrame]:
+    """Rows of one role, by arm or network in the order of their first row."""
+    if frame.empty or not {column, "role"} <= set(frame.columns):
+        return {}
+    rows = frame[frame["role"] == role]
+    return {str(name): part for name, part in rows.groupby(column, sort=False, observed=True)}
+
+
+def replicates_in(frame: pd.DataFrame) -> list[Replicate]:
+    """The replicates of one arm or network, units sorted by name."""
+    return replicates_of(frame.sort_values([*KEYS, "unit"], kind="stable"))
+
+
+def shown_metric(arm: ShownArm, metric: str) -> tuple[float, float, float]:
+    """Mean and 95 % interval of a metric: the table's, or by resampling patients DRAWS times."""
+    cell = arm.outcome.cells.get(metric)
+    if cell is not None and not math.isnan(cell.low):
+        return cell.mean, cell.low, cell.high
+    interval = patient_interval(arm.scores, metric, resamples=DRAWS)
+    return interval.estimate, interval.low, interval.high
+
+
+def mean_metric(arm: ShownArm, metric: str) -> float:
+    """Mean of a metric over the replicates in which it is defined."""
+    values: Floats = replicate_scores(arm.scores, [metric])[metric].to_numpy(np.float64)
+    return float(np.nanmean(values)) if not np.isnan(values).all() else math.nan
+
+
+def unit_word(outcome: Outcome) -> str:
+    """What is scored, for axes and sentences: images, nodules, patients; cases if not known."""
+    return f"{outcome.facts.get('unit', 'case')}s"
+
+
+def _goodness(outcome: Outcome, arm: ArmOutcome) -> float:
+    cell = arm.cells.get(outcome.primary)
+    if cell is None or math.isnan(cell.mean):
+        return -math.inf
+    metric = METRICS.get(outcome.primary)
+    return -cell.mean if metric is not None and metric.higher_is_better is False else cell.mean
+
+
+def _names(arm: ArmOutcome, axes: Sequence[str]) -> set[str]:
+    """How a comparison may name its base: by key, or in words."""
+    given = [(axis, arm.params[axis]) for axis in axes if arm.params.get(axis, "") != ""]
+    titled = " · ".join(
+        value if isinstance(value, str) else f"{axis} {value}" for axis, value in given
+    )
+    return {arm.key, arm_label(arm.params, axes), titled}

@@ -1,0 +1,222 @@
+"""Curves over the tuned axis on validation, with the chosen point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from abl.decide.metrics import METRICS
+from abl.plan.outcome import ArmOutcome, Outcome
+from abl.report.figure_style import caption, look, new_figure, own_style, wrapped
+from abl.report.labels import arm_label, metric_label, value_label
+
+MOST_PANELS = 24
+# more bands than these in one panel hide one another
+MOST_BANDS = 3
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CurvePanels:
+    """Arms with a curve, by the axes that tell them apart.
+
+    Attributes:
+        hue: Axis told apart by colour (or by row of a heat map), "" if there is none.
+        values: Its values in the order of the table.
+        panels: Label of the other varying axes -> arms; at most MOST_PANELS.
+        cut: Says how many panels are left out, or "".
+    """
+
+    hue: str
+    values: list[str | int | float]
+    panels: Mapping[str, list[ArmOutcome]]
+    cut: str
+
+
+def curve_panels(outcome: Outcome) -> CurvePanels | None:
+    """How the outcome's curves are laid out; None if no arm has one."""
+    arms = [arm for arm in outcome.arms if _has_curve(arm, outcome.curve_axis, outcome.primary)]
+    if not arms:
+        return None
+    varying = [name for name in outcome.axes if len({axis_value(arm, name) for arm in arms}) > 1]
+    hue = _hue_axis(varying, arms)
+    others = [name for name in varying if name != hue]
+    panels: dict[str, list[ArmOutcome]] = {}
+    for arm in arms:
+        panels.setdefault(arm_label(arm.params, others), []).append(arm)
+    shown = dict(list(panels.items())[:MOST_PANELS])
+    cut = f"the first {MOST_PANELS} of {len(panels)} panels" if len(panels) > len(shown) else ""
+    # no hue: params has no axis named "", so that every arm's value is ""
+    values = list(dict.fromkeys(axis_value(arm, hue) for arm in arms))
+    return CurvePanels(hue, values, shown, cut)
+
+
+def curve_figure(outcome: Outcome) -> Figure | None:
+    """The primary metric over the curve axis on validation: mean, interval (or sd), chosen point.
+
+    One colour for each value of the consensus axis (or of the one with the most values), one panel
+    for each combination of the others. The band is `<metric>_low` to `<metric>_high` where the
+    curve has them. The chosen point is the mean over the replicates of the value chosen in each.
+    None if no arm has a curve.
+    """
+    found = curve_panels(outcome)
+    if found is None:
+        return None
+    axis, metric = outcome.curve_axis, outcome.primary
+    looks = {value: look(index, found.values) for index, value in enumerate(found.values)}
+    count = len(found.panels)
+    columns = 2 if count == 4 else min(3, count)
+    rows = math.ceil(count / columns)
+    with own_style():
+        figure = new_figure(1.4 + 3.3 * columns, 1.3 + 2.5 * rows)
+        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        bands = set()
+        for place, (label, members) in zip(grid, found.panels.items(), strict=False):
+            only = None if len(members) <= MOST_BANDS else _best_curve(members, metric)
+            for arm in members:
+                key = axis_value(arm, found.hue)
+                banded = only is None or arm is only
+                bands.add(_draw_curve(place, arm, axis, metric, looks[key], band=banded))
+            place.set_title(wrapped(label, 42), fontsize=9)
+        for index, place in enumerate(grid):
+            place.set_visible(index < count)
+            place.xaxis.set_tick_params(labelbottom=index + columns >= count)
+        band = " or ".join(sorted(bands - {""}))
+        most = max(len(members) for members in found.panels.values())
+        which = " of the best curve of each panel" if band and most > MOST_BANDS else ""
+        text = (
+            f"{metric_label(metric)} on the validation sets over {axis_label(axis)}: mean over "
+            f"replicates{f', with {band}{which}' if band else ''}. The open marker is the chosen "
+            "value, averaged over replicates. The test sets play no part."
+        )
+        caption(figure, f"{outcome.title or outcome.name}: chosen on validation", text, found.cut)
+        figure.supxlabel(axis_label(axis), fontsize=9)
+        figure.supylabel(
+            f"{metric_label(metric)} on validation, mean{f', {band}' if band else ''}", fontsize=9
+        )
+        handles = [
+            Line2D([], [], color=looks[value][0], marker=looks[value][1], label=value_label(value))
+            for value in found.values
+            if found.hue
+        ]
+        chosen = Line2D([], [], ls="", marker="o", mfc="w", mec="k", label="chosen (mean)")
+        figure.legend(
+            handles=[*handles, chosen],
+            title=found.hue or None,
+            loc="outside right center",
+            fontsize=8,
+        )
+    return figure
+
+
+def chosen_mean(arm: ArmOutcome, axis: str, values: Floats, x: Floats) -> float | None:
+    """Where the mean of the values chosen in the replicates lies, `values` being drawn at `x`."""
+    if axis not in arm.replicates.columns:
+        return None
+    chosen = axis_values(arm.replicates[axis].dropna(), axis)
+    if chosen.size == 0:
+        return None
+    finite = np.isfinite(values)
+    beyond = x[~finite][0] if (~finite).any() else x.max()
+    return float(np.where(np.isfinite(chosen), chosen, beyond).mean())
+
+
+def axis_values(values: pd.Series, axis: str) -> Floats:
+    """Values of the curve axis; a T* that no confidence reaches is infinite (`always`)."""
+    numbers = values.to_numpy(np.float64)
+    return np.where(numbers > 1, np.inf, numbers) if axis == "threshold" else numbers
+
+
+def finite_positions(values: Floats) -> tuple[Floats, float | None]:
+    """The axis as drawn: an infinite value (`always`) lies a little beyond the last finite one."""
+    finite = np.isfinite(values)
+    if finite.all() or not finite.any():
+        return np.where(finite, values, 1.0), None
+    span = float(np.ptp(values[finite])) or 1.0
+    beyond = float(values[finite].max()) + 0.08 * span
+    return np.where(finite, values, beyond), beyond
+
+
+def axis_label(axis: str) -> str:
+    """The curve axis as it is written on figures."""
+    return "T*" if axis == "threshold" else axis
+
+
+def axis_value(arm: ArmOutcome, axis: str) -> str | int | float:
+    """An arm's value of an axis, "" where it does not apply."""
+    return arm.params.get(axis, "")
+
+
+def _draw_curve(
+    place: Axes, arm: ArmOutcome, axis: str, metric: str, look: tuple[str, str], *, band: bool
+) -> str:
+    """Draws one arm; returns what its band means."""
+    curve = arm.curve
+    if curve is None:
+        return ""
+    colour, marker = look
+    values = axis_values(curve[axis], axis)
+    x, tick = finite_positions(values)
+    y = curve[metric].to_numpy(np.float64)
+    place.plot(x, y, color=colour, lw=1.4)
+    low, high, meaning = _band(curve, metric) if band else (y, y, "")
+    if meaning:
+        place.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+    if tick is not None:
+        place.axvline(tick, color="0.7", lw=0.6, ls=":")
+        place.annotate("always", (tick, 0.02), xycoords=("data", "axes fraction"), fontsize=7)
+    at = chosen_mean(arm, axis, values, x)
+    if at is not None:
+        value = float(np.interp(at, x, y))
+        place.plot(at, value, marker=marker, ms=7, mfc="w", mec=colour, mew=1.8, ls="", zorder=5)
+    return meaning
+
+
+def _best_curve(arms: Sequence[ArmOutcome], metric: str) -> ArmOutcome:
+    """The arm whose validation curve has the best point."""
+    known = METRICS.get(metric)
+    sign = -1.0 if known is not None and known.higher_is_better is False else 1.0
+
+    def peak(arm: ArmOutcome) -> float:
+        values = arm.curve[metric].dropna() if arm.curve is not None else pd.Series(dtype=float)
+        return float((sign * values).max()) if len(values) else -math.inf
+
+    return max(arms, key=peak)
+
+
+def _band(curve: pd.DataFrame, metric: str) -> tuple[Floats, Floats, str]:
+    """Ends of the band and what it is; "" if there is none."""
+    y = curve[metric].to_numpy(np.float64)
+    if {f"{metric}_low", f"{metric}_high"} <= set(curve.columns):
+        low = curve[f"{metric}_low"].to_numpy(np.float64)
+        high = curve[f"{metric}_high"].to_numpy(np.float64)
+        return low, high, "95 % interval"
+    if f"{metric}_sd" in curve and curve[f"{metric}_sd"].notna().any():
+        sd = curve[f"{metric}_sd"].to_numpy(np.float64)
+        return y - sd, y + sd, "± sd"
+    return y, y, ""
+
+
+def _has_curve(arm: ArmOutcome, axis: str, metric: str) -> bool:
+    return (
+        not arm.failed
+        and arm.curve is not None
+        and not arm.curve.empty
+        and {axis, metric} <= set(arm.curve.columns)
+    )
+
+
+def _hue_axis(varying: Sequence[str], arms: Sequence[ArmOutcome]) -> str:
+    if "consensus" in varying:
+        return "consensus"
+    sizes = {name: len({axis_value(arm, name) for arm in arms}) for name in varying}
+    few = [name for name in varying if sizes[name] <= 10]
+    return max(few, key=lambda name: sizes[name]) if few else ""

@@ -1,0 +1,166 @@
+"""Quality on validation against the share of cases sent on, with the front."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from abl.decide.check import Bools, Floats
+from abl.decide.metrics import METRICS
+from abl.plan.outcome import ArmOutcome, Outcome
+from abl.report.figure_arms import few_of
+from abl.report.figure_style import (
+    BLUE,
+    GREY,
+    caption,
+    grid_of_panels,
+    label_below,
+    look,
+    own_style,
+    wrapped,
+)
+from abl.report.labels import arm_label, metric_label
+from abl.report.prediction_frames import KEYS
+
+MOST_TRIALS = 2000
+SENT_ON = "share sent to the second network"
+
+
+def pareto_figure(outcome: Outcome, trials: pd.DataFrame | None = None) -> Figure | None:
+    """Quality on validation against the share of cases sent on, with the front.
+
+    Args:
+        trials: Points of a search: value_0 (quality), value_1 (share), front (bool), and arm,
+            where there are several searches. Without it the points of the T* curves are shown.
+    """
+    if trials is not None and not trials.empty:
+        return _front_of_trials(outcome, trials)
+    return _front_of_curves(outcome)
+
+
+def _front_of_trials(outcome: Outcome, trials: pd.DataFrame) -> Figure | None:
+    if "value_1" not in trials and "share" in trials:
+        trials = trials.assign(value_1=trials["share"])  # one objective: its price is shown anyway
+    if not {"value_0", "value_1"} <= set(trials.columns):
+        return None
+    known = trials.dropna(subset=["value_0", "value_1"])
+    if known.empty:
+        return None
+    is_share = "share" not in known or np.allclose(known["share"], known["value_1"])
+    parts: dict[str, pd.DataFrame] = {"": known}
+    cut = ""
+    if "arm" in known:
+        by_arm = {str(key): part for key, part in known.groupby("arm", observed=True, sort=False)}
+        kept, cut = few_of(outcome, [arm for arm in outcome.arms if arm.key in by_arm])
+        parts = {arm_label(arm.params, outcome.axes): by_arm[arm.key] for arm in kept} or parts
+    with own_style():
+        figure, grid = grid_of_panels(len(parts), width_in=2.8)
+        for place, (label, part) in zip(grid, parts.items(), strict=True):
+            _draw_trials(place, part)
+            place.set_title(wrapped(label, 30), fontsize=8)
+        low, high = _worth_seeing(known)
+        grid[0].set_ylim(low, high)
+        label_below(grid, SENT_ON if is_share else "second objective of the search")
+        figure.supylabel("quality on validation: first objective", fontsize=9)
+        handles = [
+            Line2D([], [], ls="-", marker="o", color=BLUE, label="front, one a replicate"),
+            Line2D([], [], ls="", marker="o", ms=3, color=GREY, label="other points of the search"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)
+        text = (
+            "Every point of the search by its two values, on validation. On the front no other "
+            "point is better in one and at least as good in the other."
+        )
+        if (known["value_0"] < low).any():
+            text += " The worst points lie below the frame."
+        title = "Quality against share sent on" if is_share else "The two objectives"
+        caption(figure, f"{title}, search on validation", text, cut)
+    return figure
+
+
+def _worth_seeing(trials: pd.DataFrame) -> tuple[float, float]:
+    """Range of quality that shows every front and the better three quarters of the points."""
+    quality = trials["value_0"].to_numpy(np.float64)
+    front = quality[trials["front"].to_numpy(bool)]
+    low = min(float(np.quantile(quality, 0.25)), float(front.min(initial=math.inf)))
+    margin = 0.05 * (float(quality.max()) - low) or 0.01
+    return low - margin, float(quality.max()) + margin
+
+
+def _draw_trials(place: Axes, part: pd.DataFrame) -> None:
+    on_front = part["front"].astype(bool)
+    rest = part[~on_front].head(MOST_TRIALS)
+    place.plot(rest["value_1"], rest["value_0"], "o", ms=3, color=GREY, alpha=0.6)
+    best = part[on_front]
+    keys = [key for key in KEYS if key in best]
+    for front in [each for _, each in best.groupby(keys)] if keys else [best]:
+        line = front.sort_values(["value_1", "value_0"])
+        place.plot(line["value_1"], line["value_0"], "o-", ms=4, lw=1, color=BLUE, alpha=0.8)
+
+
+def _front_of_curves(outcome: Outcome) -> Figure | None:
+    arms = [
+        arm
+        for arm in outcome.arms
+        if arm.curve is not None and {"share", outcome.primary} <= set(arm.curve.columns)
+    ]
+    shown, cut = few_of(outcome, arms)
+    if not shown or outcome.primary == "share":
+        return None
+    metric = METRICS.get(outcome.primary)
+    sign = -1.0 if metric is not None and metric.higher_is_better is False else 1.0
+    points = [_points(arm, outcome.primary) for arm in shown]
+    share = np.concatenate([each[0] for each in points])
+    quality = np.concatenate([each[1] for each in points])
+    front = on_front(sign * quality, share)
+    with own_style():
+        figure, (place,) = grid_of_panels(1, width_in=5.0, height_in=3.6)
+        for index, (arm, (x, y)) in enumerate(zip(shown, points, strict=True)):
+            colour, marker = look(index, [""] * len(shown))
+            label = wrapped(arm_label(arm.params, outcome.axes), 30)
+            place.plot(x, y, color=colour, marker=marker, ms=3, lw=0.9, alpha=0.8, label=label)
+        order = np.lexsort((sign * quality[front], share[front]))
+        place.plot(
+            share[front][order],
+            quality[front][order],
+            color="k",
+            lw=1.2,
+            ls="--",
+            marker="o",
+            ms=8,
+            mfc="none",
+            label="front",
+        )
+        place.set_xlabel(SENT_ON)
+        place.set_ylabel(f"{metric_label(outcome.primary)} on validation")
+        figure.legend(loc="outside right center", fontsize=8)
+        text = (
+            "Each arm along T*, averaged over the validation sets: quality against the share of "
+            "cases sent to the second network. On the front (rings) no other point is better in "
+            "one and at least as good in the other."
+        )
+        caption(figure, "Quality against share sent on, validation", text, cut)
+    return figure
+
+
+def on_front(quality: Floats, share: Floats) -> Bools:
+    """(n,) whether no other point has more quality at no more share, or as much at less."""
+    order = np.lexsort((-quality, share))
+    front = np.zeros(len(quality), dtype=bool)
+    best = -math.inf
+    for at in order:
+        if quality[at] > best:
+            front[at], best = True, quality[at]
+    return front
+
+
+def _points(arm: ArmOutcome, metric: str) -> tuple[Floats, Floats]:
+    if arm.curve is None:
+        return np.empty(0), np.empty(0)
+    known = arm.curve.dropna(subset=["share", metric])
+    return known["share"].to_numpy(np.float64), known[metric].to_numpy(np.float64)

@@ -1,0 +1,223 @@
+"""Figures of the arms' predictions on the test sets: ROC, reliability, confusion, risk-coverage.
+
+Nothing is chosen from them: each shows the predictions that the one reading of the test set gave.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from abl.decide.check import Floats
+from abl.decide.confusion import confusion_matrix
+from abl.decide.probabilities import largest_class
+from abl.report.figure_arms import DRAWS, Shown, ShownArm, mean_metric, shown_metric
+from abl.report.figure_data import (
+    COVERAGE_GRID,
+    mean_roc,
+    reliability_bins,
+    risk_over_coverage,
+)
+from abl.report.figure_style import (
+    BLUE,
+    COLOURS,
+    MARKERS,
+    VERMILION,
+    caption,
+    grid_of_panels,
+    label_below,
+    own_style,
+    unit_square,
+    wrapped,
+)
+
+MOST_CLASSES_WITH_NUMBERS = 6
+
+
+def roc_figure(shown: Shown) -> Figure:
+    """One panel an arm: mean ROC with its band, the base in grey behind it."""
+    base = shown.base
+    arms = [arm for arm in shown.arms if arm is not base] or list(shown.arms)
+    behind = mean_roc(base.scores, 1) if base is not None and base not in arms else None
+    with own_style():
+        figure, grid = grid_of_panels(len(arms))
+        for place, arm in zip(grid, arms, strict=True):
+            curve = mean_roc(arm.scores, DRAWS)
+            colour = VERMILION if arm.best else BLUE
+            place.plot([0, 1], [0, 1], color="0.8", lw=0.8, ls=":")
+            if behind is not None:
+                place.plot(behind["fpr"], behind["tpr"], color="0.45", lw=1.1, ls="--")
+            place.fill_between(
+                curve["fpr"], curve["low"], curve["high"], color=colour, alpha=0.18, lw=0
+            )
+            place.plot(curve["fpr"], curve["tpr"], color=colour, lw=1.6)
+            place.set_title(_panel_title(arm), fontsize=8)
+            _write(place, _interval_text("AUC", *shown_metric(arm, "auc")))
+        unit_square(grid)
+        label_below(grid, "1 − specificity")
+        figure.supylabel("sensitivity", fontsize=9)
+        handles = [Line2D([], [], color=BLUE, lw=1.6, label="mean, 95 % band over patients")]
+        if any(arm.best for arm in arms):
+            handles.append(Line2D([], [], color=VERMILION, lw=1.6, label="best arm"))
+        if base is not None and behind is not None:
+            auc = _interval_text("AUC", *shown_metric(base, "auc"))
+            label = f"base: {wrapped(base.label, 40)}, {auc}"
+            handles.append(Line2D([], [], color="0.45", lw=1.1, ls="--", label=label))
+        figure.legend(handles=handles, loc="outside lower center", ncols=1, fontsize=8)
+        text = (
+            "Sensitivity over 1 − specificity on the test sets, averaged over replicates at equal "
+            f"specificity. Bands: 95 % of {DRAWS} samples of patients, at each point alone."
+        )
+        caption(figure, "ROC on the test sets", text, shown.cut)
+    return figure
+
+
+def reliability_figure(shown: Shown) -> Figure:
+    """One panel an arm: observed over predicted frequency in ten bins, and calibration error."""
+    classes = shown.arms[0].scores[0].p.shape[1]
+    with own_style():
+        figure, grid = grid_of_panels(len(shown.arms))
+        for place, arm in zip(grid, shown.arms, strict=True):
+            bins = reliability_bins(arm.scores, DRAWS)
+            colour = VERMILION if arm.best else BLUE
+            centres = (np.arange(len(bins)) + 0.5) / len(bins)
+            place.bar(centres, bins["share"], width=0.9 / len(bins), color="0.85", zorder=1)
+            place.plot([0, 1], [0, 1], color="0.6", lw=0.8, ls=":")
+            place.vlines(bins["predicted"], bins["low"], bins["high"], color=colour, lw=1.2)
+            known = bins.dropna(subset=["observed"])
+            place.plot(known["predicted"], known["observed"], "o-", ms=4, lw=1, color=colour)
+            place.set_title(_panel_title(arm), fontsize=8)
+            _write(place, f"ECE {_number(mean_metric(arm, 'ece'))}", high=True)
+        unit_square(grid)
+        what = "of class 1" if classes == 2 else "of the final class"
+        figure.supxlabel(f"predicted probability {what}", fontsize=9)
+        figure.supylabel("observed frequency", fontsize=9)
+        text = (
+            "Observed against predicted frequency in ten equal bins, cases of all replicates "
+            "together; bars: 95 % interval over patients; grey: share of the cases in each bin. "
+            "ECE: expected calibration error, mean over replicates."
+        )
+        caption(figure, "Reliability on the test sets", text, shown.cut)
+    return figure
+
+
+def confusion_figure(shown: Shown, classes: tuple[str, ...]) -> Figure:
+    """One panel an arm: share of each true class by final class, and mean counts."""
+    size = shown.arms[0].scores[0].p.shape[1]
+    names = list(classes) if len(classes) == size else [str(at) for at in range(size)]
+    with own_style():
+        figure, grid = grid_of_panels(len(shown.arms), height_in=2.3)
+        for place, arm in zip(grid, shown.arms, strict=True):
+            counts = mean_confusion(arm)
+            total = counts.sum(axis=1, keepdims=True)
+            shares = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
+            place.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+            place.grid(visible=False)
+            for row, column in np.ndindex(*counts.shape):
+                if size > MOST_CLASSES_WITH_NUMBERS:
+                    break
+                colour = "w" if shares[row, column] > 0.55 else "k"
+                count = f"{counts[row, column]:.1f}".removesuffix(".0")
+                place.text(
+                    column,
+                    row,
+                    f"{100 * shares[row, column]:.0f} %\n{count}",
+                    ha="center",
+                    va="center",
+                    color=colour,
+                    fontsize=8,
+                )
+            place.set_title(_panel_title(arm), fontsize=8)
+            place.set_xticks(range(size), [wrapped(name, 12) for name in names], fontsize=8)
+            place.set_yticks(
+                range(size),
+                [wrapped(name, 12) for name in names],
+                fontsize=8,
+                rotation=90,
+                va="center",
+            )
+            place.tick_params(length=0)
+        figure.supxlabel("final class", fontsize=9)
+        figure.supylabel("true class", fontsize=9)
+        text = (
+            "Confusion matrices on the test sets: share of each true class, and below it the "
+            "number of cases, averaged over replicates."
+        )
+        caption(figure, "Confusion matrices on the test sets", text, shown.cut)
+    return figure
+
+
+def risk_coverage_figure(shown: Shown) -> Figure:
+    """Error rate among the most confident share of cases, a line an arm, with its area."""
+    with own_style():
+        figure, (place,) = grid_of_panels(1, width_in=5.6, height_in=3.4)
+        for index, arm in enumerate(shown.arms):
+            found = [risk_over_coverage(each) for each in arm.scores if len(each.labels)]
+            if not found:
+                continue
+            risk = np.mean([curve for curve, _ in found], axis=0)
+            area = float(np.mean([area for _, area in found]))
+            colour = COLOURS[index % len(COLOURS)]
+            place.plot(
+                COVERAGE_GRID,
+                risk,
+                color=colour,
+                lw=2.0 if arm.best else 1.2,
+                ls="--" if arm.base else "-",
+                marker=MARKERS[index % len(MARKERS)],
+                markevery=(3 + 2 * index, 24),
+                ms=5,
+                mfc="w",
+                label=f"{_number(area)}  {wrapped(_panel_title(arm), 30)}",
+            )
+        place.set(xlim=(0, 1.01), ylim=(0, None))
+        place.set_xlabel("coverage: share of cases decided, the most confident first")
+        place.set_ylabel("risk: error rate among them")
+        figure.legend(loc="outside right center", title="AURC", fontsize=8)
+        text = (
+            "Error rate on the test sets if only the most confident share of cases is decided, "
+            "averaged over replicates. AURC is the mean over all coverages; less is better. At "
+            "low coverage a curve rests on few cases."
+        )
+        caption(figure, "Risk and coverage on the test sets", text, shown.cut)
+    return figure
+
+
+def mean_confusion(arm: ShownArm) -> Floats:
+    """(K, K) cases by true class (row) and final class (column), mean over replicates."""
+    matrices = [
+        confusion_matrix(each.labels, largest_class(each.p), each.p.shape[1]) for each in arm.scores
+    ]
+    mean: Floats = np.mean(matrices, axis=0)
+    return mean
+
+
+def _panel_title(arm: ShownArm) -> str:
+    role = " (base)" if arm.base else " (best)" if arm.best else ""
+    return wrapped(arm.label + role, 28)
+
+
+def _write(place: Axes, text: str, *, high: bool = False) -> None:
+    at, side = ((0.04, 0.97), "left") if high else ((0.97, 0.04), "right")
+    place.annotate(
+        text,
+        at,
+        xycoords="axes fraction",
+        ha=side,
+        va="top" if high else "bottom",
+        fontsize=8,
+    )
+
+
+def _interval_text(name: str, mean: float, low: float, high: float) -> str:
+    if math.isnan(low):
+        return f"{name} {_number(mean)}"
+    return f"{name} {_number(mean)} [{_number(low)}, {_number(high)}]"
+
+
+def _number(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.3f}"

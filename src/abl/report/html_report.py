@@ -1,0 +1,230 @@
+"""The report of a sweep: one HTML file that holds all it shows."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from abl.plan.outcome import Outcome
+from abl.report.checklist import checklist
+from abl.report.figure_style import figure_bytes
+from abl.report.figures import figures_of
+from abl.report.labels import NOTHING, arm_label, one_line
+from abl.report.protocol import protocol_rows
+from abl.report.render_html import fragment_of, page_from
+from abl.report.report_facts import ReportFacts, SplitSize, report_facts
+from abl.report.table_model import Note, Table
+from abl.report.tables import table_of
+from abl.report.weaknesses import published_weaknesses, readings_sentence, weaknesses
+
+SVG_LIMIT_BYTES = 300_000
+MOST_ROWS = 500
+MOST_DIGESTS = 2000
+TITLES = {
+    "arms": "Arms on the primary metric",
+    "curve": "Curves over the tuned value",
+    "heatmap": "Heat map of the tuned value",
+    "pareto": "Quality against cost",
+    "confidence": "Confidence of the networks",
+    "roc": "ROC",
+    "reliability": "Reliability",
+    "confusion": "Confusion matrices",
+    "risk_coverage": "Risk and coverage",
+    "flow": "Flow between the networks",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as a page shows it: `source` is a data URI."""
+
+    name: str
+    title: str
+    source: str
+    caption: str
+    width_px: int
+    height_px: int
+
+
+def report_page(
+    outcome: Outcome,
+    *,
+    predictions: pd.DataFrame,
+    networks: pd.DataFrame,
+    sweep_text: str,
+    environment: Mapping[str, Any],
+    data_summary: Sequence[Mapping[str, Any]] = (),
+    more_tables: Sequence[Table] = (),
+    trials: pd.DataFrame | None = None,
+    figures: Mapping[str, Figure] | None = None,
+) -> str:
+    """A complete HTML page without scripts and without anything from elsewhere.
+
+    Args:
+        predictions, networks, trials: As figures_of takes them; may be empty.
+        sweep_text: The sweep file.
+        environment: As abl.report.environment gives.
+        data_summary: One row a part of the data: role, centre, patients, images, counts, ....
+        more_tables: Shown after the ablation table.
+        figures: Those of figures_of, if they are drawn already.
+    """
+    if figures is None:
+        figures = figures_of(outcome, predictions, networks, trials)
+    facts = report_facts(outcome, predictions, networks, sweep_text, data_summary)
+    style = outcome.facts.get("table", {})
+    table = table_of(
+        outcome,
+        per_cent=bool(style.get("per_cent", True)),
+        decimals=int(style.get("decimals", 1)),
+        intervals=bool(style.get("intervals", False)),
+    )
+    items = checklist(facts, environment)
+    return page_from(
+        "report_page.html",
+        {
+            "title": one_line(outcome.title) or outcome.name,
+            "outcome": outcome,
+            "lead": _lead(facts),
+            "tables": [Markup(fragment_of(_bounded(each))) for each in (table, *more_tables)],
+            "pictures": [_picture(name, figure) for name, figure in figures.items()],
+            "published": published_weaknesses(facts),
+            "weak": weaknesses(facts),
+            "test_reads": readings_sentence(facts),
+            "protocol": protocol_rows(facts),
+            "sizes": [_size_row(size) for size in facts.sizes.values()],
+            "size_columns": ("part", "patients", f"{facts.unit}s", *_class_names(facts)),
+            "summary_columns": _columns(data_summary),
+            "summary": [_cells(row, _columns(data_summary)) for row in data_summary],
+            "items": items,
+            "to_state": sum(bool(item.left) for item in items),
+            "machine": _machine(environment),
+            "packages": sorted((environment.get("packages") or {}).items()),
+            "git": environment.get("git"),
+            "seeds": _seeds(facts),
+            "arms": [
+                (arm_label(arm.params, outcome.axes) or arm.key[:8], arm.key, len(arm.stages))
+                for arm in outcome.arms[:MOST_ROWS]
+            ],
+            "stages": _stages(outcome),
+            "more_arms": max(len(outcome.arms) - MOST_ROWS, 0),
+            "sweep_text": sweep_text,
+        },
+    )
+
+
+def picture_source(figure: Figure) -> str:
+    """The figure as a data URI: SVG, or PNG where the SVG would be large.
+
+    An image of its own, as the parts of SVGs written into one page would share their names.
+    """
+    kind: Literal["png", "svg"] = "svg"
+    data = figure_bytes(figure, kind)
+    if len(data) > SVG_LIMIT_BYTES:
+        kind = "png"
+        data = figure_bytes(figure, kind)
+    mime = "image/svg+xml" if kind == "svg" else "image/png"
+    return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def _picture(name: str, figure: Figure) -> Picture:
+    width, height = figure.get_size_inches()
+    return Picture(
+        name,
+        TITLES.get(name, name.replace("_", " ")),
+        picture_source(figure),
+        str(figure.get_label()),
+        round(96 * width),
+        round(96 * height),
+    )
+
+
+def _lead(facts: ReportFacts) -> list[tuple[str, str]]:
+    outcome = facts.outcome
+    best = next((arm for arm in outcome.arms if arm.best), None)
+    rows = [
+        ("Sweep", outcome.name),
+        ("Study", outcome.study),
+        ("Arms", f"{len(facts.arms)} of {len(outcome.arms)} with results"),
+        ("Replicates", str(len(facts.replicates))),
+    ]
+    if best is not None:
+        rows.append(("Best arm", arm_label(best.params, outcome.axes)))
+    return [*rows, ("Key", outcome.key[:16])]
+
+
+def _bounded(table: Table) -> Table:
+    if len(table.rows) <= MOST_ROWS:
+        return table
+    note = Note("", f"The first {MOST_ROWS} of {len(table.rows)} rows; the CSV table has them all.")
+    return replace(table, rows=table.rows[:MOST_ROWS], notes=(note, *table.notes))
+
+
+def _size_row(size: SplitSize) -> tuple[str, ...]:
+    by_class = [
+        f"{f'{count:.1f}'.removesuffix('.0')} ({100 * share:.0f} %)"
+        for count, share in zip(size.by_class, size.shares, strict=True)
+    ]
+    return size.role, str(size.patients), str(size.units), *by_class
+
+
+def _class_names(facts: ReportFacts) -> list[str]:
+    count = max((len(size.by_class) for size in facts.sizes.values()), default=0)
+    return [*facts.classes[:count], *(f"class {at}" for at in range(len(facts.classes), count))]
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of all rows in order; a column that is empty throughout is left out."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [name for name in names if any(row.get(name, "") != "" for row in rows)]
+
+
+def _cells(row: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
+    return [_cell(name, row.get(name, "")) for name in columns]
+
+
+def _cell(name: str, value: Any) -> str:
+    if isinstance(value, float):
+        if math.isnan(value):
+            return NOTHING
+        return f"{100 * value:.1f} %" if name in ("prevalence", "share") else f"{value:g}"
+    return str(value)
+
+
+def _machine(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    gpus = environment.get("gpus") or []
+    memory = environment.get("memory_gib")
+    usable, count = environment.get("cpu_usable"), environment.get("cpu_count")
+    rows = [
+        ("Python", environment.get("python")),
+        ("System", environment.get("os")),
+        ("Processor", environment.get("cpu")),
+        ("Usable CPUs", f"{usable} of {count}" if count else None),
+        ("Memory", f"{memory} GiB" if memory else None),
+        ("GPUs", ", ".join(gpus) if gpus else "none seen"),
+    ]
+    return [(name, str(value)) for name, value in rows if value]
+
+
+def _seeds(facts: ReportFacts) -> list[tuple[str, str]]:
+    rows = []
+    if len(facts.replicates):
+        seeds = sorted(facts.replicates["seed"].astype(int).unique())
+        rows.append(("Replicates", ", ".join(str(seed) for seed in seeds)))
+    if facts.sweep is not None:
+        rows.append(("Splits", str(facts.sweep.splits.seed)))
+        if facts.sweep.data.phantom is not None:
+            rows.append(("Generated images", str(facts.sweep.data.phantom.seed)))
+    return rows
+
+
+def _stages(outcome: Outcome) -> list[str]:
+    """Digests of the stages behind the table, each once, at most MOST_DIGESTS."""
+    digests = dict.fromkeys(digest for arm in outcome.arms for digest in arm.stages)
+    return list(digests)[:MOST_DIGESTS]

@@ -1,0 +1,207 @@
+"""An arm that was trained elsewhere: its predictions as kept, and placed on a sweep's tests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import pyarrow.parquet as pq
+
+from abl.data.prediction_file import read_predictions
+from abl.errors import InputError, Problem, raise_if_any
+from abl.report.labels import one_line
+from abl.report.prediction_frames import KEYS, probability_columns
+
+_MOST_PROBLEMS = 10
+_LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, eq=False)
+class ImportedArm:
+    """Predictions on test images as a file gave them.
+
+    Attributes:
+        name: In the table.
+        against: Words of the arm it is compared with; "" for the sweep's only base.
+        file, sha256: Where they were read from.
+        frame: unit (str), label (int64), p_0, ... (float64), row (int64, of the file); those of
+            repeat, fold, seed (int64) that the file has.
+    """
+
+    name: str
+    against: str
+    file: str
+    sha256: str
+    frame: pd.DataFrame
+
+    @property
+    def keys(self) -> list[str]:
+        """Those of repeat, fold, seed that tell its rows apart."""
+        return [key for key in KEYS if key in self.frame]
+
+    def note(self, replicates: pd.DataFrame) -> str:
+        """What a reader of the table must know.
+
+        Args:
+            replicates: repeat, fold, seed of the sweep, one row each.
+        """
+        text = f"imported: {self.name} from file {self.file}, sha256 {self.sha256[:12]}"
+        seeds, splits = replicates["seed"].nunique(), len(replicates[KEYS[:2]].drop_duplicates())
+        if "seed" not in self.keys and seeds > 1:
+            text += f"; given once, used for all {seeds} seeds of a split"
+        if splits > 1 and not {"repeat", "fold"} <= set(self.keys):
+            text += f"; the file does not name all of the {splits} splits it was trained for"
+        return text + "."
+
+
+def read_imported(path: Path, name: str, against: str, classes: tuple[str, ...]) -> ImportedArm:
+    """The test rows of a file of predictions; see prediction_file for its columns.
+
+    Raises:
+        InputError: Every fault with file and row; a name that cannot be shown.
+    """
+    shown = one_line(name)
+    if not shown or shown != name.strip() or len(shown) > _LONGEST_NAME:
+        raise InputError(f"--as '{one_line(name)}': a name of 1 to {_LONGEST_NAME} characters")
+    table = read_predictions(path, classes=classes)
+    frame = table.frame.rename(columns={"image": "unit"}).assign(row=table.rows)
+    problems = []
+    for key in KEYS:
+        if key in frame:
+            numbers = pd.to_numeric(frame[key], errors="coerce")
+            for at in np.flatnonzero(numbers.isna() | (numbers % 1 != 0))[:_MOST_PROBLEMS]:
+                message = f"{key} '{frame[key].iloc[at]}' is not a whole number"
+                problems.append(Problem(message, file=table.file, line=int(table.rows[at])))
+            frame[key] = numbers.fillna(0).astype(np.int64)
+    raise_if_any(problems)
+    if "split" in frame:
+        frame = frame[(frame["split"] == "test").to_numpy()]
+    if frame.empty:
+        raise InputError(Problem("has no test rows (column split)", file=table.file))
+    columns = ["unit", "label", *probability_columns(frame), "row"]
+    kept = frame[[*(key for key in KEYS if key in frame), *columns]].reset_index(drop=True)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return ImportedArm(shown, against.strip(), table.file, digest, kept)
+
+
+def by_unit(imported: ImportedArm, unit_of_image: Mapping[str, str], unit: str) -> ImportedArm:
+    """Predictions of images as those of nodules or patients: the mean, and the highest label.
+
+    Rows that name no image of the data stay as they are: they may name units.
+
+    Raises:
+        InputError: Units of which some images are there and others are not.
+    """
+    frame = imported.frame
+    named = frame["unit"].map(unit_of_image)
+    if named.isna().all():
+        return imported
+    known = frame.assign(unit=named.fillna(frame["unit"]), images=1)
+    keys = [*imported.keys, "unit"]
+    means = dict.fromkeys(probability_columns(frame), "mean")
+    how = {"label": "max", **means, "row": "first", "images": "sum"}
+    grouped = known.groupby(keys, sort=False).agg(how).reset_index()
+    images = Counter(unit_of_image.values())
+    wanted = grouped["unit"].map(images)
+    short = grouped[(wanted.notna() & (grouped["images"] < wanted)).to_numpy()]
+    raise_if_any(
+        [
+            Problem(
+                f"{unit} '{row['unit']}' has {images[row['unit']]} images in the data, "
+                f"{row['images']} in the file",
+                file=imported.file,
+                line=int(row["row"]),
+            )
+            for row in short.head(_MOST_PROBLEMS).to_dict("records")
+        ]
+    )
+    return replace(imported, frame=grouped.drop(columns="images"))
+
+
+def placed(imported: ImportedArm, tests: pd.DataFrame, unit: str = "image") -> pd.DataFrame:
+    """The tests of a sweep with the probabilities of the imported arm.
+
+    Args:
+        tests: repeat, fold, seed, unit, label, patient, p_0, ... of another arm, test role.
+        unit: What is scored, for messages.
+
+    Raises:
+        InputError: Tests without a prediction, other labels or classes.
+    """
+    wanted, given = probability_columns(tests), probability_columns(imported.frame)
+    if wanted != given:
+        message = f"{len(given)} classes, the sweep has {len(wanted)}"
+        raise InputError(Problem(message, file=imported.file, line=1))
+    own = imported.frame.rename(columns={"label": "said"})
+    left = tests.drop(columns=wanted).assign(unit=tests["unit"].astype(str))
+    found = left.merge(own, on=[*imported.keys, "unit"], how="left", validate="many_to_one")
+    lost = found["row"].isna().to_numpy(dtype=bool)
+    if lost.any():
+        raise InputError(_missing(imported, found[lost], len(found), unit))
+    wrong = found[(found["said"] != found["label"]).to_numpy()].drop_duplicates("row")
+    problems = [
+        Problem(
+            f"{unit} '{row['unit']}' has label {int(row['said'])}, in the sweep {row['label']}",
+            file=imported.file,
+            line=int(row["row"]),
+        )
+        for row in wrong.head(_MOST_PROBLEMS).to_dict("records")
+    ]
+    if len(wrong) > _MOST_PROBLEMS:
+        problems.append(Problem(f"and {len(wrong) - _MOST_PROBLEMS:,} more labels differ"))
+    raise_if_any(problems)
+    return found[[*left.columns, *wanted]]
+
+
+def _missing(imported: ImportedArm, lost: pd.DataFrame, tests: int, unit: str) -> Problem:
+    first = lost.iloc[0]
+    where = ", ".join(f"{key} {first[key]}" for key in KEYS)
+    message = (
+        f"no prediction for {len(lost):,} of {tests:,} tests of {unit}s, the first is "
+        f"'{first['unit']}' of {where}"
+    )
+    known = imported.frame["unit"].iloc[0]
+    if len(lost) == tests:
+        message += f"; the file has names like '{known}'"
+        if unit != "image":
+            message += f"; to average images over {unit}s give the data with --data"
+    return Problem(message, file=imported.file)
+
+
+def keep_imported(folder: Path, imported: ImportedArm) -> Path:
+    """Writes an imported arm below a folder, in place of one of the same name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / imported_file(imported.name)
+    said = {key: getattr(imported, key) for key in ("name", "against", "file", "sha256")}
+    table = pyarrow.Table.from_pandas(imported.frame, preserve_index=False)
+    table = table.replace_schema_metadata({"abl": json.dumps(said, sort_keys=True)})
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
+    pq.write_table(table, fresh, compression="zstd")
+    os.replace(fresh, path)
+    return path
+
+
+def kept_imported(folder: Path) -> list[ImportedArm]:
+    """The imported arms below a folder, by name."""
+    arms = []
+    for path in sorted(folder.glob("*.parquet")):
+        table = pq.read_table(path)
+        said = json.loads((table.schema.metadata or {})[b"abl"])
+        frame = table.replace_schema_metadata(None).to_pandas()
+        arms.append(ImportedArm(said["name"], said["against"], said["file"], said["sha256"], frame))
+    return sorted(arms, key=lambda arm: arm.name)
+
+
+def imported_file(name: str) -> str:
+    """File name of an imported arm: its letters, and a hash as two names may share them."""
+    letters = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:40]
+    return f"{letters or 'arm'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.parquet"

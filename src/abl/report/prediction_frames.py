@@ -1,0 +1,43 @@
+"""Frames of per-image predictions as the statistics take them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from abl.decide.check import Floats
+from abl.decide.replicates import Replicate
+
+KEYS = ["repeat", "fold", "seed"]
+
+
+def probability_columns(frame: pd.DataFrame) -> list[str]:
+    """p_0, p_1, ..., in the order of the classes."""
+    found = [str(name) for name in frame.columns if str(name).startswith("p_")]
+    return sorted((name for name in found if name[2:].isdigit()), key=lambda name: int(name[2:]))
+
+
+def probabilities_of(frame: pd.DataFrame) -> Floats:
+    """(N, K) float64."""
+    return frame[probability_columns(frame)].to_numpy(dtype="float64")
+
+
+def arm_tests(frame: pd.DataFrame, arm: str) -> pd.DataFrame:
+    """The test predictions of one arm, ordered by replicate and unit."""
+    rows = frame[(frame["arm"] == arm) & (frame["role"] == "test")]
+    return rows.sort_values([*KEYS, "unit"], kind="stable").reset_index(drop=True)
+
+
+def replicates_of(rows: pd.DataFrame) -> list[Replicate]:
+    """One Replicate for each (repeat, fold, seed) of the rows of one arm.
+
+    Raises:
+        InputError: Probabilities outside [0, 1] or that do not sum to 1.
+    """
+    replicates = []
+    for key, part in rows.groupby(KEYS, sort=True):
+        repeat, fold, seed = np.asarray(key, dtype=np.int64).tolist()
+        labels = part["label"].to_numpy(dtype=np.int64)
+        patients = part["patient"].astype(str).to_numpy()
+        replicates.append(Replicate(repeat, fold, seed, labels, patients, probabilities_of(part)))
+    return replicates

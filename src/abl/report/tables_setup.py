@@ -1,0 +1,187 @@
+"""What a reader asks of the set-up: data by split, size and time of networks, hyperparameters."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.nets.cost import network_cost
+from abl.plan.outcome import Outcome
+from abl.record.store import Done, Store
+from abl.report.labels import NOTHING, one_line, size_label, time_label
+from abl.report.table_model import Field, Note, Raw, Table, TableCell, plain_table
+from abl.spec.data import Image
+from abl.spec.train import Train
+
+_COSTS = {
+    "parameters": ("parameters", size_label),
+    "trainable": ("trainable", size_label),
+    "flops": ("FLOPs an image", size_label),
+    "seconds": ("time of a training", time_label),
+    "trainings": ("trainings", size_label),
+}
+
+
+def data_table(
+    rows: Sequence[Mapping[str, Any]], *, name: str = "data", notes: Sequence[str] = ()
+) -> Table:
+    """The data by split and centre.
+
+    Args:
+        rows: role (train, validation, test), centre ("" if there is none), patients, images or
+            another unit, one count a class, and prevalence (fraction).
+        notes: Which split this is, for one.
+    """
+    words = [key for key in ("role", "centre") if any(row.get(key) for row in rows)]
+    counts = [
+        key
+        for key in dict.fromkeys(key for row in rows for key in row)
+        if key not in ("role", "centre", "prevalence")
+    ]
+    fields = [
+        *(Field(key, "split" if key == "role" else key, False) for key in words),
+        *(Field(key, one_line(key)) for key in counts),
+        Field("prevalence", "prevalence, %"),
+    ]
+    shown: list[Sequence[TableCell]] = []
+    raw: list[Sequence[Raw]] = []
+    for row in rows:
+        place = [str(row.get(key, "")) for key in words]
+        numbers = [int(row.get(key, 0)) for key in counts]
+        share = float(row.get("prevalence", math.nan))
+        texts = [*map(str, numbers), NOTHING if math.isnan(share) else f"{100 * share:.1f}"]
+        shown.append([TableCell(one_line(text)) for text in (*place, *texts)])
+        raw.append([*place, *numbers, share])
+    return plain_table(
+        name,
+        f"{one_line(name)}: data by split",
+        fields,
+        shown,
+        raw,
+        axis_count=len(words),
+        notes=[Note("", one_line(text)) for text in notes],
+    )
+
+
+def cost_table(rows: Sequence[Mapping[str, Any]], *, name: str = "cost") -> Table:
+    """Parameters, operations and time.
+
+    Args:
+        rows: network, and what is known of parameters, trainable, flops (of one image), seconds
+            (mean of one training) and trainings.
+    """
+    present = [key for key in _COSTS if any(row.get(key) is not None for row in rows)]
+    fields = [Field("network", "network", False)]
+    fields += [Field(key, _COSTS[key][0]) for key in present]
+    shown: list[Sequence[TableCell]] = []
+    raw: list[Sequence[Raw]] = []
+    for row in rows:
+        known = {key: row.get(key) for key in present}
+        values = [math.nan if each is None else float(each) for each in known.values()]
+        texts = [_COSTS[key][1](value) for key, value in zip(present, values, strict=True)]
+        network = str(row["network"])
+        shown.append([TableCell(one_line(network)), *map(TableCell, texts)])
+        raw.append([network, *values])
+    return plain_table(name, f"{one_line(name)}: size and time of networks", fields, shown, raw)
+
+
+def cost_rows(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
+    """What cost_table takes, from the finished trainings that the arms were computed from."""
+    trainings: dict[str, list[Done]] = {}
+    for digest in dict.fromkeys(stage for arm in outcome.arms for stage in arm.stages):
+        done = store.done(digest)
+        if done is not None and done.stage.get("kind") == "train":
+            # "train plain4 True-3 r0 f0 s0" is plain4 True-3 on one replicate
+            label = re.sub(r"^train | r\d+ f\d+ s\d+$", "", str(done.stage.get("label", "")))
+            trainings.setdefault(label, []).append(done)
+    rows = []
+    for label, found in trainings.items():
+        seconds = [float(done.facts["seconds"]) for done in found if "seconds" in done.facts]
+        rows.append(
+            {
+                "network": label,
+                "parameters": found[0].facts.get("parameters"),
+                "flops": _flops(found[0].stage.get("settings", {})),
+                "seconds": sum(seconds) / len(seconds) if seconds else None,
+                "trainings": len(found),
+            }
+        )
+    return rows
+
+
+def _flops(settings: Mapping[str, Any]) -> int | None:
+    """Of one image forward; None for a network that is not known by name alone."""
+    try:
+        image = Image.model_validate(settings.get("image", {}))
+        name = settings.get("train", {}).get("network", Train().network)
+        cost = network_cost(
+            str(name),
+            classes=int(settings.get("classes", 2)),
+            channels=image.channels,
+            image_size=image.size,
+        )
+    except (InputError, ValidationError):
+        return None
+    return cost.forward_flops
+
+
+def settings_table(
+    settings: Mapping[str, Any], stated: Mapping[str, str], *, name: str = "settings"
+) -> Table:
+    """Hyperparameters, each stated by the source or ours.
+
+    Args:
+        settings: May be nested; a setting is then named by its path (train.epochs).
+        stated: Path -> where the source states it, "" if that is all that is known.
+
+    Raises:
+        InputError: A stated setting that is not there.
+    """
+    flat = _flat(settings)
+    raise_if_any(
+        [
+            Problem(f"stated: no setting '{path}'; {nearest(path, flat)}")
+            for path in stated
+            if path not in flat
+        ]
+    )
+    raw = [(path, text, _origin(stated.get(path))) for path, text in flat.items()]
+    fields = [
+        Field("setting", "hyperparameter", False),
+        Field("value", "value", False),
+        Field("origin", "origin", False),
+    ]
+    shown = [[TableCell(one_line(text)) for text in row] for row in raw]
+    return plain_table(name, f"{one_line(name)}: settings", fields, shown, raw)
+
+
+def _origin(where: str | None) -> str:
+    if where is None:
+        return "ours"
+    return f"stated by the source ({one_line(where)})" if where else "stated by the source"
+
+
+def _flat(settings: Mapping[str, Any], under: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        path = f"{under}{key}"
+        if isinstance(value, Mapping) and value:
+            flat |= _flat(value, f"{path}.")
+        else:
+            flat[path] = _setting_text(value)
+    return flat
+
+
+def _setting_text(value: Any) -> str:
+    if value is None or value in ((), [], {}, ""):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(_setting_text(each) for each in value)
+    return str(value)

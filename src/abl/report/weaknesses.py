@@ -1,0 +1,161 @@
+"""What is weak in the protocol of a sweep, from its design, its data and its analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from abl.decide.intervals import FEW_PATIENTS
+from abl.report.labels import metric_label
+from abl.report.protocol import counted, metric_labels
+from abl.report.report_facts import ReportFacts, SplitSize
+
+FEW_SEEDS = 3
+FEW_OF_A_CLASS = 30
+# shares of a class in two parts that differ by more than this are called different
+PREVALENCE_GAP = 0.1
+_OF_PREVALENCE = frozenset({"acc", "f1", "ppv", "npv", "ap"})
+
+# Lee, Kwak, Lee, Sci. Rep. 2025, doi 10.1038/s41598-025-00416-5
+PUBLISHED_TWO_STEP = (
+    "The training set is 41 % malignant and the test set 81 %, though the division is called "
+    "random: accuracy and F1 mostly reflect sensitivity.",
+    "There is one split; patients are not mentioned, so that images of one patient may lie on "
+    "both sides; there is no validation set, and there are no intervals.",
+    "The selection of training images and T* come from predictions on the images that the "
+    "networks were trained on.",
+    "The True network sees no hard training image, but receives only hard test images.",
+    "No control separates the two-step decision from plain ensembling of two networks.",
+    "The threshold of the False network was picked by looking at test results.",
+)
+
+
+def published_weaknesses(facts: ReportFacts) -> tuple[str, ...]:
+    """What is weak in the paper's protocol; empty unless the sweep follows it."""
+    if not facts.published:
+        return ()
+    if facts.outcome.study == "two_step":
+        return PUBLISHED_TWO_STEP
+    return ("The protocol is the published one of this study, with its weaknesses.",)
+
+
+def weaknesses(facts: ReportFacts) -> list[str]:
+    """What is weak in this sweep, a sentence or two each, whatever protocol it follows."""
+    return [*_of_the_design(facts), *_of_the_data(facts), *_of_the_analysis(facts)]
+
+
+def readings_sentence(facts: ReportFacts) -> str:
+    """How many times the test set was read."""
+    arms, replicates = len(facts.arms), len(facts.replicates)
+    text = (
+        f"The test set of a replicate was read once by each arm: {counted(arms, 'arm')} on "
+        f"{counted(replicates, 'replicate')}, {counted(facts.test_reads, 'reading')} in all."
+    )
+    if facts.published:
+        return text + " The published protocol makes choices without a validation set: see above."
+    return text + " No choice was made from it."
+
+
+def _of_the_design(facts: ReportFacts) -> Iterator[str]:
+    if facts.splits == 1:
+        yield "One split only: how much results depend on who fell into the test set is unknown."
+    if 0 < facts.seeds < FEW_SEEDS:
+        yield (
+            f"{counted(facts.seeds, 'seed')}: differences of initialisation and image order "
+            "are not told from differences between arms; three or more would show them."
+        )
+    if not facts.external:
+        yield "No external set: nothing is known of other centres, devices or times."
+    by = facts.sweep.splits.by if facts.sweep else facts.outcome.facts.get("patients_by_split")
+    if by not in (None, "patient"):
+        yield (
+            f"Splits are by {by}, not by patient: images of one patient may lie on two sides, "
+            "which makes every result look better than it is."
+        )
+    if facts.sweep is not None and facts.sweep.data.duplicates != "refuse":
+        yield "Near-duplicate images on two sides of a split were allowed."
+    if facts.selects_in_sample:
+        yield (
+            "Training images were selected by networks that had been trained on them "
+            "(selection: in_sample): such a network agrees with labels it has learned by heart."
+        )
+    if any(arm.params.get("threshold") == "histogram" for arm in facts.outcome.arms):
+        yield (
+            "A T* was read off the confidences on training images, which are higher than those "
+            "on new images: more test images are sent on than of those it was read from."
+        )
+    if len(facts.outcome.arms) > 1 and not facts.has_controls:
+        yield (
+            "No controls among the arms: a gain may come from more training, from averaging two "
+            "networks or from capacity rather than from the mechanism under study."
+        )
+    failed = [arm for arm in facts.outcome.arms if arm.failed]
+    if failed:
+        yield f"{counted(len(failed), 'arm')} failed: the comparison is incomplete."
+
+
+def _of_the_data(facts: ReportFacts) -> Iterator[str]:
+    if facts.generated:
+        yield "The images are generated: they show how a method behaves, and nothing of patients."
+    for role in ("validation", "test"):
+        size = facts.sizes.get(role)
+        if size is not None and size.patients < FEW_PATIENTS:
+            what = "choices are noisy" if role == "validation" else "intervals are wide"
+            yield (
+                f"Fewer than {FEW_PATIENTS} patients in the {role} sets "
+                f"({size.patients} in all): {what}."
+            )
+    test = facts.sizes.get("test")
+    if test is not None and test.by_class and min(test.by_class) < FEW_OF_A_CLASS:
+        yield (
+            f"A test set holds about {min(test.by_class):.0f} {facts.unit}s of its smaller class: "
+            "each of them moves sensitivity or specificity by "
+            f"{100 / max(min(test.by_class), 1):.0f} points."
+        )
+    gap = _largest_gap(list(facts.sizes.values()))
+    if gap is not None:
+        one, other, at = gap
+        name = facts.classes[at] if at < len(facts.classes) else f"class {at}"
+        yield (
+            f"Prevalence differs over the splits: {name} {100 * one.shares[at]:.0f} % in "
+            f"{one.role}, {100 * other.shares[at]:.0f} % in {other.role}."
+        )
+    primary = facts.outcome.primary
+    if test is not None and primary in _OF_PREVALENCE and max(test.shares) > 0.65:
+        yield (
+            f"{metric_label(primary)} decides, and depends on prevalence: with "
+            f"{100 * max(test.shares):.0f} % of one class it mostly reflects that class."
+        )
+
+
+def _of_the_analysis(facts: ReportFacts) -> Iterator[str]:
+    arms = len(facts.arms)
+    if arms > 1:
+        yield (
+            f"The best of {arms} arms is the best on these test sets: its value is optimistic, "
+            "and would be lower on new data."
+        )
+    if arms > 1 and not facts.compared:
+        yield "No base is declared: arms are not tested against one another."
+    if facts.compared and facts.sweep is not None and facts.sweep.margin is None:
+        yield "No margin is declared: equivalence of two arms cannot be shown, only difference."
+    undefined = [
+        metric
+        for metric in facts.outcome.metrics
+        if any(metric in arm.cells and arm.cells[metric].undefined for arm in facts.arms)
+    ]
+    if undefined:
+        yield f"Undefined in some replicates: {metric_labels(undefined)}; means leave these out."
+
+
+def _largest_gap(sizes: list[SplitSize]) -> tuple[SplitSize, SplitSize, int] | None:
+    """The two parts, and the class, whose shares differ most; None if none by PREVALENCE_GAP."""
+    gaps = [
+        (abs(one.shares[at] - other.shares[at]), one, other, at)
+        for one, other in combinations(sizes, 2)
+        for at in range(min(len(one.shares), len(other.shares)))
+    ]
+    widest = max(gaps, key=lambda gap: (gap[0], gap[3]), default=None)
+    if widest is None or widest[0] < PREVALENCE_GAP:
+        return None
+    return widest[1:]

@@ -1,0 +1,112 @@
+"""`abl table`: which table of a sweep is asked for, made from what the store keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from abl.data.load import load_dataset
+from abl.errors import InputError, nearest
+from abl.plan.outcome import Outcome
+from abl.record.store import Store
+from abl.report.report_facts import sweep_of
+from abl.report.table_model import Table
+from abl.report.table_pivot import pivot_axes
+from abl.report.table_published import read_published
+from abl.report.tables import table_of
+from abl.report.tables_facts import facts_tables
+from abl.report.tables_more import replicates_table, subgroup_table
+from abl.report.tables_setup import cost_rows, cost_table, settings_table
+from abl.report.unit_data import metadata_of
+from abl.results import arm_predictions, outcome_folder, outcome_named
+from abl.spec.sweep import Sweep
+
+SUBGROUP = "subgroup="
+SHOWN = ("replicates", "settings", "cost", "tests", "noise", "data", f"{SUBGROUP}COLUMN")
+
+
+def shown_table(
+    store: Store,
+    name: str,
+    *,
+    show: str = "",
+    pivot: str = "",
+    metric: str = "",
+    published: Path | None = None,
+    decimals: int | None = None,
+    fraction: bool | None = None,
+    intervals: bool | None = None,
+    roots: Sequence[Path] = (),
+) -> Table:
+    """A table of a sweep; what is not said is as its sweep file asks.
+
+    Args:
+        show: One of SHOWN; "" for the ablation table.
+        pivot: ROWS,COLUMNS, two axes; "" for arms in rows.
+        roots: Folders of data sets (subgroups).
+
+    Raises:
+        InputError: No such sweep, axis, metric, table; facts that the table needs are not there.
+    """
+    outcome = outcome_named(store, name)
+    style = outcome.facts.get("table", {})
+    per_cent = not fraction if fraction is not None else bool(style.get("per_cent", True))
+    digits = int(style.get("decimals", 1)) if decimals is None else decimals
+    if show:
+        if pivot or published is not None:
+            raise InputError("--show stands alone: leave out --pivot and --published")
+        return _other_table(store, outcome, show, metric, per_cent, digits, roots)
+    return table_of(
+        outcome,
+        per_cent=per_cent,
+        decimals=digits,
+        intervals=bool(style.get("intervals", False)) if intervals is None else intervals,
+        metric=metric,
+        pivot=pivot_axes(pivot) if pivot else None,
+        published=read_published(published, outcome) if published is not None else None,
+    )
+
+
+def _other_table(
+    store: Store,
+    outcome: Outcome,
+    show: str,
+    metric: str,
+    per_cent: bool,
+    decimals: int,
+    roots: Sequence[Path],
+) -> Table:
+    if show == "replicates":
+        return replicates_table(outcome, per_cent=per_cent, decimals=decimals)
+    if show == "cost":
+        return cost_table(cost_rows(store, outcome), name=outcome.name)
+    if show == "settings":
+        sweep = _sweep(store, outcome)
+        settings = sweep.model_dump(mode="json", by_alias=True, exclude={"stated"})
+        return settings_table(settings, sweep.stated, name=outcome.name)
+    if show.startswith(SUBGROUP):
+        data = _sweep(store, outcome).data
+        metadata = metadata_of(load_dataset(data, base=Path.cwd(), roots=roots), data.unit)
+        return subgroup_table(
+            outcome,
+            arm_predictions(store, outcome),
+            metadata,
+            show.removeprefix(SUBGROUP),
+            metric,
+            per_cent=per_cent,
+            decimals=decimals,
+        )
+    known = facts_tables(outcome)
+    if show in known:
+        return known[show]
+    if show in SHOWN:
+        raise InputError(f"--show {show}: {outcome.name} keeps nothing of it; run it again")
+    raise InputError(f"--show {show}: {nearest(show, SHOWN)}")
+
+
+def _sweep(store: Store, outcome: Outcome) -> Sweep:
+    path = outcome_folder(store, outcome) / "sweep.yaml"
+    sweep = sweep_of(path.read_text(encoding="utf-8"))
+    if sweep is None:
+        raise InputError(f"{outcome.name}: its sweep file is of another version: run it again")
+    return sweep

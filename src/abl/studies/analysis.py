@@ -1,0 +1,173 @@
+"""What an analysis gives: scored replicates, and every prediction behind the table as frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from abl.decide.check import Bools, Floats, Ints
+from abl.decide.replicates import Replicate
+from abl.plan.graph import Arm
+from abl.plan.graph import Replicate as Key
+from abl.plan.outcome import Outcome
+from abl.studies.units import Units
+
+KEYS = ["repeat", "fold", "seed"]
+# networks are also in the store, by digest: what figures need is a sample, not all of them
+MOST_NETWORK_ROWS = 2_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredPart:
+    """Predictions on one part of a replicate's split.
+
+    Attributes:
+        role: train, validation or test.
+        units: (U,) names of images, nodules or patients.
+        labels: (U,) true classes.
+        patients: (U,) names.
+        p: (U, K) probabilities.
+        sent: (U,) whether the second network had a say; None for a network's own predictions.
+    """
+
+    role: str
+    units: np.ndarray
+    labels: Ints
+    patients: np.ndarray
+    p: Floats
+    sent: Bools | None = None
+
+    @classmethod
+    def of(cls, role: str, units: Units, p: Floats, sent: Bools | None = None) -> ScoredPart:
+        return cls(role, units.names, units.labels, units.patients, p, sent)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredCell:
+    """An arm on a replicate.
+
+    Attributes:
+        replicate: Which.
+        test, validation: Final predictions.
+        chosen: What was chosen (threshold) or measured beside the metrics (share).
+        curve: Validation metrics over the curve axis, if the arm has one.
+        trials: Points of a search, if there was one.
+    """
+
+    replicate: Key
+    test: ScoredPart
+    validation: ScoredPart
+    chosen: dict[str, float]
+    curve: pd.DataFrame | None = None
+    trials: pd.DataFrame | None = None
+
+    @property
+    def scores(self) -> Replicate:
+        """What the statistics take."""
+        key, test = self.replicate, self.test
+        return Replicate(key.repeat, key.fold, key.seed, test.labels, test.patients, test.p)
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        return self.replicate.repeat, self.replicate.fold, self.replicate.seed
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredArm:
+    """An arm with its scored replicates, or why there are none."""
+
+    arm: Arm
+    cells: tuple[ScoredCell, ...] = ()
+    curve: pd.DataFrame | None = None
+    failed: str = ""
+
+    @property
+    def scores(self) -> list[Replicate]:
+        """What the statistics take."""
+        return [cell.scores for cell in self.cells]
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """The result of a study.
+
+    Attributes:
+        outcome: The table as values.
+        predictions: One row an (arm, replicate, role, unit): arm (key), repeat, fold, seed, role,
+            unit, label, patient, sent, p_0, p_1, ....
+        networks: The same of single networks on train, validation and test; `network` names one,
+            there is no `sent`.
+        trials: Points of every search: arm, repeat, fold, seed, number, parameters, value_0, ...,
+            front.
+    """
+
+    outcome: Outcome
+    predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    networks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    trials: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def analysis_of(
+    outcome: Outcome,
+    scored: Sequence[ScoredArm],
+    networks: Iterable[tuple[str, Key, ScoredPart]] = (),
+) -> Analysis:
+    """The outcome with the predictions of its arms, in the same order, and of networks."""
+    parts = [
+        _rows("arm", row.key, cell.replicate, part)
+        for row, arm in zip(outcome.arms, scored, strict=True)
+        for cell in arm.cells
+        for part in (cell.validation, cell.test)
+    ]
+    trials = [
+        cell.trials.assign(arm=row.key, **dict(zip(KEYS, cell.key, strict=True)))
+        for row, arm in zip(outcome.arms, scored, strict=True)
+        for cell in arm.cells
+        if cell.trials is not None
+    ]
+    own, rows = [], 0
+    for name, key, part in networks:
+        if rows > MOST_NETWORK_ROWS:
+            break
+        own.append(_rows("network", name, key, part))
+        rows += len(part.labels)
+    every = pd.concat(trials, ignore_index=True) if trials else pd.DataFrame()
+    return Analysis(outcome, _joined(parts), _joined(own), every)
+
+
+def _rows(column: str, name: str, key: Key, part: ScoredPart) -> pd.DataFrame:
+    count = len(part.labels)
+    columns: dict[str, object] = {
+        column: _constant(name, count),
+        "repeat": np.full(count, key.repeat),
+        "fold": np.full(count, key.fold),
+        "seed": np.full(count, key.seed),
+        "role": _constant(part.role, count),
+        "unit": part.units.astype(str),
+        "label": part.labels,
+        "patient": part.patients.astype(str),
+    }
+    if part.sent is not None:
+        columns["sent"] = part.sent
+    columns |= {f"p_{at}": part.p[:, at] for at in range(part.p.shape[1])}
+    return pd.DataFrame(columns)
+
+
+def _constant(word: str, count: int) -> pd.Series:
+    return pd.Series([word]).astype("category").repeat(count).reset_index(drop=True)
+
+
+def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    if not parts:
+        return pd.DataFrame()
+    whole = {}
+    for name in parts[0].columns:
+        columns = [part[name] for part in parts if name in part]
+        if isinstance(columns[0].dtype, pd.CategoricalDtype):
+            whole[name] = pd.Series(pd.api.types.union_categoricals(columns))
+        else:
+            whole[name] = pd.concat(columns, ignore_index=True)
+    return pd.DataFrame(whole)

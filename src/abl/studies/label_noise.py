@@ -1,0 +1,132 @@
+"""What consensus selection does to wrong labels, where it is known which labels are wrong.
+
+In a generated set with flipped labels (`flip`), the flipped ones should be the ones excluded from
+True-N. Beside it stands confident learning (Northcutt, Jiang, Chuang, JAIR 2021) as cleanlab has
+it, on the same panel's predictions.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from abl.data.splits import inner_folds
+from abl.decide.check import Bools, Floats, Ints
+from abl.decide.consensus import true_set
+from abl.plan.graph import Plan, Replicate
+from abl.plan.stage import Stage
+from abl.record.store import Store
+from abl.spec.data import Splits
+from abl.studies.workspace import OpenData
+
+SELECTION = "selection.parquet"
+CONFIDENT = "confident learning"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a select stage judged: the training part of a replicate, by a panel of so many."""
+
+    opened: OpenData
+    splits: Splits
+    replicate: Replicate
+    panel: int
+
+
+def noise_rows(plan: Plan, store: Store, judged: Mapping[str, Judged]) -> list[dict[str, Any]]:
+    """One row a (data, way of selection, criterion), mean over replicates; [] if no label is wrong.
+
+    Args:
+        judged: Digest of a select stage -> what it judged.
+
+    Returns:
+        data, selection (in_sample or out_of_fold), criterion (True-N or confident learning),
+        images, flipped (share in the whole training set), kept (share of images), flipped_kept
+        (share of wrong labels among those kept), precision and recall of `excluded` as a sign of
+        `flipped`, replicates.
+    """
+    found: list[dict[str, Any]] = []
+    for digest, part in judged.items():
+        if not store.has(digest):
+            continue
+        opened = part.opened
+        selection = pd.read_parquet(store.file(digest, SELECTION)).set_index("image")
+        truth = opened.dataset.frame.set_index("image")["label"].loc[selection.index].to_numpy()
+        seen = selection["label"].to_numpy()
+        wrong = truth != seen
+        if not wrong.any():
+            continue
+        stage, panel = plan.stages[digest], part.panel
+        how = "out_of_fold" if "folds" in stage.settings else "in_sample"
+        counts = selection["correct"].to_numpy()
+        kept = {f"True-{n}": true_set(counts, n, panel) for n in range(1, panel + 1)}
+        p = _panel_mean(store, part, stage, selection.index)
+        issues = confident_learning_issues(seen, p)
+        if issues is not None:
+            kept[CONFIDENT] = ~issues
+        for criterion, mask in kept.items():
+            row = {"data": opened.dataset.name, "selection": how, "criterion": criterion}
+            found.append(row | exclusion_scores(wrong, ~mask))
+    return _means(found)
+
+
+def exclusion_scores(wrong: Bools, excluded: Bools) -> dict[str, float]:
+    """How well exclusion finds wrong labels, of (N,) bool each; nan where undefined."""
+    hits = int((wrong & excluded).sum())
+    kept = int((~excluded).sum())
+    return {
+        "images": float(len(wrong)),
+        "flipped": float(wrong.mean()),
+        "kept": kept / len(wrong),
+        "flipped_kept": float(wrong[~excluded].mean()) if kept else np.nan,
+        "precision": hits / int(excluded.sum()) if excluded.any() else np.nan,
+        "recall": hits / int(wrong.sum()) if wrong.any() else np.nan,
+    }
+
+
+def confident_learning_issues(labels: Ints, p: Floats) -> Bools | None:
+    """(N,) bool: labels that confident learning holds for wrong; None without cleanlab."""
+    if importlib.util.find_spec("cleanlab") is None:
+        return None
+    from cleanlab.filter import find_label_issues
+
+    issues: Bools = find_label_issues(labels, p, filter_by="prune_by_noise_rate", n_jobs=1)
+    return issues
+
+
+def _panel_mean(store: Store, judged: Judged, stage: Stage, images: pd.Index) -> Floats:
+    """(N, K) mean over the selectors of their probabilities on the training images.
+
+    With inner folds each image is judged by the networks that were not trained on it.
+    """
+    read = {}
+    for role, digest in stage.inputs.items():
+        frame = pd.read_parquet(store.file(digest, "predictions.parquet"))
+        p = frame[frame["role"] == "train"].set_index("image").filter(regex=r"^p_\d+$")
+        read[role] = p.loc[images].to_numpy(dtype=np.float64)
+    folds = int(stage.settings.get("folds", 1))
+    if folds == 1:
+        return np.mean(list(read.values()), axis=0)
+    frame, splits = judged.opened.dataset.frame, judged.splits
+    train = judged.opened.split(splits, judged.replicate.repeat, judged.replicate.fold).train
+    fold = pd.Series(inner_folds(frame, train, splits, folds), frame["image"].to_numpy()[train])
+    at = fold.loc[images].to_numpy(), np.arange(len(images))
+    selectors = sorted({role.split("_")[1] for role in read}, key=int)
+    return np.mean(
+        [np.stack([read[f"selector_{k}_{each}"] for each in range(folds)])[at] for k in selectors],
+        axis=0,
+    )
+
+
+def _means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not rows:
+        return []
+    keys = ["data", "selection", "criterion"]
+    grouped = pd.DataFrame(rows).groupby(keys, sort=False)
+    table = grouped.mean().join(grouped.size().rename("replicates")).reset_index()
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

@@ -1,0 +1,110 @@
+"""Which networks an arm of the two-step study needs on a replicate: O, T, F and the selectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from abl.plan.graph import Plan, Replicate
+from abl.record.store import Store
+from abl.spec.sweep import Sweep
+from abl.spec.train import Train
+from abl.studies.trainings import Trainings
+from abl.studies.two_step_options import Options, needs_selection, uses_false
+
+# the seed of a control that differs from the original network by its seed alone
+AGAIN = 1_000_003
+
+
+def as_selector(sweep: Sweep, network: str, options: Options) -> Sweep:
+    """The sweep as a selector network is trained."""
+    changes: dict[str, Any] = {"network": network}
+    if network != sweep.train.network and sweep.train.weights_file is not None:
+        # a file holds the weights of one architecture
+        changes["weights"] = "none"
+    if options.epochs:
+        changes["epochs"] = options.epochs
+    train = Train.model_validate(sweep.train.model_dump() | changes)
+    return sweep.model_copy(update={"train": train})
+
+
+def networks_of(
+    uses: tuple[str, ...],
+    params: dict[str, Any],
+    own: Trainings,
+    panel: list[Trainings],
+    options: Options,
+    replicate: Replicate,
+) -> dict[str, str]:
+    """Role -> digest of one cell's networks; with `select` where a selection is read.
+
+    Args:
+        uses: Roles that the rule takes.
+        params: Of the arm.
+        own: Trainings of O, T and F.
+        panel: Trainings of the selectors, empty if none is needed.
+    """
+    networks = {}
+    if "original" in uses:
+        networks["original"] = own.train(replicate)
+    if needs_selection(params):
+        networks["select"] = _selection(own, panel, options, replicate)
+    second = params.get("second", "true")
+    if "true" in uses and second == "retrained":
+        networks["true"] = own.train(replicate, seed_shift=AGAIN)
+    elif "true" in uses:
+        subset = {"kind": second, "n": int(params["consensus"]), "panel": len(panel)}
+        networks["true"] = own.train(replicate, subset=subset, select=networks["select"])
+    if uses_false(params):
+        subset = {"kind": "false", "n": int(params["false_k"]), "panel": len(panel)}
+        networks["false"] = own.train(replicate, subset=subset, select=networks["select"])
+    return networks
+
+
+def _selection(
+    own: Trainings, panel: list[Trainings], options: Options, replicate: Replicate
+) -> str:
+    if options.selection == "in_sample":
+        return own.select(replicate, [[each.train(replicate)] for each in panel])
+    folds = options.inner_folds
+    return own.select(
+        replicate,
+        [
+            [
+                each.train(replicate, subset={"kind": "inner", "n": fold, "of": folds})
+                for fold in range(folds)
+            ]
+            for each in panel
+        ],
+    )
+
+
+def trained_alone(plan: Plan, uses: Mapping[str, str]) -> int:
+    """Trainings that a cell would need if it shared none."""
+    alone = set(uses.values())
+    if "select" in uses:
+        alone |= set(plan.stages[uses["select"]].inputs.values())
+    return sum(plan.stages[digest].kind == "train" for digest in alone)
+
+
+def network_name(plan: Plan, digest: str, role: str, replicate: Replicate) -> str:
+    """What a network is called in figures: `original plain4`, `True-3 plain4`."""
+    words = plan.stages[digest].label.removeprefix("train ").removesuffix(f" {replicate}").split()
+    kind = " ".join(words[1:]) or role
+    return f"{kind} {words[0]}"
+
+
+def kept_notes(plan: Plan, store: Store) -> list[str]:
+    """How much of the training set each True-N and False-k keeps, mean over the replicates."""
+    kept: dict[str, dict[str, float]] = {}
+    for digest, stage in plan.stages.items():
+        subset = stage.settings.get("subset")
+        done = store.done(digest)
+        select = store.done(stage.inputs["select"]) if "select" in stage.inputs else None
+        if subset and subset["kind"] in ("true", "false") and done and select:
+            share = done.facts["images"] / select.facts["images"]
+            name = f"{subset['kind'].capitalize()}-{subset['n']}"
+            kept.setdefault(name, {})[stage.inputs["select"]] = share
+    order = sorted(kept, key=lambda name: (name[0] == "F", name))
+    means = [f"{name} {100 * sum(kept[name].values()) / len(kept[name]):.0f} %" for name in order]
+    return [f"Kept of the training images: {', '.join(means)}."] if means else []

@@ -1,0 +1,129 @@
+"""Options of the two-step study, which axes matter to an arm, and what is wrong with one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from abl.decide.consensus import consensus_problems
+from abl.decide.rules import RULES
+from abl.errors import nearest
+from abl.nets.registry import check_network
+from abl.spec.base import Part
+from abl.studies.threshold_options import BEST_ON_TEST, Search, threshold_problem
+
+SECOND = ("true", "retrained", "matched")
+CALIBRATE = ("none", "temperature", "prior")
+NO_FALSE = "none"
+
+
+class Options(Part):
+    """Settings of the two-step study."""
+
+    panel: tuple[str, ...] = Field(
+        ("cnn1", "cnn2", "plain4", "tiny_resnet", "tiny_mobile"),
+        min_length=1,
+        description="Selector networks, trained as `train` says; one that is also an original "
+        "network is trained once. Weights from a file are used by the network they belong to.",
+    )
+    epochs: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Epochs of the selectors; default: those of the networks."
+    )
+    selectors: Literal["arm", "base"] = Field(
+        "arm",
+        description="Selectors are trained with the image and train blocks of each arm, or all "
+        "with those of the file: one selection for arms that train otherwise.",
+    )
+    selection: Literal["in_sample", "out_of_fold"] = Field(
+        "in_sample",
+        description="Selectors judge the images that they were trained on, as the paper has it, or "
+        "images held out from them in an inner cross-validation by patient.",
+    )
+    inner_folds: Annotated[int, Field(ge=2, le=20)] = Field(
+        5, description="Folds of the inner cross-validation."
+    )
+    search: Search = Field(Search(), description="What `threshold: search` searches.")
+
+
+def uses_true(params: dict[str, Any]) -> bool:
+    """Whether the arm's rule has a second network."""
+    rule = RULES.get(str(params.get("rule")))
+    return rule is not None and "true" in rule.uses
+
+
+def uses_false(params: dict[str, Any]) -> bool:
+    """Whether the False network has the last word on images that stay unsure."""
+    rule = RULES.get(str(params.get("rule")))
+    named = params.get("false_k", NO_FALSE) != NO_FALSE
+    return named and rule is not None and rule.has_threshold
+
+
+def needs_selection(params: dict[str, Any]) -> bool:
+    """Whether a selector panel has to judge the training images."""
+    by_true = uses_true(params) and params.get("second") != "retrained"
+    return by_true or uses_false(params)
+
+
+def relevant(params: dict[str, Any]) -> dict[str, Any]:
+    """The axes that matter to an arm."""
+    rule = RULES.get(str(params.get("rule")))
+    if rule is None:
+        return params
+    search = {axis for axis in params if axis.startswith("options.search")}
+    drop: set[str] = set()
+    if not uses_true(params):
+        drop |= {"consensus", "second"}
+    if params.get("second") == "retrained":
+        drop.add("consensus")
+    if not needs_selection(params):
+        drop |= {axis for axis in params if axis.startswith("options.")} - search
+    if not rule.has_threshold:
+        drop |= {"threshold", "false_k"}
+    if not uses_false(params):
+        drop.add("false_threshold")
+    if "threshold" in drop or params.get("threshold") != "search":
+        drop |= search
+    return {axis: value for axis, value in params.items() if axis not in drop}
+
+
+def arm_faults(
+    params: dict[str, Any], panel: tuple[str, ...] | None, protocol: str
+) -> list[tuple[str, str]]:
+    """(axis or option, what is wrong with its value) of an arm; panel None if it is not known."""
+    faults = []
+    for name in panel or ():
+        if wrong := check_network(name):
+            faults.append(("options.panel", f"options.panel: {wrong}"))
+    rule = str(params.get("rule"))
+    if rule not in RULES:
+        faults.append(("rule", f"rule '{rule}' is not known: {nearest(rule, RULES)}"))
+    if "network" in params and (wrong := check_network(str(params["network"]))):
+        faults.append(("network", wrong))
+    for axis in ("consensus", "false_k"):
+        count = params.get(axis, NO_FALSE)
+        if axis in params and not (axis == "false_k" and count == NO_FALSE):
+            faults += [(axis, text) for text in _count_faults(axis, count, panel)]
+    for axis, valid in (("second", SECOND), ("calibrate", CALIBRATE)):
+        word = str(params.get(axis, valid[0]))
+        if word not in valid:
+            faults.append((axis, f"{axis}: '{word}' is not known: {nearest(word, valid)}"))
+    if "threshold" in params and (text := threshold_problem(params["threshold"])):
+        faults.append(("threshold", text))
+    cut = params.get("false_threshold", 0.0)
+    if cut == BEST_ON_TEST:
+        if protocol != "published":
+            text = f"{BEST_ON_TEST} reads the test set to choose: it needs protocol: published"
+            faults.append(("false_threshold", f"false_threshold: {text}"))
+    elif isinstance(cut, bool) or not isinstance(cut, int | float) or not 0 <= cut <= 1:
+        faults.append(("false_threshold", f"false_threshold: {cut!r} is not in [0, 1]"))
+    return faults
+
+
+def _count_faults(axis: str, count: Any, panel: tuple[str, ...] | None) -> list[str]:
+    if isinstance(count, bool) or not isinstance(count, int):
+        also = ", or none" if axis == "false_k" else ""
+        return [f"{axis}: a whole number is wanted{also}, not {count}"]
+    if not panel:
+        return []
+    return [str(each) for each in consensus_problems([count], len(panel), name=axis)]

@@ -1,0 +1,85 @@
+"""`abl table` with its options, on what the store keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from abl.data.phantom import phantom_dataset
+from abl.errors import InputError
+from abl.plan.outcome import Outcome
+from abl.record.store import Store
+from abl.report.tables import render
+from abl.report.unit_data import metadata_of, pictures_of
+from abl.showing import shown_table
+from abl.spec.data import Phantom
+from made_arms import THREE, keep, made_frame, made_outcome
+
+Made = tuple[Store, Outcome]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    frame = made_frame(dict(zip(THREE, (0.3, 0.8, 1.6), strict=True)))
+    names = phantom_dataset(Phantom(patients=40)).frame["image"].tolist()
+    frame["unit"] = frame["unit"].map(dict(zip(frame["unit"].unique(), names, strict=False)))
+    outcome = made_outcome(frame, THREE, base=next(iter(THREE)))
+    return keep(tmp_path_factory.mktemp("store"), outcome, frame), outcome
+
+
+def test_the_table_in_other_dress(made: Made) -> None:
+    store, outcome = made
+    mean = outcome.arms[0].cells["acc"].mean
+    text = render(shown_table(store, "made", decimals=3), "text")
+    assert f"{100 * mean:.3f}" in text
+    text = render(shown_table(store, "made", fraction=True, intervals=True), "text", width=200)
+    assert f"{mean:.3f}" in text
+    assert "ACC 95 % interval" in text
+    pivoted = shown_table(store, "made", pivot="rule,consensus", metric="auc")
+    assert [row[0].text for row in pivoted.rows] == ["original", "average"]
+
+
+def test_other_tables(made: Made) -> None:
+    store, _ = made
+    assert len(shown_table(store, "made", show="replicates").rows) == 9
+    settings = render(shown_table(store, "made", show="settings"), "csv")
+    assert "resamples,400,ours" in settings
+    assert shown_table(store, "made", show="cost").rows == ()
+
+
+def test_subgroups_by_a_column_of_the_data(made: Made) -> None:
+    store, _ = made
+    data = phantom_dataset(Phantom(patients=40))
+    column = next(name for name in data.frame.columns if data.frame[name].nunique() == 2)
+    table = shown_table(store, "made", show=f"subgroup={column}", metric="acc")
+    known = metadata_of(data, "image")[column].astype(str)
+    assert {row[2].text for row in table.rows} <= set(known)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"show": "replicate"}, "did you mean 'replicates'"),
+        ({"show": "noise"}, "keeps nothing of it"),
+        ({"show": "cost", "pivot": "rule,consensus"}, "--show stands alone"),
+        ({"show": "subgroup=center"}, "no such column"),
+        ({"pivot": "rule"}, "ROWS,COLUMNS"),
+        ({"metric": "sen"}, "no metric 'sen'"),
+        ({"published": Path("nowhere.csv")}, "nowhere.csv: no such file"),
+    ],
+)
+def test_what_cannot_be_shown_is_told(made: Made, options: dict, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        shown_table(made[0], "made", **options)
+    assert said in str(caught.value)
+
+
+def test_pictures_are_small_pngs_of_the_units() -> None:
+    data = phantom_dataset(Phantom(patients=6))
+    picture = pictures_of(data, "patient", side=32)
+    png = picture(str(data.frame["patient"].iloc[-1]))
+    assert png is not None
+    assert png.startswith(b"\x89PNG")
+    assert max(int.from_bytes(png[16:20]), int.from_bytes(png[20:24])) == 32
+    assert picture("nobody") is None

@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from abl.data.prediction_file import read_predictions
+from abl.decide.curves import best_threshold, threshold_curve
+from abl.decide.metrics import scores
+from abl.decide.rules import apply_rule, confidence
+from abl.deciding.command import decided, read_costs
+from abl.errors import InputError
+
+NETWORKS = ("original", "true", "false")
+
+
+def frames(images: int = 300, *, seed: int = 0, classes: int = 2, **columns):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, images)
+    shared = rng.normal(size=(images, classes))
+    made = {}
+    for at, name in enumerate(NETWORKS):
+        logits = shared + (0.5 + at / 2) * rng.normal(size=(images, classes))
+        logits += 1.5 * np.eye(classes)[labels]
+        p = np.exp(logits)
+        p /= p.sum(axis=1, keepdims=True)
+        frame = pd.DataFrame({"image": [f"{row}.png" for row in range(images)], "label": labels})
+        for column, values in columns.items():
+            frame[column] = values
+        for column in range(classes):
+            frame[f"p_{column}"] = p[:, column]
+        made[name] = frame
+    return made
+
+
+def files(folder: Path, made: dict[str, pd.DataFrame]) -> dict[str, Path]:
+    for name, frame in made.items():
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    return {name: folder / f"{name}.csv" for name in made}
+
+
+def parts(made: dict[str, pd.DataFrame], rows=slice(None)):
+    labels = made["original"]["label"].to_numpy()[rows]
+    return labels, {name: frame.filter(like="p_").to_numpy()[rows] for name, frame in made.items()}
+
+
+def thirds(images: int) -> list[str]:
+    return (["train", "validation", "test"] * images)[:images]
+
+
+def test_one_rule_writes_its_probabilities_and_scores(tmp_path):
+    made = frames()
+    paths = files(tmp_path, made)
+    out = tmp_path / "final.csv"
+    found = decided(
+        paths["original"], paths["true"], rule="model1", threshold="0.9", format="json", out=out
+    )
+    labels, predictions = parts(made)
+    expected = apply_rule("model1", predictions, 0.9)
+    written = read_predictions(out)
+    assert np.array_equal(written.p, expected)
+    assert np.array_equal(
+        pd.read_csv(out)["sent"], (confidence(predictions["original"]) < 0.9).astype(int)
+    )
+    facts = json.loads(found.text)
+    told = facts["decisions"][0]
+    assert told["settings"] == {"threshold": [0.9]}
+    for name, value in scores(["acc", "spe", "sen", "f1", "auc"], labels, expected).items():
+        assert told["metrics"][name]["mean"] == pytest.approx(value)
+        assert told["metrics"][name]["low"] < value < told["metrics"][name]["high"]
+    assert "nothing was chosen" in facts["notes"][0]
+    assert facts["in_sample"] is False
+    # what it wrote can be decided on again
+    again = decided(out, rule="original", format="json")
+    assert json.loads(again.text)["decisions"][0]["metrics"] == told["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("word", "sends"), [("always", 1.0), ("0", 0.0), ("38%", 0.38), ("0%", 0.0), ("100%", 1.0)]
+)
+def test_thresholds_in_words(tmp_path, word, sends):
+    paths = files(tmp_path, frames(200))
+    found = decided(paths["original"], paths["true"], rule="model2", threshold=word)
+    assert found.final["sent"].mean() == pytest.approx(sends)
+
+
+def test_a_sweep_takes_the_exact_threshold_of_validation_to_the_test_rows(tmp_path):
+    images = 400
+    patients = [f"P{row // 4}" for row in range(images)]
+    made = frames(images, split=np.repeat(["validation", "test"], images // 2), patient=patients)
+    paths = files(tmp_path, made)
+    found = decided(*paths.values(), sweep=True, format="json")
+    facts = json.loads(found.text)
+    validation, test = parts(made, slice(0, 200)), parts(made, slice(200, 400))
+    told = {each["decision"]: each for each in facts["decisions"]}
+    assert set(told) == {
+        "original", "true", "average", "model1", "model2", "model1 + False", "model2 + False"
+    }  # fmt: skip
+    for rule, false_threshold in (("model1", None), ("model2", None), ("model2", 0.1)):
+        exact = best_threshold(*validation, rule, "f1", false_threshold=false_threshold)
+        each = told[rule + (" + False" if false_threshold else "")]
+        threshold = each["settings"]["threshold"][0]
+        assert (math.inf if threshold == "always" else threshold) == exact.threshold
+        assert each["chosen_at"] == [exact.value]
+        final = apply_rule(rule, test[1], exact.threshold, false_threshold=false_threshold)
+        for name, value in scores(["acc", "f1", "auc"], test[0], final).items():
+            assert each["metrics"][name]["mean"] == pytest.approx(value)
+    assert facts["images"] == 200
+    assert "200 images of 50 patients" in facts["notes"][0]
+    best = max(
+        (each for each in facts["decisions"] if "chosen_at" in each),
+        key=lambda each: (each["chosen_at"][0], -each["share"][0]),
+    )
+    assert facts["kept"] == best["decision"]
+    assert facts["optimism"]["f1"] == pytest.approx(
+        best["chosen_at"][0] - best["metrics"]["f1"]["mean"]
+    )
+
+
+def test_without_a_split_it_says_in_sample_and_gives_no_interval(tmp_path):
+    paths = files(tmp_path, frames())
+    text = decided(paths["original"], paths["true"], sweep=True).text
+    assert "in-sample: chosen on the images it is scored on" in text
+    assert "no column patient: each image is taken as its own patient" in text
+    model1 = next(line for line in text.splitlines() if line.startswith("model1"))
+    original = next(line for line in text.splitlines() if line.startswith("original"))
+    assert "[" not in model1
+    assert "[" in original
+
+
+def test_labels_of_test_rows_decide_nothing(tmp_path):
+    made = frames(300, split=thirds(300))
+    first = decided(*files(tmp_path, made).values(), search=True, trials=30).facts
+    test = made["original"]["split"] == "test"
+    for frame in made.values():
+        frame.loc[test, "label"] = 1 - frame.loc[test, "label"]
+    second = decided(*files(tmp_path, made).values(), search=True, trials=30).facts
+    for one, other in zip(first["decisions"], second["decisions"], strict=True):
+        assert one["settings"] == other["settings"]
+        assert one["metrics"]["acc"]["mean"] == pytest.approx(1 - other["metrics"]["acc"]["mean"])
+
+
+def test_a_patient_in_validation_and_test_is_told(tmp_path):
+    patients = [f"P{row // 2}" for row in range(200)]
+    made = frames(200, split=np.repeat(["validation", "test"], 100), patient=patients)
+    paths = files(tmp_path, made)
+    assert "LEAK" not in decided(paths["original"], paths["true"], sweep=True).text
+    for frame in made.values():
+        frame.loc[100:103, "patient"] = ["P0", "P0", "P1", "P51"]
+    paths = files(tmp_path, made)
+    text = decided(paths["original"], paths["true"], sweep=True).text
+    assert "LEAK: 2 patients of test rows" in text
+
+
+def test_a_search_stands_beside_its_baselines_and_says_its_optimism(tmp_path):
+    made = frames(600, split=thirds(600))
+    paths = files(tmp_path, made)
+    found = decided(*paths.values(), search=True, trials=60, format="json", by="balanced_acc")
+    told = {each["decision"]: each for each in found.facts["decisions"]}
+    assert list(told) == [
+        "original", "model1, T* 0.9", "model1, T* by histogram", "model1, exact T*", "search"
+    ]  # fmt: skip
+    assert told["search"]["chosen_at"] >= told["model1, exact T*"]["chosen_at"]
+    assert told["model1, T* 0.9"]["settings"] == {"threshold": [0.9]}
+    training = parts(made, slice(0, 600, 3))[1]["original"]
+    counts, edges = np.histogram(confidence(training), bins=10, range=(0, 1))
+    read_off = told["model1, T* by histogram"]["settings"]["threshold"][0]
+    assert read_off == pytest.approx(edges[np.argmax(counts)])
+    assert any(note.startswith("optimism of 'search'") for note in found.facts["notes"])
+
+
+def test_folds_are_chosen_and_scored_by_themselves(tmp_path):
+    single, folded = {}, {name: [] for name in NETWORKS}
+    for fold in range(3):
+        made = frames(200, seed=fold, split=np.repeat(["validation", "test"], 100))
+        folder = tmp_path / str(fold)
+        folder.mkdir()
+        facts = decided(*files(folder, made).values(), sweep=True).facts
+        single[fold] = {each["decision"]: each for each in facts["decisions"]}
+        for name, frame in made.items():
+            folded[name].append(frame.assign(fold=fold))
+    paths = files(tmp_path, {name: pd.concat(each) for name, each in folded.items()})
+    found = decided(*paths.values(), sweep=True)
+    assert found.facts["folds"] == ["0", "1", "2"]
+    for each in found.facts["decisions"]:
+        alone = [single[fold][each["decision"]] for fold in range(3)]
+        assert each["settings"].get("threshold") == (
+            [one["settings"]["threshold"][0] for one in alone] if each["settings"].get("threshold")
+            else None
+        )  # fmt: skip
+        values = [one["metrics"]["f1"]["mean"] for one in alone]
+        assert each["metrics"]["f1"]["mean"] == pytest.approx(np.mean(values))
+        assert each["metrics"]["f1"]["sd"] == pytest.approx(np.std(values, ddof=1))
+    assert "±" in found.text
+    assert len(found.final) == 600
+
+
+def test_a_grid_and_its_curve(tmp_path):
+    made = frames(200)
+    paths = files(tmp_path, made)
+    curve = tmp_path / "curve.csv"
+    found = decided(
+        paths["original"], paths["true"], sweep=True, thresholds="0:1:11,always", curve=curve
+    )
+    drawn = pd.read_csv(curve)
+    assert len(drawn) == 5 * 12
+    grid = [*np.linspace(0, 1, 11), "always"]
+    labels, predictions = parts(made)
+    expected = threshold_curve(labels, predictions, "model1", grid, ["f1", "auc"])
+    model1 = drawn[drawn["rule"] == "model1"]
+    for name in ("threshold", "f1", "auc", "share"):
+        assert np.allclose(model1[name], expected[name])
+    chosen = next(each for each in found.facts["decisions"] if each["decision"] == "model1")[
+        "settings"
+    ]["threshold"][0]
+    assert chosen in [*np.linspace(0, 1, 11), "always"]
+    assert expected["f1"].max() == pytest.approx(
+        model1.loc[model1["threshold"] == (math.inf if chosen == "always" else chosen), "f1"].item()
+    )
+
+
+def test_two_objectives_print_their_front(tmp_path):
+    paths = files(tmp_path, frames(300, split=thirds(300)))
+    found = decided(
+        paths["original"], paths["true"], search=True, objectives=["acc", "share"], trials=60
+    )
+    front = found.facts["front"]
+    quality = [point["values"]["acc"] for point in front]
+    assert quality == sorted(quality)
+    assert "Front of the search" in found.text
+    assert front[0]["share"] == 0
+
+
+def test_costs_are_read_and_scored(tmp_path):
+    assert read_costs("0,1/5,0") == [[0, 1], [5, 0]]
+    with pytest.raises(InputError, match="0,1/5,0"):
+        read_costs("a,b")
+    paths = files(tmp_path, frames(300, split=thirds(300)))
+    found = decided(
+        paths["original"], paths["true"], search=True, objectives=["cost"], trials=40,
+        costs=[[0, 1], [5, 0]],
+    )  # fmt: skip
+    for each in found.facts["decisions"]:
+        assert each["metrics"]["cost"]["mean"] >= 0
+    assert "cost" in found.text
+
+
+def test_a_search_goes_on_from_its_journal(tmp_path):
+    paths = files(tmp_path, frames(200))
+    journal = tmp_path / "journal"
+    options = {"search": True, "format": "json", "study": journal}
+    first = decided(paths["original"], paths["true"], trials=40, **options)
+    size = journal.stat().st_size
+    again = decided(paths["original"], paths["true"], trials=40, **options)
+    assert again.text == first.text
+    assert journal.stat().st_size == size
+
+
+def test_three_classes_are_decided_too(tmp_path):
+    paths = files(tmp_path, frames(200, classes=3, split=thirds(200)))
+    for options in ({"sweep": True}, {"search": True, "trials": 25}):
+        found = decided(*paths.values(), **options, metrics=["acc", "auc"])
+        assert {"p_0", "p_1", "p_2"} <= set(found.final.columns)
+
+
+@pytest.mark.parametrize("format", ["text", "md", "csv"])
+def test_every_format_has_every_decision(tmp_path, format):
+    paths = files(tmp_path, frames(120, split=thirds(120)))
+    text = decided(paths["original"], paths["true"], sweep=True, format=format).text
+    for rule in ("original", "true", "average", "model1", "model2"):
+        assert rule in text
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "say how to decide"),
+        ({"rule": "model1"}, "--threshold: rule 'model1' needs one"),
+        ({"rule": "model1", "threshold": "hgih"}, "'hgih' is not a number"),
+        ({"rule": "model1", "threshold": "1.5"}, "outside [0, 1]"),
+        ({"rule": "model1", "threshold": "histogram"}, "needs 'train' rows"),
+        ({"rule": "modle1", "threshold": "0.9"}, "did you mean 'model1'"),
+        ({"rule": "true", "threshold": "0.9"}, "leave it out"),
+        ({"sweep": True, "search": True}, "not both"),
+        ({"sweep": True, "rule": "model1"}, "leave --rule and --threshold out"),
+        ({"sweep": True, "metrics": ["acc", "f2"], "by": "f3"}, "unknown metric 'f2'"),
+        ({"sweep": True, "thresholds": "0:1"}, "FROM:TO:COUNT"),
+        ({"rule": "true", "thresholds": "0:1:9"}, "belong to --sweep"),
+        ({"rule": "true", "false_threshold": 0.2}, "needs the predictions of the False network"),
+        ({"search": True, "objectives": ["share", "f1"]}, "quality first"),
+        ({"rule": "true", "out": Path("final.txt")}, "name it .csv or .parquet"),
+    ],
+)
+def test_what_cannot_be_asked_is_told_and_nothing_written(tmp_path, options, said):
+    paths = files(tmp_path, frames(60))
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError) as caught:
+        decided(paths["original"], paths["true"], **({"out": tmp_path / "out.csv"} | options))
+    assert said in str(caught.value)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_bad_files_leave_nothing_behind(tmp_path):
+    made = frames(60)
+    made["true"].loc[3, "p_0"] = 7
+    paths = files(tmp_path, made)
+    with pytest.raises(InputError, match=r"true\.csv:5: p_0 is '7"):
+        decided(paths["original"], paths["true"], rule="average", out=tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_parts_that_are_missing_are_told(tmp_path):
+    paths = files(tmp_path, frames(60, split=["validation"] * 60))
+    with pytest.raises(InputError, match="no 'test' rows"):
+        decided(paths["original"], paths["true"], sweep=True)
+    paths = files(tmp_path, frames(60, split=["test"] * 60))
+    with pytest.raises(InputError, match="no 'validation' rows to choose on"):
+        decided(paths["original"], paths["true"], sweep=True)
+    assert decided(paths["original"], paths["true"], rule="average").facts["images"] == 60
+
+
+def test_deciding_needs_neither_torch_nor_ray_nor_mlflow(tmp_path):
+    paths = files(tmp_path, frames(60))
+    code = """
+import sys
+from pathlib import Path
+from abl.deciding.command import decided
+decided(Path(sys.argv[1]), Path(sys.argv[2]), sweep=True)
+print(sorted({"torch", "ray", "mlflow", "timm", "optuna"} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(paths["original"]), str(paths["true"])],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "[]\n", done.stderr

@@ -1,0 +1,292 @@
+"""`abl import`: an arm trained elsewhere takes part as if it had been trained here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from abl.comparing import compare
+from abl.data import prediction_file
+from abl.errors import InputError
+from abl.importing import forget_arm, import_arm, imported_arms, with_kept_imports
+from abl.plan.outcome import Outcome
+from abl.record.store import Store
+from abl.report.imported_arm import ImportedArm, by_unit, imported_file
+from abl.report.report_facts import sweep_of
+from abl.report.tables import render, table_of
+from abl.results import arm_predictions, outcome_named
+from abl.studies.analysis import Analysis
+from made_arms import SWEEP, THREE, keep, made_frame, made_outcome, made_sweep
+
+KEYS = list(THREE)
+SEEDS = "seed" in prediction_file.KEYS
+needs_seeds = pytest.mark.skipif(not SEEDS, reason="prediction files have no seeds yet")
+
+
+def exported(frame: pd.DataFrame, arm: str, *keys: str) -> pd.DataFrame:
+    """An arm's predictions as a colleague would send them."""
+    part = frame[frame["arm"] == arm].rename(columns={"unit": "image"})
+    if "seed" not in keys:
+        part = part[part["seed"] == 0]
+    return part[[*keys, "image", "label", "p_0", "p_1"]]
+
+
+def sent(folder: Path, frame: pd.DataFrame, name: str = "theirs.csv") -> Path:
+    path = folder / name
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures and report have tests of their own, and take seconds."""
+    monkeypatch.setattr("abl.results.figures_of", lambda *args: {})
+    monkeypatch.setattr("abl.results.report_page", lambda *args, **kwargs: "")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> tuple[Store, Outcome, pd.DataFrame]:
+    return made_sweep(tmp_path / "store")
+
+
+Made = tuple[Store, Outcome, pd.DataFrame]
+
+
+def new_frame(skill: float = 1.2, **changes: object) -> pd.DataFrame:
+    return made_frame({"x": skill}, draw=7, **changes)  # type: ignore[arg-type]
+
+
+def test_it_becomes_a_row_with_the_same_numbers_as_an_arm_of_ours(
+    made: Made, tmp_path: Path
+) -> None:
+    store, before, frame = made
+    path = sent(tmp_path, exported(frame, KEYS[2]))
+    after = import_arm(store, "made", path, "a colleague's")
+    row = after.arms[-1]
+    assert row.params == {"consensus": "a colleague's", "rule": ""}
+    ours = before.arms[2].replicates
+    theirs = row.replicates
+    assert theirs["acc"].tolist() == [ours["acc"].iloc[0]] * 3  # given once, used for all seeds
+    assert row.comparison is not None
+    assert row.comparison.base == "original"
+    shown = render(table_of(after), "text", width=200)
+    assert "a colleague's" in shown
+    assert "imported: a colleague's from file theirs.csv, sha256" in shown
+    assert "given once, used for all 3 seeds" in shown
+
+
+@needs_seeds
+def test_all_seeds_given_it_is_the_same_arm(made: Made, tmp_path: Path) -> None:
+    store, _, frame = made
+    path = sent(tmp_path, exported(frame, KEYS[2], "repeat", "fold", "seed"))
+    after = import_arm(store, "made", path, "copy")
+    own, copy = after.arms[2], after.arms[-1]
+    for name in ("acc", "auc"):
+        assert copy.cells[name].mean == pytest.approx(own.cells[name].mean)
+        assert copy.cells[name].sd == pytest.approx(own.cells[name].sd)
+    assert own.comparison is not None
+    assert copy.comparison is not None
+    assert copy.comparison.p == own.comparison.p
+    pair = compare(store, "made:copy", "made:consensus 5")
+    assert pair.changed == ()
+    assert "given once" not in " ".join(after.notes)
+
+
+def test_the_family_grows_and_every_p_is_corrected_again(made: Made, tmp_path: Path) -> None:
+    store, before, _ = made
+    after = import_arm(store, "made", sent(tmp_path, exported(new_frame(), "x")), "theirs")
+    for old, new in zip(before.arms[1:], after.arms[1:], strict=False):
+        assert old.comparison is not None
+        assert new.comparison is not None
+        assert new.comparison.p == old.comparison.p
+        assert new.comparison.difference == pytest.approx(old.comparison.difference)
+        assert new.comparison.p_corrected >= old.comparison.p_corrected
+    assert len(after.facts["tests"]) == 3
+    assert sum(arm.best for arm in after.arms) == 1
+    assert {row.key for row in after.arms[:3]} == set(KEYS)
+
+
+def test_an_equal_third_arm_makes_the_correction_stronger(made: Made, tmp_path: Path) -> None:
+    store, before, frame = made
+    noise = exported(frame, KEYS[0])
+    after = import_arm(store, "made", sent(tmp_path, noise), "noise")
+    before_p = [arm.comparison.p_corrected for arm in before.arms if arm.comparison]
+    after_p = [arm.comparison.p_corrected for arm in after.arms[:3] if arm.comparison]
+    assert sum(after_p) > sum(before_p)
+
+
+def test_it_is_kept_and_takes_part_in_everything(made: Made, tmp_path: Path) -> None:
+    store, before, _ = made
+    path = sent(tmp_path, exported(new_frame(), "x"))
+    import_arm(store, "made", path, "theirs")
+    path.unlink()
+    newest = outcome_named(store, "made")
+    assert newest.key != before.key
+    assert newest.arms[-1].params["consensus"] == "theirs"
+    assert newest.arms[-1].key in set(arm_predictions(store, newest)["arm"].astype(str))
+    assert compare(store, "made:theirs", "made:original").units == 48
+
+
+def test_again_under_its_name_replaces_it(made: Made, tmp_path: Path) -> None:
+    store, *_ = made
+    import_arm(store, "made", sent(tmp_path, exported(new_frame(0.1), "x")), "theirs")
+    second = import_arm(store, "made", sent(tmp_path, exported(new_frame(2.0), "x")), "theirs")
+    third = import_arm(store, "made", sent(tmp_path, exported(new_frame(1.0), "x")), "more")
+    assert len(second.arms) == 4
+    assert [arm.params["consensus"] for arm in third.arms[3:]] == ["more", "theirs"]
+    assert sum(note.startswith("imported: ") for note in third.notes) == 2
+    assert len(third.facts["tests"]) == 4
+
+
+def test_a_new_run_of_the_sweep_takes_it_back_in(made: Made, tmp_path: Path) -> None:
+    store, before, frame = made
+    after = import_arm(store, "made", sent(tmp_path, exported(new_frame(), "x")), "theirs")
+    sweep = sweep_of(SWEEP.replace("NAME", "made"))
+    assert sweep is not None
+    again, said = with_kept_imports(store, Analysis(before, frame), sweep)
+    assert said == []
+    assert again.outcome.key == after.key
+    assert again.outcome.arms[-1].cells == after.arms[-1].cells
+    smaller = made_frame(dict.fromkeys(THREE, 1.0), patients=26)
+    other, said = with_kept_imports(
+        store, Analysis(made_outcome(smaller, THREE, base=KEYS[0]), smaller), sweep
+    )
+    assert len(other.outcome.arms) == 3
+    assert "theirs is left out" in said[0]
+
+
+def test_it_can_be_taken_out_again(made: Made, tmp_path: Path) -> None:
+    store, before, _ = made
+    import_arm(store, "made", sent(tmp_path, exported(new_frame(), "x")), "theirs")
+    after = forget_arm(store, "made", "theirs")
+    assert after.key == before.key
+    assert imported_arms(store, "made") == []
+    for old, new in zip(before.arms, after.arms, strict=True):
+        assert (old.key, repr(old.cells)) == (new.key, repr(new.cells))
+        if old.comparison and new.comparison:
+            assert new.comparison.p_corrected == old.comparison.p_corrected
+    assert not [note for note in after.notes if note.startswith("imported")]
+    with pytest.raises(InputError, match="was not imported"):
+        forget_arm(store, "made", "theirs")
+
+
+def test_validation_rows_are_passed_over(made: Made, tmp_path: Path) -> None:
+    store, *_ = made
+    test = exported(new_frame(), "x").assign(split="test")
+    other = test.head(3).assign(split="validation", p_0=0.5, p_1=0.5)
+    after = import_arm(store, "made", sent(tmp_path, pd.concat([other, test])), "theirs")
+    plain = import_arm(store, "made", sent(tmp_path, test), "plain")
+    by_name = {arm.params.get("consensus"): arm for arm in (*after.arms, *plain.arms)}
+    assert by_name["theirs"].cells == by_name["plain"].cells
+
+
+def test_folds_are_told_apart_or_said_not_to_be(tmp_path: Path) -> None:
+    store, *_ = made_sweep(tmp_path / "store", folds=2)
+    frame = new_frame(folds=2)
+    by_fold = import_arm(store, "made", sent(tmp_path, exported(frame, "x", "fold")), "by fold")
+    pooled = import_arm(store, "made", sent(tmp_path, exported(frame, "x")), "pooled")
+    assert by_fold.arms[-1].cells == pooled.arms[-1].cells
+    assert any("does not name all of the 2 splits" in note for note in pooled.notes)
+    wrong = exported(frame, "x", "fold")
+    wrong["fold"] = 1 - wrong["fold"]
+    with pytest.raises(InputError, match="no prediction for 144 of 144 tests"):
+        import_arm(store, "made", sent(tmp_path, wrong), "wrong")
+
+
+def faulty(frame: pd.DataFrame, fault: str) -> pd.DataFrame:
+    broken = frame.reset_index(drop=True).copy()
+    if fault == "label":
+        broken.loc[4, "label"] = 1 - broken.loc[4, "label"]
+    if fault == "missing":
+        broken = broken.drop(index=[0, 5])
+    if fault == "names":
+        broken["image"] = broken["image"].str.removeprefix("images/")
+    if fault == "class":
+        broken["label"] = broken["label"].astype(object)
+        broken.loc[4, "label"] = "tumour"
+    if fault == "nan":
+        broken.loc[4, "p_1"] = float("nan")
+    if fault == "sum":
+        broken.loc[4, "p_1"] += 0.2 if broken.loc[4, "p_1"] < 0.5 else -0.2
+    if fault == "classes":
+        broken["p_2"] = 0.0
+    if fault == "no test":
+        broken["split"] = "train"
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("label", "theirs.csv:6: image 'images/004.png' has label 1, in the sweep 0"),
+        ("missing", "no prediction for 6 of 144 tests of images, the first is 'images/000.png'"),
+        ("names", "the file has names like '000.png'"),
+        ("class", "theirs.csv:6: label 'tumour' is not a class"),
+        ("nan", "theirs.csv:6: p_1 is"),
+        ("sum", "theirs.csv:6: probabilities sum to"),
+        ("classes", "theirs.csv:1: 3 classes, the sweep has 2"),
+        ("no test", "theirs.csv: has no test rows"),
+    ],
+)
+def test_faults_name_file_and_row_and_change_nothing(
+    made: Made, tmp_path: Path, fault: str, said: str
+) -> None:
+    store, before, _ = made
+    path = sent(tmp_path, faulty(exported(new_frame(), "x"), fault))
+    with pytest.raises(InputError) as caught:
+        import_arm(store, "made", path, "theirs")
+    assert said in str(caught.value)
+    assert outcome_named(store, "made").key == before.key
+    assert imported_arms(store, "made") == []
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 61, "Original"])
+def test_names_that_cannot_be_shown_or_are_taken(made: Made, tmp_path: Path, name: str) -> None:
+    store, *_ = made
+    path = sent(tmp_path, exported(new_frame(), "x"))
+    with pytest.raises(InputError, match="--as"):
+        import_arm(store, "made", path, name)
+
+
+def test_several_bases_need_one_to_be_named(tmp_path: Path) -> None:
+    frame = made_frame(dict(zip(THREE, (0.3, 0.8, 1.6), strict=True)))
+    outcome = made_outcome(frame, THREE, base=KEYS[0])
+    other = outcome.arms[2].comparison
+    assert other is not None
+    last = replace(outcome.arms[2], comparison=replace(other, base="consensus 3 · average"))
+    arms = (*outcome.arms[:2], last)
+    store = keep(tmp_path / "store", replace(outcome, arms=arms), frame)
+    path = sent(tmp_path, exported(new_frame(), "x"))
+    with pytest.raises(InputError, match=r"has 2 bases .* --against"):
+        import_arm(store, "made", path, "theirs")
+    after = import_arm(store, "made", path, "theirs", against="consensus 3")
+    row = after.arms[-1]
+    assert row.comparison is not None
+    assert row.comparison.base == "consensus 3 · average"
+
+
+def test_file_names_of_two_arms_never_meet() -> None:
+    assert imported_file("a b") != imported_file("a-b")
+    assert imported_file("../x").startswith("x-")
+
+
+def test_images_are_averaged_where_patients_are_scored() -> None:
+    frame = pd.DataFrame(
+        {"unit": ["a", "b", "c", "p9"], "label": [0, 1, 1, 0], "p_0": [0.6, 0.2, 0.1, 0.7],
+         "p_1": [0.4, 0.8, 0.9, 0.3], "row": [2, 3, 4, 5]}
+    )  # fmt: skip
+    arm = ImportedArm("x", "", "theirs.csv", "0" * 64, frame)
+    units = by_unit(arm, {"a": "p1", "b": "p1", "c": "p2"}, "patient").frame.set_index("unit")
+    assert units.loc["p1", ["label", "p_0", "p_1", "row"]].tolist() == pytest.approx(
+        [1, 0.4, 0.6, 2]
+    )
+    assert units.loc["p2", "p_1"] == 0.9
+    assert units.loc["p9", "p_1"] == 0.3
+    with pytest.raises(
+        InputError, match=r"theirs\.csv:4: patient 'p2' has 2 images in the data, 1"
+    ):
+        by_unit(arm, {"a": "p1", "b": "p1", "c": "p2", "d": "p2"}, "patient")
+    assert by_unit(arm, {"z": "p1"}, "patient") is arm
