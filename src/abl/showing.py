@@ -22,7 +22,7 @@ from abl.results import arm_predictions, outcome_folder, outcome_named
 from abl.spec.sweep import Sweep
 
 SUBGROUP = "subgroup="
-SHOWN = ("replicates", "settings", "cost", "tests", "noise", "data", f"{SUBGROUP}COLUMN")
+SHOWN = ("replicates", "settings", "cost", "tests", "choices", "noise", "data", f"{SUBGROUP}COLUMN")
 
 
 def shown_table(

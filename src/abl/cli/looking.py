@@ -39,7 +39,8 @@ def table(
     show: Annotated[
         str,
         typer.Option(
-            help="Another table: replicates, tests, settings, cost, data, noise, subgroup=COLUMN."
+            help="Another table: replicates, choices, tests, settings, cost, data, noise, "
+            "subgroup=COLUMN."
         ),
     ] = "",
     pivot: Annotated[str, typer.Option(help="ROWS,COLUMNS: two axes.")] = "",

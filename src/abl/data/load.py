@@ -19,7 +19,7 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
 
     Args:
         data: Exactly one of phantom, manifest, set.
-        base: Folder of the sweep file: a manifest's path is relative to it.
+        base: Folder of the sweep file: a manifest's path is relative to it, or to a root.
         roots: Folders given with --data: a set is a folder below one of them.
 
     Raises:
@@ -49,17 +49,22 @@ def _without_missing(dataset: Dataset, what: str) -> Dataset:
     has = (given.notna() & (given.astype(str) != "")).all(axis=1).to_numpy()
     if has.all():
         return dataset
-    return dataset.having(
-        has, f"{int((~has).sum())} images of {dataset.name} without {what} left out."
-    )
+    lost = int((~has).sum())
+    images = "image" if lost == 1 else "images"
+    return dataset.having(has, f"{lost} {images} of {dataset.name} without {what} left out.")
 
 
 def _manifest_path(manifest: str, base: Path, roots: Sequence[Path]) -> Path:
     """The manifest below the sweep's folder or a root; a symbolic link is followed first."""
-    path = base / manifest
     # os.path says no to a name that is too long, where pathlib raises
-    if not os.path.exists(path):  # noqa: PTH110
-        raise InputError(f"data.manifest: there is no '{manifest}' in the sweep file's folder")
+    there = [folder / manifest for folder in (base, *roots) if os.path.exists(folder / manifest)]  # noqa: PTH110
+    if not there:
+        given = ", ".join(map(str, roots))
+        also = f" or below {given}" if given else "; give the folder that holds it with --data"
+        raise InputError(
+            f"data.manifest: there is no '{manifest}' in the sweep file's folder{also}"
+        )
+    path = there[0]
     if not any(path.resolve().is_relative_to(folder.resolve()) for folder in (base, *roots)):
         raise InputError(
             f"data.manifest: '{manifest}' is outside the sweep file's folder; "

@@ -58,6 +58,7 @@ class ArmOutcome:
         comparison: Against the base arm; None for the base itself or where not asked for.
         best, tied: Best of the table on the primary metric; not distinguishable from it.
         failed: Why it has no numbers, or "".
+        test_curve: The curve on test, for an exploratory appendix alone, or None.
     """
 
     key: str
@@ -70,6 +71,7 @@ class ArmOutcome:
     best: bool = False
     tied: bool = False
     failed: str = ""
+    test_curve: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

@@ -87,17 +87,19 @@ def _arm_to_json(arm: ArmOutcome) -> dict[str, Any]:
         "stages": list(arm.stages),
         "replicates": _frame_to_json(arm.replicates),
         "curve": None if arm.curve is None else _frame_to_json(arm.curve),
+        "test_curve": None if arm.test_curve is None else _frame_to_json(arm.test_curve),
     }
 
 
 def _arm_from_json(arm: dict[str, Any]) -> ArmOutcome:
-    comparison, curve = arm["comparison"], arm["curve"]
+    comparison, curve, test_curve = arm["comparison"], arm["curve"], arm.get("test_curve")
     return ArmOutcome(
         key=arm["key"],
         params=_decoded(arm["params"]),
         cells={name: Cell(**_decoded(cell)) for name, cell in arm["cells"].items()},
         replicates=_frame_from_json(arm["replicates"]),
         curve=None if curve is None else _frame_from_json(curve),
+        test_curve=None if test_curve is None else _frame_from_json(test_curve),
         stages=tuple(arm["stages"]),
         comparison=None if comparison is None else Comparison(**_decoded(comparison)),
         best=arm["best"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,11 @@ from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figure_style import caption, look, new_figure, own_style, wrapped
 from abl.report.labels import arm_label, metric_label, value_label
 
+PART_TITLES = {"validation": "chosen on validation", "test": "exploratory, on test"}
+PART_NOTES = {
+    "validation": "The test sets play no part.",
+    "test": "Exploratory: nothing was chosen by these curves, and nothing may be.",
+}
 MOST_PANELS = 24
 # more bands than these in one panel hide one another
 MOST_BANDS = 3
@@ -59,13 +64,20 @@ def curve_panels(outcome: Outcome) -> CurvePanels | None:
     return CurvePanels(hue, values, shown, cut)
 
 
-def curve_figure(outcome: Outcome) -> Figure | None:
+def on_test(outcome: Outcome) -> Outcome:
+    """The outcome with its curves on test in the place of those on validation."""
+    arms = tuple(replace(arm, curve=arm.test_curve, test_curve=None) for arm in outcome.arms)
+    return replace(outcome, arms=arms)
+
+
+def curve_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
     """The primary metric over the curve axis on validation: mean, interval (or sd), chosen point.
 
     One colour for each value of the consensus axis (or of the one with the most values), one panel
     for each combination of the others. The band is `<metric>_low` to `<metric>_high` where the
     curve has them. The chosen point is the mean over the replicates of the value chosen in each.
-    None if no arm has a curve.
+    None if no arm has a curve. `part` says whose curves these are: those that `on_test` puts there
+    are exploratory.
     """
     found = curve_panels(outcome)
     if found is None:
@@ -93,14 +105,15 @@ def curve_figure(outcome: Outcome) -> Figure | None:
         most = max(len(members) for members in found.panels.values())
         which = " of the best curve of each panel" if band and most > MOST_BANDS else ""
         text = (
-            f"{metric_label(metric)} on the validation sets over {axis_label(axis)}: mean over "
-            f"replicates{f', with {band}{which}' if band else ''}. The open marker is the chosen "
-            "value, averaged over replicates. The test sets play no part."
+            f"{metric_label(metric)} on the {part} sets over {axis_label(axis)}: mean over "
+            f"replicates{f', with {band}{which}' if band else ''}. The open marker is the value "
+            f"chosen on validation, averaged over replicates. {PART_NOTES[part]}"
         )
-        caption(figure, f"{outcome.title or outcome.name}: chosen on validation", text, found.cut)
+        title = f"{outcome.title or outcome.name}: {PART_TITLES[part]}"
+        caption(figure, title, text, found.cut)
         figure.supxlabel(axis_label(axis), fontsize=9)
         figure.supylabel(
-            f"{metric_label(metric)} on validation, mean{f', {band}' if band else ''}", fontsize=9
+            f"{metric_label(metric)} on {part}, mean{f', {band}' if band else ''}", fontsize=9
         )
         handles = [
             Line2D([], [], color=looks[value][0], marker=looks[value][1], label=value_label(value))

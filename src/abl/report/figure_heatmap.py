@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figure_curves import (
+    PART_NOTES,
+    PART_TITLES,
     axis_label,
     axis_value,
     axis_values,
@@ -31,10 +33,10 @@ from abl.report.labels import metric_label, value_label
 _TICKS = 6
 
 
-def heatmap_figure(outcome: Outcome) -> Figure | None:
+def heatmap_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
     """The primary metric on validation over the curve axis and another (N x T*), the choice marked.
 
-    None unless some panel has two arms with curves over the same values.
+    `part` as in curve_figure. None unless some panel has two arms with curves over the same values.
     """
     found = curve_panels(outcome)
     if found is None or not found.hue:
@@ -70,17 +72,18 @@ def heatmap_figure(outcome: Outcome) -> Figure | None:
         figure.colorbar(
             ScalarMappable(scale, "viridis"),
             ax=grid,
-            label=f"{metric_label(metric)} on validation",
+            label=f"{metric_label(metric)} on {part}",
             shrink=0.9,
         )
         figure.supxlabel(axis_label(axis), fontsize=9)
         figure.supylabel(found.hue, fontsize=9)
         text = (
-            f"Mean {metric_label(metric)} over the replicates' validation sets. White points: the "
+            f"Mean {metric_label(metric)} over the replicates' {part} sets. White points: the "
             "chosen value, averaged over replicates; it may lie beside the brightest cell of its "
-            "row, as each replicate chooses by its own validation set."
+            f"row, as each replicate chooses by its own validation set. {PART_NOTES[part]}"
         )
-        caption(figure, f"{outcome.title or outcome.name}: chosen on validation", text, found.cut)
+        title = f"{outcome.title or outcome.name}: {PART_TITLES[part]}"
+        caption(figure, title, text, found.cut)
     return figure
 
 

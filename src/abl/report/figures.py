@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from abl.plan.outcome import Outcome
 from abl.report.figure_arms import shown_arms
 from abl.report.figure_bars import MOST_ARMS, bar_figure
-from abl.report.figure_curves import MOST_PANELS, curve_figure
+from abl.report.figure_curves import MOST_PANELS, curve_figure, on_test
 from abl.report.figure_flow import flow_figure
 from abl.report.figure_heatmap import heatmap_figure
 from abl.report.figure_intervals import with_curve_intervals
@@ -41,7 +41,8 @@ def figures_of(
     trials: pd.DataFrame | None = None,
 ) -> dict[str, Figure]:
     """Name -> figure: curve, arms, heatmap, pareto, confidence, roc, reliability, confusion,
-    risk_coverage, flow; those that the data allow.
+    risk_coverage, flow; last curve_test and heatmap_test, the exploratory appendix. Those that the
+    data allow.
 
     Curve, heat map and front are drawn on validation. Figures with a panel or line an arm show
     base, best and the next best, eight in all, and say so. What a page says under a figure is
@@ -70,6 +71,10 @@ def figures_of(
             "confusion": lambda: confusion_figure(shown, classes),
             "risk_coverage": lambda: risk_coverage_figure(shown),
         }
+    made |= {
+        "curve_test": lambda: curve_figure(on_test(outcome), "test"),
+        "heatmap_test": lambda: heatmap_figure(on_test(outcome), "test"),
+    }
     figures = {}
     for name, draw in made.items():
         figure = draw()

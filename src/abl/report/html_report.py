@@ -38,6 +38,8 @@ TITLES = {
     "confusion": "Confusion matrices",
     "risk_coverage": "Risk and coverage",
     "flow": "Flow between the networks",
+    "curve_test": "Appendix, exploratory: curves on test",
+    "heatmap_test": "Appendix, exploratory: heat map on test",
 }
 
 

@@ -77,8 +77,9 @@ def _time(numbers: Mapping[str, Any]) -> str:
 
 def _compute(flops: float) -> str:
     hours = flops / ASSUMED_FLOPS / 3600
+    shown = f"{hours:,.0f}" if hours >= 10 else f"{hours:.1g}"
     return (
-        f"{flops:.2g} FLOP in stages of unknown length: about {hours:,.0f} GPU hours at "
+        f"{flops:.2g} FLOP in stages of unknown length: about {shown} GPU hours at "
         f"{ASSUMED_FLOPS / 1e12:.0f} TFLOP/s sustained (assumed)"
     )
 

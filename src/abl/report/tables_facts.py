@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from abl.decide.adaptive import spread
 from abl.plan.outcome import Outcome
-from abl.report.labels import NOTHING, metric_label, one_line, p_label, scale_of
+from abl.report.labels import NOTHING, arm_label, metric_label, one_line, p_label, scale_of
+from abl.report.prediction_frames import KEYS
 from abl.report.table_model import Field, Note, Table, TableCell, plain_table
 from abl.report.tables_setup import data_table
 
@@ -16,6 +18,7 @@ def facts_tables(outcome: Outcome) -> dict[str, Table]:
     """Name (as `abl table --show` has it) -> table, of those that the outcome has facts for."""
     made = {
         "tests": _tests_table(outcome),
+        "choices": _choices_table(outcome),
         "noise": _noise_table(outcome),
         "data": _data_table(outcome),
     }
@@ -72,6 +75,42 @@ def _tests_table(outcome: Outcome) -> Table | None:
         notes=[Note("", text) for text in notes],
         raw_columns=columns,
     )
+
+
+def _choices_table(outcome: Outcome) -> Table | None:
+    """Spread over the replicates of what was chosen, and of what it promised."""
+    known = {*KEYS, *outcome.metrics}
+    shown, raw = [], []
+    for arm in outcome.arms:
+        if arm.failed or not any(str(name).startswith("validation_") for name in arm.replicates):
+            continue
+        title = arm_label(arm.params, outcome.axes)
+        chosen = arm.replicates.drop(columns=[n for n in arm.replicates if n in known])
+        for row in spread(chosen).to_dict("records"):
+            values = [row["median"], row["low"], row["high"]]
+            shown.append([title, metric_label(row["name"]), *map(_number, values)])
+            raw.append([title, row["name"], *values])
+    if not shown:
+        return None
+    fields = [
+        Field("arm", "arm", False),
+        Field("chosen", "chosen", False),
+        Field("median", "median"),
+        Field("low", "smallest"),
+        Field("high", "largest"),
+    ]
+    return plain_table(
+        f"{outcome.name}-choices",
+        f"{one_line(outcome.title or outcome.name)}: what was chosen on validation, by replicate",
+        fields,
+        [[TableCell(one_line(text)) for text in row] for row in shown],
+        raw,
+        notes=[Note("", "validation ...: the score on validation that the choice was made by.")],
+    )
+
+
+def _number(value: float) -> str:
+    return "always" if math.isinf(value) else f"{value:.3g}"
 
 
 def _noise_table(outcome: Outcome) -> Table | None:

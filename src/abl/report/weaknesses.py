@@ -53,6 +53,8 @@ def readings_sentence(facts: ReportFacts) -> str:
     )
     if facts.published:
         return text + " The published protocol makes choices without a validation set: see above."
+    if any(arm.test_curve is not None for arm in facts.arms):
+        text += " Curves over the tuned value were drawn on it too, in the exploratory appendix."
     return text + " No choice was made from it."
 
 

@@ -54,6 +54,7 @@ class ScoredCell:
         test, validation: Final predictions.
         chosen: What was chosen (threshold) or measured beside the metrics (share).
         curve: Validation metrics over the curve axis, if the arm has one.
+        test_curve: The same on test: exploratory, nothing is chosen by it.
         trials: Points of a search, if there was one.
     """
 
@@ -62,6 +63,7 @@ class ScoredCell:
     validation: ScoredPart
     chosen: dict[str, float]
     curve: pd.DataFrame | None = None
+    test_curve: pd.DataFrame | None = None
     trials: pd.DataFrame | None = None
 
     @property
@@ -82,6 +84,7 @@ class ScoredArm:
     arm: Arm
     cells: tuple[ScoredCell, ...] = ()
     curve: pd.DataFrame | None = None
+    test_curve: pd.DataFrame | None = None
     failed: str = ""
 
     @property

@@ -125,6 +125,7 @@ def _row(
         cells=cells,
         replicates=table,
         curve=scored.curve,
+        test_curve=scored.test_curve,
         stages=stages,
         comparison=comparison,
         best=best,

@@ -78,7 +78,13 @@ def scored_cell(
     on_test = _decided(decision, "test", test)
     numbers |= decision.settings()
     numbers["share"] = float(np.mean(on_test.sent)) if on_test.sent is not None else 0.0
-    return ScoredCell(cell.replicate, on_test, on_validation, numbers, found.curve, found.trials)
+    # drawn in an appendix marked exploratory; nothing is chosen by it
+    test_curve = (
+        None if found.curve is None else chooser.curve(test, found.curve["threshold"].tolist())
+    )
+    return ScoredCell(
+        cell.replicate, on_test, on_validation, numbers, found.curve, test_curve, found.trials
+    )
 
 
 class _Chooser:
@@ -159,16 +165,21 @@ class _Chooser:
     def _decision(self, threshold: float | None) -> Decision:
         return Decision(self._rule.name, threshold, false_threshold=self._false)
 
-    def _from_curve(self, values: Sequence[Any]) -> _Chosen:
-        sweep, validation = self._sweep, self.validation
-        curve = threshold_curve(
-            validation.units.labels,
-            validation.predictions,
+    def curve(self, part: _Part, thresholds: Sequence[float]) -> pd.DataFrame:
+        """Every metric of the sweep at each T*, on one part of the split."""
+        sweep = self._sweep
+        return threshold_curve(
+            part.units.labels,
+            part.predictions,
             self._rule.name,
-            [_resolved(value, validation) for value in values],
+            list(thresholds),
             list(dict.fromkeys([*sweep.metrics, sweep.primary, self.by])),
             false_threshold=self._false,
         )
+
+    def _from_curve(self, values: Sequence[Any]) -> _Chosen:
+        resolved = [_resolved(value, self.validation) for value in values]
+        curve = self.curve(self.validation, resolved)
         best = choose_threshold(curve, self.by).threshold
         return _Chosen(self._decision(best), by_score=True, curve=curve)
 
@@ -223,11 +234,14 @@ def _resolved(value: Any, validation: _Part) -> float:
     return threshold_value(value)
 
 
-def mean_curve(curves: Sequence[pd.DataFrame]) -> pd.DataFrame | None:
-    """Mean and sd over replicates of validation curves on equal thresholds; None if they differ.
+def mean_curve(given: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
+    """Mean and sd over replicates of curves on equal thresholds; None if they differ or are none.
 
     Columns: threshold, step (thousandths, int64), then each metric and its `<metric>_sd`.
     """
+    curves = [each for each in given if each is not None]
+    if not curves:
+        return None
     first = curves[0]["threshold"].to_numpy()
     if any(not np.array_equal(first, each["threshold"].to_numpy()) for each in curves):
         return None

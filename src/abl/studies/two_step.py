@@ -226,8 +226,9 @@ class TwoStep:
                 # a metric that is undefined at every T*, for one: this arm alone has no result
                 scored.append(ScoredArm(arm, failed=str(error)))
                 continue
-            curves = [cell.curve for cell in found if cell.curve is not None]
-            scored.append(ScoredArm(arm, tuple(found), mean_curve(curves) if curves else None))
+            curves = mean_curve([cell.curve for cell in found])
+            exploratory = mean_curve([cell.test_curve for cell in found])
+            scored.append(ScoredArm(arm, tuple(found), curves, exploratory))
         base = base_of(file, self.axes)
         bases = [
             None if base is None else base_position(arm, plan.arms, base, relevant)

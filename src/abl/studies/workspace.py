@@ -152,6 +152,8 @@ class Workspace:
                 found |= dict.fromkeys(duplicate_problems(opened.dataset.frame, pairs))
             elif len(pairs):
                 which = f"near-duplicate images of {opened.dataset.name}"
-                notes[f"{len(pairs)} pairs of {which} lie across a split."] = None
+                count = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
+                across = "lies" if len(pairs) == 1 else "lie"
+                notes[f"{count} of {which} {across} across a split."] = None
         raise_if_any(list(found))
         return list(notes)
