@@ -12,7 +12,7 @@ from abl.comparing import arm_at, compare, comparison_text, refuse_if_unlike
 from abl.data.phantom import phantom_dataset
 from abl.errors import InputError
 from abl.record.store import Store
-from abl.report.arm_words import arm_named
+from abl.report.pairs.arm_words import arm_named
 from abl.results import outcome_folder
 from abl.spec.data import Phantom
 from made_arms import THREE, keep, made_frame, made_outcome, made_sweep

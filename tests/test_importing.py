@@ -14,8 +14,8 @@ from abl.errors import InputError
 from abl.importing import forget_arm, import_arm, imported_arms, with_kept_imports
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.report.imported_arm import ImportedArm, by_unit, imported_file
-from abl.report.report_facts import sweep_of
+from abl.report.imported.arm import ImportedArm, by_unit, imported_file
+from abl.report.page.report_facts import sweep_of
 from abl.report.tables import render, table_of
 from abl.results import arm_predictions, outcome_named
 from abl.studies.analysis import Analysis

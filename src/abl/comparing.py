@@ -12,13 +12,13 @@ from abl.data.load import load_dataset
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
-from abl.report.arm_words import arm_named, arm_title
-from abl.report.compare import render_comparison
-from abl.report.compare_pair import PairComparison, compared
 from abl.report.labels import one_line
+from abl.report.page.report_facts import sweep_of
+from abl.report.pairs.arm_words import arm_named, arm_title
+from abl.report.pairs.compare import render_comparison
+from abl.report.pairs.compare_pair import PairComparison, compared
+from abl.report.pairs.unit_data import pictures_of
 from abl.report.prediction_frames import KEYS, arm_tests, probability_columns
-from abl.report.report_facts import sweep_of
-from abl.report.unit_data import pictures_of
 from abl.results import arm_predictions, outcome_folder, outcome_named
 
 

@@ -10,7 +10,7 @@ from abl.data.load import load_dataset
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.report.imported_arm import (
+from abl.report.imported.arm import (
     ImportedArm,
     by_unit,
     imported_file,
@@ -18,9 +18,9 @@ from abl.report.imported_arm import (
     kept_imported,
     read_imported,
 )
-from abl.report.imported_rows import with_imported
-from abl.report.report_facts import sweep_of
-from abl.report.unit_data import unit_names
+from abl.report.imported.rows import with_imported
+from abl.report.page.report_facts import sweep_of
+from abl.report.pairs.unit_data import unit_names
 from abl.results import (
     arm_predictions,
     draw_outcome,

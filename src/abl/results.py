@@ -16,10 +16,10 @@ from abl.plan.outcome import Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.record.store import Store, write_atomically
 from abl.report.figures import figures_of, save_figure
-from abl.report.html_report import report_page
-from abl.report.table_model import Table
+from abl.report.page.html_report import report_page
 from abl.report.tables import render, table_of
-from abl.report.tables_facts import facts_tables
+from abl.report.tables.facts import facts_tables
+from abl.report.tables.model import Table
 from abl.studies.analysis import Analysis
 
 PREDICTIONS, NETWORKS, TRIALS = "predictions.parquet", "networks.parquet", "trials.parquet"

@@ -9,15 +9,15 @@ from abl.data.load import load_dataset
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.report.report_facts import sweep_of
-from abl.report.table_model import Table
-from abl.report.table_pivot import pivot_axes
-from abl.report.table_published import read_published
+from abl.report.page.report_facts import sweep_of
+from abl.report.pairs.unit_data import metadata_of
 from abl.report.tables import table_of
-from abl.report.tables_facts import facts_tables
-from abl.report.tables_more import replicates_table, subgroup_table
-from abl.report.tables_setup import cost_rows, cost_table, settings_table
-from abl.report.unit_data import metadata_of
+from abl.report.tables.facts import facts_tables
+from abl.report.tables.model import Table
+from abl.report.tables.more import replicates_table, subgroup_table
+from abl.report.tables.pivot import pivot_axes
+from abl.report.tables.published import read_published
+from abl.report.tables.setup import cost_rows, cost_table, settings_table
 from abl.results import arm_predictions, outcome_folder, outcome_named
 from abl.spec.sweep import Sweep
 

@@ -14,7 +14,7 @@ from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.rules import RULES, apply_rule, confidence
 from abl.plan.outcome import ArmOutcome, Comparison, Outcome
-from abl.report.figure_arms import replicates_in
+from abl.report.figures.arms import replicates_in
 
 KEYS = ["repeat", "fold", "seed"]
 METRIC_NAMES = ("acc", "auc")

@@ -13,19 +13,19 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from abl.decide.reliability import expected_calibration_error
 from abl.decide.replicates import Replicate
-from abl.report.figure_arms import MOST_SHOWN, shown_arms
-from abl.report.figure_data import (
+from abl.report.figures import figures_of
+from abl.report.figures.arms import MOST_SHOWN, shown_arms
+from abl.report.figures.data import (
     COVERAGE_GRID,
     mean_roc,
     reliability_bins,
     risk_over_coverage,
     tpr_at,
 )
-from abl.report.figure_flow import fates_of
-from abl.report.figure_intervals import with_curve_intervals
-from abl.report.figure_pareto import on_front, pareto_figure
-from abl.report.figure_style import figure_bytes
-from abl.report.figures import figures_of
+from abl.report.figures.flow import fates_of
+from abl.report.figures.intervals import with_curve_intervals
+from abl.report.figures.pareto import on_front, pareto_figure
+from abl.report.figures.style import figure_bytes
 
 EVERY = {
     "arms",

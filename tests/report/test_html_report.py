@@ -15,12 +15,12 @@ import pytest
 from figure_frames import SWEEP, Made, made_sweep
 
 from abl.plan.outcome import Outcome
-from abl.report import html_report
-from abl.report.checklist import TO_STATE, checklist
-from abl.report.html_report import picture_source, report_page
-from abl.report.report_facts import report_facts
-from abl.report.table_model import Column, Table, TableCell
-from abl.report.weaknesses import PUBLISHED_TWO_STEP, readings_sentence, weaknesses
+from abl.report.page import html_report
+from abl.report.page.checklist import TO_STATE, checklist
+from abl.report.page.html_report import picture_source, report_page
+from abl.report.page.report_facts import report_facts
+from abl.report.page.weaknesses import PUBLISHED_TWO_STEP, readings_sentence, weaknesses
+from abl.report.tables.model import Column, Table, TableCell
 
 EMPTY = pd.DataFrame()
 CHROMIUM = shutil.which("chromium")

@@ -14,10 +14,10 @@ import pytest
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.report.labels import size_label, time_label
-from abl.report.table_model import Table
 from abl.report.tables import FORMATS, render
-from abl.report.tables_more import replicates_table, subgroup_table
-from abl.report.tables_setup import cost_table, data_table, settings_table
+from abl.report.tables.model import Table
+from abl.report.tables.more import replicates_table, subgroup_table
+from abl.report.tables.setup import cost_table, data_table, settings_table
 from latex_check import check_latex
 from made_arms import THREE, made_frame, made_outcome
 

@@ -11,8 +11,8 @@ import pytest
 
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Cell, Outcome
-from abl.report.table_published import read_published
 from abl.report.tables import FORMATS, render, table_of
+from abl.report.tables.published import read_published
 
 TABLES = Path(__file__).parents[3] / "shared" / "methods" / "tables"
 

@@ -10,8 +10,8 @@ from abl.data.phantom import phantom_dataset
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
+from abl.report.pairs.unit_data import metadata_of, pictures_of
 from abl.report.tables import render
-from abl.report.unit_data import metadata_of, pictures_of
 from abl.showing import shown_table
 from abl.spec.data import Phantom
 from made_arms import THREE, keep, made_frame, made_outcome

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.report.labels import scale_of
-from abl.report.render_markup import latex_escaped
-from abl.report.render_text import display_width
 from abl.report.tables import FORMATS, render, table_of
+from abl.report.tables.render_markup import latex_escaped
+from abl.report.tables.render_text import display_width
 
 NAN = math.nan
 METRICS = ("accuracy", "auc", "share")

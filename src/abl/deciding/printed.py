@@ -9,9 +9,9 @@ from typing import Any
 from abl.data.prediction_file import PairedPredictions
 from abl.deciding.parts import Fold
 from abl.deciding.scored import MOST_IMAGES, MOST_PATIENTS, ScoredWay, few_enough, patients_in
-from abl.report.decision_table import DecisionRow, decision_facts, decision_table, mean_and_sd
 from abl.report.labels import metric_label, scale_of
 from abl.report.tables import render
+from abl.report.tables.decision import DecisionRow, decision_facts, decision_table, mean_and_sd
 
 IN_SAMPLE = "in-sample: chosen on the images it is scored on"
 

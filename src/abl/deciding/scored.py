@@ -15,7 +15,7 @@ from abl.decide.metrics import metric_named
 from abl.decide.replicates import Replicate
 from abl.deciding.parts import Fold, Images
 from abl.deciding.ways import Way
-from abl.report.decision_table import DecisionRow, mean_and_sd
+from abl.report.tables.decision import DecisionRow, mean_and_sd
 
 # above these, resampling takes minutes, and intervals are narrower than a table shows
 MOST_PATIENTS = 5_000

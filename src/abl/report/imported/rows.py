@@ -16,9 +16,9 @@ from abl.errors import InputError
 from abl.plan.graph import Arm
 from abl.plan.outcome import ArmOutcome, Comparison, Outcome
 from abl.plan.stage import digest_of
-from abl.report.arm_words import arm_named
-from abl.report.imported_arm import ImportedArm, placed
+from abl.report.imported.arm import ImportedArm, placed
 from abl.report.labels import is_metric
+from abl.report.pairs.arm_words import arm_named
 from abl.report.prediction_frames import KEYS, arm_tests, replicates_of
 from abl.spec.sweep import Sweep
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from abl.report.labels import NOTHING, metric_label, scale_of, with_unit
-from abl.report.table_model import Column, Note, Raw, Table, TableCell
+from abl.report.tables.model import Column, Note, Raw, Table, TableCell
 
 SETTING_LABELS = {
     "threshold": "T*",

@@ -23,7 +23,7 @@ from abl.report.labels import (
     with_unit,
 )
 from abl.report.prediction_frames import KEYS, arm_tests, replicates_of
-from abl.report.table_model import Field, Note, Raw, Table, TableCell, plain_table
+from abl.report.tables.model import Field, Note, Raw, Table, TableCell, plain_table
 
 FEW_IN_GROUP = 10
 FEWEST_FOR_INTERVAL = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from abl.report.table_model import BOLD, Note, Table, TableCell
+from abl.report.tables.model import BOLD, Note, Table, TableCell
 
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_|~])")
 

@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from abl.decide.check import Bools, Floats
 from abl.decide.metrics import METRICS
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figure_arms import few_of
-from abl.report.figure_style import (
+from abl.report.figures.arms import few_of
+from abl.report.figures.style import (
     BLUE,
     GREY,
     caption,

@@ -14,8 +14,8 @@ from matplotlib.patches import Patch
 from abl.decide.check import Floats
 from abl.decide.probabilities import largest_class, margin
 from abl.plan.outcome import Outcome
-from abl.report.figure_arms import best_of, frames_by, unit_word
-from abl.report.figure_style import (
+from abl.report.figures.arms import best_of, frames_by, unit_word
+from abl.report.figures.style import (
     SKY,
     VERMILION,
     caption,

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from abl.decide.metrics import METRICS
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figure_style import caption, look, new_figure, own_style, wrapped
+from abl.report.figures.style import caption, look, new_figure, own_style, wrapped
 from abl.report.labels import arm_label, metric_label, value_label
 
 PART_TITLES = {"validation": "chosen on validation", "test": "exploratory, on test"}

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from abl.report.labels import metric_label
-from abl.report.protocol import (
+from abl.report.page.protocol import (
     data_words,
     replicate_words,
     settings_words,
     split_words,
 )
-from abl.report.report_facts import ReportFacts
-from abl.report.weaknesses import readings_sentence
+from abl.report.page.report_facts import ReportFacts
+from abl.report.page.weaknesses import readings_sentence
 
 BOTH, CLAIM, TRIPOD = "CLAIM, TRIPOD+AI", "CLAIM", "TRIPOD+AI"
 TO_STATE = "to be stated by the authors"

@@ -9,7 +9,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from abl.report.table_model import BOLD, Note, Raw, Table, TableCell
+from abl.report.tables.model import BOLD, Note, Raw, Table, TableCell
 
 _GAP = "  "
 _STAR = "*"

@@ -14,7 +14,7 @@ import pandas as pd
 
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figure_arms import frames_by
+from abl.report.figures.arms import frames_by
 from abl.report.prediction_frames import KEYS
 from abl.spec.read import read_sweep
 from abl.spec.sweep import Sweep

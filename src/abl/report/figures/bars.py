@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figure_style import BLUE, VERMILION, caption, new_figure, own_style
+from abl.report.figures.style import BLUE, VERMILION, caption, new_figure, own_style
 from abl.report.labels import arm_label, metric_label
 
 MOST_ARMS = 60

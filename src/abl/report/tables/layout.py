@@ -20,8 +20,8 @@ from abl.report.labels import (
     value_label,
     with_unit,
 )
-from abl.report.table_model import BOLD, TIED, Column, Note, TableCell
-from abl.report.table_published import Published
+from abl.report.tables.model import BOLD, TIED, Column, Note, TableCell
+from abl.report.tables.published import Published
 
 
 class TableLayout:

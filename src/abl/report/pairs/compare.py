@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from abl.errors import InputError, nearest
-from abl.report.compare_pair import PairComparison
 from abl.report.labels import (
     metric_label,
     one_line,
@@ -16,11 +15,12 @@ from abl.report.labels import (
     scale_of,
     with_unit,
 )
-from abl.report.render_html import page_from
-from abl.report.render_markup import markdown_escaped
-from abl.report.render_text import wrapped
-from abl.report.table_model import Field, Note, Raw, Table, TableCell, plain_table
+from abl.report.pairs.compare_pair import PairComparison
 from abl.report.tables import render
+from abl.report.tables.model import Field, Note, Raw, Table, TableCell, plain_table
+from abl.report.tables.render_html import page_from
+from abl.report.tables.render_markup import markdown_escaped
+from abl.report.tables.render_text import wrapped
 
 FORMATS = ("text", "md", "html", "csv")
 MOST_PICTURES = 60

@@ -10,8 +10,8 @@ from matplotlib.patches import Patch
 from abl.decide.check import Ints
 from abl.decide.probabilities import largest_class
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figure_arms import few_of, frames_by, unit_word
-from abl.report.figure_style import (
+from abl.report.figures.arms import few_of, frames_by, unit_word
+from abl.report.figures.style import (
     GREEN,
     GREY,
     ORANGE,

@@ -10,8 +10,8 @@ from abl.decide.adaptive import spread
 from abl.plan.outcome import Outcome
 from abl.report.labels import NOTHING, arm_label, metric_label, one_line, p_label, scale_of
 from abl.report.prediction_frames import KEYS
-from abl.report.table_model import Field, Note, Table, TableCell, plain_table
-from abl.report.tables_setup import data_table
+from abl.report.tables.model import Field, Note, Table, TableCell, plain_table
+from abl.report.tables.setup import data_table
 
 
 def facts_tables(outcome: Outcome) -> dict[str, Table]:

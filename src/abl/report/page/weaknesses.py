@@ -7,8 +7,8 @@ from itertools import combinations
 
 from abl.decide.intervals import FEW_PATIENTS
 from abl.report.labels import metric_label
-from abl.report.protocol import counted, metric_labels
-from abl.report.report_facts import ReportFacts, SplitSize
+from abl.report.page.protocol import counted, metric_labels
+from abl.report.page.report_facts import ReportFacts, SplitSize
 
 FEW_SEEDS = 3
 FEW_OF_A_CLASS = 30

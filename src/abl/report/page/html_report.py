@@ -13,16 +13,16 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from abl.plan.outcome import Outcome
-from abl.report.checklist import checklist
-from abl.report.figure_style import figure_bytes
 from abl.report.figures import figures_of
+from abl.report.figures.style import figure_bytes
 from abl.report.labels import NOTHING, arm_label, one_line
-from abl.report.protocol import protocol_rows
-from abl.report.render_html import fragment_of, page_from
-from abl.report.report_facts import ReportFacts, SplitSize, report_facts
-from abl.report.table_model import Note, Table
+from abl.report.page.checklist import checklist
+from abl.report.page.protocol import protocol_rows
+from abl.report.page.report_facts import ReportFacts, SplitSize, report_facts
+from abl.report.page.weaknesses import published_weaknesses, readings_sentence, weaknesses
 from abl.report.tables import table_of
-from abl.report.weaknesses import published_weaknesses, readings_sentence, weaknesses
+from abl.report.tables.model import Note, Table
+from abl.report.tables.render_html import fragment_of, page_from
 
 SVG_LIMIT_BYTES = 300_000
 MOST_ROWS = 500

@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from abl.errors import InputError, nearest
 from abl.plan.outcome import ArmOutcome, Comparison, Outcome
-from abl.report import render_html, render_markup, render_text
 from abl.report.labels import one_line
-from abl.report.table_layout import EMPTY_CELL, TableLayout
-from abl.report.table_model import Note, Raw, Table
-from abl.report.table_pivot import pivot_table
-from abl.report.table_published import Published
+from abl.report.tables import render_html, render_markup, render_text
+from abl.report.tables.layout import EMPTY_CELL, TableLayout
+from abl.report.tables.model import Note, Raw, Table
+from abl.report.tables.pivot import pivot_table
+from abl.report.tables.published import Published
 
 FORMATS = ("text", "md", "csv", "latex", "html")
 

@@ -15,14 +15,14 @@ from matplotlib.lines import Line2D
 from abl.decide.check import Floats
 from abl.decide.confusion import confusion_matrix
 from abl.decide.probabilities import largest_class
-from abl.report.figure_arms import DRAWS, Shown, ShownArm, mean_metric, shown_metric
-from abl.report.figure_data import (
+from abl.report.figures.arms import DRAWS, Shown, ShownArm, mean_metric, shown_metric
+from abl.report.figures.data import (
     COVERAGE_GRID,
     mean_roc,
     reliability_bins,
     risk_over_coverage,
 )
-from abl.report.figure_style import (
+from abl.report.figures.style import (
     BLUE,
     COLOURS,
     MARKERS,

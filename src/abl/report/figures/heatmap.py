@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figure_curves import (
+from abl.report.figures.curves import (
     PART_NOTES,
     PART_TITLES,
     axis_label,
@@ -22,7 +22,7 @@ from abl.report.figure_curves import (
     curve_panels,
     finite_positions,
 )
-from abl.report.figure_style import (
+from abl.report.figures.style import (
     caption,
     grid_of_panels,
     own_style,

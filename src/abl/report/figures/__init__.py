@@ -8,21 +8,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from abl.plan.outcome import Outcome
-from abl.report.figure_arms import shown_arms
-from abl.report.figure_bars import MOST_ARMS, bar_figure
-from abl.report.figure_curves import MOST_PANELS, curve_figure, on_test
-from abl.report.figure_flow import flow_figure
-from abl.report.figure_heatmap import heatmap_figure
-from abl.report.figure_intervals import with_curve_intervals
-from abl.report.figure_networks import confidence_figure
-from abl.report.figure_pareto import pareto_figure
-from abl.report.figure_predictions import (
+from abl.report.figures.arms import shown_arms
+from abl.report.figures.bars import MOST_ARMS, bar_figure
+from abl.report.figures.curves import MOST_PANELS, curve_figure, on_test
+from abl.report.figures.flow import flow_figure
+from abl.report.figures.heatmap import heatmap_figure
+from abl.report.figures.intervals import with_curve_intervals
+from abl.report.figures.networks import confidence_figure
+from abl.report.figures.pareto import pareto_figure
+from abl.report.figures.predictions import (
     confusion_figure,
     reliability_figure,
     risk_coverage_figure,
     roc_figure,
 )
-from abl.report.figure_style import save_figure, settle
+from abl.report.figures.style import save_figure, settle
 
 __all__ = [
     "MOST_ARMS",

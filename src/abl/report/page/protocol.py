@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from abl.report.labels import metric_label
-from abl.report.report_facts import ReportFacts
+from abl.report.page.report_facts import ReportFacts
 from abl.spec.base import Part
 from abl.spec.sweep import Sweep
 

@@ -14,7 +14,7 @@ from abl.nets.cost import network_cost
 from abl.plan.outcome import Outcome
 from abl.record.store import Done, Store
 from abl.report.labels import NOTHING, one_line, size_label, time_label
-from abl.report.table_model import Field, Note, Raw, Table, TableCell, plain_table
+from abl.report.tables.model import Field, Note, Raw, Table, TableCell, plain_table
 from abl.spec.data import Image
 from abl.spec.train import Train
 

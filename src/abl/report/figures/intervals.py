@@ -14,7 +14,7 @@ from abl.decide.metrics import METRICS
 from abl.decide.replicates import Replicate
 from abl.decide.rules import RULES, apply_rule
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figure_arms import DRAWS, frames_by, replicates_in
+from abl.report.figures.arms import DRAWS, frames_by, replicates_in
 
 # intervals are computed at this many points of a curve, and drawn straight between them
 MOST_POINTS = 21

@@ -8,9 +8,9 @@ from dataclasses import replace
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import metric_label, one_line, setting_label, value_label, with_unit
-from abl.report.table_layout import EMPTY_CELL, TableLayout
-from abl.report.table_model import Column, Note, Raw, Table, TableCell
-from abl.report.table_published import Published
+from abl.report.tables.layout import EMPTY_CELL, TableLayout
+from abl.report.tables.model import Column, Note, Raw, Table, TableCell
+from abl.report.tables.published import Published
 
 Value = str | int | float
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from abl.report.table_model import BOLD, Table
+from abl.report.tables.model import BOLD, Table
 
 
 def page_of(table: Table) -> str:
