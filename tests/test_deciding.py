@@ -14,7 +14,8 @@ from abl.data.prediction_file import read_predictions
 from abl.decide.curves import best_threshold, threshold_curve
 from abl.decide.metrics import scores
 from abl.decide.rules import apply_rule, confidence
-from abl.deciding.command import decided, read_costs
+from abl.deciding.asked import read_costs
+from abl.deciding.command import decided
 from abl.errors import InputError
 
 NETWORKS = ("original", "true", "false")

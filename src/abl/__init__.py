@@ -15,4 +15,6 @@ def __getattr__(name: str) -> Any:
     # workers import submodules of this package: they must not pay for the whole API
     if name in __all__:
         return getattr(importlib.import_module("abl.api"), name)
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("abl")
     raise AttributeError(f"module 'abl' has no attribute '{name}'")

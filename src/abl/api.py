@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from abl.errors import InputError, Problem
+from abl.errors import InputError, Problem, nearest
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
 from abl.record.mlflow_writer import MlflowRecord
+from abl.record.root import check_root
 from abl.record.store import Store
 from abl.report.tables import render
 from abl.results import outcome_named, styled_table
@@ -52,14 +53,16 @@ def load(
         smoke: Shrink it to a check that it runs.
 
     Raises:
-        InputError: With every problem of the file that can be seen without the data.
+        InputError: With every problem of the file that can be seen without the data; a root that
+            is no folder.
     """
+    check_root(Path(root))
     file, problems = read_form(Path(path))
     if file is None:
         raise InputError(problems)
-    if smoke and not problems:
-        file = replace(file, sweep=smoked(file.sweep))
     study = study_of(file)
+    if smoke and not problems:
+        file = replace(file, sweep=smoked(file.sweep, study.smoke_options))
     problems += study.problems(file)
     roots = [Path(folder) for folder in data]
     problems += [Problem(f"--data {each}: no such folder") for each in roots if not each.is_dir()]
@@ -70,7 +73,7 @@ def load(
 
 
 def run(
-    sweep: LoadedSweep,
+    sweep: LoadedSweep | str | Path,
     *,
     executor: Executor = "tune",
     workers: int | None = None,
@@ -81,6 +84,7 @@ def run(
     """Runs what the store does not hold, scores every arm and records everything.
 
     Args:
+        sweep: What `load` gave, or the path of a sweep file that needs no more said.
         executor: tune (Ray) or local (this process).
         workers: CPUs to use on this machine; default all.
         address: HOST:PORT of a Ray cluster.
@@ -90,6 +94,11 @@ def run(
     Raises:
         InputError: The data, the executor or MLflow cannot be used; nothing was trained then.
     """
+    if executor not in get_args(Executor):
+        raise InputError(f"executor '{executor}': {nearest(str(executor), get_args(Executor))}")
+    if not isinstance(sweep, LoadedSweep):
+        sweep = load(sweep)
+    check_root(sweep.root, writing=True)
     uri = record if isinstance(record, str) else None
     return run_sweep(
         sweep,

@@ -9,10 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from abl.data.load import load_dataset
+from abl.decide.intervals import RESAMPLES
+from abl.decide.permutation import PERMUTATIONS
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
 from abl.report.labels import one_line
+from abl.report.one_class import one_class_replicates, one_class_words
 from abl.report.page.report_facts import sweep_of
 from abl.report.pairs.arm_words import arm_named, arm_title
 from abl.report.pairs.compare import render_comparison
@@ -20,6 +23,7 @@ from abl.report.pairs.compare_pair import PairComparison, compared
 from abl.report.pairs.unit_data import pictures_of
 from abl.report.prediction_frames import KEYS, arm_tests, probability_columns
 from abl.results import arm_predictions, outcome_folder, outcome_named
+from abl.spec.sweep import Sweep
 
 
 def comparison_text(
@@ -42,21 +46,8 @@ def comparison_text(
     Raises:
         InputError: As `compare`; unknown format.
     """
-    outcome = outcome_named(store, sweep_name(first))
-    text = (outcome_folder(store, outcome) / "sweep.yaml").read_text(encoding="utf-8")
-    sweep = sweep_of(text)
-    if sweep is None:
-        pair = compare(store, first, second, metric=metric)
-    else:
-        pair = compare(
-            store,
-            first,
-            second,
-            metric=metric,
-            margin=sweep.margin if metric in ("", sweep.primary) else None,
-            unit=sweep.data.unit,
-            classes=sweep.data.classes,
-        )
+    pair = compare(store, first, second, metric=metric)
+    sweep = _sweep_file(store, outcome_named(store, sweep_name(first)))
     picture = None
     if format == "html" and sweep is not None:
         try:
@@ -73,19 +64,16 @@ def compare(
     second: str,
     *,
     metric: str = "",
-    margin: float | None = None,
-    unit: str = "image",
-    classes: Sequence[str] = (),
 ) -> PairComparison:
     """Explains the first arm against the second.
+
+    Margin, resamples, unit and classes are those of the first sweep's file, so that a contrast of
+    its table has the same difference, interval and P here.
 
     Args:
         first, second: SWEEP:ARM; the arm in words of its title, as #N (row of the table), or by the
             start of its key.
         metric: That is tested; default: the primary one of the first sweep.
-        margin: Smallest difference that matters (fraction).
-        unit: What is scored: image, nodule or patient.
-        classes: Names of classes 0, 1, ....
 
     Raises:
         InputError: An arm that is not found, or is not the only one; no predictions; arms that were
@@ -95,17 +83,28 @@ def compare(
     rows = _rows_of(store, outcome, arm)
     other_rows = _rows_of(store, other_outcome, other)
     titles = [_full_title(outcome, arm), _full_title(other_outcome, other)]
+    sweep = _sweep_file(store, outcome)
+    unit = sweep.data.unit if sweep is not None else "image"
     refuse_if_unlike(rows, other_rows, titles, unit)
-    return compared(
+    primary = metric or outcome.primary
+    pair = compared(
         rows,
         other_rows,
         titles=(titles[0], titles[1]),
-        primary=metric or outcome.primary,
+        primary=primary,
         metrics=[name for name in outcome.metrics if name in other_outcome.metrics],
-        margin=margin,
+        margin=sweep.margin if sweep is not None and primary == sweep.primary else None,
         unit=unit,
-        classes=classes,
+        classes=sweep.data.classes if sweep is not None else (),
+        resamples=sweep.resamples // 5 if sweep is not None else RESAMPLES,
+        permutations=sweep.resamples if sweep is not None else PERMUTATIONS,
     )
+    notes = [
+        f"{letter} {one_class_words(count, pair.replicates)}."
+        for letter, part in (("A", rows), ("B", other_rows))
+        for count in one_class_replicates(part).values()
+    ]
+    return replace(pair, notes=(*pair.notes, *notes))
 
 
 def arm_at(store: Store, words: str) -> tuple[Outcome, ArmOutcome]:
@@ -180,6 +179,12 @@ def _rows_of(store: Store, outcome: Outcome, arm: ArmOutcome) -> pd.DataFrame:
         message = "no predictions are kept: `abl sweep` again writes them, without training"
         raise InputError(f"{title}: {message}")
     return rows
+
+
+def _sweep_file(store: Store, outcome: Outcome) -> Sweep | None:
+    """What the sweep file says; None if it is of another version."""
+    path = outcome_folder(store, outcome) / "sweep.yaml"
+    return sweep_of(path.read_text(encoding="utf-8"))
 
 
 def _full_title(outcome: Outcome, arm: ArmOutcome) -> str:

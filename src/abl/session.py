@@ -76,8 +76,12 @@ class LoadedSweep:
     @cached_property
     def plan(self) -> Plan:
         """Arms, replicates and stages; reads the manifest, executes nothing."""
-        plan = self.study.expand(self.file, self.workspace)
-        raise_if_any(self.workspace.problems)
+        try:
+            plan = self.study.expand(self.file, self.workspace)
+            raise_if_any(self.workspace.problems)
+        except InputError as error:
+            placed = [self.file.placed(problem) for problem in error.problems]
+            raise InputError(placed) from None
         if self.workspace.absent:
             plan.notes.append(
                 f"ImageNet weights of {', '.join(self.workspace.absent)} are not on this machine: "
@@ -96,7 +100,7 @@ class SweepResult:
     """What a run gave.
 
     Attributes:
-        outcome: The ablation table as values.
+        outcome: The ablation table as values; without arms if a person stopped the run.
         report: Which stages ran, failed, were reused.
         folder: Where tables and figures lie.
         address: Path of the arms' page below MLflow's address, "" if it was not recorded.
@@ -157,6 +161,12 @@ def run_sweep(
         report = run_plan(
             plan.stages, sweep.store, told, executor=executor, workers=workers, address=address
         )
+        if report.interrupted:
+            # half a table would stand in the place of the last whole one
+            if writer is not None:
+                writer.close()
+            folder = sweep.store.sweep_folder(sweep.name)
+            return SweepResult(_no_outcome(sweep), report, folder, "", messages)
         analysis = sweep.study.analyse(sweep.file, plan, sweep.workspace)
         outcome = _with_facts(sweep, analysis.outcome, notes)
         analysis, left_out = with_kept_imports(
@@ -173,6 +183,22 @@ def run_sweep(
                 sweep, outcome, writing, writer, recorded_files(folder), messages
             )
     return SweepResult(outcome, report, folder, page, messages)
+
+
+def _no_outcome(sweep: LoadedSweep) -> Outcome:
+    settings = sweep.file.sweep
+    return Outcome(
+        name=settings.name,
+        key="",
+        study=settings.study,
+        title=settings.title,
+        axes=(),
+        metrics=settings.metrics,
+        primary=settings.primary,
+        curve_axis="",
+        arms=(),
+        notes=("Stopped before the table was made.",),
+    )
 
 
 def _draw(sweep: LoadedSweep, folder: Path, analysis: Analysis, messages: list[str]) -> None:

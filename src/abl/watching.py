@@ -12,6 +12,8 @@ from typing import Any
 from abl.api import store_at
 from abl.errors import InputError, nearest
 from abl.plan.stage import Stage
+from abl.record.lease import is_held
+from abl.record.store import Store
 from abl.results import outcome_named, sweep_names
 from abl.runner.dispatch import Listener
 from abl.runner.engine import expected_seconds
@@ -128,11 +130,22 @@ def status_text(root: Path) -> str:
         size += sum(bytes_ for bytes_, _ in done.files.values()) if done else 0
     counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "nothing"
     lines.append(f"store: {counted}; {size / 2**20:.1f} MiB")
-    work = store.root / "work"
-    running = [path.name[:12] for path in work.iterdir()] if work.is_dir() else []
+    running, left = _at_work(store)
     if running:
-        lines.append(f"running or broken off: {len(running)} stages")
+        lines.append(f"running: {running} stage{'s' if running != 1 else ''}")
+    if left:
+        stages = f"{left} stage{'s' if left != 1 else ''}"
+        lines.append(f"failed or broken off: {stages}; `abl sweep` again goes on from there")
     return "\n".join(lines) + "\n"
+
+
+def _at_work(store: Store) -> tuple[int, int]:
+    """Stages that a living process is at, and others that an attempt has left behind."""
+    started = {path.name for part in ("lease", "work") for path in (store.root / part).glob("*")}
+    digests = {name for name in started if "." not in name and not store.has(name)}
+    running = {digest for digest in digests if is_held(store.lease_path(digest), store.stale_s)}
+    left = {digest for digest in digests - running if (store.root / "work" / digest).is_dir()}
+    return len(running), len(left)
 
 
 def ui_addresses(root: Path, name: str | None) -> dict[str, str]:

@@ -10,6 +10,7 @@ from abl.decide.consensus import (
     correct_counts,
     false_set,
     matched_random_subset,
+    topped_up,
     true_set,
 )
 from abl.errors import InputError
@@ -83,3 +84,17 @@ def test_n_beyond_the_panel(n):
         true_set([1, 2], n, 5)
     with pytest.raises(InputError, match=r"not in 1\.\.5"):
         false_set([1, 2], n, 5)
+
+
+@given(seed=st.integers(0, 2**32 - 1), least=st.integers(0, 30))
+def test_topping_up_adds_the_most_agreed_on_and_takes_nothing_away(seed, least):
+    rng = np.random.default_rng(seed)
+    labels, counts = rng.integers(0, 2, 40), rng.integers(0, 6, 40)
+    kept = true_set(counts, 5, 5)
+    more = topped_up(labels, kept, counts, least)
+    assert not (kept & ~more).any()
+    for label in (0, 1):
+        own = labels == label
+        assert (more & own).sum() == max((kept & own).sum(), min(least, own.sum()))
+        added, left = counts[more & ~kept & own], counts[~more & own]
+        assert not (len(added) and len(left)) or added.min() >= left.max()

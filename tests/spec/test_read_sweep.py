@@ -211,12 +211,12 @@ def test_settings_are_changed_by_dotted_path_and_checked(tmp_path: Path) -> None
 
 def test_smoke_keeps_the_arms_and_shrinks_the_work(tmp_path: Path) -> None:
     sweep = read(tmp_path, GOOD + "replicates: {repeats: 3, seeds: [5, 6]}\n").sweep
-    small = smoked(sweep)
+    small = smoked(sweep, {})
     assert small.name == "mine-smoke"
     assert small.axes == sweep.axes
     assert (small.train.epochs, small.train.last_k) == (2, 2)
     assert (small.replicates.repeats, small.replicates.seeds) == (1, (5,))
-    smoked(read(tmp_path, GOOD + "options: {epochs: many}\n").sweep)
+    smoked(read(tmp_path, GOOD + "options: {epochs: many}\n").sweep, {})
 
 
 def test_the_same_sweep_is_read_whatever_the_order_of_its_keys(tmp_path: Path) -> None:

@@ -300,3 +300,57 @@ def test_flipped_labels_are_counted_inside_true_sets(home: Path) -> None:
     for how in ("in_sample", "out_of_fold"):
         kept = rows[(rows["selection"] == how) & rows["criterion"].str.startswith("True")]["kept"]
         assert list(kept) == sorted(kept, reverse=True)
+
+
+def test_faults_of_every_kind_are_told_at_once(home: Path) -> None:
+    sweep = {
+        "options": {"panel": ["pooled3", "pooled33"]},
+        "axes": {
+            "consensuss": [1],
+            "consensus": [8],
+            "rule": ["original", "modle1"],
+            "train.network": ["pooled3", "poled3"],
+        },
+        "primary": "f3",
+        "base": {"rul": "original"},
+        "stated": {"train.epocs": "page 3"},
+    }
+    with pytest.raises(InputError) as told:
+        load(home, sweep)
+    said = "\n".join(str(problem) for problem in told.value.problems)
+    for word in (
+        "'consensuss'",
+        "'pooled33'",
+        "consensus: 8",
+        "'modle1'",
+        "'poled3'",
+        "'f3'",
+        "'rul'",
+        "'train.epocs'",
+    ):
+        assert word in said, word
+    assert all(problem.line for problem in told.value.problems)
+
+
+def test_one_selector_does_not_vote_twice(home: Path) -> None:
+    with pytest.raises(InputError, match="pooled3 is given twice"):
+        load(home, {"options": {"panel": ["pooled3", "pooled3"]}})
+
+
+def test_an_empty_true_set_can_be_topped_up(home: Path) -> None:
+    strict = {"name": "topped", "axes": {"consensus": [3], "rule": ["true"]}, "base": None}
+    strict |= {"train.epochs": 1, "train.last_k": 1, "train.optimizer.lr": 1e-6}
+    loaded = load(home, strict)
+    result = abl.run(loaded, executor="local", record=False)
+    assert result.report.failed, "a panel that learned nothing agrees on one class"
+    _, again = run(home, strict | {"options.keep_at_least": 4})
+    [only] = again.outcome.arms
+    [second] = [d for d in only.stages if "least" in str(load_stage(loaded, d))]
+    done = loaded.store.done(second)
+    assert done is not None
+    assert min(done.facts["images_by_class"]) >= 4
+
+
+def load_stage(loaded: LoadedSweep, digest: str) -> object:
+    done = loaded.store.done(digest)
+    return None if done is None else done.stage

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import wraps
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from abl.errors import InputError, StageError
+from abl.record.root import check_root
 
 app = typer.Typer(
     name="abl",
@@ -26,10 +28,23 @@ SweepArg = Annotated[Path, typer.Argument(metavar="FILE", help="The sweep file (
 DataOpt = Annotated[
     list[Path] | None, typer.Option("--data", help="A folder of data sets; may be repeated.")
 ]
-RootOpt = Annotated[
-    Path, typer.Option("--mlruns", envvar="ABL_MLRUNS", help="Folder of the store and the record.")
-]
 ROOT = Path("mlruns")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"abl {version('abl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit."),
+    ] = False,
+) -> None:
+    pass  # a docstring here would replace the help of the application
 
 
 def tells(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,8 +55,7 @@ def tells(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except InputError as error:
-            for problem in error.problems:
-                print(f"abl: {problem}", file=sys.stderr)
+            _tell(error)
             raise typer.Exit(2) from None
         except StageError as error:
             print(f"abl: {error}", file=sys.stderr)
@@ -52,6 +66,41 @@ def tells(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def _tell(error: InputError) -> None:
+    for problem in error.problems:
+        print(f"abl: {problem}", file=sys.stderr)
+
+
+def _usable(root: Path, *, writing: bool) -> Path:
+    # as the option is read: before anything else is
+    try:
+        check_root(root, writing=writing)
+    except InputError as error:
+        _tell(error)
+        raise typer.Exit(2) from None
+    return root
+
+
+RootOpt = Annotated[
+    Path,
+    typer.Option(
+        "--mlruns",
+        envvar="ABL_MLRUNS",
+        help="Folder of the store and the record.",
+        callback=lambda root: _usable(root, writing=False),
+    ),
+]
+WrittenRootOpt = Annotated[
+    Path,
+    typer.Option(
+        "--mlruns",
+        envvar="ABL_MLRUNS",
+        help="Folder of the store and the record.",
+        callback=lambda root: _usable(root, writing=True),
+    ),
+]
+
+
 def terminal_width() -> int:
     import shutil
 
@@ -60,3 +109,14 @@ def terminal_width() -> int:
 
 def print_whole(text: str) -> None:
     print(text, end="" if text.endswith("\n") else "\n")
+
+
+def write_out(path: Path, text: str) -> None:
+    """Writes the file that `--out` names. Raises InputError if it cannot be written."""
+    from abl.record.store import write_atomically
+
+    try:
+        write_atomically(path, text)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise InputError(f"--out {path}: cannot be written ({why})") from None

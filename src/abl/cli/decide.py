@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from abl.cli.app import app, tells, terminal_width
+from abl.errors import InputError
 
 
 class DecidedFormat(StrEnum):
@@ -52,7 +53,7 @@ def decide_command(
     metrics: Annotated[str, typer.Option(help="Columns, separated by commas.")] = (
         "acc,spe,sen,f1,auc"
     ),
-    by: Annotated[str, typer.Option(help="Metric to choose by.")] = "f1",
+    by: Annotated[str | None, typer.Option(help="Metric to choose by; default f1.")] = None,
     thresholds: Annotated[
         str | None, typer.Option(help="Grid for --sweep: FROM:TO:COUNT, numbers, always.")
     ] = None,
@@ -68,27 +69,35 @@ def decide_command(
         typer.Option(help="Of --search; twice for a front: a metric or cost, then share."),
     ] = None,
     costs: Annotated[
-        str | None, typer.Option(help="For cost: 0,1/5,0 (a row a true class).")
+        str | None, typer.Option(help="Of mistakes: 0,1/5,0 (a row a true class).")
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Of --search.")] = 200,
-    sampler: Annotated[Sampler, typer.Option(help="Of Optuna.")] = Sampler.tpe,
-    seed: Annotated[int, typer.Option(min=0, help="Of --search.")] = 0,
+    trials: Annotated[int | None, typer.Option(min=1, help="Of --search; default 200.")] = None,
+    sampler: Annotated[Sampler | None, typer.Option(help="Of --search; default tpe.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of --search; default 0.")] = None,
     study: Annotated[
         Path | None, typer.Option(help="Journal of the search, to go on from.")
     ] = None,
-    classes: Annotated[str, typer.Option(help="Names of labels 0, 1, ...")] = "benign,malignant",
+    classes: Annotated[
+        str | None, typer.Option(help="Names of labels 0, 1, ...; of two: benign,malignant.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="File for the final predictions (.csv or .parquet).")
     ] = None,
     curve: Annotated[
         Path | None, typer.Option(help="File for the curves over T* of --sweep.")
     ] = None,
-    format: Annotated[DecidedFormat, typer.Option(help="How to print.")] = DecidedFormat.text,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    format: Annotated[
+        DecidedFormat | None, typer.Option(help="How to print; default text.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As --format json.")] = False,
 ) -> None:
     """Decide from files of predictions that any program made; nothing is trained."""
-    from abl.deciding.command import decided, read_costs
+    from abl.deciding.asked import read_costs
+    from abl.deciding.command import decided
 
+    if as_json and format not in (None, DecidedFormat.json):
+        raise InputError(f"--json or --format {format}, not both")
+    names = None if classes is None else classes.split(",")
     result = decided(
         original,
         true,
@@ -101,17 +110,17 @@ def decide_command(
         metrics=metrics.split(","),
         by=by,
         thresholds=thresholds,
-        space=over.split(",") if over else (),
+        space=() if over is None else over.split(","),
         objectives=objective or (),
         trials=trials,
-        sampler=sampler.value,
+        sampler=None if sampler is None else sampler.value,
         seed=seed,
-        costs=read_costs(costs),
+        costs=read_costs(costs, len(names) if names else None),
         study=study,
-        classes=classes.split(","),
+        classes=names,
         out=out,
         curve=curve,
-        format="json" if as_json else format.value,
+        format="json" if as_json else (format or DecidedFormat.text).value,
         width=terminal_width(),
     )
     print(result.text, end="")

@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from abl.cli.app import ROOT, DataOpt, RootOpt, app, print_whole, tells, terminal_width
+from abl.cli.app import (
+    ROOT,
+    DataOpt,
+    RootOpt,
+    WrittenRootOpt,
+    app,
+    print_whole,
+    tells,
+    terminal_width,
+    write_out,
+)
+from abl.errors import InputError
 
 
 class TableFormat(StrEnum):
@@ -82,7 +93,9 @@ def table(
 def compare(
     first: Annotated[str, typer.Argument(metavar="SWEEP:ARM", help="As threshold:model1,3.")],
     second: Annotated[str, typer.Argument(metavar="SWEEP:ARM", help="What it is held against.")],
-    format: Annotated[PairFormat, typer.Option(help="How to write it.")] = PairFormat.text,
+    format: Annotated[
+        PairFormat | None, typer.Option(help="How to write it; default: as the file ends, or text.")
+    ] = None,
     metric: Annotated[str, typer.Option(help="Default: the sweep's primary one.")] = "",
     out: Annotated[Path | None, typer.Option(help="File to write; default: print.")] = None,
     data: DataOpt = None,
@@ -91,13 +104,13 @@ def compare(
     """Explain one arm against another, image by image."""
     from abl.api import store_at
     from abl.comparing import comparison_text
-    from abl.record.store import write_atomically
 
+    chosen = format or _format_of(out)
     text = comparison_text(
         store_at(mlruns),
         first,
         second,
-        format=format.value,
+        format=chosen.value,
         metric=metric,
         roots=data or (),
         width=terminal_width(),
@@ -106,24 +119,44 @@ def compare(
     if out is None:
         print_whole(text)
     else:
-        write_atomically(out, text)
+        write_out(out, text)
+
+
+def _format_of(out: Path | None) -> PairFormat:
+    """The format that a file's ending asks for."""
+    ending = out.suffix.lower().removeprefix(".") if out is not None else ""
+    ending = {"htm": "html", "markdown": "md"}.get(ending, ending)
+    return PairFormat(ending) if ending in list(PairFormat) else PairFormat.text
 
 
 @app.command(name="import")
 @tells
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Predictions, CSV or Parquet.")],
-    name: Annotated[str, typer.Option("--as", help="The arm's name.")],
     sweep: Annotated[str, typer.Option("--into", help="Name of a sweep that was run.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Predictions, CSV or Parquet.")
+    ] = None,
+    name: Annotated[str, typer.Option("--as", help="The arm's name.")] = "",
     against: Annotated[str, typer.Option(help="The arm it is compared with.")] = "",
+    forget: Annotated[
+        str, typer.Option(metavar="NAME", help="Take an imported arm out again instead.")
+    ] = "",
     data: DataOpt = None,
-    mlruns: RootOpt = ROOT,
+    mlruns: WrittenRootOpt = ROOT,
 ) -> None:
-    """Bring an arm trained elsewhere into a sweep's table."""
+    """Bring an arm trained elsewhere into a sweep's table, or take it out."""
     from abl import api
-    from abl.importing import import_arm
+    from abl.importing import forget_arm, import_arm
 
-    outcome = import_arm(api.store_at(mlruns), sweep, file, name, against=against, roots=data or ())
+    store = api.store_at(mlruns)
+    if forget:
+        if file is not None or name or against:
+            raise InputError("--forget stands alone beside --into: leave out FILE, --as, --against")
+        outcome = forget_arm(store, sweep, forget)
+    elif file is None or not name:
+        raise InputError("write FILE and --as NAME, or --forget NAME")
+    else:
+        outcome = import_arm(store, sweep, file, name, against=against, roots=data or ())
     print_whole(api.table(outcome, width=terminal_width()))
 
 
@@ -139,11 +172,12 @@ def status(mlruns: RootOpt = ROOT) -> None:
 @app.command()
 @tells
 def record(
-    mlruns: RootOpt = ROOT, uri: Annotated[str, typer.Option(help="MLflow URI.")] = ""
+    mlruns: WrittenRootOpt = ROOT, uri: Annotated[str, typer.Option(help="MLflow URI.")] = ""
 ) -> None:
     """Write to MLflow what the store holds and MLflow lacks."""
     from abl.session import record_store
 
+    _refuse_if_absent(mlruns)
     for line in record_store(mlruns.absolute(), uri or None):
         print(line)
 
@@ -152,8 +186,10 @@ def record(
 @tells
 def ui(
     name: Annotated[str | None, typer.Argument(help="Sweep to open at.")] = None,
-    mlruns: RootOpt = ROOT,
-    port: Annotated[int | None, typer.Option(help="Default: a free one.")] = None,
+    mlruns: WrittenRootOpt = ROOT,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="1 to 65535; 0 takes a free one.")
+    ] = 0,
 ) -> None:
     """Open MLflow on the record, at the table of a sweep."""
     import signal
@@ -161,6 +197,7 @@ def ui(
     from abl.record.mlflow_ui import start_ui
     from abl.watching import ui_addresses
 
+    _refuse_if_absent(mlruns)
     # the server runs in a session of its own: whoever ends this command must end it too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     pages = ui_addresses(mlruns.absolute(), name)
@@ -170,6 +207,11 @@ def ui(
             print(f"{sweep_name}: {running.url}{page}")
         print("Ctrl-C stops it", flush=True)
         running.wait()
+
+
+def _refuse_if_absent(mlruns: Path) -> None:
+    if not mlruns.is_dir():
+        raise InputError(f"--mlruns {mlruns}: nothing was run there: run `abl sweep FILE` first")
 
 
 @app.command(name="list")
@@ -192,11 +234,10 @@ def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="A page instead.")] = False,
 ) -> None:
     """Write the JSON Schema of sweep files, for editors."""
-    from abl.record.store import write_atomically
     from abl.watching import full_reference, full_schema
 
     text = full_reference() if markdown else full_schema()
     if out is None:
         print(text, end="")
     else:
-        write_atomically(out, text)
+        write_out(out, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +11,17 @@ from typing import Annotated, Any
 
 import typer
 
-from abl.cli.app import ROOT, DataOpt, RootOpt, SweepArg, app, print_whole, tells, terminal_width
+from abl.cli.app import (
+    ROOT,
+    DataOpt,
+    RootOpt,
+    SweepArg,
+    WrittenRootOpt,
+    app,
+    print_whole,
+    tells,
+    terminal_width,
+)
 
 
 class ExecutorName(StrEnum):
@@ -25,7 +36,7 @@ class ExecutorName(StrEnum):
 def sweep(
     file: SweepArg,
     data: DataOpt = None,
-    mlruns: RootOpt = ROOT,
+    mlruns: WrittenRootOpt = ROOT,
     executor: Annotated[ExecutorName, typer.Option(help="Ray Tune, or this process.")] = (
         ExecutorName.tune
     ),
@@ -62,8 +73,8 @@ def sweep(
 def _print_place(result: Any, mlruns: Path) -> None:
     print(f"\ntables and figures: {_short(result.folder)}")
     if result.address:
-        where = "" if mlruns == ROOT else f" --mlruns {mlruns}"
-        print(f"in MLflow: abl ui {result.outcome.name}{where}")
+        place = [] if mlruns == ROOT else ["--mlruns", str(mlruns)]
+        print("in MLflow: " + shlex.join(["abl", "ui", result.outcome.name, *place]))
 
 
 def _exit_for(result: Any, loaded: Any) -> None:

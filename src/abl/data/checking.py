@@ -5,11 +5,18 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pandas as pd
+
 from abl.data.arrays import image_array
 from abl.data.duplicates import near_duplicate_pairs
 from abl.data.files import check_images
 from abl.data.manifest import load_manifest
-from abl.errors import raise_if_any
+from abl.data.splits import NAMES_OF_ROLES
+from abl.data.tables import class_name_problems
+from abl.errors import InputError, Problem, raise_if_any
+
+MANIFESTS = ("manifest.csv", "manifest.parquet")
+FEWEST_PATIENTS = 3  # of a class: one each to train, to choose and to test on
 
 
 def check_report(manifest: Path, classes: tuple[str, ...]) -> str:
@@ -18,6 +25,8 @@ def check_report(manifest: Path, classes: tuple[str, ...]) -> str:
     Raises:
         InputError: With every problem of the manifest and its images.
     """
+    raise_if_any([Problem(each) for each in class_name_problems(classes)])
+    _refuse_folder_of_a_manifest(manifest, classes)
     dataset = load_manifest(manifest, classes=classes)
     raise_if_any(check_images(dataset))
     frame = dataset.frame
@@ -37,4 +46,37 @@ def check_report(manifest: Path, classes: tuple[str, ...]) -> str:
         for row in across.head(20).itertuples()
     ]
     lines += [f"  {note}" for note in dataset.notes]
+    lines += [f"  warning: {each}" for each in _warnings(frame, classes)]
     return "\n".join(lines) + "\n"
+
+
+def _refuse_folder_of_a_manifest(path: Path, classes: tuple[str, ...]) -> None:
+    """Raises InputError for a folder that is no data set but holds one's manifest."""
+    if not path.is_dir() or any((path / name).is_dir() for name in classes):
+        return
+    for name in MANIFESTS:
+        if (path / name).is_file():
+            message = f"has no folder for each class; check its manifest: {path / name}"
+            raise InputError(Problem(message, file=str(path)))
+
+
+def _warnings(frame: pd.DataFrame, classes: tuple[str, ...]) -> list[str]:
+    """What will stand in the way of a sweep, though it is no fault of the data."""
+    found = []
+    patients = frame.groupby("label")["patient"].nunique()
+    for label, name in enumerate(classes):
+        count = int(patients.get(label, 0))
+        if count < FEWEST_PATIENTS:
+            word = "patient" if count == 1 else "patients"
+            found.append(
+                f"class '{name}' has {count} {word}: training, validation and test need one each"
+            )
+    if "split" in frame:
+        written = {text for text in frame["split"].astype(str).str.strip() if text}
+        if "test" not in {NAMES_OF_ROLES.get(text.lower()) for text in written}:
+            valid = ", ".join(text for text, role in NAMES_OF_ROLES.items() if role == "test")
+            found.append(
+                f"column split names no test part ({', '.join(sorted(written)[:6]) or 'empty'}); "
+                f"a sweep with `splits: {{kind: column}}` needs rows of '{valid}'"
+            )
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +69,13 @@ def text_of(values: pd.Series) -> pd.Series:
     return values.astype("str").where(values.notna(), "").str.strip().reset_index(drop=True)
 
 
+def no_file(path: Path) -> str:
+    """Why nothing can be read there; "" if a file is there."""
+    if path.is_dir():
+        return "is a folder, not a file"
+    return "" if path.is_file() else "no such file"
+
+
 def csv_rows(path: Path, faults: Faults) -> RawRows | None:
     """The known columns, text but for probabilities, and each row's number; None after a fault."""
     data = path.read_bytes()
@@ -75,17 +83,20 @@ def csv_rows(path: Path, faults: Faults) -> RawRows | None:
         if not data.isascii():
             data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        faults.add(f"is not UTF-8 (byte {error.start}); save it as UTF-8", path.name)
+        faults.add(f"is not UTF-8 (byte {error.start}); save it as UTF-8", str(path))
+        return None
+    if not data.removeprefix(BOM_UTF8).strip():
+        faults.add("is empty", str(path))
         return None
     header = data[: data.find(b"\n") if b"\n" in data else None].decode("utf-8-sig")
     if "," not in header:
-        faults.add("is not separated by commas; save it as CSV", path.name, 1)
+        faults.add("is not separated by commas; save it as CSV", str(path), 1)
         return None
     names = next(csv.reader([header.rstrip("\r")]))
     stripped = [name.strip() for name in names]
     twice = sorted({name for name in stripped if stripped.count(name) > 1})
     for name in twice:
-        faults.add(f"column '{name}' is there twice", path.name, 1)
+        faults.add(f"column '{name}' is there twice", str(path), 1)
     if twice:
         return None
     wanted = [name for name in names if _is_known(name.strip())]
@@ -111,11 +122,11 @@ def csv_rows(path: Path, faults: Faults) -> RawRows | None:
             ),
         )
     except pyarrow.ArrowInvalid as error:
-        faults.add(f"not CSV: {str(error).splitlines()[0]}", path.name)
+        faults.add(f"not CSV: {str(error).splitlines()[0]}", str(path))
         return None
     for row in ragged:
         message = f"has {row.actual_columns} fields, the header has {row.expected_columns}"
-        faults.add(message, path.name, row.number)
+        faults.add(message, str(path), row.number)
     numbers = np.arange(FIRST_ROW, FIRST_ROW + len(table) + len(ragged))
     rows = np.delete(numbers, [row.number - FIRST_ROW for row in ragged])
     frame = table.rename_columns([name.strip() for name in wanted]).to_pandas()
@@ -130,7 +141,7 @@ def parquet_rows(path: Path, faults: Faults) -> RawRows | None:
         wanted = [name for name in pq.read_schema(path).names if _is_known(name)]
         frame = pq.read_table(path, columns=wanted).to_pandas(ignore_metadata=True)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        faults.add(f"not Parquet: {str(error).splitlines()[0]}", path.name)
+        faults.add(f"not Parquet: {str(error).splitlines()[0]}", str(path))
         return None
     return frame, np.arange(FIRST_ROW, FIRST_ROW + len(frame))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ class Rows:
     """The rows of a manifest.
 
     Attributes:
-        file: Its name, for messages.
+        file: Its path as given, for messages.
         frame: One column a field. CSV: text as written, "" where empty. Parquet: as typed.
         numbers: Row of each in the file; the header is row 1.
     """
@@ -51,11 +52,20 @@ def read_rows(path: Path) -> Rows:
     Raises:
         InputError: No such file, not UTF-8, ragged rows, a header name given twice, not Parquet.
     """
+    if path.is_dir():
+        raise InputError(Problem("is a folder, not a file", file=str(path)))
     if not path.is_file():
-        raise InputError(Problem("no such file", file=path.name))
+        raise InputError(Problem("no such file", file=str(path)))
     if path.suffix.lower() in (".parquet", ".pq"):
         return _parquet_rows(path)
     return _csv_rows(path)
+
+
+def class_name_problems(names: Sequence[str]) -> list[str]:
+    """What is wrong with names of classes given as `--classes`, a line each."""
+    problems = ["an empty name"] if any(not name.strip() for name in names) else []
+    problems += [f"'{name}' is there twice" for name in sorted(set(names)) if names.count(name) > 1]
+    return [f"--classes {','.join(names)}: {each}" for each in problems]
 
 
 def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, int]:
@@ -80,17 +90,17 @@ def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, int]:
         for file in sorted(inner.iterdir()):
             if file.is_dir():
                 message = f"'{inner.name}/{file.name}' is a folder within a class; use a manifest"
-                problems.append(Problem(message, file=folder.name))
+                problems.append(Problem(message, file=str(folder)))
             elif is_image_name(file.name):
                 images.append((f"{inner.name}/{file.name}", inner.name))
             else:
                 passed_over += not file.name.startswith(".")
     for name in classes:
         if not (folder / name).is_dir():
-            problems.append(Problem(f"no folder for class '{name}'", file=folder.name))
+            problems.append(Problem(f"no folder for class '{name}'", file=str(folder)))
     raise_if_any(problems)
     frame = pd.DataFrame(images, columns=["image", "label"], dtype=str)
-    return Rows(folder.name, frame, [FIRST_ROW + row for row in range(len(frame))]), passed_over
+    return Rows(str(folder), frame, [FIRST_ROW + row for row in range(len(frame))]), passed_over
 
 
 def kept_rows(rows: Rows, where: dict[str, list[str]]) -> Rows:
@@ -125,7 +135,7 @@ def _csv_rows(path: Path) -> Rows:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
-            Problem(f"is not UTF-8 (byte {error.start}); save it as UTF-8", file=path.name)
+            Problem(f"is not UTF-8 (byte {error.start}); save it as UTF-8", file=str(path))
         ) from None
     records: list[list[str]] = []
     numbers: list[int] = []
@@ -136,21 +146,21 @@ def _csv_rows(path: Path) -> Rows:
                 numbers.append(number)
     except csv.Error as error:
         row = (numbers[-1] if numbers else 0) + 1
-        raise InputError(Problem(f"not CSV: {error}", file=path.name, line=row)) from None
+        raise InputError(Problem(f"not CSV: {error}", file=str(path), line=row)) from None
     if not records:
-        raise InputError(Problem("is empty", file=path.name))
+        raise InputError(Problem("is empty", file=str(path)))
     header = [name.strip() for name in records[0]]
     problems = []
     if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
-        raise InputError(Problem("is not separated by commas; save it as CSV", file=path.name))
+        raise InputError(Problem("is not separated by commas; save it as CSV", file=str(path)))
     for name in sorted({name for name in header if header.count(name) > 1}):
-        problems.append(Problem(f"column '{name}' is there twice", file=path.name, line=1))
+        problems.append(Problem(f"column '{name}' is there twice", file=str(path), line=1))
     for number, record in zip(numbers, records, strict=True):
         if len(record) != len(header):
             message = f"has {len(record)} fields, the header has {len(header)}"
-            problems.append(Problem(message, file=path.name, line=number))
+            problems.append(Problem(message, file=str(path), line=number))
     raise_if_any(problems)
-    return Rows(path.name, pd.DataFrame(records[1:], columns=header, dtype=str), numbers[1:])
+    return Rows(str(path), pd.DataFrame(records[1:], columns=header, dtype=str), numbers[1:])
 
 
 def _parquet_rows(path: Path) -> Rows:
@@ -158,8 +168,8 @@ def _parquet_rows(path: Path) -> Rows:
         frame = pq.read_table(path).to_pandas(ignore_metadata=True)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         message = f"not Parquet: {str(error).splitlines()[0]}"
-        raise InputError(Problem(message, file=path.name)) from None
-    return Rows(path.name, frame, [FIRST_ROW + row for row in range(len(frame))])
+        raise InputError(Problem(message, file=str(path))) from None
+    return Rows(str(path), frame, [FIRST_ROW + row for row in range(len(frame))])
 
 
 def _text(value: object) -> str:

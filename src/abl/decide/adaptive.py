@@ -204,7 +204,7 @@ def expected_cost(labels: ArrayLike, p: ArrayLike, costs: ArrayLike) -> float:
     Args:
         labels: (N,) int.
         p: (N, K) final probabilities.
-        costs: (K, K) finite.
+        costs: (K, K) finite, not negative.
     """
     truth, final = checked_pair(labels, p)
     table = checked_costs(costs, final.shape[1])
@@ -213,10 +213,13 @@ def expected_cost(labels: ArrayLike, p: ArrayLike, costs: ArrayLike) -> float:
 
 def checked_costs(costs: ArrayLike, classes: int) -> Floats:
     """costs as float64 (K, K). Raises InputError."""
-    table = np.asarray(costs, dtype=np.float64)
-    if table.shape != (classes, classes) or not np.isfinite(table).all():
+    try:
+        table = np.asarray(costs, dtype=np.float64)
+    except ValueError:  # rows of different lengths
+        table = np.empty(0)
+    if table.shape != (classes, classes) or not np.isfinite(table).all() or (table < 0).any():
         raise InputError(
-            f"costs: shape {table.shape}; give {classes} x {classes} finite numbers, "
+            f"costs: needs a {classes} x {classes} table of numbers from 0 up, "
             "a row a true class, a column a final class"
         )
     return table

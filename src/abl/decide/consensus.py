@@ -50,6 +50,25 @@ def false_set(counts: ArrayLike, k: int, panel: int) -> Bools:
     return panel - _checked_counts(counts, k, panel, "False") >= k
 
 
+def topped_up(labels: ArrayLike, selected: ArrayLike, agreement: ArrayLike, least: int) -> Bools:
+    """The selection with at least so many images of each class, if the class has them, (N,) bool.
+
+    Args:
+        labels: (N,) training labels.
+        selected: (N,) bool.
+        agreement: (N,) the larger, the sooner an image is added; ties by position.
+        least: Images of each class.
+    """
+    kept = np.array(selected, dtype=bool)
+    true_labels, wanted = np.asarray(labels), np.asarray(agreement, dtype=np.float64)
+    for label in np.unique(true_labels):
+        members = np.flatnonzero((true_labels == label) & ~kept)
+        missing = least - int(np.count_nonzero(kept & (true_labels == label)))
+        order = members[np.argsort(-wanted[members], kind="stable")]
+        kept[order[: max(missing, 0)]] = True
+    return kept
+
+
 def class_sizes(labels: ArrayLike, selected: ArrayLike, classes: int) -> Ints:
     """Selected images of each class, (classes,) int64."""
     return np.bincount(np.asarray(labels)[np.asarray(selected, dtype=bool)], minlength=classes)

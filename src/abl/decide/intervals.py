@@ -23,6 +23,7 @@ from abl.decide.replicates import (
 from abl.decide.resampling import OfWeights, WeightedArm, bootstrap_weights, draw_counts
 
 FEW_PATIENTS = 50
+FEWEST_PATIENTS = 3  # of one or two, resampling knows no spread
 SEEDS_TO_RESAMPLE = 3
 RESAMPLES = 2000
 IGNORES_CLUSTERS = "ignores clusters"
@@ -33,7 +34,8 @@ class Interval:
     """An estimate with its ends.
 
     Attributes:
-        estimate, low, high: nan where undefined.
+        estimate, low, high: nan where undefined; the ends also of fewer than three patients where
+            patients are resampled.
         patients: How many it rests on.
         few: Fewer than 50 patients, which a table says.
         method: bca, percentile, wilson, delong, gee.
@@ -134,7 +136,7 @@ def _bootstrap(
     drawn = drawn[~np.isnan(drawn)]
     few = len(patients) < FEW_PATIENTS
     method = "bca" if few else "percentile"
-    if math.isnan(estimate) or not drawn.size:
+    if math.isnan(estimate) or not drawn.size or len(patients) < FEWEST_PATIENTS:
         return Interval(estimate, math.nan, math.nan, len(patients), few, method)
     # the tails of t, not of the normal, as patients are few (Hesterberg, Am. Stat. 2015)
     freedom = max(1, len(patients) - len(np.unique(patients.strata)))
@@ -190,6 +192,7 @@ def _bca_tails(
             squares += float(np.sum(influence**2)) / size**2
     acceleration = cubes / (6 * squares**1.5) if squares > 0 else 0.0
     z = bias + stats.norm.ppf(tails)
-    corrected = stats.norm.cdf(bias + z / (1 - acceleration * z))
+    with np.errstate(divide="ignore", invalid="ignore"):  # tails of very few patients are infinite
+        corrected = stats.norm.cdf(bias + z / (1 - acceleration * z))
     # two or three patients can have an acceleration that turns the tails round
     return np.where(np.isfinite(corrected), corrected, tails)

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
-from filelock import FileLock
+from filelock import AcquireReturnProxy, FileLock
 
-from abl.errors import InputError, nearest
+from abl.errors import InputError, Problem, nearest
 
 GENERATION = 20
+JOURNAL_START = b'{"op_code":'  # of each line that Optuna writes
 
 Direction = Literal["maximize", "minimize"]
 SamplerName = Literal["tpe", "nsga2", "random", "cmaes", "gp"]
@@ -153,7 +154,8 @@ def search(
         space, directions, sampler, seed, start, size: As Generations.
 
     Raises:
-        InputError: As Generations; the journal holds other points for this study.
+        InputError: As Generations; the journal holds other points for this study, is another file,
+            or cannot be written.
     """
     generations = Generations(space, directions, sampler=sampler, seed=seed, start=start, size=size)
     name = _study_name(study, space, directions, sampler, seed, start, size)
@@ -271,8 +273,8 @@ def _journal(
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{file}.lock"):
+    _refuse_another_file(file)
+    with _locked(file):
         _drop_broken_line(file)
         with _quiet():
             storage = JournalStorage(JournalFileBackend(str(file), lock_obj=cast(Any, _HeldByUs())))
@@ -285,6 +287,34 @@ def _journal(
             distributions = {key: _distribution(each) for key, each in space.items()}
             journal = _Journal(file, study, distributions)
         yield journal
+
+
+def _locked(file: Path) -> AcquireReturnProxy:
+    """The lock of a journal, held until its block ends. Raises InputError if it cannot be made."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(f"{file}.lock").acquire()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise InputError(Problem(f"cannot be written ({why})", file=str(file))) from None
+
+
+def _refuse_another_file(file: Path) -> None:
+    """Raises InputError unless it is a journal, or nothing yet: its last line may be cut off."""
+    if not file.exists():
+        return
+    problem = Problem(
+        "is not the journal of a search: give a new file, or one that --study made", file=str(file)
+    )
+    if not file.is_file():
+        raise InputError(problem)
+    *lines, last = file.read_bytes().split(b"\n")
+    try:
+        journal = all("op_code" in json.loads(line) for line in lines)
+    except (ValueError, TypeError):
+        journal = False
+    if not journal or last[: len(JOURNAL_START)] != JOURNAL_START[: len(last)]:
+        raise InputError(problem)
 
 
 def _drop_broken_line(file: Path) -> None:

@@ -12,15 +12,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from abl.data.prediction_file import (
-    PairedPredictions,
-    checked_output,
-    read_paired,
-    write_predictions,
-)
-from abl.decide.metrics import metric_named
+from abl.data.prediction_output import checked_output, write_predictions
+from abl.data.prediction_pairs import PairedPredictions, read_paired
+from abl.decide.adaptive import checked_costs
 from abl.decide.optuna_search import SamplerName
 from abl.decide.rules import FALSE_THRESHOLD
+from abl.deciding.asked import Asked
 from abl.deciding.parts import Fold, folds_of
 from abl.deciding.printed import facts_of, front_of, notes_of, text_of
 from abl.deciding.scored import ScoredWay, best_way
@@ -33,10 +30,10 @@ from abl.deciding.ways import (
     search_ways,
     sweep_ways,
 )
-from abl.errors import InputError, Problem, nearest, raise_if_any
 
 METRICS = ("acc", "spe", "sen", "f1", "auc")
-FORMATS = ("text", "md", "csv", "json")
+CHOSEN_BY = "f1"
+TRIALS = 200
 DEFAULT_GRID = "0:1:101,always"
 
 Format = Literal["text", "md", "csv", "json"]
@@ -71,16 +68,16 @@ def decided(
     search: bool = False,
     false_threshold: float | None = None,
     metrics: Sequence[str] = METRICS,
-    by: str = "f1",
+    by: str | None = None,
     thresholds: str | None = None,
     space: Sequence[str] = (),
     objectives: Sequence[str] = (),
-    trials: int = 200,
-    sampler: SamplerName = "tpe",
-    seed: int = 0,
+    trials: int | None = None,
+    sampler: SamplerName | None = None,
+    seed: int | None = None,
     costs: Sequence[Sequence[float]] | None = None,
     study: Path | None = None,
-    classes: Sequence[str] = ("benign", "malignant"),
+    classes: Sequence[str] | None = None,
     out: Path | None = None,
     curve: Path | None = None,
     format: Format = "text",
@@ -90,7 +87,7 @@ def decided(
 
     With a column split, choices are made on validation rows and the test rows are scored once, with
     95 % intervals by patient; without it everything is chosen and scored on all rows, and said so.
-    With a column fold this is done within each fold.
+    With a column fold this is done within each fold. An option that cannot matter is refused.
 
     Args:
         original, true, false: Files of data.prediction_file.
@@ -98,21 +95,25 @@ def decided(
             rule that is searched (model1).
         sweep, search: Instead of one rule.
         false_threshold: Of the False extension; 0.1 if `false` is given.
-        by: Metric that thresholds are chosen by.
+        by: Metric that thresholds are chosen by; f1.
         thresholds: Grid of T* for a sweep (deciding.ways.grid_of); without it T* is exact.
         space, objectives, trials, sampler, seed, costs, study: Of decision_search.search_decision;
-            `objectives` is (by,) by default.
+            by default `objectives` is (by,), 200 trials, tpe, seed 0. `costs` without a search
+            add the expected cost to the scores.
+        classes: Names of labels 0, 1, ...; of two classes by default benign and malignant.
         out, curve: Files to write; nothing is written if anything is wrong.
 
     Raises:
         InputError: Everything that is wrong with the options, or with the files.
     """
-    _check_options(
-        rule, threshold, sweep, search, thresholds, curve, metrics, by, false_threshold, false,
-        trials, format,
-    )  # fmt: skip
+    Asked(
+        original, true, false, rule, threshold, sweep, search, false_threshold, metrics, by,
+        thresholds, space, objectives, trials, sampler, seed, costs, study, classes, out, curve,
+        format,
+    ).check()  # fmt: skip
     for file in filter(None, (out, curve)):
         checked_output(file)
+    by = CHOSEN_BY if by is None else by
     given = {"original": original, "true": true, "false": false}
     paths = {name: path for name, path in given.items() if path is not None}
     paired = read_paired(paths, classes=classes)
@@ -120,11 +121,13 @@ def decided(
         false_threshold = FALSE_THRESHOLD
     folds = folds_of(paired, choosing=sweep or search or (threshold or "").strip() == "exact")
     size = paired.predictions["original"].shape[1]
+    if costs is not None:
+        checked_costs(costs, size)
     curves = None
     if sweep:
         needs_grid = thresholds is not None or curve is not None
         if needs_grid:
-            grid = grid_of(thresholds or DEFAULT_GRID)
+            grid = grid_of(DEFAULT_GRID if thresholds is None else thresholds)
             curves = Curves(grid, list(dict.fromkeys([*metrics, by])))
         ways = sweep_ways(list(paths), by, false_threshold, curves if thresholds else None)
     elif search:
@@ -137,9 +140,9 @@ def decided(
             networks=list(paths),
             false_threshold=false_threshold,
             has_training=all(len(fold.training) for fold in folds),
-            trials=trials,
-            sampler=sampler,
-            seed=seed,
+            trials=TRIALS if trials is None else trials,
+            sampler="tpe" if sampler is None else sampler,
+            seed=seed or 0,
             costs=costs,
             storage=study,
             study=_digest(paired, chosen_rule, threshold, costs),
@@ -165,16 +168,6 @@ def decided(
     return Decided(text, final, drawn, facts)
 
 
-def read_costs(text: str | None) -> list[list[float]] | None:
-    """`0,1/5,0`: a row a true class, a column a final class. Raises InputError."""
-    if text is None:
-        return None
-    try:
-        return [[float(cell) for cell in row.split(",")] for row in text.split("/")]
-    except ValueError:
-        raise InputError(f"--costs: '{text}' is not like 0,1/5,0, a row a true class") from None
-
-
 def _curve_frame(
     curves: Curves, ways: Sequence[Way], folds: Sequence[Fold], false_threshold: float | None
 ) -> pd.DataFrame:
@@ -188,43 +181,6 @@ def _curve_frame(
                 found.insert(0, "fold", fold.name)
             frames.append(found)
     return pd.concat(frames, ignore_index=True)
-
-
-def _check_options(
-    rule: str | None,
-    threshold: str | None,
-    sweep: bool,
-    search: bool,
-    thresholds: str | None,
-    curve: Path | None,
-    metrics: Sequence[str],
-    by: str,
-    false_threshold: float | None,
-    false: Path | None,
-    trials: int,
-    format: str,
-) -> None:
-    problems = []
-    if sweep and search:
-        problems.append("--sweep or --search, not both")
-    if sweep and (rule is not None or threshold is not None):
-        problems.append("--sweep takes every rule at its best T*: leave --rule and --threshold out")
-    if not sweep and not search and rule is None:
-        problems.append("say how to decide: --rule NAME (with --threshold), --sweep or --search")
-    if not sweep and (thresholds is not None or curve is not None):
-        problems.append("--thresholds and --curve belong to --sweep")
-    if false_threshold is not None and false is None:
-        problems.append("--false-threshold needs the predictions of the False network: --false")
-    if trials < 1:
-        problems.append(f"--trials: {trials} is less than 1")
-    if format not in FORMATS:
-        problems.append(f"--format {format}: {nearest(format, FORMATS)}")
-    for name in (*metrics, by):
-        try:
-            metric_named(name)
-        except InputError as error:
-            problems += [each.message for each in error.problems]
-    raise_if_any([Problem(each) for each in dict.fromkeys(problems)])
 
 
 def _digest(paired: PairedPredictions, *settings: Any) -> str:

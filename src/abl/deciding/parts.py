@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from abl.data.prediction_file import PairedPredictions
+from abl.data.prediction_pairs import PairedPredictions
 from abl.errors import Problem, raise_if_any
 
 Positions = NDArray[np.int64]

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from abl.data.prediction_file import PairedPredictions
+from abl.data.prediction_pairs import PairedPredictions
+from abl.decide.intervals import FEWEST_PATIENTS
 from abl.deciding.parts import Fold
 from abl.deciding.scored import MOST_IMAGES, MOST_PATIENTS, ScoredWay, few_enough, patients_in
 from abl.report.labels import metric_label, scale_of
@@ -76,6 +77,8 @@ def notes_of(
         notes.append(
             f"above {MOST_PATIENTS:,} patients or {MOST_IMAGES:,} images no intervals are computed"
         )
+    elif patients < FEWEST_PATIENTS:
+        notes.append(f"fewer than {FEWEST_PATIENTS} patients: no intervals")
     elif not (chosen and folds[0].in_sample):
         notes.append("in brackets the 95 % interval, by resampling patients")
     if not folds[0].in_sample:

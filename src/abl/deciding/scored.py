@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from abl.data.prediction_file import PairedPredictions
+from abl.data.prediction_pairs import PairedPredictions
 from abl.decide.adaptive import Decision, DecisionInputs, expected_cost
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import metric_named
@@ -77,7 +77,7 @@ class ScoredWay:
         intervals = {}
         if self._few and not (self.way.chosen_by and self._in_sample):
             for name in self.values:
-                if name != "cost":
+                if name != "cost" and not math.isnan(mean_and_sd(self.values[name])[0]):
                     found = patient_interval(self._replicates, name)
                     intervals[name] = (found.low, found.high)
         validated = bool(self.way.chosen_by) and not self._in_sample
@@ -115,6 +115,8 @@ def _score(
 ) -> float:
     if name == "cost" and costs is not None:
         return expected_cost(labels, p, costs)
+    if name == "f1" and p.shape[1] == 2 and not labels.any():
+        return math.nan  # nothing to find, as with sensitivity; a false alarm alone would make it 0
     return float(metric_named(name)(labels, p))
 
 

@@ -154,6 +154,15 @@ class Watch:
         return True
 
 
+def is_held(path: Path, stale_s: float = STALE_S) -> bool:
+    """Whether a lease is held, as far as one look tells; nothing is changed."""
+    try:
+        content, age_s = path.read_text(), time.time() - path.stat().st_mtime
+    except OSError:
+        return False
+    return not _holder_is_dead(content) and age_s <= stale_s
+
+
 def _holder_is_dead(content: str) -> bool:
     try:
         holder = json.loads(content)

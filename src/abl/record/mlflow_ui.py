@@ -17,6 +17,8 @@ from pathlib import Path
 from abl.errors import InputError
 from abl.record.mlflow_client import RecordPlace
 
+MOST_PORTS = 65535
+
 
 @dataclass
 class MlflowUi:
@@ -47,22 +49,24 @@ class MlflowUi:
 
 
 def start_ui(
-    root: Path, port: int | None = None, host: str = "127.0.0.1", *, patience_s: float = 180.0
+    root: Path, port: int = 0, host: str = "127.0.0.1", *, patience_s: float = 180.0
 ) -> MlflowUi:
     """MLflow's UI on the embedded record in `root`, once it answers.
 
     Args:
         root: The project's mlruns/ folder.
-        port: None takes a free one.
+        port: 0 takes a free one.
         host: Interface to listen on; the default is reachable from this machine only.
         patience_s: How long the server may take to start.
 
     Raises:
-        InputError: If the port is taken or the server does not start.
+        InputError: No port, one that is taken, or a server that does not start.
     """
+    if not 0 <= port <= MOST_PORTS:
+        raise InputError(f"--port {port}: write 1 to {MOST_PORTS}, or 0 for a free one")
     place = RecordPlace(root)
     place.check_reachable()  # makes the schema under the lock, before the server's workers race
-    if port is not None and not _is_free(host, port):
+    if port and not _is_free(host, port):
         raise InputError(f"port {port} is in use; give another with --port")
     port = port or _free_port(host)
     log = place.root / "ui.log"

@@ -10,6 +10,7 @@ from abl.decide.metrics import metric_named
 from abl.errors import InputError
 
 NOTHING = "–"
+DEFAULT_DECIMALS = 1  # of a per cent value
 MINUS = "−"
 
 SHORT_LABELS: Mapping[str, str] = {
@@ -85,16 +86,16 @@ class Scale:
 
 
 def scale_of(metric: str, means: Iterable[float], *, per_cent: bool, decimals: int) -> Scale:
-    """One convention for all metrics: per cent with `decimals`, or fractions with two more.
+    """One convention for all metrics: `decimals` digits after the point, as printed.
 
-    A metric that is no share (a slope, a cost, anything seen outside [-1, 1]) stays as it is.
+    The default, made for per cent, gives two more to what is a fraction. A metric that is no share (a slope, a cost, anything seen outside [-1, 1]) stays as it is.
     """
     share = metric not in PLAIN_METRICS and all(
         abs(mean) <= 1 for mean in means if math.isfinite(mean)
     )
     if share and per_cent:
         return Scale(100.0, decimals, "%")
-    return Scale(1.0, decimals + 2, "")
+    return Scale(1.0, decimals + 2 if decimals == DEFAULT_DECIMALS else decimals, "")
 
 
 def metric_label(metric: str) -> str:

@@ -10,7 +10,13 @@ import pandas as pd
 
 from abl.data.splits import Split, inner_folds, split_of
 from abl.data.views import View, everything_trains, open_view, training_reads
-from abl.decide.consensus import class_sizes, false_set, matched_random_subset, true_set
+from abl.decide.consensus import (
+    class_sizes,
+    false_set,
+    matched_random_subset,
+    topped_up,
+    true_set,
+)
 from abl.errors import StageError
 from abl.runner.execute import Work, kind
 from abl.runner.selection import SELECTION
@@ -138,6 +144,9 @@ def _training_positions(work: Work, view: View, split: Split, seed: int) -> np.n
     n, panel = int(subset["n"]), int(subset["panel"])
     of = false_set if subset["kind"] == "false" else true_set
     kept = of(counts, n, panel)
+    if "least" in subset:
+        agreement = -counts if subset["kind"] == "false" else counts
+        kept = topped_up(labels, kept, agreement, int(subset["least"]))
     if subset["kind"] == "matched":
         rng = np.random.default_rng(np.random.SeedSequence([seed, n, panel]))
         kept = matched_random_subset(labels, kept, rng)
@@ -147,6 +156,6 @@ def _training_positions(work: Work, view: View, split: Split, seed: int) -> np.n
         raise StageError(
             f"{subset['kind'].capitalize()}-{n} of the {len(labels)} training images is "
             f"{share}: nothing to train a class on; use another consensus N, or train the "
-            "selectors longer"
+            "selectors longer, or set options.keep_at_least"
         )
     return split.train[kept]

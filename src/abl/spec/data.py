@@ -98,6 +98,14 @@ class Data(Part):
     )
 
     @model_validator(mode="after")
+    def _classes_differ(self) -> Data:
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes: two or more different names, not {list(self.classes)}")
+        if self.phantom is not None and len(self.classes) != 2:
+            raise ValueError(f"classes: the phantom has two, not {len(self.classes)}")
+        return self
+
+    @model_validator(mode="after")
     def _one_source(self) -> Data:
         given = [name for name in ("phantom", "manifest", "set") if getattr(self, name) is not None]
         if len(given) != 1:

@@ -33,6 +33,13 @@ class SweepFile:
         """A problem at a place of the file."""
         return Problem(message, str(self.document.path), self.document.line(place))
 
+    def placed(self, problem: Problem) -> Problem:
+        """The problem at the block that its message begins with, if it has no place yet."""
+        key = problem.message.partition(":")[0].partition(" ")[0].split(".")
+        if problem.file is not None or key[0] not in type(self.sweep).model_fields:
+            return problem
+        return self.problem(problem.message, *key)
+
 
 def read_sweep(path: Path) -> SweepFile:
     """Reads and checks a sweep file's form; names of components are checked by its study.
@@ -121,6 +128,10 @@ def _message(fault: Any, model: type[Part], place: Place, under: Place) -> str:
         return f"{name}: '{fault['input']}' is not known, {nearest(str(fault['input']), expected)}"
     if kind in {"model_type", "dict_type", "model_attributes_type"}:
         said = "a block of key: value is wanted"
+    if kind == "tuple_type":
+        return f"{name}: a list is wanted: [{fault['input']}]"
+    if kind == "too_short":
+        return f"{name}: give at least {fault['ctx']['min_length']}"
     shown = repr(fault["input"])
     return f"{name}: {said}, not {shown if len(shown) < 60 else shown[:57] + '...'}"
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from abl.spec.sweep import Sweep
 
 EPOCHS = 2
 PATIENTS = 60
 
 
-def smoked(sweep: Sweep) -> Sweep:
-    """The same arms with few epochs, patients, repeats and one seed, under a name of its own."""
+def smoked(sweep: Sweep, options: Mapping[str, Any]) -> Sweep:
+    """The same arms with few epochs, patients, repeats and one seed, under a name of its own.
+
+    Args:
+        options: What the study needs to run at all on so little.
+    """
     values = sweep.model_dump(by_alias=True)
     values["name"] = f"{sweep.name[:73]}-smoke"
     train = values["train"]
@@ -23,5 +30,6 @@ def smoked(sweep: Sweep) -> Sweep:
         phantom["patients"] = min(phantom["patients"], PATIENTS)
     if isinstance(values["options"].get("epochs"), int):
         values["options"]["epochs"] = min(values["options"]["epochs"], EPOCHS)
+    values["options"] |= options
     values["resamples"] = min(values["resamples"], 1000)
     return Sweep.model_validate(values)

@@ -41,12 +41,16 @@ class StudyAxis:
 
 
 class Study(Protocol):
-    """One question a sweep can ask. An instance in a module of this package registers it."""
+    """One question a sweep can ask. An instance in a module of this package registers it.
+
+    `smoke_options` are the options with which it runs on the little that `--smoke` leaves.
+    """
 
     name: ClassVar[str]
     description: ClassVar[str]
     axes: ClassVar[tuple[StudyAxis, ...]]
     options: ClassVar[type[Part]]
+    smoke_options: ClassVar[Mapping[str, Any]]
 
     def problems(self, file: SweepFile) -> list[Problem]:
         """Everything wrong with axes, arms and options that needs no data."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -43,20 +43,22 @@ def arms_from(
         for name, axis in sweep.axes.items()
         if axis.curve and not allowed.get(name, False)
     ]
+    faulty: set[str] = set()
     for place, name in _named_axes(sweep):
         if name not in own and "." not in name:
+            faulty.add(name)
             words = [*own, "train.epochs", "train.optimizer.lr", "data.phantom.flip"]
             problems.append(file.problem(f"no axis '{name}': {nearest(name, words)}", *place))
         elif name not in own and (name.split(".")[0] not in VARIED or name in FIXED):
+            faulty.add(name)
             text = f"'{name}' cannot be an axis: it must be the same for all arms"
             problems.append(file.problem(text, *place))
-    if problems:
-        return ArmList([], 0, [], []), problems
     worded = _Words(axes)
+    # what is wrong with the other axes is told in the same breath
     lists = {
         name: worded.value(name, axis.listed())
         for name, axis in sweep.axes.items()
-        if not axis.curve
+        if not axis.curve and name not in faulty
     }
     defaults = {
         axis.name: (axis.default,)
@@ -65,7 +67,19 @@ def arms_from(
     }
     order = [*(name for name in own if name in lists or name in defaults), *lists]
     every = {name: lists.get(name, defaults.get(name, ())) for name in dict.fromkeys(order)}
-    blocks, exclude = (list(map(worded.block, each)) for each in (sweep.arms, sweep.exclude))
+    blocks, exclude = (
+        [
+            {name: value for name, value in worded.block(block).items() if name not in faulty}
+            for block in each
+        ]
+        for each in (sweep.arms, sweep.exclude)
+    )
+    empty = [at for at, block in enumerate(sweep.arms) if [] in block.values()]
+    problems += [file.problem("this block gives an axis no value", "arms", at) for at in empty]
+    if problems:
+        # without the blocks, which may be at fault, nothing that is excluded can be judged
+        found = arms_of(every, blocks, [], relevant, [])
+        return ArmList(found.arms, found.cells, [], []), problems
     shown = [name for name in order if name in {name for _, name in _named_axes(sweep)}]
     shown += [axis for block in blocks for axis in block if axis not in shown]
     found = arms_of(every, blocks, exclude, relevant, shown)
@@ -203,6 +217,23 @@ def metric_problems(file: SweepFile) -> list[Problem]:
         except InputError as error:
             problems.append(file.problem(str(error), *place))
     return list(dict.fromkeys(problems))
+
+
+def stated_problems(file: SweepFile) -> list[Problem]:
+    """Stated settings that no sweep file has."""
+    known = set(_paths(file.sweep.model_dump(mode="json", by_alias=True, exclude={"stated"})))
+    return [
+        file.problem(f"stated: no setting '{path}': {nearest(path, known)}", "stated", path)
+        for path in file.sweep.stated
+        if path not in known
+    ]
+
+
+def _paths(values: Any, above: str = "") -> Iterator[str]:
+    for name, value in values.items() if isinstance(values, dict) else ():
+        path = f"{above}{name}"
+        yield path
+        yield from _paths(value, f"{path}.")
 
 
 def module_problems(file: SweepFile) -> list[Problem]:

@@ -7,12 +7,13 @@ correctly; images on which O is not confident enough go to T.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from abl.decide.rules import rule_named
 from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
@@ -32,6 +33,7 @@ from abl.studies.settings import (
     module_problems,
     named_contrasts,
     place_of_axis,
+    stated_problems,
 )
 from abl.studies.threshold_options import curve_values, search_problems, threshold_problem
 from abl.studies.thresholds import mean_curve, scored_cell
@@ -55,6 +57,8 @@ class TwoStep:
     name: ClassVar[str] = "two_step"
     description: ClassVar[str] = "Consensus data selection and the two-step decision (Lee 2025)."
     options: ClassVar[type[Part]] = Options
+    # networks of two epochs agree on little
+    smoke_options: ClassVar[Mapping[str, Any]] = {"keep_at_least": 8}
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         StudyAxis("network", "Architecture of O and T.", setting="train.network", words=True),
         StudyAxis("consensus", "N: a training image is kept if N selectors get it right.", 3),
@@ -97,12 +101,21 @@ class TwoStep:
         arms, found = arms_from(file, self.axes, relevant, {"threshold": True})
         problems += found
         settings = Settings(file, self.axes)
+        if not arms.arms:
+            try:
+                options_of(file, Options)
+            except InputError as error:
+                problems += error.problems
         for arm in arms.arms:
             own, panel = file, None
             try:
                 own = settings.file_of(arm)
             except InputError as error:
                 problems += error.problems
+            else:
+                if "train.network" in arm.params:
+                    wrong = check_network(own.sweep.train.network)
+                    problems += [file.problem(wrong, "axes", "train.network")] if wrong else []
             try:
                 options = options_of(own, Options)
             except InputError as error:
@@ -123,6 +136,7 @@ class TwoStep:
         faults = [threshold_problem(value, of_curve=True) for value in values]
         problems += [file.problem(text, "axes", "threshold") for text in faults if text]
         problems += self._base_problems(file, arms.arms)
+        problems += stated_problems(file)
         if arms.arms:
             try:
                 named_contrasts(file, self.axes, arms.arms, relevant)
@@ -132,13 +146,13 @@ class TwoStep:
 
     def _base_problems(self, file: SweepFile, arms: list[Arm]) -> list[Problem]:
         base = base_of(file, self.axes)
-        if base is None or not arms:
+        if base is None:
             return []
         known = [axis.name for axis in self.axes]
         wrong = [name for name in base if name not in known and "." not in name]
         if wrong:
             return [file.problem(f"base: no axis '{wrong[0]}': {nearest(wrong[0], known)}", "base")]
-        if not any(base_position(arm, arms, base, relevant) is not None for arm in arms):
+        if arms and not any(base_position(arm, arms, base, relevant) is not None for arm in arms):
             own = any(relevant({**arm.params, **base}) == dict(arm.params) for arm in arms)
             text = "base: no arm differs from it" if own else "base: matches no arm of the sweep"
             return [file.problem(text, "base")]

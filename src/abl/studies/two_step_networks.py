@@ -50,13 +50,14 @@ def networks_of(
     if needs_selection(params):
         networks["select"] = _selection(own, panel, options, replicate)
     second = params.get("second", "true")
+    least = {"least": options.keep_at_least} if options.keep_at_least else {}
     if "true" in uses and second == "retrained":
         networks["true"] = own.train(replicate, seed_shift=AGAIN)
     elif "true" in uses:
-        subset = {"kind": second, "n": int(params["consensus"]), "panel": len(panel)}
+        subset = {"kind": second, "n": int(params["consensus"]), "panel": len(panel)} | least
         networks["true"] = own.train(replicate, subset=subset, select=networks["select"])
     if uses_false(params):
-        subset = {"kind": "false", "n": int(params["false_k"]), "panel": len(panel)}
+        subset = {"kind": "false", "n": int(params["false_k"]), "panel": len(panel)} | least
         networks["false"] = own.train(replicate, subset=subset, select=networks["select"])
     return networks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from abl.decide.consensus import consensus_problems
 from abl.decide.rules import RULES
@@ -27,6 +27,15 @@ class Options(Part):
         description="Selector networks, trained as `train` says; one that is also an original "
         "network is trained once. Weights from a file are used by the network they belong to.",
     )
+
+    @field_validator("panel")
+    @classmethod
+    def _selectors_differ(cls, panel: tuple[str, ...]) -> tuple[str, ...]:
+        twice = next((name for at, name in enumerate(panel) if name in panel[:at]), None)
+        if twice is not None:
+            raise ValueError(f"{twice} is given twice: it would vote twice")
+        return panel
+
     epochs: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Epochs of the selectors; default: those of the networks."
     )
@@ -42,6 +51,11 @@ class Options(Part):
     )
     inner_folds: Annotated[int, Field(ge=2, le=20)] = Field(
         5, description="Folds of the inner cross-validation."
+    )
+    keep_at_least: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="Images of each class that True-N and False-k hold at least: those that most "
+        "selectors agree on are added. 0: a selection that leaves a class out fails.",
     )
     search: Search = Field(Search(), description="What `threshold: search` searches.")
 

@@ -21,8 +21,11 @@ from abl.errors import InputError, Problem, raise_if_any
 from abl.report.labels import one_line
 from abl.report.prediction_frames import KEYS, probability_columns
 
+# every note on an imported arm begins with it
+NOTE = "imported: "
 _MOST_PROBLEMS = 10
-_LONGEST_NAME = 60
+_LONGEST_NAME = 80
+_NAME = re.compile(r"(?=.*\w)[\w .-]+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,30 +51,42 @@ class ImportedArm:
         """Those of repeat, fold, seed that tell its rows apart."""
         return [key for key in KEYS if key in self.frame]
 
-    def note(self, replicates: pd.DataFrame) -> str:
+    def note(self, tests: pd.DataFrame) -> str:
         """What a reader of the table must know.
 
         Args:
-            replicates: repeat, fold, seed of the sweep, one row each.
+            tests: repeat, fold, seed, unit of every test of the sweep.
         """
-        text = f"imported: {self.name} from file {self.file}, sha256 {self.sha256[:12]}"
+        replicates = tests[KEYS].drop_duplicates()
+        text = f"{NOTE}{self.name} from file {self.file}, sha256 {self.sha256[:12]}"
         seeds, splits = replicates["seed"].nunique(), len(replicates[KEYS[:2]].drop_duplicates())
         if "seed" not in self.keys and seeds > 1:
             text += f"; given once, used for all {seeds} seeds of a split"
         if splits > 1 and not {"repeat", "fold"} <= set(self.keys):
             text += f"; the file does not name all of the {splits} splits it was trained for"
+        if unused := self._unused(tests):
+            text += f"; {unused:,} of its {len(self.frame):,} predictions are of no test of the "
+            text += "sweep and were not used"
         return text + "."
+
+    def _unused(self, tests: pd.DataFrame) -> int:
+        """How many rows no test asks for."""
+        named = [*self.keys, "unit"]
+        asked = pd.MultiIndex.from_frame(tests.astype({"unit": str})[named])
+        return int((~pd.MultiIndex.from_frame(self.frame[named]).isin(asked)).sum())
 
 
 def read_imported(path: Path, name: str, against: str, classes: tuple[str, ...]) -> ImportedArm:
     """The test rows of a file of predictions; see prediction_file for its columns.
 
     Raises:
-        InputError: Every fault with file and row; a name that cannot be shown.
+        InputError: Every fault with file and row; a name of other characters.
     """
-    shown = one_line(name)
-    if not shown or shown != name.strip() or len(shown) > _LONGEST_NAME:
-        raise InputError(f"--as '{one_line(name)}': a name of 1 to {_LONGEST_NAME} characters")
+    shown = name.strip()
+    if not _NAME.fullmatch(shown) or len(shown) > _LONGEST_NAME:
+        raise InputError(
+            f"--as '{one_line(name)}': write 1 to {_LONGEST_NAME} letters, digits, spaces, _ - ."
+        )
     table = read_predictions(path, classes=classes)
     frame = table.frame.rename(columns={"image": "unit"}).assign(row=table.rows)
     problems = []

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
 from abl.decide.cells import cell_of
-from abl.decide.comparison import Contrast, best_and_tied, comparisons
+from abl.decide.comparison import best_and_tied
 from abl.decide.intervals import patient_interval
 from abl.decide.replicates import Replicate, replicate_scores
 from abl.errors import InputError
-from abl.plan.graph import Arm
-from abl.plan.outcome import ArmOutcome, Comparison, Outcome
+from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.stage import digest_of
-from abl.report.imported.arm import ImportedArm, placed
+from abl.report.imported.arm import NOTE, ImportedArm, placed
+from abl.report.imported.family import (
+    Pair,
+    compared_pairs,
+    family_of,
+    family_tests,
+    plan_title,
+    with_family,
+)
 from abl.report.labels import is_metric
+from abl.report.one_class import one_class_replicates
 from abl.report.pairs.arm_words import arm_named
 from abl.report.prediction_frames import KEYS, arm_tests, replicates_of
 from abl.spec.sweep import Sweep
-
-NOTE = "imported: "
-Pair = tuple[int, int]
 
 
 def with_imported(
@@ -45,7 +49,7 @@ def with_imported(
     scored = _scored(outcome, predictions)
     if arms and not scored:
         raise InputError(f"{outcome.name} kept no predictions: run `abl sweep` again")
-    pairs = _pairs(outcome, scored)
+    pairs = compared_pairs(outcome, scored)
     axes = outcome.axes or ("arm",)
     rows, frames, notes = list(outcome.arms), [_plain_words(predictions)], list(outcome.notes)
     for arm in sorted(arms, key=lambda each: each.name):
@@ -57,15 +61,17 @@ def with_imported(
         pairs += [] if base is None else [(len(rows), base)]
         rows.append(_row(key, arm, axes, outcome, replicates_of(part), sweep.resamples))
         frames.append(part)
-        notes.append(arm.note(part[KEYS].drop_duplicates()))
+        notes.append(arm.note(part))
     replicates = {at: replicates_of(part) for at, part in scored.items()}
-    found = _comparisons(rows, replicates, pairs, outcome, sweep)
-    rows = _with_comparisons(rows, found, len(outcome.arms))
+    found = family_of(rows, replicates, pairs, outcome, sweep)
+    rows = with_family(rows, found, len(outcome.arms))
     best, tied = _marks(scored, replicates, outcome.primary, sweep.resamples)
     rows = [replace(row, best=at == best, tied=at in tied) for at, row in enumerate(rows)]
     facts = dict(outcome.facts)
-    if tests := _tests(outcome, rows, found):
+    if tests := family_tests(outcome, rows, found):
         facts["tests"] = tests
+    whole = pd.concat(frames, ignore_index=True)
+    facts["one_class"] = one_class_replicates(whole)
     keys = [row.key for row in rows[len(outcome.arms) :]]
     if keys:
         facts |= {"imported": keys, "key_without_imported": outcome.key}
@@ -77,7 +83,7 @@ def with_imported(
         notes=tuple(notes),
         facts=facts,
     )
-    return grown, pd.concat(frames, ignore_index=True)
+    return grown, whole
 
 
 def without_imported(outcome: Outcome, predictions: pd.DataFrame) -> tuple[Outcome, pd.DataFrame]:
@@ -87,7 +93,7 @@ def without_imported(outcome: Outcome, predictions: pd.DataFrame) -> tuple[Outco
         return outcome, predictions
     own = ("imported", "key_without_imported")
     facts = {name: value for name, value in outcome.facts.items() if name not in own}
-    gone = {_title(arm, outcome) for arm in outcome.arms if arm.key in imported}
+    gone = {plan_title(arm, outcome) for arm in outcome.arms if arm.key in imported}
     facts["tests"] = [row for row in facts.get("tests", []) if row["arm"] not in gone]
     plain = replace(
         outcome,
@@ -98,41 +104,6 @@ def without_imported(outcome: Outcome, predictions: pd.DataFrame) -> tuple[Outco
     )
     kept = ~predictions["arm"].astype(str).isin(imported).to_numpy()
     return plain, predictions[kept].reset_index(drop=True)
-
-
-def _comparisons(
-    rows: Sequence[ArmOutcome],
-    replicates: Mapping[int, list[Replicate]],
-    pairs: Sequence[Pair],
-    outcome: Outcome,
-    sweep: Sweep,
-) -> dict[Pair, Comparison]:
-    """Every pair, as one family."""
-    found = comparisons(
-        [
-            Contrast(_title(rows[base], outcome), replicates[at], replicates[base])
-            for at, base in pairs
-        ],
-        outcome.primary,
-        margin=sweep.margin,
-        resamples=sweep.resamples // 5,
-        permutations=sweep.resamples,
-    )
-    return dict(zip(pairs, found, strict=True))
-
-
-def _with_comparisons(
-    rows: Sequence[ArmOutcome], found: Mapping[Pair, Comparison], own: int
-) -> list[ArmOutcome]:
-    """Rows with their comparison; of the first `own` those that had one, with the same base."""
-    compared = []
-    for at, row in enumerate(rows):
-        mine = [each for (arm, _), each in found.items() if arm == at]
-        if at < own:
-            base = row.comparison.base if row.comparison is not None else None
-            mine = [each for each in mine if each.base == base]
-        compared.append(replace(row, comparison=mine[0]) if mine else row)
-    return compared
 
 
 def _marks(
@@ -171,20 +142,6 @@ def _row(
     return ArmOutcome(key=key, params=params, cells=cells, replicates=table)
 
 
-def _pairs(outcome: Outcome, scored: Mapping[int, pd.DataFrame]) -> list[Pair]:
-    """(arm, base) of every comparison that was made, in its order."""
-    position = {_title(arm, outcome): at for at, arm in enumerate(outcome.arms)}
-    named = [(str(row["arm"]), str(row["base"])) for row in outcome.facts.get("tests", [])]
-    if not named:
-        named = [
-            (_title(arm, outcome), arm.comparison.base)
-            for arm in outcome.arms
-            if arm.comparison is not None
-        ]
-    pairs = [(position.get(arm, -1), position.get(base, -1)) for arm, base in named]
-    return [pair for pair in pairs if pair[0] in scored and pair[1] in scored]
-
-
 def _base(outcome: Outcome, against: str, pairs: Sequence[Pair]) -> int | None:
     """Position of the arm that an imported one is compared with; None where none is."""
     if against:
@@ -197,32 +154,9 @@ def _base(outcome: Outcome, against: str, pairs: Sequence[Pair]) -> int | None:
     if len(bases) > 1:
         words = ", ".join(sorted(bases)[:6])
         raise InputError(f"{outcome.name} has {len(bases)} bases ({words}): name one by --against")
-    position = {_title(arm, outcome): at for at, arm in enumerate(outcome.arms)}
+    position = {plan_title(arm, outcome): at for at, arm in enumerate(outcome.arms)}
     compared_with = {base for _, base in pairs}
     return next((position[base] for base in bases if position.get(base) in compared_with), None)
-
-
-def _tests(
-    outcome: Outcome, arms: Sequence[ArmOutcome], found: Mapping[Pair, Comparison]
-) -> list[dict[str, Any]]:
-    """Every comparison with its tests; of those made before, the correction is new."""
-    before = {(row["arm"], row["base"]): row for row in outcome.facts.get("tests", [])}
-    tests = []
-    for (at, base), comparison in found.items():
-        names = _title(arms[at], outcome), _title(arms[base], outcome)
-        row = dict(before.get(names, {"arm": names[0], "base": names[1]}))
-        tests.append(
-            row
-            | {
-                "difference": comparison.difference,
-                "low": comparison.low,
-                "high": comparison.high,
-                "p": comparison.p,
-                "p_corrected": comparison.p_corrected,
-                "verdict": comparison.verdict,
-            }
-        )
-    return tests
 
 
 def _scored(outcome: Outcome, predictions: pd.DataFrame) -> dict[int, pd.DataFrame]:
@@ -240,17 +174,7 @@ def _plain_words(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _refuse_taken_names(outcome: Outcome, arms: Sequence[ImportedArm]) -> None:
-    titles = {_title(arm, outcome).casefold() for arm in outcome.arms}
+    titles = {plan_title(arm, outcome).casefold() for arm in outcome.arms}
     for arm in arms:
         if arm.name.casefold() in titles:
             raise InputError(f"--as {arm.name}: {outcome.name} has an arm of its own of that name")
-
-
-def _title(arm: ArmOutcome, outcome: Outcome) -> str:
-    """As in the plan, where what is chosen on validation is no part of it."""
-    params = {
-        axis: value
-        for axis, value in arm.params.items()
-        if value != "" and (axis != outcome.curve_axis or value != "chosen")
-    }
-    return Arm(params, tuple(params)).title

@@ -13,7 +13,8 @@ from abl.errors import InputError, nearest
 from abl.plan.outcome import ArmOutcome, Comparison, Outcome
 from abl.report.labels import one_line
 from abl.report.tables import render_html, render_markup, render_text
-from abl.report.tables.layout import EMPTY_CELL, TableLayout
+from abl.report.tables.cell_words import EMPTY_CELL
+from abl.report.tables.layout import TableLayout
 from abl.report.tables.model import Note, Raw, Table
 from abl.report.tables.pivot import pivot_table
 from abl.report.tables.published import Published

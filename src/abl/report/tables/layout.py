@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
+from abl.plan.outcome import ArmOutcome, Comparison, Outcome
+from abl.report.imported.family import plan_title
 from abl.report.labels import (
     NOTHING,
     Scale,
@@ -19,6 +18,14 @@ from abl.report.labels import (
     scale_of,
     value_label,
     with_unit,
+)
+from abl.report.one_class import one_class_note
+from abl.report.tables.cell_words import (
+    EMPTY_CELL,
+    chosen_label,
+    has_chosen,
+    mean_and_sd,
+    undefined_note,
 )
 from abl.report.tables.model import BOLD, TIED, Column, Note, TableCell
 from abl.report.tables.published import Published
@@ -45,11 +52,17 @@ class TableLayout:
             means = [arm.cells[metric].mean for arm in outcome.arms if metric in arm.cells]
             self._scales[metric] = scale_of(metric, means, per_cent=per_cent, decimals=decimals)
         self._letters: dict[str, str] = {}
-        self._chosen = _has_chosen(outcome)
+        self._chosen = has_chosen(outcome)
         self._compared = any(arm.comparison is not None for arm in outcome.arms)
         bases = {arm.comparison.base for arm in outcome.arms if arm.comparison is not None}
         self._one_base = len(bases) == 1
         self._arm_labels = {arm.key: arm_label(arm.params, outcome.axes) for arm in outcome.arms}
+        self._one_class_bases = {
+            name: said
+            for arm in outcome.arms
+            if (said := one_class_note(outcome, arm))
+            for name in (arm.key, plan_title(arm, outcome))
+        }
         self._width = len(self.columns())
 
     def columns(self) -> tuple[Column, ...]:
@@ -91,9 +104,11 @@ class TableLayout:
         primary = metric == self._outcome.primary
         marks = [TIED] if primary and arm.tied and not arm.best else []
         if cell.undefined:
-            marks.append(self._letter(_undefined_note(cell)))
+            marks.append(self._letter(undefined_note(cell)))
+        if primary and (said := one_class_note(self._outcome, arm)):
+            marks.append(self._letter(said))
         bold = primary and arm.best
-        cells = [TableCell(_mean_and_sd(cell.mean, cell.sd, scale), tuple(marks), bold=bold)]
+        cells = [TableCell(mean_and_sd(cell.mean, cell.sd, scale), tuple(marks), bold=bold)]
         if self._intervals:
             cells.append(TableCell(scale.interval(cell.low, cell.high)))
         if metric in self._published_metrics:
@@ -120,11 +135,11 @@ class TableLayout:
             cells.append(self.failed_cell(arm.failed))
             return tuple(cells + [TableCell("")] * (self._width - len(cells)))
         if self._chosen:
-            cells.append(TableCell(_chosen_label(arm, outcome.curve_axis)))
+            cells.append(TableCell(chosen_label(arm, outcome.curve_axis)))
         for metric in self._scales:
             cells.extend(self.metric_cells(arm, metric))
         if self._compared:
-            cells.extend(self._comparison(arm.comparison))
+            cells.extend(self._comparison(arm))
         return tuple(cells)
 
     def notes(self) -> list[Note]:
@@ -162,7 +177,8 @@ class TableLayout:
             notes.append("Without ±: a single replicate has a value.")
         return notes
 
-    def _comparison(self, comparison: Comparison | None) -> list[TableCell]:
+    def _comparison(self, arm: ArmOutcome) -> list[TableCell]:
+        comparison = arm.comparison
         if comparison is None:
             return [TableCell("")] * (3 if self._one_base else 4)
         scale = self._primary_scale()
@@ -173,8 +189,17 @@ class TableLayout:
             *cells,
             TableCell(difference if interval == NOTHING else f"{difference} {interval}"),
             TableCell(p_label(comparison.p_corrected)),
-            TableCell(one_line(comparison.verdict)),
+            TableCell(one_line(comparison.verdict), self._verdict_marks(arm, comparison)),
         ]
+
+    def _verdict_marks(self, arm: ArmOutcome, comparison: Comparison) -> tuple[str, ...]:
+        """Two arms that both say one class to all are easily equal: that must be said there."""
+        if comparison.verdict != "equivalent":
+            return ()
+        own, of_base = one_class_note(self._outcome, arm), self._one_class_bases
+        found = [own] if own else []
+        found += [f"the base {of_base[comparison.base]}"] if comparison.base in of_base else []
+        return tuple(self._letter(said) for said in found)
 
     def _comparison_note(self, primary: str) -> str:
         compared = [arm.comparison for arm in self._outcome.arms if arm.comparison is not None]
@@ -195,7 +220,7 @@ class TableLayout:
             return TableCell("")
         several = len(published.sources) > 1 and value.source
         marks = (self._letter(f"published: {value.source}"),) if several else ()
-        return TableCell(_mean_and_sd(value.mean, value.sd, scale), marks)
+        return TableCell(mean_and_sd(value.mean, value.sd, scale), marks)
 
     def _failure_mark(self, reason: str) -> str:
         return self._letter(f"failed: {one_line(reason)}")
@@ -212,48 +237,9 @@ class TableLayout:
         return self._letters[text]
 
 
-EMPTY_CELL = Cell(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, count=0)
-
-
-def _mean_and_sd(mean: float, sd: float, scale: Scale) -> str:
-    shown = scale.number(mean)
-    return shown if math.isnan(mean) or math.isnan(sd) else f"{shown} ± {scale.number(sd)}"
-
-
 def _published_notes(published: Published) -> list[str]:
     sources = published.sources
     stated = f" ({sources[0]})" if len(sources) == 1 else ""
     first = f"Published: as stated in {one_line(published.file)}{stated}; not computed here, and no"
     notes = [f"{first} test compares it with ours."] if published.values else []
     return [*notes, *published.notes]
-
-
-def _undefined_note(cell: Cell) -> str:
-    total = cell.count + cell.undefined
-    if cell.count == 0:
-        return f"undefined in all {total} replicates" if total > 1 else "undefined in 1 replicate"
-    return f"undefined in {cell.undefined} of {total} replicates"
-
-
-def _has_chosen(outcome: Outcome) -> bool:
-    axis = outcome.curve_axis
-    return (
-        axis != ""
-        and axis not in (*outcome.axes, *outcome.metrics)
-        and any(axis in arm.replicates.columns for arm in outcome.arms if not arm.failed)
-    )
-
-
-def _chosen_label(arm: ArmOutcome, axis: str) -> str:
-    if axis not in arm.replicates.columns:
-        return ""
-    values = arm.replicates[axis].to_numpy(np.float64)
-    values = values[~np.isnan(values)]
-    if values.size == 0:
-        return ""
-    # no confidence exceeds 1: such a T* sends every image on
-    low, high = (
-        "always" if math.isinf(value) or (axis == "threshold" and value > 1) else f"{value:.3g}"
-        for value in (values.min(), values.max())
-    )
-    return low if low == high else f"{low}–{high}"

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
+from abl.report.imported.arm import NOTE
 from abl.report.labels import metric_label, one_line, setting_label, value_label, with_unit
-from abl.report.tables.layout import EMPTY_CELL, TableLayout
+from abl.report.tables.cell_words import EMPTY_CELL
+from abl.report.tables.layout import TableLayout
 from abl.report.tables.model import Column, Note, Raw, Table, TableCell
 from abl.report.tables.published import Published
 
@@ -34,6 +36,8 @@ def pivot_table(
 ) -> Table:
     """The primary metric over two axes; the other axes stay beside the row's.
 
+    Imported arms have no value of an axis: they are left out, and a note says so.
+
     Args:
         outcome: Of its metrics the primary one is shown.
         axes: The axis of the rows and that of the columns.
@@ -45,6 +49,7 @@ def pivot_table(
     row_axis, column_axis = axes
     named = (row_axis, *(axis for axis in outcome.axes if axis not in axes))
     metric = outcome.primary
+    outcome, left_out = _without_imported(outcome)
     plain = replace(
         outcome,
         metrics=(metric,),
@@ -72,7 +77,7 @@ def pivot_table(
         ),
         axis_count=len(named),
         rows=rows,
-        notes=(*layout.notes(), *_notes(outcome)),
+        notes=(*layout.notes(), *_notes(outcome), *left_out),
         raw_columns=raw_columns,
         raw_rows=raw_rows,
     )
@@ -90,6 +95,22 @@ def _check(outcome: Outcome, axes: tuple[str, str]) -> None:
     if not problems and axes[0] == axes[1]:
         problems.append(Problem(f"--pivot {axes[0]},{axes[1]}: rows and columns are one axis"))
     raise_if_any(problems)
+
+
+def _without_imported(outcome: Outcome) -> tuple[Outcome, list[Note]]:
+    imported = set(outcome.facts.get("imported", ()))
+    if not imported:
+        return outcome, []
+    gone = [arm for arm in outcome.arms if arm.key in imported]
+    names = ", ".join(one_line(str(next(iter(arm.params.values()), ""))) for arm in gone)
+    text = f"Imported arms have no axes and are left out: {names}"
+    text += "; one of them is the best arm." if any(arm.best for arm in gone) else "."
+    kept = replace(
+        outcome,
+        arms=tuple(arm for arm in outcome.arms if arm.key not in imported),
+        notes=tuple(note for note in outcome.notes if not note.startswith(NOTE)),
+    )
+    return kept, [Note("", text)]
 
 
 def _distinct(values: Sequence[Value]) -> list[Value]:

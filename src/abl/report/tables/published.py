@@ -96,7 +96,8 @@ def read_published(path: Path, outcome: Outcome) -> Published:
                 elif value is not None:
                     values[place], stated_at[place] = value, at
     raise_if_any(problems)
-    return Published(rows.file, values, tuple(_notes(rows, columns, wanted, matches)))
+    name = Path(rows.file).name
+    return Published(name, values, tuple(_notes(rows, columns, wanted, matches)))
 
 
 def _columns_of(rows: Rows, outcome: Outcome) -> _Columns:
@@ -209,7 +210,8 @@ def _notes(
     wanted: list[dict[str, str]],
     matches: list[list[ArmOutcome]],
 ) -> list[str]:
-    notes = []
+    # a table is read elsewhere: the name of its file, not where it lay
+    file, notes = Path(rows.file).name, []
     lost = [
         f"row {rows.numbers[at]} ("
         + ", ".join(setting_label(axis, text) for axis, text in each.items())
@@ -219,17 +221,17 @@ def _notes(
     ]
     if lost:
         more = f"; and {len(lost) - _MOST_LISTED} more" if len(lost) > _MOST_LISTED else ""
-        notes.append(f"{rows.file}: no arm for {'; '.join(lost[:_MOST_LISTED])}{more}.")
+        notes.append(f"{file}: no arm for {'; '.join(lost[:_MOST_LISTED])}{more}.")
     shared = [rows.numbers[at] for at, arms in enumerate(matches) if len(arms) > 1]
     if shared:
         listed = ", ".join(map(str, shared[:_MOST_LISTED]))
         more = f" and {len(shared) - _MOST_LISTED} more" if len(shared) > _MOST_LISTED else ""
         word = "row" if len(shared) == 1 else "rows"
         notes.append(
-            f"{rows.file}: {word} {listed}{more} beside several arms, as the file does not name "
+            f"{file}: {word} {listed}{more} beside several arms, as the file does not name "
             "every axis."
         )
     if columns.elsewhere:
         listed = ", ".join(metric_label(name) for name in columns.elsewhere)
-        notes.append(f"{rows.file} also states {listed}, not measured here.")
+        notes.append(f"{file} also states {listed}, not measured here.")
     return notes

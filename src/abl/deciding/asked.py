@@ -1,0 +1,178 @@
+"""What `abl decide` is asked for: options that do not go together, and those that cannot matter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from abl.data.prediction_output import same_file
+from abl.data.tables import class_name_problems
+from abl.decide.decision_space import PARAMETERS
+from abl.decide.metrics import METRICS, metric_named
+from abl.decide.optuna_search import SamplerName
+from abl.decide.rules import RULES
+from abl.errors import InputError, Problem, nearest, raise_if_any
+
+FORMATS = ("text", "md", "csv", "json")
+OBJECTIVES = ("cost", "share")
+SEARCHED_THRESHOLDS = frozenset({"threshold", "class_thresholds"})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of the command as given; None or empty where one is not. See command.decided."""
+
+    original: Path
+    true: Path | None
+    false: Path | None
+    rule: str | None
+    threshold: str | None
+    sweep: bool
+    search: bool
+    false_threshold: float | None
+    metrics: Sequence[str]
+    by: str | None
+    thresholds: str | None
+    space: Sequence[str]
+    objectives: Sequence[str]
+    trials: int | None
+    sampler: SamplerName | None
+    seed: int | None
+    costs: Sequence[Sequence[float]] | None
+    study: Path | None
+    classes: Sequence[str] | None
+    out: Path | None
+    curve: Path | None
+    format: str
+
+    def check(self) -> None:
+        """Raises InputError with every option that is wrong, contradicts another or is of no use.
+
+        The files are not read.
+        """
+        problems = [
+            *self._of_the_way(),
+            *self._of_the_search(),
+            *self._of_thresholds(),
+            *self._names(),
+            *self._files(),
+        ]
+        raise_if_any([Problem(each) for each in dict.fromkeys(problems)])
+
+    def _of_the_way(self) -> Iterator[str]:
+        if self.sweep and self.search:
+            yield "--sweep or --search, not both"
+        if self.sweep and (self.rule is not None or self.threshold is not None):
+            yield "--sweep takes every rule at its best T*: leave --rule and --threshold out"
+        if not self.sweep and not self.search and self.rule is None:
+            yield "say how to decide: --rule NAME (with --threshold), --sweep or --search"
+        if not self.sweep and (self.thresholds is not None or self.curve is not None):
+            yield "--thresholds and --curve belong to --sweep"
+        if self.by is not None and not self.sweep:
+            if self.search and self.objectives:
+                yield "--by or --objective, not both"
+            elif not self.search and (self.threshold or "").strip() != "exact":
+                yield "--by chooses nothing here: it belongs to --sweep, --search, --threshold exact"
+        if self.format not in FORMATS:
+            yield f"--format {self.format}: {nearest(self.format, FORMATS)}"
+
+    def _of_the_search(self) -> Iterator[str]:
+        if not self.search:
+            given = {
+                "--over": self.space,
+                "--objective": self.objectives,
+                "--trials": self.trials is not None,
+                "--sampler": self.sampler is not None,
+                "--seed": self.seed is not None,
+                "--study": self.study is not None,
+            }
+            if useless := [option for option, is_given in given.items() if is_given]:
+                verb = "belongs" if len(useless) == 1 else "belong"
+                yield f"{', '.join(useless)} {verb} to --search"
+        elif self.costs is not None and "cost" not in self.objectives:
+            yield "--costs: with --search add --objective cost, or leave the costs out"
+        if "cost" in self.objectives and self.costs is None:
+            yield "--objective cost needs --costs, as 0,1/5,0"
+        if self.trials is not None and self.trials < 1:
+            yield f"--trials: {self.trials} is less than 1"
+
+    def _of_thresholds(self) -> Iterator[str]:
+        if self.false_threshold is not None and self.false is None:
+            yield "--false-threshold needs the predictions of the False network: --false"
+        if not self.search:
+            return
+        instead = "leave it out, or say by --over what else is searched"
+        rule = RULES.get(self.rule or "model1")
+        searched = set(self.space)
+        if self.threshold is not None and rule is not None:
+            if not rule.has_threshold:
+                yield f"--threshold: rule '{rule.name}' has none: leave it out"
+            elif not searched or searched & SEARCHED_THRESHOLDS:
+                yield f"--threshold {self.threshold}: --search looks for T* itself: {instead}"
+        if (
+            self.false_threshold is not None
+            and self.false is not None
+            and (not searched or "false_threshold" in searched)
+        ):
+            yield f"--false-threshold: --search looks for it itself: {instead}"
+
+    def _names(self) -> Iterator[str]:
+        for name in (*self.metrics, *([self.by] if self.by is not None else [])):
+            try:
+                metric_named(name)
+            except InputError as error:
+                yield from (each.message for each in error.problems)
+        for name in self.space:
+            if name not in PARAMETERS:
+                yield f"--over: no '{name}': {nearest(name, PARAMETERS)}"
+        for name in self.objectives:
+            try:
+                if name not in OBJECTIVES:
+                    metric_named(name)
+            except InputError:
+                yield f"--objective {name}: {nearest(name, [*METRICS, *OBJECTIVES])}"
+        samplers = get_args(SamplerName)
+        if self.sampler is not None and self.sampler not in samplers:
+            yield f"--sampler {self.sampler}: {nearest(self.sampler, samplers)}"
+        if self.classes is not None:
+            yield from class_name_problems(self.classes)
+
+    def _files(self) -> Iterator[str]:
+        inputs = [path for path in (self.original, self.true, self.false) if path is not None]
+        written: list[Path] = []
+        for option, path in (("--out", self.out), ("--curve", self.curve), ("--study", self.study)):
+            if path is None:
+                continue
+            if same_file(path, inputs):
+                yield f"{option} {path}: is read too, and would be overwritten: give another name"
+            if same_file(path, written):
+                yield f"{option} {path}: is written by another option: give another name"
+            written.append(path)
+
+
+def read_costs(text: str | None, classes: int | None = None) -> list[list[float]] | None:
+    """`0,1/5,0`: a row a true class, a column a final class.
+
+    Args:
+        classes: K; None: as many as the text has rows.
+
+    Raises:
+        InputError: Not K x K numbers from 0 up.
+    """
+    if text is None:
+        return None
+    try:
+        table = [[float(cell) for cell in row.split(",")] for row in text.split("/")]
+    except ValueError:
+        raise InputError(f"--costs: '{text}' is not like 0,1/5,0, a row a true class") from None
+    size = max(2, len(table) if classes is None else classes)
+    if len(table) != size or any(len(row) != size for row in table):
+        raise InputError(
+            f"--costs {text}: needs a {size} x {size} table, a row a true class, as 0,1/5,0"
+        )
+    if any(not math.isfinite(cell) or cell < 0 for row in table for cell in row):
+        raise InputError(f"--costs {text}: a cost is a number from 0 up")
+    return table
