@@ -36,6 +36,26 @@ def test_load_plan_run_table(tiny_sweep: Path) -> None:
     assert not (root / "mlflow.db").exists()
 
 
+def test_a_path_is_loaded_and_run(tiny_sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny_sweep.parent)
+    result = abl.run("tiny.yaml", executor="local", record=False)
+    assert abl.table("tiny") == abl.table(result)
+    with pytest.raises(InputError, match=r"none\.yaml"):
+        abl.run(Path("none.yaml"), executor="local", record=False)
+
+
+def test_an_unknown_executor_is_told_before_anything_is_made(tiny_sweep: Path) -> None:
+    root = tiny_sweep.parent / "mlruns"
+    with pytest.raises(InputError, match="executor 'locl': did you mean 'local'"):
+        abl.run(abl.load(tiny_sweep, root=root), executor="locl", record=False)  # type: ignore[arg-type]
+    assert not root.exists()
+
+
+def test_a_root_that_is_a_file_is_told(tiny_sweep: Path) -> None:
+    with pytest.raises(InputError, match="not a folder that can be used"):
+        abl.load(tiny_sweep, root=tiny_sweep)
+
+
 def test_smoke_is_another_sweep(tiny_sweep: Path) -> None:
     sweep = abl.load(tiny_sweep, root=tiny_sweep.parent / "mlruns", smoke=True)
     assert sweep.name == "tiny-smoke"

@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from abl.cli import app
+from abl.comparing import compare
 from abl.record.store import Store
+from abl.results import arm_predictions, outcome_named
 from tiny_sweeps import write_sweep
 
 # a user's own networks, for commands that run in processes of their own
@@ -190,6 +193,130 @@ def test_status_before_and_after(ran: tuple[Path, Result], tmp_path: Path) -> No
     said = abl(ran[0], "status").stdout
     assert said.splitlines()[0].split() == ["tiny", "2", "arms", "complete"]
     assert "1 select, 4 train" in said
+    assert "running" not in said
+    assert "broken off" not in said
+
+
+def test_status_tells_what_runs_from_what_was_left(tmp_path: Path) -> None:
+    store = Store(tmp_path / "mlruns/store")
+    for digest in ("a" * 64, "b" * 64):
+        (store.root / "work" / digest / "attempt.checkpoints").mkdir(parents=True)
+    assert abl(tmp_path, "status").stdout.splitlines()[-1] == (
+        "failed or broken off: 2 stages; `abl sweep` again goes on from there"
+    )
+    with store.claim("a" * 64):
+        said = abl(tmp_path, "status").stdout.splitlines()
+    assert said[-2] == "running: 1 stage"
+    assert said[-1].startswith("failed or broken off: 1 stage;")
+
+
+COMMANDS = {
+    "sweep": ["sweep", "tiny.yaml"],
+    "plan": ["plan", "tiny.yaml"],
+    "table": ["table", "tiny"],
+    "compare": ["compare", "tiny:original", "tiny:model1"],
+    "import": ["import", "none.csv", "--as", "x", "--into", "tiny"],
+    "status": ["status"],
+    "record": ["record"],
+    "ui": ["ui"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("place", ["tiny.yaml", "tiny.yaml/below", "x" * 300])
+def test_a_root_that_cannot_be_used_is_told_in_one_line(
+    tiny_sweep: Path, command: str, place: str
+) -> None:
+    before = sorted(tiny_sweep.parent.rglob("*"))
+    result = abl(tiny_sweep.parent, *COMMANDS[command], "--mlruns", place)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"abl: --mlruns {place}: not a folder that can be used: ")
+    assert result.stdout == ""
+    assert sorted(tiny_sweep.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", ["table", "status", "record", "ui", "compare", "import"])
+def test_looking_at_a_root_that_is_not_there_makes_nothing(tmp_path: Path, command: str) -> None:
+    result = abl(tmp_path, *COMMANDS[command], "--mlruns", "none")
+    assert result.exit_code == (0 if command == "status" else 2)
+    assert len(result.stderr.splitlines()) == (0 if command == "status" else 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "99999", "x"])
+def test_what_is_no_port_is_told(ran: tuple[Path, Result], port: str) -> None:
+    result = abl(ran[0], "ui", "--port", port)
+    assert result.exit_code == 2
+    assert "--port" in result.stderr
+
+
+def test_a_comparison_is_written_as_its_file_ends(ran: tuple[Path, Result], tmp_path: Path) -> None:
+    words = ("compare", "tiny:model1", "tiny:original", "--out")
+    begins = {"c.html": "<!doctype html>", "c.csv": "unit,", "c.md": "- A: ", "c.txt": "A: "}
+    for name, begin in begins.items():
+        assert abl(ran[0], *words, str(tmp_path / name)).exit_code == 0
+        assert (tmp_path / name).read_text(encoding="utf-8").lower().startswith(begin.lower())
+    result = abl(ran[0], *words, str(tmp_path / "c.html"), "--format", "csv")
+    assert result.exit_code == 0
+    assert (tmp_path / "c.html").read_text(encoding="utf-8").startswith("unit,")
+    result = abl(ran[0], *words, str(tmp_path / "c.csv" / "below.html"))
+    assert result.exit_code == 2
+    assert "below.html: cannot be written" in result.stderr
+
+
+def test_a_comparison_says_what_the_table_says(ran: tuple[Path, Result]) -> None:
+    import csv
+
+    row = list(csv.DictReader(abl(ran[0], "table", "tiny", "--format", "csv").stdout.splitlines()))
+    stated = next(each for each in row if each["rule"] == "model1")
+    store = Store(ran[0] / "mlruns/store")
+    pair = compare(store, "tiny:model1", "tiny:original")
+    shown = next(each for each in pair.metrics if each.metric == pair.primary)
+    for name in ("difference", "low", "high"):
+        key = name if name == "difference" else f"difference_{name}"
+        assert getattr(shown, name) == pytest.approx(float(stated[key]), abs=1e-12)
+    assert pair.p == float(stated["p"])
+
+
+def test_an_arm_is_imported_and_forgotten(ran: tuple[Path, Result], tmp_path: Path) -> None:
+    store = Store(ran[0] / "mlruns/store")
+    frame = arm_predictions(store, outcome_named(store, "tiny"))
+    part = frame[(frame["role"] == "test") & (frame["arm"] == frame["arm"].iloc[0])]
+    theirs = tmp_path / "theirs.csv"
+    part.rename(columns={"unit": "image"})[["image", "label", "p_0", "p_1"]].to_csv(
+        theirs, index=False
+    )
+    before = abl(ran[0], "table", "tiny").stdout
+    refused = abl(ran[0], "import", str(theirs), "--as", "../../x", "--into", "tiny")
+    assert (refused.exit_code, "letters, digits" in refused.stderr) == (2, True)
+    assert abl(ran[0], "import", str(theirs), "--as", "their ViT", "--into", "tiny").exit_code == 0
+    assert "their ViT" in abl(ran[0], "table", "tiny").stdout
+    for words in (("--forget", "x"), ("--forget", "their ViT", "--as", "y"), ("--as", "y"), ()):
+        result = abl(ran[0], "import", *words, "--into", "tiny")
+        assert result.exit_code == 2
+        assert len(result.stderr.splitlines()) == 1
+    assert abl(ran[0], "import", "--forget", "their ViT", "--into", "tiny").exit_code == 0
+    assert abl(ran[0], "table", "tiny").stdout == before
+
+
+def test_the_hint_for_mlflow_can_be_pasted(
+    tiny_sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from types import SimpleNamespace
+
+    from abl.cli.sweeping import _print_place
+
+    outcome = SimpleNamespace(name="tiny")
+    result = SimpleNamespace(folder=tiny_sweep, address="/x", outcome=outcome)
+    _print_place(result, Path("my runs"))
+    assert "abl ui tiny --mlruns 'my runs'" in capsys.readouterr().out
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    result = abl(tmp_path, "--version")
+    assert (result.exit_code, result.stdout) == (0, f"abl {metadata.version('abl')}\n")
+    assert "Honest ablation" in abl(tmp_path, "--help").stdout
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,20 @@ def test_two_arms_of_a_sweep(store: Store) -> None:
     assert pair.verdict == "better"
 
 
+def test_a_contrast_has_the_numbers_of_the_table(tmp_path: Path) -> None:
+    store, outcome, _ = made_sweep(tmp_path)
+    stated = outcome.arms[1].comparison
+    assert stated is not None
+    pair = compare(store, "made:3", "made:original")
+    shown = next(each for each in pair.metrics if each.metric == "acc")
+    assert (shown.difference, shown.low, shown.high) == (
+        pytest.approx(stated.difference),
+        stated.low,
+        stated.high,
+    )
+    assert pair.p == stated.p
+
+
 def test_another_metric_may_be_tested(store: Store) -> None:
     assert compare(store, "made:3", "made:original", metric="auc").primary == "auc"
     with pytest.raises(InputError, match="did you mean 'auc'"):

@@ -242,6 +242,11 @@ def test_costs_are_read_and_scored(tmp_path):
     assert read_costs("0,1/5,0") == [[0, 1], [5, 0]]
     with pytest.raises(InputError, match="0,1/5,0"):
         read_costs("a,b")
+    for text in ("0,1/5", "0,1", "0,1,2/5,0,2"):
+        with pytest.raises(InputError, match=r"^--costs .* needs a 2 x 2 table"):
+            read_costs(text)
+    with pytest.raises(InputError, match="from 0 up"):
+        read_costs("0,1/-5,0")
     paths = files(tmp_path, frames(300, split=thirds(300)))
     found = decided(
         paths["original"], paths["true"], search=True, objectives=["cost"], trials=40,
@@ -296,6 +301,25 @@ def test_every_format_has_every_decision(tmp_path, format):
         ({"rule": "true", "false_threshold": 0.2}, "needs the predictions of the False network"),
         ({"search": True, "objectives": ["share", "f1"]}, "quality first"),
         ({"rule": "true", "out": Path("final.txt")}, "name it .csv or .parquet"),
+        ({"search": True, "rule": "model1", "threshold": "0.5"}, "--search looks for T* itself"),
+        ({"search": True, "rule": "average", "threshold": "0.5"}, "'average' has none"),
+        ({"search": True, "costs": [[0, 1], [5, 0]]}, "add --objective cost"),
+        ({"search": True, "objectives": ["cost"]}, "--objective cost needs --costs"),
+        ({"search": True, "objectives": ["f1"], "by": "acc"}, "--by or --objective, not both"),
+        ({"search": True, "objectives": ["bar"]}, "--objective bar: valid: "),
+        ({"search": True, "space": ["weigth"]}, "did you mean 'weight'"),
+        ({"search": True, "sampler": "tep"}, "did you mean 'tpe'"),
+        (
+            {"rule": "true", "trials": 3, "space": ["foo"], "objectives": ["bar"], "seed": 0},
+            "--over, --objective, --trials, --seed belong to --search",
+        ),
+        ({"sweep": True, "trials": 5}, "--trials belongs to --search"),
+        ({"rule": "true", "by": "acc"}, "--by chooses nothing here"),
+        ({"sweep": True, "thresholds": ""}, "FROM:TO:COUNT"),
+        ({"rule": "true", "classes": ["a", "a"]}, "--classes a,a: 'a' is there twice"),
+        ({"rule": "true", "classes": ["a", ""]}, "--classes a,: an empty name"),
+        ({"rule": "true", "classes": ["a"]}, "but --classes names 1: a"),
+        ({"sweep": True, "costs": [[0, 1, 2]] * 3}, "needs a 2 x 2 table"),
     ],
 )
 def test_what_cannot_be_asked_is_told_and_nothing_written(tmp_path, options, said):
@@ -340,3 +364,56 @@ print(sorted({"torch", "ray", "mlflow", "timm", "optuna"} & set(sys.modules)))
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout == "[]\n", done.stderr
+
+
+@pytest.mark.parametrize("option", ["out", "curve", "study"])
+def test_a_file_that_is_read_is_never_overwritten(tmp_path, option):
+    paths = files(tmp_path, frames(60))
+    (tmp_path / "link.csv").symlink_to(paths["true"])
+    how = {"search": True} if option == "study" else {"sweep": True}
+    before = {path: path.read_bytes() for path in paths.values()}
+    for target in (*paths.values(), tmp_path / "link.csv", tmp_path / "." / "true.csv"):
+        with pytest.raises(InputError, match="is read too, and would be overwritten"):
+            decided(*paths.values(), **how, **{option: target})
+    assert {path: path.read_bytes() for path in paths.values()} == before
+    with pytest.raises(InputError, match="is written by another option"):
+        decided(*paths.values(), sweep=True, out=tmp_path / "o.csv", curve=tmp_path / "o.csv")
+
+
+def test_the_false_threshold_is_searched_or_given(tmp_path):
+    paths = files(tmp_path, frames(60))
+    with pytest.raises(InputError, match="--search looks for it itself"):
+        decided(*paths.values(), search=True, false_threshold=0.2)
+    fixed = decided(
+        *paths.values(), search=True, trials=12, false_threshold=0.2, space=["threshold"]
+    )
+    assert fixed.facts["decisions"][-1]["settings"]["false_threshold"] == [0.2]
+
+
+def test_costs_without_a_search_are_a_column(tmp_path):
+    paths = files(tmp_path, frames(60))
+    found = decided(paths["original"], rule="original", costs=[[0, 1], [5, 0]])
+    labels, predictions = parts(frames(60))
+    final = predictions["original"].argmax(axis=1)
+    expected = np.mean((labels == 0) & (final == 1)) + 5 * np.mean((labels == 1) & (final == 0))
+    assert found.facts["decisions"][0]["metrics"]["cost"]["mean"] == pytest.approx(expected)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("patients", [["p"], ["p", "q"], ["p", "q", "r"]])
+def test_of_one_or_two_patients_there_is_no_interval_and_no_warning(tmp_path, patients):
+    made = frames(2 * len(patients), patient=np.repeat(patients, 2))
+    path = files(tmp_path, {"original": made["original"]})["original"]
+    found = decided(path, rule="original", metrics=["acc"])
+    told = found.facts["decisions"][0]["metrics"]["acc"]
+    assert ("[" in found.text) == (len(patients) > 2) == (told["low"] is not None)
+    assert ("fewer than 3 patients: no intervals" in found.text) == (len(patients) < 3)
+
+
+def test_without_a_malignant_image_neither_sensitivity_nor_f1_is_defined(tmp_path):
+    rows = "image,label,p_0,p_1\na,0,0.9,0.1\nb,0,0.2,0.8\nc,0,0.7,0.3\nd,0,0.6,0.4\n"
+    (tmp_path / "o.csv").write_text(rows)
+    found = decided(tmp_path / "o.csv", rule="original", metrics=["acc", "sen", "f1"])
+    line = next(line for line in found.text.splitlines() if line.startswith("original"))
+    assert line.split()[-2:] == ["–", "–"]
+    assert found.facts["decisions"][0]["metrics"]["acc"]["mean"] == 0.75

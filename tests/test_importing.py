@@ -64,17 +64,17 @@ def test_it_becomes_a_row_with_the_same_numbers_as_an_arm_of_ours(
 ) -> None:
     store, before, frame = made
     path = sent(tmp_path, exported(frame, KEYS[2]))
-    after = import_arm(store, "made", path, "a colleague's")
+    after = import_arm(store, "made", path, "a colleague 2")
     row = after.arms[-1]
-    assert row.params == {"consensus": "a colleague's", "rule": ""}
+    assert row.params == {"consensus": "a colleague 2", "rule": ""}
     ours = before.arms[2].replicates
     theirs = row.replicates
     assert theirs["acc"].tolist() == [ours["acc"].iloc[0]] * 3  # given once, used for all seeds
     assert row.comparison is not None
     assert row.comparison.base == "original"
     shown = render(table_of(after), "text", width=200)
-    assert "a colleague's" in shown
-    assert "imported: a colleague's from file theirs.csv, sha256" in shown
+    assert "a colleague 2" in shown
+    assert "imported: a colleague 2 from file theirs.csv, sha256" in shown
     assert "given once, used for all 3 seeds" in shown
 
 
@@ -243,12 +243,55 @@ def test_faults_name_file_and_row_and_change_nothing(
     assert imported_arms(store, "made") == []
 
 
-@pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 61, "Original"])
+@pytest.mark.parametrize(
+    "name", ["", "  ", "a\nb", "x" * 81, "Original", "../../x", "a/b", "it's", ".. - .."]
+)
 def test_names_that_cannot_be_shown_or_are_taken(made: Made, tmp_path: Path, name: str) -> None:
     store, *_ = made
     path = sent(tmp_path, exported(new_frame(), "x"))
     with pytest.raises(InputError, match="--as"):
         import_arm(store, "made", path, name)
+
+
+def test_rows_of_no_test_are_counted_in_the_note(made: Made, tmp_path: Path) -> None:
+    store, *_ = made
+    frame = exported(new_frame(), "x")
+    more = pd.concat([frame, frame.head(5).assign(image=[f"new{n}.png" for n in range(5)])])
+    after = import_arm(store, "made", sent(tmp_path, more), "theirs")
+    said = "5 of its 53 predictions are of no test of the sweep and were not used"
+    assert any(said in note for note in after.notes)
+    plain = import_arm(store, "made", sent(tmp_path, frame), "theirs")
+    assert not any("not used" in note for note in plain.notes)
+
+
+def test_a_pivot_has_no_place_for_it_and_says_so(made: Made, tmp_path: Path) -> None:
+    store, before, _ = made
+    after = import_arm(store, "made", sent(tmp_path, exported(new_frame(9.0), "x")), "theirs")
+    assert after.arms[-1].best
+    pivoted = table_of(after, pivot=("rule", "consensus"))
+    plain = table_of(before, pivot=("rule", "consensus"))
+    assert pivoted.columns == plain.columns
+    assert repr(pivoted.raw_rows) == repr(plain.raw_rows)
+    notes = [note.text for note in pivoted.notes if "mported" in note.text]
+    assert notes == [
+        "Imported arms have no axes and are left out: theirs; one of them is the best arm."
+    ]
+
+
+def test_an_arm_that_says_one_class_to_all_is_marked(made: Made, tmp_path: Path) -> None:
+    store, *_ = made
+    frame = exported(new_frame(), "x").assign(p_0=0.4, p_1=0.6)
+    after = import_arm(store, "made", sent(tmp_path, frame), "constant")
+    assert after.facts["one_class"] == {after.arms[-1].key: 3}
+    shown = render(table_of(after), "text", width=200)
+    row = next(line for line in shown.splitlines() if line.startswith("constant"))
+    letter = next(
+        line.split()[0] for line in shown.splitlines() if "predicts one class only" in line
+    )
+    assert f"50.0 ± 0.0 {letter}" in row
+    pair = compare(store, "made:constant", "made:original")
+    assert pair.notes == ("A predicts one class only.",)
+    assert forget_arm(store, "made", "constant").facts["one_class"] == {}
 
 
 def test_several_bases_need_one_to_be_named(tmp_path: Path) -> None:

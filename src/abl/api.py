@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from abl.errors import InputError, Problem, nearest
+from abl.loaded import LoadedSweep
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
 from abl.record.mlflow_writer import MlflowRecord
@@ -22,7 +23,7 @@ from abl.report.tables import render
 from abl.results import outcome_named, styled_table
 from abl.runner.dispatch import Listener
 from abl.runner.engine import Executor
-from abl.session import LoadedSweep, SweepResult, run_sweep
+from abl.session import SweepResult, run_sweep
 from abl.spec.read import read_form
 from abl.spec.smoke import smoked
 from abl.studies.base import study_of

@@ -11,6 +11,7 @@ from typing import Any
 
 from abl.api import store_at
 from abl.errors import InputError, nearest
+from abl.loaded import LoadedSweep
 from abl.plan.stage import Stage
 from abl.record.lease import is_held
 from abl.record.store import Store
@@ -19,7 +20,6 @@ from abl.runner.dispatch import Listener
 from abl.runner.engine import expected_seconds
 from abl.runner.progress import ProgressState
 from abl.runner.progress_view import make_view
-from abl.session import LoadedSweep
 
 
 class _Progress:

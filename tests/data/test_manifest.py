@@ -86,7 +86,7 @@ def test_where_keeps_rows_and_passes_over_faults_of_the_others(tmp_path):
     dataset = load_manifest(manifest, where={"site": ["A", "C"]})
     assert dataset.frame["image"].tolist() == ["0.png", "1.png", "2.png"]
     assert problems_of(manifest, where={"sit": ["A"]}) == [
-        "manifest.csv: where: no column 'sit'; did you mean 'site'?"
+        f"{manifest}: where: no column 'sit'; did you mean 'site'?"
     ]
     assert "no row has site 'a'" in problems_of(manifest, where={"site": ["a"]})[0]
 
@@ -137,7 +137,7 @@ def test_every_fault_is_told_with_its_row(tmp_path):
     assert len(found) == len(expected)
     for row, words in expected:
         assert any(
-            problem.startswith(f"manifest.csv:{row}:") and words in problem for problem in found
+            problem.startswith(f"{manifest}:{row}:") and words in problem for problem in found
         ), (row, words)
 
 
@@ -169,7 +169,7 @@ def test_faults_of_the_table_are_one_clear_line(tmp_path, text, words):
 def test_other_encodings_are_refused_once(tmp_path):
     text = "image,label,ärzte\n0.png,0,ü\n"
     assert problems_of(manifest_with(tmp_path, text, "latin-1")) == [
-        "manifest.csv: is not UTF-8 (byte 12); save it as UTF-8"
+        f"{tmp_path / 'manifest.csv'}: is not UTF-8 (byte 12); save it as UTF-8"
     ]
 
 
@@ -196,8 +196,8 @@ def test_links_may_not_leave_the_folder(tmp_path):
     manifest.write_text("image,label\nfile.png,0\nlinked/x.png,1\nagain.png,1\n")
     found = problems_of(manifest)
     assert [problem.split(" is ")[0] for problem in found] == [
-        "manifest.csv:2: image 'file.png'",
-        "manifest.csv:3: image 'linked/x.png'",
+        f"{manifest}:2: image 'file.png'",
+        f"{manifest}:3: image 'linked/x.png'",
     ]
 
 

@@ -6,21 +6,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abl.data.prediction_file import (
-    paired,
-    read_paired,
-    read_predictions,
-    write_predictions,
-)
+from abl.data.prediction_file import read_predictions
+from abl.data.prediction_output import write_predictions
+from abl.data.prediction_pairs import paired, read_paired
 from abl.errors import InputError
 
 HEAD = "image,label,p_0,p_1"
 
 
+@pytest.fixture(autouse=True)
+def in_its_folder(tmp_path, monkeypatch):
+    """Messages show a path as it is given: here a bare name."""
+    monkeypatch.chdir(tmp_path)
+
+
 def written(folder: Path, name: str, *lines: str) -> Path:
     path = folder / name
     path.write_text("\n".join(lines) + "\n")
-    return path
+    return path.relative_to(folder)
 
 
 def told(call, *arguments, **options) -> list[str]:
@@ -132,10 +135,14 @@ def test_what_is_not_a_file_of_predictions_is_told(tmp_path, lines, said):
 
 
 def test_other_files_are_refused(tmp_path):
-    assert told(read_predictions, tmp_path / "o.csv") == ["o.csv: no such file"]
+    assert told(read_predictions, Path("o.csv")) == ["o.csv: no such file"]
+    assert told(read_predictions, Path()) == [".: is a folder, not a file"]
     for name, content in (("o.txt", b"x"), ("o.parquet", b"x"), ("u.csv", b"image,\xff\n")):
         (tmp_path / name).write_bytes(content)
-        assert told(read_predictions, tmp_path / name)[0].startswith(f"{name}: ")
+        assert told(read_predictions, Path(name))[0].startswith(f"{name}: ")
+    for content in (b"", b"\n", b"\xef\xbb\xbf\n"):
+        (tmp_path / "o.csv").write_bytes(content)
+        assert told(read_predictions, Path("o.csv")) == ["o.csv: is empty"]
 
 
 def test_files_are_paired_by_image_whatever_their_order(tmp_path):
@@ -181,7 +188,7 @@ def test_what_files_disagree_on_is_told_with_both_places(tmp_path):
 def test_faults_of_all_files_are_told_at_once(tmp_path):
     o = written(tmp_path, "O.csv", HEAD, "a,0,0.9,0.9")
     t = written(tmp_path, "T.csv", HEAD, "a,7,0.5,0.5")
-    said = told(read_paired, {"original": o, "true": t, "false": tmp_path / "F.csv"})
+    said = told(read_paired, {"original": o, "true": t, "false": Path("F.csv")})
     assert [line.split(":")[0] for line in said] == ["O.csv", "T.csv", "F.csv"]
 
 
@@ -197,7 +204,38 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(Exception, match=r".*"):
         write_predictions(tmp_path / "out.csv", frame)
     assert list(tmp_path.iterdir()) == []
-    assert told(write_predictions, tmp_path / "out.txt", frame) == [
-        "out.txt: name it .csv or .parquet"
-    ]
+    assert told(write_predictions, Path("out.txt"), frame) == ["out.txt: name it .csv or .parquet"]
     assert "no folder" in told(write_predictions, tmp_path / "no" / "out.csv", frame)[0]
+
+
+def test_two_files_of_one_name_are_told_apart(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "a/pred.csv").write_text(f"{HEAD}\nx,0,0.9,0.1\n")
+    (tmp_path / "b/pred.csv").write_text(f"{HEAD}\ny,0,0.9,0.1\n")
+    assert told(read_paired, {"original": Path("a/pred.csv"), "true": Path("b/pred.csv")}) == [
+        "a/pred.csv:2: image 'x' is not in b/pred.csv",
+        "b/pred.csv:2: image 'y' is not in a/pred.csv",
+    ]
+    assert read_predictions(Path("a/pred.csv")).file == "pred.csv"
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b", "c"]])
+def test_as_many_names_as_classes(tmp_path, names):
+    o = written(tmp_path, "O.csv", HEAD, "x,0,0.9,0.1")
+    said = told(read_paired, {"original": o}, classes=names)
+    assert said == [f"O.csv:1: 2 classes (p_0, p_1), but --classes names {len(names)}: "
+                    + ", ".join(names)]  # fmt: skip
+    assert read_paired({"original": o}, classes=["a", "b"]).frame["label"].tolist() == [0]
+
+
+def test_where_nothing_can_be_written_it_is_told_in_a_line(tmp_path):
+    frame = pd.DataFrame({"image": ["a"], "p_0": [0.5]})
+    (tmp_path / "folder.csv").mkdir()
+    assert told(write_predictions, Path("folder.csv"), frame) == [
+        "folder.csv: is a folder, not a file"
+    ]
+    if Path("/proc").is_dir():  # a folder that takes no file, whoever asks
+        assert "/proc/x.csv: cannot be written (" in told(
+            write_predictions, Path("/proc/x.csv"), frame
+        )[0]  # fmt: skip

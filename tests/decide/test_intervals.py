@@ -146,6 +146,19 @@ def test_paired_difference_of_equal_arms_is_exactly_zero():
     assert (same.estimate, same.low, same.high) == (0, 0, 0)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("names", "labels"), [("ab", [0, 1]), ("aabb", [0, 0, 1, 1]), ("a", [1])])
+def test_fewer_than_three_patients_have_no_interval(names, labels):
+    p = np.array([[0.8, 0.2], [0.3, 0.7], [0.4, 0.6], [0.1, 0.9]])[: len(labels)]
+    arm = [Replicate(0, 0, 0, np.array(labels), np.array(list(names)), p)]
+    found = patient_interval(arm, "acc")
+    assert np.isfinite(found.estimate)
+    assert np.isnan([found.low, found.high]).all()
+    difference = difference_interval(arm, arm, "acc")
+    assert difference.estimate == 0
+    assert np.isnan([difference.low, difference.high]).all()
+
+
 def test_undefined_metric_has_no_interval():
     benign = [Replicate(0, 0, 0, [0, 0], ["a", "b"], [[0.9, 0.1], [0.2, 0.8]])]
     interval = patient_interval(benign, "auc")

@@ -96,6 +96,26 @@ def test_a_process_killed_while_writing_costs_one_trial(tmp_path):
     assert len(done) == 1
 
 
+@pytest.mark.parametrize(
+    "content", [b"image,label\na,0\n", b'{"name": "a"}\n', b'{"name": "a"}', b"notes", b"\xff\n"]
+)
+def test_another_file_is_refused_and_left_as_it_is(tmp_path, content):
+    file = tmp_path / "f.csv"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"f\.csv: is not the journal of a search"):
+        search(SPACE, ["maximize"], quality, trials=5, storage=file)
+    assert file.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [file]
+    with pytest.raises(InputError, match="is not the journal of a search"):
+        search(SPACE, ["maximize"], quality, trials=5, storage=tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="no folder here that takes no file")
+def test_a_journal_that_cannot_be_written_is_told():
+    with pytest.raises(InputError, match=r"/proc/journal: cannot be written"):
+        search(SPACE, ["maximize"], quality, trials=5, storage=Path("/proc/journal"))
+
+
 def test_other_settings_are_another_study_in_the_same_file(tmp_path):
     file = tmp_path / "journal"
     search(SPACE, ["maximize"], quality, trials=5, storage=file)

@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from abl.record.lease import Lease, Watch, machine, process_start
+from abl.record.lease import Lease, Watch, is_held, machine, process_start
 
 
 class Clock:
@@ -55,6 +55,21 @@ def test_it_is_gone_after_use_and_beats_meanwhile(tmp_path: Path) -> None:
         assert not Watch(lease.path, stale_s=60).free()
     assert not lease.path.exists()
     assert Watch(lease.path).free()
+
+
+def test_one_look_tells_whether_it_is_held_and_changes_nothing(tmp_path: Path) -> None:
+    lease = Lease(tmp_path / "a", "me")
+    assert not is_held(lease.path)
+    assert lease.take()
+    assert is_held(lease.path)
+    dead = json.loads(lease.path.read_text()) | {"start": "long ago"}
+    lease.path.write_text(json.dumps(dead))
+    assert not is_held(lease.path)
+    assert json.loads(lease.path.read_text()) == dead
+    written_by_another_machine(lease.path)
+    assert is_held(lease.path)
+    os.utime(lease.path, (0, 0))
+    assert not is_held(lease.path)
 
 
 def test_a_dead_holder_on_this_machine_is_known_at_once(tmp_path: Path) -> None:

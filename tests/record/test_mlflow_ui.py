@@ -51,6 +51,13 @@ def test_the_ui_answers_on_loopback_and_leaves_no_process(tmp_path: Path) -> Non
     assert not answers("127.0.0.1", port)
 
 
+@pytest.mark.parametrize("port", [-1, 65536, 99999])
+def test_what_is_no_port_is_told_and_nothing_is_made(tmp_path: Path, port: int) -> None:
+    with pytest.raises(InputError, match=f"--port {port}: write 1 to 65535"):
+        start_ui(tmp_path / "mlruns", port)
+    assert not (tmp_path / "mlruns").exists()
+
+
 def test_a_server_that_cannot_start_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,27 @@ def html_cells(text: str) -> Cells:
     return cells
 
 
+class TestOneClass:
+    def test_equivalent_stands_with_its_note_alone(self) -> None:
+        base = arm("base", "true")
+        arms = [base, *(arm(k, k, comparison=compared("equivalent")) for k in ("none", "all"))]
+        sweep = outcome(*arms, facts={"one_class": {"all": 3}})
+        cells = {row[2].text: row for row in table_of(sweep).rows}
+        assert cells["none"][-1].marks == ()
+        (mark,) = cells["all"][-1].marks
+        assert mark in cells["all"][3].marks
+        notes = {note.mark: note.text for note in table_of(sweep).notes}
+        assert notes[mark] == "predicts one class only"
+
+    def test_a_base_that_says_one_class_to_all_is_told_of_at_the_verdict(self) -> None:
+        arms = [arm("base", "true"), arm("a", "a", comparison=compared("equivalent"))]
+        table = table_of(outcome(*arms, facts={"one_class": {"base": 2}}))
+        (mark,) = table.rows[1][-1].marks
+        notes = {note.mark: note.text for note in table.notes}
+        assert notes[mark] == "the base predicts one class only in 2 of 3 replicates"
+        assert table.rows[1][3].marks == ()
+
+
 class TestNumbers:
     @pytest.mark.parametrize("format", ["text", "md", "html"])
     def test_mean_and_sd_in_per_cent(self, format: str) -> None:
@@ -117,6 +138,12 @@ class TestNumbers:
         assert "0.842 ± 0.013" in shown
         assert "0.913 ± 0.013" in shown
         assert "%" not in shown.splitlines()[2]
+
+    def test_decimals_that_are_asked_for_are_those_printed(self) -> None:
+        arms = outcome(arm("a", "true"))
+        shown = render(table_of(arms, per_cent=False, decimals=4), "text")
+        assert "0.8420 ± 0.0130" in shown
+        assert scale_of("loss", [0.5], per_cent=True, decimals=3).number(0.51234) == "0.512"
 
     def test_decimals(self) -> None:
         assert "84.20 ± 1.30" in render(table_of(outcome(arm("a", "true")), decimals=2), "text")

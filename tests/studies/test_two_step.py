@@ -13,8 +13,9 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 import abl
 from abl.errors import InputError, StageError
+from abl.loaded import LoadedSweep
 from abl.record.store import Store
-from abl.session import LoadedSweep, SweepResult
+from abl.session import SweepResult
 from tiny_sweeps import PANEL, TINY, Heard, write_sweep, write_tiny_set
 
 EVERY_RULE = {

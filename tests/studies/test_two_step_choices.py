@@ -13,9 +13,10 @@ import abl
 from abl.data.splits import inner_folds
 from abl.decide.rules import confidence
 from abl.errors import InputError
+from abl.loaded import LoadedSweep
 from abl.plan.outcome import ArmOutcome
 from abl.results import arm_predictions, network_predictions, search_trials
-from abl.session import LoadedSweep, SweepResult
+from abl.session import SweepResult
 from abl.studies.label_noise import exclusion_scores
 from tiny_sweeps import write_sweep, write_tiny_set
 

@@ -175,7 +175,7 @@ def record(
     mlruns: WrittenRootOpt = ROOT, uri: Annotated[str, typer.Option(help="MLflow URI.")] = ""
 ) -> None:
     """Write to MLflow what the store holds and MLflow lacks."""
-    from abl.session import record_store
+    from abl.recording import record_store
 
     _refuse_if_absent(mlruns)
     for line in record_store(mlruns.absolute(), uri or None):

@@ -66,7 +66,8 @@ def sweep(
         print_whole(api.table(result, width=terminal_width(), colour=sys.stdout.isatty()))
     for message in result.messages:
         print(message)
-    _print_place(result, mlruns)
+    if not result.report.interrupted:
+        _print_place(result, mlruns)
     _exit_for(result, loaded)
 
 

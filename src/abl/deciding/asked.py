@@ -75,7 +75,7 @@ class Asked:
             if self.search and self.objectives:
                 yield "--by or --objective, not both"
             elif not self.search and (self.threshold or "").strip() != "exact":
-                yield "--by chooses nothing here: it belongs to --sweep, --search, --threshold exact"
+                yield "--by chooses nothing here: it belongs to --sweep, --search or an exact T*"
         if self.format not in FORMATS:
             yield f"--format {self.format}: {nearest(self.format, FORMATS)}"
 

@@ -88,7 +88,8 @@ class Scale:
 def scale_of(metric: str, means: Iterable[float], *, per_cent: bool, decimals: int) -> Scale:
     """One convention for all metrics: `decimals` digits after the point, as printed.
 
-    The default, made for per cent, gives two more to what is a fraction. A metric that is no share (a slope, a cost, anything seen outside [-1, 1]) stays as it is.
+    The default, made for per cent, gives two more to what is a fraction. A metric that is no share
+    (a slope, a cost, anything seen outside [-1, 1]) stays as it is.
     """
     share = metric not in PLAIN_METRICS and all(
         abs(mean) <= 1 for mean in means if math.isfinite(mean)
