@@ -114,10 +114,8 @@ def checked_table(
         have = ", ".join(columns) or "none of them"
         faults.add(f"needs the columns p_0, p_1, ... (it has {have})", str(path), 1)
     elif names_count and len(classes) != len(columns):
-        message = (
-            f"{len(columns)} classes ({', '.join(columns)}), but {len(classes)} names for them"
-        )
-        faults.add(f"{message}: {', '.join(classes)}", str(path), 1)
+        message = f"{len(columns)} classes ({', '.join(columns)}), but --classes names "
+        faults.add(message + f"{len(classes)}: {', '.join(classes)}", str(path), 1)
     if not len(frame):
         faults.add("has no rows", str(path))
     if faults.count > before:

@@ -293,6 +293,7 @@ def _locked(file: Path) -> AcquireReturnProxy:
     """The lock of a journal, held until its block ends. Raises InputError if it cannot be made."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        file.open("ab").close()  # a lock waits for ever where no file can be made
         return FileLock(f"{file}.lock").acquire()
     except OSError as error:
         why = error.strerror or str(error)

@@ -12,14 +12,21 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from abl.decide.rules import rule_named
-from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
-from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
+from abl.plan.graph import Plan, PlannedCell, Replicate
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
 from abl.studies.base import StudyAxis, options_of, study
+from abl.studies.checks import (
+    base_problems,
+    metric_problems,
+    module_problems,
+    place_of_axis,
+    stated_problems,
+)
 from abl.studies.data_summary import data_rows, power_note, training_patients
 from abl.studies.label_noise import Judged, noise_rows
 from abl.studies.predictions import Predictions
@@ -29,11 +36,7 @@ from abl.studies.settings import (
     arms_from,
     base_of,
     base_position,
-    metric_problems,
-    module_problems,
     named_contrasts,
-    place_of_axis,
-    stated_problems,
 )
 from abl.studies.threshold_options import curve_values, search_problems, threshold_problem
 from abl.studies.thresholds import mean_curve, scored_cell
@@ -135,7 +138,7 @@ class TwoStep:
         values = curve_values(file.sweep) or ()
         faults = [threshold_problem(value, of_curve=True) for value in values]
         problems += [file.problem(text, "axes", "threshold") for text in faults if text]
-        problems += self._base_problems(file, arms.arms)
+        problems += base_problems(file, self.axes, arms.arms, relevant)
         problems += stated_problems(file)
         if arms.arms:
             try:
@@ -143,20 +146,6 @@ class TwoStep:
             except InputError as error:
                 problems += error.problems
         return list(dict.fromkeys(problems))
-
-    def _base_problems(self, file: SweepFile, arms: list[Arm]) -> list[Problem]:
-        base = base_of(file, self.axes)
-        if base is None:
-            return []
-        known = [axis.name for axis in self.axes]
-        wrong = [name for name in base if name not in known and "." not in name]
-        if wrong:
-            return [file.problem(f"base: no axis '{wrong[0]}': {nearest(wrong[0], known)}", "base")]
-        if arms and not any(base_position(arm, arms, base, relevant) is not None for arm in arms):
-            own = any(relevant({**arm.params, **base}) == dict(arm.params) for arm in arms)
-            text = "base: no arm differs from it" if own else "base: matches no arm of the sweep"
-            return [file.problem(text, "base")]
-        return []
 
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """Selectors, selection, O and T of every arm on every replicate."""
