@@ -33,7 +33,7 @@ def styled_table(outcome: Outcome) -> Table:
     return table_of(
         outcome,
         per_cent=bool(style.get("per_cent", True)),
-        decimals=int(style.get("decimals", 1)),
+        decimals=style.get("decimals"),
         intervals=bool(style.get("intervals", False)),
     )
 

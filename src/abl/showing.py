@@ -51,7 +51,7 @@ def shown_table(
     outcome = outcome_named(store, name)
     style = outcome.facts.get("table", {})
     per_cent = not fraction if fraction is not None else bool(style.get("per_cent", True))
-    digits = int(style.get("decimals", 1)) if decimals is None else decimals
+    digits = style.get("decimals") if decimals is None else decimals
     if show:
         if pivot or published is not None:
             raise InputError("--show stands alone: leave out --pivot and --published")
@@ -73,7 +73,7 @@ def _other_table(
     show: str,
     metric: str,
     per_cent: bool,
-    decimals: int,
+    decimals: int | None,
     roots: Sequence[Path],
 ) -> Table:
     if show == "replicates":

@@ -96,7 +96,7 @@ def notes_of(
 def _optimism(main: ScoredWay) -> str:
     name = main.way.chosen_by
     there, kept = mean_and_sd(main.chosen_at)[0], mean_and_sd(main.kept)[0]
-    scale = scale_of(name, [there, kept], per_cent=True, decimals=1)
+    scale = scale_of(name, [there, kept], per_cent=True)
     return (
         f"optimism of '{main.way.label}': {metric_label(name)} {scale.number(there)} on "
         f"validation, {scale.number(kept)} on test: {scale.difference(main.optimism)}"

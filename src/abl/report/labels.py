@@ -10,7 +10,6 @@ from abl.decide.metrics import metric_named
 from abl.errors import InputError
 
 NOTHING = "–"
-DEFAULT_DECIMALS = 1  # of a per cent value
 MINUS = "−"
 
 SHORT_LABELS: Mapping[str, str] = {
@@ -85,18 +84,20 @@ class Scale:
         return f"[{self.number(low)}, {self.number(high)}]"
 
 
-def scale_of(metric: str, means: Iterable[float], *, per_cent: bool, decimals: int) -> Scale:
+def scale_of(
+    metric: str, means: Iterable[float], *, per_cent: bool, decimals: int | None = None
+) -> Scale:
     """One convention for all metrics: `decimals` digits after the point, as printed.
 
-    The default, made for per cent, gives two more to what is a fraction. A metric that is no share
+    The default is 1 in per cent and 3 in fractions. A metric that is no share
     (a slope, a cost, anything seen outside [-1, 1]) stays as it is.
     """
     share = metric not in PLAIN_METRICS and all(
         abs(mean) <= 1 for mean in means if math.isfinite(mean)
     )
     if share and per_cent:
-        return Scale(100.0, decimals, "%")
-    return Scale(1.0, decimals + 2 if decimals == DEFAULT_DECIMALS else decimals, "")
+        return Scale(100.0, 1 if decimals is None else decimals, "%")
+    return Scale(1.0, 3 if decimals is None else decimals, "")
 
 
 def metric_label(metric: str) -> str:

@@ -71,7 +71,9 @@ class TableStyle(Part):
     """How numbers are printed."""
 
     per_cent: bool = Field(True, description="Per cent, or fractions.")
-    decimals: Annotated[int, Field(ge=0, le=6)] = Field(1, description="Digits after the point.")
+    decimals: Annotated[int, Field(ge=0, le=6)] | None = Field(
+        None, description="Digits after the point; default: 1 in per cent, 3 in fractions."
+    )
     intervals: bool = Field(False, description="Show 95 % intervals.")
 
 

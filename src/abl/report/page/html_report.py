@@ -84,7 +84,7 @@ def report_page(
     table = table_of(
         outcome,
         per_cent=bool(style.get("per_cent", True)),
-        decimals=int(style.get("decimals", 1)),
+        decimals=style.get("decimals"),
         intervals=bool(style.get("intervals", False)),
     )
     items = checklist(facts, environment)

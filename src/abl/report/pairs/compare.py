@@ -76,7 +76,7 @@ def metrics_table(pair: PairComparison) -> Table:
     ]
     shown, raw = [], []
     for each in pair.metrics:
-        scale = scale_of(each.metric, [each.first, each.second], per_cent=True, decimals=1)
+        scale = scale_of(each.metric, [each.first, each.second], per_cent=True)
         tested = each.metric == pair.primary
         texts = [
             with_unit(metric_label(each.metric), scale.unit),
@@ -115,7 +115,7 @@ def tests_table(pair: PairComparison) -> Table:
     ]
     if pair.class_count == 2:
         fields += [Field("auc_difference", "Δ AUC, points"), Field("delong_p", "DeLong P")]
-    scale = scale_of("auc", [0.5], per_cent=True, decimals=1)
+    scale = scale_of("auc", [0.5], per_cent=True)
     marks = ("a",) if pair.clustered else ()
     shown: list[Sequence[TableCell]] = []
     raw: list[Sequence[Raw]] = []

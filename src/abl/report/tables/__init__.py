@@ -1,7 +1,7 @@
 """The ablation table of an Outcome, in five formats.
 
-Shares are shown in per cent with `decimals` digits, or as fractions with two digits more, AUC and
-the share of images sent to the second network like every other. CSV always holds fractions, in
+Shares are shown in per cent or as fractions, AUC and the share of images sent to the second network
+like every other. CSV always holds fractions, in
 full precision.
 """
 
@@ -26,7 +26,7 @@ def table_of(
     outcome: Outcome,
     *,
     per_cent: bool = True,
-    decimals: int = 1,
+    decimals: int | None = None,
     intervals: bool = False,
     metric: str = "",
     pivot: tuple[str, str] | None = None,
@@ -36,7 +36,7 @@ def table_of(
 
     Args:
         per_cent: Shares in per cent; otherwise fractions.
-        decimals: Digits after the point of a per cent value; a fraction shows two more.
+        decimals: Digits after the point; default 1 in per cent, 3 in fractions.
         intervals: Add a column with the 95 % interval of each metric.
         metric: Show this one alone; best arm, ties and comparison belong to the primary metric.
         pivot: Axis of the rows and axis of the columns of a table of the primary metric, or of

@@ -62,18 +62,14 @@ def decision_table(
     shown = [name for name in metrics if any(name in row.values for row in rows)]
     chosen_by = next((row.chosen_by for row in rows if row.chosen_by), "")
     scales = {
-        name: scale_of(
-            name, [v for row in rows for v in row.values.get(name, ())], per_cent=True, decimals=1
-        )
+        name: scale_of(name, [v for row in rows for v in row.values.get(name, ())], per_cent=True)
         for name in shown
     }
     columns = [Column("decision", False)]
     columns += [Column(setting_label(name), True) for name in names]
     columns += [Column("sent on, %", True)]
     if chosen_by:
-        by = scale_of(
-            chosen_by, [v for row in rows for v in row.chosen_at], per_cent=True, decimals=1
-        )
+        by = scale_of(chosen_by, [v for row in rows for v in row.chosen_at], per_cent=True)
         said = with_unit(f"{metric_label(chosen_by)} {validation_label}", by.unit)
         columns.append(Column(said, True))
     columns += [Column(with_unit(metric_label(name), scales[name].unit), True) for name in shown]

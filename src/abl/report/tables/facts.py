@@ -30,9 +30,7 @@ def _tests_table(outcome: Outcome) -> Table | None:
     if not rows:
         return None
     metric = metric_label(outcome.primary)
-    scale = scale_of(
-        outcome.primary, [row["difference"] for row in rows], per_cent=True, decimals=1
-    )
+    scale = scale_of(outcome.primary, [row["difference"] for row in rows], per_cent=True)
     cross_validated = any("corrected_t_p" in row for row in rows)
     fields = [
         Field("arm", "arm", False),

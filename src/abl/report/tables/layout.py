@@ -39,7 +39,7 @@ class TableLayout:
         outcome: Outcome,
         *,
         per_cent: bool,
-        decimals: int,
+        decimals: int | None,
         intervals: bool,
         published: Published | None = None,
     ):

@@ -31,7 +31,9 @@ MOST_GROUPS = 8
 UNKNOWN = "unknown"
 
 
-def replicates_table(outcome: Outcome, *, per_cent: bool = True, decimals: int = 1) -> Table:
+def replicates_table(
+    outcome: Outcome, *, per_cent: bool = True, decimals: int | None = None
+) -> Table:
     """Every arm on every replicate: metrics, and what was chosen on validation."""
     done = [arm for arm in outcome.arms if not arm.failed]
     found = dict.fromkeys(str(name) for arm in done for name in arm.replicates.columns)
@@ -83,7 +85,7 @@ def subgroup_table(
     metric: str = "",
     *,
     per_cent: bool = True,
-    decimals: int = 1,
+    decimals: int | None = None,
     resamples: int = RESAMPLES,
 ) -> Table:
     """A metric of every arm by groups of the test units, with intervals by patients; no tests.

@@ -30,7 +30,7 @@ def pivot_table(
     axes: tuple[str, str],
     *,
     per_cent: bool = True,
-    decimals: int = 1,
+    decimals: int | None = None,
     intervals: bool = False,
     published: Published | None = None,
 ) -> Table:

@@ -160,7 +160,7 @@ def _values(
     if metric in columns.deviations:
         deviations = _numbers(rows, columns.deviations[metric], problems)
     ours = [arm.cells[metric].mean for arm in outcome.arms if metric in arm.cells]
-    is_share = scale_of(metric, ours, per_cent=True, decimals=1).unit == "%"
+    is_share = scale_of(metric, ours, per_cent=True).unit == "%"
     factors = _factors(rows, metric, means, problems) if is_share else [1.0] * len(means)
     found: list[PublishedValue | None] = []
     for at, (mean, sd, factor) in enumerate(zip(means, deviations, factors, strict=True)):
