@@ -30,8 +30,12 @@ CONFIDENT = "confident learning"
 
 @dataclass(frozen=True)
 class Judged:
-    """What a select stage judged: the training part of a replicate, by a panel of so many."""
+    """What a select stage judged: the training part of a replicate, by a panel of so many.
 
+    `name` tells its data from that of other arms.
+    """
+
+    name: str
     opened: OpenData
     splits: Splits
     replicate: Replicate
@@ -70,7 +74,7 @@ def noise_rows(plan: Plan, store: Store, judged: Mapping[str, Judged]) -> list[d
         if issues is not None:
             kept[CONFIDENT] = ~issues
         for criterion, mask in kept.items():
-            row = {"data": opened.dataset.name, "selection": how, "criterion": criterion}
+            row = {"data": part.name, "selection": how, "criterion": criterion}
             found.append(row | exclusion_scores(wrong, ~mask))
     return _means(found)
 

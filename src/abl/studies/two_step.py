@@ -257,10 +257,19 @@ def _judged(plan: Plan, settings: Settings, workspace: Workspace) -> dict[str, J
     found = {}
     for cell in plan.cells:
         if "select" in cell.uses:
-            own = settings.file_of(plan.arms[cell.arm])
+            arm = plan.arms[cell.arm]
+            own = settings.file_of(arm)
             opened = workspace.data(own.sweep.data)
+            varied = [
+                f"{axis.rpartition('.')[2]} {value}"
+                for axis, value in arm.params.items()
+                if axis.startswith("data.")
+            ]
+            name = ", ".join([opened.dataset.name, *varied])
             panel = len(options_of(own, Options).panel)
-            found[cell.uses["select"]] = Judged(opened, own.sweep.splits, cell.replicate, panel)
+            found[cell.uses["select"]] = Judged(
+                name, opened, own.sweep.splits, cell.replicate, panel
+            )
     return found
 
 
