@@ -7,18 +7,18 @@ correctly; images on which O is not confident enough go to T.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from abl.decide.rules import rule_named
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
-from abl.plan.graph import Plan, PlannedCell, Replicate
+from abl.plan.graph import Plan, PlannedCell
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
+from abl.studies.analysis import Analysis, ScoredArm, analysis_of
 from abl.studies.base import StudyAxis, options_of, study
 from abl.studies.checks import (
     base_problems,
@@ -28,7 +28,7 @@ from abl.studies.checks import (
     stated_problems,
 )
 from abl.studies.data_summary import data_rows, power_note, training_patients
-from abl.studies.label_noise import Judged, noise_rows
+from abl.studies.label_noise import noise_rows
 from abl.studies.predictions import Predictions
 from abl.studies.scoring import outcome_of
 from abl.studies.settings import (
@@ -44,12 +44,11 @@ from abl.studies.trainings import Trainings, replicates_of
 from abl.studies.two_step_networks import (
     as_selector,
     kept_notes,
-    network_name,
     networks_of,
     trained_alone,
 )
 from abl.studies.two_step_options import Options, arm_faults, needs_selection, relevant
-from abl.studies.units import units_of
+from abl.studies.two_step_parts import judged_parts, network_parts
 from abl.studies.workspace import Workspace
 
 
@@ -244,51 +243,9 @@ class TwoStep:
             "training_patients": training_patients(file.sweep, opened, first),
             "protocol": file.sweep.protocol,
         }
-        if noise := noise_rows(plan, workspace.store, _judged(plan, settings, workspace)):
+        if noise := noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace)):
             facts["label_noise"] = noise
         contrasts = named_contrasts(file, self.axes, plan.arms, relevant)
         outcome = outcome_of(file, plan, self.axes, scored, bases, contrasts, curve_axis, facts)
         outcome = replace(outcome, notes=(*outcome.notes, *kept_notes(plan, workspace.store)))
-        return analysis_of(outcome, scored, _networks(plan, settings, workspace, predictions))
-
-
-def _judged(plan: Plan, settings: Settings, workspace: Workspace) -> dict[str, Judged]:
-    """Every select stage of the plan, with what it judged."""
-    found = {}
-    for cell in plan.cells:
-        if "select" in cell.uses:
-            arm = plan.arms[cell.arm]
-            own = settings.file_of(arm)
-            opened = workspace.data(own.sweep.data)
-            varied = [
-                f"{axis.rpartition('.')[2]} {value}"
-                for axis, value in arm.params.items()
-                if axis.startswith("data.")
-            ]
-            name = ", ".join([opened.dataset.name, *varied])
-            panel = len(options_of(own, Options).panel)
-            found[cell.uses["select"]] = Judged(
-                name, opened, own.sweep.splits, cell.replicate, panel
-            )
-    return found
-
-
-def _networks(
-    plan: Plan, settings: Settings, workspace: Workspace, predictions: Predictions
-) -> Iterator[tuple[str, Replicate, ScoredPart]]:
-    """Every network of an arm, once, on each part of its split; the name, replicate, part."""
-    seen: dict[str, str] = {}
-    for cell in plan.cells:
-        sweep = settings.of(plan.arms[cell.arm])
-        opened = workspace.data(sweep.data)
-        key = cell.replicate
-        for role, digest in cell.uses.items():
-            if role == "select" or digest in seen or not workspace.store.has(digest):
-                continue
-            seen[digest] = network_name(plan, digest, role, key)
-            split = opened.split(sweep.splits, key.repeat, key.fold)
-            for part, positions in split.items():
-                units = units_of(opened.dataset.frame, positions, sweep.data.unit)
-                images = opened.dataset.frame["image"].to_numpy()[positions]
-                p = units.mean(predictions.of(digest, part, images))
-                yield seen[digest], key, ScoredPart.of(part, units, p)
+        return analysis_of(outcome, scored, network_parts(plan, settings, workspace, predictions))
