@@ -55,6 +55,8 @@ def shown_table(
     if show:
         if pivot or published is not None:
             raise InputError("--show stands alone: leave out --pivot and --published")
+        if intervals is not None or (metric and not show.startswith(SUBGROUP)):
+            raise InputError("--metric and --intervals belong to other tables than --show's")
         return _other_table(store, outcome, show, metric, per_cent, digits, roots)
     return table_of(
         outcome,
@@ -84,7 +86,7 @@ def _other_table(
         sweep = _sweep(store, outcome)
         settings = sweep.model_dump(mode="json", by_alias=True, exclude={"stated"})
         return settings_table(settings, sweep.stated, name=outcome.name)
-    if show.startswith(SUBGROUP):
+    if show.startswith(SUBGROUP) and show != SUBGROUP:
         data = _sweep(store, outcome).data
         metadata = metadata_of(load_dataset(data, base=Path.cwd(), roots=roots), data.unit)
         return subgroup_table(

@@ -335,3 +335,13 @@ def test_one_module_imports_optuna():
         if re.search(r"^\s*(import|from) optuna", path.read_text(), re.MULTILINE)
     ]
     assert importing == ["decide/optuna_search.py"]
+
+
+def test_lines_that_only_look_like_a_journal_are_refused(tmp_path):
+    file = tmp_path / "other.log"
+    file.write_text('{"op_code": 99}\n', encoding="utf-8")
+    with pytest.raises(InputError, match="not the journal of a search"):
+        search(
+            {"x": Range(0, 1)}, ["maximize"], lambda point: (point["x"],), trials=1, storage=file
+        )
+    assert file.read_text(encoding="utf-8") == '{"op_code": 99}\n'

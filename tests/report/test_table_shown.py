@@ -83,3 +83,16 @@ def test_pictures_are_small_pngs_of_the_units() -> None:
     assert png.startswith(b"\x89PNG")
     assert max(int.from_bytes(png[16:20]), int.from_bytes(png[20:24])) == 32
     assert picture("nobody") is None
+
+
+@pytest.mark.parametrize("options", [{"metric": "auc"}, {"intervals": True}])
+def test_options_of_the_ablation_table_are_no_use_to_others(made: Made, options: dict) -> None:
+    store, _ = made
+    with pytest.raises(InputError, match="belong to other tables"):
+        shown_table(store, "made", show="replicates", **options)
+
+
+def test_a_subgroup_without_a_column_is_told_what_to_type(made: Made) -> None:
+    store, _ = made
+    with pytest.raises(InputError, match="subgroup=COLUMN"):
+        shown_table(store, "made", show="subgroup=")

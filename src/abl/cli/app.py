@@ -115,6 +115,8 @@ def write_out(path: Path, text: str) -> None:
     """Writes the file that `--out` names. Raises InputError if it cannot be written."""
     from abl.record.store import write_atomically
 
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"--out {path}: no folder {path.parent}")
     try:
         write_atomically(path, text)
     except OSError as error:

@@ -146,6 +146,8 @@ class Asked:
         for option, path in (("--out", self.out), ("--curve", self.curve), ("--study", self.study)):
             if path is None:
                 continue
+            if not path.absolute().parent.is_dir():
+                yield f"{option} {path}: no folder {path.parent}"
             if same_file(path, inputs):
                 yield f"{option} {path}: is read too, and would be overwritten: give another name"
             if same_file(path, written):
