@@ -262,7 +262,7 @@ def test_a_comparison_is_written_as_its_file_ends(ran: tuple[Path, Result], tmp_
     assert (tmp_path / "c.html").read_text(encoding="utf-8").startswith("unit,")
     result = abl(ran[0], *words, str(tmp_path / "c.csv" / "below.html"))
     assert result.exit_code == 2
-    assert "below.html: cannot be written" in result.stderr
+    assert "below.html: no folder" in result.stderr
 
 
 def test_a_comparison_says_what_the_table_says(ran: tuple[Path, Result]) -> None:
