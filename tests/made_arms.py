@@ -11,12 +11,12 @@ import pandas as pd
 
 from abl.decide.cells import cell_of
 from abl.decide.comparison import Contrast, comparisons
-from abl.decide.replicates import replicate_scores
+from abl.decide.replicates import KEYS, replicate_scores
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.outcome_json import outcome_to_json
 from abl.plan.stage import digest_of
 from abl.record.store import Store
-from abl.report.prediction_frames import KEYS, arm_tests, replicates_of
+from abl.report.prediction_frames import arm_tests, replicates_of
 from abl.results import outcome_folder
 
 RESAMPLES = 400

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from abl.comparing import compare
-from abl.data import prediction_file
 from abl.errors import InputError
 from abl.importing import forget_arm, import_arm, imported_arms, with_kept_imports
 from abl.plan.outcome import Outcome
@@ -22,8 +21,6 @@ from abl.studies.analysis import Analysis
 from made_arms import SWEEP, THREE, keep, made_frame, made_outcome, made_sweep
 
 KEYS = list(THREE)
-SEEDS = "seed" in prediction_file.KEYS
-needs_seeds = pytest.mark.skipif(not SEEDS, reason="prediction files have no seeds yet")
 
 
 def exported(frame: pd.DataFrame, arm: str, *keys: str) -> pd.DataFrame:
@@ -78,7 +75,6 @@ def test_it_becomes_a_row_with_the_same_numbers_as_an_arm_of_ours(
     assert "given once, used for all 3 seeds" in shown
 
 
-@needs_seeds
 def test_all_seeds_given_it_is_the_same_arm(made: Made, tmp_path: Path) -> None:
     store, _, frame = made
     path = sent(tmp_path, exported(frame, KEYS[2], "repeat", "fold", "seed"))

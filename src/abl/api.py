@@ -19,8 +19,8 @@ from abl.plan.stage import Stage
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.root import check_root
 from abl.record.store import Store
-from abl.report.tables import render
-from abl.results import outcome_named, styled_table
+from abl.report.tables import render, styled_table
+from abl.results import outcome_named
 from abl.runner.dispatch import Listener
 from abl.runner.engine import Executor
 from abl.session import SweepResult, run_sweep

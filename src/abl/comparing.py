@@ -11,6 +11,7 @@ import pandas as pd
 from abl.data.load import load_dataset
 from abl.decide.intervals import RESAMPLES
 from abl.decide.permutation import PERMUTATIONS
+from abl.decide.replicates import KEYS
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
@@ -21,7 +22,7 @@ from abl.report.pairs.arm_words import arm_named, arm_title
 from abl.report.pairs.compare import render_comparison
 from abl.report.pairs.compare_pair import PairComparison, compared
 from abl.report.pairs.unit_data import pictures_of
-from abl.report.prediction_frames import KEYS, arm_tests, probability_columns
+from abl.report.prediction_frames import arm_tests, probability_columns
 from abl.results import arm_predictions, outcome_folder, outcome_named
 from abl.spec.sweep import Sweep
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from abl.data.dataset import unit_names
 from abl.data.load import load_dataset
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
@@ -20,7 +21,6 @@ from abl.report.imported.arm import (
 )
 from abl.report.imported.rows import with_imported
 from abl.report.page.report_facts import sweep_of
-from abl.report.pairs.unit_data import unit_names
 from abl.results import (
     arm_predictions,
     draw_outcome,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from abl.errors import InputError
 from abl.loaded import LoadedSweep
@@ -70,7 +71,8 @@ def record_sweep(
     outcome: Outcome,
     record: MlflowRecord,
     writer: StageWriter,
-    files: dict[str, Path],
+    files: Mapping[str, Path],
+    surroundings: Mapping[str, Any],
     messages: list[str],
 ) -> str:
     """Writes what MLflow lacks of the sweep's stages, then the table; the page of its arms."""
@@ -85,7 +87,7 @@ def record_sweep(
             sweep_file=sweep.text,
             artifacts=files,
             rendered=rendered(outcome),
-            environment=environment(sweep.file.folder),
+            environment=surroundings,
             stage_runs=writer.runs,
         )
         return record.address(outcome, "")

@@ -17,25 +17,13 @@ from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.record.store import Store, write_atomically
 from abl.report.figures import figures_of, save_figure
 from abl.report.page.html_report import report_page
-from abl.report.tables import render, table_of
+from abl.report.tables import render, styled_table
 from abl.report.tables.facts import facts_tables
-from abl.report.tables.model import Table
 from abl.studies.analysis import Analysis
 
 PREDICTIONS, NETWORKS, TRIALS = "predictions.parquet", "networks.parquet", "trials.parquet"
 REPORT = "report.html"
 SUFFIX = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex", "html": "html"}
-
-
-def styled_table(outcome: Outcome) -> Table:
-    """The table of an outcome, printed as its sweep file asks."""
-    style = outcome.facts.get("table", {})
-    return table_of(
-        outcome,
-        per_cent=bool(style.get("per_cent", True)),
-        decimals=style.get("decimals"),
-        intervals=bool(style.get("intervals", False)),
-    )
 
 
 def outcome_named(store: Store, name: str) -> Outcome:

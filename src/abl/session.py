@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from abl.importing import with_kept_imports
 from abl.loaded import LoadedSweep
@@ -110,10 +112,12 @@ def run_sweep(
         changed = what_changed(sweep.store, outcome)
         messages += [*left_out, *([changed] if changed else [])]
         folder = keep_outcome(sweep.store, analysis, sweep.text)
-        _draw(sweep, folder, analysis, messages)
+        surroundings = environment(sweep.file.folder)
+        _draw(sweep, folder, analysis, surroundings, messages)
         page = ""
         if writing is not None and writer is not None:
-            page = record_sweep(sweep, outcome, writing, writer, recorded_files(folder), messages)
+            files = recorded_files(folder)
+            page = record_sweep(sweep, outcome, writing, writer, files, surroundings, messages)
     return SweepResult(outcome, report, folder, page, messages)
 
 
@@ -133,9 +137,15 @@ def _no_outcome(sweep: LoadedSweep) -> Outcome:
     )
 
 
-def _draw(sweep: LoadedSweep, folder: Path, analysis: Analysis, messages: list[str]) -> None:
+def _draw(
+    sweep: LoadedSweep,
+    folder: Path,
+    analysis: Analysis,
+    surroundings: Mapping[str, Any],
+    messages: list[str],
+) -> None:
     try:
-        draw_outcome(folder, analysis, sweep.text, environment(sweep.file.folder))
+        draw_outcome(folder, analysis, sweep.text, surroundings)
     except Exception as error:  # hours of training are not lost for a figure
         kind = type(error).__name__
         messages.append(f"warning: figures and report could not be made ({kind}: {error})")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import re
 import time
 from pathlib import Path
@@ -164,9 +163,7 @@ def test_generations_can_be_told_from_elsewhere():
 def test_an_unknown_sampler_is_told():
     with pytest.raises(InputError, match="did you mean 'tpe'"):
         Generations(SPACE, ["maximize"], sampler="tpee")
-    if importlib.util.find_spec("cmaes") is None:
-        with pytest.raises(InputError, match="pip install cmaes"):
-            Generations(SPACE, ["maximize"], sampler="cmaes")
+    assert Generations(SPACE, ["maximize"], sampler="cmaes").ask()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from abl.nets.registry import (
     library_of,
     network_names,
     network_version,
+    own_builder,
     own_names,
 )
 from abl.nets.user_module import load_module
@@ -42,8 +43,11 @@ def test_names_of_timm_are_those_it_lists_itself():
 def test_a_network_is_declared_under_the_name_it_is_listed_by():
     from abl.nets.registry import _ENTRIES
 
-    assert set(own_names()) == set(_ENTRIES)
-    assert len(own_names()) >= 7
+    names = own_names()
+    for name in names:
+        own_builder(name)
+    assert set(own_names()) == set(_ENTRIES) == set(names)
+    assert len(names) >= 7
 
 
 def test_checking_a_name_imports_no_framework():

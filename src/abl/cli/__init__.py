@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import NoReturn
 
-# each registers its commands, in the order in which `abl --help` lists them
-from abl.cli import sweeping  # noqa: F401
-
-# isort: split
-from abl.cli import looking  # noqa: F401
-
-# isort: split
-from abl.cli import decide  # noqa: F401
-
-# isort: split
-from abl.cli import data  # noqa: F401
 from abl.cli.app import app
+
+# each registers its commands, in the order in which `abl --help` lists them
+for _name in ("sweeping", "looking", "decide", "data"):
+    import_module(f"abl.cli.{_name}")
 
 
 def main() -> NoReturn:

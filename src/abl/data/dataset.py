@@ -78,3 +78,10 @@ class SomeImages:
         """Hex digests, one an image."""
         every = self.source.fingerprints()
         return [every[position] for position in self.positions]
+
+
+def unit_names(frame: pd.DataFrame, unit: str) -> pd.Series:
+    """Unit of each image; `unit` is image, nodule (numbered within its patient) or patient."""
+    if unit == "nodule":
+        return frame["patient"].astype(str) + "/" + frame["nodule"].astype(str)
+    return frame[unit].astype(str)

@@ -7,10 +7,9 @@ import math
 import numpy as np
 import pandas as pd
 
+from abl.decide.replicates import KEYS
 from abl.errors import InputError
 from abl.plan.outcome import Cell
-
-KEYS = ["repeat", "fold", "seed"]
 
 
 def cell_of(values: pd.DataFrame, *, low: float = math.nan, high: float = math.nan) -> Cell:

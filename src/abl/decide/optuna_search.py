@@ -206,12 +206,6 @@ def _sampler(name: str, seed: int, size: int) -> Any:
         case "gp":
             return samplers.GPSampler(seed=seed, deterministic_objective=True)
         case "cmaes":
-            try:
-                import cmaes  # noqa: F401
-            except ImportError:
-                raise InputError(
-                    "sampler 'cmaes' needs a package: pip install cmaes, or take 'tpe'"
-                ) from None
             return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
     raise InputError(f"unknown sampler '{name}': {nearest(name, get_args(SamplerName))}")
 

@@ -14,6 +14,8 @@ from abl.decide.check import Floats, Ints, checked_pair
 from abl.decide.metrics import metric_named
 from abl.errors import InputError
 
+KEYS = ["repeat", "fold", "seed"]  # columns that name a replicate
+
 
 @dataclass(frozen=True, eq=False)
 class Replicate:

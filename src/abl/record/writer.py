@@ -42,7 +42,7 @@ class StageWriter:
 
     def _write(self) -> None:
         while (digest := self._queue.get()) is not None:
-            if self.lost:
+            if self.lost or digest in self.runs:
                 continue
             try:
                 run = record_finished(self._record, self._store, digest)

@@ -194,3 +194,8 @@ def _numeric(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def counted(count: int, what: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count} {what}" + ("s" if count != 1 else "")

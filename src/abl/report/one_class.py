@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from abl.decide.probabilities import largest_class
+from abl.decide.replicates import KEYS
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.prediction_frames import KEYS, probabilities_of
+from abl.report.prediction_frames import probabilities_of
 
 
 def one_class_replicates(predictions: pd.DataFrame) -> dict[str, int]:

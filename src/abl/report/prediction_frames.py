@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.check import Floats
-from abl.decide.replicates import Replicate
-
-KEYS = ["repeat", "fold", "seed"]
+from abl.decide.replicates import KEYS, Replicate
 
 
 def probability_columns(frame: pd.DataFrame) -> list[str]:

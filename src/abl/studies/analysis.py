@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.check import Bools, Floats, Ints
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import KEYS, Replicate
 from abl.plan.graph import Arm
 from abl.plan.graph import Replicate as Key
 from abl.plan.outcome import Outcome
 from abl.studies.units import Units
 
-KEYS = ["repeat", "fold", "seed"]
 # networks are also in the store, by digest: what figures need is a sample, not all of them
 MOST_NETWORK_ROWS = 2_000_000
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from abl.decide.comparison import Contrast, best_and_tied, comparisons
 from abl.decide.cross_validation import corrected_resampled_t
-from abl.decide.replicates import replicate_scores
+from abl.decide.replicates import KEYS, replicate_scores
 from abl.plan.outcome import Comparison
 from abl.plan.stage import digest_of
 from abl.spec.sweep import Sweep
-from abl.studies.analysis import KEYS, ScoredArm
+from abl.studies.analysis import ScoredArm
 
 Pair = tuple[int, int]
 

@@ -12,12 +12,13 @@ import pandas as pd
 from abl.decide.cells import cell_of
 from abl.decide.intervals import FEW_PATIENTS, patient_interval
 from abl.decide.metrics import metric_named
-from abl.decide.replicates import replicate_scores
+from abl.decide.replicates import KEYS, replicate_scores
 from abl.plan.graph import Plan
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.plan.stage import digest_of
+from abl.report.labels import counted
 from abl.spec.read import SweepFile
-from abl.studies.analysis import KEYS, ScoredArm
+from abl.studies.analysis import ScoredArm
 from abl.studies.base import StudyAxis
 from abl.studies.contrasts import Pair, comparable, compared, marks, test_rows
 
@@ -143,8 +144,8 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str
     splits = len({(r.repeat, r.fold) for r in replicates})
     seeds = len({r.seed for r in replicates})
     by = file.sweep.splits.by
-    parts = f"{_counted(splits, 'split')} by {by} x {_counted(seeds, 'seed')}"
-    notes = [f"{_counted(len(replicates), 'replicate')}: {parts}."]
+    parts = f"{counted(splits, 'split')} by {by} x {counted(seeds, 'seed')}"
+    notes = [f"{counted(len(replicates), 'replicate')}: {parts}."]
     if any("validation" in name for each in scored for cell in each.cells for name in cell.chosen):
         metric = sweep.select_by or sweep.primary
         notes.append(
@@ -167,7 +168,3 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str
 def _range(counts: Sequence[int]) -> str:
     low, high = min(counts), max(counts)
     return str(low) if low == high else f"{low}-{high}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" + ("s" if count != 1 else "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from abl.data.dataset import unit_names
 from abl.decide.check import Floats, Ints
 
 
@@ -39,12 +40,8 @@ class Units:
 def units_of(frame: pd.DataFrame, positions: np.ndarray, unit: str) -> Units:
     """The units of some rows of a data set; `unit` is image, nodule or patient."""
     rows = frame.iloc[positions]
-    if unit == "nodule":
-        # nodules are numbered within their patient
-        key = rows["patient"].astype(str) + "/" + rows["nodule"].astype(str)
-    else:
-        key = rows[unit].astype(str)
-    names, first, member = np.unique(key.to_numpy(), return_index=True, return_inverse=True)
+    key = unit_names(rows, unit).to_numpy()
+    names, first, member = np.unique(key, return_index=True, return_inverse=True)
     labels = np.zeros(len(names), dtype=np.int64)
     np.maximum.at(labels, member, rows["label"].to_numpy())
     return Units(names, labels, rows["patient"].to_numpy()[first], member.astype(np.int64))

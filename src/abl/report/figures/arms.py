@@ -13,10 +13,10 @@ import pandas as pd
 from abl.decide.check import Floats
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
-from abl.decide.replicates import Replicate, replicate_scores
+from abl.decide.replicates import KEYS, Replicate, replicate_scores
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import arm_label, metric_label
-from abl.report.prediction_frames import KEYS, replicates_of
+from abl.report.prediction_frames import replicates_of
 
 MOST_SHOWN = 8
 DRAWS = 200

@@ -9,6 +9,7 @@ from matplotlib.patches import Patch
 
 from abl.decide.check import Ints
 from abl.decide.probabilities import largest_class
+from abl.decide.replicates import KEYS
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import few_of, frames_by, unit_word
 from abl.report.figures.style import (
@@ -23,7 +24,7 @@ from abl.report.figures.style import (
     wrapped,
 )
 from abl.report.labels import arm_label
-from abl.report.prediction_frames import KEYS, probabilities_of
+from abl.report.prediction_frames import probabilities_of
 
 # what becomes of a case, in the order of the bar, with its look
 _FATES = {

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from abl.decide.check import Bools, Floats
 from abl.decide.metrics import METRICS
+from abl.decide.replicates import KEYS
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import few_of
 from abl.report.figures.style import (
@@ -25,7 +26,6 @@ from abl.report.figures.style import (
     wrapped,
 )
 from abl.report.labels import arm_label, metric_label
-from abl.report.prediction_frames import KEYS
 
 MOST_TRIALS = 2000
 SENT_ON = "share sent to the second network"

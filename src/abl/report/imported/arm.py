@@ -17,9 +17,10 @@ import pyarrow
 import pyarrow.parquet as pq
 
 from abl.data.prediction_file import read_predictions
+from abl.decide.replicates import KEYS
 from abl.errors import InputError, Problem, raise_if_any
 from abl.report.labels import one_line
-from abl.report.prediction_frames import KEYS, probability_columns
+from abl.report.prediction_frames import probability_columns
 
 # every note on an imported arm begins with it
 NOTE = "imported: "

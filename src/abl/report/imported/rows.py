@@ -10,7 +10,7 @@ import pandas as pd
 from abl.decide.cells import cell_of
 from abl.decide.comparison import best_and_tied
 from abl.decide.intervals import patient_interval
-from abl.decide.replicates import Replicate, replicate_scores
+from abl.decide.replicates import KEYS, Replicate, replicate_scores
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.stage import digest_of
@@ -26,7 +26,7 @@ from abl.report.imported.family import (
 from abl.report.labels import is_metric
 from abl.report.one_class import one_class_replicates
 from abl.report.pairs.arm_words import arm_named
-from abl.report.prediction_frames import KEYS, arm_tests, replicates_of
+from abl.report.prediction_frames import arm_tests, replicates_of
 from abl.spec.sweep import Sweep
 
 

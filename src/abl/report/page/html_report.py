@@ -20,7 +20,7 @@ from abl.report.page.checklist import checklist
 from abl.report.page.protocol import protocol_rows
 from abl.report.page.report_facts import ReportFacts, SplitSize, report_facts
 from abl.report.page.weaknesses import published_weaknesses, readings_sentence, weaknesses
-from abl.report.tables import table_of
+from abl.report.tables import styled_table
 from abl.report.tables.model import Note, Table
 from abl.report.tables.render_html import fragment_of, page_from
 
@@ -80,13 +80,7 @@ def report_page(
     if figures is None:
         figures = figures_of(outcome, predictions, networks, trials)
     facts = report_facts(outcome, predictions, networks, sweep_text, data_summary)
-    style = outcome.facts.get("table", {})
-    table = table_of(
-        outcome,
-        per_cent=bool(style.get("per_cent", True)),
-        decimals=style.get("decimals"),
-        intervals=bool(style.get("intervals", False)),
-    )
+    table = styled_table(outcome)
     items = checklist(facts, environment)
     return page_from(
         "report_page.html",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from abl.report.labels import metric_label
+from abl.report.labels import counted, metric_label
 from abl.report.page.report_facts import ReportFacts
 from abl.spec.base import Part
 from abl.spec.sweep import Sweep
@@ -116,8 +116,3 @@ def _values(values: tuple[Any, ...]) -> str:
 def metric_labels(metrics: Iterable[str]) -> str:
     """Metrics as tables name them."""
     return ", ".join(metric_label(name) for name in metrics)
-
-
-def counted(count: int, what: str) -> str:
-    """`1 arm`, `2 arms`."""
-    return f"{count} {what}" + ("s" if count != 1 else "")

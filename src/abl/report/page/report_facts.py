@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abl.decide.replicates import KEYS
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import frames_by
-from abl.report.prediction_frames import KEYS
 from abl.spec.read import read_sweep
 from abl.spec.sweep import Sweep
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from abl.decide.intervals import FEW_PATIENTS
-from abl.report.labels import metric_label
-from abl.report.page.protocol import counted, metric_labels
+from abl.report.labels import counted, metric_label
+from abl.report.page.protocol import metric_labels
 from abl.report.page.report_facts import ReportFacts, SplitSize
 
 FEW_SEEDS = 3

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from abl.errors import InputError, nearest
 from abl.report.labels import (
+    counted,
     metric_label,
     one_line,
     p_label,
@@ -119,7 +120,7 @@ def tests_table(pair: PairComparison) -> Table:
     marks = ("a",) if pair.clustered else ()
     shown: list[Sequence[TableCell]] = []
     raw: list[Sequence[Raw]] = []
-    counted = []
+    by_replicate = []
     for each in pair.tests:
         counts = [each.both, each.only_first, each.only_second, each.neither]
         values: list[Raw] = [each.repeat, each.fold, each.seed, *counts, each.mcnemar_p]
@@ -129,11 +130,11 @@ def tests_table(pair: PairComparison) -> Table:
             row.append(TableCell(scale.difference(each.auc_difference)))
             row.append(TableCell(p_label(each.delong_p), marks))
             values += [each.auc_difference, each.delong_p]
-        counted.append(counts)
+        by_replicate.append(counts)
         shown.append(row)
         raw.append(values)
     if len(pair.tests) > 1:
-        means = [f"{sum(column) / len(column):.1f}" for column in zip(*counted, strict=True)]
+        means = [f"{sum(column) / len(column):.1f}" for column in zip(*by_replicate, strict=True)]
         blank = [""] * (len(fields) - 7)
         shown.append([TableCell(text) for text in ("mean", "", "", *means, *blank)])
     notes = [Note("", "A test within a replicate speaks of that seed's networks alone.")]
@@ -167,7 +168,7 @@ def units_table(pair: PairComparison) -> Table:
         shown.append([TableCell(one_line(text)) for text in texts])
         raw.append([each.unit, each.patient, each.label, *counts, each.first, each.second])
     notes = [Note("", "Counts of replicates; probabilities are means over them.")]
-    title = f"{_counted(len(pair.changed), pair.unit)} changed"
+    title = f"{counted(len(pair.changed), pair.unit)} changed"
     return plain_table("units", title, fields, shown, raw, notes=notes if shown else [])
 
 
@@ -181,7 +182,7 @@ def _probability_label(pair: PairComparison) -> str:
 
 
 def _head(pair: PairComparison) -> list[str]:
-    tested = f"{_counted(pair.units, pair.unit)} of {_counted(pair.patients, 'patient')}"
+    tested = f"{counted(pair.units, pair.unit)} of {counted(pair.patients, 'patient')}"
     gained = sum(each.only_first > each.only_second for each in pair.changed)
     lost = sum(each.only_second > each.only_first for each in pair.changed)
     even = len(pair.changed) - gained - lost
@@ -193,7 +194,7 @@ def _head(pair: PairComparison) -> list[str]:
     return [
         f"A: {one_line(pair.first)}",
         f"B: {one_line(pair.second)}",
-        f"{tested}, {_counted(pair.replicates, 'replicate')}; {said}",
+        f"{tested}, {counted(pair.replicates, 'replicate')}; {said}",
     ]
 
 
@@ -240,7 +241,3 @@ def _sections(pair: PairComparison, picture: Picture) -> list[dict[str, object]]
         if cards:
             sections.append({"letter": letter, "cards": cards, "count": len(units)})
     return sections
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" + ("s" if count != 1 else "")

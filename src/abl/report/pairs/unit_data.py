@@ -8,18 +8,11 @@ from collections.abc import Callable
 import pandas as pd
 from PIL import Image
 
-from abl.data.dataset import Dataset
+from abl.data.dataset import Dataset, unit_names
 from abl.data.images import reduced
 from abl.errors import InputError
 
 THUMBNAIL_SIDE = 240
-
-
-def unit_names(frame: pd.DataFrame, unit: str) -> pd.Series:
-    """Unit of each image; `unit` is image, nodule (numbered within its patient) or patient."""
-    if unit == "nodule":
-        return frame["patient"].astype(str) + "/" + frame["nodule"].astype(str)
-    return frame[unit].astype(str)
 
 
 def metadata_of(dataset: Dataset, unit: str) -> pd.DataFrame:

@@ -73,6 +73,17 @@ def table_of(
     )
 
 
+def styled_table(outcome: Outcome) -> Table:
+    """The table of an outcome, printed as its sweep file asks."""
+    style = outcome.facts.get("table", {})
+    return table_of(
+        outcome,
+        per_cent=bool(style.get("per_cent", True)),
+        decimals=style.get("decimals"),
+        intervals=bool(style.get("intervals", False)),
+    )
+
+
 def of_metric(outcome: Outcome, metric: str) -> Outcome:
     """The outcome with one metric, which takes no marks and tests from another one.
 

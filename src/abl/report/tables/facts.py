@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from abl.decide.adaptive import spread
+from abl.decide.replicates import KEYS
 from abl.plan.outcome import Outcome
 from abl.report.labels import NOTHING, arm_label, metric_label, one_line, p_label, scale_of
-from abl.report.prediction_frames import KEYS
 from abl.report.tables.model import Field, Note, Table, TableCell, plain_table
 from abl.report.tables.setup import data_table
 

@@ -11,7 +11,7 @@ import pandas as pd
 from abl.decide.cells import cell_of
 from abl.decide.intervals import RESAMPLES, patient_interval
 from abl.decide.metrics import metric_named
-from abl.decide.replicates import replicate_scores
+from abl.decide.replicates import KEYS, replicate_scores
 from abl.errors import InputError, nearest
 from abl.plan.outcome import ArmOutcome, Cell, Outcome
 from abl.report.labels import (
@@ -22,7 +22,7 @@ from abl.report.labels import (
     value_label,
     with_unit,
 )
-from abl.report.prediction_frames import KEYS, arm_tests, replicates_of
+from abl.report.prediction_frames import arm_tests, replicates_of
 from abl.report.tables.model import Field, Note, Raw, Table, TableCell, plain_table
 
 FEW_IN_GROUP = 10
