@@ -13,6 +13,7 @@ from abl.plan.graph import Plan
 from abl.record.store import Store
 from abl.spec.read import SweepFile
 from abl.studies.base import Study
+from abl.studies.fronts import keep_features
 from abl.studies.workspace import Workspace
 
 
@@ -61,6 +62,7 @@ class LoadedSweep:
         try:
             plan = self.study.expand(self.file, self.workspace)
             raise_if_any(self.workspace.problems)
+            keep_features(plan, self.file.sweep.resources)
         except InputError as error:
             placed = [self.file.placed(problem) for problem in error.problems]
             raise InputError(placed) from None

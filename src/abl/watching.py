@@ -12,6 +12,7 @@ from typing import Any
 from abl.api import store_at
 from abl.errors import InputError, nearest
 from abl.loaded import LoadedSweep
+from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage
 from abl.record.lease import is_held
 from abl.record.store import Store
@@ -52,7 +53,8 @@ def watched(loaded: LoadedSweep, *, executor: str, workers: int | None) -> Itera
     loaded.fetch_weights()
     plan = loaded.plan
     done, _ = loaded.store.usable(plan.stages)
-    missing = {digest: stage for digest, stage in plan.stages.items() if digest not in done}
+    wanted = wanted_stages(plan.stages, done)
+    missing = {digest: stage for digest, stage in wanted.items() if digest not in done}
     expected = expected_seconds(missing, loaded.store)
     by_kind = Counter(stage.kind for stage in missing.values())
     seconds = {
@@ -64,9 +66,7 @@ def watched(loaded: LoadedSweep, *, executor: str, workers: int | None) -> Itera
     state = ProgressState(slots=slots, seconds_by_kind=seconds)
     trainings = sum(stage.kind == "train" for stage in plan.stages.values())
     with make_view(state):
-        state.planned(
-            len(plan.stages), by_kind, shared=max(plan.asked - trainings, 0), reused=len(done)
-        )
+        state.planned(len(wanted), by_kind, shared=max(plan.asked - trainings, 0), reused=len(done))
         yield _Progress(state)
 
 
@@ -79,7 +79,8 @@ def numbers_of(loaded: LoadedSweep) -> dict[str, Any]:
     plan.notes.extend(said.values())
     slots = max(int(len(os.sched_getaffinity(0)) / loaded.file.sweep.resources.cpus), 1)
     seconds = expected_seconds(plan.stages, loaded.store)
-    unknown = [d for d in plan.stages if d not in done and d not in seconds]
+    wanted = wanted_stages(plan.stages, done)
+    unknown = [d for d in wanted if d not in done and d not in seconds]
     flops = _flops(loaded, unknown) if loaded.file.sweep.resources.gpus else 0.0
     return plan_numbers(plan, done, seconds, slots) | {"flops_of_unknown": flops}
 

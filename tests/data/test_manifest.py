@@ -7,7 +7,8 @@ from image_folders import noise_image, write_png, write_set
 from PIL import Image
 
 from abl.data.files import check_images
-from abl.data.manifest import load_manifest, second_modality
+from abl.data.manifest import load_manifest
+from abl.data.modalities import second_modality
 from abl.errors import InputError
 
 
@@ -159,6 +160,7 @@ def test_one_file_under_two_spellings_is_a_duplicate(tmp_path):
         ('image,label\n"0.png,0\n', "not CSV"),
         ("image,label,box_x0\n0.png,0,1\n", "has box_x0 but no box_y0, box_x1, box_y1"),
         ("image,label,fingerprint\n0.png,0,1\n", "column 'fingerprint' is computed"),
+        ("image,label,first_image\n0.png,0,1\n", "column 'first_image' is computed"),
         ("image,label\na\0b.png,0\n1.png,1\n", "manifest.csv:2: image"),
     ],
 )

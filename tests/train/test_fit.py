@@ -15,6 +15,7 @@ from abl.nets.registry import build_network
 from abl.spec.data import Image
 from abl.spec.train import Augment, EarlyStop, Optimizer, Train
 from abl.train.checkpoint import load_weights, remove_checkpoint, save_weights
+from abl.train.feed import PixelFeed
 from abl.train.fit import FitResult, fit
 from abl.train.predict import predict_logits
 from abl.train.process import reset_process
@@ -255,12 +256,13 @@ def test_saved_weights_give_the_kept_logits_again(tmp_path):
         "weights_00004.safetensors",
     ]
     pixels, _ = toy()
+    feed = PixelFeed(pixels, IMAGE, Train(), seed=0, device=torch.device("cpu"))
     for place, (epoch, state) in enumerate(load_weights(tmp_path)):
         assert epoch == result.epochs[place]
         network = build_network("tiny_resnet", classes=2, channels=3, image_size=SIZE)
         network.load_state_dict(state)
         np.testing.assert_array_equal(
-            predict_logits(network, pixels, np.arange(45, 60), IMAGE), result.logits["test"][place]
+            predict_logits(network, feed, np.arange(45, 60)), result.logits["test"][place]
         )
     reloaded = build_network(
         "tiny_resnet", classes=2, channels=3, image_size=SIZE, weights=str(files[1])

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from abl.nets.registry import build_network
 from abl.spec.data import Image
+from abl.spec.train import Train
+from abl.train.feed import PixelFeed
 from abl.train.predict import predict_logits
 from abl.train.predictions import (
     logits_of,
@@ -65,17 +67,22 @@ def test_ids_and_logits_must_agree():
         predictions_frame({"holdout": []}, {"holdout": np.zeros((1, 0, 2))})
 
 
+def plain_feed(pixels):
+    return PixelFeed(pixels, Image(size=32), Train(), seed=0, device=torch.device("cpu"))
+
+
 @pytest.mark.parametrize("name", ["tiny_resnet", "tiny_mobile", "cnn1"])
 def test_an_images_logits_do_not_depend_on_what_else_is_asked(name):
     torch.manual_seed(0)
     torch.set_num_threads(1)
     network = build_network(name, classes=2, channels=3, image_size=32)
     pixels = np.random.default_rng(0).integers(0, 256, (50, 3, 32, 32), dtype=np.uint8)
-    everything = predict_logits(network, pixels, np.arange(50), Image(size=32))
+    feed = plain_feed(pixels)
+    everything = predict_logits(network, feed, np.arange(50))
     order = np.random.default_rng(1).permutation(50)[:41]
-    shuffled = predict_logits(network, pixels, order, Image(size=32))
+    shuffled = predict_logits(network, feed, order)
     np.testing.assert_allclose(shuffled, everything[order], rtol=1e-5, atol=1e-6)
-    fewer = predict_logits(network, pixels, np.arange(41), Image(size=32))
+    fewer = predict_logits(network, feed, np.arange(41))
     np.testing.assert_array_equal(fewer, everything[:41])
     assert network.training  # left as it was
 
@@ -84,4 +91,4 @@ def test_no_positions_no_logits():
     network = build_network("plain4", classes=2, channels=3, image_size=32)
     pixels = np.zeros((1, 3, 32, 32), np.uint8)
     empty = np.array([], np.int64)
-    assert len(predict_logits(network, pixels, empty, Image(size=32))) == 0
+    assert len(predict_logits(network, plain_feed(pixels), empty)) == 0

@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abl.errors import StageError
-from abl.spec.train import Augment, Schedule
+from abl.spec.data import Image
+from abl.spec.train import Augment, Schedule, Train
 from abl.train.augment import augmentation_draws, augmented
 from abl.train.balance import balanced_rows, class_weights, epoch_rows
-from abl.train.batches import Normalisation, batch_slices, gathered, prefetched
+from abl.train.batches import Normalisation, batch_slices, prefetched
+from abl.train.feed import PixelFeed
 from abl.train.process import derived_seed
 from abl.train.schedule import learning_rate
 
@@ -178,7 +180,8 @@ def test_only_the_batch_is_read_from_the_memmap(tmp_path):
     pixels = np.lib.format.open_memmap(tmp_path / "p.npy", "w+", np.uint8, (5, 1, 2, 2))
     pixels[:] = np.arange(5)[:, None, None, None]
     readonly = np.load(tmp_path / "p.npy", mmap_mode="r")
-    batch = gathered(readonly, np.array([3, 0, 3]), CPU)
+    feed = PixelFeed(readonly, Image(channels=1), Train(), seed=0, device=CPU)
+    batch = feed.gathered(np.array([3, 0, 3]))
     assert batch[:, 0, 0, 0].tolist() == [3, 0, 3]
     assert batch.dtype == torch.uint8
 

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ import pandas as pd
 from filelock import FileLock
 
 from abl.data.crops import box_problems, boxes_for, crop_windows, with_sizes
-from abl.data.dataset import Dataset
+from abl.data.dataset import BOX, PAIR, ROI, Dataset
 from abl.data.pixels import FILE, write_pixels
 from abl.data.ragged import SIZES, RaggedImages, write_images
 from abl.data.workers import processes_for
@@ -29,6 +30,7 @@ from abl.errors import raise_if_any
 from abl.spec.base import identity_of
 from abl.spec.data import Crop
 
+SOURCE = [SIZES.index("source_height"), SIZES.index("source_width")]
 DECODED, RESIZED = 200, 1000  # images worth the start of a process
 VERSION = 1  # of what the folders hold: raise it when decoding, reducing or resizing changes
 
@@ -45,10 +47,15 @@ class ImageArray(RaggedImages):
             data set's columns, boxes in the pixels of this array.
     """
 
-    def __init__(self, folder: Path, frame: pd.DataFrame | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        frame: pd.DataFrame | None = None,
+        box_sizes: np.ndarray | None = None,
+    ):
         super().__init__(folder)
         sizes = pd.DataFrame(dict(zip(SIZES, self.sizes.T, strict=True)))
-        self.frame = sizes if frame is None else with_sizes(frame, sizes)
+        self.frame = sizes if frame is None else with_sizes(frame, sizes, box_sizes)
 
 
 def image_array(
@@ -57,7 +64,8 @@ def image_array(
     """The images of a data set, decoded on the first call and opened on every later one.
 
     Args:
-        dataset: Its source decodes.
+        dataset: Its source decodes. If its boxes are in the pixels of other images, these are
+            decoded as well: their sizes are needed.
         cache: A folder of this node, shared by its processes.
         longest_side: Larger images are reduced to it.
         workers: Processes; None is one a CPU.
@@ -77,10 +85,26 @@ def image_array(
         )
 
     key = folder_key("images", longest_side, *dataset.source.fingerprints())
-    array = ImageArray(folder_once(cache, f"images-{key}", write), dataset.frame)
-    heights, widths = (array.frame[f"source_{side}"].to_numpy() for side in ("height", "width"))
-    raise_if_any(box_problems(dataset.frame, heights, widths))
-    return array
+    folder, frame = folder_once(cache, f"images-{key}", write), dataset.frame
+    own = RaggedImages(folder).sizes
+    if dataset.boxes_of is not None and {BOX[0], ROI[0]} & set(frame.columns):
+        boxed = replace(dataset, source=dataset.boxes_of, boxes_of=None)
+        first = image_array(boxed, cache, longest_side=longest_side, workers=workers)
+        return ImageArray(folder, frame, first.sizes[:, SOURCE])
+    first_rows = first_of_pairs(frame)
+    box_sizes = own[first_rows][:, SOURCE]
+    is_first = first_rows == np.arange(len(frame))  # a pair's box is told of once
+    raise_if_any(box_problems(frame[is_first], *box_sizes[is_first].T))
+    return ImageArray(folder, frame, box_sizes)
+
+
+def first_of_pairs(frame: pd.DataFrame) -> np.ndarray:
+    """int64 (N,): row of the first image of each row's pair; of unpaired rows, the row itself."""
+    rows = np.arange(len(frame))
+    if PAIR not in frame:
+        return rows
+    first = pd.Index(frame["image"]).get_indexer(frame[PAIR])
+    return np.where(first < 0, rows, first)
 
 
 def pixel_array(
@@ -111,9 +135,7 @@ def pixel_array(
         InputError: Images without the box or region that the crop needs.
         StageError: A process died.
     """
-    boxes = boxes_for(array.frame, crop)
-    heights, widths = (array.frame[side].to_numpy() for side in ("height", "width"))
-    windows = crop_windows(boxes, heights, widths, crop)
+    windows = windows_of(array, crop)
 
     def write(folder: Path) -> None:
         write_pixels(
@@ -126,9 +148,21 @@ def pixel_array(
         )
 
     # boxes are part of it: they may change in a manifest whose images do not
-    cuts = hashlib.sha256(windows.astype("<i8").tobytes()).hexdigest()
+    cuts = digest_of_integers(windows)
     key = folder_key("pixels", array.folder.name, size, channels, identity_of(crop), cuts)
     return open_pixels(folder_once(cache, f"pixels-{key}", write))
+
+
+def windows_of(array: ImageArray, crop: Crop) -> np.ndarray:
+    """(N, 4) int64: what is seen of each image, see `crop_windows`; InputError as `boxes_for`."""
+    boxes = boxes_for(array.frame, crop)
+    heights, widths = (array.frame[side].to_numpy() for side in ("height", "width"))
+    return crop_windows(boxes, heights, widths, crop)
+
+
+def digest_of_integers(integers: np.ndarray) -> str:
+    """SHA-256 (hex) of an array of integers."""
+    return hashlib.sha256(integers.astype("<i8").tobytes()).hexdigest()
 
 
 def open_pixels(folder: Path) -> np.memmap:

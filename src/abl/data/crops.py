@@ -96,17 +96,22 @@ def box_problems(frame: pd.DataFrame, heights: np.ndarray, widths: np.ndarray) -
     return problems
 
 
-def with_sizes(frame: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
+def with_sizes(
+    frame: pd.DataFrame, sizes: pd.DataFrame, box_sizes: np.ndarray | None = None
+) -> pd.DataFrame:
     """The frame with the sizes beside it and its boxes in the pixels of the reduced images.
 
     Args:
-        frame: Boxes in pixels of the source images.
+        frame: Boxes in pixels of the source images, or of images of `box_sizes`.
         sizes: height, width, source_height, source_width (and more); the same rows.
+        box_sizes: (N, 2) height, width of the images whose pixels boxes are in.
     """
     kept = frame.drop(columns=[name for name in sizes if name in frame]).reset_index(drop=True)
     joined = pd.concat([kept, sizes], axis=1)
-    for axis, side in (("x", "width"), ("y", "height")):
-        share = joined[side] / joined[f"source_{side}"]
+    if box_sizes is None:
+        box_sizes = joined[["source_height", "source_width"]].to_numpy()
+    for axis, side, whole in (("x", "width", box_sizes[:, 1]), ("y", "height", box_sizes[:, 0])):
+        share = joined[side] / whole
         for name in (*BOX, *ROI):
             if name in joined and name[-2] == axis:
                 joined[name] = joined[name] * share

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # processes that only decode need not import pandas
 
 BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 ROI = ("roi_x0", "roi_y0", "roi_x1", "roi_y1")
+PAIR = "first_image"  # of a mixed set: id of the first image of a row's pair; in no other set
 
 
 class ImageSource(Protocol):
@@ -40,10 +41,16 @@ class Dataset:
             train_label (int64; differs from label only where label noise is planted), patient,
             nodule, fingerprint (str). Optional: centre, mask, image2 (str); box_x0, box_y0
             (inclusive), box_x1, box_y1 (exclusive), roi_x0, ... (float64, pixels of the decoded
-            image, nan where unknown); any other column as the source has it.
+            image, nan where unknown); any other column as the source has it. Only where both
+            images of each pair are samples (see modalities.py): modality (first or second),
+            first_image (id of the first of the pair).
         source: Decodes the image of a row.
         classes: Names of labels 0, 1, ...
         notes: What was assumed, a sentence each, for the person who reads a table.
+        second: Decodes the second image of a row, where rows are pairs; else None.
+        pairing: What is second in a pair: own, first, shuffled (which is drawn with the split:
+            `second` decodes the row's own).
+        boxes_of: The images whose pixels boxes are in; None if they are those of `source`.
     """
 
     name: str
@@ -51,6 +58,9 @@ class Dataset:
     source: ImageSource
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    second: ImageSource | None = None
+    pairing: str = "own"
+    boxes_of: ImageSource | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -58,9 +68,19 @@ class Dataset:
     def having(self, keep: np.ndarray, note: str) -> Dataset:
         """The rows where `keep` (bool, one a row) holds, with a note why the others are not."""
         positions = np.flatnonzero(keep)
-        source = SomeImages(self.source, tuple(positions.tolist()))
-        frame = self.frame.iloc[positions].reset_index(drop=True)
-        return replace(self, frame=frame, source=source, notes=(*self.notes, note))
+        kept = tuple(positions.tolist())
+
+        def some(source: ImageSource | None) -> ImageSource | None:
+            return None if source is None else SomeImages(source, kept)
+
+        return replace(
+            self,
+            frame=self.frame.iloc[positions].reset_index(drop=True),
+            source=SomeImages(self.source, kept),
+            notes=(*self.notes, note),
+            second=some(self.second),
+            boxes_of=some(self.boxes_of),
+        )
 
 
 @dataclass(frozen=True)
@@ -78,6 +98,30 @@ class SomeImages:
         """Hex digests, one an image."""
         every = self.source.fingerprints()
         return [every[position] for position in self.positions]
+
+
+@dataclass(frozen=True)
+class Concatenated:
+    """The images of one source, then those of another.
+
+    Attributes:
+        first, second: The sources.
+        start: Number of images of the first.
+    """
+
+    first: ImageSource
+    second: ImageSource
+    start: int
+
+    def decode(self, position: int) -> np.ndarray:
+        """Image at a row of the joined frame."""
+        if position < self.start:
+            return self.first.decode(position)
+        return self.second.decode(position - self.start)
+
+    def fingerprints(self) -> list[str]:
+        """Hex digests, one an image."""
+        return self.first.fingerprints() + self.second.fingerprints()
 
 
 def unit_names(frame: pd.DataFrame, unit: str) -> pd.Series:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from abl.data.dataset import BOX, ROI, Dataset
 from abl.data.manifest import load_manifest
+from abl.data.modalities import with_modality
 from abl.errors import InputError
 from abl.spec.data import Data
 
@@ -15,7 +16,7 @@ MANIFEST = "manifest.csv"
 
 
 def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Dataset:
-    """The data set that a sweep names; its images are not decoded.
+    """The data set that a sweep names, of the modality it asks for; its images are not decoded.
 
     Args:
         data: Exactly one of phantom, manifest, set.
@@ -36,7 +37,7 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
         dataset = load_manifest(path, columns=data.columns, classes=data.classes, where=data.where)
     for what in data.drop_missing:
         dataset = _without_missing(dataset, what)
-    return dataset
+    return with_modality(dataset, data.modality, data.pairing)
 
 
 def _without_missing(dataset: Dataset, what: str) -> Dataset:

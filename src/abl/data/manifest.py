@@ -17,23 +17,22 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from abl.data.dataset import BOX, ROI, Dataset
+from abl.data.dataset import BOX, PAIR, ROI, Dataset
 from abl.data.files import FileCheck, checked_files
 from abl.data.images import FileSource
 from abl.data.tables import Rows, folder_rows, kept_rows, read_rows
-from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.errors import Problem, nearest, raise_if_any
 
 REQUIRED = ("image", "label")
 PATHS = ("mask", "image2")
 ALIASES = {"elasticity": "image2"}
 OURS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS, *BOX, *ROI)
-COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint")
+COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR)
 
 
 def load_manifest(
@@ -93,22 +92,6 @@ def load_manifest(
     source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]))
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     return Dataset(name, frame, source, tuple(classes), tuple(notes))
-
-
-def second_modality(dataset: Dataset) -> Dataset:
-    """The same rows with the images of column image2; boxes are taken to hold for both.
-
-    Raises:
-        InputError: The data set is not read from files, or images lack a second one.
-    """
-    if "image2" not in dataset.frame or not isinstance(dataset.source, FileSource):
-        raise InputError(f"{dataset.name} has no second modality: add a column image2")
-    frame = dataset.frame
-    lacking = frame.loc[frame["image2"] == "", "image"]
-    raise_if_any([Problem("has no image2", file=image) for image in lacking])
-    fingerprints = tuple(frame["image2_fingerprint"])
-    source = FileSource(dataset.source.folder, tuple(frame["image2"]), fingerprints)
-    return replace(dataset, frame=frame.assign(fingerprint=list(fingerprints)), source=source)
 
 
 def _renamed(rows: Rows, columns: dict[str, str]) -> Rows:

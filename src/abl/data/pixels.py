@@ -1,4 +1,4 @@
-"""Images cut and resized into one (N, C, S, S) array on disk.
+"""Images cut and resized on disk: one (N, C, S, S) array, or images of their own shape.
 
 Free of pandas and torch, as ragged.py is and for the same reason.
 """
@@ -16,6 +16,7 @@ from abl.data.ragged import RaggedImages
 from abl.data.workers import chunks, mapped
 
 FILE = "pixels.npy"
+BYTES, INDEX = "pixels.bin", "index.npz"  # of images of their own shape
 CHUNK = 64  # images a job
 
 
@@ -35,14 +36,69 @@ def write_pixels(
     path = folder / FILE
     shape = (len(windows), channels, size, size)
     np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        # a full disk is an OSError here; met on writing to mapped memory it kills the process
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    _reserve(path, path.stat().st_size)
     # every process writes its own rows of the mapped file: no pixel crosses a pipe
     resize = partial(_resize_chunk, images, path, windows)
     for _ in mapped(resize, chunks(len(windows), CHUNK), workers):
         pass
+
+
+def write_ragged_pixels(
+    folder: Path,
+    images: Path,
+    windows: np.ndarray,
+    shapes: np.ndarray,
+    *,
+    channels: int,
+    workers: int,
+) -> None:
+    """Writes pixels.bin, images (channels, H, W) one after the other, and index.npz.
+
+    Args:
+        folder: Where they go.
+        images: A folder that RaggedImages opens.
+        windows: (N, 4) int64: x0, y0, x1, y1 of what is seen of each image.
+        shapes: (N, 2) int64: height, width of each result.
+        channels: 1 or 3.
+        workers: Processes.
+    """
+    path = folder / BYTES
+    offsets = np.concatenate([[0], np.cumsum(channels * shapes.prod(axis=1))]).astype(np.int64)
+    path.touch()
+    _reserve(path, int(offsets[-1]))
+    resize = partial(_resize_ragged_chunk, images, path, windows, shapes, offsets)
+    for _ in mapped(resize, chunks(len(windows), CHUNK), workers):
+        pass
+    np.savez(folder / INDEX, offsets=offsets, shapes=shapes, channels=channels)
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Makes a file this long, on disk where the system can."""
+    with path.open("r+b") as file:
+        if hasattr(os, "posix_fallocate"):
+            # a full disk is an OSError here; met on writing to mapped memory it kills the process
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            file.truncate(size)
+
+
+def _resize_ragged_chunk(
+    images: Path,
+    path: Path,
+    windows: np.ndarray,
+    shapes: np.ndarray,
+    offsets: np.ndarray,
+    positions: range,
+) -> None:
+    source = RaggedImages(images)
+    content = np.memmap(path, dtype=np.uint8, mode="r+")
+    for position in positions:
+        start, end = offsets[position], offsets[position + 1]
+        height, width = (int(side) for side in shapes[position])
+        planes = content[start:end].reshape(-1, height, width)
+        planes[:] = fitted(
+            cut(source.image(position), windows[position]), height, width, len(planes)
+        )
 
 
 def _resize_chunk(images: Path, path: Path, windows: np.ndarray, positions: range) -> None:
@@ -67,16 +123,26 @@ def cut(image: np.ndarray, window: np.ndarray) -> np.ndarray:
 
 
 def resized(part: np.ndarray, size: int, channels: int) -> np.ndarray:
-    """uint8 (channels, size, size) from (H, W, 1 or 3); a grey plane is repeated by a view.
+    """uint8 (channels, size, size) from (H, W, 1 or 3); see `fitted`."""
+    return fitted(part, size, size, channels)
+
+
+def fitted(part: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
+    """uint8 (channels, height, width) from (H, W, 1 or 3); a grey plane is repeated by a view.
 
     Bilinear, antialiased over the support (Pillow); what has the size already is not resampled.
     Colour becomes luma (ITU-R 601-2) where one channel is asked for.
     """
     grey = part.shape[2] == 1
-    if part.shape[:2] != (size, size) or (channels == 1 and not grey):
+    if part.shape[:2] != (height, width) or (channels == 1 and not grey):
         image = Image.fromarray(np.ascontiguousarray(part[..., 0] if grey else part))
         if channels == 1 and not grey:
             image = image.convert("L")
-        part = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
-    planes = part.reshape(size, size, -1).transpose(2, 0, 1)
-    return np.broadcast_to(planes, (channels, size, size))
+        part = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+    planes = part.reshape(height, width, -1).transpose(2, 0, 1)
+    return np.broadcast_to(planes, (channels, height, width))
+
+
+def fitted_planes(planes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """uint8 (C, height, width) from (C, H, W), C 1 or 3, as `fitted`."""
+    return fitted(planes.transpose(1, 2, 0), height, width, len(planes))

@@ -20,15 +20,15 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from abl.data.dataset import PAIR
 from abl.data.draws import Stratum, folds_of, share_of
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.spec.data import Splits
 
 ROLES = ("train", "validation", "test")
 NAMES_OF_ROLES = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
-TEST_DRAW, VALIDATION_DRAW, FOLD_DRAW, INNER_DRAW = range(
-    4
-)  # streams of random numbers, never shared
+# streams of random numbers, never shared
+TEST_DRAW, VALIDATION_DRAW, FOLD_DRAW, INNER_DRAW = range(4)
 NAMED = 5  # groups listed in a message
 
 
@@ -144,7 +144,8 @@ class _Groups:
 
 
 def _groups(frame: pd.DataFrame, by: str) -> _Groups:
-    of_row = frame[by].astype(str).to_numpy(dtype=object)
+    # named by the first of each pair, the groups of a mixed set are drawn as those of first images
+    of_row = frame[PAIR if by == "image" and PAIR in frame else by].astype(str).to_numpy(object)
     names, group = np.unique(of_row, return_inverse=True)
     classes, label = np.unique(frame["label"].to_numpy(), return_inverse=True)
     images = np.zeros((len(names), len(classes)), dtype=np.int64)

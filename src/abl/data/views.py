@@ -11,15 +11,17 @@ import json
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from abl.data.arrays import image_array, open_pixels, pixel_array
+from abl.data.arrays import ImageArray, image_array, open_pixels, pixel_array
 from abl.data.dataset import BOX, ROI, Dataset
 from abl.data.duplicates import near_duplicate_pairs
+from abl.data.own_shapes import own_pixel_folder, own_shapes
+from abl.data.pixel_sets import PairedPixels, Pixels, RaggedPixels, SquarePixels
 from abl.data.splits import Split, reads_fingerprint
 from abl.plan.stage import digest_of
 from abl.spec.base import identity_of
@@ -35,15 +37,47 @@ class View:
 
     Attributes:
         frame: The data set's rows.
-        pixels: uint8 (N, channels, size, size), memory-mapped, read-only.
+        pixels: uint8 (N, channels, size, size), memory-mapped, read-only; None with `fit: own`.
         pairs: Near-duplicates: position_a, position_b, distance.
         folder: Where the pixels lie.
+        second: As pixels, the second images of pairs (`pixels` itself with pairing first); None
+            where rows are no pairs, and with `fit: own`.
+        second_folder: Where these lie; None where rows are no pairs.
+        pairing: What is second in a pair.
     """
 
     frame: pd.DataFrame
-    pixels: np.memmap
+    pixels: np.memmap | None
     pairs: pd.DataFrame
     folder: Path
+    second: np.memmap | None = None
+    second_folder: Path | None = None
+    pairing: str = "own"
+
+    def pixel_set(self, partner: np.ndarray | None = None) -> Pixels:
+        """What a training reads.
+
+        Args:
+            partner: int64 (N,): whose second image stands with each first one, from
+                `shuffled_partners`; needed with pairing shuffled.
+
+        Raises:
+            ValueError: Shuffled pairs without partners, or partners of rows that are no pairs.
+        """
+        first = _opened(self.pixels, self.folder)
+        if self.second_folder is None:
+            if partner is not None:
+                raise ValueError("partners are given, but the rows are no pairs")
+            return first
+        if self.pairing == "shuffled" and partner is None:
+            raise ValueError("pairing: shuffled needs partners; see shuffled_partners")
+        same = self.second_folder == self.folder
+        second = first if same else _opened(self.second, self.second_folder)
+        return PairedPixels(first, second, partner)
+
+
+def _opened(pixels: np.memmap | None, folder: Path) -> Pixels:
+    return RaggedPixels(folder) if pixels is None else SquarePixels(pixels)
 
 
 def view_key(dataset: Dataset, longest_side: int, image: Image) -> str:
@@ -51,6 +85,8 @@ def view_key(dataset: Dataset, longest_side: int, image: Image) -> str:
     columns = ["image", "fingerprint", "label", "train_label", "patient", "nodule", *BOX, *ROI]
     frame = dataset.frame[[name for name in columns if name in dataset.frame]]
     parts = [frame.to_csv(index=False), longest_side, identity_of(image), len(dataset.classes)]
+    if dataset.boxes_of is not None and image.crop.to != "frame":
+        parts.append(dataset.boxes_of.fingerprints())  # their sizes say where boxes lie
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -70,17 +106,22 @@ def prepare_view(
     """
     folder = cache / f"view-{key}"
     if not (folder / "view.json").exists():
-        say(f"decoding {len(dataset):,} images of {dataset.name}")
-        array = image_array(dataset, cache, longest_side=longest_side)
-        pixels = pixel_array(
-            array, cache, size=image.size, channels=image.channels, crop=image.crop
-        )
+        what = "images" if dataset.second is None else "pairs of images"
+        say(f"decoding {len(dataset):,} {what} of {dataset.name}")
+        array = _decoded(dataset, cache, longest_side, image)
+        shapes = own_shapes(array, image) if image.fit == "own" else None
+        facts = {"pixels": _pixel_folder(array, cache, image, shapes), "fit": image.fit}
+        if dataset.second is not None:
+            facts |= {"second": facts["pixels"], "pairing": dataset.pairing}
+            if dataset.pairing != "first":
+                alone = replace(dataset, source=dataset.second, boxes_of=dataset.source)
+                second = _decoded(alone, cache, longest_side, image)
+                facts["second"] = _pixel_folder(second, cache, image, shapes)
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / FRAME, dataset.frame)
         _write(folder / PAIRS, near_duplicate_pairs(array))
-        name = Path(str(pixels.filename)).parent.name
         fresh = folder / f".view-{uuid.uuid4().hex}"
-        fresh.write_text(json.dumps({"pixels": name}), encoding="utf-8")
+        fresh.write_text(json.dumps(facts), encoding="utf-8")
         os.replace(fresh, folder / "view.json")
     return open_view(cache, key)
 
@@ -88,13 +129,36 @@ def prepare_view(
 def open_view(cache: Path, key: str) -> View:
     """Opens a view that was prepared on this node."""
     folder = cache / f"view-{key}"
-    name = json.loads((folder / "view.json").read_text(encoding="utf-8"))["pixels"]
+    facts = json.loads((folder / "view.json").read_text(encoding="utf-8"))
+    # of a view that an earlier version has made, only the pixels are known
+    names = [facts[name] for name in ("pixels", "second") if name in facts]
+    is_square = facts.get("fit", "square") == "square"
+    opened = {name: open_pixels(cache / name) if is_square else None for name in names}
     return View(
         pd.read_parquet(folder / FRAME),
-        open_pixels(cache / name),
+        opened[names[0]],
         pd.read_parquet(folder / PAIRS),
-        cache / name,
+        cache / names[0],
+        opened[names[1]] if len(names) > 1 else None,
+        cache / names[1] if len(names) > 1 else None,
+        facts.get("pairing", "own"),
     )
+
+
+def _decoded(dataset: Dataset, cache: Path, longest_side: int, image: Image) -> ImageArray:
+    if dataset.boxes_of is not None and image.crop.to == "frame":
+        # boxes in the pixels of other images would have these decoded, only to go unread
+        boxes = [name for name in (*BOX, *ROI) if name in dataset.frame]
+        dataset = replace(dataset, frame=dataset.frame.drop(columns=boxes))
+    return image_array(dataset, cache, longest_side=longest_side)
+
+
+def _pixel_folder(array: ImageArray, cache: Path, image: Image, shapes: np.ndarray | None) -> str:
+    """Name of the folder that holds what networks see; made if need be."""
+    if shapes is not None:
+        return own_pixel_folder(array, cache, image, shapes).name
+    pixels = pixel_array(array, cache, size=image.size, channels=image.channels, crop=image.crop)
+    return Path(str(pixels.filename)).parent.name
 
 
 def _write(path: Path, frame: pd.DataFrame) -> None:
@@ -112,6 +176,11 @@ def training_reads(frame: pd.DataFrame, split: Split) -> str:
             "test": reads_fingerprint(frame.assign(label=0), split.test, labels="label"),
         }
     )
+
+
+def all_reads(frame: pd.DataFrame) -> str:
+    """Fingerprint of all images, for what reads no label."""
+    return reads_fingerprint(frame.assign(label=0), np.arange(len(frame)), labels="label")
 
 
 def everything_trains(images: int) -> Split:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from abl.nets.registry import build_network
-
 
 @dataclass(frozen=True)
 class NetworkCost:
@@ -31,14 +29,13 @@ def network_cost(name: str, *, classes: int, channels: int, image_size: int) -> 
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.device("meta"):
-        network = build_network(
-            name, classes=classes, channels=channels, image_size=image_size
-        ).eval()
-        image = torch.empty(1, channels, image_size, image_size)
-        counter = FlopCounterMode(display=False)
-        with counter, torch.no_grad():
-            network(image)
+    from abl.nets.execution import meta_network
+
+    network = meta_network(name, classes=classes, channels=channels, image_size=image_size).eval()
+    image = torch.empty(1, channels, image_size, image_size, device="meta")
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        network(image)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return NetworkCost(parameters, counter.get_total_flops())
 

@@ -57,6 +57,29 @@ class PlannedCell:
     uses: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Front:
+    """The frozen front of a training, whose features could be kept.
+
+    Attributes:
+        stages: What would compute them, one a branch; their digests are in no plan yet.
+        images_shown: Images that the training puts through the front, epochs and predictions.
+        images: Images whose features are kept, times their fixed views.
+        flops: Floating-point operations of the front for one image.
+        numbers: Of the features of one image.
+        share: Of the network's floating-point operations that lie in the front.
+        name: For people.
+    """
+
+    stages: tuple[Stage, ...]
+    images_shown: int
+    images: int
+    flops: int
+    numbers: int
+    share: float
+    name: str
+
+
 @dataclass
 class Plan:
     """All stages of a sweep.
@@ -68,6 +91,7 @@ class Plan:
         cells: Every arm on every replicate.
         asked: Trainings that would be run if each cell trained its own networks.
         notes: What the planner wants to say (arms that are the same, few patients).
+        fronts: Digest of a training -> its frozen front, if its features could be kept.
     """
 
     stages: dict[str, Stage] = field(default_factory=dict)
@@ -76,6 +100,7 @@ class Plan:
     cells: list[PlannedCell] = field(default_factory=list)
     asked: int = 0
     notes: list[str] = field(default_factory=list)
+    fronts: dict[str, Front] = field(default_factory=dict)
 
     def add(self, stage: Stage) -> str:
         """Adds a stage unless its digest is known; returns the digest.
@@ -83,7 +108,7 @@ class Plan:
         Raises:
             KeyError: If an input was not added before.
         """
-        for role, digest in stage.inputs.items():
+        for role, digest in [*stage.inputs.items(), *stage.shortcuts.items()]:
             if digest not in self.stages:
                 raise KeyError(f"{stage.label}: input {role} is not in the plan")
         self.stages.setdefault(stage.digest, stage)
@@ -104,9 +129,25 @@ class Plan:
                 using[digest].add(cell.arm)
         # inputs were added before what reads them, so one pass backwards is enough
         for digest in reversed(self.stages):
-            for source in self.stages[digest].inputs.values():
+            for source in self.stages[digest].sources:
                 using[source] |= using[digest]
         return using
+
+
+def wanted_stages(stages: Mapping[str, Stage], done: Iterable[str]) -> dict[str, Stage]:
+    """The stages without those that would only spare work in others, all of which are finished."""
+    finished = set(done)
+    shortcuts = {d for stage in stages.values() for d in stage.shortcuts.values()}
+    wanted: dict[str, Stage] = {}
+    needed: set[str] = set()
+    # inputs come before what reads them, so one pass backwards is enough
+    for digest in reversed(list(stages)):
+        if digest in shortcuts and digest not in needed and digest not in finished:
+            continue
+        wanted[digest] = stages[digest]
+        if digest not in finished:
+            needed |= stages[digest].sources
+    return {digest: stages[digest] for digest in stages if digest in wanted}
 
 
 class Frontier:
@@ -132,13 +173,12 @@ class Frontier:
         self._missing: dict[str, int] = {}
         self._order = {digest: at for at, digest in enumerate(self.stages)}
         for digest, stage in self.stages.items():
-            for source in set(stage.inputs.values()):
+            for source in stage.sources:
                 self._readers[source].append(digest)
         self._rank = self._ranks(seconds or {})
         self._needed = self._needed_stages()
         for digest in self._needed:
-            inputs = set(self.stages[digest].inputs.values())
-            self._missing[digest] = len(inputs - self.done)
+            self._missing[digest] = len(self.stages[digest].sources - self.done)
         self._ready = sorted(self._entry(each) for each in self._needed if not self._missing[each])
 
     def _ranks(self, seconds: Mapping[str, float]) -> dict[str, float]:
@@ -183,10 +223,13 @@ class Frontier:
         self.running.discard(digest)
         self.done.add(digest)
         for reader in self._readers[digest]:
-            if reader in self._missing and reader not in self.done:
-                self._missing[reader] -= 1
-                if not self._missing[reader] and reader not in self.failed:
-                    self._push(reader)
+            self._wait_no_more(reader)
+
+    def _wait_no_more(self, reader: str) -> None:
+        if reader in self._missing and reader not in self.done:
+            self._missing[reader] -= 1
+            if not self._missing[reader] and reader not in self.failed:
+                self._push(reader)
 
     def again(self, digest: str) -> None:
         """Puts a running stage back."""
@@ -194,18 +237,29 @@ class Frontier:
         self._push(digest)
 
     def fail(self, digest: str, reason: str) -> list[str]:
-        """Marks a stage as failed and everything that reads it as blocked; returns the blocked."""
+        """Marks a stage as failed and everything that reads it as blocked; returns the blocked.
+
+        What would only have been faster with it does without.
+        """
         self.running.discard(digest)
         self.failed[digest] = reason
-        blocked = []
-        todo = list(self._readers[digest])
+        blocked, todo = [], []
+        for reader in self._readers[digest]:
+            if digest in self.stages[reader].inputs.values():
+                todo.append(reader)
+            else:
+                self._wait_no_more(reader)
         while todo:
             reader = todo.pop()
             if reader in self.failed or reader in self.done:
                 continue
             self.failed[reader] = f"blocked: needs {self.stages[digest].label}, which failed"
             blocked.append(reader)
-            todo.extend(self._readers[reader])
+            for further in self._readers[reader]:
+                if reader in self.stages[further].inputs.values():
+                    todo.append(further)
+                else:
+                    self._wait_no_more(further)
         return blocked
 
     @property

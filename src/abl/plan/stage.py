@@ -45,6 +45,8 @@ class Stage:
         version: Version of the kind: raised when its code gives other results.
         settings: Resolved settings, JSON-able, defaults left out.
         inputs: Role -> digest of the stage it is read from.
+        shortcuts: Role -> digest of a stage whose result spares work without changing the result
+            (features of a frozen prefix). Not part of the identity.
         reads: Fingerprint of exactly the images and labels it reads, "" if none.
         seed: Of its random numbers; None if it draws none.
         context: Where its input is found (data set, split). Not part of the identity: it must
@@ -64,6 +66,12 @@ class Stage:
     resources: Resources = Resources()
     label: str = ""
     local: bool = False
+    shortcuts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> set[str]:
+        """Digests of the stages that it waits for."""
+        return {*self.inputs.values(), *self.shortcuts.values()}
 
     def identity(self) -> dict[str, Any]:
         """What the digest is taken of."""

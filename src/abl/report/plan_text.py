@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from abl.plan.graph import Plan
+from abl.plan.graph import Plan, wanted_stages
 
 DAY_S = 86_400
 # what one data-centre GPU sustains in training with TF32; cards differ by a factor of several
@@ -23,7 +23,8 @@ def plan_numbers(
         seconds: Expected seconds by digest, where known.
         slots: Trainings that run at once.
     """
-    missing = [digest for digest in plan.stages if digest not in done]
+    wanted = wanted_stages(plan.stages, done)
+    missing = [digest for digest in wanted if digest not in done]
     known = [seconds[digest] for digest in missing if digest in seconds]
     trainings = sum(stage.kind == "train" for stage in plan.stages.values())
     return {
@@ -33,7 +34,7 @@ def plan_numbers(
         "stages_by_kind": dict(sorted(Counter(s.kind for s in plan.stages.values()).items())),
         "trainings": trainings,
         "trainings_without_sharing": plan.asked,
-        "in_store": len(plan.stages) - len(missing),
+        "in_store": len(wanted) - len(missing),
         "to_compute": len(missing),
         "unknown_times": len(missing) - len(known),
         "seconds": sum(known) / max(slots, 1),

@@ -19,9 +19,9 @@ from abl.decide.consensus import (
 )
 from abl.errors import StageError
 from abl.runner.execute import Work, kind
+from abl.runner.networks import device_of, ready_to_build, train_settings
 from abl.runner.selection import SELECTION
 from abl.spec.data import Image, Splits
-from abl.spec.train import Train
 
 PREDICTIONS = "predictions.parquet"
 HISTORY = "history.parquet"
@@ -33,9 +33,7 @@ def train(work: Work) -> dict[str, Any]:
     # importing torch takes seconds, which a driver with nothing to train need not pay
     import torch
 
-    from abl.nets.hub import check_hub_file
-    from abl.nets.registry import build_network
-    from abl.nets.user_module import load_module
+    from abl.runner.feeding import feed_of
     from abl.train.checkpoint import save_weights
     from abl.train.fit import fit
     from abl.train.predictions import predictions_frame, write_predictions
@@ -43,32 +41,22 @@ def train(work: Work) -> dict[str, Any]:
 
     stage = work.stage
     view = open_view(work.store.cache, stage.context["view"])
-    settings = Train.model_validate(stage.settings["train"] | _weights_place(work))
+    settings = train_settings(stage, work.store)
     image = Image.model_validate(stage.settings["image"])
     split = _split_of(work, view)
     seed = int(stage.seed or 0)
-    if "module" in stage.context:
-        load_module(stage.context["module"])
 
     chosen = _training_positions(work, view, split, seed)
     labels = view.frame["train_label"].to_numpy()
     roles = {"train": split.train, "validation": split.validation, "test": split.test}
     classes = int(stage.settings["classes"])
-    device = "cuda" if torch.cuda.is_available() and stage.resources.gpus else "cpu"
+    device = device_of(stage)
+    ready_to_build(stage, settings)
     reset_process(seed, threads=settings.threads, deterministic=settings.deterministic)
-    given = str(stage.settings["train"].get("weights", ""))
-    if settings.weights == "imagenet" and given.startswith("sha256:"):
-        check_hub_file(settings.network, given.removeprefix("sha256:"))
-    network = build_network(
-        settings.network,
-        classes=classes,
-        channels=image.channels,
-        image_size=image.size,
-        weights=settings.weights if isinstance(settings.weights, str) else "none",
-    )
+    network, feed = feed_of(work, view, split, settings, image, classes, torch.device(device))
     result = fit(
         network,
-        view.pixels,
+        feed,
         chosen,
         labels[chosen],
         evaluate=roles,
@@ -87,31 +75,21 @@ def train(work: Work) -> dict[str, Any]:
     history = result.history.drop(columns="seconds")
     history.to_parquet(work.out / HISTORY, index=False, compression="zstd")
     save_weights(work.out, result.epochs, result.weights)
+    parameters = list(network.parameters())
     facts = {
         "images": len(chosen),
         "images_by_class": np.bincount(labels[chosen], minlength=classes).tolist(),
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "parameters": sum(each.numel() for each in parameters),
+        "trained_parameters": sum(each.numel() for each in parameters if each.requires_grad),
+        "kept_features": bool(work.stage.shortcuts),
         "epoch_seconds": [round(float(seconds), 4) for seconds in result.history["seconds"]],
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "torch": torch.__version__,
         "machine": platform.machine(),
     }
-    del network, result
+    del network, feed, result
     release_memory()
     return facts
-
-
-def _weights_place(work: Work) -> dict[str, str]:
-    """Where the weights lie: the identity holds what they are, not where."""
-    if "weights" in work.stage.inputs:
-        digest = work.stage.inputs["weights"]
-        done = work.store.done(digest)
-        names = [] if done is None else sorted(n for n in done.files if n.endswith(".safetensors"))
-        if not names:
-            raise StageError("the pretrained weights are not in the store")
-        return {"weights": str(work.store.file(digest, names[-1]))}
-    place = work.stage.context.get("weights")
-    return {} if place is None else {"weights": str(place)}
 
 
 def _split_of(work: Work, view: View) -> Split:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
+from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage, digest_of
 from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher, Listener, RunReport
@@ -59,6 +60,7 @@ def _run_missing(
     for digest, line in said.items():
         listener.message(line)
         store.discard(digest)
+    stages = wanted_stages(stages, done)
     dispatcher = Dispatcher(stages, store, listener, done, expected_seconds(stages, store))
     try:
         # a run in which all is done must not pay for starting Ray

@@ -99,6 +99,7 @@ def stage_to_json(stage: Stage) -> dict[str, Any]:
         **{"context": dict(stage.context), "label": stage.label},
         "resources": asdict(stage.resources),
         "local": stage.local,
+        "shortcuts": dict(stage.shortcuts),
     }
 
 

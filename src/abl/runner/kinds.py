@@ -4,4 +4,5 @@ from __future__ import annotations
 
 import abl.runner.classifier
 import abl.runner.doubles
+import abl.runner.features
 import abl.runner.selection  # noqa: F401

@@ -87,6 +87,16 @@ class Data(Part):
     drop_missing: tuple[Literal["box", "roi", "mask", "image2"], ...] = Field(
         (), description="Leave out rows without these, counted under the table, not refused."
     )
+    modality: Literal["first", "second", "both", "mixed"] = Field(
+        "first",
+        description="Of rows with two images (image2, the phantom's elasticity): the image, the "
+        "second one, both as a pair, or both as separate samples of one set.",
+    )
+    pairing: Literal["own", "first", "shuffled"] = Field(
+        "own",
+        description="With modality both, what is second in a pair: the image's own second one; the "
+        "first again, or that of another patient of the same class (controls).",
+    )
     unit: Literal["image", "nodule", "patient"] = Field(
         "image", description="What is scored: each image, or the mean over a nodule or a patient."
     )
@@ -106,6 +116,14 @@ class Data(Part):
         return self
 
     @model_validator(mode="after")
+    def _pairing_of_pairs(self) -> Data:
+        if self.pairing != "own" and self.modality != "both":
+            raise ValueError(
+                f"pairing: {self.pairing} needs modality: both (given: modality: {self.modality})"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_source(self) -> Data:
         given = [name for name in ("phantom", "manifest", "set") if getattr(self, name) is not None]
         if len(given) != 1:
@@ -119,12 +137,32 @@ class Data(Part):
 class Image(Part):
     """How an image enters a network."""
 
-    size: Annotated[int, Field(ge=8, le=2048)] = Field(64, description="Side in pixels.")
+    size: Annotated[int, Field(ge=8, le=2048)] = Field(
+        64, description="Side in pixels; with fit: own the longest side, at most."
+    )
+    fit: Literal["square", "own"] = Field(
+        "square",
+        description="own: images keep their aspect ratio and, up to size, their own size; for "
+        "networks that take any shape (spatial pyramid pooling).",
+    )
+    multiple: Annotated[int, Field(ge=1, le=512)] = Field(
+        16,
+        description="fit own: sides are rounded to a multiple of this, so that images of about one "
+        "shape share a batch.",
+    )
     channels: Literal[1, 3] = Field(3, description="Grey images are repeated to three channels.")
     normalize: Literal["imagenet", "half", "none"] = Field(
         "imagenet", description="Mean and sd of ImageNet, 0.5 and 0.5, or values left in [0, 1]."
     )
     crop: Crop = Field(Crop(), description="What part of the image is used.")
+
+    @model_validator(mode="after")
+    def _room_for_a_multiple(self) -> Image:
+        if self.fit == "own" and self.size < self.multiple:
+            raise ValueError(
+                f"fit: own needs a size of at least one multiple ({self.multiple}), not {self.size}"
+            )
+        return self
 
 
 class Splits(Part):

@@ -65,6 +65,9 @@ class Resources(Part):
     cpus: Annotated[float, Field(gt=0)] = Field(1, description="CPUs of one training.")
     gpus: Annotated[float, Field(ge=0)] = Field(0, description="GPUs; a share packs several.")
     memory_gb: Annotated[float, Field(ge=0)] = Field(0, description="Memory; 0 asks for none.")
+    features_gb: Annotated[float, Field(ge=0)] = Field(
+        20, description="Disk for kept features of frozen layers; 0 keeps none. Changes no result."
+    )
 
 
 class TableStyle(Part):

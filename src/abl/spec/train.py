@@ -41,6 +41,18 @@ class Augment(Part):
     gain: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="Brightness factor, uniform in [1 - x, 1 + x]."
     )
+    views: Annotated[int, Field(ge=0, le=1000)] = Field(
+        0,
+        description="0: drawn anew every epoch. K: every epoch shows one of K fixed views of each "
+        "image, the first of which is the image itself, the same for all arms; then features of "
+        "frozen layers can be kept. 1: no augmentation.",
+    )
+
+    @property
+    def fixed_views(self) -> int:
+        """K, 1 if nothing is changed at all, 0 if every epoch draws anew."""
+        still = not self.flip and not self.rotate_deg and self.crop == 1 and not self.gain
+        return 1 if still else self.views
 
 
 class EarlyStop(Part):
@@ -73,6 +85,28 @@ class Train(Part):
         "none",
         description="none, imagenet (torchvision's or timm's hub), a safetensors or state-dict "
         "file, or {pretrain: {task: source, ...}}: a stage that every arm shares.",
+    )
+    head: str = Field(
+        "fc",
+        description="Classifier behind the last feature map: fc (the network's own), gap (global "
+        "average), spp (spatial pyramid, then the network's own layers).",
+    )
+    spp_levels: tuple[Annotated[int, Field(ge=1, le=32)], ...] = Field(
+        (4, 2, 1), min_length=1, description="spp: bins a side at each level."
+    )
+    fusion: str = Field(
+        "none",
+        description="How two modalities (data: {modality: both}) become one prediction: early, "
+        "late, late_shared, gated, cross_attention; none for one modality.",
+    )
+    frozen: Annotated[int, Field(ge=0)] | str = Field(
+        0,
+        union_mode="left_to_right",
+        description="Frozen part: n, the first n convolutions (of a transformer: blocks), or "
+        "'stage k'; see `abl list network NAME`. In two extractors it holds for each.",
+    )
+    frozen_precision: Literal["fp32", "fp16"] = Field(
+        "fp32", description="In which features of the frozen part are kept."
     )
     epochs: Annotated[int, Field(ge=1, le=10000)] = Field(10, description="Epochs.")
     last_k: Annotated[int, Field(ge=1, le=100)] = Field(

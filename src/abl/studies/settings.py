@@ -19,6 +19,8 @@ VARIED = ("data", "image", "splits", "train", "options")
 # replicates are the same for all arms
 FIXED = ("splits.kind", "splits.folds")
 
+# what values of a study's own axes mean, by dotted path of the settings they change
+Meaning = Callable[[dict[str, Any]], dict[str, Any]]
 Relevant = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -155,10 +157,18 @@ def _named_axes(sweep: Sweep) -> list[tuple[tuple[str | int, ...], str]]:
 
 
 class Settings:
-    """The sweep as each arm sees it: base settings with the arm's values put in."""
+    """The sweep as each arm sees it: base settings with the arm's values put in.
 
-    def __init__(self, file: SweepFile, axes: tuple[StudyAxis, ...]):
+    Args:
+        axes: The study's own.
+        meaning: Settings that an arm's values change beside those that axes stand for.
+    """
+
+    def __init__(
+        self, file: SweepFile, axes: tuple[StudyAxis, ...], meaning: Meaning = lambda params: {}
+    ):
         self._file = file
+        self._meaning = meaning
         self._paths = {axis.name: axis.setting for axis in axes}
         self._known: dict[str, Sweep] = {}
 
@@ -169,7 +179,7 @@ class Settings:
             path = self._paths.get(axis, axis)
             if path:
                 changes[path] = value
-        return self.having(changes)
+        return self.having(changes | self._meaning(dict(arm.params)))
 
     def file_of(self, arm: Arm) -> SweepFile:
         """The sweep file as if it held the arm's sweep."""

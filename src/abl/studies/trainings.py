@@ -16,9 +16,12 @@ from abl.spec.base import identity_of
 from abl.spec.data import Data
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
+from abl.studies.fronts import FrozenFronts, frozen_count, seen_settings
 from abl.studies.workspace import Workspace
 
 TRAIN_VERSION = 1
+# settings that say what is made of a pretrained network
+AFTER_PRETRAINING = ("head", "spp_levels", "fusion", "frozen", "frozen_precision")
 SELECT_VERSION = 1
 
 
@@ -58,6 +61,7 @@ class Trainings:
         self._inputs: dict[str, str] = {}
         if isinstance(sweep.train.weights, Pretrain):
             self._inputs["weights"] = self._pretrained(sweep.train.weights, workspace)
+        self._fronts = FrozenFronts(sweep, workspace, self._settings, self._inputs, self._files)
 
     def _shared_settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
@@ -65,11 +69,14 @@ class Trainings:
             "image": identity_of(self.sweep.image),
             "classes": len(self.opened.dataset.classes),
         }
+        settings |= seen_settings(self.sweep, self.opened)
         version = network_version(self.sweep.train.network)
         if version != 1:
             settings["network_version"] = version
         if "module" in self._files:
             settings["module"] = sha256_of_file(self._files["module"])
+        if isinstance(self.sweep.train.frozen, str):
+            settings["train"]["frozen"] = frozen_count(self.sweep.train, settings, self.sweep.image)
         if self._hub:
             settings["train"]["weights"] = f"sha256:{self._hub}"
         elif self.sweep.train.weights_file is not None:
@@ -83,14 +90,19 @@ class Trainings:
         """The stage that trains this network on the source task: all of it, one epoch kept."""
         source = workspace.data(Data(phantom=how.pretrain))
         train = self.sweep.train
+        # heads, fusion and frozen layers come after it: every arm shares it
         changes = {
+            **{name: Train.model_fields[name].get_default() for name in AFTER_PRETRAINING},
             "weights": "none",
             "epochs": how.epochs,
             "last_k": 1,
             "early_stop": None,
             "optimizer": train.optimizer.model_dump() | {"lr": how.lr},
         }
-        settings = dict(self._settings) | {
+        before = {
+            k: v for k, v in self._settings.items() if k not in ("modality", "pairing", "cut")
+        }
+        settings = before | {
             "train": identity_of(Train.model_validate(train.model_dump() | changes)),
             "classes": len(source.dataset.classes),
         }
@@ -134,7 +146,12 @@ class Trainings:
         """
         wanted = (replicate, *(subset or {}).items(), select, seed_shift)
         if wanted not in self._made:
-            self._made[wanted] = self.plan.add(self._train(replicate, subset, select, seed_shift))
+            stage = self._train(replicate, subset, select, seed_shift)
+            self._made[wanted] = self.plan.add(stage)
+            split = self.opened.split(self.sweep.splits, replicate.repeat, replicate.fold)
+            front = self._fronts.of(split, int(stage.seed or 0))
+            if front is not None:
+                self.plan.fronts[stage.digest] = front
         return self._made[wanted]
 
     def _train(
@@ -167,7 +184,7 @@ class Trainings:
             seed=replicate.seed + seed_shift,
             context=context,
             resources=self._resources(),
-            label=f"train {sweep.train.network}{what} {replicate}",
+            label=f"train {sweep.train.network}{design_title(sweep.train)}{what} {replicate}",
         )
 
     def select(self, replicate: Replicate, selectors: Sequence[Sequence[str]]) -> str:
@@ -210,6 +227,16 @@ class Trainings:
             )
         )
         return self._made[wanted]
+
+
+def design_title(train: Train) -> str:
+    """' frozen 6 gap late': what is made of the network, "" if nothing is."""
+    words = []
+    if train.frozen != 0:
+        words.append(f"frozen {train.frozen}")
+    words += [train.head] if train.head != "fc" else []
+    words += [train.fusion] if train.fusion != "none" else []
+    return "".join(f" {word}" for word in words)
 
 
 def subset_title(subset: Mapping[str, Any]) -> str:

@@ -27,17 +27,15 @@ from abl.studies.checks import (
     place_of_axis,
     stated_problems,
 )
-from abl.studies.data_summary import data_rows, power_note, training_patients
+from abl.studies.data_summary import power_note
 from abl.studies.label_noise import noise_rows
 from abl.studies.predictions import Predictions
-from abl.studies.scoring import outcome_of
 from abl.studies.settings import (
     Settings,
     arms_from,
-    base_of,
-    base_position,
     named_contrasts,
 )
+from abl.studies.table import table_of
 from abl.studies.threshold_options import curve_values, search_problems, threshold_problem
 from abl.studies.thresholds import mean_curve, scored_cell
 from abl.studies.trainings import Trainings, replicates_of
@@ -231,21 +229,18 @@ class TwoStep:
             curves = mean_curve([cell.curve for cell in found])
             exploratory = mean_curve([cell.test_curve for cell in found])
             scored.append(ScoredArm(arm, tuple(found), curves, exploratory))
-        base = base_of(file, self.axes)
-        bases = [
-            None if base is None else base_position(arm, plan.arms, base, relevant)
-            for arm in plan.arms
-        ]
-        curve_axis = "threshold" if values else ""
-        opened, first = workspace.data(file.sweep.data), plan.replicates[0]
-        facts: dict[str, Any] = {
-            "data": data_rows(file.sweep, opened, first),
-            "training_patients": training_patients(file.sweep, opened, first),
-            "protocol": file.sweep.protocol,
-        }
+        facts: dict[str, Any] = {}
         if noise := noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace)):
             facts["label_noise"] = noise
-        contrasts = named_contrasts(file, self.axes, plan.arms, relevant)
-        outcome = outcome_of(file, plan, self.axes, scored, bases, contrasts, curve_axis, facts)
+        outcome = table_of(
+            file,
+            plan,
+            workspace,
+            self.axes,
+            relevant,
+            scored,
+            curve_axis="threshold" if values else "",
+            facts=facts,
+        )
         outcome = replace(outcome, notes=(*outcome.notes, *kept_notes(plan, workspace.store)))
         return analysis_of(outcome, scored, network_parts(plan, settings, workspace, predictions))

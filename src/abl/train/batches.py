@@ -30,12 +30,27 @@ def batch_slices(count: int, size: int) -> list[slice]:
     return [slice(a, b) for a, b in zip(starts, [*starts[1:], count], strict=True)]
 
 
-def gathered(pixels: np.ndarray, positions: np.ndarray, device: torch.device) -> Tensor:
-    """Images at the positions, uint8 (B, C, S, S), on the device."""
-    images = torch.from_numpy(np.asarray(pixels)[positions])
-    if device.type == "cuda":
-        return images.pin_memory().to(device, non_blocking=True)
-    return images.to(device)
+def shape_batches(shapes: np.ndarray, size: int, *, joined: bool = True) -> list[np.ndarray]:
+    """Batches of images of one shape each, in the order in which they become full.
+
+    Args:
+        shapes: int64 (n, 2).
+        size: Images a batch; what is left of each shape comes last, in batches of its own.
+        joined: Whether a last batch of one image joins the one before it, as in batch_slices.
+
+    Returns:
+        Positions in `shapes`, int64; each once.
+    """
+    if (shapes == shapes[:1]).all():
+        if joined:
+            return [np.arange(each.start, each.stop) for each in batch_slices(len(shapes), size)]
+        return [np.arange(at, min(at + size, len(shapes))) for at in range(0, len(shapes), size)]
+    batches: list[tuple[bool, int, np.ndarray]] = []
+    for shape in np.unique(shapes, axis=0):
+        members = np.flatnonzero((shapes == shape).all(axis=1))
+        parts = shape_batches(shapes[members], size, joined=joined)
+        batches += [(len(part) < size, int(members[part[-1]]), members[part]) for part in parts]
+    return [members for *_, members in sorted(batches, key=lambda each: each[:2])]
 
 
 def unit_range(images: Tensor) -> Tensor:

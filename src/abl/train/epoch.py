@@ -10,14 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from abl.errors import StageError
-from abl.spec.data import Image
 from abl.spec.train import Optimizer, Train
-from abl.train.augment import augmentation_draws, augmented
 from abl.train.balance import epoch_rows
-from abl.train.batches import Normalisation, batch_slices, gathered, prefetched, unit_range
+from abl.train.batches import batch_slices, prefetched
+from abl.train.feed import Feed, Shown
 from abl.train.predict import autocast
 
-_Batch = tuple[Tensor, Tensor, Tensor]
+_Batch = tuple[Shown, Tensor]
 
 
 def make_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
@@ -49,22 +48,21 @@ class EpochRunner:
     def __init__(
         self,
         network: nn.Module,
-        pixels: np.ndarray,
+        feed: Feed,
         positions: np.ndarray,
         labels: np.ndarray,
         *,
         rows: np.ndarray,
         class_weights: Tensor | None,
         settings: Train,
-        image: Image,
         seed: int,
         device: torch.device,
     ):
-        self.network, self.pixels, self.positions = network, pixels, positions
+        self.network, self.feed, self.positions = network, feed, positions
+        self.forward = feed.forward(network)
         self.labels, self.rows, self.settings = np.asarray(labels, np.int64), rows, settings
         self.seed, self.device = seed, device
         self.class_weights = None if class_weights is None else class_weights.to(device)
-        self.normalise = Normalisation(image.normalize, pixels.shape[1], device)
         self.optimizer = make_optimizer(network, settings.optimizer)
         self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
 
@@ -105,16 +103,16 @@ class EpochRunner:
 
     def _step(self, batch: _Batch) -> tuple[Tensor, Tensor]:
         """One step of the optimizer: the batch's mean loss and its number of correct images."""
-        images, labels, draws = batch
+        shown, labels = batch
         self.optimizer.zero_grad(set_to_none=True)
         weights = self.class_weights
         total = weights[labels].sum() if weights is not None else labels.new_tensor(len(labels))
         loss = torch.zeros((), device=self.device)
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         for part in batch_slices(len(labels), self.settings.micro_batch or len(labels)):
-            inputs = self._inputs(images[part], draws[part])
+            inputs = shown.inputs(part)
             with autocast(self.settings.precision, self.device):
-                logits = self.network(inputs)
+                logits = self.forward(*inputs)
             # a share of the whole batch's mean, so that gradients of micro-batches add up to its
             share = (
                 nn.functional.cross_entropy(
@@ -131,17 +129,6 @@ class EpochRunner:
 
     def _batches(self, epoch: int) -> Iterator[_Batch]:
         rows = epoch_rows(self.rows, self.labels, self.settings.balance, self.seed, epoch)
-        draws = augmentation_draws(len(rows), self.seed, epoch)
-        for part in batch_slices(len(rows), self.settings.batch_size):
-            batch = rows[part]
-            yield (
-                gathered(self.pixels, self.positions[batch], self.device),
-                torch.from_numpy(self.labels[batch]).to(self.device),
-                draws[part].to(self.device),
-            )
-
-    def _inputs(self, images: Tensor, draws: Tensor) -> Tensor:
-        inputs = self.normalise(augmented(unit_range(images), draws, self.settings.augment))
-        if self.settings.channels_last:
-            return inputs.contiguous(memory_format=torch.channels_last)
-        return inputs
+        size = self.settings.batch_size
+        for chosen, shown in self.feed.epoch(self.positions[rows], epoch, size):
+            yield shown, torch.from_numpy(self.labels[rows[chosen]]).to(self.device)

@@ -28,6 +28,7 @@ from abl.train.checkpoint import (
     save_checkpoint,
 )
 from abl.train.epoch import EpochRunner
+from abl.train.feed import Feed, PixelFeed
 from abl.train.predict import predict_logits
 from abl.train.process import Stream, derived_seed, reset_process, seed_everything
 from abl.train.schedule import learning_rate
@@ -56,7 +57,7 @@ class FitResult:
 
 def fit(
     network: nn.Module,
-    pixels: np.ndarray,
+    given: np.ndarray | Feed,
     train_positions: np.ndarray,
     train_labels: np.ndarray,
     *,
@@ -79,8 +80,9 @@ def fit(
 
     Args:
         network: From build_network after reset_process(seed); trained in place.
-        pixels: uint8 (N, C, S, S), usually a memmap; only batches of it are read.
-        train_positions, train_labels: int64 (n,): places in pixels, labels 0 .. classes - 1.
+        given: uint8 (N, C, S, S), usually a memmap, of which only batches are read; or what else
+            the network is fed.
+        train_positions, train_labels: int64 (n,): places in what is given, labels 0 .. classes - 1.
         evaluate: Role -> positions to predict. `validation` is also measured after each epoch.
         validation_labels: Labels of evaluate['validation'].
         checkpoint_every_s: Least time between two checkpoints; 0 writes one each epoch.
@@ -99,23 +101,25 @@ def fit(
     network.to(place)
     if settings.channels_last:
         network.to(memory_format=torch.channels_last)
+    feed: Feed = (
+        PixelFeed(given, image, settings, seed=seed, device=place)
+        if isinstance(given, np.ndarray)
+        else given
+    )
     runner = EpochRunner(
         network,
-        pixels,
+        feed,
         train_positions,
         train_labels,
         rows=balanced_rows(train_labels, classes, settings.balance, seed),
         class_weights=class_weights(train_labels, classes, settings.balance),
         settings=settings,
-        image=image,
         seed=seed,
         device=place,
     )
 
     def predicted(positions: np.ndarray) -> np.ndarray:
-        return predict_logits(
-            network, pixels, positions, image, precision=settings.precision, device=place
-        )
+        return predict_logits(network, feed, positions, precision=settings.precision)
 
     key = _key_of(
         network, train_positions, train_labels, evaluate, settings, image, seed, place.type

@@ -22,6 +22,8 @@ class Stream(IntEnum):
     ORDER = 2
     AUGMENT = 3
     NETWORK = 4  # dropout, stochastic depth: the global generator during an epoch
+    VIEWS = 5  # fixed views of images, the same for every training
+    CHOOSE_VIEW = 6
 
 
 def derived_seed(*words: int) -> int:

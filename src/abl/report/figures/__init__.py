@@ -12,9 +12,13 @@ from abl.report.figures.arms import shown_arms
 from abl.report.figures.bars import MOST_ARMS, bar_figure
 from abl.report.figures.curves import MOST_PANELS, curve_figure, on_test
 from abl.report.figures.flow import flow_figure
+from abl.report.figures.frozen import frozen_figure
+from abl.report.figures.fusion import modes_figure, operating_figure, roc_modes_figure
 from abl.report.figures.heatmap import heatmap_figure
 from abl.report.figures.intervals import with_curve_intervals
+from abl.report.figures.mode_arms import mode_arms
 from abl.report.figures.networks import confidence_figure
+from abl.report.figures.only_one import only_one_figure
 from abl.report.figures.pareto import pareto_figure
 from abl.report.figures.predictions import (
     confusion_figure,
@@ -40,8 +44,9 @@ def figures_of(
     networks: pd.DataFrame,
     trials: pd.DataFrame | None = None,
 ) -> dict[str, Figure]:
-    """Name -> figure: curve, arms, heatmap, pareto, confidence, roc, reliability, confusion,
-    risk_coverage, flow; last curve_test and heatmap_test, the exploratory appendix. Those that the
+    """Name -> figure: arms, curve, heatmap, pareto, confidence, flow, roc, reliability, confusion,
+    risk_coverage; last curve_test and heatmap_test, the exploratory appendix. After arms stand
+    those of one study: frozen; modes, roc_modes, operating and only_one of fusion. Those that the
     data allow.
 
     Curve, heat map and front are drawn on validation. Figures with a panel or line an arm show
@@ -55,16 +60,19 @@ def figures_of(
         trials: Points of searches: value_0 (quality), value_1 (share sent on), front, arm.
     """
     shown = shown_arms(outcome, predictions)
-    made: dict[str, Callable[[], Figure | None]] = {
-        "arms": lambda: bar_figure(outcome),
+    classes = _class_names(outcome, shown.arms[0].scores[0].p.shape[1]) if shown.arms else ()
+    made: dict[str, Callable[[], Figure | None]] = {"arms": lambda: bar_figure(outcome)}
+    made |= _of_study(outcome, predictions, classes)
+    made |= {
         "curve": lambda: curve_figure(with_curve_intervals(outcome, networks)),
         "heatmap": lambda: heatmap_figure(outcome),
         "pareto": lambda: pareto_figure(outcome, trials),
         "confidence": lambda: confidence_figure(outcome, networks),
-        "flow": lambda: flow_figure(outcome, predictions, networks),
     }
+    # studies without a second network send nothing on
+    if predictions.empty or "sent" in predictions:
+        made["flow"] = lambda: flow_figure(outcome, predictions, networks)
     if shown.arms:
-        classes = _class_names(outcome, shown.arms[0].scores[0].p.shape[1])
         made |= {
             "roc": lambda: roc_figure(shown),
             "reliability": lambda: reliability_figure(shown),
@@ -82,6 +90,23 @@ def figures_of(
             settle(figure)
             figures[name] = figure
     return figures
+
+
+def _of_study(
+    outcome: Outcome, predictions: pd.DataFrame, classes: tuple[str, ...]
+) -> dict[str, Callable[[], Figure | None]]:
+    """The figures that only one study has."""
+    if outcome.study == "frozen":
+        return {"frozen": lambda: frozen_figure(outcome, predictions)}
+    if outcome.study != "fusion":
+        return {}
+    modes = mode_arms(outcome, predictions)
+    return {
+        "modes": lambda: modes_figure(outcome, modes),
+        "roc_modes": lambda: roc_modes_figure(modes),
+        "operating": lambda: operating_figure(modes),
+        "only_one": lambda: only_one_figure(modes, classes),
+    }
 
 
 def _class_names(outcome: Outcome, size: int) -> tuple[str, ...]:

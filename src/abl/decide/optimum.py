@@ -1,0 +1,171 @@
+"""Where along an ordered axis the best arm lies, and how well the patients at hand locate it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from abl.decide.check import Floats
+from abl.decide.intervals import (
+    FEW_PATIENTS,
+    FEWEST_PATIENTS,
+    RESAMPLES,
+    SEEDS_TO_RESAMPLE,
+    _seed_deviations,
+)
+from abl.decide.metrics import METRICS, Metric, metric_named
+from abl.decide.replicates import Arm, Patients, checked_arm, checked_pair_of_arms, patients_of
+from abl.decide.resampling import MOST_PATIENTS_IN_A_MATRIX, WeightedArm, bootstrap_weights
+from abl.errors import InputError
+
+# draws of a metric that is sorted anew for each of them
+SLOW_RESAMPLES = 200
+# means that differ by less are ties that rounding has broken
+_DIGITS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """The best of A arms that stand in an order, as positions 0 to A - 1 in it.
+
+    Attributes:
+        best: Position of the best mean; -1 if no arm has a value.
+        low, high: Ends of the interval; the whole axis where it could not be computed.
+        shares: (A,) share of the draws in which each arm is the best.
+        means, lows, highs: (A,) mean of the metric and its percentile interval in the same draws.
+        patients: How many were resampled.
+        few: Fewer than 50 of them.
+        resamples: Draws behind the interval.
+        note: What a caption has to say about the interval, or "".
+    """
+
+    best: int
+    low: int
+    high: int
+    shares: Floats
+    means: Floats
+    lows: Floats
+    highs: Floats
+    patients: int
+    few: bool
+    resamples: int
+    note: str = ""
+
+
+def optimum_over(
+    arms: Sequence[Arm],
+    metric: str,
+    *,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Optimum:
+    """The arm with the best mean metric, and an interval of its position by resampling patients.
+
+    Patients are drawn within their classes and, with three or more, seeds as in patient_interval;
+    every draw is the same for all arms, so that what makes a patient easy for each of them does
+    not move the optimum. In each draw the best arm is found again: the interval runs between the
+    outer percentiles of its position. Of equal arms the first counts.
+
+    Args:
+        arms: One sequence of replicates for each value of the axis, in the order of the axis.
+        resamples: Draws; at most SLOW_RESAMPLES for metrics that are neither of the confusion
+            matrix nor AUC, which `note` then says.
+
+    Raises:
+        InputError: No arm, arms that were scored on different images, or a metric without a best.
+    """
+    if not arms:
+        raise InputError("an optimum needs at least one arm")
+    chosen = metric_named(metric)
+    if chosen.higher_is_better is None:
+        raise InputError(f"metric '{metric}' is best between its ends: it has no optimum here")
+    first = checked_arm(arms[0])
+    ordered = [first, *(checked_pair_of_arms(arm, first)[0] for arm in arms[1:])]
+    patients = patients_of(first)
+    draws = resamples if _is_fast(chosen, patients) else min(resamples, SLOW_RESAMPLES)
+    note = "" if draws == resamples else f"{draws} draws, as this metric is slow to resample"
+    weights = bootstrap_weights(
+        patients.strata, draws, np.random.default_rng([seed, len(patients), len(first)])
+    )
+    means = np.empty(len(ordered))
+    drawn = np.empty((draws, len(ordered)))
+    for at, arm in enumerate(ordered):
+        means[at], drawn[:, at] = _resampled(WeightedArm(arm, chosen, patients), weights, seed)
+    if len(patients) < FEWEST_PATIENTS:
+        drawn[:], note = np.nan, f"fewer than {FEWEST_PATIENTS} patients: no interval"
+    sign = 1.0 if chosen.higher_is_better else -1.0
+    shares = _shares(_best(sign * drawn), len(ordered))
+    low, high = _central(shares, level)
+    tail = (1 - level) / 2
+    lows, highs = _ends(drawn, (tail, 1 - tail))
+    return Optimum(
+        best=int(_best(sign * means[None])[0]),
+        low=low,
+        high=high,
+        shares=shares,
+        means=means,
+        lows=lows,
+        highs=highs,
+        patients=len(patients),
+        few=len(patients) < FEW_PATIENTS,
+        resamples=draws,
+        note=note,
+    )
+
+
+def _is_fast(metric: Metric, patients: Patients) -> bool:
+    """Whether thousands of draws cost a few matrix products, see resampling."""
+    if metric.of_confusion is not None:
+        return True
+    return metric is METRICS["auc"] and len(patients) <= MOST_PATIENTS_IN_A_MATRIX
+
+
+def _resampled(arm: WeightedArm, weights: Floats, seed: int) -> tuple[float, Floats]:
+    """The observed mean of one arm, and (B,) its mean in each draw of patients and seeds."""
+    observed = arm.values(np.ones((1, weights.shape[1])))[0]
+    by_seed = arm.values(weights)
+    drawn = by_seed[:, 0]
+    if arm.seeds >= SEEDS_TO_RESAMPLE:
+        # a generator of its own for each arm, so that all arms draw the same seeds
+        rng = np.random.default_rng([seed, *weights.shape])
+        drawn = drawn + _seed_deviations(observed[1:], by_seed[:, 1:], rng)
+    return float(observed[0]), drawn
+
+
+def _best(goodness: Floats) -> Floats:
+    """(B,) position of the first largest value of each row (B, A); -1 where no value is known."""
+    known = ~np.isnan(goodness)
+    filled = np.where(known, np.round(goodness, _DIGITS), -math.inf)
+    return np.where(known.any(axis=1), filled.argmax(axis=1), -1)
+
+
+def _shares(best: Floats, count: int) -> Floats:
+    """(A,) share of the draws with a best arm in which it is each; nan if there is no such draw."""
+    found = best[best >= 0].astype(np.int64)
+    if not found.size:
+        return np.full(count, np.nan)
+    return np.bincount(found, minlength=count) / found.size
+
+
+def _central(shares: Floats, level: float) -> tuple[int, int]:
+    """Positions of the outer percentiles; both ends of the axis if nothing is known."""
+    if np.isnan(shares).any():
+        return 0, len(shares) - 1
+    tail = (1 - level) / 2
+    below = np.cumsum(shares)
+    # summed shares miss a percentile that they reach by some 1e-16
+    ends = np.searchsorted(below, [tail - 1e-9, 1 - tail - 1e-9])
+    return int(ends[0]), int(min(ends[1], len(shares) - 1))
+
+
+def _ends(drawn: Floats, tails: tuple[float, float]) -> Floats:
+    """(2, A) percentiles of each column (B, A); nan where it has no value."""
+    known = ~np.isnan(drawn).all(axis=0)
+    ends = np.full((2, drawn.shape[1]), np.nan)
+    if known.any():
+        ends[:, known] = np.nanquantile(drawn[:, known], tails, axis=0)
+    return ends

@@ -1,0 +1,284 @@
+"""A classifier as a sweep asks for it: backbone, frozen part, head, and two modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from abl.errors import InputError, nearest
+from abl.nets.boundaries import Boundary, boundaries_of
+from abl.nets.feature_point import feature_point_of
+from abl.nets.fusion import FUSIONS, Fusion
+from abl.nets.graph import NotTraceableError, Traced, last_frozen_point, traced
+from abl.nets.heads import HEADS, OwnHead
+from abl.nets.registry import build_network
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a classifier is made of; the values of the `train` and `image` blocks.
+
+    Attributes:
+        network: Name of the backbone.
+        classes: Of the answer.
+        channels: Of one modality's image.
+        image_size: Side in pixels.
+        weights: none, imagenet, or a file.
+        head: fc, gap, spp.
+        levels: Of spatial pyramid pooling.
+        fusion: none for one modality, or how two become one.
+        frozen: n or 'stage k'.
+    """
+
+    network: str
+    classes: int
+    channels: int
+    image_size: int
+    weights: str = "none"
+    head: str = "fc"
+    levels: tuple[int, ...] = (4, 2, 1)
+    fusion: str = "none"
+    frozen: int | str = 0
+
+    @property
+    def boundary(self) -> Boundary:
+        """Where it is frozen. Raises InputError if that is out of range."""
+        if self.frozen == 0:
+            return Boundary(0, "", 0, frozenset(), frozenset(), 0, 0)
+        places = boundaries_of(
+            self.network,
+            classes=self.classes,
+            channels=self.channels,
+            image_size=self.image_size,
+        )
+        return places.at(self.frozen)
+
+    @property
+    def joined(self) -> Fusion | None:
+        """How two modalities become one, or None. Raises InputError for an unknown mode."""
+        if self.fusion == "none":
+            return None
+        if self.fusion not in FUSIONS:
+            words = ["none", *FUSIONS]
+            raise InputError(f"fusion: '{self.fusion}' is not known: {nearest(self.fusion, words)}")
+        return FUSIONS[self.fusion]
+
+
+class Classifier(nn.Module):
+    """A network and which of its tensors are frozen.
+
+    Maps (B, C, H, W), or (B, 2C, H, W) with two modalities, to logits (B, classes).
+    """
+
+    def __init__(self, network: nn.Module, tensors: Collection[str], still: Collection[str]):
+        super().__init__()
+        self.network = network
+        self._frozen = frozenset(tensors)
+        modules = dict(network.named_modules())
+        # not registered a second time
+        self._still = [modules[name] for name in still if name in modules]
+        for name, parameter in network.named_parameters():
+            if name in self._frozen:
+                parameter.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network(images)
+        return logits
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """That of the network: files of weights fit a network built without this class."""
+        return self.network.state_dict(*args, **kwargs)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Into the network."""
+        return self.network.load_state_dict(*args, **kwargs)
+
+    def train(self, mode: bool = True) -> Classifier:
+        """As nn.Module.train, but what is frozen stays in evaluation mode."""
+        super().train(mode)
+        for module in self._still:
+            module.eval()
+        return self
+
+    @property
+    def frozen(self) -> frozenset[str]:
+        """Names of the frozen parameters and buffers of `network`."""
+        return self._frozen
+
+
+class Assembled(nn.Module):
+    """A backbone's features with another head, or those of two modalities, joined.
+
+    Attributes:
+        extractors: One a modality, or one for both.
+        join: Makes one of two modalities' features; None for one modality.
+        head: Features -> logits.
+    """
+
+    def __init__(self, extractors: Sequence[nn.Module], join: nn.Module | None, head: nn.Module):
+        super().__init__()
+        self.extractors = nn.ModuleList(extractors)
+        self.join = join
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.join is None:
+            logits: Tensor = self.head(self.extractors[0](images))
+            return logits
+        first, second = images.chunk(2, dim=1)
+        return self.joined(self.extractors[0](first), self.extractors[-1](second))
+
+    def joined(self, first: Tensor, second: Tensor) -> Tensor:
+        """Logits from the two modalities' features."""
+        assert self.join is not None
+        logits: Tensor = self.head(self.join(first, second))
+        return logits
+
+
+class _Behind(nn.Module):
+    """What lies behind the cuts of a classifier: cached features, a tensor a branch -> logits."""
+
+    def __init__(self, rests: Sequence[nn.Module], after: nn.Module | None):
+        super().__init__()
+        self._rests, self._after = list(rests), after
+
+    def forward(self, *features: Tensor) -> Tensor:
+        maps = [rest(each) for rest, each in zip(self._rests, features, strict=True)]
+        if self._after is None:
+            only: Tensor = maps[0]
+            return only
+        if isinstance(self._after, Assembled) and self._after.join is not None:
+            return self._after.joined(*maps)
+        logits: Tensor = self._after.head(maps[0])  # type: ignore[operator]
+        return logits
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A classifier taken apart where its frozen part ends.
+
+    Attributes:
+        point: Name of the point in the backbone's graph.
+        fronts: (B, C, H, W) -> features, one a branch, in evaluation mode.
+        behind: Features, one tensor a branch -> logits; shares the classifier's modules.
+    """
+
+    point: str
+    fronts: tuple[nn.Module, ...]
+    behind: nn.Module
+
+
+def build_classifier(design: Design) -> Classifier:
+    """A classifier on the CPU, in training mode, its frozen part marked.
+
+    Initial weights come from torch's global generator.
+
+    Raises:
+        InputError: A part that is not known or does not fit the others; what to use instead.
+        StageError: Hub weights that cannot be fetched.
+    """
+    boundary, joined = design.boundary, design.joined
+    if design.head not in HEADS:
+        raise InputError(f"head: '{design.head}' is not known: {nearest(design.head, HEADS)}")
+    backbone = _backbone(design)
+    if joined is not None and joined.at == "input":
+        inner = _with_head(design, [backbone]) if design.head != "fc" else backbone
+        network: nn.Module = nn.Sequential(joined.build(design.channels), inner)
+        prefix = "1.extractors.0." if design.head != "fc" else "1."
+        return _classifier(network, boundary, [prefix])
+    if joined is None and design.head == "fc":
+        return _classifier(backbone, boundary, [""])
+    backbones = [backbone]
+    if joined is not None and joined.extractors == 2:
+        backbones.append(_backbone(design))
+    network = _with_head(design, backbones)
+    prefixes = [f"extractors.{at}." for at in range(len(backbones))]
+    return _classifier(network, boundary, prefixes)
+
+
+def cut_of(design: Design, classifier: Classifier) -> Cut | None:
+    """The classifier in two parts, where the frozen one ends; None if it has no frozen front.
+
+    Raises:
+        NotTraceableError: The network cannot be cut.
+    """
+    joined = design.joined
+    if design.frozen == 0 or (joined is not None and joined.at == "input"):
+        # a learned layer in front of the frozen ones: nothing is constant
+        return None
+    boundary, network = design.boundary, classifier.network
+    if joined is None and design.head == "fc":
+        branches, after = [traced(network)], None
+    else:
+        assert isinstance(network, Assembled)
+        branches, after = [traced(each) for each in network.extractors], network
+    point = last_frozen_point(branches[0], boundary.tensors, boundary.still)
+    if point is None:
+        return None
+    if joined is not None and len(branches) == 1:
+        branches = branches * 2
+    fronts = tuple(each.piece("", point).eval() for each in branches)
+    return Cut(point, fronts, _Behind([each.piece(point) for each in branches], after))
+
+
+def front_of(design: Design) -> tuple[str, nn.Module] | None:
+    """The frozen front of a design's backbone alone, with the name of the point it ends at.
+
+    Raises:
+        NotTraceableError: The network cannot be cut.
+    """
+    alone = replace(design, fusion="none", head="fc")
+    cut = cut_of(alone, build_classifier(alone))
+    return None if cut is None else (cut.point, cut.fronts[0])
+
+
+def _backbone(design: Design) -> nn.Module:
+    return build_network(
+        design.network,
+        classes=design.classes,
+        channels=design.channels,
+        image_size=design.image_size,
+        weights=design.weights,
+    )
+
+
+def _with_head(design: Design, backbones: Sequence[nn.Module]) -> Assembled:
+    joined = design.joined if design.joined and design.joined.at == "features" else None
+    point = feature_point_of(
+        design.network,
+        classes=design.classes,
+        channels=design.channels,
+        image_size=design.image_size,
+    )
+    if joined is not None and joined.needs_map and not point.is_map:
+        raise InputError(
+            f"fusion: {joined.name} needs a convolutional network; {design.network} has no last "
+            "feature map (late and gated work)"
+        )
+    graphs = [_graph(design, backbone) for backbone in backbones]
+    own = OwnHead(graphs[0], point.node, point.width, point.is_map, design.weights != "none")
+    width = point.width * (2 if joined is not None and joined.widens else 1)
+    extractors = [graph.piece("", point.node) for graph in graphs]
+    join = None if joined is None else joined.build(point.width)
+    head = HEADS[design.head](own, width, design.classes, design.levels)
+    return Assembled(extractors, join, head)
+
+
+def _graph(design: Design, network: nn.Module) -> Traced:
+    try:
+        return traced(network)
+    except NotTraceableError as error:
+        raise InputError(
+            f"network {design.network} cannot be cut into features and head ({error}): only "
+            "head: fc and fusion none or early work with it"
+        ) from error
+
+
+def _classifier(network: nn.Module, boundary: Boundary, prefixes: Sequence[str]) -> Classifier:
+    known = set(network.state_dict()) | {name for name, _ in network.named_buffers()}
+    tensors = {f"{prefix}{name}" for prefix in prefixes for name in boundary.tensors}
+    still = {f"{prefix}{name}" for prefix in prefixes for name in boundary.still}
+    return Classifier(network, tensors & known, still)

@@ -1,0 +1,228 @@
+"""Cases that only one of two modalities gets right, and what fusion makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from abl.decide.check import Floats
+from abl.decide.probabilities import largest_class
+from abl.decide.replicates import KEYS
+from abl.decide.resampling import bootstrap_weights
+from abl.report.figures.mode_arms import ModeArm, Modes
+from abl.report.figures.style import MARKERS, caption, new_figure, own_style, wrapped
+from abl.report.prediction_frames import probabilities_of
+
+DRAWS = 1000
+_UNIT = [*KEYS, "unit"]
+
+
+@dataclass(frozen=True, eq=False)
+class OnlyOne:
+    """How two modalities agree on the test units that both have, seeds averaged.
+
+    Attributes:
+        head: The other settings of both arms.
+        shares: (C + 1, 4, 3) share, low, high of both right, only the first, only the second,
+            neither; by true class, last over all of them. Means over replicates.
+        counts: (4,) units in each group, mean over replicates.
+        fused: Mode -> (4,) share of each group that it gets right; nan of an empty group.
+        patients: How many the units are of.
+    """
+
+    head: str
+    shares: Floats
+    counts: Floats
+    fused: dict[str, Floats]
+    patients: int
+
+
+def only_one_figure(modes: Modes, classes: Sequence[str] = ()) -> Figure | None:
+    """A row of panels a head: shares of the four groups (left), who gets each right (right).
+
+    None unless both modalities were run with the same other settings on common units.
+    """
+    found = [each for head in modes.heads if (each := only_one(modes, head)) is not None]
+    if not found:
+        return None
+    fused = list(dict.fromkeys(row for each in found for row in each.fused))
+    names = [*_class_names(classes, len(found[0].shares) - 1), "all"]
+    first, second = modes.modalities
+    with own_style():
+        wide = max(0.82 * len(fused), 2.2) if fused else 0.0
+        figure = new_figure(max(4.6 + wide, 6.0), 1.7 + 1.75 * len(found))
+        grid = figure.subplots(
+            len(found), 2 if fused else 1, squeeze=False, sharey="row",
+            gridspec_kw={"width_ratios": [2.6, wide]} if fused else None,
+        )  # fmt: skip
+        for at, (places, each) in enumerate(zip(grid, found, strict=True)):
+            _draw_shares(places[0], each, (first, second), len(names))
+            last = at == len(found) - 1
+            if last:
+                places[0].set_xlabel("share of the true class (mean, 95 % interval)", fontsize=9)
+            if each.head:
+                places[0].set_title(wrapped(each.head, 40), fontsize=9)
+            if fused:
+                _draw_fused(places[1], each, fused, named=last)
+                if at == 0:
+                    places[1].set_title("share that each mode gets right", fontsize=9)
+        handles = [
+            Line2D([], [], color=_colour(at, len(names)), marker=MARKERS[at], ms=5, label=name)
+            for at, name in enumerate(names)
+        ]
+        figure.legend(
+            handles=handles, loc="outside lower center", ncols=min(len(handles), 4), fontsize=8
+        )
+        words = (
+            " Right: share of the units of each group that a mode with both modalities gets right, "
+            "all replicates together, pale where it gets few."
+        )
+        text = (
+            f"Test units by whether {first} alone and {second} alone get them right, by true "
+            "class: shares averaged over replicates, with 95 % intervals over "
+            f"{found[0].patients} patients, and mean number of units of a replicate."
+            f"{words if fused else ''}"
+        )
+        caption(figure, f"What only {first} or only {second} gets right", text, modes.cut)
+    return figure
+
+
+def only_one(modes: Modes, head: str) -> OnlyOne | None:
+    """The groups of one head; None if a modality is missing or they have no unit in common."""
+    pair = [modes.modality(at, head) for at in (0, 1)]
+    frames = [_right(arm) for arm in pair if arm is not None and not arm.frame.empty]
+    if len(frames) < 2:
+        return None
+    both = frames[0].join(frames[1]["right"].rename("second"), how="inner")
+    if both.empty:
+        return None
+    # 0 both, 1 only the first, 2 only the second, 3 neither
+    wrong = ~both[["right", "second"]].to_numpy(bool)
+    both = both.assign(group=wrong @ np.array([2, 1]))
+    replicates = both.groupby(KEYS).ngroups
+    counts = np.bincount(both["group"], minlength=4) / replicates
+    fused: dict[str, Floats] = {}
+    for arm in modes.arms:
+        if arm.head != head or not arm.fused or arm.frame.empty:
+            continue
+        right = _right(arm)["right"].reindex(both.index)
+        # an arm with other units is not paired with the modalities
+        if not right.isna().any():
+            of_group = right.astype(float).groupby(both["group"]).mean()
+            fused[arm.row] = np.array(of_group.reindex(range(4)), dtype=np.float64)
+    patients = both["patient"].nunique()
+    return OnlyOne(head, _shares(both), counts, fused, patients)
+
+
+def _right(arm: ModeArm) -> pd.DataFrame:
+    """One row a (replicate, unit): right, label, patient."""
+    frame = arm.frame
+    labels = frame["label"].to_numpy(np.int64)
+    right = largest_class(probabilities_of(frame)) == labels
+    words = {name: frame[name].astype(str) for name in ("unit", "patient")}
+    return frame[KEYS].assign(**words, right=right, label=labels).set_index(_UNIT)
+
+
+def _shares(both: pd.DataFrame) -> Floats:
+    """(C + 1, 4, 3), see OnlyOne; patients are resampled within their classes."""
+    names, code = np.unique(both["patient"], return_inverse=True)
+    labels, group = both["label"].to_numpy(), both["group"].to_numpy()
+    strata = np.zeros(len(names), dtype=np.int64)
+    np.maximum.at(strata, code, labels)
+    rng = np.random.default_rng([0, len(names)])
+    weights = np.vstack([np.ones(len(names)), bootstrap_weights(strata, DRAWS, rng)])
+    of_row = both.groupby(KEYS).ngroup().to_numpy()
+    split_of = np.zeros(of_row.max() + 1, dtype=np.int64)
+    split_of[of_row] = both.groupby(KEYS[:2]).ngroup().to_numpy()
+    classes = int(labels.max()) + 1
+    made = np.full((classes + 1, 4, 3), np.nan)
+    for row in range(classes + 1):
+        chosen = labels == row if row < classes else np.ones(len(labels), dtype=bool)
+        drawn = _drawn(weights, code, group, of_row, split_of, chosen)
+        known = drawn[1:][~np.isnan(drawn[1:]).any(axis=1)]
+        made[row, :, 0] = drawn[0]
+        if len(known):
+            made[row, :, 1:] = np.quantile(known, (0.025, 0.975), axis=0).T
+    return made
+
+
+def _drawn(
+    weights: Floats,
+    code: np.ndarray,
+    group: np.ndarray,
+    replicate: np.ndarray,
+    split_of: np.ndarray,
+    chosen: np.ndarray,
+) -> Floats:
+    """(1 + B, 4) shares of the chosen rows: per replicate, then seeds, then splits averaged."""
+    count = len(split_of)
+    flat = (replicate * weights.shape[1] + code) * 4 + group
+    cells = np.bincount(flat[chosen], minlength=count * weights.shape[1] * 4)
+    sums = np.einsum("bp,rpg->brg", weights, cells.reshape(count, -1, 4), optimize=True)
+    total = sums.sum(axis=2, keepdims=True)
+    shares = np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0)
+    by_split = [shares[:, split_of == split] for split in np.unique(split_of)]
+    return _mean(np.stack([_mean(each) for each in by_split], axis=1))
+
+
+def _mean(values: Floats) -> Floats:
+    """Mean over the second axis of what is known; nan if nothing is."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=1)
+    total = np.where(known, values, 0.0).sum(axis=1)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
+def _draw_shares(place: Axes, found: OnlyOne, names: tuple[str, str], kinds: int) -> None:
+    step = 0.66 / kinds
+    for at, of_class in enumerate(found.shares):
+        colour = _colour(at, kinds)
+        for group, (share, low, high) in enumerate(of_class):
+            y = group + step * (at - (kinds - 1) / 2)
+            place.plot([low, high], [y, y], color=colour, lw=1.4)
+            place.plot(share, y, marker=MARKERS[at], ms=4.5, color=colour)
+    words = ["both right", f"only {names[0]} right", f"only {names[1]} right", "neither right"]
+    place.set_yticks(
+        range(4),
+        [
+            f"{wrapped(word, 26)} ({count:.1f})".replace(".0)", ")")
+            for word, count in zip(words, found.counts, strict=True)
+        ],
+        fontsize=8,
+    )
+    place.set_ylim(3.5, -0.5)
+    place.set_xlim(-0.02, 1.02)
+    place.grid(visible=False, axis="y")
+    for edge in (0.5, 1.5, 2.5):
+        place.axhline(edge, color="0.9", lw=0.6, zorder=1)
+
+
+def _draw_fused(place: Axes, found: OnlyOne, rows: Sequence[str], *, named: bool) -> None:
+    missing = np.full(4, np.nan)
+    heat = np.stack([found.fused.get(row, missing) for row in rows], axis=1)
+    place.imshow(heat, aspect="auto", cmap="Blues", vmin=0, vmax=1)
+    place.grid(visible=False)
+    for (group, column), share in np.ndenumerate(heat):
+        text = "–" if np.isnan(share) else f"{100 * share:.0f} %"
+        colour = "w" if share > 0.6 else "k"
+        place.text(column, group, text, ha="center", va="center", color=colour, fontsize=8)
+    labels = [wrapped(row, 11, lines=4) for row in rows] if named else []
+    place.set_xticks(range(len(rows)), labels or [""] * len(rows), fontsize=8)
+    place.tick_params(length=0)
+    for side in ("left", "bottom"):
+        place.spines[side].set_color("none")
+
+
+def _colour(at: int, kinds: int) -> str:
+    """Grey for classes and black for all; colours are those of the modes."""
+    return f"{0.7 * (1 - at / (kinds - 1)):.2f}"
+
+
+def _class_names(classes: Sequence[str], count: int) -> list[str]:
+    return list(classes) if len(classes) == count else [f"class {at}" for at in range(count)]

@@ -1,0 +1,68 @@
+"""The network of a stage, built as its settings and its place say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from abl.errors import StageError
+from abl.plan.stage import Stage
+from abl.record.store import Store
+from abl.spec.data import Image
+from abl.spec.train import Train
+
+if TYPE_CHECKING:
+    from abl.nets.model import Design
+
+
+def train_settings(stage: Stage, store: Store) -> Train:
+    """The train block, with the weights where they lie: the identity holds what they are."""
+    return Train.model_validate(stage.settings["train"] | _weights_place(stage, store))
+
+
+def design_of(train: Train, image: Image, classes: int) -> Design:
+    """What a training asks of its classifier."""
+    from abl.nets.model import Design
+
+    return Design(
+        network=train.network,
+        classes=classes,
+        channels=image.channels,
+        image_size=image.size,
+        weights=train.weights if isinstance(train.weights, str) else "none",
+        head=train.head,
+        levels=train.spp_levels,
+        fusion=train.fusion,
+        frozen=train.frozen,
+    )
+
+
+def ready_to_build(stage: Stage, train: Train) -> None:
+    """Loads the user's module, and checks that hub weights are those the plan had in mind."""
+    from abl.nets.hub import check_hub_file
+    from abl.nets.user_module import load_module
+
+    if "module" in stage.context:
+        load_module(stage.context["module"])
+    given = str(stage.settings["train"].get("weights", ""))
+    if train.weights == "imagenet" and given.startswith("sha256:"):
+        check_hub_file(train.network, given.removeprefix("sha256:"))
+
+
+def device_of(stage: Stage) -> str:
+    """cuda if the stage asks for a GPU and there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() and stage.resources.gpus else "cpu"
+
+
+def _weights_place(stage: Stage, store: Store) -> Mapping[str, Any]:
+    if "weights" in stage.inputs:
+        digest = stage.inputs["weights"]
+        done = store.done(digest)
+        names = [] if done is None else sorted(n for n in done.files if n.endswith(".safetensors"))
+        if not names:
+            raise StageError("the pretrained weights are not in the store")
+        return {"weights": str(store.file(digest, names[-1]))}
+    place = stage.context.get("weights")
+    return {} if place is None else {"weights": str(place)}

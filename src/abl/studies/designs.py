@@ -1,0 +1,64 @@
+"""Axes of what a classifier is made of, and what can be wrong with a combination of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abl.errors import InputError
+from abl.spec.sweep import Sweep
+from abl.studies.base import StudyAxis
+
+PRETRAINED, RANDOM = "pretrained", "random"
+
+NETWORK = StudyAxis("network", "Backbone.", setting="train.network", words=True)
+FROZEN = StudyAxis(
+    "frozen",
+    "n: the first n convolutions (of a transformer: blocks) stay as they are; or 'stage k'.",
+    setting="train.frozen",
+)
+WEIGHTS = StudyAxis(
+    "weights",
+    "What training starts from: pretrained (train.weights), random (a control), imagenet, a file.",
+    words=True,
+)
+HEAD = StudyAxis(
+    "head",
+    "Classifier behind the features: fc (the network's own), gap or spp.",
+    setting="train.head",
+    words=True,
+)
+
+
+def weights_meaning(params: dict[str, Any]) -> dict[str, Any]:
+    """What a value of the weights axis changes."""
+    given = str(params.get("weights", PRETRAINED))
+    if given == PRETRAINED:
+        return {}
+    return {"train.weights": "none" if given == RANDOM else given}
+
+
+def design_faults(sweep: Sweep) -> list[tuple[str, str]]:
+    """(axis, what is wrong) with frozen layers, head and fusion of an arm's network."""
+    train, image = sweep.train, sweep.image
+    if (train.frozen, train.head, train.fusion) == (0, "fc", "none"):
+        return []
+    # shapes are worked out by torch, which takes seconds to import
+    from abl.nets.design_check import design_problem
+
+    try:
+        found = design_problem(
+            train.network,
+            classes=len(sweep.data.classes),
+            channels=image.channels,
+            image_size=image.size,
+            head=train.head,
+            levels=train.spp_levels,
+            fusion=train.fusion,
+            frozen=train.frozen,
+        )
+    except InputError as error:
+        return [("network", str(error))]
+    if found is None:
+        return []
+    axis = next((name for name in ("frozen", "head", "fusion") if found.startswith(name)), "head")
+    return [("mode" if axis == "fusion" else axis, found)]

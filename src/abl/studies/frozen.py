@@ -1,0 +1,54 @@
+"""Study frozen: how many layers of a pretrained network stay as they are.
+
+Source: Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020: the first n of VGG16's 13 convolutions are fixed,
+the rest is fine-tuned. The control is the same n with random weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from abl.plan.graph import Arm, Plan
+from abl.spec.base import Part
+from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
+from abl.studies.base import StudyAxis, study
+from abl.studies.designs import FROZEN, HEAD, NETWORK, WEIGHTS, design_faults, weights_meaning
+from abl.studies.single_network import SingleNetwork
+
+
+class Options(Part):
+    """The frozen study has no settings of its own."""
+
+
+@study
+class Frozen(SingleNetwork):
+    """Arms are (network, frozen n, weights, head, modality)."""
+
+    name: ClassVar[str] = "frozen"
+    description: ClassVar[str] = "Frozen layers of a pretrained network (Qin 2020)."
+    options: ClassVar[type[Part]] = Options
+    axes: ClassVar[tuple[StudyAxis, ...]] = (
+        NETWORK,
+        StudyAxis(
+            "modality",
+            "first: the image; second: its second modality (image2).",
+            setting="data.modality",
+            words=True,
+        ),
+        WEIGHTS,
+        HEAD,
+        FROZEN,
+    )
+
+    def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
+        """What the arm starts from."""
+        return weights_meaning(params)
+
+    def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
+        """A count that the network does not have, a head that does not fit it."""
+        return design_faults(sweep)
+
+    def facts(self, file: SweepFile, plan: Plan) -> dict[str, Any]:
+        """The network, where it is no axis."""
+        return {"network": file.sweep.train.network}

@@ -1,0 +1,120 @@
+"""Study fusion: one modality or two, where they meet, and which head answers.
+
+Source: Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020. Controls: late fusion of the first modality with
+itself, and with second images exchanged between patients of one class.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from abl.errors import nearest
+from abl.plan.graph import Arm, Plan
+from abl.spec.base import Part
+from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
+from abl.studies.base import StudyAxis, options_of, study
+from abl.studies.designs import FROZEN, HEAD, NETWORK, WEIGHTS, design_faults, weights_meaning
+from abl.studies.single_network import SingleNetwork
+
+MIXED = "mixed"
+# kept beside nets.fusion.FUSIONS, which takes seconds to import; a test holds them together
+FUSED = ("early", "late", "late_shared", "gated", "cross_attention")
+SECOND = ("own", "first", "shuffled")
+
+
+class Options(Part):
+    """Settings of the fusion study."""
+
+    modalities: Annotated[tuple[str, ...], Field(min_length=2, max_length=2)] = Field(
+        ("bmode", "elasticity"),
+        description="What the two modalities are called: image, and image2. Both are modes.",
+    )
+    own_shape: bool = Field(
+        False,
+        description="head: spp sees images of their own size and aspect ratio, up to image.size.",
+    )
+
+    @field_validator("modalities")
+    @classmethod
+    def _names_differ(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        taken = set(names) & {MIXED, *FUSED}
+        if taken or names[0] == names[1]:
+            raise ValueError(f"modalities: two names that are no fusion modes, not {list(names)}")
+        return names
+
+
+@study
+class FusionStudy(SingleNetwork):
+    """Arms are (mode, second, network, head, frozen n, weights)."""
+
+    name: ClassVar[str] = "fusion"
+    description: ClassVar[str] = "Two modalities: alone, mixed or fused (Qin 2020)."
+    options: ClassVar[type[Part]] = Options
+    axes: ClassVar[tuple[StudyAxis, ...]] = (
+        StudyAxis(
+            "mode",
+            "A modality alone (options.modalities), mixed (both as separate samples), early (a 1x1 "
+            "convolution over both), late (two extractors, concatenated), late_shared, gated, "
+            "cross_attention.",
+            "late",
+            words=True,
+        ),
+        StudyAxis(
+            "second",
+            "What is fused: own (the image's second modality), or a control: first (the first "
+            "modality again), shuffled (exchanged between patients of one class).",
+            "own",
+            words=True,
+        ),
+        NETWORK,
+        HEAD,
+        FROZEN,
+        WEIGHTS,
+    )
+
+    def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The axes that matter to an arm."""
+        drop = set() if str(params.get("mode")) in FUSED else {"second"}
+        if params.get("head", "spp") != "spp":
+            drop |= {"train.spp_levels", "options.own_shape"}
+        return {axis: value for axis, value in params.items() if axis not in drop}
+
+    def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
+        """Modality, pairing, fusion, weights and shapes of an arm."""
+        options = options_of(file, Options)
+        mode = str(params.get("mode"))
+        changes = weights_meaning(params)
+        if mode in options.modalities:
+            which = ("first", "second")[options.modalities.index(mode)]
+            changes |= {"data.modality": which, "train.fusion": "none"}
+        elif mode == MIXED:
+            changes |= {"data.modality": "mixed", "train.fusion": "none"}
+        elif mode in FUSED:
+            second = str(params.get("second", "own"))
+            changes |= {"data.modality": "both", "train.fusion": mode}
+            changes["data.pairing"] = second if second in SECOND else "own"
+        head = str(params.get("head", file.sweep.train.head))
+        own_shape = params.get("options.own_shape", options.own_shape)
+        if head == "spp" and own_shape:
+            changes["image.fit"] = "own"
+        return changes
+
+    def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
+        """A mode, control, count or head that there is not."""
+        modes = [*options_of(file, Options).modalities, MIXED, *FUSED]
+        faults = []
+        mode, second = str(arm.params.get("mode")), str(arm.params.get("second", "own"))
+        if mode not in modes:
+            faults.append(("mode", f"mode '{mode}' is not known: {nearest(mode, modes)}"))
+        if second not in SECOND:
+            text = f"second: '{second}' is not known: {nearest(second, SECOND)}"
+            faults.append(("second", text))
+        return faults or design_faults(sweep)
+
+    def facts(self, file: SweepFile, plan: Plan) -> dict[str, Any]:
+        """Names of the modalities, and the network where it is no axis."""
+        names = list(options_of(file, Options).modalities)
+        return {"modalities": names, "network": file.sweep.train.network}

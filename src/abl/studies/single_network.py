@@ -1,0 +1,138 @@
+"""What studies share in which an arm is one trained network: from axes to scored arms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from abl.errors import InputError, Problem, raise_if_any
+from abl.nets.registry import check_network
+from abl.plan.graph import Arm, Plan, PlannedCell
+from abl.spec.base import Part
+from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
+from abl.studies.analysis import Analysis, ScoredArm, analysis_of
+from abl.studies.base import StudyAxis, options_of
+from abl.studies.checks import (
+    base_problems,
+    metric_problems,
+    module_problems,
+    place_of_axis,
+    stated_problems,
+)
+from abl.studies.data_summary import power_note
+from abl.studies.predictions import Predictions
+from abl.studies.settings import Settings, arms_from, named_contrasts
+from abl.studies.table import table_of
+from abl.studies.threshold_options import Search
+from abl.studies.thresholds import scored_cell
+from abl.studies.trainings import Trainings, replicates_of
+from abl.studies.workspace import Workspace
+
+ROLE = "original"  # of an arm's one network, in its cells and for its rule
+
+
+class SingleNetwork:
+    """A study whose arms are one network each, scored at its own most probable class.
+
+    A study gives `name`, `description`, `axes`, `options`, and what its values mean.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    options: ClassVar[type[Part]]
+    smoke_options: ClassVar[Mapping[str, Any]] = {}
+    axes: ClassVar[tuple[StudyAxis, ...]]
+
+    def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The axes that matter to an arm."""
+        return params
+
+    def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
+        """Settings that an arm's values stand for, by dotted path."""
+        return {}
+
+    def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
+        """(axis, what is wrong) with an arm."""
+        return []
+
+    def facts(self, file: SweepFile, plan: Plan) -> dict[str, Any]:
+        """What the figures of the study want to know beside the table."""
+        return {}
+
+    def settings(self, file: SweepFile) -> Settings:
+        """The sweep as each arm sees it."""
+        return Settings(file, self.axes, lambda params: self.meaning(params, file))
+
+    def problems(self, file: SweepFile) -> list[Problem]:
+        """Everything wrong with axes, arms and options that needs no data."""
+        problems = [*metric_problems(file), *module_problems(file), *stated_problems(file)]
+        try:
+            options_of(file, self.options)
+        except InputError as error:
+            # nothing that options decide can be judged
+            return list(dict.fromkeys([*problems, *error.problems]))
+        arms, found = arms_from(file, self.axes, self.relevant, {})
+        problems += found
+        settings = self.settings(file)
+        for arm in arms.arms:
+            try:
+                sweep = settings.of(arm)
+            except InputError as error:
+                problems += error.problems
+                continue
+            wrong = check_network(sweep.train.network)
+            faults = [("network", wrong)] if wrong else self.faults(arm, sweep, file)
+            problems += [file.problem(text, *place_of_axis(file, axis)) for axis, text in faults]
+        problems += base_problems(file, self.axes, arms.arms, self.relevant)
+        if arms.arms:
+            try:
+                named_contrasts(file, self.axes, arms.arms, self.relevant)
+            except InputError as error:
+                problems += error.problems
+        return list(dict.fromkeys(problems))
+
+    def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
+        """One training for every arm and replicate."""
+        raise_if_any(self.problems(file))
+        arms, _ = arms_from(file, self.axes, self.relevant, {})
+        sweeps = self.settings(file).all_of(arms.arms)
+        plan = Plan(arms=arms.arms, replicates=replicates_of(file.sweep))
+        if note := power_note(file.sweep, workspace.data(file.sweep.data), plan.replicates):
+            plan.notes.append(note)
+        made: dict[str, Trainings] = {}
+        for at, sweep in enumerate(sweeps):
+            key = sweep.model_dump_json()
+            if key not in made:
+                made[key] = Trainings(sweep, workspace, plan)
+            for replicate in plan.replicates:
+                uses = {ROLE: made[key].train(replicate)}
+                plan.cells.append(PlannedCell(at, replicate, uses))
+                plan.asked += 1
+        return plan
+
+    def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
+        """Scores every arm on its test sets, each read once."""
+        predictions, settings = Predictions(workspace.store), self.settings(file)
+        scored = []
+        for arm, cells in zip(plan.arms, plan.cells_by_arm(), strict=True):
+            missing = [c.uses[ROLE] for c in cells if not workspace.store.has(c.uses[ROLE])]
+            if missing:
+                failed = f"no result of {plan.stages[missing[0]].label}"
+                scored.append(ScoredArm(arm, failed=failed))
+                continue
+            sweep = settings.of(arm)
+            opened, rule = workspace.data(sweep.data), {"rule": ROLE}
+            found = [
+                # a single network sends nothing on and chooses nothing
+                replace(
+                    scored_cell(sweep, rule, cell, predictions, opened, None, Search()),
+                    chosen={},
+                )
+                for cell in cells
+            ]
+            scored.append(ScoredArm(arm, tuple(found)))
+        facts = self.facts(file, plan)
+        outcome = table_of(file, plan, workspace, self.axes, self.relevant, scored, facts=facts)
+        return analysis_of(outcome, scored)
