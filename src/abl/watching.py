@@ -167,36 +167,6 @@ def ui_addresses(root: Path, name: str | None) -> dict[str, str]:
     return {each: record.address(outcome_named(store, each), "") for each in chosen}
 
 
-def listed(what: str, *, timm: bool = False) -> list[tuple[str, str]]:
-    """Names and descriptions of one sort of component.
-
-    Raises:
-        InputError: No such sort.
-    """
-    from abl.decide.metrics import METRICS
-    from abl.decide.rules import RULES
-    from abl.studies.base import studies
-
-    if what == "networks":
-        from abl.nets.registry import network_names
-
-        return [(name, "") for name in network_names(timm=timm)]
-    if what == "rules":
-        return [(rule.name, rule.description) for rule in RULES.values()]
-    if what == "metrics":
-        return [(metric.name, metric.description) for metric in METRICS.values()]
-    if what == "studies":
-        return [(study.name, study.description) for study in studies().values()]
-    if what == "axes":
-        return [
-            (axis.name, f"{study.name}: {axis.description}")
-            for study in studies().values()
-            for axis in study.axes
-        ]
-    valid = ["networks", "rules", "metrics", "studies", "axes"]
-    raise InputError(f"cannot list '{what}': {nearest(what, valid)}")
-
-
 def full_schema() -> str:
     """The JSON Schema of sweep files, with the studies, axes and metrics there are."""
     from abl.decide.metrics import METRICS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -217,14 +218,43 @@ def _refuse_if_absent(mlruns: Path) -> None:
 @app.command(name="list")
 @tells
 def list_(
-    what: Annotated[str, typer.Argument(help="networks, rules, metrics, studies or axes.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="networks, heads, fusions, rules, metrics, studies or axes; or network NAME."
+        ),
+    ],
+    name: Annotated[str, typer.Argument(help="A network: where it can be frozen.")] = "",
     timm: Annotated[bool, typer.Option("--timm", help="Networks: timm's too.")] = False,
+    size: Annotated[int, typer.Option(min=8, max=2048, help="Side of its images.")] = 224,
+    channels: Annotated[int, typer.Option(min=1, max=3, help="Of its images.")] = 3,
 ) -> None:
-    """List the names a sweep file may use."""
-    from abl.watching import listed
+    """List the names a sweep file may use, or the layers of a network."""
+    from abl.listing import BOUNDARY_COLUMNS, boundary_rows, listed
 
-    for name, text in listed(what, timm=timm):
-        print(f"{name:24} {text}".rstrip())
+    if what == "network":
+        if not name:
+            raise InputError("which network? As in: abl list network vgg16")
+        head, rows = boundary_rows(name, image_size=size, channels=channels)
+        print_boundaries(head, BOUNDARY_COLUMNS, rows)
+        return
+    if name:
+        raise InputError(f"abl list {what} takes no name ('{name}')")
+    for each, text in listed(what, timm=timm):
+        print(f"{each:24} {text}".rstrip())
+
+
+def print_boundaries(head: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A sentence and aligned columns, names to the left."""
+    every = [columns, *rows]
+    widths = [max(len(row[at]) for row in every) for at in range(len(columns))]
+    print(f"{head}\n")
+    for row in every:
+        cells = [
+            cell.ljust(width) if at == 1 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
 
 
 @app.command()

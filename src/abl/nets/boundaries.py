@@ -18,8 +18,8 @@ from torch import nn
 from abl.errors import InputError
 from abl.nets.execution import Call, Execution, execution_of
 
-_STAGE = re.compile(r"^stage (\d+)$")
-_ATTENTION = re.compile(r"Attention$")
+_STAGE = re.compile(r"stage (\d+)")
+_ATTENTION = re.compile(r"Attention(V\d+)?$")  # ShiftedWindowAttentionV2
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -71,9 +71,9 @@ class Boundaries:
         """
         most, stages = len(self.places) - 1, self.places[-1].stage
         valid = f"0 to {most} {self.unit}s, or 'stage 1' to 'stage {stages}'"
-        if not isinstance(frozen, str) and 0 <= frozen <= most:
+        if isinstance(frozen, int) and 0 <= frozen <= most:
             return self.places[frozen]
-        named = _STAGE.match(frozen) if isinstance(frozen, str) else None
+        named = _STAGE.fullmatch(frozen) if isinstance(frozen, str) else None
         if named and 1 <= int(named.group(1)) <= stages:
             return [place for place in self.places if place.stage <= int(named.group(1))][-1]
         raise InputError(f"frozen: {frozen!r} is out of range for {self.network}: {valid}")

@@ -52,9 +52,10 @@ def feature_point_of(name: str, *, classes: int, channels: int, image_size: int)
             shapes = _shapes(whole, channels, size)
             break
         except NotTraceableError as error:
-            raise InputError(f"network {name} cannot be cut into features and head: {error}") from (
-                error
-            )
+            raise InputError(
+                f"network {name} cannot be cut into features and head ({error}): only head: fc and "
+                "fusion none or early work with it"
+            ) from error
         except (InputError, RuntimeError):  # of a fixed size
             if size == image_size:
                 raise
@@ -70,9 +71,10 @@ def _map(name: str, whole: Traced, shapes: dict[str, tuple[int, ...]], last: str
     found = None
     for node in order[order.index(convolution.name) :]:
         shape = shapes.get(node, ())
-        if len(shape) == 4 and shape[-2:] != wanted:
+        is_channels_last = len(shape) == 4 and shape[1:3] == wanted  # within blocks of ConvNeXt
+        if len(shape) == 4 and shape[-2:] != wanted and not is_channels_last:
             break
-        if len(shape) != 4 or node not in whole.points:
+        if len(shape) != 4 or shape[-2:] != wanted or node not in whole.points:
             continue
         if _is_random_node(whole.node(node), modules):
             break

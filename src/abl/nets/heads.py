@@ -176,14 +176,16 @@ def _wider(module: nn.Module, times: int, keep_weights: bool) -> nn.Module | Non
             module.kernel_size,  # type: ignore[arg-type]
             module.stride,  # type: ignore[arg-type]
             module.padding,  # type: ignore[arg-type]
+            module.dilation,  # type: ignore[arg-type]
             bias=module.bias is not None,
         )
         repeat = (1, times, 1, 1)  # type: ignore[assignment]
     elif isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 1:
         norm = type(module)(module.normalized_shape[0] * times, eps=module.eps)
-        return norm
+        return _repeated(norm, module, times) if keep_weights else norm
     elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-        return type(module)(module.num_features * times, eps=module.eps)
+        batch_norm = type(module)(module.num_features * times, eps=module.eps)
+        return _repeated(batch_norm, module, times) if keep_weights else batch_norm
     else:
         return None
     if keep_weights:
@@ -191,4 +193,13 @@ def _wider(module: nn.Module, times: int, keep_weights: bool) -> nn.Module | Non
             fresh.weight.copy_(module.weight.repeat(*repeat) / times)  # type: ignore[operator]
             if module.bias is not None:
                 fresh.bias.copy_(module.bias)  # type: ignore[operator]
+    return fresh
+
+
+def _repeated(fresh: nn.Module, module: nn.Module, times: int) -> nn.Module:
+    """A wider normalisation, which treats each repetition of the channels as the narrow one did."""
+    with torch.no_grad():
+        given = module.state_dict()
+        for name, tensor in fresh.state_dict().items():
+            tensor.copy_(given[name].repeat(times) if given[name].ndim else given[name])
     return fresh

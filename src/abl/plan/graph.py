@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from abl.plan.stage import Stage
@@ -147,7 +147,12 @@ def wanted_stages(stages: Mapping[str, Stage], done: Iterable[str]) -> dict[str,
         wanted[digest] = stages[digest]
         if digest not in finished:
             needed |= stages[digest].sources
-    return {digest: stages[digest] for digest in stages if digest in wanted}
+    # finished stages no longer ask for what they did not wait for
+    return {
+        digest: stage if stage.sources <= wanted.keys() else replace(stage, shortcuts={})
+        for digest, stage in stages.items()
+        if digest in wanted
+    }
 
 
 class Frontier:

@@ -217,8 +217,12 @@ def _by_share(each: tuple[tuple[str, str], list[tuple[Front, float, int]]]) -> f
 
 def _said(parts: list[tuple[Front, float, int]], why: str) -> str:
     front, users = parts[0][0], sum(users for _, _, users in parts)
-    size = _bytes(sum(size for _, size, _ in parts))
-    sets = f"{len(parts)} sets, {size}" if len(parts) > 1 else size
+    # the two branches of a fusion read what each modality's own arm reads
+    distinct = {
+        stage.digest: size / len(each.stages) for each, size, _ in parts for stage in each.stages
+    }
+    size = _bytes(sum(distinct.values()))
+    sets = f"{len(distinct)} sets, {size}" if len(distinct) > 1 else size
     trainings = "1 training" if users == 1 else f"{users} trainings"
     what = f"features of {front.name}: {sets}, {100 * front.share:.0f} % of the FLOPs of"
     return f"{what} {trainings}: " + (f"not kept, {why}" if why else "kept, computed once")

@@ -64,7 +64,7 @@ def modes_figure(outcome: Outcome, modes: Modes) -> Figure | None:
                     place, (column, at), arm, values[at, column], dark=bool(dark[at, column])
                 )
         place.set_xticks(range(len(heads)), [wrapped(head, 16) for head in heads])
-        place.set_yticks(range(len(rows)), [_row_label(row) for row in rows])
+        place.set_yticks(range(len(rows)), [_row_label(modes, row) for row in rows])
         place.tick_params(length=0)
         for side in ("left", "bottom"):
             place.spines[side].set_color("none")
@@ -102,7 +102,7 @@ def roc_modes_figure(modes: Modes) -> Figure | None:
                     continue
                 curve = mean_roc(arm.shown().scores, 1)
                 colour, line = modes.look(arm.row)
-                label = f"{_row_label(arm.row)}  {interval_words(*metric_of(arm, 'auc'))}"
+                label = f"{_row_label(modes, arm.row)}  {interval_words(*metric_of(arm, 'auc'))}"
                 width = 2.0 if arm.best else 1.3
                 place.plot(curve["fpr"], curve["tpr"], color=colour, ls=line, lw=width, label=label)
             place.set_title(wrapped(head, 34), fontsize=9)
@@ -162,7 +162,7 @@ def operating_figure(modes: Modes) -> Figure | None:
             place.grid(visible=False, axis="y")
             for edge in range(1, len(rows)):
                 place.axhline(edge - 0.5, color="0.9", lw=0.6, zorder=1)
-        panels[0].set_yticks(range(len(rows)), [_row_label(row) for row in rows])
+        panels[0].set_yticks(range(len(rows)), [_row_label(modes, row) for row in rows])
         panels[0].set_ylim(len(rows) - 0.5, -0.5)
         _footnote(figure, modes, heads=heads)
         broken = " Open markers: controls and modes with other units." if modes.broken else ""
@@ -204,8 +204,8 @@ def _write_cell(
         )
 
 
-def _row_label(row: str) -> str:
-    return f"{row}{_MARK}" if row == MIXED else row
+def _row_label(modes: Modes, row: str) -> str:
+    return f"{row}{_MARK}" if row == MIXED and modes.mixed else row
 
 
 def _note(modes: Modes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -90,16 +90,18 @@ class Modes:
         modalities: Names of the two, the first of a pair first.
         arms: With at most MOST_HEADS different other settings.
         cut: Says which are left out, or "".
+        by_image: Whether single images are scored; else nodules or patients, which mixed has too.
     """
 
     modalities: tuple[str, str]
     arms: tuple[ModeArm, ...]
     cut: str = ""
+    by_image: bool = True
 
     @property
     def mixed(self) -> bool:
         """Whether an arm is scored on single images instead of pairs."""
-        return any(arm.mode == MIXED for arm in self.arms)
+        return self.by_image and any(arm.mode == MIXED for arm in self.arms)
 
     @property
     def rows(self) -> list[str]:
@@ -131,7 +133,7 @@ class Modes:
         colours = dict(zip(self.modalities, (BLUE, ORANGE), strict=True)) | _FUSION_COLOURS
         others = [each.mode for each in self.arms if each.mode not in colours]
         colour = colours.get(arm.mode) or COLOURS[others.index(arm.mode) % len(COLOURS)]
-        if arm.mode == MIXED:
+        if arm.mode == MIXED and self.by_image:
             return colour, "--"
         if not arm.second:
             return colour, "-"
@@ -165,7 +167,8 @@ def mode_arms(outcome: Outcome, predictions: pd.DataFrame) -> Modes:
     found = list(dict.fromkeys([*order, *(arm.mode for arm in arms)]))
     # sorted is stable: within a mode the order of the table stays, controls go last
     arms.sort(key=lambda arm: (found.index(arm.mode), bool(arm.second)))
-    return _few_heads(outcome, Modes(modalities, tuple(arms)))
+    by_image = outcome.facts.get("unit", "image") == "image"
+    return _few_heads(outcome, Modes(modalities, tuple(arms), by_image=by_image))
 
 
 def modalities_of(outcome: Outcome) -> tuple[str, str]:
@@ -211,7 +214,7 @@ def _few_heads(outcome: Outcome, modes: Modes) -> Modes:
     kept = sorted(best, key=lambda head: -best[head])[:MOST_HEADS]
     arms = tuple(arm for arm in modes.arms if arm.head in kept)
     cut = f"the best on {metric_label(outcome.primary)}, {MOST_HEADS} of {len(best)} settings"
-    return Modes(modes.modalities, arms, cut)
+    return replace(modes, arms=arms, cut=cut)
 
 
 def _varying(outcome: Outcome, arms: Sequence[ArmOutcome]) -> list[str]:

@@ -29,6 +29,11 @@ MOST_ROWS = 500
 MOST_DIGESTS = 2000
 TITLES = {
     "arms": "Arms on the primary metric",
+    "frozen": "Metric against the frozen part",
+    "modes": "Modes and heads",
+    "roc_modes": "ROC of the modes",
+    "operating": "Sensitivity and specificity of the modes",
+    "only_one": "What only one modality gets right",
     "curve": "Curves over the tuned value",
     "heatmap": "Heat map of the tuned value",
     "pareto": "Quality against cost",

@@ -30,12 +30,27 @@ PUBLISHED_TWO_STEP = (
 )
 
 
+# Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020
+PUBLISHED_TRANSFER = (
+    "The paper states 10-fold cross-validation and prints mean and standard deviation, but its "
+    "values are those of single confusion matrices, whose class counts differ from row to row.",
+    "One row (late fusion, GAP) cannot come from any confusion matrix of its size.",
+    "The number of frozen layers was read off the accuracy that is reported: the optimum is "
+    "chosen and judged on the same images.",
+    "Mixed mode is scored on single images, the other modes on pairs.",
+    "No control separates fusion from two extractors, or pretraining from a narrower fine-tuning.",
+    "Optimizer, learning rate, epochs, batch size and augmentation are not in the text at hand.",
+)
+
+
 def published_weaknesses(facts: ReportFacts) -> tuple[str, ...]:
     """What is weak in the paper's protocol; empty unless the sweep follows it."""
     if not facts.published:
         return ()
     if facts.outcome.study == "two_step":
         return PUBLISHED_TWO_STEP
+    if facts.outcome.study in ("frozen", "fusion"):
+        return PUBLISHED_TRANSFER
     return ("The protocol is the published one of this study, with its weaknesses.",)
 
 

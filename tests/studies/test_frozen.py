@@ -1,0 +1,121 @@
+"""The frozen study: boundaries as arms, and features that are kept without changing a result."""
+
+from __future__ import annotations
+
+import shutil
+
+import pandas as pd
+import pytest
+from transfer_sweeps import FROZEN, load, run
+
+from abl.errors import InputError, StageError
+from abl.plan.graph import Plan
+from abl.runner.execute import KINDS
+
+
+@pytest.fixture
+def always_worth_it(monkeypatch):
+    """As if computing were so slow that all features are kept."""
+    monkeypatch.setattr("abl.studies.fronts.CPU_FLOPS", 1.0)
+
+
+def of_kind(plan: Plan, kind: str) -> list:
+    return [stage for stage in plan.stages.values() if stage.kind == kind]
+
+
+def predictions(result) -> pd.DataFrame:
+    return pd.read_parquet(result.folder / "predictions.parquet")
+
+
+def test_results_with_kept_features_are_those_without_to_the_bit(tmp_path, always_worth_it):
+    (tmp_path / "with").mkdir()
+    (tmp_path / "without").mkdir()
+    kept = load(tmp_path / "with", FROZEN)
+    computed = load(tmp_path / "without", FROZEN, resources={"features_gb": 0})
+    assert len(of_kind(kept.plan, "features")) == 2
+    assert of_kind(computed.plan, "features") == []
+    assert {s.digest for s in of_kind(kept.plan, "train")} == {
+        s.digest for s in of_kind(computed.plan, "train")
+    }
+    one, other = run(kept), run(computed)
+    pd.testing.assert_frame_equal(predictions(one), predictions(other), check_exact=True)
+    facts = {
+        stage.label: kept.store.done(stage.digest).facts for stage in of_kind(kept.plan, "train")
+    }
+    assert {label: f["kept_features"] for label, f in facts.items()} == {
+        label: "frozen" in label for label in facts
+    }
+
+
+def test_features_are_computed_once_for_all_folds_and_seeds(tmp_path, always_worth_it):
+    plan = load(tmp_path, FROZEN, replicates={"seeds": [0, 1, 2]}).plan
+    assert len(of_kind(plan, "features")) == 2  # n = 2 and n = 4
+    readers = [stage for stage in of_kind(plan, "train") if stage.shortcuts]
+    assert len(readers) == 2 * 2 * 3
+    random = load(tmp_path, FROZEN, replicates={"seeds": [0, 1]}, train={"weights": "none"}).plan
+    assert len(of_kind(random, "features")) == 2 * 2  # random weights are those of the seed
+
+
+def test_the_plan_says_what_is_kept_and_why_not(tmp_path, always_worth_it, monkeypatch):
+    notes = " ".join(load(tmp_path, FROZEN).plan.notes)
+    assert "features of plain4 up to 2" in notes
+    assert "kept, computed once" in notes
+    small = load(tmp_path, FROZEN, resources={"features_gb": 1e-6}).plan
+    assert of_kind(small, "features") == []
+    assert "over resources.features_gb" in " ".join(small.notes)
+    monkeypatch.setattr("abl.studies.fronts.CPU_FLOPS", 1e18)
+    fast = load(tmp_path, FROZEN).plan
+    assert of_kind(fast, "features") == []
+    assert "takes no longer" in " ".join(fast.notes)
+    anew = load(tmp_path, FROZEN, train={"augment": {"views": 0}}).plan
+    assert of_kind(anew, "features") == []
+
+
+def test_a_finished_sweep_does_not_miss_its_features(tmp_path, always_worth_it):
+    sweep = load(tmp_path, FROZEN)
+    run(sweep)
+    for stage in of_kind(sweep.plan, "features"):
+        shutil.rmtree(sweep.store.folder(stage.digest))
+    again = run(load(tmp_path, FROZEN))
+    assert again.report.ran == []
+
+
+def test_without_its_features_a_training_computes_them(tmp_path, always_worth_it, monkeypatch):
+    def full_disk(work):
+        raise StageError("no room on the disk")
+
+    monkeypatch.setitem(KINDS, "features", full_disk)
+    import abl
+
+    sweep = load(tmp_path, FROZEN)
+    result = abl.run(sweep, executor="local", record=False)
+    assert {sweep.plan.stages[digest].kind for digest in result.report.failed} == {"features"}
+    assert result.report.blocked == {}
+    assert all(not arm.failed for arm in result.outcome.arms)
+
+
+def test_a_stage_and_its_number_of_convolutions_are_one_network(tmp_path):
+    plan = load(tmp_path, FROZEN, axes={"frozen": [2, "stage 2"]}, base=None).plan
+    assert len(plan.arms) == 2
+    assert len({cell.uses["original"] for cell in plan.cells}) == 2  # the two folds
+
+
+def test_a_count_that_the_network_does_not_have_is_told_with_its_line(tmp_path):
+    with pytest.raises(InputError, match="0 to 4 convolutions, or 'stage 1' to 'stage 4'") as found:
+        _ = load(tmp_path, FROZEN, axes={"frozen": [0, 5]}).plan
+    assert found.value.problems[0].line is not None
+    with pytest.raises(InputError, match="out of range"):
+        _ = load(tmp_path, FROZEN, axes={"frozen": ["stage 9", 0]}).plan
+
+
+def test_random_weights_are_a_control_at_every_count(tmp_path):
+    axes = {"weights": ["pretrained", "random"], "frozen": [0, 4]}
+    sweep = load(tmp_path, FROZEN, axes=axes, base={"weights": "random"})
+    result = run(sweep)
+    compared = [arm for arm in result.outcome.arms if arm.comparison is not None]
+    assert [dict(arm.params) for arm in compared] == [
+        {"weights": "pretrained", "frozen": 0},
+        {"weights": "pretrained", "frozen": 4},
+    ]
+    random = [s for s in of_kind(sweep.plan, "train") if "weights" not in s.inputs]
+    assert len(random) == 1 + 2 * 2  # the pretraining itself, and two counts on two folds

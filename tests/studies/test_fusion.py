@@ -1,0 +1,116 @@
+"""The fusion study: one modality or two, where they meet, and the controls."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from transfer_sweeps import FUSION, load, run, write_pairs
+
+from abl.errors import InputError
+from abl.nets.fusion import FUSIONS
+from abl.studies.fusion import FUSED
+
+
+def test_the_modes_of_the_study_are_those_that_networks_know():
+    assert set(FUSED) == set(FUSIONS)
+
+
+def test_both_modalities_features_serve_every_mode(tmp_path, monkeypatch):
+    monkeypatch.setattr("abl.studies.fronts.CPU_FLOPS", 1.0)
+    axes = {"mode": ["bmode", "elasticity", "mixed", "late", "late_shared", "gated"]}
+    plan = load(tmp_path, FUSION, axes=axes).plan
+    kept = [stage for stage in plan.stages.values() if stage.kind == "features"]
+    assert len(kept) == 2
+    read = [len(s.shortcuts) for s in plan.stages.values() if "frozen 2" in s.label]
+    assert sorted(read) == [1, 1, 2, 2, 2, 2]
+
+
+def test_early_fusion_learns_in_front_of_the_frozen_layers(tmp_path, monkeypatch):
+    monkeypatch.setattr("abl.studies.fronts.CPU_FLOPS", 1.0)
+    axes = {"mode": ["bmode", "early"]}
+    sweep = load(tmp_path, FUSION, axes=axes)
+    result = run(sweep)
+    early = next(s for s in sweep.plan.stages.values() if "early" in s.label)
+    facts = sweep.store.done(early.digest).facts
+    assert facts["kept_features"] is False
+    assert 0 < facts["trained_parameters"] < facts["parameters"]
+    assert not any(arm.failed for arm in result.outcome.arms)
+
+
+def test_every_mode_and_control_has_a_result_of_its_own(tmp_path):
+    arms = [{}, {"mode": "late", "second": ["first", "shuffled"]}]
+    result = run(load(tmp_path, FUSION, arms=arms))
+    frame = pd.read_parquet(result.folder / "predictions.parquet")
+    test = frame[frame["role"] == "test"]
+    told = {arm.key: arm.params for arm in result.outcome.arms}
+    assert len(told) == 7
+    by_arm = {key: part["p_1"].to_numpy() for key, part in test.groupby("arm", observed=True)}
+    assert len({tuple(np.round(p, 9)) for p in by_arm.values()}) == 7
+    images = {key: len(p) for key, p in by_arm.items()}
+    mixed = next(key for key, params in told.items() if params["mode"] == "mixed")
+    pairs = {count for key, count in images.items() if key != mixed}
+    assert pairs == {images[mixed] // 2}  # an image of either modality is one sample
+    assert result.outcome.facts["modalities"] == ["bmode", "elasticity"]
+
+
+def test_shuffled_partners_are_those_of_the_replicate(tmp_path):
+    arms = [{"mode": "bmode"}, {"mode": "late", "second": "shuffled"}]
+    plan = load(tmp_path, FUSION, arms=arms, replicates={"seeds": [0, 1]}).plan
+    shuffled = [s for s in plan.stages.values() if s.settings.get("pairing") == "shuffled"]
+    assert {stage.seed for stage in shuffled} == {0, 1}
+
+
+def test_rows_without_a_second_modality_are_refused_or_dropped_and_counted(tmp_path):
+    write_pairs(tmp_path / "pairs", missing=(3,))
+    data = {"manifest": "pairs/manifest.csv", "phantom": None, "duplicates": "ignore"}
+    changes = {"train": {"weights": "none", "frozen": 0}, "axes": {"mode": ["bmode", "late"]}}
+    with pytest.raises(InputError, match=r"drop_missing: \[image2\]"):
+        _ = load(tmp_path, FUSION, data=data, **changes).plan
+    whole = load(tmp_path, FUSION, data=data | {"drop_missing": ["image2"]}, **changes)
+    result = run(whole)
+    assert any("1 image of" in note and "image2" in note for note in result.outcome.notes)
+
+
+def test_a_pyramid_sees_images_of_their_own_shape(tmp_path):
+    write_pairs(tmp_path / "pairs", size=(32, 48))
+    data = {"manifest": "pairs/manifest.csv", "phantom": None, "duplicates": "ignore"}
+    sweep = load(
+        tmp_path,
+        FUSION,
+        data=data,
+        image={"size": 48},
+        train={"weights": "none", "frozen": 1},
+        axes={"mode": ["bmode", "late"], "head": ["gap", "spp"]},
+        options={"own_shape": True},
+    )
+    result = run(sweep)
+    assert not any(arm.failed for arm in result.outcome.arms)
+    own = [s for s in sweep.plan.stages.values() if s.settings["image"].get("fit") == "own"]
+    assert {"spp" in stage.label for stage in own} == {True}
+    assert len(own) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"axes": {"mode": ["bmode", "latte"]}}, "did you mean 'late'"),
+        (
+            {"arms": [{"mode": "late", "second": "other"}, {"mode": "bmode"}]},
+            "valid: first, own, shuffled",
+        ),
+        ({"axes": {"mode": ["bmode", "late"], "head": ["gapp"]}}, "did you mean 'gap'"),
+        ({"options": {"modalities": ["late", "elasticity"]}}, "no fusion modes"),
+        ({"train": {"network": "vit_b_16", "weights": "none"}}, "convolutional network"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_anything_runs(tmp_path, changes, said):
+    with pytest.raises(InputError, match=said):
+        _ = load(tmp_path, FUSION, **changes).plan
+
+
+def test_names_of_other_modalities(tmp_path):
+    options = {"modalities": ["white", "narrow_band"]}
+    axes = {"mode": ["white", "narrow_band", "late"]}
+    plan = load(tmp_path, FUSION, options=options, axes=axes, base={"mode": "white"}).plan
+    assert [arm.params["mode"] for arm in plan.arms] == axes["mode"]
