@@ -91,11 +91,9 @@ def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
     from abl.spec.data import Image
     from abl.spec.train import Train
 
-    opened = loaded.workspace.opened()
-    images = max((len(each.dataset) for each in opened), default=0)
-    total = 0.0
+    plan, total = loaded.plan, 0.0
     for digest in digests:
-        stage = loaded.plan.stages[digest]
+        stage = plan.stages[digest]
         if stage.kind != "train":
             continue
         given = dict(stage.settings["train"])
@@ -107,7 +105,15 @@ def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
             channels=image.channels,
             image_size=image.size,
         )
-        total += training_flops(cost, images=images, epochs=train.epochs)
+        front = plan.fronts.get(digest)
+        total += training_flops(
+            cost,
+            images=loaded.workspace.images_in(str(stage.context["view"])),
+            epochs=train.epochs,
+            branches=1 if train.fusion in ("none", "early") else 2,
+            frozen=0.0 if front is None else front.share,
+            kept=bool(stage.shortcuts),
+        )
     return total
 
 

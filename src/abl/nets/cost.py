@@ -40,6 +40,21 @@ def network_cost(name: str, *, classes: int, channels: int, image_size: int) -> 
     return NetworkCost(parameters, counter.get_total_flops())
 
 
-def training_flops(cost: NetworkCost, *, images: int, epochs: int) -> float:
-    """FLOPs of training on so many images an epoch: forward once, backward about twice that."""
-    return 3.0 * cost.forward_flops * images * epochs
+def training_flops(
+    cost: NetworkCost,
+    *,
+    images: int,
+    epochs: int,
+    branches: int = 1,
+    frozen: float = 0.0,
+    kept: bool = False,
+) -> float:
+    """FLOPs of training on so many images an epoch: forward once, backward about twice that.
+
+    Args:
+        branches: Extractors that each image goes through.
+        frozen: Share of the operations in front of the boundary: no gradient is computed there.
+        kept: Whether features are read there instead of computed.
+    """
+    passes = 3.0 - 2.0 * frozen - (frozen if kept else 0.0)
+    return passes * branches * cost.forward_flops * images * epochs

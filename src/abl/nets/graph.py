@@ -209,5 +209,6 @@ def _left_whole() -> tuple[tuple, tuple[type[nn.Module], ...]]:  # type: ignore[
     from timm.models import get_notrace_functions, get_notrace_modules
     from torchvision.ops import StochasticDepth
 
-    modules = (AdaptiveAveragePool, StochasticDepth, *get_notrace_modules())
+    # a LayerNorm that permutes is one layer, which a head of two modalities makes wider
+    modules = (AdaptiveAveragePool, StochasticDepth, nn.LayerNorm, *get_notrace_modules())
     return tuple(get_notrace_functions()), modules

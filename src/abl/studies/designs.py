@@ -19,6 +19,7 @@ FROZEN = StudyAxis(
 WEIGHTS = StudyAxis(
     "weights",
     "What training starts from: pretrained (train.weights), random (a control), imagenet, a file.",
+    PRETRAINED,
     words=True,
 )
 HEAD = StudyAxis(

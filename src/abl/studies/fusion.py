@@ -6,6 +6,7 @@ itself, and with second images exchanged between patients of one class.
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
@@ -20,9 +21,15 @@ from abl.studies.designs import FROZEN, HEAD, NETWORK, WEIGHTS, design_faults, w
 from abl.studies.single_network import SingleNetwork
 
 MIXED = "mixed"
-# kept beside nets.fusion.FUSIONS, which takes seconds to import; a test holds them together
+# those of nets.fusion, which takes seconds to import; a test holds them together
 FUSED = ("early", "late", "late_shared", "gated", "cross_attention")
 SECOND = ("own", "first", "shuffled")
+
+
+def fused_modes() -> tuple[str, ...]:
+    """Names of the fusion modes, with those that a user's own file has registered."""
+    loaded = sys.modules.get("abl.nets.fusion")
+    return FUSED if loaded is None else tuple(loaded.FUSIONS)
 
 
 class Options(Part):
@@ -40,7 +47,7 @@ class Options(Part):
     @field_validator("modalities")
     @classmethod
     def _names_differ(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        taken = set(names) & {MIXED, *FUSED}
+        taken = set(names) & {MIXED, *fused_modes()}
         if taken or names[0] == names[1]:
             raise ValueError(f"modalities: two names that are no fusion modes, not {list(names)}")
         return names
@@ -77,7 +84,7 @@ class FusionStudy(SingleNetwork):
 
     def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
         """The axes that matter to an arm."""
-        drop = set() if str(params.get("mode")) in FUSED else {"second"}
+        drop = set() if str(params.get("mode")) in fused_modes() else {"second"}
         if params.get("head", "spp") != "spp":
             drop |= {"train.spp_levels", "options.own_shape"}
         return {axis: value for axis, value in params.items() if axis not in drop}
@@ -92,7 +99,7 @@ class FusionStudy(SingleNetwork):
             changes |= {"data.modality": which, "train.fusion": "none"}
         elif mode == MIXED:
             changes |= {"data.modality": "mixed", "train.fusion": "none"}
-        elif mode in FUSED:
+        elif mode in fused_modes():
             second = str(params.get("second", "own"))
             changes |= {"data.modality": "both", "train.fusion": mode}
             changes["data.pairing"] = second if second in SECOND else "own"
@@ -104,7 +111,7 @@ class FusionStudy(SingleNetwork):
 
     def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
         """A mode, control, count or head that there is not."""
-        modes = [*options_of(file, Options).modalities, MIXED, *FUSED]
+        modes = [*options_of(file, Options).modalities, MIXED, *fused_modes()]
         faults = []
         mode, second = str(arm.params.get("mode")), str(arm.params.get("second", "own"))
         if mode not in modes:

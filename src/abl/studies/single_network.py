@@ -107,9 +107,10 @@ class SingleNetwork:
             if key not in made:
                 made[key] = Trainings(sweep, workspace, plan)
             for replicate in plan.replicates:
-                uses = {ROLE: made[key].train(replicate)}
-                plan.cells.append(PlannedCell(at, replicate, uses))
-                plan.asked += 1
+                digest = made[key].train(replicate)
+                plan.cells.append(PlannedCell(at, replicate, {ROLE: digest}))
+                # alone, a cell would also train what its network starts from
+                plan.asked += 1 + len(plan.stages[digest].inputs)
         return plan
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:

@@ -127,6 +127,10 @@ class Workspace:
             self._views[key] = (opened, image)
         return self._keys[known]
 
+    def images_in(self, view: str) -> int:
+        """Images of the data set behind a view."""
+        return len(self._views[view][0].dataset)
+
     def prepare(self, say: Callable[[str], None]) -> list[str]:
         """Decodes what the stages will read; returns what is to be said of near-duplicates.
 
