@@ -24,14 +24,16 @@ from measuring import machine_line, markdown_table
 from torch import nn
 
 from abl import api
+from abl.nets.cut import cut_of
 from abl.nets.front_cost import front_cost
-from abl.nets.model import Design, build_classifier, cut_of
+from abl.nets.model import Design, build_classifier
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train
 from abl.studies.fronts import CPU_BYTES, CPU_FLOPS
 from abl.train.epoch import EpochRunner
+from abl.train.feature_feed import FrontFeed, KeptFeed
 from abl.train.features import write_features
-from abl.train.feed import Feed, FrontFeed, KeptFeed, PixelFeed
+from abl.train.feed import Feed, PixelFeed
 from abl.train.process import reset_process
 
 CPU = torch.device("cpu")

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from abl.nets.model import Classifier, Cut, Design, build_classifier, cut_of
+from abl.nets.cut import Cut, cut_of
+from abl.nets.model import Classifier, Design, build_classifier
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train
 from abl.train.augment import fixed_draws, view_choices
+from abl.train.feature_feed import FrontFeed, KeptFeed, front_features
 from abl.train.features import write_features
-from abl.train.feed import Feed, FrontFeed, KeptFeed, PixelFeed, front_features
+from abl.train.feed import Feed, PixelFeed
 from abl.train.fit import FitResult, fit
 from abl.train.predict import BATCH_SIZE
 from abl.train.process import reset_process

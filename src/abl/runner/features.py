@@ -18,7 +18,7 @@ def features(work: Work) -> dict[str, Any]:
     """Writes features.npy: fixed views x images x the features' shape."""
     import torch
 
-    from abl.nets.model import front_of
+    from abl.nets.cut import front_of
     from abl.train.features import write_features
     from abl.train.feed import PixelFeed
     from abl.train.process import release_memory, reset_process

@@ -10,14 +10,16 @@ from abl.data.pixel_sets import shuffled_partners
 from abl.data.splits import Split
 from abl.data.views import View
 from abl.errors import StageError
+from abl.nets.cut import Cut, cut_of
 from abl.nets.graph import NotTraceableError
-from abl.nets.model import Cut, build_classifier, cut_of
+from abl.nets.model import build_classifier
 from abl.nets.registry import build_network
 from abl.runner.execute import Work
 from abl.runner.networks import design_of
 from abl.spec.data import Image
 from abl.spec.train import Train
-from abl.train.feed import Feed, FrontFeed, KeptFeed, PixelFeed
+from abl.train.feature_feed import FrontFeed, KeptFeed
+from abl.train.feed import Feed, PixelFeed
 
 FEATURES = "features.npy"
 

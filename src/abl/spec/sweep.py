@@ -152,6 +152,17 @@ class Sweep(Part):
     resources: Resources = Field(Resources())
     table: TableStyle = Field(TableStyle())
 
+    @model_validator(mode="after")
+    def _fusion_has_pairs(self) -> Sweep:
+        if self.train.fusion != "none" and self.data.modality != "both":
+            raise ValueError(
+                f"train.fusion: {self.train.fusion} needs pairs of images: data: {{modality: both}}"
+                " (in study fusion the axis mode sets both)"
+            )
+        if self.train.fusion == "none" and self.data.modality == "both":
+            raise ValueError("data.modality: both needs train.fusion: early, late, ...")
+        return self
+
     @field_validator("metrics")
     @classmethod
     def _metrics_differ(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:

@@ -82,13 +82,20 @@ class FrozenFronts:
         self._settings, self._inputs, self._files = settings, inputs, files
         self._made: dict[int | None, tuple[Stage, ...]] = {}
 
+    @property
+    def are_fixed(self) -> bool:
+        """Whether something is frozen that sees the same images in every epoch."""
+        train, image = self._sweep.train, self._sweep.image
+        views = train.augment.fixed_views
+        return train.frozen != 0 and views > 0 and image.fit == "square" and train.fusion != "early"
+
     def of(self, split: Split, seed: int) -> Front | None:
         """The front of a training on a split; None if its features cannot be kept."""
+        if not self.are_fixed:
+            return None
         sweep = self._sweep
         train, image = sweep.train, sweep.image
         views = train.augment.fixed_views
-        if train.frozen == 0 or not views or image.fit != "square" or train.fusion == "early":
-            return None
         is_random = train.weights == "none"
         if is_random and train.fusion not in ("none", "late_shared"):
             return None  # the second extractor starts from weights of its own

@@ -148,10 +148,11 @@ class Trainings:
         if wanted not in self._made:
             stage = self._train(replicate, subset, select, seed_shift)
             self._made[wanted] = self.plan.add(stage)
-            split = self.opened.split(self.sweep.splits, replicate.repeat, replicate.fold)
-            front = self._fronts.of(split, int(stage.seed or 0))
-            if front is not None:
-                self.plan.fronts[stage.digest] = front
+            if self._fronts.are_fixed:
+                split = self.opened.split(self.sweep.splits, replicate.repeat, replicate.fold)
+                front = self._fronts.of(split, int(stage.seed or 0))
+                if front is not None:
+                    self.plan.fronts[stage.digest] = front
         return self._made[wanted]
 
     def _train(

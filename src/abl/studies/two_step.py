@@ -28,6 +28,7 @@ from abl.studies.checks import (
     stated_problems,
 )
 from abl.studies.data_summary import power_note
+from abl.studies.designs import design_faults
 from abl.studies.label_noise import noise_rows
 from abl.studies.predictions import Predictions
 from abl.studies.settings import (
@@ -113,9 +114,12 @@ class TwoStep:
             except InputError as error:
                 problems += error.problems
             else:
+                wrong = check_network(own.sweep.train.network)
                 if "train.network" in arm.params:
-                    wrong = check_network(own.sweep.train.network)
                     problems += [file.problem(wrong, "axes", "train.network")] if wrong else []
+                if not wrong:
+                    faults = [text for _, text in design_faults(own.sweep)]
+                    problems += [file.problem(text, "train") for text in faults]
             try:
                 options = options_of(own, Options)
             except InputError as error:

@@ -22,6 +22,9 @@ def as_selector(sweep: Sweep, network: str, options: Options) -> Sweep:
     if network != sweep.train.network and sweep.train.weights_file is not None:
         # a file holds the weights of one architecture
         changes["weights"] = "none"
+    if network != sweep.train.network:
+        # a count of layers is that of one architecture, and so is a head
+        changes |= {"frozen": 0, "head": "fc"}
     if options.epochs:
         changes["epochs"] = options.epochs
     train = Train.model_validate(sweep.train.model_dump() | changes)

@@ -11,7 +11,8 @@ from torch import nn
 
 from abl.errors import StageError
 from abl.spec.train import Train
-from abl.train.feed import PixelFeed, filled, front_features
+from abl.train.feature_feed import front_features
+from abl.train.feed import PixelFeed, filled
 from abl.train.predict import BATCH_SIZE
 
 
