@@ -452,3 +452,26 @@ def test_ctrl_c_exits_with_130_and_the_same_command_finishes(tiny_folder: Path) 
 @pytest.mark.cluster
 def test_ctrl_c_under_ray_exits_with_130_and_the_same_command_finishes(tiny_folder: Path) -> None:
     goes_on_after_an_interrupt(tiny_folder, "stopped_tune", "--workers", "2", "--record", "off")
+
+
+def test_list_network_shows_where_it_can_be_frozen(tmp_path):
+    result = abl(tmp_path, "list", "network", "vgg16")
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert "0 to 13 convolutions, or 'stage 1' to 'stage 5'" in lines[0]
+    assert [line.split()[0] for line in lines[3:]] == [str(n) for n in range(14)]
+    share = [float(line.split()[-1]) for line in lines[3:]]
+    assert share == sorted(share)
+    assert share[0] == 0
+    assert 99 < share[13] < 100  # the fully connected layers are the rest
+    wrong = abl(tmp_path, "list", "network", "vgg17")
+    assert wrong.exit_code == 2
+    assert "did you mean" in wrong.output
+    assert abl(tmp_path, "list", "rules", "vgg16").exit_code == 2
+
+
+@pytest.mark.parametrize("what", ["heads", "fusions"])
+def test_list_says_what_each_is(tmp_path, what):
+    lines = abl(tmp_path, "list", what).output.splitlines()
+    assert len(lines) >= 3
+    assert all(len(line.split(maxsplit=1)[1]) > 20 for line in lines)

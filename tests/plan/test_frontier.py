@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abl.plan.graph import Arm, Frontier, Plan, PlannedCell, Replicate
+from abl.plan.graph import Arm, Frontier, Plan, PlannedCell, Replicate, wanted_stages
 from abl.plan.stage import Stage
 from tiny_sweeps import by_digest, nap
 
@@ -109,3 +110,39 @@ def test_a_plan_holds_each_stage_once_and_knows_who_uses_it() -> None:
     assert plan.arms_using() == {first.digest: {0, 1}, reader.digest: {1}}
     with pytest.raises(KeyError, match="input_0 is not in the plan"):
         plan.add(nap("late", nap("unknown")))
+
+
+def with_shortcut(stage: Stage, source: Stage) -> Stage:
+    return replace(stage, shortcuts={"features": source.digest})
+
+
+def test_a_stage_waits_for_its_shortcut_and_does_without_if_that_fails() -> None:
+    first, source, last = nap("first"), nap("source"), nap("last")
+    reader = with_shortcut(nap("reader", first), source)
+    after = nap("after", reader)
+    frontier = Frontier(by_digest(first, source, reader, after, last))
+    for stage in (first, source, last):
+        frontier.start(stage.digest)
+    frontier.finish(first.digest)
+    assert reader.digest not in {stage.digest for stage in frontier.ready()}
+    assert frontier.fail(source.digest, "no room") == []
+    assert [stage.digest for stage in frontier.ready()] == [reader.digest]
+
+
+def test_a_shortcut_is_no_part_of_an_identity() -> None:
+    assert with_shortcut(nap("reader"), nap("source")).digest == nap("reader").digest
+
+
+def test_shortcuts_that_nobody_needs_any_more_are_left_out() -> None:
+    source, own = nap("source"), nap("own")
+    reader = with_shortcut(nap("reader", own), source)
+    other = with_shortcut(nap("other"), source)
+    stages = by_digest(own, source, reader, other)
+    everything = set(stages)
+    assert set(wanted_stages(stages, [])) == everything
+    assert set(wanted_stages(stages, [own.digest, reader.digest])) == everything
+    done = [own.digest, reader.digest, other.digest]
+    assert set(wanted_stages(stages, done)) == everything - {source.digest}
+    assert Frontier(wanted_stages(stages, done), done).finished
+    # what is there stays there
+    assert set(wanted_stages(stages, [*done, source.digest])) == everything

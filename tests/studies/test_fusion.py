@@ -11,9 +11,26 @@ from abl.errors import InputError
 from abl.nets.fusion import FUSIONS
 from abl.studies.fusion import FUSED
 
+MINE = """
+from torch import nn
+from abl.nets.fusion import fusion
+
+
+class Mean(nn.Module):
+    def forward(self, first, second):
+        return (first + second) / 2
+
+
+@fusion("mean_of_both")
+def mean_of_both(width):
+    \"\"\"The mean of both modalities' features.\"\"\"
+    return Mean()
+"""
+
 
 def test_the_modes_of_the_study_are_those_that_networks_know():
-    assert set(FUSED) == set(FUSIONS)
+    ours = {name for name, mode in FUSIONS.items() if mode.build.__module__ == "abl.nets.fusion"}
+    assert set(FUSED) == ours
 
 
 def test_both_modalities_features_serve_every_mode(tmp_path, monkeypatch):
@@ -107,6 +124,42 @@ def test_a_pyramid_sees_images_of_their_own_shape(tmp_path):
 def test_what_does_not_fit_is_told_before_anything_runs(tmp_path, changes, said):
     with pytest.raises(InputError, match=said):
         _ = load(tmp_path, FUSION, **changes).plan
+
+
+def test_a_fusion_mode_of_ones_own(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
+    axes = {"mode": ["bmode", "mean_of_both"]}
+    result = run(load(tmp_path, FUSION, module="mine.py", axes=axes))
+    assert [arm.failed for arm in result.outcome.arms] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"train": {"fusion": "late"}}, "needs pairs of images"),
+        ({"data": {"modality": "both"}}, "needs train.fusion"),
+    ],
+)
+def test_pairs_and_fusion_go_together_in_every_study(tmp_path, changes, said):
+    for study, axes in (("frozen", {"frozen": [0, 1]}), ("two_step", {"rule": ["original"]})):
+        base = {**FUSION, "study": study, "axes": axes, "base": None}
+        with pytest.raises(InputError, match=said):
+            _ = load(tmp_path, base, **changes).plan
+
+
+def test_other_studies_see_the_second_modality_and_freeze_layers(tmp_path):
+    base = {**FUSION, "study": "two_step", "axes": {"rule": ["original", "average"]}}
+    changes = {"second": ["retrained"]}
+    sweep = load(
+        tmp_path,
+        base,
+        data={"modality": "second"},
+        axes=base["axes"] | changes,
+        base={"rule": "original"},
+    )
+    result = run(sweep)
+    assert [arm.failed for arm in result.outcome.arms] == ["", ""]
+    assert all("frozen 2" in s.label for s in sweep.plan.stages.values() if s.shortcuts)
 
 
 def test_names_of_other_modalities(tmp_path):

@@ -148,3 +148,17 @@ def test_a_users_module_is_part_of_the_identity(plan_of, tiny_folder: Path) -> N
     assert set(plan_of(changes).stages) == set(before.stages)
     module.write_text(text + "# edited\n")
     assert set(plan_of(changes).stages).isdisjoint(before.stages)
+
+
+def test_corrected_boxes_train_anew_where_images_are_cut_by_them(tiny_folder: Path) -> None:
+    def trainings(shift: int, crop: str) -> set[str]:
+        path = tiny_folder / "images" / "manifest.csv"
+        frame = pd.read_csv(path)
+        boxes = {"box_x0": 2 + shift, "box_y0": 2, "box_x1": 20, "box_y1": 20}
+        frame.assign(**boxes).to_csv(path, index=False)
+        changes = {"image.crop": {"to": crop}}
+        plan = abl.load(write_sweep(tiny_folder, changes), root=tiny_folder / "mlruns").plan
+        return {digest for digest, stage in plan.stages.items() if stage.kind == "train"}
+
+    assert trainings(0, "box") != trainings(1, "box")
+    assert trainings(0, "frame") == trainings(1, "frame")
