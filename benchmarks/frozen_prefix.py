@@ -185,7 +185,7 @@ def main() -> None:
                 held, slower = held and ok, slower and fast
                 for name in total:
                     total[name] += each[name]
-            print(f"### Head {head}\n")
+            print(f"### Head {head}\n", flush=True)
             print(markdown_table(names, lines))
             sums = f"{total['plain']:.1f} s plain, {total['kept']:.1f} s with kept features"
             print(f"\nAn epoch at every n: {sums} ({total['plain'] / total['kept']:.2f} times).")

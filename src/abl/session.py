@@ -154,7 +154,7 @@ def _draw(
 def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Outcome:
     outcome = analysis.outcome
     data = [opened.dataset for opened in sweep.workspace.opened()]
-    notes = [*(note for dataset in data for note in dataset.notes), *notes]
+    notes = list(dict.fromkeys([*(note for each in data for note in each.notes), *notes]))
     facts = dict(outcome.facts) | {
         "table": sweep.file.sweep.table.model_dump(),
         "unit": sweep.file.sweep.data.unit,

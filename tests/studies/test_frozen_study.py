@@ -119,3 +119,49 @@ def test_random_weights_are_a_control_at_every_count(tmp_path):
     ]
     random = [s for s in of_kind(sweep.plan, "train") if "weights" not in s.inputs]
     assert len(random) == 1 + 2 * 2  # the pretraining itself, and two counts on two folds
+
+
+def test_what_cannot_matter_trains_nothing_anew(tmp_path):
+    def trained(**train):
+        axes = {"frozen": [0, 4]}
+        return {
+            stage.digest
+            for stage in of_kind(load(tmp_path, FROZEN, axes=axes, train=train).plan, "train")
+            if "frozen" not in stage.label
+        }
+
+    assert trained() == trained(frozen_precision="fp16") == trained(spp_levels=[2])
+
+
+def test_pretrained_weights_that_there_are_not_are_refused(tmp_path):
+    axes = {"weights": ["pretrained", "random"], "frozen": [0, 4]}
+    with pytest.raises(InputError, match=r"needs train\.weights"):
+        _ = load(tmp_path, FROZEN, axes=axes, train={"weights": "none"}).plan
+
+
+def test_a_list_is_a_value_of_an_axis_like_any_other(tmp_path):
+    axes = {"train.spp_levels": [[1], [2, 1]]}
+    sweep = load(tmp_path, FROZEN, axes=axes, base=None, train={"head": "spp"})
+    result = run(sweep)
+    shown = [arm.params["train.spp_levels"] for arm in result.outcome.arms]
+    assert shown == ["1", "2, 1"]
+    assert (result.folder / "report.html").is_file()
+
+
+def test_a_count_in_the_train_block_is_told_at_its_line(tmp_path):
+    train = {"frozen": 99}
+    with pytest.raises(InputError) as found:
+        _ = load(tmp_path, FROZEN, axes={"weights": ["pretrained", "random"]}, train=train).plan
+    text = (tmp_path / "frozen.yaml").read_text().splitlines()
+    assert "frozen: 99" in text[(found.value.problems[0].line or 0) - 1]
+
+
+def test_smoke_shrinks_the_pretraining_too(tmp_path):
+    import abl
+
+    weights = {"pretrain": {"task": "source", "patients": 500, "size": 32}, "epochs": 9}
+    load(tmp_path, FROZEN, train={"weights": weights})
+    smoked = abl.load(tmp_path / "frozen.yaml", root=tmp_path / "mlruns", smoke=True)
+    small = smoked.file.sweep.train.weights
+    assert small.epochs <= 2
+    assert small.pretrain.patients <= 60

@@ -86,7 +86,9 @@ def test_rows_without_a_second_modality_are_refused_or_dropped_and_counted(tmp_p
         _ = load(tmp_path, FUSION, data=data, **changes).plan
     whole = load(tmp_path, FUSION, data=data | {"drop_missing": ["image2"]}, **changes)
     result = run(whole)
-    assert any("1 image of" in note and "image2" in note for note in result.outcome.notes)
+    told = [note for note in result.outcome.notes if "image2" in note]
+    assert len(told) == 1
+    assert "1 image of" in told[0]
 
 
 def test_a_pyramid_sees_images_of_their_own_shape(tmp_path):
@@ -118,6 +120,10 @@ def test_a_pyramid_sees_images_of_their_own_shape(tmp_path):
         ),
         ({"axes": {"mode": ["bmode", "late"], "head": ["gapp"]}}, "did you mean 'gap'"),
         ({"options": {"modalities": ["late", "elasticity"]}}, "no fusion modes"),
+        (
+            {"data": {"modality": "both"}, "train": {"fusion": "late"}},
+            "what the axis mode decides",
+        ),
         ({"train": {"network": "vit_b_16", "weights": "none"}}, "convolutional network"),
     ],
 )

@@ -73,7 +73,7 @@ def network_names(*, timm: bool = False) -> list[str]:
     names = own_names()
     libraries: list[Library] = ["torchvision", "timm"] if timm else ["torchvision"]
     for library in libraries:
-        names += [name for name in library_names(library) if name not in set(names)]
+        names += sorted(library_names(library) - set(names))
     return names
 
 

@@ -37,7 +37,7 @@ class Arm:
     @property
     def named(self) -> dict[str, Any]:
         """The values of the axes that are shown."""
-        return {axis: value for axis, value in self.params.items() if axis in self.shown}
+        return {axis: _shown(value) for axis, value in self.params.items() if axis in self.shown}
 
     @property
     def title(self) -> str:
@@ -46,6 +46,11 @@ class Arm:
             value if isinstance(value, str) and value != "none" else f"{axis} {value}"
             for axis, value in self.named.items()
         )
+
+
+def _shown(value: Any) -> Any:
+    """A value as a table shows it: lists as their items."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)

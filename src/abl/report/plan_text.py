@@ -47,7 +47,9 @@ def plan_text(name: str, numbers: Mapping[str, Any], arms: list[str]) -> str:
     """The numbers of `plan_numbers` for a person."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in numbers["stages_by_kind"].items())
     asked, trainings = numbers["trainings_without_sharing"], numbers["trainings"]
-    ratio = f" ({asked / trainings:.0f} times as many)" if trainings and asked > trainings else ""
+    times = asked / trainings if trainings else 1.0
+    digits = 0 if times >= 10 else 1
+    ratio = f" ({times:.{digits}f} times as many)" if asked > trainings else ""
     lines = [
         name,
         f"  arms         {numbers['arms']}",

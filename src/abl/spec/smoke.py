@@ -22,6 +22,10 @@ def smoked(sweep: Sweep, options: Mapping[str, Any]) -> Sweep:
     train = values["train"]
     train["epochs"] = min(train["epochs"], EPOCHS)
     train["last_k"] = min(train["last_k"], train["epochs"])
+    if isinstance(train["weights"], dict):
+        train["weights"]["epochs"] = min(train["weights"]["epochs"], EPOCHS)
+        source = train["weights"]["pretrain"]
+        source["patients"] = min(source["patients"], PATIENTS)
     train["schedule"]["warmup"] = min(train["schedule"]["warmup"], train["epochs"] - 1)
     values["replicates"] = {"repeats": 1, "seeds": [sweep.replicates.seeds[0]]}
     values["splits"]["folds"] = min(values["splits"]["folds"], 2)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from abl.errors import InputError
+from abl.plan.graph import Arm
+from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.base import StudyAxis
 
@@ -36,6 +38,21 @@ def weights_meaning(params: dict[str, Any]) -> dict[str, Any]:
     if given == PRETRAINED:
         return {}
     return {"train.weights": "none" if given == RANDOM else given}
+
+
+def weights_faults(arm: Arm, file: SweepFile) -> list[tuple[str, str]]:
+    """`pretrained` where nothing is: random networks would stand under a false name."""
+    named = arm.named.get("weights") == PRETRAINED
+    if not named or file.sweep.train.weights != "none":
+        return []
+    text = "weights: pretrained needs train.weights: a file, imagenet, or {pretrain: ...}"
+    return [("weights", text)]
+
+
+def design_relevant(params: dict[str, Any]) -> dict[str, Any]:
+    """Without levels of a pyramid that the arm's head does not have."""
+    drop = {"train.spp_levels"} if params.get("head", "spp") != "spp" else set()
+    return {axis: value for axis, value in params.items() if axis not in drop}
 
 
 def design_faults(sweep: Sweep) -> list[tuple[str, str]]:

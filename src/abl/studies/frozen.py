@@ -13,7 +13,16 @@ from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.base import StudyAxis, study
-from abl.studies.designs import FROZEN, HEAD, NETWORK, WEIGHTS, design_faults, weights_meaning
+from abl.studies.designs import (
+    FROZEN,
+    HEAD,
+    NETWORK,
+    WEIGHTS,
+    design_faults,
+    design_relevant,
+    weights_faults,
+    weights_meaning,
+)
 from abl.studies.single_network import SingleNetwork
 
 
@@ -41,13 +50,17 @@ class Frozen(SingleNetwork):
         FROZEN,
     )
 
+    def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The axes that matter to an arm."""
+        return design_relevant(params)
+
     def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
         """What the arm starts from."""
         return weights_meaning(params)
 
     def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
         """A count that the network does not have, a head that does not fit it."""
-        return design_faults(sweep)
+        return weights_faults(arm, file) or design_faults(sweep)
 
     def facts(self, file: SweepFile, plan: Plan) -> dict[str, Any]:
         """The network, where it is no axis."""

@@ -17,7 +17,16 @@ from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.base import StudyAxis, options_of, study
-from abl.studies.designs import FROZEN, HEAD, NETWORK, WEIGHTS, design_faults, weights_meaning
+from abl.studies.designs import (
+    FROZEN,
+    HEAD,
+    NETWORK,
+    WEIGHTS,
+    design_faults,
+    design_relevant,
+    weights_faults,
+    weights_meaning,
+)
 from abl.studies.single_network import SingleNetwork
 
 MIXED = "mixed"
@@ -86,8 +95,9 @@ class FusionStudy(SingleNetwork):
         """The axes that matter to an arm."""
         drop = set() if str(params.get("mode")) in fused_modes() else {"second"}
         if params.get("head", "spp") != "spp":
-            drop |= {"train.spp_levels", "options.own_shape"}
-        return {axis: value for axis, value in params.items() if axis not in drop}
+            drop.add("options.own_shape")
+        kept = {axis: value for axis, value in params.items() if axis not in drop}
+        return design_relevant(kept)
 
     def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
         """Modality, pairing, fusion, weights and shapes of an arm."""
@@ -119,6 +129,10 @@ class FusionStudy(SingleNetwork):
         if second not in SECOND:
             text = f"second: '{second}' is not known: {nearest(second, SECOND)}"
             faults.append(("second", text))
+        if file.sweep.data.modality != "first" or file.sweep.train.fusion != "none":
+            text = "data.modality and train.fusion are what the axis mode decides: leave them out"
+            faults.append(("mode", text))
+        faults += weights_faults(arm, file)
         return faults or design_faults(sweep)
 
     def facts(self, file: SweepFile, plan: Plan) -> dict[str, Any]:

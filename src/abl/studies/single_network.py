@@ -83,8 +83,11 @@ class SingleNetwork:
                 problems += error.problems
                 continue
             wrong = check_network(sweep.train.network)
-            faults = [("network", wrong)] if wrong else self.faults(arm, sweep, file)
-            problems += [file.problem(text, *place_of_axis(file, axis)) for axis, text in faults]
+            if not wrong:
+                faults = self.faults(arm, sweep, file)
+            else:  # that of the train block is told already
+                faults = [("network", wrong)] if sweep.train != file.sweep.train else []
+            problems += [file.problem(text, *self._place(file, arm, axis)) for axis, text in faults]
         problems += base_problems(file, self.axes, arms.arms, self.relevant)
         if arms.arms:
             try:
@@ -92,6 +95,13 @@ class SingleNetwork:
             except InputError as error:
                 problems += error.problems
         return list(dict.fromkeys(problems))
+
+    def _place(self, file: SweepFile, arm: Arm, axis: str) -> tuple[str | int, ...]:
+        """Where the file gives an axis, or the setting that it stands for, its value."""
+        setting = next((each.setting for each in self.axes if each.name == axis), "")
+        if axis in arm.named or not setting:
+            return place_of_axis(file, axis)
+        return tuple(setting.split("."))
 
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """One training for every arm and replicate."""

@@ -75,6 +75,11 @@ class Trainings:
             settings["network_version"] = version
         if "module" in self._files:
             settings["module"] = sha256_of_file(self._files["module"])
+        # what cannot matter is no part of an identity
+        if self.sweep.train.head != "spp":
+            settings["train"].pop("spp_levels", None)
+        if self.sweep.train.frozen == 0:
+            settings["train"].pop("frozen_precision", None)
         if isinstance(self.sweep.train.frozen, str):
             settings["train"]["frozen"] = frozen_count(self.sweep.train, settings, self.sweep.image)
         if self._hub:
