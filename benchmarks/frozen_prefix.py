@@ -16,6 +16,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from torch import nn
 from abl import api
 from abl.nets.cut import cut_of
 from abl.nets.front_cost import front_cost
-from abl.nets.model import Design, build_classifier
+from abl.nets.model import Classifier, Design, build_classifier
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train
 from abl.studies.fronts import CPU_BYTES, CPU_FLOPS
@@ -56,11 +57,9 @@ axes: {frozen: [4, 6]}
 """
 
 
-def epoch_seconds(
-    network: nn.Module, feed: Feed, labels: np.ndarray, settings: Train, repeats: int
-) -> float:
-    """Median seconds of an epoch after one that warms up."""
-    runner = EpochRunner(
+def runner_of(network: nn.Module, feed: Feed, labels: np.ndarray, settings: Train) -> EpochRunner:
+    """Trains the network on every image of the feed, an epoch at a time."""
+    return EpochRunner(
         network,
         feed,
         np.arange(len(labels)),
@@ -71,12 +70,20 @@ def epoch_seconds(
         seed=0,
         device=CPU,
     )
-    seconds = []
+
+
+def epoch_seconds(runners: Mapping[str, EpochRunner], repeats: int) -> dict[str, float]:
+    """Median seconds of an epoch each way, in turns, after one that warms up.
+
+    In turns, so that whatever else the machine does meets all ways alike.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in runners}
     for epoch in range(1, repeats + 2):
-        began = time.perf_counter()
-        runner.run(epoch, 1e-4)
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds[1:])
+        for name, runner in runners.items():
+            began = time.perf_counter()
+            runner.run(epoch, 1e-4)
+            seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(each[1:]) for name, each in seconds.items()}
 
 
 def measured(
@@ -96,36 +103,35 @@ def measured(
     draw = np.random.default_rng(0)
     pixels = draw.integers(0, 256, (images, 3, size, size), dtype=np.uint8)
     labels = np.arange(images) % 2
-    image = Image(size=size)
+    feed = PixelFeed(pixels, Image(size=size), settings, seed=0, device=CPU)
 
-    def fresh() -> tuple[nn.Module, PixelFeed]:
+    def fresh() -> Classifier:
         reset_process(0, threads=1)
-        return build_classifier(design), PixelFeed(pixels, image, settings, seed=0, device=CPU)
+        return build_classifier(design)
 
-    network, feed = fresh()
-    found = {"plain": epoch_seconds(network, feed, labels, settings, repeats)}
+    plain = fresh()
+    runners = {"plain": runner_of(plain, feed, labels, settings)}
     cost = front_cost("vgg16", n, classes=2, channels=3, image_size=size) if n else None
     if cost is None:
+        found = epoch_seconds(runners, repeats)
         return found | {"share": 0.0, "computed": found["plain"], "kept": found["plain"]}
-    network, feed = fresh()
+    network = fresh()
     cut = cut_of(design, network)
     assert cut is not None
-    computed = epoch_seconds(network, FrontFeed(feed, cut), labels, settings, repeats)
-    network, feed = fresh()
+    runners["computed"] = runner_of(network, FrontFeed(feed, cut), labels, settings)
+    network = fresh()
     cut = cut_of(design, network)
     assert cut is not None
     began = time.perf_counter()
     kept = write_features(folder / f"{head}{n}.npy", cut.fronts[0], feed, settings)
     extraction = time.perf_counter() - began
     reading = KeptFeed([kept], [np.arange(images)], cut.behind, seed=0, device=CPU)
-    found["kept"] = epoch_seconds(network, reading, labels, settings, repeats)
-    used = cost.flops / CPU_FLOPS > cost.numbers * 4 / CPU_BYTES
-    return found | {
+    runners["kept"] = runner_of(network, reading, labels, settings)
+    return epoch_seconds(runners, repeats) | {
         "share": cost.share,
-        "computed": computed,
         "extraction": extraction,
         "megabytes": kept.nbytes / 1e6 / images,
-        "used": float(used),
+        "used": float(cost.flops / CPU_FLOPS > cost.numbers * 4 / CPU_BYTES),
     }
 
 
@@ -158,6 +164,7 @@ def row(n: int, each: dict[str, float]) -> tuple[list[str], bool, bool]:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--heads", nargs="+", default=["gap", "fc"], choices=["gap", "fc"])
     parser.add_argument("--quick", action="store_true", help="three values of n, one epoch")
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--images", type=int, default=32)
@@ -175,7 +182,8 @@ def main() -> None:
     names = ["n", "f", "plain, s", "computed, s", "kept, s", "plain over kept", "at most",
              "share of it", "MB an image", "cost model"]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        for head, every in counts.items():
+        for head in given.heads:
+            every = counts[head]
             lines, held, slower = [], True, True
             total = {"plain": 0.0, "computed": 0.0, "kept": 0.0}
             for n in every:
