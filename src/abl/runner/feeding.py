@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
-from torch import nn
 
 from abl.data.pixel_sets import shuffled_partners
 from abl.data.splits import Split
 from abl.data.views import View
 from abl.errors import StageError
-from abl.nets.cut import Cut, cut_of
-from abl.nets.graph import NotTraceableError
-from abl.nets.model import build_classifier
-from abl.nets.registry import build_network
 from abl.runner.execute import Work
 from abl.runner.networks import design_of
 from abl.spec.data import Image
 from abl.spec.train import Train
-from abl.train.feature_feed import FrontFeed, KeptFeed
-from abl.train.feed import Feed, PixelFeed
+
+if TYPE_CHECKING:  # importing torch takes seconds, which a driver with nothing to train is spared
+    import torch
+    from torch import nn
+
+    from abl.nets.cut import Cut
+    from abl.train.feed import Feed, PixelFeed
 
 FEATURES = "features.npy"
 
@@ -39,6 +40,13 @@ def feed_of(
         InputError: A network that cannot be made as asked.
         StageError: Kept features are damaged.
     """
+    from abl.nets.cut import cut_of
+    from abl.nets.graph import NotTraceableError
+    from abl.nets.model import build_classifier
+    from abl.nets.registry import build_network
+    from abl.train.feature_feed import FrontFeed, KeptFeed
+    from abl.train.feed import PixelFeed
+
     design = design_of(settings, image, classes)
     partner = _partners(work, view, split)
     pixels = view.pixel_set(partner)
