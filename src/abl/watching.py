@@ -88,6 +88,7 @@ def numbers_of(loaded: LoadedSweep) -> dict[str, Any]:
 def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
     """Of trainings whose time is not known, each on its whole training part."""
     from abl.nets.cost import network_cost, training_flops
+    from abl.nets.fusion import FUSIONS
     from abl.spec.data import Image
     from abl.spec.train import Train
 
@@ -105,12 +106,12 @@ def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
             channels=image.channels,
             image_size=image.size,
         )
-        front = plan.fronts.get(digest)
+        front, joined = plan.fronts.get(digest), FUSIONS.get(train.fusion)
         total += training_flops(
             cost,
             images=loaded.workspace.images_in(str(stage.context["view"])),
             epochs=train.epochs,
-            branches=1 if train.fusion in ("none", "early") else 2,
+            branches=2 if joined is not None and joined.at == "features" else 1,
             frozen=0.0 if front is None else front.share,
             kept=bool(stage.shortcuts),
         )

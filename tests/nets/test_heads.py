@@ -15,6 +15,8 @@ from abl.nets.feature_point import feature_point_of
 from abl.nets.heads import HEADS, PyramidPool
 from abl.nets.model import Classifier, Design, build_classifier
 from abl.nets.registry import build_network
+from abl.spec.data import Image
+from abl.spec.train import Train
 
 # smallest workable sides
 PANEL = {
@@ -94,11 +96,10 @@ def test_a_transformer_has_its_own_head_alone_and_says_so(name, head):
     needs = f"head: {head} needs a convolutional network.*its own head works: fc"
     with pytest.raises(InputError, match=needs if name == "vit_b_16" else "only head: fc"):
         built(name, head, 64)
-    asked = {"classes": 2, "channels": 3, "image_size": 64, "levels": (2, 1), "fusion": "none"}
-    problem = design_problem(name, head=head, frozen=0, **asked)
+    problem = design_problem(Train(network=name, head=head), Image(size=64), 2)
     assert problem is not None
     assert "fc" in problem
-    assert design_problem(name, head="fc", frozen=0, **asked) is None
+    assert design_problem(Train(network=name, head="fc"), Image(size=64), 2) is None
     assert built(name, "fc", 64).eval()(images(1, 64)).shape == (1, 2)
 
 

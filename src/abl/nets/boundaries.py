@@ -115,10 +115,9 @@ def _boundary(run: Execution, n: int, unit: str, stage: int, time: int) -> Bound
 def _end_of_features(run: Execution, last: Call) -> int:
     """When the last convolution has been normalised: what comes then belongs to the head."""
     modules = dict(run.network.named_modules())
-    end = last.ends
+    end, size = last.ends, (last.shape or ())[-2:]
     for call in run.calls:
-        same_map = call.shape is not None and last.shape is not None
-        same_map = same_map and len(call.shape or ()) == 4 and call.shape[-2:] == last.shape[-2:]  # type: ignore[index]
+        same_map = call.shape is not None and len(call.shape) == 4 and call.shape[-2:] == size
         if call.starts > last.ends and same_map and isinstance(modules[call.name], _NORMS):
             end = max(end, call.ends)
     return end + 1

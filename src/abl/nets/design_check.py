@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import torch
 
 from abl.errors import InputError
-from abl.nets.model import Design, build_classifier
+from abl.nets.model import Design, build_classifier, design_of
+from abl.spec.data import Image
+from abl.spec.train import Train
+
+
+def design_problem(train: Train, image: Image, classes: int) -> str | None:
+    """What is wrong with what a training asks of its classifier, or None."""
+    # what it starts from makes no difference to what fits
+    return _problem(replace(design_of(train, image, classes), weights="none"))
 
 
 @cache
-def design_problem(
-    network: str,
-    *,
-    classes: int,
-    channels: int,
-    image_size: int,
-    head: str,
-    levels: tuple[int, ...],
-    fusion: str,
-    frozen: int | str,
-) -> str | None:
-    """What is wrong with a design, or None."""
-    design = Design(
-        network,
-        classes,
-        channels,
-        image_size,
-        head=head,
-        levels=levels,
-        fusion=fusion,
-        frozen=frozen,
-    )
+def _problem(design: Design) -> str | None:
     try:
         _ = design.boundary, design.joined
         with torch.device("meta"):

@@ -12,9 +12,11 @@ from abl.errors import InputError, nearest
 from abl.nets.boundaries import Boundary, boundaries_of
 from abl.nets.feature_point import feature_point_of
 from abl.nets.fusion import FUSIONS, Fusion
-from abl.nets.graph import NotTraceableError, Traced, traced
+from abl.nets.graph import traced
 from abl.nets.heads import HEADS, OwnHead
 from abl.nets.registry import build_network
+from abl.spec.data import Image
+from abl.spec.train import Train
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,21 @@ class Design:
             words = ["none", *FUSIONS]
             raise InputError(f"fusion: '{self.fusion}' is not known: {nearest(self.fusion, words)}")
         return FUSIONS[self.fusion]
+
+
+def design_of(train: Train, image: Image, classes: int) -> Design:
+    """What a training asks of its classifier; weights of a pretraining are those of its file."""
+    return Design(
+        network=train.network,
+        classes=classes,
+        channels=image.channels,
+        image_size=image.size,
+        weights=train.weights if isinstance(train.weights, str) else "none",
+        head=train.head,
+        levels=train.spp_levels,
+        fusion=train.fusion,
+        frozen=train.frozen,
+    )
 
 
 class Classifier(nn.Module):
@@ -189,23 +206,13 @@ def _with_head(design: Design, backbones: Sequence[nn.Module]) -> Assembled:
             f"fusion: {joined.name} needs a convolutional network; {design.network} has no last "
             "feature map (late and gated work)"
         )
-    graphs = [_graph(design, backbone) for backbone in backbones]
+    graphs = [traced(backbone) for backbone in backbones]
     own = OwnHead(graphs[0], point.node, point.width, point.is_map, design.weights != "none")
     width = point.width * (2 if joined is not None and joined.widens else 1)
     extractors = [graph.piece("", point.node) for graph in graphs]
     join = None if joined is None else joined.build(point.width)
     head = HEADS[design.head](own, width, design.classes, design.levels)
     return Assembled(extractors, join, head)
-
-
-def _graph(design: Design, network: nn.Module) -> Traced:
-    try:
-        return traced(network)
-    except NotTraceableError as error:
-        raise InputError(
-            f"network {design.network} cannot be cut into features and head ({error}): only "
-            "head: fc and fusion none or early work with it"
-        ) from error
 
 
 def _classifier(network: nn.Module, boundary: Boundary, prefixes: Sequence[str]) -> Classifier:

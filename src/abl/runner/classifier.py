@@ -35,6 +35,7 @@ def train(work: Work) -> dict[str, Any]:
 
     from abl.runner.feeding import feed_of
     from abl.train.checkpoint import save_weights
+    from abl.train.feature_feed import KeptFeed
     from abl.train.fit import fit
     from abl.train.predictions import predictions_frame, write_predictions
     from abl.train.process import release_memory, reset_process
@@ -81,7 +82,7 @@ def train(work: Work) -> dict[str, Any]:
         "images_by_class": np.bincount(labels[chosen], minlength=classes).tolist(),
         "parameters": sum(each.numel() for each in parameters),
         "trained_parameters": sum(each.numel() for each in parameters if each.requires_grad),
-        "kept_features": bool(work.stage.shortcuts),
+        "kept_features": isinstance(feed, KeptFeed),
         "epoch_seconds": [round(float(seconds), 4) for seconds in result.history["seconds"]],
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "torch": torch.__version__,

@@ -10,6 +10,7 @@ from typing import Literal
 
 from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage, digest_of
+from abl.record.leftovers import clear_leftovers
 from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher, Listener, RunReport
 
@@ -60,6 +61,7 @@ def _run_missing(
     for digest, line in said.items():
         listener.message(line)
         store.discard(digest)
+    clear_leftovers(store, done)
     stages = wanted_stages(stages, done)
     dispatcher = Dispatcher(stages, store, listener, done, expected_seconds(stages, store))
     try:

@@ -7,7 +7,7 @@ from typing import Any
 from abl.data.views import all_reads, open_view
 from abl.errors import StageError
 from abl.runner.execute import Work, kind
-from abl.runner.networks import design_of, device_of, ready_to_build, train_settings
+from abl.runner.networks import device_of, ready_to_build, train_settings
 from abl.spec.data import Image
 
 FEATURES = "features.npy"
@@ -19,6 +19,7 @@ def features(work: Work) -> dict[str, Any]:
     import torch
 
     from abl.nets.cut import front_of
+    from abl.nets.model import design_of
     from abl.train.features import write_features
     from abl.train.feed import PixelFeed
     from abl.train.process import release_memory, reset_process

@@ -11,7 +11,7 @@ from abl.data.splits import Split
 from abl.data.views import View
 from abl.errors import StageError
 from abl.runner.execute import Work
-from abl.runner.networks import design_of
+from abl.runner.features import FEATURES
 from abl.spec.data import Image
 from abl.spec.train import Train
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:  # importing torch takes seconds, which a driver with nothing 
 
     from abl.nets.cut import Cut
     from abl.train.feed import Feed, PixelFeed
-
-FEATURES = "features.npy"
 
 
 def feed_of(
@@ -42,7 +40,7 @@ def feed_of(
     """
     from abl.nets.cut import cut_of
     from abl.nets.graph import NotTraceableError
-    from abl.nets.model import build_classifier
+    from abl.nets.model import build_classifier, design_of
     from abl.nets.registry import build_network
     from abl.train.feature_feed import FrontFeed, KeptFeed
     from abl.train.feed import PixelFeed
@@ -73,7 +71,7 @@ def feed_of(
         return plain, feed
     network = build_classifier(design)
     try:
-        cut = cut_of(design, network) if has_fixed_front(settings, image) else None
+        cut = cut_of(design, network) if settings.has_fixed_front(image) else None
     except NotTraceableError:
         cut = None
     if cut is None:
@@ -84,11 +82,6 @@ def feed_of(
     arrays, places = kept
     seed = int(work.stage.seed or 0)
     return network, KeptFeed(arrays, places, cut.behind, seed=seed, device=device)
-
-
-def has_fixed_front(settings: Train, image: Image) -> bool:
-    """Whether a frozen front sees the same images in every epoch, all of one shape."""
-    return settings.frozen != 0 and settings.augment.fixed_views > 0 and image.fit == "square"
 
 
 def _on(cut: Cut, device: torch.device) -> Cut:

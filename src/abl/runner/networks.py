@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from abl.errors import StageError
 from abl.plan.stage import Stage
 from abl.record.store import Store
-from abl.spec.data import Image
 from abl.spec.train import Train
-
-if TYPE_CHECKING:
-    from abl.nets.model import Design
 
 
 def train_settings(stage: Stage, store: Store) -> Train:
     """The train block, with the weights where they lie: the identity holds what they are."""
     return Train.model_validate(stage.settings["train"] | _weights_place(stage, store))
-
-
-def design_of(train: Train, image: Image, classes: int) -> Design:
-    """What a training asks of its classifier."""
-    from abl.nets.model import Design
-
-    return Design(
-        network=train.network,
-        classes=classes,
-        channels=image.channels,
-        image_size=image.size,
-        weights=train.weights if isinstance(train.weights, str) else "none",
-        head=train.head,
-        levels=train.spp_levels,
-        fusion=train.fusion,
-        frozen=train.frozen,
-    )
 
 
 def ready_to_build(stage: Stage, train: Train) -> None:

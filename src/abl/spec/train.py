@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from abl.spec.base import Part
-from abl.spec.data import Phantom
+from abl.spec.data import Image, Phantom
 
 
 class Optimizer(Part):
@@ -139,6 +139,10 @@ class Train(Part):
         if self.last_k > self.epochs:
             raise ValueError(f"last_k: {self.last_k} is more than epochs: {self.epochs}")
         return self
+
+    def has_fixed_front(self, image: Image) -> bool:
+        """Whether something is frozen that sees the same images, of one shape, in every epoch."""
+        return self.frozen != 0 and self.augment.fixed_views > 0 and image.fit == "square"
 
     @property
     def weights_file(self) -> str | None:

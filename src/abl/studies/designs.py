@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from abl.errors import InputError
 from abl.plan.graph import Arm
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -63,19 +62,7 @@ def design_faults(sweep: Sweep) -> list[tuple[str, str]]:
     # shapes are worked out by torch, which takes seconds to import
     from abl.nets.design_check import design_problem
 
-    try:
-        found = design_problem(
-            train.network,
-            classes=len(sweep.data.classes),
-            channels=image.channels,
-            image_size=image.size,
-            head=train.head,
-            levels=train.spp_levels,
-            fusion=train.fusion,
-            frozen=train.frozen,
-        )
-    except InputError as error:
-        return [("network", str(error))]
+    found = design_problem(train, image, len(sweep.data.classes))
     if found is None:
         return []
     axis = next((name for name in ("frozen", "head", "fusion") if found.startswith(name)), "head")

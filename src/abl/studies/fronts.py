@@ -31,6 +31,10 @@ _OF_FRONT = ("network", "precision", "channels_last", "threads", "deterministic"
              "frozen_precision")  # fmt: skip
 
 
+# what `seen_settings` may name
+SEEN = ("modality", "pairing", "partners", "cut", "longest_side")
+
+
 def seen_settings(sweep: Sweep, opened: OpenData) -> dict[str, Any]:
     """What of the data block decides what a network sees, beside the images themselves."""
     data, crop = sweep.data, sweep.image.crop
@@ -39,15 +43,20 @@ def seen_settings(sweep: Sweep, opened: OpenData) -> dict[str, Any]:
         seen["modality"] = data.modality
     if data.pairing != "own":
         seen["pairing"] = data.pairing
+    if data.pairing == "shuffled":
+        # drawn within classes, of the test set too: partners follow from labels and patients
+        seen["partners"] = _digest_of(opened, ["label", "patient"])
     if crop.to != "frame":
-        names = [
-            name for name in (BOX if crop.to == "box" else ROI) if name in opened.dataset.frame
-        ]
-        boxes = opened.dataset.frame[["image", *names]].to_csv(index=False)
-        seen["cut"] = hashlib.sha256(boxes.encode()).hexdigest()
+        seen["cut"] = _digest_of(opened, list(BOX if crop.to == "box" else ROI))
     if data.longest_side != Data.model_fields["longest_side"].default:
         seen["longest_side"] = data.longest_side
     return seen
+
+
+def _digest_of(opened: OpenData, columns: list[str]) -> str:
+    frame = opened.dataset.frame
+    known = ["image", *(name for name in columns if name in frame)]
+    return hashlib.sha256(frame[known].to_csv(index=False).encode()).hexdigest()
 
 
 def frozen_count(train: Train, settings: Mapping[str, Any], image: Image) -> int:
@@ -67,7 +76,7 @@ class FrozenFronts:
     """The frozen front of one resolved sweep's trainings.
 
     Args:
-        settings, inputs, files: Of its train stages.
+        settings, inputs, files, resources: Of its train stages.
     """
 
     def __init__(
@@ -77,17 +86,17 @@ class FrozenFronts:
         settings: Mapping[str, Any],
         inputs: Mapping[str, str],
         files: Mapping[str, str],
+        resources: Resources,
     ):
         self._sweep, self._workspace = sweep, workspace
         self._settings, self._inputs, self._files = settings, inputs, files
+        self._resources = resources
         self._made: dict[int | None, tuple[Stage, ...]] = {}
 
     @property
     def are_fixed(self) -> bool:
         """Whether something is frozen that sees the same images in every epoch."""
-        train, image = self._sweep.train, self._sweep.image
-        views = train.augment.fixed_views
-        return train.frozen != 0 and views > 0 and image.fit == "square" and train.fusion != "early"
+        return self._sweep.train.has_fixed_front(self._sweep.image)
 
     def of(self, split: Split, seed: int) -> Front | None:
         """The front of a training on a split; None if its features cannot be kept."""
@@ -97,10 +106,14 @@ class FrozenFronts:
         train, image = sweep.train, sweep.image
         views = train.augment.fixed_views
         is_random = train.weights == "none"
-        if is_random and train.fusion not in ("none", "late_shared"):
-            return None  # the second extractor starts from weights of its own
         from abl.nets.front_cost import front_cost
+        from abl.nets.fusion import FUSIONS
 
+        joined = FUSIONS.get(train.fusion)
+        if joined is not None and joined.at == "input":
+            return None  # a learned layer stands in front
+        if joined is not None and joined.extractors == 2 and is_random:
+            return None  # the second extractor starts from weights of its own
         cost = front_cost(
             train.network,
             train.frozen,
@@ -118,7 +131,7 @@ class FrozenFronts:
         stages = self._made[key]
         epochs = train.epochs * (len(split.train) + len(split.validation))
         images = len(split.train) + len(split.validation) + len(split.test)
-        branches = 2 if sweep.data.modality == "both" else 1
+        branches = 1 if joined is None else 2
         pictures = sum(len(self._data(each).dataset) for each in self._modalities())
         return Front(
             stages,
@@ -154,8 +167,10 @@ class FrozenFronts:
         asked = identity_of(Train.model_validate(changes))
         if isinstance(self._settings["train"].get("weights"), str):
             asked["weights"] = self._settings["train"]["weights"]
-        kept = ("image", "classes", "network_version", "module", "cut", "longest_side")
+        kept = ("image", "classes", "network_version", "module")
         settings = {name: self._settings[name] for name in kept if name in self._settings}
+        # of this modality's images alone, so that every mode that shows them shares the stage
+        settings |= seen_settings(sweep.model_copy(update={"data": opened.data}), opened)
         return Stage(
             "features",
             FEATURES_VERSION,
@@ -164,14 +179,9 @@ class FrozenFronts:
             reads=all_reads(opened.dataset.frame),
             seed=seed,
             context={"view": self._workspace.view(opened, sweep.image), **self._files},
-            resources=self._resources(),
+            resources=self._resources,
             label=f"features of {train.network} up to {point}",
         )
-
-    def _resources(self) -> Resources:
-        asked = self._sweep.resources
-        cpus = max(asked.cpus, self._sweep.train.threads)
-        return Resources(cpus, asked.gpus, asked.memory_gb)
 
 
 def keep_features(plan: Plan, asked: Asked) -> None:

@@ -16,7 +16,7 @@ from abl.spec.base import identity_of
 from abl.spec.data import Data
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
-from abl.studies.fronts import FrozenFronts, frozen_count, seen_settings
+from abl.studies.fronts import SEEN, FrozenFronts, frozen_count, seen_settings
 from abl.studies.workspace import Workspace
 
 TRAIN_VERSION = 1
@@ -61,7 +61,9 @@ class Trainings:
         self._inputs: dict[str, str] = {}
         if isinstance(sweep.train.weights, Pretrain):
             self._inputs["weights"] = self._pretrained(sweep.train.weights, workspace)
-        self._fronts = FrozenFronts(sweep, workspace, self._settings, self._inputs, self._files)
+        self._fronts = FrozenFronts(
+            sweep, workspace, self._settings, self._inputs, self._files, self._resources()
+        )
 
     def _shared_settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
@@ -104,9 +106,7 @@ class Trainings:
             "early_stop": None,
             "optimizer": train.optimizer.model_dump() | {"lr": how.lr},
         }
-        before = {
-            k: v for k, v in self._settings.items() if k not in ("modality", "pairing", "cut")
-        }
+        before = {k: v for k, v in self._settings.items() if k not in SEEN}
         settings = before | {
             "train": identity_of(Train.model_validate(train.model_dump() | changes)),
             "classes": len(source.dataset.classes),

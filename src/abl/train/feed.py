@@ -167,6 +167,8 @@ def filled(chosen: np.ndarray, size: int) -> np.ndarray:
 
 
 def _changed(images: Tensor, changes: Tensor, augment: Augment) -> Tensor:
+    if augment.views == 1:
+        return images
     made = augmented(images, changes, augment)
     if not augment.views:
         return made

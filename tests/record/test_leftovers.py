@@ -1,0 +1,49 @@
+"""What a killed process leaves of a finished stage goes with the next run; what is alive stays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from abl.record.lease import Lease, machine
+from abl.record.leftovers import clear_leftovers
+from abl.record.store import Store
+
+
+def left_by_a_dead_process(store: Store, digest: str) -> None:
+    holder = {"owner": "x", "machine": machine(), "pid": 2**22 + 1, "start": "1", "beat": 0}
+    lease = store.lease_path(digest)
+    lease.parent.mkdir(parents=True, exist_ok=True)
+    lease.write_text(json.dumps(holder))
+    lease.with_name(f"{digest}.x").write_text("half a beat")
+    attempt = store.root / "work" / digest / "x"
+    attempt.mkdir(parents=True)
+    (attempt / "half.bin").touch()
+
+
+def names(store: Store) -> set[str]:
+    return {path.name for part in ("lease", "work") for path in (store.root / part).iterdir()}
+
+
+def test_the_dead_are_cleared_of_finished_stages_alone(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    left_by_a_dead_process(store, "finished")
+    left_by_a_dead_process(store, "begun")
+    clear_leftovers(store, {"finished"})
+    assert names(store) == {"begun", "begun.x"}
+    assert (tmp_path / "work" / "begun" / "x" / "half.bin").exists()
+
+
+def test_what_another_is_at_work_on_stays(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    left_by_a_dead_process(store, "a")
+    store.lease_path("a").unlink()
+    lease = Lease(store.lease_path("a"), "me")
+    assert lease.take()
+    clear_leftovers(store, {"a"})
+    assert names(store) == {"a", "a.x"}
+
+
+def test_a_store_without_folders_has_none(tmp_path: Path) -> None:
+    clear_leftovers(Store(tmp_path / "new"), {"a"})
+    assert not (tmp_path / "new").exists()
