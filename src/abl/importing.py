@@ -25,6 +25,7 @@ from abl.results import (
     arm_predictions,
     draw_outcome,
     keep_outcome,
+    kept_pictures,
     network_predictions,
     outcome_folder,
     outcome_named,
@@ -125,6 +126,7 @@ def _kept(store: Store, sweep_name: str) -> tuple[Analysis, Sweep, str]:
         arm_predictions(store, outcome),
         network_predictions(store, outcome),
         search_trials(store, outcome),
+        kept_pictures(store, outcome),
     )
     return analysis, sweep, text
 

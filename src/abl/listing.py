@@ -34,15 +34,21 @@ def listed(what: str, *, timm: bool = False) -> list[tuple[str, str]]:
             for study in studies().values()
             for axis in study.axes
         ]
-    if what in ("heads", "fusions"):
+    if what in ("heads", "fusions", "variants"):
         from abl.nets.fusion import FUSIONS
         from abl.nets.heads import HEADS
+        from abl.nets.mask_attention import VARIANTS
 
-        builders = HEADS if what == "heads" else {n: f.build for n, f in FUSIONS.items()}
+        builders = {
+            "heads": HEADS,
+            "fusions": {name: each.build for name, each in FUSIONS.items()},
+            "variants": VARIANTS,
+        }[what]
         return [
             (name, (inspect.getdoc(each) or "").split("\n")[0]) for name, each in builders.items()
         ]
-    valid = ["networks", "heads", "fusions", "rules", "metrics", "studies", "axes", "network NAME"]
+    valid = ["networks", "heads", "fusions", "variants", "rules", "metrics", "studies", "axes",
+             "network NAME"]  # fmt: skip
     raise InputError(f"cannot list '{what}': {nearest(what, valid)}")
 
 
@@ -61,11 +67,13 @@ def boundary_rows(
 
     found = boundaries_of(network, classes=classes, channels=channels, image_size=image_size)
     most, stages = len(found.places) - 1, found.places[-1].stage
+    up_to = f" to 'stage {stages}'" if stages > 1 else ""
     head = (
-        f"{network}: frozen 0 to {most} {found.unit}s, or 'stage 1' to 'stage {stages}'; "
+        f"{network}: frozen 0 to {most} {found.unit}s, or 'stage 1'{up_to}; "
         f"{_short(found.parameters)} parameters, {_short(found.flops)} FLOPs for {channels} x "
         f"{image_size} x {image_size} and {classes} classes."
     )
+    head += _attention_words(network, classes, channels, image_size)
     rows: list[Sequence[str]] = [
         (
             str(place.n),
@@ -79,6 +87,20 @@ def boundary_rows(
         for place in found.places
     ]
     return head, rows
+
+
+def _attention_words(network: str, classes: int, channels: int, image_size: int) -> str:
+    """Where attention modules can stand; nothing of a network without feature maps."""
+    from abl.nets.attention_points import attention_points_of
+
+    try:
+        found = attention_points_of(
+            network, classes=classes, channels=channels, image_size=image_size
+        )
+    except InputError:
+        return ""
+    levels = ", ".join(f"{point.name} ({point.width})" for point in found.levels)
+    return f" Attention points and their channels: {levels}; {len(found.blocks)} blocks."
 
 
 def _short(count: int) -> str:

@@ -17,12 +17,14 @@ from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.record.store import Store, write_atomically
 from abl.report.figures import figures_of, save_figure
 from abl.report.page.html_report import report_page
+from abl.report.pictures import Pictures, pictures_from_bytes, pictures_to_bytes
 from abl.report.tables import render, styled_table
+from abl.report.tables.external import external_sizes
 from abl.report.tables.facts import facts_tables
 from abl.studies.analysis import Analysis
 
 PREDICTIONS, NETWORKS, TRIALS = "predictions.parquet", "networks.parquet", "trials.parquet"
-REPORT = "report.html"
+PICTURES, REPORT = "pictures.npz", "report.html"
 SUFFIX = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex", "html": "html"}
 
 
@@ -80,6 +82,12 @@ def search_trials(store: Store, outcome: Outcome) -> pd.DataFrame:
     return _frame(outcome_folder(store, outcome) / TRIALS)
 
 
+def kept_pictures(store: Store, outcome: Outcome) -> Pictures | None:
+    """The images that a figure shows, None if there is no such figure."""
+    path = outcome_folder(store, outcome) / PICTURES
+    return pictures_from_bytes(path.read_bytes()) if path.exists() else None
+
+
 def keep_outcome(store: Store, analysis: Analysis, sweep_text: str) -> Path:
     """Writes an outcome with predictions and tables beside earlier ones of its name; its folder."""
     outcome = analysis.outcome
@@ -107,7 +115,9 @@ def draw_outcome(
     if (folder / REPORT).exists():
         return
     outcome = analysis.outcome
-    figures = figures_of(outcome, analysis.predictions, analysis.networks, analysis.trials)
+    figures = figures_of(
+        outcome, analysis.predictions, analysis.networks, analysis.trials, analysis.pictures
+    )
     for name, figure in figures.items():
         for kind in ("png", "svg"):
             save_figure(figure, folder / f"{name}.{kind}")
@@ -118,7 +128,10 @@ def draw_outcome(
         trials=analysis.trials,
         sweep_text=sweep_text,
         environment=environment or {},
-        data_summary=outcome.facts.get("data", ()),
+        data_summary=[
+            *outcome.facts.get("data", ()),
+            *external_sizes(outcome.facts.get("external", ())),
+        ],
         more_tables=[t for n, t in facts_tables(outcome).items() if n != "data"],
         figures=figures,
     )
@@ -143,6 +156,10 @@ def _write_frames(folder: Path, analysis: Analysis) -> None:
             part = folder / f".{name}.{os.getpid()}.part"
             frame.to_parquet(part, index=False, compression="zstd")
             part.replace(folder / name)
+    if analysis.pictures is not None:
+        part = folder / f".{PICTURES}.{os.getpid()}.part"
+        part.write_bytes(pictures_to_bytes(analysis.pictures))
+        part.replace(folder / PICTURES)
 
 
 def _frame(path: Path) -> pd.DataFrame:

@@ -24,6 +24,22 @@ def check(
 
 @data_app.command()
 @tells
+def tissue(
+    manifest: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder a class.")],
+    sheet: Annotated[Path | None, typer.Option(help="PNG file: the worst cases, drawn.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="New folder: the images cut, with masks and boxes.")
+    ] = None,
+    classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+) -> None:
+    """Find the tissue in each image, without the scanner's text; say what a crop to it keeps."""
+    from abl.data.tissue_report import tissue_report
+
+    print(tissue_report(manifest, tuple(classes.split(",")), sheet=sheet, out=out), end="")
+
+
+@data_app.command()
+@tells
 def phantom(
     out: Annotated[Path, typer.Argument(help="Folder to write; must not exist or be empty.")],
     patients: Annotated[int, typer.Option(min=4)] = 200,

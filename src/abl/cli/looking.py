@@ -52,7 +52,7 @@ def table(
         str,
         typer.Option(
             help="Another table: replicates, choices, tests, settings, cost, data, noise, "
-            "subgroup=COLUMN."
+            "external, subgroup=COLUMN."
         ),
     ] = "",
     pivot: Annotated[str, typer.Option(help="ROWS,COLUMNS: two axes.")] = "",
@@ -221,7 +221,7 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="networks, heads, fusions, rules, metrics, studies or axes; or network NAME."
+            help="networks, heads, fusions, variants, rules, metrics, studies, axes; or network NAME."
         ),
     ],
     name: Annotated[str, typer.Argument(help="A network: where it can be frozen.")] = "",

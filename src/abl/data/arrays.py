@@ -15,16 +15,19 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from abl.data.crops import box_problems, boxes_for, crop_windows, with_sizes
+from abl.data.crops import box_problems, boxes_for, crop_windows, nothing_found, with_sizes
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
 from abl.data.pixels import FILE, write_pixels
 from abl.data.ragged import SIZES, RaggedImages, write_images
+from abl.data.tissue import TISSUE_VERSION
+from abl.data.tissue_regions import FOUND, read_regions, write_regions
 from abl.data.workers import processes_for
 from abl.errors import raise_if_any
 from abl.spec.base import identity_of
@@ -45,6 +48,8 @@ class ImageArray(RaggedImages):
         frame: One row an image: height, width, channels (1 or 3) in this array; source_height,
             source_width before the reduction to the longest side. From `image_array` also the
             data set's columns, boxes in the pixels of this array.
+        open_boxed: Opens the images whose pixels boxes are in, should these be others; they are
+            decoded only if something asks for them.
     """
 
     def __init__(
@@ -52,7 +57,9 @@ class ImageArray(RaggedImages):
         folder: Path,
         frame: pd.DataFrame | None = None,
         box_sizes: np.ndarray | None = None,
+        open_boxed: Callable[[], ImageArray] | None = None,
     ):
+        self.open_boxed = open_boxed
         super().__init__(folder)
         sizes = pd.DataFrame(dict(zip(SIZES, self.sizes.T, strict=True)))
         self.frame = sizes if frame is None else with_sizes(frame, sizes, box_sizes)
@@ -87,10 +94,11 @@ def image_array(
     key = folder_key("images", longest_side, *dataset.source.fingerprints())
     folder, frame = folder_once(cache, f"images-{key}", write), dataset.frame
     own = RaggedImages(folder).sizes
-    if dataset.boxes_of is not None and {BOX[0], ROI[0]} & set(frame.columns):
+    if dataset.boxes_of is not None:
         boxed = replace(dataset, source=dataset.boxes_of, boxes_of=None)
-        first = image_array(boxed, cache, longest_side=longest_side, workers=workers)
-        return ImageArray(folder, frame, first.sizes[:, SOURCE])
+        first = partial(image_array, boxed, cache, longest_side=longest_side, workers=workers)
+        has_boxes = bool({BOX[0], ROI[0]} & set(frame.columns))
+        return ImageArray(folder, frame, first().sizes[:, SOURCE] if has_boxes else None, first)
     first_rows = first_of_pairs(frame)
     box_sizes = own[first_rows][:, SOURCE]
     is_first = first_rows == np.arange(len(frame))  # a pair's box is told of once
@@ -135,7 +143,7 @@ def pixel_array(
         InputError: Images without the box or region that the crop needs.
         StageError: A process died.
     """
-    windows = windows_of(array, crop)
+    windows = windows_of(array, crop, workers=workers)
 
     def write(folder: Path) -> None:
         write_pixels(
@@ -153,11 +161,44 @@ def pixel_array(
     return open_pixels(folder_once(cache, f"pixels-{key}", write))
 
 
-def windows_of(array: ImageArray, crop: Crop) -> np.ndarray:
-    """(N, 4) int64: what is seen of each image, see `crop_windows`; InputError as `boxes_for`."""
-    boxes = boxes_for(array.frame, crop)
+def windows_of(array: ImageArray, crop: Crop, *, workers: int | None = None) -> np.ndarray:
+    """(N, 4) int64: what is seen of each image, see `crop_windows`.
+
+    Raises:
+        InputError: As `boxes_for`; images in which no tissue is found, each named.
+    """
+    if crop.to == "tissue":
+        boxes = tissue_boxes(array, workers=workers)
+    else:
+        boxes = boxes_for(array.frame, crop)
     heights, widths = (array.frame[side].to_numpy() for side in ("height", "width"))
     return crop_windows(boxes, heights, widths, crop)
+
+
+def tissue_boxes(array: ImageArray, *, workers: int | None = None) -> np.ndarray:
+    """(N, 4) float64: the tissue region of each image, x0, y0, x1, y1; found once a data set.
+
+    Of the second image of a pair it is the first one's, scaled: both are cut alike, as by boxes.
+
+    Raises:
+        InputError: Images in which nothing is found, each named.
+    """
+    boxed = array if array.open_boxed is None else array.open_boxed()
+
+    def write(folder: Path) -> None:
+        processes = processes_for(workers, len(boxed), worth=FOUND)
+        write_regions(folder, boxed.folder, workers=processes)
+
+    key = folder_key("tissue", TISSUE_VERSION, boxed.folder.name)
+    regions = read_regions(folder_once(boxed.folder.parent, f"tissue-{key}", write))
+    rows = first_of_pairs(array.frame)
+    is_first = rows == np.arange(len(rows))  # of the others nothing is used
+    raise_if_any(nothing_found(array.frame["image"][is_first], regions[is_first]))
+    across, down = (
+        array.frame[side].to_numpy() / boxed.frame[side].to_numpy()[rows]
+        for side in ("width", "height")
+    )
+    return regions[rows] * np.stack([across, down, across, down], axis=1)
 
 
 def digest_of_integers(integers: np.ndarray) -> str:

@@ -9,6 +9,11 @@ from abl.data.dataset import BOX, ROI
 from abl.errors import InputError, Problem, raise_if_any
 from abl.spec.data import Crop
 
+NOTHING_FOUND = (
+    "no tissue is found in it; leave its row out, or name the region in columns roi_x0, roi_y0, "
+    "roi_x1, roi_y1 and cut with crop: {to: roi}"
+)
+
 
 def crop_windows(
     boxes: np.ndarray, heights: np.ndarray, widths: np.ndarray, crop: Crop
@@ -74,6 +79,18 @@ def boxes_for(frame: pd.DataFrame, crop: Crop) -> np.ndarray:
         ]
     )
     return boxes
+
+
+def areas_of(regions: np.ndarray) -> np.ndarray:
+    """(N,): pixels within rectangles (N, 4)."""
+    areas: np.ndarray = (regions[:, 2] - regions[:, 0]) * (regions[:, 3] - regions[:, 1])
+    return areas
+
+
+def nothing_found(images: pd.Series, regions: np.ndarray) -> list[Problem]:
+    """A problem for each image (its name) whose tissue region, a row of (N, 4), is empty."""
+    lacking = np.flatnonzero(areas_of(regions) == 0)
+    return [Problem(NOTHING_FOUND, file=str(image)) for image in images.iloc[lacking]]
 
 
 def box_problems(frame: pd.DataFrame, heights: np.ndarray, widths: np.ndarray) -> list[Problem]:

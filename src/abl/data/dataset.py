@@ -65,8 +65,8 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.frame)
 
-    def having(self, keep: np.ndarray, note: str) -> Dataset:
-        """The rows where `keep` (bool, one a row) holds, with a note why the others are not."""
+    def having(self, keep: np.ndarray, note: str = "") -> Dataset:
+        """The rows where `keep` (bool, one a row) holds; a note says why the others are not."""
         positions = np.flatnonzero(keep)
         kept = tuple(positions.tolist())
 
@@ -77,7 +77,7 @@ class Dataset:
             self,
             frame=self.frame.iloc[positions].reset_index(drop=True),
             source=SomeImages(self.source, kept),
-            notes=(*self.notes, note),
+            notes=(*self.notes, note) if note else self.notes,
             second=some(self.second),
             boxes_of=some(self.boxes_of),
         )

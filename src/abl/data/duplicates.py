@@ -59,6 +59,39 @@ def near_duplicate_pairs(
     return pd.DataFrame(np.load(folder / PAIRS), columns=COLUMNS)
 
 
+def near_duplicates_between(
+    first: ImageArray,
+    second: ImageArray,
+    *,
+    threshold: int = THRESHOLD,
+    workers: int | None = None,
+) -> pd.DataFrame:
+    """Pairs of an image of one array and one of another that are nearly the same.
+
+    Args:
+        first, second: Decoded images; the pairs are kept beside the first one's folder.
+        threshold, workers: As `near_duplicate_pairs`.
+
+    Returns:
+        position_a (of the first), position_b (of the second), distance (bits), all int64, sorted.
+    """
+
+    def write(folder: Path) -> None:
+        parts = []
+        for array in (first, second):
+            jobs = chunks(len(array), CHUNK)
+            processes = processes_for(workers, len(array), worth=HASHED)
+            parts += list(mapped(partial(hash_chunk, array.folder), jobs, processes))
+        pairs, start = close_pairs(np.concatenate(parts), threshold), len(first)
+        across = pairs[(pairs[:, 0] < start) & (pairs[:, 1] >= start)]
+        np.save(folder / PAIRS, across - np.array([0, start, 0]))
+
+    names = (first.folder.name, second.folder.name)
+    name = f"duplicates-{folder_key('between', *names, threshold)}"
+    folder = folder_once(first.folder.parent, name, write)
+    return pd.DataFrame(np.load(folder / PAIRS), columns=COLUMNS)
+
+
 def close_pairs(hashes: np.ndarray, threshold: int) -> np.ndarray:
     """Pairs of hashes at most so many bits apart, by counting bits of all pairs in blocks.
 

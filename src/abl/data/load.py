@@ -6,10 +6,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from abl.data.dataset import BOX, ROI, Dataset
 from abl.data.manifest import load_manifest
 from abl.data.modalities import with_modality
-from abl.errors import InputError
+from abl.data.tables import Rows
+from abl.errors import InputError, nearest
 from abl.spec.data import Data
 
 MANIFEST = "manifest.csv"
@@ -30,14 +33,55 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
         from abl.data.phantom import phantom_dataset
 
         dataset = phantom_dataset(data.phantom)
+        for column, values in data.where.items():
+            dataset = dataset.having(_have(dataset, "where", column, values))
     else:
         path = (
             _manifest_path(data.manifest, base, roots) if data.manifest else _set_path(data, roots)
         )
         dataset = load_manifest(path, columns=data.columns, classes=data.classes, where=data.where)
+    for column, values in data.without.items():
+        dataset = _without_values(dataset, column, values, narrowed=bool(data.where))
     for what in data.drop_missing:
         dataset = _without_missing(dataset, what)
     return with_modality(dataset, data.modality, data.pairing)
+
+
+def _have(
+    dataset: Dataset, key: str, column: str, values: Sequence[str], *, must_be_there: bool = True
+) -> np.ndarray:
+    """bool (N,): which rows have one of these values in a column, compared as text.
+
+    Raises:
+        InputError: A column that there is not, or a value that no row has.
+    """
+    if column not in dataset.frame:
+        hint = nearest(column, map(str, dataset.frame.columns))
+        raise InputError(f"data.{key}: {dataset.name} has no column '{column}'; {hint}")
+    found = Rows(dataset.name, dataset.frame, []).text(column)
+    absent = [value for value in values if value not in found]
+    if absent and must_be_there:
+        hint = nearest(absent[0], {text for text in found if text})
+        raise InputError(f"data.{key}: no row has {column} '{absent[0]}'; {hint}")
+    return np.array([text in values for text in found], dtype=bool)
+
+
+def _without_values(
+    dataset: Dataset, column: str, values: Sequence[str], *, narrowed: bool
+) -> Dataset:
+    """The rows that have none of these values in a column.
+
+    Args:
+        narrowed: Whether `where` has left out rows, so that a value may rightly be gone.
+    """
+    lost = _have(dataset, "without", column, values, must_be_there=not narrowed)
+    if not lost.any():
+        return dataset
+    if lost.all():
+        raise InputError(f"data.without: no row of {dataset.name} is left")
+    count = int(lost.sum())
+    named = f"{'1 image' if count == 1 else f'{count} images'} of {dataset.name}"
+    return dataset.having(~lost, f"{named} left out by {column}: {', '.join(values)}.")
 
 
 def _without_missing(dataset: Dataset, what: str) -> Dataset:

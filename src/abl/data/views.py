@@ -23,6 +23,7 @@ from abl.data.duplicates import near_duplicate_pairs
 from abl.data.own_shapes import own_pixel_folder, own_shapes
 from abl.data.pixel_sets import PairedPixels, Pixels, RaggedPixels, SquarePixels
 from abl.data.splits import Split, reads_fingerprint
+from abl.data.tissue import TISSUE_VERSION
 from abl.plan.stage import digest_of
 from abl.spec.base import identity_of
 from abl.spec.data import Image
@@ -87,6 +88,8 @@ def view_key(dataset: Dataset, longest_side: int, image: Image) -> str:
     parts = [frame.to_csv(index=False), longest_side, identity_of(image), len(dataset.classes)]
     if dataset.boxes_of is not None and image.crop.to != "frame":
         parts.append(dataset.boxes_of.fingerprints())  # their sizes say where boxes lie
+    if image.crop.to == "tissue":
+        parts.append(TISSUE_VERSION)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -176,6 +179,16 @@ def training_reads(frame: pd.DataFrame, split: Split) -> str:
             "test": reads_fingerprint(frame.assign(label=0), split.test, labels="label"),
         }
     )
+
+
+def unlabelled_reads(frame: pd.DataFrame, split: Split) -> str:
+    """Fingerprint of a training's images, for one that reads no label."""
+    return training_reads(frame.assign(label=0, train_label=0), split)
+
+
+def tested_reads(frame: pd.DataFrame, split: Split) -> str:
+    """Fingerprint of the test images, for what reads them alone and no label."""
+    return reads_fingerprint(frame.assign(label=0), split.test, labels="label")
 
 
 def all_reads(frame: pd.DataFrame) -> str:

@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from abl.decide.check import Floats
-from abl.decide.metrics import metric_named
+from abl.decide.metrics import Metric, metric_named
 from abl.decide.replicates import (
     Arm,
     Patients,
@@ -52,7 +52,12 @@ class Interval:
 
 
 def patient_interval(
-    arm: Arm, metric: str, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    arm: Arm,
+    metric: str | Metric,
+    *,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Interval:
     """Interval of a cell: patients resampled within classes and, with three or more, seeds.
 
@@ -67,7 +72,8 @@ def patient_interval(
     """
     ordered = checked_arm(arm)
     patients = patients_of(ordered)
-    weighted = WeightedArm(ordered, metric_named(metric), patients)
+    chosen = metric_named(metric) if isinstance(metric, str) else metric
+    weighted = WeightedArm(ordered, chosen, patients)
     return _bootstrap(weighted.values, patients, weighted.seeds, level, resamples, seed)
 
 

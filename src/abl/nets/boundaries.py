@@ -19,6 +19,7 @@ from abl.errors import InputError
 from abl.nets.execution import Call, Execution, execution_of
 
 _STAGE = re.compile(r"stage (\d+)")
+_NEARLY_STAGE = re.compile(r"\W*(?:stage|layer|block)\W*(\d+)\W*", re.IGNORECASE)
 _ATTENTION = re.compile(r"Attention(V\d+)?$")  # ShiftedWindowAttentionV2
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
@@ -70,12 +71,18 @@ class Boundaries:
             InputError: Out of range; says what is valid.
         """
         most, stages = len(self.places) - 1, self.places[-1].stage
-        valid = f"0 to {most} {self.unit}s, or 'stage 1' to 'stage {stages}'"
+        valid = f"0 to {most} {self.unit}s, or 'stage 1'" + f" to 'stage {stages}'" * (stages > 1)
         if isinstance(frozen, int) and 0 <= frozen <= most:
             return self.places[frozen]
         named = _STAGE.fullmatch(frozen) if isinstance(frozen, str) else None
         if named and 1 <= int(named.group(1)) <= stages:
             return [place for place in self.places if place.stage <= int(named.group(1))][-1]
+        near = _NEARLY_STAGE.fullmatch(str(frozen))
+        if near and named is None and 1 <= int(near.group(1)) <= stages:
+            raise InputError(
+                f"frozen: {frozen!r} is not known: did you mean 'stage {near.group(1)}'? "
+                f"({self.network}: {valid})"
+            )
         raise InputError(f"frozen: {frozen!r} is out of range for {self.network}: {valid}")
 
 

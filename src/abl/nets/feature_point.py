@@ -45,12 +45,38 @@ def feature_point_of(name: str, *, classes: int, channels: int, image_size: int)
     """
     place = boundaries_of(name, classes=classes, channels=channels, image_size=image_size)
     run = execution_of(name, classes, channels, image_size)
+    shaped = shaped_graph(name, classes=classes, channels=channels, image_size=image_size)
+    whole, shapes = shaped.whole, shaped.shapes
+    if place.unit == "block":
+        return _vector(name, whole, shapes)
+    return _map(name, whole, shapes, run.feature_convolutions[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class ShapedGraph:
+    """A network's graph on the meta device, with the shape of what each node gives.
+
+    Attributes:
+        shapes: Node -> shape, of two images as large as asked for or, if it takes them, larger: a
+            map of one pixel cannot be told from a pooled one.
+    """
+
+    whole: Traced
+    shapes: dict[str, tuple[int, ...]]
+
+
+@cache
+def shaped_graph(name: str, *, classes: int, channels: int, image_size: int) -> ShapedGraph:
+    """The graph of a network.
+
+    Raises:
+        InputError: Its operations depend on values: it has no graph.
+    """
     for size in (max(image_size, LARGER_PX), image_size):
         try:
             network = meta_network(name, classes=classes, channels=channels, image_size=size)
             whole = traced(network.eval())
-            shapes = _shapes(whole, channels, size)
-            break
+            return ShapedGraph(whole, _shapes(whole, channels, size))
         except NotTraceableError as error:
             raise InputError(
                 f"network {name} cannot be cut into features and head ({error}): only head: fc and "
@@ -59,9 +85,7 @@ def feature_point_of(name: str, *, classes: int, channels: int, image_size: int)
         except (InputError, RuntimeError):  # of a fixed size
             if size == image_size:
                 raise
-    if place.unit == "block":
-        return _vector(name, whole, shapes)
-    return _map(name, whole, shapes, run.feature_convolutions[-1])
+    raise AssertionError("one of the sizes was the one asked for")
 
 
 def _map(name: str, whole: Traced, shapes: dict[str, tuple[int, ...]], last: str) -> FeaturePoint:
@@ -76,7 +100,7 @@ def _map(name: str, whole: Traced, shapes: dict[str, tuple[int, ...]], last: str
             break
         if len(shape) != 4 or shape[-2:] != wanted or node not in whole.points:
             continue
-        if _is_random_node(whole.node(node), modules):
+        if is_random_node(whole.node(node), modules):
             break
         found = FeaturePoint(node, shape[1], is_map=True)
     if found is None:
@@ -89,14 +113,15 @@ def _vector(name: str, whole: Traced, shapes: dict[str, tuple[int, ...]]) -> Fea
     for node in whole.graph.nodes:
         if node.op == "call_module" and node.target == classifier:
             source = node.all_input_nodes[0].name
-            while _is_random_node(whole.node(source), dict(whole.network.named_modules())):
+            while is_random_node(whole.node(source), dict(whole.network.named_modules())):
                 source = whole.node(source).all_input_nodes[0].name
             if source in whole.points and len(shapes[source]) == 2:
                 return FeaturePoint(source, shapes[source][1], is_map=False)
     raise InputError(f"network {name} has no single vector in front of its classifier")
 
 
-def _is_random_node(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+def is_random_node(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    """Whether a node draws random numbers while a network trains."""
     return node.op == "call_module" and is_random(modules[str(node.target)])
 
 

@@ -101,9 +101,9 @@ class Classifier(nn.Module):
             if name in self._frozen:
                 parameter.requires_grad_(False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.network(images)
-        return logits
+    def forward(self, *inputs: Tensor) -> Any:
+        """What the network gives: logits, and of a segmentation branch its masks."""
+        return self.network(*inputs)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """That of the network: files of weights fit a network built without this class."""

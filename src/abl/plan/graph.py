@@ -97,6 +97,9 @@ class Plan:
         asked: Trainings that would be run if each cell trained its own networks.
         notes: What the planner wants to say (arms that are the same, few patients).
         fronts: Digest of a training -> its frozen front, if its features could be kept.
+        external: Name of an external set -> digest of a training -> that of its predictions there.
+            They are of no cell: what they say decides nothing.
+        activation: Digest of a training -> that of its class activation maps; of no cell either.
     """
 
     stages: dict[str, Stage] = field(default_factory=dict)
@@ -106,6 +109,8 @@ class Plan:
     asked: int = 0
     notes: list[str] = field(default_factory=list)
     fronts: dict[str, Front] = field(default_factory=dict)
+    external: dict[str, dict[str, str]] = field(default_factory=dict)
+    activation: dict[str, str] = field(default_factory=dict)
 
     def add(self, stage: Stage) -> str:
         """Adds a stage unless its digest is known; returns the digest.
@@ -132,6 +137,9 @@ class Plan:
         for cell in self.cells:
             for digest in cell.uses.values():
                 using[digest].add(cell.arm)
+                for beside in (*self.external.values(), self.activation):
+                    if digest in beside:
+                        using[beside[digest]].add(cell.arm)
         # inputs were added before what reads them, so one pass backwards is enough
         for digest in reversed(self.stages):
             for source in self.stages[digest].sources:

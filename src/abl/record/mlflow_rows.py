@@ -62,10 +62,22 @@ def arm_metrics(arm: ArmOutcome, primary: str) -> dict[str, float]:
     return {key_of(name): float(value) for name, value in found.items() if math.isfinite(value)}
 
 
-def arm_points(arm: ArmOutcome, primary: str) -> list[Point]:
+def external_metrics(outcome: Outcome, arm: ArmOutcome) -> dict[str, float]:
+    """The arm on external sets: external_<set>_<metric>, its sd and interval ends."""
+    found = {
+        f"external_{row['name']}_{name}{suffix}": float(cell[part])
+        for row in outcome.facts.get("external", ())
+        for name, cell in row["arms"].get(arm.key, {}).items()
+        for part, suffix in (("mean", ""), ("sd", "_sd"), ("low", "_low"), ("high", "_high"))
+    }
+    return {key_of(name): value for name, value in found.items() if math.isfinite(value)}
+
+
+def arm_points(outcome: Outcome, arm: ArmOutcome) -> list[Point]:
     """Everything of an arm that is a metric in MLflow."""
-    numbers = [(key, 0, value, 0) for key, value in arm_metrics(arm, primary).items()]
-    return numbers + curve_points(arm, primary)
+    numbers = arm_metrics(arm, outcome.primary) | external_metrics(outcome, arm)
+    points = [(key, 0, value, 0) for key, value in numbers.items()]
+    return points + curve_points(arm, outcome.primary)
 
 
 def curve_points(arm: ArmOutcome, primary: str) -> list[Point]:
@@ -133,10 +145,16 @@ def replicates_table(outcome: Outcome) -> pd.DataFrame:
     return whole.astype(dict.fromkeys(mixed, str))
 
 
-def arm_content(arm: ArmOutcome) -> str:
-    """Digest of everything the run of an arm shows: equal content is not written again."""
+def arm_content(arm: ArmOutcome, external: Mapping[str, float] | None = None) -> str:
+    """Digest of everything the run of an arm shows: equal content is not written again.
+
+    Args:
+        external: Its metrics on external sets.
+    """
     return _digest(
-        {
+        # without external sets the digest is what it was before there were any
+        ({"external": dict(external)} if external else {})
+        | {
             "params": dict(arm.params),
             "cells": {name: vars(cell) for name, cell in arm.cells.items()},
             "comparison": vars(arm.comparison) if arm.comparison else None,
@@ -151,7 +169,9 @@ def outcome_content(outcome: Outcome, rendered: Mapping[str, str]) -> str:
     """Digest of everything the run of a sweep shows."""
     return _digest(
         {
-            "arms": [[arm.key, arm_content(arm)] for arm in outcome.arms],
+            "arms": [
+                [arm.key, arm_content(arm, external_metrics(outcome, arm))] for arm in outcome.arms
+            ],
             "notes": [outcome.title, *outcome.notes],
             "columns": [list(outcome.axes), list(outcome.metrics), outcome.primary],
             "rendered": dict(rendered),
@@ -189,7 +209,10 @@ def view_state(outcome: Outcome) -> str:
     for axis in outcome.axes:
         shown = [axis, *(str(arm.params.get(axis, "")) for arm in outcome.arms)]
         widths[f"params.`{key_of(axis)}`"] = _column_width(shown)
-    for name in (key_of(n) for metric in metrics for n in (metric, f"{metric}_sd")):
+    named = [name for metric in metrics for name in (metric, f"{metric}_sd")]
+    sets = outcome.facts.get("external", ())
+    named += [f"external_{row['name']}_{outcome.primary}" for row in sets]
+    for name in map(key_of, named):
         widths[f"metrics.`{name}`"] = _column_width([name, "0.000"])
     if any(arm.comparison for arm in outcome.arms):
         widths["tags.`abl.verdict`"] = 110

@@ -171,7 +171,7 @@ class MlflowRecord(RecordPlace):
         links: StageLinks,
     ) -> None:
         arm = outcome.arms[row]
-        content = rows.arm_content(arm)
+        content = rows.arm_content(arm, rows.external_metrics(outcome, arm))
         run = preferred(run for run in known if run.data.tags.get("abl.content") == content)
         # params cannot change and metrics only grow: an arm with other numbers is another run
         for stale in known:
@@ -192,7 +192,7 @@ class MlflowRecord(RecordPlace):
             client,
             run,
             params=rows.param_values(arm.params),
-            points=rows.arm_points(arm, outcome.primary),
+            points=rows.arm_points(outcome, arm),
             status="FAILED" if arm.failed else "FINISHED",
             end_ms=0,
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from abl.data.mask_sets import MASK_SCORES
 from abl.data.splits import Split, inner_folds, split_of
 from abl.data.views import View, everything_trains, open_view, training_reads
 from abl.decide.consensus import (
@@ -19,6 +21,7 @@ from abl.decide.consensus import (
 )
 from abl.errors import StageError
 from abl.runner.execute import Work, kind
+from abl.runner.guided import masks_of, objective_of
 from abl.runner.networks import device_of, ready_to_build, train_settings
 from abl.runner.selection import SELECTION
 from abl.spec.data import Image, Splits
@@ -44,7 +47,7 @@ def train(work: Work) -> dict[str, Any]:
     view = open_view(work.store.cache, stage.context["view"])
     settings = train_settings(stage, work.store)
     image = Image.model_validate(stage.settings["image"])
-    split = _split_of(work, view)
+    split = split_of_stage(work, view)
     seed = int(stage.seed or 0)
 
     chosen = _training_positions(work, view, split, seed)
@@ -68,6 +71,7 @@ def train(work: Work) -> dict[str, Any]:
         validation_labels=view.frame["label"].to_numpy()[split.validation],
         device=device,
         checkpoint_folder=work.checkpoints,
+        objective=objective_of(settings),
     )
     images = view.frame["image"].to_numpy()
     names = {role: images[positions].tolist() for role, positions in roles.items()}
@@ -88,20 +92,37 @@ def train(work: Work) -> dict[str, Any]:
         "torch": torch.__version__,
         "machine": platform.machine(),
     }
+    if settings.attention.is_predicted and (masks := masks_of(work)) is not None:
+        from abl.train.mask_feed import MaskFeed
+        from abl.train.mask_scores import mask_scores
+
+        place = torch.device(device)
+        true = MaskFeed(view.pixel_set(), masks, "true", image, settings, seed=seed, device=place)
+        scores = mask_scores(network, true, roles, images, precision=settings.precision)
+        scores.to_parquet(work.out / MASK_SCORES, index=False, compression="zstd")
     del network, feed, result
     release_memory()
     return facts
 
 
-def _split_of(work: Work, view: View) -> Split:
-    """The replicate's split, checked to be the one the plan had in mind."""
+def split_of_stage(
+    work: Work, view: View, reads: Callable[[pd.DataFrame, Split], str] = training_reads
+) -> Split:
+    """The replicate's split, checked to be the one the plan had in mind.
+
+    Args:
+        reads: Fingerprint of what the stage reads.
+
+    Raises:
+        StageError: The images are others.
+    """
     context = work.stage.context
     if "splits" in context:
         splits = Splits.model_validate(context["splits"])
         split = split_of(view.frame, splits, int(context["repeat"]), int(context["fold"]))
     else:
         split = everything_trains(len(view.frame))
-    if training_reads(view.frame, split) != work.stage.reads:
+    if reads(view.frame, split) != work.stage.reads:
         raise StageError("the images here are not those of the plan: clear the store's cache")
     return split
 

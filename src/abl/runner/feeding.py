@@ -45,6 +45,10 @@ def feed_of(
     from abl.train.feature_feed import FrontFeed, KeptFeed
     from abl.train.feed import PixelFeed
 
+    if settings.attention.variant != "none":
+        from abl.runner.guided import guided_of
+
+        return guided_of(work, view, settings, image, classes, device)
     design = design_of(settings, image, classes)
     partner = _partners(work, view, split)
     pixels = view.pixel_set(partner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from abl.errors import StageError
@@ -35,13 +36,25 @@ def device_of(stage: Stage) -> str:
     return "cuda" if torch.cuda.is_available() and stage.resources.gpus else "cpu"
 
 
+def last_weights(store: Store, digest: str, what: str) -> Path:
+    """The file of the last epoch that a training has kept.
+
+    Args:
+        what: The weights, for the message.
+
+    Raises:
+        StageError: They are not in the store, or damaged.
+    """
+    done = store.done(digest)
+    names = [] if done is None else sorted(n for n in done.files if n.endswith(".safetensors"))
+    if not names:
+        raise StageError(f"{what} are not in the store")
+    return store.file(digest, names[-1])
+
+
 def _weights_place(stage: Stage, store: Store) -> Mapping[str, Any]:
     if "weights" in stage.inputs:
-        digest = stage.inputs["weights"]
-        done = store.done(digest)
-        names = [] if done is None else sorted(n for n in done.files if n.endswith(".safetensors"))
-        if not names:
-            raise StageError("the pretrained weights are not in the store")
-        return {"weights": str(store.file(digest, names[-1]))}
+        path = last_weights(store, stage.inputs["weights"], "the pretrained weights")
+        return {"weights": str(path)}
     place = stage.context.get("weights")
     return {} if place is None else {"weights": str(place)}

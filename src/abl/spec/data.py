@@ -54,8 +54,10 @@ class Phantom(Part):
 class Crop(Part):
     """What part of each image a network sees."""
 
-    to: Literal["frame", "box", "roi"] = Field(
-        "frame", description="Whole frame, the nodule's box, or the tissue region (roi columns)."
+    to: Literal["frame", "box", "roi", "tissue"] = Field(
+        "frame",
+        description="Whole frame, the nodule's box, the tissue region of the roi columns, or the "
+        "tissue region found in each image (see `abl data tissue`).",
     )
     margin: Annotated[float, Field(ge=0, le=4)] = Field(
         0.0, description="Added on each side, as a share of the longer side of the box."
@@ -83,6 +85,10 @@ class Data(Part):
     )
     where: dict[str, list[str]] = Field(
         default_factory=dict, description="Keep only rows with one of these values in a column."
+    )
+    without: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Leave out rows with one of these values in a column, counted under the table.",
     )
     drop_missing: tuple[Literal["box", "roi", "mask", "image2"], ...] = Field(
         (), description="Leave out rows without these, counted under the table, not refused."

@@ -114,7 +114,8 @@ def _message(fault: Any, model: type[Part], place: Place, under: Place) -> str:
     if kind == "extra_forbidden":
         owner = _model_at(model, place[len(under) : -1])
         valid = [field.alias or name for name, field in owner.model_fields.items()] if owner else []
-        return f"unknown key '{name}': {nearest(str(place[-1]), valid)}"
+        hint = nearest(str(place[-1]), valid) if valid else "there are none here"
+        return f"unknown key '{name}': {hint}"
     if kind == "missing":
         return f"key '{name}' is missing"
     if kind == "value_error":

@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from abl.spec.base import Part
 from abl.spec.data import Crop, Data, Image, Phantom, Replicates, Splits
+from abl.spec.external import External
 from abl.spec.sweep import Axis, Resources, Sweep, TableStyle
 from abl.spec.train import Augment, EarlyStop, Optimizer, Pretrain, Schedule, Train
 
@@ -34,6 +35,7 @@ BLOCKS: tuple[tuple[str, type[Part]], ...] = (
     ("axes.<name>", Axis),
     ("data", Data),
     ("data.phantom", Phantom),
+    ("external (each)", External),
     ("image", Image),
     ("image.crop", Crop),
     ("splits", Splits),

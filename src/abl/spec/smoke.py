@@ -32,6 +32,9 @@ def smoked(sweep: Sweep, options: Mapping[str, Any]) -> Sweep:
     phantom = values["data"]["phantom"]
     if phantom is not None:
         phantom["patients"] = min(phantom["patients"], PATIENTS)
+    for block in values["external"]:
+        if block["phantom"] is not None:
+            block["phantom"]["patients"] = min(block["phantom"]["patients"], PATIENTS)
     if isinstance(values["options"].get("epochs"), int):
         values["options"]["epochs"] = min(values["options"]["epochs"], EPOCHS)
     values["options"] |= options

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from abl.spec.base import Part
 from abl.spec.data import Data, Image, Replicates, Splits
+from abl.spec.external import External
 from abl.spec.train import Train
 
 Value = Annotated[bool | int | float | str, Field(union_mode="left_to_right")]
@@ -56,7 +57,9 @@ class Axis(Part):
         if self.start is None or self.stop is None or self.steps is None:
             return ()
         width = (self.stop - self.start) / (self.steps - 1)
-        return tuple(round(self.start + width * at, 12) for at in range(self.steps))
+        grid = [round(self.start + width * at, 12) for at in range(self.steps)]
+        # counts are counts: 0 to 13 in 14 steps is 0, 1, 2, ...
+        return tuple(map(int, grid) if all(each.is_integer() for each in grid) else grid)
 
 
 class Resources(Part):
@@ -102,6 +105,11 @@ class Sweep(Part):
         None, description="A Python file beside the sweep with networks or rules of your own."
     )
     data: Data
+    external: tuple[External, ...] = Field(
+        (),
+        description="Sets that decide nothing and are scored at the end, beside the internal "
+        "results: {name: B, centre: B}, {name: hospital C, manifest: c/manifest.csv}.",
+    )
     image: Image = Field(Image())
     splits: Splits = Field(Splits())
     replicates: Replicates = Field(Replicates())

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from abl.spec.attention import Attention
 from abl.spec.base import Part
 from abl.spec.data import Image, Phantom
 
@@ -99,6 +100,7 @@ class Train(Part):
         description="How two modalities (data: {modality: both}) become one prediction: early, "
         "late, late_shared, gated, cross_attention; none for one modality.",
     )
+    attention: Attention = Field(Attention())
     frozen: Annotated[int, Field(ge=0)] | str = Field(
         0,
         union_mode="left_to_right",
@@ -142,7 +144,12 @@ class Train(Part):
 
     def has_fixed_front(self, image: Image) -> bool:
         """Whether something is frozen that sees the same images, of one shape, in every epoch."""
-        return self.frozen != 0 and self.augment.fixed_views > 0 and image.fit == "square"
+        return (
+            self.frozen != 0
+            and self.augment.fixed_views > 0
+            and image.fit == "square"
+            and self.attention.variant == "none"
+        )
 
     @property
     def weights_file(self) -> str | None:

@@ -13,6 +13,7 @@ from abl.decide.replicates import KEYS, Replicate
 from abl.plan.graph import Arm
 from abl.plan.graph import Replicate as Key
 from abl.plan.outcome import Outcome
+from abl.report.pictures import Pictures
 from abl.studies.units import Units
 
 # networks are also in the store, by digest: what figures need is a sample, not all of them
@@ -104,12 +105,14 @@ class Analysis:
             there is no `sent`.
         trials: Points of every search: arm, repeat, fold, seed, number, parameters, value_0, ...,
             front.
+        pictures: Images with what networks see in them, if the study draws some.
     """
 
     outcome: Outcome
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
     networks: pd.DataFrame = field(default_factory=pd.DataFrame)
     trials: pd.DataFrame = field(default_factory=pd.DataFrame)
+    pictures: Pictures | None = None
 
 
 def analysis_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from abl.errors import InputError, Problem, nearest
 from abl.plan.graph import Plan
 from abl.spec.base import Part
 from abl.spec.read import SweepFile, problems_of
+from abl.spec.sweep import Sweep
 from abl.studies.analysis import Analysis
 from abl.studies.workspace import Workspace
 
@@ -31,6 +32,7 @@ class StudyAxis:
         default: Value of an arm that does not name it.
         setting: Dotted path of the setting it stands for, "" for one of the study's own.
         words: Whether its values are names: then YAML's true and false mean these words.
+        wide: The values that a word stands for, of an axis of words; most stand for themselves.
     """
 
     name: str
@@ -38,6 +40,7 @@ class StudyAxis:
     default: Any = None
     setting: str = ""
     words: bool = False
+    wide: Callable[[Any, Sweep], tuple[Any, ...]] | None = None
 
 
 class Study(Protocol):

@@ -31,6 +31,11 @@ HEAD = StudyAxis(
 )
 
 
+# how a problem begins -> the axis that is at fault
+_AXES = {"frozen": "frozen", "head": "head", "fusion": "mode", "variant": "variant",
+         "points": "placement", "segmentation": "variant"}  # fmt: skip
+
+
 def weights_meaning(params: dict[str, Any]) -> dict[str, Any]:
     """What a value of the weights axis changes."""
     given = str(params.get("weights", PRETRAINED))
@@ -57,7 +62,8 @@ def design_relevant(params: dict[str, Any]) -> dict[str, Any]:
 def design_faults(sweep: Sweep) -> list[tuple[str, str]]:
     """(axis, what is wrong) with frozen layers, head and fusion of an arm's network."""
     train, image = sweep.train, sweep.image
-    if (train.frozen, train.head, train.fusion) == (0, "fc", "none"):
+    plain = (train.frozen, train.head, train.fusion) == (0, "fc", "none")
+    if plain and train.attention.variant == "none":
         return []
     # shapes are worked out by torch, which takes seconds to import
     from abl.nets.design_check import design_problem
@@ -65,5 +71,5 @@ def design_faults(sweep: Sweep) -> list[tuple[str, str]]:
     found = design_problem(train, image, len(sweep.data.classes))
     if found is None:
         return []
-    axis = next((name for name in ("frozen", "head", "fusion") if found.startswith(name)), "head")
-    return [("mode" if axis == "fusion" else axis, found)]
+    axis = next((axis for word, axis in _AXES.items() if found.startswith(word)), "head")
+    return [(axis, found)]

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from abl.data.dataset import BOX, ROI
+from abl.data.dataset import BOX, PAIR, ROI
 from abl.data.splits import Split
+from abl.data.tissue import TISSUE_VERSION
 from abl.data.views import all_reads
 from abl.plan.graph import Front, Plan
 from abl.plan.stage import Resources, Stage
@@ -32,7 +33,7 @@ _OF_FRONT = ("network", "precision", "channels_last", "threads", "deterministic"
 
 
 # what `seen_settings` may name
-SEEN = ("modality", "pairing", "partners", "cut", "longest_side")
+SEEN = ("modality", "pairing", "partners", "cut", "longest_side", "masks")
 
 
 def seen_settings(sweep: Sweep, opened: OpenData) -> dict[str, Any]:
@@ -46,11 +47,24 @@ def seen_settings(sweep: Sweep, opened: OpenData) -> dict[str, Any]:
     if data.pairing == "shuffled":
         # drawn within classes, of the test set too: partners follow from labels and patients
         seen["partners"] = _digest_of(opened, ["label", "patient"])
-    if crop.to != "frame":
+    if crop.to == "tissue":
+        seen["cut"] = _tissue_cut(opened)
+    elif crop.to != "frame":
         seen["cut"] = _digest_of(opened, list(BOX if crop.to == "box" else ROI))
     if data.longest_side != Data.model_fields["longest_side"].default:
         seen["longest_side"] = data.longest_side
     return seen
+
+
+def _tissue_cut(opened: OpenData) -> str:
+    """How the tissue is found, and in which images where these are not the ones that are cut."""
+    found_in = opened.dataset.boxes_of
+    said = f"tissue {TISSUE_VERSION}"
+    if found_in is not None:
+        said += " " + hashlib.sha256("".join(found_in.fingerprints()).encode()).hexdigest()
+    elif PAIR in opened.dataset.frame:
+        said += " " + _digest_of(opened, [PAIR])
+    return said
 
 
 def _digest_of(opened: OpenData, columns: list[str]) -> str:

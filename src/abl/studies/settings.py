@@ -51,7 +51,7 @@ def arms_from(
             faulty.add(name)
             text = f"'{name}' cannot be an axis: it must be the same for all arms"
             problems.append(file.problem(text, *place))
-    worded = _Words(axes)
+    worded = _Words(axes, file)
     # what is wrong with the other axes is told in the same breath
     lists = {
         name: worded.value(name, axis.listed())
@@ -96,7 +96,7 @@ def arms_from(
 
 def base_of(file: SweepFile, axes: tuple[StudyAxis, ...]) -> dict[str, Any] | None:
     """Axis values of the arm that others are compared with, None if the sweep names none."""
-    return None if file.sweep.base is None else _Words(axes).block(file.sweep.base)
+    return None if file.sweep.base is None else _Words(axes, file).block(file.sweep.base)
 
 
 def base_position(
@@ -116,7 +116,7 @@ def named_contrasts(
     Raises:
         InputError: A contrast that matches no pair of arms.
     """
-    words, found, problems = _Words(axes), [], []
+    words, found, problems = _Words(axes, file), [], []
     for at, contrast in enumerate(file.sweep.contrasts):
         block, base = words.block(contrast.arm), words.block(contrast.base)
         pairs = [
@@ -133,17 +133,31 @@ def named_contrasts(
 
 
 class _Words:
-    """Reads YAML's true and false as words where an axis takes names, as the rule `true` is."""
+    """Reads values as an axis means them.
 
-    def __init__(self, axes: tuple[StudyAxis, ...]):
+    YAML's true and false are words where an axis takes names, as the rule `true` is; and a word may
+    stand for several values.
+    """
+
+    def __init__(self, axes: tuple[StudyAxis, ...], file: SweepFile):
         self._axes = {axis.name for axis in axes if axis.words}
+        self._wide = {axis.name: axis.wide for axis in axes if axis.wide is not None}
+        self._sweep = file.sweep
 
     def value(self, axis: str, given: Any) -> Any:
         if axis not in self._axes:
             return given
         if isinstance(given, list | tuple):
-            return tuple(self.value(axis, each) for each in given)
-        return str(given).lower() if isinstance(given, bool) else given
+            every = [self.value(axis, each) for each in given]
+            flat = [
+                value for each in every for value in (each if isinstance(each, tuple) else [each])
+            ]
+            return tuple(dict.fromkeys(flat))
+        word = str(given).lower() if isinstance(given, bool) else given
+        if axis not in self._wide:
+            return word
+        values = self._wide[axis](word, self._sweep)
+        return values if len(values) > 1 else values[0]
 
     def block(self, given: Mapping[str, Any]) -> dict[str, Any]:
         return {axis: self.value(axis, value) for axis, value in given.items()}

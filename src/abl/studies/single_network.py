@@ -22,6 +22,9 @@ from abl.studies.checks import (
     stated_problems,
 )
 from abl.studies.data_summary import power_note
+from abl.studies.external import ExternalSets, internal_file, internal_sweep
+from abl.studies.external_checks import external_problems
+from abl.studies.external_scores import external_note, external_rows
 from abl.studies.predictions import Predictions
 from abl.studies.settings import Settings, arms_from, named_contrasts
 from abl.studies.table import table_of
@@ -75,19 +78,21 @@ class SingleNetwork:
             return list(dict.fromkeys([*problems, *error.problems]))
         arms, found = arms_from(file, self.axes, self.relevant, {})
         problems += found
-        settings = self.settings(file)
+        settings, seen = self.settings(file), []
         for arm in arms.arms:
             try:
                 sweep = settings.of(arm)
             except InputError as error:
                 problems += error.problems
                 continue
+            seen.append(sweep.data)
             wrong = check_network(sweep.train.network)
             if not wrong:
                 faults = self.faults(arm, sweep, file)
             else:  # that of the train block is told already
                 faults = [("network", wrong)] if sweep.train != file.sweep.train else []
             problems += [file.problem(text, *self._place(file, arm, axis)) for axis, text in faults]
+        problems += external_problems(file, seen)
         problems += base_problems(file, self.axes, arms.arms, self.relevant)
         if arms.arms:
             try:
@@ -104,10 +109,12 @@ class SingleNetwork:
         return tuple(setting.split("."))
 
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
-        """One training for every arm and replicate."""
+        """One training for every arm and replicate, and its predictions on every external set."""
         raise_if_any(self.problems(file))
         arms, _ = arms_from(file, self.axes, self.relevant, {})
-        sweeps = self.settings(file).all_of(arms.arms)
+        given = self.settings(file).all_of(arms.arms)
+        external = ExternalSets(file, workspace, [sweep.data for sweep in given])
+        file, sweeps = internal_file(file), [internal_sweep(sweep) for sweep in given]
         plan = Plan(arms=arms.arms, replicates=replicates_of(file.sweep))
         if note := power_note(file.sweep, workspace.data(file.sweep.data), plan.replicates):
             plan.notes.append(note)
@@ -121,10 +128,12 @@ class SingleNetwork:
                 plan.cells.append(PlannedCell(at, replicate, {ROLE: digest}))
                 # alone, a cell would also train what its network starts from
                 plan.asked += 1 + len(plan.stages[digest].inputs)
+                external.add(plan, sweep, digest)
         return plan
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
-        """Scores every arm on its test sets, each read once."""
+        """Scores every arm on its test sets, each read once, then on the external sets."""
+        file = internal_file(file)
         predictions, settings = Predictions(workspace.store), self.settings(file)
         scored = []
         for arm, cells in zip(plan.arms, plan.cells_by_arm(), strict=True):
@@ -133,7 +142,7 @@ class SingleNetwork:
                 failed = f"no result of {plan.stages[missing[0]].label}"
                 scored.append(ScoredArm(arm, failed=failed))
                 continue
-            sweep = settings.of(arm)
+            sweep = internal_sweep(settings.of(arm))
             opened, rule = workspace.data(sweep.data), {"rule": ROLE}
             found = [
                 # a single network sends nothing on and chooses nothing
@@ -146,4 +155,10 @@ class SingleNetwork:
             scored.append(ScoredArm(arm, tuple(found)))
         facts = self.facts(file, plan)
         outcome = table_of(file, plan, workspace, self.axes, self.relevant, scored, facts=facts)
+        if file.sweep.external:
+            # the table is made: nothing of it can follow from what comes now
+            sweeps = [internal_sweep(each) for each in settings.all_of(plan.arms)]
+            rows = external_rows(file.sweep, plan, workspace, sweeps, scored, outcome, ROLE)
+            notes = (*outcome.notes, external_note(rows))
+            outcome = replace(outcome, notes=notes, facts={**outcome.facts, "external": rows})
         return analysis_of(outcome, scored)

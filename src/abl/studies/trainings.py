@@ -17,11 +17,14 @@ from abl.spec.data import Data
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
 from abl.studies.fronts import SEEN, FrozenFronts, frozen_count, seen_settings
+from abl.studies.segmenting import Segmentations, attention_identity, masks_identity, masks_there
 from abl.studies.workspace import Workspace
 
 TRAIN_VERSION = 1
 # settings that say what is made of a pretrained network
-AFTER_PRETRAINING = ("head", "spp_levels", "fusion", "frozen", "frozen_precision")
+AFTER_PRETRAINING = (
+    "head", "spp_levels", "fusion", "attention", "frozen", "frozen_precision",
+)  # fmt: skip
 SELECT_VERSION = 1
 
 
@@ -61,6 +64,15 @@ class Trainings:
         self._inputs: dict[str, str] = {}
         if isinstance(sweep.train.weights, Pretrain):
             self._inputs["weights"] = self._pretrained(sweep.train.weights, workspace)
+        masks_there(sweep.train.attention, self.opened)
+        self._segments: Segmentations | None = None
+        if sweep.train.attention.is_predicted:
+            seen = seen_settings(sweep, self.opened)
+            self._segments = Segmentations(
+                sweep, workspace, plan, self.opened, seen, self._resources()
+            )
+        if sweep.train.attention.masks is not None:
+            self._files["masks"] = workspace.masks(self.opened, sweep.image)
         self._fronts = FrozenFronts(
             sweep, workspace, self._settings, self._inputs, self._files, self._resources()
         )
@@ -77,6 +89,10 @@ class Trainings:
             settings["network_version"] = version
         if "module" in self._files:
             settings["module"] = sha256_of_file(self._files["module"])
+        settings["train"].pop("attention", None)
+        if attention := attention_identity(self.sweep.train, settings["classes"], self.sweep):
+            settings["train"]["attention"] = attention
+            settings |= masks_identity(self.sweep.train.attention, self.opened)
         # what cannot matter is no part of an identity
         if self.sweep.train.head != "spp":
             settings["train"].pop("spp_levels", None)
@@ -181,11 +197,14 @@ class Trainings:
             "fold": replicate.fold,
         }
         context.update(self._files)
+        inputs = self._inputs | ({} if select is None else {"select": select})
+        if self._segments is not None:
+            inputs["segmenter"] = self._segments.of(replicate)
         return Stage(
             "train",
             TRAIN_VERSION,
             settings,
-            inputs=self._inputs | ({} if select is None else {"select": select}),
+            inputs=inputs,
             reads=self.opened.reads(sweep.splits, replicate.repeat, replicate.fold),
             seed=replicate.seed + seed_shift,
             context=context,
@@ -241,6 +260,9 @@ def design_title(train: Train) -> str:
     if train.frozen != 0:
         words.append(f"frozen {train.frozen}")
     words += [train.head] if train.head != "fc" else []
+    if train.attention.variant != "none":
+        words += [train.attention.variant, train.attention.points]
+        words += [train.attention.mask] if train.attention.is_guided else []
     words += [train.fusion] if train.fusion != "none" else []
     return "".join(f" {word}" for word in words)
 

@@ -29,6 +29,7 @@ from abl.studies.checks import (
 )
 from abl.studies.data_summary import power_note
 from abl.studies.designs import design_faults
+from abl.studies.external_checks import unsupported_problems
 from abl.studies.label_noise import noise_rows
 from abl.studies.predictions import Predictions
 from abl.studies.settings import (
@@ -140,7 +141,7 @@ class TwoStep:
         faults = [threshold_problem(value, of_curve=True) for value in values]
         problems += [file.problem(text, "axes", "threshold") for text in faults if text]
         problems += base_problems(file, self.axes, arms.arms, relevant)
-        problems += stated_problems(file)
+        problems += [*stated_problems(file), *unsupported_problems(file)]
         if arms.arms:
             try:
                 named_contrasts(file, self.axes, arms.arms, relevant)

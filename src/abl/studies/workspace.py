@@ -12,11 +12,13 @@ import pandas as pd
 from abl.data.dataset import Dataset
 from abl.data.duplicates import duplicate_problems, duplicates_across
 from abl.data.load import load_dataset
+from abl.data.mask_cut import masks_key, prepare_masks
 from abl.data.splits import Split, split_of
 from abl.data.views import prepare_view, training_reads, view_key
 from abl.errors import InputError, Problem, raise_if_any
 from abl.record.store import Store
 from abl.spec.data import Data, Image, Splits
+from abl.studies.kept_apart import KeptApart
 
 
 @dataclass
@@ -59,11 +61,13 @@ class Workspace:
         self._open: dict[str, OpenData] = {}
         self._views: dict[str, tuple[OpenData, Image]] = {}
         self._keys: dict[tuple[str, Image], str] = {}
+        self._masks: dict[str, tuple[OpenData, Image]] = {}
         # whether hub weights that are not here are fetched while planning
         self.fetch = False
         self.problems: list[Problem] = []
         self.absent: dict[str, None] = {}
         self._hub: dict[str, str] = {}
+        self._apart: dict[tuple[str, str], KeptApart] = {}
 
     def data(self, data: Data) -> OpenData:
         """The data set of a data block, read once."""
@@ -72,6 +76,13 @@ class Workspace:
             dataset = load_dataset(data, base=self.base, roots=self.roots)
             self._open[key] = OpenData(dataset, data)
         return self._open[key]
+
+    def keep_apart(self, name: str, external: OpenData, internal: OpenData) -> None:
+        """From now on `prepare` looks for near-duplicates between these, as across splits."""
+        key = (external.data.model_dump_json(), internal.data.model_dump_json())
+        side = external.data.longest_side
+        pair = KeptApart(name, external.dataset, internal.dataset, internal.data, side)
+        self._apart[key] = pair
 
     def opened(self) -> list[OpenData]:
         """Every data set that was opened, in order."""
@@ -127,6 +138,12 @@ class Workspace:
             self._views[key] = (opened, image)
         return self._keys[known]
 
+    def masks(self, opened: OpenData, image: Image) -> str:
+        """Key of the masks of a view, for stages that read them; they are made by `prepare`."""
+        key = masks_key(opened.dataset, opened.data.longest_side, image)
+        self._masks[key] = (opened, image)
+        return key
+
     def images_in(self, view: str) -> int:
         """Images of the data set behind a view."""
         return len(self._views[view][0].dataset)
@@ -159,5 +176,12 @@ class Workspace:
                 count = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
                 across = "lies" if len(pairs) == 1 else "lie"
                 notes[f"{count} of {which} {across} across a split."] = None
+        for each in self._apart.values():
+            problems, note = each.looked_through(self.store.cache)
+            found |= dict.fromkeys(problems)
+            notes |= dict.fromkeys([note] if note else [])
         raise_if_any(list(found))
+        for key, (opened, image) in self._masks.items():
+            side, cache = opened.data.longest_side, self.store.cache
+            prepare_masks(opened.dataset, key, longest_side=side, image=image, cache=cache)
         return list(notes)

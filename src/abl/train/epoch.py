@@ -14,6 +14,7 @@ from abl.spec.train import Optimizer, Train
 from abl.train.balance import epoch_rows
 from abl.train.batches import batch_slices, prefetched
 from abl.train.feed import Feed, Shown
+from abl.train.objectives import Objective, classification
 from abl.train.predict import autocast
 
 _Batch = tuple[Shown, Tensor]
@@ -42,6 +43,7 @@ class EpochRunner:
     Args:
         rows: Rows of the training set that are used, repeated where duplicated (balanced_rows).
         class_weights: float32 (classes,) of the loss, or None.
+        objective: What a step makes smaller.
         Others: as in fit.
     """
 
@@ -57,7 +59,9 @@ class EpochRunner:
         settings: Train,
         seed: int,
         device: torch.device,
+        objective: Objective = classification,
     ):
+        self.objective = objective
         self.network, self.feed, self.positions = network, feed, positions
         self.forward = feed.forward(network)
         self.labels, self.rows, self.settings = np.asarray(labels, np.int64), rows, settings
@@ -76,7 +80,7 @@ class EpochRunner:
             group["lr"] = lr
         self.network.train()
         loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        correct = torch.zeros((), dtype=torch.float64, device=self.device)
         count = 0
         batches = prefetched(self._batches(epoch), enabled=self.device.type == "cuda")
         try:
@@ -99,30 +103,22 @@ class EpochRunner:
                 f"training diverged in epoch {epoch}: the loss is {mean} (learning rate {lr:g}); "
                 "lower train.optimizer.lr"
             )
-        return mean, int(correct) / count
+        return mean, float(correct) / count
 
     def _step(self, batch: _Batch) -> tuple[Tensor, Tensor]:
-        """One step of the optimizer: the batch's mean loss and its number of correct images."""
+        """One step of the optimizer: the batch's mean loss and how much of it is right."""
         shown, labels = batch
         self.optimizer.zero_grad(set_to_none=True)
-        weights = self.class_weights
-        total = weights[labels].sum() if weights is not None else labels.new_tensor(len(labels))
         loss = torch.zeros((), device=self.device)
-        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        correct = torch.zeros((), dtype=torch.float64, device=self.device)
         for part in batch_slices(len(labels), self.settings.micro_batch or len(labels)):
             inputs = shown.inputs(part)
             with autocast(self.settings.precision, self.device):
-                logits = self.forward(*inputs)
-            # a share of the whole batch's mean, so that gradients of micro-batches add up to its
-            share = (
-                nn.functional.cross_entropy(
-                    logits.float(), labels[part], weight=weights, reduction="sum"
-                )
-                / total
-            )
+                output = self.forward(*inputs)
+            share, right = self.objective(output, inputs, labels[part], labels, self.class_weights)
             self.scaler.scale(share).backward()
             loss += share.detach()
-            correct += (logits.detach().argmax(1) == labels[part]).sum()
+            correct += right
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return loss, correct

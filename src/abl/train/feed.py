@@ -139,7 +139,9 @@ class PixelFeed:
         """Augmented and normalised, from uint8."""
         augment = self.settings.augment
         parts = unit_range(images).chunk(self.modalities, 1)
-        made = [_changed(part, each, augment) for part, each in zip(parts, changes, strict=True)]
+        made = [
+            changed_images(part, each, augment) for part, each in zip(parts, changes, strict=True)
+        ]
         normal = [self.normalise(part) for part in made]
         return self._on_device(normal[0] if len(normal) == 1 else torch.cat(normal, 1))
 
@@ -166,7 +168,8 @@ def filled(chosen: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([chosen, np.repeat(chosen[-1:], size - len(chosen))])
 
 
-def _changed(images: Tensor, changes: Tensor, augment: Augment) -> Tensor:
+def changed_images(images: Tensor, changes: Tensor, augment: Augment) -> Tensor:
+    """Float (B, C, H, W) in [0, 1], each changed as its row of `changes` (B, 6) says."""
     if augment.views == 1:
         return images
     made = augmented(images, changes, augment)

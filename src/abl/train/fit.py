@@ -29,6 +29,7 @@ from abl.train.checkpoint import (
 )
 from abl.train.epoch import EpochRunner
 from abl.train.feed import Feed, PixelFeed
+from abl.train.objectives import Objective, classification
 from abl.train.predict import predict_logits
 from abl.train.process import Stream, derived_seed, reset_process, seed_everything
 from abl.train.schedule import learning_rate
@@ -71,6 +72,7 @@ def fit(
     checkpoint_folder: str | Path | None = None,
     checkpoint_every_s: float = 20.0,
     on_epoch: Callable[[Row], None] | None = None,
+    objective: Objective = classification,
 ) -> FitResult:
     """Trains a network and predicts with the weights of its last k epochs.
 
@@ -87,6 +89,7 @@ def fit(
         validation_labels: Labels of evaluate['validation'].
         checkpoint_every_s: Least time between two checkpoints; 0 writes one each epoch.
         on_epoch: Called with each new row of the history, after its checkpoint.
+        objective: What a step makes smaller; by default cross-entropy.
 
     Raises:
         InputError: early stopping without validation.
@@ -116,6 +119,7 @@ def fit(
         settings=settings,
         seed=seed,
         device=place,
+        objective=objective,
     )
 
     def predicted(positions: np.ndarray) -> np.ndarray:

@@ -46,16 +46,17 @@ def predict_logits(
             batches = feed.plain(positions, batch_size)
             for chosen, inputs in prefetched(batches, enabled=place.type == "cuda"):
                 with autocast(precision, place):
-                    output: Tensor = forward(*inputs)
-                logits.append(output[: len(chosen)].float())
+                    output = forward(*inputs)
+                given: Tensor = output[0] if isinstance(output, tuple) else output
+                logits.append(given[: len(chosen)].float())
                 order.append(chosen)
     finally:
         network.train(was_training)
     if not logits:
         return np.zeros((0, 0), np.float32)
-    given = torch.cat(logits).cpu().numpy()
-    found = np.empty_like(given)
-    found[np.concatenate(order)] = given
+    every = torch.cat(logits).cpu().numpy()
+    found = np.empty_like(every)
+    found[np.concatenate(order)] = every
     return found
 
 

@@ -16,6 +16,10 @@ from abl.report.figures.frozen import frozen_figure
 from abl.report.figures.fusion import modes_figure, operating_figure, roc_modes_figure
 from abl.report.figures.heatmap import heatmap_figure
 from abl.report.figures.intervals import with_curve_intervals
+from abl.report.figures.mask_guided import inside_figure, placement_figure
+from abl.report.figures.mask_guided_confusion import MOST_PANELS as MOST_MATRICES
+from abl.report.figures.mask_guided_confusion import percent_confusion_figure
+from abl.report.figures.mask_guided_maps import maps_figure
 from abl.report.figures.mode_arms import mode_arms
 from abl.report.figures.networks import confidence_figure
 from abl.report.figures.only_one import only_one_figure
@@ -27,6 +31,7 @@ from abl.report.figures.predictions import (
     roc_figure,
 )
 from abl.report.figures.style import save_figure, settle
+from abl.report.pictures import Pictures
 
 __all__ = [
     "MOST_ARMS",
@@ -43,11 +48,12 @@ def figures_of(
     predictions: pd.DataFrame,
     networks: pd.DataFrame,
     trials: pd.DataFrame | None = None,
+    pictures: Pictures | None = None,
 ) -> dict[str, Figure]:
     """Name -> figure: arms, curve, heatmap, pareto, confidence, flow, roc, reliability, confusion,
     risk_coverage; last curve_test and heatmap_test, the exploratory appendix. After arms stand
-    those of one study: frozen; modes, roc_modes, operating and only_one of fusion. Those that the
-    data allow.
+    those of one study: frozen; modes, roc_modes, operating and only_one of fusion; placement,
+    inside and maps of mask_guided. Those that the data allow.
 
     Curve, heat map and front are drawn on validation. Figures with a panel or line an arm show
     base, best and the next best, eight in all, and say so. What a page says under a figure is
@@ -58,11 +64,12 @@ def figures_of(
             label, patient, sent, p_0, p_1, .... May be empty.
         networks: The same of single networks: network instead of arm, no sent. May be empty.
         trials: Points of searches: value_0 (quality), value_1 (share sent on), front, arm.
+        pictures: Images with what networks see in them, if the study draws some.
     """
     shown = shown_arms(outcome, predictions)
     classes = _class_names(outcome, shown.arms[0].scores[0].p.shape[1]) if shown.arms else ()
     made: dict[str, Callable[[], Figure | None]] = {"arms": lambda: bar_figure(outcome)}
-    made |= _of_study(outcome, predictions, classes)
+    made |= _of_study(outcome, predictions, classes, pictures)
     made |= {
         "curve": lambda: curve_figure(with_curve_intervals(outcome, networks)),
         "heatmap": lambda: heatmap_figure(outcome),
@@ -79,6 +86,9 @@ def figures_of(
             "confusion": lambda: confusion_figure(shown, classes),
             "risk_coverage": lambda: risk_coverage_figure(shown),
         }
+    if outcome.study == "mask_guided":  # small panels, as it has many arms
+        many = shown_arms(outcome, predictions, most=MOST_MATRICES)
+        made["confusion"] = lambda: percent_confusion_figure(many, classes)
     made |= {
         "curve_test": lambda: curve_figure(on_test(outcome), "test"),
         "heatmap_test": lambda: heatmap_figure(on_test(outcome), "test"),
@@ -93,11 +103,20 @@ def figures_of(
 
 
 def _of_study(
-    outcome: Outcome, predictions: pd.DataFrame, classes: tuple[str, ...]
+    outcome: Outcome,
+    predictions: pd.DataFrame,
+    classes: tuple[str, ...],
+    pictures: Pictures | None,
 ) -> dict[str, Callable[[], Figure | None]]:
     """The figures that only one study has."""
     if outcome.study == "frozen":
         return {"frozen": lambda: frozen_figure(outcome, predictions)}
+    if outcome.study == "mask_guided":
+        return {
+            "placement": lambda: placement_figure(outcome),
+            "inside": lambda: inside_figure(outcome),
+            "maps": lambda: maps_figure(pictures, classes),
+        }
     if outcome.study != "fusion":
         return {}
     modes = mode_arms(outcome, predictions)

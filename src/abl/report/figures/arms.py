@@ -53,11 +53,13 @@ class Shown:
         return next((arm for arm in self.arms if arm.base), None)
 
 
-def shown_arms(outcome: Outcome, predictions: pd.DataFrame, role: str = "test") -> Shown:
-    """Base, best, and the next best on the primary metric up to MOST_SHOWN arms."""
+def shown_arms(
+    outcome: Outcome, predictions: pd.DataFrame, role: str = "test", *, most: int = MOST_SHOWN
+) -> Shown:
+    """Base, best, and the next best on the primary metric up to `most` arms."""
     frames = frames_by(predictions, "arm", role)
     known = [arm for arm in outcome.arms if not arm.failed and arm.key in frames]
-    chosen, cut = few_of(outcome, known)
+    chosen, cut = few_of(outcome, known, most)
     base, best = base_of(outcome), best_of(outcome, known)
     return Shown(
         tuple(
@@ -74,15 +76,17 @@ def shown_arms(outcome: Outcome, predictions: pd.DataFrame, role: str = "test") 
     )
 
 
-def few_of(outcome: Outcome, arms: Sequence[ArmOutcome]) -> tuple[list[ArmOutcome], str]:
-    """At most MOST_SHOWN of the arms in their order, and the sentence that says which."""
-    if len(arms) <= MOST_SHOWN:
+def few_of(
+    outcome: Outcome, arms: Sequence[ArmOutcome], most: int = MOST_SHOWN
+) -> tuple[list[ArmOutcome], str]:
+    """At most `most` of the arms in their order, and the sentence that says which."""
+    if len(arms) <= most:
         return list(arms), ""
     first = [arm for arm in (base_of(outcome), best_of(outcome, arms)) if arm is not None]
     ranked = [*first, *sorted(arms, key=lambda arm: -_goodness(outcome, arm))]
     among = {arm.key for arm in arms}
     keys = dict.fromkeys(arm.key for arm in ranked if arm.key in among)
-    kept = set(list(keys)[:MOST_SHOWN])
+    kept = set(list(keys)[:most])
     has_base = bool(first) and first[0].key in kept and first[0] is base_of(outcome)
     words = "base and the best" if has_base else "the best"
     return [arm for arm in arms if arm.key in kept], (

@@ -209,10 +209,17 @@ def _evaluation(facts: ReportFacts) -> Iterator[ChecklistItem]:
     yield ChecklistItem(
         "Evaluation on external data",
         BOTH,
-        "an external set was scored" if facts.external else "none was done",
+        _external_words(facts) if facts.external else "none was done",
     )
     yield ChecklistItem("Fairness: performance in subgroups", TRIPOD, "", "subgroups and results")
     yield ChecklistItem("Explanation of single decisions", CLAIM, "", "whether, and validated how")
+
+
+def _external_words(facts: ReportFacts) -> str:
+    """Which external sets were scored, as far as that is known."""
+    sets = facts.sweep.external if facts.sweep else ()
+    named = "; ".join(f"{each.name} ({each.source})" for each in sets)
+    return f"scored, deciding nothing: {named}" if named else "an external set was scored"
 
 
 def _open(environment: Mapping[str, Any]) -> Iterator[ChecklistItem]:

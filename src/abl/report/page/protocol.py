@@ -22,6 +22,7 @@ def protocol_rows(facts: ReportFacts) -> list[tuple[str, str]]:
         ("Scored", f"each {sweep.data.unit}, classes {', '.join(sweep.data.classes)}"),
         ("Image", settings_words(sweep.image)),
         ("Splits", split_words(sweep)),
+        *((f"External set {s.name}", f"{s.source}; decides nothing") for s in sweep.external),
         ("Replicates", replicate_words(facts)),
         ("Training", settings_words(sweep.train, leave=("optimizer", "schedule", "augment"))),
         ("Optimizer", settings_words(sweep.train.optimizer)),

@@ -9,6 +9,7 @@ from abl.decide.intervals import FEW_PATIENTS
 from abl.report.labels import counted, metric_label
 from abl.report.page.protocol import metric_labels
 from abl.report.page.report_facts import ReportFacts, SplitSize
+from abl.report.tables.external import prevalence_sentence
 
 FEW_SEEDS = 3
 FEW_OF_A_CLASS = 30
@@ -137,6 +138,9 @@ def _of_the_data(facts: ReportFacts) -> Iterator[str]:
             f"Prevalence differs over the splits: {name} {100 * one.shares[at]:.0f} % in "
             f"{one.role}, {100 * other.shares[at]:.0f} % in {other.role}."
         )
+    external = facts.outcome.facts.get("external", ())
+    if said := prevalence_sentence(external, facts.outcome.metrics):
+        yield said
     primary = facts.outcome.primary
     if test is not None and primary in _OF_PREVALENCE and max(test.shares) > 0.65:
         yield (

@@ -10,6 +10,7 @@ from abl.decide.adaptive import spread
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import Outcome
 from abl.report.labels import NOTHING, arm_label, metric_label, one_line, p_label, scale_of
+from abl.report.tables.external import external_table
 from abl.report.tables.model import Field, Note, Table, TableCell, plain_table
 from abl.report.tables.setup import data_table
 
@@ -21,6 +22,7 @@ def facts_tables(outcome: Outcome) -> dict[str, Table]:
         "choices": _choices_table(outcome),
         "noise": _noise_table(outcome),
         "data": _data_table(outcome),
+        "external": external_table(outcome),
     }
     return {name: table for name, table in made.items() if table is not None}
 

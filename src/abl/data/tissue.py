@@ -1,0 +1,105 @@
+"""Where the tissue is in an ultrasound frame: a rectangle without the scanner's text and panels.
+
+After Liu et al., Front. Med. 2026 (doi 10.3389/fmed.2026.1694174): adaptive threshold,
+morphological smoothing, largest contour, convex hull, bounding rectangle. They state no sizes;
+those here were chosen on frames of two public sets. The bounding rectangle of a component is that
+of its convex hull, so no hull is computed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+TISSUE_VERSION = 1  # raise it when a change finds other regions: trainings depend on it
+
+SIDE = 320  # pixels of the longest side that is worked on, at most
+BRIGHT, ECHO, FAINTEST = 99.0, 0.04, 2.0  # percentile; an echo is this share of it, or grey level
+# lengths below are shares of the longest side
+NEAR, FILLED = 0.02, 0.6  # around a pixel of tissue at least this share is echo; of text, less
+THIN, GAP = 0.025, 0.02  # what is thinner is no tissue; what is closer is one piece
+WIDER = 0.01  # added on each side: smoothing takes a pixel or two of the border
+LEAST = 0.02  # share of the frame that tissue fills
+
+Region = tuple[int, int, int, int]
+
+
+def tissue_region(image: np.ndarray) -> Region | None:
+    """The rectangle around the tissue of one frame.
+
+    A pixel is an echo if it is brighter than a small share of the frame's bright level: gain hardly
+    matters. Where most of a pixel's neighbourhood is echo there is tissue: strokes of text
+    are thin and stand on black. Opening takes away what is thin, closing joins views that lie
+    side by side, and the largest component is the tissue.
+
+    Args:
+        image: uint8 (H, W), (H, W, 1) or (H, W, 3). The background must be darker than the tissue.
+
+    Returns:
+        x0, y0 (inclusive), x1, y1 (exclusive) in pixels of the image; None if there is no tissue:
+        the frame is of one grey level, or nothing large enough is brighter than the background.
+    """
+    grey = _grey(image)
+    height, width = grey.shape
+    if grey.min() == grey.max():
+        return None
+    small = _reduced(grey)
+    bright = float(np.percentile(small, BRIGHT))
+    echo = small > max(ECHO * bright, FAINTEST)
+    side = max(small.shape)
+    window = 2 * round(NEAR * side / 2) + 1
+    filled = ndimage.uniform_filter(echo.astype(np.float32), window, mode="nearest") >= FILLED
+    tissue = _closed(_opened(filled, THIN * side), GAP * side)
+    labels, count = ndimage.label(tissue)
+    if not count:
+        return None
+    sizes = np.bincount(labels.ravel())[1:]
+    if sizes.max() < LEAST * labels.size:
+        return None
+    rows, columns = ndimage.find_objects(labels)[int(sizes.argmax())]
+    down, across = height / small.shape[0], width / small.shape[1]
+    wider = WIDER * max(height, width)
+    return (
+        max(0, int(np.floor(columns.start * across - wider))),
+        max(0, int(np.floor(rows.start * down - wider))),
+        min(width, int(np.ceil(columns.stop * across + wider))),
+        min(height, int(np.ceil(rows.stop * down + wider))),
+    )
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    """uint8 (H, W): luma (ITU-R 601-2) of colour."""
+    if image.ndim == 3 and image.shape[2] == 3:
+        return np.asarray(Image.fromarray(np.ascontiguousarray(image)).convert("L"))
+    return image.reshape(image.shape[:2])
+
+
+def _reduced(grey: np.ndarray) -> np.ndarray:
+    height, width = grey.shape
+    share = SIDE / max(height, width)
+    if share >= 1:
+        return grey
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    picture = Image.fromarray(np.ascontiguousarray(grey))
+    return np.asarray(picture.resize(size, Image.Resampling.BOX))
+
+
+def _opened(mask: np.ndarray, radius: float) -> np.ndarray:
+    """Opening with a disc; beyond the frame's edge the picture is taken to go on."""
+    return _widened(_narrowed(mask, radius), radius)
+
+
+def _closed(mask: np.ndarray, radius: float) -> np.ndarray:
+    return _narrowed(_widened(mask, radius), radius)
+
+
+def _narrowed(mask: np.ndarray, radius: float) -> np.ndarray:
+    return ~_widened(~mask, radius)
+
+
+def _widened(mask: np.ndarray, radius: float) -> np.ndarray:
+    if not mask.any():  # no distance to nothing
+        return mask
+    widened: np.ndarray = ndimage.distance_transform_edt(~mask) <= radius
+    return widened

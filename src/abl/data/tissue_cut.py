@@ -1,0 +1,167 @@
+"""A data set cut to the tissue: `abl data tissue --out`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from abl.data.dataset import BOX, ROI
+from abl.data.images import decoded_file
+from abl.data.manifest import ALIASES, PATHS
+from abl.data.tables import Rows
+from abl.data.tissue import TISSUE_VERSION
+from abl.data.workers import chunks, mapped, processes_for
+from abl.errors import InputError, Problem, raise_if_any
+
+CHUNK = 16  # images a job
+WORTH = 100  # images that take as long as the start of a process
+
+README = """Images cut to the tissue by `abl data tissue` (method version {version}) from {name}.
+
+Every image is the rectangle x0, y0 (inclusive), x1, y1 (exclusive) of its source that
+tissue_x0 ... tissue_y1 of manifest.csv name. Masks and second images are cut along; boxes and
+regions are in pixels of the cut images, clipped to them, and empty where nothing of them is left.
+"""
+
+
+def refuse_unless_empty(out: Path) -> None:
+    """Raises InputError if something is at this path that writing would change."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"'{out.name}' is not an empty folder; give a new folder's name")
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"'{out.absolute().parent}' is no folder; make it first")
+
+
+def write_cut(
+    rows: Rows, folder: Path, frame: pd.DataFrame, regions: np.ndarray, out: Path
+) -> None:
+    """Writes images, masks and second images cut to their regions, and manifest.csv.
+
+    Files are PNG, of the same names; one that was no PNG file has .png added. Columns of the
+    manifest stay as they are, but for paths, boxes (see `moved_boxes`), and tissue_x0, ...,
+    which say where the cut was. The folder appears when it is whole.
+
+    Args:
+        rows: The manifest as it was written.
+        folder: Its paths are relative to it.
+        frame: The rows as `load_manifest` gives them, in the same order.
+        regions: int64 (N, 4): x0, y0, x1, y1, in pixels of the images.
+        out: A folder that is empty or not there yet.
+
+    Raises:
+        InputError: The folder holds something; two rows name one file, which would be cut twice.
+    """
+    refuse_unless_empty(out)
+    columns = _path_columns(rows)
+    paths = {name: rows.text(name) for name in columns}
+    _refuse_shared(rows, paths)
+    table = rows.frame.copy()
+    for name, texts in paths.items():
+        table[name] = [_png_name(text) if text else "" for text in texts]
+    moved = moved_boxes(frame, regions)
+    for name in map(str, moved.columns):
+        table[name] = [_number(value) for value in moved[name].to_numpy()]
+    for name, edges in zip(("x0", "y0", "x1", "y1"), regions.T, strict=True):
+        table[f"tissue_{name}"] = edges
+    fresh = out.absolute().parent / f".{out.name}.{uuid.uuid4().hex}"
+    try:
+        fresh.mkdir()
+        write = partial(_write_chunk, folder, fresh, paths, regions)
+        jobs = chunks(len(frame), CHUNK)
+        for _ in mapped(write, jobs, processes_for(None, len(frame), worth=WORTH)):
+            pass
+        table.to_csv(fresh / "manifest.csv", index=False, lineterminator="\n")
+        text = README.format(version=TISSUE_VERSION, name=Path(rows.file).name)
+        (fresh / "README.txt").write_text(text, encoding="utf-8", newline="\n")
+        os.replace(fresh, out)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def moved_boxes(frame: pd.DataFrame, regions: np.ndarray) -> pd.DataFrame:
+    """Boxes and regions of nodules in pixels of the cut images, float64; nan where none is left.
+
+    Args:
+        frame: With columns box_* or roi_*, or neither.
+        regions: int64 (N, 4): where images are cut.
+    """
+    moved = pd.DataFrame(index=frame.index)
+    corner, size = regions[:, :2], regions[:, 2:] - regions[:, :2]
+    for names in (BOX, ROI):
+        if not set(names) <= set(frame.columns):
+            continue
+        edges = frame[list(names)].to_numpy(dtype=np.float64)
+        low = np.clip(edges[:, :2] - corner, 0, size)
+        high = np.clip(edges[:, 2:] - corner, 0, size)
+        is_left = (high > low).all(axis=1, keepdims=True)  # nan compares as False
+        moved[list(names)] = np.where(is_left, np.concatenate([low, high], axis=1), np.nan)
+    return moved
+
+
+def scaled_region(region: np.ndarray, size: tuple[int, int], own: tuple[int, int]) -> np.ndarray:
+    """A region of an image of one (height, width) in pixels of one of another, widened to whole."""
+    share = np.array([own[1] / size[1], own[0] / size[0]])
+    low = np.floor(region[:2] * share + 1e-6).astype(np.int64)
+    high = np.ceil(region[2:] * share - 1e-6).astype(np.int64)
+    return np.concatenate([low, high])
+
+
+def _path_columns(rows: Rows) -> list[str]:
+    """Columns of the manifest, by its own names, that hold paths of images."""
+    columns = ["image", *(name for name in PATHS if name in rows.frame)]
+    aliases = [alias for alias, ours in ALIASES.items() if ours not in rows.frame]
+    return columns + [alias for alias in aliases if alias in rows.frame]
+
+
+def _refuse_shared(rows: Rows, paths: dict[str, list[str]]) -> None:
+    first: dict[str, int] = {}
+    problems: list[Problem] = []
+    for name, texts in paths.items():
+        for position, text in enumerate(texts):
+            if not text:
+                continue
+            file = Path(_png_name(text)).as_posix()
+            if file in first:
+                message = (
+                    f"{name} '{text}' is also named in row {rows.numbers[first[file]]}, "
+                    "and would be cut in two ways; give each row a file of its own"
+                )
+                problems.append(rows.problem(position, message))
+            first.setdefault(file, position)
+    raise_if_any(problems)
+
+
+def _png_name(path: str) -> str:
+    return path if path.lower().endswith(".png") else f"{path}.png"
+
+
+def _number(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.10g}"
+
+
+def _write_chunk(
+    folder: Path,
+    out: Path,
+    paths: dict[str, list[str]],
+    regions: np.ndarray,
+    positions: range,
+) -> None:
+    for position in positions:
+        size: tuple[int, int] = (0, 0)  # of the image, the first of the columns
+        for texts in paths.values():
+            if not texts[position]:
+                continue
+            image = decoded_file(str(folder), texts[position])
+            height, width = image.shape[:2]
+            size = size if any(size) else (height, width)
+            x0, y0, x1, y1 = scaled_region(regions[position], size, (height, width))
+            file = out / _png_name(texts[position])
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[y0:y1, x0:x1]).save(file, format="PNG")

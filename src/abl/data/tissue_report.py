@@ -1,0 +1,205 @@
+"""`abl data tissue`: the tissue region of each image of a data set, and what it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from abl.data.crops import areas_of, nothing_found
+from abl.data.dataset import BOX, ROI, Dataset, ImageSource
+from abl.data.files import check_images
+from abl.data.images import FileSource, decoded_file
+from abl.data.manifest import load_manifest
+from abl.data.tables import Rows, class_name_problems, folder_rows, read_rows
+from abl.data.tissue import tissue_region
+from abl.data.tissue_cut import refuse_unless_empty, write_cut
+from abl.data.tissue_sheet import write_sheet
+from abl.data.workers import chunks, mapped, processes_for
+from abl.errors import Problem, raise_if_any
+
+CHUNK = 32  # images a job
+WORTH = 100  # images worth the start of a process
+NAMED = 5  # images named in a line of the report
+
+
+@dataclass(frozen=True)
+class TissueFound:
+    """The regions of a data set's images.
+
+    Attributes:
+        regions: int64 (N, 4): x0, y0, x1, y1 (exclusive), in pixels of the images.
+        sizes: int64 (N, 2): height, width of the images.
+        masks_kept: float64 (N,): share of the mask's pixels within the region; nan without a mask,
+            or with one that is black.
+        boxes_kept: float64 (N,): share of the box's area; nan without a box.
+    """
+
+    regions: np.ndarray
+    sizes: np.ndarray
+    masks_kept: np.ndarray
+    boxes_kept: np.ndarray
+
+    @property
+    def nodules_kept(self) -> np.ndarray:
+        """float64 (N,): by the mask where there is one, else by the box."""
+        return np.where(np.isnan(self.masks_kept), self.boxes_kept, self.masks_kept)
+
+    @property
+    def areas(self) -> np.ndarray:
+        """float64 (N,): share of the image that is kept."""
+        return areas_of(self.regions) / self.sizes.prod(axis=1)
+
+    def worst(self) -> np.ndarray:
+        """Rows from the worst: least of the nodule kept, then a region far from the usual size."""
+        lost = 1 - np.nan_to_num(self.nodules_kept, nan=1.0)
+        unusual = np.abs(self.areas - np.median(self.areas))
+        return np.lexsort([-unusual, -lost])
+
+
+def tissue_report(
+    manifest: Path,
+    classes: tuple[str, ...],
+    *,
+    sheet: Path | None = None,
+    out: Path | None = None,
+) -> str:
+    """What the tissue crop keeps of a data set, in lines; draws a sheet and writes the cut set.
+
+    Args:
+        manifest: CSV, Parquet, or a folder with a folder for each class.
+        classes: Names of labels 0, 1, ...
+        sheet: A PNG file to draw the worst cases to.
+        out: A new folder for the images cut to their regions.
+
+    Raises:
+        InputError: Faults of the data set, or images in which nothing is found: all of them; a
+            sheet or folder that cannot be written. Nothing is written then.
+    """
+    raise_if_any([Problem(each) for each in class_name_problems(classes)])
+    if out is not None:
+        refuse_unless_empty(out)
+    if sheet is not None and not sheet.absolute().parent.is_dir():
+        raise_if_any([Problem("there is no such folder", file=str(sheet.parent))])
+    dataset = load_manifest(manifest, classes=classes)
+    raise_if_any(check_images(dataset))
+    found = found_tissue(dataset)
+    lines = _summary(dataset, found)
+    if out is not None:
+        rows, folder = _rows_of(manifest, classes)
+        write_cut(rows, folder, dataset.frame, found.regions, out)
+        lines.append(f"cut images written to {out}")
+    if sheet is not None:
+        drawn = write_sheet(sheet, dataset, found.regions, found.worst(), found.nodules_kept)
+        lines.append(f"the {drawn} worst drawn to {sheet}")
+    return f"{manifest}: " + "\n".join(lines) + "\n"
+
+
+def found_tissue(dataset: Dataset, *, workers: int | None = None) -> TissueFound:
+    """The regions of all images, decoded once, and what they keep of masks and boxes.
+
+    Raises:
+        InputError: Images in which nothing is found, each named.
+        StageError: A process died.
+    """
+    frame = dataset.frame
+    masks = frame["mask"].astype(str).tolist() if "mask" in frame else []
+    find = partial(_found_in_chunk, dataset.source, masks)
+    processes = processes_for(workers, len(dataset), worth=WORTH)
+    parts = [each for part in mapped(find, chunks(len(dataset), CHUNK), processes) for each in part]
+    regions = np.array([region for region, _, _ in parts], dtype=np.int64).reshape(-1, 4)
+    raise_if_any(nothing_found(frame["image"], regions))
+    return TissueFound(
+        regions,
+        np.array([size for _, size, _ in parts], dtype=np.int64).reshape(-1, 2),
+        np.array([kept for _, _, kept in parts], dtype=np.float64),
+        shares_of_boxes(frame, regions),
+    )
+
+
+def shares_of_boxes(frame: pd.DataFrame, regions: np.ndarray) -> np.ndarray:
+    """float64 (N,): share of each nodule's box inside its region; nan where there is no box."""
+    if not set(BOX) <= set(frame.columns):
+        return np.full(len(frame), np.nan)
+    boxes = frame[list(BOX)].to_numpy(dtype=np.float64)
+    return areas_of(_common(boxes, regions)) / areas_of(boxes)
+
+
+def overlaps(frame: pd.DataFrame, regions: np.ndarray) -> np.ndarray:
+    """float64 (N,): intersection over union with the roi columns; nan where there is none."""
+    given = frame[list(ROI)].to_numpy(dtype=np.float64)
+    common = areas_of(_common(given, regions))
+    return common / (areas_of(given) + areas_of(regions) - common)
+
+
+def _common(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    low = np.maximum(first[:, :2], second[:, :2])
+    return np.concatenate([low, np.maximum(np.minimum(first[:, 2:], second[:, 2:]), low)], axis=1)
+
+
+def _found_in_chunk(
+    source: ImageSource, masks: list[str], positions: range
+) -> list[tuple[tuple[int, int, int, int], tuple[int, int], float]]:
+    """Region, (height, width), and share of the mask kept, of each image."""
+    found = []
+    for position in positions:
+        image = source.decode(position)
+        region = tissue_region(image) or (0, 0, 0, 0)
+        kept = np.nan
+        if masks and masks[position] and isinstance(source, FileSource):
+            mask = decoded_file(source.folder, masks[position])
+            kept = _share_of_mask(mask, region)
+        found.append((region, (image.shape[0], image.shape[1]), kept))
+    return found
+
+
+def _share_of_mask(mask: np.ndarray, region: tuple[int, int, int, int]) -> float:
+    x0, y0, x1, y1 = region
+    pixels = np.count_nonzero(mask)
+    return np.count_nonzero(mask[y0:y1, x0:x1]) / pixels if pixels else float("nan")
+
+
+def _rows_of(manifest: Path, classes: tuple[str, ...]) -> tuple[Rows, Path]:
+    if manifest.is_dir():
+        return folder_rows(manifest, classes)[0], manifest
+    return read_rows(manifest), manifest.parent
+
+
+def _summary(dataset: Dataset, found: TissueFound) -> list[str]:
+    frame, areas = dataset.frame, found.areas
+    lines = [
+        f"{len(frame)} images, tissue is found in each",
+        f"  area kept: {_spread(areas)}",
+    ]
+    for what, kept in (("masks", found.masks_kept), ("boxes", found.boxes_kept)):
+        known = int((~np.isnan(kept)).sum())
+        if known:
+            lines.append(f"  {what} kept whole: {int((kept == 1).sum())} of {known}")
+    lost = [row for row in found.worst() if found.nodules_kept[row] < 1]
+    lines += [f"    {_nodule(frame, found, row)}" for row in lost[:NAMED]]
+    if len(lost) > NAMED:
+        lines.append(f"    and {len(lost) - NAMED} more")
+    if set(ROI) <= set(frame.columns):
+        agreement = overlaps(frame, found.regions)
+        agreement = agreement[~np.isnan(agreement)]
+        if len(agreement):
+            lines.append(f"  overlap (IoU) with the given roi: {_spread(agreement)}")
+    order = np.argsort(areas, kind="stable")
+    for what, rows in (("smallest", order[:NAMED]), ("largest", order[::-1][:NAMED])):
+        named = ", ".join(f"{frame['image'].iloc[row]} ({100 * areas[row]:.0f} %)" for row in rows)
+        lines.append(f"  {what} regions: {named}")
+    return lines
+
+
+def _nodule(frame: pd.DataFrame, found: TissueFound, row: int) -> str:
+    what = "box" if np.isnan(found.masks_kept[row]) else "mask"
+    share = np.floor(1000 * found.nodules_kept[row]) / 10  # never 100 % of what is not whole
+    return f"{frame['image'].iloc[row]}: {share:.1f} % of its {what}"
+
+
+def _spread(shares: np.ndarray) -> str:
+    low, middle, high = (100 * np.quantile(shares, at) for at in (0, 0.5, 1))
+    return f"median {middle:.0f} %, from {low:.0f} to {high:.0f} %"

@@ -1,0 +1,159 @@
+"""Attention modules guided by a mask, and two that need none, as controls.
+
+Source of the guided ones: Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174. The text at
+hand prints none of its equations; F_s, the residuals and `serial` are reconstructed from its prose
+and captions.
+
+A variant is one decorated function `build(width, reduction) -> nn.Module`; its name is the name in
+YAML. The module takes features (B, width, H, W) and a mask (B, 1, H, W) that has their size, and
+gives features of the same shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Builder = Callable[[int, int], nn.Module]
+VARIANTS: dict[str, Builder] = {}
+# keeps a constant mask from dividing by zero: it becomes 0
+EPSILON = 1e-6
+
+
+def variant(name: str) -> Callable[[Builder], Builder]:
+    """Registers a variant under a name."""
+
+    def register(builder: Builder) -> Builder:
+        VARIANTS[name] = builder
+        return builder
+
+    return register
+
+
+@variant("channel")
+def channel(width: int, reduction: int) -> nn.Module:
+    """F + F_c: channels weighed by what they hold under the mask."""
+    return ChannelGuided(width, reduction)
+
+
+@variant("spatial")
+def spatial(width: int, reduction: int) -> nn.Module:
+    """F + F_s: features under the mask counted twice."""
+    return SpatialGuided()
+
+
+@variant("serial")
+def serial(width: int, reduction: int) -> nn.Module:
+    """The channel weights act on the spatial output, with the residual (reconstructed)."""
+    return SerialGuided(width, reduction)
+
+
+@variant("parallel")
+def parallel(width: int, reduction: int) -> nn.Module:
+    """F + F_s + F_c: the proposed module."""
+    return ParallelGuided(width, reduction)
+
+
+@variant("se")
+def squeeze_and_excitation(width: int, reduction: int) -> nn.Module:
+    """Squeeze and excitation (Hu, Shen, Sun 2018): channel weights, no mask. A control."""
+    return WithoutMask(ChannelWeights(width, reduction))
+
+
+@variant("cbam")
+def cbam(width: int, reduction: int) -> nn.Module:
+    """Convolutional block attention (Woo et al. 2018), timm's: no mask. A control."""
+    from timm.layers.cbam import CbamModule
+
+    rd_channels = max(width // reduction, 1)
+    return WithoutMask(CbamModule(width, rd_channels=rd_channels), scales=False)
+
+
+def resized_mask(mask: Tensor, height: int, width: int) -> Tensor:
+    """(B, 1, S, S) -> (B, 1, height, width), bilinear without smoothing, as the paper says."""
+    return functional.interpolate(mask, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def min_max(mask: Tensor) -> Tensor:
+    """Each image's mask (B, 1, H, W) stretched to [0, 1]; a constant one becomes 0."""
+    low, high = mask.amin((2, 3), keepdim=True), mask.amax((2, 3), keepdim=True)
+    return (mask - low) / (high - low + EPSILON)
+
+
+class ChannelWeights(nn.Module):
+    """a = sigmoid(MLP(GAP(x))): (B, width, H, W) -> (B, width, 1, 1) in (0, 1)."""
+
+    def __init__(self, width: int, reduction: int):
+        super().__init__()
+        between = max(width // reduction, 1)
+        self.mlp = nn.Sequential(nn.Linear(width, between), nn.ReLU(), nn.Linear(between, width))
+
+    def forward(self, features: Tensor) -> Tensor:
+        weights = torch.sigmoid(self.mlp(features.mean((2, 3))))
+        return weights[:, :, None, None]
+
+
+class SpatialGuided(nn.Module):
+    """F + F_s, F_s = F * m."""
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        return features + features * mask
+
+
+class ChannelGuided(nn.Module):
+    """F + F_c, F_c = F * a, a = sigmoid(MLP(GAP(F * m)))."""
+
+    def __init__(self, width: int, reduction: int):
+        super().__init__()
+        self.weigh = ChannelWeights(width, reduction)
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        weighed: Tensor = features * self.weigh(features * mask)
+        return features + weighed
+
+
+class SerialGuided(nn.Module):
+    """F + F_s * sigmoid(MLP(GAP(F_s)))."""
+
+    def __init__(self, width: int, reduction: int):
+        super().__init__()
+        self.weigh = ChannelWeights(width, reduction)
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        under = features * mask
+        weighed: Tensor = under * self.weigh(under)
+        return features + weighed
+
+
+class ParallelGuided(nn.Module):
+    """F + F_s + F_c."""
+
+    def __init__(self, width: int, reduction: int):
+        super().__init__()
+        self.weigh = ChannelWeights(width, reduction)
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        under = features * mask
+        weighed: Tensor = features * self.weigh(under)
+        return features + under + weighed
+
+
+class WithoutMask(nn.Module):
+    """An attention module that looks at the features alone.
+
+    Args:
+        inner: Gives weights (B, width, 1, 1), or the weighed features themselves.
+        scales: Whether it gives weights.
+    """
+
+    def __init__(self, inner: nn.Module, *, scales: bool = True):
+        super().__init__()
+        self.inner = inner
+        self._scales = scales
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        found: Tensor = self.inner(features)
+        return features * found if self._scales else found

@@ -1,0 +1,96 @@
+"""The `activation` stage: where a trained network looks on its test images. No label is read.
+
+Source: Selvaraju et al., "Grad-CAM", ICCV 2017.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from abl.data.mask_sets import MaskSet
+from abl.data.views import open_view, tested_reads
+from abl.errors import StageError
+from abl.runner.classifier import split_of_stage
+from abl.runner.execute import Work, kind
+from abl.runner.guided import masks_of
+from abl.runner.networks import device_of, last_weights, ready_to_build, train_settings
+from abl.spec.data import Image
+
+ACTIVATION, MAPS = "activation.parquet", "maps.npz"
+NETWORK = "network"  # role of the training whose network is looked at
+
+
+@kind("activation")
+def activation(work: Work) -> dict[str, Any]:
+    """Writes activation.parquet and maps.npz, of the weights of the last kept epoch.
+
+    activation.parquet: image; inside (share of the map that lies in the nodule, nan for a map of
+    zeros or an unknown nodule); area (the nodule's share of the image); source (true, ellipse,
+    none); class and p (whose map it is, and its probability). maps.npz: images; cam uint8
+    (n, h, w), each over its maximum; mask uint8 (n, S, S) if the network predicts one.
+    """
+    import safetensors.torch
+    import torch
+
+    from abl.nets.model import design_of
+    from abl.runner.feeding import feed_of
+    from abl.train.activation_maps import activation_maps, share_inside
+    from abl.train.feed import PixelFeed
+    from abl.train.process import release_memory, reset_process
+
+    stage = work.stage
+    view, nodules = open_view(work.store.cache, stage.context["view"]), masks_of(work)
+    if nodules is None:
+        raise StageError("an activation stage needs nodules, which this stage lacks")
+    settings = train_settings(stage, work.store)
+    image = Image.model_validate(stage.settings["image"])
+    classes = int(stage.settings["classes"])
+    split = split_of_stage(work, view, tested_reads)
+    device = torch.device(device_of(stage))
+    ready_to_build(stage, settings)
+    reset_process(0, threads=settings.threads, deterministic=settings.deterministic)
+    network, feed = feed_of(work, view, split, settings, image, classes, device)
+    if not isinstance(feed, PixelFeed):  # whole images, not the features of a frozen front
+        feed = PixelFeed(view.pixel_set(), image, settings, seed=0, device=device)
+    path = last_weights(work.store, stage.inputs[NETWORK], "the network's weights")
+    network.load_state_dict(safetensors.torch.load_file(path))
+    network.to(device)
+    maps = activation_maps(network, design_of(settings, image, classes), feed, split.test)
+    if not np.isfinite(maps.cam).all():
+        raise StageError("activation maps are not finite")
+    inside, area = share_inside(maps.cam, nodules.take("mixed", split.test)[:, 0])
+    source = _sources(nodules, split.test)
+    names = view.frame["image"].to_numpy()[split.test].astype(str)
+    frame = pd.DataFrame(
+        {
+            "image": names,
+            "inside": np.where(source == "none", np.nan, inside),
+            "area": np.where(source == "none", np.nan, area),
+            "source": source,
+            "class": maps.classes,
+            "p": maps.p,
+        }
+    )
+    frame.to_parquet(work.out / ACTIVATION, index=False, compression="zstd")
+    arrays = {"images": names, "cam": maps.scaled}
+    if maps.masks is not None:
+        arrays["mask"] = maps.masks
+    np.savez_compressed(work.out / MAPS, **arrays)  # type: ignore[arg-type]
+    facts = {
+        "images": len(frame),
+        "empty_maps": int((maps.cam.max(axis=(1, 2)) == 0).sum()),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "torch": torch.__version__,
+    }
+    del network, feed
+    release_memory()
+    return facts
+
+
+def _sources(nodules: MaskSet, positions: np.ndarray) -> np.ndarray:
+    """(n,) what each image's nodule is known by."""
+    known, true = nodules.known("mixed")[positions], nodules.known("true")[positions]
+    return np.where(true, "true", np.where(known, "ellipse", "none"))

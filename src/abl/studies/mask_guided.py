@@ -1,0 +1,177 @@
+"""Study mask_guided: attention modules guided by a mask of the nodule, and where they should stand.
+
+Source: Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174. Controls: masks that are true,
+elliptic, everywhere one or elsewhere, and attention that needs no mask (se, cbam).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from abl.errors import InputError, Problem, raise_if_any
+from abl.plan.graph import Arm, Plan
+from abl.spec.base import Part
+from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
+from abl.studies.activation import add_activation, looked_at, with_looked
+from abl.studies.analysis import Analysis
+from abl.studies.base import StudyAxis, options_of, study
+from abl.studies.designs import NETWORK, WEIGHTS, design_faults, weights_faults, weights_meaning
+from abl.studies.external import internal_file
+from abl.studies.mask_pictures import Seen, pictures_of
+from abl.studies.single_network import ROLE, SingleNetwork
+from abl.studies.workspace import OpenData, Workspace
+
+WITHOUT_MASK = ("none", "se", "cbam")
+OF_BRANCH = ("train.attention.detach", "train.attention.alpha", "train.attention.segmentation")
+
+
+def placements(word: Any, sweep: Sweep) -> tuple[Any, ...]:
+    """The placements that a word stands for, in the network of the train block."""
+    if word not in ("each_without", "each_alone", "subsets"):
+        return (word,)
+    from abl.nets.attention_points import attention_points_of
+
+    try:
+        found = attention_points_of(
+            sweep.train.network,
+            classes=len(sweep.data.classes),
+            channels=sweep.image.channels,
+            image_size=sweep.image.size,
+        )
+    except InputError:
+        return (word,)  # told where the network is checked
+    names = [point.name for point in found.levels]
+    if word == "each_without":
+        return tuple(f"-{name}" for name in names)
+    if word == "each_alone":
+        return tuple(names)
+    some = [c for size in range(1, len(names)) for c in combinations(names, size)]
+    return ("all", *("+".join(each) for each in some))
+
+
+class Options(Part):
+    """Settings of the mask_guided study."""
+
+    activation: bool = Field(
+        True,
+        description="Share of each network's class activation map that lies inside the nodule, "
+        "and figures of masks and maps.",
+    )
+    show: tuple[str, ...] = Field(
+        (), description="Names of images to draw; the worst ones are drawn beside them."
+    )
+
+
+@study
+class MaskGuidedStudy(SingleNetwork):
+    """Arms are (variant, placement, mask, network, weights)."""
+
+    name: ClassVar[str] = "mask_guided"
+    description: ClassVar[str] = "Mask-guided attention and its placements (Liu 2026)."
+    options: ClassVar[type[Part]] = Options
+    axes: ClassVar[tuple[StudyAxis, ...]] = (
+        StudyAxis(
+            "variant",
+            "Attention: none (base), channel, spatial, serial, parallel; controls without a mask: "
+            "se, cbam.",
+            setting="train.attention.variant",
+            words=True,
+        ),
+        StudyAxis(
+            "placement",
+            "Where modules stand: all, L0, L1+L3, -L2 (all but it), blocks; each_without, "
+            "each_alone and subsets stand for several.",
+            setting="train.attention.points",
+            words=True,
+            wide=placements,
+        ),
+        StudyAxis(
+            "mask",
+            "What guides them: predicted by the segmentation branch; controls: true, ellipse, "
+            "full, random.",
+            setting="train.attention.mask",
+            words=True,
+        ),
+        NETWORK,
+        WEIGHTS,
+    )
+
+    def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The axes that matter to an arm."""
+        variant, mask = str(params.get("variant", "parallel")), params.get("mask", "predicted")
+        drop: set[str] = set()
+        if variant in WITHOUT_MASK:
+            drop |= {"mask"}
+        if variant == "none":
+            drop |= {"placement", "train.attention.reduction"}
+        if variant in WITHOUT_MASK or mask != "predicted":
+            drop |= {axis for axis in params if axis.startswith(OF_BRANCH)}
+        return {axis: value for axis, value in params.items() if axis not in drop}
+
+    def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
+        """What the arm starts from."""
+        return weights_meaning(params)
+
+    def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
+        """A variant, placement or encoder that there is not, or that does not fit the network."""
+        found = weights_faults(arm, file)
+        attention = sweep.train.attention
+        if attention.variant != "none" and sweep.data.modality != "first":
+            text = f"data.modality: {sweep.data.modality} has no attention modules: use first"
+            found.append(("variant", text))
+        if attention.variant != "none" and sweep.image.fit != "square":
+            found.append(("variant", "image.fit: own has no attention modules: use square"))
+        return found or design_faults(sweep)
+
+    def facts(self, file: SweepFile, plan: Plan) -> dict[str, Any]:
+        """The network, where it is no axis."""
+        return {"network": file.sweep.train.network}
+
+    def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
+        """As of one network, and where each network looks on its test images."""
+        plan = super().expand(file, workspace)
+        options, inner = options_of(file, Options), internal_file(file)
+        if not options.activation:
+            return plan
+        raise_if_any(_unknown_images(file, options.show, workspace.data(inner.sweep.data)))
+        sweeps = self.settings(inner).all_of(plan.arms)
+        for cell in plan.cells:
+            add_activation(plan, workspace, sweeps[cell.arm], cell, cell.uses[ROLE])
+        return plan
+
+    def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
+        """As of one network; maps and masks are read when the table is made."""
+        analysis = super().analyse(file, plan, workspace)
+        inner, store = internal_file(file), workspace.store
+        settings, looked, seen = self.settings(inner), {}, []
+        for at, planned in enumerate(plan.cells_by_arm()):
+            row = analysis.outcome.arms[at]
+            if row.failed:
+                continue
+            sweep = settings.of(plan.arms[at])
+            cells = tuple((cell, cell.uses[ROLE]) for cell in planned)
+            frame = workspace.data(sweep.data).dataset.frame
+            looked[at] = looked_at(store, plan, cells, frame, inner.sweep.resamples // 5)
+            mapped = [plan.activation.get(training) for _, training in cells]
+            if all(digest is not None and store.has(digest) for digest in mapped):
+                seen.append(Seen(row, sweep, cells))
+        show = options_of(file, Options).show
+        return replace(
+            analysis,
+            outcome=with_looked(analysis.outcome, looked),
+            pictures=pictures_of(analysis.outcome, plan, workspace, seen, show),
+        )
+
+
+def _unknown_images(file: SweepFile, show: tuple[str, ...], opened: OpenData) -> list[Problem]:
+    known = set(opened.dataset.frame["image"])
+    return [
+        file.problem(f"options.show: no image '{name}' in {opened.dataset.name}", "options", "show")
+        for name in show
+        if name not in known
+    ]

@@ -1,0 +1,181 @@
+"""The images of a mask_guided sweep that its figure shows: chosen ones, and the worst ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from abl.data.mask_sets import open_masks
+from abl.data.views import open_view
+from abl.decide.metrics import metric_named
+from abl.plan.graph import Plan, PlannedCell
+from abl.plan.outcome import ArmOutcome, Outcome
+from abl.record.store import Store
+from abl.report.labels import arm_label
+from abl.report.pictures import Picture, Pictures, Tile
+from abl.runner.activation import ACTIVATION, MAPS
+from abl.runner.classifier import PREDICTIONS
+from abl.spec.sweep import Sweep
+from abl.studies.workspace import Workspace
+
+MOST_ROWS, MOST_COLUMNS = 6, 6
+_LEAST_P = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """An arm whose networks have maps.
+
+    Attributes:
+        row: Of the table.
+        sweep: As the arm sees it.
+        cells: Its replicates, each with the digest of its training.
+    """
+
+    row: ArmOutcome
+    sweep: Sweep
+    cells: tuple[tuple[PlannedCell, str], ...]
+
+
+def pictures_of(
+    outcome: Outcome, plan: Plan, workspace: Workspace, seen: Sequence[Seen], show: Sequence[str]
+) -> Pictures | None:
+    """Rows for the images of `show`, then for those that the best arm gets most wrong.
+
+    Each is looked at in the first replicate that tests it. Columns are the arms of `shown_arms`.
+    None if there are no maps or no images.
+
+    Args:
+        seen: The arms with maps, in the order of the table.
+        show: Names of images.
+    """
+    if not seen:
+        return None
+    best = _best(outcome, seen)
+    opened = workspace.data(best.sweep.data)
+    key = workspace.view(opened, best.sweep.image)
+    # a map can be laid on the pixels that its network saw, not on others
+    alike = [
+        each
+        for each in seen
+        if workspace.view(workspace.data(each.sweep.data), each.sweep.image) == key
+    ]
+    arms = shown_arms(alike, best)
+    store, view = workspace.store, open_view(workspace.store.cache, key)
+    maps = [[_Maps(store, plan.activation[digest]) for _, digest in each.cells] for each in arms]
+    tested = [set(each.images) for each in maps[0]]
+    labels = view.frame.set_index("image")["label"]
+    wanted = [(name, "chosen") for name in dict.fromkeys(show)]
+    wanted += [(name, "worst") for name in _worst(store, best, labels) if name not in show]
+    wanted = [(name, why) for name, why in wanted if any(name in each for each in tested)]
+    masks = open_masks(store.cache / workspace.masks(opened, best.sweep.image))
+    place = {name: at for at, name in enumerate(view.frame["image"])}
+    rows = []
+    for name, why in wanted[:MOST_ROWS]:
+        at = np.array([place[name]])
+        replicate = next(number for number, each in enumerate(tested) if name in each)
+        box = masks.boxes[at[0]]
+        has_mask = bool(masks.known("true")[at[0]])
+        rows.append(
+            Picture(
+                name=name,
+                why=why,
+                label=int(labels[name]),
+                pixels=np.asarray(view.pixel_set().take(at)[0]),
+                box=None if np.isnan(box).any() else (box[0], box[1], box[2], box[3]),
+                nodule=masks.take("true", at)[0, 0] if has_mask else None,
+                tiles=tuple(each[replicate].of(name) for each in maps),
+            )
+        )
+    if not rows:
+        return None
+    worst_of = _words(best, outcome) if any(row.why == "worst" for row in rows) else ""
+    return Pictures(
+        tuple(_words(each, outcome) for each in arms),
+        worst_of,
+        tuple(rows),
+        _cut(len(arms), len(seen), show, [row.name for row in rows]),
+    )
+
+
+def shown_arms(seen: Sequence[Seen], best: Seen) -> list[Seen]:
+    """One arm a variant, in the order of the table, MOST_COLUMNS at most.
+
+    Of a variant's arms the one with modules at all points, a predicted mask, and the network of
+    the best arm; so that columns differ by the variant alone.
+    """
+    found: dict[str, Seen] = {}
+    for each in seen:
+        variant = each.sweep.train.attention.variant
+        known = found.get(variant)
+        if known is None or _rank(each, best) < _rank(known, best):
+            found[variant] = each
+    return list(found.values())[:MOST_COLUMNS]
+
+
+def _rank(each: Seen, best: Seen) -> tuple[bool, bool, bool]:
+    train, attention = each.sweep.train, each.sweep.train.attention
+    is_guided = attention.is_guided and not attention.is_predicted
+    return train.network != best.sweep.train.network, attention.points != "all", is_guided
+
+
+def _best(outcome: Outcome, seen: Sequence[Seen]) -> Seen:
+    """The best arm of the table or, if it has no maps, the best that has."""
+
+    sign = -1 if metric_named(outcome.primary).higher_is_better is False else 1
+
+    def goodness(each: Seen) -> float:
+        cell = each.row.cells.get(outcome.primary)
+        return -np.inf if cell is None or np.isnan(cell.mean) else sign * cell.mean
+
+    marked = next((each for each in seen if each.row.best), None)
+    return marked or max(seen, key=goodness)
+
+
+def _worst(store: Store, best: Seen, labels: pd.Series) -> list[str]:
+    """Test images of the first replicate by their cross-entropy, the largest first."""
+    frame = pd.read_parquet(store.file(best.cells[0][1], PREDICTIONS))
+    frame = frame[frame["role"] == "test"]
+    columns = sorted(
+        (name for name in frame if str(name).startswith("p_")), key=lambda n: int(str(n)[2:])
+    )
+    p = frame[columns].to_numpy(np.float64)
+    true = labels.loc[frame["image"]].to_numpy(np.int64)
+    loss = -np.log(np.maximum(p[np.arange(len(p)), true], _LEAST_P))
+    order = np.lexsort((frame["image"].to_numpy(str), -loss))
+    return [str(name) for name in frame["image"].to_numpy()[order][:MOST_ROWS]]
+
+
+class _Maps:
+    """The maps of one activation stage, by image."""
+
+    def __init__(self, store: Store, digest: str):
+        with np.load(store.file(digest, MAPS), allow_pickle=False) as file:
+            self._arrays: Mapping[str, np.ndarray] = {name: file[name] for name in file.files}
+        self._frame = pd.read_parquet(store.file(digest, ACTIVATION))
+        self.images = {str(name): at for at, name in enumerate(self._arrays["images"])}
+
+    def of(self, name: str) -> Tile | None:
+        at = self.images.get(name)
+        if at is None:
+            return None
+        mask = self._arrays["mask"][at] if "mask" in self._arrays else None
+        row = self._frame.iloc[at]
+        return Tile(self._arrays["cam"][at], float(row["p"]), int(row["class"]), mask)
+
+
+def _words(each: Seen, outcome: Outcome) -> str:
+    return arm_label(each.row.params, outcome.axes) or each.row.key[:8]
+
+
+def _cut(shown: int, arms: int, show: Sequence[str], rows: Sequence[str]) -> str:
+    parts = []
+    if shown < arms:
+        parts.append(f"{shown} of {arms} arms, one a variant, with modules at all points")
+    if lost := [name for name in show if name not in rows]:
+        parts.append(f"{len(show) - len(lost)} of {len(show)} chosen images, as no more fit or "
+                     "the others are in no test set")  # fmt: skip
+    return "; ".join(parts)
