@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from abl.errors import InputError, nearest
 
@@ -39,13 +39,14 @@ def listed(what: str, *, timm: bool = False) -> list[tuple[str, str]]:
         from abl.nets.heads import HEADS
         from abl.nets.mask_attention import VARIANTS
 
-        builders = {
+        kinds: dict[str, Mapping[str, Callable[..., object]]] = {
             "heads": HEADS,
             "fusions": {name: each.build for name, each in FUSIONS.items()},
             "variants": VARIANTS,
-        }[what]
+        }
         return [
-            (name, (inspect.getdoc(each) or "").split("\n")[0]) for name, each in builders.items()
+            (name, (inspect.getdoc(each) or "").split("\n")[0])
+            for name, each in kinds[what].items()
         ]
     valid = ["networks", "heads", "fusions", "variants", "rules", "metrics", "studies", "axes",
              "network NAME"]  # fmt: skip

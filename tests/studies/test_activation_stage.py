@@ -88,6 +88,38 @@ def test_without_masks_and_boxes_there_is_nothing_to_measure(tmp_path: Path):
     assert kinds(plan, "activation") == []
 
 
+def test_a_nodule_known_by_its_box_is_the_ellipse_in_it(tmp_path: Path):
+    manifest = write_tiny_set(tmp_path / "images", patients=12)
+    head, *rows = manifest.read_text(encoding="utf-8").splitlines()
+    boxes = ["4,6,20,18"] * (len(rows) - 1) + [",,,"]  # of the last image nothing is known
+    lines = [f"{head},box_x0,box_y0,box_x1,box_y1"]
+    lines += [f"{row},{box}" for row, box in zip(rows, boxes, strict=True)]
+    manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    splits = {"kind": "kfold", "folds": 2}
+    changes: dict[str, Any] = {
+        "splits": splits, "axes": {"variant": ["none", "se"]}, "image": {"size": 24},
+        "replicates": {"seeds": [0]}, "train": {"batch_size": 4},
+    }  # fmt: skip
+    loaded = load(tmp_path, SWEEP | {"data": {"manifest": "images/manifest.csv"}}, **changes)
+    result = run(loaded)
+    digests = [loaded.plan.activation[c.uses["original"]] for c in loaded.plan.cells_by_arm()[0]]
+    frames = [pd.read_parquet(loaded.store.file(each, "activation.parquet")) for each in digests]
+    frame = pd.concat(frames).set_index("image")
+    assert len(frame) == len(rows)
+    last = frame.loc[rows[-1].split(",")[0]]
+    assert last["source"] == "none"
+    assert np.isnan(last["inside"])
+    known = frame[frame["source"] == "ellipse"]
+    assert len(known) == len(rows) - 1
+    # half axes of 8 and 6 pixels in an image of 24
+    np.testing.assert_allclose(known["area"], np.pi * 8 * 6 / 24**2, rtol=0.03)
+    assert any("the nodule is the ellipse in its box" in note for note in result.outcome.notes)
+    pictures = kept_pictures(loaded.store, result.outcome)
+    assert pictures is not None
+    assert all(row.nodule is None for row in pictures.rows)
+    assert pictures.rows[0].box == (4, 6, 20, 18)
+
+
 def test_images_to_show_must_be_there(tmp_path: Path):
     with pytest.raises(InputError, match=r"no image 'nowhere\.png'"):
         _ = load(tmp_path, SWEEP, options={"show": ["nowhere.png"]}).plan

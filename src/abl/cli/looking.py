@@ -221,7 +221,8 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="networks, heads, fusions, variants, rules, metrics, studies, axes; or network NAME."
+            help="networks, heads, fusions, variants, rules, metrics, studies or axes; "
+            "or network NAME."
         ),
     ],
     name: Annotated[str, typer.Argument(help="A network: where it can be frozen.")] = "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from abl.data.dataset import BOX, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource
 from abl.data.mask_sets import BOXES, ROWS, TRUE, bounding_boxes, boxes_elsewhere
 from abl.data.pixels import write_pixels
+from abl.data.tissue import TISSUE_VERSION
 from abl.errors import InputError, Problem, raise_if_any
 from abl.spec.base import identity_of
 from abl.spec.data import Image
@@ -31,7 +33,9 @@ def masks_digest(dataset: Dataset) -> str:
 def masks_key(dataset: Dataset, longest_side: int, image: Image) -> str:
     """Name of the folder that `prepare_masks` writes."""
     pixels = dataset.source.fingerprints()
-    place = [longest_side, image.size, identity_of(image.crop)]
+    place: list[Any] = [longest_side, image.size, identity_of(image.crop)]
+    if image.crop.to == "tissue":
+        place.append(TISSUE_VERSION)
     return f"masks-{folder_key(VERSION, masks_digest(dataset), pixels, place)}"
 
 

@@ -6,6 +6,7 @@ elliptic, everywhere one or elsewhere, and attention that needs no mask (se, cba
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 from typing import Any, ClassVar
@@ -74,6 +75,8 @@ class MaskGuidedStudy(SingleNetwork):
     name: ClassVar[str] = "mask_guided"
     description: ClassVar[str] = "Mask-guided attention and its placements (Liu 2026)."
     options: ClassVar[type[Part]] = Options
+    # of a smaller phantom the named images may be missing
+    smoke_options: ClassVar[Mapping[str, Any]] = {"show": []}
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         StudyAxis(
             "variant",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from abl.studies.workspace import Workspace
 
 MOST_ROWS, MOST_COLUMNS = 6, 6
 _LEAST_P = 1e-12
+_OF_COLUMNS = {"variant", "placement", "mask"}  # axes that say which arm of a variant is shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +106,8 @@ def pictures_of(
 def shown_arms(seen: Sequence[Seen], best: Seen) -> list[Seen]:
     """One arm a variant, in the order of the table, MOST_COLUMNS at most.
 
-    Of a variant's arms the one with modules at all points, a predicted mask, and the network of
-    the best arm; so that columns differ by the variant alone.
+    Of a variant's arms the one with modules at all points, a predicted mask, and everything else
+    as the best arm has it; so that columns differ by the variant alone.
     """
     found: dict[str, Seen] = {}
     for each in seen:
@@ -116,10 +118,13 @@ def shown_arms(seen: Sequence[Seen], best: Seen) -> list[Seen]:
     return list(found.values())[:MOST_COLUMNS]
 
 
-def _rank(each: Seen, best: Seen) -> tuple[bool, bool, bool]:
-    train, attention = each.sweep.train, each.sweep.train.attention
-    is_guided = attention.is_guided and not attention.is_predicted
-    return train.network != best.sweep.train.network, attention.points != "all", is_guided
+def _rank(each: Seen, best: Seen) -> tuple[int, bool, bool]:
+    own, theirs = each.row.params, best.row.params
+    others = {*own, *theirs} - _OF_COLUMNS
+    attention = each.sweep.train.attention
+    is_given = attention.is_guided and not attention.is_predicted
+    differ = sum(own.get(axis) != theirs.get(axis) for axis in others)
+    return differ, attention.points != "all", is_given
 
 
 def _best(outcome: Outcome, seen: Sequence[Seen]) -> Seen:
@@ -150,15 +155,27 @@ def _worst(store: Store, best: Seen, labels: pd.Series) -> list[str]:
 
 
 class _Maps:
-    """The maps of one activation stage, by image."""
+    """The maps of one activation stage, by image; read when they are asked for."""
 
     def __init__(self, store: Store, digest: str):
-        with np.load(store.file(digest, MAPS), allow_pickle=False) as file:
-            self._arrays: Mapping[str, np.ndarray] = {name: file[name] for name in file.files}
-        self._frame = pd.read_parquet(store.file(digest, ACTIVATION))
-        self.images = {str(name): at for at, name in enumerate(self._arrays["images"])}
+        self._store, self._digest = store, digest
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        return pd.read_parquet(self._store.file(self._digest, ACTIVATION))
+
+    @cached_property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        with np.load(self._store.file(self._digest, MAPS), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+    @cached_property
+    def images(self) -> dict[str, int]:
+        """Name -> position."""
+        return {str(name): at for at, name in enumerate(self._frame["image"])}
 
     def of(self, name: str) -> Tile | None:
+        """What is known of an image, None if it was not tested."""
         at = self.images.get(name)
         if at is None:
             return None

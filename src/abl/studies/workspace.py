@@ -14,6 +14,7 @@ from abl.data.duplicates import duplicate_problems, duplicates_across
 from abl.data.load import load_dataset
 from abl.data.mask_cut import masks_key, prepare_masks
 from abl.data.splits import Split, split_of
+from abl.data.tissue_note import cut_nodules_note
 from abl.data.views import prepare_view, training_reads, view_key
 from abl.errors import InputError, Problem, raise_if_any
 from abl.record.store import Store
@@ -149,7 +150,7 @@ class Workspace:
         return len(self._views[view][0].dataset)
 
     def prepare(self, say: Callable[[str], None]) -> list[str]:
-        """Decodes what the stages will read; returns what is to be said of near-duplicates.
+        """Decodes what the stages will read; returns what is to be said of the images.
 
         Raises:
             InputError: Images that cannot be read, or near-duplicates on two sides of a split.
@@ -165,6 +166,10 @@ class Workspace:
                 cache=self.store.cache,
                 say=say,
             )
+            if image.crop.to == "tissue":
+                side = opened.data.longest_side
+                note = cut_nodules_note(opened.dataset, self.store.cache, side)
+                notes |= dict.fromkeys([note] if note else [])
             if opened.data.duplicates == "ignore" or not opened.splits:
                 continue
             leaks = [duplicates_across(split, view.pairs) for split in opened.splits.values()]

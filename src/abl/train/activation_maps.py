@@ -62,9 +62,7 @@ def activation_maps(
             masks.append(((logits[:rows, 0] > 0) * 255).to(torch.uint8).cpu().numpy())
         order.append(chosen)
     back = np.argsort(np.concatenate(order))
-    cams, whose, probabilities = (
-        np.concatenate(each)[back] for each in zip(*kept, strict=True)
-    )
+    cams, whose, probabilities = (np.concatenate(each)[back] for each in zip(*kept, strict=True))
     return ActivationMaps(
         cams, whose, probabilities, np.concatenate(masks)[back] if masks else None
     )

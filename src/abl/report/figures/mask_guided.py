@@ -106,7 +106,7 @@ def placement_figure(outcome: Outcome) -> Figure | None:
         place.grid(visible=False, axis="x")
         place.set_ylabel(f"{metric_label(metric)} (mean, 95 % interval)")
         place.set_xlabel("where the modules stand")
-        figure.legend(loc="outside lower center", ncols=min(3, len(series) + 1), fontsize=8)
+        figure.legend(loc="outside lower center", ncols=min(4, len(series) + 1), fontsize=8)
         best = best_of(outcome, [arm for each in series.values() for arm in each.values()])
         which = f" Best here: {_label(best, outcome)}." if best is not None else ""
         text = (

@@ -35,9 +35,7 @@ def maps_figure(pictures: Pictures | None, classes: Sequence[str]) -> Figure | N
         return None
     rows, columns = len(pictures.rows), 1 + len(pictures.columns)
     with own_style():
-        figure = new_figure(
-            max(0.9 + _PANEL_IN * columns, 4.8), 1.4 + (_PANEL_IN + 0.22) * rows
-        )
+        figure = new_figure(max(0.9 + _PANEL_IN * columns, 4.8), 1.4 + (_PANEL_IN + 0.22) * rows)
         grid = figure.subplots(rows, columns, squeeze=False)
         for at, row in enumerate(pictures.rows):
             _draw_frame(grid[at, 0], row, classes)
@@ -46,7 +44,7 @@ def maps_figure(pictures: Pictures | None, classes: Sequence[str]) -> Figure | N
         grid[0, 0].set_title("image", fontsize=8.5)
         for place, name in zip(grid[0, 1:], pictures.columns, strict=True):
             probability = place.get_title()
-            heading = wrapped(name, 18, lines=2)
+            heading = wrapped(name, 19, lines=3)
             place.set_title(f"{heading}\n{probability}".rstrip(), fontsize=8.5)
         _bar(figure, grid)
         figure.legend(handles=_handles(pictures), loc="outside lower center", ncols=3, fontsize=8)
