@@ -245,3 +245,10 @@ def test_the_frozen_part_is_the_same_behind_every_head(name, head, frozen):
     every = {key for key, _ in classifier.network.named_parameters()}
     assert every - trained == classifier.frozen & every
     assert any(key.startswith("head.") for key in trained) == (head != "fc")
+
+
+@pytest.mark.parametrize("name", ["timm/seresnet18", "timm/convnext_atto"])
+def test_gates_and_scales_beside_the_last_convolution_do_not_hide_its_map(name):
+    point = feature_point_of(name, classes=2, channels=3, image_size=64)
+    assert point.is_map
+    assert built(name, "gap", 64).eval()(images(1, 64)).shape == (1, 2)

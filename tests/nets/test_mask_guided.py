@@ -70,6 +70,12 @@ def test_spellings_of_the_same_points_are_one():
     assert canonical_points("L3+L1", found) == canonical_points("-L0+L2+L4", found) == "L1+L3"
 
 
+def test_blocks_that_are_levels_are_these():
+    found = points("tiny_resnet")
+    assert canonical_points("blocks", found) == canonical_points("-L0", found)
+    assert canonical_points("blocks", points("resnet18")) == "blocks"
+
+
 @pytest.mark.parametrize("given", ["L5", "-L7", "L1+L1", "every", "L1,L2", "-L0+L1+L2+L3+L4", ""])
 def test_points_that_there_are_not_are_refused_with_those_there_are(given):
     with pytest.raises(InputError, match=r"points: .*(L0 \.\. L4|leaves no point)"):

@@ -76,10 +76,11 @@ class AttentionPoints:
 
 
 def canonical_points(points: str, known: AttentionPoints) -> str:
-    """The same for every spelling of the same points."""
-    if points == "blocks":
+    """The same for every spelling of the same points; blocks that are levels are these."""
+    level_at = {point.node: point.name for point in known.levels}
+    if points == "blocks" and any(point.node not in level_at for point in known.blocks):
         return points
-    return "+".join(point.name for point in known.at(points))
+    return "+".join(level_at[point.node] for point in known.at(points))
 
 
 @cache

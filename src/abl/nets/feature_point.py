@@ -94,11 +94,13 @@ def _map(name: str, whole: Traced, shapes: dict[str, tuple[int, ...]], last: str
     wanted = shapes[convolution.name][-2:]
     found = None
     for node in order[order.index(convolution.name) :]:
+        if node not in whole.points:
+            continue
         shape = shapes.get(node, ())
         is_channels_last = len(shape) == 4 and shape[1:3] == wanted  # within blocks of ConvNeXt
         if len(shape) == 4 and shape[-2:] != wanted and not is_channels_last:
             break
-        if len(shape) != 4 or shape[-2:] != wanted or node not in whole.points:
+        if len(shape) != 4 or shape[-2:] != wanted:
             continue
         if is_random_node(whole.node(node), modules):
             break

@@ -45,6 +45,9 @@ def guided_of(
     from abl.train.mask_feed import MaskFeed
 
     attention, masks = settings.attention, masks_of(work)
+    # its weights are those of a stage
+    branch_alone = attention.segmentation.model_copy(update={"weights": "none"})
+    attention = attention.model_copy(update={"segmentation": branch_alone})
     network = build_guided(design_of(settings, image, classes), attention)
     if SEGMENTER in work.stage.inputs:
         branch = network.network.get_submodule("segmenter")
