@@ -12,6 +12,7 @@ import numpy as np
 from abl.data.arrays import folder_key, folder_once, image_array, windows_of
 from abl.data.dataset import BOX, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource
+from abl.data.lacking import lacking_problems
 from abl.data.mask_sets import BOXES, ROWS, TRUE, bounding_boxes, boxes_elsewhere
 from abl.data.pixels import write_pixels
 from abl.data.tissue import TISSUE_VERSION
@@ -19,7 +20,6 @@ from abl.errors import InputError, Problem, raise_if_any
 from abl.spec.base import identity_of
 from abl.spec.data import Image
 
-SHOWN = 20  # rows named in an error
 VERSION = 1
 
 
@@ -57,19 +57,9 @@ def has_box(dataset: Dataset) -> np.ndarray:
 def mask_problems(dataset: Dataset, source: str) -> list[Problem]:
     """A problem for each row without a mask of the source that its arm needs."""
     known = has_mask(dataset) if source == "true" else has_mask(dataset) | has_box(dataset)
-    lacking = dataset.frame.loc[~known, "image"].tolist()
     what, column = ("mask", "mask") if source == "true" else ("box and no mask", "box")
-    problems = [
-        Problem(
-            f"has no {what}, which a {source} mask is made of; leave such rows out with "
-            f"data: {{drop_missing: [{column}]}}",
-            file=str(image),
-        )
-        for image in lacking[:SHOWN]
-    ]
-    if len(lacking) > SHOWN:
-        problems.append(Problem(f"and {len(lacking) - SHOWN:,} more rows without {what}"))
-    return problems
+    text = f"has no {what}, which a {source} mask is made of"
+    return lacking_problems(dataset.frame.loc[~known, "image"], text, what, column)
 
 
 def prepare_masks(

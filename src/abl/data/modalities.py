@@ -16,9 +16,9 @@ import pandas as pd
 
 from abl.data.dataset import PAIR, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource
-from abl.errors import InputError, Problem, raise_if_any
+from abl.data.lacking import lacking_problems
+from abl.errors import InputError, raise_if_any
 
-SHOWN = 20  # rows named in an error
 SECOND, SECOND_FINGERPRINT = "image2", "image2_fingerprint"
 
 
@@ -112,18 +112,9 @@ def _second_source(dataset: Dataset) -> ImageSource:
             f"or name the one it has with columns: {{{SECOND}: ...}}"
         )
     given = dataset.frame[SECOND]
-    lacking = dataset.frame.loc[given.isna() | (given.astype(str) == ""), "image"].tolist()
-    problems = [
-        Problem(
-            f"has no {SECOND}, its image of the second modality; "
-            f"leave such rows out with data: {{drop_missing: [{SECOND}]}}",
-            file=str(image),
-        )
-        for image in lacking[:SHOWN]
-    ]
-    if len(lacking) > SHOWN:
-        problems.append(Problem(f"and {len(lacking) - SHOWN:,} more rows without {SECOND}"))
-    raise_if_any(problems)
+    lacking = dataset.frame.loc[given.isna() | (given.astype(str) == ""), "image"]
+    text = f"has no {SECOND}, its image of the second modality"
+    raise_if_any(lacking_problems(lacking, text, SECOND, SECOND))
     return _other_source(dataset.source, dataset)
 
 
