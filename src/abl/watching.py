@@ -89,17 +89,25 @@ def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
     """Of trainings whose time is not known, each on its whole training part."""
     from abl.nets.cost import network_cost, training_flops
     from abl.nets.fusion import FUSIONS
+    from abl.nets.segmentation import segmenter_flops
     from abl.spec.data import Image
     from abl.spec.train import Train
 
     plan, total = loaded.plan, 0.0
     for digest in digests:
         stage = plan.stages[digest]
-        if stage.kind != "train":
+        if stage.kind not in ("train", "segment"):
             continue
         given = dict(stage.settings["train"])
         given.pop("weights", None)  # may be the hash of a file
         train, image = Train.model_validate(given), Image.model_validate(stage.settings["image"])
+        images = loaded.workspace.images_in(str(stage.context["view"]))
+        if stage.kind == "segment" or train.attention.is_predicted:
+            branch = train.attention.segmentation
+            once = segmenter_flops(branch, image.channels, image.size)
+            total += 3.0 * once * images * train.epochs
+        if stage.kind == "segment":
+            continue
         cost = network_cost(
             train.network,
             classes=int(stage.settings["classes"]),
@@ -109,7 +117,7 @@ def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
         front, joined = plan.fronts.get(digest), FUSIONS.get(train.fusion)
         total += training_flops(
             cost,
-            images=loaded.workspace.images_in(str(stage.context["view"])),
+            images=images,
             epochs=train.epochs,
             branches=2 if joined is not None and joined.at == "features" else 1,
             frozen=0.0 if front is None else front.share,

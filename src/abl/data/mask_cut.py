@@ -58,7 +58,7 @@ def mask_problems(dataset: Dataset, source: str) -> list[Problem]:
     """A problem for each row without a mask of the source that its arm needs."""
     known = has_mask(dataset) if source == "true" else has_mask(dataset) | has_box(dataset)
     what, column = ("mask", "mask") if source == "true" else ("box and no mask", "box")
-    text = f"has no {what}, which a {source} mask is made of"
+    text = f"has no {what}, which arms with mask: {source} need"
     return lacking_problems(dataset.frame.loc[~known, "image"], text, what, column)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 
@@ -54,6 +56,21 @@ class Segmenter(nn.Module):
         """(B, C, S, S) -> logits (B, 1, S, S)."""
         logits: Tensor = self.unet(images)
         return logits
+
+
+@cache
+def segmenter_flops(settings: Segmentation, channels: int, image_size: int) -> int:
+    """FLOPs of a forward pass of the branch on one image, found on shapes alone."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    asked = settings.model_copy(update={"weights": "none"})
+    with torch.device("meta"):
+        network = build_segmenter(asked, channels).eval()
+        image = torch.empty(1, channels, image_size, image_size)
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        network(image)
+    return counter.get_total_flops()
 
 
 def size_problem(settings: Segmentation, image_size: int) -> str | None:
