@@ -34,15 +34,18 @@ def listed(what: str, *, timm: bool = False) -> list[tuple[str, str]]:
             for study in studies().values()
             for axis in study.axes
         ]
-    if what in ("heads", "fusions", "variants"):
+    if what == "variants":
+        from abl.nets.mask_attention import VARIANTS
+
+        base = ("none", "No attention: the base.")
+        return [base, *((n, (inspect.getdoc(b) or "").split("\n")[0]) for n, b in VARIANTS.items())]
+    if what in ("heads", "fusions"):
         from abl.nets.fusion import FUSIONS
         from abl.nets.heads import HEADS
-        from abl.nets.mask_attention import VARIANTS
 
         kinds: dict[str, Mapping[str, Callable[..., object]]] = {
             "heads": HEADS,
             "fusions": {name: each.build for name, each in FUSIONS.items()},
-            "variants": VARIANTS,
         }
         return [
             (name, (inspect.getdoc(each) or "").split("\n")[0])

@@ -78,7 +78,7 @@ def test_blocks_that_are_levels_are_these():
 
 @pytest.mark.parametrize("given", ["L5", "-L7", "L1+L1", "every", "L1,L2", "-L0+L1+L2+L3+L4", ""])
 def test_points_that_there_are_not_are_refused_with_those_there_are(given):
-    with pytest.raises(InputError, match=r"points: .*(L0 \.\. L4|leaves no point)"):
+    with pytest.raises(InputError, match=r"placement: .*(L0 \.\. L4|leaves no point)"):
         points("resnet18").at(given)
 
 
@@ -199,7 +199,7 @@ def test_frozen_layers_stay_and_modules_learn():
     ("changes", "problem"),
     [
         ({"variant": "paralel"}, "variant: 'paralel' is not known: did you mean 'parallel'"),
-        ({"points": "L9"}, "points: 'L9' is not known: all, blocks, L0 .. L3"),
+        ({"points": "L9"}, "placement: 'L9' is not known: valid: all, blocks, L0 .. L3"),
         (
             {"segmentation": BRANCH.model_copy(update={"encoder": "resnet999"})},
             "segmentation.encoder: 'resnet999' is no network of timm",

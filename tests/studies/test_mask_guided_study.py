@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from transfer_sweeps import load, run
+from transfer_sweeps import load, run, write_pairs
 
 from abl.errors import InputError
 from abl.plan.graph import Plan
@@ -172,11 +172,43 @@ def test_all_subsets_when_asked(tmp_path):
     assert len(digests(plan, "train")) == 2 * 15
 
 
+def test_everything_wrong_with_an_arm_is_told_at_once_where_it_stands(tmp_path):
+    wrong = arms({"variant": "paralel", "placement": "L9", "mask": "tru"})
+    wrong["train"] = {"attention": {"segmentation": {"encoder": "resnet999"}}}
+    with pytest.raises(InputError) as raised:
+        planned(tmp_path, **wrong)
+    lines = (tmp_path / "guided.yaml").read_text().splitlines()
+    said = {lines[problem.line - 1].strip(): problem.message for problem in raised.value.problems}
+    assert set(said) == {"- variant: paralel", "placement: L9", "mask: tru", "encoder: resnet999"}
+    assert "did you mean 'true'" in said["mask: tru"]
+
+
+def test_arms_of_one_network_are_told(tmp_path):
+    plan = planned(tmp_path, **arms({"variant": "se", "placement": ["-L0", "L1+L2+L3", "L0"]}))
+    assert "se · -L0 and se · L1+L2+L3 are one network" in " ".join(plan.notes)
+    # other orders of the same points are the same value
+    assert len(planned(tmp_path, **arms({"variant": "se", "placement": ["L1+L0", "L0"]})).arms) == 2
+
+
+def test_an_external_set_without_masks_is_not_scored_by_arms_that_need_them(tmp_path):
+    write_pairs(tmp_path, patients=6, size=(32, 32))
+    given = having({"external": [{"name": "plain", "manifest": "manifest.csv"}]})
+    sweep = load(tmp_path, given, replicates={"seeds": [0]})
+    known = sweep.plan.external["plain"]
+    scored = {sweep.plan.stages[digest].label for digest in known}
+    assert not any(" true " in label for label in scored)
+    assert any("predicted" in label for label in scored)
+    assert any(" full " in label for label in scored)
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
         (arms({"variant": "spacial"}), "variant: 'spacial' is not known: did you mean 'spatial'"),
-        (arms({"variant": "se", "placement": "L7"}), "points: 'L7' is not known: all, blocks, L0"),
+        (
+            arms({"variant": "se", "placement": "L7"}),
+            "placement: 'L7' is not known: valid: all, blocks, L0",
+        ),
         (arms({"variant": "parallel", "mask": "elipse"}), "elipse"),
         (arms({"variant": "parallel", "network": "vit_b_16"}), "no feature maps|image_size"),
         ({"image": {"size": 36}}, "image.size: 36 is no multiple of 8"),

@@ -57,8 +57,12 @@ def has_box(dataset: Dataset) -> np.ndarray:
 def mask_problems(dataset: Dataset, source: str) -> list[Problem]:
     """A problem for each row without a mask of the source that its arm needs."""
     known = has_mask(dataset) if source == "true" else has_mask(dataset) | has_box(dataset)
+    if not known.any():
+        columns = "mask" if source == "true" else "mask, and no boxes (box_x0, ...)"
+        text = f"{dataset.name} has no column {columns}, which arms with mask: {source} need"
+        return [Problem(f"{text}; leave these arms out")]
     what, column = ("mask", "mask") if source == "true" else ("box and no mask", "box")
-    text = f"has no {what}, which arms with mask: {source} need"
+    text = f"(in {dataset.name}) has no {what}, which arms with mask: {source} need"
     return lacking_problems(dataset.frame.loc[~known, "image"], text, what, column)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 import re
 from dataclasses import dataclass
@@ -65,13 +66,17 @@ class AttentionPoints:
         if not all(_ONE.fullmatch(name) and name in names for name in given) or (
             len(set(given)) < len(given)
         ):
+            words = ["all", "blocks", "each_without", "each_alone", "subsets", *names]
+            close = difflib.get_close_matches(points, words, n=1, cutoff=0.6)
+            hint = f"did you mean '{close[0]}'? Valid" if close else "valid"
             raise InputError(
-                f"points: '{points}' is not known: all, blocks, {names[0]} .. {names[-1]}, several "
-                f"as {names[0]}+{names[-1]}, or -{names[-1]} for all but it"
+                f"placement: '{points}' is not known: {hint}: all, blocks, {names[0]} .. "
+                f"{names[-1]}, several as {names[0]}+{names[-1]}, -{names[-1]} for all but it; "
+                "each_without, each_alone, subsets for several arms"
             )
         kept = [point for point in self.levels if (point.name in given) != leaves_out]
         if not kept:
-            raise InputError(f"points: {points} leaves no point; that is variant: none")
+            raise InputError(f"placement: {points} leaves no point; that is variant: none")
         return tuple(kept)
 
 

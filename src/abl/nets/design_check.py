@@ -16,13 +16,18 @@ from abl.spec.train import Train
 
 
 def design_problem(train: Train, image: Image, classes: int) -> str | None:
-    """What is wrong with what a training asks of its classifier, or None."""
+    """The first thing wrong with what a training asks of its classifier, or None."""
+    return next(iter(design_problems(train, image, classes)), None)
+
+
+def design_problems(train: Train, image: Image, classes: int) -> tuple[str, ...]:
+    """What is wrong with what a training asks of its classifier."""
     # what it starts from makes no difference to what fits
-    return _problem(replace(design_of(train, image, classes), weights="none"), train.attention)
+    return _problems(replace(design_of(train, image, classes), weights="none"), train.attention)
 
 
 @cache
-def _problem(design: Design, attention: Attention) -> str | None:
+def _problems(design: Design, attention: Attention) -> tuple[str, ...]:
     try:
         _ = design.boundary, design.joined
         with torch.device("meta"):
@@ -32,9 +37,9 @@ def _problem(design: Design, attention: Attention) -> str | None:
                 build_guided(design, _without_weights(attention))
     except InputError as error:
         if "meta tensor" in str(error):
-            return None  # made of real tensors only: a training will tell
-        return str(error)
-    return None
+            return ()  # made of real tensors only: a training will tell
+        return tuple(problem.message for problem in error.problems)
+    return ()
 
 
 def _without_weights(attention: Attention) -> Attention:

@@ -5,18 +5,18 @@ Source: Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, fx, nn
 
-from abl.errors import InputError, nearest
-from abl.nets.attention_points import AttentionPoint, attention_points_of
+from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.nets.attention_points import AttentionPoint, AttentionPoints, attention_points_of
 from abl.nets.graph import Traced, traced
 from abl.nets.mask_attention import VARIANTS, min_max, resized_mask
 from abl.nets.model import Classifier, Design, build_classifier
-from abl.nets.segmentation import build_segmenter, size_problem
-from abl.spec.attention import Attention
+from abl.nets.segmentation import build_segmenter, check_segmenter, size_problem
+from abl.spec.attention import MASKS, Attention
 
 
 class MaskGuided(nn.Module):
@@ -80,26 +80,8 @@ def build_guided(design: Design, attention: Attention) -> Classifier:
     Raises:
         InputError: A part that is not known or does not fit the others.
     """
-    if attention.variant not in VARIANTS:
-        words = ["none", *VARIANTS]
-        raise InputError(
-            f"variant: '{attention.variant}' is not known: {nearest(attention.variant, words)}"
-        )
-    if (design.head, design.fusion) != ("fc", "none"):
-        raise InputError(
-            f"variant: {attention.variant} works with head: fc and fusion: none "
-            f"(given: {design.head}, {design.fusion})"
-        )
-    if attention.is_predicted and (
-        problem := size_problem(attention.segmentation, design.image_size)
-    ):
-        raise InputError(problem)
-    points = attention_points_of(
-        design.network,
-        classes=design.classes,
-        channels=design.channels,
-        image_size=design.image_size,
-    ).at(attention.points)
+    raise_if_any([Problem(text) for text in guided_problems(design, attention)])
+    points = _points_of(design).at(attention.points)
     plain = build_classifier(design)
     classifier = _with_modules(traced(plain.network), points, attention)
     segmenter = None
@@ -113,6 +95,45 @@ def build_guided(design: Design, attention: Attention) -> Classifier:
         whole,
         {f"{prefix}{name}" for name in plain.frozen},
         {f"{prefix}{name}" for name in design.boundary.still},
+    )
+
+
+def guided_problems(design: Design, attention: Attention) -> list[str]:
+    """Everything that keeps a classifier with attention from being made."""
+    found = []
+    if attention.variant not in VARIANTS:
+        words = ["none", *VARIANTS]
+        hint = nearest(attention.variant, words)
+        found.append(f"variant: '{attention.variant}' is not known: {hint}")
+    if attention.mask not in MASKS:
+        hint = nearest(attention.mask, MASKS)
+        found.append(f"mask: '{attention.mask}' is not known: {hint}")
+    if (design.head, design.fusion) != ("fc", "none"):
+        found.append(
+            f"variant: {attention.variant} works with head: fc and fusion: none "
+            f"(given: {design.head}, {design.fusion})"
+        )
+    branch = attention.segmentation
+    if attention.is_predicted and (problem := size_problem(branch, design.image_size)):
+        found.append(problem)
+    checks: list[Callable[[], object]] = [lambda: _points_of(design).at(attention.points)]
+    if attention.is_predicted or attention.mask not in MASKS:
+        unweighted = branch.model_copy(update={"weights": "none"})
+        checks.append(lambda: check_segmenter(unweighted, design.channels))
+    for check in checks:
+        try:
+            check()
+        except InputError as error:
+            found += [problem.message for problem in error.problems]
+    return found
+
+
+def _points_of(design: Design) -> AttentionPoints:
+    return attention_points_of(
+        design.network,
+        classes=design.classes,
+        channels=design.channels,
+        image_size=design.image_size,
     )
 
 

@@ -59,6 +59,13 @@ class Segmenter(nn.Module):
 
 
 @cache
+def check_segmenter(settings: Segmentation, channels: int) -> None:
+    """Raises InputError as `build_segmenter`, on shapes alone."""
+    with torch.device("meta"):
+        build_segmenter(settings, channels)
+
+
+@cache
 def segmenter_flops(settings: Segmentation, channels: int, image_size: int) -> int:
     """FLOPs of a forward pass of the branch on one image, found on shapes alone."""
     from torch.utils.flop_counter import FlopCounterMode

@@ -39,6 +39,9 @@ class Segmentation(Part):
     lr: Annotated[float, Field(gt=0)] = Field(1e-4, description="Learning rate alone.")
 
 
+MASKS = ("predicted", "true", "ellipse", "full", "random")
+
+
 class Attention(Part):
     """Attention modules in the classifier (study mask_guided)."""
 
@@ -55,8 +58,9 @@ class Attention(Part):
     reduction: Annotated[int, Field(ge=1, le=256)] = Field(
         16, description="Channels of a layer over those between its two linear layers."
     )
-    mask: Literal["predicted", "true", "ellipse", "full", "random"] = Field(
+    mask: str = Field(
         "predicted",
+        json_schema_extra={"enum": list(MASKS)},
         description="predicted by the segmentation branch; controls: the true mask, the ellipse in "
         "its box, ones everywhere, the ellipse of a box of that size put elsewhere at random.",
     )

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from abl.spec.attention import Attention, Segmentation
 from abl.spec.base import Part
 from abl.spec.data import Crop, Data, Image, Phantom, Replicates, Splits
 from abl.spec.external import External
@@ -46,6 +47,8 @@ BLOCKS: tuple[tuple[str, type[Part]], ...] = (
     ("train.schedule", Schedule),
     ("train.augment", Augment),
     ("train.early_stop", EarlyStop),
+    ("train.attention", Attention),
+    ("train.attention.segmentation", Segmentation),
     ("resources", Resources),
     ("table", TableStyle),
 )

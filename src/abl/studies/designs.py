@@ -33,7 +33,8 @@ HEAD = StudyAxis(
 
 # how a problem begins -> the axis that is at fault
 _AXES = {"frozen": "frozen", "head": "head", "fusion": "mode", "variant": "variant",
-         "points": "placement", "segmentation": "variant"}  # fmt: skip
+         "placement": "placement", "mask": "mask", "network": "network", "image.size": "image.size",
+         "segmentation": "train.attention.segmentation.encoder"}  # fmt: skip
 
 
 def weights_meaning(params: dict[str, Any]) -> dict[str, Any]:
@@ -66,10 +67,9 @@ def design_faults(sweep: Sweep) -> list[tuple[str, str]]:
     if plain and train.attention.variant == "none":
         return []
     # shapes are worked out by torch, which takes seconds to import
-    from abl.nets.design_check import design_problem
+    from abl.nets.design_check import design_problems
 
-    found = design_problem(train, image, len(sweep.data.classes))
-    if found is None:
-        return []
-    axis = next((axis for word, axis in _AXES.items() if found.startswith(word)), "head")
-    return [(axis, found)]
+    return [
+        (next((axis for word, axis in _AXES.items() if found.startswith(word)), "head"), found)
+        for found in design_problems(train, image, len(sweep.data.classes))
+    ]

@@ -18,9 +18,14 @@ from abl.spec.data import Data
 from abl.spec.external import External, internal_data
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.studies.external_checks import centre_problems, lacking_classes, placed_problems
+from abl.studies.external_checks import (
+    centre_problems,
+    lacking_classes,
+    placed_problems,
+    why_unscored,
+)
 from abl.studies.fronts import SEEN, seen_settings
-from abl.studies.segmenting import masks_identity, masks_there
+from abl.studies.segmenting import masks_identity
 from abl.studies.workspace import OpenData, Workspace
 
 PREDICT_VERSION = 1
@@ -81,9 +86,9 @@ class ExternalSets:
             sweep: Of the arm.
             training: Digest, in the plan.
         """
-        if sweep.data.pairing == "shuffled":
-            return  # drawn within classes: a prediction would have to read labels
         for block in self._blocks:
+            if why_unscored(sweep, self._workspace.data(block.data_for(sweep.data))):
+                continue
             known = plan.external.setdefault(block.name, {})
             if training not in known:
                 known[training] = plan.add(self._stage(sweep, block, plan.stages[training]))
@@ -101,7 +106,6 @@ class ExternalSets:
         attention = sweep.train.attention
         if attention.masks is not None and not attention.is_predicted:
             # a predicted mask needs none of the set's
-            masks_there(attention, opened)
             settings |= masks_identity(attention, opened)
             context["masks"] = self._workspace.masks(opened, sweep.image)
         return Stage(

@@ -10,12 +10,16 @@ import pandas as pd
 
 from abl.data.dataset import Dataset
 from abl.data.load import load_dataset
+from abl.data.mask_cut import mask_problems
 from abl.data.tables import Rows
 from abl.errors import InputError, Problem, nearest
 from abl.spec.data import Data
 from abl.spec.external import CENTRE, External
 from abl.spec.read import SweepFile
-from abl.studies.workspace import Workspace
+from abl.spec.sweep import Sweep
+from abl.studies.workspace import OpenData, Workspace
+
+SHUFFLED = "its pairs are shuffled within classes, which would take the set's labels"
 
 NAMED = 5  # patients listed in a message
 # what of a data block changes no row's centre, class or patient
@@ -141,3 +145,20 @@ def placed_problems(
             replace(problem, message=text) if elsewhere else file.problem(text, "external", at, key)
         )
     return found
+
+
+def why_unscored(sweep: Sweep, opened: OpenData) -> str:
+    """Why an arm cannot be scored on an external set, "" if it can.
+
+    Args:
+        sweep: Of the arm.
+        opened: The set.
+    """
+    if sweep.data.pairing == "shuffled":
+        return SHUFFLED
+    attention = sweep.train.attention
+    # a predicted mask needs none of the set's
+    if attention.masks is None or attention.is_predicted:
+        return ""
+    lacking = mask_problems(opened.dataset, attention.masks)
+    return f"its images lack what mask: {attention.mask} is made of" if lacking else ""

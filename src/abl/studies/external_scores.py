@@ -20,11 +20,10 @@ from abl.plan.outcome import Outcome
 from abl.spec.external import External
 from abl.spec.sweep import Sweep
 from abl.studies.analysis import ScoredArm
+from abl.studies.external_checks import why_unscored
 from abl.studies.predictions import Predictions
 from abl.studies.units import Units, units_of
 from abl.studies.workspace import Workspace
-
-SHUFFLED = "its pairs are shuffled within classes, which would take the set's labels"
 
 
 def external_rows(
@@ -107,8 +106,8 @@ def _missing(
     role: str,
 ) -> str:
     """Why an arm cannot be scored on a set, "" if it can."""
-    if sweep.data.pairing == "shuffled":
-        return SHUFFLED
+    if why := why_unscored(sweep, workspace.data(block.data_for(sweep.data))):
+        return why
     digests = [plan.external[block.name][cell.uses[role]] for cell in cells]
     lost = [digest for digest in digests if not workspace.store.has(digest)]
     return f"no result of {plan.stages[lost[0]].label}" if lost else ""

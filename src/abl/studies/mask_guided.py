@@ -34,7 +34,7 @@ OF_BRANCH = ("train.attention.detach", "train.attention.alpha", "train.attention
 def placements(word: Any, sweep: Sweep) -> tuple[Any, ...]:
     """The placements that a word stands for, in the network of the train block."""
     if word not in ("each_without", "each_alone", "subsets"):
-        return (word,)
+        return (in_order(str(word)),)
     from abl.nets.attention_points import attention_points_of
 
     try:
@@ -53,6 +53,12 @@ def placements(word: Any, sweep: Sweep) -> tuple[Any, ...]:
         return tuple(names)
     some = [c for size in range(1, len(names)) for c in combinations(names, size)]
     return ("all", *("+".join(each) for each in some))
+
+
+def in_order(word: str) -> str:
+    """A placement with its points sorted: L1+L0 is L0+L1."""
+    sign = "-" if word.startswith("-") else ""
+    return sign + "+".join(sorted(word.removeprefix("-").split("+")))
 
 
 class Options(Part):

@@ -72,14 +72,14 @@ def arms_from(
         ]
         for each in (sweep.arms, sweep.exclude)
     )
+    shown = [name for name in order if name in {name for _, name in _named_axes(sweep)}]
+    shown += [axis for block in blocks for axis in block if axis not in shown]
     empty = [at for at, block in enumerate(sweep.arms) if [] in block.values()]
     problems += [file.problem("this block gives an axis no value", "arms", at) for at in empty]
     if problems:
         # without the blocks, which may be at fault, nothing that is excluded can be judged
-        found = arms_of(every, blocks, [], relevant, [])
+        found = arms_of(every, blocks, [], relevant, shown)
         return ArmList(found.arms, found.cells, [], []), problems
-    shown = [name for name in order if name in {name for _, name in _named_axes(sweep)}]
-    shown += [axis for block in blocks for axis in block if axis not in shown]
     found = arms_of(every, blocks, exclude, relevant, shown)
     problems += [
         file.problem(f"axes.{name}: changes nothing: no arm uses more than one value", "axes", name)

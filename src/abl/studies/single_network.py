@@ -36,6 +36,20 @@ from abl.studies.workspace import Workspace
 ROLE = "original"  # of an arm's one network, in its cells and for its rule
 
 
+def same_network_notes(plan: Plan) -> list[str]:
+    """A sentence for arms whose settings come to the same trainings."""
+    by_networks: dict[tuple[str, ...], list[str]] = {}
+    for arm, cells in zip(plan.arms, plan.cells_by_arm(), strict=True):
+        networks = tuple(cell.uses[ROLE] for cell in cells)
+        words = " · ".join(str(value) for value in arm.named.values())
+        by_networks.setdefault(networks, []).append(words)
+    return [
+        f"{' and '.join(words)} are one network, trained once: each is a row"
+        for words in by_networks.values()
+        if len(words) > 1
+    ]
+
+
 class SingleNetwork:
     """A study whose arms are one network each, scored at its own most probable class.
 
@@ -104,6 +118,8 @@ class SingleNetwork:
     def _place(self, file: SweepFile, arm: Arm, axis: str) -> tuple[str | int, ...]:
         """Where the file gives an axis, or the setting that it stands for, its value."""
         setting = next((each.setting for each in self.axes if each.name == axis), "")
+        if "." in axis and axis not in arm.named:
+            return tuple(axis.split("."))
         if axis in arm.named or not setting:
             return place_of_axis(file, axis)
         return tuple(setting.split("."))
@@ -129,6 +145,7 @@ class SingleNetwork:
                 # alone, a cell would also train what its network starts from
                 plan.asked += 1 + len(plan.stages[digest].inputs)
                 external.add(plan, sweep, digest)
+        plan.notes += same_network_notes(plan)
         return plan
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:

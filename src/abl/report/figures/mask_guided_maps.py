@@ -127,7 +127,8 @@ def _handles(pictures: Pictures) -> list[Line2D]:
     if any(row.box is not None for row in pictures.rows):
         looks.append(("box", ORANGE, "-"))
     if any(row.nodule is not None for row in pictures.rows):
-        looks.append(("true mask", "0.8", "-"))  # white on the image, which the page would hide
+        # white on the image, which the page would hide
+        looks.append(("true mask (white)", "0.8", "-"))
     if any(tile.mask is not None for tile in tiles):
         looks.append(("predicted mask", SKY, "--"))
     return [Line2D([], [], color=colour, ls=line, label=name) for name, colour, line in looks]
