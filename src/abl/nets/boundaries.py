@@ -19,7 +19,7 @@ from abl.errors import InputError
 from abl.nets.execution import Call, Execution, execution_of
 
 _STAGE = re.compile(r"stage (\d+)")
-_NEARLY_STAGE = re.compile(r"\W*(?:stage|layer|block)\W*(\d+)\W*", re.IGNORECASE)
+_NEARLY_STAGE = re.compile(r"\s*(?:stage|layer|block)[\s_]*(\d+)\s*", re.IGNORECASE)
 _ATTENTION = re.compile(r"Attention(V\d+)?$")  # ShiftedWindowAttentionV2
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
