@@ -306,7 +306,7 @@ def test_a_classifier_is_not_built_with_a_value_out_of_range(frozen):
 
 
 def test_blocks_are_named_in_the_message():
-    with pytest.raises(InputError, match="0 to 12 blocks, or 'stage 1'$"):
+    with pytest.raises(InputError, match=r"0 to 12 blocks, or 'stage 1'$"):
         boundaries_of("vit_b_32", classes=2, channels=3, image_size=64).at(13)
 
 
