@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from image_folders import write_png, write_set
-from PIL import Image
+from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
 from abl.cli.app import app
@@ -22,6 +23,7 @@ from abl.data.phantom import phantom_dataset
 from abl.data.phantom_text import write_text
 from abl.data.tissue import tissue_region
 from abl.data.tissue_report import found_tissue, overlaps
+from abl.data.tissue_sheet import LINE, WIDTH
 from abl.data.views import view_key
 from abl.errors import InputError
 from abl.spec.data import Crop, Data, Phantom
@@ -211,6 +213,60 @@ def test_the_command_writes_nothing_if_an_image_has_no_tissue_or_the_folder_hold
     before = sorted(path.name for path in (tmp_path / "set").iterdir())
     assert run(str(boxed_set(tmp_path / "b")), "--out", str(tmp_path / "set")).exit_code == 2
     assert sorted(path.name for path in (tmp_path / "set").iterdir()) == before
+
+
+def test_cut_images_are_named_png_and_none_is_written_over_another(tmp_path):
+    names = ["x.jpg", "x.png", "sub.1/X.JPG", "y.bmp", "x_jpg.png", "z.jpg.png"]
+    # names of the manifest as they are written, on disk and in the new manifest
+    wanted = ["x_jpg_2.png", "x.png", "sub.1/X.png", "y.png", "x_jpg.png", "z.jpg.png"]
+    images = [frame_of(seed) for seed in range(len(names))]
+    manifest = write_set(tmp_path / "set", images, {"image": names})
+    out = tmp_path / "out"
+    result = run(str(manifest), "--out", str(out))
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(out / "manifest.csv")
+    assert table["image"].tolist() == wanted
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*.png")}
+    assert files == set(wanted)
+    for row, name in enumerate(wanted):
+        x0, y0, x1, y1 = table.loc[row, ["tissue_x0", "tissue_y0", "tissue_x1", "tissue_y1"]]
+        cut = np.asarray(Image.open(out / name), dtype=np.int64)
+        source = np.asarray(Image.open(tmp_path / "set" / names[row]).convert("L"))
+        np.testing.assert_array_equal(cut, source[y0:y1, x0:x1])
+
+
+def test_captions_of_the_sheet_are_whole_and_say_what_is_wrong(tmp_path, monkeypatch):
+    long = "images/" + "a_very_long_name_of_a_frame_" * 3 + "17.png"
+    names = ["images/0.png", long, "images/2.png", "images/3.png"]
+    images = [frame_of(seed) for seed in range(4)]
+    boxes = {
+        name: [values, 280, "", ""]
+        for name, values in (("box_x0", 40), ("box_y0", 50), ("box_x1", 80), ("box_y1", 90))
+    }
+    boxes["box_x1"][1], boxes["box_y0"][1], boxes["box_y1"][1] = 310, 20, 60
+    manifest = write_set(tmp_path / "set", images, {"image": names} | boxes)
+    written: list[tuple[tuple[float, float], str, float]] = []
+    text = ImageDraw.ImageDraw.text
+
+    def noted(self, xy, words, **given):
+        written.append((xy, words, given["font"].getlength(words)))
+        text(self, xy, words, **given)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", noted)
+    result = run(str(manifest), "--sheet", str(tmp_path / "sheet.png"))
+    assert result.exit_code == 0, result.output
+    cells: dict[float, list[str]] = {}
+    for (left, _), words, width in written:
+        assert width <= WIDTH - (left % WIDTH)
+        cells.setdefault(left // WIDTH, []).append(words)
+    # the worst first, and no name cut
+    assert ["".join(lines[:-1]) for lines in cells.values()][:2] == [long, "images/0.png"]
+    said = [lines[-1] for lines in cells.values()]
+    assert said[0] == "keeps 0.0 % of its box"
+    assert re.fullmatch(r"keeps \d+\.\d % of its box", said[1])
+    assert re.fullmatch(r"keeps \d+ % of the image \(median \d+ %\)", said[2])
+    low = max(top for (_, top), _, _ in written)
+    assert Image.open(tmp_path / "sheet.png").height >= low + LINE
 
 
 @pytest.mark.skipif(not ROOT.is_dir(), reason="the public sets are not here")

@@ -27,6 +27,9 @@ from abl.report.pictures import (
     pictures_from_bytes,
     pictures_to_bytes,
 )
+from abl.spec.sweep import Sweep
+from abl.studies.mask_pictures import MOST_COLUMNS, Seen, _cut
+from abl.studies.mask_pictures import shown_arms as arms_with_pictures
 
 SIZE = 24
 CLASSES = ("benign", "malignant")
@@ -159,6 +162,88 @@ def test_outlines_and_maps_lie_where_they_are_in_the_image():
     assert heat.shape == (SIZE, SIZE)
     assert heat[: SIZE // 3, -SIZE // 3 :].min() > 0
     assert heat[SIZE // 2 :].max() == 0
+
+
+# the arms of the shipped sweep
+SHIPPED = [
+    ("none", "all", "predicted"),
+    *((variant, "all", "predicted") for variant in ("channel", "spatial", "serial", "parallel")),
+    *(("parallel", f"-L{at}", "predicted") for at in range(4)),
+    *(("parallel", "all", mask) for mask in ("true", "ellipse", "full", "random")),
+    *((variant, "all", "predicted") for variant in ("se", "cbam")),
+]
+
+
+def seen_arms(given: Sequence[tuple[str, str, str]]) -> list[Seen]:
+    """Arms of (variant, placement, mask)."""
+    found = []
+    for at, (variant, points, mask) in enumerate(given):
+        sweep = Sweep.model_validate(
+            {
+                "name": "x", "study": "mask_guided", "data": {"phantom": {}},
+                "train": {"attention": {"variant": variant, "points": points, "mask": mask}},
+            }
+        )  # fmt: skip
+        params = {"variant": variant, "placement": points, "mask": mask}
+        found.append(Seen(arm(at, params), sweep, ()))
+    return found
+
+
+def shown_of(given: Sequence[tuple[str, str, str]], best: int) -> list[tuple[str, str, str]]:
+    seen = seen_arms(given)
+    return [given[seen.index(each)] for each in arms_with_pictures(seen, seen[best])]
+
+
+@pytest.mark.parametrize("best", [4, 6, 14])
+def test_base_variants_and_control_masks_have_columns_and_eight_arms_at_most(best: int):
+    shown = shown_of(SHIPPED, best)
+    assert len(shown) == MOST_COLUMNS == 8
+    assert shown == [each for each in SHIPPED if each in shown]
+    for variant in ("none", "channel", "spatial", "serial", "parallel"):
+        assert (variant, "all", "predicted") in shown
+    assert ("parallel", "all", "random") in shown
+    assert ("parallel", "all", "full") in shown
+    # of se and cbam one has a place: that of the best arm
+    assert shown[-1][0] == ("cbam" if best == 14 else "se")
+
+
+def test_with_room_every_control_mask_has_a_column_and_shows_the_best_arms_variant():
+    masks = ("predicted", "true", "ellipse", "full", "random")
+    given = [("none", "all", "predicted")]
+    given += [(v, p, m) for v in ("spatial", "serial") for p in ("L0", "all") for m in masks]
+    shown = shown_of(given, given.index(("serial", "L0", "predicted")))
+    assert shown == [
+        ("none", "all", "predicted"), ("spatial", "all", "predicted"),
+        *(("serial", "all", mask) for mask in masks),
+    ]  # fmt: skip
+
+
+def test_control_masks_alone_are_still_one_arm_a_variant():
+    given = [("spatial", "all", "true"), ("parallel", "all", "true"), ("parallel", "L0", "full")]
+    assert shown_of(given, 1) == given
+
+
+def test_the_caption_says_which_arms_are_shown():
+    seen = seen_arms(SHIPPED)
+    shown = arms_with_pictures(seen, seen[4])
+    assert _cut(shown, len(seen), (), ()) == (
+        "8 of 15 arms, one a variant, with modules at all points; control masks full, random"
+    )
+    made = pictures(columns=("variant none", "parallel"))
+    figure = maps_figure(made, CLASSES)
+    assert figure is not None
+    assert "Arms without a dashed outline predict no mask" in str(figure.get_label())
+
+
+def test_eight_columns_are_legible():
+    columns = [", ".join(each) for each in SHIPPED if each in shown_of(SHIPPED, 4)]
+    plain, guided = picture().tiles
+    row = replace(picture(), tiles=(plain, *[guided] * 4, plain, plain, plain))
+    figure = maps_figure(pictures(row, replace(row, name="2"), columns=columns), CLASSES)
+    assert figure is not None
+    assert len([place for place in figure.axes if place.images]) == 2 * 9
+    assert figure.get_figwidth() < 15
+    assert is_legible(figure)
 
 
 def test_a_map_of_zeros_and_an_arm_without_one_say_so():

@@ -123,6 +123,31 @@ def test_faults_of_the_form_do_not_hide_faults_of_names(tmp_path: Path) -> None:
     assert [line for line, _ in found] == [5, 9, 11]
 
 
+def test_a_fault_in_one_external_block_hides_none_of_the_others(tmp_path: Path) -> None:
+    text = """\
+name: mine
+study: mask_guided
+data: {phantom: {patients: 40}}
+external:
+  - {name: a, phantom: {patiens: 9}}
+  - {name: b, phantom: {patients: 40}, classes: [x, y]}
+  - {name: c, phantom: {patients: 40}, how: avrg, unit: imge}
+  - {phantom: {patients: 40}}
+  - {name: e, phantom: {patients: 40, task: source}}
+  - [e]
+axes: {variant: [none, se]}
+metrics: [acc, f2]
+"""
+    found = load_faults(tmp_path, text)
+    assert [line for line, _ in found] == [5, 6, 7, 7, 8, 9, 10, 12]
+    said = dict(found)
+    assert "did you mean 'patients'?" in said[5]
+    assert "external set b: its classes are x, y" in said[6]
+    assert "key 'external.3.name' is missing" in said[8]
+    assert "external set e: its task is source" in said[9]
+    assert "unknown metric 'f2'" in said[12]
+
+
 def test_an_unknown_study_names_the_nearest(tmp_path: Path) -> None:
     found = load_faults(tmp_path, GOOD.replace("study: two_step", "study: twostep"))
     assert found == [(2, "study: 'twostep' is not known: did you mean 'two_step'?")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from transfer_sweeps import load, run, write_pairs
 
 from abl.errors import InputError
 from abl.plan.graph import Plan
+from abl.report.plan_text import plan_text
+from abl.report.tables import render, styled_table
+from abl.watching import numbers_of
 
 GUIDED = yaml.safe_load("""
 name: guided
@@ -188,6 +192,54 @@ def test_arms_of_one_network_are_told(tmp_path):
     assert "se · -L0 and se · L1+L2+L3 are one network" in " ".join(plan.notes)
     # other orders of the same points are the same value
     assert len(planned(tmp_path, **arms({"variant": "se", "placement": ["L1+L0", "L0"]})).arms) == 2
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        ({"variant": "none", "mask": "full"}, "mask does not matter to variant none: what line"),
+        (
+            {"variant": ["se", "cbam"], "mask": ["predicted", True]},
+            "mask does not matter to variant se and cbam",
+        ),
+        (
+            {"variant": "none", "placement": "all", "train.attention.reduction": 4},
+            "placement and train.attention.reduction do not matter to variant none: what lines",
+        ),
+        (
+            {"variant": "parallel", "mask": "full", "train.attention.alpha": 2.0},
+            "train.attention.alpha does not matter to an arm without a predicted mask",
+        ),
+    ],
+)
+def test_values_that_no_arm_of_a_block_uses_are_told_with_their_line(tmp_path, block, words):
+    sweep = load(tmp_path, having(arms({"variant": "spatial", "mask": "full"}, block)))
+    (note,) = [note for note in sweep.plan.notes if "not matter" in note]
+    assert note.startswith(words)
+    number = int(re.search(r"lines? (\d+)", note)[1])
+    line = (tmp_path / "guided.yaml").read_text().splitlines()[number - 1].strip(" -")
+    assert line.split(":")[0] in block
+    assert f"note         {words}" in plan_text("", numbers_of(sweep), [])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        arms({"variant": ["none", "parallel"], "mask": ["predicted", "full"], "placement": "L0"}),
+        arms({"variant": ["se", "parallel"], "mask": "true"}),
+        {"arms": [], "base": None, "axes": {"variant": ["none", "se"], "placement": ["all", "L0"]}},
+    ],
+)
+def test_a_product_with_arms_that_use_the_values_says_nothing(tmp_path, changes):
+    assert not [note for note in planned(tmp_path, **changes).notes if "not matter" in note]
+
+
+def test_what_changed_nothing_stands_under_the_table(tmp_path):
+    idle = having(arms({"variant": "none", "mask": "full"}, {"variant": "se"}))
+    result = run(load(tmp_path, idle, replicates={"seeds": [0]}))
+    shown = render(styled_table(result.outcome), "text")
+    assert "mask does not matter to variant none" in " ".join(shown.split())
 
 
 def test_an_external_set_without_masks_is_not_scored_by_arms_that_need_them(tmp_path):

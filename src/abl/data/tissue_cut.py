@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from abl.data.dataset import BOX, ROI
-from abl.data.images import decoded_file
+from abl.data.images import decoded_file, is_image_name
 from abl.data.manifest import ALIASES, PATHS
 from abl.data.tables import Rows
 from abl.data.tissue import TISSUE_VERSION
@@ -44,9 +45,9 @@ def write_cut(
 ) -> None:
     """Writes images, masks and second images cut to their regions, and manifest.csv.
 
-    Files are PNG, of the same names; one that was no PNG file has .png added. Columns of the
-    manifest stay as they are, but for paths, boxes (see `moved_boxes`), and tissue_x0, ...,
-    which say where the cut was. The folder appears when it is whole.
+    Files are PNG, named as `png_names` says. Columns of the manifest stay as they are, but for
+    paths, boxes (see `moved_boxes`), and tissue_x0, ..., which say where the cut was. The folder
+    appears when it is whole.
 
     Args:
         rows: The manifest as it was written.
@@ -62,9 +63,10 @@ def write_cut(
     columns = _path_columns(rows)
     paths = {name: rows.text(name) for name in columns}
     _refuse_shared(rows, paths)
+    files = png_names(text for texts in paths.values() for text in texts if text)
     table = rows.frame.copy()
     for name, texts in paths.items():
-        table[name] = [_png_name(text) if text else "" for text in texts]
+        table[name] = [files[text] if text else "" for text in texts]
     moved = moved_boxes(frame, regions)
     for name in map(str, moved.columns):
         table[name] = [_number(value) for value in moved[name].to_numpy()]
@@ -73,7 +75,7 @@ def write_cut(
     fresh = out.absolute().parent / f".{out.name}.{uuid.uuid4().hex}"
     try:
         fresh.mkdir()
-        write = partial(_write_chunk, folder, fresh, paths, regions)
+        write = partial(_write_chunk, folder, fresh, paths, files, regions)
         jobs = chunks(len(frame), CHUNK)
         for _ in mapped(write, jobs, processes_for(None, len(frame), worth=WORTH)):
             pass
@@ -127,7 +129,7 @@ def _refuse_shared(rows: Rows, paths: dict[str, list[str]]) -> None:
         for position, text in enumerate(texts):
             if not text:
                 continue
-            file = Path(_png_name(text)).as_posix()
+            file = Path(text).as_posix()
             if file in first:
                 message = (
                     f"{name} '{text}' is also named in row {rows.numbers[first[file]]}, "
@@ -138,8 +140,32 @@ def _refuse_shared(rows: Rows, paths: dict[str, list[str]]) -> None:
     raise_if_any(problems)
 
 
-def _png_name(path: str) -> str:
-    return path if path.lower().endswith(".png") else f"{path}.png"
+def png_names(paths: Iterable[str]) -> dict[str, str]:
+    """Path of an image -> that of the PNG file it is written to, below the new folder.
+
+    x.jpg becomes x.png; if that is the name of another image, x_jpg.png. No two share a name, nor
+    would where upper and lower case are one.
+    """
+    given = dict.fromkeys(paths)
+    # PNG files keep their names, wherever they stand in the manifest
+    named = {path: path for path in given if path.lower().endswith(".png")}
+    taken = {_folded(path) for path in named}
+    for path in given:
+        if path in named:
+            continue
+        stem, suffix = os.path.splitext(path) if is_image_name(path) else (path, "")  # noqa: PTH122
+        name, number = f"{stem}.png", 1
+        while _folded(name) in taken:
+            parts = [stem, suffix[1:], "" if number == 1 else str(number)]
+            name = "_".join(part for part in parts if part) + ".png"
+            number += 1
+        taken.add(_folded(name))
+        named[path] = name
+    return named
+
+
+def _folded(path: str) -> str:
+    return Path(path).as_posix().casefold()
 
 
 def _number(value: float) -> str:
@@ -149,7 +175,8 @@ def _number(value: float) -> str:
 def _write_chunk(
     folder: Path,
     out: Path,
-    paths: dict[str, list[str]],
+    paths: Mapping[str, list[str]],
+    files: Mapping[str, str],
     regions: np.ndarray,
     positions: range,
 ) -> None:
@@ -162,6 +189,6 @@ def _write_chunk(
             height, width = image.shape[:2]
             size = size if any(size) else (height, width)
             x0, y0, x1, y1 = scaled_region(regions[position], size, (height, width))
-            file = out / _png_name(texts[position])
+            file = out / files[texts[position]]
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image[y0:y1, x0:x1]).save(file, format="PNG")

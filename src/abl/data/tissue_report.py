@@ -93,7 +93,8 @@ def tissue_report(
         write_cut(rows, folder, dataset.frame, found.regions, out)
         lines.append(f"cut images written to {out}")
     if sheet is not None:
-        drawn = write_sheet(sheet, dataset, found.regions, found.worst(), found.nodules_kept)
+        said = [_said(found, row) for row in range(len(dataset))]
+        drawn = write_sheet(sheet, dataset, found.regions, found.worst(), said)
         lines.append(f"the {drawn} worst drawn to {sheet}")
     return f"{manifest}: " + "\n".join(lines) + "\n"
 
@@ -195,9 +196,21 @@ def _summary(dataset: Dataset, found: TissueFound) -> list[str]:
 
 
 def _nodule(frame: pd.DataFrame, found: TissueFound, row: int) -> str:
+    return f"{frame['image'].iloc[row]}: {_share_of_nodule(found, row)}"
+
+
+def _said(found: TissueFound, row: int) -> str:
+    """What is wrong with a region, or how unusual it is, in few words."""
+    if found.nodules_kept[row] < 1:
+        return f"keeps {_share_of_nodule(found, row)}"
+    share, usual = 100 * found.areas[row], 100 * np.median(found.areas)
+    return f"keeps {share:.0f} % of the image (median {usual:.0f} %)"
+
+
+def _share_of_nodule(found: TissueFound, row: int) -> str:
     what = "box" if np.isnan(found.masks_kept[row]) else "mask"
     share = np.floor(1000 * found.nodules_kept[row]) / 10  # never 100 % of what is not whole
-    return f"{frame['image'].iloc[row]}: {share:.1f} % of its {what}"
+    return f"{share:.1f} % of its {what}"
 
 
 def _spread(shares: np.ndarray) -> str:

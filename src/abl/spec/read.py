@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any
@@ -73,27 +74,67 @@ def read_form(path: Path) -> tuple[SweepFile | None, list[Problem]]:
     values = copy.deepcopy(document.values)
     for place in places:
         _take_away(values, place)
-    values = {"name": "unnamed", "data": {"phantom": {}}} | values
+    gaps: dict[Place, list[int | None]] = {}
+    values = {"name": "unnamed", "data": {"phantom": {}}} | _closed(values, gaps)
+    moved = {_moved(place, gaps): line for place, line in document.lines.items()}
+    lines = {place: line for place, line in moved.items() if place is not None}
     try:
-        return SweepFile(Sweep.model_validate(values), document), problems
+        return SweepFile(Sweep.model_validate(values), replace(document, lines=lines)), problems
     except ValidationError:
         return None, problems
 
 
 # an arm is made of all of these together
 _COMBINED = ("axes", "arms", "exclude", "base", "options", "study", "module")
+_GAP = object()
 
 
 def _take_away(values: dict[str, Any], place: Place) -> None:
-    """Deletes what is at a place, or the smallest block around it that is written down."""
+    """Deletes what is at a place, or the smallest block around it that is written down.
+
+    Of a list of blocks the whole block goes, as without one of its keys it would mean another; it
+    leaves a gap, so that the places of the other blocks stay what they are.
+    """
     block: Any = values
     for at, part in enumerate(place):
         inner = block.get(part) if isinstance(block, dict) else None
         if at + 1 < len(place) and isinstance(inner, dict) and place[at + 1] in inner:
             block = inner
+        elif at + 1 < len(place) and isinstance(inner, list) and _are_blocks(inner):
+            inner[int(place[at + 1])] = _GAP
+            return
         elif isinstance(block, dict):
             block.pop(part, None)
             return
+
+
+def _are_blocks(values: list[Any]) -> bool:
+    return any(isinstance(value, dict) or value is _GAP for value in values)
+
+
+def _closed(values: Any, gaps: dict[Place, list[int | None]], place: Place = ()) -> Any:
+    """The values without gaps; adds where the entries of a list with gaps are then."""
+    if isinstance(values, dict):
+        return {name: _closed(value, gaps, (*place, name)) for name, value in values.items()}
+    if not isinstance(values, list):
+        return values
+    if _GAP in values:
+        left = itertools.count()
+        gaps[place] = [None if value is _GAP else next(left) for value in values]
+    kept = [(at, value) for at, value in enumerate(values) if value is not _GAP]
+    return [_closed(value, gaps, (*place, at)) for at, value in kept]
+
+
+def _moved(place: Place, gaps: dict[Place, list[int | None]]) -> Place | None:
+    """Where what stood at a place is when gaps are closed; None of what is in one."""
+    moved: list[str | int] = []
+    for at, part in enumerate(place):
+        known = gaps.get(place[:at])
+        new = part if known is None else known[int(part)]
+        if new is None:
+            return None
+        moved.append(new)
+    return tuple(moved)
 
 
 def problems_of(

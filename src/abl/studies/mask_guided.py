@@ -23,6 +23,7 @@ from abl.studies.analysis import Analysis
 from abl.studies.base import StudyAxis, options_of, study
 from abl.studies.designs import NETWORK, WEIGHTS, design_faults, weights_faults, weights_meaning
 from abl.studies.external import internal_file
+from abl.studies.mask_guided_notes import idle_notes
 from abl.studies.mask_pictures import Seen, pictures_of
 from abl.studies.single_network import ROLE, SingleNetwork
 from abl.studies.workspace import OpenData, Workspace
@@ -144,6 +145,7 @@ class MaskGuidedStudy(SingleNetwork):
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """As of one network, and where each network looks on its test images."""
         plan = super().expand(file, workspace)
+        plan.notes += idle_notes(file, self.relevant)
         options, inner = options_of(file, Options), internal_file(file)
         if not options.activation:
             return plan
@@ -170,9 +172,11 @@ class MaskGuidedStudy(SingleNetwork):
             if all(digest is not None and store.has(digest) for digest in mapped):
                 seen.append(Seen(row, sweep, cells))
         show = options_of(file, Options).show
+        outcome = with_looked(analysis.outcome, looked)
+        said = tuple(f"{note}." for note in idle_notes(file, self.relevant))
         return replace(
             analysis,
-            outcome=with_looked(analysis.outcome, looked),
+            outcome=replace(outcome, notes=(*outcome.notes, *said)),
             pictures=pictures_of(analysis.outcome, plan, workspace, seen, show),
         )
 

@@ -22,7 +22,8 @@ from abl.runner.classifier import PREDICTIONS
 from abl.spec.sweep import Sweep
 from abl.studies.workspace import Workspace
 
-MOST_ROWS, MOST_COLUMNS = 6, 6
+MOST_ROWS, MOST_COLUMNS = 6, 8
+CONTROLS = ("random", "full", "true", "ellipse")  # masks, those first that are shown before others
 _LEAST_P = 1e-12
 _OF_COLUMNS = {"variant", "placement", "mask"}  # axes that say which arm of a variant is shown
 
@@ -99,15 +100,18 @@ def pictures_of(
         tuple(_words(each, outcome) for each in arms),
         worst_of,
         tuple(rows),
-        _cut(len(arms), len(seen), show, [row.name for row in rows]),
+        _cut(arms, len(seen), show, [row.name for row in rows]),
     )
 
 
 def shown_arms(seen: Sequence[Seen], best: Seen) -> list[Seen]:
-    """One arm a variant, in the order of the table, MOST_COLUMNS at most.
+    """One arm a variant and one a control mask, in the order of the table, MOST_COLUMNS at most.
 
     Of a variant's arms the one with modules at all points, a predicted mask, and everything else
-    as the best arm has it; so that columns differ by the variant alone.
+    as the best arm has it; so that columns differ by the variant alone. Of a control mask's arms
+    likewise, with the best arm's variant or, if that looks at no mask, the first that does. If
+    they are too many, the base, the best arm's variant, variants that look at a mask, and the masks
+    `random` and `full` come before the others.
     """
     found: dict[str, Seen] = {}
     for each in seen:
@@ -115,7 +119,40 @@ def shown_arms(seen: Sequence[Seen], best: Seen) -> list[Seen]:
         known = found.get(variant)
         if known is None or _rank(each, best) < _rank(known, best):
             found[variant] = each
-    return list(found.values())[:MOST_COLUMNS]
+    arms = list(found.values())
+    guided = [each for each in (best, *arms) if each.sweep.train.attention.is_guided]
+    like = next(iter(guided), best)
+    controls = []
+    for mask in CONTROLS:
+        if mask in map(_control, arms):
+            continue
+        having = [each for each in seen if _control(each) == mask]
+        if having:
+            controls.append(min(having, key=lambda each: (_differs(each, like), _rank(each, best))))
+    wanted = sorted([*arms, *controls], key=lambda each: _importance(each, best))[:MOST_COLUMNS]
+    return [each for each in seen if each in wanted]
+
+
+def _control(each: Seen) -> str:
+    """The mask that stands in place of a predicted one, "" if none does."""
+    attention = each.sweep.train.attention
+    return attention.mask if attention.is_guided and not attention.is_predicted else ""
+
+
+def _differs(each: Seen, other: Seen) -> bool:
+    return each.sweep.train.attention.variant != other.sweep.train.attention.variant
+
+
+def _importance(each: Seen, best: Seen) -> int:
+    """Where an arm stands in the choice of columns."""
+    attention, control = each.sweep.train.attention, _control(each)
+    if attention.variant == "none":
+        return 0
+    if control in CONTROLS:
+        return 3 + CONTROLS.index(control) // 2 * 2
+    if not _differs(each, best):
+        return 1
+    return 2 if attention.is_guided else 4
 
 
 def _rank(each: Seen, best: Seen) -> tuple[int, bool, bool]:
@@ -188,10 +225,15 @@ def _words(each: Seen, outcome: Outcome) -> str:
     return arm_label(each.row.params, outcome.axes) or each.row.key[:8]
 
 
-def _cut(shown: int, arms: int, show: Sequence[str], rows: Sequence[str]) -> str:
+def _cut(shown: Sequence[Seen], arms: int, show: Sequence[str], rows: Sequence[str]) -> str:
     parts = []
-    if shown < arms:
-        parts.append(f"{shown} of {arms} arms, one a variant, with modules at all points")
+    if len(shown) < arms:
+        attention = [each.sweep.train.attention for each in shown]
+        everywhere = all(each.variant == "none" or each.points == "all" for each in attention)
+        where = ", with modules at all points" if everywhere else ""
+        controls = [control for each in shown if (control := _control(each))]
+        beside = f"; control masks {', '.join(dict.fromkeys(controls))}" if controls else ""
+        parts.append(f"{len(shown)} of {arms} arms, one a variant{where}{beside}")
     if lost := [name for name in show if name not in rows]:
         parts.append(f"{len(show) - len(lost)} of {len(show)} chosen images, as no more fit or "
                      "the others are in no test set")  # fmt: skip

@@ -142,6 +142,12 @@ def _text(pictures: Pictures, classes: Sequence[str]) -> str:
         "first replicate that tests it; the first column has the predicted mask of the first arm "
         "that predicts one, every other column its own."
     ]
+    masks = [tile.mask is None for row in pictures.rows for tile in row.tiles if tile is not None]
+    if any(masks) and not all(masks):
+        parts.append(
+            "Arms without a dashed outline predict no mask: they look at none, or at the control "
+            "mask in their name (random, full, true, ellipse)."
+        )
     if pictures.worst_of:
         parts.append(
             f"Worst: the test images of the first replicate with the largest cross-entropy of "
