@@ -148,5 +148,8 @@ class Silent:
     def blocked(self, stages: list[Stage], cause: Stage) -> None:
         """Nothing."""
 
+    def grown(self, stages: list[Stage]) -> None:
+        """Nothing."""
+
     def message(self, text: str) -> None:
         """Nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,18 @@ class InputError(Exception):
 
 class StageError(Exception):
     """A stage that cannot produce its output for a reason worth a sentence (no traceback)."""
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: a training gave itself up
+    """A training that is hopeless by the bounds it was given.
+
+    Attributes:
+        facts: What it was up to then, JSON-able.
+    """
+
+    def __init__(self, message: str, facts: dict[str, Any]):
+        super().__init__(message)
+        self.facts = facts
 
 
 def raise_if_any(problems: Sequence[Problem]) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
+from abl.plan.searches import Searches
 from abl.record.store import Store, write_atomically
 from abl.report.figures import figures_of, save_figure
 from abl.report.page.html_report import report_page
@@ -24,6 +25,7 @@ from abl.report.tables.facts import facts_tables
 from abl.studies.analysis import Analysis
 
 PREDICTIONS, NETWORKS, TRIALS = "predictions.parquet", "networks.parquet", "trials.parquet"
+POINTS = ("points.parquet", "point_scores.parquet", "point_curves.parquet")
 PICTURES, REPORT = "pictures.npz", "report.html"
 SUFFIX = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex", "html": "html"}
 
@@ -82,6 +84,12 @@ def search_trials(store: Store, outcome: Outcome) -> pd.DataFrame:
     return _frame(outcome_folder(store, outcome) / TRIALS)
 
 
+def kept_searches(store: Store, outcome: Outcome) -> Searches:
+    """Every point of the searches of settings; empty if there was none."""
+    folder = outcome_folder(store, outcome)
+    return Searches(*(_frame(folder / name) for name in POINTS))
+
+
 def kept_pictures(store: Store, outcome: Outcome) -> Pictures | None:
     """The images that a figure shows, None if there is no such figure."""
     path = outcome_folder(store, outcome) / PICTURES
@@ -116,7 +124,12 @@ def draw_outcome(
         return
     outcome = analysis.outcome
     figures = figures_of(
-        outcome, analysis.predictions, analysis.networks, analysis.trials, analysis.pictures
+        outcome,
+        analysis.predictions,
+        analysis.networks,
+        analysis.trials,
+        analysis.pictures,
+        searches=analysis.searches,
     )
     for name, figure in figures.items():
         for kind in ("png", "svg"):
@@ -142,7 +155,7 @@ def draw_outcome(
 def recorded_files(folder: Path) -> dict[str, Path]:
     """What of an outcome's folder goes into MLflow beside the tables, by name."""
     wanted = (*folder.glob("*.png"), *folder.glob("*.svg"))
-    kept = (folder / name for name in (PREDICTIONS, TRIALS, REPORT))
+    kept = (folder / name for name in (PREDICTIONS, TRIALS, *POINTS, REPORT))
     return {path.name: path for path in sorted((*wanted, *kept)) if path.exists()}
 
 
@@ -151,6 +164,7 @@ def _write_frames(folder: Path, analysis: Analysis) -> None:
         (PREDICTIONS, analysis.predictions),
         (NETWORKS, analysis.networks),
         (TRIALS, analysis.trials),
+        *zip(POINTS, vars(analysis.searches).values(), strict=True),
     ):
         if len(frame):
             part = folder / f".{name}.{os.getpid()}.part"

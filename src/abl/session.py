@@ -25,6 +25,7 @@ from abl.results import (
 from abl.runner.dispatch import Listener, RunReport
 from abl.runner.engine import Executor, run_plan
 from abl.studies.analysis import Analysis
+from abl.studies.searching.tuned_study import TunedStudy
 
 
 @dataclass(repr=False)
@@ -60,6 +61,7 @@ class _Told:
         self.started = listener.started
         self.failed = listener.failed
         self.blocked = listener.blocked
+        self.grown = listener.grown
 
     def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
         self._listener.finished(stage, seconds, reused)
@@ -91,11 +93,20 @@ def run_sweep(
     if record is not None:
         record.check_reachable()
     notes = sweep.workspace.prepare(listener.message)
+    growth = None
+    if isinstance(sweep.study, TunedStudy):
+        growth = sweep.study.grow(sweep.file, plan, sweep.workspace, listener.message)
     with record_lease(record, messages) as writing:
         writer = StageWriter(writing, sweep.store, messages.append) if writing else None
         told = _Told(listener, writer, messages)
         report = run_plan(
-            plan.stages, sweep.store, told, executor=executor, workers=workers, address=address
+            plan.stages,
+            sweep.store,
+            told,
+            executor=executor,
+            workers=workers,
+            address=address,
+            growth=growth,
         )
         if report.interrupted:
             # half a table would stand in the place of the last whole one

@@ -43,6 +43,9 @@ class _Progress:
         self._blocked += len(stages)
         self._state.blocked(self._blocked)
 
+    def grown(self, stages: list[Stage]) -> None:
+        self._state.grown(Counter(stage.kind for stage in stages))
+
     def message(self, text: str) -> None:
         self._state.message(text)
 

@@ -13,9 +13,12 @@ from numpy.typing import ArrayLike
 from abl.decide.adaptive import Decision, DecisionInputs
 from abl.decide.check import Bools, Floats
 from abl.decide.decision_space import DecisionSpace, Objectives
-from abl.decide.optuna_search import Direction, Point, Range, SamplerName, Searched, Values, search
 from abl.decide.rules import Threshold, rule_named
 from abl.errors import InputError
+from abl.search.generations import Values
+from abl.search.journal import Searched, search
+from abl.search.samplers import Direction, SamplerName
+from abl.search.space import Point, Range
 
 TIE = 1e-12
 

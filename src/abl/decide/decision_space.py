@@ -23,10 +23,10 @@ from abl.decide.adaptive import (
 )
 from abl.decide.check import Bools, Floats, checked_labels
 from abl.decide.metrics import metric_named
-from abl.decide.optuna_search import Direction
 from abl.decide.probabilities import largest_class, margin
 from abl.decide.rules import FALSE_THRESHOLD
 from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.search.samplers import Direction
 
 PARAMETERS = ("threshold", "class_thresholds", "weight", "cutoff", "false_threshold")
 PAPERS_THRESHOLD = 0.9

@@ -12,9 +12,9 @@ from abl.data.prediction_output import same_file
 from abl.data.tables import class_name_problems
 from abl.decide.decision_space import PARAMETERS
 from abl.decide.metrics import METRICS, metric_named
-from abl.decide.optuna_search import SamplerName
 from abl.decide.rules import RULES
 from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.search.samplers import SamplerName
 
 FORMATS = ("text", "md", "csv", "json")
 OBJECTIVES = ("cost", "share")

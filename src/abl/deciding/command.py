@@ -15,7 +15,6 @@ import pandas as pd
 from abl.data.prediction_output import checked_output, write_predictions
 from abl.data.prediction_pairs import PairedPredictions, read_paired
 from abl.decide.adaptive import checked_costs
-from abl.decide.optuna_search import SamplerName
 from abl.decide.rules import FALSE_THRESHOLD
 from abl.deciding.asked import Asked
 from abl.deciding.parts import Fold, folds_of
@@ -30,6 +29,7 @@ from abl.deciding.ways import (
     search_ways,
     sweep_ways,
 )
+from abl.search.samplers import SamplerName
 
 METRICS = ("acc", "spe", "sen", "f1", "auc")
 CHOSEN_BY = "f1"

@@ -14,7 +14,6 @@ from abl.decide.adaptive import MIXED, Decision, histogram_threshold
 from abl.decide.curves import best_threshold, choose_threshold, threshold_curve
 from abl.decide.decision_search import SearchResult, search_decision
 from abl.decide.decision_space import PAPERS_THRESHOLD
-from abl.decide.optuna_search import SamplerName
 from abl.decide.rules import (
     RULES,
     Threshold,
@@ -24,6 +23,7 @@ from abl.decide.rules import (
 )
 from abl.deciding.parts import Fold
 from abl.errors import InputError
+from abl.search.samplers import SamplerName
 
 WORDS = "a number in [0, 1], always, a share such as 38%, exact, or histogram"
 

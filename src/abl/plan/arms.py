@@ -33,7 +33,7 @@ def arms_of(
     blocks: Sequence[Mapping[str, Any]],
     exclude: Sequence[Mapping[str, Any]],
     relevant: Callable[[dict[str, Any]], dict[str, Any]],
-    shown: Sequence[str] = (),
+    shown: Sequence[str] | None = None,
 ) -> ArmList:
     """The union of the blocks' products, less what is excluded, each distinct arm once.
 
@@ -53,6 +53,7 @@ def arms_of(
         combinations += [
             dict(zip(named, values, strict=True)) for values in itertools.product(*given)
         ]
+    named_by = tuple(order if shown is None else shown)
     matched: set[int] = set()
     kept: dict[str, Arm] = {}
     for params in combinations:
@@ -60,7 +61,7 @@ def arms_of(
         matched.update(hits)
         if not hits:
             used = relevant(params)
-            kept.setdefault(canonical_json(sorted(used.items())), Arm(used, tuple(shown or order)))
+            kept.setdefault(canonical_json(sorted(used.items())), Arm(used, named_by))
     arms = list(kept.values())
     several = [
         axis for axis in order if len({canonical_json(c.get(axis)) for c in combinations}) > 1

@@ -29,10 +29,13 @@ class Arm:
     Attributes:
         params: Axis -> value, only the axes that matter to this arm.
         shown: The axes that the sweep names; the others are at their default in every arm.
+        tuned: Setting -> value that a search chose for it. It is no axis: arms are compared at
+            equal axes, each with the values chosen for it.
     """
 
     params: Mapping[str, Any]
     shown: tuple[str, ...] = ()
+    tuned: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def named(self) -> dict[str, Any]:
@@ -100,6 +103,7 @@ class Plan:
         external: Name of an external set -> digest of a training -> that of its predictions there.
             They are of no cell: what they say decides nothing.
         activation: Digest of a training -> that of its class activation maps; of no cell either.
+        without: Position of an arm -> why it has no cells.
     """
 
     stages: dict[str, Stage] = field(default_factory=dict)
@@ -111,6 +115,7 @@ class Plan:
     fronts: dict[str, Front] = field(default_factory=dict)
     external: dict[str, dict[str, str]] = field(default_factory=dict)
     activation: dict[str, str] = field(default_factory=dict)
+    without: dict[int, str] = field(default_factory=dict)
 
     def add(self, stage: Stage) -> str:
         """Adds a stage unless its digest is known; returns the digest.
@@ -215,6 +220,57 @@ class Frontier:
 
     def _entry(self, digest: str) -> tuple[float, int, str]:
         return -self._rank[digest], self._order[digest], digest
+
+    def extend(self, stages: Mapping[str, Stage], done: Iterable[str] = ()) -> list[str]:
+        """Adds stages, inputs before what reads them, ahead of those that wait already.
+
+        What a plan grows by is the end of a chain of decisions, which the rest can be run beside.
+
+        Returns:
+            Those that cannot run, because a stage they need has failed.
+        """
+        new = {d: stage for d, stage in stages.items() if d not in self.stages}
+        finished, blocked = set(done), []
+        ahead = max(self._rank.values(), default=0.0)
+        for digest, stage in new.items():
+            self._order[digest] = len(self._order)
+            self.stages[digest] = stage
+            self._readers[digest] = []
+            for source in stage.sources:
+                self._readers[source].append(digest)
+        after: dict[str, float] = {}
+        for digest in reversed(list(new)):
+            behind = max((after.get(r, 0.0) for r in self._readers[digest]), default=0.0)
+            after[digest] = 1.0 + behind
+            self._rank[digest] = ahead + after[digest]
+        for digest, stage in new.items():
+            if digest in finished:
+                self.done.add(digest)
+                continue
+            failed = next((s for s in stage.inputs.values() if s in self.failed), None)
+            if failed is not None:
+                self.failed[digest] = f"blocked: needs {self.stages[failed].label}, which failed"
+                blocked.append(digest)
+                continue
+            self._missing[digest] = len(stage.sources - self.done)
+            if not self._missing[digest]:
+                self._push(digest)
+        return blocked
+
+    def retry(self, digest: str) -> list[str]:
+        """Puts a failed stage back, and what was blocked by it; returns what was put back."""
+        todo, back = [digest], []
+        while todo:
+            each = todo.pop()
+            if each not in self.failed:
+                continue
+            del self.failed[each]
+            back.append(each)
+            self._missing[each] = len(self.stages[each].sources - self.done)
+            if not self._missing[each]:
+                self._push(each)
+            todo += self._readers[each]
+        return back
 
     def ready(self) -> list[Stage]:
         """Stages that may start, longest remaining path first."""

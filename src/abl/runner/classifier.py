@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,15 @@ from abl.decide.consensus import (
     true_set,
 )
 from abl.errors import StageError
+from abl.plan.stage import Stage
 from abl.runner.execute import Work, kind
 from abl.runner.guided import masks_of, objective_of
 from abl.runner.networks import device_of, ready_to_build, train_settings
 from abl.runner.selection import SELECTION
+from abl.search.stopping import hopeless_epoch
 from abl.spec.data import Image, Splits
 
+Row = dict[str, float]
 PREDICTIONS = "predictions.parquet"
 HISTORY = "history.parquet"
 
@@ -72,6 +75,7 @@ def train(work: Work) -> dict[str, Any]:
         device=device,
         checkpoint_folder=work.checkpoints,
         objective=objective_of(settings),
+        hopeless=hopeless_of(stage),
     )
     images = view.frame["image"].to_numpy()
     names = {role: images[positions].tolist() for role, positions in roles.items()}
@@ -103,6 +107,23 @@ def train(work: Work) -> dict[str, Any]:
     del network, feed, result
     release_memory()
     return facts
+
+
+def hopeless_of(stage: Stage) -> Callable[[Sequence[Row]], str] | None:
+    """Whether a training gives itself up, from what a search has put into its context."""
+    given = stage.context.get("bounds")
+    if not given:
+        return None
+    column, higher = str(given["column"]), bool(given["higher"])
+    bounds = {int(epoch): float(value) for epoch, value in given["values"].items()}
+
+    def hopeless(history: Sequence[Row]) -> str:
+        epoch = hopeless_epoch([row[column] for row in history], bounds, higher=higher)
+        if epoch is None:
+            return ""
+        return f"stopped in epoch {epoch}: {column} short of {bounds[epoch]:.4g}"
+
+    return hopeless
 
 
 def split_of_stage(

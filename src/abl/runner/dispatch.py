@@ -7,13 +7,17 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from abl.errors import StageError
-from abl.plan.graph import Frontier
+from abl.plan.graph import Frontier, wanted_stages
 from abl.plan.stage import Stage
 from abl.record.store import Store
 from abl.runner.execute import Report, run_stage
+from abl.runner.growth import Ended, Failure, Growth
+
+# in the queue of the driver's own stages: not a stage, the plan is to grow
+GROW = Stage("grow", 1, {})
 
 
 class Listener(Protocol):
@@ -31,6 +35,9 @@ class Listener(Protocol):
     def blocked(self, stages: list[Stage], cause: Stage) -> None:
         """Stages that cannot run because one they need has failed."""
 
+    def grown(self, stages: list[Stage]) -> None:
+        """The plan has got further stages that are not in the store."""
+
     def message(self, text: str) -> None:
         """Something worth a line."""
 
@@ -45,6 +52,7 @@ class RunReport:
         failed: Digest -> reason, of stages that failed themselves.
         blocked: Digest -> reason, of stages that need a failed one.
         traces: Digest -> traceback, of failures that were not foreseen.
+        stopped: Digests of trainings that gave themselves up, and of what would have read them.
         interrupted: Whether a person stopped it.
     """
 
@@ -53,6 +61,7 @@ class RunReport:
     failed: dict[str, str] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
     traces: dict[str, str] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
     interrupted: bool = False
 
 
@@ -69,6 +78,7 @@ class Dispatcher:
         listener: Listener,
         done: set[str],
         seconds: Mapping[str, float],
+        growth: Growth | None = None,
     ):
         self.store = store
         self.listener = listener
@@ -76,6 +86,11 @@ class Dispatcher:
         self.lock = threading.RLock()
         self.wake = threading.Condition(self.lock)
         self.frontier = Frontier(stages, done, seconds)
+        self.broken: Exception | None = None  # growth failed: the run ends with what it has
+        self._growth = growth
+        self._growing = 0  # times that growth was asked for and has not answered
+        self._failures: dict[str, Failure] = {}
+        self._stops: dict[str, dict[str, Any]] = {}
         self._local: queue.Queue[Stage | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run_local, daemon=True)
         self._thread.start()
@@ -85,7 +100,7 @@ class Dispatcher:
     def finished(self) -> bool:
         """Whether nothing is running and nothing can start any more."""
         with self.lock:
-            return self.frontier.finished
+            return self.frontier.finished and not self._growing
 
     def ready(self) -> list[Stage]:
         """Stages that a worker may start, longest remaining path first."""
@@ -107,6 +122,9 @@ class Dispatcher:
     def take(self, report: Report) -> None:
         """Notes how a stage ended; what waited for it may become ready."""
         stage = self.frontier.stages[report.digest]
+        if report.status == "stopped":
+            self._stop(stage, report)
+            return
         if report.status != "failed" and not self.store.has(report.digest):
             report = Report(report.digest, "failed", report.seconds, "not in the store afterwards")
         if report.status == "failed":
@@ -117,6 +135,7 @@ class Dispatcher:
                 (self.report.ran if report.status == "done" else self.report.reused).append(
                     report.digest
                 )
+                self._ask_growth(report.digest)
                 self._feed_local()
                 self.wake.notify_all()
             self.listener.finished(stage, report.seconds, report.status == "reused")
@@ -124,15 +143,82 @@ class Dispatcher:
     def _fail(self, stage: Stage, report: Report) -> None:
         with self.wake:
             blocked = self.frontier.fail(stage.digest, report.reason)
+            # what was foreseen (a loss that is not finite) would only happen again
+            failure = Failure(report.reason, final=not report.trace and not report.died)
+            self._failures |= dict.fromkeys([stage.digest, *blocked], failure)
+            if self._growth is not None and self._growth.forgives(stage.digest):
+                self._ask_growth(stage.digest)
+                self.wake.notify_all()
+                self.listener.message(f"{stage.label}: {report.reason}")
+                return
             self.report.failed[stage.digest] = report.reason
             if report.trace:
                 self.report.traces[stage.digest] = report.trace
             for digest in blocked:
                 self.report.blocked[digest] = self.frontier.failed[digest]
+            self._ask_growth(stage.digest)
             self.wake.notify_all()
         self.listener.failed(stage, report.reason)
         if blocked:
             self.listener.blocked([self.frontier.stages[d] for d in blocked], stage)
+
+    def _stop(self, stage: Stage, report: Report) -> None:
+        with self.wake:
+            blocked = self.frontier.fail(stage.digest, report.reason)
+            self._stops |= dict.fromkeys([stage.digest, *blocked], report.facts)
+            self.report.stopped |= {stage.digest, *blocked}
+            self._ask_growth(stage.digest)
+            self.wake.notify_all()
+        self.listener.message(f"{stage.label}: {report.reason}")
+
+    def _ask_growth(self, digest: str) -> None:
+        if self._growth is not None and self._growth.awaits(digest):
+            self._growing += 1
+            self._local.put(GROW)
+
+    def grow(self) -> None:
+        """Asks the growth what follows. In the driver's thread, as it may take a while."""
+        if self._growth is None or self.broken is not None:
+            return
+        with self.lock:
+            ended = Ended(dict(self._failures), dict(self._stops))
+        change = self._growth.advance(ended)
+        done, said = self.store.usable(change.stages)
+        for digest, line in said.items():
+            self.listener.message(line)
+            self.store.discard(digest)
+        with self.wake:
+            wanted = {
+                digest: stage
+                for digest, stage in wanted_stages(change.stages, done).items()
+                if digest not in self.frontier.stages
+            }
+            for digest in change.again:
+                if digest in change.stages:
+                    self.frontier.stages[digest] = change.stages[digest]
+                for each in self.frontier.retry(digest):
+                    self._failures.pop(each, None)
+                    self._stops.pop(each, None)
+                    self.report.stopped.discard(each)
+            blocked = self.frontier.extend(wanted, done)
+            for digest in blocked:
+                cause = next(
+                    s
+                    for s in self.frontier.stages[digest].inputs.values()
+                    if s in self.frontier.failed
+                )
+                if cause in self._stops:
+                    self._stops[digest] = self._stops[cause]
+                else:
+                    self._failures[digest] = self._failures[cause]
+            self.report.reused += sorted(done & wanted.keys())
+            for digest in done:
+                # finished by another driver since it was looked for
+                self._ask_growth(digest)
+            self._feed_local()
+            self.wake.notify_all()
+        if wanted:
+            self.listener.grown([stage for d, stage in wanted.items() if d not in done])
 
     def _feed_local(self) -> None:
         with self.lock:
@@ -143,8 +229,20 @@ class Dispatcher:
 
     def _run_local(self) -> None:
         while (stage := self._local.get()) is not None:
+            if stage is GROW:
+                self._run_growth()
+                continue
             self.listener.started(stage, "driver")
             self.take(run_stage(self.store, stage))
+
+    def _run_growth(self) -> None:
+        try:
+            self.grow()
+        except Exception as error:  # told by the engine, once the executor has ended
+            self.broken = error
+        with self.wake:
+            self._growing -= 1
+            self.wake.notify_all()
 
     def close(self) -> None:
         """Ends the thread of small stages, after the one it is at."""

@@ -13,6 +13,7 @@ from abl.plan.stage import Stage, digest_of
 from abl.record.leftovers import clear_leftovers
 from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher, Listener, RunReport
+from abl.runner.growth import Growth
 
 Executor = Literal["tune", "local"]
 
@@ -28,18 +29,39 @@ def run_plan(
     executor: Executor = "tune",
     workers: int | None = None,
     address: str | None = None,
+    growth: Growth | None = None,
 ) -> RunReport:
     """Runs all stages that are not finished; a failed stage blocks only what reads it.
+
+    Args:
+        growth: Adds stages to those given as results arrive.
 
     Raises:
         InputError: The executor cannot start.
     """
-    report = _run_missing(stages, store, listener, executor, workers, address)
+    try:
+        return _run_and_repair(stages, store, listener, executor, workers, address, growth)
+    finally:
+        if growth is not None:
+            growth.close()
+
+
+def _run_and_repair(
+    stages: Mapping[str, Stage],
+    store: Store,
+    listener: Listener,
+    executor: Executor,
+    workers: int | None,
+    address: str | None,
+    growth: Growth | None,
+) -> RunReport:
+    report = _run_missing(stages, store, listener, executor, workers, address, growth)
     for _ in range(MAX_REPAIRS):
         # an input computed again after damage may differ (on a GPU): what was made of it follows
-        if report.interrupted or not store.usable(stages, anew=bool(report.failed))[1]:
+        anew = bool(report.failed)
+        if report.interrupted or not store.usable(stages, anew=anew)[1]:
             break
-        again = _run_missing(stages, store, listener, executor, workers, address)
+        again = _run_missing(stages, store, listener, executor, workers, address, growth)
         report = _joined(report, again)
     return report
 
@@ -56,6 +78,7 @@ def _run_missing(
     executor: Executor,
     workers: int | None,
     address: str | None,
+    growth: Growth | None,
 ) -> RunReport:
     done, said = store.usable(stages)
     for digest, line in said.items():
@@ -63,10 +86,13 @@ def _run_missing(
         store.discard(digest)
     clear_leftovers(store, done)
     stages = wanted_stages(stages, done)
-    dispatcher = Dispatcher(stages, store, listener, done, expected_seconds(stages, store))
+    seconds = expected_seconds(stages, store)
+    dispatcher = Dispatcher(stages, store, listener, done, seconds, growth)
     try:
+        dispatcher.grow()
+        waiting = dispatcher.frontier
         # a run in which all is done must not pay for starting Ray
-        if any(d not in done and not stage.local for d, stage in stages.items()):
+        if any(d not in waiting.done and not stage.local for d, stage in waiting.stages.items()):
             if executor == "local":
                 from abl.runner.in_process import run_in_process
 
@@ -83,6 +109,8 @@ def _run_missing(
         dispatcher.report.interrupted = True
     finally:
         dispatcher.close()
+    if dispatcher.broken is not None:
+        raise dispatcher.broken
     return dispatcher.report
 
 

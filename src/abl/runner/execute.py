@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from abl.errors import InputError, StageError
+from abl.errors import InputError, StageError, Stopped
 from abl.plan.stage import Resources, Stage
 from abl.record.store import Store
 
@@ -37,10 +37,13 @@ class Report:
 
     Attributes:
         digest: Of the stage.
-        status: done, reused (somebody else had finished it), or failed.
+        status: done, reused (somebody else had finished it), stopped (a training that gave itself
+            up, as its context told it to), or failed.
         seconds: Wall time of the computation.
         reason: Of a failure, one line.
         trace: Of a failure that was not foreseen.
+        facts: Of a stopped training: what it was up to then.
+        died: Whether the process died that computed it.
     """
 
     digest: str
@@ -48,6 +51,8 @@ class Report:
     seconds: float = 0.0
     reason: str = ""
     trace: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    died: bool = False
 
 
 Kind = Callable[[Work], dict[str, Any]]
@@ -80,6 +85,10 @@ def run_stage(store: Store, stage: Stage) -> Report:
             inputs = store.content(stage.inputs.values())
             store.commit(attempt, stage, {**facts, "seconds": seconds}, inputs)
             return Report(stage.digest, "done", seconds)
+    except Stopped as stopped:
+        return Report(
+            stage.digest, "stopped", time.perf_counter() - started, str(stopped), "", stopped.facts
+        )
     except (InputError, StageError) as error:
         reason, trace = str(error).replace("\n", "; "), ""
     except Exception as error:

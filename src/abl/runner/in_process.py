@@ -12,8 +12,8 @@ def run_in_process(dispatcher: Dispatcher) -> None:
         ready = dispatcher.ready()
         if not ready:
             with dispatcher.wake:
-                # a small stage of the driver is under way
-                if not dispatcher.frontier.ready() and not dispatcher.frontier.finished:
+                # a small stage of the driver is under way, or the plan is about to grow
+                if not dispatcher.frontier.ready() and not dispatcher.finished:
                     dispatcher.wake.wait(timeout=1)
             continue
         dispatcher.start(ready[0], "in-process")

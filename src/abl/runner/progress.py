@@ -125,6 +125,13 @@ class ProgressState:
         text = f"{total} stages" + (f" (to compute: {kinds})" if kinds else "")
         self._tell("planned", f"{text}, {reused} reused, {shared} saved by sharing")
 
+    def grown(self, by_kind: Mapping[str, int]) -> None:
+        """The plan has got further stages to compute."""
+        with self._lock:
+            self._total += sum(by_kind.values())
+            for kind, count in by_kind.items():
+                self._by_kind[kind] = self._by_kind.get(kind, 0) + count
+
     def started(self, digest: str, label: str, where: str, *, kind: str = "") -> None:
         """A stage began, for the first time or again after its worker was lost."""
         with self._lock:

@@ -242,4 +242,4 @@ def report_from(result: dict[str, Any] | None) -> dict[str, Any] | None:
 def death(stage: Stage, deaths: int) -> Report:
     """The report of a stage whose worker died too often."""
     reason = f"its process or node died {deaths} times (out of memory, killed, or a crash)"
-    return Report(stage.digest, "failed", 0.0, reason)
+    return Report(stage.digest, "failed", 0.0, reason, died=True)

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from abl.spec.base import Part
 from abl.spec.data import Data, Image, Replicates, Splits
 from abl.spec.external import External
+from abl.spec.search import Search
 from abl.spec.train import Train
 
 Value = Annotated[bool | int | float | str, Field(union_mode="left_to_right")]
@@ -126,6 +127,9 @@ class Sweep(Part):
     )
     exclude: tuple[dict[str, Any], ...] = Field(
         (), description="Arms left out: each block matches arms that have all its values."
+    )
+    search: Search | None = Field(
+        None, description="Searches settings on validation images, for every arm alike."
     )
     metrics: tuple[str, ...] = Field(
         ("acc", "spe", "sen", "f1", "auc"), min_length=1, description="Columns of the table."

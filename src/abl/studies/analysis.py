@@ -13,6 +13,7 @@ from abl.decide.replicates import KEYS, Replicate
 from abl.plan.graph import Arm
 from abl.plan.graph import Replicate as Key
 from abl.plan.outcome import Outcome
+from abl.plan.searches import Searches
 from abl.report.pictures import Pictures
 from abl.studies.units import Units
 
@@ -113,6 +114,7 @@ class Analysis:
     networks: pd.DataFrame = field(default_factory=pd.DataFrame)
     trials: pd.DataFrame = field(default_factory=pd.DataFrame)
     pictures: Pictures | None = None
+    searches: Searches = field(default_factory=Searches)
 
 
 def analysis_of(

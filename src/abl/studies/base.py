@@ -6,17 +6,17 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from pydantic import ValidationError
 
 import abl.studies
 from abl.errors import InputError, Problem, nearest
-from abl.plan.graph import Plan
+from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.spec.base import Part
 from abl.spec.read import SweepFile, problems_of
 from abl.spec.sweep import Sweep
-from abl.studies.analysis import Analysis
+from abl.studies.analysis import Analysis, ScoredPart
 from abl.studies.workspace import Workspace
 
 OptionsOf = TypeVar("OptionsOf", bound=Part)
@@ -61,6 +61,14 @@ class Study(Protocol):
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """Arms, replicates and stages; raises InputError with every problem."""
 
+    def validated(
+        self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace
+    ) -> ScoredPart:
+        """An arm's final predictions on the validation images of a replicate; nothing else is read.
+
+        A search chooses by them.
+        """
+
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
         """The table and the predictions behind it, from what the store holds.
 
@@ -97,6 +105,13 @@ def study_of(file: SweepFile) -> Study:
         raise InputError(
             file.problem(f"study: '{name}' is not known: {nearest(name, known)}", "study")
         )
+    if file.sweep.search is not None:
+        # it works on studies, and so cannot be among what this module imports
+        from abl.studies.searching.tuned_study import TunedStudy
+
+        return cast(Study, TunedStudy(known[name]))
+    if name == "hyper":
+        raise InputError(file.problem("study: hyper needs a search: section", "study"))
     return known[name]
 
 

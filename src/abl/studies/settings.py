@@ -19,6 +19,9 @@ VARIED = ("data", "image", "splits", "train", "options")
 # replicates are the same for all arms
 FIXED = ("splits.kind", "splits.folds")
 
+# whether an arm has the settings of the file, or those that a search chose for it
+SETTINGS_AXIS, FIXED_SETTINGS, TUNED_SETTINGS = "settings", "fixed", "tuned"
+
 # what values of a study's own axes mean, by dotted path of the settings they change
 Meaning = Callable[[dict[str, Any]], dict[str, Any]]
 Relevant = Callable[[dict[str, Any]], dict[str, Any]]
@@ -191,9 +194,9 @@ class Settings:
         changes = {}
         for axis, value in arm.params.items():
             path = self._paths.get(axis, axis)
-            if path:
+            if path and path != SETTINGS_AXIS:
                 changes[path] = value
-        return self.having(changes | self._meaning(dict(arm.params)))
+        return self.having(changes | self._meaning(dict(arm.params)) | dict(arm.tuned))
 
     def file_of(self, arm: Arm) -> SweepFile:
         """The sweep file as if it held the arm's sweep."""

@@ -12,7 +12,7 @@ from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.studies.analysis import Analysis, ScoredArm, analysis_of
+from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
 from abl.studies.base import StudyAxis, options_of
 from abl.studies.checks import (
     base_problems,
@@ -29,7 +29,7 @@ from abl.studies.predictions import Predictions
 from abl.studies.settings import Settings, arms_from, named_contrasts
 from abl.studies.table import table_of
 from abl.studies.threshold_options import Search
-from abl.studies.thresholds import scored_cell
+from abl.studies.thresholds import scored_cell, validation_part
 from abl.studies.trainings import Trainings, replicates_of
 from abl.studies.workspace import Workspace
 
@@ -148,12 +148,25 @@ class SingleNetwork:
         plan.notes += same_network_notes(plan)
         return plan
 
+    def validated(
+        self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace
+    ) -> ScoredPart:
+        """An arm's predictions on a replicate's validation images."""
+        file = internal_file(file)
+        sweep = internal_sweep(self.settings(file).of(arm))
+        predictions, rule = Predictions(workspace.store), {"rule": ROLE}
+        opened = workspace.data(sweep.data)
+        return validation_part(sweep, rule, cell, predictions, opened, None, Search())
+
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
         """Scores every arm on its test sets, each read once, then on the external sets."""
         file = internal_file(file)
         predictions, settings = Predictions(workspace.store), self.settings(file)
         scored = []
-        for arm, cells in zip(plan.arms, plan.cells_by_arm(), strict=True):
+        for at, (arm, cells) in enumerate(zip(plan.arms, plan.cells_by_arm(), strict=True)):
+            if at in plan.without:
+                scored.append(ScoredArm(arm, failed=plan.without[at]))
+                continue
             missing = [c.uses[ROLE] for c in cells if not workspace.store.has(c.uses[ROLE])]
             if missing:
                 failed = f"no result of {plan.stages[missing[0]].label}"

@@ -87,6 +87,21 @@ def scored_cell(
     )
 
 
+def validation_part(
+    sweep: Sweep,
+    params: Mapping[str, Any],
+    cell: PlannedCell,
+    predictions: Predictions,
+    opened: OpenData,
+    values: Sequence[Any] | None,
+    search: Search,
+) -> ScoredPart:
+    """Final predictions of one arm on one replicate's validation images; no other part is read."""
+    chooser = _Chooser(sweep, params, cell, predictions, opened)
+    found = chooser.chosen(values, search, None)
+    return _decided(found.decision, "validation", chooser.validation)
+
+
 class _Chooser:
     """An arm on a replicate: its networks' calibrated predictions, and how its T* is chosen."""
 

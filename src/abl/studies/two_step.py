@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 from abl.decide.rules import rule_named
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
-from abl.plan.graph import Plan, PlannedCell
+from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.studies.analysis import Analysis, ScoredArm, analysis_of
+from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
 from abl.studies.base import StudyAxis, options_of, study
 from abl.studies.checks import (
     base_problems,
@@ -39,7 +39,7 @@ from abl.studies.settings import (
 )
 from abl.studies.table import table_of
 from abl.studies.threshold_options import curve_values, search_problems, threshold_problem
-from abl.studies.thresholds import mean_curve, scored_cell
+from abl.studies.thresholds import mean_curve, scored_cell, validation_part
 from abl.studies.trainings import Trainings, replicates_of
 from abl.studies.two_step_networks import (
     as_selector,
@@ -198,13 +198,27 @@ class TwoStep:
                 plan.asked += trained_alone(plan, uses) * times
         return plan
 
+    def validated(
+        self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace
+    ) -> ScoredPart:
+        """An arm's final predictions on a replicate's validation images, where T* is chosen."""
+        own = Settings(file, self.axes).file_of(arm)
+        search, values = options_of(own, Options).search, curve_values(file.sweep)
+        predictions, opened = Predictions(workspace.store), workspace.data(own.sweep.data)
+        return validation_part(
+            own.sweep, dict(arm.params), cell, predictions, opened, values, search
+        )
+
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
         """Scores every arm: T* chosen on validation, test read once."""
         predictions = Predictions(workspace.store)
         settings = Settings(file, self.axes)
         values = curve_values(file.sweep)
         scored = []
-        for arm, cells in zip(plan.arms, plan.cells_by_arm(), strict=True):
+        for at, (arm, cells) in enumerate(zip(plan.arms, plan.cells_by_arm(), strict=True)):
+            if at in plan.without:
+                scored.append(ScoredArm(arm, failed=plan.without[at]))
+                continue
             missing = [d for c in cells for d in c.uses.values() if not workspace.store.has(d)]
             if missing:
                 failed = f"no result of {plan.stages[missing[0]].label}"

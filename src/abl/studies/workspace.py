@@ -149,6 +149,11 @@ class Workspace:
         """Images of the data set behind a view."""
         return len(self._views[view][0].dataset)
 
+    @property
+    def prepared(self) -> frozenset[str]:
+        """Keys of the views and masks that stages were planned with."""
+        return frozenset(self._views) | frozenset(self._masks)
+
     def prepare(self, say: Callable[[str], None]) -> list[str]:
         """Decodes what the stages will read; returns what is to be said of the images.
 

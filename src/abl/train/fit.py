@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from abl.errors import InputError, StageError
+from abl.errors import InputError, StageError, Stopped
 from abl.spec.data import Image
 from abl.spec.train import EarlyStop, Train
 from abl.train.balance import balanced_rows, class_weights
@@ -73,6 +73,7 @@ def fit(
     checkpoint_every_s: float = 20.0,
     on_epoch: Callable[[Row], None] | None = None,
     objective: Objective = classification,
+    hopeless: Callable[[Sequence[Row]], str] | None = None,
 ) -> FitResult:
     """Trains a network and predicts with the weights of its last k epochs.
 
@@ -90,8 +91,10 @@ def fit(
         checkpoint_every_s: Least time between two checkpoints; 0 writes one each epoch.
         on_epoch: Called with each new row of the history, after its checkpoint.
         objective: What a step makes smaller; by default cross-entropy.
+        hopeless: History so far -> why the training gives itself up, "" if it goes on.
 
     Raises:
+        Stopped: It gave itself up; its checkpoint is written, so that it can go on later.
         InputError: early stopping without validation.
         StageError: a class without training image, a loss that is not finite, an operation without
             deterministic form on this device, fp16 on a CPU.
@@ -144,6 +147,14 @@ def fit(
         restore_optimizer(runner.optimizer, found.optimizer)
         runner.scaler.load_state_dict(found.scaler)
     written = time.monotonic()
+
+    def give_up_if_hopeless() -> None:
+        why = hopeless(history) if hopeless is not None and history else ""
+        if why:
+            write_checkpoint()
+            raise Stopped(why, {"history": history})
+
+    give_up_if_hopeless()  # also where the checkpoint is of one that did
     for epoch in range(len(history) + 1, settings.epochs + 1):
         if settings.early_stop and _has_stopped(history, settings.early_stop):
             break
@@ -164,6 +175,7 @@ def fit(
             written = time.monotonic()
         if on_epoch is not None:
             on_epoch(row)
+        give_up_if_hopeless()
 
     outputs: dict[str, list[np.ndarray]] = {role: [] for role in evaluate}
     for epoch, state in kept:

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from abl.plan.outcome import Outcome
+from abl.plan.searches import Searches
 from abl.report.figures.arms import shown_arms
 from abl.report.figures.bars import MOST_ARMS, bar_figure
 from abl.report.figures.curves import MOST_PANELS, curve_figure, on_test
@@ -30,6 +31,7 @@ from abl.report.figures.predictions import (
     risk_coverage_figure,
     roc_figure,
 )
+from abl.report.figures.search_figures import search_figures
 from abl.report.figures.style import save_figure, settle
 from abl.report.pictures import Pictures
 
@@ -49,11 +51,13 @@ def figures_of(
     networks: pd.DataFrame,
     trials: pd.DataFrame | None = None,
     pictures: Pictures | None = None,
+    searches: Searches | None = None,
 ) -> dict[str, Figure]:
     """Name -> figure: arms, curve, heatmap, pareto, confidence, flow, roc, reliability, confusion,
     risk_coverage; last curve_test and heatmap_test, the exploratory appendix. After arms stand
     those of one study: frozen; modes, roc_modes, operating and only_one of fusion; placement,
-    inside and maps of mask_guided. Those that the data allow.
+    inside and maps of mask_guided; then those of searches of hyperparameters, search_history and
+    others. Those that the data allow.
 
     Curve, heat map and front are drawn on validation. Figures with a panel or line an arm show
     base, best and the next best, eight in all, and say so. What a page says under a figure is
@@ -65,11 +69,14 @@ def figures_of(
         networks: The same of single networks: network instead of arm, no sent. May be empty.
         trials: Points of searches: value_0 (quality), value_1 (share sent on), front, arm.
         pictures: Images with what networks see in them, if the study draws some.
+        searches: Points of searches of hyperparameters, if there were any.
     """
     shown = shown_arms(outcome, predictions)
     classes = _class_names(outcome, shown.arms[0].scores[0].p.shape[1]) if shown.arms else ()
     made: dict[str, Callable[[], Figure | None]] = {"arms": lambda: bar_figure(outcome)}
     made |= _of_study(outcome, predictions, classes, pictures)
+    if searches:
+        made |= search_figures(outcome, searches)
     made |= {
         "curve": lambda: curve_figure(with_curve_intervals(outcome, networks)),
         "heatmap": lambda: heatmap_figure(outcome),

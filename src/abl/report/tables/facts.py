@@ -1,4 +1,4 @@
-"""Tables made of what an outcome keeps beside its arms: every test, label noise, the data."""
+"""Tables made of what an outcome keeps beside its arms: searches, tests, label noise, the data."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from abl.plan.outcome import Outcome
 from abl.report.labels import NOTHING, arm_label, metric_label, one_line, p_label, scale_of
 from abl.report.tables.external import external_table
 from abl.report.tables.model import Field, Note, Table, TableCell, plain_table
+from abl.report.tables.searches import searches_table
 from abl.report.tables.setup import data_table
 
 
 def facts_tables(outcome: Outcome) -> dict[str, Table]:
     """Name (as `abl table --show` has it) -> table, of those that the outcome has facts for."""
     made = {
+        "searches": searches_table(outcome),
         "tests": _tests_table(outcome),
         "choices": _choices_table(outcome),
         "noise": _noise_table(outcome),

@@ -1,0 +1,234 @@
+"""The study of a search where people can open it (optuna-dashboard): journal, SQLite or a server.
+
+It tells how points ended that left nothing in the store (failed, stopped), and holds every point
+with its values for whoever browses it. What is asked next never depends on a sampler's state there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from filelock import FileLock, Timeout
+
+from abl.errors import InputError
+from abl.search.generations import distributions_of
+from abl.search.journal import HeldByUs, drop_broken_line
+from abl.search.samplers import CONSTRAINTS, Direction, quiet
+from abl.search.space import Point, Space
+
+STORAGE = "ABL_SEARCH_STORAGE"  # environment: a database URL, which may hold a password
+
+
+@dataclass
+class KeptPoint:
+    """A point as it was left: its state (running, complete, pruned, fail) and what was noted."""
+
+    point: Point
+    state: str
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class KeptStudies:
+    """The studies of a sweep; only one process writes, another one keeps nothing.
+
+    Args:
+        folder: Of the store's searches.
+        name: Of the sweep.
+        url: Of a database; default a journal in the folder.
+
+    Raises:
+        InputError: The storage cannot be used.
+    """
+
+    def __init__(self, folder: Path, name: str, url: str | None = None):
+        self._file = folder / f"{name}.journal"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / f"{name}.lock")
+        self._storage: Any = None
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            return
+        with _told(url or str(self._file)), quiet():
+            if url:
+                from optuna.storages import RDBStorage
+
+                self._storage = RDBStorage(url)
+            else:
+                from optuna.storages import JournalStorage
+                from optuna.storages.journal import JournalFileBackend
+
+                drop_broken_line(self._file)
+                backend = JournalFileBackend(str(self._file), lock_obj=cast(Any, HeldByUs()))
+                self._storage = JournalStorage(backend)
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process keeps the studies."""
+        return self._storage is not None
+
+    def study(self, key: str, title: str, directions: Sequence[Direction]) -> KeptStudy:
+        """The study of this key, made if it is not there."""
+        if self._storage is None:
+            return KeptStudy(None, key)
+        import optuna
+
+        with _told(self._file.name), quiet():
+            name = f"{title} {key[:12]}".strip()
+            if name in self._names():
+                study = optuna.load_study(study_name=name, storage=self._storage)
+            else:
+                study = optuna.create_study(
+                    study_name=name, storage=self._storage, directions=list(directions)
+                )
+                study.set_user_attr("abl.title", title)
+                study.set_user_attr("abl.number", len(self._names()))
+            return KeptStudy(study, key)
+
+    def older(self, key: str, title: str) -> list[Point]:
+        """Points of the last study of this title with another key, in their order."""
+        if self._storage is None:
+            return []
+        import optuna
+
+        with _told(self._file.name), quiet():
+            found = []
+            for name in self._names():
+                if name == f"{title} {key[:12]}".strip():
+                    continue
+                study = optuna.load_study(study_name=name, storage=self._storage)
+                if study.user_attrs.get("abl.title") == title:
+                    found.append((study.user_attrs.get("abl.number", 0), study))
+            if not found:
+                return []
+            last = max(found, key=lambda each: each[0])[1]
+            return [dict(trial.params) for trial in last.get_trials(deepcopy=False)]
+
+    def _names(self) -> list[str]:
+        import optuna
+
+        return list(optuna.get_all_study_names(self._storage))
+
+    def close(self) -> None:
+        """Lets another process write."""
+        self._storage = None
+        self._lock.release()
+
+
+class KeptStudy:
+    """One study of a storage; without one, nothing is kept."""
+
+    def __init__(self, study: Any, key: str):
+        self.key = key
+        self._study = study
+        self.points: list[KeptPoint] = []
+        for trial in study.get_trials(deepcopy=False) if study is not None else []:
+            state = trial.state.name.lower()
+            self.points.append(KeptPoint(dict(trial.params), state, dict(trial.user_attrs)))
+
+    def noted(self, name: str, default: Any = None) -> Any:
+        """What was noted of the whole study."""
+        return default if self._study is None else self._study.user_attrs.get(name, default)
+
+    def note(self, name: str, value: Any) -> None:
+        """Notes something of the whole study."""
+        if self._study is not None:
+            with quiet():
+                self._study.set_user_attr(name, value)
+
+    def begin(self, number: int, point: Point, generation: int, space: Space) -> None:
+        """Writes a point before it runs.
+
+        Raises:
+            InputError: Another point was written under this number.
+        """
+        if number < len(self.points):
+            if self.points[number].point != point:
+                raise InputError(
+                    f"search: point {number} of the study {self.key[:12]} is another one than is "
+                    "asked for now: set another search.seed, which begins a new study"
+                )
+            return
+        self.points.append(KeptPoint(point, "running"))
+        if self._study is None:
+            return
+        from optuna.trial import TrialState, create_trial
+
+        with quiet():
+            self._study.add_trial(
+                create_trial(
+                    state=TrialState.RUNNING,
+                    params=point,
+                    distributions=distributions_of(space, point),
+                    user_attrs={"generation": generation},
+                )
+            )
+
+    def note_point(self, number: int, notes: Mapping[str, Any]) -> None:
+        """Notes something of a point that has not ended."""
+        self.points[number].notes |= dict(notes)
+        if self._study is not None and self.points[number].state == "running":
+            with quiet():
+                trial = self._trial(number)
+                for name, value in notes.items():
+                    trial.set_user_attr(name, value)
+
+    def end(
+        self,
+        number: int,
+        state: str,
+        values: Sequence[float] | None,
+        steps: Sequence[float],
+        constraints: Sequence[float] = (),
+    ) -> None:
+        """Writes how a point ended: complete, pruned or fail; once."""
+        if self.points[number].state != "running":
+            return
+        self.points[number].state = state
+        if self._study is None:
+            return
+        from optuna.trial import TrialState
+
+        with quiet():
+            trial = self._trial(number)
+            single = len(self._study.directions) == 1
+            if constraints:
+                trial.set_user_attr(CONSTRAINTS, list(constraints))
+            for step, value in enumerate(steps) if single else ():
+                trial.report(value, step)
+            if state == "complete" and values is not None:
+                self._study.tell(number, list(values))
+            else:
+                # Optuna knows no pruned trial of several objectives
+                pruned = state == "pruned" and single
+                self._study.tell(number, state=TrialState.PRUNED if pruned else TrialState.FAIL)
+
+    def _trial(self, number: int) -> Any:
+        import optuna
+
+        storage, study_id = self._study._storage, self._study._study_id
+        trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
+        return optuna.trial.Trial(self._study, trial_id)
+
+
+@contextlib.contextmanager
+def _told(where: str) -> Iterator[None]:
+    """A storage that cannot be used is bad input; a URL's password is not repeated."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        shown = where.split("@")[-1] if "@" in where else where
+        kind = type(error).__name__
+        raise InputError(f"search: the study at {shown} cannot be used ({kind})") from None
+
+
+def storage_url() -> str | None:
+    """The database that the environment names."""
+    return os.environ.get(STORAGE) or None

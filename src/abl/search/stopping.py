@@ -1,0 +1,78 @@
+"""When a training is hopeless: bounds by epoch from the trainings of earlier points (pure).
+
+A bound is known before a training starts, so that the training can stop itself, wherever it runs,
+and stops at the same epoch on one worker or on many.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Literal
+
+
+def best_so_far(curve: Sequence[float], *, higher: bool) -> list[float]:
+    """The best value up to each epoch; nan is worse than anything."""
+    found: list[float] = []
+    for value in curve:
+        known = found[-1] if found else math.nan
+        better = math.isnan(known) or (value > known if higher else value < known)
+        found.append(value if better else known)
+    return found
+
+
+def bounds_of(
+    curves: Sequence[Sequence[float]],
+    rule: Literal["median", "halving"],
+    *,
+    higher: bool,
+    after: int,
+    factor: int,
+    least: int,
+) -> dict[int, float]:
+    """Epoch (from 1) -> the value that a training must have reached by then, or stop.
+
+    Args:
+        curves: A validation metric by epoch, one an earlier training of the same replicate and
+            role; those that stopped are as long as they got.
+        rule: median (Golovin et al. 2017, the median stopping rule), or halving (Li et al. 2020):
+            the best 1 / factor go on, at epochs after, after x factor, ....
+        higher: Whether more is better.
+        after: Epochs in any case.
+        least: Curves that there must be at an epoch.
+    """
+    running = [best_so_far(curve, higher=higher) for curve in curves]
+    longest = max((len(curve) for curve in running), default=0)
+    found = {}
+    for epoch in range(after, longest + 1):
+        if rule == "halving" and not _is_rung(epoch, after, factor):
+            continue
+        values = [curve[epoch - 1] for curve in running if len(curve) >= epoch]
+        values = [value for value in values if not math.isnan(value)]
+        if len(values) < least:
+            continue
+        if rule == "median":
+            found[epoch] = statistics.median(values)
+        else:
+            ranked = sorted(values, reverse=higher)
+            found[epoch] = ranked[max(math.ceil(len(values) / factor), 1) - 1]
+    return found
+
+
+def _is_rung(epoch: int, after: int, factor: int) -> bool:
+    rung = after
+    while rung < epoch:
+        rung *= factor
+    return rung == epoch
+
+
+def hopeless_epoch(curve: Sequence[float], bounds: dict[int, float], *, higher: bool) -> int | None:
+    """The first epoch by which a training has not reached its bound, None if there is none."""
+    for epoch, value in enumerate(best_so_far(curve, higher=higher), start=1):
+        bound = bounds.get(epoch)
+        if bound is None:
+            continue
+        if math.isnan(value) or (value < bound if higher else value > bound):
+            return epoch
+    return None

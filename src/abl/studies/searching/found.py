@@ -1,0 +1,288 @@
+"""What the searches of a sweep found: frames, facts, and the chosen values in the table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from abl.decide.decision_search import pareto_front
+from abl.decide.search_optimism import expected_best_by_chance
+from abl.plan.graph import Plan
+from abl.plan.outcome import ArmOutcome, Outcome
+from abl.plan.searches import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Searches
+from abl.search.importance import importance_of
+from abl.search.space import Choices, dimensions_of, names_of
+from abl.spec.read import SweepFile
+from abl.studies.analysis import Analysis
+from abl.studies.searching.leaks import shared_images_note
+from abl.studies.searching.one_search import OneSearch, best_point
+from abl.studies.searching.point_state import curve_of
+from abl.studies.searching.sweep_growth import Searched, SweepGrowth
+from abl.studies.settings import SETTINGS_AXIS, TUNED_SETTINGS
+from abl.studies.workspace import Workspace
+
+CHOSEN_AXIS = "chosen"
+
+
+def with_searches(
+    analysis: Analysis,
+    file: SweepFile,
+    growth: SweepGrowth,
+    plan: Plan,
+    workspace: Workspace,
+) -> Analysis:
+    """The analysis with every point of every search, and the chosen values as a column."""
+    terms = shared_images_note(file.sweep, plan, workspace)
+    rows = dict(enumerate(analysis.outcome.arms))
+    facts = [
+        _facts(each, growth.searches[each.name], file, rows, terms) for each in growth.searched
+    ]
+    searches = Searches(
+        pd.concat([_points(s.name, growth.searches[s.name]) for s in growth.searched]),
+        pd.concat([_scores(s.name, growth.searches[s.name], s) for s in growth.searched]),
+        pd.concat([_curves(s.name, growth.searches[s.name]) for s in growth.searched]),
+    )
+    outcome = _with_chosen(analysis.outcome, facts, rows)
+    notes = [*outcome.notes, *_notes(file, facts, terms)]
+    known = {**outcome.facts, "searches": facts}
+    outcome = replace(outcome, notes=tuple(notes), facts=known)
+    frames = [each.reset_index(drop=True) for each in vars(searches).values()]
+    return replace(analysis, outcome=outcome, searches=Searches(*frames))
+
+
+def _facts(
+    searched: Searched,
+    search: OneSearch,
+    file: SweepFile,
+    rows: Mapping[int, ArmOutcome],
+    terms: str,
+) -> dict[str, Any]:
+    setup, best = search.setup, best_point(search)
+    row = rows.get(searched.targets[0][0])
+    objective = setup.objectives[0].metric
+    complete = [state for state in search.points if state.state == COMPLETE]
+    scores = np.array([[each[0] for each in state.scores] for state in complete])
+    chance = expected_best_by_chance(
+        scores.reshape(len(complete), setup.replicates), setup.directions[0] == "maximize"
+    )
+    counts = {
+        name: sum(state.state == name for state in search.points)
+        for name in (COMPLETE, PRUNED, STOPPED, FAILED)
+    }
+    cell = None if row is None or row.failed else row.cells.get(objective)
+    value = None if best is None or best.values is None else best.values[0]
+    trained, asked = _trainings(search)
+    # of nested searches each chooses for its own split: only the table speaks for all
+    whole = len(searched.replicates) == len({*searched.replicates}) and _is_whole(file)
+    test = None if cell is None or not whole else cell.mean
+    return {
+        "search": searched.name,
+        "arm": "" if row is None else row.key,
+        "objectives": [
+            {"metric": each.metric, "direction": direction}
+            for each, direction in zip(setup.objectives, setup.directions, strict=True)
+        ],
+        "constraints": [c.model_dump(exclude_none=True) for c in setup.search.constraints],
+        "parameters": _parameters(search),
+        "points": len(search.points),
+        **counts,
+        "ended": search.ended,
+        "trainings": trained,
+        "trainings_without": asked,
+        "best": value,
+        "expected_by_chance": chance.expected,
+        "p_by_chance": chance.p,
+        "test": test,
+        "test_low": None if test is None or cell is None else cell.low,
+        "test_high": None if test is None or cell is None else cell.high,
+        "optimism": None if test is None or value is None else value - test,
+        "chosen": []
+        if best is None
+        else [{**_place(file, searched), "number": best.number, "values": dict(best.point)}],
+        "importance": [
+            {"name": each.name, "mean": each.mean, "sd": each.sd}
+            for each in importance_of(
+                setup.space, [state.point for state in complete], scores.tolist()
+            )
+        ],
+        "terms": terms,
+    }
+
+
+def _is_whole(file: SweepFile) -> bool:
+    return file.sweep.search is not None and file.sweep.search.scope == "shared"
+
+
+def _place(file: SweepFile, searched: Searched) -> dict[str, int | None]:
+    if _is_whole(file):
+        return {"repeat": None, "fold": None}
+    first = searched.replicates[0]
+    return {"repeat": first.repeat, "fold": first.fold}
+
+
+def _trainings(search: OneSearch) -> tuple[int, int]:
+    """Distinct trainings in the store, and those that all replicates of all points would take."""
+    every = {
+        digest
+        for state in search.points
+        for cell in state.cells
+        for digest, stage in cell.stages.items()
+        if stage.kind == "train"
+    }
+    return sum(search.setup.store.has(digest) for digest in every), len(every)
+
+
+def _parameters(search: OneSearch) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for name, dimension in dimensions_of(search.setup.space).items():
+        if isinstance(dimension, Choices):
+            found.append({"name": name, "kind": "choices", "choices": list(dimension.values)})
+        else:
+            kind = "int" if dimension.integer else "float"
+            ends = {"low": dimension.low, "high": dimension.high, "log": dimension.log}
+            found.append({"name": name, "kind": kind, **ends})
+    return found
+
+
+def _points(name: str, search: OneSearch) -> pd.DataFrame:
+    setup, chosen = search.setup, best_point(search)
+    front = _on_front(search)
+    rows = []
+    for state in search.points:
+        row: dict[str, Any] = {
+            "search": name,
+            "number": state.number,
+            "generation": state.generation,
+            "state": state.state,
+            "reason": state.reason,
+            "replicates": len(state.scores),
+        }
+        for at in range(len(setup.objectives)):
+            row[f"value_{at}"] = math.nan if state.values is None else state.values[at]
+            row[f"so_far_{at}"] = math.nan if state.so_far is None else state.so_far[at]
+        for at, violation in enumerate(
+            state.violations or [math.nan] * len(setup.search.constraints)
+        ):
+            row[f"constraint_{at}"] = violation
+        row |= {
+            "feasible": state.feasible,
+            "front": state.number in front,
+            "chosen": state is chosen,
+        }
+        row |= {f"{PARAM}{each}": state.point.get(each) for each in names_of(setup.space)}
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    for column in frame.columns:
+        if str(column).startswith(PARAM):
+            frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
+    return frame
+
+
+def _on_front(search: OneSearch) -> set[int]:
+    able = [state for state in search.points if state.feasible and state.values is not None]
+    if not able:
+        return set()
+    signs = np.array([1.0 if each == "maximize" else -1.0 for each in search.setup.directions])
+    values = np.array([state.values for state in able], dtype=np.float64) * signs
+    on_front = pareto_front(values)
+    return {state.number for state, on in zip(able, on_front, strict=True) if on}
+
+
+def _scores(name: str, search: OneSearch, searched: Searched) -> pd.DataFrame:
+    rows = []
+    for state in search.points:
+        for at, values in enumerate(state.scores):
+            replicate = searched.replicates[at]
+            row: dict[str, Any] = {"search": name, "number": state.number, "at": at}
+            row |= {"repeat": replicate.repeat, "fold": replicate.fold, "seed": replicate.seed}
+            row |= {f"value_{i}": value for i, value in enumerate(values)}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _curves(name: str, search: OneSearch) -> pd.DataFrame:
+    """Learning curves of the first replicate of every point: what a figure shows."""
+    store, rows = search.setup.store, []
+    stop = search.setup.search.stop_early
+    for state in search.points:
+        for cell in state.cells[:1]:
+            for role, digest in cell.trainings.items():
+                columns = ("validation_loss", "validation_accuracy")
+                curves = {column: curve_of(store, digest, column) for column in columns}
+                if not any(curves.values()) and stop is not None:
+                    curves[f"validation_{stop.metric}"] = state.curves.get((0, role), [])
+                for epoch in range(max(map(len, curves.values()))):
+                    row: dict[str, Any] = {"search": name, "number": state.number, "at": 0}
+                    row |= {"role": role, "epoch": epoch + 1}
+                    row |= {
+                        column: curve[epoch] if epoch < len(curve) else math.nan
+                        for column, curve in curves.items()
+                    }
+                    rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _with_chosen(
+    outcome: Outcome, facts: Sequence[Mapping[str, Any]], rows: Mapping[int, ArmOutcome]
+) -> Outcome:
+    """A column with the values that were chosen; of several choices, the range of each."""
+    by_arm: dict[str, list[Mapping[str, Any]]] = {}
+    for each in facts:
+        by_arm.setdefault(str(each["arm"]), []).extend(c["values"] for c in each["chosen"])
+    alone = next(iter(by_arm.values()), [])
+    arms = []
+    for row in rows.values():
+        tuned = row.params.get(SETTINGS_AXIS) == TUNED_SETTINGS
+        # searched for once, taken by all
+        values = by_arm.get(row.key, alone if len(by_arm) == 1 else []) if tuned else []
+        arms.append(replace(row, params={**row.params, CHOSEN_AXIS: values_text(values)}))
+    return replace(outcome, arms=tuple(arms), axes=(*outcome.axes, CHOSEN_AXIS))
+
+
+def values_text(chosen: Sequence[Mapping[str, Any]]) -> str:
+    """Chosen settings in a few words: `lr 0.003, optimizer sgd`."""
+    names = list(dict.fromkeys(name for values in chosen for name in values))
+    shown = []
+    for name in names:
+        values = list(dict.fromkeys(_short(each[name]) for each in chosen if name in each))
+        shown.append(f"{_last(name, names)} {' | '.join(values)}")
+    return ", ".join(shown)
+
+
+def _last(name: str, names: Sequence[str]) -> str:
+    """As much of a path's end as tells it from the others; a bare `name` keeps its block."""
+    parts = name.split(".")
+    for count in range(1, len(parts) + 1):
+        short = ".".join(parts[-count:])
+        alone = sum(other.endswith(f".{short}") or other == short for other in names) == 1
+        if alone and short != "name":
+            return short.removesuffix(".name")
+    return name
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _notes(file: SweepFile, facts: Sequence[Mapping[str, Any]], terms: str) -> list[str]:
+    search, total = file.sweep.search, sum(each["points"] for each in facts)
+    if search is None:
+        return []
+    lost = {name: sum(each[name] for each in facts) for name in (PRUNED, STOPPED, FAILED)}
+    trained = sum(each["trainings"] for each in facts)
+    asked = sum(each["trainings_without"] for each in facts)
+    metrics = " and ".join(each["metric"] for each in facts[0]["objectives"])
+    said = ", ".join(f"{count} {name}" for name, count in lost.items() if count)
+    return [
+        f"settings tuned: best {metrics} on validation of {total} points "
+        f"({search.sampler}{', ' + said if said else ''}); {trained} of {asked} trainings were "
+        "needed. The test set was read once, for the chosen point.",
+        *([terms] if terms else []),
+    ]

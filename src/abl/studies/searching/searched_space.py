@@ -1,0 +1,190 @@
+"""The space that a sweep file describes, and everything that can be wrong with its search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from abl.decide.metrics import metric_named
+from abl.errors import InputError, Problem, nearest
+from abl.plan.graph import Arm
+from abl.search.samplers import Direction
+from abl.search.space import Choices, Range, Space, dimensions_of, grid_points, names_of, within
+from abl.spec.read import SweepFile, sweep_with
+from abl.spec.search import Dimension, Objective, Search
+from abl.spec.sweep import Sweep
+from abl.studies.base import Study, StudyAxis
+from abl.studies.settings import SETTINGS_AXIS
+
+# what a search may change: what is trained, and how its results are used
+SEARCHED = ("train", "image", "options")
+BY_SPLIT = ("train", "image")  # scores of one arm are made with one set of the others
+
+
+def path_of(name: str, axes: tuple[StudyAxis, ...]) -> str:
+    """The setting that a name of a space stands for; a name that is no axis stands for itself."""
+    return next((axis.setting for axis in axes if axis.name == name), name)
+
+
+def space_of(given: Mapping[str, Dimension], axes: tuple[StudyAxis, ...]) -> Space:
+    """The space of a search block, by paths of settings."""
+    return {path_of(name, axes): _dimension(each, axes) for name, each in given.items()}
+
+
+def _dimension(given: Dimension, axes: tuple[StudyAxis, ...]) -> Range | Choices:
+    if given.choices:
+        by_word = {str(value): value for value in given.choices}
+        inner = {by_word[word]: space_of(below, axes) for word, below in given.when.items()}
+        return Choices(tuple(given.choices), inner)
+    start, stop = float(given.start or 0.0), float(given.stop or 0.0)
+    return Range(start, stop, given.log, given.integer, given.steps)
+
+
+def objectives_of(sweep: Sweep) -> tuple[Objective, ...]:
+    """What a search makes best: the primary metric unless it says."""
+    search = sweep.search
+    return search.objectives if search and search.objectives else (Objective(metric=sweep.primary),)
+
+
+def directions_of(sweep: Sweep) -> list[Direction]:
+    """Whether each objective is to be large or small."""
+    found: list[Direction] = []
+    for each in objectives_of(sweep):
+        higher = metric_named(each.metric).higher_is_better
+        found.append(each.direction or ("maximize" if higher else "minimize"))
+    return found
+
+
+def search_problems(
+    file: SweepFile, study: Study, plain: SweepFile, arms: list[Arm]
+) -> list[Problem]:
+    """Everything wrong with a sweep's search that needs no data.
+
+    Args:
+        plain: The file without its search.
+        arms: Of the sweep.
+    """
+    search = file.sweep.search
+    if search is None:
+        return []
+    problems = [*_metric_problems(file, search), *_name_problems(file, study, search, arms)]
+    if problems:
+        return problems
+    space = space_of(search.space, study.axes)
+    problems += _value_problems(file, study, plain, space)
+    for at, point in enumerate(search.start):
+        known = {path_of(name, study.axes): value for name, value in point.items()}
+        unknown = set(known) - set(names_of(space))
+        if unknown:
+            text = f"search.start: '{sorted(unknown)[0]}' is not searched"
+            problems.append(file.problem(text, "search", "start", at))
+        elif within(space, known) is None:
+            text = "search.start: a point gives every setting a value that the space has"
+            problems.append(file.problem(text, "search", "start", at))
+    if search.sampler == "grid":
+        try:
+            next(grid_points(space))
+        except ValueError:
+            text = "search.space: sampler: grid needs steps (or choices) for every range"
+            problems.append(file.problem(text, "search", "space"))
+    return problems
+
+
+def _metric_problems(file: SweepFile, search: Search) -> list[Problem]:
+    problems = []
+    named = [(("search", "objectives", at), each) for at, each in enumerate(search.objectives)]
+    for place, each in named:
+        try:
+            metric = metric_named(each.metric)
+        except InputError as error:
+            problems.append(file.problem(f"search.objectives: {error}", *place))
+            continue
+        if each.direction is None and metric.higher_is_better is None:
+            text = f"search.objectives: {each.metric} has no better side: give its direction"
+            problems.append(file.problem(text, *place))
+    for at, constraint in enumerate(search.constraints):
+        try:
+            metric_named(constraint.metric)
+        except InputError as error:
+            text = f"search.constraints: {error}"
+            problems.append(file.problem(text, "search", "constraints", at))
+    return problems
+
+
+def _name_problems(file: SweepFile, study: Study, search: Search, arms: list[Arm]) -> list[Problem]:
+    axes = {axis.name: axis for axis in study.axes}
+    varied = {path_of(axis, study.axes) for arm in arms for axis in arm.named}
+    varied |= {path_of(axis, study.axes) for axis in file.sweep.axes}
+    words = [axis.name for axis in study.axes if axis.setting]
+    words += ["train.optimizer.lr", "train.optimizer.weight_decay", "train.epochs"]
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for place, name, branch in _named(search.space):
+        path = path_of(name, study.axes)
+        text = ""
+        if name in axes and not path:
+            text = f"'{name}' is an axis of the study: list its values under axes"
+        elif "." not in path or path.split(".")[0] not in SEARCHED:
+            text = f"'{name}' cannot be searched: {nearest(name, words)}"
+        elif search.scope == "by_split" and path.split(".")[0] not in BY_SPLIT:
+            text = f"'{name}': scope: by_split searches settings of train and image alone"
+        elif path in varied:
+            text = f"'{name}' is an axis of this sweep too: leave it out of one of them"
+        elif any(path == other for other in seen if not branch):
+            text = f"'{name}' is given twice"
+        if not branch:
+            seen.add(path)
+        if text:
+            problems.append(file.problem(f"search.space: {text}", "search", "space", *place))
+    return problems
+
+
+def _named(
+    space: Mapping[str, Dimension], above: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str, bool]]:
+    """(place, name, whether it stands under a condition) of every dimension."""
+    for name, each in space.items():
+        place = (*above, name)
+        yield place, name, bool(above)
+        for word, below in each.when.items():
+            yield from _named(below, (*place, "when", word))
+
+
+def _value_problems(file: SweepFile, study: Study, plain: SweepFile, space: Space) -> list[Problem]:
+    """Ends and choices that the setting does not allow, or that an arm cannot have."""
+    before = {problem.message for problem in study.problems(plain)}
+    problems: dict[Problem, None] = {}
+    for path, dimension in dimensions_of(space).items():
+        values = dimension.values if isinstance(dimension, Choices) else _ends(dimension)
+        for value in values:
+            try:
+                sweep = sweep_with(plain, {path: value})
+                found = study.problems(replace(plain, sweep=sweep))
+            except InputError as error:
+                found = list(error.problems)
+            for problem in found:
+                if problem.message in before:
+                    continue
+                said = problem.message.removeprefix("axes: ")
+                text = f"search.space: {path}: {value}: {said}"
+                problems[file.problem(text, "search", "space", path)] = None
+    return list(problems)
+
+
+def _ends(dimension: Range) -> tuple[Any, ...]:
+    ends = (dimension.low, dimension.high)
+    return tuple(int(each) for each in ends) if dimension.integer else ends
+
+
+def refused_names(sweep: Sweep) -> list[str]:
+    """Blocks of the file that use the axis which only a search has."""
+    return [
+        where
+        for where, named in (
+            ("axes", SETTINGS_AXIS in sweep.axes),
+            ("arms", any(SETTINGS_AXIS in block for block in sweep.arms)),
+            ("exclude", any(SETTINGS_AXIS in block for block in sweep.exclude)),
+        )
+        if named
+    ]

@@ -1,0 +1,286 @@
+"""All searches of a sweep, and the tuned arms that follow from them: how its plan grows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from abl.errors import InputError
+from abl.plan.graph import Arm, Plan, Replicate
+from abl.plan.stage import digest_of
+from abl.record.store import Store
+from abl.runner.growth import Change, Ended
+from abl.search.generations import Generations
+from abl.search.kept import KeptStudies, KeptStudy, storage_url
+from abl.search.space import Point, grid_points, names_of, within
+from abl.spec.base import identity_of
+from abl.spec.read import SweepFile
+from abl.studies.analysis import ScoredPart
+from abl.studies.searching.one_search import OneSearch, Setup, best_point, with_retries
+from abl.studies.searching.point_cells import PointCell, PointPlanner
+from abl.studies.searching.point_state import PointState
+from abl.studies.searching.searched_space import (
+    directions_of,
+    objectives_of,
+    path_of,
+    space_of,
+)
+from abl.studies.settings import Settings
+
+METHOD = 1  # raised when the same settings ask other points
+# settings of a search that only say how long it goes on
+LENGTH = {"trials", "hours", "gpu_hours", "stagnation", "retries", "tune_each_arm"}
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One search and the arms that take its choice.
+
+    Attributes:
+        name: Of the search, for people: the arm, and the split if there is one a split.
+        arm: That is searched for.
+        replicates: Of a point, in their fixed order.
+        targets: Position in the plan and arm of each tuned arm.
+    """
+
+    name: str
+    arm: Arm
+    replicates: tuple[Replicate, ...]
+    targets: tuple[tuple[int, Arm], ...]
+
+
+class SweepGrowth:
+    """Runs the searches of a sweep and adds the tuned arms to its plan.
+
+    Args:
+        file: With the search.
+        planner: Of points.
+        plan: Of the sweep; it gets the stages of points and the cells of tuned arms.
+        searched: The searches.
+        say: For people.
+
+    Raises:
+        InputError: The study on the disk cannot be used, or is another one.
+    """
+
+    def __init__(
+        self,
+        file: SweepFile,
+        planner: PointPlanner,
+        plan: Plan,
+        searched: Sequence[Searched],
+        say: Callable[[str], None],
+    ):
+        if file.sweep.search is None:
+            raise ValueError("a sweep without search does not grow")
+        self.file, self.plan, self.searched = file, plan, searched
+        self._search = file.sweep.search
+        self._planner, self._say = planner, say
+        self._workspace = planner.workspace
+        self._views = self._workspace.prepared
+        self._fixed = set(plan.stages)
+        self._placed: set[str] = set()
+        folder = self._workspace.store.root / "searches"
+        self._studies = KeptStudies(folder, file.sweep.name, storage_url())
+        if not self._studies.writes:
+            say("another run keeps the study of this search; this one asks the same points")
+        self._began = time.monotonic()
+        self.searches = {each.name: self._made(each) for each in searched}
+
+    # -- what the run asks -----------------------------------------------------------------------
+
+    def advance(self, ended: Ended) -> Change:
+        """New points, and the tuned arms of searches that are finished."""
+        changes = []
+        for each in self.searched:
+            search = self.searches[each.name]
+            changes.append(search.advance(ended))
+            if search.ended and each.name not in self._placed:
+                self._placed.add(each.name)
+                changes.append(self._tuned(each, search))
+        whole = with_retries(changes)
+        for digest, stage in whole.stages.items():
+            self.plan.stages.setdefault(digest, stage)
+        if whole.stages and self._workspace.prepared != self._views:
+            # an image size that a point asks for is cut before its training starts
+            self._workspace.prepare(self._say)
+            self._views = self._workspace.prepared
+        return whole
+
+    def awaits(self, digest: str) -> bool:
+        """Whether a point waits for this stage."""
+        return any(search.awaits(digest) for search in self.searches.values())
+
+    def forgives(self, digest: str) -> bool:
+        """Whether only points of a search need it."""
+        if digest in self._fixed:
+            return False
+        return not any(digest in cell.uses.values() for cell in self.plan.cells)
+
+    def close(self) -> None:
+        """Lets another run keep the studies."""
+        self._studies.close()
+
+    # -- how a search is made --------------------------------------------------------------------
+
+    def _made(self, each: Searched) -> OneSearch:
+        search, sweep = self._search, self.file.sweep
+        space = space_of(search.space, self._planner.study.axes)
+        objectives, directions = objectives_of(sweep), directions_of(sweep)
+        settings = Settings(self._planner.file, self._planner.study.axes)
+        own = settings.of(each.arm)
+        key = digest_of(
+            [
+                METHOD,
+                _optuna_version(),
+                search.model_dump(mode="json", by_alias=True, exclude=LENGTH),
+                [each.metric for each in objectives],
+                directions,
+                sorted((axis, str(value)) for axis, value in each.arm.params.items()),
+                [identity_of(own.data), identity_of(own.image), identity_of(own.train)],
+                [identity_of(own.splits), dict(own.options)],
+                [[r.repeat, r.fold, r.seed] for r in each.replicates],
+            ]
+        )
+        kept = self._studies.study(key, f"{sweep.name} {each.name}".strip(), directions)
+        known = {path: _setting(own.model_dump(by_alias=True), path) for path in names_of(space)}
+        start, trials, size = self._start(each, kept, key, known)
+        generations = Generations(
+            space,
+            directions,
+            sampler="random" if search.sampler == "grid" else search.sampler,
+            seed=search.seed,
+            start=start,
+            size=size,
+            constrained=bool(search.constraints),
+        )
+        setup = Setup(
+            search,
+            space,
+            objectives,
+            directions,
+            trials,
+            len(each.replicates),
+            lambda point: self._planner.cells(each.arm, point, each.replicates),
+            lambda cell: self._validated(cell),
+            lambda points: self._spent(points, kept),
+            self._workspace.store,
+        )
+        return OneSearch(setup, generations, kept, size)
+
+    def _start(
+        self, each: Searched, kept: KeptStudy, key: str, known: dict[str, Any]
+    ) -> tuple[list[Point], int, int]:
+        """Points asked first, points in all, and how many a generation has."""
+        search = self._search
+        space = space_of(search.space, self._planner.study.axes)
+        if search.sampler == "grid":
+            points = list(grid_points(space))
+            return points, min(len(points), search.trials), search.generation
+        named = [
+            {_path(name, self._planner): value for name, value in point.items()}
+            for point in search.start
+        ]
+        own = [point for given in ({}, *named) if (point := within(space, known | given))]
+        # fixed when the study begins: older points must not come in between later
+        older = kept.noted("older")
+        if older is None:
+            title = f"{self.file.sweep.name} {each.name}".strip()
+            found = (within(space, known | point) for point in self._studies.older(key, title))
+            older = [point for point in found if point is not None and point not in own]
+            older = [point for at, point in enumerate(older) if point not in older[:at]]
+            kept.note("older", older)
+            if older:
+                self._say(
+                    f"search {each.name}: the space has changed; the {len(older)} points known "
+                    "that lie in it are the first of the new study"
+                )
+        start = [point for at, point in enumerate([*own, *older]) if point not in own[:at]]
+        return start, search.trials + len(older), search.generation
+
+    def _validated(self, cell: PointCell) -> ScoredPart:
+        return self._planner.study.validated(
+            self._planner.file, cell.arm, cell.cell, self._workspace
+        )
+
+    def _spent(self, points: Sequence[PointState], kept: KeptStudy) -> str:
+        """Why no more points are asked, "" while the budget lasts. Told at ends of generations."""
+        search = self._search
+        before = kept.noted("spent")
+        budget = [search.hours, search.gpu_hours]
+        if before is not None and before["budget"] == budget and before["points"] <= len(points):
+            # an ended search ends at the same point when it is looked at again
+            return str(before["why"])
+        why = ""
+        if search.hours is not None:
+            spent = float(kept.noted("wall_s", 0.0)) + time.monotonic() - self._began
+            kept.note("wall_s", spent)
+            self._began = time.monotonic()
+            if spent >= search.hours * 3600:
+                why = f"{search.hours:g} hours are spent"
+        if search.gpu_hours is not None and not why:
+            seconds = gpu_seconds(points, self._workspace.store)
+            if seconds >= search.gpu_hours * 3600:
+                why = f"{search.gpu_hours:g} GPU hours are spent"
+        if why:
+            kept.note("spent", {"budget": budget, "points": len(points), "why": why})
+        return why
+
+    # -- what follows from a search --------------------------------------------------------------
+
+    def _tuned(self, each: Searched, search: OneSearch) -> Change:
+        change, best = Change(), best_point(search)
+        for position, arm in each.targets:
+            if best is None:
+                self.plan.without[position] = _nothing_found(search)
+                continue
+            try:
+                change.stages |= self._planner.add_final(
+                    self.plan, position, arm, best.point, each.replicates
+                )
+            except InputError as error:
+                self.plan.without[position] = f"its values do not fit: {error}"
+                continue
+            if self._search.scope == "shared":
+                self._take_values(position, best.point)
+        return change
+
+    def _take_values(self, position: int, values: Point) -> None:
+        self.plan.arms[position] = replace(self.plan.arms[position], tuned=dict(values))
+
+
+def _nothing_found(search: OneSearch) -> str:
+    broken = [state for state in search.points if state.values is not None]
+    if broken:
+        return f"none of {len(broken)} complete points keeps the constraints of its search"
+    return "no point of its search is complete"
+
+
+def gpu_seconds(points: Sequence[PointState], store: Store) -> float:
+    """Recorded seconds of the stages of points, times their GPUs."""
+    stages = {d: s for state in points for cell in state.cells for d, s in cell.stages.items()}
+    total = 0.0
+    for digest, stage in stages.items():
+        done = store.done(digest)
+        if done is not None:
+            total += float(done.facts.get("seconds", 0.0)) * stage.resources.gpus
+    return total
+
+
+def _setting(values: dict[str, Any], path: str) -> Any:
+    found: Any = values
+    for part in path.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found
+
+
+def _path(name: str, planner: PointPlanner) -> str:
+    return path_of(name, planner.study.axes)
+
+
+def _optuna_version() -> str:
+    from importlib.metadata import version
+
+    return version("optuna")
