@@ -145,6 +145,7 @@ class Heard:
         self.finished_labels: list[str] = []
         self.failures: dict[str, str] = {}
         self.blocked_by: dict[str, str] = {}
+        self.grown_labels: list[str] = []
         self.messages: list[str] = []
 
     def started(self, stage: Stage, where: str) -> None:
@@ -158,6 +159,9 @@ class Heard:
 
     def blocked(self, stages: list[Stage], cause: Stage) -> None:
         self.blocked_by |= {stage.label: cause.label for stage in stages}
+
+    def grown(self, stages: list[Stage]) -> None:
+        self.grown_labels += [stage.label for stage in stages]
 
     def message(self, text: str) -> None:
         self.messages.append(text)

@@ -15,7 +15,7 @@ from abl.record.mlflow_writer import MlflowRecord
 from abl.record.store import Store
 from abl.record.writer import StageWriter
 from abl.report.environment import environment
-from abl.results import outcome_named, recorded_files, rendered, sweep_names
+from abl.results import kept_searches, outcome_named, recorded_files, rendered, sweep_names
 
 
 @contextlib.contextmanager
@@ -54,6 +54,7 @@ def record_store(root: Path, uri: str | None) -> list[str]:
         for name in sweep_names(store):
             outcome = outcome_named(store, name)
             folder = store.sweep_folder(name) / outcome.key[:16]
+            searches = kept_searches(store, outcome)
             record.record_outcome(
                 outcome,
                 sweep_file=(folder / "sweep.yaml").read_text(encoding="utf-8"),
@@ -61,8 +62,10 @@ def record_store(root: Path, uri: str | None) -> list[str]:
                 rendered=rendered(outcome),
                 environment=environment(),
                 stage_runs=writer.runs,
+                searches=searches,
             )
-            said.append(f"sweep {name}: {len(outcome.arms)} arms")
+            points = f", {len(searches.points)} points" if searches else ""
+            said.append(f"sweep {name}: {len(outcome.arms)} arms{points}")
     return said
 
 
@@ -89,6 +92,7 @@ def record_sweep(
             rendered=rendered(outcome),
             environment=surroundings,
             stage_runs=writer.runs,
+            searches=kept_searches(sweep.store, outcome),
         )
         return record.address(outcome, "")
     except (RecordError, InputError) as error:

@@ -300,6 +300,9 @@ def test_running_means_and_first_learning_curves(
     only = with_frame(made, curves=EMPTY)
     assert len(drawn(only, "intermediate")["intermediate"].axes) == 1
     assert not drawn(with_frame(only, scores=EMPTY), "intermediate")
+    # where training is stopped by another curve, its loss may not be known
+    unknown = with_frame(made, curves=made.searches.curves.assign(validation_loss=math.nan))
+    assert len(drawn(unknown, "intermediate")["intermediate"].axes) == 1
 
 
 def test_of_several_networks_the_first_ones_curves_are_drawn(made: MadeSearch) -> None:
@@ -329,6 +332,19 @@ def test_several_searches_have_panels_or_the_best_arms_alone() -> None:
     for name in ("parallel", "slices", "contour", "intermediate"):
         assert f"best tuned arm, {names[-1]}, of 8 searches" in str(figures[name].get_label())
     assert legible(figures["history"])
+
+
+def test_of_searches_for_one_arm_the_first_is_shown() -> None:
+    made = with_facts(made_search(("split 0", "split 1")), arm=f"arm{1:013d}")
+    assert "best tuned arm, split 0, of 2" in str(drawn(made, "slices")["slices"].get_label())
+
+
+def test_a_search_is_not_named_by_what_it_chose() -> None:
+    made = made_search()
+    (arm,) = made.outcome.arms
+    arm = replace(arm, params={**arm.params, "chosen": "lr 0.003"})
+    outcome = replace(made.outcome, arms=(arm,), axes=(*made.outcome.axes, "chosen"))
+    assert facts_tables(outcome)["searches"].rows[0][0].text == "tuned"
 
 
 def test_without_a_tuned_arm_the_first_search_is_shown() -> None:

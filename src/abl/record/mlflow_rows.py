@@ -151,7 +151,7 @@ def arm_content(arm: ArmOutcome, external: Mapping[str, float] | None = None) ->
     Args:
         external: Its metrics on external sets.
     """
-    return _digest(
+    return digest(
         # without external sets the digest is what it was before there were any
         ({"external": dict(external)} if external else {})
         | {
@@ -167,7 +167,7 @@ def arm_content(arm: ArmOutcome, external: Mapping[str, float] | None = None) ->
 
 def outcome_content(outcome: Outcome, rendered: Mapping[str, str]) -> str:
     """Digest of everything the run of a sweep shows."""
-    return _digest(
+    return digest(
         {
             "arms": [
                 [arm.key, arm_content(arm, external_metrics(outcome, arm))] for arm in outcome.arms
@@ -254,7 +254,8 @@ def _verdict(arm: ArmOutcome, primary: str) -> str:
     return f"{c.verdict}: {primary} {c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]"
 
 
-def _digest(content: Any) -> str:
+def digest(content: Any) -> str:
+    """SHA-256 of what is JSON, numbers of NumPy included."""
     text = json.dumps(content, sort_keys=True, default=_plain, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

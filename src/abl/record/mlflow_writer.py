@@ -1,4 +1,4 @@
-"""The record in MLflow: one run a stage, one run an arm, one run for the sweep.
+"""The record in MLflow: one run a stage, an arm, a point of a search, and one for the sweep.
 
 Each run is looked up by its tag `abl.key` before it is created and tagged `abl.complete` at its
 end, so that an incomplete one is completed and nothing is recorded twice. Everything here can be
@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from abl.plan.outcome import Outcome
+from abl.plan.searches import Searches
 from abl.record import mlflow_rows as rows
 from abl.record.mlflow_client import RecordPlace
+from abl.record.mlflow_points import record_points
 from abl.record.mlflow_runs import (
     TRAINING_VIEW,
     StageLinks,
@@ -104,8 +106,9 @@ class MlflowRecord(RecordPlace):
         rendered: Mapping[str, str] | None = None,
         environment: Mapping[str, Any] | None = None,
         stage_runs: Mapping[str, str] | None = None,
+        searches: Searches | None = None,
     ) -> str:
-        """Id of the run of a sweep, after it and its arms' runs are written where they differ.
+        """Id of the run of a sweep, after it, its arms and points are written where they differ.
 
         Args:
             outcome: What the sweep found.
@@ -114,6 +117,7 @@ class MlflowRecord(RecordPlace):
             rendered: Name in the run -> text: the table in its formats.
             environment: Versions and hardware, JSON-able.
             stage_runs: Stage digest -> run id, as record_stage and recorded give them.
+            searches: Points of its searches, each a run nested under that of the sweep.
         """
         with self.client() as client:
             experiment = self._experiment(client, outcome.name)
@@ -131,6 +135,8 @@ class MlflowRecord(RecordPlace):
             links = StageLinks(self._experiment(client, STAGES), stage_runs or {})
             for row, arm in enumerate(outcome.arms):
                 self._record_arm(client, sweep, known.get(arm.key, []), outcome, row, links)
+            if searches:
+                record_points(client, sweep, known, outcome, searches)
             state = rows.view_state(outcome)
             client.set_experiment_tag(experiment, rows.view_tag(state), state)
             content = rows.outcome_content(outcome, rendered or {})

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from abl.report.labels import NOTHING, metric_label, one_line
 
+# The column of a table that holds chosen values.
+CHOSEN = "chosen"
 # Last parts of settings' names that say nothing without the one before.
 _VAGUE = frozenset({"kind", "name", "size", "value"})
 
@@ -54,3 +56,8 @@ def constraint_text(given: Mapping[str, object]) -> str:
         if given.get(name) is not None
     ]
     return " ".join([metric_label(str(given.get("metric", ""))), *bounds])
+
+
+def named_axes(axes: Sequence[str]) -> list[str]:
+    """The axes that name a tuned arm: without the column that holds what was chosen."""
+    return [axis for axis in axes if axis != CHOSEN]

@@ -155,7 +155,8 @@ class _Words:
             flat = [
                 value for each in every for value in (each if isinstance(each, tuple) else [each])
             ]
-            return tuple(dict.fromkeys(flat))
+            # what people write by mistake may not be hashable
+            return tuple({repr(value): value for value in flat}.values())
         word = str(given).lower() if isinstance(given, bool) else given
         if axis not in self._wide:
             return word

@@ -172,8 +172,11 @@ def first_curves(one: OneSearch) -> tuple[dict[int, tuple[Floats, Floats]], str]
     """
     if one.curves.empty or "validation_loss" not in one.curves:
         return {}, ""
-    roles = list(dict.fromkeys(one.curves["role"].astype(str)))
-    rows = one.curves[one.curves["role"].astype(str) == roles[0]]
+    known = one.curves.dropna(subset=["validation_loss"])
+    roles = list(dict.fromkeys(known["role"].astype(str)))
+    if not roles:
+        return {}, ""
+    rows = known[known["role"].astype(str) == roles[0]]
     found = {}
     for number, part in rows.groupby("number"):
         first: pd.DataFrame = part[part["at"] == part["at"].min()].sort_values("epoch")

@@ -164,7 +164,7 @@ def importance_figure(outcome: Outcome, shown: Sequence[OneSearch], cut: str = "
         figure.supxlabel(label, fontsize=9)
         text = (
             f"How much of what differs between points in {objective.label} on validation each "
-            f"parameter accounts for{', mean and sd over replicates' if spread else ''}. Few "
+            f"parameter accounts for alone{', mean and sd over replicates' if spread else ''}. Few "
             "points leave it uncertain, and it holds for the searched ranges alone."
         )
         caption(figure, title_of(outcome, "which parameters mattered"), text, cut)

@@ -17,7 +17,7 @@ from abl.plan.searches import PARAM, Searches
 from abl.report.figures.arms import best_of
 from abl.report.figures.search_axes import Parameter, number_of, parameters_of
 from abl.report.labels import arm_label, metric_label, one_line
-from abl.report.setting_words import constraint_text
+from abl.report.setting_words import constraint_text, named_axes
 
 MOST_SEARCHES = 6
 
@@ -117,7 +117,8 @@ def searches_of(outcome: Outcome, searches: Searches) -> list[OneSearch]:
     if not searches:
         return []
     facts = {str(each.get("search", "")): each for each in outcome.facts.get("searches") or ()}
-    labels = {arm.key: arm_label(arm.params, outcome.axes) for arm in outcome.arms}
+    axes = named_axes(outcome.axes)
+    labels = {arm.key: arm_label(arm.params, axes) for arm in outcome.arms}
     found = []
     for name in dict.fromkeys(searches.points["search"].astype(str)):
         given = facts.get(name, {})
@@ -142,7 +143,8 @@ def main_search(outcome: Outcome, found: Sequence[OneSearch]) -> tuple[OneSearch
     """The search of the best tuned arm, else the first one, and the sentence that says so."""
     if len(found) == 1:
         return found[0], ""
-    by_arm = {one.arm: one for one in found if one.arm}
+    # of searches for one arm, each on its own split, the first
+    by_arm = {one.arm: one for one in reversed(found) if one.arm}
     arms = [arm for arm in outcome.arms if arm.key in by_arm and not arm.failed]
     best = best_of(outcome, arms)
     if best is None:

@@ -6,7 +6,7 @@ values in their fixed order, never on what happened to be finished first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -245,13 +245,18 @@ class OneSearch:
 
 
 def best_point(search: OneSearch) -> PointState | None:
-    """The complete point that keeps every constraint with the best first objective, the first one
-    of equals; None if there is none."""
+    """Of the complete points that keep every constraint the one with the best first objective.
+
+    The first one of equals; None if there is none.
+    """
     sign = 1.0 if search.setup.directions[0] == "maximize" else -1.0
-    able = [state for state in search.points if state.feasible]
-    return max(
-        able, key=lambda state: (sign * (state.values or (0.0,))[0], -state.number), default=None
-    )
+    best, most = None, 0.0
+    for state in search.points:
+        if state.feasible and state.values is not None:
+            value = sign * state.values[0]
+            if best is None or value > most:
+                best, most = state, value
+    return best
 
 
 def with_retries(changes: Sequence[Change]) -> Change:
@@ -261,8 +266,3 @@ def with_retries(changes: Sequence[Change]) -> Change:
         whole.stages |= each.stages
         whole.again += [d for d in each.again if d not in whole.again]
     return whole
-
-
-def awaited_by(searches: Mapping[str, OneSearch], digest: str) -> bool:
-    """Whether a search waits for a stage."""
-    return any(search.awaits(digest) for search in searches.values())

@@ -8,7 +8,7 @@ from typing import Any
 
 from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
 from abl.plan.stage import Stage
-from abl.spec.read import SweepFile, sweep_with
+from abl.spec.read import SweepFile
 from abl.studies.base import Study
 from abl.studies.external import internal_file
 from abl.studies.fronts import keep_features
@@ -104,11 +104,13 @@ class PointPlanner:
         return wanted
 
     def _expanded(self, file: SweepFile, arm: Arm, values: Mapping[str, Any]) -> Plan:
-        sweep = sweep_with(file, dict(values)) if values else file.sweep
+        sweep = file.sweep
+        named = {axis: value for axis, value in arm.params.items() if axis in arm.shown}
+        # as values of axes: what the study takes from the file's own settings stays as it is
         sweep = sweep.model_copy(
             update={
                 "axes": {name: axis for name, axis in sweep.axes.items() if axis.curve},
-                "arms": ({axis: arm.params[axis] for axis in arm.params if axis in arm.shown},),
+                "arms": ({**named, **values},),
                 "exclude": (),
                 "base": None,
                 "contrasts": (),

@@ -1,0 +1,314 @@
+"""Sweeps with a search, trained for real on a tiny set."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+from abl import api
+from abl.errors import InputError
+from abl.record.store import Store
+from abl.results import kept_searches
+from tiny_sweeps import TINY, Heard, write_tiny_set
+
+SPACE = {
+    "train.optimizer.lr": {"from": 1e-3, "to": 0.3, "log": True},
+    "train.optimizer.name": {
+        "choices": ["adam", "sgd"],
+        "when": {"sgd": {"train.optimizer.momentum": {"from": 0.0, "to": 0.95}}},
+    },
+}
+HYPER = {
+    "study": "hyper",
+    "options": {},
+    "axes": {},
+    "base": None,
+    "primary": "auc",
+    "splits": {"kind": "kfold", "folds": 3, "validation": 0.3},
+    "search": {"space": SPACE, "trials": 6, "generation": 3, "prune": {"p": 0.3}},
+}
+
+
+def merged(values, changes):
+    """Nested settings with some replaced; None takes a key away, a whole space replaces none."""
+    result = copy.deepcopy(dict(values))
+    for name, value in changes.items():
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, dict) and isinstance(result.get(name), dict) and value:
+            result[name] = merged(result[name], value)
+        else:
+            result[name] = value
+    return result
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(monkeypatch):
+    """Figures take longer than the searches; tests/report draws them."""
+    monkeypatch.setattr("abl.session.draw_outcome", lambda *given: None)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_tiny_set(tmp_path / "images")
+    return tmp_path
+
+
+def written(folder: Path, changes=None, file="sweep.yaml") -> Path:
+    path = folder / file
+    path.write_text(json.dumps(merged(merged(TINY, HYPER), changes or {})), encoding="utf-8")
+    return path
+
+
+def run(folder: Path, changes=None, root="mlruns", **more):
+    sweep = api.load(written(folder, changes), root=folder / root)
+    return api.run(sweep, executor="local", record=False, **more)
+
+
+def searches_of(result, folder, root="mlruns"):
+    return kept_searches(Store(folder / root / "store"), result.outcome)
+
+
+def test_the_tuned_arm_stands_beside_the_fixed_one(folder):
+    result = run(folder)
+    fixed, tuned = result.outcome.arms
+    assert [fixed.params["settings"], tuned.params["settings"]] == ["fixed", "tuned"]
+    assert fixed.params["chosen"] == ""
+    assert "lr" in tuned.params["chosen"]
+    assert tuned.comparison is not None
+    points = searches_of(result, folder).points
+    assert len(points) == 6
+    # the settings of the file are the first point, so that the best is on validation no worse
+    first = points.iloc[0]
+    assert first["param:train.optimizer.lr"] == 0.05
+    best = points[points["chosen"]].iloc[0]
+    assert best["value_0"] >= first["value_0"]
+    assert best["value_0"] == points["value_0"].max()
+    # a momentum is searched for under sgd alone
+    sgd = points["param:train.optimizer.name"] == "sgd"
+    assert points.loc[sgd, "param:train.optimizer.momentum"].notna().all()
+    assert points.loc[~sgd, "param:train.optimizer.momentum"].isna().all()
+
+
+def test_the_same_command_again_trains_nothing_and_prints_the_same(folder):
+    first, again = run(folder), run(folder)
+    assert first.report.ran
+    assert not again.report.ran
+    assert api.table(first) == api.table(again)
+
+
+class _BrokenOffError(BaseException):
+    pass
+
+
+class _Breaks(Heard):
+    """Ends the run when so many stages are finished, as a killed driver would."""
+
+    def __init__(self, after: int):
+        super().__init__()
+        self._after = after
+
+    def finished(self, stage, seconds, reused):
+        super().finished(stage, seconds, reused)
+        if len(self.finished_labels) == self._after:
+            raise _BrokenOffError
+
+
+@pytest.mark.parametrize("after", [1, 4, 8, 11])
+def test_a_broken_search_goes_on_with_the_same_points(folder, after):
+    whole = run(folder, root="whole")
+    with pytest.raises(_BrokenOffError):
+        run(folder, root="broken", listener=_Breaks(after))
+    rest = run(folder, root="broken")
+    assert api.table(rest) == api.table(whole)
+    assert (
+        searches_of(rest, folder, "broken").points.to_json()
+        == searches_of(whole, folder, "whole").points.to_json()
+    )
+
+
+def test_more_trials_keep_the_points_there_are(folder):
+    few, many = run(folder), run(folder, {"search": {"trials": 9}})
+    points = searches_of(few, folder).points
+    more = searches_of(many, folder).points
+    columns = [name for name in points if name.startswith(("param:", "value"))]
+    assert more[columns].iloc[:6].to_json() == points[columns].to_json()
+
+
+def test_a_changed_space_starts_with_the_old_points(folder):
+    old = searches_of(run(folder), folder).points
+    heard = Heard()
+    new = run(folder, {"search": {"space": {"train.epochs": [2, 3]}}}, listener=heard)
+    points = searches_of(new, folder).points
+    assert any("space has changed" in text for text in heard.messages)
+    # all six lie in the new space, with the epochs of the file; the first is the file's own
+    assert len(points) == 5 + 6
+    assert set(old["param:train.optimizer.lr"]) <= set(points["param:train.optimizer.lr"][:6])
+    assert set(points["param:train.epochs"][:6]) == {3}
+    # and none of their trainings is run again
+    trained = [label for label in heard.finished_labels if label.startswith("train")]
+    assert len(trained) <= 6 * 3
+
+
+def test_every_arm_gets_the_same_search(folder):
+    result = run(
+        folder,
+        {
+            "study": "two_step",
+            "options": TINY["options"],
+            "axes": {"consensus": [1], "rule": ["original", "model1"], "threshold": [0.5]},
+            "base": {"rule": "original"},
+            "search": {"trials": 3},
+        },
+    )
+    outcome = result.outcome
+    assert [arm.params["settings"] for arm in outcome.arms] == ["fixed", "tuned"] * 2
+    facts = outcome.facts["searches"]
+    assert [each["points"] for each in facts] == [3, 3]
+    assert len({each["search"] for each in facts}) == 2
+    # tuned arms are compared with the tuned base, fixed ones with the fixed
+    compared = [arm for arm in outcome.arms if arm.params["rule"] == "model1"]
+    assert len(compared) == 2
+    for arm in compared:
+        assert arm.comparison is not None
+        assert arm.params["settings"] in arm.comparison.base
+
+
+def test_searched_for_the_base_alone_is_said_to_be_unfair(folder):
+    result = run(
+        folder,
+        {
+            "axes": {"train.epochs": [2, 3]},
+            "base": {"train.epochs": 3},
+            "search": {"tune_each_arm": False, "trials": 3},
+        },
+    )
+    chosen = {arm.params["chosen"] for arm in result.outcome.arms}
+    assert len(chosen) == 2  # nothing for fixed arms, one choice for all others
+    assert len(result.outcome.facts["searches"]) == 1
+
+
+def test_nested_searches_choose_for_each_split_alone(folder):
+    result = run(folder, {"search": {"scope": "by_split", "trials": 3}})
+    facts = result.outcome.facts["searches"]
+    assert [each["chosen"][0]["fold"] for each in facts] == [0, 1, 2]
+    assert not any("too good" in note for note in result.outcome.notes)
+    assert result.outcome.arms[1].cells["auc"].count == 3
+
+
+def test_a_shared_choice_says_what_it_has_seen(folder):
+    notes = " ".join(run(folder).outcome.notes)
+    assert "validation images of another split" in notes
+    alone = run(folder, {"splits": {"kind": "holdout", "test": 0.3, "validation": 0.3}})
+    assert "validation images of another split" not in " ".join(alone.outcome.notes)
+
+
+def test_a_choice_keeps_its_constraints(folder):
+    kept = run(folder, {"search": {"constraints": [{"metric": "sen", "at_least": 0.5}]}})
+    points = searches_of(kept, folder).points
+    best = points[points["chosen"]].iloc[0]
+    assert best["feasible"]
+    assert best["constraint_0"] <= 0
+    none = run(folder, {"search": {"constraints": [{"metric": "sen", "at_least": 1.1}]}})
+    assert "constraints" in none.outcome.arms[1].failed
+    assert not none.outcome.arms[0].failed
+
+
+def test_several_objectives_give_a_front(folder):
+    result = run(folder, {"search": {"objectives": ["sen", "spe"], "sampler": "nsga2"}})
+    points = searches_of(result, folder).points
+    front = points[points["front"]]
+    assert len(front)
+    for _, point in front.iterrows():
+        better = (points["value_0"] > point["value_0"]) & (points["value_1"] > point["value_1"])
+        assert not better.any()
+    assert front["value_0"].max() == points[points["chosen"]].iloc[0]["value_0"]
+
+
+def test_a_grid_tries_every_point_once(folder):
+    space = {
+        "train.optimizer.lr": {"from": 0.01, "to": 0.1, "log": True, "steps": 3},
+        "train.optimizer.name": SPACE["train.optimizer.name"]
+        | {"when": {"sgd": {"train.optimizer.momentum": [0.0, 0.9]}}},
+    }
+    sweep = merged(merged(TINY, HYPER), {"search": {"sampler": "grid", "trials": 100}})
+    sweep["search"]["space"] = space
+    path = folder / "grid.yaml"
+    path.write_text(json.dumps(sweep), encoding="utf-8")
+    loaded = api.load(path, root=folder / "mlruns")
+    result = api.run(loaded, executor="local", record=False)
+    points = searches_of(result, folder).points
+    assert len(points) == 3 * (1 + 2)
+    assert not points.filter(like="param:").astype(str).duplicated().any()
+
+
+def test_hopeless_trainings_stop_and_can_go_on_later(folder):
+    slow = {"train": {"epochs": 8}, "search": {"trials": 12, "generation": 4, "prune": None}}
+    stopping = merged(slow, {"search": {"stop_early": {"rule": "median", "after": 2}}})
+    stopped = run(folder, stopping)
+    points = searches_of(stopped, folder).points
+    assert (points["state"] == "stopped").any()
+    # a stopped training is not a finished one
+    facts = stopped.outcome.facts["searches"][0]
+    assert facts["trainings"] < facts["trainings_without"]
+    again = run(folder, stopping)
+    assert not again.report.ran
+    assert searches_of(again, folder).points.to_json() == points.to_json()
+    # without the rule they go on from where they were, to what they would have been
+    run(folder, slow)
+    fresh = run(folder, slow, root="fresh")
+    went_on, whole = (Store(folder / root / "store") for root in ("mlruns", "fresh"))
+    both = set(went_on.digests()) & set(whole.digests())
+    assert went_on.content(both) == whole.content(both)
+    lost = points.loc[points["state"] == "stopped", "param:train.optimizer.lr"]
+    known = searches_of(fresh, folder, "fresh").points["param:train.optimizer.lr"]
+    assert set(lost) & set(known)
+
+
+def test_a_diverged_point_is_no_result_and_fails_no_arm(folder):
+    wild = {"search": {"space": {"train.optimizer.lr": {"from": 1e-3, "to": 1e30, "log": True}}}}
+    result = run(folder, merged(wild, {"search": {"trials": 8, "generation": 4}}))
+    points = searches_of(result, folder).points
+    failed = points["state"] == "failed"
+    assert failed.any()
+    assert points.loc[failed, "value_0"].isna().all()
+    assert not result.report.failed
+    again = run(folder, merged(wild, {"search": {"trials": 8, "generation": 4}}))
+    assert not again.report.ran
+    assert searches_of(again, folder).points.to_json() == points.to_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"search": {"space": {"train.optimizer.lrr": [1, 2]}}}, "lrr"),
+        ({"search": {"space": {"train.optimizer.lr": [-1.0, 0.1]}}}, "greater than 0"),
+        ({"search": {"space": {"rule": ["a", "b"]}}}, "cannot be searched"),
+        ({"search": {"space": {"splits.folds": [2, 3]}}}, "cannot be searched"),
+        ({"search": {"space": {"network": ["no_such_net"]}}}, "no_such_net"),
+        ({"search": {"objectives": ["accc"]}}, "accc"),
+        ({"search": {"constraints": [{"metric": "sen"}]}}, "at_least or at_most"),
+        ({"search": {"sampler": "grid"}}, "grid needs steps"),
+        ({"search": {"sampler": "tpee"}}, "tpe"),
+        ({"search": {"start": [{"train.optimizer.lr": 9.0}]}}, "start"),
+        ({"search": {"start": [{"train.epochs": 9}]}}, "'train.epochs' is not searched"),
+        ({"axes": {"train.optimizer.lr": [0.1, 0.2]}}, "is an axis of this sweep too"),
+        ({"axes": {"settings": ["fixed"]}}, "settings"),
+        ({"search": {"space": {"train.epochs": {"from": 5, "to": 2}}}}, "must be below"),
+        ({"search": {"scope": "by_split", "space": {"options.epochs": [1, 2]}}}, "by_split"),
+    ],
+)
+def test_a_search_that_cannot_be_is_told_with_its_line(folder, changes, said):
+    with pytest.raises(InputError) as caught:
+        api.load(written(folder, changes), root=folder / "mlruns")
+    assert said in str(caught.value)
+    assert str(caught.value).startswith(str(folder))
+    assert not (folder / "mlruns").exists()
+
+
+def test_a_hyper_study_without_search_is_refused(folder):
+    with pytest.raises(InputError, match="needs a search"):
+        api.load(written(folder, {"search": None}), root=folder / "mlruns")
