@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from recorded_outcomes import predictions_file, threshold_outcome, training_history
+from recorded_points import STATES, frames, searched
 
 from abl.plan.outcome import Outcome
 from abl.record.mlflow_runs import TRAINING_VIEW
@@ -69,6 +70,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     )
     with start_ui(record.root) as ui:
         yield Recorded(outcome, record, ui.url, sweep, training)
+
+
+@pytest.fixture
+def empty_record(tmp_path: Path) -> MlflowRecord:
+    return MlflowRecord(tmp_path / "mlruns")
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +137,25 @@ def test_the_runs_page_reads_as_the_ablation_table(recorded: Recorded, browser: 
         for metric in ("f1", "acc", "spe"):
             assert float(row[f"metrics.`{metric}`"]) == arm.cells[metric].mean
             assert float(row[f"metrics.`{metric}_sd`"]) == arm.cells[metric].sd
+
+
+def test_points_of_a_search_are_folded_away_under_the_sweep(
+    empty_record: MlflowRecord, browser: Any
+) -> None:
+    outcome = searched()
+    empty_record.record_outcome(outcome, sweep_file="name: threshold\n", searches=frames())
+    arms = len(outcome.arms)
+    with start_ui(empty_record.root) as ui:
+        browser.get(empty_record.address(outcome, ui.url))
+        eventually(browser, lambda: len(browser.execute_script(GRID)) == arms, "arms_of_a_search")
+        page = browser.current_url.partition("?")[0]
+        browser.get("about:blank")
+        browser.get(f"{page}?{TRAINING_VIEW}")
+        folded = 1 + arms
+        eventually(browser, lambda: len(browser.execute_script(GRID)) == folded, "points_folded")
+        browser.execute_script("document.querySelector('.ag-row button').click()")
+        every = folded + len(STATES)
+        eventually(browser, lambda: len(browser.execute_script(GRID)) == every, "points_open")
 
 
 def points_drawn(browser: Any) -> dict[str, int]:

@@ -52,7 +52,7 @@ def table(
         str,
         typer.Option(
             help="Another table: replicates, choices, tests, settings, cost, data, noise, "
-            "external, subgroup=COLUMN."
+            "external, searches, subgroup=COLUMN."
         ),
     ] = "",
     pivot: Annotated[str, typer.Option(help="ROWS,COLUMNS: two axes.")] = "",

@@ -6,6 +6,7 @@ The more points a search tries, the higher the best score on validation, also if
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -37,7 +38,9 @@ class ChanceBest:
     p: float
 
 
-def expected_best_by_chance(scores: ArrayLike, maximize: bool) -> ChanceBest:
+def expected_best_by_chance(
+    scores: ArrayLike, maximize: bool, given_up: Sequence[Sequence[float]] = ()
+) -> ChanceBest:
     """The best of P points that a search without any effect would show.
 
     Two-way layout: score = mean + point + replicate + residual, whose variance is that of the
@@ -46,12 +49,14 @@ def expected_best_by_chance(scores: ArrayLike, maximize: bool) -> ChanceBest:
     the grand mean with variance sd^2 / R, and the best of P exceeds the grand mean by sd / sqrt(R)
     times the expected maximum of P standard normals; sd is divided by c4 there, so that the
     expectation has no bias with few scores. P-value: the best point's distance from the grand mean
-    by Student's t, for P points (Sidak). Points that were given up early have no full row: the
-    answer is that of a search of the given points alone.
+    by Student's t, for P points (Sidak). Points that were given up count among the P, and their
+    scores, with the replicates' effects taken out, in the grand mean: the survivors alone would
+    set it too high.
 
     Args:
         scores: (P points, R replicates), complete: every point on every replicate.
         maximize: Whether larger is better.
+        given_up: Scores of points that were given up, on the first replicates; may be empty.
 
     Returns:
         All three nan if P < 2 or R < 2: one replicate cannot tell effect from noise.
@@ -66,9 +71,15 @@ def expected_best_by_chance(scores: ArrayLike, maximize: bool) -> ChanceBest:
     signed = array if maximize else -array
     means = signed.mean(axis=1)
     centre = float(signed.mean())
-    residual = signed - means[:, None] - signed.mean(axis=0) + centre
+    by_replicate = signed.mean(axis=0) - centre
+    residual = signed - means[:, None] - by_replicate
     freedom = (points - 1) * (replicates - 1)
     sd = math.sqrt(float((residual**2).sum()) / freedom)
+    points += len(given_up)
+    sign = 1.0 if maximize else -1.0
+    partial = [sign * np.asarray(row) - by_replicate[: len(row)] for row in given_up]
+    # every score counts once: what a point was not given would have been like any other
+    centre = float(np.concatenate([(signed - by_replicate).ravel(), *partial]).mean())
     lead = float(means.max()) - centre
     tiny = _ROUNDING * max(float(np.abs(signed).max()), 1e-300)
     if sd <= tiny:  # no noise at all: any lead is an effect

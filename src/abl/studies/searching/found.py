@@ -67,8 +67,11 @@ def _facts(
     objective = setup.objectives[0].metric
     complete = [state for state in search.points if state.state == COMPLETE]
     scores = np.array([[each[0] for each in state.scores] for state in complete])
+    lost = [state for state in search.points if state.state in (PRUNED, STOPPED)]
     chance = expected_best_by_chance(
-        scores.reshape(len(complete), setup.replicates), setup.directions[0] == "maximize"
+        scores.reshape(len(complete), setup.replicates),
+        setup.directions[0] == "maximize",
+        [[each[0] for each in state.scores] for state in lost],
     )
     counts = {
         name: sum(state.state == name for state in search.points)
