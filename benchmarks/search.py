@@ -32,13 +32,17 @@ from abl.spec.search import Prune
 
 CLOSE = 0.002  # true scores closer than this are equal
 BAR = 1.5
-DEFAULT = "p 0.1, after 2"
-UNPRUNED = "no pruning"
+UNPRUNED, DEFAULT = "no pruning", "p 0.1, after 2 (default)"
 PRUNES: dict[str, Prune | None] = {
     UNPRUNED: None,
-    **{f"p {p}, after {n}": Prune(p=p, after=n) for p in (0.1, 0.2, 0.3) for n in (2, 3)},
+    DEFAULT: Prune(),
+    # n folds reach 1 / 2^n: with p 0.1 and 0.2 nothing ends before 4 and 3, whatever `after` says
+    "p 0.2, after 2": Prune(p=0.2),
+    "p 0.3, after 2": Prune(p=0.3),
+    "p 0.3, after 3": Prune(p=0.3, after=3),
 }
 TUNE, OPTUNA = "(a) `ray.tune`, OptunaSearch", "(b) Optuna, TPE"
+AGAIN = "(b) again, other sampler seeds"
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,11 @@ def course_of(ended: Sequence[tuple[Mapping[str, Any], float]], folds: int, took
     return Course(complete, folds * len(ended), took)
 
 
-def plainly(table: Table, points: int) -> Course:
-    """(b)."""
-    return course_of(*_with_folds(with_optuna(SPACE, table.mean, points, table.seed), table))
+def plainly(table: Table, points: int, other: int = 0) -> Course:
+    """(b); `other` is added to the sampler's seed."""
+    return course_of(
+        *_with_folds(with_optuna(SPACE, table.mean, points, table.seed + other), table)
+    )
 
 
 def tuned(table: Table, points: int) -> Course:
@@ -77,7 +83,7 @@ def _with_folds(found: tuple[Any, float], table: Table) -> tuple[Any, int, float
 
 def courses(table: Table, points: int) -> dict[str, Course]:
     """(b), and (c) with every pruning."""
-    found = {OPTUNA: plainly(table, points)}
+    found = {OPTUNA: plainly(table, points), AGAIN: plainly(table, points, 1000)}
     return found | {name: with_abl(table, points, prune) for name, prune in PRUNES.items()}
 
 
@@ -126,6 +132,23 @@ class Compared:
         return sum(math.isfinite(way) for way, _ in self._until)
 
     @property
+    def _same(self) -> list[tuple[float, float]]:
+        """The same until both have a winner as good as the worse one of their final winners."""
+        found = []
+        for way, plain in zip(self.ways, self.plain, strict=True):
+            score = min(way.final, plain.final)
+            found.append((way.until(score), plain.until(score)))
+        return found
+
+    @property
+    def same(self) -> float:
+        return statistics.median(way for way, _ in self._same)
+
+    @property
+    def same_sooner(self) -> float:
+        return statistics.median(plain / way for way, plain in self._same)
+
+    @property
     def final(self) -> float:
         return statistics.median(each.final for each in self.ways)
 
@@ -161,39 +184,21 @@ def ways_table(every: Mapping[str, Compared]) -> str:
             name,
             figure(each.trainings),
             f"{each.fewer:.2f}",
-            figure(each.until),
-            f"{each.sooner:.2f}",
-            f"{each.reached} of {each.seeds}",
-            f"{each.final:.4f}",
-            f"{each.seconds:.1f}",
-        )
-        for name, each in every.items()
-    ]
-    head = [
-        "way", "trainings", "(b) over it", "until (b)'s best", "(b) over it", "reached",
-        "true score of the winner", "own time, s",
-    ]  # fmt: skip
-    return markdown_table(head, rows)
-
-
-def prunings_table(every: Mapping[str, Compared]) -> str:
-    """(c) with each pruning beside (b)."""
-    rows = [
-        (
-            name,
-            figure(each.trainings),
-            f"{each.fewer:.2f}",
+            figure(each.same),
+            f"{each.same_sooner:.2f}",
             figure(each.until),
             f"{each.sooner:.2f}",
             f"{each.reached} of {each.seeds}",
             f"{each.final:.4f}",
             f"{each.gain[0]:+.4f} ± {each.gain[1]:.4f}",
+            f"{each.seconds:.1f}",
         )
         for name, each in every.items()
     ]
     head = [
-        "pruning", "trainings", "(b) over it", "until (b)'s best", "(b) over it", "reached",
-        "true score of the winner", "less that of (b), mean ± s.e.",
+        "way", "trainings", "(b) over it", "to the same best", "(b) over it", "to (b)'s best",
+        "(b) over it", "reached", "true score of the winner", "less that of (b), mean ± s.e.",
+        "own time, s",
     ]  # fmt: skip
     return markdown_table(head, rows)
 
@@ -206,8 +211,8 @@ def verdict(each: Compared) -> str:
         f"Bar, at least {BAR} times fewer trainings in all at a winner that is no worse "
         f"(by more than {CLOSE}): {each.fewer:.2f} times, {each.final:.4f} against "
         f"{each.plain_final:.4f}: {'held' if held else '**missed**'}. "
-        f"Until the same best: {each.sooner:.2f} times: "
-        f"{'held' if each.sooner >= BAR else '**missed**'}."
+        f"To the same best: {each.same_sooner:.2f} times: "
+        f"{'held' if each.same_sooner >= BAR else '**missed**'}."
     )
 
 
@@ -224,19 +229,22 @@ for every way. A training is one point on one fold.
 - (c) `abl`'s search (generations of 8, TPE, WilcoxonPruner over the folds), run as its runner runs
   it on two slots; the default is {DEFAULT}.
 
-*Until (b)'s best*: trainings until the running winner, the complete point with the best mean over
-folds, has a true score no worse than that of (b)'s final winner less {CLOSE}. (b) reaches that by
-definition, the others need not; a way that never does counts as infinitely many trainings. Ratios
-are medians of the ratios of single seeds. *Own time* is the search's, with trainings that take none.
+The *running winner* is the complete point with the best mean over folds so far; what counts is its
+true score. *To the same best*: trainings of a way, and of (b) beside it, until the running winner
+is as good as the worse one of the two final winners. Both reach it, and two equal searches have a
+ratio of 1. *To (b)'s best*: until it is as good as (b)'s final winner less {CLOSE}; only (b) must
+reach that, so that the ratio of an equal search is below 1: the line "(b) again" shows by how much.
+A way that never does counts as infinitely many. Trainings and scores are medians over seeds, ratios are
+medians of the ratios of single seeds. *Own time* is the search's, with trainings that take none.
 """
 
 
 SIZES = """\
 The sizes are those of validation AUCs recorded in the sweeps of docs/results.md, as components of
 the table arms x replicates. Little noise: the phantom (label noise, 20 x 3: 0.025 for an arm on a
-replicate; others 0.010 to 0.025), with a fold's 0.05 assumed, since those sweeps have seeds in place
-of folds. Much noise: BUS-UCLM and DDTI, whose validation parts are 50 and 66 nodules (thresholds,
-21 x 4 and 17 x 4: 0.053 and 0.054, a fold's 0.063 and 0.069).
+replicate; others 0.010 to 0.025), with 0.05 a fold assumed: those sweeps have seeds, not folds.
+Much noise: BUS-UCLM and DDTI, whose validation parts are 50 and 66 nodules (thresholds, 21 x 4 and 17 x
+4: 0.053 and 0.054, a fold's 0.063 and 0.069).
 """
 
 
@@ -244,7 +252,7 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10, help="of (a), (b), (c)")
-    parser.add_argument("--more-seeds", type=int, default=40, help="of the prunings")
+    parser.add_argument("--more-seeds", type=int, default=20, help="of the prunings")
     parser.add_argument("--points", type=int, default=60)
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--real", action="store_true", help="real trainings too")
@@ -256,25 +264,27 @@ def main() -> None:
         run_way(given.way, given.root)
         return
     if given.quick:
-        given.seeds, given.more_seeds, given.points = 1, 2, 16
+        given.seeds, given.more_seeds, given.points = 2, 2, 16
     print("## A search with replicates\n")
     print(f"{machine_line()}\n")
     print(f"{definition(given.points, given.folds)}\n{SIZES}")
-    # not forked: Ray's threads do not live through that
+    many: dict[Level, list[dict[str, Course]]] = {}
+    run = partial(courses, points=given.points)
+    # not forked: Ray's threads would not live through that
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        many: dict[Level, list[dict[str, Course]]] = {}
         for level in LEVELS:
             tables = [_table(level, seed, given.folds) for seed in range(given.more_seeds)]
-            many[level] = list(pool.map(partial(courses, points=given.points), tables))
-    slow: dict[Level, list[Course]] = {}
+            many[level] = list((map if given.quick else pool.map)(run, tables))
     with RayOnTwoCpus() as start_s:
-        for level in LEVELS:
-            tables = [_table(level, seed, given.folds) for seed in range(given.seeds)]
-            slow[level] = [tuned(table, given.points) for table in tables]
+        tables = [_table(LEVELS[0], seed, given.folds) for seed in range(given.seeds)]
+        slow = [tuned(table, given.points) for table in tables]
     for level in LEVELS:
         print(f"### {level.name}: {level.fold_sd} a fold, {level.noise_sd} a point on a fold\n")
-        _print_level(many[level], slow[level])
-    print(f"Ray's start, {start_s:.1f} s, is in no figure.\n")
+        _print_level(many[level], slow if level is LEVELS[0] else [], given.seeds)
+    print(
+        "(a) was run with little noise alone; it asks as (b) does. "
+        f"Ray's start, {start_s:.1f} s, is in no figure.\n"
+    )
     if given.real:
         with tempfile.TemporaryDirectory() as folder:
             print(real_section(Path(folder), Path(__file__)))
@@ -285,20 +295,22 @@ def _table(level: Level, seed: int, folds: int) -> Table:
     return Table(seed, folds, level.fold_sd, level.noise_sd)
 
 
-def _print_level(many: Sequence[Mapping[str, Course]], slow: Sequence[Course]) -> None:
+def _print_level(many: Sequence[Mapping[str, Course]], slow: Sequence[Course], seeds: int) -> None:
     plain = [each[OPTUNA] for each in many]
-    few = len(slow)
-    compared = {
-        TUNE: Compared(slow, plain[:few]),
-        OPTUNA: Compared(plain[:few], plain[:few]),
-        "(c) `abl`, " + UNPRUNED: Compared([m[UNPRUNED] for m in many[:few]], plain[:few]),
-        "(c) `abl`, default": Compared([m[DEFAULT] for m in many[:few]], plain[:few]),
-    }
-    print(f"Medians over {few} seeds:\n\n{ways_table(compared)}\n")
+    compared = {TUNE: Compared(slow, plain[:seeds])} if slow else {}
+    for way, name in (
+        (OPTUNA, OPTUNA),
+        (AGAIN, AGAIN),
+        ("(c) `abl`, " + UNPRUNED, UNPRUNED),
+        ("(c) `abl`, default", DEFAULT),
+    ):
+        compared[way] = Compared([each[name] for each in many[:seeds]], plain[:seeds])
+    print(f"{seeds} seeds:\n\n{ways_table(compared)}\n")
     print(f"{verdict(compared['(c) `abl`, default'])}\n")
-    prunings = {name: Compared([m[name] for m in many], plain) for name in PRUNES}
-    print(f"(c) with other prunings, medians over {len(many)} seeds:\n")
-    print(f"{prunings_table(prunings)}\n")
+    prunings = {
+        name: Compared([each[name] for each in many], plain) for name in (OPTUNA, AGAIN, *PRUNES)
+    }
+    print(f"(c) with other prunings, {len(many)} seeds:\n\n{ways_table(prunings)}\n")
 
 
 if __name__ == "__main__":

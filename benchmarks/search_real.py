@@ -34,7 +34,7 @@ search:
       choices: [adam, sgd]
       when:
         sgd: {{train.optimizer.momentum: {{from: 0.0, to: 0.95}}}}
-    train.augment.flip: [yes, no]
+    train.augment.flip: [true, false]
   trials: {POINTS}
   generation: 4
   prune: {{p: 0.3, after: 2}}
@@ -102,7 +102,6 @@ class FoldTrainer:
         """The settings of the file, which `abl` tries first."""
         from abl.search.space import names_of, within
 
-        # as the schema's defaults say: Adam at 1e-4 and, were it SGD, a momentum of 0.9
         train = self.planner.file.sweep.train.model_dump(by_alias=True)
         known = {}
         for path in names_of(self.space):

@@ -22,8 +22,8 @@ from abl.results import arm_predictions, outcome_folder, outcome_named
 from abl.spec.sweep import Sweep
 
 SUBGROUP = "subgroup="
-SHOWN = ("replicates", "settings", "cost", "tests", "choices", "noise", "data", "external", "searches",
-         f"{SUBGROUP}COLUMN")  # fmt: skip
+SHOWN = ("replicates", "settings", "cost", "tests", "choices", "noise", "data", "external",
+         "searches", f"{SUBGROUP}COLUMN")  # fmt: skip
 
 
 def shown_table(

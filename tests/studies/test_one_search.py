@@ -53,7 +53,7 @@ def test_pruning_spares_trainings_and_keeps_the_winner():
     pruned, whole = search_of(stores[0], trials=32), search_of(stores[1], trials=32, prune=None)
     for search, store in zip((pruned, whole), stores, strict=True):
         run(search, store, first)
-    assert {p.state for p in whole.points} == {COMPLETE}
+    assert PRUNED not in {p.state for p in whole.points}
     assert PRUNED in {p.state for p in pruned.points}
     assert len(stores[0].digests) < len(stores[1].digests)
     best = best_point(pruned)

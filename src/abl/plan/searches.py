@@ -19,8 +19,10 @@ class Searches:
             and `generation` (int64, from 0), `state` (complete; pruned: hopeless after some
             replicates; stopped: hopeless within a training; failed), `replicates` (int64: scored),
             `value_0`, ... (float64, one an objective: mean over replicates, nan unless complete),
-            `so_far_0`, ... (mean over the replicates scored), `feasible`, `front`, `chosen` (bool),
-            and `param:<name>` (object: number, word or bool; None where a condition leaves it out).
+            `so_far_0`, ... (mean over the replicates scored), `constraint_0`, ... (mean violation,
+            above 0 is violated), `reason` (why it ended early), `feasible`, `front`, `chosen`
+            (bool), and `param:<name>` (object: number, word or bool, words alone where choices are
+            of several kinds; None where a condition leaves it out).
         scores: One row a scored replicate of a point: `search`, `number`, `at` (int64: position
             in the fixed order), `repeat`, `fold`, `seed` (int64), `value_0`, ....
         curves: One row an epoch of a training: `search`, `number`, `at`, `role`, `epoch` (int64),

@@ -16,7 +16,7 @@ from abl.plan.graph import Plan
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.searches import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Searches
 from abl.search.importance import importance_of
-from abl.search.space import Choices, dimensions_of, names_of
+from abl.search.space import Choices, Range, dimensions_of
 from abl.spec.read import SweepFile
 from abl.studies.analysis import Analysis
 from abl.studies.searching.leaks import shared_images_note
@@ -144,7 +144,8 @@ def _parameters(search: OneSearch) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name, dimension in dimensions_of(search.setup.space).items():
         if isinstance(dimension, Choices):
-            found.append({"name": name, "kind": "choices", "choices": list(dimension.values)})
+            choices = [plain_value(dimension, value) for value in dimension.values]
+            found.append({"name": name, "kind": "choices", "choices": choices})
         else:
             kind = "int" if dimension.integer else "float"
             ends = {"low": dimension.low, "high": dimension.high, "log": dimension.log}
@@ -177,13 +178,27 @@ def _points(name: str, search: OneSearch) -> pd.DataFrame:
             "front": state.number in front,
             "chosen": state is chosen,
         }
-        row |= {f"{PARAM}{each}": state.point.get(each) for each in names_of(setup.space)}
+        for each, dimension in dimensions_of(setup.space).items():
+            row[f"{PARAM}{each}"] = plain_value(dimension, state.point.get(each))
         rows.append(row)
     frame = pd.DataFrame(rows)
     for column in frame.columns:
         if str(column).startswith(PARAM):
             frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
     return frame
+
+
+def plain_value(dimension: Range | Choices, value: Any) -> Any:
+    """A value as a column can hold it: as a word where choices are of several kinds."""
+    if value is None or not isinstance(dimension, Choices):
+        return value
+    kinds = {
+        "number" if isinstance(each, int | float) and not isinstance(each, bool) else type(each)
+        for each in dimension.values
+    }
+    if len(kinds) == 1:
+        return value
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _on_front(search: OneSearch) -> set[int]:

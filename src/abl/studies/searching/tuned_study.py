@@ -13,6 +13,7 @@ from abl.spec.read import SweepFile
 from abl.spec.sweep import Axis, ContrastBlock, Sweep
 from abl.studies.analysis import Analysis, ScoredPart
 from abl.studies.base import Study, StudyAxis
+from abl.studies.searching.budget import budget_notes
 from abl.studies.searching.found import with_searches
 from abl.studies.searching.point_cells import PointPlanner
 from abl.studies.searching.searched_space import refused_names, search_problems
@@ -123,6 +124,12 @@ class TunedStudy:
         searched = searched_arms(file, self.axes, plan)
         self.growth = SweepGrowth(file, planner, plan, searched, say)
         return self.growth
+
+    def budget(self, file: SweepFile, plan: Plan, workspace: Workspace, slots: int) -> list[str]:
+        """What the searches will take and what their budgets buy, from recorded stage times."""
+        planner = PointPlanner(self.inner, plain_file(file), workspace)
+        searched = searched_arms(file, self.axes, plan)
+        return budget_notes(file.sweep, planner, searched, slots)
 
     def validated(
         self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace
