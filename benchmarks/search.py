@@ -234,8 +234,8 @@ true score. *To the same best*: trainings of a way, and of (b) beside it, until 
 is as good as the worse one of the two final winners. Both reach it, and two equal searches have a
 ratio of 1. *To (b)'s best*: until it is as good as (b)'s final winner less {CLOSE}; only (b) must
 reach that, so that the ratio of an equal search is below 1: the line "(b) again" shows by how much.
-A way that never does counts as infinitely many. Trainings and scores are medians over seeds, ratios are
-medians of the ratios of single seeds. *Own time* is the search's, with trainings that take none.
+A way that never does counts as infinitely many. Trainings and scores are medians over seeds, ratios
+are medians of the ratios of single seeds. *Own time* is the search's, with trainings that take none.
 """
 
 
@@ -243,8 +243,8 @@ SIZES = """\
 The sizes are those of validation AUCs recorded in the sweeps of docs/results.md, as components of
 the table arms x replicates. Little noise: the phantom (label noise, 20 x 3: 0.025 for an arm on a
 replicate; others 0.010 to 0.025), with 0.05 a fold assumed: those sweeps have seeds, not folds.
-Much noise: BUS-UCLM and DDTI, whose validation parts are 50 and 66 nodules (thresholds, 21 x 4 and 17 x
-4: 0.053 and 0.054, a fold's 0.063 and 0.069).
+Much noise: BUS-UCLM and DDTI, whose validation parts are 50 and 66 nodules (thresholds, 21 x 4
+and 17 x 4: 0.053 and 0.054, a fold's 0.063 and 0.069).
 """
 
 
@@ -252,7 +252,7 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10, help="of (a), (b), (c)")
-    parser.add_argument("--more-seeds", type=int, default=20, help="of the prunings")
+    parser.add_argument("--more-seeds", type=int, default=16, help="of the prunings")
     parser.add_argument("--points", type=int, default=60)
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--real", action="store_true", help="real trainings too")

@@ -229,7 +229,7 @@ def real_section(folder: Path, script: Path) -> str:
     ]
     head = [
         "way", "trainings", "(b) over it", "best validation AUC", "trainings until (b)'s best",
-        "wall, s", "of them trainings, s", "peak memory, MiB",
+        "wall, s", "trainings added up, s", "peak memory, MiB",
     ]  # fmt: skip
     return "\n".join(
         [

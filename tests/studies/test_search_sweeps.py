@@ -312,3 +312,15 @@ def test_a_search_that_cannot_be_is_told_with_its_line(folder, changes, said):
 def test_a_hyper_study_without_search_is_refused(folder):
     with pytest.raises(InputError, match="needs a search"):
         api.load(written(folder, {"search": None}), root=folder / "mlruns")
+
+
+@pytest.mark.cluster
+def test_two_workers_ask_what_one_asks(folder, two_cpu_ray):
+    alone = run(folder, root="alone")
+    sweep = api.load(written(folder), root=folder / "beside")
+    beside = api.run(sweep, executor="tune", record=False)
+    assert api.table(beside) == api.table(alone)
+    assert (
+        searches_of(beside, folder, "beside").points.to_json()
+        == searches_of(alone, folder, "alone").points.to_json()
+    )

@@ -9,10 +9,11 @@ from abl.spec.sweep import Sweep
 
 EPOCHS = 2
 PATIENTS = 60
+POINTS = 4
 
 
 def smoked(sweep: Sweep, options: Mapping[str, Any]) -> Sweep:
-    """The same arms with few epochs, patients, repeats and one seed, under a name of its own.
+    """The same arms with few epochs, patients, repeats, points of a search and one seed, under a name of its own.
 
     Args:
         options: What the study needs to run at all on so little.
@@ -38,5 +39,8 @@ def smoked(sweep: Sweep, options: Mapping[str, Any]) -> Sweep:
     if isinstance(values["options"].get("epochs"), int):
         values["options"]["epochs"] = min(values["options"]["epochs"], EPOCHS)
     values["options"] |= options
+    if values["search"] is not None:
+        values["search"]["trials"] = min(values["search"]["trials"], POINTS)
+        values["search"]["generation"] = min(values["search"]["generation"], 2)
     values["resamples"] = min(values["resamples"], 1000)
     return Sweep.model_validate(values)
