@@ -37,7 +37,9 @@ def test_a_shipped_sweep_is_read_and_planned(path: Path, tmp_path: Path) -> None
     trainings = sum(stage.kind == "train" for stage in plan.stages.values())
     assert plan.arms
     assert 0 < trainings <= plan.asked
-    assert len(plan.cells) == len(plan.arms) * len(plan.replicates)
+    # tuned arms have no cells until their search has ended
+    arms = len(plan.arms) // (2 if loaded.file.sweep.search else 1)
+    assert len(plan.cells) == arms * len(plan.replicates)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=ids)

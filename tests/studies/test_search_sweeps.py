@@ -314,11 +314,25 @@ def test_a_hyper_study_without_search_is_refused(folder):
         api.load(written(folder, {"search": None}), root=folder / "mlruns")
 
 
+# workers know no network of these tests, but that of a file beside the sweep
+MODULE = """
+from torch import nn
+from abl.nets.registry import network
+
+@network("nine_means")
+def nine_means(classes, channels, image_size):
+    return nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(9 * channels, classes))
+"""
+
+
 @pytest.mark.cluster
 def test_two_workers_ask_what_one_asks(folder, two_cpu_ray):
-    alone = run(folder, root="alone")
-    sweep = api.load(written(folder), root=folder / "beside")
+    (folder / "mine.py").write_text(MODULE, encoding="utf-8")
+    own = {"module": "mine.py", "train": {"network": "nine_means"}}
+    alone = run(folder, own, root="alone")
+    sweep = api.load(written(folder, own), root=folder / "beside")
     beside = api.run(sweep, executor="tune", record=False)
+    assert not beside.report.failed
     assert api.table(beside) == api.table(alone)
     assert (
         searches_of(beside, folder, "beside").points.to_json()

@@ -42,7 +42,9 @@ def sampler_named(name: str, seed: int, size: int, *, constrained: bool = False)
                 seed=seed, deterministic_objective=True, warn_independent_sampling=False, **rules
             )
         case "cmaes":
-            return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+            return samplers.CmaEsSampler(
+                seed=seed, warn_independent_sampling=False, consider_pruned_trials=True
+            )
     raise InputError(f"unknown sampler '{name}': {nearest(name, get_args(SamplerName))}")
 
 

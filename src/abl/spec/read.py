@@ -191,6 +191,16 @@ def _model_at(model: type[BaseModel], place: Place) -> type[BaseModel] | None:
     return model
 
 
+def annotation_of(path: str) -> Any:
+    """The type of a setting by its dotted path, None if there is no such setting."""
+    *blocks, name = path.split(".")
+    owner = _model_at(Sweep, tuple(blocks))
+    field = None if owner is None else owner.model_fields.get(name)
+    found = None if field is None else field.annotation
+    # Annotated[float, Field(...)] keeps its limits beside
+    return typing.get_args(found)[0] if typing.get_origin(found) is typing.Annotated else found
+
+
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]

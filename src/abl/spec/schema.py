@@ -42,6 +42,9 @@ def sweep_schema(
     schema["$defs"]["Axis"] = {
         "anyOf": [grid, {"type": "array"}, {"type": ["string", "number", "boolean"]}]
     }
+    # so may choices of a search and its objectives
+    for name, short in (("Dimension", "array"), ("Objective", "string")):
+        schema["$defs"][name] = {"anyOf": [schema["$defs"][name], {"type": short}]}
     schema["allOf"] = [
         {
             "if": {"properties": {"study": {"const": name}}},
@@ -71,5 +74,7 @@ def schema_text(schema: Mapping[str, Any]) -> str:
 
 def _inlined(model: type[Part], definitions: dict[str, Any]) -> dict[str, Any]:
     inner = model.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
-    definitions |= inner.pop("$defs", {})
+    for name, part in inner.pop("$defs", {}).items():
+        if definitions.setdefault(name, part) != part:
+            raise ValueError(f"two models of sweep files are called {name}")
     return inner

@@ -103,12 +103,17 @@ class Constraint(Part):
 class Prune(Part):
     """Gives a point up before its remaining replicates are trained (Optuna's WilcoxonPruner)."""
 
-    p: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.1,
+    p: Annotated[float, Field(gt=1e-300, lt=1)] = Field(
+        0.2,
         description="Chance at which a point counts as worse than the best one: signed-rank test "
         "over the replicates of both. n replicates reach 1 / 2^n at best.",
     )
     after: Annotated[int, Field(ge=2)] = Field(2, description="Replicates in any case.")
+
+    @property
+    def earliest(self) -> int:
+        """Replicates from which the test can reach p at all."""
+        return next(count for count in range(1, 1100) if 0.5**count < self.p)
 
 
 class StopEarly(Part):
@@ -142,8 +147,9 @@ class Search(Part):
         30, description="Points; of a grid at most so many."
     )
     generation: Annotated[int, Field(ge=1, le=1000)] = Field(
-        8,
-        description="Points asked at once, which run side by side; later ones know their values.",
+        4,
+        description="Points asked at once, which run side by side; later ones know their values. "
+        "At least as many as there are workers.",
     )
     objectives: tuple[Objective, ...] = Field(
         (), description="Default: the primary metric. Several: a Pareto front."

@@ -13,7 +13,7 @@ POINTS = 4
 
 
 def smoked(sweep: Sweep, options: Mapping[str, Any]) -> Sweep:
-    """The same arms with few epochs, patients, repeats, points of a search and one seed, under a name of its own.
+    """The same arms with few epochs, patients, repeats, points and one seed, under another name.
 
     Args:
         options: What the study needs to run at all on so little.

@@ -28,7 +28,7 @@ from abl.studies.external_scores import external_note, external_rows
 from abl.studies.predictions import Predictions
 from abl.studies.settings import Settings, arms_from, named_contrasts
 from abl.studies.table import table_of
-from abl.studies.threshold_options import Search
+from abl.studies.threshold_options import DecisionSearch
 from abl.studies.thresholds import scored_cell, validation_part
 from abl.studies.trainings import Trainings, replicates_of
 from abl.studies.workspace import Workspace
@@ -156,7 +156,7 @@ class SingleNetwork:
         sweep = internal_sweep(self.settings(file).of(arm))
         predictions, rule = Predictions(workspace.store), {"rule": ROLE}
         opened = workspace.data(sweep.data)
-        return validation_part(sweep, rule, cell, predictions, opened, None, Search())
+        return validation_part(sweep, rule, cell, predictions, opened, None, DecisionSearch())
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
         """Scores every arm on its test sets, each read once, then on the external sets."""
@@ -177,7 +177,7 @@ class SingleNetwork:
             found = [
                 # a single network sends nothing on and chooses nothing
                 replace(
-                    scored_cell(sweep, rule, cell, predictions, opened, None, Search()),
+                    scored_cell(sweep, rule, cell, predictions, opened, None, DecisionSearch()),
                     chosen={},
                 )
                 for cell in cells

@@ -17,7 +17,7 @@ BEST_ON_TEST = "best_on_test"
 SEARCHED = Literal["threshold", "class_thresholds", "weight", "cutoff", "false_threshold"]
 
 
-class Search(Part):
+class DecisionSearch(Part):
     """What `threshold: search` searches with Optuna, on validation predictions alone."""
 
     over: tuple[SEARCHED, ...] = Field(
@@ -42,7 +42,7 @@ class Search(Part):
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Of the sampler.")
 
 
-def search_problems(search: Search) -> list[str]:
+def search_problems(search: DecisionSearch) -> list[str]:
     """What is wrong with a search block beside its form."""
     problems = []
     for name in search.objectives:

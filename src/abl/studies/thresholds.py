@@ -21,7 +21,7 @@ from abl.plan.stage import digest_of
 from abl.spec.sweep import Sweep
 from abl.studies.analysis import ScoredCell, ScoredPart
 from abl.studies.predictions import Predictions
-from abl.studies.threshold_options import BEST_ON_TEST, Search, share_of
+from abl.studies.threshold_options import BEST_ON_TEST, DecisionSearch, share_of
 from abl.studies.units import Units, units_of
 from abl.studies.workspace import OpenData
 
@@ -53,7 +53,7 @@ def scored_cell(
     predictions: Predictions,
     opened: OpenData,
     values: Sequence[Any] | None,
-    search: Search,
+    search: DecisionSearch,
     studies: Path | None = None,
 ) -> ScoredCell:
     """One arm on one replicate: T* from validation predictions, then one look at the test set.
@@ -94,7 +94,7 @@ def validation_part(
     predictions: Predictions,
     opened: OpenData,
     values: Sequence[Any] | None,
-    search: Search,
+    search: DecisionSearch,
 ) -> ScoredPart:
     """Final predictions of one arm on one replicate's validation images; no other part is read."""
     chooser = _Chooser(sweep, params, cell, predictions, opened)
@@ -156,7 +156,9 @@ class _Chooser:
         }
         return _Part(units, of)
 
-    def chosen(self, values: Sequence[Any] | None, search: Search, studies: Path | None) -> _Chosen:
+    def chosen(
+        self, values: Sequence[Any] | None, search: DecisionSearch, studies: Path | None
+    ) -> _Chosen:
         """The decision, from validation (or, for `histogram`, training) predictions alone."""
         rule, named = self._rule, self._named
         if not rule.has_threshold:
@@ -198,7 +200,7 @@ class _Chooser:
         best = choose_threshold(curve, self.by).threshold
         return _Chosen(self._decision(best), by_score=True, curve=curve)
 
-    def _searched(self, search: Search, studies: Path | None) -> _Chosen:
+    def _searched(self, search: DecisionSearch, studies: Path | None) -> _Chosen:
         # importing Optuna takes a second, which only a search need pay
         from abl.decide.decision_search import search_decision
 

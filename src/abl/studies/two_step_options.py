@@ -11,7 +11,7 @@ from abl.decide.rules import RULES
 from abl.errors import nearest
 from abl.nets.registry import check_network
 from abl.spec.base import Part
-from abl.studies.threshold_options import BEST_ON_TEST, Search, threshold_problem
+from abl.studies.threshold_options import BEST_ON_TEST, DecisionSearch, threshold_problem
 
 SECOND = ("true", "retrained", "matched")
 CALIBRATE = ("none", "temperature", "prior")
@@ -57,7 +57,9 @@ class Options(Part):
         description="Images of each class that True-N and False-k hold at least: those that most "
         "selectors agree on are added. 0: a selection that leaves a class out fails.",
     )
-    search: Search = Field(Search(), description="What `threshold: search` searches.")
+    search: DecisionSearch = Field(
+        DecisionSearch(), description="What `threshold: search` searches."
+    )
 
 
 def uses_true(params: dict[str, Any]) -> bool:

@@ -46,9 +46,7 @@ def budget_notes(
             bought = int(search.gpu_hours * 3600 / gpu_s)
             notes.append(f"{search.gpu_hours:g} GPU hours buy about {bought} points a search")
         else:
-            notes.append(
-                "gpu_hours: no stage of this sweep asks for a GPU, so that none are spent"
-            )
+            notes.append("gpu_hours: no stage of this sweep asks for a GPU, so that none are spent")
     return notes
 
 

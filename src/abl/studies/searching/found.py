@@ -48,7 +48,8 @@ def with_searches(
         pd.concat([_curves(s.name, growth.searches[s.name]) for s in growth.searched]),
     )
     outcome = _with_chosen(analysis.outcome, facts, rows)
-    notes = [*outcome.notes, *_notes(file, facts, terms)]
+    every = [growth.searches[each.name] for each in growth.searched]
+    notes = [*outcome.notes, *_notes(file, facts, terms, every)]
     known = {**outcome.facts, "searches": facts}
     outcome = replace(outcome, notes=tuple(notes), facts=known)
     frames = [each.reset_index(drop=True) for each in vars(searches).values()]
@@ -289,18 +290,35 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _notes(file: SweepFile, facts: Sequence[Mapping[str, Any]], terms: str) -> list[str]:
+def shared_trainings(searches: Sequence[OneSearch]) -> tuple[int, int]:
+    """Distinct trainings that were done, and those if every point trained its own in full."""
+    done: set[str] = set()
+    asked = 0
+    for search in searches:
+        for state in search.points:
+            for cell in state.cells:
+                mine = {d for d, stage in cell.stages.items() if stage.kind == "train"}
+                asked += len(mine)
+                done |= {digest for digest in mine if search.setup.store.has(digest)}
+    return len(done), asked
+
+
+def _notes(
+    file: SweepFile,
+    facts: Sequence[Mapping[str, Any]],
+    terms: str,
+    searches: Sequence[OneSearch],
+) -> list[str]:
     search, total = file.sweep.search, sum(each["points"] for each in facts)
     if search is None:
         return []
     lost = {name: sum(each[name] for each in facts) for name in (PRUNED, STOPPED, FAILED)}
-    trained = sum(each["trainings"] for each in facts)
-    asked = sum(each["trainings_without"] for each in facts)
+    trained, asked = shared_trainings(searches)
     metrics = " and ".join(each["metric"] for each in facts[0]["objectives"])
     said = ", ".join(f"{count} {name}" for name, count in lost.items() if count)
     return [
         f"settings tuned: best {metrics} on validation of {total} points "
-        f"({search.sampler}{', ' + said if said else ''}); {trained} of {asked} trainings were "
-        "needed. The test set was read once, for the chosen point.",
+        f"({search.sampler}{', ' + said if said else ''}); {trained} trainings, of {asked} if "
+        "each point trained its own in full. The test set was read once, for the chosen point.",
         *([terms] if terms else []),
     ]

@@ -173,7 +173,9 @@ class OneSearch:
         prune = self.setup.search.prune
         single = len(self.setup.objectives) == 1
         # of the first generation nothing is known to be worse than
-        free = prune.after if prune and single and self._first else self.setup.replicates
+        free = self.setup.replicates
+        if prune and single and self._first:
+            free = max(prune.after, prune.earliest)
         while state.released < min(max(free, at + 1), self.setup.replicates):
             cell = state.cells[state.released]
             stop = self.setup.search.stop_early

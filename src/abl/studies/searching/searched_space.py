@@ -11,11 +11,13 @@ from abl.errors import InputError, Problem, nearest
 from abl.plan.graph import Arm
 from abl.search.samplers import Direction
 from abl.search.space import Choices, Range, Space, dimensions_of, grid_points, names_of, within
-from abl.spec.read import SweepFile, sweep_with
+from abl.spec.read import SweepFile, annotation_of, sweep_with
 from abl.spec.search import Dimension, Objective, Search
 from abl.spec.sweep import Sweep
 from abl.studies.base import Study, StudyAxis
 from abl.studies.settings import SETTINGS_AXIS
+
+WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 
 # what a search may change: what is trained, and how its results are used
 SEARCHED = ("train", "image", "options")
@@ -29,16 +31,34 @@ def path_of(name: str, axes: tuple[StudyAxis, ...]) -> str:
 
 def space_of(given: Mapping[str, Dimension], axes: tuple[StudyAxis, ...]) -> Space:
     """The space of a search block, by paths of settings."""
-    return {path_of(name, axes): _dimension(each, axes) for name, each in given.items()}
+    paths = {name: path_of(name, axes) for name in given}
+    return {paths[name]: _dimension(paths[name], each, axes) for name, each in given.items()}
 
 
-def _dimension(given: Dimension, axes: tuple[StudyAxis, ...]) -> Range | Choices:
+def value_of(path: str, value: Any) -> Any:
+    """A value as a setting takes it: `yes` is true where that is wanted, 1 is 1.0."""
+    wanted = annotation_of(path)
+    if wanted is bool and str(value).lower() in WORDS:
+        return WORDS[str(value).lower()]
+    plain_number = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if wanted is float and plain_number else value
+
+
+def _dimension(path: str, given: Dimension, axes: tuple[StudyAxis, ...]) -> Range | Choices:
     if given.choices:
-        by_word = {str(value): value for value in given.choices}
+        # as the setting will be read, so that a point is known when it is seen again
+        values = tuple(value_of(path, value) for value in given.choices)
+        by_word = {str(word): value for word, value in zip(given.choices, values, strict=True)}
         inner = {by_word[word]: space_of(below, axes) for word, below in given.when.items()}
-        return Choices(tuple(given.choices), inner)
+        return Choices(values, inner)
     start, stop = float(given.start or 0.0), float(given.stop or 0.0)
     return Range(start, stop, given.log, given.integer, given.steps)
+
+
+def start_point(given: Mapping[str, Any], axes: tuple[StudyAxis, ...]) -> dict[str, Any]:
+    """A point of `start`, by paths of settings."""
+    paths = {name: path_of(name, axes) for name in given}
+    return {paths[name]: value_of(paths[name], value) for name, value in given.items()}
 
 
 def objectives_of(sweep: Sweep) -> tuple[Objective, ...]:
@@ -74,7 +94,7 @@ def search_problems(
     space = space_of(search.space, study.axes)
     problems += _value_problems(file, study, plain, space)
     for at, point in enumerate(search.start):
-        known = {path_of(name, study.axes): value for name, value in point.items()}
+        known = start_point(point, study.axes)
         unknown = set(known) - set(names_of(space))
         if unknown:
             text = f"search.start: '{sorted(unknown)[0]}' is not searched"

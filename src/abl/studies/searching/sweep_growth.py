@@ -24,8 +24,8 @@ from abl.studies.searching.point_state import PointState
 from abl.studies.searching.searched_space import (
     directions_of,
     objectives_of,
-    path_of,
     space_of,
+    start_point,
 )
 from abl.studies.settings import Settings
 
@@ -179,10 +179,7 @@ class SweepGrowth:
         if search.sampler == "grid":
             points = list(grid_points(space))
             return points, min(len(points), search.trials), search.generation
-        named = [
-            {_path(name, self._planner): value for name, value in point.items()}
-            for point in search.start
-        ]
+        named = [start_point(point, self._planner.study.axes) for point in search.start]
         own = [point for given in ({}, *named) if (point := within(space, known | given))]
         # fixed when the study begins: older points must not come in between later
         older = kept.noted("older")
@@ -274,10 +271,6 @@ def _setting(values: dict[str, Any], path: str) -> Any:
     for part in path.split("."):
         found = found.get(part) if isinstance(found, dict) else None
     return found
-
-
-def _path(name: str, planner: PointPlanner) -> str:
-    return path_of(name, planner.study.axes)
 
 
 def _optuna_version() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from abl.errors import Problem
 from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
+from abl.spec.search import Search
 from abl.spec.sweep import Axis, ContrastBlock, Sweep
 from abl.studies.analysis import Analysis, ScoredPart
 from abl.studies.base import Study, StudyAxis
@@ -109,6 +110,7 @@ class TunedStudy:
         first = searched[0].arm.title or "the file's settings"
         return [
             said,
+            *never_given_up(search, searched),
             *([f"tuned for {first} alone: no fair comparison of the tuned arms"] if alone else []),
         ]
 
@@ -147,6 +149,21 @@ class TunedStudy:
         if self.growth is None:
             return analysis
         return with_searches(analysis, file, self.growth, plan, workspace)
+
+
+def never_given_up(search: Search, searched: Sequence[Searched]) -> list[str]:
+    """A sentence if `prune` cannot spare anything."""
+    if search.prune is None or len(search.objectives) > 1:
+        return []
+    replicates = min(len(each.replicates) for each in searched)
+    if max(search.prune.earliest, search.prune.after) >= replicates:
+        return [
+            f"no point can be given up: p: {search.prune.p:g} takes {search.prune.earliest} "
+            f"replicates, and there are {replicates}"
+        ]
+    if search.generation >= search.trials:
+        return ["no point can be given up: all are asked at once (generation)"]
+    return []
 
 
 def plain_file(file: SweepFile) -> SweepFile:
