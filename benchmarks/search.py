@@ -26,20 +26,20 @@ from typing import Any
 from measuring import machine_line, markdown_table
 from search_plain import RayOnTwoCpus, with_optuna, with_tune
 from search_real import real_section, run_way
-from search_table import BEST_SCORE, SPACE, Course, Table, true_score, with_abl
+from search_table import BEST_SCORE, GENERATION, SPACE, Course, Table, true_score, with_abl
 
 from abl.spec.search import Prune
 
 CLOSE = 0.002  # true scores closer than this are equal
 BAR = 1.5
-UNPRUNED, DEFAULT = "no pruning", "p 0.1, after 2 (default)"
-PRUNES: dict[str, Prune | None] = {
-    UNPRUNED: None,
-    DEFAULT: Prune(),
-    # n folds reach 1 / 2^n: with p 0.1 and 0.2 nothing ends before 4 and 3, whatever `after` says
-    "p 0.2, after 2": Prune(p=0.2),
-    "p 0.3, after 2": Prune(p=0.3),
-    "p 0.3, after 3": Prune(p=0.3, after=3),
+UNPRUNED, DEFAULT = "no pruning", f"p {Prune().p:g} (default)"
+# n folds reach 1 / 2^n: with p 0.1 and 0.2 nothing ends before 4 and 3, whatever `after` says
+PRUNES: dict[str, tuple[Prune | None, int]] = {
+    UNPRUNED: (None, GENERATION),
+    DEFAULT: (Prune(), GENERATION),
+    "p 0.1": (Prune(p=0.1), GENERATION),
+    "p 0.3": (Prune(p=0.3), GENERATION),
+    f"p {Prune().p:g}, generations of 8": (Prune(), 8),
 }
 TUNE, OPTUNA = "(a) `ray.tune`, OptunaSearch", "(b) Optuna, TPE"
 AGAIN = "(b) again, other sampler seeds"
@@ -84,7 +84,7 @@ def _with_folds(found: tuple[Any, float], table: Table) -> tuple[Any, int, float
 def courses(table: Table, points: int) -> dict[str, Course]:
     """(b), and (c) with every pruning."""
     found = {OPTUNA: plainly(table, points), AGAIN: plainly(table, points, 1000)}
-    return found | {name: with_abl(table, points, prune) for name, prune in PRUNES.items()}
+    return found | {name: with_abl(table, points, *how) for name, how in PRUNES.items()}
 
 
 @dataclass(frozen=True)
@@ -233,8 +233,8 @@ for every way. A training is one point on one fold.
 
 - (a) `ray.tune` with OptunaSearch, two trials side by side, all folds in a trial.
 - (b) Optuna's TPE, all folds in the objective. Both with Optuna's defaults and the same seeds.
-- (c) `abl`'s search (generations of 8, TPE, WilcoxonPruner over the folds), run as its runner runs
-  it on two slots; the default is p 0.1, after 2.
+- (c) `abl`'s search (generations of {GENERATION}, TPE, WilcoxonPruner over the folds), run as its runner
+  runs it on two slots; {DEFAULT}.
 
 The *running winner* is the complete point with the best mean over folds so far; what counts is its
 true score. Trainings are counted until it is as good as

@@ -25,7 +25,7 @@ from abl.studies.searching.one_search import OneSearch, Setup
 from abl.studies.searching.point_cells import PointCell
 
 SLOTS = 2  # trainings side by side
-GENERATION = 8
+GENERATION: int = Search.model_fields["generation"].default
 STEPS = 100  # images a class of the made-up predictions: an AUC is known to 1 / STEPS^2
 
 SPACE: Space = {
@@ -143,11 +143,13 @@ class TableStore:
         """No learning curves."""
 
 
-def with_abl(table: Table, points: int, prune: Prune | None) -> Course:
+def with_abl(
+    table: Table, points: int, prune: Prune | None, generation: int = GENERATION
+) -> Course:
     """`abl`'s search, as the runner runs it on two slots, all trainings of equal length."""
     began = time.perf_counter()
     store, course = TableStore(), Course()
-    search = _search(table, points, prune, store)
+    search = _search(table, points, prune, store, generation)
     frontier = Frontier({})
     frontier.extend(search.advance(Ended()).stages)
     running: list[str] = []
@@ -171,8 +173,10 @@ def with_abl(table: Table, points: int, prune: Prune | None) -> Course:
     return course
 
 
-def _search(table: Table, points: int, prune: Prune | None, store: TableStore) -> OneSearch:
-    generations = Generations(SPACE, ["maximize"], seed=table.seed, size=GENERATION)
+def _search(
+    table: Table, points: int, prune: Prune | None, store: TableStore, size: int
+) -> OneSearch:
+    generations = Generations(SPACE, ["maximize"], seed=table.seed, size=size)
     block = Search.model_validate({"space": {"lr": {"from": 1e-5, "to": 0.3}}, "trials": points})
     setup = Setup(
         block.model_copy(update={"prune": prune}),
@@ -186,7 +190,7 @@ def _search(table: Table, points: int, prune: Prune | None, store: TableStore) -
         lambda _: "",
         cast(Store, store),
     )
-    return OneSearch(setup, generations, KeptStudy(None, ""), GENERATION)
+    return OneSearch(setup, generations, KeptStudy(None, ""), size)
 
 
 def _cells(point: Point, folds: int) -> list[PointCell]:
