@@ -233,8 +233,8 @@ for every way. A training is one point on one fold.
 
 - (a) `ray.tune` with OptunaSearch, two trials side by side, all folds in a trial.
 - (b) Optuna's TPE, all folds in the objective. Both with Optuna's defaults and the same seeds.
-- (c) `abl`'s search (generations of {GENERATION}, TPE, WilcoxonPruner over the folds), run as its runner
-  runs it on two slots; {DEFAULT}.
+- (c) `abl`'s search (generations of {GENERATION}, TPE, WilcoxonPruner over the folds), run as its
+  runner runs it on two slots; {DEFAULT}.
 
 The *running winner* is the complete point with the best mean over folds so far; what counts is its
 true score. Trainings are counted until it is as good as
