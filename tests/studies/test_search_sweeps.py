@@ -100,6 +100,13 @@ def test_the_same_command_again_trains_nothing_and_prints_the_same(folder):
     assert api.table(first) == api.table(again)
 
 
+def test_a_loaded_sweep_can_be_run_twice(folder):
+    sweep = api.load(written(folder), root=folder / "mlruns")
+    first, again = (api.run(sweep, executor="local", record=False) for _ in range(2))
+    assert api.table(first) == api.table(again)
+    assert first.outcome.facts == again.outcome.facts
+
+
 class _BrokenOffError(BaseException):
     pass
 

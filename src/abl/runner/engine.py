@@ -92,7 +92,10 @@ def _run_missing(
         dispatcher.grow()
         waiting = dispatcher.frontier
         # a run in which all is done must not pay for starting Ray
-        if any(d not in waiting.done and not stage.local for d, stage in waiting.stages.items()):
+        if any(
+            digest not in waiting.done and not stage.local
+            for digest, stage in list(waiting.stages.items())
+        ):
             if executor == "local":
                 from abl.runner.in_process import run_in_process
 

@@ -32,7 +32,8 @@ class PlanSearcher(Searcher):
         self._warm_ups = self._plan_warm_ups(meeting)
 
     def _plan_warm_ups(self, meeting: Path) -> list[dict[str, Any]]:
-        waiting = [s for s in self.dispatcher.frontier.stages.values() if not s.local]
+        every = list(self.dispatcher.frontier.stages.values())  # it may grow meanwhile
+        waiting = [s for s in every if not s.local]
         waiting = [s for s in waiting if s.digest not in self.dispatcher.frontier.done]
         if not waiting:
             return []

@@ -95,7 +95,7 @@ def run_with_tune(
         )
     with _ray(workers, address) as nodes, _scratch() as scratch:
         ledger = Ledger(nodes)
-        for stage in dispatcher.frontier.stages.values():
+        for stage in list(dispatcher.frontier.stages.values()):  # it may grow meanwhile
             if not stage.local and not ledger.possible(stage.resources):
                 raise InputError(
                     f"{stage.label} asks for {stage.resources.cpus:g} CPUs, "

@@ -38,6 +38,7 @@ class TunedStudy:
     def __init__(self, inner: Study):
         self.inner = inner
         self.growth: SweepGrowth | None = None
+        self._asked = 0  # trainings of the arms with the file's settings
 
     @property
     def name(self) -> str:
@@ -93,6 +94,7 @@ class TunedStudy:
         ]
         plan.cells = [PlannedCell(2 * c.arm, c.replicate, c.uses) for c in plan.cells]
         plan.notes += self._notes(file, plan)
+        self._asked = plan.asked
         return plan
 
     def _notes(self, file: SweepFile, plan: Plan) -> list[str]:
@@ -122,6 +124,12 @@ class TunedStudy:
         say: Callable[[str], None],
     ) -> SweepGrowth:
         """The searches of the sweep, which add to its plan while it runs."""
+        # a plan that was run before begins anew
+        fixed = [arm.params[SETTINGS_AXIS] == FIXED_SETTINGS for arm in plan.arms]
+        plan.cells = [cell for cell in plan.cells if fixed[cell.arm]]
+        plan.arms = [replace(arm, tuned={}) for arm in plan.arms]
+        plan.asked = self._asked
+        plan.without.clear()
         planner = PointPlanner(self.inner, plain_file(file), workspace)
         searched = searched_arms(file, self.axes, plan)
         self.growth = SweepGrowth(file, planner, plan, searched, say)
