@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -227,3 +228,22 @@ def test_sqlite_holds_the_same_study(tmp_path, in_order):
         run(search, store, first)
         studies.close()
         assert told(search) == in_order
+
+
+def test_the_dashboard_opens_the_study(tmp_path):
+    from wsgiref.util import setup_testing_defaults
+
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+    from optuna_dashboard import wsgi
+
+    store, studies = Finished(), KeptStudies(tmp_path, "sweep")
+    search = search_of(store, kept=studies.study("key", "sweep arm", ["maximize"]), trials=4)
+    run(search, store, first)
+    studies.close()
+    app = wsgi(JournalStorage(JournalFileBackend(str(tmp_path / "sweep.journal"))))
+    environ = {"PATH_INFO": "/api/studies/0"}
+    setup_testing_defaults(environ)
+    page = json.loads(b"".join(app(environ, lambda status, headers: None)))
+    assert page["name"] == "sweep arm key"
+    assert len(page["trials"]) == 4
