@@ -244,6 +244,6 @@ def test_the_dashboard_opens_the_study(tmp_path):
     app = wsgi(JournalStorage(JournalFileBackend(str(tmp_path / "sweep.journal"))))
     environ = {"PATH_INFO": "/api/studies/0"}
     setup_testing_defaults(environ)
-    page = json.loads(b"".join(app(environ, lambda status, headers: None)))
+    page = json.loads(b"".join(app(environ, lambda *given: None)))
     assert page["name"] == "sweep arm key"
     assert len(page["trials"]) == 4
