@@ -56,8 +56,3 @@ def constraint_text(given: Mapping[str, object]) -> str:
         if given.get(name) is not None
     ]
     return " ".join([metric_label(str(given.get("metric", ""))), *bounds])
-
-
-def named_axes(axes: Sequence[str]) -> list[str]:
-    """The axes that name a tuned arm: without the column that holds what was chosen."""
-    return [axis for axis in axes if axis != CHOSEN]

@@ -17,7 +17,7 @@ from abl.plan.searches import PARAM, Searches
 from abl.report.figures.arms import best_of
 from abl.report.figures.search_axes import Parameter, number_of, parameters_of
 from abl.report.labels import arm_label, metric_label, one_line
-from abl.report.setting_words import constraint_text, named_axes
+from abl.report.setting_words import constraint_text
 
 MOST_SEARCHES = 6
 
@@ -117,7 +117,7 @@ def searches_of(outcome: Outcome, searches: Searches) -> list[OneSearch]:
     if not searches:
         return []
     facts = {str(each.get("search", "")): each for each in outcome.facts.get("searches") or ()}
-    axes = named_axes(outcome.axes)
+    axes = outcome.axes
     labels = {arm.key: arm_label(arm.params, axes) for arm in outcome.arms}
     found = []
     for name in dict.fromkeys(searches.points["search"].astype(str)):

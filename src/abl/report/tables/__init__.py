@@ -12,6 +12,7 @@ from dataclasses import replace
 from abl.errors import InputError, nearest
 from abl.plan.outcome import ArmOutcome, Comparison, Outcome
 from abl.report.labels import one_line
+from abl.report.setting_words import CHOSEN
 from abl.report.tables import render_html, render_markup, render_text
 from abl.report.tables.cell_words import EMPTY_CELL
 from abl.report.tables.layout import TableLayout
@@ -139,7 +140,8 @@ def _raw(
     if compared:
         columns += ["base", "difference", "difference_low", "difference_high"]
         columns += ["p", "p_corrected", "verdict"]
-    columns += ["best", "tied", "failed", "key"]
+    searched = [CHOSEN] if any(arm.params.get(CHOSEN) for arm in outcome.arms) else []
+    columns += [*searched, "best", "tied", "failed", "key"]
     rows = []
     for arm in outcome.arms:
         row: list[Raw] = [arm.params.get(axis, "") for axis in outcome.axes]
@@ -150,6 +152,7 @@ def _raw(
                 row += [value.mean, value.sd, value.source] if value else ["", "", ""]
         if compared:
             row += _raw_comparison(arm.comparison)
+        row += [arm.params.get(name, "") for name in searched]
         rows.append((*row, arm.best, arm.tied, arm.failed, arm.key))
     return tuple(columns), tuple(rows)
 

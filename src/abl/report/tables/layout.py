@@ -20,6 +20,7 @@ from abl.report.labels import (
     with_unit,
 )
 from abl.report.one_class import one_class_note
+from abl.report.setting_words import CHOSEN
 from abl.report.tables.cell_words import (
     EMPTY_CELL,
     chosen_label,
@@ -53,6 +54,7 @@ class TableLayout:
             self._scales[metric] = scale_of(metric, means, per_cent=per_cent, decimals=decimals)
         self._letters: dict[str, str] = {}
         self._chosen = has_chosen(outcome)
+        self._searched = any(arm.params.get(CHOSEN) for arm in outcome.arms)
         self._compared = any(arm.comparison is not None for arm in outcome.arms)
         bases = {arm.comparison.base for arm in outcome.arms if arm.comparison is not None}
         self._one_base = len(bases) == 1
@@ -66,7 +68,8 @@ class TableLayout:
         self._width = len(self.columns())
 
     def columns(self) -> tuple[Column, ...]:
-        """Axes, metrics with their intervals, the chosen value of the curve axis, comparison."""
+        """Axes, metrics with their intervals, the chosen value of the curve axis, comparison, and
+        last the settings that a search chose."""
         columns = [Column(one_line(axis), False) for axis in self._outcome.axes]
         if self._chosen:
             columns.append(Column(f"{metric_label(self._outcome.curve_axis)} chosen", True))
@@ -80,6 +83,8 @@ class TableLayout:
             columns.append(Column(with_unit(difference, unit), True))
             columns.append(Column("corrected P", True))
             columns.append(Column("verdict", False))
+        if self._searched:
+            columns.append(Column(CHOSEN, False))
         return tuple(columns)
 
     def unit(self, metric: str) -> str:
@@ -140,6 +145,8 @@ class TableLayout:
             cells.extend(self.metric_cells(arm, metric))
         if self._compared:
             cells.extend(self._comparison(arm))
+        if self._searched:
+            cells.append(TableCell(one_line(str(arm.params.get(CHOSEN, "")))))
         return tuple(cells)
 
     def notes(self) -> list[Note]:

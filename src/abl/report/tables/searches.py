@@ -19,7 +19,7 @@ from abl.report.labels import (
     scale_of,
     with_unit,
 )
-from abl.report.setting_words import constraint_text, named_axes, setting_text, short_names
+from abl.report.setting_words import constraint_text, setting_text, short_names
 from abl.report.tables.model import Field, Note, Raw, Table, TableCell, plain_table
 
 ENDS = ("complete", "pruned", "stopped", "failed")
@@ -187,7 +187,7 @@ def _notes(rows: Sequence[Mapping[str, Any]], outcome: Outcome) -> list[str]:
 
 def _name(row: Mapping[str, Any], outcome: Outcome) -> str:
     """The search's name, or the tuned arm in words; `all` if there is neither."""
-    axes = named_axes(outcome.axes)
+    axes = outcome.axes
     labels = {arm.key: arm_label(arm.params, axes) for arm in outcome.arms}
     name = str(row.get("search") or "")
     return labels.get(name, name) or labels.get(str(row.get("arm", "")), "") or "all arms"

@@ -15,6 +15,7 @@ from abl.decide.search_optimism import expected_best_by_chance
 from abl.plan.graph import Plan
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.searches import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Searches
+from abl.report.setting_words import CHOSEN, setting_text, short_names
 from abl.search.importance import importance_of
 from abl.search.space import Choices, Range, dimensions_of
 from abl.spec.read import SweepFile
@@ -25,8 +26,6 @@ from abl.studies.searching.point_state import curve_of
 from abl.studies.searching.sweep_growth import Searched, SweepGrowth
 from abl.studies.settings import SETTINGS_AXIS, TUNED_SETTINGS
 from abl.studies.workspace import Workspace
-
-CHOSEN_AXIS = "chosen"
 
 
 def with_searches(
@@ -259,35 +258,18 @@ def _with_chosen(
         tuned = row.params.get(SETTINGS_AXIS) == TUNED_SETTINGS
         # searched for once, taken by all
         values = by_arm.get(row.key, alone if len(by_arm) == 1 else []) if tuned else []
-        arms.append(replace(row, params={**row.params, CHOSEN_AXIS: values_text(values)}))
-    return replace(outcome, arms=tuple(arms), axes=(*outcome.axes, CHOSEN_AXIS))
+        arms.append(replace(row, params={**row.params, CHOSEN: values_text(values)}))
+    return replace(outcome, arms=tuple(arms))
 
 
 def values_text(chosen: Sequence[Mapping[str, Any]]) -> str:
-    """Chosen settings in a few words: `lr 0.003, optimizer sgd`."""
+    """Chosen settings in a few words: `lr 0.003, optimizer.name sgd`."""
     names = list(dict.fromkeys(name for values in chosen for name in values))
-    shown = []
+    short, shown = short_names(names), []
     for name in names:
-        values = list(dict.fromkeys(_short(each[name]) for each in chosen if name in each))
-        shown.append(f"{_last(name, names)} {' | '.join(values)}")
+        values = dict.fromkeys(setting_text(each[name]) for each in chosen if name in each)
+        shown.append(f"{short[name].removesuffix('.name')} {' | '.join(values)}")
     return ", ".join(shown)
-
-
-def _last(name: str, names: Sequence[str]) -> str:
-    """As much of a path's end as tells it from the others; a bare `name` keeps its block."""
-    parts = name.split(".")
-    for count in range(1, len(parts) + 1):
-        short = ".".join(parts[-count:])
-        alone = sum(other.endswith(f".{short}") or other == short for other in names) == 1
-        if alone and short != "name":
-            return short.removesuffix(".name")
-    return name
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def shared_trainings(searches: Sequence[OneSearch]) -> tuple[int, int]:
