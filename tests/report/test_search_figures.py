@@ -339,14 +339,6 @@ def test_of_searches_for_one_arm_the_first_is_shown() -> None:
     assert "best tuned arm, split 0, of 2" in str(drawn(made, "slices")["slices"].get_label())
 
 
-def test_a_search_is_not_named_by_what_it_chose() -> None:
-    made = made_search()
-    (arm,) = made.outcome.arms
-    arm = replace(arm, params={**arm.params, "chosen": "lr 0.003"})
-    outcome = replace(made.outcome, arms=(arm,), axes=(*made.outcome.axes, "chosen"))
-    assert facts_tables(outcome)["searches"].rows[0][0].text == "tuned"
-
-
 def test_without_a_tuned_arm_the_first_search_is_shown() -> None:
     made = with_facts(made_search(("one", "two")), arm="")
     assert "the first of 2 searches, one" in str(drawn(made, "slices")["slices"].get_label())
