@@ -55,6 +55,18 @@ def _dimension(path: str, given: Dimension, axes: tuple[StudyAxis, ...]) -> Rang
     return Range(start, stop, given.log, given.integer, given.steps)
 
 
+def known_settings(sweep: Sweep, space: Space) -> dict[str, Any]:
+    """What a sweep gives the settings of a space."""
+    values = sweep.model_dump(by_alias=True)
+    found: dict[str, Any] = {}
+    for path in names_of(space):
+        block: Any = values
+        for part in path.split("."):
+            block = block.get(part) if isinstance(block, dict) else None
+        found[path] = block
+    return found
+
+
 def start_point(given: Mapping[str, Any], axes: tuple[StudyAxis, ...]) -> dict[str, Any]:
     """A point of `start`, by paths of settings."""
     paths = {name: path_of(name, axes) for name in given}

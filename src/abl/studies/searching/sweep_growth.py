@@ -14,7 +14,7 @@ from abl.record.store import Store
 from abl.runner.growth import Change, Ended
 from abl.search.generations import Generations
 from abl.search.kept import KeptStudies, KeptStudy, storage_url
-from abl.search.space import Point, grid_points, names_of, within
+from abl.search.space import Point, grid_points, within
 from abl.spec.base import identity_of
 from abl.spec.read import SweepFile
 from abl.studies.analysis import ScoredPart
@@ -23,6 +23,7 @@ from abl.studies.searching.point_cells import PointCell, PointPlanner
 from abl.studies.searching.point_state import PointState
 from abl.studies.searching.searched_space import (
     directions_of,
+    known_settings,
     objectives_of,
     space_of,
     start_point,
@@ -145,7 +146,7 @@ class SweepGrowth:
             ]
         )
         kept = self._studies.study(key, f"{sweep.name} {each.name}".strip(), directions)
-        known = {path: _setting(own.model_dump(by_alias=True), path) for path in names_of(space)}
+        known = known_settings(own, space)
         start, trials, size = self._start(each, kept, key, known)
         generations = Generations(
             space,
@@ -264,13 +265,6 @@ def gpu_seconds(points: Sequence[PointState], store: Store) -> float:
         if done is not None:
             total += float(done.facts.get("seconds", 0.0)) * stage.resources.gpus
     return total
-
-
-def _setting(values: dict[str, Any], path: str) -> Any:
-    found: Any = values
-    for part in path.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
 
 
 def _optuna_version() -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from abl.errors import Problem
 from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
+from abl.search.space import within
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.search import Search
@@ -17,12 +18,18 @@ from abl.studies.base import Study, StudyAxis
 from abl.studies.searching.budget import budget_notes
 from abl.studies.searching.found import with_searches
 from abl.studies.searching.point_cells import PointPlanner
-from abl.studies.searching.searched_space import refused_names, search_problems
+from abl.studies.searching.searched_space import (
+    known_settings,
+    refused_names,
+    search_problems,
+    space_of,
+)
 from abl.studies.searching.sweep_growth import Searched, SweepGrowth
 from abl.studies.settings import (
     FIXED_SETTINGS,
     SETTINGS_AXIS,
     TUNED_SETTINGS,
+    Settings,
     base_of,
 )
 from abl.studies.workspace import Workspace
@@ -112,6 +119,7 @@ class TunedStudy:
         first = searched[0].arm.title or "the file's settings"
         return [
             said,
+            *outside_notes(file, self.inner, searched),
             *never_given_up(search, searched),
             *([f"tuned for {first} alone: no fair comparison of the tuned arms"] if alone else []),
         ]
@@ -157,6 +165,29 @@ class TunedStudy:
         if self.growth is None:
             return analysis
         return with_searches(analysis, file, self.growth, plan, workspace)
+
+
+def outside_notes(file: SweepFile, study: Study, searched: Sequence[Searched]) -> list[str]:
+    """A sentence if the file's own settings are no point of the space, and why."""
+    if file.sweep.search is None:
+        return []
+    space = space_of(file.sweep.search.space, study.axes)
+    settings, outside = Settings(plain_file(file), study.axes), dict[str, Any]()
+    for each in searched:
+        known = known_settings(settings.of(each.arm), space)
+        if within(space, known) is None:
+            outside |= {
+                name: known[name]
+                for name, dimension in space.items()
+                if within({name: dimension}, known) is None
+            }
+    if not outside:
+        return []
+    said = ", ".join(f"{name} is {value}" for name, value in outside.items())
+    return [
+        f"the file's own settings are no point of the space ({said}), so that the winner may be "
+        "worse than they are"
+    ]
 
 
 def never_given_up(search: Search, searched: Sequence[Searched]) -> list[str]:
