@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from abl.plan.graph import Arm, Frontier, PlannedCell, Replicate
+from abl.plan.frontier import Frontier
+from abl.plan.graph import Arm, PlannedCell, Replicate
 from abl.plan.searches import COMPLETE
 from abl.plan.stage import Stage, canonical_json
 from abl.record.store import Store

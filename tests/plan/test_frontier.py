@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abl.plan.graph import Arm, Frontier, Plan, PlannedCell, Replicate, wanted_stages
+from abl.plan.frontier import Frontier
+from abl.plan.graph import Arm, Plan, PlannedCell, Replicate, wanted_stages
 from abl.plan.stage import Stage
 from tiny_sweeps import by_digest, nap
 

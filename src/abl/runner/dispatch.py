@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from abl.errors import StageError
-from abl.plan.graph import Frontier, wanted_stages
+from abl.plan.frontier import Frontier
+from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage
 from abl.record.store import Store
 from abl.runner.execute import Report, run_stage

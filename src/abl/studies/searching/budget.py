@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from abl.plan.stage import Stage
+from abl.record.store import Store
 from abl.runner.engine import expected_seconds
 from abl.spec.sweep import Sweep
 from abl.studies.searching.point_cells import PointPlanner
-from abl.studies.searching.sweep_growth import Searched
+from abl.studies.searching.point_state import PointState
+from abl.studies.searching.searched_arms import Searched
 
 
 def budget_notes(
@@ -48,6 +50,17 @@ def budget_notes(
         else:
             notes.append("gpu_hours: no stage of this sweep asks for a GPU, so that none are spent")
     return notes
+
+
+def gpu_seconds(points: Sequence[PointState], store: Store) -> float:
+    """Recorded seconds of the stages of points, times their GPUs."""
+    stages = {d: s for state in points for cell in state.cells for d, s in cell.stages.items()}
+    total = 0.0
+    for digest, stage in stages.items():
+        done = store.done(digest)
+        if done is not None:
+            total += float(done.facts.get("seconds", 0.0)) * stage.resources.gpus
+    return total
 
 
 def _span(seconds: float) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from abl.errors import InputError
-from abl.plan.graph import Arm, Plan, Replicate
+from abl.plan.graph import Plan
 from abl.plan.stage import digest_of
-from abl.record.store import Store
 from abl.runner.growth import Change, Ended
 from abl.search.generations import Generations
 from abl.search.kept import KeptStudies, KeptStudy, storage_url
@@ -18,9 +17,11 @@ from abl.search.space import Point, grid_points, within
 from abl.spec.base import identity_of
 from abl.spec.read import SweepFile
 from abl.studies.analysis import ScoredPart
+from abl.studies.searching.budget import gpu_seconds
 from abl.studies.searching.one_search import OneSearch, Setup, best_point, with_retries
 from abl.studies.searching.point_cells import PointCell, PointPlanner
 from abl.studies.searching.point_state import PointState
+from abl.studies.searching.searched_arms import Searched
 from abl.studies.searching.searched_space import (
     directions_of,
     known_settings,
@@ -33,23 +34,6 @@ from abl.studies.settings import Settings
 METHOD = 1  # raised when the same settings ask other points
 # settings of a search that only say how long it goes on
 LENGTH = {"trials", "hours", "gpu_hours", "stagnation", "retries", "tune_each_arm"}
-
-
-@dataclass(frozen=True)
-class Searched:
-    """One search and the arms that take its choice.
-
-    Attributes:
-        name: Of the search, for people: the arm, and the split if there is one a split.
-        arm: That is searched for.
-        replicates: Of a point, in their fixed order.
-        targets: Position in the plan and arm of each tuned arm.
-    """
-
-    name: str
-    arm: Arm
-    replicates: tuple[Replicate, ...]
-    targets: tuple[tuple[int, Arm], ...]
 
 
 class SweepGrowth:
@@ -254,17 +238,6 @@ def _nothing_found(search: OneSearch) -> str:
     if broken:
         return f"none of {len(broken)} complete points keeps the constraints of its search"
     return "no point of its search is complete"
-
-
-def gpu_seconds(points: Sequence[PointState], store: Store) -> float:
-    """Recorded seconds of the stages of points, times their GPUs."""
-    stages = {d: s for state in points for cell in state.cells for d, s in cell.stages.items()}
-    total = 0.0
-    for digest, stage in stages.items():
-        done = store.done(digest)
-        if done is not None:
-            total += float(done.facts.get("seconds", 0.0)) * stage.resources.gpus
-    return total
 
 
 def _optuna_version() -> str:
