@@ -225,8 +225,10 @@ def _told(where: str) -> Iterator[None]:
         raise
     except Exception as error:
         shown = where.split("@")[-1] if "@" in where else where
-        kind = type(error).__name__
-        raise InputError(f"search: the study at {shown} cannot be used ({kind})") from None
+        why = type(error).__name__
+        if isinstance(error, ImportError):
+            why = f"the package {error.name or 'of its driver'} is not installed"
+        raise InputError(f"search: the study at {shown} cannot be used ({why})") from None
 
 
 def storage_url() -> str | None:
