@@ -146,6 +146,7 @@ class Heard:
         self.failures: dict[str, str] = {}
         self.blocked_by: dict[str, str] = {}
         self.grown_labels: list[str] = []
+        self.given_up_labels: list[str] = []
         self.messages: list[str] = []
 
     def started(self, stage: Stage, where: str) -> None:
@@ -159,6 +160,9 @@ class Heard:
 
     def blocked(self, stages: list[Stage], cause: Stage) -> None:
         self.blocked_by |= {stage.label: cause.label for stage in stages}
+
+    def given_up(self, stage: Stage) -> None:
+        self.given_up_labels.append(stage.label)
 
     def grown(self, stages: list[Stage]) -> None:
         self.grown_labels += [stage.label for stage in stages]

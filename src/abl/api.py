@@ -148,6 +148,9 @@ class Silent:
     def blocked(self, stages: list[Stage], cause: Stage) -> None:
         """Nothing."""
 
+    def given_up(self, stage: Stage) -> None:
+        """Nothing."""
+
     def grown(self, stages: list[Stage]) -> None:
         """Nothing."""
 

@@ -62,6 +62,7 @@ class _Told:
         self.failed = listener.failed
         self.blocked = listener.blocked
         self.grown = listener.grown
+        self.given_up = listener.given_up
 
     def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
         self._listener.finished(stage, seconds, reused)

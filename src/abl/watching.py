@@ -44,6 +44,9 @@ class _Progress:
         self._blocked += len(stages)
         self._state.blocked(self._blocked)
 
+    def given_up(self, stage: Stage) -> None:
+        self._state.given_up(stage.digest)
+
     def grown(self, stages: list[Stage]) -> None:
         self._state.grown(Counter(stage.kind for stage in stages))
 

@@ -219,8 +219,19 @@ def test_a_choice_keeps_its_constraints(folder):
     best = points[points["chosen"]].iloc[0]
     assert best["feasible"]
     assert best["constraint_0"] <= 0
-    none = run(folder, {"search": {"constraints": [{"metric": "sen", "at_least": 1.1}]}})
+    none = run(
+        folder,
+        {
+            "search": {
+                "constraints": [
+                    {"metric": "sen", "at_least": 1.0},
+                    {"metric": "spe", "at_least": 1.0},
+                ]
+            }
+        },
+    )
     assert "constraints" in none.outcome.arms[1].failed
+    assert "Nothing was chosen." in " ".join(none.outcome.notes)
     assert not none.outcome.arms[0].failed
 
 
@@ -295,10 +306,19 @@ def test_a_diverged_point_is_no_result_and_fails_no_arm(folder):
         ({"search": {"space": {"train.optimizer.lr": [-1.0, 0.1]}}}, "greater than 0"),
         ({"search": {"space": {"rule": ["a", "b"]}}}, "cannot be searched"),
         ({"search": {"space": {"splits.folds": [2, 3]}}}, "cannot be searched"),
-        ({"search": {"space": {"network": ["no_such_net"]}}}, "no_such_net"),
+        ({"search": {"space": {"network": ["no_such_net", "cnn1"]}}}, "no_such_net"),
         ({"search": {"objectives": ["accc"]}}, "accc"),
         ({"search": {"constraints": [{"metric": "sen"}]}}, "at_least or at_most"),
         ({"search": {"sampler": "grid"}}, "grid needs steps"),
+        ({"search": {"objectives": ["auc", "auc"]}}, "each metric may be given once"),
+        ({"search": {"space": None}}, "'search.space' is missing"),
+        ({"search": {"constraints": [{"metric": "sen", "at_least": 95}]}}, "write 0.95"),
+        ({"search": {"space": {"train.optimizer.momentum": [0.1, 0.9]}}}, "given twice"),
+        ({"search": {"space": {"train.epochs": {"from": 1, "to": 3}}}}, "add integer: true"),
+        ({"search": {"space": {"train.augment.flip": {"from": 0, "to": 1}}}}, "[yes, no]"),
+        ({"search": {"space": {"train.augment.crop": [1, 1.0]}}}, "1.0 is given twice"),
+        ({"search": {"space": {"train.augment.crop": [1]}}}, "single choice"),
+        ({"search": {"space": {"train.optimiser.lr": [1, 2]}}}, "did you mean 'optimizer'?"),
         ({"search": {"sampler": "tpee"}}, "tpe"),
         ({"search": {"start": [{"train.optimizer.lr": 9.0}]}}, "start"),
         ({"search": {"start": [{"train.epochs": 9}]}}, "'train.epochs' is not searched"),
@@ -311,8 +331,10 @@ def test_a_diverged_point_is_no_result_and_fails_no_arm(folder):
 def test_a_search_that_cannot_be_is_told_with_its_line(folder, changes, said):
     with pytest.raises(InputError) as caught:
         api.load(written(folder, changes), root=folder / "mlruns")
-    assert said in str(caught.value)
-    assert str(caught.value).startswith(str(folder))
+    lines = str(caught.value).splitlines()
+    assert said in lines[0]
+    assert len(lines) == 1  # each mistake is told once
+    assert lines[0].startswith(f"{folder}/sweep.yaml:")
     assert not (folder / "mlruns").exists()
 
 

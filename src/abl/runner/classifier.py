@@ -25,7 +25,7 @@ from abl.runner.execute import Work, kind
 from abl.runner.guided import masks_of, objective_of
 from abl.runner.networks import device_of, ready_to_build, train_settings
 from abl.runner.selection import SELECTION
-from abl.search.stopping import hopeless_epoch
+from abl.search.stopping import best_so_far, hopeless_epoch
 from abl.spec.data import Image, Splits
 
 Row = dict[str, float]
@@ -118,10 +118,13 @@ def hopeless_of(stage: Stage) -> Callable[[Sequence[Row]], str] | None:
     bounds = {int(epoch): float(value) for epoch, value in given["values"].items()}
 
     def hopeless(history: Sequence[Row]) -> str:
-        epoch = hopeless_epoch([row[column] for row in history], bounds, higher=higher)
+        curve = [row[column] for row in history]
+        epoch = hopeless_epoch(curve, bounds, higher=higher)
         if epoch is None:
             return ""
-        return f"stopped in epoch {epoch}: {column} short of {bounds[epoch]:.4g}"
+        best = best_so_far(curve[:epoch], higher=higher)[-1]
+        wanted = f"{'above' if higher else 'below'} {bounds[epoch]:.4g}"
+        return f"stopped in epoch {epoch}: {column} at best {best:.4g}, wanted {wanted}"
 
     return hopeless
 

@@ -36,6 +36,9 @@ class Listener(Protocol):
     def blocked(self, stages: list[Stage], cause: Stage) -> None:
         """Stages that cannot run because one they need has failed."""
 
+    def given_up(self, stage: Stage) -> None:
+        """A stage of a search ended without a result, which is no failure of the run."""
+
     def grown(self, stages: list[Stage]) -> None:
         """The plan has got further stages that are not in the store."""
 
@@ -150,6 +153,7 @@ class Dispatcher:
             if self._growth is not None and self._growth.forgives(stage.digest):
                 self._ask_growth(stage.digest)
                 self.wake.notify_all()
+                self.listener.given_up(stage)
                 self.listener.message(f"{stage.label}: {report.reason}")
                 return
             self.report.failed[stage.digest] = report.reason
@@ -170,7 +174,7 @@ class Dispatcher:
             self.report.stopped |= {stage.digest, *blocked}
             self._ask_growth(stage.digest)
             self.wake.notify_all()
-        self.listener.message(f"{stage.label}: {report.reason}")
+        self.listener.given_up(stage)
 
     def _ask_growth(self, digest: str) -> None:
         if self._growth is not None and self._growth.awaits(digest):

@@ -157,6 +157,14 @@ class ProgressState:
             self._failed[digest] = FailedStage(digest, label, reason)
         self._tell("failed", f"failed: {label}: {reason}")
 
+    def given_up(self, digest: str) -> None:
+        """A running stage ended without a result and is wanted no more."""
+        with self._lock:
+            stage = self._running.pop(digest, None)
+            self._total -= 1
+            if stage is not None and stage.kind in self._by_kind:
+                self._by_kind[stage.kind] -= 1
+
     def requeued(self, digest: str, reason: str) -> None:
         """A running stage lost its worker and waits again."""
         with self._lock:

@@ -62,6 +62,8 @@ def quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.filterwarnings("ignore", category=FutureWarning, module="optuna")
+            warnings.filterwarnings("ignore", message="`?constraints_func", category=FutureWarning)
             yield
     finally:
         optuna.logging.set_verbosity(before)

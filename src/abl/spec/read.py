@@ -174,7 +174,7 @@ def _message(fault: Any, model: type[Part], place: Place, under: Place) -> str:
         return f"{name}: a list is wanted: [{fault['input']}]"
     if kind == "too_short":
         return f"{name}: give at least {fault['ctx']['min_length']}"
-    shown = repr(fault["input"])
+    shown = "nothing" if fault["input"] is None else repr(fault["input"])
     return f"{name}: {said}, not {shown if len(shown) < 60 else shown[:57] + '...'}"
 
 
@@ -189,6 +189,18 @@ def _model_at(model: type[BaseModel], place: Place) -> type[BaseModel] | None:
             return None
         model = inner[0]
     return model
+
+
+def _first_unknown(path: str) -> tuple[str, list[str]]:
+    """The first part of a dotted path that is no setting, and those that are in its place."""
+    model: type[BaseModel] = Sweep
+    for part in path.split("."):
+        field = model.model_fields.get(part)
+        inner = [] if field is None else _models_in(field.annotation)
+        if field is None or not inner:
+            return part, list(model.model_fields)
+        model = inner[0]
+    return path.rpartition(".")[2], list(model.model_fields)
 
 
 def annotation_of(path: str) -> Any:
@@ -227,9 +239,9 @@ def sweep_with(file: SweepFile, changes: dict[str, Any]) -> Sweep:
             blocks[:1] == ["options"] or (valid is not None and name in valid.model_fields)
         )
         if not known or block is None:
-            words = list(valid.model_fields) if valid else []
+            part, words = _first_unknown(path)
             problems.append(
-                file.problem(f"axes: no setting '{path}': {nearest(name, words)}", "axes", path)
+                file.problem(f"axes: no setting '{path}': {nearest(part, words)}", "axes", path)
             )
             continue
         block[name] = value

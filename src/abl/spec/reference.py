@@ -14,6 +14,7 @@ from abl.spec.attention import Attention, Segmentation
 from abl.spec.base import Part
 from abl.spec.data import Crop, Data, Image, Phantom, Replicates, Splits
 from abl.spec.external import External
+from abl.spec.search import Constraint, Dimension, Objective, Prune, Search, StopEarly
 from abl.spec.sweep import Axis, Resources, Sweep, TableStyle
 from abl.spec.train import Augment, EarlyStop, Optimizer, Pretrain, Schedule, Train
 
@@ -49,6 +50,12 @@ BLOCKS: tuple[tuple[str, type[Part]], ...] = (
     ("train.early_stop", EarlyStop),
     ("train.attention", Attention),
     ("train.attention.segmentation", Segmentation),
+    ("search", Search),
+    ("search.space.<name>", Dimension),
+    ("search.objectives (each)", Objective),
+    ("search.constraints (each)", Constraint),
+    ("search.prune", Prune),
+    ("search.stop_early", StopEarly),
     ("resources", Resources),
     ("table", TableStyle),
 )

@@ -205,9 +205,14 @@ def _notes(
     trained, asked = shared_trainings(searches)
     metrics = " and ".join(each["metric"] for each in facts[0]["objectives"])
     said = ", ".join(f"{count} {name}" for name, count in lost.items() if count)
+    several = "" if len(facts) == 1 else f"each of {len(facts)} searches, "
+    none = sum(not each["chosen"] for each in facts)
+    chosen = "The test set was read once, for the chosen point."
+    if none:
+        chosen = "Nothing was chosen." if none == len(facts) else f"{none} of them chose nothing."
     return [
-        f"settings tuned: best {metrics} on validation of {total} points "
+        f"settings tuned: best {metrics} on validation in {several}{total} points in all "
         f"({search.sampler}{', ' + said if said else ''}); {trained} trainings, of {asked} if "
-        "each point trained its own in full. The test set was read once, for the chosen point.",
+        f"each point trained its own in full. {chosen}",
         *([terms] if terms else []),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from abl.plan.graph import Arm
 from abl.search.samplers import Direction
 from abl.search.space import Choices, Range, Space, dimensions_of, grid_points, names_of, within
 from abl.spec.read import SweepFile, annotation_of, sweep_with
-from abl.spec.search import Dimension, Objective, Search
+from abl.spec.search import Constraint, Dimension, Objective, Search
 from abl.spec.sweep import Sweep
 from abl.studies.base import Study, StudyAxis
 from abl.studies.settings import SETTINGS_AXIS
@@ -112,7 +113,12 @@ def search_problems(
             text = f"search.start: '{sorted(unknown)[0]}' is not searched"
             problems.append(file.problem(text, "search", "start", at))
         elif within(space, known) is None:
-            text = "search.start: a point gives every setting a value that the space has"
+            wrong = [
+                f"{name} is {known[name]}" if name in known else f"{name} is missing"
+                for name, dimension in space.items()
+                if within({name: dimension}, known) is None
+            ]
+            text = f"search.start: no point of the space: {', '.join(wrong)}"
             problems.append(file.problem(text, "search", "start", at))
     if search.sampler == "grid":
         try:
@@ -141,7 +147,20 @@ def _metric_problems(file: SweepFile, search: Search) -> list[Problem]:
         except InputError as error:
             text = f"search.constraints: {error}"
             problems.append(file.problem(text, "search", "constraints", at))
+            continue
+        text = _never_kept(constraint)
+        if text:
+            problems.append(file.problem(text, "search", "constraints", at))
     return problems
+
+
+def _never_kept(constraint: Constraint) -> str:
+    """What is wrong with a bound, "" if nothing: what people write in per cent is a share."""
+    given = constraint.at_least or 0.0
+    if metric_named(constraint.metric).higher_is_better and given > 1:
+        share = f": write {given / 100:g}" if given <= 100 else ""
+        return f"search.constraints: {constraint.metric} is at most 1, not {given:g}{share}"
+    return ""
 
 
 def _name_problems(file: SweepFile, study: Study, search: Search, arms: list[Arm]) -> list[Problem]:
@@ -152,7 +171,7 @@ def _name_problems(file: SweepFile, study: Study, search: Search, arms: list[Arm
     words += ["train.optimizer.lr", "train.optimizer.weight_decay", "train.epochs"]
     problems: list[Problem] = []
     seen: set[str] = set()
-    for place, name, branch in _named(search.space):
+    for place, name, branch, each in _named(search.space):
         path = path_of(name, study.axes)
         text = ""
         if name in axes and not path:
@@ -163,8 +182,10 @@ def _name_problems(file: SweepFile, study: Study, search: Search, arms: list[Arm
             text = f"'{name}': scope: by_split searches settings of train and image alone"
         elif path in varied:
             text = f"'{name}' is an axis of this sweep too: leave it out of one of them"
-        elif any(path == other for other in seen if not branch):
+        elif path in seen:
             text = f"'{name}' is given twice"
+        else:
+            text = _kind_problem(name, path, each)
         if not branch:
             seen.add(path)
         if text:
@@ -174,20 +195,48 @@ def _name_problems(file: SweepFile, study: Study, search: Search, arms: list[Arm
 
 def _named(
     space: Mapping[str, Dimension], above: tuple[str | int, ...] = ()
-) -> Iterator[tuple[tuple[str | int, ...], str, bool]]:
-    """(place, name, whether it stands under a condition) of every dimension."""
+) -> Iterator[tuple[tuple[str | int, ...], str, bool, Dimension]]:
+    """(place, name, whether it stands under a condition, it) of every dimension.
+
+    Those of the top level come first: what stands under a condition must not be one of them.
+    """
     for name, each in space.items():
         place = (*above, name)
-        yield place, name, bool(above)
+        yield place, name, bool(above), each
+    for name, each in space.items():
         for word, below in each.when.items():
-            yield from _named(below, (*place, "when", word))
+            yield from _named(below, (*above, name, "when", word))
+
+
+def _kind_problem(name: str, path: str, given: Dimension) -> str:
+    """What is wrong with the kind of a dimension for its setting, "" if nothing."""
+    if given.choices:
+        values = [value_of(path, value) for value in given.choices]
+        twice = [value for at, value in enumerate(values) if value in values[:at]]
+        if twice:
+            return f"'{name}': {twice[0]} is given twice"
+        return f"'{name}' has a single choice: nothing to search" if len(values) < 2 else ""
+    wanted = annotation_of(path)
+    kinds = typing.get_args(wanted) or (wanted,)
+    kinds = tuple(k for each in kinds for k in (typing.get_args(each) or (each,)))
+    if bool in kinds and float not in kinds:
+        return f"'{name}' is true or false: write [yes, no]"
+    if int in kinds and float not in kinds and not given.integer:
+        return f"'{name}' takes whole numbers: add integer: true"
+    return ""
 
 
 def _value_problems(file: SweepFile, study: Study, plain: SweepFile, space: Space) -> list[Problem]:
     """Ends and choices that the setting does not allow, or that an arm cannot have."""
     before = {problem.message for problem in study.problems(plain)}
+    search = file.sweep.search
+    places = {
+        path_of(name, study.axes): place
+        for place, name, _, _ in _named(search.space if search else {})
+    }
     problems: dict[Problem, None] = {}
     for path, dimension in dimensions_of(space).items():
+        said_of: dict[str, list[Any]] = {}
         values = dimension.values if isinstance(dimension, Choices) else _ends(dimension)
         for value in values:
             try:
@@ -198,9 +247,12 @@ def _value_problems(file: SweepFile, study: Study, plain: SweepFile, space: Spac
             for problem in found:
                 if problem.message in before:
                     continue
-                said = problem.message.removeprefix("axes: ")
-                text = f"search.space: {path}: {value}: {said}"
-                problems[file.problem(text, "search", "space", path)] = None
+                said_of.setdefault(problem.message.removeprefix("axes: "), []).append(value)
+        for said, wrong in said_of.items():
+            # what is true of every value is not said of each
+            of = "" if len(wrong) == len(values) else f"{', '.join(map(str, wrong))}: "
+            text = f"search.space: {path}: {of}{said}"
+            problems[file.problem(text, "search", "space", *places.get(path, (path,)))] = None
     return list(problems)
 
 

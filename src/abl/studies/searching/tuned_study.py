@@ -72,7 +72,8 @@ class TunedStudy:
     def problems(self, file: SweepFile) -> list[Problem]:
         """What is wrong with the study's part of the file and with the search."""
         plain = plain_file(file)
-        problems = list(self.inner.problems(plain))
+        unknown = f"no axis '{SETTINGS_AXIS}'"  # told below, with the reason
+        problems = [p for p in self.inner.problems(plain) if not p.message.startswith(unknown)]
         problems += [
             file.problem(f"'{SETTINGS_AXIS}' is added by the search: leave it out", where)
             for where in refused_names(file.sweep)
