@@ -40,7 +40,7 @@ def sent(folder: Path, frame: pd.DataFrame, name: str = "theirs.csv") -> Path:
 @pytest.fixture(autouse=True)
 def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures and report have tests of their own, and take seconds."""
-    monkeypatch.setattr("abl.results.figures_of", lambda *args: {})
+    monkeypatch.setattr("abl.results.figures_of", lambda *args, **kwargs: {})
     monkeypatch.setattr("abl.results.report_page", lambda *args, **kwargs: "")
 
 

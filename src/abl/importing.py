@@ -26,6 +26,7 @@ from abl.results import (
     draw_outcome,
     keep_outcome,
     kept_pictures,
+    kept_searches,
     network_predictions,
     outcome_folder,
     outcome_named,
@@ -127,6 +128,7 @@ def _kept(store: Store, sweep_name: str) -> tuple[Analysis, Sweep, str]:
         network_predictions(store, outcome),
         search_trials(store, outcome),
         kept_pictures(store, outcome),
+        kept_searches(store, outcome),
     )
     return analysis, sweep, text
 
