@@ -203,7 +203,22 @@ def test_nested_searches_choose_for_each_split_alone(folder):
     facts = result.outcome.facts["searches"]
     assert [each["chosen"][0]["fold"] for each in facts] == [0, 1, 2]
     assert not any("too good" in note for note in result.outcome.notes)
-    assert result.outcome.arms[1].cells["auc"].count == 3
+    tuned = result.outcome.arms[1]
+    assert tuned.cells["auc"].count == 3
+    assert tuned.replicates["fold"].tolist() == [0, 1, 2]
+    assert tuned.comparison is not None
+
+
+def test_searches_that_end_in_another_order_give_the_same_table(folder, monkeypatch):
+    nested = {"search": {"scope": "by_split", "trials": 3}}
+    arms = run(folder, nested).outcome.arms
+    from abl.studies.searching import tuned_study
+
+    made = tuned_study.searched_arms
+    monkeypatch.setattr(tuned_study, "searched_arms", lambda *given: made(*given)[::-1])
+    other = run(folder, nested, root="other").outcome.arms
+    assert [arm.cells for arm in other] == [arm.cells for arm in arms]
+    assert [arm.comparison for arm in other] == [arm.comparison for arm in arms]
 
 
 def test_a_shared_choice_says_what_it_has_seen(folder):

@@ -133,6 +133,9 @@ class TunedStudy:
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
         """The table with fixed and tuned settings, and what the searches found."""
+        # searches end in any order; arms are compared replicate by replicate
+        order = {replicate: at for at, replicate in enumerate(plan.replicates)}
+        plan.cells.sort(key=lambda cell: (cell.arm, order[cell.replicate]))
         with_cells = {cell.arm for cell in plan.cells}
         for at in range(len(plan.arms)):
             if at not in with_cells:
