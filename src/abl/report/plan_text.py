@@ -75,7 +75,7 @@ def _time(numbers: Mapping[str, Any]) -> str:
         return f"not known: no such stage was ever run here ({slots})"
     least = "at least " if unknown else "about "
     suffix = f", and {unknown} stages of unknown length" if unknown else ""
-    return f"{least}{_span(numbers['seconds'])} by recorded stage times, {slots}{suffix}"
+    return f"{least}{span_text(numbers['seconds'])} by recorded stage times, {slots}{suffix}"
 
 
 def _compute(flops: float) -> str:
@@ -87,7 +87,8 @@ def _compute(flops: float) -> str:
     )
 
 
-def _span(seconds: float) -> str:
+def span_text(seconds: float) -> str:
+    """A span of time in the unit that suits it: `90 s`, `12 min`, `3.5 h`, `2.1 days`."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 7200:

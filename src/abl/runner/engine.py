@@ -6,6 +6,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from abl.plan.graph import wanted_stages
@@ -39,31 +40,20 @@ def run_plan(
     Raises:
         InputError: The executor cannot start.
     """
+    run = partial(_run_missing, stages, store, listener, executor, workers, address, growth)
     try:
-        return _run_and_repair(stages, store, listener, executor, workers, address, growth)
+        report = run()
+        for _ in range(MAX_REPAIRS):
+            # an input computed again after damage may differ (on a GPU): what was made of it
+            # follows
+            anew = bool(report.failed)
+            if report.interrupted or not store.usable(stages, anew=anew)[1]:
+                break
+            report = _joined(report, run())
+        return report
     finally:
         if growth is not None:
             growth.close()
-
-
-def _run_and_repair(
-    stages: Mapping[str, Stage],
-    store: Store,
-    listener: Listener,
-    executor: Executor,
-    workers: int | None,
-    address: str | None,
-    growth: Growth | None,
-) -> RunReport:
-    report = _run_missing(stages, store, listener, executor, workers, address, growth)
-    for _ in range(MAX_REPAIRS):
-        # an input computed again after damage may differ (on a GPU): what was made of it follows
-        anew = bool(report.failed)
-        if report.interrupted or not store.usable(stages, anew=anew)[1]:
-            break
-        again = _run_missing(stages, store, listener, executor, workers, address, growth)
-        report = _joined(report, again)
-    return report
 
 
 def _joined(first: RunReport, then: RunReport) -> RunReport:

@@ -111,7 +111,7 @@ class Generations:
                         trial.report(value, step)
                 if told.values is not None:
                     self._study.tell(trial, list(told.values))
-                elif told.given_up and self._single and told.steps:
+                elif told.given_up and self._single:
                     self._study.tell(trial, state=TrialState.PRUNED)
                 else:
                     # Optuna knows no pruned trial of several objectives

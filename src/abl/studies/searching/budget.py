@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from abl.plan.stage import Stage
 from abl.record.store import Store
+from abl.report.plan_text import span_text
 from abl.runner.engine import expected_seconds
 from abl.spec.sweep import Sweep
 from abl.studies.searching.point_cells import PointPlanner
@@ -28,17 +29,17 @@ def budget_notes(
     for each in searched:
         for cell in planner.cells(each.arm, {}, each.replicates):
             stages += cell.stages.values()
-    points = sum(1 for _ in searched)
+    points = len(searched)
     by_digest = {stage.digest: stage for stage in stages}
     known = expected_seconds(by_digest, planner.workspace.store)
     if len(known) < len(by_digest):
         return ["what a point of the search takes is not known: no such stage was ever run here"]
     each_s = sum(known.values()) / points
     gpu_s = sum(s * by_digest[d].resources.gpus for d, s in known.items()) / points
+    whole = span_text(each_s * search.trials * points / slots)
     notes = [
-        f"a point takes at most {_span(each_s)} of stage time, {search.trials} points of "
-        f"{'a' if points == 1 else 'each'} search {_span(each_s * search.trials * points / slots)} "
-        f"in all ({slots} at once)"
+        f"a point takes at most {span_text(each_s)} of stage time, {search.trials} points of "
+        f"{'a' if points == 1 else 'each'} search {whole} in all ({slots} at once)"
     ]
     if search.hours is not None:
         bought = int(search.hours * 3600 * slots / max(each_s * points, 1e-9))
@@ -61,11 +62,3 @@ def gpu_seconds(points: Sequence[PointState], store: Store) -> float:
         if done is not None:
             total += float(done.facts.get("seconds", 0.0)) * stage.resources.gpus
     return total
-
-
-def _span(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -45,7 +45,7 @@ class Setup:
         replicates: How many a point has.
         cells: Settings -> the arm with them, one a replicate; raises InputError if they do not fit.
         validated: Predictions on a replicate's validation images.
-        spent: Generations asked, points -> why no more is to be asked, "" while there is budget.
+        spent: Points so far -> why no more is to be asked, "" while there is budget.
     """
 
     search: Search
@@ -261,7 +261,7 @@ def best_point(search: OneSearch) -> PointState | None:
     return best
 
 
-def with_retries(changes: Sequence[Change]) -> Change:
+def joined_changes(changes: Sequence[Change]) -> Change:
     """Several changes as one."""
     whole = Change()
     for each in changes:

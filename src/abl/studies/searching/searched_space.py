@@ -9,7 +9,6 @@ from typing import Any
 
 from abl.decide.metrics import metric_named
 from abl.errors import InputError, Problem, nearest
-from abl.plan.graph import Arm
 from abl.search.samplers import Direction
 from abl.search.space import Choices, Range, Space, dimensions_of, grid_points, names_of, within
 from abl.spec.read import SweepFile, annotation_of, sweep_with
@@ -89,19 +88,16 @@ def directions_of(sweep: Sweep) -> list[Direction]:
     return found
 
 
-def search_problems(
-    file: SweepFile, study: Study, plain: SweepFile, arms: list[Arm]
-) -> list[Problem]:
+def search_problems(file: SweepFile, study: Study, plain: SweepFile) -> list[Problem]:
     """Everything wrong with a sweep's search that needs no data.
 
     Args:
         plain: The file without its search.
-        arms: Of the sweep.
     """
     search = file.sweep.search
     if search is None:
         return []
-    problems = [*_metric_problems(file, search), *_name_problems(file, study, search, arms)]
+    problems = [*_metric_problems(file, search), *_name_problems(file, study, search)]
     if problems:
         return problems
     space = space_of(search.space, study.axes)
@@ -163,10 +159,10 @@ def _never_kept(constraint: Constraint) -> str:
     return ""
 
 
-def _name_problems(file: SweepFile, study: Study, search: Search, arms: list[Arm]) -> list[Problem]:
+def _name_problems(file: SweepFile, study: Study, search: Search) -> list[Problem]:
     axes = {axis.name: axis for axis in study.axes}
-    varied = {path_of(axis, study.axes) for arm in arms for axis in arm.named}
-    varied |= {path_of(axis, study.axes) for axis in file.sweep.axes}
+    blocks = (file.sweep.axes, *file.sweep.arms)
+    varied = {path_of(axis, study.axes) for block in blocks for axis in block}
     words = [axis.name for axis in study.axes if axis.setting]
     words += ["train.optimizer.lr", "train.optimizer.weight_decay", "train.epochs"]
     problems: list[Problem] = []

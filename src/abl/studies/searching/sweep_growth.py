@@ -18,7 +18,7 @@ from abl.spec.base import identity_of
 from abl.spec.read import SweepFile
 from abl.studies.analysis import ScoredPart
 from abl.studies.searching.budget import gpu_seconds
-from abl.studies.searching.one_search import OneSearch, Setup, best_point, with_retries
+from abl.studies.searching.one_search import OneSearch, Setup, best_point, joined_changes
 from abl.studies.searching.point_cells import PointCell, PointPlanner
 from abl.studies.searching.point_state import PointState
 from abl.studies.searching.searched_arms import Searched
@@ -85,7 +85,7 @@ class SweepGrowth:
             if search.ended and each.name not in self._placed:
                 self._placed.add(each.name)
                 changes.append(self._tuned(each, search))
-        whole = with_retries(changes)
+        whole = joined_changes(changes)
         for digest, stage in whole.stages.items():
             self.plan.stages.setdefault(digest, stage)
         if whole.stages and self._workspace.prepared != self._views:
@@ -131,14 +131,14 @@ class SweepGrowth:
         )
         kept = self._studies.study(key, f"{sweep.name} {each.name}".strip(), directions)
         known = known_settings(own, space)
-        start, trials, size = self._start(each, kept, key, known)
+        start, trials = self._start(each, kept, key, known)
         generations = Generations(
             space,
             directions,
             sampler="random" if search.sampler == "grid" else search.sampler,
             seed=search.seed,
             start=start,
-            size=size,
+            size=search.generation,
             constrained=bool(search.constraints),
         )
         setup = Setup(
@@ -149,21 +149,21 @@ class SweepGrowth:
             trials,
             len(each.replicates),
             lambda point: self._planner.cells(each.arm, point, each.replicates),
-            lambda cell: self._validated(cell),
+            self._validated,
             lambda points: self._spent(points, kept),
             self._workspace.store,
         )
-        return OneSearch(setup, generations, kept, size)
+        return OneSearch(setup, generations, kept, search.generation)
 
     def _start(
         self, each: Searched, kept: KeptStudy, key: str, known: dict[str, Any]
-    ) -> tuple[list[Point], int, int]:
-        """Points asked first, points in all, and how many a generation has."""
+    ) -> tuple[list[Point], int]:
+        """Points asked first, and points in all."""
         search = self._search
         space = space_of(search.space, self._planner.study.axes)
         if search.sampler == "grid":
             points = list(grid_points(space))
-            return points, min(len(points), search.trials), search.generation
+            return points, min(len(points), search.trials)
         named = [start_point(point, self._planner.study.axes) for point in search.start]
         own = [point for given in ({}, *named) if (point := within(space, known | given))]
         # fixed when the study begins: older points must not come in between later
@@ -180,7 +180,7 @@ class SweepGrowth:
                     "that lie in it are the first of the new study"
                 )
         start = [point for at, point in enumerate([*own, *older]) if point not in own[:at]]
-        return start, search.trials + len(older), search.generation
+        return start, search.trials + len(older)
 
     def _validated(self, cell: PointCell) -> ScoredPart:
         return self._planner.study.validated(

@@ -27,7 +27,6 @@ from abl.studies.settings import (
     FIXED_SETTINGS,
     SETTINGS_AXIS,
     TUNED_SETTINGS,
-    arms_from,
 )
 from abl.studies.workspace import Workspace
 
@@ -79,12 +78,8 @@ class TunedStudy:
             for where in refused_names(file.sweep)
         ]
         if not problems:
-            problems += search_problems(file, self.inner, plain, self._arms(plain))
+            problems += search_problems(file, self.inner, plain)
         return list(dict.fromkeys(problems))
-
-    def _arms(self, plain: SweepFile) -> list[Arm]:
-        relevant = getattr(self.inner, "relevant", None) or (lambda params: params)
-        return arms_from(plain, self.axes, relevant, {"threshold": True})[0].arms
 
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """The arms with the file's settings; tuned ones stand beside them, still empty."""
