@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +23,8 @@ from abl.search.samplers import CONSTRAINTS, Direction, quiet
 from abl.search.space import Point, Space
 
 STORAGE = "ABL_SEARCH_STORAGE"  # environment: a database URL, which may hold a password
+# a database server that restarts is back by then
+PATIENCE_S = 60.0
 
 
 @dataclass
@@ -47,6 +50,7 @@ class KeptStudies:
 
     def __init__(self, folder: Path, name: str, url: str | None = None):
         self._file = folder / f"{name}.journal"
+        self._where = url or str(self._file)
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder / f"{name}.lock")
         self._storage: Any = None
@@ -54,11 +58,12 @@ class KeptStudies:
             self._lock.acquire(blocking=False)
         except Timeout:
             return
-        with _told(url or str(self._file)), quiet():
+        with _told(self._where), quiet():
             if url:
                 from optuna.storages import RDBStorage
 
-                self._storage = RDBStorage(url)
+                # a server that was restarted has cut its connections: they are tried before use
+                self._storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
             else:
                 from optuna.storages import JournalStorage
                 from optuna.storages.journal import JournalFileBackend
@@ -78,7 +83,7 @@ class KeptStudies:
             return KeptStudy(None, key)
         import optuna
 
-        with _told(self._file.name), quiet():
+        with _told(self._where), quiet():
             name = f"{title} {key[:12]}".strip()
             if name in self._names():
                 study = optuna.load_study(study_name=name, storage=self._storage)
@@ -88,7 +93,7 @@ class KeptStudies:
                 )
                 study.set_user_attr("abl.title", title)
                 study.set_user_attr("abl.number", len(self._names()))
-            return KeptStudy(study, key)
+            return KeptStudy(study, key, self._where)
 
     def older(self, key: str, title: str) -> list[Point]:
         """Points of the last study of this title with another key, in their order."""
@@ -96,7 +101,7 @@ class KeptStudies:
             return []
         import optuna
 
-        with _told(self._file.name), quiet():
+        with _told(self._where), quiet():
             found = []
             for name in self._names():
                 if name == f"{title} {key[:12]}".strip():
@@ -123,8 +128,9 @@ class KeptStudies:
 class KeptStudy:
     """One study of a storage; without one, nothing is kept."""
 
-    def __init__(self, study: Any, key: str):
+    def __init__(self, study: Any, key: str, where: str = ""):
         self.key = key
+        self._where = where
         self._study = study
         self.points: list[KeptPoint] = []
         for trial in study.get_trials(deepcopy=False) if study is not None else []:
@@ -137,9 +143,7 @@ class KeptStudy:
 
     def note(self, name: str, value: Any) -> None:
         """Notes something of the whole study."""
-        if self._study is not None:
-            with quiet():
-                self._study.set_user_attr(name, value)
+        self._write(lambda: self._study.set_user_attr(name, value))
 
     def begin(self, number: int, point: Point, generation: int, space: Space) -> None:
         """Writes a point before it runs.
@@ -155,11 +159,12 @@ class KeptStudy:
                 )
             return
         self.points.append(KeptPoint(point, "running"))
-        if self._study is None:
-            return
-        from optuna.trial import TrialState, create_trial
 
-        with quiet():
+        def add() -> None:
+            from optuna.trial import TrialState, create_trial
+
+            if len(self._study.get_trials(deepcopy=False)) > number:
+                return  # written, though the answer was lost
             self._study.add_trial(
                 create_trial(
                     state=TrialState.RUNNING,
@@ -169,14 +174,20 @@ class KeptStudy:
                 )
             )
 
+        self._write(add)
+
     def note_point(self, number: int, notes: Mapping[str, Any]) -> None:
         """Notes something of a point that has not ended."""
         self.points[number].notes |= dict(notes)
-        if self._study is not None and self.points[number].state == "running":
-            with quiet():
-                trial = self._trial(number)
-                for name, value in notes.items():
-                    trial.set_user_attr(name, value)
+        if self.points[number].state != "running":
+            return
+
+        def add() -> None:
+            trial = self._trial(number)
+            for name, value in notes.items():
+                trial.set_user_attr(name, value)
+
+        self._write(add)
 
     def end(
         self,
@@ -190,11 +201,12 @@ class KeptStudy:
         if self.points[number].state != "running":
             return
         self.points[number].state = state
-        if self._study is None:
-            return
-        from optuna.trial import TrialState
 
-        with quiet():
+        def tell() -> None:
+            from optuna.trial import TrialState
+
+            if self._study.get_trials(deepcopy=False)[number].state.is_finished():
+                return  # written, though the answer was lost
             trial = self._trial(number)
             single = len(self._study.directions) == 1
             if constraints:
@@ -207,6 +219,24 @@ class KeptStudy:
                 # Optuna knows no pruned trial of several objectives
                 pruned = state == "pruned" and single
                 self._study.tell(number, state=TrialState.PRUNED if pruned else TrialState.FAIL)
+
+        self._write(tell)
+
+    def _write(self, action: Callable[[], None]) -> None:
+        """Does what may be done twice, again while a server is away."""
+        if self._study is None:
+            return
+        from optuna.exceptions import StorageInternalError
+
+        deadline = time.monotonic() + PATIENCE_S
+        with _told(self._where), quiet():
+            while True:
+                try:
+                    return action()
+                except StorageInternalError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.5)
 
     def _trial(self, number: int) -> Any:
         import optuna
@@ -227,7 +257,9 @@ def _told(where: str) -> Iterator[None]:
         shown = where.split("@")[-1] if "@" in where else where
         why = type(error).__name__
         if isinstance(error, ImportError):
-            why = f"the package {error.name or 'of its driver'} is not installed"
+            lacking = error if error.name else error.__cause__
+            name = getattr(lacking, "name", None) or "of its driver"
+            why = f"the package {name} is not installed: pip install 'abl[postgres]'"
         raise InputError(f"search: the study at {shown} cannot be used ({why})") from None
 
 
