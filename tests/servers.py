@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -104,6 +105,34 @@ class Postgres:
             cwd=self.folder,
         )
         assert told.returncode == 0, command
+
+
+@contextmanager
+def running_s3(folder: Path, bucket: str = "abl") -> Iterator[dict[str, str]]:
+    """An S3 server with a bucket; the environment that finds it. What it holds dies with it."""
+    port = free_port()
+    with (folder / "s3.log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            stdout=log,
+            stderr=log,
+        )
+    found = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "abl",
+        "AWS_SECRET_ACCESS_KEY": "s3-secret-of-the-tests",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    try:
+        wait_until(lambda: answers(port), "the S3 server")
+        import boto3
+
+        session = boto3.Session("abl", found["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1")
+        session.client("s3", endpoint_url=found["AWS_ENDPOINT_URL"]).create_bucket(Bucket=bucket)
+        yield found
+    finally:
+        server.kill()
+        server.wait()
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from abl.loaded import LoadedSweep
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
 from abl.record.mlflow_writer import MlflowRecord
+from abl.record.opening import store_at
 from abl.record.root import check_root
-from abl.record.store import Store
 from abl.report.tables import render, styled_table
 from abl.results import outcome_named
 from abl.runner.dispatch import Listener
@@ -33,17 +33,13 @@ Format = Literal["text", "md", "csv", "latex", "html"]
 ROOT = "mlruns"
 
 
-def store_at(root: str | Path = ROOT) -> Store:
-    """The store of an mlruns folder."""
-    return Store(Path(root).absolute() / "store")
-
-
 def load(
     path: str | Path,
     *,
     data: Sequence[str | Path] = (),
     root: str | Path = ROOT,
     smoke: bool = False,
+    store: str | None = None,
 ) -> LoadedSweep:
     """Reads and checks a sweep file.
 
@@ -52,6 +48,8 @@ def load(
         data: Folders that hold data sets by name, and that manifests and weights may lie in.
         root: The mlruns folder: store and record.
         smoke: Shrink it to a check that it runs.
+        store: Address of an object store (s3://bucket/folder) that holds the finished stages, for
+            machines that share no folder; the root then keeps copies.
 
     Raises:
         InputError: With every problem of the file that can be seen without the data; a root that
@@ -69,7 +67,9 @@ def load(
     problems += [Problem(f"--data {each}: no such folder") for each in roots if not each.is_dir()]
     if problems:
         raise InputError(sorted(problems, key=lambda problem: problem.line or 0))
-    workspace = Workspace(store_at(root), file.folder, roots)
+    opened = store_at(root, store)
+    opened.check(writing=False)
+    workspace = Workspace(opened, file.folder, roots)
     return LoadedSweep(file, study, workspace, Path(root).absolute(), shrunk=smoke)
 
 
@@ -100,6 +100,7 @@ def run(
     if not isinstance(sweep, LoadedSweep):
         sweep = load(sweep)
     check_root(sweep.root, writing=True)
+    sweep.store.check(writing=True)
     uri = record if isinstance(record, str) else None
     return run_sweep(
         sweep,

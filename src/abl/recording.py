@@ -12,7 +12,7 @@ from abl.loaded import LoadedSweep
 from abl.plan.outcome import Outcome
 from abl.record.mlflow_client import RecordError
 from abl.record.mlflow_writer import MlflowRecord
-from abl.record.store import Store
+from abl.record.opening import store_at
 from abl.record.writer import StageWriter
 from abl.report.environment import environment
 from abl.results import kept_searches, outcome_named, recorded_files, rendered, sweep_names
@@ -29,13 +29,19 @@ def record_lease(record: MlflowRecord | None, messages: list[str]) -> Iterator[M
         yield record if ours else None
 
 
-def record_store(root: Path, uri: str | None) -> list[str]:
+def record_store(root: Path, uri: str | None, url: str | None = None) -> list[str]:
     """Writes to MLflow what the store holds and MLflow lacks; says what was done.
 
+    Args:
+        root: The mlruns folder.
+        uri: Of MLflow; None is the one in the folder.
+        url: Of an object store; None is the one in the folder.
+
     Raises:
-        InputError: MLflow cannot be reached, or another run is recording.
+        InputError: MLflow or the store cannot be reached, or another run is recording.
     """
-    store = Store(root / "store")
+    store = store_at(root, url)
+    store.check(writing=False)
     record = MlflowRecord(root, uri)
     record.check_reachable()
     said: list[str] = []

@@ -15,7 +15,8 @@ from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.plan.searches import Searches
-from abl.record.store import Store, write_atomically
+from abl.record.done import write_atomically
+from abl.record.store import Store
 from abl.report.figures import figures_of, save_figure
 from abl.report.page.html_report import report_page
 from abl.report.pictures import Pictures, pictures_from_bytes, pictures_to_bytes

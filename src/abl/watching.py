@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from abl.api import store_at
 from abl.errors import InputError, nearest
 from abl.loaded import LoadedSweep
 from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage
 from abl.record.lease import is_held
+from abl.record.opening import store_at
 from abl.record.store import Store
 from abl.results import outcome_named, sweep_names
 from abl.runner.dispatch import Listener
@@ -135,22 +135,29 @@ def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
     return total
 
 
-def status_text(root: Path) -> str:
-    """Sweeps with a table, and what the store holds."""
-    store = store_at(root)
+def status_text(root: Path, url: str | None = None) -> str:
+    """Sweeps with a table, and what the store holds.
+
+    Raises:
+        InputError: The object store at `url` cannot be read.
+    """
+    store = store_at(root, url)
+    store.check(writing=False)
+    digests = store.digests()
+    finished = store.known(digests)
     lines = []
     for name in sweep_names(store):
         outcome = outcome_named(store, name)
         failed = sum(bool(arm.failed) for arm in outcome.arms)
-        missing = {d for arm in outcome.arms for d in arm.stages if not store.has(d)}
+        missing = {d for arm in outcome.arms for d in arm.stages if d not in finished}
         state = f"{failed} arms failed" if failed else "complete"
         if missing:
             state += f", {len(missing)} stages not in the store"
         lines.append(f"{name:32} {len(outcome.arms):4} arms  {state}")
     kinds: Counter[str] = Counter()
     size = 0
-    for digest in store.digests():
-        done = store.done(digest)
+    for digest in digests:
+        done = finished.get(digest)
         kinds[str(done.stage.get("kind")) if done else "damaged"] += 1
         size += sum(bytes_ for bytes_, _ in done.files.values()) if done else 0
     counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "nothing"
@@ -166,9 +173,9 @@ def status_text(root: Path) -> str:
 
 def _at_work(store: Store) -> tuple[int, int]:
     """Stages that a living process is at, and others that an attempt has left behind."""
-    started = {path.name for part in ("lease", "work") for path in (store.root / part).glob("*")}
-    digests = {name for name in started if "." not in name and not store.has(name)}
-    running = {digest for digest in digests if is_held(store.lease_path(digest), store.stale_s)}
+    started = {path.name for path in (store.root / "work").glob("*")} | set(store.leased())
+    digests = {digest for digest in started if not store.has(digest)}
+    running = {digest for digest in digests if is_held(store.lease_place(digest), store.stale_s)}
     left = {digest for digest in digests - running if (store.root / "work" / digest).is_dir()}
     return len(running), len(left)
 

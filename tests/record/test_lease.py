@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from abl.record.lease import Lease, Watch, is_held, machine, process_start
+from abl.record.lease import FilePlace, Lease, Watch, is_held, machine, process_start
 
 
 class Clock:
@@ -32,7 +32,7 @@ def test_only_one_takes_it(tmp_path: Path) -> None:
 
     def take(number: int) -> None:
         barrier.wait()
-        if Lease(tmp_path / "lease" / "a", str(number)).take():
+        if Lease(FilePlace(tmp_path / "lease" / "a"), str(number)).take():
             taken.append(number)
 
     threads = [threading.Thread(target=take, args=(number,)) for number in range(8)]
@@ -44,44 +44,44 @@ def test_only_one_takes_it(tmp_path: Path) -> None:
 
 
 def test_it_is_gone_after_use_and_beats_meanwhile(tmp_path: Path) -> None:
-    lease = Lease(tmp_path / "a", "me", beat_s=0.02)
+    lease = Lease(FilePlace(tmp_path / "a"), "me", beat_s=0.02)
     assert lease.take()
-    first = lease.path.read_text()
+    first = lease.place.path.read_text()
     with lease:
         deadline = time.monotonic() + 10
-        while lease.path.read_text() == first and time.monotonic() < deadline:
+        while lease.place.path.read_text() == first and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert json.loads(lease.path.read_text())["beat"] > 0
-        assert not Watch(lease.path, stale_s=60).free()
-    assert not lease.path.exists()
-    assert Watch(lease.path).free()
+        assert json.loads(lease.place.path.read_text())["beat"] > 0
+        assert not Watch(lease.place, stale_s=60).free()
+    assert not lease.place.path.exists()
+    assert Watch(lease.place).free()
 
 
 def test_one_look_tells_whether_it_is_held_and_changes_nothing(tmp_path: Path) -> None:
-    lease = Lease(tmp_path / "a", "me")
-    assert not is_held(lease.path)
+    lease = Lease(FilePlace(tmp_path / "a"), "me")
+    assert not is_held(lease.place)
     assert lease.take()
-    assert is_held(lease.path)
-    dead = json.loads(lease.path.read_text()) | {"start": "long ago"}
-    lease.path.write_text(json.dumps(dead))
-    assert not is_held(lease.path)
-    assert json.loads(lease.path.read_text()) == dead
-    written_by_another_machine(lease.path)
-    assert is_held(lease.path)
-    os.utime(lease.path, (0, 0))
-    assert not is_held(lease.path)
+    assert is_held(lease.place)
+    dead = json.loads(lease.place.path.read_text()) | {"start": "long ago"}
+    lease.place.path.write_text(json.dumps(dead))
+    assert not is_held(lease.place)
+    assert json.loads(lease.place.path.read_text()) == dead
+    written_by_another_machine(lease.place.path)
+    assert is_held(lease.place)
+    os.utime(lease.place.path, (0, 0))
+    assert not is_held(lease.place)
 
 
 def test_a_dead_holder_on_this_machine_is_known_at_once(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from abl.record.lease import Lease;"
-        "assert Lease(Path(sys.argv[1]), 'child').take(); os.kill(os.getpid(), 9)"
+        "import os, sys; from pathlib import Path; from abl.record.lease import FilePlace, Lease;"
+        "assert Lease(FilePlace(Path(sys.argv[1])), 'child').take(); os.kill(os.getpid(), 9)"
     )
     path = tmp_path / "a"
     child = subprocess.Popen([sys.executable, "-c", code, str(path)])
     while child.poll() is None and process_start(child.pid) is not None:
         time.sleep(0.01)
-    assert Watch(path, stale_s=1e9).free()
+    assert Watch(FilePlace(path), stale_s=1e9).free()
     assert not path.exists()
     child.wait()
 
@@ -98,13 +98,13 @@ def test_a_process_that_nobody_has_waited_for_is_dead() -> None:
 def test_a_reused_process_id_is_another_process(tmp_path: Path) -> None:
     holder = {"owner": "x", "machine": machine(), "pid": os.getpid(), "start": "1", "beat": 0}
     (tmp_path / "a").write_text(json.dumps(holder))
-    assert Watch(tmp_path / "a", stale_s=1e9).free()
+    assert Watch(FilePlace(tmp_path / "a"), stale_s=1e9).free()
 
 
 def test_silence_is_measured_on_the_observers_clock(tmp_path: Path) -> None:
     clock = Clock()
     written_by_another_machine(tmp_path / "a")
-    watch = Watch(tmp_path / "a", stale_s=60, clock=clock)
+    watch = Watch(FilePlace(tmp_path / "a"), stale_s=60, clock=clock)
     assert not watch.free()
     clock.now = 59
     assert not watch.free()
@@ -120,14 +120,17 @@ def test_silence_is_measured_on_the_observers_clock(tmp_path: Path) -> None:
 def test_a_holder_killed_before_it_wrote_is_stale_in_time(tmp_path: Path) -> None:
     clock = Clock()
     (tmp_path / "a").touch()
-    watch = Watch(tmp_path / "a", stale_s=60, clock=clock)
+    watch = Watch(FilePlace(tmp_path / "a"), stale_s=60, clock=clock)
     assert not watch.free()
     clock.now = 61
     assert watch.free()
 
 
 def test_one_who_lost_the_lease_leaves_the_new_holder_alone(tmp_path: Path) -> None:
-    old, new = Lease(tmp_path / "a", "old", beat_s=0.01), Lease(tmp_path / "a", "new")
+    old, new = (
+        Lease(FilePlace(tmp_path / "a"), "old", beat_s=0.01),
+        Lease(FilePlace(tmp_path / "a"), "new"),
+    )
     assert old.take()
     with old:
         (tmp_path / "a").unlink()

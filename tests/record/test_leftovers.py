@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from abl.record.lease import Lease, machine
+from abl.record.lease import FilePlace, Lease, machine
 from abl.record.leftovers import clear_leftovers
 from abl.record.store import Store
 
@@ -38,7 +38,7 @@ def test_what_another_is_at_work_on_stays(tmp_path: Path) -> None:
     store = Store(tmp_path)
     left_by_a_dead_process(store, "a")
     store.lease_path("a").unlink()
-    lease = Lease(store.lease_path("a"), "me")
+    lease = Lease(FilePlace(store.lease_path("a")), "me")
     assert lease.take()
     clear_leftovers(store, {"a"})
     assert names(store) == {"a", "a.x"}

@@ -15,7 +15,8 @@ import pytest
 
 from abl.errors import StageError
 from abl.plan.stage import Stage
-from abl.record.store import DONE, Store
+from abl.record.done import DONE
+from abl.record.store import Store
 from tiny_sweeps import by_digest, nap
 
 A = nap("a")

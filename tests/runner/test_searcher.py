@@ -32,7 +32,7 @@ def make(tmp_path: Path):
         heard = Heard()
         dispatcher = Dispatcher(by_digest(*stages), Store(tmp_path), heard, set(), {})
         made.append(dispatcher)
-        searcher = PlanSearcher(dispatcher, Ledger({"n": Resources(cpus)}), tmp_path / "meeting")
+        searcher = PlanSearcher(dispatcher, Ledger({"n": Resources(cpus)}), "meeting")
         return searcher, dispatcher, heard
 
     yield searcher_of
@@ -50,7 +50,8 @@ def past_warm_ups(searcher) -> None:
 
 
 def compute(searcher, trial: str, config: dict) -> None:
-    report = run_stage(Store(Path(config["store"])), stage_from_json(json.loads(config["stage"])))
+    stage = stage_from_json(json.loads(config["stage"]))
+    report = run_stage(Store(Path(config["store"]["root"])), stage)
     searcher.on_trial_complete(trial_id=trial, result={"report": json.dumps(asdict(report))})
 
 

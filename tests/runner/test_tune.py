@@ -9,7 +9,8 @@ import pytest
 import abl
 from abl.errors import InputError
 from abl.plan.stage import Resources, Stage
-from abl.record.store import DONE, Store
+from abl.record.done import DONE
+from abl.record.store import Store
 from abl.runner.engine import run_plan
 from tiny_sweeps import Heard, by_digest, double, nap, write_sweep
 

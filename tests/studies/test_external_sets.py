@@ -21,6 +21,7 @@ from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.record.mlflow_rows import arm_points, view_state
+from abl.record.store import Store
 from abl.session import SweepResult
 from abl.showing import shown_table
 from tiny_sweeps import write_sweep, write_tiny_set
@@ -273,7 +274,7 @@ def test_another_prevalence_is_said_where_metrics_depend_on_it(folder):
     relabelled(folder / "outside" / "manifest.csv", mostly_sick)
     result = run(load(folder, TINY, external=[OUTSIDE]))
     said = "Prevalence differs (hospital C 80 % positive, internal test sets 50 %): ACC, F1, PPV"
-    shown = shown_table(abl.api.store_at(folder / "mlruns"), "tiny", show="external")
+    shown = shown_table(Store(folder / "mlruns" / "store"), "tiny", show="external")
     assert any(said in note.text for note in shown.notes)
     assert said in (result.folder / "report.html").read_text()
 

@@ -101,6 +101,17 @@ WrittenRootOpt = Annotated[
 ]
 
 
+StoreOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="ABL_STORE",
+        help="Object store of the finished stages, such as s3://bucket/folder; default the folder "
+        "store/ of --mlruns.",
+    ),
+]
+
+
 def terminal_width() -> int:
     import shutil
 
@@ -113,7 +124,7 @@ def print_whole(text: str) -> None:
 
 def write_out(path: Path, text: str) -> None:
     """Writes the file that `--out` names. Raises InputError if it cannot be written."""
-    from abl.record.store import write_atomically
+    from abl.record.done import write_atomically
 
     if not path.absolute().parent.is_dir():
         raise InputError(f"--out {path}: no folder {path.parent}")

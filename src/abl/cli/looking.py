@@ -14,6 +14,7 @@ from abl.cli.app import (
     ROOT,
     DataOpt,
     RootOpt,
+    StoreOpt,
     WrittenRootOpt,
     app,
     print_whole,
@@ -69,7 +70,7 @@ def table(
     mlruns: RootOpt = ROOT,
 ) -> None:
     """Print a sweep's ablation table again, or another table of it, without training."""
-    from abl.api import store_at
+    from abl.record.opening import store_at
     from abl.report.tables import render
     from abl.showing import shown_table
 
@@ -103,8 +104,8 @@ def compare(
     mlruns: RootOpt = ROOT,
 ) -> None:
     """Explain one arm against another, image by image."""
-    from abl.api import store_at
     from abl.comparing import comparison_text
+    from abl.record.opening import store_at
 
     chosen = format or _format_of(out)
     text = comparison_text(
@@ -148,8 +149,9 @@ def import_(
     """Bring an arm trained elsewhere into a sweep's table, or take it out."""
     from abl import api
     from abl.importing import forget_arm, import_arm
+    from abl.record.opening import store_at
 
-    store = api.store_at(mlruns)
+    store = store_at(mlruns)
     if forget:
         if file is not None or name or against:
             raise InputError("--forget stands alone beside --into: leave out FILE, --as, --against")
@@ -163,23 +165,25 @@ def import_(
 
 @app.command()
 @tells
-def status(mlruns: RootOpt = ROOT) -> None:
+def status(mlruns: RootOpt = ROOT, store: StoreOpt = None) -> None:
     """Show the sweeps that were run here, and the store."""
     from abl.watching import status_text
 
-    print(status_text(mlruns), end="")
+    print(status_text(mlruns, store), end="")
 
 
 @app.command()
 @tells
 def record(
-    mlruns: WrittenRootOpt = ROOT, uri: Annotated[str, typer.Option(help="MLflow URI.")] = ""
+    mlruns: WrittenRootOpt = ROOT,
+    uri: Annotated[str, typer.Option(help="MLflow URI.")] = "",
+    store: StoreOpt = None,
 ) -> None:
     """Write to MLflow what the store holds and MLflow lacks."""
     from abl.recording import record_store
 
     _refuse_if_absent(mlruns)
-    for line in record_store(mlruns.absolute(), uri or None):
+    for line in record_store(mlruns.absolute(), uri or None, store):
         print(line)
 
 

@@ -15,6 +15,7 @@ from abl.cli.app import (
     ROOT,
     DataOpt,
     RootOpt,
+    StoreOpt,
     SweepArg,
     WrittenRootOpt,
     app,
@@ -46,12 +47,13 @@ def sweep(
         str, typer.Option(help="MLflow tracking URI; on for the one in mlruns; off for none.")
     ] = "on",
     smoke: Annotated[bool, typer.Option("--smoke", help="Shrink it: does it run?")] = False,
+    store: StoreOpt = None,
 ) -> None:
     """Run a sweep: train what is missing, score every arm, print and record the table."""
     from abl import api
     from abl.watching import watched
 
-    loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke)
+    loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke, store=store)
     recorded: bool | str = {"on": True, "off": False}.get(record, record)
     with watched(loaded, executor=str(executor), workers=workers) as listener:
         result = api.run(
@@ -103,13 +105,14 @@ def plan(
     mlruns: RootOpt = ROOT,
     smoke: Annotated[bool, typer.Option("--smoke", help="Shrink it first.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    store: StoreOpt = None,
 ) -> None:
     """Show what `abl sweep` would do; execute nothing."""
     from abl import api
     from abl.report.plan_text import plan_text
     from abl.watching import numbers_of
 
-    loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke)
+    loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke, store=store)
     numbers = numbers_of(loaded)
     if as_json:
         print(json.dumps(numbers, indent=1))

@@ -129,6 +129,12 @@ def prepare_view(
     return open_view(cache, key)
 
 
+def pixel_folders(folder: Path) -> list[str]:
+    """Names of the folders of the cache that hold the pixels of a view."""
+    facts = json.loads((folder / "view.json").read_text(encoding="utf-8"))
+    return sorted({facts[name] for name in ("pixels", "second") if name in facts})
+
+
 def open_view(cache: Path, key: str) -> View:
     """Opens a view that was prepared on this node."""
     folder = cache / f"view-{key}"

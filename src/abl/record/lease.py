@@ -8,8 +8,10 @@ import platform
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 BEAT_S = 10.0
 STALE_S = 60.0
@@ -40,14 +42,91 @@ def machine() -> str:
     return f"{platform.node()}/{boot}"
 
 
+class Place(Protocol):
+    """Where a lease lies."""
+
+    def create(self, content: str) -> bool:
+        """Writes it if nothing is there: whether it did."""
+
+    def read(self) -> str | None:
+        """What is there, None if nothing is."""
+
+    def write(self, content: str, owner: str) -> None:
+        """Writes it over what is there; for its holder alone."""
+
+    def remove(self, content: str) -> bool:
+        """Removes it if it still says this: whether nothing of it is there now."""
+
+    def age_s(self) -> float:
+        """Seconds since it was written, as the place's clock says."""
+
+
+class FilePlace:
+    """A lease as a file of a folder that every process sees."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def create(self, content: str) -> bool:
+        """Writes it if nothing is there: whether it did."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_name(f"{self.path.name}.new.{os.getpid()}.{threading.get_ident()}")
+        try:
+            # linked when it is whole: a process killed in between must leave no empty lease, of
+            # which nobody could tell whose it is
+            fresh.write_text(content)
+            os.link(fresh, self.path)
+        except FileExistsError:
+            return False
+        finally:
+            fresh.unlink(missing_ok=True)
+        return True
+
+    def read(self) -> str | None:
+        """What is there, None if nothing is."""
+        try:
+            return self.path.read_text()
+        except FileNotFoundError:
+            return None
+
+    def write(self, content: str, owner: str) -> None:
+        """Writes it over what is there; for its holder alone."""
+        fresh = self.path.with_name(f"{self.path.name}.{owner}")
+        try:
+            fresh.write_text(content)
+            os.replace(fresh, self.path)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
+
+    def remove(self, content: str) -> bool:
+        """Removes it if it still says this: whether nothing of it is there now."""
+        # of several observers one moves the file away; the others find it gone
+        grave = self.path.with_name(f"{self.path.name}.dead.{os.getpid()}.{threading.get_ident()}")
+        try:
+            os.rename(self.path, grave)
+        except FileNotFoundError:
+            return True
+        if grave.read_text() != content:
+            # a new holder came in between: give it back
+            os.rename(grave, self.path)
+            return False
+        grave.unlink()
+        return True
+
+    def age_s(self) -> float:
+        """Seconds since it was written, as the place's clock says."""
+        return time.time() - self.path.stat().st_mtime
+
+
 class Lease:
-    """One process's hold on one stage: a file whose beat changes while the holder lives.
+    """One process's hold on one stage: its beat changes while the holder lives.
 
     Use as a context manager; while it is open a thread beats every `beat_s` seconds.
     """
 
-    def __init__(self, path: Path, owner: str, beat_s: float = BEAT_S):
-        self.path = path
+    def __init__(self, place: Place, owner: str, beat_s: float = BEAT_S):
+        self.place = place
         self.owner = owner
         self.beat_s = beat_s
         self.beats = 0
@@ -68,14 +147,7 @@ class Lease:
 
     def take(self) -> bool:
         """Takes the lease if nobody has it: whether it is ours now."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        except FileExistsError:
-            return False
-        with os.fdopen(handle, "w") as file:
-            file.write(self._content())
-        return True
+        return self.place.create(self._content())
 
     def __enter__(self) -> Lease:
         self._thread = threading.Thread(target=self._beat, daemon=True)
@@ -91,27 +163,26 @@ class Lease:
         self._stop.set()
         if self._thread:
             self._thread.join()
-        if _owner(self.path) == self.owner:
-            self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # a lost store: whoever wants it waits until the lease is stale
+            content = self.place.read()
+            if content is not None and _owner(content) == self.owner:
+                self.place.remove(content)
 
     def _beat(self) -> None:
         while not self._stop.wait(self.beat_s):
             self.beats += 1
-            if _owner(self.path) != self.owner:
-                return
-            fresh = self.path.with_name(f"{self.path.name}.{self.owner}")
-            try:
-                fresh.write_text(self._content())
-                os.replace(fresh, self.path)
-            except OSError:
-                # a full or read-only disk: the commit will say so, better than a beat can
-                fresh.unlink(missing_ok=True)
+            # a full or read-only disk: the commit will say so, better than a beat can
+            with suppress(OSError):
+                content = self.place.read()
+                if content is None or _owner(content) != self.owner:
+                    return
+                self.place.write(self._content(), self.owner)
 
 
-def _owner(path: Path) -> str | None:
+def _owner(content: str) -> str | None:
     try:
-        return str(json.loads(path.read_text()).get("owner"))
-    except (OSError, ValueError, AttributeError):
+        return str(json.loads(content).get("owner"))
+    except (ValueError, AttributeError):
         return None
 
 
@@ -122,45 +193,33 @@ class Watch:
     """
 
     def __init__(
-        self, path: Path, stale_s: float = STALE_S, clock: Callable[[], float] = time.monotonic
+        self, place: Place, stale_s: float = STALE_S, clock: Callable[[], float] = time.monotonic
     ):
-        self.path = path
+        self.place = place
         self.stale_s = stale_s
         self._clock = clock
         self._seen: str | None = None
         self._since = clock()
 
     def free(self) -> bool:
-        """Whether the lease is gone or its holder dead; a dead holder's file is removed."""
-        try:
-            content = self.path.read_text()
-        except FileNotFoundError:
+        """Whether the lease is gone or its holder dead; a dead holder's lease is removed."""
+        content = self.place.read()
+        if content is None:
             return True
         if content != self._seen:
             self._seen, self._since = content, self._clock()
         if not (_holder_is_dead(content) or self._clock() - self._since > self.stale_s):
             return False
-        # of several observers one moves the file away; the others find it gone
-        grave = self.path.with_name(f"{self.path.name}.dead.{os.getpid()}.{threading.get_ident()}")
-        try:
-            os.rename(self.path, grave)
-        except FileNotFoundError:
-            return True
-        if grave.read_text() != content:
-            # a new holder came in between: give it back
-            os.rename(grave, self.path)
-            return False
-        grave.unlink()
-        return True
+        return self.place.remove(content)
 
 
-def is_held(path: Path, stale_s: float = STALE_S) -> bool:
+def is_held(place: Place, stale_s: float = STALE_S) -> bool:
     """Whether a lease is held, as far as one look tells; nothing is changed."""
     try:
-        content, age_s = path.read_text(), time.time() - path.stat().st_mtime
+        content, age_s = place.read(), place.age_s()
     except OSError:
         return False
-    return not _holder_is_dead(content) and age_s <= stale_s
+    return content is not None and not _holder_is_dead(content) and age_s <= stale_s
 
 
 def _holder_is_dead(content: str) -> bool:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection
-from pathlib import Path
 
-from abl.record.lease import Watch
 from abl.record.store import Store
 
 
@@ -16,19 +14,15 @@ def clear_leftovers(store: Store, finished: Collection[str]) -> None:
     A process killed between its commit and the end of its lease leaves them; no later run would
     ask for that lease again.
     """
-    for path in _entries(store.root / "lease"):
-        digest, _, suffix = path.name.partition(".")
-        if digest not in finished:
-            continue
-        if not suffix:
-            Watch(path, store.stale_s).free()
-        elif not store.lease_path(digest).exists():
-            path.unlink(missing_ok=True)
-    for path in _entries(store.root / "work"):
-        if path.name in finished and not store.lease_path(path.name).exists():
+    store.clear_leases(finished)
+    folder = store.root / "work"
+    # an attempt makes its folder after it has taken its lease
+    begun = (
+        sorted(path for path in folder.iterdir() if path.name in finished)
+        if folder.is_dir()
+        else []
+    )
+    leased = set(store.leased()) if begun else set()
+    for path in begun:
+        if path.name not in leased:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _entries(folder: Path) -> list[Path]:
-    # what belongs to a lease comes after it
-    return sorted(folder.iterdir()) if folder.is_dir() else []

@@ -10,8 +10,10 @@ from typing import Any
 
 import pandas as pd
 
+from abl.errors import StageError
+from abl.record.done import Done
 from abl.record.mlflow_writer import MlflowRecord
-from abl.record.store import Done, Store
+from abl.record.store import Store
 
 # facts of a stage that are numbers worth a metric
 FACTS = ("seconds", "images", "parameters", "correct_by_all")
@@ -53,7 +55,10 @@ def record_finished(record: MlflowRecord, store: Store, digest: str) -> str | No
 def named_predictions(store: Store, done: Done) -> pd.DataFrame:
     """Predictions with patient, label and centre beside them: a stage itself knows only images."""
     predictions = pd.read_parquet(store.file(done.digest, "predictions.parquet"))
-    frame_file = store.cache / f"view-{done.stage['context']['view']}" / "frame.parquet"
+    try:
+        frame_file = store.cached(f"view-{done.stage['context']['view']}") / "frame.parquet"
+    except StageError:  # gone from an object store
+        return predictions
     if not frame_file.exists():
         return predictions
     frame = pd.read_parquet(frame_file)

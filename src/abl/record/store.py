@@ -2,67 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from abl.errors import StageError
-from abl.plan.stage import Stage, digest_of
-from abl.record.lease import BEAT_S, STALE_S, Lease, Watch
-
-DONE = "DONE.json"
-DAMAGED = "DAMAGED.json"
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file so that a reader sees the old or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, path)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 (hex) of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@dataclass(frozen=True)
-class Done:
-    """What DONE.json says of a finished stage.
-
-    Attributes:
-        digest: Of the stage.
-        files: Name -> size in bytes and SHA-256.
-        content: One hash over all files: what readers of this stage have consumed.
-        inputs: Digest -> content hash of each input when it was read.
-        facts: Seconds, label, versions, hardware, numbers of the stage; not part of any identity.
-    """
-
-    digest: str
-    files: Mapping[str, tuple[int, str]]
-    content: str
-    inputs: Mapping[str, str]
-    facts: Mapping[str, Any]
-    stage: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class Attempt:
-    """A folder that one attempt at a stage writes to; nobody else does."""
-
-    digest: str
-    name: str
-    folder: Path
+from abl.plan.stage import Stage
+from abl.record.done import (
+    DAMAGED,
+    DONE,
+    Attempt,
+    Done,
+    done_from_json,
+    done_to_json,
+    sha256_of,
+    write_atomically,
+)
+from abl.record.lease import BEAT_S, STALE_S, FilePlace, Lease, Place, Watch
 
 
 class Store:
@@ -86,8 +47,20 @@ class Store:
         return self.root / "done" / digest
 
     def lease_path(self, digest: str) -> Path:
-        """Where the lease of a stage lies."""
+        """File of a stage's lease."""
         return self.root / "lease" / digest
+
+    def lease_place(self, digest: str) -> Place:
+        """Where the lease of a stage lies."""
+        return FilePlace(self.lease_path(digest))
+
+    def leased(self) -> list[str]:
+        """Digests of which there is a lease, whether or not its holder lives."""
+        folder = self.root / "lease"
+        # what belongs to a lease has its name with more behind it
+        return (
+            sorted({p.name.partition(".")[0] for p in folder.iterdir()}) if folder.is_dir() else []
+        )
 
     @property
     def cache(self) -> Path:
@@ -97,6 +70,9 @@ class Store:
     def sweep_folder(self, name: str) -> Path:
         """Folder of a sweep's results."""
         return self.root / "sweeps" / name
+
+    def check(self, *, writing: bool) -> None:
+        """Raises InputError if the store cannot be used; of a folder `check_root` tells that."""
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -108,23 +84,20 @@ class Store:
         """What is known of a finished stage; None if it is not finished or a file has gone."""
         if digest in self._read:
             return self._read[digest]
+        done = self._looked_up(digest)
+        if done is not None:
+            self._read[digest] = done
+        return done
+
+    def _looked_up(self, digest: str) -> Done | None:
         folder = self.folder(digest)
         try:
-            said = json.loads((folder / DONE).read_text(encoding="utf-8"))
-            done = Done(
-                digest,
-                {name: (int(size), str(sha)) for name, (size, sha) in said["files"].items()},
-                str(said["content"]),
-                dict(said["inputs"]),
-                dict(said["facts"]),
-                dict(said["stage"]),
-            )
-            for name, (size, _) in done.files.items():
+            done = done_from_json(digest, (folder / DONE).read_text(encoding="utf-8"))
+            for name, (size, _) in done.files.items() if done else ():
                 if (folder / name).stat().st_size != size:
                     return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError):
             return None
-        self._read[digest] = done
         return done
 
     def file(self, digest: str, name: str) -> Path:
@@ -137,18 +110,25 @@ class Store:
         done = self.done(digest)
         if done is None or name not in done.files:
             raise StageError(f"stage {digest[:12]} has no {name}")
-        path = self.folder(digest) / name
+        path = self._located(done, name)
         if path not in self._checked:
             if sha256_of(path) != done.files[name][1]:
                 self._read.pop(digest, None)
                 with suppress(OSError):
-                    os.replace(self.folder(digest) / DONE, self.folder(digest) / DAMAGED)
+                    self._mark_damaged(done)
                 raise StageError(
                     f"stage {digest[:12]}: {name} is damaged (checksum); "
                     "run the sweep again, which computes it again"
                 )
             self._checked.add(path)
         return path
+
+    def _located(self, done: Done, name: str) -> Path:
+        return self.folder(done.digest) / name
+
+    def _mark_damaged(self, done: Done) -> None:
+        folder = self.folder(done.digest)
+        os.replace(folder / DONE, folder / DAMAGED)
 
     def damaged(self, digest: str) -> str:
         """Name of the first file whose checksum is wrong, "" if all are right."""
@@ -167,6 +147,10 @@ class Store:
         folder = self.root / "done"
         return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
+    def known(self, digests: Collection[str]) -> dict[str, Done]:
+        """What is known of those that are finished."""
+        return self.looked_up(digests)[0]
+
     def usable(
         self, stages: Mapping[str, Stage], *, anew: bool = False
     ) -> tuple[set[str], dict[str, str]]:
@@ -180,20 +164,20 @@ class Store:
         """
         if anew:
             self._read.clear()
+        known, lying = self.looked_up(stages)
         found: set[str] = set()
         said: dict[str, str] = {}
         for digest, stage in stages.items():
-            # a folder is renamed into place whole: one without a good DONE.json is damaged
-            lies_there = self.folder(digest).exists()
-            done = self.done(digest)
+            done = known.get(digest)
             if done is None:
-                if lies_there:
+                if digest in lying:
                     said[digest] = f"{stage.label}: damaged in the store, computed again"
                 continue
             changed = [
                 source
                 for source, content in done.inputs.items()
-                if source in stages and not self._is(source, content)
+                # an input that was cleaned away is no reason to doubt what was made from it
+                if source in known and known[source].content != content
             ]
             if changed:
                 said[digest] = f"{stage.label}: an input has changed since, computed again"
@@ -201,10 +185,11 @@ class Store:
                 found.add(digest)
         return found, said
 
-    def _is(self, digest: str, content: str) -> bool:
-        done = self.done(digest)
-        # an input that was cleaned away is no reason to doubt what was made from it
-        return done is None or done.content == content
+    def looked_up(self, digests: Collection[str]) -> tuple[dict[str, Done], set[str]]:
+        """Those that are finished, and all of which something lies there."""
+        # a folder is renamed into place whole: one without a good DONE.json is damaged
+        lying = {digest for digest in digests if self.folder(digest).exists()}
+        return {d: done for d in digests if (done := self.done(d)) is not None}, lying
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -215,8 +200,8 @@ class Store:
         """An attempt at a stage, alone while the lease beats; None if it is finished meanwhile."""
         attempt = Attempt(digest, uuid.uuid4().hex[:12], Path())
         attempt.folder = self.root / "work" / digest / attempt.name
-        lease = Lease(self.lease_path(digest), attempt.name, self.beat_s)
-        watch = Watch(lease.path, self.stale_s)
+        lease = Lease(self.lease_place(digest), attempt.name, self.beat_s)
+        watch = Watch(lease.place, self.stale_s)
         while not lease.take():
             if self.has(digest):
                 yield None
@@ -242,24 +227,8 @@ class Store:
         Args:
             inputs: Digest -> content hash of what was read.
         """
-        files = {}
-        for path in sorted(attempt.folder.rglob("*")):
-            if path.is_file():
-                name = path.relative_to(attempt.folder).as_posix()
-                files[name] = (path.stat().st_size, sha256_of(path))
-        said = {
-            "attempt": attempt.name,
-            "files": files,
-            "content": digest_of({name: sha for name, (_, sha) in files.items()}),
-            "inputs": dict(inputs),
-            "facts": dict(facts),
-            "stage": {
-                **stage.identity(),
-                "label": stage.label,
-                "context": dict(stage.context),
-            },
-        }
-        write_atomically(attempt.folder / DONE, json.dumps(said, indent=1, sort_keys=True))
+        said = done_to_json(attempt, stage, facts, inputs)
+        write_atomically(attempt.folder / DONE, said)
         target = self.folder(attempt.digest)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not self.has(attempt.digest):
@@ -276,6 +245,14 @@ class Store:
         # what broken attempts left behind is of no more use
         shutil.rmtree(attempt.folder.parent, ignore_errors=True)
         return done
+
+    def clear_leases(self, finished: Collection[str]) -> None:
+        """Removes leases of dead holders of finished stages: no run would ask for these again."""
+        for digest in set(self.leased()) & set(finished):
+            if not Watch(self.lease_place(digest), self.stale_s).free():
+                continue
+            for beat in self.lease_path(digest).parent.glob(f"{digest}.*"):
+                beat.unlink(missing_ok=True)
 
     def discard(self, digest: str) -> None:
         """Removes a stage so that it is computed again."""
@@ -312,6 +289,39 @@ class Store:
     def content(self, digests: Iterable[str]) -> dict[str, str]:
         """Content hash of each finished stage."""
         return {d: done.content for d in digests if (done := self.done(d)) is not None}
+
+    # -- what stages read beside each other's files ----------------------------------------------
+
+    @property
+    def address(self) -> dict[str, str]:
+        """What another process opens this store by, see `opening.store_at`."""
+        return {"root": str(self.root)}
+
+    def cached(self, name: str) -> Path:
+        """A folder of the cache, brought to this machine if need be."""
+        return self.cache / name
+
+    def share(self, names: Iterable[str]) -> None:
+        """Lets other machines have these folders of the cache."""
+
+    def shared_file(self, path: str) -> str:
+        """A name by which every machine finds a file of this one, for `path_of`."""
+        return path
+
+    def path_of(self, name: str) -> Path:
+        """The file that `shared_file` has named."""
+        return Path(name)
+
+    def meet(self, meeting: str) -> Callable[[], int]:
+        """Comes to a meeting of processes; the function given counts who has come."""
+        folder = self.cache / meeting
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / uuid.uuid4().hex).touch()
+        return lambda: sum(1 for _ in folder.iterdir())
+
+    def end_meeting(self, meeting: str) -> None:
+        """Removes what a meeting left."""
+        shutil.rmtree(self.cache / meeting, ignore_errors=True)
 
     def _drop_empty(self, folder: Path) -> None:
         try:

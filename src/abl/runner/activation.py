@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from abl.data.mask_sets import MaskSet
-from abl.data.views import open_view, tested_reads
+from abl.data.views import tested_reads
 from abl.errors import StageError
 from abl.runner.classifier import split_of_stage
 from abl.runner.execute import Work, kind
-from abl.runner.guided import masks_of
 from abl.runner.networks import device_of, last_weights, ready_to_build, train_settings
+from abl.runner.seen import masks_of, view_of
 from abl.spec.data import Image
 
 ACTIVATION, MAPS = "activation.parquet", "maps.npz"
@@ -42,7 +42,7 @@ def activation(work: Work) -> dict[str, Any]:
     from abl.train.process import release_memory, reset_process
 
     stage = work.stage
-    view, nodules = open_view(work.store.cache, stage.context["view"]), masks_of(work)
+    view, nodules = view_of(work), masks_of(work)
     if nodules is None:
         raise StageError("an activation stage needs nodules, which this stage lacks")
     settings = train_settings(stage, work.store)
@@ -50,7 +50,7 @@ def activation(work: Work) -> dict[str, Any]:
     classes = int(stage.settings["classes"])
     split = split_of_stage(work, view, tested_reads)
     device = torch.device(device_of(stage))
-    ready_to_build(stage, settings)
+    ready_to_build(work, settings)
     reset_process(0, threads=settings.threads, deterministic=settings.deterministic)
     network, feed = feed_of(work, view, split, settings, image, classes, device)
     if not isinstance(feed, PixelFeed):  # whole images, not the features of a frozen front

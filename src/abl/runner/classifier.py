@@ -11,7 +11,7 @@ import pandas as pd
 
 from abl.data.mask_sets import MASK_SCORES
 from abl.data.splits import Split, inner_folds, split_of
-from abl.data.views import View, everything_trains, open_view, training_reads
+from abl.data.views import View, everything_trains, training_reads
 from abl.decide.consensus import (
     class_sizes,
     false_set,
@@ -22,8 +22,9 @@ from abl.decide.consensus import (
 from abl.errors import StageError
 from abl.plan.stage import Stage
 from abl.runner.execute import Work, kind
-from abl.runner.guided import masks_of, objective_of
+from abl.runner.guided import objective_of
 from abl.runner.networks import device_of, ready_to_build, train_settings
+from abl.runner.seen import masks_of, view_of
 from abl.runner.selection import SELECTION
 from abl.search.stopping import best_so_far, hopeless_epoch
 from abl.spec.data import Image, Splits
@@ -47,7 +48,7 @@ def train(work: Work) -> dict[str, Any]:
     from abl.train.process import release_memory, reset_process
 
     stage = work.stage
-    view = open_view(work.store.cache, stage.context["view"])
+    view = view_of(work)
     settings = train_settings(stage, work.store)
     image = Image.model_validate(stage.settings["image"])
     split = split_of_stage(work, view)
@@ -58,7 +59,7 @@ def train(work: Work) -> dict[str, Any]:
     roles = {"train": split.train, "validation": split.validation, "test": split.test}
     classes = int(stage.settings["classes"])
     device = device_of(stage)
-    ready_to_build(stage, settings)
+    ready_to_build(work, settings)
     reset_process(seed, threads=settings.threads, deterministic=settings.deterministic)
     network, feed = feed_of(work, view, split, settings, image, classes, torch.device(device))
     result = fit(

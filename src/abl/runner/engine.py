@@ -117,9 +117,8 @@ def expected_seconds(stages: Mapping[str, Stage], store: Store) -> dict[str, flo
     by_shape: dict[str, list[float]] = defaultdict(list)
     by_kind: dict[str, list[float]] = defaultdict(list)
     wanted = {stage.kind for stage in stages.values()}
-    for digest in store.digests():
-        done = store.done(digest)
-        if done is None or done.stage.get("kind") not in wanted:
+    for done in store.known(store.digests()).values():
+        if done.stage.get("kind") not in wanted:
             continue
         seconds = float(done.facts.get("seconds", 0))
         by_shape[digest_of([done.stage["kind"], done.stage["settings"]])].append(seconds)

@@ -79,6 +79,7 @@ def run_stage(store: Store, stage: Stage) -> Report:
         with store.claim(stage.digest) as attempt:
             if attempt is None:
                 return Report(stage.digest, "reused")
+            started = time.perf_counter()  # waiting for another's lease is no work
             checkpoints = store.checkpoints(attempt)
             facts = KINDS[stage.kind](Work(stage, store, attempt.folder, checkpoints))
             seconds = time.perf_counter() - started

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from abl.data.splits import Split
-from abl.data.views import all_reads, open_view
+from abl.data.views import all_reads
 from abl.errors import StageError
 from abl.runner.classifier import PREDICTIONS
 from abl.runner.execute import Work, kind
 from abl.runner.networks import device_of, ready_to_build, train_settings
+from abl.runner.seen import view_of
 from abl.spec.data import Image
 
 NETWORK = "network"  # role of the training whose network predicts
@@ -30,13 +31,13 @@ def predict(work: Work) -> dict[str, Any]:
     from abl.train.process import release_memory, reset_process
 
     stage = work.stage
-    view = open_view(work.store.cache, stage.context["view"])
+    view = view_of(work)
     if all_reads(view.frame) != stage.reads:
         raise StageError("the images here are not those of the plan: clear the store's cache")
     settings = train_settings(stage, work.store)
     image = Image.model_validate(stage.settings["image"])
     classes = int(stage.settings["classes"])
-    ready_to_build(stage, settings)
+    ready_to_build(work, settings)
     device = torch.device(device_of(stage))
     reset_process(0, threads=settings.threads, deterministic=settings.deterministic)
     nothing, everything = np.empty(0, np.int64), np.arange(len(view.frame), dtype=np.int64)

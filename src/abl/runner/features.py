@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from abl.data.views import all_reads, open_view
+from abl.data.views import all_reads
 from abl.errors import StageError
 from abl.runner.execute import Work, kind
 from abl.runner.networks import device_of, ready_to_build, train_settings
+from abl.runner.seen import view_of
 from abl.spec.data import Image
 
 FEATURES = "features.npy"
@@ -25,12 +26,12 @@ def features(work: Work) -> dict[str, Any]:
     from abl.train.process import release_memory, reset_process
 
     stage = work.stage
-    view = open_view(work.store.cache, stage.context["view"])
+    view = view_of(work)
     if all_reads(view.frame) != stage.reads:
         raise StageError("the images here are not those of the plan: clear the store's cache")
     settings = train_settings(stage, work.store)
     image = Image.model_validate(stage.settings["image"])
-    ready_to_build(stage, settings)
+    ready_to_build(work, settings)
     device = device_of(stage)
     reset_process(
         int(stage.seed or 0), threads=settings.threads, deterministic=settings.deterministic

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abl.data.mask_sets import MaskSet, open_masks
 from abl.data.views import View
 from abl.errors import StageError
 from abl.runner.execute import Work
+from abl.runner.seen import masks_of
 from abl.spec.data import Image
 from abl.spec.train import Train
 
@@ -19,12 +19,6 @@ if TYPE_CHECKING:  # importing torch takes seconds, which a driver with nothing 
     from abl.train.objectives import Objective
 
 SEGMENTER = "segmenter"  # role of the stage that trains the segmentation branch alone
-
-
-def masks_of(work: Work) -> MaskSet | None:
-    """The masks that a stage reads, None if it reads none."""
-    key = work.stage.context.get("masks")
-    return None if key is None else open_masks(work.store.cache / str(key))
 
 
 def guided_of(

@@ -9,6 +9,7 @@ from typing import Any
 from abl.errors import StageError
 from abl.plan.stage import Stage
 from abl.record.store import Store
+from abl.runner.execute import Work
 from abl.spec.train import Train
 
 
@@ -17,13 +18,14 @@ def train_settings(stage: Stage, store: Store) -> Train:
     return Train.model_validate(stage.settings["train"] | _weights_place(stage, store))
 
 
-def ready_to_build(stage: Stage, train: Train) -> None:
+def ready_to_build(work: Work, train: Train) -> None:
     """Loads the user's module, and checks that hub weights are those the plan had in mind."""
     from abl.nets.hub import check_hub_file
     from abl.nets.user_module import load_module
 
+    stage = work.stage
     if "module" in stage.context:
-        load_module(stage.context["module"])
+        load_module(work.store.path_of(stage.context["module"]))
     given = str(stage.settings["train"].get("weights", ""))
     if train.weights == "imagenet" and given.startswith("sha256:"):
         check_hub_file(train.network, given.removeprefix("sha256:"))
@@ -57,4 +59,6 @@ def _weights_place(stage: Stage, store: Store) -> Mapping[str, Any]:
         path = last_weights(store, stage.inputs["weights"], "the pretrained weights")
         return {"weights": str(path)}
     place = stage.context.get("weights")
-    return {} if place is None else {"weights": str(place)}
+    if place is None or place == "imagenet":
+        return {} if place is None else {"weights": place}
+    return {"weights": str(store.path_of(str(place)))}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -22,7 +21,7 @@ class PlanSearcher(Searcher):
     Nothing here may raise inside Tune's loop: an error is kept in `error` and ends the run.
     """
 
-    def __init__(self, dispatcher: Dispatcher, ledger: Ledger, meeting: Path):
+    def __init__(self, dispatcher: Dispatcher, ledger: Ledger, meeting: str):
         super().__init__()
         self.dispatcher = dispatcher
         self.ledger = ledger
@@ -31,7 +30,7 @@ class PlanSearcher(Searcher):
         self._deaths: Counter[str] = Counter()
         self._warm_ups = self._plan_warm_ups(meeting)
 
-    def _plan_warm_ups(self, meeting: Path) -> list[dict[str, Any]]:
+    def _plan_warm_ups(self, meeting: str) -> list[dict[str, Any]]:
         every = list(self.dispatcher.frontier.stages.values())  # it may grow meanwhile
         waiting = [s for s in every if not s.local]
         waiting = [s for s in waiting if s.digest not in self.dispatcher.frontier.done]
@@ -47,8 +46,9 @@ class PlanSearcher(Searcher):
                 break
             self.ledger.take(name, chosen[1], want)
             places.append((name, chosen[1]))
+        store, slots = self.dispatcher.store, len(places)
         return [
-            {**warm_up_config(want, node, meeting, len(places)), "name": name}
+            {**warm_up_config(want, node, meeting, slots, store), "name": name}
             for name, node in places
         ]
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from abl.data.mask_sets import MASK_SCORES
-from abl.data.views import open_view, unlabelled_reads
+from abl.data.views import unlabelled_reads
 from abl.errors import StageError
 from abl.runner.classifier import HISTORY, split_of_stage
 from abl.runner.execute import Work, kind
-from abl.runner.guided import masks_of
 from abl.runner.networks import device_of, train_settings
+from abl.runner.seen import masks_of, view_of
 from abl.spec.data import Image
 
 
@@ -34,7 +34,7 @@ def segment(work: Work) -> dict[str, Any]:
     from abl.train.process import release_memory, reset_process
 
     stage = work.stage
-    view, masks = open_view(work.store.cache, stage.context["view"]), masks_of(work)
+    view, masks = view_of(work), masks_of(work)
     if masks is None:
         raise StageError("a segmentation branch needs masks, which this stage lacks")
     settings, image = (

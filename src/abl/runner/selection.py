@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from abl.data.splits import inner_folds, split_of
-from abl.data.views import open_view
 from abl.decide.consensus import correct_counts
 from abl.runner.execute import Work, kind
+from abl.runner.seen import view_of
 from abl.spec.data import Splits
 
 SELECTION = "selection.parquet"
@@ -19,7 +19,7 @@ SELECTION = "selection.parquet"
 @kind("select")
 def select(work: Work) -> dict[str, Any]:
     """Writes image, label (the one training sees) and correct (number of selectors), by image."""
-    frame = open_view(work.store.cache, work.stage.context["view"]).frame
+    frame = view_of(work).frame
     labels = frame.set_index("image")["train_label"]
     folds = int(work.stage.settings.get("folds", 1))
     read = {role: _training_predictions(work, role) for role in work.stage.inputs}

@@ -13,14 +13,15 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from abl.errors import InputError, Problem
 from abl.plan.stage import Resources, Stage
+from abl.record.opening import store_of
 from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import Report, run_stage, stage_from_json, stage_to_json
@@ -46,29 +47,30 @@ def versions() -> dict[str, str]:
 
 def run_stage_on_worker(config: dict[str, Any]) -> dict[str, Any]:
     """The trainable: one stage, or a warm-up that brings a worker into use."""
+    store = store_of(config["store"])
     if "meeting" in config:
-        wait_for_all(Path(config["meeting"]), int(config["slots"]))
+        wait_for_all(store.meet(config["meeting"]), int(config["slots"]))
         return {"report": json.dumps(versions()), "done": True}
-    store = Store(Path(config["store"]))
     report = run_stage(store, stage_from_json(json.loads(config["stage"])))
     return {"report": json.dumps(asdict(report)), "done": True}
 
 
-def wait_for_all(meeting: Path, slots: int, *, patience_s: float = MEETING_PATIENCE_S) -> bool:
-    """Whether as many workers as there are slots have come to a meeting (a folder, shared).
+def wait_for_all(
+    come: Callable[[], int], slots: int, *, patience_s: float = MEETING_PATIENCE_S
+) -> bool:
+    """Whether as many workers as there are slots have come to a meeting.
 
     Ray starts few processes at a time, and Tune gives up one that is still starting as soon as
     another falls idle: without the meeting most slots would stay empty for the whole run.
 
     Args:
+        come: Counts who has come, this process too.
         patience_s: How long to wait while nobody new comes.
     """
-    meeting.mkdir(parents=True, exist_ok=True)
-    (meeting / uuid.uuid4().hex).touch()
     seen, since = 0, time.monotonic()
-    while (come := sum(1 for _ in meeting.iterdir())) < slots:
-        if come > seen:
-            seen, since = come, time.monotonic()
+    while (count := come()) < slots:
+        if count > seen:
+            seen, since = count, time.monotonic()
         if time.monotonic() - since > patience_s:
             return False
         time.sleep(0.05)
@@ -110,7 +112,7 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, scratch: Path) -> None:
 
     from abl.runner.searcher import PlanSearcher
 
-    meeting = dispatcher.store.cache / f"meeting-{uuid.uuid4().hex}"
+    meeting = f"meeting-{uuid.uuid4().hex}"
     searcher = PlanSearcher(dispatcher, ledger, meeting)
     pinned = len(ledger.nodes) > 1
 
@@ -140,7 +142,7 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, scratch: Path) -> None:
     try:
         tuner.fit()
     finally:
-        shutil.rmtree(meeting, ignore_errors=True)
+        dispatcher.store.end_meeting(meeting)
     if searcher.error is not None:
         raise searcher.error
 
@@ -219,16 +221,28 @@ def _scratch() -> Iterator[Path]:
 def stage_config(stage: Stage, node: str, store: Store) -> dict[str, Any]:
     """What Tune is given as a trial's config."""
     return {
-        "stage": json.dumps(stage_to_json(stage)),
-        "store": str(store.root),
+        "stage": json.dumps(stage_to_json(_with_shared_files(stage, store))),
+        "store": store.address,
         "resources": asdict(stage.resources),
         "node": node,
     }
 
 
-def warm_up_config(want: Resources, node: str, meeting: Path, slots: int) -> dict[str, Any]:
+def _with_shared_files(stage: Stage, store: Store) -> Stage:
+    """The stage with names of its files (weights, a user's module) that every machine finds."""
+    context = dict(stage.context)
+    for role in ("module", "weights"):
+        if role in context and context[role] != "imagenet":
+            context[role] = store.shared_file(str(context[role]))
+    return replace(stage, context=context)
+
+
+def warm_up_config(
+    want: Resources, node: str, meeting: str, slots: int, store: Store
+) -> dict[str, Any]:
     """A trial that waits for the others of its kind: one a slot brings all slots into use."""
-    return {"meeting": str(meeting), "slots": slots, "resources": asdict(want), "node": node}
+    asked = {"resources": asdict(want), "node": node, "store": store.address}
+    return {"meeting": meeting, "slots": slots, **asked}
 
 
 def report_from(result: dict[str, Any] | None) -> dict[str, Any] | None:

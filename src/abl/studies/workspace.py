@@ -15,7 +15,7 @@ from abl.data.load import load_dataset
 from abl.data.mask_cut import masks_key, prepare_masks
 from abl.data.splits import Split, split_of
 from abl.data.tissue_note import cut_nodules_note
-from abl.data.views import prepare_view, training_reads, view_key
+from abl.data.views import pixel_folders, prepare_view, training_reads, view_key
 from abl.errors import InputError, Problem, raise_if_any
 from abl.record.store import Store
 from abl.spec.data import Data, Image, Splits
@@ -194,4 +194,8 @@ class Workspace:
         for key, (opened, image) in self._masks.items():
             side, cache = opened.data.longest_side, self.store.cache
             prepare_masks(opened.dataset, key, longest_side=side, image=image, cache=cache)
+        views = [f"view-{key}" for key in self._views]
+        pixels = {name for view in views for name in pixel_folders(self.store.cache / view)}
+        # a view names its pixels, so that it comes after them
+        self.store.share([*sorted(pixels), *views, *self._masks])
         return list(notes)

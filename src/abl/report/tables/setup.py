@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.nets.cost import network_cost
 from abl.plan.outcome import Outcome
-from abl.record.store import Done, Store
+from abl.record.done import Done
+from abl.record.store import Store
 from abl.report.labels import NOTHING, one_line, size_label, time_label
 from abl.report.tables.model import Field, Note, Raw, Table, TableCell, plain_table
 from abl.spec.data import Image

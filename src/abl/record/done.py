@@ -1,0 +1,100 @@
+"""What is kept of a finished stage: DONE.json, written before the commit, says what it holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from abl.plan.stage import Stage, digest_of
+
+DONE = "DONE.json"
+DAMAGED = "DAMAGED.json"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a text file so that a reader sees the old or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    fresh.write_text(text, encoding="utf-8")
+    os.replace(fresh, path)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Done:
+    """What DONE.json says of a finished stage.
+
+    Attributes:
+        digest: Of the stage.
+        files: Name -> size in bytes and SHA-256.
+        content: One hash over all files: what readers of this stage have consumed.
+        inputs: Digest -> content hash of each input when it was read.
+        facts: Seconds, label, versions, hardware, numbers of the stage; not part of any identity.
+        stage: What the digest was taken of, with label and context.
+        attempt: Name of the attempt that committed it.
+    """
+
+    digest: str
+    files: Mapping[str, tuple[int, str]]
+    content: str
+    inputs: Mapping[str, str]
+    facts: Mapping[str, Any]
+    stage: Mapping[str, Any] = field(default_factory=dict)
+    attempt: str = ""
+
+
+def done_to_json(
+    attempt: Attempt, stage: Stage, facts: Mapping[str, Any], inputs: Mapping[str, str]
+) -> str:
+    """DONE.json of what lies in an attempt's folder."""
+    files = {}
+    for path in sorted(attempt.folder.rglob("*")):
+        if path.is_file():
+            name = path.relative_to(attempt.folder).as_posix()
+            files[name] = (path.stat().st_size, sha256_of(path))
+    said = {
+        "attempt": attempt.name,
+        "files": files,
+        "content": digest_of({name: sha for name, (_, sha) in files.items()}),
+        "inputs": dict(inputs),
+        "facts": dict(facts),
+        "stage": {**stage.identity(), "label": stage.label, "context": dict(stage.context)},
+    }
+    return json.dumps(said, indent=1, sort_keys=True)
+
+
+def done_from_json(digest: str, text: str | bytes) -> Done | None:
+    """What DONE.json says; None if it is damaged."""
+    try:
+        said = json.loads(text)
+        return Done(
+            digest,
+            {name: (int(size), str(sha)) for name, (size, sha) in said["files"].items()},
+            str(said["content"]),
+            dict(said["inputs"]),
+            dict(said["facts"]),
+            dict(said["stage"]),
+            str(said.get("attempt", "")),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+@dataclass
+class Attempt:
+    """A folder that one attempt at a stage writes to; nobody else does."""
+
+    digest: str
+    name: str
+    folder: Path

@@ -1,0 +1,251 @@
+"""The store on an object store: the same stages, for machines that share no folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from abl.errors import StageError
+from abl.plan.stage import Stage
+from abl.record.done import DAMAGED, DONE, Attempt, Done, done_from_json, done_to_json, sha256_of
+from abl.record.lease import BEAT_S, STALE_S, Place, Watch
+from abl.record.objects import ObjectPlace, Objects
+from abl.record.store import Store
+
+WHOLE = "WHOLE.json"
+SHARED = "shared:"
+
+
+class ObjectStore(Store):
+    """Finished stages on an object store, with a folder of this machine for work and copies.
+
+    `done/<digest>/<attempt>/` holds the files; the commit is `done/<digest>/DONE.json`, made only
+    if it is absent. Of several attempts one is named there, and nothing else counts.
+
+    Args:
+        url: Such as s3://bucket/folder.
+        root: Folder of this machine; what lies in it can be fetched again.
+
+    Raises:
+        InputError: As Objects.
+    """
+
+    def __init__(self, url: str, root: Path, *, beat_s: float = BEAT_S, stale_s: float = STALE_S):
+        super().__init__(root, beat_s=beat_s, stale_s=stale_s)
+        self.objects = Objects(url)
+
+    @property
+    def address(self) -> dict[str, str]:
+        """What another process opens this store by."""
+        return {"url": self.objects.url, "root": str(self.root)}
+
+    def check(self, *, writing: bool) -> None:
+        """Raises InputError if the store cannot be used."""
+        self.objects.check(writing=writing)
+
+    # -- leases ----------------------------------------------------------------------------------
+
+    def lease_place(self, digest: str) -> Place:
+        """Where the lease of a stage lies."""
+        return ObjectPlace(self.objects, f"lease/{digest}")
+
+    def leased(self) -> list[str]:
+        """Digests of which there is a lease, whether or not its holder lives."""
+        return [name.partition("/")[2] for name in self.objects.names("lease")]
+
+    def clear_leases(self, finished: Collection[str]) -> None:
+        """Removes leases of dead holders of finished stages."""
+        for digest in set(self.leased()) & set(finished):
+            Watch(self.lease_place(digest), self.stale_s).free()
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def digests(self) -> list[str]:
+        """Every finished stage, sorted."""
+        return sorted(digest for digest, files in self._list().items() if _is_stage(files))
+
+    def _list(self) -> dict[str, dict[str, int]]:
+        """Digest -> bytes of each file below its folder."""
+        listed: dict[str, dict[str, int]] = {}
+        for name, size in self.objects.sizes("done").items():
+            _, digest, file = name.split("/", 2)
+            listed.setdefault(digest, {})[file] = size
+        return listed
+
+    def looked_up(self, digests: Collection[str]) -> tuple[dict[str, Done], set[str]]:
+        """Those that are finished, and all of which something lies there."""
+        listed = self._list()
+        asked = [d for d in digests if d not in self._read and DONE in listed.get(d, ())]
+        read = self.objects.read_many([f"done/{digest}/{DONE}" for digest in asked])
+        for name, text in read.items():
+            digest = name.split("/")[1]
+            done = _if_whole(done_from_json(digest, text), listed[digest])
+            if done is not None:
+                self._read[digest] = done
+        known = {digest: self._read[digest] for digest in digests if digest in self._read}
+        return known, {digest for digest in digests if _is_stage(listed.get(digest, {}))}
+
+    def _looked_up(self, digest: str) -> Done | None:
+        text = self.objects.read(f"done/{digest}/{DONE}")
+        if text is None:
+            return None
+        sizes = self.objects.sizes(f"done/{digest}")
+        files = {name.removeprefix(f"done/{digest}/"): size for name, size in sizes.items()}
+        return _if_whole(done_from_json(digest, text), files)
+
+    def _located(self, done: Done, name: str) -> Path:
+        path = self.root / "fetched" / done.digest / done.attempt / name
+        if path not in self._checked:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # the processes of a machine fetch a file once
+            with FileLock(path.with_name(f"{path.name}.lock")):
+                if path.exists() and sha256_of(path) != done.files[name][1]:
+                    path.unlink()  # this copy is damaged, which says nothing of the original
+                if not path.exists():
+                    self._fetch(done, name, path)
+        return path
+
+    def _fetch(self, done: Done, name: str, path: Path) -> None:
+        try:
+            self.objects.download(f"done/{done.digest}/{done.attempt}/{name}", path)
+        except FileNotFoundError:
+            path.touch()  # told as damaged by its checksum
+
+    def _mark_damaged(self, done: Done) -> None:
+        folder = f"done/{done.digest}"
+        text = self.objects.read(f"{folder}/{DONE}")
+        said = done_from_json(done.digest, text) if text else None
+        if text is not None and (said is None or said.attempt == done.attempt):
+            self.objects.write(f"{folder}/{DAMAGED}", text)
+            self.objects.remove(f"{folder}/{DONE}")
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def commit(
+        self, attempt: Attempt, stage: Stage, facts: Mapping[str, Any], inputs: Mapping[str, str]
+    ) -> Done:
+        """Uploads an attempt and makes it the finished stage, if no other attempt was first."""
+        said = done_to_json(attempt, stage, facts, inputs)
+        ours = done_from_json(attempt.digest, said)
+        assert ours is not None
+        folder = f"done/{attempt.digest}"
+        for name in ours.files:
+            self.objects.upload(attempt.folder / name, f"{folder}/{attempt.name}/{name}")
+        won = self.objects.create(f"{folder}/{DONE}", said.encode())
+        if not won and not self.has(attempt.digest):
+            self.objects.remove(f"{folder}/{DONE}")  # what lies there is damaged
+            won = self.objects.create(f"{folder}/{DONE}", said.encode())
+        if won:
+            self._read[attempt.digest] = ours
+            kept = self.root / "fetched" / attempt.digest / attempt.name
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(attempt.folder, kept)
+        done = self.done(attempt.digest)
+        if done is None:
+            raise StageError(f"{stage.label}: could not be committed")
+        there = self.objects.names(folder)
+        of_others = [name for name in there if not name.startswith(f"{folder}/{done.attempt}/")]
+        self.objects.remove(*(name for name in of_others if name != f"{folder}/{DONE}"))
+        shutil.rmtree(attempt.folder.parent, ignore_errors=True)
+        return done
+
+    def discard(self, digest: str) -> None:
+        """Removes a stage so that it is computed again."""
+        self._read.pop(digest, None)
+        copies = self.root / "fetched" / digest
+        self._checked = {path for path in self._checked if copies not in path.parents}
+        shutil.rmtree(copies, ignore_errors=True)
+        # first what says that the rest counts
+        self.objects.remove(f"done/{digest}/{DONE}", *self.objects.names(f"done/{digest}"))
+
+    # -- what stages read beside each other's files ----------------------------------------------
+
+    def share(self, names: Iterable[str]) -> None:
+        """Uploads folders of the cache, those that are not there."""
+        for name in names:
+            if self.objects.read(f"cache/{name}/{WHOLE}") is not None:
+                continue
+            folder = self.cache / name
+            files = {
+                path.relative_to(folder).as_posix(): sha256_of(path)
+                for path in sorted(folder.rglob("*"))
+                if path.is_file() and not path.name.startswith(".")
+            }
+            for file in files:
+                self.objects.upload(folder / file, f"cache/{name}/{file}")
+            self.objects.write(f"cache/{name}/{WHOLE}", json.dumps(files).encode())
+
+    def cached(self, name: str) -> Path:
+        """A folder of the cache, brought to this machine if need be.
+
+        Raises:
+            StageError: Nobody has shared it, or it is damaged.
+        """
+        folder = self.cache / name
+        if folder.exists():
+            return folder
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.cache / f"{name}.lock"):
+            if not folder.exists():
+                self._bring(name, folder)
+        return folder
+
+    def _bring(self, name: str, folder: Path) -> None:
+        said = self.objects.read(f"cache/{name}/{WHOLE}")
+        if said is None:
+            raise StageError(f"{name} is not in the store: run `abl sweep` where the data are")
+        fresh = folder.with_name(f".{name}.{uuid.uuid4().hex}")
+        try:
+            for file, sha in json.loads(said).items():
+                self.objects.download(f"cache/{name}/{file}", fresh / file)
+                if sha256_of(fresh / file) != sha:
+                    self.objects.remove(f"cache/{name}/{WHOLE}")  # shared anew by the next run
+                    raise StageError(f"{name}: {file} is damaged in the store; run the sweep again")
+            fresh.rename(folder)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def shared_file(self, path: str) -> str:
+        """Uploads a file of this machine; a name by which every machine finds it."""
+        name = f"file-{sha256_of(Path(path))}"
+        folder = self.cache / name
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            shutil.copyfile(path, folder / Path(path).name)
+        self.share([name])
+        return f"{SHARED}{name}/{Path(path).name}"
+
+    def path_of(self, name: str) -> Path:
+        """The file that `shared_file` has named."""
+        if not name.startswith(SHARED):
+            return Path(name)
+        folder, _, file = name.removeprefix(SHARED).partition("/")
+        return self.cached(folder) / file
+
+    def meet(self, meeting: str) -> Callable[[], int]:
+        """Comes to a meeting of processes; the function given counts who has come."""
+        self.objects.write(f"meetings/{meeting}/{uuid.uuid4().hex}", b"1")
+        return lambda: len(self.objects.names(f"meetings/{meeting}"))
+
+    def end_meeting(self, meeting: str) -> None:
+        """Removes what a meeting left."""
+        self.objects.remove(*self.objects.names(f"meetings/{meeting}"))
+
+
+def _is_stage(files: Mapping[str, int]) -> bool:
+    # attempts that were broken off leave files and neither of these
+    return DONE in files or DAMAGED in files
+
+
+def _if_whole(done: Done | None, there: Mapping[str, int]) -> Done | None:
+    if done is None:
+        return None
+    sizes = {f"{done.attempt}/{name}": size for name, (size, _) in done.files.items()}
+    return done if all(there.get(name) == size for name, size in sizes.items()) else None

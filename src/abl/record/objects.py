@@ -1,0 +1,197 @@
+"""Files of an object store, by name below one address. The only module that imports fsspec."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from abl.errors import InputError
+
+# of small files asked for at once
+MANY = 500
+
+
+class Objects:
+    """Files below an address such as s3://bucket/folder, through fsspec.
+
+    Credentials and endpoints come from the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ...).
+
+    Raises:
+        InputError: No such kind of store, one whose package is not installed, or a secret in the
+            address.
+    """
+
+    def __init__(self, url: str):
+        import fsspec
+
+        self.url = url.rstrip("/")
+        parts = urlsplit(self.url)
+        if parts.scheme in ("", "file", "local"):
+            raise InputError(
+                f"--store {url}: not an object store such as s3://bucket/folder; a folder is given "
+                "with --mlruns"
+            )
+        if "@" in parts.netloc or parts.query:
+            raise InputError(
+                "--store: an address holds no user or password, as it is written into logs: give "
+                "these in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+            )
+        # what another process has just written must be seen
+        self._options = {"use_listings_cache": False} if parts.scheme in ("s3", "s3a") else {}
+        try:
+            self._fs: Any
+            self._fs, base = fsspec.core.url_to_fs(self.url, **self._options)
+        except (ImportError, ValueError) as error:
+            needs = "pip install 'abl[s3]'" if parts.scheme == "s3" else str(error)
+            raise InputError(f"--store {self.url}: {needs}") from None
+        self._base = str(base).rstrip("/")
+
+    def check(self, *, writing: bool) -> None:
+        """Raises InputError if it cannot be used: read, and made a file in only if it is absent."""
+        try:
+            self.read("none")
+            if not writing:
+                return
+            name = f"probe-{uuid.uuid4().hex}"
+            try:
+                alone = self.create(name, b"1") and not self.create(name, b"2")
+            finally:
+                with contextlib.suppress(OSError):
+                    self.remove(name)
+        except Exception as error:  # botocore's own are no OSError
+            raise InputError(f"--store {self.url}: cannot be used ({_told(error)})") from None
+        if not alone:
+            raise InputError(
+                f"--store {self.url}: this store cannot make a file only if it is absent, so that "
+                "two runs could commit one stage twice: use S3 or a shared folder"
+            )
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Makes a file if it is absent: whether it did. Never overwrites."""
+        try:
+            self._fs.pipe_file(self._at(name), data, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def write(self, name: str, data: bytes) -> None:
+        """Writes a file over what is there."""
+        self._fs.pipe_file(self._at(name), data)
+
+    def read(self, name: str) -> bytes | None:
+        """A file, None if it is absent."""
+        try:
+            return bytes(self._fs.cat_file(self._at(name)))
+        except FileNotFoundError:
+            return None
+
+    def read_many(self, names: Collection[str]) -> dict[str, bytes]:
+        """Small files, asked for at once; absent ones are left out."""
+        found: dict[str, bytes] = {}
+        listed = sorted(names)
+        for at in range(0, len(listed), MANY):
+            by_path = {self._fs._strip_protocol(self._at(n)): n for n in listed[at : at + MANY]}
+            read = self._fs.cat(list(by_path), on_error="omit")
+            found |= {by_path[path]: bytes(data) for path, data in read.items()}
+        return found
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Bytes of each file below a folder, at any depth; none if it is absent."""
+        try:
+            found = self._fs.find(self._at(folder), detail=True)
+        except FileNotFoundError:
+            return {}
+        start = len(self._fs._strip_protocol(self._base)) + 1
+        return {str(path)[start:]: int(info["size"] or 0) for path, info in found.items()}
+
+    def names(self, folder: str) -> list[str]:
+        """Files below a folder, at any depth, sorted; none if it is absent."""
+        return sorted(self.sizes(folder))
+
+    def age_s(self, name: str) -> float:
+        """Seconds since a file was written, as the store's clock and ours say."""
+        modified = self._fs.modified(self._at(name))
+        return time.time() - float(modified.timestamp())
+
+    def upload(self, path: Path, name: str) -> None:
+        """Copies a file of this machine there."""
+        self._fs.put_file(str(path), self._at(name))
+
+    def download(self, name: str, path: Path) -> None:
+        """Copies a file from there, whole or not at all.
+
+        Raises:
+            FileNotFoundError: It is absent.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            self._fs.get_file(self._at(name), str(fresh))
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+    def remove(self, *names: str) -> None:
+        """Removes files; absent ones are no error."""
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                self._fs.rm_file(self._at(name))
+
+    def _at(self, name: str) -> str:
+        return f"{self._base}/{name}"
+
+
+class ObjectPlace:
+    """A lease as an object. Between a look and a removal there is a moment without protection.
+
+    It could let two processes compute one stage; the commit is still one.
+    """
+
+    def __init__(self, objects: Objects, name: str):
+        self._objects = objects
+        self._name = name
+
+    def create(self, content: str) -> bool:
+        """Writes it if nothing is there: whether it did."""
+        return self._objects.create(self._name, content.encode())
+
+    def read(self) -> str | None:
+        """What is there, None if nothing is."""
+        data = self._objects.read(self._name)
+        return None if data is None else data.decode()
+
+    def write(self, content: str, owner: str) -> None:
+        """Writes it over what is there; for its holder alone."""
+        self._objects.write(self._name, content.encode())
+
+    def remove(self, content: str) -> bool:
+        """Removes it if it still says this: whether nothing of it is there now."""
+        there = self.read()
+        if there == content:
+            self._objects.remove(self._name)
+        return there in (None, content)
+
+    def age_s(self) -> float:
+        """Seconds since it was written, as the place's clock says."""
+        return self._objects.age_s(self._name)
+
+
+@contextlib.contextmanager
+def told_as_os_error() -> Iterator[None]:
+    """Errors of a store's own library as OSError, in one line."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(_told(error)) from error
+
+
+def _told(error: BaseException) -> str:
+    first = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__}: {first}"[:200]

@@ -1,0 +1,258 @@
+"""The store on an object store: one commit a stage, and machines that share no folder."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from pathlib import Path
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from abl.errors import InputError, StageError
+from abl.plan.stage import Stage
+from abl.record.done import DONE
+from abl.record.lease import Watch, machine
+from abl.record.object_store import ObjectStore
+from abl.record.objects import Objects
+from abl.record.opening import store_at, store_of
+from abl.runner.engine import run_plan
+from servers import running_s3
+from tiny_sweeps import Heard, by_digest, double, nap
+
+A = nap("a")
+
+
+@pytest.fixture(
+    params=["memory", pytest.param("s3", marks=pytest.mark.cluster)], ids=lambda name: str(name)
+)
+def url(request: pytest.FixtureRequest) -> str:
+    if request.param == "s3":
+        request.getfixturevalue("s3")
+        return f"s3://abl/{uuid.uuid4().hex}"
+    return f"memory://{uuid.uuid4().hex}/store"
+
+
+@pytest.fixture(scope="module")
+def s3_server(tmp_path_factory: pytest.TempPathFactory):
+    with running_s3(tmp_path_factory.mktemp("s3")) as environment:
+        yield environment
+
+
+@pytest.fixture
+def s3(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in s3_server.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def here(url: str, tmp_path: Path) -> ObjectStore:
+    return ObjectStore(url, tmp_path / "here")
+
+
+@pytest.fixture
+def there(url: str, tmp_path: Path) -> ObjectStore:
+    """The same store as another machine sees it."""
+    return ObjectStore(url, tmp_path / "there")
+
+
+def finish(store: ObjectStore, stage: Stage, text: str = "text") -> str:
+    with store.claim(stage.digest) as attempt:
+        assert attempt is not None
+        (attempt.folder / "sub").mkdir()
+        (attempt.folder / "a.txt").write_text(text)
+        (attempt.folder / "sub" / "b.txt").write_text("b")
+        return store.commit(attempt, stage, {"seconds": 1.5}, {}).attempt
+
+
+def objects_of(store: ObjectStore, digest: str) -> list[str]:
+    return store.objects.names(f"done/{digest}")
+
+
+def test_what_one_machine_commits_another_reads(here: ObjectStore, there: ObjectStore) -> None:
+    here.check(writing=True)
+    assert not there.has(A.digest)
+    finish(here, A)
+    for store in (here, there):
+        done = store.done(A.digest)
+        assert done is not None
+        assert sorted(done.files) == ["a.txt", "sub/b.txt"]
+        assert store.file(A.digest, "sub/b.txt").read_text() == "b"
+        assert store.digests() == [A.digest]
+        assert store.usable(by_digest(A)) == ({A.digest}, {})
+        assert store.leased() == []
+    assert not list((here.root / "work").glob("*/*"))
+
+
+def test_of_several_attempts_one_is_committed(url: str, tmp_path: Path) -> None:
+    stores = [ObjectStore(url, tmp_path / str(number)) for number in range(4)]
+    barrier, attempts = threading.Barrier(4), []
+
+    def commit(number: int) -> None:
+        store = stores[number]
+        # as if every lease had gone stale while its holder went on
+        with store.claim(A.digest) as attempt:
+            assert attempt is not None
+            store.objects.remove(f"lease/{A.digest}")
+            (attempt.folder / "a.txt").write_text(str(number))
+            barrier.wait()
+            attempts.append(store.commit(attempt, A, {}, {}).attempt)
+
+    threads = [threading.Thread(target=commit, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(attempts) == 4
+    assert len(set(attempts)) == 1
+    assert len({store.file(A.digest, "a.txt").read_text() for store in stores}) == 1
+    fresh = ObjectStore(url, tmp_path / "fresh")
+    assert fresh.damaged(A.digest) == ""
+    # nothing of those that lost stays
+    assert objects_of(fresh, A.digest) == [
+        f"done/{A.digest}/{DONE}",
+        f"done/{A.digest}/{attempts[0]}/a.txt",
+    ]
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut", "gone"])
+def test_a_damaged_object_is_found_told_and_computed_again(
+    here: ObjectStore, there: ObjectStore, how: str
+) -> None:
+    attempt = finish(here, A)
+    name = f"done/{A.digest}/{attempt}/a.txt"
+    {
+        "flipped": lambda: here.objects.write(name, b"tExt"),
+        "cut": lambda: here.objects.write(name, b"te"),
+        "gone": lambda: here.objects.remove(name),
+    }[how]()
+    if how == "flipped":
+        # sizes are seen when planning, checksums when reading
+        assert there.has(A.digest)
+        with pytest.raises(StageError, match="damaged"):
+            there.file(A.digest, "a.txt")
+    assert not there.has(A.digest)
+    usable, said = there.usable(by_digest(A))
+    assert usable == set()
+    assert list(said) == [A.digest]
+    there.discard(A.digest)
+    finish(there, A)
+    assert ObjectStore(here.objects.url, here.root.parent / "new").damaged(A.digest) == ""
+
+
+def test_a_damaged_copy_is_fetched_again(here: ObjectStore, there: ObjectStore) -> None:
+    finish(here, A)
+    copy = there.file(A.digest, "a.txt")
+    copy.write_text("rust")
+    again = ObjectStore(there.objects.url, there.root)
+    assert again.file(A.digest, "a.txt").read_text() == "text"
+    assert again.has(A.digest)
+
+
+def test_a_broken_commit_counts_for_nothing(here: ObjectStore, there: ObjectStore) -> None:
+    here.objects.write(f"done/{A.digest}/killed/a.txt", b"half")
+    assert there.usable(by_digest(A)) == (set(), {})
+    assert there.digests() == []
+    finish(there, A)
+    assert not any("killed" in name for name in objects_of(here, A.digest))
+
+
+def test_a_dead_holder_is_seen_at_once_and_a_silent_one_in_time(here: ObjectStore) -> None:
+    now = [0.0]
+    dead = {"owner": "x", "machine": machine(), "pid": 2**22 + 1, "start": "1", "beat": 0}
+    place = here.lease_place(A.digest)
+    assert place.create(json.dumps(dead))
+    assert Watch(place, stale_s=1e9).free()
+    assert here.leased() == []
+    assert place.create(json.dumps(dead | {"machine": "elsewhere"}))
+    watch = Watch(place, stale_s=60, clock=lambda: now[0])
+    assert not watch.free()
+    now[0] = 61
+    assert watch.free()
+
+
+def test_a_plan_runs_on_it_and_another_machine_has_nothing_left_to_do(
+    here: ObjectStore, there: ObjectStore
+) -> None:
+    first = [nap(f"first {number}") for number in range(3)]
+    last = double("nap", "last", *first, local=True)
+    stages = by_digest(*first, last)
+    assert len(run_plan(stages, here, Heard(), executor="local").ran) == 4
+    report = run_plan(stages, there, Heard(), executor="local")
+    assert (report.ran, len(report.reused)) == ([], 4)
+    assert (
+        there.file(last.digest, "nap.txt").read_text()
+        == here.file(last.digest, "nap.txt").read_text()
+    )
+
+
+def test_folders_and_files_are_brought_to_another_machine(
+    here: ObjectStore, there: ObjectStore, tmp_path: Path
+) -> None:
+    (here.cache / "view-1").mkdir(parents=True)
+    (here.cache / "view-1" / "frame.bin").write_bytes(b"\0\1")
+    weights = tmp_path / "weights.bin"
+    weights.write_bytes(b"w")
+    here.share(["view-1"])
+    name = here.shared_file(str(weights))
+    weights.unlink()
+    assert (there.cached("view-1") / "frame.bin").read_bytes() == b"\0\1"
+    assert there.path_of(name).read_bytes() == b"w"
+    with pytest.raises(StageError, match="not in the store"):
+        there.cached("view-2")
+    assert not (there.cache / "view-2").exists()
+
+
+def test_a_worker_opens_it_by_its_address(here: ObjectStore, tmp_path, monkeypatch) -> None:
+    finish(here, A)
+    monkeypatch.setenv("ABL_SCRATCH", str(tmp_path / "scratch"))
+    worker = store_of(here.address)
+    assert worker.file(A.digest, "a.txt").is_relative_to(tmp_path / "scratch")
+    assert worker.meet("meeting")() == 1
+    assert here.meet("meeting")() == 2
+    here.end_meeting("meeting")
+    assert here.objects.names("meetings") == []
+
+
+class Overwriting(MemoryFileSystem):
+    """An object store that knows no create-if-absent."""
+
+    protocol = "overwriting"
+    cachable = False
+
+    def pipe_file(self, path, value, mode="overwrite", **kwargs):
+        super().pipe_file(path, value, mode="overwrite", **kwargs)
+
+
+def test_a_store_that_may_lose_a_commit_is_refused() -> None:
+    fsspec.register_implementation("overwriting", Overwriting, clobber=True)
+    objects = Objects("overwriting://x/store")
+    objects.check(writing=False)
+    with pytest.raises(InputError, match="two runs could commit one stage twice"):
+        objects.check(writing=True)
+    assert objects.names("") == []
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("s3://key:secret-word@bucket/x", "in the environment"),
+        ("nonsense://bucket", "nonsense"),
+        ("/a/folder", "--mlruns"),
+    ],
+)
+def test_addresses_that_cannot_be_used_are_told(tmp_path: Path, address: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        store_at(tmp_path, address)
+    assert words in str(caught.value)
+    assert "secret-word" not in str(caught.value)
+
+
+@pytest.mark.cluster
+def test_a_bucket_that_is_not_there_is_told_before_anything(s3, tmp_path: Path) -> None:
+    store = store_at(tmp_path, "s3://nobody/x")
+    with pytest.raises(InputError, match="cannot be used"):
+        store.check(writing=True)
+    assert not (tmp_path / "store").exists()
