@@ -111,10 +111,8 @@ def test_of_several_attempts_one_is_committed(url: str, tmp_path: Path) -> None:
     fresh = ObjectStore(url, tmp_path / "fresh")
     assert fresh.damaged(A.digest) == ""
     # nothing of those that lost stays
-    assert objects_of(fresh, A.digest) == [
-        f"done/{A.digest}/{DONE}",
-        f"done/{A.digest}/{attempts[0]}/a.txt",
-    ]
+    left = {f"done/{A.digest}/{DONE}", f"done/{A.digest}/{attempts[0]}/a.txt"}
+    assert set(objects_of(fresh, A.digest)) == left
 
 
 @pytest.mark.parametrize("how", ["flipped", "cut", "gone"])

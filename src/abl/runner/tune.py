@@ -175,7 +175,9 @@ def _ray(workers: int | None, address: str | None) -> Iterator[dict[str, Resourc
         elif address:
             ray.init(address=address, **quiet)
         else:
+            # "local": a cluster that somebody has started on this machine is not joined unasked
             ray.init(
+                address="local",
                 num_cpus=workers or len(os.sched_getaffinity(0)),
                 include_dashboard=False,
                 object_store_memory=OBJECT_STORE_BYTES,
