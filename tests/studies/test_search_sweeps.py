@@ -160,6 +160,7 @@ def test_searched_for_the_base_alone_is_said_to_be_unfair(folder):
     chosen = {arm.params["chosen"] for arm in result.outcome.arms}
     assert len(chosen) == 2  # nothing for fixed arms, one choice for all others
     assert len(result.outcome.facts["searches"]) == 1
+    assert any("no fair comparison" in note for note in result.outcome.notes)
 
 
 def test_nested_searches_choose_for_each_split_alone(folder):
@@ -288,7 +289,22 @@ def test_a_diverged_point_is_no_result_and_fails_no_arm(folder):
         ({"search": {"space": {"network": ["no_such_net", "cnn1"]}}}, "no_such_net"),
         ({"search": {"objectives": ["accc"]}}, "accc"),
         ({"search": {"constraints": [{"metric": "sen"}]}}, "at_least or at_most"),
-        ({"search": {"sampler": "grid"}}, "grid needs steps"),
+        ({"search": {"sampler": "grid"}}, "grid needs steps (or choices) for 'train.optimizer.lr'"),
+        ({"search": {"space": {"modality": ["first", "second"]}}}, "list its values under axes"),
+        (
+            {
+                "search": {
+                    "start": [
+                        {
+                            "train.optimizer.lr": 0.1,
+                            "train.optimizer.name": "adam",
+                            "train.optimizer.momentum": 0.5,
+                        }
+                    ]
+                }
+            },
+            "point 1 is no point of the space: train.optimizer.momentum is not used beside",
+        ),
         ({"search": {"objectives": ["auc", "auc"]}}, "each metric may be given once"),
         ({"search": {"space": None}}, "'search.space' is missing"),
         ({"search": {"constraints": [{"metric": "sen", "at_least": 95}]}}, "write 0.95"),
@@ -315,6 +331,33 @@ def test_a_search_that_cannot_be_is_told_with_its_line(folder, changes, said):
     assert len(lines) == 1  # each mistake is told once
     assert lines[0].startswith(f"{folder}/sweep.yaml:")
     assert not (folder / "mlruns").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [("sqlite:////no/such/folder/a.db", "unable to open"), ("foo://u:secret@x/y", "foo")],
+)
+def test_a_database_that_cannot_be_used_is_told_first(folder, monkeypatch, url, why):
+    monkeypatch.setenv("ABL_SEARCH_STORAGE", url)
+    with pytest.raises(InputError) as caught:
+        run(folder)
+    assert "ABL_SEARCH_STORAGE" in str(caught.value)
+    assert why in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert not (folder / "mlruns").exists()
+
+
+def test_a_plan_says_what_a_grid_leaves_out(folder):
+    space = {
+        "train.optimizer.lr": {"from": 1e-3, "to": 0.1, "steps": 3},
+        "train.optimizer.name": ["adam", "sgd"],
+    }
+    changes = {"search": {"space": space, "sampler": "grid", "trials": 2}}
+    plan = api.load(written(folder, changes), root=folder / "mlruns").plan
+    assert any("at most 2 of 6 points (grid)" in note for note in plan.notes)
+    changes["search"]["sampler"] = "tpe"
+    plan = api.load(written(folder, changes), root=folder / "mlruns").plan
+    assert any("steps of a range are used by sampler: grid alone" in note for note in plan.notes)
 
 
 def test_a_hyper_study_without_search_is_refused(folder):

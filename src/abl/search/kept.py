@@ -255,12 +255,33 @@ def _told(where: str) -> Iterator[None]:
         raise
     except Exception as error:
         shown = where.split("@")[-1] if "@" in where else where
-        why = type(error).__name__
-        if isinstance(error, ImportError):
-            lacking = error if error.name else error.__cause__
-            name = getattr(lacking, "name", None) or "of its driver"
-            why = f"the package {name} is not installed: pip install 'abl[postgres]'"
-        raise InputError(f"search: the study at {shown} cannot be used ({why})") from None
+        if "://" in where:
+            shown = f"{shown}, which {STORAGE} names,"
+        raise InputError(f"search: the study at {shown} cannot be used ({_why(error)})") from None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        lacking = error if error.name else error.__cause__
+        name = getattr(lacking, "name", None) or "of its driver"
+        return f"the package {name} is not installed: pip install 'abl[postgres]'"
+    cause = getattr(error, "orig", None) or error  # SQLAlchemy's own text holds the statement
+    first = next(iter(str(cause).strip().splitlines()), "")
+    return f"{type(error).__name__}: {first}"[:200]
+
+
+def check_storage(url: str | None) -> None:
+    """Raises InputError if a database cannot be used: asked before anything is read or trained."""
+    if url is None:
+        return
+    with _told(url):
+        from sqlalchemy import create_engine
+
+        engine = create_engine(url)
+        try:
+            engine.connect().close()
+        finally:
+            engine.dispose()
 
 
 def storage_url() -> str | None:

@@ -180,6 +180,13 @@ def _of_the_analysis(facts: ReportFacts) -> Iterator[str]:
         yield "No base is declared: arms are not tested against one another."
     if facts.compared and facts.sweep is not None and facts.sweep.margin is None:
         yield "No margin is declared: equivalence of two arms cannot be shown, only difference."
+    searches = facts.outcome.facts.get("searches") or ()
+    tuned = sum(arm.params.get("settings") == "tuned" for arm in facts.arms)
+    if tuned > 1 and any(row.get("each_arm") is False for row in searches):
+        yield (
+            "Settings were tuned for one arm and given to the others: tuned arms are not compared "
+            "fairly."
+        )
     undefined = [
         metric
         for metric in facts.outcome.metrics

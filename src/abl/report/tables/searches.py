@@ -103,7 +103,7 @@ def chosen_text(chosen: Sequence[Mapping[str, Any]], first: Sequence[str] = ()) 
     for name in order:
         found = [each["values"].get(name) for each in chosen]
         if any(value is not None for value in found):
-            parts.append(f"{labels[name]} {_values_text(found)}")
+            parts.append(f"{labels[name].removesuffix('.name')} {_values_text(found)}")
     more = len(parts) - MOST_SETTINGS
     text = ", ".join(parts[:MOST_SETTINGS]) or NOTHING
     return f"{text}, and {more} more" if more > 0 else text
@@ -162,12 +162,18 @@ def _notes(rows: Sequence[Mapping[str, Any]], outcome: Outcome) -> list[str]:
     notes = [
         "Points: settings tried. Complete: trained on every replicate; pruned: given up after some "
         "replicates; stopped: given up within a training. Trainings: networks trained; spared: how "
-        "many more every point on every replicate would have been.",
+        "many more every point on every replicate would have been; each search counts what it "
+        "shares with others.",
         "On validation: the chosen point's mean over replicates. By chance: what the best of so "
         "many points is expected to reach if nothing searched mattered; P: the chance of a best "
         "at least as good then. On test: the tuned arm, which nothing was chosen by. Optimism: "
         "validation minus test.",
     ]
+    if any(row.get("scope") == "by_split" for row in rows):
+        notes.append(
+            "scope: by_split: each search chooses for its own split; the sweep's own table has the "
+            "score on test, of all splits together."
+        )
     if any(len(row.get("objectives") or ()) > 1 for row in rows):
         notes.append("Scores are those of the first objective.")
     if any(len(row.get("chosen") or ()) > 1 for row in rows):

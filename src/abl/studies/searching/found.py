@@ -20,6 +20,7 @@ from abl.spec.read import SweepFile
 from abl.studies.analysis import Analysis
 from abl.studies.searching.leaks import shared_images_note
 from abl.studies.searching.one_search import OneSearch, best_point
+from abl.studies.searching.plan_notes import tuned_alone_notes
 from abl.studies.searching.point_frames import curves_frame, plain_value, points_frame, scores_frame
 from abl.studies.searching.searched_arms import Searched
 from abl.studies.searching.sweep_growth import SweepGrowth
@@ -47,7 +48,10 @@ def with_searches(
     )
     outcome = _with_chosen(analysis.outcome, facts, rows)
     every = [growth.searches[each.name] for each in growth.searched]
-    notes = [*outcome.notes, *_notes(file, facts, terms, every)]
+    alone = []
+    if file.sweep.search is not None:
+        alone = tuned_alone_notes(file.sweep.search, growth.searched, arms=len(plan.arms) // 2)
+    notes = [*outcome.notes, *_notes(file, facts, [*alone, *([terms] if terms else [])], every)]
     known = {**outcome.facts, "searches": facts}
     outcome = replace(outcome, notes=tuple(notes), facts=known)
     frames = [each.reset_index(drop=True) for each in vars(searches).values()]
@@ -112,6 +116,8 @@ def _facts(
             )
         ],
         "terms": terms,
+        "scope": setup.search.scope,
+        "each_arm": setup.search.tune_each_arm,
     }
 
 
@@ -194,7 +200,7 @@ def shared_trainings(searches: Sequence[OneSearch]) -> tuple[int, int]:
 def _notes(
     file: SweepFile,
     facts: Sequence[Mapping[str, Any]],
-    terms: str,
+    more: Sequence[str],
     searches: Sequence[OneSearch],
 ) -> list[str]:
     search, total = file.sweep.search, sum(each["points"] for each in facts)
@@ -213,5 +219,5 @@ def _notes(
         f"settings tuned: best {metrics} on validation in {several}{total} points in all "
         f"({search.sampler}{', ' + said if said else ''}); {trained} trainings, of {asked} if "
         f"each point trained its own in full. {chosen}",
-        *([terms] if terms else []),
+        *more,
     ]

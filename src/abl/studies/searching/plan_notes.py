@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from abl.plan.graph import Plan
-from abl.search.space import within
+from abl.search.space import Range, dimensions_of, grid_points, within
 from abl.spec.read import SweepFile
 from abl.spec.search import Search
 from abl.studies.base import Study
@@ -24,17 +24,34 @@ def search_notes(file: SweepFile, study: Study, plan: Plan) -> list[str]:
     searched = searched_arms(file, study.axes, plan)
     replicates = sum(len(each.replicates) for each in searched)
     count = "1 search" if len(searched) == 1 else f"{len(searched)} searches"
+    space = space_of(search.space, study.axes)
+    points, of = search.trials, ""
+    if search.sampler == "grid":
+        whole = sum(1 for _ in grid_points(space))
+        points, of = min(points, whole), f" of {whole}" if whole > points else ""
     said = (
-        f"{count} of at most {search.trials} points ({search.sampler}), "
-        f"{search.trials * replicates} trained replicates at most beside the arms above"
+        f"{count} of at most {points}{of} points ({search.sampler}), "
+        f"{points * replicates} trained replicates at most beside the arms above"
     )
-    alone = not search.tune_each_arm and len(plan.arms) > 2
-    first = searched[0].arm.title or "the file's settings"
+    stepped = any(isinstance(each, Range) and each.steps for each in dimensions_of(space).values())
+    idle = stepped and search.sampler != "grid"
     return [
         said,
         *outside_notes(file, study, searched),
         *never_given_up(search, searched),
-        *([f"tuned for {first} alone: no fair comparison of the tuned arms"] if alone else []),
+        *(["steps of a range are used by sampler: grid alone"] if idle else []),
+        *tuned_alone_notes(search, searched, arms=len(plan.arms) // 2),
+    ]
+
+
+def tuned_alone_notes(search: Search, searched: Sequence[Searched], arms: int) -> list[str]:
+    """A sentence if arms are given settings that were tuned for another one."""
+    if search.tune_each_arm or arms < 2:
+        return []
+    first = searched[0].arm.title or "the file's settings"
+    return [
+        f"settings were tuned for {first} alone (tune_each_arm: false): no fair comparison of the "
+        "tuned arms"
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from abl.decide.metrics import metric_named
 from abl.errors import InputError, Problem, nearest
 from abl.search.samplers import Direction
-from abl.search.space import Choices, Range, Space, dimensions_of, grid_points, names_of, within
+from abl.search.space import Choices, Range, Space, dimensions_of, names_of, within
 from abl.spec.read import SweepFile, annotation_of, sweep_with
 from abl.spec.search import Constraint, Dimension, Objective, Search
 from abl.spec.sweep import Sweep
@@ -21,6 +21,7 @@ WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "fals
 
 # what a search may change: what is trained, and how its results are used
 SEARCHED = ("train", "image", "options")
+MOST_WRONG = 3  # values of one start point that are named
 BY_SPLIT = ("train", "image")  # scores of one arm are made with one set of the others
 
 
@@ -108,21 +109,34 @@ def search_problems(file: SweepFile, study: Study, plain: SweepFile) -> list[Pro
         if unknown:
             text = f"search.start: '{sorted(unknown)[0]}' is not searched"
             problems.append(file.problem(text, "search", "start", at))
-        elif within(space, known) is None:
-            wrong = [
-                f"{name} is {known[name]}" if name in known else f"{name} is missing"
-                for name, dimension in space.items()
-                if within({name: dimension}, known) is None
-            ]
-            text = f"search.start: no point of the space: {', '.join(wrong)}"
+        elif text := _start_problem(space, known):
+            text = f"search.start: point {at + 1} is no point of the space: {text}"
             problems.append(file.problem(text, "search", "start", at))
     if search.sampler == "grid":
-        try:
-            next(grid_points(space))
-        except ValueError:
-            text = "search.space: sampler: grid needs steps (or choices) for every range"
-            problems.append(file.problem(text, "search", "space"))
+        without = [
+            f"'{name}'"
+            for _, name, _, each in _named(search.space)
+            if not (each.choices or each.integer or each.steps)
+        ]
+        if without:
+            text = "search.space: sampler: grid needs steps (or choices) for "
+            problems.append(file.problem(text + ", ".join(without), "search", "space"))
     return problems
+
+
+def _start_problem(space: Space, known: Mapping[str, Any]) -> str:
+    """Why these values are no point, "" if they are one."""
+    point = within(space, known)
+    if point is not None:
+        idle = sorted(set(known) - set(point))
+        return f"{idle[0]} is not used beside the other values" if idle else ""
+    wrong = [
+        f"{name} is {known[name]}" if name in known else f"{name} is missing"
+        for name, dimension in space.items()
+        if within({name: dimension}, known) is None
+    ]
+    more = f", and {len(wrong) - MOST_WRONG} more" if len(wrong) > MOST_WRONG else ""
+    return ", ".join(wrong[:MOST_WRONG]) + more
 
 
 def _metric_problems(file: SweepFile, search: Search) -> list[Problem]:
@@ -163,7 +177,7 @@ def _name_problems(file: SweepFile, study: Study, search: Search) -> list[Proble
     axes = {axis.name: axis for axis in study.axes}
     blocks = (file.sweep.axes, *file.sweep.arms)
     varied = {path_of(axis, study.axes) for block in blocks for axis in block}
-    words = [axis.name for axis in study.axes if axis.setting]
+    words = [axis.name for axis in study.axes if axis.setting.partition(".")[0] in SEARCHED]
     words += ["train.optimizer.lr", "train.optimizer.weight_decay", "train.epochs"]
     problems: list[Problem] = []
     seen: set[str] = set()
@@ -172,6 +186,8 @@ def _name_problems(file: SweepFile, study: Study, search: Search) -> list[Proble
         text = ""
         if name in axes and not path:
             text = f"'{name}' is an axis of the study: list its values under axes"
+        elif name in axes and path.split(".")[0] not in SEARCHED:
+            text = f"'{name}' says what the images are: list its values under axes"
         elif "." not in path or path.split(".")[0] not in SEARCHED:
             text = f"'{name}' cannot be searched: {nearest(name, words)}"
         elif search.scope == "by_split" and path.split(".")[0] not in BY_SPLIT:

@@ -176,8 +176,8 @@ class SweepGrowth:
             kept.note("older", older)
             if older:
                 self._say(
-                    f"search {each.name}: the space has changed; the {len(older)} points known "
-                    "that lie in it are the first of the new study"
+                    f"search {each.name}: the space has changed; {len(older)} points of the study "
+                    f"before lie in it too and come first, beside {search.trials} of its own"
                 )
         start = [point for at, point in enumerate([*own, *older]) if point not in own[:at]]
         return start, search.trials + len(older)
