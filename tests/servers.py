@@ -108,23 +108,25 @@ class Postgres:
 
 
 @contextmanager
-def running_s3(folder: Path, bucket: str = "abl") -> Iterator[dict[str, str]]:
+def running_s3(
+    folder: Path, bucket: str = "abl", host: str = "127.0.0.1"
+) -> Iterator[dict[str, str]]:
     """An S3 server with a bucket; the environment that finds it. What it holds dies with it."""
-    port = free_port()
+    port = free_port(host)
     with (folder / "s3.log").open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)],
             stdout=log,
             stderr=log,
         )
     found = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ACCESS_KEY_ID": "abl",
         "AWS_SECRET_ACCESS_KEY": "s3-secret-of-the-tests",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     try:
-        wait_until(lambda: answers(port), "the S3 server")
+        wait_until(lambda: answers(port, host), "the S3 server")
         import boto3
 
         session = boto3.Session("abl", found["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1")

@@ -15,6 +15,7 @@ from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import run_stage, stage_from_json
 from abl.runner.ledger import Ledger
+from abl.runner.packing import Packing
 from abl.runner.tune import MAX_DEATHS, run_with_tune, versions
 from tiny_sweeps import Heard, by_digest, double, nap
 
@@ -26,13 +27,15 @@ Make = Callable[..., tuple]
 def make(tmp_path: Path):
     made = []
 
-    def searcher_of(*stages: Stage, cpus: float = 2):
+    def searcher_of(*stages: Stage, cpus: float = 2, **more):
         from abl.runner.searcher import PlanSearcher
 
         heard = Heard()
         dispatcher = Dispatcher(by_digest(*stages), Store(tmp_path), heard, set(), {})
         made.append(dispatcher)
-        searcher = PlanSearcher(dispatcher, Ledger({"n": Resources(cpus)}), "meeting")
+        searcher = PlanSearcher(
+            dispatcher, Ledger({"n": Resources(cpus)}), Packing(), "meeting", **more
+        )
         return searcher, dispatcher, heard
 
     yield searcher_of

@@ -29,11 +29,19 @@ def digest_of(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a stage asks for. Not part of its identity."""
+    """What a stage asks for. Not part of its identity.
+
+    Attributes:
+        cpus: CPUs.
+        gpus: GPUs; below 1 a share of one.
+        memory_gb: Memory in GiB, 0 asks for none.
+        pack: Whether one whole GPU may be shared once the memory that is needed is known.
+    """
 
     cpus: float = 1
     gpus: float = 0
     memory_gb: float = 0
+    pack: bool = True
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 from abl.errors import StageError
@@ -13,7 +14,14 @@ from abl.runner.execute import Work, kind
 
 @kind("nap")
 def nap(work: Work) -> dict[str, Any]:
-    """Waits `seconds`, then writes what it was told and what its inputs wrote."""
+    """Waits `seconds`, then writes what it was told and what its inputs wrote.
+
+    Each computation leaves a line in the file `count`, if that is set.
+    """
+    counted = work.stage.settings.get("count")
+    if counted:
+        with Path(str(counted)).open("a") as file:
+            file.write(f"{work.stage.settings.get('text', '')}\n")
     time.sleep(float(work.stage.settings.get("seconds", 0)))
     inputs = [
         work.store.file(digest, "nap.txt").read_text()

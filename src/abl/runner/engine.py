@@ -15,6 +15,7 @@ from abl.record.leftovers import clear_leftovers
 from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher, Listener, RunReport
 from abl.runner.growth import Growth
+from abl.runner.packing import shape_of
 
 Executor = Literal["tune", "local"]
 
@@ -105,11 +106,6 @@ def _run_missing(
     if dispatcher.broken is not None:
         raise dispatcher.broken
     return dispatcher.report
-
-
-def shape_of(stage: Stage) -> str:
-    """Stages of one shape take about as long: same kind and settings, whatever data and seed."""
-    return digest_of([stage.kind, dict(stage.settings)])
 
 
 def expected_seconds(stages: Mapping[str, Stage], store: Store) -> dict[str, float]:

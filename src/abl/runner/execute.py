@@ -12,6 +12,7 @@ from typing import Any
 from abl.errors import InputError, StageError, Stopped
 from abl.plan.stage import Resources, Stage
 from abl.record.store import Store
+from abl.runner.gpu import is_gpu_failure, measured_gpu
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Report:
         trace: Of a failure that was not foreseen.
         facts: Of a stopped training: what it was up to then.
         died: Whether the process died that computed it.
+        spoilt: Whether its process should compute nothing more: its GPU is out of memory or broken.
     """
 
     digest: str
@@ -53,6 +55,7 @@ class Report:
     trace: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     died: bool = False
+    spoilt: bool = False
 
 
 Kind = Callable[[Work], dict[str, Any]]
@@ -74,17 +77,18 @@ def run_stage(store: Store, stage: Stage) -> Report:
     # the table of kinds is filled by import, and only who computes needs torch
     import abl.runner.kinds  # noqa: F401
 
-    started = time.perf_counter()
+    started, spoilt = time.perf_counter(), False
     try:
         with store.claim(stage.digest) as attempt:
             if attempt is None:
                 return Report(stage.digest, "reused")
             started = time.perf_counter()  # waiting for another's lease is no work
             checkpoints = store.checkpoints(attempt)
-            facts = KINDS[stage.kind](Work(stage, store, attempt.folder, checkpoints))
+            with measured_gpu(stage.resources) as gpu:
+                facts = KINDS[stage.kind](Work(stage, store, attempt.folder, checkpoints))
             seconds = time.perf_counter() - started
             inputs = store.content(stage.inputs.values())
-            store.commit(attempt, stage, {**facts, "seconds": seconds}, inputs)
+            store.commit(attempt, stage, {**facts, **gpu, "seconds": seconds}, inputs)
             return Report(stage.digest, "done", seconds)
     except Stopped as stopped:
         return Report(
@@ -96,10 +100,12 @@ def run_stage(store: Store, stage: Stage) -> Report:
         # a worker must not die of a stage: whatever it was is the stage's result
         reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
         trace = traceback.format_exc()
+        spoilt = is_gpu_failure(error)
     if store.has(stage.digest):
         # held up for longer than its lease, it lost its folder to the attempt that finished
         return Report(stage.digest, "reused")
-    return Report(stage.digest, "failed", time.perf_counter() - started, reason, trace)
+    seconds = time.perf_counter() - started
+    return Report(stage.digest, "failed", seconds, reason, trace, spoilt=spoilt)
 
 
 def stage_to_json(stage: Stage) -> dict[str, Any]:

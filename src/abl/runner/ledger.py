@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from abl.plan.stage import Resources, Stage
@@ -39,6 +39,11 @@ def fits(want: Resources, free: Resources) -> bool:
     return all(need <= have + _SLACK for need, have in pairs if need > 0)
 
 
+def asked(stage: Stage) -> Resources:
+    """What a stage asks for as it was planned."""
+    return stage.resources
+
+
 class Ledger:
     """Admission: which ready stage starts next, and on which node.
 
@@ -54,11 +59,23 @@ class Ledger:
         """Whether a stage could ever start."""
         return any(fits(want, node.total) for node in self.nodes.values())
 
-    def choose(self, ready: Iterable[Stage]) -> tuple[Stage, str] | None:
+    def renew(self, nodes: Mapping[str, Resources]) -> tuple[set[str], set[str]]:
+        """Takes the nodes that there are now: names of those lost and of those that have come."""
+        lost, come = self.nodes.keys() - nodes.keys(), nodes.keys() - self.nodes.keys()
+        for name in lost:
+            del self.nodes[name]
+        for name in come:
+            self.nodes[name] = Node(name, nodes[name])
+        return set(lost), set(come)
+
+    def choose(
+        self, ready: Iterable[Stage], wanted: Callable[[Stage], Resources] = asked
+    ) -> tuple[Stage, str] | None:
         """The next stage and its node, or None if nothing may start now.
 
         Args:
             ready: Stages by falling rank.
+            wanted: What a stage asks for.
         """
         free = [node.free() for node in self.nodes.values()]
         if all(each.cpus <= _SLACK and each.gpus <= _SLACK for each in free):
@@ -66,7 +83,7 @@ class Ledger:
         held: dict[str, Resources] = {}
         refused: set[Resources] = set()
         for stage in ready:
-            want = stage.resources
+            want = wanted(stage)
             if want in refused:
                 continue
             node = self._node_for(want, held)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -12,7 +14,17 @@ from abl.plan.stage import Resources, Stage
 from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import Report
 from abl.runner.ledger import Ledger
+from abl.runner.packing import Packing
 from abl.runner.tune import MAX_DEATHS, death, report_from, stage_config, versions, warm_up_config
+
+# how often it is asked which nodes there are
+LOOK_S = 5.0
+# stages that ran on a lost node have ended with an error by then
+LOST_S = 30.0
+
+
+class LostNodeError(Exception):
+    """A node was lost, and stages wait for it."""
 
 
 class PlanSearcher(Searcher):
@@ -21,13 +33,28 @@ class PlanSearcher(Searcher):
     Nothing here may raise inside Tune's loop: an error is kept in `error` and ends the run.
     """
 
-    def __init__(self, dispatcher: Dispatcher, ledger: Ledger, meeting: str):
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        ledger: Ledger,
+        packing: Packing,
+        meeting: str,
+        *,
+        nodes: Callable[[], dict[str, Resources]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         super().__init__()
         self.dispatcher = dispatcher
         self.ledger = ledger
+        self.packing = packing
         self.error: Exception | None = None
+        self.stuck = False  # stages wait for a node that was lost: Tune would wait with them
         self._stages: dict[str, Stage] = {}
+        self._places: dict[str, str] = {}  # trial -> node
         self._deaths: Counter[str] = Counter()
+        self._nodes, self._clock = nodes, clock
+        self._looked = clock()
+        self._lost: dict[str, float] = {}  # node -> when it was missed
         self._warm_ups = self._plan_warm_ups(meeting)
 
     def _plan_warm_ups(self, meeting: str) -> list[dict[str, Any]]:
@@ -36,7 +63,7 @@ class PlanSearcher(Searcher):
         waiting = [s for s in waiting if s.digest not in self.dispatcher.frontier.done]
         if not waiting:
             return []
-        want = waiting[0].resources
+        want = self.packing.wanted(waiting[0])
         places: list[tuple[str, str]] = []
         for number in range(min(self.ledger.slots(want), len(waiting))):
             name = f"warm-up-{number}"
@@ -53,31 +80,67 @@ class PlanSearcher(Searcher):
         ]
 
     def suggest(self, trial_id: str) -> Any:
-        """The next stage, None while nothing can start, FINISHED at the end."""
+        """The next stage, None while nothing can start, FINISHED at the end.
+
+        Raises:
+            LostNodeError: To end a run in which stages wait for a node that does not come back.
+        """
         if self.error is not None:
             return str(Searcher.FINISHED)
+        self._look_at_nodes()
         if self._warm_ups:
             config = self._warm_ups.pop(0)
             want = Resources(**config["resources"])
             self._stages[trial_id] = Stage("warm_up", 1, {}, resources=want, label=config["name"])
+            self._places[trial_id] = config["node"]
             return config
         with self.dispatcher.lock:
             if self.dispatcher.finished:
                 return str(Searcher.FINISHED)
-            chosen = self.ledger.choose(self.dispatcher.ready())
+            chosen = self.ledger.choose(self.dispatcher.ready(), self.packing.wanted)
             if chosen is None:
                 return None
             stage, node = chosen
-            self.ledger.take(stage.digest, node, stage.resources)
-            self._stages[trial_id] = stage
+            want = self.packing.wanted(stage)
+            self.ledger.take(stage.digest, node, want)
+            self._stages[trial_id], self._places[trial_id] = stage, node
         self.dispatcher.start(stage, node)
-        return stage_config(stage, node, self.dispatcher.store)
+        return stage_config(stage, want, node, self.dispatcher.store)
+
+    def _look_at_nodes(self, *, now: bool = False) -> None:
+        """Takes nodes that have come, and no longer counts on those that were lost."""
+        if self._nodes is None or not (now or self._clock() - self._looked > LOOK_S):
+            return
+        self._looked = self._clock()
+        lost, come = self.ledger.renew(self._nodes())
+        for name in sorted(lost):
+            self._lost[name] = self._looked
+            self.dispatcher.listener.message(f"node {name} was lost")
+        for name in sorted(come):
+            self._lost.pop(name, None)
+            self.dispatcher.listener.message(f"node {name} has come")
+        # what ran there ends with an error; what had not begun there would wait for ever
+        gone = {name for name, since in self._lost.items() if self._looked - since > LOST_S}
+        if gone & set(self._places.values()):
+            self.stuck = True
+            raise LostNodeError(", ".join(sorted(gone)))
+
+    def give_up(self) -> None:
+        """Lets another run of Tune have the stages that this one was at."""
+        for trial, stage in self._stages.items():
+            name = stage.label if stage.kind == "warm_up" else stage.digest
+            self.ledger.give_back(name)
+            if stage.kind != "warm_up":
+                self.dispatcher.again(stage)
+            self._places.pop(trial, None)
+        self._stages.clear()
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Takes a worker's report; a dead worker's stage is started again, three times at most."""
         stage = self._stages.pop(trial_id, None)
+        self._places.pop(trial_id, None)
         if stage is None:
             return
         try:
@@ -90,8 +153,11 @@ class PlanSearcher(Searcher):
             self.ledger.give_back(stage.digest)
             if said is not None:
                 self.dispatcher.take(Report(**said))
+                self._learn(stage)
                 return
+            self._look_at_nodes(now=True)
             self._deaths[stage.digest] += 1
+            self.packing.died(stage)
             if self._deaths[stage.digest] >= MAX_DEATHS:
                 self.dispatcher.take(death(stage, self._deaths[stage.digest]))
             else:
@@ -99,6 +165,12 @@ class PlanSearcher(Searcher):
                 self.dispatcher.again(stage)
         except Exception as problem:
             self.error = problem
+
+    def _learn(self, stage: Stage) -> None:
+        if stage.resources.gpus:
+            done = self.dispatcher.store.done(stage.digest)
+            if done is not None:
+                self.packing.learn(stage, done.facts)
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its searcher to resume from; the store is what abl resumes from

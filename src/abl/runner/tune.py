@@ -26,6 +26,7 @@ from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import Report, run_stage, stage_from_json, stage_to_json
 from abl.runner.ledger import Ledger
+from abl.runner.packing import Packing, known_shares
 
 # a process that dies is not the stage's fault the first few times
 MAX_DEATHS = 3
@@ -52,6 +53,9 @@ def run_stage_on_worker(config: dict[str, Any]) -> dict[str, Any]:
         wait_for_all(store.meet(config["meeting"]), int(config["slots"]))
         return {"report": json.dumps(versions()), "done": True}
     report = run_stage(store, stage_from_json(json.loads(config["stage"])))
+    if report.spoilt:
+        # Ray would give this process the next stage; its death has the stage started again
+        os._exit(1)
     return {"report": json.dumps(asdict(report)), "done": True}
 
 
@@ -104,17 +108,26 @@ def run_with_tune(
                     f"{stage.resources.gpus:g} GPUs and {stage.resources.memory_gb:g} GB; "
                     "no node has that: lower `resources:` or add nodes"
                 )
-        _fit(dispatcher, ledger, scratch)
+        packing = Packing(known_shares(dispatcher.store) if _ask_for_gpus(dispatcher) else None)
+        while _fit(dispatcher, ledger, packing, scratch):
+            dispatcher.listener.message("stages wait for a node that was lost: started anew")
 
 
-def _fit(dispatcher: Dispatcher, ledger: Ledger, scratch: Path) -> None:
+def _ask_for_gpus(dispatcher: Dispatcher) -> bool:
+    return any(stage.resources.gpus for stage in list(dispatcher.frontier.stages.values()))
+
+
+def _fit(dispatcher: Dispatcher, ledger: Ledger, packing: Packing, scratch: Path) -> bool:
+    """Runs stages until none can start; whether some wait for a node that does not come back."""
+    import ray
     from ray import tune
 
     from abl.runner.searcher import PlanSearcher
 
     meeting = f"meeting-{uuid.uuid4().hex}"
-    searcher = PlanSearcher(dispatcher, ledger, meeting)
-    pinned = len(ledger.nodes) > 1
+    searcher = PlanSearcher(
+        dispatcher, ledger, packing, meeting, nodes=lambda: nodes_of(ray.nodes())
+    )
 
     def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         want = Resources(**config["resources"])
@@ -123,16 +136,15 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, scratch: Path) -> None:
             bundle["GPU"] = want.gpus
         if want.memory_gb:
             bundle["memory"] = want.memory_gb * 2**30
-        if pinned:
-            # Ray gives every node a resource of its own name: the ledger's choice is then kept
-            bundle[f"node:{config['node']}"] = 0.001
+        # Ray gives every node a resource of its own name: the ledger's choice is then kept
+        bundle[f"node:{config['node']}"] = 0.001
         return tune.PlacementGroupFactory([bundle])
 
     tuner = tune.Tuner(
         tune.with_resources(run_stage_on_worker, resources),
         tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
         run_config=tune.RunConfig(
-            name="plan",
+            name=f"plan-{uuid.uuid4().hex[:8]}",
             storage_path=str(scratch),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),
@@ -141,10 +153,15 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, scratch: Path) -> None:
     )
     try:
         tuner.fit()
+    except Exception:
+        if not searcher.stuck:
+            raise
+        searcher.give_up()
     finally:
         dispatcher.store.end_meeting(meeting)
     if searcher.error is not None:
         raise searcher.error
+    return searcher.stuck
 
 
 @contextmanager
@@ -191,13 +208,17 @@ def _ray(workers: int | None, address: str | None) -> Iterator[dict[str, Resourc
     for name in ("ray", "ray.tune", "ray.data", "ray._private"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        yield _nodes(ray.nodes())
+        nodes = nodes_of(ray.nodes())
+        if not nodes:
+            raise InputError(Problem("the Ray cluster has no node with CPUs"))
+        yield nodes
     finally:
         if started_here:
             ray.shutdown()
 
 
-def _nodes(described: list[dict[str, Any]]) -> dict[str, Resources]:
+def nodes_of(described: list[dict[str, Any]]) -> dict[str, Resources]:
+    """What each living node has, by its address."""
     nodes = {}
     for node in described:
         have = node["Resources"]
@@ -205,8 +226,6 @@ def _nodes(described: list[dict[str, Any]]) -> dict[str, Resources]:
             nodes[str(node["NodeManagerAddress"])] = Resources(
                 have["CPU"], have.get("GPU", 0), have.get("memory", 0) / 2**30
             )
-    if not nodes:
-        raise InputError(Problem("the Ray cluster has no node with CPUs"))
     return nodes
 
 
@@ -220,8 +239,9 @@ def _scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def stage_config(stage: Stage, node: str, store: Store) -> dict[str, Any]:
+def stage_config(stage: Stage, want: Resources, node: str, store: Store) -> dict[str, Any]:
     """What Tune is given as a trial's config."""
+    stage = replace(stage, resources=want)
     return {
         "stage": json.dumps(stage_to_json(_with_shared_files(stage, store))),
         "store": store.address,

@@ -67,7 +67,14 @@ class Resources(Part):
     """What one training asks for. Hardware is recorded, never part of a digest."""
 
     cpus: Annotated[float, Field(gt=0)] = Field(1, description="CPUs of one training.")
-    gpus: Annotated[float, Field(ge=0)] = Field(0, description="GPUs; a share packs several.")
+    gpus: Annotated[float, Field(ge=0)] = Field(
+        0, description="GPUs of one training; below 1 a share of one, which it keeps to."
+    )
+    pack: bool = Field(
+        True,
+        description="With gpus: 1, pack several onto a GPU once a training of the same shape has "
+        "shown what memory it takes.",
+    )
     memory_gb: Annotated[float, Field(ge=0)] = Field(0, description="Memory; 0 asks for none.")
     features_gb: Annotated[float, Field(ge=0)] = Field(
         20, description="Disk for kept features of frozen layers; 0 keeps none. Changes no result."

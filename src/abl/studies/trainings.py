@@ -144,7 +144,7 @@ class Trainings:
     def _resources(self) -> Resources:
         asked = self.sweep.resources
         cpus = max(asked.cpus, self.sweep.train.threads)
-        return Resources(cpus, asked.gpus, asked.memory_gb)
+        return Resources(cpus, asked.gpus, asked.memory_gb, asked.pack)
 
     def train(
         self,
