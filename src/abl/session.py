@@ -24,6 +24,7 @@ from abl.results import (
 )
 from abl.runner.dispatch import Listener, RunReport
 from abl.runner.engine import Executor, run_plan
+from abl.runner.tune import check_address
 from abl.search.kept import check_storage, storage_url
 from abl.studies.analysis import Analysis
 from abl.studies.searching.tuned_study import TunedStudy
@@ -90,6 +91,8 @@ def run_sweep(
         InputError: Data, executor or MLflow cannot be used; nothing was trained then.
     """
     messages: list[str] = []
+    if address and executor == "tune":
+        check_address(address)
     if isinstance(sweep.study, TunedStudy):
         check_storage(storage_url())
     sweep.fetch_weights()

@@ -92,7 +92,7 @@ def test_commands_in_files_and_on_the_page_have_options_that_exist() -> None:
         for command in re.findall(r"abl sweep ([^\n'`]*)", text):
             shown += 1
             used = set(re.findall(r"(?<!\S)--[a-z-]+", command))
-            assert used <= known | {"--store"}, (path.name, command)
+            assert used <= known, (path.name, command)
     assert shown > 5
 
 

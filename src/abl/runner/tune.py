@@ -10,6 +10,7 @@ import logging
 import os
 import platform
 import shutil
+import socket
 import tempfile
 import time
 import uuid
@@ -93,12 +94,8 @@ def run_with_tune(
     Raises:
         InputError: The cluster cannot be reached, is not of these versions, or is too small.
     """
-    if address and address.startswith("ray://"):
-        raise InputError(
-            "--address ray://... is not supported: run abl on a node of the cluster "
-            "(ray start --address=HOST:6379 --num-cpus=0 makes this machine one) with "
-            "--address HOST:6379"
-        )
+    if address:
+        check_address(address)
     with _ray(workers, address) as nodes, _scratch() as scratch:
         ledger = Ledger(nodes)
         for stage in list(dispatcher.frontier.stages.values()):  # it may grow meanwhile
@@ -111,6 +108,23 @@ def run_with_tune(
         packing = Packing(known_shares(dispatcher.store) if _ask_for_gpus(dispatcher) else None)
         while _fit(dispatcher, ledger, packing, scratch):
             dispatcher.listener.message("stages wait for a node that was lost: started anew")
+
+
+def check_address(address: str) -> None:
+    """Raises InputError unless something answers at HOST:PORT: asked before any work."""
+    if address.startswith("ray://"):
+        raise InputError(
+            "--address ray://... is not supported: run abl on a node of the cluster "
+            "(ray start --address=HOST:6379 --num-cpus=0 makes this machine one) with "
+            "--address HOST:6379"
+        )
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise InputError(f"--address {address}: write HOST:PORT, as `ray start --head` prints it")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"--address {address}: nothing answers there ({error})") from None
 
 
 def _ask_for_gpus(dispatcher: Dispatcher) -> bool:
@@ -203,7 +217,12 @@ def _ray(workers: int | None, address: str | None) -> Iterator[dict[str, Resourc
     except (ConnectionError, RuntimeError, ValueError) as error:
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         where = f"no Ray cluster at {address}" if address else "Ray does not start"
-        raise InputError(f"{where}: {first}") from None
+        advice = ""
+        if address:
+            advice = (
+                "; is its token in RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token?"
+            )
+        raise InputError(f"{where}: {first}{advice}") from None
     # Ray's own lines would tear the live display
     for name in ("ray", "ray.tune", "ray.data", "ray._private"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
