@@ -16,6 +16,7 @@ from abl.errors import InputError, Problem, nearest
 from abl.loaded import LoadedSweep
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
+from abl.record.mirror import mirrored
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import store_at
 from abl.record.root import check_root
@@ -45,7 +46,8 @@ def load(
 
     Args:
         path: The YAML file.
-        data: Folders that hold data sets by name, and that manifests and weights may lie in.
+        data: Folders that hold data sets by name, and that manifests and weights may lie in; an
+            address such as s3://bucket/sets is copied to this machine first.
         root: The mlruns folder: store and record.
         smoke: Shrink it to a check that it runs.
         store: Address of an object store (s3://bucket/folder) that holds the finished stages, for
@@ -63,7 +65,8 @@ def load(
     if smoke and not problems:
         file = replace(file, sweep=smoked(file.sweep, study.smoke_options))
     problems += study.problems(file)
-    roots = [Path(folder) for folder in data]
+    cache = Path(root).absolute() / "store" / "cache"
+    roots = [mirrored(str(f), cache) if "://" in str(f) else Path(f) for f in data]
     problems += [Problem(f"--data {each}: no such folder") for each in roots if not each.is_dir()]
     if problems:
         raise InputError(sorted(problems, key=lambda problem: problem.line or 0))

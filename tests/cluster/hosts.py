@@ -93,6 +93,7 @@ class Cluster:
         self.folder = folder
         self.port = free_port()
         self.token = secrets.token_hex(16)
+        self._started: dict[Host, dict[str, str]] = {}
 
     @property
     def address(self) -> str:
@@ -133,6 +134,7 @@ class Cluster:
 
     def start_worker(self, host: Host, **more: str) -> None:
         """Starts the raylet of a worker."""
+        self._started[host] = more
         self._ray(host, f"--address={self.address}", "--num-cpus=1", **more)
 
     def _ray(self, host: Host, *words: str, **more: str) -> None:
@@ -151,8 +153,15 @@ class Cluster:
         )
 
     def wait_for(self, nodes: int) -> None:
-        """Waits until so many nodes are alive."""
-        wait_until(lambda: self.alive() == nodes, f"a cluster of {nodes}", 90)
+        """Waits until so many nodes are alive; raylets that did not start are started again."""
+
+        def there() -> bool:
+            for host, more in list(self._started.items()):
+                if all(process.poll() is not None for process in host.processes):
+                    self.start_worker(host, **more)
+            return self.alive() == nodes
+
+        wait_until(there, f"a cluster of {nodes}", 180)
 
     def alive(self) -> int:
         """Nodes that the head thinks alive."""
@@ -205,6 +214,7 @@ class Cluster:
 
     def stop(self) -> None:
         """Ends every process of every host."""
+        self._started.clear()
         for host in (*self.workers, self.head):
             for process in list(host.processes):
                 for child in _descendants(process.pid):

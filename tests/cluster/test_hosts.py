@@ -147,7 +147,7 @@ def test_a_worker_process_and_a_node_that_die(hosts) -> None:
     cluster.start_worker(cluster.workers[0], **found)
     assert process.wait(timeout=180) == 0, cluster.head.said("dies.log")
     check_all_done(cluster, found, "dies", "dies.log", most=4)
-    wait_until(lambda: cluster.alive() == 3, "the node", 60)
+    cluster.wait_for(3)
 
 
 def test_a_worker_cut_off_from_the_network_and_back(hosts) -> None:

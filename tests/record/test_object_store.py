@@ -11,16 +11,18 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+import abl
 from abl.errors import InputError, StageError
 from abl.plan.stage import Stage
 from abl.record.done import DONE
 from abl.record.lease import Watch, machine
+from abl.record.mirror import mirrored
 from abl.record.object_store import ObjectStore
 from abl.record.objects import Objects
 from abl.record.opening import store_at, store_of
 from abl.runner.engine import run_plan
 from servers import running_s3
-from tiny_sweeps import Heard, by_digest, double, nap
+from tiny_sweeps import Heard, by_digest, double, nap, write_sweep
 
 A = nap("a")
 
@@ -246,6 +248,64 @@ def test_addresses_that_cannot_be_used_are_told(tmp_path: Path, address: str, wo
         store_at(tmp_path, address)
     assert words in str(caught.value)
     assert "secret-word" not in str(caught.value)
+
+
+def test_a_set_on_an_object_store_is_copied_once(url: str, tmp_path: Path, monkeypatch) -> None:
+    objects = Objects(url)
+    objects.write("set/manifest.csv", b"image,label")
+    objects.write("set/png/a.png", b"a")
+    folder = mirrored(url, tmp_path)
+    assert (folder / "set/png/a.png").read_bytes() == b"a"
+    objects.write("set/png/a.png", b"b")
+    objects.write("set/png/c.png", b"c")
+    objects.remove("set/manifest.csv")
+    copied = []
+    whole = Objects.download_all
+    monkeypatch.setattr(
+        Objects, "download_all", lambda self, places: copied.extend(places) or whole(self, places)
+    )
+    assert mirrored(url, tmp_path) == folder
+    assert sorted(copied) == ["set/png/a.png", "set/png/c.png"]
+    assert (folder / "set/png/a.png").read_bytes() == b"b"
+    assert not (folder / "set/manifest.csv").exists()
+    with pytest.raises(InputError, match="no such folder"):
+        mirrored(f"{url}/nothing", tmp_path)
+
+
+def test_no_key_leads_out_of_the_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(Objects, "versions", lambda self: {"../out.txt": "1", "in.txt": "1"})
+    copied: list[str] = []
+    monkeypatch.setattr(Objects, "download_all", lambda self, places: copied.extend(places))
+    mirrored("memory://x/y", tmp_path)
+    assert copied == ["in.txt"]
+
+
+def test_a_sweep_reads_a_set_from_an_object_store(url: str, tiny_folder: Path) -> None:
+    objects = Objects(url)
+    images = tiny_folder / "images"
+    for path in images.rglob("*"):
+        if path.is_file():
+            objects.upload(path, f"images/{path.relative_to(images).as_posix()}")
+    (tiny_folder / "apart").mkdir()
+    path = write_sweep(tiny_folder / "apart", {"axes": {"rule": ["original"]}, "base": None})
+    with pytest.raises(InputError, match=r"images/manifest\.csv"):
+        _ = abl.load(path, root=tiny_folder / "mlruns").plan
+    plan = abl.load(path, data=[url], root=tiny_folder / "mlruns").plan
+    beside = write_sweep(tiny_folder, {"axes": {"rule": ["original"]}, "base": None})
+    assert plan.stages.keys() == abl.load(beside, root=tiny_folder / "mlruns").plan.stages.keys()
+
+
+@pytest.mark.cluster
+def test_a_store_that_goes_away_is_one_line(tmp_path: Path, monkeypatch) -> None:
+    with running_s3(tmp_path) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        store = ObjectStore("s3://abl/x", tmp_path / "here")
+        store.check(writing=True)
+    with pytest.raises(StageError, match="store s3://abl/x: ") as caught:
+        store.digests()
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.cluster

@@ -26,7 +26,8 @@ app.add_typer(data_app, name="data")
 
 SweepArg = Annotated[Path, typer.Argument(metavar="FILE", help="The sweep file (YAML).")]
 DataOpt = Annotated[
-    list[Path] | None, typer.Option("--data", help="A folder of data sets; may be repeated.")
+    list[str] | None,
+    typer.Option("--data", help="A folder of data sets, or s3://bucket/folder; may be repeated."),
 ]
 ROOT = Path("mlruns")
 

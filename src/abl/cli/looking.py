@@ -84,7 +84,7 @@ def table(
         decimals=decimals,
         fraction=fraction,
         intervals=intervals,
-        roots=data or (),
+        roots=[Path(each) for each in data or ()],
     )
     colour = format is TableFormat.text and sys.stdout.isatty()
     print_whole(render(made, format.value, width=terminal_width(), colour=colour))
@@ -114,7 +114,7 @@ def compare(
         second,
         format=chosen.value,
         metric=metric,
-        roots=data or (),
+        roots=[Path(each) for each in data or ()],
         width=terminal_width(),
         colour=out is None and sys.stdout.isatty(),
     )
@@ -159,7 +159,9 @@ def import_(
     elif file is None or not name:
         raise InputError("write FILE and --as NAME, or --forget NAME")
     else:
-        outcome = import_arm(store, sweep, file, name, against=against, roots=data or ())
+        outcome = import_arm(
+            store, sweep, file, name, against=against, roots=[Path(each) for each in data or ()]
+        )
     print_whole(api.table(outcome, width=terminal_width()))
 
 

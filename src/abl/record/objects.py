@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from abl.errors import InputError
+from abl.errors import InputError, StageError
 
 # of small files asked for at once
 MANY = 500
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class StoreLostError(StageError, OSError):
+    """An object store does not answer, or refuses: one line."""
+
+
+def _told_plainly(method: Callable[P, R]) -> Callable[P, R]:
+    """Whatever the library of a store raises is a StoreLostError; what is absent stays absent."""
+
+    @functools.wraps(method)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except (FileNotFoundError, FileExistsError, StoreLostError):
+            raise
+        except Exception as error:  # botocore's own errors have no class in common with others
+            url = getattr(args[0], "url", "")
+            raise StoreLostError(f"store {url}: {_told(error)}") from error
+
+    return wrapped
 
 
 class Objects:
@@ -26,19 +50,21 @@ class Objects:
             address.
     """
 
-    def __init__(self, url: str):
+    def __init__(self, url: str, option: str = "--store"):
         import fsspec
+
+        self._option = option
 
         self.url = url.rstrip("/")
         parts = urlsplit(self.url)
         if parts.scheme in ("", "file", "local"):
             raise InputError(
-                f"--store {url}: not an object store such as s3://bucket/folder; a folder is given "
-                "with --mlruns"
+                f"{option} {url}: not an object store such as s3://bucket/folder; a folder is "
+                "given with --mlruns"
             )
         if "@" in parts.netloc or parts.query:
             raise InputError(
-                "--store: an address holds no user or password, as it is written into logs: give "
+                f"{option}: an address holds no user or password, as it is written into logs: give "
                 "these in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
             )
         # what another process has just written must be seen
@@ -48,7 +74,7 @@ class Objects:
             self._fs, base = fsspec.core.url_to_fs(self.url, **self._options)
         except (ImportError, ValueError) as error:
             needs = "pip install 'abl[s3]'" if parts.scheme == "s3" else str(error)
-            raise InputError(f"--store {self.url}: {needs}") from None
+            raise InputError(f"{option} {self.url}: {needs}") from None
         self._base = str(base).rstrip("/")
 
     def check(self, *, writing: bool) -> None:
@@ -63,14 +89,16 @@ class Objects:
             finally:
                 with contextlib.suppress(OSError):
                     self.remove(name)
-        except Exception as error:  # botocore's own are no OSError
-            raise InputError(f"--store {self.url}: cannot be used ({_told(error)})") from None
+        except StoreLostError as error:
+            why = str(error).removeprefix(f"store {self.url}: ")
+            raise InputError(f"{self._option} {self.url}: cannot be used ({why})") from None
         if not alone:
             raise InputError(
                 f"--store {self.url}: this store cannot make a file only if it is absent, so that "
                 "two runs could commit one stage twice: use S3 or a shared folder"
             )
 
+    @_told_plainly
     def create(self, name: str, data: bytes) -> bool:
         """Makes a file if it is absent: whether it did. Never overwrites."""
         try:
@@ -79,10 +107,12 @@ class Objects:
             return False
         return True
 
+    @_told_plainly
     def write(self, name: str, data: bytes) -> None:
         """Writes a file over what is there."""
         self._fs.pipe_file(self._at(name), data)
 
+    @_told_plainly
     def read(self, name: str) -> bytes | None:
         """A file, None if it is absent."""
         try:
@@ -90,6 +120,7 @@ class Objects:
         except FileNotFoundError:
             return None
 
+    @_told_plainly
     def read_many(self, names: Collection[str]) -> dict[str, bytes]:
         """Small files, asked for at once; absent ones are left out."""
         found: dict[str, bytes] = {}
@@ -100,6 +131,7 @@ class Objects:
             found |= {by_path[path]: bytes(data) for path, data in read.items()}
         return found
 
+    @_told_plainly
     def sizes(self, folder: str) -> dict[str, int]:
         """Bytes of each file below a folder, at any depth; none if it is absent."""
         try:
@@ -113,15 +145,35 @@ class Objects:
         """Files below a folder, at any depth, sorted; none if it is absent."""
         return sorted(self.sizes(folder))
 
+    @_told_plainly
+    def versions(self) -> dict[str, str]:
+        """What tells the content of each file from another: its tag, or its size and time."""
+        found = self._fs.find(self._base, detail=True)
+        start = len(self._fs._strip_protocol(self._base)) + 1
+        return {str(path)[start:]: _version(info) for path, info in found.items()}
+
+    @_told_plainly
+    def download_all(self, places: Mapping[str, Path]) -> None:
+        """Copies many files from there, several at a time."""
+        names = sorted(places)
+        for name in names:
+            places[name].parent.mkdir(parents=True, exist_ok=True)
+        for at in range(0, len(names), MANY):
+            part = names[at : at + MANY]
+            self._fs.get([self._at(n) for n in part], [str(places[n]) for n in part])
+
+    @_told_plainly
     def age_s(self, name: str) -> float:
         """Seconds since a file was written, as the store's clock and ours say."""
         modified = self._fs.modified(self._at(name))
         return time.time() - float(modified.timestamp())
 
+    @_told_plainly
     def upload(self, path: Path, name: str) -> None:
         """Copies a file of this machine there."""
         self._fs.put_file(str(path), self._at(name))
 
+    @_told_plainly
     def download(self, name: str, path: Path) -> None:
         """Copies a file from there, whole or not at all.
 
@@ -136,6 +188,7 @@ class Objects:
         finally:
             fresh.unlink(missing_ok=True)
 
+    @_told_plainly
     def remove(self, *names: str) -> None:
         """Removes files; absent ones are no error."""
         for name in names:
@@ -181,15 +234,9 @@ class ObjectPlace:
         return self._objects.age_s(self._name)
 
 
-@contextlib.contextmanager
-def told_as_os_error() -> Iterator[None]:
-    """Errors of a store's own library as OSError, in one line."""
-    try:
-        yield
-    except OSError:
-        raise
-    except Exception as error:
-        raise OSError(_told(error)) from error
+def _version(info: Mapping[str, Any]) -> str:
+    written = info.get("LastModified", info.get("created"))
+    return str(info.get("ETag") or (info["size"], str(written)))
 
 
 def _told(error: BaseException) -> str:
