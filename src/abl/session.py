@@ -97,9 +97,12 @@ def run_sweep(
         check_storage(storage_url())
     sweep.fetch_weights()
     plan = sweep.plan
-    if record is not None:
+    if record is not None and not record.embedded:
         record.check_reachable()
     notes = sweep.workspace.prepare(listener.message)
+    if record is not None and record.embedded:
+        # it is made by being asked: not before the images are known to be good
+        record.check_reachable()
     growth = None
     if isinstance(sweep.study, TunedStudy):
         growth = sweep.study.grow(sweep.file, plan, sweep.workspace, listener.message)

@@ -208,7 +208,9 @@ class Cluster:
         found = []
         for child in _descendants(raylet):
             with suppress(OSError):
-                if "ray::" in Path(f"/proc/{child}/cmdline").read_text():
+                name = Path(f"/proc/{child}/cmdline").read_text()
+                # with an agent of Ray's its raylet ends too
+                if "ray::" in name and "Agent" not in name and "IDLE" not in name:
                     found.append(child)
         return found
 

@@ -63,11 +63,21 @@ print("ran", len(report.ran), "reused", len(report.reused), flush=True)
 """
 
 
-@pytest.fixture(scope="module", params=["namespaces", "processes"])
+ALLOWED = namespaces_allowed()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "namespaces",
+        # where hosts of one's own are allowed these are the better ones
+        pytest.param("processes", marks=[pytest.mark.slow] if ALLOWED else []),
+    ],
+)
 def hosts(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[tuple[Cluster, dict]]:
     """A cluster of three hosts and the environment of an S3 server that all of them reach."""
     separate = request.param == "namespaces"
-    if separate and not namespaces_allowed():
+    if separate and not ALLOWED:
         pytest.skip("this process may not make network namespaces")
     folder = tmp_path_factory.mktemp("hosts")
     place = bridge_address() if separate else "127.0.0.1"
@@ -133,6 +143,7 @@ def test_a_sweep_on_hosts_that_share_no_folder(hosts, tiny_folder: Path) -> None
         assert not file.is_file() or secret.encode() not in file.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_worker_process_and_a_node_that_die(hosts) -> None:
     cluster, found = hosts
     process = run_driver(cluster, found, "dies", "dies.log")
@@ -150,6 +161,7 @@ def test_a_worker_process_and_a_node_that_die(hosts) -> None:
     cluster.wait_for(3)
 
 
+@pytest.mark.slow
 def test_a_worker_cut_off_from_the_network_and_back(hosts) -> None:
     cluster, found = hosts
     if not cluster.workers[0]._namespace:
@@ -167,6 +179,7 @@ def test_a_worker_cut_off_from_the_network_and_back(hosts) -> None:
     cluster.wait_for(3)
 
 
+@pytest.mark.slow
 def test_other_tokens_are_refused(hosts) -> None:
     cluster, found = hosts
     environment = found | {"RAY_AUTH_TOKEN": "0" * 32}
@@ -175,6 +188,7 @@ def test_other_tokens_are_refused(hosts) -> None:
     assert "ran" not in cluster.head.said("stranger.log").split()
 
 
+@pytest.mark.slow
 def test_the_head_dies_and_the_next_command_goes_on(hosts) -> None:
     cluster, found = hosts
     process = run_driver(cluster, found, "head", "head.log")

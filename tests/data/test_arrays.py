@@ -44,7 +44,7 @@ def test_the_second_call_opens_what_the_first_has_written(tmp_path):
     with pytest.raises(InputError) as error:
         image_array(dataset, tmp_path / "other", longest_side=64)
     assert len(error.value.problems) == 8
-    assert names(tmp_path / "other") == []
+    assert not (tmp_path / "other").exists()
 
 
 def test_boxes_follow_images_that_were_reduced(tmp_path):
@@ -63,7 +63,7 @@ def test_boxes_follow_images_that_were_reduced(tmp_path):
 def test_a_box_that_leaves_its_image_is_refused(tmp_path):
     box = {"box_x0": [0] * 4, "box_y0": [0] * 4, "box_x1": [9, 9, 99, 9], "box_y1": [9] * 4}
     dataset = load_manifest(write_set(tmp_path, [noise_image(n) for n in range(4)], box))
-    with pytest.raises(InputError, match=r"images/2\.png: box"):
+    with pytest.raises(InputError, match=r"manifest\.csv:4: 'images/2\.png' has box"):
         image_array(dataset, tmp_path / "cache", longest_side=64)
 
 

@@ -113,6 +113,6 @@ def test_a_box_that_leaves_its_image_is_named_with_both_sizes():
         {"image": ["a", "b"], "box_x0": 0.0, "box_y0": 0.0, "box_x1": [10, 11], "box_y1": 5.0}
     )
     problems = box_problems(frame, np.array([5, 5]), np.array([10, 10]))
-    assert [str(problem) for problem in problems] == [
-        "b: box (0, 0, 11, 5) leaves the image, 10 pixels wide and 5 high"
+    assert problems == [
+        (1, "has box (0, 0, 11, 5), which leaves the image, 10 pixels wide and 5 high")
     ]

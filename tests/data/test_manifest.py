@@ -6,7 +6,7 @@ import pytest
 from image_folders import noise_image, write_png, write_set
 from PIL import Image
 
-from abl.data.files import check_images
+from abl.data.image_checks import check_images
 from abl.data.manifest import load_manifest
 from abl.data.modalities import second_modality
 from abl.errors import InputError
@@ -161,7 +161,10 @@ def test_one_file_under_two_spellings_is_a_duplicate(tmp_path):
         ("image,label,box_x0\n0.png,0,1\n", "has box_x0 but no box_y0, box_x1, box_y1"),
         ("image,label,fingerprint\n0.png,0,1\n", "column 'fingerprint' is computed"),
         ("image,label,first_image\n0.png,0,1\n", "column 'first_image' is computed"),
-        ("image,label\na\0b.png,0\n1.png,1\n", "manifest.csv:2: image"),
+        ("image,label\na\0b.png,0\n1.png,1\n", "manifest.csv:2: image 'a\\x00b.png' has a control"),
+        ('image,label,patient\n0.png,0,"a\nb"\n1.png,1,b\n', "patient 'a\\nb' has a control"),
+        ("image,label,patient\n0.png,0,NaN\n1.png,1,b\n", "manifest.csv:2: patient is empty"),
+        ("image,label,patient,nodule\n0.png,0,a,nan\n1.png,1,b,1\n", ":2: nodule is empty"),
     ],
 )
 def test_faults_of_the_table_are_one_clear_line(tmp_path, text, words):
@@ -240,6 +243,9 @@ def test_check_images_names_what_does_not_decode_or_fit(tmp_path):
     broken.write_bytes(broken.read_bytes()[:300])
     found = [str(problem) for problem in check_images(load_manifest(manifest))]
     assert len(found) == 3
-    assert found[0] == "m2.png: mask is 24 x 32, its image 32 x 24"
-    assert found[1].startswith("images/3.png: is damaged or truncated")
-    assert found[2].startswith("images/1.png: box (0, 0, 33, 9) leaves the image")
+    assert found == [
+        f"{manifest}:3: 'images/1.png' has box (0, 0, 33, 9), which leaves the image, 32 pixels "
+        "wide and 24 high",
+        f"{manifest}:4: 'm2.png' is a mask of 24 x 32 pixels, its image has 32 x 24",
+        f"{manifest}:5: 'images/3.png' is damaged or truncated (image file is truncated)",
+    ]

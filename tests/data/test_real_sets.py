@@ -9,7 +9,7 @@ import pytest
 
 from abl.data.arrays import image_array, pixel_array
 from abl.data.duplicates import duplicates_across, near_duplicate_pairs
-from abl.data.files import check_images
+from abl.data.image_checks import check_images
 from abl.data.load import load_dataset
 from abl.data.splits import split_of
 from abl.errors import InputError

@@ -152,8 +152,8 @@ def test_faults_of_a_column_are_told_at_once():
     with pytest.raises(InputError) as error:
         split_of(frame, Splits(kind="column"), 0, 0)
     first, second = map(str, error.value.problems)
-    assert "'dev' (i4.png and 0 more)" in first
-    assert "on two sides: a" in second
+    assert "has 'dev' in the row of i4.png; valid: train" in first
+    assert "puts patient 'a' on two sides (" in second
     with pytest.raises(InputError, match="did you mean 'split'"):
         split_of(frame, Splits(kind="column", column="splt"), 0, 0)
 

@@ -159,7 +159,7 @@ def test_an_unknown_study_names_the_nearest(tmp_path: Path) -> None:
         ("epochs: 4", "epochs: true", 5, "a number is wanted"),
         ("epochs: 4", "epochs: 4.5", 5, "epochs"),
         ("epochs: 4", "epochs: four", 5, "'four'"),
-        ("epochs: 4", "epochs: 2\n  last_k: 3", 4, "more than epochs"),
+        ("epochs: 4", "epochs: 2\n  last_k: 3", 6, "more than epochs"),
         ("lr: 1e-4", "lr: -1", 6, "greater than 0"),
         ("lr: 1e-4", "lr: .inf", 6, "not a number"),
         ("flip: no", "flip: maybe", 7, "flip"),

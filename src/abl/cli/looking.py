@@ -197,19 +197,29 @@ def ui(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="1 to 65535; 0 takes a free one.")
     ] = 0,
+    host: Annotated[
+        str, typer.Option(help="Interface to listen on; 0.0.0.0 lets other machines in.")
+    ] = "127.0.0.1",
 ) -> None:
     """Open MLflow on the record, at the table of a sweep."""
     import signal
 
-    from abl.record.mlflow_ui import start_ui
+    from abl.record.mlflow_ui import reachable_from_outside, start_ui
     from abl.watching import ui_addresses
 
     _refuse_if_absent(mlruns)
     # the server runs in a session of its own: whoever ends this command must end it too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     pages = ui_addresses(mlruns.absolute(), name)
-    with start_ui(mlruns.absolute(), port) as running:
-        print(f"MLflow: {running.url} (this machine only)")
+    outside = reachable_from_outside(host)
+    with start_ui(mlruns.absolute(), port, host) as running:
+        print(f"MLflow: {running.url}" + ("" if outside else " (this machine only)"))
+        if outside:
+            print(
+                "abl: warning: reachable from other machines: whoever reaches this port reads and "
+                "changes the record without a password; leave --host out to keep it here",
+                file=sys.stderr,
+            )
         for sweep_name, page in pages.items():
             print(f"{sweep_name}: {running.url}{page}")
         print("Ctrl-C stops it", flush=True)

@@ -10,9 +10,6 @@ waits and opens it, and a killed one leaves nothing that could be taken for a re
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -20,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 
+from abl.data.cache_folders import folder_key, folder_once
 from abl.data.crops import box_problems, boxes_for, crop_windows, nothing_found, with_sizes
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
 from abl.data.pixels import FILE, write_pixels
@@ -35,7 +32,6 @@ from abl.spec.data import Crop
 
 SOURCE = [SIZES.index("source_height"), SIZES.index("source_width")]
 DECODED, RESIZED = 200, 1000  # images worth the start of a process
-VERSION = 1  # of what the folders hold: raise it when decoding, reducing or resizing changes
 
 
 class ImageArray(RaggedImages):
@@ -102,7 +98,13 @@ def image_array(
     first_rows = first_of_pairs(frame)
     box_sizes = own[first_rows][:, SOURCE]
     is_first = first_rows == np.arange(len(frame))  # a pair's box is told of once
-    raise_if_any(box_problems(frame[is_first], *box_sizes[is_first].T))
+    firsts = np.flatnonzero(is_first)
+    raise_if_any(
+        [
+            dataset.problem(int(firsts[at]), text, str(frame["image"].iloc[firsts[at]]))
+            for at, text in box_problems(frame.iloc[firsts], *box_sizes[firsts].T)
+        ]
+    )
     return ImageArray(folder, frame, box_sizes)
 
 
@@ -210,39 +212,3 @@ def open_pixels(folder: Path) -> np.memmap:
     """The array of a folder that `pixel_array` has written: uint8 (N, C, S, S), read-only."""
     pixels: np.memmap = np.lib.format.open_memmap(folder / FILE, mode="r")
     return pixels
-
-
-def folder_once(cache: Path, name: str, write: Callable[[Path], None]) -> Path:
-    """The finished folder of this name; the first caller writes it, the others wait.
-
-    Args:
-        cache: Where it lies; made if need be.
-        name: Says what it holds: it is never written again.
-        write: Fills an empty folder.
-    """
-    folder = cache / name
-    if folder.is_dir():
-        return folder
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{name}.lock"):
-        if folder.is_dir():
-            return folder
-        for left in cache.glob(f"{name}.partial-*"):  # by a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
-        unfinished = cache / f"{name}.partial-{os.getpid()}"
-        unfinished.mkdir()
-        try:
-            write(unfinished)
-            for path in unfinished.iterdir():
-                with path.open("rb+") as file:  # a rename that outlives a power cut must not
-                    os.fsync(file.fileno())  # name files whose pages do not
-            unfinished.rename(folder)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
-    return folder
-
-
-def folder_key(*parts: object) -> str:
-    """Hex digest of JSON-able parts and of the version of what the folders hold."""
-    content = json.dumps([VERSION, *parts], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:32]

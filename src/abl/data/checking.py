@@ -9,7 +9,7 @@ import pandas as pd
 
 from abl.data.arrays import image_array
 from abl.data.duplicates import near_duplicate_pairs
-from abl.data.files import check_images
+from abl.data.image_checks import check_images
 from abl.data.manifest import load_manifest
 from abl.data.splits import NAMES_OF_ROLES
 from abl.data.tables import class_name_problems

@@ -93,8 +93,10 @@ def nothing_found(images: pd.Series, regions: np.ndarray) -> list[Problem]:
     return [Problem(NOTHING_FOUND, file=str(image)) for image in images.iloc[lacking]]
 
 
-def box_problems(frame: pd.DataFrame, heights: np.ndarray, widths: np.ndarray) -> list[Problem]:
-    """A problem for each box or region that leaves its image; heights and widths are (N,)."""
+def box_problems(
+    frame: pd.DataFrame, heights: np.ndarray, widths: np.ndarray
+) -> list[tuple[int, str]]:
+    """Position and words for each box or region that leaves its image; sizes are (N,)."""
     problems = []
     for names in (BOX, ROI):
         if not set(names) <= set(frame.columns):
@@ -104,10 +106,10 @@ def box_problems(frame: pd.DataFrame, heights: np.ndarray, widths: np.ndarray) -
         for row in np.flatnonzero(outside):
             box = ", ".join(f"{edge[row]:g}" for edge in (x0, y0, x1, y1))
             problems.append(
-                Problem(
-                    f"{names[0][:3]} ({box}) leaves the image, "
+                (
+                    int(row),
+                    f"has {names[0][:3]} ({box}), which leaves the image, "
                     f"{widths[row]} pixels wide and {heights[row]} high",
-                    file=str(frame["image"].iloc[row]),
                 )
             )
     return problems

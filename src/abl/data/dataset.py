@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+from abl.errors import Problem
 
 if TYPE_CHECKING:  # processes that only decode need not import pandas
     import pandas as pd
@@ -51,6 +54,8 @@ class Dataset:
         pairing: What is second in a pair: own, first, shuffled (which is drawn with the split:
             `second` decodes the row's own).
         boxes_of: The images whose pixels boxes are in; None if they are those of `source`.
+        file: The manifest, for messages; "" if there is none.
+        rows: Image -> its row in that file.
     """
 
     name: str
@@ -61,9 +66,25 @@ class Dataset:
     second: ImageSource | None = None
     pairing: str = "own"
     boxes_of: ImageSource | None = None
+    file: str = ""
+    rows: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def problem(self, position: int, message: str, file: str) -> Problem:
+        """A fault of a file that a row names: told at its row of the manifest, if there is one.
+
+        Args:
+            position: Row of the frame.
+            message: To be put behind the file's name.
+            file: As the manifest writes it.
+        """
+        names = self.frame[PAIR if PAIR in self.frame else "image"]
+        row = self.rows.get(str(names.iloc[position]))
+        if row is None:
+            return Problem(message, file=file)
+        return Problem(f"'{file}' {message}", file=self.file, line=row)
 
     def having(self, keep: np.ndarray, note: str = "") -> Dataset:
         """The rows where `keep` (bool, one a row) holds; a note says why the others are not."""

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abl.data.arrays import ImageArray, folder_key, folder_once
+from abl.data.arrays import ImageArray
+from abl.data.cache_folders import folder_key, folder_once
 from abl.data.hashes import hash_chunk
 from abl.data.splits import ROLES, Split
 from abl.data.workers import chunks, mapped, processes_for

@@ -16,14 +16,17 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from abl.errors import InputError, Problem
+
+Result = TypeVar("Result")
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit: 256 MiB as RGB
 KINDS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
@@ -41,6 +44,7 @@ _TRANSPOSED = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_ON_THEIR_SIDE = {_TRANSPOSED[orientation] for orientation in (5, 6, 7, 8)}
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 
@@ -72,12 +76,25 @@ def decoded_file(folder: str, path: str) -> np.ndarray:
     Raises:
         InputError: It cannot be read, or is of a kind that is refused.
     """
+    return _of_file(folder, path, decoded_image)
+
+
+def file_size(folder: str, path: str) -> tuple[int, int]:
+    """(height, width) of the image of a file; but for TIFF its header alone is read.
+
+    Raises:
+        InputError: As `decoded_file`, as far as the header tells.
+    """
+    return _of_file(folder, path, _size_of)
+
+
+def _of_file(folder: str, path: str, read: Callable[[bytes], Result]) -> Result:
     try:
         content = Path(folder, path).read_bytes()
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror}", file=path)) from None
     try:
-        return decoded_image(content)
+        return read(content)
     except ValueError as error:
         raise InputError(Problem(str(error), file=path)) from None
 
@@ -88,6 +105,28 @@ def decoded_image(content: bytes) -> np.ndarray:
     Raises:
         ValueError: Why it is refused, in words to put behind a file name.
     """
+    return _read(content, _pixels)
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    image.load()
+    return _grey_if_equal(_eight_bits(_upright(image)))
+
+
+def _size_of(content: bytes) -> tuple[int, int]:
+    return _read(content, _upright_size)
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    if image.format == "TIFF":  # whether its size is that before the rotation is Pillow's affair
+        height, width = _pixels(image).shape[:2]
+        return height, width
+    turned = _TRANSPOSED.get(_orientation(image)) in _ON_THEIR_SIDE
+    return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def _read(content: bytes, read: Callable[[Image.Image], Result]) -> Result:
+    """What `read` makes of the image in the bytes of a file; ValueError as `decoded_image`."""
     if not content:
         raise ValueError("is empty (0 bytes)")
     if content[128:132] == b"DICM":
@@ -96,8 +135,7 @@ def decoded_image(content: bytes) -> np.ndarray:
         with Image.open(io.BytesIO(content), formats=KINDS) as image:
             reason = _refusal(image)
             if reason is None:
-                image.load()
-                return _grey_if_equal(_eight_bits(_upright(image)))
+                return read(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError(_too_large()) from None
     except UnidentifiedImageError:
@@ -119,17 +157,6 @@ def reduced(image: np.ndarray, longest_side: int) -> np.ndarray:
     share = longest_side / max(height, width)
     size = (max(1, round(width * share)), max(1, round(height * share)))
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
-
-
-def image_problems(folder: str, paths: Sequence[str]) -> list[Problem]:
-    """One problem for each file that cannot be decoded."""
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            decoded_file(folder, path)
-        except InputError as error:
-            problems.extend(error.problems)
-    return problems
 
 
 def _refusal(image: Image.Image) -> str | None:
@@ -156,12 +183,15 @@ def _upright(image: Image.Image) -> Image.Image:
     """The image with its EXIF orientation applied (TIFF: Pillow has done so on loading)."""
     if image.format == "TIFF":
         return image
-    try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # unreadable metadata say nothing about the pixels
-        return image
-    method = _TRANSPOSED.get(orientation)
+    method = _TRANSPOSED.get(_orientation(image))
     return image if method is None else image.transpose(method)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # unreadable metadata say nothing about the pixels
+        return 1
 
 
 def _eight_bits(image: Image.Image) -> np.ndarray:

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from abl.data.dataset import BOX, ROI, Dataset
+from abl.data.lacking import SHOWN
 from abl.data.manifest import load_manifest
 from abl.data.modalities import with_modality
 from abl.data.tables import Rows
-from abl.errors import InputError, nearest
+from abl.errors import InputError, Problem, nearest
 from abl.spec.data import Data
 
 MANIFEST = "manifest.csv"
+EMPTY = ("",)
 
 
 def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Dataset:
@@ -75,6 +77,20 @@ def _without_values(
         narrowed: Whether `where` has left out rows, so that a value may rightly be gone.
     """
     lost = _have(dataset, "without", column, values, must_be_there=not narrowed)
+    unknown = _have(dataset, "without", column, EMPTY, must_be_there=False) & ~lost
+    if unknown.any():
+        # such a row may be of those that are left out, and would train
+        rows = np.flatnonzero(unknown)
+        names = dataset.frame["image"]
+        problems = [
+            dataset.problem(row, f"has no {column}, by which rows are left out", str(names[row]))
+            for row in rows[:SHOWN].tolist()
+        ]
+        more = f"and {len(rows) - SHOWN:,} more; " if len(rows) > SHOWN else ""
+        advice = f"{more}fill {column} in, or leave these rows out too: "
+        raise InputError(
+            [*problems, Problem(f"data.without: {advice}data: {{without: {{{column}: ['']}}}}")]
+        )
     if not lost.any():
         return dataset
     if lost.all():

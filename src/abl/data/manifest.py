@@ -16,6 +16,7 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,6 +33,8 @@ REQUIRED = ("image", "label")
 PATHS = ("mask", "image2")
 ALIASES = {"elasticity": "image2"}
 OURS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS, *BOX, *ROI)
+WORDS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS)
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR)
 
 
@@ -66,7 +69,7 @@ def load_manifest(
         rows = read_rows(path)
     rows = _renamed(rows, dict(columns or {}))
     rows = kept_rows(rows, {column: list(values) for column, values in (where or {}).items()})
-    problems: list[Problem] = []
+    problems: list[Problem] = _control_characters(rows)
     frame = rows.frame.copy()
     frame["image"] = _ids(rows, problems)
     frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems)
@@ -91,7 +94,8 @@ def load_manifest(
             frame[f"{name}_fingerprint"] = [check.digest for check in checks[name]]
     source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]))
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
-    return Dataset(name, frame, source, tuple(classes), tuple(notes))
+    numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
+    return Dataset(name, frame, source, tuple(classes), tuple(notes), file=rows.file, rows=numbers)
 
 
 def _renamed(rows: Rows, columns: dict[str, str]) -> Rows:
@@ -140,6 +144,21 @@ def _ids(rows: Rows, problems: list[Problem]) -> list[str]:
     return ids
 
 
+def _control_characters(rows: Rows) -> list[Problem]:
+    # no name of a file, person or class has any; databases and tables break at them
+    return [
+        rows.problem(position, f"{name} {text!a} has a control character: take it out")
+        for name in WORDS
+        if name in rows.frame
+        for position, text in enumerate(rows.text(name))
+        if CONTROL.search(text)
+    ]
+
+
+def _is_lacking(text: str) -> bool:
+    return text.lower() in ("", "nan")  # what pandas writes for a missing value
+
+
 def _labels(rows: Rows, classes: tuple[str, ...], problems: list[Problem]) -> np.ndarray:
     """int64 (N,); a name of a class goes before a number, should classes be named by numbers."""
     number_of = {str(number): number for number in range(len(classes))}
@@ -148,14 +167,17 @@ def _labels(rows: Rows, classes: tuple[str, ...], problems: list[Problem]) -> np
     for position, text in enumerate(rows.text("label")):
         if text in number_of:
             labels[position] = number_of[text]
-        elif text.lower() in ("", "nan"):
+        elif _is_lacking(text):
             problems.append(rows.problem(position, "label is empty"))
         else:
             message = f"label '{text}' is not a class; {nearest(text, number_of)}"
             problems.append(rows.problem(position, message))
     for number, name in enumerate(classes):
         if not (labels == number).any():
-            message = f"class '{name}' ({number}) has no image"
+            message = (
+                f"class '{name}' ({number}) has no image; add some, or name the classes there are "
+                "with data: {classes: [...]}"
+            )
             problems.append(Problem(message, file=rows.file))
     return labels
 
@@ -169,7 +191,7 @@ def _patients(rows: Rows, problems: list[Problem], notes: list[str]) -> list[str
         return rows.text("image")
     patients = rows.text("patient")
     for position, patient in enumerate(patients):
-        if not patient:
+        if _is_lacking(patient):
             problems.append(rows.problem(position, "patient is empty"))
     return patients
 
@@ -180,7 +202,7 @@ def _nodules(rows: Rows, patients: pd.Series, problems: list[Problem]) -> list[s
         return patients.tolist()
     nodules = rows.text("nodule")
     for position, nodule in enumerate(nodules):
-        if not nodule:
+        if _is_lacking(nodule):
             problems.append(rows.problem(position, "nodule is empty"))
     return [f"{patient}/{nodule}" for patient, nodule in zip(patients, nodules, strict=True)]
 

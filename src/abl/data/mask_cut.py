@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from abl.data.arrays import folder_key, folder_once, image_array, windows_of
+from abl.data.arrays import image_array, windows_of
+from abl.data.cache_folders import folder_key, folder_once
 from abl.data.dataset import BOX, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource
 from abl.data.lacking import lacking_problems

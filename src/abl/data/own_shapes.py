@@ -10,10 +10,9 @@ from abl.data.arrays import (
     RESIZED,
     ImageArray,
     digest_of_integers,
-    folder_key,
-    folder_once,
     windows_of,
 )
+from abl.data.cache_folders import folder_key, folder_once
 from abl.data.pixels import write_ragged_pixels
 from abl.data.workers import processes_for
 from abl.spec.data import Crop, Image

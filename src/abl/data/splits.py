@@ -164,10 +164,12 @@ def _drawn_roles(groups: _Groups, splits: Splits, repeat: int, fold: int) -> dic
     strata = list(groups.strata.values())
     is_kfold = splits.kind == "kfold"
     needed = max(3, splits.folds) if is_kfold else 3
-    if len(strata) < 2 or min(map(len, strata)) < needed:
+    fewest = min(map(len, strata)) if len(strata) > 1 else 0
+    if fewest < needed:
         what = f"{splits.folds} folds" if is_kfold else "train, validation and test"
         raise InputError(
             f"splits: {what} need {needed} {groups.word}s of each class; {groups.counted()}"
+            + (f"; write folds: {fewest} or less" if is_kfold and fewest >= 3 else "")
         )
     if is_kfold:
         assigned = folds_of(strata, splits.folds, _generator(splits, FOLD_DRAW, repeat))
@@ -203,20 +205,27 @@ def _roles_in_column(
     roles = written.str.lower().map(NAMES_OF_ROLES)
     problems = [
         Problem(
-            f"splits: column '{splits.column}' has '{value}' ({images.iloc[0]} and "
-            f"{len(images) - 1} more); valid: {', '.join(ROLES)}"
+            f"splits: column '{splits.column}' {_wrong_word(str(value))} in the "
+            f"{'row' if len(images) == 1 else 'rows'} of {_listed(images)}; "
+            f"valid: {', '.join(ROLES)}"
         )
         for value, images in frame.loc[roles.isna(), "image"].groupby(written)
     ]
     sides = roles.groupby(groups.of_row).nunique()
     torn = sides.index[sides > 1].tolist()
-    if torn:
+    of_row = np.asarray(groups.of_row, dtype=object)
+    for name in torn[:NAMED]:
+        rows = np.flatnonzero(of_row == name)
+        told = [f"{frame['image'].iloc[row]} in {roles.iloc[row]}" for row in rows]
         problems.append(
             Problem(
-                f"splits: column '{splits.column}' puts {len(torn)} {groups.word}s on two sides: "
-                f"{_listed(torn)}"
+                f"splits: column '{splits.column}' puts {groups.word} '{name}' on two sides "
+                f"({_listed(told)}); write one for all images of a {groups.word}"
             )
         )
+    if len(torn) > NAMED:
+        more = f"{len(torn) - NAMED:,} more {groups.word}s on two sides"
+        problems.append(Problem(f"splits: column '{splits.column}' puts {more}"))
     raise_if_any(problems)
     role_of = {str(name): str(role) for name, role in zip(groups.of_row, roles, strict=True)}
     if "validation" not in role_of.values():
@@ -224,6 +233,10 @@ def _roles_in_column(
         rest = [part.without(test) for part in groups.strata.values()]
         role_of.update(_validation_roles(rest, splits, repeat, 0))
     return role_of
+
+
+def _wrong_word(value: str) -> str:
+    return "is empty" if value.lower() in ("", "nan", "none") else f"has '{value}'"
 
 
 def _check_classes(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from abl.data.crops import areas_of, nothing_found
 from abl.data.dataset import BOX, ROI, Dataset, ImageSource
-from abl.data.files import check_images
+from abl.data.image_checks import check_images
 from abl.data.images import FileSource, decoded_file
 from abl.data.manifest import load_manifest
 from abl.data.tables import Rows, class_name_problems, folder_rows, read_rows

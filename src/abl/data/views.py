@@ -18,12 +18,15 @@ import numpy as np
 import pandas as pd
 
 from abl.data.arrays import ImageArray, image_array, open_pixels, pixel_array
+from abl.data.crops import boxes_for
 from abl.data.dataset import BOX, ROI, Dataset
 from abl.data.duplicates import near_duplicate_pairs
+from abl.data.image_checks import check_images
 from abl.data.own_shapes import own_pixel_folder, own_shapes
 from abl.data.pixel_sets import PairedPixels, Pixels, RaggedPixels, SquarePixels
 from abl.data.splits import Split, reads_fingerprint
 from abl.data.tissue import TISSUE_VERSION
+from abl.errors import InputError, Problem
 from abl.plan.stage import digest_of
 from abl.spec.base import identity_of
 from abl.spec.data import Image
@@ -105,10 +108,12 @@ def prepare_view(
     """Makes a view unless it is there; the images are decoded once for all views of a data set.
 
     Raises:
-        InputError: Images that cannot be decoded or cut, each named.
+        InputError: Images that cannot be decoded or cut, masks and boxes that do not fit: each is
+            named, all at once, and nothing is left on the disk.
     """
     folder = cache / f"view-{key}"
     if not (folder / "view.json").exists():
+        _refuse_misfits(dataset, image)
         what = "images" if dataset.second is None else "pairs of images"
         say(f"decoding {len(dataset):,} {what} of {dataset.name}")
         array = _decoded(dataset, cache, longest_side, image)
@@ -154,12 +159,31 @@ def open_view(cache: Path, key: str) -> View:
     )
 
 
+def _refuse_misfits(dataset: Dataset, image: Image) -> None:
+    """Raises InputError for boxes and masks that do not fit, before anything is written."""
+    cut: list[Problem] = []
+    try:
+        boxes_for(dataset.frame, image.crop)
+    except InputError as error:
+        at = {str(name): row for row, name in enumerate(dataset.frame["image"])}
+        cut = [
+            each if each.file is None else dataset.problem(at[each.file], each.message, each.file)
+            for each in error.problems
+        ]
+    if cut or check_images(dataset, decode=False):
+        # what cannot be read is then told in the same breath
+        raise InputError([*cut, *check_images(dataset)])
+
+
 def _decoded(dataset: Dataset, cache: Path, longest_side: int, image: Image) -> ImageArray:
     if dataset.boxes_of is not None and image.crop.to == "frame":
         # boxes in the pixels of other images would have these decoded, only to go unread
         boxes = [name for name in (*BOX, *ROI) if name in dataset.frame]
         dataset = replace(dataset, frame=dataset.frame.drop(columns=boxes))
-    return image_array(dataset, cache, longest_side=longest_side)
+    try:
+        return image_array(dataset, cache, longest_side=longest_side)
+    except InputError as error:
+        raise InputError(check_images(dataset) or error.problems) from None
 
 
 def _pixel_folder(array: ImageArray, cache: Path, image: Image, shapes: np.ndarray | None) -> str:

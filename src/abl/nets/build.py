@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,10 +101,18 @@ def _built(name: str, image_size: int, build: Callable[[], nn.Module]) -> nn.Mod
 
 
 def _fetched(name: str, build: Callable[[], nn.Module]) -> nn.Module:
+    # hubs keep pickles too: of these only tensors are read, whatever the hub's client asks for
+    before = os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     try:
         return build()
     except Exception as error:  # each hub client has errors of its own
         raise StageError(not_fetched(name, error)) from error
+    finally:
+        if before is None:
+            del os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"]
+        else:
+            os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = before
 
 
 def _load_file(network: nn.Module, weights: str) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import safetensors
@@ -39,11 +39,11 @@ def read_state(path: str | Path) -> State:
     if file.suffix == ".safetensors":
         try:
             return safetensors.torch.load_file(file)
-        except safetensors.SafetensorError as error:
-            raise InputError(Problem(f"not a safetensors file: {error}", str(path))) from error
+        except (safetensors.SafetensorError, ValueError) as error:
+            raise InputError(Problem(f"is not a safetensors file: {error}", str(path))) from error
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except Exception as error:  # broken files make the reader raise IndexError, KeyError, ...
         raise InputError(
             Problem(
                 "cannot be read as a state dict of tensors alone; save it with "
@@ -71,6 +71,41 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) 
     Raises:
         InputError: every tensor that is missing, not known or of another shape, in one list.
     """
+    network.load_state_dict(fitting_state(network, state, source=source), strict=True)
+
+
+@cache
+def _misfit(
+    path: Path, size: int, changed_ns: int, network: str, classes: int, channels: int, side: int
+) -> tuple[Problem, ...]:
+    from abl.nets.execution import meta_network  # itself reads networks
+
+    try:
+        empty = meta_network(network, classes=classes, channels=channels, image_size=side)
+    except Exception:  # a network that cannot be made of shapes alone is tried when it trains
+        return ()
+    try:
+        fitting_state(empty, read_state(path), source=path.name)
+    except InputError as error:
+        told = [each.message.removeprefix("weights: ") for each in error.problems]
+        named = [each if path.name in each else f"{path.name} {each}" for each in told]
+        fit = f"give a file saved from {network}, or weights: none"
+        return tuple(Problem(f"train.weights: {each}; {fit}") for each in named)
+    return ()
+
+
+def weights_problems(
+    path: str | Path, network: str, *, classes: int, channels: int, image_size: int
+) -> list[Problem]:
+    """What is wrong with a file of weights for a network, before anything is trained."""
+    file = _existing(path)
+    seen = file.stat()  # the arms of a sweep ask for the same again and again
+    asked = (file, seen.st_size, seen.st_mtime_ns, network, classes, channels, image_size)
+    return list(_misfit(*asked))
+
+
+def fitting_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> State:
+    """Exactly the tensors that a network wants, see `load_state`. Raises InputError as it does."""
     wanted = network.state_dict()
     head, stem = classifier_name(network), _first_convolution_name(network)
     fitting: State = {}
@@ -101,7 +136,7 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) 
         shown = "; ".join(problems[:6])
         more = f"; and {len(problems) - 6} more" if len(problems) > 6 else ""
         raise InputError(f"weights: {source} does not fit the network: {shown}{more}")
-    network.load_state_dict(fitting, strict=True)
+    return fitting
 
 
 def classifier_name(network: nn.Module) -> str:

@@ -90,6 +90,9 @@ class RecordPlace:
                 if self._client is None:
                     self._client = self._connected()
                 yield self._client
+            except ModuleNotFoundError as error:
+                line = f"MLflow at {self.tracking_uri}: the package {error.name} is not installed"
+                raise RecordError(without_password(line)) from error
             except (MlflowException, SQLAlchemyError, OSError) as error:
                 line = f"MLflow at {self.tracking_uri}: {_first_line(error)}"
                 raise RecordError(without_password(line)) from error
@@ -139,7 +142,7 @@ class RecordPlace:
 
 def without_password(text: str) -> str:
     """A text without the user and password of the addresses in it."""
-    return re.sub(r"//[^/@\s]*@", "//", text)
+    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 @contextmanager

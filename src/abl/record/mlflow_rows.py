@@ -125,8 +125,15 @@ def sweep_tags(outcome: Outcome) -> dict[str, str]:
 def sweep_note(outcome: Outcome) -> str:
     """Description of the run of a sweep. The table is not in it: Markdown tables do not render."""
     return "\n".join(
-        [f"**{outcome.title or outcome.name}**", "", *(f"- {n}" for n in outcome.notes)]
+        [f"**{_as_it_stands(outcome.title or outcome.name)}**", ""]
+        + [f"- {_as_it_stands(note)}" for note in outcome.notes]
     )
+
+
+def _as_it_stands(text: str) -> str:
+    """Text that Markdown shows as it stands: titles and classes come from files of others."""
+    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_|~!\[\]])", r"\\\1", text)
 
 
 def replicates_table(outcome: Outcome) -> pd.DataFrame:

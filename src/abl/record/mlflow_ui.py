@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import signal
 import socket
@@ -60,8 +61,10 @@ def start_ui(
         patience_s: How long the server may take to start.
 
     Raises:
-        InputError: No port, one that is taken, or a server that does not start.
+        InputError: No port, one that is taken, a host that is none of this machine's, or a server
+            that does not start.
     """
+    reachable_from_outside(host)
     if not 0 <= port <= MOST_PORTS:
         raise InputError(f"--port {port}: write 1 to {MOST_PORTS}, or 0 for a free one")
     place = RecordPlace(root)
@@ -80,13 +83,37 @@ def start_ui(
             cwd=place.root,
             start_new_session=True,  # a process group to end as a whole
         )
-    ui = MlflowUi(f"http://{host}:{port}", process)
+    shown = f"[{host}]" if ":" in host else host
+    ui = MlflowUi(f"http://{shown}:{port}", process)
     try:
         _wait_until_it_answers(ui, time.monotonic() + patience_s, log)
     except BaseException:
         ui.stop()
         raise
     return ui
+
+
+def reachable_from_outside(host: str) -> bool:
+    """Whether a server on this interface answers other machines.
+
+    Raises:
+        InputError: It is no address of this machine.
+    """
+    found: list[str] = []
+    with contextlib.suppress(OSError, UnicodeError):
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host or None, 0, type=socket.SOCK_STREAM
+        ):
+            # a name may stand for an address of a protocol that is off here
+            with contextlib.suppress(OSError), socket.socket(family, kind, protocol) as probe:
+                probe.bind(address)
+                found.append(str(address[0]))
+    if not found:
+        raise InputError(
+            f"--host {host}: no address of this machine; leave it out for this machine only, or "
+            "write 0.0.0.0 for all its interfaces"
+        )
+    return not all(ipaddress.ip_address(each).is_loopback for each in found)
 
 
 _ENVIRONMENT = {
@@ -126,7 +153,7 @@ def _wait_until_it_answers(ui: MlflowUi, deadline: float, log: Path) -> None:
 
 
 def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
+    with socket.socket(_family(host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -135,8 +162,12 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 def _free_port(host: str) -> int:
-    with socket.socket() as probe:
+    with socket.socket(_family(host)) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 

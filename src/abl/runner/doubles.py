@@ -16,7 +16,7 @@ from abl.runner.execute import Work, kind
 def nap(work: Work) -> dict[str, Any]:
     """Waits `seconds`, then writes what it was told and what its inputs wrote.
 
-    Each computation leaves a line in the file `count`, if that is set.
+    Each computation leaves a line in the file `count`, if that is set; `facts` are its facts.
     """
     counted = work.stage.settings.get("count")
     if counted:
@@ -29,7 +29,7 @@ def nap(work: Work) -> dict[str, Any]:
     ]
     text = str(work.stage.settings.get("text", ""))
     (work.out / "nap.txt").write_text("".join([*inputs, text]))
-    return {}
+    return dict(work.stage.settings.get("facts", {}))
 
 
 @kind("fail")

@@ -14,7 +14,9 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 class Phantom(Part):
     """The generated ultrasound set (docs/phantom.md). Same settings, same bytes, on any machine."""
 
-    patients: Annotated[int, Field(ge=4)] = Field(200, description="Number of patients.")
+    patients: Annotated[int, Field(ge=4, le=1_000_000)] = Field(
+        200, description="Number of patients."
+    )
     size: Annotated[int, Field(ge=32, le=1024)] = Field(
         128, description="Side of the square images, in pixels."
     )
@@ -117,6 +119,8 @@ class Data(Part):
     def _classes_differ(self) -> Data:
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             raise ValueError(f"classes: two or more different names, not {list(self.classes)}")
+        if wrong := [name for name in self.classes if not name.strip() or not name.isprintable()]:
+            raise ValueError(f"classes: {wrong[0]!a} is no name: write letters or digits")
         if self.phantom is not None and len(self.classes) != 2:
             raise ValueError(f"classes: the phantom has two, not {len(self.classes)}")
         return self
@@ -197,7 +201,7 @@ class Replicates(Part):
     """On how many splits and seeds every arm is run."""
 
     repeats: Annotated[int, Field(ge=1, le=10000)] = Field(1, description="Draws of the split.")
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    seeds: tuple[Annotated[int, Field(ge=0, le=2**63 - 1)], ...] = Field(
         (0,), min_length=1, description="Initialisation, order and augmentation."
     )
 

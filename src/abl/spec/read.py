@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from abl.errors import InputError, Problem, nearest
 from abl.spec.base import Part
+from abl.spec.pointless import pointless, too_many_arms
 from abl.spec.sweep import Sweep
 from abl.spec.yaml_file import Document, Place, read_yaml
 
@@ -65,7 +66,7 @@ def read_form(path: Path) -> tuple[SweepFile | None, list[Problem]]:
     """
     document = read_yaml(path)
     try:
-        return SweepFile(Sweep.model_validate(document.values), document), []
+        return _judged(SweepFile(Sweep.model_validate(document.values), document), [])
     except ValidationError as error:
         problems = problems_of(error, Sweep, document)
         places = [fault["loc"] for fault in error.errors(include_url=False)]
@@ -79,9 +80,17 @@ def read_form(path: Path) -> tuple[SweepFile | None, list[Problem]]:
     moved = {_moved(place, gaps): line for place, line in document.lines.items()}
     lines = {place: line for place, line in moved.items() if place is not None}
     try:
-        return SweepFile(Sweep.model_validate(values), replace(document, lines=lines)), problems
+        file = SweepFile(Sweep.model_validate(values), replace(document, lines=lines))
     except ValidationError:
         return None, problems
+    return _judged(file, problems)
+
+
+def _judged(file: SweepFile, problems: list[Problem]) -> tuple[SweepFile | None, list[Problem]]:
+    if too_many := too_many_arms(file.sweep):
+        # nobody waits for these to be listed
+        return None, [*problems, *(file.problem(text, *place) for place, text in too_many)]
+    return file, [*problems, *(file.problem(text, *place) for place, text in pointless(file.sweep))]
 
 
 # an arm is made of all of these together
@@ -145,8 +154,15 @@ def problems_of(
     for fault in error.errors(include_url=False):
         place = (*under, *(part for part in fault["loc"] if part != "__root__"))
         message = _message(fault, model, place, under)
+        if fault["type"] == "value_error":
+            # what does not fit together is told of a block; its words begin with the key
+            place = (*place, *_key_of(str(fault["ctx"]["error"])))
         problems.append(Problem(message, str(document.path), document.line(place)))
     return sorted(dict.fromkeys(problems), key=lambda problem: problem.line or 0)
+
+
+def _key_of(text: str) -> Place:
+    return tuple(text.partition(":")[0].split("."))
 
 
 def _message(fault: Any, model: type[Part], place: Place, under: Place) -> str:

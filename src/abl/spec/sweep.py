@@ -45,8 +45,7 @@ class Axis(Part):
             raise ValueError("give values, or from, to and steps, not both")
         if not self.values and any(part is None for part in grid):
             raise ValueError("give a list of values, or from, to and steps")
-        listed = self.listed()
-        repeated = next((value for at, value in enumerate(listed) if value in listed[:at]), None)
+        repeated = _first_repeated(self.listed())
         if repeated is not None:
             raise ValueError(f"{repeated} is given twice")
         return self
@@ -61,6 +60,18 @@ class Axis(Part):
         grid = [round(self.start + width * at, 12) for at in range(self.steps)]
         # counts are counts: 0 to 13 in 14 steps is 0, 1, 2, ...
         return tuple(map(int, grid) if all(each.is_integer() for each in grid) else grid)
+
+
+def _first_repeated(values: tuple[Any, ...]) -> Any:
+    """The first value that equals an earlier one, None if all differ."""
+    seen: set[Any] = set()  # a grid may have a hundred thousand values
+    others: list[Any] = []
+    for value in values:
+        known: Any = seen if isinstance(value, bool | int | float | str | None) else others
+        if value in known:
+            return value
+        (seen.add if known is seen else others.append)(value)
+    return None
 
 
 class Resources(Part):

@@ -9,6 +9,7 @@ from typing import Any
 
 from abl.data.splits import fold_count
 from abl.data.views import everything_trains, training_reads
+from abl.errors import Problem
 from abl.nets.registry import network_version
 from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import Resources, Stage
@@ -53,6 +54,9 @@ class Trainings:
             self._files["module"] = str(workspace.file(sweep.module, "module"))
         if sweep.train.weights_file is not None:
             self._files["weights"] = str(workspace.file(sweep.train.weights_file, "train.weights"))
+            workspace.problems += [
+                each for each in self._weights_problems() if each not in workspace.problems
+            ]
         self._hub = ""  # hash of the hub's file, unknown while it is not here
         if sweep.train.weights == "imagenet":
             self._files["weights"] = "imagenet"
@@ -75,6 +79,17 @@ class Trainings:
             self._files["masks"] = workspace.masks(self.opened, sweep.image)
         self._fronts = FrozenFronts(
             sweep, workspace, self._settings, self._inputs, self._files, self._resources()
+        )
+
+    def _weights_problems(self) -> list[Problem]:
+        from abl.nets.weights import weights_problems  # torch, which most plans do without
+
+        return weights_problems(
+            self._files["weights"],
+            self.sweep.train.network,
+            classes=len(self.opened.dataset.classes),
+            channels=self.sweep.image.channels,
+            image_size=self.sweep.image.size,
         )
 
     def _shared_settings(self) -> dict[str, Any]:

@@ -91,12 +91,17 @@ def latex_of(table: Table) -> str:
 
 def latex_escaped(text: str) -> str:
     """Text that LaTeX prints as it stands, with any engine for Latin letters."""
-    return "".join(_LATEX.get(mark, mark) for mark in text)
+    return "".join(_LATEX.get(mark, mark) for mark in _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    # an empty line would end a caption, and any line a row of a Markdown table
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
 
 
 def markdown_escaped(text: str) -> str:
     """Text that Markdown shows as it stands."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = _one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     # an interval keeps its brackets; only what would make a link is escaped
     return _MARKDOWN_SPECIAL.sub(r"\\\1", text).replace("](", r"]\(")
 

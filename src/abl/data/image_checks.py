@@ -1,0 +1,126 @@
+"""Everything that is wrong with the images, masks and boxes of a data set, each with its row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from abl.data.crops import box_problems
+from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
+from abl.data.images import FileSource, decoded_file, file_size
+from abl.data.workers import mapped, processes_for
+from abl.errors import InputError, Problem
+
+DECODED, OPENED = 200, 5000  # images worth the start of a process
+CHUNK = 32  # images a job
+
+Size = tuple[int, int]  # height, width; (0, 0) of what cannot be read
+Fault = tuple[int, str, str]  # row of the frame, file, what is wrong with it
+
+
+def check_images(
+    dataset: Dataset, *, decode: bool = True, workers: int | None = None
+) -> list[Problem]:
+    """What cannot be read, boxes that leave their image, masks of another size than theirs.
+
+    Nothing is kept or written.
+
+    Args:
+        dataset: From any source.
+        decode: False opens only images with a box or a mask, and reads no pixels but of masks: in
+            a fraction of the time it finds what does not fit.
+        workers: Processes; None is one a CPU.
+
+    Returns:
+        A problem for each fault, in the order of the rows.
+    """
+    frame = dataset.frame
+    masks = frame["mask"].fillna("").astype(str).tolist() if "mask" in frame else [""] * len(frame)
+    is_first = np.ones(len(frame), bool)
+    if PAIR in frame:  # masks and boxes are those of the first image
+        is_first = (frame["image"] == frame[PAIR]).to_numpy(bool)
+    folder = _folder_of(dataset.source)
+    wanted = np.ones(len(frame), bool)
+    if folder is None:
+        masks = [""] * len(frame)
+    if not decode:
+        boxed = [name for name in (*BOX, *ROI) if name in frame]
+        wanted = np.array([mask != "" for mask in masks], bool) | (
+            frame[boxed].notna().any(axis=1).to_numpy(bool)
+        )
+        wanted &= is_first & (folder is not None)
+    positions = np.flatnonzero(wanted)
+    masks = [mask if first else "" for mask, first in zip(masks, is_first, strict=True)]
+    second = dataset.second if decode else None
+    look = partial(_looked, dataset.source, second, dataset.boxes_of, folder or "", masks, decode)
+    jobs = [positions[at : at + CHUNK].tolist() for at in range(0, len(positions), CHUNK)]
+    processes = processes_for(workers, len(positions), worth=DECODED if decode else OPENED)
+    sizes = np.zeros((len(frame), 2), np.int64)
+    told: dict[tuple[int, Problem], None] = {}
+    for job, (found, faults) in zip(jobs, mapped(look, jobs, processes), strict=True):
+        sizes[job] = found
+        told |= {(at, dataset.problem(at, text, file)): None for at, file, text in faults}
+    known = np.flatnonzero((sizes[:, 0] > 0) & is_first)
+    for at, text in box_problems(frame.iloc[known], *sizes[known].T):
+        row = int(known[at])
+        told[row, dataset.problem(row, text, str(frame["image"].iloc[row]))] = None
+    return [problem for _, problem in sorted(told, key=lambda each: each[0])]
+
+
+def _looked(
+    source: ImageSource,
+    second: ImageSource | None,
+    boxed: ImageSource | None,
+    folder: str,
+    masks: Sequence[str],
+    decode: bool,
+    positions: Sequence[int],
+) -> tuple[list[Size], list[Fault]]:
+    """Sizes of the images that boxes are in, and the faults of these rows."""
+    sizes: list[Size] = []
+    faults: list[Fault] = []
+    for at in positions:
+        size = _size(source, at, decode, faults)
+        if second is not None:
+            _size(second, at, decode, faults)
+        sizes.append(size if boxed is None else _size(boxed, at, decode, faults))
+        if not masks[at]:
+            continue
+        try:
+            height, width = decoded_file(folder, masks[at]).shape[:2]
+        except InputError as error:
+            faults += [(at, masks[at], problem.message) for problem in error.problems]
+            continue
+        if size != (0, 0) and (height, width) != size:
+            text = f"is a mask of {width} x {height} pixels, its image has {size[1]} x {size[0]}"
+            faults.append((at, masks[at], text))
+    return sizes, faults
+
+
+def _size(source: ImageSource, position: int, decode: bool, faults: list[Fault]) -> Size:
+    try:
+        if not decode and (place := _place_of(source, position)) is not None:
+            return file_size(*place)
+        height, width = source.decode(position).shape[:2]
+    except InputError as error:
+        faults += [(position, str(each.file), each.message) for each in error.problems]
+        return 0, 0
+    return height, width
+
+
+def _place_of(source: ImageSource, position: int) -> tuple[str, str] | None:
+    """Folder and path of an image in a file; None of one that is drawn."""
+    if isinstance(source, SomeImages):
+        return _place_of(source.source, source.positions[position])
+    if isinstance(source, Concatenated):
+        if position < source.start:
+            return _place_of(source.first, position)
+        return _place_of(source.second, position - source.start)
+    return (source.folder, source.paths[position]) if isinstance(source, FileSource) else None
+
+
+def _folder_of(source: ImageSource) -> str | None:
+    place = _place_of(source, 0)
+    return None if place is None else place[0]
