@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from abl.record.lease import FilePlace, Lease, Watch, is_held, machine, process_start
 
 
@@ -137,3 +139,13 @@ def test_one_who_lost_the_lease_leaves_the_new_holder_alone(tmp_path: Path) -> N
         assert new.take()
         time.sleep(0.05)
     assert json.loads((tmp_path / "a").read_text())["owner"] == "new"
+
+
+def test_one_that_dies_while_it_takes_a_lease_leaves_none(tmp_path: Path, monkeypatch) -> None:
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "link", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Lease(FilePlace(tmp_path / "a"), "me").take()
+    assert list(tmp_path.iterdir()) == []

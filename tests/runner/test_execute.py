@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from abl.plan.stage import Stage
+from abl.record.lease import Lease
 from abl.record.store import Store
 from abl.runner.execute import KINDS, Work, kind, run_stage
 from tiny_sweeps import double, nap
@@ -101,3 +102,17 @@ def test_an_interrupt_leaves_no_lease(store: Store) -> None:
         del KINDS["interrupted"]
     assert not store.lease_path(stage.digest).exists()
     assert not list((store.root / "work").rglob("half.txt"))
+
+
+def test_waiting_for_anothers_lease_is_no_work(tmp_path: Path) -> None:
+    stage = nap("a")
+    place = Store(tmp_path).lease_place(stage.digest)
+    lease = Lease(place, "another")
+    assert lease.take()
+    threading.Timer(1.5, lambda: place.remove(place.read() or "")).start()
+    began = time.monotonic()
+    report = run_stage(Store(tmp_path), stage)
+    waited = time.monotonic() - began
+    assert report.status == "done"
+    assert waited > 1.4
+    assert report.seconds < waited - 1

@@ -27,14 +27,14 @@ Make = Callable[..., tuple]
 def make(tmp_path: Path):
     made = []
 
-    def searcher_of(*stages: Stage, cpus: float = 2, **more):
+    def searcher_of(*stages: Stage, cpus: float = 2, memory_gb: float = 0, **more):
         from abl.runner.searcher import PlanSearcher
 
         heard = Heard()
         dispatcher = Dispatcher(by_digest(*stages), Store(tmp_path), heard, set(), {})
         made.append(dispatcher)
         searcher = PlanSearcher(
-            dispatcher, Ledger({"n": Resources(cpus)}), Packing(), "meeting", **more
+            dispatcher, Ledger({"n": Resources(cpus, 0, memory_gb)}), Packing(), "meeting", **more
         )
         return searcher, dispatcher, heard
 
@@ -129,3 +129,50 @@ def test_the_address_of_a_ray_client_is_refused_with_advice(make: Make) -> None:
     _, dispatcher, _ = make(nap("a"))
     with pytest.raises(InputError, match="--address HOST:6379"):
         run_with_tune(dispatcher, address="ray://there:10001")
+
+
+def test_one_that_died_gets_more_memory_but_no_more_than_there_is(make: Make) -> None:
+    def asking(memory_gb: float) -> Stage:
+        settings = {"text": str(memory_gb)}
+        return Stage("nap", 1, settings, resources=Resources(1, 0, memory_gb), label="nap")
+
+    for asked, then in ((2.0, 4.0), (3.0, 3.0)):
+        searcher, _, _ = make(asking(asked), memory_gb=5)
+        past_warm_ups(searcher)
+        assert searcher.suggest("a")["resources"]["memory_gb"] == asked
+        searcher.on_trial_complete(trial_id="a", error=True)
+        assert searcher.suggest("b")["resources"]["memory_gb"] == then
+
+
+def test_nodes_that_come_are_used_and_lost_ones_are_not(make: Make) -> None:
+    nodes, now = {"n": Resources(1)}, [0.0]
+    stages = [nap(str(number)) for number in range(4)]
+    searcher, _, heard = make(*stages, cpus=1, nodes=lambda: dict(nodes), clock=lambda: now[0])
+    past_warm_ups(searcher)
+    assert searcher.suggest("a")["node"] == "n"
+    assert searcher.suggest("b") is None
+    nodes["new"] = Resources(1)
+    now[0] = 6
+    assert searcher.suggest("b")["node"] == "new"
+    del nodes["n"]
+    searcher.on_trial_complete(trial_id="a", error=True)
+    assert heard.messages[:2] == ["node new has come", "node n was lost"]
+    assert searcher.suggest("c") is None
+    assert not searcher.stuck
+
+
+def test_a_run_whose_stages_wait_for_a_lost_node_is_ended_and_begun_anew(make: Make) -> None:
+    nodes, now = {"n": Resources(1), "m": Resources(1)}, [0.0]
+    stages = [nap(str(number)) for number in range(2)]
+    searcher, dispatcher, _ = make(*stages, cpus=1, nodes=lambda: dict(nodes), clock=lambda: now[0])
+    past_warm_ups(searcher)
+    assert searcher.suggest("a")["node"] == "n"
+    del nodes["n"]
+    now[0] = 6
+    assert searcher.suggest("b")["node"] == "m"
+    now[0] = 60
+    with pytest.raises(Exception, match="n"):
+        searcher.suggest("c")
+    assert searcher.stuck
+    searcher.give_up()
+    assert len(dispatcher.ready()) == 2

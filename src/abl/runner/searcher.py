@@ -97,15 +97,22 @@ class PlanSearcher(Searcher):
         with self.dispatcher.lock:
             if self.dispatcher.finished:
                 return str(Searcher.FINISHED)
-            chosen = self.ledger.choose(self.dispatcher.ready(), self.packing.wanted)
+            chosen = self.ledger.choose(self.dispatcher.ready(), self._wanted)
             if chosen is None:
                 return None
             stage, node = chosen
-            want = self.packing.wanted(stage)
+            want = self._wanted(stage)
             self.ledger.take(stage.digest, node, want)
             self._stages[trial_id], self._places[trial_id] = stage, node
         self.dispatcher.start(stage, node)
         return stage_config(stage, want, node, self.dispatcher.store)
+
+    def _wanted(self, stage: Stage) -> Resources:
+        want = self.packing.wanted(stage)
+        # more memory after a death, but never more than a node has: it would wait for ever
+        if want is stage.resources or self.ledger.possible(want):
+            return want
+        return stage.resources
 
     def _look_at_nodes(self, *, now: bool = False) -> None:
         """Takes nodes that have come, and no longer counts on those that were lost."""
