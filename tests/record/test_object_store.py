@@ -173,6 +173,32 @@ def test_a_dead_holder_is_seen_at_once_and_a_silent_one_in_time(here: ObjectStor
     assert watch.free()
 
 
+def break_off(store: ObjectStore, epoch: str) -> str:
+    """An attempt that ends after a checkpoint; what it began from."""
+    with store.claim(A.digest) as attempt:
+        assert attempt is not None
+        folder = store.checkpoints(attempt)
+        last = folder / "last.txt"
+        before = last.read_text() if last.exists() else ""
+        (folder / ".last.txt.part").write_text("half")
+        last.write_text(epoch)
+        raise RuntimeError(before)
+
+
+def test_another_machine_goes_on_from_a_checkpoint(
+    here: ObjectStore, there: ObjectStore, tmp_path: Path
+) -> None:
+    for store, epoch, before in ((here, "3", ""), (there, "5", "3"), (here, "6", "3")):
+        # a machine that has its own goes on from that
+        with pytest.raises(RuntimeError) as caught:
+            break_off(store, epoch)
+        assert str(caught.value) == before
+    third = ObjectStore(here.objects.url, tmp_path / "third")
+    assert here.objects.names("checkpoints") != []
+    assert len(run_plan(by_digest(A), third, Heard(), executor="local").ran) == 1
+    assert here.objects.names("checkpoints") == []
+
+
 def test_a_plan_runs_on_it_and_another_machine_has_nothing_left_to_do(
     here: ObjectStore, there: ObjectStore
 ) -> None:

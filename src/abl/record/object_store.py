@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from filelock import FileLock
 
 from abl.errors import StageError
 from abl.plan.stage import Stage
+from abl.record.checkpoint_copies import CheckpointCopies
 from abl.record.done import DAMAGED, DONE, Attempt, Done, done_from_json, done_to_json, sha256_of
 from abl.record.lease import BEAT_S, STALE_S, Place, Watch
 from abl.record.objects import ObjectPlace, Objects
@@ -40,6 +43,7 @@ class ObjectStore(Store):
     def __init__(self, url: str, root: Path, *, beat_s: float = BEAT_S, stale_s: float = STALE_S):
         super().__init__(root, beat_s=beat_s, stale_s=stale_s)
         self.objects = Objects(url)
+        self._copies: dict[str, CheckpointCopies] = {}
 
     @property
     def address(self) -> dict[str, str]:
@@ -128,6 +132,28 @@ class ObjectStore(Store):
 
     # -- writing ---------------------------------------------------------------------------------
 
+    @contextmanager
+    def claim(
+        self, digest: str, *, wait: Callable[[float], None] = time.sleep
+    ) -> Iterator[Attempt | None]:
+        """An attempt at a stage, alone while the lease beats; None if it is finished meanwhile."""
+        with super().claim(digest, wait=wait) as attempt:
+            try:
+                yield attempt
+            finally:
+                copies = self._copies.pop(digest, None)
+                if copies is not None:
+                    copies.stop()
+
+    def checkpoints(self, attempt: Attempt) -> Path:
+        """As of a folder; what was left on another machine is brought, what is written copied."""
+        folder = super().checkpoints(attempt)
+        copies = CheckpointCopies(self.objects, attempt.digest, folder)
+        copies.bring()
+        copies.start()
+        self._copies[attempt.digest] = copies
+        return folder
+
     def commit(
         self, attempt: Attempt, stage: Stage, facts: Mapping[str, Any], inputs: Mapping[str, str]
     ) -> Done:
@@ -153,6 +179,10 @@ class ObjectStore(Store):
         there = self.objects.names(folder)
         of_others = [name for name in there if not name.startswith(f"{folder}/{done.attempt}/")]
         self.objects.remove(*(name for name in of_others if name != f"{folder}/{DONE}"))
+        copies = self._copies.pop(attempt.digest, None)
+        if copies is not None:
+            copies.stop()
+            copies.remove()
         shutil.rmtree(attempt.folder.parent, ignore_errors=True)
         return done
 
