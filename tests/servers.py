@@ -128,7 +128,10 @@ def running_s3(
     try:
         wait_until(lambda: answers(port, host), "the S3 server")
         import boto3
+        from s3fs import S3FileSystem
 
+        # a client of an earlier server would be taken for one of this
+        S3FileSystem.clear_instance_cache()
         session = boto3.Session("abl", found["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1")
         session.client("s3", endpoint_url=found["AWS_ENDPOINT_URL"]).create_bucket(Bucket=bucket)
         yield found

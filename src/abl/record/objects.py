@@ -89,6 +89,8 @@ class Objects:
             finally:
                 with contextlib.suppress(OSError):
                     self.remove(name)
+        except FileNotFoundError as error:
+            raise InputError(f"{self._option} {self.url}: cannot be used ({error})") from None
         except StoreLostError as error:
             why = str(error).removeprefix(f"store {self.url}: ")
             raise InputError(f"{self._option} {self.url}: cannot be used ({why})") from None
