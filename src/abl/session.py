@@ -11,6 +11,7 @@ from abl.importing import with_kept_imports
 from abl.loaded import LoadedSweep
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
+from abl.record.disk import disk_told
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.writer import StageWriter
 from abl.recording import record_lease, record_sweep
@@ -89,6 +90,7 @@ def run_sweep(
 
     Raises:
         InputError: Data, executor or MLflow cannot be used; nothing was trained then.
+        StageError: The disk of the store is full or read-only; what is finished is kept.
     """
     messages: list[str] = []
     if address and executor == "tune":
@@ -99,14 +101,15 @@ def run_sweep(
     plan = sweep.plan
     if record is not None and not record.embedded:
         record.check_reachable()
-    notes = sweep.workspace.prepare(listener.message)
+    with disk_told(sweep.store.root):
+        notes = sweep.workspace.prepare(listener.message)
     if record is not None and record.embedded:
         # it is made by being asked: not before the images are known to be good
         record.check_reachable()
     growth = None
     if isinstance(sweep.study, TunedStudy):
         growth = sweep.study.grow(sweep.file, plan, sweep.workspace, listener.message)
-    with record_lease(record, messages) as writing:
+    with disk_told(sweep.store.root), record_lease(record, messages) as writing:
         writer = StageWriter(writing, sweep.store, messages.append) if writing else None
         told = _Told(listener, writer, messages)
         report = run_plan(

@@ -32,6 +32,8 @@ _QUIET = {
 # failures reach the caller as one RecordError, so not as tracebacks in a log too
 _CHATTY = ("mlflow", "alembic", "urllib3")
 
+_MAKING = "mlflow.db.making"
+
 # the environment and the loggers belong to the process, so do their temporary settings
 _settings_lock = threading.RLock()
 
@@ -115,10 +117,25 @@ class RecordPlace:
         # two processes that make the schema of a new file at once end in one of them dying
         with FileLock(self.root / "schema.lock"):
             if self.embedded:
+                self._note_making()
                 self._write_ahead()
             client = MlflowClient(self.tracking_uri)
             client.search_experiments(max_results=1)
+            (self.root / _MAKING).unlink(missing_ok=True)
         return client
+
+    def _note_making(self) -> None:
+        """Notes that a database is being made; removes one of which that was broken off.
+
+        MLflow takes half a schema for an old one, and refuses it for ever; there is nothing in it.
+        """
+        database, making = self.root / "mlflow.db", self.root / _MAKING
+        if making.exists():
+            for file in self.root.glob("mlflow.db*"):
+                if file != making:
+                    file.unlink()
+        if not database.exists():
+            making.touch()
 
     def _write_ahead(self) -> None:
         """Lets readers not wait for the writer, and a transaction not for the disk.

@@ -148,7 +148,8 @@ class Dispatcher:
         with self.wake:
             blocked = self.frontier.fail(stage.digest, report.reason)
             # what was foreseen (a loss that is not finite) would only happen again
-            failure = Failure(report.reason, final=not report.trace and not report.died)
+            again = report.trace or report.died or report.scarce
+            failure = Failure(report.reason, final=not again)
             self._failures |= dict.fromkeys([stage.digest, *blocked], failure)
             if self._growth is not None and self._growth.forgives(stage.digest):
                 self._ask_growth(stage.digest)

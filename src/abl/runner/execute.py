@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import traceback
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 from abl.errors import InputError, StageError, Stopped
 from abl.plan.stage import Resources, Stage
+from abl.record.disk import disk_fault
 from abl.record.store import Store
 from abl.runner.gpu import is_gpu_failure, measured_gpu
 
@@ -46,6 +48,7 @@ class Report:
         facts: Of a stopped training: what it was up to then.
         died: Whether the process died that computed it.
         spoilt: Whether its process should compute nothing more: its GPU is out of memory or broken.
+        scarce: Whether it failed for want of memory or of a disk, which another time may have.
     """
 
     digest: str
@@ -56,6 +59,7 @@ class Report:
     facts: dict[str, Any] = field(default_factory=dict)
     died: bool = False
     spoilt: bool = False
+    scarce: bool = False
 
 
 Kind = Callable[[Work], dict[str, Any]]
@@ -77,7 +81,7 @@ def run_stage(store: Store, stage: Stage) -> Report:
     # the table of kinds is filled by import, and only who computes needs torch
     import abl.runner.kinds  # noqa: F401
 
-    started, spoilt = time.perf_counter(), False
+    started, spoilt, scarce = time.perf_counter(), False, False
     try:
         with store.claim(stage.digest) as attempt:
             if attempt is None:
@@ -98,14 +102,31 @@ def run_stage(store: Store, stage: Stage) -> Report:
         reason, trace = str(error).replace("\n", "; "), ""
     except Exception as error:
         # a worker must not die of a stage: whatever it was is the stage's result
-        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-        trace = traceback.format_exc()
+        reason, trace = _lack(error, store.root), ""
+        scarce = bool(reason)
+        if not scarce:
+            reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            trace = traceback.format_exc()
         spoilt = is_gpu_failure(error)
     if store.has(stage.digest):
         # held up for longer than its lease, it lost its folder to the attempt that finished
         return Report(stage.digest, "reused")
     seconds = time.perf_counter() - started
-    return Report(stage.digest, "failed", seconds, reason, trace, spoilt=spoilt)
+    return Report(stage.digest, "failed", seconds, reason, trace, spoilt=spoilt, scarce=scarce)
+
+
+def _lack(error: Exception, root: Path) -> str:
+    """What this machine had too little of, in a line that needs no traceback; "" if it is not that.
+
+    Args:
+        root: Of the store.
+    """
+    # PyTorch's allocator of the CPU raises a RuntimeError
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+        asked = re.search(r"allocate (\d+ bytes|\S+ [KMGTPE]iB)", str(error))
+        of = f" (it asked for {asked[1]})" if asked else ""
+        return f"out of memory{of}: set a smaller train.micro_batch, or give it a larger machine"
+    return disk_fault(error, root)
 
 
 def stage_to_json(stage: Stage) -> dict[str, Any]:

@@ -5,6 +5,7 @@ No random state is kept: every epoch starts from generators seeded by (seed, epo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -82,22 +83,29 @@ def save_checkpoint(folder: str | Path, key: str, checkpoint: Checkpoint) -> Non
         "scaler": checkpoint.scaler,
         "kept": [epoch for epoch, _ in checkpoint.kept],
     }
-    _write(Path(folder) / _FILE, tensors, {"training": json.dumps(about)})
+    training = json.dumps(about)
+    said = {"training": training, "sha256": _sha256(training, tensors)}
+    _write(Path(folder) / _FILE, tensors, said)
 
 
 def load_checkpoint(folder: str | Path, key: str) -> Checkpoint | None:
     """The folder's checkpoint; None if there is none, or it is damaged or of another training."""
     try:
         with safetensors.safe_open(Path(folder) / _FILE, "pt") as file:
-            about = json.loads((file.metadata() or {}).get("training", "{}"))
+            said = file.metadata() or {}
+            about = json.loads(said.get("training", "{}"))
             if about.get("key") != key:
                 return None
-            parts: dict[str, State] = {}
-            for full in file.keys():  # noqa: SIM118 - no mapping
-                part, _, name = full.partition(":")
-                parts.setdefault(part, {})[name] = file.get_tensor(full)
+            tensors = {full: file.get_tensor(full) for full in file.keys()}  # noqa: SIM118
     except (FileNotFoundError, safetensors.SafetensorError, json.JSONDecodeError):
         return None
+    # a training must not go on from weights that a disk has changed, and nobody would notice
+    if said.get("sha256") != _sha256(said["training"], tensors):
+        return None
+    parts: dict[str, State] = {}
+    for full, value in tensors.items():
+        part, _, name = full.partition(":")
+        parts.setdefault(part, {})[name] = value
     return Checkpoint(
         history=about["history"],
         network=parts.get("network", {}),
@@ -128,6 +136,15 @@ def load_weights(folder: str | Path) -> list[tuple[int, State]]:
     return [
         (int(file.stem.rpartition("_")[2]), safetensors.torch.load_file(file)) for file in files
     ]
+
+
+def _sha256(training: str, tensors: State) -> str:
+    """Checksum over what a checkpoint says and holds; the format itself has none."""
+    digest = hashlib.sha256(training.encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _write(path: Path, tensors: State, metadata: dict[str, str]) -> None:
