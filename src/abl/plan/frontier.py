@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from abl.plan.stage import Stage
 
@@ -38,6 +38,7 @@ class Frontier:
         for digest in self._needed:
             self._missing[digest] = len(self.stages[digest].sources - self.done)
         self._ready = sorted(self._entry(each) for each in self._needed if not self._missing[each])
+        self._own = [d for _, _, d in self._ready if self.stages[d].local]  # not looked at yet
 
     def _ranks(self, seconds: Mapping[str, float]) -> dict[str, float]:
         rank: dict[str, float] = {}
@@ -52,6 +53,8 @@ class Frontier:
 
     def _push(self, digest: str) -> None:
         bisect.insort(self._ready, self._entry(digest))
+        if self.stages[digest].local:
+            self._own.append(digest)
 
     def _entry(self, digest: str) -> tuple[float, int, str]:
         return -self._rank[digest], self._order[digest], digest
@@ -109,7 +112,22 @@ class Frontier:
 
     def ready(self) -> list[Stage]:
         """Stages that may start, longest remaining path first."""
-        return [self.stages[digest] for _, _, digest in self._ready]
+        return list(self.each_ready())
+
+    def each_ready(self) -> Iterator[Stage]:
+        """As `ready`, one at a time: who takes the first need not list a hundred thousand.
+
+        Nothing may be started or finished between two of them.
+        """
+        return (self.stages[digest] for _, _, digest in self._ready)
+
+    def start_local(self) -> list[Stage]:
+        """Starts the driver's own stages among those that may start; returns them."""
+        own = sorted(self._entry(digest) for digest in self._own)
+        self._own = []
+        for _, _, digest in own:
+            self.start(digest)
+        return [self.stages[digest] for _, _, digest in own]
 
     def start(self, digest: str) -> None:
         """Marks a ready stage as running."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -110,6 +110,10 @@ class Dispatcher:
         """Stages that a worker may start, longest remaining path first."""
         with self.lock:
             return self.frontier.ready()
+
+    def each_ready(self) -> Iterator[Stage]:
+        """As `ready`, one at a time; for who holds `lock` until it has chosen."""
+        return self.frontier.each_ready()
 
     def start(self, stage: Stage, where: str) -> None:
         """Notes that a ready stage was given to a worker."""
@@ -228,10 +232,8 @@ class Dispatcher:
 
     def _feed_local(self) -> None:
         with self.lock:
-            for stage in self.frontier.ready():
-                if stage.local:
-                    self.frontier.start(stage.digest)
-                    self._local.put(stage)
+            for stage in self.frontier.start_local():
+                self._local.put(stage)
 
     def _run_local(self) -> None:
         while (stage := self._local.get()) is not None:

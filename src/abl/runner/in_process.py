@@ -9,12 +9,12 @@ from abl.runner.execute import run_stage
 def run_in_process(dispatcher: Dispatcher) -> None:
     """Runs everything that can run, in this thread."""
     while not dispatcher.finished:
-        ready = dispatcher.ready()
-        if not ready:
-            with dispatcher.wake:
+        with dispatcher.wake:
+            stage = next(dispatcher.each_ready(), None)
+            if stage is None:
                 # a small stage of the driver is under way, or the plan is about to grow
-                if not dispatcher.frontier.ready() and not dispatcher.finished:
+                if not dispatcher.finished:
                     dispatcher.wake.wait(timeout=1)
-            continue
-        dispatcher.start(ready[0], "in-process")
-        dispatcher.take(run_stage(dispatcher.store, ready[0]))
+                continue
+        dispatcher.start(stage, "in-process")
+        dispatcher.take(run_stage(dispatcher.store, stage))

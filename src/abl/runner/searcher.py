@@ -97,7 +97,7 @@ class PlanSearcher(Searcher):
         with self.dispatcher.lock:
             if self.dispatcher.finished:
                 return str(Searcher.FINISHED)
-            chosen = self.ledger.choose(self.dispatcher.ready(), self._wanted)
+            chosen = self.ledger.choose(self.dispatcher.each_ready(), self._wanted)
             if chosen is None:
                 return None
             stage, node = chosen

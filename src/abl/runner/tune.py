@@ -35,6 +35,8 @@ MAX_DEATHS = 3
 OBJECT_STORE_BYTES = 100 * 2**20
 # a worker starts in seconds; where one does not come, the others go on without it
 MEETING_PATIENCE_S = 30.0
+# all workers together look about this often a second at who has come
+MEETING_LOOKS = 320
 
 
 def versions() -> dict[str, str]:
@@ -79,7 +81,7 @@ def wait_for_all(
             seen, since = count, time.monotonic()
         if time.monotonic() - since > patience_s:
             return False
-        time.sleep(0.05)
+        time.sleep(max(0.05, slots / MEETING_LOOKS))
     return True
 
 
