@@ -104,6 +104,23 @@ def test_a_table_in_every_format(ran: tuple[Path, Result], format: str) -> None:
     assert marks[format] in result.stdout
 
 
+def test_one_image_in_every_network(ran: tuple[Path, Result]) -> None:
+    result = abl(ran[0], "table", "tiny", "--show", "image=png/003a.png", "--format", "csv")
+    assert result.exit_code == 0
+    head, *rows = result.stdout.splitlines()
+    assert head == "network,role,p_0,p_1,class"
+    assert len(rows) == len(set(rows)) > 1
+    for row in rows:
+        network, role, benign, malignant, largest = row.split(",")
+        assert network.startswith("train ")
+        assert role in ("train", "validation", "test")
+        assert float(benign) + float(malignant) == pytest.approx(1)
+        assert largest == ("malignant" if float(malignant) >= float(benign) else "benign")
+    result = abl(ran[0], "table", "tiny", "--show", "image=png/nobody.png")
+    assert result.exit_code == 2
+    assert "no network of tiny has seen an image of that name" in result.stderr
+
+
 def test_a_table_that_is_not_there_exits_with_2(ran: tuple[Path, Result], tmp_path: Path) -> None:
     result = abl(ran[0], "table", "tinny")
     assert result.exit_code == 2

@@ -13,6 +13,7 @@ from abl.report.page.report_facts import sweep_of
 from abl.report.pairs.unit_data import metadata_of
 from abl.report.tables import table_of
 from abl.report.tables.facts import facts_tables
+from abl.report.tables.image import image_table
 from abl.report.tables.model import Table
 from abl.report.tables.more import replicates_table, subgroup_table
 from abl.report.tables.pivot import pivot_axes
@@ -20,10 +21,11 @@ from abl.report.tables.published import read_published
 from abl.report.tables.setup import cost_rows, cost_table, settings_table
 from abl.results import arm_predictions, outcome_folder, outcome_named
 from abl.spec.sweep import Sweep
+from abl.studies.image_history import image_history, predicting
 
-SUBGROUP = "subgroup="
+SUBGROUP, IMAGE = "subgroup=", "image="
 SHOWN = ("replicates", "settings", "cost", "tests", "choices", "noise", "data", "external",
-         "searches", f"{SUBGROUP}COLUMN")  # fmt: skip
+         "searches", f"{SUBGROUP}COLUMN", f"{IMAGE}ID")  # fmt: skip
 
 
 def shown_table(
@@ -99,12 +101,27 @@ def _other_table(
             per_cent=per_cent,
             decimals=decimals,
         )
+    if show.startswith(IMAGE) and show != IMAGE:
+        return _image_table(store, outcome, show.removeprefix(IMAGE), decimals)
     known = facts_tables(outcome)
     if show in known:
         return known[show]
     if show in SHOWN:
         raise InputError(f"--show {show}: {outcome.name} keeps nothing of it; run it again")
     raise InputError(f"--show {show}: {nearest(show, SHOWN)}")
+
+
+def _image_table(store: Store, outcome: Outcome, image: str, decimals: int | None) -> Table:
+    digests = predicting(store, dict.fromkeys(d for arm in outcome.arms for d in arm.stages))
+    history = image_history(store, digests, image)
+    if history.empty:
+        raise InputError(
+            f"--show {IMAGE}{image}: no network of {outcome.name} has seen an image of that name"
+        )
+    done = store.known(digests)
+    labels = {digest: str(each.stage.get("label", "")) for digest, each in done.items()}
+    classes = [str(each) for each in outcome.facts.get("classes", ())]
+    return image_table(history, labels, classes, name=outcome.name, image=image, decimals=decimals)
 
 
 def _sweep(store: Store, outcome: Outcome) -> Sweep:
