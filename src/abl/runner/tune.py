@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import platform
-import secrets
 import shutil
 import socket
 import tempfile
@@ -184,10 +183,6 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, packing: Packing, scratch: Path
 @contextmanager
 def _ray(workers: int | None, address: str | None) -> Iterator[dict[str, Resources]]:
     """Starts Ray here or joins a cluster; gives what each node has."""
-    if not address:
-        # Ray listens on every interface, and who reaches it can run programs
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     for name, value in {
         # a stage every few milliseconds would otherwise write several files each
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
