@@ -30,6 +30,8 @@ class Ends(Clock):
 
     def tenth_ms(self, at: int) -> float:
         """Time a stage in one of ten parts of the run, in ms; each has at least two stages."""
+        if len(self.ends) < 2:
+            return 0.0
         size = max(2, len(self.ends) // 10)
         start = min(at * size, len(self.ends) - size)
         part = self.ends[start : start + size]
