@@ -176,3 +176,18 @@ def test_a_run_whose_stages_wait_for_a_lost_node_is_ended_and_begun_anew(make: M
     assert searcher.stuck
     searcher.give_up()
     assert len(dispatcher.ready()) == 2
+
+
+def test_a_death_while_others_wait_for_a_lost_node_puts_its_stage_back(make: Make) -> None:
+    nodes, now = {"n": Resources(1), "m": Resources(1)}, [0.0]
+    stages = [nap(str(number)) for number in range(2)]
+    searcher, dispatcher, _ = make(*stages, cpus=1, nodes=lambda: dict(nodes), clock=lambda: now[0])
+    past_warm_ups(searcher)
+    searcher.suggest("a")
+    del nodes["n"]
+    now[0] = 6
+    assert searcher.suggest("b")["node"] == "m"
+    now[0] = 60
+    searcher.on_trial_complete(trial_id="b", error=True)
+    assert searcher.error is None
+    assert len(dispatcher.ready()) == 1

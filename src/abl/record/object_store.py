@@ -44,6 +44,7 @@ class ObjectStore(Store):
         super().__init__(root, beat_s=beat_s, stale_s=stale_s)
         self.objects = Objects(url)
         self._copies: dict[str, CheckpointCopies] = {}
+        self._shared: dict[str, str] = {}
 
     @property
     def address(self) -> dict[str, str]:
@@ -244,13 +245,16 @@ class ObjectStore(Store):
 
     def shared_file(self, path: str) -> str:
         """Uploads a file of this machine; a name by which every machine finds it."""
+        if path in self._shared:  # asked for each stage that starts
+            return self._shared[path]
         name = f"file-{sha256_of(Path(path))}"
         folder = self.cache / name
         if not folder.exists():
             folder.mkdir(parents=True)
             shutil.copyfile(path, folder / Path(path).name)
         self.share([name])
-        return f"{SHARED}{name}/{Path(path).name}"
+        self._shared[path] = f"{SHARED}{name}/{Path(path).name}"
+        return self._shared[path]
 
     def path_of(self, name: str) -> Path:
         """The file that `shared_file` has named."""

@@ -10,12 +10,11 @@ from functools import partial
 from typing import Literal
 
 from abl.plan.graph import wanted_stages
-from abl.plan.stage import Stage, digest_of
+from abl.plan.stage import Stage, shape_of
 from abl.record.leftovers import clear_leftovers
 from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher, Listener, RunReport
 from abl.runner.growth import Growth
-from abl.runner.packing import shape_of
 
 Executor = Literal["tune", "local"]
 
@@ -117,11 +116,11 @@ def expected_seconds(stages: Mapping[str, Stage], store: Store) -> dict[str, flo
         if done.stage.get("kind") not in wanted:
             continue
         seconds = float(done.facts.get("seconds", 0))
-        by_shape[digest_of([done.stage["kind"], done.stage["settings"]])].append(seconds)
+        by_shape[shape_of(done.stage["kind"], done.stage["settings"])].append(seconds)
         by_kind[str(done.stage["kind"])].append(seconds)
     expected = {}
     for digest, stage in stages.items():
-        known = by_shape.get(shape_of(stage)) or by_kind.get(stage.kind)
+        known = by_shape.get(stage.shape) or by_kind.get(stage.kind)
         if known:
             expected[digest] = statistics.median(known)
     return expected

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from abl.plan.stage import Resources, Stage, digest_of
+from abl.plan.stage import Resources, Stage, shape_of
 from abl.record.store import Store
 
 GPU_BYTES = "gpu_bytes"  # fact of a stage: what its process held of the GPU at most
@@ -18,11 +18,6 @@ HEADROOM = 1.15
 CONTEXT_BYTES = 600 * 2**20
 # shares are rounded up to these parts of a GPU, which fill it without rests
 PARTS = 16
-
-
-def shape_of(stage: Stage) -> str:
-    """Stages of one shape take as long and as much memory: same kind and settings."""
-    return digest_of([stage.kind, dict(stage.settings)])
 
 
 def share_of(facts: Mapping[str, Any]) -> float | None:
@@ -55,14 +50,13 @@ class Packing:
             asked = replace(asked, memory_gb=asked.memory_gb * 2**deaths)
         if asked.gpus != 1 or not asked.pack or deaths:
             return asked
-        return replace(asked, gpus=self._shares.get(shape_of(stage), 1.0))
+        return replace(asked, gpus=self._shares.get(stage.shape, 1.0))
 
     def learn(self, stage: Stage, facts: Mapping[str, Any]) -> None:
         """Takes what a finished stage says of its memory."""
         share = share_of(facts) if stage.resources.gpus else None
         if share is not None:
-            shape = shape_of(stage)
-            self._shares[shape] = max(share, self._shares.get(shape, 0.0))
+            self._shares[stage.shape] = max(share, self._shares.get(stage.shape, 0.0))
 
     def died(self, stage: Stage) -> None:
         """The process of a stage died, perhaps for want of memory: it gets more the next time."""
@@ -75,6 +69,6 @@ def known_shares(store: Store) -> dict[str, float]:
     for done in store.known(store.digests()).values():
         share = share_of(done.facts)
         if share is not None:
-            shape = digest_of([done.stage["kind"], done.stage["settings"]])
+            shape = shape_of(done.stage["kind"], done.stage["settings"])
             shares[shape] = max(share, shares.get(shape, 0.0))
     return shares

@@ -87,7 +87,9 @@ class PlanSearcher(Searcher):
         """
         if self.error is not None:
             return str(Searcher.FINISHED)
-        self._look_at_nodes()
+        if self._nodes is not None and self._clock() - self._looked > LOOK_S:
+            self._look_at_nodes()
+            self._end_if_stuck()
         if self._warm_ups:
             config = self._warm_ups.pop(0)
             want = Resources(**config["resources"])
@@ -114,9 +116,9 @@ class PlanSearcher(Searcher):
             return want
         return stage.resources
 
-    def _look_at_nodes(self, *, now: bool = False) -> None:
+    def _look_at_nodes(self) -> None:
         """Takes nodes that have come, and no longer counts on those that were lost."""
-        if self._nodes is None or not (now or self._clock() - self._looked > LOOK_S):
+        if self._nodes is None:
             return
         self._looked = self._clock()
         lost, come = self.ledger.renew(self._nodes())
@@ -126,6 +128,8 @@ class PlanSearcher(Searcher):
         for name in sorted(come):
             self._lost.pop(name, None)
             self.dispatcher.listener.message(f"node {name} has come")
+
+    def _end_if_stuck(self) -> None:
         # what ran there ends with an error; what had not begun there would wait for ever
         gone = {name for name, since in self._lost.items() if self._looked - since > LOST_S}
         if gone & set(self._places.values()):
@@ -162,7 +166,7 @@ class PlanSearcher(Searcher):
                 self.dispatcher.take(Report(**said))
                 self._learn(stage)
                 return
-            self._look_at_nodes(now=True)
+            self._look_at_nodes()
             self._deaths[stage.digest] += 1
             self.packing.died(stage)
             if self._deaths[stage.digest] >= MAX_DEATHS:
