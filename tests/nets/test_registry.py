@@ -111,6 +111,15 @@ def test_a_users_network_is_used_and_replaced_when_its_file_changes(tmp_path):
         build_network("mine", classes=3, channels=1, image_size=16)
 
 
+def test_files_of_two_sweeps_may_use_one_name(tmp_path):
+    first, second = tmp_path / "first.py", tmp_path / "second.py"
+    first.write_text(USER_FILE.format(version=1, out="classes"))
+    second.write_text(USER_FILE.format(version=2, out="classes"))
+    for file, version in ((first, 1), (second, 2), (first, 1)):
+        load_module(file)
+        assert network_version("mine") == version
+
+
 def test_a_users_network_cannot_take_a_name_in_use(tmp_path):
     file = tmp_path / "taken.py"
     file.write_text(USER_FILE.format(version=1, out="classes").replace('"mine"', '"cnn1"'))

@@ -12,15 +12,18 @@ from types import ModuleType
 from abl.errors import InputError, Problem
 from abl.nets.registry import forget_networks
 
-_LOADED: dict[str, str] = {}  # module name -> SHA-256 of the source it was loaded from
+_current: tuple[str, str] = ("", "")  # name of the module, SHA-256 of the source it is of
 
 
 def load_module(path: str | Path) -> ModuleType:
-    """Imports a user's file once; again only if its source has changed.
+    """Makes the names of a user's file those in use: imports it unless this was done last.
+
+    One file at a time: a sweep has one, and two sweeps in a process may each call theirs `mine`.
 
     Raises:
         InputError: no such file, or the line in it at which its import failed.
     """
+    global _current
     file = Path(path).resolve()
     if not file.is_file():
         raise InputError(f"module: there is no file {path}")
@@ -28,9 +31,10 @@ def load_module(path: str | Path) -> ModuleType:
     digest = hashlib.sha256(source).hexdigest()
     # the name depends on the place alone, so that an edited file replaces what it registered
     name = f"abl_user_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
-    if _LOADED.get(name) == digest:
+    if _current == (name, digest):
         return sys.modules[name]
-    forget_networks(name)
+    forget_networks(_current[0])
+    _current = ("", "")
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise InputError(f"module: {path} is not a Python file (.py)")
@@ -45,7 +49,7 @@ def load_module(path: str | Path) -> ModuleType:
         if isinstance(error, InputError):
             raise
         raise InputError(_problem(file, error)) from error
-    _LOADED[name] = digest
+    _current = (name, digest)
     return module
 
 

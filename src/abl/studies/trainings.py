@@ -11,6 +11,7 @@ from abl.data.splits import fold_count
 from abl.data.views import everything_trains, training_reads
 from abl.errors import Problem
 from abl.nets.registry import network_version
+from abl.nets.user_module import load_module
 from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import Resources, Stage
 from abl.spec.base import identity_of
@@ -52,6 +53,7 @@ class Trainings:
         self._files: dict[str, str] = {}
         if sweep.module:
             self._files["module"] = str(workspace.file(sweep.module, "module"))
+            load_module(self._files["module"])  # another sweep's may have been read since
         if sweep.train.weights_file is not None:
             self._files["weights"] = str(workspace.file(sweep.train.weights_file, "train.weights"))
             workspace.problems += [
