@@ -1,7 +1,7 @@
 """Large numbers: stages, arms in MLflow, prediction rows, and workers killed at random.
 
     python benchmarks/scale.py                                  # all of it but the soak
-    python benchmarks/scale.py stages --stages 500 --naps 160 --alone 500
+    python benchmarks/scale.py stages --stages 500 --naps 160
     python benchmarks/scale.py arms --arms 500
     python benchmarks/scale.py predictions --networks 20
     python benchmarks/scale.py soak --minutes 5
@@ -23,7 +23,7 @@ def stages(asked: argparse.Namespace) -> list[Row]:
     """Stages that do nothing, and stages of one second."""
     from scale_stages import stage_rows
 
-    return stage_rows(asked.stages, asked.naps, asked.alone)
+    return stage_rows(asked.stages, asked.naps)
 
 
 def arms(asked: argparse.Namespace) -> list[Row]:
@@ -60,7 +60,6 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help="; ".join(PARTS))
     parser.add_argument("--stages", type=int, default=10_000, help="of 0 s")
     parser.add_argument("--naps", type=int, default=2_000, help="stages of 1 s; 0 leaves them out")
-    parser.add_argument("--alone", type=int, default=10_000, help="trials without abl; 0: none")
     parser.add_argument("--arms", type=int, default=10_000)
     parser.add_argument("--no-browser", action="store_true", help="do not open the runs table")
     parser.add_argument("--images", type=int, default=100_000)

@@ -1,4 +1,4 @@
-"""Many stages through `run_plan`, beside Ray Tune alone."""
+"""Many stages through `run_plan`."""
 
 from __future__ import annotations
 
@@ -63,45 +63,7 @@ def through_plan(count: int, seconds: float, executor: Executor, workers: int) -
     }
 
 
-def tune_alone(count: int, workers: int) -> dict[str, Any]:
-    """As many trials that do nothing on Ray Tune, with its settings of `abl` and no store."""
-    from ray import tune
-
-    from abl.runner.tune import _ray, _scratch
-
-    ends: list[float] = []
-
-    class Noted(tune.Callback):
-        def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            ends.append(time.perf_counter())
-
-    cpu = time.process_time()
-    with _ray(workers, None), _scratch() as scratch:
-        tune.Tuner(
-            tune.with_resources(nothing, {"CPU": 1}),
-            param_space={"at": tune.grid_search(list(range(count)))},
-            tune_config=tune.TuneConfig(reuse_actors=True),
-            run_config=tune.RunConfig(
-                storage_path=str(scratch), verbose=0, callbacks=[Noted()], name="alone"
-            ),
-        ).fit()
-    if len(ends) != count:
-        raise SystemExit(f"{len(ends)} of {count} trials ended")
-    size = max(2, count // 10)
-    return {
-        "stages_s": ends[-1] - ends[0],
-        "cpu_s": time.process_time() - cpu,
-        "first_ms": 1e3 * (ends[size - 1] - ends[0]) / (size - 1),
-        "last_ms": 1e3 * (ends[-1] - ends[-size]) / (size - 1),
-    }
-
-
-def nothing(config: dict[str, Any]) -> dict[str, Any]:
-    """A trial that has ended."""
-    return {"at": config["at"], "done": True}
-
-
-def stage_rows(no_ops: int, naps_of_1_s: int, alone: int) -> list[Row]:
+def stage_rows(no_ops: int, naps_of_1_s: int) -> list[Row]:
     """The rows of this part."""
     rows = []
     here = in_child("scale_stages.py", "plan", count=no_ops, seconds=0, executor="local", workers=1)
@@ -118,7 +80,6 @@ def stage_rows(no_ops: int, naps_of_1_s: int, alone: int) -> list[Row]:
     tune = in_child(
         "scale_stages.py", "plan", count=no_ops, seconds=0, executor="tune", workers=SLOTS
     )
-    each = 1e3 * tune["stages_s"] / no_ops
     rows.append(
         Row(
             f"stages of 0 s on Ray Tune, {SLOTS} slots",
@@ -129,21 +90,6 @@ def stage_rows(no_ops: int, naps_of_1_s: int, alone: int) -> list[Row]:
             f"{tune['stages_s'] / here['stages_s']:.1f} x in this process; {said(tune)}",
         )
     )
-    if alone:
-        bare = in_child("scale_stages.py", "alone", count=alone, workers=SLOTS)
-        bare_each = 1e3 * bare["stages_s"] / alone
-        rows.append(
-            Row(
-                "trials of 0 s on Ray Tune alone, no store",
-                alone,
-                bare["stages_s"],
-                bare["cpu_s"],
-                bare["peak_mib"],
-                f"`abl` takes {each / bare_each:.2f} x this a stage, of CPU "
-                f"{tune['cpu_s'] / no_ops / (bare['cpu_s'] / alone):.2f} x; first and last tenth "
-                f"{bare['first_ms']:.1f} and {bare['last_ms']:.1f} ms",
-            )
-        )
     if naps_of_1_s:
         ideal = math.ceil(naps_of_1_s / SLOTS)
         slow = in_child(
@@ -174,4 +120,4 @@ def said(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    child_main({"plan": through_plan, "alone": tune_alone})
+    child_main({"plan": through_plan})

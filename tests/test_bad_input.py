@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from abl.cli import app
+from commands import abl
 from tiny_sweeps import write_sweep
 
 Prepare = Callable[[Path], None]
@@ -406,13 +405,7 @@ FAULTS = {
 
 def sweep(folder: Path, *words: str) -> Result:
     """Runs the tiny sweep of a folder, in this process."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        options = ["--executor", "local", "--mlruns", "runs"]
-        return CliRunner().invoke(app, ["sweep", "tiny.yaml", *options, *words])
-    finally:
-        os.chdir(before)
+    return abl(folder, "sweep", "tiny.yaml", "--executor", "local", "--mlruns", "runs", *words)
 
 
 @pytest.mark.parametrize("name", FAULTS)

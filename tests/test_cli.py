@@ -12,12 +12,12 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from abl.cli import app
 from abl.comparing import compare
 from abl.record.store import Store
 from abl.results import arm_predictions, outcome_named
+from commands import abl
 from tiny_sweeps import write_sweep
 
 # a user's own networks, for commands that run in processes of their own
@@ -39,16 +39,6 @@ def small(classes, channels, image_size):
 def large(classes, channels, image_size):
     return nn.Sequential(*means(6, channels), nn.Linear(36 * channels, classes))
 """
-
-
-def abl(folder: Path, *words: str) -> Result:
-    """Runs a command in a folder, in this process."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        return CliRunner().invoke(app, list(words))
-    finally:
-        os.chdir(before)
 
 
 def local(folder: Path, *words: str) -> Result:

@@ -12,15 +12,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 import abl
-from abl.cli import app
 from abl.errors import InputError
 from abl.nets.weights import read_state
 from abl.record.mlflow_rows import sweep_note
 from abl.record.mlflow_ui import reachable_from_outside
 from abl.report.tables.render_markup import latex_escaped, markdown_escaped
+from commands import abl as command
 from latex_check import check_latex
 from tiny_sweeps import write_sweep, write_tiny_set
 
@@ -32,15 +32,6 @@ SECRETS = {
     "ABL_SEARCH_STORAGE": "postgresql+psycopg://abl:search-w0rd-of-the-test@127.0.0.1:9/abl",
     "HF_TOKEN": "hf-t0ken-of-the-test",
 }
-
-
-def command(folder: Path, *words: str) -> Result:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        return CliRunner().invoke(app, list(words))
-    finally:
-        os.chdir(before)
 
 
 def sweep(folder: Path, *words: str) -> Result:

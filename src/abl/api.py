@@ -22,8 +22,8 @@ from abl.record.opening import store_at
 from abl.record.root import check_root
 from abl.report.tables import render, styled_table
 from abl.results import outcome_named
-from abl.runner.dispatch import Listener
 from abl.runner.engine import Executor
+from abl.runner.report import Listener
 from abl.session import SweepResult, run_sweep
 from abl.spec.read import read_form
 from abl.spec.smoke import smoked

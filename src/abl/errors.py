@@ -49,6 +49,10 @@ class StageError(Exception):
     """A stage that cannot produce its output for a reason worth a sentence (no traceback)."""
 
 
+class DamagedError(StageError):
+    """A file of a finished stage that does not hold what was committed."""
+
+
 class Stopped(Exception):  # noqa: N818 - not an error: a training gave itself up
     """A training that is hopeless by the bounds it was given.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from abl.errors import DamagedError
 from abl.importing import with_kept_imports
 from abl.loaded import LoadedSweep
 from abl.plan.outcome import Outcome
@@ -23,8 +25,8 @@ from abl.results import (
     recorded_files,
     what_changed,
 )
-from abl.runner.dispatch import Listener, RunReport
 from abl.runner.engine import Executor, run_plan
+from abl.runner.report import Listener, RunReport
 from abl.runner.tune import check_address
 from abl.search.kept import check_storage, storage_url
 from abl.studies.analysis import Analysis
@@ -98,7 +100,7 @@ def run_sweep(
     if isinstance(sweep.study, TunedStudy):
         check_storage(storage_url())
     sweep.fetch_weights()
-    plan = sweep.plan
+    _ = sweep.plan  # made now: faults of the data are told before MLflow is asked
     if record is not None and not record.embedded:
         record.check_reachable()
     with disk_told(sweep.store.root):
@@ -106,28 +108,18 @@ def run_sweep(
     if record is not None and record.embedded:
         # it is made by being asked: not before the images are known to be good
         record.check_reachable()
-    growth = None
-    if isinstance(sweep.study, TunedStudy):
-        growth = sweep.study.grow(sweep.file, plan, sweep.workspace, listener.message)
     with disk_told(sweep.store.root), record_lease(record, messages) as writing:
         writer = StageWriter(writing, sweep.store, messages.append) if writing else None
         told = _Told(listener, writer, messages)
-        report = run_plan(
-            plan.stages,
-            sweep.store,
-            told,
-            executor=executor,
-            workers=workers,
-            address=address,
-            growth=growth,
-        )
-        if report.interrupted:
+        how = {"executor": executor, "workers": workers, "address": address}
+        run = partial(_run, sweep, told, listener.message, how)
+        report, analysis = _run_and_analysed(sweep, run)
+        if analysis is None:
             # half a table would stand in the place of the last whole one
             if writer is not None:
                 writer.close()
             folder = sweep.store.sweep_folder(sweep.name)
             return SweepResult(_no_outcome(sweep), report, folder, "", messages)
-        analysis = sweep.study.analyse(sweep.file, plan, sweep.workspace)
         outcome = _with_facts(sweep, analysis, notes)
         analysis, left_out = with_kept_imports(
             sweep.store, replace(analysis, outcome=outcome), sweep.file.sweep
@@ -143,6 +135,34 @@ def run_sweep(
             files = recorded_files(folder)
             page = record_sweep(sweep, outcome, writing, writer, files, surroundings, messages)
     return SweepResult(outcome, report, folder, page, messages)
+
+
+def _run(
+    sweep: LoadedSweep, told: Listener, say: Callable[[str], None], how: Mapping[str, Any]
+) -> RunReport:
+    growth = None
+    if isinstance(sweep.study, TunedStudy):
+        growth = sweep.study.grow(sweep.file, sweep.plan, sweep.workspace, say)
+    return run_plan(sweep.plan.stages, sweep.store, told, growth=growth, **how)
+
+
+def _run_and_analysed(
+    sweep: LoadedSweep, run: Callable[[], RunReport]
+) -> tuple[RunReport, Analysis | None]:
+    """How the run ended, and its scores; no scores if a person stopped it."""
+    report = run()
+    if report.interrupted:
+        return report, None
+    try:
+        return report, sweep.study.analyse(sweep.file, sweep.plan, sweep.workspace)
+    except DamagedError:
+        # where one file is damaged others may be: all are looked at, and computed again at once
+        for digest in sweep.plan.stages:
+            sweep.store.damaged(digest)
+    report = report.followed_by(run())
+    if report.interrupted:
+        return report, None
+    return report, sweep.study.analyse(sweep.file, sweep.plan, sweep.workspace)
 
 
 def _no_outcome(sweep: LoadedSweep) -> Outcome:

@@ -17,10 +17,10 @@ from abl.record.lease import is_held
 from abl.record.opening import store_at
 from abl.record.store import Store
 from abl.results import outcome_named, sweep_names
-from abl.runner.dispatch import Listener
 from abl.runner.engine import expected_seconds
 from abl.runner.progress import ProgressState
 from abl.runner.progress_view import make_view
+from abl.runner.report import Listener
 from abl.studies.searching.tuned_study import TunedStudy
 
 

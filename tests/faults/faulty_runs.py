@@ -12,24 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from abl.cli import app
 from abl.record.done import DONE
 from abl.record.lease import process_start
 from abl.record.store import Store
+from commands import abl
 
 TESTS = Path(__file__).parents[1]
-
-
-def abl(folder: Path, *words: str) -> Result:
-    """Runs a command in a folder, in this process."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        return CliRunner().invoke(app, list(words))
-    finally:
-        os.chdir(before)
 
 
 def local(folder: Path, *words: str, file: str = "tiny.yaml") -> Result:

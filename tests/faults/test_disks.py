@@ -18,7 +18,7 @@ HEAVY = {
     "train.network": "heavy",
     "axes": {"rule": ["original"]},
     "base": None,
-    "replicates.seeds": [0, 1, 2],
+    "replicates.seeds": [0, 1, 2, 3],
 }
 
 
@@ -56,15 +56,14 @@ def test_a_disk_that_fills_up_midway(tiny_folder: Path, drivers: Forker) -> None
     with mounted(tiny_folder / "mlruns", "4m") as remount:
         status, said = drivers.run(tiny_folder, *COMMAND)
         assert status == 1
-        lines = only_lines(said)
-        assert 1 <= len(lines) <= 2
-        for line in lines:
-            assert "abl: failed: train heavy" in line
-            assert "No space left on device" in line
-            assert "make room, then the same command goes on from here" in line
+        # told once: what was not begun is not begun
+        (line,) = only_lines(said)
+        assert "abl: failed: train heavy" in line
+        assert "No space left on device" in line
+        assert "make room, then the same command goes on from here" in line
         store = store_in(tiny_folder)
         before = attempts(store)
-        assert 1 <= len(before) < 3
+        assert 1 <= len(before) < 3  # of four
         assert contents(store).items() <= whole[1].items()
         remount("size=64m")
         status, said = drivers.run(tiny_folder, *COMMAND)
@@ -87,7 +86,7 @@ def test_a_disk_that_is_full_from_the_start(tiny_folder: Path, drivers: Forker) 
         remount("size=64m")
         status, said = drivers.run(tiny_folder, *COMMAND)
         assert status == 0, said
-        assert len(attempts(store_in(tiny_folder))) == 3
+        assert len(attempts(store_in(tiny_folder))) == 4
 
 
 def test_a_store_that_is_read_only_is_refused_before_any_training(

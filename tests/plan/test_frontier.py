@@ -147,3 +147,23 @@ def test_shortcuts_that_nobody_needs_any_more_are_left_out() -> None:
     assert Frontier(wanted_stages(stages, done), done).finished
     # what is there stays there
     assert set(wanted_stages(stages, [*done, source.digest])) == everything
+
+
+def test_after_a_halt_nothing_starts_and_what_runs_may_end() -> None:
+    first, second, waiting = nap("first"), nap("second"), nap("waiting")
+    reader = nap("reader", first)
+    stages = by_digest(first, second, waiting, reader)
+    frontier = Frontier(stages)
+    frontier.start(first.digest)
+    frontier.start(second.digest)
+    frontier.fail(second.digest, "full")
+    assert frontier.halt("full") == [waiting.digest, reader.digest]
+    assert frontier.ready() == []
+    assert not frontier.finished
+    # a process that dies now has its stage not begun again
+    frontier.again(first.digest)
+    assert frontier.finished
+    assert frontier.failed == dict.fromkeys(stages, "full")
+    later = nap("later")
+    frontier.extend({later.digest: later})
+    assert frontier.ready() == []

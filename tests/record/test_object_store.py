@@ -221,13 +221,13 @@ def test_folders_and_files_are_brought_to_another_machine(
     (here.cache / "view-1" / "frame.bin").write_bytes(b"\0\1")
     weights = tmp_path / "weights.bin"
     weights.write_bytes(b"w")
-    here.share(["view-1"])
-    name = here.shared_file(str(weights))
+    here.shared.publish(["view-1"])
+    name = here.shared.name_of(str(weights))
     weights.unlink()
-    assert (there.cached("view-1") / "frame.bin").read_bytes() == b"\0\1"
-    assert there.path_of(name).read_bytes() == b"w"
+    assert (there.shared.cached("view-1") / "frame.bin").read_bytes() == b"\0\1"
+    assert there.shared.path_of(name).read_bytes() == b"w"
     with pytest.raises(StageError, match="not in the store"):
-        there.cached("view-2")
+        there.shared.cached("view-2")
     assert not (there.cache / "view-2").exists()
 
 
@@ -236,9 +236,9 @@ def test_a_worker_opens_it_by_its_address(here: ObjectStore, tmp_path, monkeypat
     monkeypatch.setenv("ABL_SCRATCH", str(tmp_path / "scratch"))
     worker = store_of(here.address)
     assert worker.file(A.digest, "a.txt").is_relative_to(tmp_path / "scratch")
-    assert worker.meet("meeting")() == 1
-    assert here.meet("meeting")() == 2
-    here.end_meeting("meeting")
+    assert worker.shared.meet("meeting")() == 1
+    assert here.shared.meet("meeting")() == 2
+    here.shared.end_meeting("meeting")
     assert here.objects.names("meetings") == []
 
 

@@ -27,6 +27,7 @@ class Frontier:
         self.done = {digest for digest in done if digest in self.stages}
         self.failed: dict[str, str] = {}
         self.running: set[str] = set()
+        self._halted = ""  # why nothing may start any more
         self._readers: dict[str, list[str]] = {digest: [] for digest in self.stages}
         self._missing: dict[str, int] = {}
         self._order = {digest: at for at, digest in enumerate(self.stages)}
@@ -52,6 +53,9 @@ class Frontier:
         return [digest for digest in self.stages if digest not in self.done]
 
     def _push(self, digest: str) -> None:
+        if self._halted:
+            self.failed[digest] = self._halted
+            return
         bisect.insort(self._ready, self._entry(digest))
         if self.stages[digest].local:
             self._own.append(digest)
@@ -188,6 +192,15 @@ class Frontier:
                 else:
                     self._wait_no_more(further)
         return blocked
+
+    def halt(self, reason: str) -> list[str]:
+        """Lets nothing start any more; returns what was not begun, which counts as blocked."""
+        self._halted = reason
+        begun = self.done | self.running | self.failed.keys()
+        waiting = [digest for digest in self.stages if digest not in begun]
+        self.failed |= dict.fromkeys(waiting, reason)
+        self._ready, self._own = [], []
+        return waiting
 
     @property
     def finished(self) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
-import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,11 +17,9 @@ from abl.plan.stage import Stage
 from abl.record.checkpoint_copies import CheckpointCopies
 from abl.record.done import DAMAGED, DONE, Attempt, Done, done_from_json, done_to_json, sha256_of
 from abl.record.lease import BEAT_S, STALE_S, Place, Watch
+from abl.record.object_shared import ObjectShared
 from abl.record.objects import ObjectPlace, Objects
 from abl.record.store import Store
-
-WHOLE = "WHOLE.json"
-SHARED = "shared:"
 
 
 class ObjectStore(Store):
@@ -43,8 +39,8 @@ class ObjectStore(Store):
     def __init__(self, url: str, root: Path, *, beat_s: float = BEAT_S, stale_s: float = STALE_S):
         super().__init__(root, beat_s=beat_s, stale_s=stale_s)
         self.objects = Objects(url)
+        self.shared = ObjectShared(self.objects, self.cache)
         self._copies: dict[str, CheckpointCopies] = {}
-        self._shared: dict[str, str] = {}
 
     @property
     def address(self) -> dict[str, str]:
@@ -195,82 +191,6 @@ class ObjectStore(Store):
         shutil.rmtree(copies, ignore_errors=True)
         # first what says that the rest counts
         self.objects.remove(f"done/{digest}/{DONE}", *self.objects.names(f"done/{digest}"))
-
-    # -- what stages read beside each other's files ----------------------------------------------
-
-    def share(self, names: Iterable[str]) -> None:
-        """Uploads folders of the cache, those that are not there."""
-        for name in names:
-            if self.objects.read(f"cache/{name}/{WHOLE}") is not None:
-                continue
-            folder = self.cache / name
-            files = {
-                path.relative_to(folder).as_posix(): sha256_of(path)
-                for path in sorted(folder.rglob("*"))
-                if path.is_file() and not path.name.startswith(".")
-            }
-            for file in files:
-                self.objects.upload(folder / file, f"cache/{name}/{file}")
-            self.objects.write(f"cache/{name}/{WHOLE}", json.dumps(files).encode())
-
-    def cached(self, name: str) -> Path:
-        """A folder of the cache, brought to this machine if need be.
-
-        Raises:
-            StageError: Nobody has shared it, or it is damaged.
-        """
-        folder = self.cache / name
-        if folder.exists():
-            return folder
-        self.cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.cache / f"{name}.lock"):
-            if not folder.exists():
-                self._bring(name, folder)
-        return folder
-
-    def _bring(self, name: str, folder: Path) -> None:
-        said = self.objects.read(f"cache/{name}/{WHOLE}")
-        if said is None:
-            raise StageError(f"{name} is not in the store: run `abl sweep` where the data are")
-        fresh = folder.with_name(f".{name}.{uuid.uuid4().hex}")
-        try:
-            for file, sha in json.loads(said).items():
-                self.objects.download(f"cache/{name}/{file}", fresh / file)
-                if sha256_of(fresh / file) != sha:
-                    self.objects.remove(f"cache/{name}/{WHOLE}")  # shared anew by the next run
-                    raise StageError(f"{name}: {file} is damaged in the store; run the sweep again")
-            fresh.rename(folder)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-
-    def shared_file(self, path: str) -> str:
-        """Uploads a file of this machine; a name by which every machine finds it."""
-        if path in self._shared:  # asked for each stage that starts
-            return self._shared[path]
-        name = f"file-{sha256_of(Path(path))}"
-        folder = self.cache / name
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            shutil.copyfile(path, folder / Path(path).name)
-        self.share([name])
-        self._shared[path] = f"{SHARED}{name}/{Path(path).name}"
-        return self._shared[path]
-
-    def path_of(self, name: str) -> Path:
-        """The file that `shared_file` has named."""
-        if not name.startswith(SHARED):
-            return Path(name)
-        folder, _, file = name.removeprefix(SHARED).partition("/")
-        return self.cached(folder) / file
-
-    def meet(self, meeting: str) -> Callable[[], int]:
-        """Comes to a meeting of processes; the function given counts who has come."""
-        self.objects.write(f"meetings/{meeting}/{uuid.uuid4().hex}", b"1")
-        return lambda: len(self.objects.names(f"meetings/{meeting}"))
-
-    def end_meeting(self, meeting: str) -> None:
-        """Removes what a meeting left."""
-        self.objects.remove(*self.objects.names(f"meetings/{meeting}"))
 
 
 def _is_stage(files: Mapping[str, int]) -> bool:

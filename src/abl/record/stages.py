@@ -56,7 +56,7 @@ def named_predictions(store: Store, done: Done) -> pd.DataFrame:
     """Predictions with patient, label and centre beside them: a stage itself knows only images."""
     predictions = pd.read_parquet(store.file(done.digest, "predictions.parquet"))
     try:
-        frame_file = store.cached(f"view-{done.stage['context']['view']}") / "frame.parquet"
+        frame_file = store.shared.cached(f"view-{done.stage['context']['view']}") / "frame.parquet"
     except StageError:  # gone from an object store
         return predictions
     if not frame_file.exists():

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from abl.errors import StageError
+from abl.errors import DamagedError, StageError
 from abl.plan.stage import Stage
 from abl.record.done import (
     DAMAGED,
@@ -24,6 +24,7 @@ from abl.record.done import (
     write_atomically,
 )
 from abl.record.lease import BEAT_S, STALE_S, FilePlace, Lease, Place, Watch
+from abl.record.shared import Shared
 
 
 class Store:
@@ -31,12 +32,16 @@ class Store:
 
     `work/<digest>/<attempt>/` while a stage runs, `done/<digest>/` once it is finished: the rename
     between them is the commit, and `DONE.json`, written before it, tells what was committed.
+
+    Attributes:
+        shared: What stages read beside each other's files, and where processes meet.
     """
 
     def __init__(self, root: Path, *, beat_s: float = BEAT_S, stale_s: float = STALE_S):
         self.root = Path(root)
         self.beat_s = beat_s
         self.stale_s = stale_s
+        self.shared = Shared(self.cache)
         self._read: dict[str, Done] = {}
         self._checked: set[Path] = set()
 
@@ -61,6 +66,11 @@ class Store:
         return (
             sorted({p.name.partition(".")[0] for p in folder.iterdir()}) if folder.is_dir() else []
         )
+
+    @property
+    def address(self) -> dict[str, str]:
+        """What another process opens this store by, see `opening.store_at`."""
+        return {"root": str(self.root)}
 
     @property
     def cache(self) -> Path:
@@ -104,8 +114,9 @@ class Store:
         """A file of a finished stage, its checksum verified on the first read of this process.
 
         Raises:
-            StageError: If it is not there or does not hold what was committed. A damaged stage
-                counts as not finished from then on, so that the next run computes it again.
+            StageError: It is not there.
+            DamagedError: It does not hold what was committed. The stage counts as not finished
+                from then on, so that the next run computes it again.
         """
         done = self.done(digest)
         if done is None or name not in done.files:
@@ -116,7 +127,7 @@ class Store:
                 self._read.pop(digest, None)
                 with suppress(OSError):
                     self._mark_damaged(done)
-                raise StageError(
+                raise DamagedError(
                     f"stage {digest[:12]}: {name} is damaged (checksum); "
                     "run the sweep again, which computes it again"
                 )
@@ -289,39 +300,6 @@ class Store:
     def content(self, digests: Iterable[str]) -> dict[str, str]:
         """Content hash of each finished stage."""
         return {d: done.content for d in digests if (done := self.done(d)) is not None}
-
-    # -- what stages read beside each other's files ----------------------------------------------
-
-    @property
-    def address(self) -> dict[str, str]:
-        """What another process opens this store by, see `opening.store_at`."""
-        return {"root": str(self.root)}
-
-    def cached(self, name: str) -> Path:
-        """A folder of the cache, brought to this machine if need be."""
-        return self.cache / name
-
-    def share(self, names: Iterable[str]) -> None:
-        """Lets other machines have these folders of the cache."""
-
-    def shared_file(self, path: str) -> str:
-        """A name by which every machine finds a file of this one, for `path_of`."""
-        return path
-
-    def path_of(self, name: str) -> Path:
-        """The file that `shared_file` has named."""
-        return Path(name)
-
-    def meet(self, meeting: str) -> Callable[[], int]:
-        """Comes to a meeting of processes; the function given counts who has come."""
-        folder = self.cache / meeting
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / uuid.uuid4().hex).touch()
-        return lambda: sum(1 for _ in folder.iterdir())
-
-    def end_meeting(self, meeting: str) -> None:
-        """Removes what a meeting left."""
-        shutil.rmtree(self.cache / meeting, ignore_errors=True)
 
     def _drop_empty(self, folder: Path) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What every executor shares: the frontier, the driver's own small stages, and who is told."""
+"""What every executor shares: the frontier, and the driver's own small stages."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import queue
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from abl.errors import StageError
 from abl.plan.frontier import Frontier
@@ -16,57 +15,10 @@ from abl.plan.stage import Stage
 from abl.record.store import Store
 from abl.runner.execute import Report, run_stage
 from abl.runner.growth import Ended, Failure, Growth
+from abl.runner.report import Listener, RunReport
 
 # in the queue of the driver's own stages: not a stage, the plan is to grow
 GROW = Stage("grow", 1, {})
-
-
-class Listener(Protocol):
-    """Is told what happens while a plan runs."""
-
-    def started(self, stage: Stage, where: str) -> None:
-        """A stage was started."""
-
-    def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
-        """A stage is in the store."""
-
-    def failed(self, stage: Stage, reason: str) -> None:
-        """A stage failed."""
-
-    def blocked(self, stages: list[Stage], cause: Stage) -> None:
-        """Stages that cannot run because one they need has failed."""
-
-    def given_up(self, stage: Stage) -> None:
-        """A stage of a search ended without a result, which is no failure of the run."""
-
-    def grown(self, stages: list[Stage]) -> None:
-        """The plan has got further stages that are not in the store."""
-
-    def message(self, text: str) -> None:
-        """Something worth a line."""
-
-
-@dataclass
-class RunReport:
-    """How the run of a plan ended.
-
-    Attributes:
-        ran: Digests computed now.
-        reused: Digests that were there already.
-        failed: Digest -> reason, of stages that failed themselves.
-        blocked: Digest -> reason, of stages that need a failed one.
-        traces: Digest -> traceback, of failures that were not foreseen.
-        stopped: Digests of trainings that gave themselves up, and of what would have read them.
-        interrupted: Whether a person stopped it.
-    """
-
-    ran: list[str] = field(default_factory=list)
-    reused: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    blocked: dict[str, str] = field(default_factory=dict)
-    traces: dict[str, str] = field(default_factory=dict)
-    stopped: set[str] = field(default_factory=set)
-    interrupted: bool = False
 
 
 class Dispatcher:
@@ -151,11 +103,15 @@ class Dispatcher:
     def _fail(self, stage: Stage, report: Report) -> None:
         with self.wake:
             blocked = self.frontier.fail(stage.digest, report.reason)
+            if report.lacks == "disk":
+                # hours of training would end the same way
+                blocked += self.frontier.halt(report.reason)
             # what was foreseen (a loss that is not finite) would only happen again
-            again = report.trace or report.died or report.scarce
+            again = report.trace or report.died or report.lacks
             failure = Failure(report.reason, final=not again)
             self._failures |= dict.fromkeys([stage.digest, *blocked], failure)
-            if self._growth is not None and self._growth.forgives(stage.digest):
+            forgiven = self._growth is not None and self._growth.forgives(stage.digest)
+            if forgiven and report.lacks != "disk":
                 self._ask_growth(stage.digest)
                 self.wake.notify_all()
                 self.listener.given_up(stage)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -13,8 +12,9 @@ from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage, shape_of
 from abl.record.leftovers import clear_leftovers
 from abl.record.store import Store
-from abl.runner.dispatch import Dispatcher, Listener, RunReport
+from abl.runner.dispatch import Dispatcher
 from abl.runner.growth import Growth
+from abl.runner.report import Listener, RunReport
 
 Executor = Literal["tune", "local"]
 
@@ -49,16 +49,11 @@ def run_plan(
             anew = bool(report.failed)
             if report.interrupted or not store.usable(stages, anew=anew)[1]:
                 break
-            report = _joined(report, run())
+            report = report.followed_by(run())
         return report
     finally:
         if growth is not None:
             growth.close()
-
-
-def _joined(first: RunReport, then: RunReport) -> RunReport:
-    ran = [*first.ran, *(digest for digest in then.ran if digest not in first.ran)]
-    return replace(then, ran=ran, reused=[d for d in first.reused if d not in then.ran])
 
 
 def _run_missing(

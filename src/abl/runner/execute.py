@@ -8,13 +8,15 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from abl.errors import InputError, StageError, Stopped
 from abl.plan.stage import Resources, Stage
 from abl.record.disk import disk_fault
 from abl.record.store import Store
 from abl.runner.gpu import is_gpu_failure, measured_gpu
+
+Lack = Literal["", "memory", "disk"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Report:
         facts: Of a stopped training: what it was up to then.
         died: Whether the process died that computed it.
         spoilt: Whether its process should compute nothing more: its GPU is out of memory or broken.
-        scarce: Whether it failed for want of memory or of a disk, which another time may have.
+        lacks: What it failed for want of, which another time may have: memory, disk, or nothing.
     """
 
     digest: str
@@ -59,7 +61,7 @@ class Report:
     facts: dict[str, Any] = field(default_factory=dict)
     died: bool = False
     spoilt: bool = False
-    scarce: bool = False
+    lacks: Lack = ""
 
 
 Kind = Callable[[Work], dict[str, Any]]
@@ -81,7 +83,8 @@ def run_stage(store: Store, stage: Stage) -> Report:
     # the table of kinds is filled by import, and only who computes needs torch
     import abl.runner.kinds  # noqa: F401
 
-    started, spoilt, scarce = time.perf_counter(), False, False
+    started, spoilt = time.perf_counter(), False
+    lacks: Lack = ""
     try:
         with store.claim(stage.digest) as attempt:
             if attempt is None:
@@ -102,9 +105,9 @@ def run_stage(store: Store, stage: Stage) -> Report:
         reason, trace = str(error).replace("\n", "; "), ""
     except Exception as error:
         # a worker must not die of a stage: whatever it was is the stage's result
-        reason, trace = _lack(error, store.root), ""
-        scarce = bool(reason)
-        if not scarce:
+        lacks, reason = _lack(error, store.root)
+        trace = ""
+        if not lacks:
             reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
             trace = traceback.format_exc()
         spoilt = is_gpu_failure(error)
@@ -112,11 +115,11 @@ def run_stage(store: Store, stage: Stage) -> Report:
         # held up for longer than its lease, it lost its folder to the attempt that finished
         return Report(stage.digest, "reused")
     seconds = time.perf_counter() - started
-    return Report(stage.digest, "failed", seconds, reason, trace, spoilt=spoilt, scarce=scarce)
+    return Report(stage.digest, "failed", seconds, reason, trace, spoilt=spoilt, lacks=lacks)
 
 
-def _lack(error: Exception, root: Path) -> str:
-    """What this machine had too little of, in a line that needs no traceback; "" if it is not that.
+def _lack(error: Exception, root: Path) -> tuple[Lack, str]:
+    """What this machine had too little of, and a line on it that needs no traceback.
 
     Args:
         root: Of the store.
@@ -125,8 +128,10 @@ def _lack(error: Exception, root: Path) -> str:
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
         asked = re.search(r"allocate (\d+ bytes|\S+ [KMGTPE]iB)", str(error))
         of = f" (it asked for {asked[1]})" if asked else ""
-        return f"out of memory{of}: set a smaller train.micro_batch, or give it a larger machine"
-    return disk_fault(error, root)
+        advice = "set a smaller train.micro_batch, or give it a larger machine"
+        return "memory", f"out of memory{of}: {advice}"
+    told = disk_fault(error, root)
+    return ("disk", told) if told else ("", "")
 
 
 def stage_to_json(stage: Stage) -> dict[str, Any]:

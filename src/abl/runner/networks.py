@@ -25,7 +25,7 @@ def ready_to_build(work: Work, train: Train) -> None:
 
     stage = work.stage
     if "module" in stage.context:
-        load_module(work.store.path_of(stage.context["module"]))
+        load_module(work.store.shared.path_of(stage.context["module"]))
     given = str(stage.settings["train"].get("weights", ""))
     if train.weights == "imagenet" and given.startswith("sha256:"):
         check_hub_file(train.network, given.removeprefix("sha256:"))
@@ -61,4 +61,4 @@ def _weights_place(stage: Stage, store: Store) -> Mapping[str, Any]:
     place = stage.context.get("weights")
     if place is None or place == "imagenet":
         return {} if place is None else {"weights": place}
-    return {"weights": str(store.path_of(str(place)))}
+    return {"weights": str(store.shared.path_of(str(place)))}

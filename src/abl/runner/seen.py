@@ -14,12 +14,12 @@ def view_of(work: Work) -> View:
         StageError: It is not in an object store.
     """
     key = str(work.stage.context["view"])
-    for name in pixel_folders(work.store.cached(f"view-{key}")):
-        work.store.cached(name)
+    for name in pixel_folders(work.store.shared.cached(f"view-{key}")):
+        work.store.shared.cached(name)
     return open_view(work.store.cache, key)
 
 
 def masks_of(work: Work) -> MaskSet | None:
     """The masks that a stage reads, None if it reads none."""
     key = work.stage.context.get("masks")
-    return None if key is None else open_masks(work.store.cached(str(key)))
+    return None if key is None else open_masks(work.store.shared.cached(str(key)))

@@ -53,7 +53,7 @@ def run_stage_on_worker(config: dict[str, Any]) -> dict[str, Any]:
     """The trainable: one stage, or a warm-up that brings a worker into use."""
     store = store_of(config["store"])
     if "meeting" in config:
-        wait_for_all(store.meet(config["meeting"]), int(config["slots"]))
+        wait_for_all(store.shared.meet(config["meeting"]), int(config["slots"]))
         return {"report": json.dumps(versions()), "done": True}
     report = run_stage(store, stage_from_json(json.loads(config["stage"])))
     if report.spoilt:
@@ -174,7 +174,7 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, packing: Packing, scratch: Path
             raise
         searcher.give_up()
     finally:
-        dispatcher.store.end_meeting(meeting)
+        dispatcher.store.shared.end_meeting(meeting)
     if searcher.error is not None:
         raise searcher.error
     return searcher.stuck
@@ -276,7 +276,7 @@ def _with_shared_files(stage: Stage, store: Store) -> Stage:
     context = dict(stage.context)
     for role in ("module", "weights"):
         if role in context and context[role] != "imagenet":
-            context[role] = store.shared_file(str(context[role]))
+            context[role] = store.shared.name_of(str(context[role]))
     return replace(stage, context=context)
 
 

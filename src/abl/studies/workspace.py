@@ -197,5 +197,5 @@ class Workspace:
         views = [f"view-{key}" for key in self._views]
         pixels = {name for view in views for name in pixel_folders(self.store.cache / view)}
         # a view names its pixels, so that it comes after them
-        self.store.share([*sorted(pixels), *views, *self._masks])
+        self.store.shared.publish([*sorted(pixels), *views, *self._masks])
         return list(notes)
