@@ -58,6 +58,24 @@ def test_no_commit_yet_and_no_checkout(tmp_path: Path, monkeypatch: pytest.Monke
     assert state["commit"] is None
 
 
+def test_a_difference_shows_no_secret(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "open-sesame")
+    (checkout / "below").mkdir()
+    for name in (".env", "below/Secrets.yaml"):
+        (checkout / name).write_text("before\n")
+        git(checkout, "add", name)
+    git(checkout, "commit", "-qm", "second")
+    for name in (".env", "below/Secrets.yaml"):
+        (checkout / name).write_text("knock-knock\n")
+    (checkout / "a.txt").write_text("key: open-sesame\n")
+    for folder in (checkout, checkout / "below"):
+        state = git_state(folder)
+        assert state is not None
+        assert "+key: <AWS_SECRET_ACCESS_KEY>" in state["diff"]
+        assert "knock-knock" not in state["diff"]
+        assert state["dirty"]
+
+
 def test_nothing_private(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/some-person")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunter2-secret")

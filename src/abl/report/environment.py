@@ -33,6 +33,10 @@ PACKAGES = (
     "safetensors",
 )
 DIFF_LIMIT_BYTES = 200_000
+# files that usually hold secrets: of these a difference is not shown
+_SECRET_FILES = ("*.env", "*.env.*", "*.pem", "*.key", "*secret*", "*password*", "*credential*")
+_SECRET_NAMES = ("PASSWORD", "SECRET", "TOKEN", "_KEY")
+_SECRET_LENGTH = 6  # what is shorter would blank half the text
 _GIT_TIMEOUT_S = 20
 
 
@@ -61,7 +65,8 @@ def git_state(folder: Path) -> dict[str, Any] | None:
     """Commit, whether anything differs from it, and the difference; None outside a checkout.
 
     Keys: commit (hex, or None before the first), dirty (bool; untracked files count), untracked
-    (number of files), diff (text against the commit, at most DIFF_LIMIT_BYTES), diff_cut (bool).
+    (number of files), diff (text against the commit, without secrets, at most DIFF_LIMIT_BYTES),
+    diff_cut (bool).
     """
     status = _git(folder, "status", "--porcelain", "--untracked-files=normal")
     if status is None:
@@ -69,9 +74,11 @@ def git_state(folder: Path) -> dict[str, Any] | None:
     commit = _git(folder, "rev-parse", "--verify", "HEAD")
     diff = b""
     if commit is not None:
-        diff = _git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv") or b""
+        kept = [":/", *(f":(top,exclude,icase){pattern}" for pattern in _SECRET_FILES)]
+        plain = ("--no-color", "--no-ext-diff", "--no-textconv")
+        diff = _git(folder, "diff", "HEAD", *plain, "--", *kept) or b""
     lines = status.decode("utf-8", "replace").splitlines()
-    text = _without_home(diff.decode("utf-8", "replace")).encode()
+    text = _without_secrets(_without_home(diff.decode("utf-8", "replace"))).encode()
     return {
         "commit": None if commit is None else commit.decode().strip(),
         "dirty": bool(lines),
@@ -143,3 +150,11 @@ def _git(folder: Path, *arguments: str) -> bytes | None:
 def _without_home(text: str) -> str:
     home = str(Path.home())
     return text.replace(home, "~") if len(home) > 1 else text
+
+
+def _without_secrets(text: str) -> str:
+    # somebody trying things out has typed one where only a variable's name belongs
+    for name, value in os.environ.items():
+        if len(value) >= _SECRET_LENGTH and any(word in name.upper() for word in _SECRET_NAMES):
+            text = text.replace(value, f"<{name}>")
+    return text
