@@ -26,8 +26,8 @@ from abl.results import (
     what_changed,
 )
 from abl.runner.engine import Executor, run_plan
+from abl.runner.ray_nodes import check_address
 from abl.runner.report import Listener, RunReport
-from abl.runner.tune import check_address
 from abl.search.kept import check_storage, storage_url
 from abl.studies.analysis import Analysis
 from abl.studies.searching.tuned_study import TunedStudy

@@ -16,7 +16,8 @@ from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import run_stage, stage_from_json
 from abl.runner.ledger import Ledger
 from abl.runner.packing import Packing
-from abl.runner.tune import MAX_DEATHS, run_with_tune, versions
+from abl.runner.trial import MAX_DEATHS, versions
+from abl.runner.tune import run_with_tune
 from tiny_sweeps import Heard, by_digest, double, nap
 
 pytestmark = pytest.mark.cluster

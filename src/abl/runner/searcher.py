@@ -15,7 +15,7 @@ from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import Report
 from abl.runner.ledger import Ledger
 from abl.runner.packing import Packing
-from abl.runner.tune import MAX_DEATHS, death, report_from, stage_config, versions, warm_up_config
+from abl.runner.trial import MAX_DEATHS, death, report_from, stage_config, versions, warm_up_config
 
 # how often it is asked which nodes there are
 LOOK_S = 5.0

@@ -5,83 +5,21 @@ Design decision 3 tells what was measured; the comments here say what each setti
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import platform
 import shutil
-import socket
 import tempfile
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from abl.errors import InputError, Problem
-from abl.plan.stage import Resources, Stage
-from abl.record.opening import store_of
-from abl.record.store import Store
+from abl.errors import InputError
+from abl.plan.stage import Resources
 from abl.runner.dispatch import Dispatcher
-from abl.runner.execute import Report, run_stage, stage_from_json, stage_to_json
 from abl.runner.ledger import Ledger
 from abl.runner.packing import Packing, known_shares
-
-# a process that dies is not the stage's fault the first few times
-MAX_DEATHS = 3
-OBJECT_STORE_BYTES = 100 * 2**20
-# a worker starts in seconds; where one does not come, the others go on without it
-MEETING_PATIENCE_S = 30.0
-# all workers together look about this often a second at who has come
-MEETING_LOOKS = 320
-
-
-def versions() -> dict[str, str]:
-    """What must be equal on all nodes."""
-    from importlib.metadata import version
-
-    return {
-        "abl": version("abl"),
-        "torch": version("torch"),
-        "python": platform.python_version(),
-    }
-
-
-def run_stage_on_worker(config: dict[str, Any]) -> dict[str, Any]:
-    """The trainable: one stage, or a warm-up that brings a worker into use."""
-    store = store_of(config["store"])
-    if "meeting" in config:
-        wait_for_all(store.shared.meet(config["meeting"]), int(config["slots"]))
-        return {"report": json.dumps(versions()), "done": True}
-    report = run_stage(store, stage_from_json(json.loads(config["stage"])))
-    if report.spoilt:
-        # Ray would give this process the next stage; its death has the stage started again
-        os._exit(1)
-    return {"report": json.dumps(asdict(report)), "done": True}
-
-
-def wait_for_all(
-    come: Callable[[], int], slots: int, *, patience_s: float = MEETING_PATIENCE_S
-) -> bool:
-    """Whether as many workers as there are slots have come to a meeting.
-
-    Ray starts few processes at a time, and Tune gives up one that is still starting as soon as
-    another falls idle: without the meeting most slots would stay empty for the whole run.
-
-    Args:
-        come: Counts who has come, this process too.
-        patience_s: How long to wait while nobody new comes.
-    """
-    seen, since = 0, time.monotonic()
-    while (count := come()) < slots:
-        if count > seen:
-            seen, since = count, time.monotonic()
-        if time.monotonic() - since > patience_s:
-            return False
-        time.sleep(max(0.05, slots / MEETING_LOOKS))
-    return True
+from abl.runner.ray_nodes import check_address, nodes_of, ray_nodes
+from abl.runner.trial import run_stage_on_worker
 
 
 def run_with_tune(
@@ -98,7 +36,7 @@ def run_with_tune(
     """
     if address:
         check_address(address)
-    with _ray(workers, address) as nodes, _scratch() as scratch:
+    with ray_nodes(workers, address) as nodes, _scratch() as scratch:
         ledger = Ledger(nodes)
         for stage in list(dispatcher.frontier.stages.values()):  # it may grow meanwhile
             if not stage.local and not ledger.possible(stage.resources):
@@ -112,29 +50,13 @@ def run_with_tune(
             dispatcher.listener.message("stages wait for a node that was lost: started anew")
 
 
-def check_address(address: str) -> None:
-    """Raises InputError unless something answers at HOST:PORT: asked before any work."""
-    if address.startswith("ray://"):
-        raise InputError(
-            "--address ray://... is not supported: run abl on a node of the cluster "
-            "(ray start --address=HOST:6379 --num-cpus=0 makes this machine one) with "
-            "--address HOST:6379"
-        )
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise InputError(f"--address {address}: write HOST:PORT, as `ray start --head` prints it")
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except (OSError, OverflowError) as error:
-        raise InputError(f"--address {address}: nothing answers there ({error})") from None
-
-
 def _ask_for_gpus(dispatcher: Dispatcher) -> bool:
     return any(stage.resources.gpus for stage in list(dispatcher.frontier.stages.values()))
 
 
 def _fit(dispatcher: Dispatcher, ledger: Ledger, packing: Packing, scratch: Path) -> bool:
     """Runs stages until none can start; whether some wait for a node that does not come back."""
+    # Ray reads settings when it is imported: those of ray_nodes come first
     import ray
     from ray import tune
 
@@ -181,76 +103,6 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, packing: Packing, scratch: Path
 
 
 @contextmanager
-def _ray(workers: int | None, address: str | None) -> Iterator[dict[str, Resources]]:
-    """Starts Ray here or joins a cluster; gives what each node has."""
-    for name, value in {
-        # a stage every few milliseconds would otherwise write several files each
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        # Ctrl-C is ours: Tune's handler would save its own state and go on for a while
-        "TUNE_DISABLE_SIGINT_HANDLER": "1",
-        "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-        "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-        # the ledger admits no more than can run; a lower bound here would leave workers without
-        # their next stage for so long that Tune ends them
-        "TUNE_MAX_PENDING_TRIALS_PG": "100000",
-        "RAY_AIR_NEW_OUTPUT": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "RAY_USAGE_STATS_ENABLED": "0",
-    }.items():
-        os.environ.setdefault(name, value)
-    import ray
-
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-    started_here = not ray.is_initialized()
-    try:
-        if not started_here:
-            pass
-        elif address:
-            ray.init(address=address, **quiet)
-        else:
-            # "local": a cluster that somebody has started on this machine is not joined unasked
-            ray.init(
-                address="local",
-                num_cpus=workers or len(os.sched_getaffinity(0)),
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                **quiet,
-            )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        where = f"no Ray cluster at {address}" if address else "Ray does not start"
-        advice = ""
-        if address:
-            advice = (
-                "; is its token in RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token?"
-            )
-        raise InputError(f"{where}: {first}{advice}") from None
-    # Ray's own lines would tear the live display
-    for name in ("ray", "ray.tune", "ray.data", "ray._private"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        nodes = nodes_of(ray.nodes())
-        if not nodes:
-            raise InputError(Problem("the Ray cluster has no node with CPUs"))
-        yield nodes
-    finally:
-        if started_here:
-            ray.shutdown()
-
-
-def nodes_of(described: list[dict[str, Any]]) -> dict[str, Resources]:
-    """What each living node has, by its address."""
-    nodes = {}
-    for node in described:
-        have = node["Resources"]
-        if node["Alive"] and have.get("CPU", 0) > 0:
-            nodes[str(node["NodeManagerAddress"])] = Resources(
-                have["CPU"], have.get("GPU", 0), have.get("memory", 0) / 2**30
-            )
-    return nodes
-
-
-@contextmanager
 def _scratch() -> Iterator[Path]:
     # Tune insists on a folder of its own; nothing in it is needed afterwards
     folder = Path(tempfile.mkdtemp(prefix="abl-tune-"))
@@ -258,45 +110,3 @@ def _scratch() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def stage_config(stage: Stage, want: Resources, node: str, store: Store) -> dict[str, Any]:
-    """What Tune is given as a trial's config."""
-    stage = replace(stage, resources=want)
-    return {
-        "stage": json.dumps(stage_to_json(_with_shared_files(stage, store))),
-        "store": store.address,
-        "resources": asdict(stage.resources),
-        "node": node,
-    }
-
-
-def _with_shared_files(stage: Stage, store: Store) -> Stage:
-    """The stage with names of its files (weights, a user's module) that every machine finds."""
-    context = dict(stage.context)
-    for role in ("module", "weights"):
-        if role in context and context[role] != "imagenet":
-            context[role] = store.shared.name_of(str(context[role]))
-    return replace(stage, context=context)
-
-
-def warm_up_config(
-    want: Resources, node: str, meeting: str, slots: int, store: Store
-) -> dict[str, Any]:
-    """A trial that waits for the others of its kind: one a slot brings all slots into use."""
-    asked = {"resources": asdict(want), "node": node, "store": store.address}
-    return {"meeting": meeting, "slots": slots, **asked}
-
-
-def report_from(result: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What a worker reported, None if it died before it could."""
-    if not result or "report" not in result:
-        return None
-    found = json.loads(result["report"])
-    return found if isinstance(found, dict) else None
-
-
-def death(stage: Stage, deaths: int) -> Report:
-    """The report of a stage whose worker died too often."""
-    reason = f"its process or node died {deaths} times (out of memory, killed, or a crash)"
-    return Report(stage.digest, "failed", 0.0, reason, died=True)
