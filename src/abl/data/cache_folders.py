@@ -1,4 +1,4 @@
-"""Folders of a cache: written once, whole or not at all, and opened by everybody."""
+"""Folders of a cache: written once, whole or not at all, checked, and opened by everybody."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from filelock import FileLock
 from abl.errors import InputError
 
 VERSION = 1  # of what the folders hold: raise it when decoding, reducing or resizing changes
+SUMS = ".sums.json"  # SHA-256 of each file of a folder
+_looked_at: dict[Path, list[tuple[str, int, int]]] = {}  # whole folders; names, sizes, times then
 
 
 def folder_once(cache: Path, name: str, write: Callable[[Path], None]) -> Path:
@@ -22,12 +25,12 @@ def folder_once(cache: Path, name: str, write: Callable[[Path], None]) -> Path:
 
     Args:
         cache: Where it lies; made if need be.
-        name: Says what it holds: it is never written again.
+        name: Says what it holds: it is never written again, unless a file of it is damaged.
         write: Fills an empty folder. Should it raise InputError, what was made for it is taken
             away again: input that is refused leaves nothing behind.
     """
     folder = cache / name
-    if folder.is_dir():
+    if is_whole(folder):
         return folder
     made = [each for each in (cache, *cache.parents) if not each.exists()]
     cache.mkdir(parents=True, exist_ok=True)
@@ -46,14 +49,16 @@ def folder_once(cache: Path, name: str, write: Callable[[Path], None]) -> Path:
 def _written_once(folder: Path, lock: Path, write: Callable[[Path], None]) -> Path:
     cache, name = folder.parent, folder.name
     with FileLock(lock):
-        if folder.is_dir():
+        if is_whole(folder):
             return folder
+        shutil.rmtree(folder, ignore_errors=True)
         for left in cache.glob(f"{name}.partial-*"):  # by a process that was killed
             shutil.rmtree(left, ignore_errors=True)
         unfinished = cache / f"{name}.partial-{os.getpid()}"
         unfinished.mkdir()
         try:
             write(unfinished)
+            seal(unfinished)
             for path in unfinished.iterdir():
                 with path.open("rb+") as file:  # a rename that outlives a power cut must not
                     os.fsync(file.fileno())  # name files whose pages do not
@@ -61,6 +66,48 @@ def _written_once(folder: Path, lock: Path, write: Callable[[Path], None]) -> Pa
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return folder
+
+
+def seal(folder: Path, **fresh: Path) -> None:
+    """Notes what the files of a folder hold, for `is_whole`.
+
+    Args:
+        fresh: Files that will get these names.
+    """
+    files = {path.name: path for path in folder.iterdir() if path.name[0] != "."}
+    sums = {name: _sha256_of(path) for name, path in sorted({**files, **fresh}.items())}
+    written = folder / f".sums-{uuid.uuid4().hex}"
+    written.write_text(json.dumps(sums), encoding="utf-8")
+    os.replace(written, folder / SUMS)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder is there and its files hold what was written.
+
+    Each file is read once by a process, and again if it has changed since. A folder without sums
+    (of an earlier version, or brought from an object store, which checks them) is believed.
+    """
+    try:
+        if not (folder / SUMS).exists():
+            return folder.is_dir()
+        # a file put in place of the folder, or of the sums, is damage too
+        now = sorted(
+            (path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in folder.iterdir()
+        )
+        if _looked_at.get(folder) == now:
+            return True
+        sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))
+        whole = all(_sha256_of(folder / name) == sha for name, sha in sums.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+    if whole:
+        _looked_at[folder] = now
+    return whole
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def folder_key(*parts: object) -> str:

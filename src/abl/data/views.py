@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from abl.data.arrays import ImageArray, image_array, open_pixels, pixel_array
+from abl.data.cache_folders import is_whole, seal
 from abl.data.crops import boxes_for
 from abl.data.dataset import BOX, ROI, Dataset
 from abl.data.duplicates import near_duplicate_pairs
@@ -33,6 +35,7 @@ from abl.spec.data import Image
 
 FRAME = "frame.parquet"
 PAIRS = "duplicates.parquet"
+FACTS = "view.json"
 
 
 @dataclass(frozen=True)
@@ -105,14 +108,17 @@ def prepare_view(
     cache: Path,
     say: Callable[[str], None],
 ) -> View:
-    """Makes a view unless it is there; the images are decoded once for all views of a data set.
+    """Makes a view unless it is there whole; images are decoded once for all views of a data set.
 
     Raises:
         InputError: Images that cannot be decoded or cut, masks and boxes that do not fit: each is
             named, all at once, and nothing is left on the disk.
     """
     folder = cache / f"view-{key}"
-    if not (folder / "view.json").exists():
+    if (folder / FACTS).exists() and not _is_whole(cache, folder):
+        say(f"decoded images of {dataset.name} are damaged on the disk: made again")
+        shutil.rmtree(folder)
+    if not (folder / FACTS).exists():
         _refuse_misfits(dataset, image)
         what = "images" if dataset.second is None else "pairs of images"
         say(f"decoding {len(dataset):,} {what} of {dataset.name}")
@@ -130,20 +136,26 @@ def prepare_view(
         _write(folder / PAIRS, near_duplicate_pairs(array))
         fresh = folder / f".view-{uuid.uuid4().hex}"
         fresh.write_text(json.dumps(facts), encoding="utf-8")
-        os.replace(fresh, folder / "view.json")
+        seal(folder, **{FACTS: fresh})
+        os.replace(fresh, folder / FACTS)
     return open_view(cache, key)
+
+
+def _is_whole(cache: Path, folder: Path) -> bool:
+    # its own files first: they name the others
+    return is_whole(folder) and all(is_whole(cache / name) for name in pixel_folders(folder))
 
 
 def pixel_folders(folder: Path) -> list[str]:
     """Names of the folders of the cache that hold the pixels of a view."""
-    facts = json.loads((folder / "view.json").read_text(encoding="utf-8"))
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     return sorted({facts[name] for name in ("pixels", "second") if name in facts})
 
 
 def open_view(cache: Path, key: str) -> View:
     """Opens a view that was prepared on this node."""
     folder = cache / f"view-{key}"
-    facts = json.loads((folder / "view.json").read_text(encoding="utf-8"))
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     # of a view that an earlier version has made, only the pixels are known
     names = [facts[name] for name in ("pixels", "second") if name in facts]
     is_square = facts.get("fit", "square") == "square"
