@@ -38,6 +38,7 @@ ours_runs() {
 start_node() {
     ! ours_runs || fail "a node runs here already; cluster/on-premises.sh stop ends it"
     [ -s "$token" ] || fail "no token in $token: copy the head's file there (mode 600)"
+    : >"$state/node.log" # it is looked into before Ray has written
     setsid ray start --block --disable-usage-stats "$@" >"$state/node.log" 2>&1 </dev/null &
     pid=$!
     printf '%s\n%s\n' "$pid" "$(started_at "$pid")" >"$state/node"

@@ -392,6 +392,7 @@ def test_an_unreachable_record_is_an_error_before_any_training(tiny_sweep: Path)
         "--record", "http://127.0.0.1:9",
     )  # fmt: skip
     assert result.exit_code == 2
+    assert "nothing answers there ([Errno 111] Connection refused); start it, or" in result.stderr
     assert Store(tiny_sweep.parent / "mlruns/store").digests() == []
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pyarrow.parquet import read_metadata
 
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
@@ -35,7 +36,7 @@ def outcome_named(store: Store, name: str) -> Outcome:
     """The newest outcome of a sweep.
 
     Raises:
-        InputError: No sweep of that name was run here.
+        InputError: No sweep of that name was run here, or its table is damaged.
     """
     folder = store.sweep_folder(name)
     try:
@@ -43,6 +44,10 @@ def outcome_named(store: Store, name: str) -> Outcome:
         return outcome_from_json((folder / key / "outcome.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError):
         known = sweep_names(store)
+        if name in known:
+            raise InputError(
+                f"the table of '{name}' is damaged: `abl sweep FILE` makes it again"
+            ) from None
         advice = nearest(name, known) if known else "run `abl sweep FILE` first"
         raise InputError(f"no sweep '{name}' was run here: {advice}") from None
 
@@ -102,7 +107,7 @@ def keep_outcome(store: Store, analysis: Analysis, sweep_text: str) -> Path:
     outcome = analysis.outcome
     folder = outcome_folder(store, outcome)
     text, known = outcome_to_json(outcome), folder / "outcome.json"
-    if not (known.exists() and known.read_text(encoding="utf-8") == text):
+    if not (_text_of(known) == text and _are_there(folder, analysis)):
         # what was drawn of other numbers must not stay beside these
         (folder / REPORT).unlink(missing_ok=True)
         write_atomically(folder / "sweep.yaml", sweep_text)
@@ -160,17 +165,22 @@ def recorded_files(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in sorted((*wanted, *kept)) if path.exists()}
 
 
+def _frames_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
+    """What is kept, by file name."""
+    frames = {
+        PREDICTIONS: analysis.predictions,
+        NETWORKS: analysis.networks,
+        TRIALS: analysis.trials,
+        **dict(zip(POINTS, vars(analysis.searches).values(), strict=True)),
+    }
+    return {name: frame for name, frame in frames.items() if len(frame)}
+
+
 def _write_frames(folder: Path, analysis: Analysis) -> None:
-    for name, frame in (
-        (PREDICTIONS, analysis.predictions),
-        (NETWORKS, analysis.networks),
-        (TRIALS, analysis.trials),
-        *zip(POINTS, vars(analysis.searches).values(), strict=True),
-    ):
-        if len(frame):
-            part = folder / f".{name}.{os.getpid()}.part"
-            frame.to_parquet(part, index=False, compression="zstd")
-            part.replace(folder / name)
+    for name, frame in _frames_of(analysis).items():
+        part = folder / f".{name}.{os.getpid()}.part"
+        frame.to_parquet(part, index=False, compression="zstd")
+        part.replace(folder / name)
     if analysis.pictures is not None:
         part = folder / f".{PICTURES}.{os.getpid()}.part"
         part.write_bytes(pictures_to_bytes(analysis.pictures))
@@ -178,7 +188,31 @@ def _write_frames(folder: Path, analysis: Analysis) -> None:
 
 
 def _frame(path: Path) -> pd.DataFrame:
-    return pd.read_parquet(path) if path.exists() else pd.DataFrame()
+    if not path.exists():
+        return pd.DataFrame()
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
+        name = f"{path.parent.parent.name}: {path.name}"
+        raise InputError(f"{name} is damaged: `abl sweep FILE` makes it again") from error
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _are_there(folder: Path, analysis: Analysis) -> bool:
+    """Whether the frames lie there, each to its end."""
+    try:
+        return all(
+            read_metadata(folder / name).num_rows == len(frame)
+            for name, frame in _frames_of(analysis).items()
+        )
+    except (OSError, ValueError):
+        return False
 
 
 def rendered(outcome: Outcome) -> dict[str, str]:

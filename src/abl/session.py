@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from abl.results import (
     what_changed,
 )
 from abl.runner.engine import Executor, run_plan
-from abl.runner.ray_nodes import check_address
+from abl.runner.ray_nodes import check_address, ray_nodes
 from abl.runner.report import Listener, RunReport
 from abl.search.kept import check_storage, storage_url
 from abl.studies.analysis import Analysis
@@ -94,15 +95,27 @@ def run_sweep(
         InputError: Data, executor or MLflow cannot be used; nothing was trained then.
         StageError: The disk of the store is full or read-only; what is finished is kept.
     """
-    messages: list[str] = []
-    if address and executor == "tune":
-        check_address(address)
+    on_cluster = executor == "tune" and address is not None
+    if on_cluster:
+        check_address(str(address))
+    if executor == "tune":
+        sweep.store.check_shared()
     if isinstance(sweep.study, TunedStudy):
         check_storage(storage_url())
     sweep.fetch_weights()
     _ = sweep.plan  # made now: faults of the data are told before MLflow is asked
     if record is not None and not record.embedded:
         record.check_reachable()
+    # joined before hours of decoding: who is let in only now knows that
+    with ray_nodes(workers, address) if on_cluster else nullcontext():
+        how = {"executor": executor, "workers": workers, "address": address}
+        return _run_recorded(sweep, listener, how, record)
+
+
+def _run_recorded(
+    sweep: LoadedSweep, listener: Listener, how: Mapping[str, Any], record: MlflowRecord | None
+) -> SweepResult:
+    messages: list[str] = []
     with disk_told(sweep.store.root):
         notes = sweep.workspace.prepare(listener.message)
     if record is not None and record.embedded:
@@ -111,7 +124,6 @@ def run_sweep(
     with disk_told(sweep.store.root), record_lease(record, messages) as writing:
         writer = StageWriter(writing, sweep.store, messages.append) if writing else None
         told = _Told(listener, writer, messages)
-        how = {"executor": executor, "workers": workers, "address": address}
         run = partial(_run, sweep, told, listener.message, how)
         report, analysis = _run_and_analysed(sweep, run)
         if analysis is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faulty_runs import attempts, contents, local, store_in, tables
+from faulty_runs import attempts, contents, local, only_lines, store_in, tables
 
 import abl
 from abl.record.done import DONE
@@ -17,6 +17,7 @@ from abl.spec.data import Image
 from abl.spec.train import Train
 from abl.train.fit import FitResult, fit
 from abl.train.process import reset_process
+from commands import abl as abl_command
 from tiny_sweeps import pooled3, write_sweep, write_tiny_set
 
 
@@ -34,8 +35,8 @@ def gone(path: Path) -> None:
     path.unlink()
 
 
-def garbled(path: Path) -> None:
-    path.write_text(path.read_text()[: len(path.read_text()) // 2])
+def halved(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_a_damaged_file_is_found_before_it_is_used(
     digest = stage_named(folder, ORIGINAL)
     before, were, shown = attempts(store), contents(store), tables(folder)
     if (name, harm) == (DONE, flip):
-        harm = garbled
+        harm = halved
     harm(store.folder(digest) / name)
     # the table is made anew from the predictions of the networks that are in it
     shutil.rmtree(store.root / "sweeps")
@@ -109,6 +110,35 @@ def test_a_damaged_file_is_found_by_the_stage_that_reads_it(folder: Path) -> Non
     assert {d for d in after if after[d] != before[d]} == {selector, reader}
     assert contents(store) == were
     assert tables(folder) == shown
+
+
+@pytest.mark.parametrize("name", ["latest.json", "outcome.json", "predictions.parquet"])
+@pytest.mark.parametrize("harm", [halved, gone])
+def test_a_damaged_table_is_told_and_made_again(
+    folder: Path, name: str, harm: Callable[[Path], None]
+) -> None:
+    store, shown = store_in(folder), tables(folder)
+    before = attempts(store)
+    (file,) = store.sweep_folder("tiny").rglob(name)
+    whole = file.read_bytes()
+    harm(file)
+    if harm is halved:
+        arms = ["tiny:original", "tiny:consensus"]
+        words = ["table", "tiny"] if file.suffix == ".json" else ["compare", *arms]
+        said = abl_command(folder, *words)
+        assert said.exit_code == 2
+        (line,) = only_lines(said.stderr)
+        assert "damaged: `abl sweep FILE` makes it again" in line
+    assert local(folder).exit_code == 0
+    assert (file.read_bytes(), tables(folder), attempts(store)) == (whole, shown, before)
+
+
+def test_a_record_that_is_no_database_is_told_in_a_line(folder: Path) -> None:
+    (folder / "mlruns/mlflow.db").write_text("garbage" * 1000)
+    result = abl_command(folder, "sweep", "tiny.yaml", "--executor", "local")
+    assert result.exit_code == 2
+    (line,) = only_lines(result.stderr)
+    assert "file is not a database; move mlflow.db away, and `abl record` writes it again" in line
 
 
 SETTINGS = Train(network="pooled3", epochs=4, last_k=2, batch_size=4)

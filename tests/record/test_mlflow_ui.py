@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import http.client
 import os
 import socket
 import sys
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -49,6 +51,26 @@ def test_the_ui_answers_on_loopback_and_leaves_no_process(tmp_path: Path) -> Non
     assert processes_of_group(ui.process.pid) == []
     assert dict(os.environ) == environment
     assert not answers("127.0.0.1", port)
+
+
+@pytest.mark.browser
+def test_other_machines_reach_the_ui_by_the_names_of_this_one_alone(tmp_path: Path) -> None:
+    with start_ui(tmp_path / "mlruns", host="0.0.0.0") as ui:
+        place = urlsplit(ui.url)
+        assert place.hostname != "0.0.0.0"
+
+        def asked(host: str, origin: str) -> int:
+            connection = http.client.HTTPConnection("127.0.0.1", place.port, timeout=30)
+            heads = {"Host": host, "Origin": origin, "Content-Type": "application/json"}
+            address = "/ajax-api/2.0/mlflow/experiments/search"
+            connection.request("POST", address, b'{"max_results": 1}', heads)
+            return connection.getresponse().status
+
+        for name in (str(place.hostname), socket.gethostname(), "localhost"):
+            mine = f"{name}:{place.port}"
+            assert asked(mine, f"http://{mine}") == 200
+            assert asked(mine, "http://elsewhere.example") == 403
+        assert asked(f"elsewhere.example:{place.port}", ui.url) == 403
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 99999])

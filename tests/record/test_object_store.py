@@ -306,6 +306,22 @@ def test_no_key_leads_out_of_the_folder(tmp_path: Path, monkeypatch) -> None:
     assert copied == ["in.txt"]
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("memory://sweeps", "use s3://BUCKET/FOLDER, or --executor local"),
+        ("s3://", "names no bucket: write s3://BUCKET/FOLDER"),
+    ],
+)
+def test_a_store_that_workers_cannot_see_is_refused(
+    tiny_folder: Path, address: str, told: str
+) -> None:
+    path = write_sweep(tiny_folder)
+    with pytest.raises(InputError, match=told):
+        abl.run(abl.load(path, root=tiny_folder / "mlruns", store=address), record=False)
+    assert not (tiny_folder / "mlruns").exists()
+
+
 def test_a_sweep_reads_a_set_from_an_object_store(url: str, tiny_folder: Path) -> None:
     objects = Objects(url)
     images = tiny_folder / "images"

@@ -55,6 +55,14 @@ class TestCounts:
         assert now.failures[0].reason == "out of memory"
         assert now.running == ()
 
+    def test_what_was_there_and_is_computed_again_counts_once(self, state: ProgressState) -> None:
+        state.planned(2, {}, reused=2)
+        state.started("a", "train a", "node-1", kind="train")
+        assert (state.snapshot().reused, state.snapshot().waiting) == (1, 0)
+        state.finished("a", 4.0)
+        now = state.snapshot()
+        assert (now.done, now.reused, now.total) == (1, 1, 2)
+
     def test_a_lost_worker_puts_its_stage_back(self, state: ProgressState) -> None:
         state.planned(1, {"train": 1})
         state.started("a", "train a", "node-1", kind="train")

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sqlite3
+import textwrap
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -95,7 +96,7 @@ class RecordPlace:
             except ModuleNotFoundError as error:
                 line = f"MLflow at {self.tracking_uri}: the package {error.name} is not installed"
                 raise RecordError(without_password(line)) from error
-            except (MlflowException, SQLAlchemyError, OSError) as error:
+            except (MlflowException, SQLAlchemyError, sqlite3.DatabaseError, OSError) as error:
                 line = f"MLflow at {self.tracking_uri}: {_first_line(error)}"
                 raise RecordError(without_password(line)) from error
 
@@ -106,7 +107,10 @@ class RecordPlace:
             with self.client(once) as client:
                 client.search_experiments(max_results=1)
         except RecordError as error:
-            raise InputError(f"{error}; start it, or record later with --record off") from error
+            advice, damage = "start it", ("not a database", "malformed")
+            if self.embedded and any(word in str(error) for word in damage):
+                advice = "move mlflow.db away, and `abl record` writes it again"
+            raise InputError(f"{error}; {advice}, or record later with --record off") from error
 
     def _connected(self) -> MlflowClient:
         from mlflow import MlflowClient
@@ -191,4 +195,8 @@ def _quiet(patience: Mapping[str, str]) -> Iterator[None]:
 
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:300]
+    # of a server that is not there the reason stands last, behind four layers of libraries
+    reason = re.search(r"\[Errno -?\d+\] [\w ]+", lines[0])
+    if "Max retries exceeded" in lines[0] and reason:
+        return f"nothing answers there ({reason[0]})"
+    return textwrap.shorten(lines[0], 300, placeholder=" ...")

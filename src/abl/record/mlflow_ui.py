@@ -19,6 +19,9 @@ from abl.errors import InputError
 from abl.record.mlflow_client import RecordPlace
 
 MOST_PORTS = 65535
+_ALL_INTERFACES = ("0.0.0.0", "::", "")
+# addresses that are nobody's (RFC 5737, RFC 3849)
+_ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
 
 @dataclass
@@ -79,12 +82,11 @@ def start_ui(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=os.environ | _ENVIRONMENT,
+            env=_allowed(host, port) | os.environ | _ENVIRONMENT,
             cwd=place.root,
             start_new_session=True,  # a process group to end as a whole
         )
-    shown = f"[{host}]" if ":" in host else host
-    ui = MlflowUi(f"http://{shown}:{port}", process)
+    ui = MlflowUi(f"http://{_bracketed(_called(host))}:{port}", process)
     try:
         _wait_until_it_answers(ui, time.monotonic() + patience_s, log)
     except BaseException:
@@ -137,6 +139,37 @@ def _command(place: RecordPlace, host: str, port: int) -> list[str]:
         "server",
         *(w for pair in options.items() for w in pair),
     ]
+
+
+def _called(host: str) -> str:
+    """An address by which an interface is reached: of all interfaces, that of the way out."""
+    if host not in _ALL_INTERFACES:
+        return host
+    family = _family(host)
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((_ELSEWHERE[family], 9))  # sends nothing: it only chooses the way
+        return str(probe.getsockname()[0])
+    return "localhost"
+
+
+def _allowed(host: str, port: int) -> dict[str, str]:
+    """What MLflow answers to: of itself it refuses even the names of the machine it is on.
+
+    A page elsewhere that has its own name point here is still refused.
+    """
+    if not reachable_from_outside(host):
+        return {}
+    names = {_called(host), socket.gethostname(), socket.getfqdn()}
+    places = [f"{_bracketed(name)}:{port}" for name in sorted(names)]
+    local = [f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]")]
+    return {
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*local, *places]),
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"http://{place}" for place in places),
+    }
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _wait_until_it_answers(ui: MlflowUi, deadline: float, log: Path) -> None:

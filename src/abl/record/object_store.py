@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from abl.errors import StageError
+from abl.errors import InputError, StageError
 from abl.plan.stage import Stage
 from abl.record.checkpoint_copies import CheckpointCopies
 from abl.record.done import DAMAGED, DONE, Attempt, Done, done_from_json, done_to_json, sha256_of
@@ -50,6 +50,14 @@ class ObjectStore(Store):
     def check(self, *, writing: bool) -> None:
         """Raises InputError if the store cannot be used."""
         self.objects.check(writing=writing)
+
+    def check_shared(self) -> None:
+        """Raises InputError if other processes cannot see this store."""
+        if self.objects.is_of_this_process:
+            raise InputError(
+                f"--store {self.objects.url}: other processes do not see the memory of this one: "
+                "use s3://BUCKET/FOLDER, or --executor local"
+            )
 
     # -- leases ----------------------------------------------------------------------------------
 

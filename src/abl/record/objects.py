@@ -62,6 +62,10 @@ class Objects:
                 f"{option} {url}: not an object store such as s3://bucket/folder; a folder is "
                 "given with --mlruns"
             )
+        if not parts.netloc:
+            raise InputError(
+                f"{option} {url}: names no bucket: write {parts.scheme}://BUCKET/FOLDER"
+            )
         if "@" in parts.netloc or parts.query:
             raise InputError(
                 f"{option}: an address holds no user or password, as it is written into logs: give "
@@ -76,6 +80,11 @@ class Objects:
             needs = "pip install 'abl[s3]'" if parts.scheme == "s3" else str(error)
             raise InputError(f"{option} {self.url}: {needs}") from None
         self._base = str(base).rstrip("/")
+
+    @property
+    def is_of_this_process(self) -> bool:
+        """Whether no other process sees these files: fsspec's own memory."""
+        return self.url.startswith("memory:")
 
     def check(self, *, writing: bool) -> None:
         """Raises InputError if it cannot be used: read, and made a file in only if it is absent."""

@@ -59,9 +59,10 @@ def named_predictions(store: Store, done: Done) -> pd.DataFrame:
         frame_file = store.shared.cached(f"view-{done.stage['context']['view']}") / "frame.parquet"
     except StageError:  # gone from an object store
         return predictions
-    if not frame_file.exists():
+    try:
+        frame = pd.read_parquet(frame_file)
+    except (OSError, ValueError):  # gone, or damaged until the next run makes it again
         return predictions
-    frame = pd.read_parquet(frame_file)
     known = [name for name in NAMES if name in frame]
     joined = predictions.merge(frame[["image", *known]], on="image", how="left", sort=False)
     order = ["image", "role", *known]

@@ -84,6 +84,9 @@ class Store:
     def check(self, *, writing: bool) -> None:
         """Raises InputError if the store cannot be used; of a folder `check_root` tells that."""
 
+    def check_shared(self) -> None:
+        """Raises InputError if other processes cannot see this store; they see a folder."""
+
     # -- reading -------------------------------------------------------------------------------
 
     def has(self, digest: str) -> bool:

@@ -187,13 +187,16 @@ class ProgressState:
         """The state now."""
         with self._lock:
             now = self._clock()
-            waiting = self._total - self._reused - len(self._finished) - len(self._running)
-            waiting -= len(self._failed) + self._blocked
+            begun = len(self._finished) + len(self._running) + len(self._failed)
+            unused = self._total - begun - self._blocked
+            # what was damaged was counted as there, and is computed again
+            reused = min(self._reused, max(0, unused))
+            waiting = unused - reused
             left, is_least = self._left(max(0, waiting), now)
             return Snapshot(
                 total=self._total,
                 done=len(self._finished),
-                reused=self._reused,
+                reused=reused,
                 shared=self._shared,
                 waiting=max(0, waiting),
                 failed=len(self._failed),

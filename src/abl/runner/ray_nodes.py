@@ -13,6 +13,7 @@ from abl.errors import InputError, Problem
 from abl.plan.stage import Resources
 
 OBJECT_STORE_BYTES = 100 * 2**20
+MOST_PORTS = 65535
 
 
 def check_address(address: str) -> None:
@@ -24,11 +25,11 @@ def check_address(address: str) -> None:
             "--address HOST:6379"
         )
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdigit() or not 0 < int(port) <= MOST_PORTS:
         raise InputError(f"--address {address}: write HOST:PORT, as `ray start --head` prints it")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise InputError(f"--address {address}: nothing answers there ({error})") from None
 
 

@@ -18,7 +18,7 @@ from abl.plan.stage import Resources
 from abl.runner.dispatch import Dispatcher
 from abl.runner.ledger import Ledger
 from abl.runner.packing import Packing, known_shares
-from abl.runner.ray_nodes import check_address, nodes_of, ray_nodes
+from abl.runner.ray_nodes import nodes_of, ray_nodes
 from abl.runner.trial import run_stage_on_worker
 
 
@@ -34,8 +34,6 @@ def run_with_tune(
     Raises:
         InputError: The cluster cannot be reached, is not of these versions, or is too small.
     """
-    if address:
-        check_address(address)
     with ray_nodes(workers, address) as nodes, _scratch() as scratch:
         ledger = Ledger(nodes)
         for stage in list(dispatcher.frontier.stages.values()):  # it may grow meanwhile
