@@ -162,7 +162,11 @@ def soaked(root: str, minutes: float, every_s: float, width: int, seed: int) -> 
         if looking.damaged(digest)
         or looking.file(digest, "nap.txt").read_text() != wanted_text(digest, plan)
     ]
-    left = [p for part in ("lease", "work") for p in (store.root / part).iterdir()]
+    left = [
+        f"{part}/{path.name[:12]}"
+        for part in ("lease", "work")
+        for path in (store.root / part).iterdir()
+    ]
     return {
         "seconds": seconds,
         "rounds": rounds,
@@ -176,7 +180,7 @@ def soaked(root: str, minutes: float, every_s: float, width: int, seed: int) -> 
         "again": sum(counts[text] > n for text, n in heard.begun.items()),
         "told": len(heard.begun),
         "begun": sum(counts.values()),
-        "left": [path.name for path in left],
+        "left": left,
         "memory": [memory[0], memory[-1]],
     }
 

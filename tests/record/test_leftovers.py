@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from abl.plan.stage import Stage
 from abl.record.lease import FilePlace, Lease, machine
 from abl.record.leftovers import clear_leftovers
 from abl.record.store import Store
+from abl.runner.engine import run_plan
+from tiny_sweeps import Heard, by_digest, nap
 
 
 def left_by_a_dead_process(store: Store, digest: str) -> None:
@@ -47,3 +50,15 @@ def test_what_another_is_at_work_on_stays(tmp_path: Path) -> None:
 def test_a_store_without_folders_has_none(tmp_path: Path) -> None:
     clear_leftovers(Store(tmp_path / "new"), {"a"})
     assert not (tmp_path / "new").exists()
+
+
+def test_a_run_leaves_nothing_of_workers_that_died_after_a_commit(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    class Dying(Heard):
+        def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
+            left_by_a_dead_process(store, stage.digest)
+
+    report = run_plan(by_digest(nap("a"), nap("b")), store, Dying(), executor="local")
+    assert len(report.ran) == 2
+    assert names(store) == set()

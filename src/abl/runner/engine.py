@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Literal
 
@@ -97,6 +98,9 @@ def _run_missing(
         dispatcher.report.interrupted = True
     finally:
         dispatcher.close()
+    # of workers that died between a commit and the end of their lease
+    with suppress(OSError):
+        clear_leftovers(store, [*dispatcher.report.ran, *dispatcher.report.reused])
     if dispatcher.broken is not None:
         raise dispatcher.broken
     return dispatcher.report
