@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,31 @@ def masks(folder: Path) -> None:
     files({"png/003a.png": lambda data: data[:200]})(folder)
 
 
+def pipes(folder: Path) -> None:
+    """Pipes that nobody writes to as an image, a mask and a second image; a row is cut short."""
+    os.mkfifo(folder / "images/pipe")
+    column("mask,image2", lambda _: ",", {5: "pipe,", 7: ",pipe"})(folder)
+    rows = {8: lambda row: row.replace("png/003a.png", "pipe"), 10: lambda _: "png/004a.png"}
+    manifest(lambda all_rows: [rows.get(at, str)(row) for at, row in enumerate(all_rows, 1)])(
+        folder
+    )
+    files({"png/005a.png": lambda data: data[:200], "png/006a.png": None})(folder)
+
+
+def in_place_of(name: str, make: Callable[[Path], None]) -> Prepare:
+    def prepare(folder: Path) -> None:
+        path = folder / name
+        path.unlink(missing_ok=True)
+        make(path)
+
+    return prepare
+
+
+def narrow_masks(folder: Path) -> None:
+    Image.new("L", (9, 24)).save(folder / "images/mask.png")
+    column("mask", lambda _: "mask.png", {})(folder)
+
+
 def weights(folder: Path) -> None:
     import torch
 
@@ -159,6 +185,66 @@ FAULTS = {
         ("tiny.yaml:38: threshold: -0.5 is not in [0, 1]", "'always'"),
         ("tiny.yaml:38: threshold: 1.5 is not in [0, 1]"),
         changes={"axes": axes(threshold=[-0.5, 0.5, 1.5])},
+    ),
+    "thresholds outside [0, 1] beside no numbers": fault(
+        ("tiny.yaml:38: threshold: -0.1 is not in [0, 1]"),
+        ("tiny.yaml:38: threshold: 1.5 is not in [0, 1]"),
+        ("tiny.yaml:41: '.nan' is not a number that can be used"),
+        ("tiny.yaml:42: '.inf' is not a number that can be used"),
+        ("tiny.yaml:46: unknown metric 'nope'"),
+        changes={
+            "axes": axes(threshold=[-0.1, 1.5, float("nan"), float("inf"), 0.5]),
+            "metrics": ["nope"],
+            "base": None,
+        },
+    ),
+    "numbers that begin with 0": fault(
+        ("tiny.yaml:20: '08' begins with 0: write 8, or in quotes if it is a name"),
+        ("tiny.yaml:43: '-007' begins with 0: write -7"),
+        ("tiny.yaml:43: unknown key 'seed'"),
+        text=lambda text: text.replace("epochs: 3", "epochs: 08") + "seed: -007\n",
+    ),
+    "metrics given twice, and one there is not": fault(
+        ("tiny.yaml:45: metrics: acc is given twice: take one out"),
+        ("tiny.yaml:47: unknown metric 'nope'"),
+        changes={"metrics": ["acc", "acc", "f1", "nope"]},
+    ),
+    "seeds that are all out of range": fault(
+        ("tiny.yaml:17: replicates.seeds.0", "greater than or equal to 0, not -1"),
+        ("tiny.yaml:18: replicates.seeds.1", "less than or equal to", "not 99999999999999999999"),
+        changes={"replicates.seeds": [-1, 99999999999999999999]},
+    ),
+    "axes of settings, each with a fault of its own": fault(
+        ("tiny.yaml:40: train: last_k: 2 is more than epochs: 1"),
+        ("tiny.yaml:42: axes: no setting 'train.nosuch'"),
+        ("tiny.yaml:45: axes: 'data.phantom.patients' needs a block data.phantom: write one"),
+        ("tiny.yaml:48: image.size", "greater than or equal to 8, not 2"),
+        changes={
+            "axes": axes(
+                **{
+                    "train.epochs": [1],
+                    "train.nosuch": [1, 2],
+                    "data.phantom.patients": [40, 50],
+                    "image.size": [2],
+                }
+            )
+        },
+    ),
+    "manifests of several arms": fault(
+        ("tiny.yaml:40: data.manifest: '/etc/passwd' is outside the sweep file's folder"),
+        ("tiny.yaml:40: data.manifest: there is no 'b' in the sweep file's folder"),
+        changes={"axes": axes(**{"data.manifest": ["/etc/passwd", "b"]})},
+    ),
+    "contrasts that match nothing, each for its own reason": fault(
+        ("tiny.yaml:44: contrasts: {rule: model1} against {foo: 1}: no axis 'foo'", "valid: cali"),
+        ("tiny.yaml:48: contrasts: {rule: model9} against {rule: original}: no arm has {rule: "),
+        changes={
+            "contrasts": [
+                {"arm": {"rule": "model1"}, "base": {"foo": 1}},
+                {"arm": {"rule": "model9"}, "base": {"rule": "original"}},
+                {"arm": {"rule": "model1"}, "base": {"rule": "original"}},
+            ]
+        },
     ),
     "a grid of thresholds that leaves [0, 1]": fault(
         ("tiny.yaml:38: threshold: 1.5 is not in [0, 1]"),
@@ -245,6 +331,20 @@ FAULTS = {
                 "png/006a.png": lambda _: b"\0" * 128 + b"DICM",
             }
         ),
+    ),
+    "rows cut short, pipes, missing and truncated files": fault(
+        (f"{MANIFEST}5: mask 'pipe' cannot be read: not a regular file; put a copy"),
+        (f"{MANIFEST}7: image2 'pipe' cannot be read: not a regular file"),
+        (f"{MANIFEST}8: image 'pipe' cannot be read: not a regular file"),
+        (f"{MANIFEST}10: has 1 field, the header has 6: fill in what lacks"),
+        (f"{MANIFEST}12: 'png/005a.png' is damaged or truncated"),
+        (f"{MANIFEST}14: image 'png/006a.png' no such file"),
+        prepare=pipes,
+    ),
+    "very many rows with one fault": fault(
+        *[(f"{MANIFEST}{row}: 'mask.png' is a mask of 9 x 24 pixels") for row in range(2, 22)],
+        (f"{MANIFEST}21: and 28 more like it: 'mask.png' is a mask", "save it in the size of its"),
+        prepare=narrow_masks,
     ),
     "masks of another size": fault(
         (f"{MANIFEST}8: 'png/003a.png' is damaged or truncated"),
@@ -380,6 +480,14 @@ FAULTS = {
     "a file far too large": fault(
         ("tiny.yaml: larger than 2,000,000 bytes"), text=lambda text: text + "#" * 2_000_000
     ),
+    "a manifest that is a pipe": fault(
+        (MANIFEST, "is not a regular file; put a copy of the file in its place"),
+        prepare=in_place_of("images/manifest.csv", os.mkfifo),
+    ),
+    "a manifest that never ends": fault(
+        ("tiny.yaml:4: data.manifest: 'images/manifest.csv' is outside the sweep file's folder"),
+        prepare=in_place_of("images/manifest.csv", lambda path: path.symlink_to("/dev/zero")),
+    ),
     "a manifest in UTF-16": fault(
         (MANIFEST, "is not UTF-8 (byte 0); save it as UTF-8"),
         prepare=bytes_of_manifest(lambda data: data.decode().encode("utf-16")),
@@ -427,6 +535,36 @@ def test_bad_input_is_a_line_a_fault_and_leaves_nothing(tiny_folder: Path, name:
         assert all(word in line for word in words), line
     assert "Traceback" not in result.output
     assert sorted(tiny_folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+@pytest.mark.parametrize(
+    ("words", "file"), [(["plan"], "odd.yaml"), (["data", "check"], "odd.csv")]
+)
+def test_what_is_no_file_is_not_read(
+    tmp_path: Path, make: Callable[[Path], None], words: list[str], file: str
+) -> None:
+    make(tmp_path / file)
+    result = abl(tmp_path, *words, file)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"abl: {file}: ")
+    assert "not a regular file; put a copy of the file in its place" in line
+
+
+def test_a_check_tells_all_faults_of_a_manifest_in_words_of_the_command(tiny_folder: Path) -> None:
+    pipes(tiny_folder)
+    result = abl(tiny_folder, "data", "check", "images/manifest.csv")
+    assert result.exit_code == 2
+    rows = [
+        line.partition("manifest.csv:")[2].partition(":")[0] for line in result.stderr.splitlines()
+    ]
+    assert rows == ["5", "7", "8", "10", "12", "14"]
+    other = tiny_folder / "other.csv"
+    other.write_text("image,label\n" + "".join(f"images/png/00{at}a.png,x\n" for at in range(9)))
+    result = abl(tiny_folder, "data", "check", "other.csv")
+    assert "name the classes there are with --classes NAME,NAME" in result.stderr
+    assert "data: {" not in result.stderr
 
 
 def test_the_tiny_sweep_itself_is_good(tiny_sweep: Path) -> None:

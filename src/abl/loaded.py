@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import yaml
-
 from abl.errors import InputError, raise_if_any
 from abl.plan.graph import Plan
 from abl.record.store import Store
 from abl.spec.read import SweepFile
+from abl.spec.yaml_file import yaml_text
 from abl.studies.base import Study
 from abl.studies.fronts import keep_features
 from abl.studies.workspace import Workspace
@@ -49,7 +48,7 @@ class LoadedSweep:
         if not self.shrunk:
             return self.file.document.text
         settings = self.file.sweep.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return "# shrunk by --smoke\n" + yaml.safe_dump(settings, sort_keys=False)
+        return "# shrunk by --smoke\n" + yaml_text(settings)
 
     @property
     def store(self) -> Store:

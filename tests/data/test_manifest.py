@@ -171,6 +171,28 @@ def test_faults_of_the_table_are_one_clear_line(tmp_path, text, words):
     assert any(words in problem for problem in problems_of(manifest_with(tmp_path, text)))
 
 
+def test_rows_cut_short_hide_no_other_fault_and_make_none(tmp_path):
+    text = "image,label\n0.png\ngone.png,0\n2.png,x\n3.png,0,1\n1.png,0\n"
+    manifest = manifest_with(tmp_path, text)
+    (tmp_path / "1.png").write_text("no image")
+    found = problems_of(manifest)
+    assert [problem.removeprefix(f"{manifest}:")[:1] for problem in found] == list("23456")
+    assert "has 1 field, the header has 2: fill in" in found[0]
+    assert "put a text with a comma in double quotes" in found[3]
+    assert "not an image of a kind that is read" in found[4]
+    # a manifest of nothing else lacks neither rows nor a class
+    assert len(problems_of(manifest_with(tmp_path, "image,label\n0.png\n1.png,0,0\n"))) == 2
+
+
+def test_of_very_many_rows_with_one_fault_the_first_are_shown(tmp_path):
+    rows = [f"gone{row}.png,{'benign' if row % 2 else 'wrong'}" for row in range(60)]
+    found = problems_of(manifest_with(tmp_path, "\n".join(["image,label", *rows, "0.png,1", ""])))
+    assert len(found) == 42
+    assert sum("no such file" in problem for problem in found) == 21
+    assert "manifest.csv:40: and 10 more like it: label 'wrong' is not a class" in found[-2]
+    assert "manifest.csv:21: and 40 more like it: image 'gone19.png' no such" in found[-1]
+
+
 def test_other_encodings_are_refused_once(tmp_path):
     text = "image,label,ärzte\n0.png,0,ü\n"
     assert problems_of(manifest_with(tmp_path, text, "latin-1")) == [
@@ -246,6 +268,7 @@ def test_check_images_names_what_does_not_decode_or_fit(tmp_path):
     assert found == [
         f"{manifest}:3: 'images/1.png' has box (0, 0, 33, 9), which leaves the image, 32 pixels "
         "wide and 24 high",
-        f"{manifest}:4: 'm2.png' is a mask of 24 x 32 pixels, its image has 32 x 24",
+        f"{manifest}:4: 'm2.png' is a mask of 24 x 32 pixels, its image has 32 x 24: save it in "
+        "the size of its image",
         f"{manifest}:5: 'images/3.png' is damaged or truncated (image file is truncated)",
     ]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from abl.errors import InputError
-from abl.spec.yaml_file import read_yaml
+from abl.spec.yaml_file import read_yaml, yaml_text
 
 
 def values_of(tmp_path: Path, text: str | bytes) -> Any:
@@ -31,7 +34,10 @@ def faults_of(tmp_path: Path, text: str | bytes) -> list[tuple[int | None, str]]
         ("-2.5e+3", -2500.0),
         (".5", 0.5),
         ("1_000", 1000),
-        ("010", 10),
+        ("'010'", "010"),
+        ("0", 0),
+        ("0.50", 0.5),
+        ("0e1", 0.0),
         ("12:30", "12:30"),
         ("2026-11-22", "2026-11-22"),
         ("true", True),
@@ -88,6 +94,9 @@ def test_an_alias_gives_the_same_value_again(tmp_path: Path) -> None:
         ("a: 1\nb: .NaN\n", 2, "not a number that can be used"),
         ("a: 1e999\n", 1, "not a number that can be used"),
         ("a: 1\nb: " + "9" * 5000 + "\n", 2, "not a number that can be used"),
+        ("a: 1\nb: 010\n", 2, "'010' begins with 0: write 10, or in quotes if it is a name"),
+        ("a: -00.5\n", 1, "begins with 0: write -0.5"),
+        ("a: 00\n", 1, "begins with 0: write 0,"),
         ('a: 1\nb: "x\\0y"\n', 2, "control characters"),
         ('a: "\\ud800"\n', 1, "control characters"),
         ("a: 1\nb: \x01\n", 2, "U+0001 is not allowed"),
@@ -136,3 +145,23 @@ def test_deep_nesting_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_a_very_large_file_is_refused_unread(tmp_path: Path) -> None:
     assert "not a sweep file" in faults_of(tmp_path, b"a: 1\n" * 500_000)[0][1]
+
+
+@given(
+    st.dictionaries(
+        st.text("ab0", min_size=1),
+        st.one_of(
+            st.text("0123456789eE+-._~:#, nulltrueyes", max_size=8),
+            st.integers(-(10**9), 10**9),
+            st.floats(allow_nan=False, allow_infinity=False),
+            st.booleans(),
+            st.none(),
+        ),
+        min_size=1,
+    )
+)
+def test_what_is_written_is_read_as_the_same_values(values: dict[str, object]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "s.yaml")
+        path.write_text(yaml_text(values), encoding="utf-8")
+        assert read_yaml(path).values == values

@@ -12,7 +12,7 @@ from abl.data.duplicates import near_duplicate_pairs
 from abl.data.image_checks import check_images
 from abl.data.manifest import load_manifest
 from abl.data.splits import NAMES_OF_ROLES
-from abl.data.tables import class_name_problems
+from abl.data.tables import CLASSES_OPTION, class_name_problems
 from abl.errors import InputError, Problem, raise_if_any
 
 MANIFESTS = ("manifest.csv", "manifest.parquet")
@@ -27,7 +27,7 @@ def check_report(manifest: Path, classes: tuple[str, ...]) -> str:
     """
     raise_if_any([Problem(each) for each in class_name_problems(classes)])
     _refuse_folder_of_a_manifest(manifest, classes)
-    dataset = load_manifest(manifest, classes=classes)
+    dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
     raise_if_any(check_images(dataset))
     frame = dataset.frame
     counts = frame["label"].value_counts()

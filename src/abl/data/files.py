@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from abl.spec.regular_file import read_regular
+
 ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")  # as on Linux, and as on Windows
 UPWARDS = re.compile(r"(^|[/\\])\.\.($|[/\\])")
 READERS = 16  # threads that wait for the disk; hashing holds no lock
@@ -44,7 +46,7 @@ def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
             target = os.path.realpath(file) if file.is_symlink() else str(file)
             if not is_inside(os.path.dirname(target)):  # noqa: PTH120 - a cached string
                 return FileCheck(fault="is a link that leaves the manifest's folder")
-            content = file.read_bytes()
+            content = read_regular(file)
         except FileNotFoundError:
             windows = "\\" in path and Path(real, path.replace("\\", "/")).exists()
             return FileCheck(fault="no such file" + ("; write / for \\" if windows else ""))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from abl.data.alike import first_of_each_kind
 from abl.data.crops import box_problems
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource, decoded_file, file_size
@@ -34,7 +36,7 @@ def check_images(
         workers: Processes; None is one a CPU.
 
     Returns:
-        A problem for each fault, in the order of the rows.
+        A problem for each fault, in the order of the rows; of very many of a kind the first.
     """
     frame = dataset.frame
     masks = frame["mask"].fillna("").astype(str).tolist() if "mask" in frame else [""] * len(frame)
@@ -66,7 +68,18 @@ def check_images(
     for at, text in box_problems(frame.iloc[known], *sizes[known].T):
         row = int(known[at])
         told[row, dataset.problem(row, text, str(frame["image"].iloc[row]))] = None
-    return [problem for _, problem in sorted(told, key=lambda each: each[0])]
+    return first_of_each_kind([problem for _, problem in sorted(told, key=lambda each: each[0])])
+
+
+def check_images_there(dataset: Dataset) -> list[Problem]:
+    """`check_images` of a data set with other faults: of the files that could be hashed alone."""
+    frame = dataset.frame
+    if "mask" in frame:
+        frame = frame.assign(mask=frame["mask"].where(frame["mask_fingerprint"] != "", ""))
+    there = (frame["fingerprint"] != "") & ~frame["image"].duplicated()
+    if not there.any():
+        return []
+    return check_images(replace(dataset, frame=frame).having(there.to_numpy(bool)))
 
 
 def _looked(
@@ -95,7 +108,7 @@ def _looked(
             continue
         if size != (0, 0) and (height, width) != size:
             text = f"is a mask of {width} x {height} pixels, its image has {size[1]} x {size[0]}"
-            faults.append((at, masks[at], text))
+            faults.append((at, masks[at], f"{text}: save it in the size of its image"))
     return sizes, faults
 
 

@@ -23,11 +23,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from abl.data.alike import first_of_each_kind
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
 from abl.data.files import FileCheck, checked_files
+from abl.data.image_checks import check_images_there
 from abl.data.images import FileSource
-from abl.data.tables import Rows, folder_rows, kept_rows, read_rows
-from abl.errors import Problem, nearest, raise_if_any
+from abl.data.tables import Rows, folder_rows, kept_rows, whole_rows
+from abl.errors import InputError, Problem, nearest, raise_if_any
 
 REQUIRED = ("image", "label")
 PATHS = ("mask", "image2")
@@ -44,21 +46,25 @@ def load_manifest(
     columns: Mapping[str, str] | None = None,
     classes: Sequence[str] = ("benign", "malignant"),
     where: Mapping[str, Sequence[str]] | None = None,
+    named_by: str = "data: {classes: [...]}",
 ) -> Dataset:
     """The data set of a manifest: a CSV or Parquet file, or a folder with a folder for each class.
 
-    Files are hashed, not decoded: `check_images` does that.
+    Files are hashed, not decoded: `check_images` does that. Only beside other faults are images
+    decoded, so that all is told at once.
 
     Args:
         path: The file or folder.
         columns: Our name -> the manifest's.
         classes: Names of labels 0, 1, ...
         where: Column (either name) -> values of the rows to keep, compared as text.
+        named_by: How the person who asks names classes, for messages.
 
     Raises:
         InputError: Everything that is wrong with it, each with its row.
     """
     notes: list[str] = []
+    ragged: list[Problem] = []
     if path.is_dir():
         folder = path
         rows, passed_over = folder_rows(path, tuple(classes))
@@ -66,13 +72,18 @@ def load_manifest(
             notes.append(f"{passed_over} files without the name of an image were left out.")
     else:
         folder = path.parent
-        rows = read_rows(path)
-    rows = _renamed(rows, dict(columns or {}))
-    rows = kept_rows(rows, {column: list(values) for column, values in (where or {}).items()})
-    problems: list[Problem] = _control_characters(rows)
+        rows, ragged = whole_rows(path)
+    try:
+        rows = _renamed(rows, dict(columns or {}), may_be_empty=bool(ragged))
+        rows = kept_rows(rows, {column: list(values) for column, values in (where or {}).items()})
+    except InputError as error:
+        raise InputError(first_of_each_kind([*error.problems, *ragged])) from None
+    problems = [*ragged, *_control_characters(rows)]
     frame = rows.frame.copy()
     frame["image"] = _ids(rows, problems)
     frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems)
+    if not ragged:  # their images may be those of a class
+        problems += _empty_classes(rows, frame["label"], classes, named_by)
     frame["patient"] = _patients(rows, problems, notes)
     frame["nodule"] = _nodules(rows, frame["patient"], problems)
     for names in (BOX, ROI):
@@ -87,7 +98,6 @@ def load_manifest(
     }
     for name, checked in checks.items():
         problems.extend(_file_problems(rows, name, checked))
-    raise_if_any(sorted(problems, key=lambda problem: problem.line or 0))
     frame["fingerprint"] = [check.digest for check in checks["image"]]
     for name in PATHS:
         if name in checks:
@@ -95,10 +105,16 @@ def load_manifest(
     source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]))
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
-    return Dataset(name, frame, source, tuple(classes), tuple(notes), file=rows.file, rows=numbers)
+    dataset = Dataset(
+        name, frame, source, tuple(classes), tuple(notes), file=rows.file, rows=numbers
+    )
+    if problems:
+        problems += check_images_there(dataset)
+        raise InputError(first_of_each_kind(sorted(problems, key=lambda each: each.line or 0)))
+    return dataset
 
 
-def _renamed(rows: Rows, columns: dict[str, str]) -> Rows:
+def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows:
     """The rows with our names added; a column of the manifest that has one already gives way."""
     problems = []
     theirs = [str(name) for name in rows.frame.columns]
@@ -124,7 +140,8 @@ def _renamed(rows: Rows, columns: dict[str, str]) -> Rows:
             message = f"column '{name}' is computed; rename it in the manifest"
             problems.append(Problem(message, file=rows.file, line=1))
     if not len(frame):
-        problems.append(Problem("has no rows", file=rows.file))
+        problems += [] if may_be_empty else [Problem("has no rows", file=rows.file)]
+        raise InputError(problems)
     raise_if_any(problems)
     return Rows(rows.file, frame, rows.numbers)
 
@@ -172,14 +189,18 @@ def _labels(rows: Rows, classes: tuple[str, ...], problems: list[Problem]) -> np
         else:
             message = f"label '{text}' is not a class; {nearest(text, number_of)}"
             problems.append(rows.problem(position, message))
-    for number, name in enumerate(classes):
-        if not (labels == number).any():
-            message = (
-                f"class '{name}' ({number}) has no image; add some, or name the classes there are "
-                "with data: {classes: [...]}"
-            )
-            problems.append(Problem(message, file=rows.file))
     return labels
+
+
+def _empty_classes(
+    rows: Rows, labels: pd.Series, classes: Sequence[str], named_by: str
+) -> list[Problem]:
+    advice = f"add some, or name the classes there are with {named_by}"
+    return [
+        Problem(f"class '{name}' ({number}) has no image; {advice}", file=rows.file)
+        for number, name in enumerate(classes)
+        if not (labels == number).any()
+    ]
 
 
 def _patients(rows: Rows, problems: list[Problem], notes: list[str]) -> list[str]:

@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 
 from abl.data.images import is_image_name
 from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.spec.regular_file import NOT_REGULAR
 
 FIRST_ROW = 2  # the header is row 1
+CLASSES_OPTION = "--classes NAME,NAME"  # of `abl data`
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,24 @@ def read_rows(path: Path) -> Rows:
     Raises:
         InputError: No such file, not UTF-8, ragged rows, a header name given twice, not Parquet.
     """
+    rows, ragged = whole_rows(path)
+    raise_if_any(ragged)
+    return rows
+
+
+def whole_rows(path: Path) -> tuple[Rows, list[Problem]]:
+    """The rows with as many fields as the header, and a problem for each of the others.
+
+    Raises:
+        InputError: As `read_rows`, but for ragged rows.
+    """
     if path.is_dir():
         raise InputError(Problem("is a folder, not a file", file=str(path)))
     if not path.is_file():
-        raise InputError(Problem("no such file", file=str(path)))
+        message = f"is {NOT_REGULAR}" if path.exists() else "no such file"
+        raise InputError(Problem(message, file=str(path)))
     if path.suffix.lower() in (".parquet", ".pq"):
-        return _parquet_rows(path)
+        return _parquet_rows(path), []
     return _csv_rows(path)
 
 
@@ -130,9 +144,11 @@ def kept_rows(rows: Rows, where: dict[str, list[str]]) -> Rows:
     return Rows(rows.file, rows.frame[keep].reset_index(drop=True), numbers)
 
 
-def _csv_rows(path: Path) -> Rows:
+def _csv_rows(path: Path) -> tuple[Rows, list[Problem]]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(Problem(f"cannot be read: {error.strerror}", file=str(path))) from None
     except UnicodeDecodeError as error:
         raise InputError(
             Problem(f"is not UTF-8 (byte {error.start}); save it as UTF-8", file=str(path))
@@ -150,17 +166,28 @@ def _csv_rows(path: Path) -> Rows:
     if not records:
         raise InputError(Problem("is empty", file=str(path)))
     header = [name.strip() for name in records[0]]
-    problems = []
     if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
         raise InputError(Problem("is not separated by commas; save it as CSV", file=str(path)))
-    for name in sorted({name for name in header if header.count(name) > 1}):
-        problems.append(Problem(f"column '{name}' is there twice", file=str(path), line=1))
-    for number, record in zip(numbers, records, strict=True):
-        if len(record) != len(header):
-            message = f"has {len(record)} fields, the header has {len(header)}"
-            problems.append(Problem(message, file=str(path), line=number))
-    raise_if_any(problems)
-    return Rows(str(path), pd.DataFrame(records[1:], columns=header, dtype=str), numbers[1:])
+    twice = [
+        Problem(f"column '{name}' is there twice", file=str(path), line=1)
+        for name in sorted({name for name in header if header.count(name) > 1})
+    ]
+    ragged = [
+        Problem(_of_fields(len(record), len(header)), file=str(path), line=number)
+        for number, record in zip(numbers, records, strict=True)
+        if len(record) != len(header)
+    ]
+    if twice:
+        raise InputError([*twice, *ragged])
+    whole = [at for at in range(1, len(records)) if len(records[at]) == len(header)]
+    frame = pd.DataFrame([records[at] for at in whole], columns=header, dtype=str)
+    return Rows(str(path), frame, [numbers[at] for at in whole]), ragged
+
+
+def _of_fields(found: int, wanted: int) -> str:
+    fields = "1 field" if found == 1 else f"{found} fields"
+    advice = "put a text with a comma in double quotes" if found > wanted else "fill in what lacks"
+    return f"has {fields}, the header has {wanted}: {advice}"
 
 
 def _parquet_rows(path: Path) -> Rows:

@@ -14,7 +14,7 @@ from abl.data.dataset import BOX, ROI, Dataset, ImageSource
 from abl.data.image_checks import check_images
 from abl.data.images import FileSource, decoded_file
 from abl.data.manifest import load_manifest
-from abl.data.tables import Rows, class_name_problems, folder_rows, read_rows
+from abl.data.tables import CLASSES_OPTION, Rows, class_name_problems, folder_rows, read_rows
 from abl.data.tissue import tissue_region
 from abl.data.tissue_cut import refuse_unless_empty, write_cut
 from abl.data.tissue_sheet import write_sheet
@@ -84,7 +84,7 @@ def tissue_report(
         refuse_unless_empty(out)
     if sheet is not None and not sheet.absolute().parent.is_dir():
         raise_if_any([Problem("there is no such folder", file=str(sheet.parent))])
-    dataset = load_manifest(manifest, classes=classes)
+    dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
     raise_if_any(check_images(dataset))
     found = found_tissue(dataset)
     lines = _summary(dataset, found)

@@ -28,8 +28,9 @@ The first line of a sweep file may name the JSON Schema, so that editors complet
 
     # yaml-language-server: $schema=sweep.schema.json
 
-Numbers such as `1e-4` are numbers. `yes`, `no`, `true` and `false` are truth values where one is
-wanted and words where a name is wanted, as in `rule: [original, true]`.
+Numbers such as `1e-4` are numbers; `010`, which may mean 8, 10 or a name, is refused. `yes`, `no`,
+`true` and `false` are truth values where one is wanted and words where a name is wanted, as in
+`rule: [original, true]`.
 """
 
 BLOCKS: tuple[tuple[str, type[Part]], ...] = (

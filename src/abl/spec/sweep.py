@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from abl.spec.base import Part
 from abl.spec.data import Data, Image, Replicates, Splits
@@ -192,10 +192,3 @@ class Sweep(Part):
         if self.train.fusion == "none" and self.data.modality == "both":
             raise ValueError("data.modality: both needs train.fusion: early, late, ...")
         return self
-
-    @field_validator("metrics")
-    @classmethod
-    def _metrics_differ(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(metrics)) != len(metrics):
-            raise ValueError("each metric may be given once")
-        return metrics

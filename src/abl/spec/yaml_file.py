@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
-from abl.errors import InputError, Problem
+from abl.errors import InputError, Problem, raise_if_any
+from abl.spec.regular_file import read_regular
 
 Place = tuple[str | int, ...]
 
@@ -45,6 +46,8 @@ for _tag, _pattern, _first in [
         f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first)
     )
 
+_LEADING_ZEROS = re.compile(r"(?P<sign>[-+]?)0[0_]*(?P<rest>[0-9].*)")
+
 # escapes in quotes can name them: no path, name or sentence holds any
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -62,12 +65,14 @@ class Document:
         text: What it holds.
         values: Plain dicts, lists, strings, numbers, booleans and None.
         lines: Place (keys and indices from the top) -> line, counted from 1.
+        faults: Place of a value that cannot be used (None in `values`) -> what is wrong with it.
     """
 
     path: Path
     text: str
     values: Any
     lines: dict[Place, int] = field(default_factory=dict)
+    faults: dict[Place, Problem] = field(default_factory=dict)
 
     def line(self, place: Place) -> int | None:
         """Line of a value, or of the nearest enclosing one that is written down."""
@@ -82,11 +87,22 @@ def read_yaml(path: Path) -> Document:
 
     Raises:
         InputError: With every fault: no such file, not UTF-8, not YAML, duplicate keys, tags,
-            aliases that expand without end.
+            aliases that expand without end, numbers that cannot be used.
+    """
+    document = read_with_faults(path)
+    raise_if_any(list(dict.fromkeys(document.faults.values())))
+    return document
+
+
+def read_with_faults(path: Path) -> Document:
+    """Reads one YAML mapping, whose faults of single values it holds.
+
+    Raises:
+        InputError: With every other fault: values around it may not be what was meant.
     """
     shown = str(path)
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path, at_most=MAX_BYTES + 1)
     except FileNotFoundError:
         raise InputError(Problem("no such file", shown)) from None
     except OSError as error:
@@ -122,8 +138,9 @@ def read_yaml(path: Path) -> Document:
         line = node.start_mark.line + 1 if node else 1
         reader.problems.append(Problem("a sweep file is a mapping (key: value)", shown, line))
     if reader.problems:
-        raise InputError(reader.problems)
-    return Document(path, text, values, reader.lines)
+        every = dict.fromkeys([*reader.problems, *reader.faults.values()])
+        raise InputError(sorted(every, key=lambda problem: problem.line or 0))
+    return Document(path, text, values, reader.lines, reader.faults)
 
 
 class _Reader:
@@ -133,11 +150,15 @@ class _Reader:
         self.shown = shown
         self.problems: list[Problem] = []
         self.lines: dict[Place, int] = {}
+        self.faults: dict[Place, Problem] = {}
         self.nodes = 0
         self.open: set[int] = set()
 
     def fault(self, message: str, node: yaml.Node) -> None:
         self.problems.append(Problem(message, self.shown, node.start_mark.line + 1))
+
+    def unusable(self, message: str, node: yaml.Node, place: Place) -> None:
+        self.faults[place] = Problem(message, self.shown, node.start_mark.line + 1)
 
     def value(self, node: yaml.Node, place: Place, depth: int) -> Any:
         self.nodes += 1
@@ -159,7 +180,7 @@ class _Reader:
             if isinstance(node, yaml.SequenceNode):
                 items = enumerate(node.value)
                 return [self.value(item, (*place, at), depth + 1) for at, item in items]
-            return self.scalar(str(node.value), node)
+            return self.scalar(str(node.value), node, place)
         finally:
             self.open.discard(id(node))
 
@@ -178,8 +199,14 @@ class _Reader:
             values[key] = self.value(value_node, (*place, key), depth + 1)
         return values
 
-    def scalar(self, text: str, node: yaml.Node) -> Any:
+    def scalar(self, text: str, node: yaml.Node, place: Place) -> Any:
         kind = node.tag.rsplit(":", 1)[-1]
+        if kind in ("int", "float") and (padded := _LEADING_ZEROS.match(text)):
+            # eight to some programs, ten to others, and a name to who numbers patients
+            meant = padded["sign"] + padded["rest"]
+            told = f"'{text[:40]}' begins with 0: write {meant[:40]}, or in quotes if it is a name"
+            self.unusable(told, node, place)
+            return None
         try:
             if kind == "bool":
                 return text.lower() == "true"
@@ -188,7 +215,7 @@ class _Reader:
             if kind == "float":
                 return _finite(text)
         except ValueError:
-            self.fault(f"'{text[:40]}' is not a number that can be used", node)
+            self.unusable(f"'{text[:40]}' is not a number that can be used", node, place)
             return None
         if kind == "null":
             return None
@@ -203,3 +230,15 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError
     return value
+
+
+class _Writer(yaml.SafeDumper):
+    """Quotes words that `read_yaml` would take for something else: 1e-4, 010."""
+
+
+_Writer.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+
+def yaml_text(values: Any) -> str:
+    """Plain values as YAML that `read_yaml` reads as the same values."""
+    return yaml.dump(values, Dumper=_Writer, sort_keys=False)

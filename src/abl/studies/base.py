@@ -14,7 +14,8 @@ import abl.studies
 from abl.errors import InputError, Problem, nearest
 from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.spec.base import Part
-from abl.spec.read import SweepFile, problems_of
+from abl.spec.model_faults import problems_of
+from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.analysis import Analysis, ScoredPart
 from abl.studies.workspace import Workspace

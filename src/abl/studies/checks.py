@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from abl.decide.metrics import metric_named
-from abl.errors import InputError, Problem, nearest
+from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.nets.registry import check_network
 from abl.nets.user_module import load_module
 from abl.plan.graph import Arm
 from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
 from abl.studies.base import StudyAxis
 from abl.studies.settings import Relevant, base_of, base_position
+from abl.studies.workspace import Workspace
 
 
 def base_problems(
@@ -26,7 +28,8 @@ def base_problems(
     known = [axis.name for axis in axes]
     wrong = [name for name in base if name not in known and "." not in name]
     if wrong:
-        return [file.problem(f"base: no axis '{wrong[0]}': {nearest(wrong[0], known)}", "base")]
+        told = [(name, f"base: no axis '{name}': {nearest(name, known)}") for name in wrong]
+        return [file.problem(text, "base", name) for name, text in told]
     if arms and not any(base_position(arm, arms, base, relevant) is not None for arm in arms):
         own = any(relevant({**arm.params, **base}) == dict(arm.params) for arm in arms)
         text = "base: no arm differs from it" if own else "base: matches no arm of the sweep"
@@ -43,7 +46,11 @@ def metric_problems(file: SweepFile) -> list[Problem]:
     named.append((("primary",), sweep.primary))
     if sweep.select_by:
         named.append((("select_by",), sweep.select_by))
-    problems = []
+    problems = [
+        file.problem(f"metrics: {name} is given twice: take one out", "metrics", at)
+        for at, name in enumerate(sweep.metrics)
+        if name in sweep.metrics[:at]
+    ]
     for place, name in named:
         try:
             metric_named(name)
@@ -83,6 +90,17 @@ def module_problems(file: SweepFile) -> list[Problem]:
         return list(error.problems)
     wrong = check_network(file.sweep.train.network)
     return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []
+
+
+def open_data(workspace: Workspace, sweeps: Sequence[Sweep]) -> None:
+    """Opens the data sets of all arms. Raises InputError with the faults of every one."""
+    problems: dict[Problem, None] = {}
+    for data in {sweep.data.model_dump_json(): sweep.data for sweep in sweeps}.values():
+        try:
+            workspace.data(data)
+        except InputError as error:
+            problems |= dict.fromkeys(error.problems)
+    raise_if_any(list(problems))
 
 
 def place_of_axis(file: SweepFile, axis: str) -> tuple[str | int, ...]:

@@ -117,7 +117,7 @@ def named_contrasts(
     """(arm, base) positions of the contrasts that a sweep names, at equal other axes.
 
     Raises:
-        InputError: A contrast that matches no pair of arms.
+        InputError: Every contrast that matches no pair of arms, and why.
     """
     words, found, problems = _Words(axes, file), [], []
     for at, contrast in enumerate(file.sweep.contrasts):
@@ -129,10 +129,30 @@ def named_contrasts(
             and (other := base_position(arm, arms, base, relevant)) is not None
         ]
         if not pairs:
-            problems.append(file.problem("this contrast matches no two arms", "contrasts", at))
+            why = _why_no_pair(axes, arms, block, base)
+            told = f"contrasts: {_shown(contrast.arm)} against {_shown(contrast.base)}"
+            problems += [file.problem(f"{told}: {each}", "contrasts", at) for each in why]
         found += pairs
     raise_if_any(problems)
     return found
+
+
+def _why_no_pair(
+    axes: tuple[StudyAxis, ...], arms: list[Arm], block: dict[str, Any], base: dict[str, Any]
+) -> list[str]:
+    known = {axis.name for axis in axes} | {axis for arm in arms for axis in arm.params}
+    unknown = [axis for axis in dict.fromkeys([*block, *base]) if axis not in known]
+    absent = [
+        f"no arm has {_shown({axis: value})}"
+        for axis, value in [*block.items(), *base.items()]
+        if axis in known and all(arm.params.get(axis) != value for arm in arms)
+    ]
+    why = [f"no axis '{axis}': {nearest(axis, known)}" for axis in unknown] + absent
+    return why or ["no two arms differ in this alone"]
+
+
+def _shown(block: Mapping[str, Any]) -> str:
+    return f"{{{', '.join(f'{axis}: {value}' for axis, value in block.items())}}}"
 
 
 class _Words:

@@ -18,6 +18,7 @@ from abl.studies.checks import (
     base_problems,
     metric_problems,
     module_problems,
+    open_data,
     place_of_axis,
     stated_problems,
 )
@@ -131,6 +132,7 @@ class SingleNetwork:
         given = self.settings(file).all_of(arms.arms)
         external = ExternalSets(file, workspace, [sweep.data for sweep in given])
         file, sweeps = internal_file(file), [internal_sweep(sweep) for sweep in given]
+        open_data(workspace, [file.sweep, *sweeps])
         plan = Plan(arms=arms.arms, replicates=replicates_of(file.sweep))
         if note := power_note(file.sweep, workspace.data(file.sweep.data), plan.replicates):
             plan.notes.append(note)

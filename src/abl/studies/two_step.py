@@ -24,6 +24,7 @@ from abl.studies.checks import (
     base_problems,
     metric_problems,
     module_problems,
+    open_data,
     place_of_axis,
     stated_problems,
 )
@@ -156,6 +157,7 @@ class TwoStep:
         arms, _ = arms_from(file, self.axes, relevant, {"threshold": True})
         settings = Settings(file, self.axes)
         sweeps = settings.all_of(arms.arms)
+        open_data(workspace, [file.sweep, *sweeps])
         plan = Plan(arms=arms.arms, replicates=replicates_of(file.sweep))
         if arms.cells > len(arms.arms):
             plan.notes.append(

@@ -11,7 +11,8 @@ from abl.decide.metrics import metric_named
 from abl.errors import InputError, Problem, nearest
 from abl.search.samplers import Direction
 from abl.search.space import Choices, Range, Space, dimensions_of, names_of, within
-from abl.spec.read import SweepFile, annotation_of, sweep_with
+from abl.spec.model_faults import annotation_of
+from abl.spec.read import SweepFile, sweep_with
 from abl.spec.search import Constraint, Dimension, Objective, Search
 from abl.spec.sweep import Sweep
 from abl.studies.base import Study, StudyAxis

@@ -1,0 +1,121 @@
+"""What pydantic finds, as lines that say what to type instead; and what a dotted path names."""
+
+from __future__ import annotations
+
+import typing
+from types import UnionType
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from abl.errors import Problem, nearest
+from abl.spec.base import Part
+from abl.spec.sweep import Sweep
+from abl.spec.yaml_file import Document, Place
+
+
+def problems_of(
+    error: ValidationError, model: type[Part], document: Document, under: Place = ()
+) -> list[Problem]:
+    """Pydantic's errors as lines that say what to type instead, in the order of the file."""
+    problems = []
+    faults = error.errors(include_url=False)
+    for fault in faults:
+        place = (*under, *(part for part in fault["loc"] if part != "__root__"))
+        if fault["type"] != "extra_forbidden" and any(
+            _is_around(place, known) or _is_around(known, place) for known in document.faults
+        ):
+            continue  # follows from what is told already
+        if fault["type"] == "too_short" and _has_faults_within(fault["loc"], faults):
+            continue  # entries that are wrong are not counted
+        message = message_of(fault, model, place, under)
+        if fault["type"] == "value_error":
+            # what does not fit together is told of a block; its words begin with the key
+            place = (*place, *_key_of(str(fault["ctx"]["error"])))
+        problems.append(Problem(message, str(document.path), document.line(place)))
+    return sorted(dict.fromkeys(problems), key=lambda problem: problem.line or 0)
+
+
+def _is_around(outer: Place, inner: Place) -> bool:
+    return inner[: len(outer)] == outer
+
+
+def _has_faults_within(place: Place, faults: list[ErrorDetails]) -> bool:
+    return any(fault["loc"] != place and _is_around(place, fault["loc"]) for fault in faults)
+
+
+def _key_of(text: str) -> Place:
+    return tuple(text.partition(":")[0].split("."))
+
+
+def message_of(fault: Any, model: type[Part], place: Place, under: Place) -> str:
+    name = ".".join(str(part) for part in place)
+    kind = fault["type"]
+    if kind == "extra_forbidden":
+        owner = model_at(model, place[len(under) : -1])
+        valid = [field.alias or name for name, field in owner.model_fields.items()] if owner else []
+        hint = nearest(str(place[-1]), valid) if valid else "there are none here"
+        return f"unknown key '{name}': {hint}"
+    if kind == "missing":
+        return f"key '{name}' is missing"
+    if kind == "value_error":
+        text = str(fault["ctx"]["error"])
+        return f"{name}: {text}" if name else text
+    said = fault["msg"][0].lower() + fault["msg"][1:]
+    if kind == "literal_error":
+        expected = [
+            word.strip(" '") for word in fault["ctx"]["expected"].replace(" or ", ",").split(",")
+        ]
+        return f"{name}: '{fault['input']}' is not known, {nearest(str(fault['input']), expected)}"
+    if kind in {"model_type", "dict_type", "model_attributes_type"}:
+        said = "a block of key: value is wanted"
+    if kind == "tuple_type":
+        return f"{name}: a list is wanted: [{fault['input']}]"
+    if kind == "too_short":
+        return f"{name}: give at least {fault['ctx']['min_length']}"
+    shown = "nothing" if fault["input"] is None else repr(fault["input"])
+    return f"{name}: {said}, not {shown if len(shown) < 60 else shown[:57] + '...'}"
+
+
+def model_at(model: type[BaseModel], place: Place) -> type[BaseModel] | None:
+    for part in place:
+        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
+        if field is None:
+            # an entry of a dict or list of blocks, such as axes.threshold
+            continue
+        inner = _models_in(field.annotation)
+        if not inner:
+            return None
+        model = inner[0]
+    return model
+
+
+def first_unknown(path: str) -> tuple[str, list[str]]:
+    """The first part of a dotted path that is no setting, and those that are in its place."""
+    model: type[BaseModel] = Sweep
+    for part in path.split("."):
+        field = model.model_fields.get(part)
+        inner = [] if field is None else _models_in(field.annotation)
+        if field is None or not inner:
+            return part, list(model.model_fields)
+        model = inner[0]
+    return path.rpartition(".")[2], list(model.model_fields)
+
+
+def annotation_of(path: str) -> Any:
+    """The type of a setting by its dotted path, None if there is no such setting."""
+    *blocks, name = path.split(".")
+    owner = model_at(Sweep, tuple(blocks))
+    field = None if owner is None else owner.model_fields.get(name)
+    found = None if field is None else field.annotation
+    # Annotated[float, Field(...)] keeps its limits beside
+    return typing.get_args(found)[0] if typing.get_origin(found) is typing.Annotated else found
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if isinstance(annotation, UnionType) or typing.get_args(annotation):
+        return [model for arg in typing.get_args(annotation) for model in _models_in(arg)]
+    return []
