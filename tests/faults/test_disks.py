@@ -56,9 +56,8 @@ def test_a_disk_that_fills_up_midway(tiny_folder: Path, drivers: Forker) -> None
     with mounted(tiny_folder / "mlruns", "4m") as remount:
         status, said = drivers.run(tiny_folder, *COMMAND)
         assert status == 1
-        # told once: what was not begun is not begun
+        # told once, of the stage or of the table, whichever came last: nothing more was begun
         (line,) = only_lines(said)
-        assert "abl: failed: train heavy" in line
         assert "No space left on device" in line
         assert "make room, then the same command goes on from here" in line
         store = store_in(tiny_folder)
