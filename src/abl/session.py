@@ -106,14 +106,31 @@ def run_sweep(
     _ = sweep.plan  # made now: faults of the data are told before MLflow is asked
     if record is not None and not record.embedded:
         record.check_reachable()
+
+    def run(told: Listener) -> RunReport:
+        growth = None
+        if isinstance(sweep.study, TunedStudy):
+            growth = sweep.study.grow(sweep.file, sweep.plan, sweep.workspace, listener.message)
+        return run_plan(
+            sweep.plan.stages,
+            sweep.store,
+            told,
+            executor=executor,
+            workers=workers,
+            address=address,
+            growth=growth,
+        )
+
     # joined before hours of decoding: who is let in only now knows that
     with ray_nodes(workers, address) if on_cluster else nullcontext():
-        how = {"executor": executor, "workers": workers, "address": address}
-        return _run_recorded(sweep, listener, how, record)
+        return _run_recorded(sweep, listener, run, record)
 
 
 def _run_recorded(
-    sweep: LoadedSweep, listener: Listener, how: Mapping[str, Any], record: MlflowRecord | None
+    sweep: LoadedSweep,
+    listener: Listener,
+    run: Callable[[Listener], RunReport],
+    record: MlflowRecord | None,
 ) -> SweepResult:
     messages: list[str] = []
     with disk_told(sweep.store.root):
@@ -124,8 +141,7 @@ def _run_recorded(
     with disk_told(sweep.store.root), record_lease(record, messages) as writing:
         writer = StageWriter(writing, sweep.store, messages.append) if writing else None
         told = _Told(listener, writer, messages)
-        run = partial(_run, sweep, told, listener.message, how)
-        report, analysis = _run_and_analysed(sweep, run)
+        report, analysis = _run_and_analysed(sweep, partial(run, told))
         if analysis is None:
             # half a table would stand in the place of the last whole one
             if writer is not None:
@@ -149,32 +165,21 @@ def _run_recorded(
     return SweepResult(outcome, report, folder, page, messages)
 
 
-def _run(
-    sweep: LoadedSweep, told: Listener, say: Callable[[str], None], how: Mapping[str, Any]
-) -> RunReport:
-    growth = None
-    if isinstance(sweep.study, TunedStudy):
-        growth = sweep.study.grow(sweep.file, sweep.plan, sweep.workspace, say)
-    return run_plan(sweep.plan.stages, sweep.store, told, growth=growth, **how)
-
-
 def _run_and_analysed(
     sweep: LoadedSweep, run: Callable[[], RunReport]
 ) -> tuple[RunReport, Analysis | None]:
     """How the run ended, and its scores; no scores if a person stopped it."""
     report = run()
-    if report.interrupted:
-        return report, None
-    try:
-        return report, sweep.study.analyse(sweep.file, sweep.plan, sweep.workspace)
-    except DamagedError:
-        # where one file is damaged others may be: all are looked at, and computed again at once
-        for digest in sweep.plan.stages:
-            sweep.store.damaged(digest)
-    report = report.followed_by(run())
-    if report.interrupted:
-        return report, None
-    return report, sweep.study.analyse(sweep.file, sweep.plan, sweep.workspace)
+    analyse = partial(sweep.study.analyse, sweep.file, sweep.plan, sweep.workspace)
+    if not report.interrupted:
+        try:
+            return report, analyse()
+        except DamagedError:
+            # where one file is damaged others may be: all are looked at, and computed again at once
+            for digest in sweep.plan.stages:
+                sweep.store.damaged(digest)
+        report = report.followed_by(run())
+    return report, None if report.interrupted else analyse()
 
 
 def _no_outcome(sweep: LoadedSweep) -> Outcome:

@@ -7,13 +7,13 @@ import hashlib
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 
 from abl.errors import InputError
+from abl.spec.regular_file import sha256_of
 
 VERSION = 1  # of what the folders hold: raise it when decoding, reducing or resizing changes
 SUMS = ".sums.json"  # SHA-256 of each file of a folder
@@ -58,7 +58,7 @@ def _written_once(folder: Path, lock: Path, write: Callable[[Path], None]) -> Pa
         unfinished.mkdir()
         try:
             write(unfinished)
-            seal(unfinished)
+            _seal(unfinished)
             for path in unfinished.iterdir():
                 with path.open("rb+") as file:  # a rename that outlives a power cut must not
                     os.fsync(file.fileno())  # name files whose pages do not
@@ -68,17 +68,10 @@ def _written_once(folder: Path, lock: Path, write: Callable[[Path], None]) -> Pa
     return folder
 
 
-def seal(folder: Path, **fresh: Path) -> None:
-    """Notes what the files of a folder hold, for `is_whole`.
-
-    Args:
-        fresh: Files that will get these names.
-    """
-    files = {path.name: path for path in folder.iterdir() if path.name[0] != "."}
-    sums = {name: _sha256_of(path) for name, path in sorted({**files, **fresh}.items())}
-    written = folder / f".sums-{uuid.uuid4().hex}"
-    written.write_text(json.dumps(sums), encoding="utf-8")
-    os.replace(written, folder / SUMS)
+def _seal(folder: Path) -> None:
+    """Notes what the files of a folder hold, for `is_whole`."""
+    sums = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    (folder / SUMS).write_text(json.dumps(sums), encoding="utf-8")
 
 
 def is_whole(folder: Path) -> bool:
@@ -97,17 +90,12 @@ def is_whole(folder: Path) -> bool:
         if _looked_at.get(folder) == now:
             return True
         sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))
-        whole = all(_sha256_of(folder / name) == sha for name, sha in sums.items())
+        whole = all(sha256_of(folder / name) == sha for name, sha in sums.items())
     except (OSError, ValueError, AttributeError):
         return False
     if whole:
         _looked_at[folder] = now
     return whole
-
-
-def _sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def folder_key(*parts: object) -> str:

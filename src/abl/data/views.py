@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from abl.data.arrays import ImageArray, image_array, open_pixels, pixel_array
-from abl.data.cache_folders import is_whole, seal
+from abl.data.cache_folders import folder_once, is_whole
 from abl.data.crops import boxes_for
 from abl.data.dataset import BOX, ROI, Dataset
 from abl.data.duplicates import near_duplicate_pairs
@@ -114,11 +112,8 @@ def prepare_view(
         InputError: Images that cannot be decoded or cut, masks and boxes that do not fit: each is
             named, all at once, and nothing is left on the disk.
     """
-    folder = cache / f"view-{key}"
-    if (folder / FACTS).exists() and not _is_whole(cache, folder):
-        say(f"decoded images of {dataset.name} are damaged on the disk: made again")
-        shutil.rmtree(folder)
-    if not (folder / FACTS).exists():
+
+    def write(folder: Path) -> None:
         _refuse_misfits(dataset, image)
         what = "images" if dataset.second is None else "pairs of images"
         say(f"decoding {len(dataset):,} {what} of {dataset.name}")
@@ -131,19 +126,26 @@ def prepare_view(
                 alone = replace(dataset, source=dataset.second, boxes_of=dataset.source)
                 second = _decoded(alone, cache, longest_side, image)
                 facts["second"] = _pixel_folder(second, cache, image, shapes)
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / FRAME, dataset.frame)
-        _write(folder / PAIRS, near_duplicate_pairs(array))
-        fresh = folder / f".view-{uuid.uuid4().hex}"
-        fresh.write_text(json.dumps(facts), encoding="utf-8")
-        seal(folder, **{FACTS: fresh})
-        os.replace(fresh, folder / FACTS)
+        dataset.frame.to_parquet(folder / FRAME, index=False)
+        near_duplicate_pairs(array).to_parquet(folder / PAIRS, index=False)
+        (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+
+    folder = cache / f"view-{key}"
+    if (folder / FACTS).exists() and not _is_whole(cache, folder):
+        say(f"decoded images of {dataset.name} are damaged on the disk: made again")
+    if not _is_whole(cache, folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder_once(cache, folder.name, write)
     return open_view(cache, key)
 
 
 def _is_whole(cache: Path, folder: Path) -> bool:
-    # its own files first: they name the others
-    return is_whole(folder) and all(is_whole(cache / name) for name in pixel_folders(folder))
+    """Whether a view is there with its pixels, all of it as it was written."""
+    return (
+        is_whole(folder)
+        and (folder / FACTS).exists()  # an earlier version could be broken off before it
+        and all(is_whole(cache / name) for name in pixel_folders(folder))
+    )
 
 
 def pixel_folders(folder: Path) -> list[str]:
@@ -204,12 +206,6 @@ def _pixel_folder(array: ImageArray, cache: Path, image: Image, shapes: np.ndarr
         return own_pixel_folder(array, cache, image, shapes).name
     pixels = pixel_array(array, cache, size=image.size, channels=image.channels, crop=image.crop)
     return Path(str(pixels.filename)).parent.name
-
-
-def _write(path: Path, frame: pd.DataFrame) -> None:
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    frame.to_parquet(fresh, index=False)
-    os.replace(fresh, path)
 
 
 def training_reads(frame: pd.DataFrame, split: Split) -> str:

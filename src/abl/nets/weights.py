@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from abl.errors import InputError, Problem
+from abl.spec.regular_file import sha256_of
 
 State = dict[str, Tensor]
 
@@ -25,8 +25,7 @@ _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$
 
 def weights_fingerprint(path: str | Path) -> str:
     """SHA-256 of a weights file, in hex. Raises InputError if there is no such file."""
-    with _existing(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_of(_existing(path))
 
 
 def read_state(path: str | Path) -> State:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import uuid
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from abl.plan.stage import Stage, digest_of
+from abl.spec.regular_file import sha256_of
 
 DONE = "DONE.json"
 DAMAGED = "DAMAGED.json"
@@ -23,12 +23,6 @@ def write_atomically(path: Path, text: str) -> None:
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     fresh.write_text(text, encoding="utf-8")
     os.replace(fresh, path)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 (hex) of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def start_ui(
         InputError: No port, one that is taken, a host that is none of this machine's, or a server
             that does not start.
     """
-    reachable_from_outside(host)
+    outside = reachable_from_outside(host)
     if not 0 <= port <= MOST_PORTS:
         raise InputError(f"--port {port}: write 1 to {MOST_PORTS}, or 0 for a free one")
     place = RecordPlace(root)
@@ -82,7 +82,7 @@ def start_ui(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=_allowed(host, port) | os.environ | _ENVIRONMENT,
+            env=(_allowed(host, port) if outside else {}) | os.environ | _ENVIRONMENT,
             cwd=place.root,
             start_new_session=True,  # a process group to end as a whole
         )
@@ -157,8 +157,6 @@ def _allowed(host: str, port: int) -> dict[str, str]:
 
     A page elsewhere that has its own name point here is still refused.
     """
-    if not reachable_from_outside(host):
-        return {}
     names = {_called(host), socket.gethostname(), socket.getfqdn()}
     places = [f"{_bracketed(name)}:{port}" for name in sorted(names)]
     local = [f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]")]

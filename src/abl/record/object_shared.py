@@ -11,9 +11,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from abl.errors import StageError
-from abl.record.done import sha256_of
 from abl.record.objects import Objects
 from abl.record.shared import Shared
+from abl.spec.regular_file import sha256_of
 
 WHOLE = "WHOLE.json"
 SHARED = "shared:"

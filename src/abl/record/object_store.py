@@ -15,11 +15,12 @@ from filelock import FileLock
 from abl.errors import InputError, StageError
 from abl.plan.stage import Stage
 from abl.record.checkpoint_copies import CheckpointCopies
-from abl.record.done import DAMAGED, DONE, Attempt, Done, done_from_json, done_to_json, sha256_of
+from abl.record.done import DAMAGED, DONE, Attempt, Done, done_from_json, done_to_json
 from abl.record.lease import BEAT_S, STALE_S, Place, Watch
 from abl.record.object_shared import ObjectShared
 from abl.record.objects import ObjectPlace, Objects
 from abl.record.store import Store
+from abl.spec.regular_file import sha256_of
 
 
 class ObjectStore(Store):

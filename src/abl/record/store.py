@@ -20,11 +20,11 @@ from abl.record.done import (
     Done,
     done_from_json,
     done_to_json,
-    sha256_of,
     write_atomically,
 )
 from abl.record.lease import BEAT_S, STALE_S, FilePlace, Lease, Place, Watch
 from abl.record.shared import Shared
+from abl.spec.regular_file import sha256_of
 
 
 class Store:

@@ -70,7 +70,6 @@ def _run_missing(
     for digest, line in said.items():
         listener.message(line)
         store.discard(digest)
-    clear_leftovers(store, done)
     stages = wanted_stages(stages, done)
     seconds = expected_seconds(stages, store)
     dispatcher = Dispatcher(stages, store, listener, done, seconds, growth)
@@ -98,7 +97,7 @@ def _run_missing(
         dispatcher.report.interrupted = True
     finally:
         dispatcher.close()
-    # of workers that died between a commit and the end of their lease
+    # of workers and drivers that died between a commit and the end of their lease
     with suppress(OSError):
         clear_leftovers(store, [*dispatcher.report.ran, *dispatcher.report.reused])
     if dispatcher.broken is not None:

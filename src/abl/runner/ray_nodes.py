@@ -53,14 +53,13 @@ def ray_nodes(workers: int | None, address: str | None) -> Iterator[dict[str, Re
         os.environ.setdefault(name, value)
     import ray
 
-    if address:
-        check_address(address)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     started_here = not ray.is_initialized()
     try:
         if not started_here:
             pass
         elif address:
+            check_address(address)
             ray.init(address=address, **quiet)
         else:
             # "local": a cluster that somebody has started on this machine is not joined unasked

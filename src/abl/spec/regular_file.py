@@ -1,8 +1,9 @@
-"""Reads what is a file: a pipe may never begin, and a device never end."""
+"""Files read whole, and hashed: a pipe may never begin, and a device never end."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -21,3 +22,9 @@ def read_regular(path: Path, *, at_most: int = -1) -> bytes:
         raise OSError(errno.EINVAL, NOT_REGULAR)
     with path.open("rb") as file:
         return file.read(at_most)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

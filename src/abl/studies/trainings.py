@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import Resources, Stage
 from abl.spec.base import identity_of
 from abl.spec.data import Data
+from abl.spec.regular_file import sha256_of
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
 from abl.studies.fronts import SEEN, FrozenFronts, frozen_count, seen_settings
@@ -105,7 +105,7 @@ class Trainings:
         if version != 1:
             settings["network_version"] = version
         if "module" in self._files:
-            settings["module"] = sha256_of_file(self._files["module"])
+            settings["module"] = sha256_of(Path(self._files["module"]))
         settings["train"].pop("attention", None)
         if attention := attention_identity(self.sweep.train, settings["classes"], self.sweep):
             settings["train"]["attention"] = attention
@@ -120,7 +120,7 @@ class Trainings:
         if self._hub:
             settings["train"]["weights"] = f"sha256:{self._hub}"
         elif self.sweep.train.weights_file is not None:
-            settings["train"]["weights"] = f"sha256:{sha256_of_file(self._files['weights'])}"
+            settings["train"]["weights"] = f"sha256:{sha256_of(Path(self._files['weights']))}"
         if isinstance(self.sweep.train.weights, Pretrain):
             # the digest of the pretraining stage says it all
             del settings["train"]["weights"]
@@ -289,9 +289,3 @@ def subset_title(subset: Mapping[str, Any]) -> str:
     if subset["kind"] == "inner":
         return f"inner-{subset['n']}/{subset['of']}"
     return f"{str(subset['kind']).capitalize()}-{subset['n']}"
-
-
-def sha256_of_file(path: str) -> str:
-    """SHA-256 (hex) of a file that belongs to a stage's identity."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
