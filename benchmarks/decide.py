@@ -90,6 +90,7 @@ def curves_by_loop(
 def command_on_files(folder: Path, images: int, thresholds: int) -> float:
     """Seconds of what `abl decide --sweep --thresholds --curve --out` does, with Parquet files."""
     from abl.data.prediction_output import write_predictions
+    from abl.deciding.asked import Asked
     from abl.deciding.command import decided
 
     labels, predictions = predictions_of(images)
@@ -99,7 +100,7 @@ def command_on_files(folder: Path, images: int, thresholds: int) -> float:
         write_predictions(folder / f"{network}.parquet", frame)
     del labels, predictions, names, frame, p
     began = time.perf_counter()
-    decided(
+    asked = Asked(
         folder / "original.parquet",
         folder / "true.parquet",
         sweep=True,
@@ -107,6 +108,7 @@ def command_on_files(folder: Path, images: int, thresholds: int) -> float:
         curve=folder / "curve.csv",
         out=folder / "final.parquet",
     )
+    decided(asked)
     return time.perf_counter() - began
 
 

@@ -14,11 +14,15 @@ from abl.data.prediction_file import read_predictions
 from abl.decide.curves import best_threshold, threshold_curve
 from abl.decide.metrics import scores
 from abl.decide.rules import apply_rule, confidence
-from abl.deciding.asked import read_costs
-from abl.deciding.command import decided
+from abl.deciding import command
+from abl.deciding.asked import Asked, read_costs
 from abl.errors import InputError
 
 NETWORKS = ("original", "true", "false")
+
+
+def decided(*paths: Path, **options):
+    return command.decided(Asked(*paths, **options))
 
 
 def frames(images: int = 300, *, seed: int = 0, classes: int = 2, **columns):
@@ -355,8 +359,9 @@ def test_deciding_needs_neither_torch_nor_ray_nor_mlflow(tmp_path):
     code = """
 import sys
 from pathlib import Path
+from abl.deciding.asked import Asked
 from abl.deciding.command import decided
-decided(Path(sys.argv[1]), Path(sys.argv[2]), sweep=True)
+decided(Asked(Path(sys.argv[1]), Path(sys.argv[2]), sweep=True))
 print(sorted({"torch", "ray", "mlflow", "timm", "optuna"} & set(sys.modules)))
 """
     done = subprocess.run(

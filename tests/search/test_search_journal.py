@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import abl
+from abl.decide import decision_search
 from abl.decide.adaptive import Decision, decide, expected_cost
 from abl.decide.curves import best_threshold
-from abl.decide.decision_search import pareto_front, search_decision
+from abl.decide.decision_search import DecisionOptions, pareto_front
 from abl.decide.metrics import scores
 from abl.errors import InputError
 from abl.search.generations import Generations
@@ -22,6 +23,23 @@ SPACE = {
     "depth": Range(1, 9, integer=True),
     "optimizer": Choices(("adam", "sgd")),
 }
+
+
+def search_decision(
+    labels,
+    predictions,
+    rule,
+    space,
+    objectives,
+    *,
+    trials=200,
+    sampler="tpe",
+    seed=0,
+    costs=None,
+    **more,
+):
+    options = DecisionOptions(space, objectives, trials, sampler, seed, costs)
+    return decision_search.search_decision(labels, predictions, rule, options, **more)
 
 
 def validation(seed: int, images: int = 500, classes: int = 2, skill: float = 1.2):

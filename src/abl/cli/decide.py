@@ -92,13 +92,13 @@ def decide_command(
     as_json: Annotated[bool, typer.Option("--json", help="As --format json.")] = False,
 ) -> None:
     """Decide from files of predictions that any program made; nothing is trained."""
-    from abl.deciding.asked import read_costs
+    from abl.deciding.asked import Asked, read_costs
     from abl.deciding.command import decided
 
     if as_json and format not in (None, DecidedFormat.json):
         raise InputError(f"--json or --format {format}, not both")
     names = None if classes is None else classes.split(",")
-    result = decided(
+    asked = Asked(
         original,
         true,
         false,
@@ -121,6 +121,5 @@ def decide_command(
         out=out,
         curve=curve,
         format="json" if as_json else (format or DecidedFormat.text).value,
-        width=terminal_width(),
     )
-    print(result.text, end="")
+    print(decided(asked, terminal_width()).text, end="")

@@ -1,4 +1,4 @@
-"""The predictions of several networks for the same rows, put side by side."""
+"""Predictions of several networks for the same rows, side by side, and the use of those rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from abl.data.prediction_file import PredictionTable, checked_table
 from abl.data.prediction_rows import Faults, probability_columns
+from abl.errors import Problem, raise_if_any
 
 TWO_CLASSES = ("benign", "malignant")
 
@@ -27,6 +28,55 @@ class PairedPredictions:
 
     frame: pd.DataFrame
     predictions: dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Some rows of the files.
+
+    Attributes:
+        labels: (N,) int64.
+        patients: (N,) str; the image itself where the files have no patients.
+        predictions: Network -> (N, K).
+    """
+
+    labels: NDArray[np.int64]
+    patients: NDArray
+    predictions: Mapping[str, NDArray[np.float64]]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def at(self, positions: NDArray[np.int64]) -> Images:
+        """The images at these positions."""
+        predictions = {name: p[positions] for name, p in self.predictions.items()}
+        return Images(self.labels[positions], self.patients[positions], predictions)
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One fold, or everything where there are none.
+
+    Attributes:
+        name: "" where there are none.
+        positions: Rows of the file in it.
+        everything: All of its images, in that order.
+        training: For the histogram of confidences; may be empty.
+        validation: What is chosen on.
+        test: What is scored on; `validation` itself if the files have no column split.
+    """
+
+    name: str
+    positions: NDArray[np.int64]
+    everything: Images
+    training: Images
+    validation: Images
+    test: Images
+
+    @property
+    def in_sample(self) -> bool:
+        """Whether it is scored on the images it is chosen on."""
+        return self.test is self.validation
 
 
 def read_paired(
@@ -76,6 +126,45 @@ def paired(tables: Mapping[str, PredictionTable]) -> PairedPredictions:
             _compare(column, frame[column].to_numpy(), theirs, first, table, found, faults)
     faults.raise_if_any()
     return PairedPredictions(frame, predictions)
+
+
+def folds_of(paired: PairedPredictions, *, choosing: bool) -> list[Fold]:
+    """The folds in the order of their names, numbers as numbers.
+
+    Args:
+        choosing: Whether validation images are needed.
+
+    Raises:
+        InputError: A split column without test rows, or without validation rows to choose on.
+    """
+    frame = paired.frame
+    names = frame["patient" if "patient" in frame else "image"].to_numpy().astype(str)
+    every = Images(frame["label"].to_numpy(), names, paired.predictions)
+    fold_of = frame["fold"].to_numpy().astype(str) if "fold" in frame else np.full(len(frame), "")
+    fold_names = sorted(set(fold_of.tolist()), key=_numbers_first)
+    folds, problems = [], []
+    for name in fold_names:
+        positions = np.flatnonzero(fold_of == name)
+        here = every if len(fold_names) == 1 else every.at(positions)
+        if "split" not in frame:
+            folds.append(Fold(name, positions, here, here.at(positions[:0]), here, here))
+            continue
+        split = frame["split"].to_numpy().astype(str)[positions]
+        training, validation, test = (
+            here.at(np.flatnonzero(split == part)) for part in ("train", "validation", "test")
+        )
+        where = f"fold {name}: " if name else ""
+        if not len(test):
+            problems.append(f"{where}column split has no 'test' rows to score on")
+        if choosing and not len(validation):
+            problems.append(f"{where}column split has no 'validation' rows to choose on")
+        folds.append(Fold(name, positions, here, training, validation, test))
+    raise_if_any([Problem(each) for each in problems])
+    return folds
+
+
+def _numbers_first(name: str) -> tuple[int, int, str]:
+    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
 
 
 def _compare(

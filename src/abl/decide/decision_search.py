@@ -23,6 +23,25 @@ from abl.search.space import Point, Range
 TIE = 1e-12
 
 
+@dataclass(frozen=True)
+class DecisionOptions:
+    """What is searched, by what, and how.
+
+    Attributes:
+        space: What is searched, of decision_space.PARAMETERS.
+        objectives: One or two: metrics, "cost", "share".
+        trials, sampler, seed: As `search`.
+        costs: (K, K) for "cost".
+    """
+
+    space: Sequence[str]
+    objectives: Sequence[str]
+    trials: int = 200
+    sampler: SamplerName = "tpe"
+    seed: int = 0
+    costs: ArrayLike | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class SearchResult:
     """What a search of a decision found on the validation images.
@@ -48,13 +67,8 @@ def search_decision(
     labels: ArrayLike,
     predictions: Mapping[str, ArrayLike],
     rule: str,
-    space: Sequence[str],
-    objectives: Sequence[str],
+    options: DecisionOptions,
     *,
-    trials: int = 200,
-    sampler: SamplerName = "tpe",
-    seed: int = 0,
-    costs: ArrayLike | None = None,
     threshold: Threshold | None = None,
     false_threshold: float | None = None,
     start: Sequence[Decision] = (),
@@ -70,9 +84,7 @@ def search_decision(
         labels: (N,) int.
         predictions: Network -> (N, K).
         rule: A rule of decide.rules.
-        space: What is searched, of decision_space.PARAMETERS.
-        objectives: One or two: metrics, "cost", "share".
-        costs: (K, K) for "cost".
+        options: What is searched, and how.
         threshold: T* if it is not searched and the rule has one.
         false_threshold: If it is not searched and the False network answers.
         start: Further decisions to begin with.
@@ -81,13 +93,13 @@ def search_decision(
     Raises:
         InputError: What cannot be searched, unfit arrays, objectives undefined everywhere.
     """
-    with_false = "false_threshold" in space or false_threshold is not None
+    with_false = "false_threshold" in options.space or false_threshold is not None
     inputs = DecisionInputs(rule, predictions, with_false=with_false)
-    scored = Objectives(labels, objectives, inputs.classes, costs)
+    scored = Objectives(labels, options.objectives, inputs.classes, options.costs)
     missing = threshold is None and rule_named(rule).has_threshold
     fixed = Decision(rule, 0.0 if missing else threshold, false_threshold=false_threshold)
-    within = DecisionSpace(inputs, space, fixed, of_class_alone=scored.of_class_alone)
-    if missing and not {"threshold", "class_thresholds"} & set(space):
+    within = DecisionSpace(inputs, options.space, fixed, of_class_alone=scored.of_class_alone)
+    if missing and not {"threshold", "class_thresholds"} & set(options.space):
         raise InputError(f"search: rule '{rule}' needs a threshold, searched or given")
     if len(np.asarray(labels)) != inputs.images:
         raise InputError(f"predictions: {inputs.images} rows for {len(np.asarray(labels))} labels")
@@ -100,12 +112,12 @@ def search_decision(
         {name: Range(0.0, 1.0) for name in within.coordinates},
         scored.directions,
         evaluate,
-        trials=trials,
-        sampler=sampler,
-        seed=seed,
+        trials=options.trials,
+        sampler=options.sampler,
+        seed=options.seed,
         start=first,
         storage=storage,
-        study=f"{study} {rule} {fixed} {tuple(space)} {scored.names}",
+        study=f"{study} {rule} {fixed} {tuple(options.space)} {scored.names}",
     )
     decisions = tuple(within.decision(each.point) for each in found)
     shares = np.array([inputs.final(each)[1].mean() for each in decisions])

@@ -12,7 +12,7 @@ from abl.data.prediction_output import same_file
 from abl.data.tables import class_name_problems
 from abl.decide.decision_space import PARAMETERS
 from abl.decide.metrics import METRICS, metric_named
-from abl.decide.rules import RULES
+from abl.decide.rules import FALSE_THRESHOLD, RULES
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.search.samplers import SamplerName
 
@@ -23,30 +23,74 @@ SEARCHED_THRESHOLDS = frozenset({"threshold", "class_thresholds"})
 
 @dataclass(frozen=True)
 class Asked:
-    """The options of the command as given; None or empty where one is not. See command.decided."""
+    """The options of the command; None or empty where one is not given.
+
+    With a column split, choices are made on validation rows and the test rows are scored once, with
+    95 % intervals by patient; without it everything is chosen and scored on all rows, and said so.
+    With a column fold this is done within each fold. An option that cannot matter is refused.
+
+    Attributes:
+        original, true, false: Files of data.prediction_file.
+        rule, threshold: One rule and its T* in words (deciding.ways.WORDS); or, with `search`, the
+            rule that is searched (model1).
+        sweep, search: The best T* of every rule, or what a search finds, instead of one rule.
+        false_threshold: Of the False extension; 0.1 if `false` is given.
+        metrics: Columns.
+        by: Metric that thresholds are chosen by; f1.
+        thresholds: Grid of T* for a sweep (deciding.ways.grid_of); without it T* is exact.
+        space, objectives, trials, sampler, seed, costs: Of decision_search.DecisionOptions; by
+            default `objectives` is (by,), 200 trials, tpe, seed 0. `costs` without a search add the
+            expected cost to the scores.
+        study: Journal of the search.
+        classes: Names of labels 0, 1, ...; of two classes by default benign and malignant.
+        out, curve: Files to write; nothing is written if anything is wrong.
+        format: One of FORMATS.
+    """
 
     original: Path
-    true: Path | None
-    false: Path | None
-    rule: str | None
-    threshold: str | None
-    sweep: bool
-    search: bool
-    false_threshold: float | None
-    metrics: Sequence[str]
-    by: str | None
-    thresholds: str | None
-    space: Sequence[str]
-    objectives: Sequence[str]
-    trials: int | None
-    sampler: SamplerName | None
-    seed: int | None
-    costs: Sequence[Sequence[float]] | None
-    study: Path | None
-    classes: Sequence[str] | None
-    out: Path | None
-    curve: Path | None
-    format: str
+    true: Path | None = None
+    false: Path | None = None
+    rule: str | None = None
+    threshold: str | None = None
+    sweep: bool = False
+    search: bool = False
+    false_threshold: float | None = None
+    metrics: Sequence[str] = ("acc", "spe", "sen", "f1", "auc")
+    by: str | None = None
+    thresholds: str | None = None
+    space: Sequence[str] = ()
+    objectives: Sequence[str] = ()
+    trials: int | None = None
+    sampler: SamplerName | None = None
+    seed: int | None = None
+    costs: Sequence[Sequence[float]] | None = None
+    study: Path | None = None
+    classes: Sequence[str] | None = None
+    out: Path | None = None
+    curve: Path | None = None
+    format: str = "text"
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Network -> its file."""
+        given = {"original": self.original, "true": self.true, "false": self.false}
+        return {name: path for name, path in given.items() if path is not None}
+
+    @property
+    def chosen_by(self) -> str:
+        """Metric that thresholds are chosen by."""
+        return "f1" if self.by is None else self.by
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the one rule's T* is the best there is."""
+        return (self.threshold or "").strip() == "exact"
+
+    @property
+    def false_cut(self) -> float | None:
+        """Threshold of the False extension; None if it is off."""
+        default = None if self.false is None else FALSE_THRESHOLD
+        return default if self.false_threshold is None else self.false_threshold
 
     def check(self) -> None:
         """Raises InputError with every option that is wrong, contradicts another or is of no use.
@@ -74,7 +118,7 @@ class Asked:
         if self.by is not None and not self.sweep:
             if self.search and self.objectives:
                 yield "--by or --objective, not both"
-            elif not self.search and (self.threshold or "").strip() != "exact":
+            elif not self.search and not self.is_exact:
                 yield "--by chooses nothing here: it belongs to --sweep, --search or an exact T*"
         if self.format not in FORMATS:
             yield f"--format {self.format}: {nearest(self.format, FORMATS)}"
@@ -141,14 +185,13 @@ class Asked:
             yield from class_name_problems(self.classes)
 
     def _files(self) -> Iterator[str]:
-        inputs = [path for path in (self.original, self.true, self.false) if path is not None]
         written: list[Path] = []
         for option, path in (("--out", self.out), ("--curve", self.curve), ("--study", self.study)):
             if path is None:
                 continue
             if not path.absolute().parent.is_dir():
                 yield f"{option} {path}: no folder {path.parent}"
-            if same_file(path, inputs):
+            if same_file(path, self.paths.values()):
                 yield f"{option} {path}: is read too, and would be overwritten: give another name"
             if same_file(path, written):
                 yield f"{option} {path}: is written by another option: give another name"

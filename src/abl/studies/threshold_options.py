@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from abl.decide.chooser import share_of
+from abl.decide.decision_search import DecisionOptions
 from abl.decide.metrics import metric_named
 from abl.decide.rules import threshold_value
 from abl.errors import InputError
@@ -40,6 +42,13 @@ class DecisionSearch(Part):
         "tpe", description="Optuna's sampler."
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Of the sampler.")
+
+    def options(self, by: str) -> DecisionOptions:
+        """What is searched; by this metric, where no objective is named."""
+        objectives = self.objectives or (by,)
+        return DecisionOptions(
+            self.over, objectives, self.trials, self.sampler, self.seed, self.costs
+        )
 
 
 def search_problems(search: DecisionSearch) -> list[str]:
@@ -78,15 +87,3 @@ def threshold_problem(value: Any, *, of_curve: bool = False) -> str:
         ways = ", ".join(CHOSEN_BY)
         return f"threshold: {value!r} is not in [0, 1], 'always', a share as '38%', or {ways}"
     return ""
-
-
-def share_of(value: Any) -> float | None:
-    """The share in '38%', None for anything that is no share. Raises ValueError outside [0, 1]."""
-    if isinstance(value, bool):
-        raise ValueError
-    if not (isinstance(value, str) and value.endswith("%")):
-        return None
-    share = float(value[:-1]) / 100
-    if not 0 <= share <= 1:
-        raise ValueError
-    return share

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.decide.adaptive import Decision, decide, histogram_threshold
+from abl.decide.adaptive import Decision, decide
 from abl.decide.calibrate import Calibration, fit_calibration
-from abl.decide.curves import best_threshold, choose_threshold, threshold_curve
+from abl.decide.chooser import Chooser, Chosen
 from abl.decide.metrics import metric_named
-from abl.decide.rules import FALSE_THRESHOLD, rule_named, threshold_from_share, threshold_value
+from abl.decide.rules import FALSE_THRESHOLD, rule_named
 from abl.plan.graph import PlannedCell
 from abl.plan.stage import digest_of
 from abl.spec.sweep import Sweep
 from abl.studies.analysis import ScoredCell, ScoredPart
 from abl.studies.predictions import Predictions
-from abl.studies.threshold_options import BEST_ON_TEST, DecisionSearch, share_of
+from abl.studies.threshold_options import BEST_ON_TEST, DecisionSearch
 from abl.studies.units import Units, units_of
 from abl.studies.workspace import OpenData
 
@@ -34,16 +34,6 @@ class _Part:
 
     units: Units
     predictions: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """What was chosen without the test set; `by_score` if a validation score chose it."""
-
-    decision: Decision
-    by_score: bool = False
-    curve: pd.DataFrame | None = None
-    trials: pd.DataFrame | None = None
 
 
 def scored_cell(
@@ -63,27 +53,28 @@ def scored_cell(
         search: How `threshold: search` searches.
         studies: Where searches are kept, to go on from where they stopped.
     """
-    chooser = _Chooser(sweep, params, cell, predictions, opened)
-    found = chooser.chosen(values, search, studies)
-    metric = metric_named(chooser.by)
-    on_validation = _decided(found.decision, "validation", chooser.validation)
+    arm = _Arm(sweep, params, cell, predictions, opened)
+    found = arm.chosen(values, search, studies)
+    metric = metric_named(arm.by)
+    on_validation = _decided(found.decision, "validation", arm.validation)
     numbers: dict[str, float] = {}
     if found.by_score:
-        labels = chooser.validation.units.labels
+        labels = arm.validation.units.labels
         numbers[f"validation_{metric.name}"] = metric(labels, on_validation.p)
     # everything is decided: now, and only now, the test set is read
-    test, decision = chooser.part("test"), found.decision
-    if chooser.false_from_test:
-        decision = _best_on_test(decision, test, chooser.by)
+    test, decision = arm.part("test"), found.decision
+    if arm.false_from_test:
+        decision = _best_on_test(decision, test, arm.by)
     on_test = _decided(decision, "test", test)
     numbers |= decision.settings()
     numbers["share"] = float(np.mean(on_test.sent)) if on_test.sent is not None else 0.0
     # drawn in an appendix marked exploratory; nothing is chosen by it
-    test_curve = (
-        None if found.curve is None else chooser.curve(test, found.curve["threshold"].tolist())
-    )
+    test_curve = None
+    if found.curve is not None:
+        test_curve = arm.chooser(test).curve(found.curve["threshold"].tolist(), arm.metrics)
+    trials = None if found.search is None else found.search.trials
     return ScoredCell(
-        cell.replicate, on_test, on_validation, numbers, found.curve, test_curve, found.trials
+        cell.replicate, on_test, on_validation, numbers, found.curve, test_curve, trials
     )
 
 
@@ -97,12 +88,12 @@ def validation_part(
     search: DecisionSearch,
 ) -> ScoredPart:
     """Final predictions of one arm on one replicate's validation images; no other part is read."""
-    chooser = _Chooser(sweep, params, cell, predictions, opened)
-    found = chooser.chosen(values, search, None)
-    return _decided(found.decision, "validation", chooser.validation)
+    arm = _Arm(sweep, params, cell, predictions, opened)
+    found = arm.chosen(values, search, None)
+    return _decided(found.decision, "validation", arm.validation)
 
 
-class _Chooser:
+class _Arm:
     """An arm on a replicate: its networks' calibrated predictions, and how its T* is chosen."""
 
     def __init__(
@@ -126,6 +117,7 @@ class _Chooser:
         if with_false:
             self._false = FALSE_THRESHOLD if self.false_from_test else float(given)
         self.by = metric_named(sweep.select_by or sweep.primary).name
+        self.metrics = [*sweep.metrics, sweep.primary]
 
     def part(self, role: str) -> _Part:
         """Units of a part of the split, with calibrated predictions."""
@@ -156,54 +148,20 @@ class _Chooser:
         }
         return _Part(units, of)
 
+    def chooser(self, part: _Part) -> Chooser:
+        """Of T* on a part of the split."""
+        return Chooser(self._rule.name, self.by, part.units.labels, part.predictions, self._false)
+
     def chosen(
         self, values: Sequence[Any] | None, search: DecisionSearch, studies: Path | None
-    ) -> _Chosen:
+    ) -> Chosen:
         """The decision, from validation (or, for `histogram`, training) predictions alone."""
-        rule, named = self._rule, self._named
-        if not rule.has_threshold:
-            return _Chosen(self._decision(None))
+        chooser = self.chooser(self.validation)
         # an arm that names a T* of its own stands beside those that choose theirs
-        if values is not None and named is None:
-            return self._from_curve(values)
-        if named == "search":
-            return self._searched(search, studies)
-        labels, predictions = self.validation.units.labels, self.validation.predictions
-        if named == "exact":
-            best = best_threshold(
-                labels, predictions, rule.name, self.by, false_threshold=self._false
-            )
-            return _Chosen(self._decision(best.threshold), by_score=True)
-        if named == "histogram":
-            seen = self.part("train").predictions["original"]
-            return _Chosen(self._decision(histogram_threshold(seen)))
-        return _Chosen(self._decision(_resolved(named, self.validation)))
-
-    def _decision(self, threshold: float | None) -> Decision:
-        return Decision(self._rule.name, threshold, false_threshold=self._false)
-
-    def curve(self, part: _Part, thresholds: Sequence[float]) -> pd.DataFrame:
-        """Every metric of the sweep at each T*, on one part of the split."""
-        sweep = self._sweep
-        return threshold_curve(
-            part.units.labels,
-            part.predictions,
-            self._rule.name,
-            list(thresholds),
-            list(dict.fromkeys([*sweep.metrics, sweep.primary, self.by])),
-            false_threshold=self._false,
-        )
-
-    def _from_curve(self, values: Sequence[Any]) -> _Chosen:
-        resolved = [_resolved(value, self.validation) for value in values]
-        curve = self.curve(self.validation, resolved)
-        best = choose_threshold(curve, self.by).threshold
-        return _Chosen(self._decision(best), by_score=True, curve=curve)
-
-    def _searched(self, search: DecisionSearch, studies: Path | None) -> _Chosen:
-        # importing Optuna takes a second, which only a search need pay
-        from abl.decide.decision_search import search_decision
-
+        if self._rule.has_threshold and values is not None and self._named is None:
+            return chooser.along(values, self.metrics)
+        if not self._rule.has_threshold or self._named != "search":
+            return chooser.chosen(self._named, lambda: self.part("train").predictions["original"])
         # whatever changes points or values; more trials only prolong a study
         name = digest_of(
             [
@@ -214,21 +172,8 @@ class _Chooser:
                 self.validation.units.labels.tolist(),
             ]
         )
-        found = search_decision(
-            self.validation.units.labels,
-            self.validation.predictions,
-            self._rule.name,
-            space=search.over,
-            objectives=search.objectives or (self.by,),
-            trials=search.trials,
-            sampler=search.sampler,
-            seed=search.seed,
-            costs=search.costs,
-            false_threshold=self._false,
-            storage=None if studies is None else studies / f"{name}.journal",
-            study=name,
-        )
-        return _Chosen(found.decision, by_score=True, trials=found.trials)
+        storage = None if studies is None else studies / f"{name}.journal"
+        return chooser.searched(search.options(self.by), storage=storage, study=name)
 
 
 def _best_on_test(decision: Decision, test: _Part, by: str) -> Decision:
@@ -242,13 +187,6 @@ def _best_on_test(decision: Decision, test: _Part, by: str) -> Decision:
 def _decided(decision: Decision, role: str, part: _Part) -> ScoredPart:
     p, sent = decide(decision, part.predictions)
     return ScoredPart.of(role, part.units, p, sent)
-
-
-def _resolved(value: Any, validation: _Part) -> float:
-    share = share_of(value)
-    if share is not None:
-        return threshold_from_share(validation.predictions["original"], share)
-    return threshold_value(value)
 
 
 def mean_curve(given: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
