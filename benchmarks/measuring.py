@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 MIB = 2**20
+# context of stages of the kind "nap", which wait
+NAPS = {"module": str(Path(__file__).parents[1] / "tests" / "doubles.py")}
 
 
 def machine_line() -> str:

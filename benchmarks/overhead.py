@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from measuring import machine_line, markdown_table, run_measured
+from measuring import NAPS, machine_line, markdown_table, run_measured
 from PIL import Image
 
 from abl import api
@@ -69,7 +69,7 @@ class Clock(api.Silent):
 def naps(count: int, seconds: float) -> dict[str, Stage]:
     """Stages that wait, none of which needs another."""
     stages = [
-        Stage("nap", 1, {"seconds": seconds, "text": str(at)}, label=f"nap {at}")
+        Stage("nap", 1, {"seconds": seconds, "text": str(at)}, context=NAPS, label=f"nap {at}")
         for at in range(count)
     ]
     return {stage.digest: stage for stage in stages}

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from measuring import descendants
+from measuring import NAPS, descendants
 from scale_child import Row, child_main, in_child
 
 from abl import api
@@ -114,7 +114,7 @@ def drawn_plan(name: str, width: int, log: Path, draw: random.Random) -> dict[st
             }
             chosen = draw.sample(before, 2) if before else []
             inputs = {f"from {n}": stage.digest for n, stage in enumerate(chosen)}
-            made.append(Stage("nap", 1, settings, inputs=inputs, label=text))
+            made.append(Stage("nap", 1, settings, inputs=inputs, context=NAPS, label=text))
         stages += made
         before = made
     return {stage.digest: stage for stage in stages}

@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
+import doubles  # registers kinds of stages
 from abl.nets.registry import network
 from abl.plan.stage import Resources, Stage
 
@@ -126,6 +127,7 @@ def double(
         kind,
         1,
         {"text": text, **settings},
+        context={"module": doubles.__file__},  # workers import it from there
         inputs={f"input_{at}": stage.digest for at, stage in enumerate(inputs)},
         label=f"{kind} {text}",
         local=local,

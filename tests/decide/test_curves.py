@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from abl.decide.curves import best_threshold, choose_threshold, threshold_curve
 from abl.decide.metrics import METRICS, scores
 from abl.decide.ranking import auc_along_path
-from abl.decide.rules import RULES, apply_rule, confidence, share_reclassified
+from abl.decide.rules import RULES, apply_rule, confidence, threshold_value
 from abl.errors import InputError
 
 EXACT = ["acc", "balanced_acc", "sen", "spe", "f1", "auc", "ppv", "npv", "youden"]
@@ -61,7 +61,8 @@ def test_the_curve_is_the_metric_of_the_rule_at_each_threshold(
                 assert found == value or (math.isnan(found) and math.isnan(value)), name
             else:
                 assert found == pytest.approx(value, abs=1e-12, nan_ok=True), name
-        sent = share_reclassified(predictions["original"], threshold) if moves else 0
+        below = confidence(predictions["original"]) < threshold_value(threshold)
+        sent = below.mean() if moves else 0
         assert curve["share"].iloc[row] == sent
 
 

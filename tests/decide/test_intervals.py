@@ -10,7 +10,7 @@ from scipy import stats
 from simulated_arms import arms
 
 from abl.decide.agreement import cohen_kappa, fleiss_kappa_interval, gee_interval
-from abl.decide.delong import delong_interval, delong_test, mcnemar_test
+from abl.decide.delong import delong_test, mcnemar_test
 from abl.decide.intervals import (
     IGNORES_CLUSTERS,
     difference_interval,
@@ -204,8 +204,6 @@ def test_delong_variance_is_that_of_placement_values():
     found = delong_test(labels, a, b)
     assert found.difference == pytest.approx(a_pos.mean() - b_pos.mean())
     assert found.statistic == pytest.approx(found.difference / math.sqrt(variance))
-    interval = delong_interval(labels, a)
-    assert interval.low < a_pos.mean() == pytest.approx(interval.estimate)
     assert delong_test(labels, a, a).p == 1
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abl.decide.metrics import METRICS, metric_named, scores
-from abl.decide.rules import final_class
+from abl.decide.probabilities import largest_class
 from abl.errors import InputError
 
 TABLE = Path(__file__).parents[3] / "shared" / "methods" / "tables" / "two_step.csv"
@@ -40,7 +40,7 @@ def test_agrees_with_scikit_learn(case):
     classes = p.shape[1]
     if len(np.unique(labels)) < classes:
         return
-    final = final_class(p)
+    final = largest_class(p)
     binary = classes == 2
     average = "binary" if binary else "macro"
     score = p[:, 1] if binary else p

@@ -11,8 +11,8 @@ from simulated_arms import Truth, arms
 from abl.decide.delong import delong_test, mcnemar_test
 from abl.decide.intervals import difference_interval, patient_interval
 from abl.decide.metrics import scores
-from abl.decide.permutation import sign_flip_test
-from abl.decide.rules import final_class
+from abl.decide.permutation import family_test
+from abl.decide.probabilities import largest_class
 
 FEW = (35, 7, 3)
 MANY = (242, 2, 3)
@@ -33,7 +33,7 @@ def rejection_rates(shape, sweeps, metrics=TEST_METRICS, permutations=1000):
     for sweep in range(sweeps):
         arm, base = null_sweep(shape, sweep)
         rejected += [
-            sign_flip_test(arm, base, metric, permutations=permutations).p < 0.05
+            family_test([(arm, base)], metric, permutations=permutations)[0].p < 0.05
             for metric in metrics
         ]
     return dict(zip(metrics, rejected / sweeps, strict=True))
@@ -64,7 +64,7 @@ def test_seeds_as_independent_images_would_be_told_apart_far_too_often():
         first, second = (np.concatenate([each.p for each in one]) for one in (arm, base))
         naive.append(
             (
-                mcnemar_test(labels, final_class(first), final_class(second)).p < 0.05,
+                mcnemar_test(labels, largest_class(first), largest_class(second)).p < 0.05,
                 delong_test(labels, first[:, 1], second[:, 1]).p < 0.05,
             )
         )
@@ -83,7 +83,7 @@ def test_a_lucky_seed_passes_for_a_better_arm():
     """The limit of the test: it holds the trained networks fixed and exchanges patients alone."""
     lucky = Truth(luck=0.3)
     rejected = [
-        sign_flip_test(*null_sweep(MANY, sweep, lucky), "auc", permutations=1000).p < 0.05
+        family_test([null_sweep(MANY, sweep, lucky)], "auc", permutations=1000)[0].p < 0.05
         for sweep in range(200)
     ]
     assert np.mean(rejected) > 0.1

@@ -13,7 +13,7 @@ from simulated_arms import arms
 from abl.decide.comparison import Contrast, best_and_tied, comparisons, verdict
 from abl.decide.cross_validation import corrected_resampled_t
 from abl.decide.metrics import METRICS, metric_named
-from abl.decide.permutation import _difference_of_signs, family_test, holm, sign_flip_test
+from abl.decide.permutation import _difference_of_signs, family_test
 from abl.decide.replicates import Replicate, checked_arm, patients_of, replicate_scores
 from abl.errors import InputError
 
@@ -106,6 +106,10 @@ def test_so_it_is_for_three_classes(metric):
         assert found == pytest.approx(exchanged_difference(arm, base, metric, row, patients))
 
 
+def sign_flip_test(arm, base, metric, **options):
+    return family_test([(arm, base)], metric, **options)[0]
+
+
 @pytest.mark.parametrize("metric", ["acc", "auc", "f1"])
 def test_p_approaches_the_one_of_all_exchanges(metric):
     arm, base = two_arms(patients=9, seed=4, gain=1.0)
@@ -175,10 +179,6 @@ def flip_to(labels, replicate):
     """Predictions of a replicate, mirrored where its label is another."""
     other = (labels != replicate.labels)[:, None]
     return np.where(other, replicate.p[:, ::-1], replicate.p)
-
-
-def test_holm_multiplies_the_smallest_by_the_number_tested():
-    np.testing.assert_allclose(holm([0.01, 0.04, math.nan, 0.03]), [0.03, 0.06, math.nan, 0.06])
 
 
 def differences(*splits, seeds=1):

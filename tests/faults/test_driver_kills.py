@@ -33,7 +33,6 @@ PLAN = """
 from pathlib import Path
 from tiny_sweeps import Heard, by_digest, double
 from abl.record.store import Store
-from abl.runner import doubles
 from abl.runner.engine import run_plan
 assert "torch" not in sys.modules
 

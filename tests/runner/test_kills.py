@@ -19,7 +19,7 @@ root, tests = sys.argv[1:]
 sys.path.insert(0, tests)
 from tiny_sweeps import Heard, by_digest, double, nap
 from abl.record.store import Store
-from abl.runner import doubles, execute
+from abl.runner import execute
 from abl.runner.engine import run_plan
 
 # every computation leaves a line, however it ends

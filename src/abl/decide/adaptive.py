@@ -7,15 +7,14 @@ The paper fixes T* at 0.9 and names adaptive thresholds as future work (Lee, Kwa
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from abl.decide.check import Bools, Floats, Ints, checked_labels, checked_pair, checked_predictions
-from abl.decide.metrics import metric_named
+from abl.decide.check import Bools, Floats, checked_pair, checked_predictions
 from abl.decide.probabilities import largest_class, margin
 from abl.decide.rules import Threshold, confidence, rule_named, rule_path, threshold_value
 from abl.errors import InputError, Problem, raise_if_any
@@ -225,42 +224,11 @@ def checked_costs(costs: ArrayLike, classes: int) -> Floats:
     return table
 
 
-def read_once(
-    decision: Decision,
-    validation: tuple[ArrayLike, Mapping[str, ArrayLike]],
-    test: tuple[ArrayLike, Mapping[str, ArrayLike]],
-    metrics: Sequence[str],
-) -> dict[str, float]:
-    """A decision that was chosen on validation, and what it is worth there and on test.
-
-    Args:
-        validation, test: (labels (N,), network -> (N, K)) of the two parts of a replicate.
-        metrics: Names of metrics.
-
-    Returns:
-        The decision's settings, share (of test images sent on) and, for each metric,
-        validation_<m>, test_<m> and optimism_<m>: validation minus test, with the sign turned
-        where lower is better, so that optimism is what the choice promised too much.
-    """
-    found = decision.settings()
-    for part, (labels, predictions) in (("validation", validation), ("test", test)):
-        p, sent = decide(decision, predictions)
-        truth: Ints = checked_labels(labels, p.shape[1])
-        for each in map(metric_named, metrics):
-            found[f"{part}_{each.name}"] = each(truth, p)
-        if part == "test":
-            found["share"] = float(sent.mean()) if sent.size else math.nan
-    for each in map(metric_named, metrics):
-        lost = found[f"validation_{each.name}"] - found[f"test_{each.name}"]
-        found[f"optimism_{each.name}"] = -lost if each.higher_is_better is False else lost
-    return found
-
-
 def spread(replicates: pd.DataFrame) -> pd.DataFrame:
     """How far what was chosen differs between replicates.
 
     Args:
-        replicates: One row a replicate, as read_once gives.
+        replicates: One row a replicate, a column a setting or score.
 
     Returns:
         One row a numeric column: name, median, low (smallest), high (largest), sd (ddof = 1; nan

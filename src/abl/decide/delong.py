@@ -14,7 +14,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from abl.decide.check import Floats, Ints, checked_labels
-from abl.decide.intervals import FEW_PATIENTS, Interval, independence_note
+from abl.decide.intervals import independence_note
 from abl.errors import InputError
 
 
@@ -34,34 +34,6 @@ class TestResult:
     statistic: float
     p: float
     note: str = ""
-
-
-def delong_interval(
-    labels: ArrayLike,
-    scores: ArrayLike,
-    *,
-    level: float = 0.95,
-    patients: ArrayLike | None = None,
-) -> Interval:
-    """Interval of one AUC on the logit scale, valid where each patient has one image.
-
-    Args:
-        labels: (N,) 0 or 1.
-        scores: (N,) p_M.
-        patients: (N,) names, to say whether that holds; taken to hold if not given.
-    """
-    checked, (first,) = _checked(labels, scores)
-    note = independence_note(patients)
-    count = len(checked) if patients is None else len(np.unique(np.asarray(patients)))
-    few = count < FEW_PATIENTS
-    aucs, covariance = _aucs_and_covariance(checked, [first])
-    auc, sd = float(aucs[0]), math.sqrt(max(covariance[0, 0], 0.0))
-    if math.isnan(auc) or not 0 < auc < 1:
-        return Interval(auc, math.nan, math.nan, count, few, "delong", note)
-    half = stats.norm.ppf((1 + level) / 2) * sd / (auc * (1 - auc))
-    middle = math.log(auc / (1 - auc))
-    low, high = (1 / (1 + math.exp(-end)) for end in (middle - half, middle + half))
-    return Interval(auc, low, high, count, few, "delong", note)
 
 
 def delong_test(

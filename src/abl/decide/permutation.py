@@ -16,9 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.stats import rankdata
-from statsmodels.stats.multitest import multipletests
 
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.metrics import METRICS, Metric, metric_named
@@ -57,17 +55,6 @@ class Permutation:
     patients: int
 
 
-def sign_flip_test(
-    arm: Arm, base: Arm, metric: str, *, permutations: int = PERMUTATIONS, seed: int = 0
-) -> Permutation:
-    """Patient-level test of the seed-averaged difference of two arms.
-
-    Raises:
-        InputError: Arms that were not scored on the same images, or an unknown metric.
-    """
-    return family_test([(arm, base)], metric, permutations=permutations, seed=seed)[0]
-
-
 def family_test(
     contrasts: Sequence[tuple[Arm, Arm]],
     metric: str,
@@ -75,7 +62,11 @@ def family_test(
     permutations: int = PERMUTATIONS,
     seed: int = 0,
 ) -> list[Permutation]:
-    """sign_flip_test of each (arm, base), corrected over all of them with the same permutations."""
+    """Patient-level test of the seed-averaged difference of each (arm, base), corrected over all.
+
+    Raises:
+        InputError: Arms that were not scored on the same images, or an unknown metric.
+    """
     if not contrasts:
         return []
     if permutations < 1:
@@ -99,16 +90,6 @@ def family_test(
         Permutation(float(difference), float(one), float(other), len(patients_of(arm)))
         for difference, one, other, (arm, _) in zip(observed, p, corrected, paired, strict=True)
     ]
-
-
-def holm(p: ArrayLike) -> Floats:
-    """Holm's correction, for P values that share no permutations; nan stays nan, uncounted."""
-    values = np.asarray(p, dtype=np.float64)
-    corrected = np.full(values.shape, math.nan)
-    known = ~np.isnan(values)
-    if known.any():
-        corrected[known] = multipletests(values[known], method="holm")[1]
-    return corrected
 
 
 def _p_values(observed: Floats, drawn: Floats) -> tuple[Floats, Floats]:

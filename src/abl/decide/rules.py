@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from abl.decide.check import Floats, Ints, checked_predictions
-from abl.decide.probabilities import largest_class, margin
+from abl.decide.check import Floats, checked_predictions
+from abl.decide.probabilities import margin
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
 Threshold = float | Literal["always"]
@@ -104,14 +104,6 @@ def confidence(p: ArrayLike) -> Floats:
     return margin(checked_predictions(p))
 
 
-def final_class(p: ArrayLike) -> Ints:
-    """Class of the largest probability, (N, K) -> (N,) int64; a tie goes to the higher class.
-
-    For K = 2: benign if p_B > p_M, otherwise malignant.
-    """
-    return largest_class(checked_predictions(p))
-
-
 def threshold_value(threshold: Threshold) -> float:
     """T* as a number: `always` is infinity, above any confidence. Raises InputError."""
     if isinstance(threshold, str):
@@ -122,12 +114,6 @@ def threshold_value(threshold: Threshold) -> float:
     if value == math.inf or 0 <= value <= 1:
         return value
     raise InputError(f"threshold: {threshold} is outside [0, 1]; above any confidence is 'always'")
-
-
-def threshold_label(threshold: Threshold) -> str:
-    """T* as it is shown: `always` for infinity, otherwise the shortest number."""
-    value = threshold_value(threshold)
-    return ALWAYS if math.isinf(value) else f"{value:g}"
 
 
 def threshold_from_share(p_validation_original: ArrayLike, share: float) -> float:
@@ -147,12 +133,6 @@ def threshold_from_share(p_validation_original: ArrayLike, share: float) -> floa
     if sent == 0:
         return 0.0
     return math.inf if sent == ordered.size else float(ordered[sent])
-
-
-def share_reclassified(p_original: ArrayLike, threshold: Threshold) -> float:
-    """Share of images with confidence < T*, which go to the second network; nan without images."""
-    certain = confidence(p_original)
-    return float(np.mean(certain < threshold_value(threshold))) if certain.size else math.nan
 
 
 def apply_rule(
@@ -185,17 +165,6 @@ def apply_rule(
         return sent
     ambiguous = certain < threshold_value(threshold)
     return np.where(ambiguous[:, None], sent, kept)
-
-
-def false_extension(
-    p_final: ArrayLike, p_false: ArrayLike, threshold: float = FALSE_THRESHOLD
-) -> Floats:
-    """p_final (N, K), with the False network's probabilities where its confidence < threshold."""
-    final = checked_predictions(p_final, "final predictions")
-    false = checked_predictions(p_false, "predictions of the false network")
-    if final.shape != false.shape:
-        raise InputError(f"false network: shape {false.shape}, not {final.shape}")
-    return np.where((margin(final) < threshold_value(threshold))[:, None], false, final)
 
 
 def rule_named(name: str) -> Rule:

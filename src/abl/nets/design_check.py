@@ -15,11 +15,6 @@ from abl.spec.data import Image
 from abl.spec.train import Train
 
 
-def design_problem(train: Train, image: Image, classes: int) -> str | None:
-    """The first thing wrong with what a training asks of its classifier, or None."""
-    return next(iter(design_problems(train, image, classes)), None)
-
-
 def design_problems(train: Train, image: Image, classes: int) -> tuple[str, ...]:
     """What is wrong with what a training asks of its classifier."""
     # what it starts from makes no difference to what fits

@@ -86,6 +86,10 @@ def run_stage(store: Store, stage: Stage) -> Report:
     started, spoilt = time.perf_counter(), False
     lacks: Lack = ""
     try:
+        if stage.kind not in KINDS and "module" in stage.context:
+            from abl.nets.user_module import load_module
+
+            load_module(store.shared.path_of(stage.context["module"]))
         with store.claim(stage.digest) as attempt:
             if attempt is None:
                 return Report(stage.digest, "reused")

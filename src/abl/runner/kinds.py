@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abl.runner.activation
 import abl.runner.classifier
-import abl.runner.doubles
 import abl.runner.external
 import abl.runner.features
 import abl.runner.segment

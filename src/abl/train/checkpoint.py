@@ -115,13 +115,6 @@ def load_checkpoint(folder: str | Path, key: str) -> Checkpoint | None:
     )
 
 
-def remove_checkpoint(folder: str | Path) -> None:
-    """Removes the checkpoint, once what the training gave is safe."""
-    (Path(folder) / _FILE).unlink(missing_ok=True)
-    for part in Path(folder).glob(f".{_FILE}.*.part"):  # of a process killed while writing
-        part.unlink(missing_ok=True)
-
-
 def save_weights(folder: str | Path, epochs: Sequence[int], weights: Sequence[State]) -> list[Path]:
     """Writes weights_<epoch>.safetensors for each epoch, usable as `weights: <file>`."""
     files = [Path(folder) / f"weights_{epoch:05d}.safetensors" for epoch in epochs]

@@ -1,4 +1,4 @@
-"""Stages for tests and benchmarks: they wait, fail or die, and import nothing heavy."""
+"""Kinds of stages for tests and benchmarks, as a user's file: they wait, fail or die."""
 
 from __future__ import annotations
 
