@@ -89,7 +89,7 @@ def curves_by_loop(
 
 def command_on_files(folder: Path, images: int, thresholds: int) -> float:
     """Seconds of what `abl decide --sweep --thresholds --curve --out` does, with Parquet files."""
-    from abl.data.prediction_output import write_predictions
+    from abl.data.prediction_rows import write_predictions
     from abl.deciding.asked import Asked
     from abl.deciding.command import decided
 

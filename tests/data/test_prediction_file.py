@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from abl.data.prediction_file import read_predictions
-from abl.data.prediction_output import write_predictions
 from abl.data.prediction_pairs import paired, read_paired
+from abl.data.prediction_rows import write_predictions
 from abl.errors import InputError
 
 HEAD = "image,label,p_0,p_1"

@@ -189,8 +189,7 @@ def test_shuffled_pairs_of_own_shapes_take_the_shape_of_the_first(tmp_path):
 
 
 def test_own_shapes_are_the_same_bytes_from_one_process_and_two(tmp_path):
-    from abl.data.arrays import image_array
-    from abl.data.own_shapes import own_pixel_folder, own_shapes
+    from abl.data.arrays import image_array, own_pixel_folder, own_shapes
 
     write_set(tmp_path, [noise_image(n, 20 + n % 7, 30) for n in range(150)])
     dataset = load_dataset(Data(manifest="manifest.csv"), base=tmp_path)

@@ -21,14 +21,13 @@ import pandas as pd
 from abl.data.cache_folders import folder_key, folder_once
 from abl.data.crops import box_problems, boxes_for, crop_windows, nothing_found, with_sizes
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
-from abl.data.pixels import FILE, write_pixels
+from abl.data.pixels import FILE, write_pixels, write_ragged_pixels
 from abl.data.ragged import SIZES, RaggedImages, write_images
-from abl.data.tissue import TISSUE_VERSION
-from abl.data.tissue_regions import FOUND, read_regions, write_regions
+from abl.data.tissue import FOUND, TISSUE_VERSION, read_regions, write_regions
 from abl.data.workers import processes_for
 from abl.errors import raise_if_any
 from abl.spec.base import identity_of
-from abl.spec.data import Crop
+from abl.spec.data import Crop, Image
 
 SOURCE = [SIZES.index("source_height"), SIZES.index("source_width")]
 DECODED, RESIZED = 200, 1000  # images worth the start of a process
@@ -212,3 +211,54 @@ def open_pixels(folder: Path) -> np.memmap:
     """The array of a folder that `pixel_array` has written: uint8 (N, C, S, S), read-only."""
     pixels: np.memmap = np.lib.format.open_memmap(folder / FILE, mode="r")
     return pixels
+
+
+def own_shapes(array: ImageArray, image: Image) -> np.ndarray:
+    """Shapes of what is seen of each image: reduced to the size, rounded to the multiple.
+
+    Returns:
+        int64 (N, 2): height, width, at least one multiple and at most as many as `size` holds.
+    """
+    x0, y0, x1, y1 = windows_of(array, _unsquared(image.crop)).T
+    sides = np.stack([y1 - y0, x1 - x0], axis=1)
+    sides = sides * np.minimum(1, image.size / sides.max(axis=1, keepdims=True))
+    multiples = np.floor(sides / image.multiple + 0.5).astype(np.int64)
+    shapes: np.ndarray = multiples.clip(1, image.size // image.multiple) * image.multiple
+    return shapes
+
+
+def own_pixel_folder(
+    array: ImageArray,
+    cache: Path,
+    image: Image,
+    shapes: np.ndarray,
+    *,
+    workers: int | None = None,
+) -> Path:
+    """A folder that RaggedPixels opens: each image cut, never made square, and resized.
+
+    Args:
+        array: From `image_array`.
+        cache: A folder of this node, shared by its processes.
+        image: Crop and channels.
+        shapes: (N, 2) int64 height, width: `own_shapes` of this array, or of the first images of
+            its pairs.
+        workers: Processes; None is one a CPU.
+
+    Raises:
+        InputError, StageError: As `pixel_array`.
+    """
+    windows, channels = windows_of(array, _unsquared(image.crop)), image.channels
+
+    def write(folder: Path) -> None:
+        processes = processes_for(workers, len(array), worth=RESIZED)
+        write_ragged_pixels(
+            folder, array.folder, windows, shapes, channels=channels, workers=processes
+        )
+
+    cuts = digest_of_integers(np.concatenate([windows, shapes], axis=1))
+    return folder_once(cache, f"own-{folder_key('own', array.folder.name, channels, cuts)}", write)
+
+
+def _unsquared(crop: Crop) -> Crop:
+    return crop.model_copy(update={"square": False})

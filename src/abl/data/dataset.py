@@ -45,7 +45,7 @@ class Dataset:
             nodule, fingerprint (str). Optional: centre, mask, image2 (str); box_x0, box_y0
             (inclusive), box_x1, box_y1 (exclusive), roi_x0, ... (float64, pixels of the decoded
             image, nan where unknown); any other column as the source has it. Only where both
-            images of each pair are samples (see modalities.py): modality (first or second),
+            images of each pair are samples (see load.py): modality (first or second),
             first_image (id of the first of the pair).
         source: Decodes the image of a row.
         classes: Names of labels 0, 1, ...

@@ -18,7 +18,7 @@ import pandas as pd
 
 from abl.data.arrays import ImageArray
 from abl.data.cache_folders import folder_key, folder_once
-from abl.data.hashes import hash_chunk
+from abl.data.ragged import hash_chunk
 from abl.data.splits import ROLES, Split
 from abl.data.workers import chunks, mapped, processes_for
 from abl.errors import Problem
@@ -97,7 +97,7 @@ def close_pairs(hashes: np.ndarray, threshold: int) -> np.ndarray:
     """Pairs of hashes at most so many bits apart, by counting bits of all pairs in blocks.
 
     Args:
-        hashes: uint64 (N, WORDS of hashes.py).
+        hashes: uint64 (N, HASH_WORDS of ragged.py).
         threshold: Bits.
 
     Returns:

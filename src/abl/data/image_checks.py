@@ -1,19 +1,26 @@
-"""Everything that is wrong with the images, masks and boxes of a data set, each with its row."""
+"""Everything that is wrong with the files, images and boxes of a data set, each with its row."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import os
+import re
 from collections.abc import Sequence
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from abl.data.alike import first_of_each_kind
 from abl.data.crops import box_problems
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource, decoded_file, file_size
+from abl.data.tables import first_of_each_kind
 from abl.data.workers import mapped, processes_for
 from abl.errors import InputError, Problem
+from abl.spec.regular_file import read_regular
 
 DECODED, OPENED = 200, 5000  # images worth the start of a process
 CHUNK = 32  # images a job
@@ -137,3 +144,51 @@ def _place_of(source: ImageSource, position: int) -> tuple[str, str] | None:
 def _folder_of(source: ImageSource) -> str | None:
     place = _place_of(source, 0)
     return None if place is None else place[0]
+
+
+ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")  # as on Linux, and as on Windows
+UPWARDS = re.compile(r"(^|[/\\])\.\.($|[/\\])")
+READERS = 16  # threads that wait for the disk; hashing holds no lock
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """A file of a manifest: the SHA-256 of its bytes in hex, or what is wrong with it."""
+
+    digest: str = ""
+    fault: str = ""
+
+
+def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
+    """Each file hashed, or its fault; an empty path has neither. Nothing is decoded."""
+    real = os.path.realpath(folder)
+
+    @functools.cache
+    def is_inside(parent: str) -> bool:
+        return Path(os.path.realpath(parent)).is_relative_to(real)
+
+    def check(path: str) -> FileCheck:
+        if not path:
+            return FileCheck()
+        if ABSOLUTE.match(path):
+            return FileCheck(fault="is absolute; give it relative to the manifest's folder")
+        if UPWARDS.search(path):
+            return FileCheck(fault="leaves the manifest's folder ('..')")
+        try:
+            file = Path(real, path)
+            target = os.path.realpath(file) if file.is_symlink() else str(file)
+            if not is_inside(os.path.dirname(target)):  # noqa: PTH120 - a cached string
+                return FileCheck(fault="is a link that leaves the manifest's folder")
+            content = read_regular(file)
+        except FileNotFoundError:
+            windows = "\\" in path and Path(real, path.replace("\\", "/")).exists()
+            return FileCheck(fault="no such file" + ("; write / for \\" if windows else ""))
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            return FileCheck(fault=f"cannot be read: {reason}")
+        if not content:
+            return FileCheck(fault="is empty (0 bytes)")
+        return FileCheck(digest=hashlib.sha256(content).hexdigest())
+
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(check, paths))

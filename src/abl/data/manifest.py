@@ -23,12 +23,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abl.data.alike import first_of_each_kind
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
-from abl.data.files import FileCheck, checked_files
-from abl.data.image_checks import check_images_there
+from abl.data.image_checks import FileCheck, check_images_there, checked_files
 from abl.data.images import FileSource
-from abl.data.tables import Rows, folder_rows, kept_rows, whole_rows
+from abl.data.tables import Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
 REQUIRED = ("image", "label")

@@ -13,9 +13,9 @@ from abl.data.arrays import image_array, windows_of
 from abl.data.cache_folders import folder_key, folder_once
 from abl.data.dataset import BOX, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource
-from abl.data.lacking import lacking_problems
 from abl.data.mask_sets import BOXES, ROWS, TRUE, bounding_boxes, boxes_elsewhere
 from abl.data.pixels import write_pixels
+from abl.data.tables import lacking_problems
 from abl.data.tissue import TISSUE_VERSION
 from abl.errors import InputError, Problem, raise_if_any
 from abl.spec.base import identity_of

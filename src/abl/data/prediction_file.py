@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from abl.data.prediction_rows import (
     KEYS,
+    SUFFIXES,
     Faults,
     csv_rows,
     no_file,
@@ -36,7 +37,6 @@ from abl.errors import InputError, Problem, nearest
 SUM_TOLERANCE = 1e-3  # softmax in float32, written with a few digits
 SPLITS = ("train", "validation", "test")
 SHORT_SPLITS = {"val": "validation", "valid": "validation"}
-SUFFIXES = (".csv", ".parquet", ".pq")
 
 
 @dataclass(frozen=True, eq=False)

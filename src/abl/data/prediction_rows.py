@@ -1,12 +1,16 @@
-"""Rows of files of predictions as they are, and a bounded list of what is wrong with them."""
+"""Files of predictions as rows: as they are, what is wrong with them, and written whole or not
+at all, never over a file that was read.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 import re
+import uuid
 from codecs import BOM_UTF8
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +22,7 @@ from numpy.typing import NDArray
 
 from abl.errors import InputError, Problem
 
+SUFFIXES = (".csv", ".parquet", ".pq")
 SHOWN = 10
 FIRST_ROW = 2  # the header is row 1
 KEYS = ("repeat", "fold", "seed", "split")
@@ -152,3 +157,61 @@ def _is_known(name: str) -> bool:
 
 def _is_probability(name: str) -> bool:
     return re.fullmatch(r"p_\d+", name) is not None
+
+
+def write_predictions(path: Path, frame: pd.DataFrame) -> None:
+    """Writes columns as read_predictions reads them; whole or not at all.
+
+    Raises:
+        InputError: As checked_output; the disk does not take it.
+    """
+    checked_output(path)
+    fresh = _beside(path)
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False)
+    try:
+        if path.suffix.lower() == ".csv":
+            options = pyarrow.csv.WriteOptions(quoting_style="needed", quoting_header="needed")
+            pyarrow.csv.write_csv(table, fresh, options)
+        else:
+            pq.write_table(table, fresh, compression="zstd")
+        os.replace(fresh, path)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def checked_output(path: Path) -> None:
+    """Raises InputError unless the path can be written as CSV or Parquet."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(Problem("name it .csv or .parquet", file=str(path)))
+    if path.is_dir():
+        raise InputError(Problem("is a folder, not a file", file=str(path)))
+    if not path.absolute().parent.is_dir():
+        raise InputError(Problem(f"no folder {path.parent}", file=str(path)))
+    probe = _beside(path)
+    try:
+        # permissions do not tell what a mount allows; a search of minutes must not end in this
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def same_file(path: Path, others: Iterable[Path]) -> Path | None:
+    """The first of the others that is this file, by whatever name."""
+    for other in others:
+        if path.resolve() == other.resolve():
+            return other
+        if path.exists() and other.exists() and path.samefile(other):
+            return other
+    return None
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    why = error.strerror or str(error).splitlines()[0]
+    return InputError(Problem(f"cannot be written ({why})", file=str(path)))

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from abl.data.dataset import ImageSource
 from abl.data.images import reduced
@@ -83,3 +84,22 @@ def _decoded_chunk(
         images.append(small.reshape(*small.shape[:2], -1))
         source_sizes.append(image.shape[:2])
     return images, source_sizes, problems
+
+
+HASH_SIDE = 16  # of the DCT block
+HASH_WORDS = HASH_SIDE * HASH_SIDE // 64
+
+
+def hash_chunk(folder: Path, positions: range) -> np.ndarray:
+    """uint64 (len(positions), HASH_WORDS), of images in a folder that RaggedImages opens."""
+    images = RaggedImages(folder)
+    return np.stack([hash_of(images.image(position)) for position in positions])
+
+
+def hash_of(image: np.ndarray) -> np.ndarray:
+    """uint64 (HASH_WORDS,) of an image (H, W, 1 or 3)."""
+    import imagehash  # SciPy behind it takes long to import, and few processes hash
+
+    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    bits: np.ndarray = imagehash.phash(picture, hash_size=HASH_SIDE).hash
+    return np.packbits(bits.ravel()).view(np.uint64)

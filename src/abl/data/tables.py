@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -204,3 +205,47 @@ def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
+
+
+SHOWN = 20  # rows named in an error
+
+
+def lacking_problems(images: Iterable[str], text: str, what: str, column: str) -> list[Problem]:
+    """A problem for each of the first rows, and one that counts the others.
+
+    Args:
+        images: Names of the rows.
+        text: What is wrong with each.
+        what: What is missing.
+        column: Its word in `data.drop_missing`.
+    """
+    names = [str(image) for image in images]
+    advice = f"leave such rows out with data: {{drop_missing: [{column}]}}"
+    problems = [Problem(f"{text}; {advice}", file=name) for name in names[:SHOWN]]
+    if len(names) > SHOWN:
+        problems.append(Problem(f"and {len(names) - SHOWN:,} more rows without {what}"))
+    return problems
+
+
+OF_ONE_ROW = re.compile(r"'.*'|\([^)]*\)|\d+(\.\d+)?")  # names and numbers
+
+
+def first_of_each_kind(problems: Sequence[Problem]) -> list[Problem]:
+    """At most SHOWN of those that differ in names and numbers alone, then how many more there are.
+
+    Whatever they are, problems stay in their order, and those that count others come last.
+    """
+    shown: list[Problem] = []
+    last: dict[str, Problem] = {}
+    counts: dict[str, int] = {}
+    for problem in problems:
+        kind = OF_ONE_ROW.sub("", problem.message)
+        counts[kind] = counts.get(kind, 0) + 1
+        if counts[kind] <= SHOWN:
+            shown.append(problem)
+            last[kind] = problem
+    return shown + [
+        Problem(f"and {counts[kind] - SHOWN:,} more like it: {each.message}", each.file, each.line)
+        for kind, each in last.items()
+        if counts[kind] > SHOWN
+    ]

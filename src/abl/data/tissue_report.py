@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from abl.data.arrays import image_array, tissue_boxes
 from abl.data.crops import areas_of, nothing_found
 from abl.data.dataset import BOX, ROI, Dataset, ImageSource
 from abl.data.image_checks import check_images
@@ -16,8 +17,7 @@ from abl.data.images import FileSource, decoded_file
 from abl.data.manifest import load_manifest
 from abl.data.tables import CLASSES_OPTION, Rows, class_name_problems, folder_rows, read_rows
 from abl.data.tissue import tissue_region
-from abl.data.tissue_cut import refuse_unless_empty, write_cut
-from abl.data.tissue_sheet import write_sheet
+from abl.data.tissue_files import refuse_unless_empty, write_cut, write_sheet
 from abl.data.workers import chunks, mapped, processes_for
 from abl.errors import Problem, raise_if_any
 
@@ -216,3 +216,21 @@ def _share_of_nodule(found: TissueFound, row: int) -> str:
 def _spread(shares: np.ndarray) -> str:
     low, middle, high = (100 * np.quantile(shares, at) for at in (0, 0.5, 1))
     return f"median {middle:.0f} %, from {low:.0f} to {high:.0f} %"
+
+
+def cut_nodules_note(dataset: Dataset, cache: Path, longest_side: int) -> str:
+    """A sentence that counts and names boxes that stick out of their tissue; "" if none does."""
+    array = image_array(dataset, cache, longest_side=longest_side)
+    kept = shares_of_boxes(array.frame, tissue_boxes(array))
+    # a pixel's worth is rounding
+    rows = np.flatnonzero(kept < 0.995)
+    if not len(rows):
+        return ""
+    worst = rows[np.argsort(kept[rows], kind="stable")][:NAMED]
+    named = ", ".join(
+        f"{dataset.frame['image'].iloc[row]} ({100 * kept[row]:.0f} %)" for row in worst
+    )
+    more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+    boxes = "box is" if len(rows) == 1 else "boxes are"
+    counted = f"{len(rows)} of {len(kept)} {boxes} cut"
+    return f"crop to tissue: {counted}; share that is kept: {named}{more}."

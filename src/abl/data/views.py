@@ -16,13 +16,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abl.data.arrays import ImageArray, image_array, open_pixels, pixel_array
+from abl.data.arrays import (
+    ImageArray,
+    image_array,
+    open_pixels,
+    own_pixel_folder,
+    own_shapes,
+    pixel_array,
+)
 from abl.data.cache_folders import folder_once, is_whole
 from abl.data.crops import boxes_for
 from abl.data.dataset import BOX, ROI, Dataset
 from abl.data.duplicates import near_duplicate_pairs
 from abl.data.image_checks import check_images
-from abl.data.own_shapes import own_pixel_folder, own_shapes
 from abl.data.pixel_sets import PairedPixels, Pixels, RaggedPixels, SquarePixels
 from abl.data.splits import Split, reads_fingerprint
 from abl.data.tissue import TISSUE_VERSION

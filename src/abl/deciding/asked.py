@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from abl.data.prediction_output import same_file
+from abl.data.prediction_rows import same_file
 from abl.data.tables import class_name_problems
 from abl.decide.decision_space import PARAMETERS
 from abl.decide.metrics import METRICS, metric_named

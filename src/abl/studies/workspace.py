@@ -14,7 +14,7 @@ from abl.data.duplicates import duplicate_problems, duplicates_across
 from abl.data.load import load_dataset
 from abl.data.mask_cut import masks_key, prepare_masks
 from abl.data.splits import Split, split_of
-from abl.data.tissue_note import cut_nodules_note
+from abl.data.tissue_report import cut_nodules_note
 from abl.data.views import pixel_folders, prepare_view, training_reads, view_key
 from abl.errors import InputError, Problem, raise_if_any
 from abl.record.store import Store
