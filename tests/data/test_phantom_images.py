@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from abl.data import phantom_physics as physics
 from abl.data.phantom import PhantomSource, phantom_dataset, phantom_table, phantom_truth, render
-from abl.data.phantom_scene import FLUID, STONE, blank_scene
+from abl.data.phantom import rendering as physics
+from abl.data.phantom.scene import FLUID, STONE, blank_scene
 from abl.spec.data import Phantom
 
 SMALL = Phantom(patients=40, size=64, centre_b=0.3)

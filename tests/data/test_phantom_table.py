@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import f1_score, roc_auc_score
 
 from abl.data.phantom import bayes_ceiling, phantom_dataset, phantom_table, phantom_truth
-from abl.data.phantom_model import _scores_of_calibrated
+from abl.data.phantom.model import _scores_of_calibrated
 from abl.spec.data import Phantom
 
 LARGE = Phantom(patients=4000, planes=1, centre_b=0.4)

@@ -20,7 +20,7 @@ from abl.data.crops import areas_of
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
 from abl.data.phantom import phantom_dataset
-from abl.data.phantom_text import write_text
+from abl.data.phantom.rendering import write_text
 from abl.data.tissue import tissue_region
 from abl.data.tissue_files import LINE, WIDTH
 from abl.data.tissue_report import found_tissue, overlaps

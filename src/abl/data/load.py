@@ -1,4 +1,10 @@
-"""The one door to data: the `data:` block of a sweep file to a Dataset."""
+"""The one door to data: the `data:` block of a sweep file to a Dataset.
+
+Of rows with two images: the first alone, the second alone, both as a pair, or both as samples. The
+second is column image2 of a manifest, or the elasticity image of the phantom. Boxes and regions
+are in pixels of the first; where the second is cut and has another size, they are scaled by the
+ratio of sizes.
+"""
 
 from __future__ import annotations
 

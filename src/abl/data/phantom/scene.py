@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from abl.data.phantom_outline import ANGLES, LOWER_SLOTS, SLOTS
+from abl.data.phantom.draws import ANGLES, LOWER_SLOTS, SLOTS
 
 GLAND, FAT, MUSCLE, DEEP = -35.0, -44.0, -46.0, -42.0
 LINE, FLUID, STONE = -20.0, -62.0, -8.0

@@ -15,11 +15,10 @@ from typing import Literal
 import numpy as np
 
 from abl.data.dataset import Dataset
-from abl.data.phantom_draws import VERSION, drawn
-from abl.data.phantom_files import sample_sheet, write_phantom
-from abl.data.phantom_model import bayes_ceiling
-from abl.data.phantom_render import bmode_image, elasticity_image, mask_image
-from abl.data.phantom_table import phantom_table, phantom_truth
+from abl.data.phantom.draws import VERSION, drawn
+from abl.data.phantom.files import phantom_table, phantom_truth, sample_sheet, write_phantom
+from abl.data.phantom.model import bayes_ceiling
+from abl.data.phantom.rendering import bmode_image, elasticity_image, mask_image
 from abl.spec.data import Phantom
 
 __all__ = [
