@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from abl.decide.calibrate import Calibration, fit_calibration
 from abl.decide.metrics import scores
+from abl.decide.reliability import Calibration, fit_calibration
 from abl.errors import InputError
 
 

@@ -10,7 +10,6 @@ from scipy import stats
 from simulated_arms import arms
 
 from abl.decide.agreement import cohen_kappa, fleiss_kappa_interval, gee_interval
-from abl.decide.delong import delong_test, mcnemar_test
 from abl.decide.intervals import (
     IGNORES_CLUSTERS,
     difference_interval,
@@ -18,6 +17,7 @@ from abl.decide.intervals import (
     wilson_interval,
 )
 from abl.decide.metrics import METRICS, metric_named
+from abl.decide.paired_tests import delong_test, mcnemar_test
 from abl.decide.replicates import Replicate, patients_of
 from abl.decide.resampling import WeightedArm, bootstrap_weights, draw_counts
 from abl.errors import InputError

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from abl.decide.power import auc_half_width, detectable_difference
+from abl.decide.paired_tests import auc_half_width, detectable_difference
 from abl.decide.ranking import auc
 from abl.errors import InputError
 

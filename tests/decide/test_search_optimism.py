@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abl.decide.search_optimism import expected_best_by_chance, expected_maximum
+from abl.decide.optimum import expected_best_by_chance, expected_maximum
 from abl.errors import InputError
 
 SEARCHES = 2000

@@ -13,7 +13,7 @@ import pytest
 from transfer_sweeps import FROZEN, FUSION, load, run
 
 import abl
-from abl.decide.external import external_cells
+from abl.decide.cells import external_cells
 from abl.decide.replicates import Replicate
 from abl.errors import InputError
 from abl.loaded import LoadedSweep

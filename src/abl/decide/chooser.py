@@ -1,4 +1,6 @@
-"""How T* is chosen from validation predictions: one way for sweeps and for `abl decide`."""
+"""How a decision is chosen from validation predictions, for sweeps and for `abl decide` alike:
+given, exact, along a grid, or searched with Optuna.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,166 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from abl.decide.adaptive import Decision, histogram_threshold
+from abl.decide.adaptive import Decision, DecisionInputs, histogram_threshold
+from abl.decide.check import Bools, Floats
 from abl.decide.curves import best_threshold, choose_threshold, threshold_curve
-from abl.decide.decision_search import DecisionOptions, SearchResult, search_decision
+from abl.decide.decision_space import DecisionSpace, Objectives
 from abl.decide.rules import Threshold, rule_named, threshold_from_share, threshold_value
+from abl.errors import InputError
+from abl.search.generations import Values
+from abl.search.journal import Searched, search
+from abl.search.samplers import Direction, SamplerName
+from abl.search.space import Point, Range
+
+TIE = 1e-12
+
+
+@dataclass(frozen=True)
+class DecisionOptions:
+    """What is searched, by what, and how.
+
+    Attributes:
+        space: What is searched, of decision_space.PARAMETERS.
+        objectives: One or two: metrics, "cost", "share".
+        trials, sampler, seed: As `search`.
+        costs: (K, K) for "cost".
+    """
+
+    space: Sequence[str]
+    objectives: Sequence[str]
+    trials: int = 200
+    sampler: SamplerName = "tpe"
+    seed: int = 0
+    costs: ArrayLike | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """What a search of a decision found on the validation images.
+
+    Attributes:
+        decision: The best. With two objectives, the point of the front with the best first one.
+        values: Of the objectives there.
+        share: Of the images, sent to the second network.
+        trials: One row a trial: number, what the decision sets (threshold or threshold_0, ...;
+            weight, cutoff, false_threshold), value_0 and value_1 (nan where undefined), share,
+            front (bool: no trial is better in one objective and as good in the other).
+        decisions: That of each row.
+    """
+
+    decision: Decision
+    values: tuple[float, ...]
+    share: float
+    trials: pd.DataFrame
+    decisions: tuple[Decision, ...]
+
+
+def search_decision(
+    labels: ArrayLike,
+    predictions: Mapping[str, ArrayLike],
+    rule: str,
+    options: DecisionOptions,
+    *,
+    threshold: Threshold | None = None,
+    false_threshold: float | None = None,
+    start: Sequence[Decision] = (),
+    storage: Path | None = None,
+    study: str = "",
+) -> SearchResult:
+    """The best decision found on these (validation) images; of equal ones that which sends fewest.
+
+    The first trials are the known decisions: T* = 0, 0.9 and always, weight 0.5 and 1, cut-off 0.5,
+    no False network. With as many trials, the result is on these images no worse than they are.
+
+    Args:
+        labels: (N,) int.
+        predictions: Network -> (N, K).
+        rule: A rule of decide.rules.
+        options: What is searched, and how.
+        threshold: T* if it is not searched and the rule has one.
+        false_threshold: If it is not searched and the False network answers.
+        start: Further decisions to begin with.
+        storage, study: As `search`; `study` is a digest of labels, predictions, rule and costs.
+
+    Raises:
+        InputError: What cannot be searched, unfit arrays, objectives undefined everywhere.
+    """
+    with_false = "false_threshold" in options.space or false_threshold is not None
+    inputs = DecisionInputs(rule, predictions, with_false=with_false)
+    scored = Objectives(labels, options.objectives, inputs.classes, options.costs)
+    missing = threshold is None and rule_named(rule).has_threshold
+    fixed = Decision(rule, 0.0 if missing else threshold, false_threshold=false_threshold)
+    within = DecisionSpace(inputs, options.space, fixed, of_class_alone=scored.of_class_alone)
+    if missing and not {"threshold", "class_thresholds"} & set(options.space):
+        raise InputError(f"search: rule '{rule}' needs a threshold, searched or given")
+    if len(np.asarray(labels)) != inputs.images:
+        raise InputError(f"predictions: {inputs.images} rows for {len(np.asarray(labels))} labels")
+
+    def evaluate(point: Point) -> Values:
+        return scored.values(*inputs.final(within.decision(point)))
+
+    first = [*within.known_points(), *map(within.point, start)]
+    found = search(
+        {name: Range(0.0, 1.0) for name in within.coordinates},
+        scored.directions,
+        evaluate,
+        trials=options.trials,
+        sampler=options.sampler,
+        seed=options.seed,
+        start=first,
+        storage=storage,
+        study=f"{study} {rule} {fixed} {tuple(options.space)} {scored.names}",
+    )
+    decisions = tuple(within.decision(each.point) for each in found)
+    shares = np.array([inputs.final(each)[1].mean() for each in decisions])
+    return _result(found, decisions, shares, scored.directions)
+
+
+def _result(
+    found: Sequence[Searched],
+    decisions: tuple[Decision, ...],
+    shares: Floats,
+    directions: Sequence[Direction],
+) -> SearchResult:
+    undefined = (np.nan,) * len(directions)
+    values = np.array([undefined if each.values is None else each.values for each in found])
+    values = values.reshape(len(found), len(directions))
+    sign = np.where(np.array(directions) == "maximize", 1.0, -1.0)
+    if np.isnan(values).all():
+        raise InputError("search: the objective is undefined for every decision")
+    front = pareto_front(sign * values)
+    frame = pd.DataFrame({"number": [each.number for each in found]})
+    settings = pd.DataFrame([each.settings() for each in decisions])
+    for name in settings.columns:
+        frame[name] = settings[name]
+    for at in range(len(directions)):
+        frame[f"value_{at}"] = values[:, at]
+    frame["share"], frame["front"] = shares, front
+    candidates = np.flatnonzero(front)
+    for quality in (sign * values).T:
+        best = quality[candidates].max()
+        candidates = candidates[quality[candidates] >= best - TIE * max(1.0, abs(best))]
+    chosen = int(candidates[np.argmin(shares[candidates])])
+    return SearchResult(
+        decisions[chosen],
+        tuple(float(value) for value in values[chosen]),
+        float(shares[chosen]),
+        frame,
+        decisions,
+    )
+
+
+def pareto_front(values: Floats) -> Bools:
+    """(N,) bool: rows of (N, objectives), higher better, that no other row dominates; nan never."""
+    defined = ~np.asarray(np.isnan(values).any(axis=1))
+    above = np.asarray((values[None] >= values[:, None]).all(axis=2))
+    beyond = np.asarray((values[None] > values[:, None]).any(axis=2))
+    dominated = np.asarray((above & beyond & defined).any(axis=1))
+    return defined & ~dominated
 
 
 @dataclass(frozen=True, eq=False)

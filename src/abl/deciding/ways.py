@@ -10,8 +10,7 @@ import numpy as np
 
 from abl.data.prediction_pairs import Fold
 from abl.decide.adaptive import MIXED
-from abl.decide.chooser import Chooser, Chosen, share_of
-from abl.decide.decision_search import DecisionOptions
+from abl.decide.chooser import Chooser, Chosen, DecisionOptions, share_of
 from abl.decide.decision_space import PAPERS_THRESHOLD
 from abl.decide.rules import RULES, Rule, rule_named, threshold_value
 from abl.deciding.asked import SEARCHED_THRESHOLDS, Asked

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from abl.decide.comparison import Contrast, best_and_tied, comparisons
-from abl.decide.cross_validation import corrected_resampled_t
+from abl.decide.paired_tests import corrected_resampled_t
 from abl.decide.replicates import KEYS, replicate_scores
 from abl.plan.outcome import Comparison
 from abl.plan.stage import digest_of

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.decide.power import auc_half_width, detectable_difference
+from abl.decide.paired_tests import auc_half_width, detectable_difference
 from abl.plan.graph import Replicate
 from abl.spec.sweep import Sweep
 from abl.studies.workspace import OpenData

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from abl.decide.external import external_cells
+from abl.decide.cells import external_cells
 from abl.decide.replicates import Replicate
 from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import Outcome

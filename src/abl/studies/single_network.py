@@ -29,8 +29,7 @@ from abl.studies.external_scores import external_note, external_rows
 from abl.studies.predictions import Predictions
 from abl.studies.settings import Settings, arms_from, named_contrasts
 from abl.studies.table import table_of
-from abl.studies.threshold_options import DecisionSearch
-from abl.studies.thresholds import scored_cell, validation_part
+from abl.studies.thresholds import DecisionSearch, scored_cell, validation_part
 from abl.studies.trainings import Trainings, replicates_of
 from abl.studies.workspace import Workspace
 

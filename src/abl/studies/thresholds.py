@@ -1,4 +1,6 @@
-"""A scored cell: T* chosen on validation predictions, then one look at the test set."""
+"""T* of a sweep: what may be said of it, and a scored cell: T* chosen on validation predictions,
+then one look at the test set.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +8,101 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from abl.decide.adaptive import Decision, decide
-from abl.decide.calibrate import Calibration, fit_calibration
-from abl.decide.chooser import Chooser, Chosen
+from abl.decide.chooser import Chooser, Chosen, DecisionOptions, share_of
 from abl.decide.metrics import metric_named
-from abl.decide.rules import FALSE_THRESHOLD, rule_named
+from abl.decide.reliability import Calibration, fit_calibration
+from abl.decide.rules import FALSE_THRESHOLD, rule_named, threshold_value
+from abl.errors import InputError
 from abl.plan.graph import PlannedCell
 from abl.plan.stage import digest_of
+from abl.spec.base import Part
 from abl.spec.sweep import Sweep
 from abl.studies.analysis import ScoredCell, ScoredPart
 from abl.studies.predictions import Predictions
-from abl.studies.threshold_options import BEST_ON_TEST, DecisionSearch
 from abl.studies.units import Units, units_of
 from abl.studies.workspace import OpenData
+
+CHOSEN_BY = ("exact", "histogram", "search")
+BEST_ON_TEST = "best_on_test"
+SEARCHED = Literal["threshold", "class_thresholds", "weight", "cutoff", "false_threshold"]
+
+
+class DecisionSearch(Part):
+    """What `threshold: search` searches with Optuna, on validation predictions alone."""
+
+    over: tuple[SEARCHED, ...] = Field(
+        ("threshold",),
+        min_length=1,
+        description="T*; or one T* for each class that O predicts; the weight of T in the mean; "
+        "the cut-off of the final decision; the confidence under which the False network decides.",
+    )
+    objectives: tuple[str, ...] = Field(
+        (),
+        max_length=2,
+        description="A metric, `cost`, or a metric and `share` (of images sent on; fewer is "
+        "better); default: what `select_by` or `primary` names.",
+    )
+    costs: tuple[tuple[float, ...], ...] | None = Field(
+        None, description="Cost of deciding class j (column) for class i (row), for `cost`."
+    )
+    trials: Annotated[int, Field(ge=1, le=100_000)] = Field(200, description="Points tried.")
+    sampler: Literal["tpe", "random", "nsga2", "cmaes", "gp"] = Field(
+        "tpe", description="Optuna's sampler."
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="Of the sampler.")
+
+    def options(self, by: str) -> DecisionOptions:
+        """What is searched; by this metric, where no objective is named."""
+        objectives = self.objectives or (by,)
+        return DecisionOptions(
+            self.over, objectives, self.trials, self.sampler, self.seed, self.costs
+        )
+
+
+def search_problems(search: DecisionSearch) -> list[str]:
+    """What is wrong with a search block beside its form."""
+    problems = []
+    for name in search.objectives:
+        if name in ("cost", "share"):
+            continue
+        try:
+            metric_named(name)
+        except InputError as error:
+            problems.append(f"options.search.objectives: {error}")
+    if search.objectives == ("share",):
+        problems.append("options.search.objectives: share alone sends nothing on: add a metric")
+    if "cost" in search.objectives and search.costs is None:
+        problems.append("options.search.costs: give a matrix, e.g. [[0, 1], [5, 0]]")
+    if {"threshold", "class_thresholds"} <= set(search.over):
+        problems.append("options.search.over: threshold or class_thresholds, not both")
+    return problems
+
+
+def curve_values(sweep: Sweep) -> tuple[Any, ...] | None:
+    """Candidates of T* if it is a curve axis, None if it is an ordinary one."""
+    axis = sweep.axes.get("threshold")
+    return axis.listed() if axis is not None and axis.curve else None
+
+
+def threshold_problem(value: Any, *, of_curve: bool = False) -> str:
+    """What is wrong with a value of T*, "" if nothing."""
+    if value in CHOSEN_BY:
+        return f"threshold: {value} chooses a T* itself: no place on a curve" if of_curve else ""
+    try:
+        if share_of(value) is None:
+            threshold_value(value)
+    except (InputError, ValueError, TypeError):
+        ways = ", ".join(CHOSEN_BY)
+        return f"threshold: {value!r} is not in [0, 1], 'always', a share as '38%', or {ways}"
+    return ""
+
 
 FALSE_GRID = tuple(step / 20 for step in range(21))
 

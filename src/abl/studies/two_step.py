@@ -39,8 +39,14 @@ from abl.studies.settings import (
     named_contrasts,
 )
 from abl.studies.table import table_of
-from abl.studies.threshold_options import curve_values, search_problems, threshold_problem
-from abl.studies.thresholds import mean_curve, scored_cell, validation_part
+from abl.studies.thresholds import (
+    curve_values,
+    mean_curve,
+    scored_cell,
+    search_problems,
+    threshold_problem,
+    validation_part,
+)
 from abl.studies.trainings import Trainings, replicates_of
 from abl.studies.two_step_networks import (
     as_selector,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.decide.search_optimism import expected_best_by_chance
+from abl.decide.optimum import expected_best_by_chance
 from abl.plan.graph import Plan
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.searches import COMPLETE, FAILED, PRUNED, STOPPED, Searches

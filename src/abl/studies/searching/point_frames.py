@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.decide.decision_search import pareto_front
+from abl.decide.chooser import pareto_front
 from abl.plan.searches import PARAM
 from abl.search.space import Choices, Range, dimensions_of
 from abl.studies.searching.one_search import OneSearch, best_point

@@ -1,4 +1,7 @@
-"""DeLong's interval and paired test of AUC, and McNemar's test: one image a patient.
+"""Tests of two arms beside that by patients, and what difference a test set can show at all.
+
+DeLong's test of AUC and McNemar's, for one image a patient; the corrected resampled t-test of
+cross-validated means, whose training sets overlap.
 
 Source: DeLong, DeLong, Clarke-Pearson, Biometrics 1988; midranks after Sun, Xu 2014.
 """
@@ -9,10 +12,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
+from abl.decide.cells import split_means
 from abl.decide.check import Floats, Ints, checked_labels
 from abl.decide.intervals import independence_note
 from abl.errors import InputError
@@ -104,3 +109,100 @@ def _aucs_and_covariance(labels: Ints, scores: list[Floats]) -> tuple[Floats, Fl
     aucs = np.mean(of_positive, axis=1)
     covariance = np.cov(of_positive) / m + np.cov(of_negative) / n
     return aucs, np.atleast_2d(covariance)
+
+
+@dataclass(frozen=True)
+class CorrectedT:
+    """Corrected resampled t-test.
+
+    Attributes:
+        difference: Mean over the J distinct (repeat, fold), seeds averaged first.
+        t, df, p: nan if J < 2.
+        low, high: Interval of the difference.
+    """
+
+    difference: float
+    t: float
+    df: int
+    p: float
+    low: float
+    high: float
+
+
+def corrected_resampled_t(
+    differences: pd.DataFrame, *, train_patients: float, test_patients: float, level: float = 0.95
+) -> CorrectedT:
+    """t-test with the variance factor 1/J + n_test/n_train.
+
+    Source: Nadeau, Bengio, Machine Learning 2003; Bouckaert, Frank 2004. Sizes are in patients.
+
+    Args:
+        differences: Columns repeat, fold, seed, value (arm - base); nan values are left out.
+        train_patients, test_patients: Mean sizes of the parts of a split.
+
+    Raises:
+        InputError: Sizes that are not positive.
+    """
+    if not (train_patients > 0 and test_patients > 0):
+        raise InputError(f"patients: train {train_patients}, test {test_patients}: not positive")
+    means = split_means(differences).to_numpy(dtype=np.float64)
+    j = len(means)
+    mean = float(means.mean()) if j else math.nan
+    if j < 2:
+        return CorrectedT(mean, math.nan, max(j - 1, 0), math.nan, math.nan, math.nan)
+    variance = float(means.var(ddof=1))
+    error = math.sqrt((1 / j + test_patients / train_patients) * variance)
+    if error == 0:
+        p = 1.0 if mean == 0 else 0.0
+        t = 0.0 if mean == 0 else math.copysign(math.inf, mean)
+        return CorrectedT(mean, t, j - 1, p, mean, mean)
+    t = mean / error
+    half = float(stats.t.ppf((1 + level) / 2, j - 1)) * error
+    return CorrectedT(
+        mean, t, j - 1, float(2 * stats.t.sf(abs(t), j - 1)), mean - half, mean + half
+    )
+
+
+def auc_half_width(benign: int, malignant: int, *, auc: float = 0.8, level: float = 0.95) -> float:
+    """Half-width of the interval of an AUC with so many patients of each class.
+
+    Source: Hanley, McNeil, Radiology 1982. nan if a class has no patient.
+    """
+    return float(stats.norm.ppf((1 + level) / 2)) * _auc_error(benign, malignant, auc)
+
+
+def detectable_difference(
+    benign: int,
+    malignant: int,
+    *,
+    auc: float = 0.8,
+    correlation: float = 0.5,
+    power: float = 0.8,
+    level: float = 0.95,
+) -> float:
+    """Smallest difference of two paired AUCs found with this power.
+
+    Args:
+        benign, malignant: Test patients.
+        auc: About which both lie.
+        correlation: Of the two AUCs over samples of patients; networks trained alike have more.
+        power: Chance of finding it.
+        level: 1 - level is the two-sided error.
+
+    Raises:
+        InputError: correlation or power outside [0, 1).
+    """
+    if not (0 <= correlation < 1 and 0 < power < 1):
+        raise InputError(f"correlation {correlation}, power {power}: both lie in [0, 1)")
+    quantiles = float(stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(power))
+    return quantiles * math.sqrt(2 * (1 - correlation)) * _auc_error(benign, malignant, auc)
+
+
+def _auc_error(benign: int, malignant: int, auc: float) -> float:
+    if not 0.5 <= auc < 1:
+        raise InputError(f"auc: {auc} is outside [0.5, 1)")
+    if benign < 1 or malignant < 1:
+        return math.nan
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = auc * (1 - auc) + (malignant - 1) * (q1 - auc**2) + (benign - 1) * (q2 - auc**2)
+    return math.sqrt(variance / (benign * malignant))
