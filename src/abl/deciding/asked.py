@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
+
 from abl.data.prediction_rows import same_file
 from abl.data.tables import class_name_problems
+from abl.decide.chooser import share_of
 from abl.decide.decision_space import PARAMETERS
 from abl.decide.metrics import METRICS, metric_named
-from abl.decide.rules import FALSE_THRESHOLD, RULES
+from abl.decide.rules import FALSE_THRESHOLD, RULES, threshold_value
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.search.samplers import SamplerName
 
 FORMATS = ("text", "md", "csv", "json")
+WORDS = "a number in [0, 1], always, a share such as 38%, exact, or histogram"
 OBJECTIVES = ("cost", "share")
 SEARCHED_THRESHOLDS = frozenset({"threshold", "class_thresholds"})
 
@@ -31,13 +35,13 @@ class Asked:
 
     Attributes:
         original, true, false: Files of data.prediction_file.
-        rule, threshold: One rule and its T* in words (deciding.ways.WORDS); or, with `search`, the
+        rule, threshold: One rule and its T* in words (WORDS); or, with `search`, the
             rule that is searched (model1).
         sweep, search: The best T* of every rule, or what a search finds, instead of one rule.
         false_threshold: Of the False extension; 0.1 if `false` is given.
         metrics: Columns.
         by: Metric that thresholds are chosen by; f1.
-        thresholds: Grid of T* for a sweep (deciding.ways.grid_of); without it T* is exact.
+        thresholds: Grid of T* for a sweep (grid_of); without it T* is exact.
         space, objectives, trials, sampler, seed, costs: Of decision_search.DecisionOptions; by
             default `objectives` is (by,), 200 trials, tpe, seed 0. `costs` without a search add the
             expected cost to the scores.
@@ -221,3 +225,45 @@ def read_costs(text: str | None, classes: int | None = None) -> list[list[float]
     if any(not math.isfinite(cell) or cell < 0 for row in table for cell in row):
         raise InputError(f"--costs {text}: a cost is a number from 0 up")
     return table
+
+
+def grid_of(text: str) -> list[float]:
+    """`0:1:1000` (from, to, how many), numbers and `always`, separated by commas.
+
+    Raises:
+        InputError: What is none of these.
+    """
+    found: list[float] = []
+    for piece in text.split(","):
+        try:
+            if ":" in piece:
+                low, high, count = piece.split(":")
+                found += np.linspace(float(low), float(high), int(count)).tolist()
+            else:
+                found.append(float("inf") if piece.strip() == "always" else float(piece))
+        except ValueError:
+            raise InputError(
+                f"--thresholds: '{piece}' is neither FROM:TO:COUNT, a number nor always"
+            ) from None
+    if not found:
+        raise InputError("--thresholds: no value")
+    for value in found:
+        threshold_value(value)
+    return found
+
+
+def read_threshold(word: str) -> str | float:
+    """T* in words (see WORDS) as Chooser.chosen takes it."""
+    if word in ("exact", "histogram", "always"):
+        return word
+    try:
+        number = float(word.removesuffix("%"))
+    except ValueError:
+        raise InputError(f"--threshold: '{word}' is not {WORDS}") from None
+    if not word.endswith("%"):
+        return threshold_value(number)
+    try:
+        share_of(word)
+    except ValueError:
+        raise InputError(f"--threshold: {word} is outside 0% to 100%") from None
+    return word

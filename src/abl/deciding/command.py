@@ -16,16 +16,16 @@ from abl.data.prediction_pairs import Fold, PairedPredictions, folds_of, read_pa
 from abl.data.prediction_rows import checked_output, write_predictions
 from abl.decide.adaptive import checked_costs
 from abl.decide.intervals import FEWEST_PATIENTS
-from abl.deciding.asked import Asked
-from abl.deciding.scored import (
+from abl.deciding.asked import Asked, grid_of
+from abl.deciding.ways import (
     MOST_IMAGES,
     MOST_PATIENTS,
     ScoredWay,
     best_way,
     few_enough,
     patients_in,
+    ways_of,
 )
-from abl.deciding.ways import grid_of, ways_of
 from abl.report.labels import metric_label, scale_of
 from abl.report.tables import render
 from abl.report.tables.decision import DecisionRow, decision_facts, decision_table, mean_and_sd
