@@ -23,7 +23,7 @@ from abl.data.splits import ROLES, Split
 from abl.data.workers import chunks, mapped, processes_for
 from abl.errors import Problem
 
-THRESHOLD = 32  # of 256 bits
+THRESHOLD = 32  # of 256 bits, in which a pair may differ
 CHUNK = 64  # images a job
 HASHED = 500  # images worth the start of a process
 ROWS = 64  # images compared with all others at a time: 15 MB for 30,000
@@ -31,17 +31,13 @@ PAIRS = "pairs.npy"
 COLUMNS = ["position_a", "position_b", "distance"]
 
 
-def near_duplicate_pairs(
-    array: ImageArray, *, threshold: int = THRESHOLD, workers: int | None = None
-) -> pd.DataFrame:
+def near_duplicate_pairs(array: ImageArray) -> pd.DataFrame:
     """Pairs of images that are nearly the same; equal pixels always are.
 
     They are found once and kept beside the array's folder.
 
     Args:
         array: Decoded images; colour is compared as luma.
-        threshold: Bits of 256 in which a pair may differ.
-        workers: Processes that hash; None is one a CPU.
 
     Returns:
         position_a < position_b, distance (bits), all int64, sorted; one row a pair.
@@ -51,11 +47,11 @@ def near_duplicate_pairs(
     def write(folder: Path) -> None:
         hash_images = partial(hash_chunk, array.folder)
         jobs = chunks(count, CHUNK)
-        processes = processes_for(workers, count, worth=HASHED)
+        processes = processes_for(None, count, worth=HASHED)
         parts = list(mapped(hash_images, jobs, processes))
-        np.save(folder / PAIRS, close_pairs(np.concatenate(parts), threshold))
+        np.save(folder / PAIRS, close_pairs(np.concatenate(parts), THRESHOLD))
 
-    name = f"duplicates-{folder_key('duplicates', array.folder.name, threshold)}"
+    name = f"duplicates-{folder_key('duplicates', array.folder.name, THRESHOLD)}"
     folder = folder_once(array.folder.parent, name, write)
     return pd.DataFrame(np.load(folder / PAIRS), columns=COLUMNS)
 
@@ -63,15 +59,11 @@ def near_duplicate_pairs(
 def near_duplicates_between(
     first: ImageArray,
     second: ImageArray,
-    *,
-    threshold: int = THRESHOLD,
-    workers: int | None = None,
 ) -> pd.DataFrame:
     """Pairs of an image of one array and one of another that are nearly the same.
 
     Args:
         first, second: Decoded images; the pairs are kept beside the first one's folder.
-        threshold, workers: As `near_duplicate_pairs`.
 
     Returns:
         position_a (of the first), position_b (of the second), distance (bits), all int64, sorted.
@@ -81,14 +73,14 @@ def near_duplicates_between(
         parts = []
         for array in (first, second):
             jobs = chunks(len(array), CHUNK)
-            processes = processes_for(workers, len(array), worth=HASHED)
+            processes = processes_for(None, len(array), worth=HASHED)
             parts += list(mapped(partial(hash_chunk, array.folder), jobs, processes))
-        pairs, start = close_pairs(np.concatenate(parts), threshold), len(first)
+        pairs, start = close_pairs(np.concatenate(parts), THRESHOLD), len(first)
         across = pairs[(pairs[:, 0] < start) & (pairs[:, 1] >= start)]
         np.save(folder / PAIRS, across - np.array([0, start, 0]))
 
     names = (first.folder.name, second.folder.name)
-    name = f"duplicates-{folder_key('between', *names, threshold)}"
+    name = f"duplicates-{folder_key('between', *names, THRESHOLD)}"
     folder = folder_once(first.folder.parent, name, write)
     return pd.DataFrame(np.load(folder / PAIRS), columns=COLUMNS)
 

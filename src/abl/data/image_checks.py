@@ -29,9 +29,7 @@ Size = tuple[int, int]  # height, width; (0, 0) of what cannot be read
 Fault = tuple[int, str, str]  # row of the frame, file, what is wrong with it
 
 
-def check_images(
-    dataset: Dataset, *, decode: bool = True, workers: int | None = None
-) -> list[Problem]:
+def check_images(dataset: Dataset, *, decode: bool = True) -> list[Problem]:
     """What cannot be read, boxes that leave their image, masks of another size than theirs.
 
     Nothing is kept or written.
@@ -40,7 +38,6 @@ def check_images(
         dataset: From any source.
         decode: False opens only images with a box or a mask, and reads no pixels but of masks: in
             a fraction of the time it finds what does not fit.
-        workers: Processes; None is one a CPU.
 
     Returns:
         A problem for each fault, in the order of the rows; of very many of a kind the first.
@@ -65,7 +62,7 @@ def check_images(
     second = dataset.second if decode else None
     look = partial(_looked, dataset.source, second, dataset.boxes_of, folder or "", masks, decode)
     jobs = [positions[at : at + CHUNK].tolist() for at in range(0, len(positions), CHUNK)]
-    processes = processes_for(workers, len(positions), worth=DECODED if decode else OPENED)
+    processes = processes_for(None, len(positions), worth=DECODED if decode else OPENED)
     sizes = np.zeros((len(frame), 2), np.int64)
     told: dict[tuple[int, Problem], None] = {}
     for job, (found, faults) in zip(jobs, mapped(look, jobs, processes), strict=True):

@@ -198,7 +198,7 @@ def _write_chunk(
 
 WIDTH, HEIGHT = 280, 200  # of a cell without its caption, in pixels
 LETTERS, LINE, MARGIN = 13, 17, 4  # of a caption: size of its letters, height of a line
-ACROSS, CELLS = 5, 30
+ACROSS, CELLS = 5, 30  # frames in a row, and drawn at most
 NAME_LINES = 3  # of a caption; of a longer name the end is shown
 REGION, NODULE, TEXT = (255, 220, 0), (0, 220, 255), (255, 255, 255)
 
@@ -209,8 +209,6 @@ def write_sheet(
     regions: np.ndarray,
     order: np.ndarray,
     said: Sequence[str],
-    *,
-    cells: int = CELLS,
 ) -> int:
     """Draws frames as a PNG: the region yellow, the nodule's box light blue, words under them.
 
@@ -220,12 +218,11 @@ def write_sheet(
         regions: int64 (N, 4): x0, y0, x1, y1.
         order: Rows, those to draw first.
         said: Of each row, a few words for the line under its name.
-        cells: Frames drawn at most.
 
     Returns:
         How many were drawn.
     """
-    chosen = [int(row) for row in order[:cells]]
+    chosen = [int(row) for row in order[:CELLS]]
     font = ImageFont.load_default(LETTERS)
     names = dataset.frame["image"].astype(str).tolist()
     captions = [[*_name_lines(names[row], font), *_lines(said[row], font)] for row in chosen]

@@ -14,12 +14,12 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 
 from abl.decide.check import Ints
-from abl.decide.intervals import FEW_PATIENTS, RESAMPLES, Interval, wilson_interval
+from abl.decide.intervals import FEW_PATIENTS, LEVEL, RESAMPLES, Interval, wilson_interval
 from abl.decide.resampling import draw_counts
 from abl.errors import InputError
 
 
-def gee_interval(outcomes: ArrayLike, patients: ArrayLike, *, level: float = 0.95) -> Interval:
+def gee_interval(outcomes: ArrayLike, patients: ArrayLike) -> Interval:
     """Interval of a proportion whose outcomes cluster in patients.
 
     Intercept-only logistic regression by generalised estimating equations (Liang, Zeger 1986),
@@ -41,7 +41,7 @@ def gee_interval(outcomes: ArrayLike, patients: ArrayLike, *, level: float = 0.9
     groups, code = np.unique(names, return_inverse=True)
     count = len(groups)
     if values.min() == values.max():
-        whole = wilson_interval(round(values[0] * count), count, level=level)
+        whole = wilson_interval(round(values[0] * count), count)
         note = "all outcomes equal"
         return Interval(
             float(values[0]), whole.low, whole.high, count, count < FEW_PATIENTS, "wilson", note
@@ -52,7 +52,7 @@ def gee_interval(outcomes: ArrayLike, patients: ArrayLike, *, level: float = 0.9
     )
     fitted = model.fit()
     middle, error = float(fitted.params[0]), float(fitted.bse[0])
-    half = float(stats.norm.ppf((1 + level) / 2)) * error
+    half = float(stats.norm.ppf((1 + LEVEL) / 2)) * error
     low, high = (1 / (1 + math.exp(-end)) for end in (middle - half, middle + half))
     return Interval(float(values.mean()), low, high, count, count < FEW_PATIENTS, "gee")
 
@@ -62,9 +62,7 @@ def cohen_kappa(
     second: ArrayLike,
     *,
     patients: ArrayLike | None = None,
-    level: float = 0.95,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> Interval:
     """Cohen's kappa of two readers, (N,) class of each image, with a bootstrap over patients."""
     ratings = _checked_ratings(np.column_stack([np.asarray(first), np.asarray(second)]))
@@ -75,16 +73,14 @@ def cohen_kappa(
             return math.nan  # one class alone: agreement by chance is certain
         return float(cohen_kappa_score(chosen[:, 0], chosen[:, 1]))
 
-    return _bootstrapped(kappa, len(ratings), patients, level, resamples, seed)
+    return _bootstrapped(kappa, len(ratings), patients, resamples)
 
 
 def fleiss_kappa_interval(
     ratings: ArrayLike,
     *,
     patients: ArrayLike | None = None,
-    level: float = 0.95,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> Interval:
     """Fleiss' kappa of several readers, (N, readers) classes, with a bootstrap over patients."""
     checked = _checked_ratings(np.asarray(ratings))
@@ -96,7 +92,7 @@ def fleiss_kappa_interval(
             return math.nan
         return float(fleiss_kappa(chosen))
 
-    return _bootstrapped(kappa, len(checked), patients, level, resamples, seed)
+    return _bootstrapped(kappa, len(checked), patients, resamples)
 
 
 def _checked_ratings(ratings: NDArray) -> NDArray:
@@ -109,15 +105,13 @@ def _bootstrapped(
     statistic: Callable[[Ints], float],
     images: int,
     patients: ArrayLike | None,
-    level: float,
     resamples: int,
-    seed: int,
 ) -> Interval:
     names = np.arange(images) if patients is None else np.asarray(patients).astype(str)
     if len(names) != images:
         raise InputError(f"{len(names)} patients for {images} images")
     groups, code = np.unique(names, return_inverse=True)
-    weights = draw_counts(len(groups), resamples, np.random.default_rng([seed, len(groups)]))
+    weights = draw_counts(len(groups), resamples, np.random.default_rng([0, len(groups)]))
     every = np.arange(images)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a resample may hold one class
@@ -126,6 +120,6 @@ def _bootstrapped(
     drawn = drawn[~np.isnan(drawn)]
     low, high = np.full(2, math.nan)
     if drawn.size and not math.isnan(estimate):
-        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     count = len(groups)
     return Interval(estimate, float(low), float(high), count, count < FEW_PATIENTS, "percentile")

@@ -61,7 +61,6 @@ def external_cells(
     *,
     how: External = "averaged",
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> dict[str, Cell]:
     """Metrics of an arm on an external set, with 95 % intervals by patient.
 
@@ -82,7 +81,7 @@ def external_cells(
     table = replicate_scores(scored, metrics)
     cells = {}
     for name in table.columns.drop(["repeat", "fold", "seed"]):
-        interval = patient_interval(scored, name, resamples=resamples, seed=seed)
+        interval = patient_interval(scored, name, resamples=resamples)
         values = table[["repeat", "fold", "seed"]].assign(value=table[name])
         cells[str(name)] = cell_of(values, low=interval.low, high=interval.high)
     return cells

@@ -62,10 +62,8 @@ def comparisons(
     metric: str,
     *,
     margin: float | None = None,
-    level: float = 0.95,
     resamples: int = RESAMPLES,
     permutations: int = PERMUTATIONS,
-    seed: int = 0,
 ) -> list[Comparison]:
     """One Comparison a contrast; all of them are one family, corrected by max-T.
 
@@ -81,13 +79,10 @@ def comparisons(
         [(each.arm, each.base) for each in contrasts],
         metric,
         permutations=permutations,
-        seed=seed,
     )
     results = []
     for each, test in zip(contrasts, tests, strict=True):
-        interval = difference_interval(
-            each.arm, each.base, metric, level=level, resamples=resamples, seed=seed
-        )
+        interval = difference_interval(each.arm, each.base, metric, resamples=resamples)
         results.append(
             Comparison(
                 base=each.base_name,
@@ -112,7 +107,7 @@ def _corrected(said: Verdict, p_corrected: float) -> Verdict:
 
 
 def best_and_tied(
-    arms: Mapping[str, Arm], metric: str, *, permutations: int = PERMUTATIONS, seed: int = 0
+    arms: Mapping[str, Arm], metric: str, *, permutations: int = PERMUTATIONS
 ) -> tuple[str, frozenset[str]]:
     """The best arm, and those not distinguishable from it (corrected P >= 0.05 against it).
 
@@ -136,7 +131,6 @@ def best_and_tied(
         [(arms[name], arms[best]) for name in others],
         metric,
         permutations=permutations,
-        seed=seed,
     )
     tied = [n for n, test in zip(others, tests, strict=True) if test.p_corrected >= SIGNIFICANT]
     return best, frozenset(tied)

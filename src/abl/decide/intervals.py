@@ -26,6 +26,7 @@ FEW_PATIENTS = 50
 FEWEST_PATIENTS = 3  # of one or two, resampling knows no spread
 SEEDS_TO_RESAMPLE = 3
 RESAMPLES = 2000
+LEVEL = 0.95  # of every interval
 IGNORES_CLUSTERS = "ignores clusters"
 
 
@@ -55,7 +56,6 @@ def patient_interval(
     arm: Arm,
     metric: str | Metric,
     *,
-    level: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
@@ -74,7 +74,7 @@ def patient_interval(
     patients = patients_of(ordered)
     chosen = metric_named(metric) if isinstance(metric, str) else metric
     weighted = WeightedArm(ordered, chosen, patients)
-    return _bootstrap(weighted.values, patients, weighted.seeds, level, resamples, seed)
+    return _bootstrap(weighted.values, patients, weighted.seeds, resamples, seed)
 
 
 def difference_interval(
@@ -82,7 +82,6 @@ def difference_interval(
     base: Arm,
     metric: str,
     *,
-    level: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
@@ -96,18 +95,16 @@ def difference_interval(
     def difference(weights: Floats) -> Floats:
         return of_arm.values(weights) - of_base.values(weights)
 
-    return _bootstrap(difference, patients, of_arm.seeds, level, resamples, seed)
+    return _bootstrap(difference, patients, of_arm.seeds, resamples, seed)
 
 
-def wilson_interval(
-    successes: int, total: int, *, level: float = 0.95, patients: ArrayLike | None = None
-) -> Interval:
+def wilson_interval(successes: int, total: int, *, patients: ArrayLike | None = None) -> Interval:
     """Wilson score interval of a proportion, valid where each patient has one image.
 
     Args:
         patients: (total,) names, to say whether that holds; taken to hold if not given.
     """
-    low, high = proportion_confint(successes, total, alpha=1 - level, method="wilson")
+    low, high = proportion_confint(successes, total, alpha=1 - LEVEL, method="wilson")
     estimate = successes / total if total else math.nan
     note, count = _independence(patients, total)
     return Interval(estimate, float(low), float(high), count, count < FEW_PATIENTS, "wilson", note)
@@ -129,7 +126,6 @@ def _bootstrap(
     values: OfWeights,
     patients: Patients,
     seeds: int,
-    level: float,
     resamples: int,
     seed: int,
 ) -> Interval:
@@ -146,7 +142,7 @@ def _bootstrap(
         return Interval(estimate, math.nan, math.nan, len(patients), few, method)
     # the tails of t, not of the normal, as patients are few (Hesterberg, Am. Stat. 2015)
     freedom = max(1, len(patients) - len(np.unique(patients.strata)))
-    reach = stats.t.ppf((1 + level) / 2, freedom)
+    reach = stats.t.ppf((1 + LEVEL) / 2, freedom)
     tails = stats.norm.cdf([-reach, reach])
     if few:
         leave_one_out = values(1 - np.eye(len(patients)))[:, 0]

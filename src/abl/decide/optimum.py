@@ -19,6 +19,7 @@ from abl.decide.check import Floats
 from abl.decide.intervals import (
     FEW_PATIENTS,
     FEWEST_PATIENTS,
+    LEVEL,
     RESAMPLES,
     SEEDS_TO_RESAMPLE,
     _seed_deviations,
@@ -66,7 +67,6 @@ def optimum_over(
     arms: Sequence[Arm],
     metric: str,
     *,
-    level: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Optimum:
@@ -106,8 +106,8 @@ def optimum_over(
         drawn[:], note = np.nan, f"fewer than {FEWEST_PATIENTS} patients: no interval"
     sign = 1.0 if chosen.higher_is_better else -1.0
     shares = _shares(_best(sign * drawn), len(ordered))
-    low, high = _central(shares, level)
-    tail = (1 - level) / 2
+    low, high = _central(shares)
+    tail = (1 - LEVEL) / 2
     lows, highs = _ends(drawn, (tail, 1 - tail))
     return Optimum(
         best=int(_best(sign * means[None])[0]),
@@ -158,11 +158,11 @@ def _shares(best: Floats, count: int) -> Floats:
     return np.bincount(found, minlength=count) / found.size
 
 
-def _central(shares: Floats, level: float) -> tuple[int, int]:
+def _central(shares: Floats) -> tuple[int, int]:
     """Positions of the outer percentiles; both ends of the axis if nothing is known."""
     if np.isnan(shares).any():
         return 0, len(shares) - 1
-    tail = (1 - level) / 2
+    tail = (1 - LEVEL) / 2
     below = np.cumsum(shares)
     # summed shares miss a percentile that they reach by some 1e-16
     ends = np.searchsorted(below, [tail - 1e-9, 1 - tail - 1e-9])

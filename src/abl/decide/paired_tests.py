@@ -19,8 +19,11 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from abl.decide.cells import split_means
 from abl.decide.check import Floats, Ints, checked_labels
-from abl.decide.intervals import independence_note
+from abl.decide.intervals import LEVEL, independence_note
 from abl.errors import InputError
+
+# about which two arms are taken to lie, and the chance of telling them apart
+AUC, POWER = 0.8, 0.8
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class CorrectedT:
 
 
 def corrected_resampled_t(
-    differences: pd.DataFrame, *, train_patients: float, test_patients: float, level: float = 0.95
+    differences: pd.DataFrame, *, train_patients: float, test_patients: float
 ) -> CorrectedT:
     """t-test with the variance factor 1/J + n_test/n_train.
 
@@ -157,45 +160,39 @@ def corrected_resampled_t(
         t = 0.0 if mean == 0 else math.copysign(math.inf, mean)
         return CorrectedT(mean, t, j - 1, p, mean, mean)
     t = mean / error
-    half = float(stats.t.ppf((1 + level) / 2, j - 1)) * error
+    half = float(stats.t.ppf((1 + LEVEL) / 2, j - 1)) * error
     return CorrectedT(
         mean, t, j - 1, float(2 * stats.t.sf(abs(t), j - 1)), mean - half, mean + half
     )
 
 
-def auc_half_width(benign: int, malignant: int, *, auc: float = 0.8, level: float = 0.95) -> float:
+def auc_half_width(benign: int, malignant: int, *, auc: float = AUC) -> float:
     """Half-width of the interval of an AUC with so many patients of each class.
 
     Source: Hanley, McNeil, Radiology 1982. nan if a class has no patient.
     """
-    return float(stats.norm.ppf((1 + level) / 2)) * _auc_error(benign, malignant, auc)
+    return float(stats.norm.ppf((1 + LEVEL) / 2)) * _auc_error(benign, malignant, auc)
 
 
 def detectable_difference(
     benign: int,
     malignant: int,
     *,
-    auc: float = 0.8,
     correlation: float = 0.5,
-    power: float = 0.8,
-    level: float = 0.95,
 ) -> float:
-    """Smallest difference of two paired AUCs found with this power.
+    """Smallest difference of two paired AUCs found with a power of 80 %, about an AUC of 0.8.
 
     Args:
         benign, malignant: Test patients.
-        auc: About which both lie.
         correlation: Of the two AUCs over samples of patients; networks trained alike have more.
-        power: Chance of finding it.
-        level: 1 - level is the two-sided error.
 
     Raises:
-        InputError: correlation or power outside [0, 1).
+        InputError: correlation outside [0, 1).
     """
-    if not (0 <= correlation < 1 and 0 < power < 1):
-        raise InputError(f"correlation {correlation}, power {power}: both lie in [0, 1)")
-    quantiles = float(stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(power))
-    return quantiles * math.sqrt(2 * (1 - correlation)) * _auc_error(benign, malignant, auc)
+    if not 0 <= correlation < 1:
+        raise InputError(f"correlation {correlation} is outside [0, 1)")
+    quantiles = float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER))
+    return quantiles * math.sqrt(2 * (1 - correlation)) * _auc_error(benign, malignant, AUC)
 
 
 def _auc_error(benign: int, malignant: int, auc: float) -> float:

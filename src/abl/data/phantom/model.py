@@ -122,9 +122,7 @@ def prevalences(settings: Phantom, at_b: np.ndarray) -> np.ndarray:
     return np.where(at_b, settings.prevalence_b, settings.prevalence)
 
 
-def bayes_ceiling(
-    settings: Phantom, *, nodules: int = 200_000, seed: int = 0
-) -> dict[str, dict[str, float]]:
+def bayes_ceiling(settings: Phantom, *, nodules: int = 200_000) -> dict[str, dict[str, float]]:
     """The expected test scores of the classifier that knows the features and their distribution.
 
     No network can do better in expectation on the true labels, by image or by nodule. Integrated
@@ -133,7 +131,6 @@ def bayes_ceiling(
 
     Args:
         nodules: Draws.
-        seed: Of the draws, unrelated to the seed of the set.
 
     Returns:
         modality (bmode, elasticity, both, frame) -> accuracy, auc, f1. `frame` also uses the
@@ -141,7 +138,7 @@ def bayes_ceiling(
         may reach. accuracy and f1 are of the decision P >= 0.5. With `task: source` the label is
         seen in the B-mode image without doubt, and elasticity says nothing.
     """
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(0)  # unrelated to the seed of the set
     at_b = draw.random(nodules) < settings.centre_b
     prevalence = prevalences(settings, at_b)
     scores, stiffness, _ = features_of(
