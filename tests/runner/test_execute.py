@@ -59,6 +59,23 @@ def test_any_other_failure_keeps_its_trace_and_first_line(store: Store) -> None:
     assert "in broken" in report.trace
 
 
+def test_a_kind_may_come_from_the_file_that_the_stage_names(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from abl.runner.execute import kind\n"
+        "@kind('of_mine')\n"
+        "def of_mine(work):\n"
+        "    (work.out / 'said.txt').write_text('mine')\n"
+        "    return {}\n"
+    )
+    stage = Stage("of_mine", 1, {}, context={"module": str(file)})
+    try:
+        assert run_stage(store, stage).status == "done"
+    finally:
+        KINDS.pop("of_mine", None)
+    assert store.file(stage.digest, "said.txt").read_text() == "mine"
+
+
 def test_an_unknown_kind_and_a_missing_input_fail(store: Store) -> None:
     assert run_stage(store, Stage("nothing", 1, {})).status == "failed"
     assert "has no nap.txt" in run_stage(store, nap("b", nap("a"))).reason

@@ -14,7 +14,6 @@ import numpy as np
 
 MASK_SCORES = "masks.parquet"  # of a trained network: Dice and IoU by image
 TRUE, BOXES, ROWS = "pixels.npy", "boxes.npy", "rows.npy"
-SOURCES = ("true", "ellipse", "random", "mixed")
 PLACE_DRAW = 12  # names the stream of random numbers of boxes put elsewhere
 
 

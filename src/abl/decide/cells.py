@@ -1,7 +1,7 @@
 """One number of an ablation table from its replicates; and of a set that all of them are scored on.
 
 Nothing may be chosen by an external set: probabilities come here with the cut-off that internal
-validation chose already moved to 0.5 (`adaptive.with_cutoff_at_half`).
+validation chose already moved to 0.5 (`decision.with_cutoff_at_half`).
 """
 
 from __future__ import annotations

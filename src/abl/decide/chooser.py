@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from abl.decide.adaptive import Decision, DecisionInputs, histogram_threshold
 from abl.decide.check import Bools, Floats
 from abl.decide.curves import best_threshold, choose_threshold, threshold_curve
+from abl.decide.decision import Decision, DecisionInputs, histogram_threshold
 from abl.decide.decision_space import DecisionSpace, Objectives
 from abl.decide.rules import Threshold, rule_named, threshold_from_share, threshold_value
 from abl.errors import InputError

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from abl.decide.adaptive import (
+from abl.decide.check import Bools, Floats, checked_labels
+from abl.decide.decision import (
     MIXED,
     OWN_WEIGHT,
     TIE_RULE,
@@ -21,7 +22,6 @@ from abl.decide.adaptive import (
     DecisionInputs,
     checked_costs,
 )
-from abl.decide.check import Bools, Floats, checked_labels
 from abl.decide.metrics import metric_named
 from abl.decide.probabilities import largest_class, margin
 from abl.decide.rules import FALSE_THRESHOLD

@@ -14,7 +14,7 @@ import pandas as pd
 
 from abl.data.prediction_pairs import Fold, PairedPredictions, folds_of, read_paired
 from abl.data.prediction_rows import checked_output, write_predictions
-from abl.decide.adaptive import checked_costs
+from abl.decide.decision import checked_costs
 from abl.decide.intervals import FEWEST_PATIENTS
 from abl.deciding.asked import Asked, grid_of
 from abl.deciding.ways import (

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from abl.data.prediction_pairs import Fold, PairedPredictions
-from abl.decide.adaptive import MIXED, decide, expected_cost
 from abl.decide.chooser import Chooser, Chosen, DecisionOptions
+from abl.decide.decision import MIXED, decide, expected_cost
 from abl.decide.decision_space import PAPERS_THRESHOLD
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import metric_named

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from abl.decide.adaptive import Decision, decide
 from abl.decide.chooser import Chooser, Chosen, DecisionOptions, share_of
+from abl.decide.decision import Decision, decide
 from abl.decide.metrics import metric_named
 from abl.decide.reliability import Calibration, fit_calibration
 from abl.decide.rules import FALSE_THRESHOLD, rule_named, threshold_value

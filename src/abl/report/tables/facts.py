@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from abl.decide.adaptive import spread
+from abl.decide.decision import spread
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import Outcome
 from abl.report.labels import NOTHING, arm_label, metric_label, one_line, p_label, scale_of

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abl.decide.adaptive import (
+from abl.decide.curves import best_threshold
+from abl.decide.decision import (
     Decision,
     decide,
     expected_cost,
     histogram_threshold,
     spread,
 )
-from abl.decide.curves import best_threshold
 from abl.decide.metrics import scores
 from abl.decide.probabilities import largest_class
 from abl.decide.rules import RULES, apply_rule, confidence, threshold_value
