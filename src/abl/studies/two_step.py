@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from abl.data.splits import all_replicates
 from abl.decide.rules import rule_named
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
@@ -18,6 +19,8 @@ from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
+from abl.stages.inputs import Workspace
+from abl.stages.train import Trainings
 from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
 from abl.studies.base import StudyAxis, options_of, study
 from abl.studies.checks import (
@@ -41,7 +44,6 @@ from abl.studies.settings import (
 from abl.studies.table import table_of
 from abl.studies.threshold_options import curve_values, search_problems, threshold_problem
 from abl.studies.thresholds import mean_curve, scored_cell, validation_part
-from abl.studies.trainings import Trainings, replicates_of
 from abl.studies.two_step_networks import (
     as_selector,
     kept_notes,
@@ -50,7 +52,6 @@ from abl.studies.two_step_networks import (
 )
 from abl.studies.two_step_options import Options, arm_faults, needs_selection, relevant
 from abl.studies.two_step_parts import judged_parts, network_parts
-from abl.studies.workspace import Workspace
 
 
 @study
@@ -158,7 +159,7 @@ class TwoStep:
         settings = Settings(file, self.axes)
         sweeps = settings.all_of(arms.arms)
         open_data(workspace, [file.sweep, *sweeps])
-        plan = Plan(arms=arms.arms, replicates=replicates_of(file.sweep))
+        plan = Plan(arms=arms.arms, replicates=all_replicates(file.sweep))
         if arms.cells > len(arms.arms):
             plan.notes.append(
                 f"{arms.cells} combinations of axis values are {len(arms.arms)} arms: rules that "
