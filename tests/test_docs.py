@@ -1,7 +1,8 @@
-"""What README and docs/ refer to is there: files, headings, sweeps, commands and their options."""
+"""What README and docs/ refer to is there: pages, headings, sweeps, commands, modules, imports."""
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from abl.cli import app
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\(([^()\s]+)\)")
+CODE_FILE = re.compile(r"`((?:\w+/)+\w+\.py)`")
+IMPORT = re.compile(r"^ +from (abl[\w.]*) import (\w+(?:, \w+)*)", re.MULTILINE)
 SWEEP = re.compile(r"(?<![\w./])sweeps/[\w/]+\.yaml")
 COMMAND = re.compile(r"(?<![\w./-])abl ((?:-*[a-z].*)?)")
 NO_COMMANDS = {"stages"}  # `abl stages` is an experiment of the record
@@ -88,6 +91,29 @@ def test_commands_and_their_options_exist(page: Path) -> None:
 def test_sweeps_that_are_named_are_shipped(page: Path) -> None:
     named = set(SWEEP.findall(page.read_text(encoding="utf-8")))
     assert [each for each in sorted(named) if not (ROOT / each).is_file()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_files_of_code_that_are_named_exist(page: Path) -> None:
+    named = CODE_FILE.findall(page.read_text(encoding="utf-8"))
+    places = [ROOT, ROOT / "src" / "abl"]
+    assert [each for each in named if not any((place / each).is_file() for place in places)] == []
+
+
+def test_rooms_of_the_design_are_the_folders_of_the_package() -> None:
+    text = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    table = text.partition("## Rooms")[2].partition("Imports go one way")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    rooms = {name for row in rows for name in re.findall(r"`(\w+)/`", row)}
+    package = ROOT / "src" / "abl"
+    assert rooms == {each.parent.name for each in package.glob("*/__init__.py")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_imports_that_are_shown_work(page: Path) -> None:
+    for module, names in IMPORT.findall(page.read_text(encoding="utf-8")):
+        for name in names.split(", "):
+            assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
