@@ -11,7 +11,8 @@ import pytest
 from abl.plan.stage import Stage
 from abl.record.lease import Lease
 from abl.record.store import Store
-from abl.runner.execute import KINDS, Work, kind, run_stage
+from abl.runner.execute import run_stage
+from abl.stages.kind import KINDS, Work, kind
 from tiny_sweeps import double, nap
 
 
@@ -62,7 +63,7 @@ def test_any_other_failure_keeps_its_trace_and_first_line(store: Store) -> None:
 def test_a_kind_may_come_from_the_file_that_the_stage_names(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
-        "from abl.runner.execute import kind\n"
+        "from abl.stages.kind import kind\n"
         "@kind('of_mine')\n"
         "def of_mine(work):\n"
         "    (work.out / 'said.txt').write_text('mine')\n"

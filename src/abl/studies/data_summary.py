@@ -10,7 +10,7 @@ import pandas as pd
 from abl.decide.paired_tests import auc_half_width, detectable_difference
 from abl.plan.graph import Replicate
 from abl.spec.sweep import Sweep
-from abl.studies.workspace import OpenData
+from abl.stages.inputs import OpenData
 
 
 def data_rows(sweep: Sweep, opened: OpenData, replicate: Replicate) -> list[dict[str, Any]]:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from abl.data.splits import all_replicates
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
+from abl.stages.inputs import Workspace
+from abl.stages.train import Trainings
 from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
 from abl.studies.base import StudyAxis, options_of
 from abl.studies.checks import (
@@ -30,8 +33,6 @@ from abl.studies.predictions import Predictions
 from abl.studies.settings import Settings, arms_from, named_contrasts
 from abl.studies.table import table_of
 from abl.studies.thresholds import DecisionSearch, scored_cell, validation_part
-from abl.studies.trainings import Trainings, replicates_of
-from abl.studies.workspace import Workspace
 
 ROLE = "original"  # of an arm's one network, in its cells and for its rule
 
@@ -132,7 +133,7 @@ class SingleNetwork:
         external = ExternalSets(file, workspace, [sweep.data for sweep in given])
         file, sweeps = internal_file(file), [internal_sweep(sweep) for sweep in given]
         open_data(workspace, [file.sweep, *sweeps])
-        plan = Plan(arms=arms.arms, replicates=replicates_of(file.sweep))
+        plan = Plan(arms=arms.arms, replicates=all_replicates(file.sweep))
         if note := power_note(file.sweep, workspace.data(file.sweep.data), plan.replicates):
             plan.notes.append(note)
         made: dict[str, Trainings] = {}

@@ -24,10 +24,10 @@ from abl.plan.graph import PlannedCell
 from abl.plan.stage import digest_of
 from abl.spec.base import Part
 from abl.spec.sweep import Sweep
+from abl.stages.inputs import OpenData
 from abl.studies.analysis import ScoredCell, ScoredPart
 from abl.studies.predictions import Predictions
 from abl.studies.units import Units, units_of
-from abl.studies.workspace import OpenData
 
 CHOSEN_BY = ("exact", "histogram", "search")
 BEST_ON_TEST = "best_on_test"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from abl.data.splits import all_replicates
 from abl.decide.rules import rule_named
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
@@ -18,6 +19,8 @@ from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
+from abl.stages.inputs import Workspace
+from abl.stages.train import Trainings
 from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
 from abl.studies.base import StudyAxis, options_of, study
 from abl.studies.checks import (
@@ -47,7 +50,6 @@ from abl.studies.thresholds import (
     threshold_problem,
     validation_part,
 )
-from abl.studies.trainings import Trainings, replicates_of
 from abl.studies.two_step_networks import (
     as_selector,
     kept_notes,
@@ -56,7 +58,6 @@ from abl.studies.two_step_networks import (
 )
 from abl.studies.two_step_options import Options, arm_faults, needs_selection, relevant
 from abl.studies.two_step_parts import judged_parts, network_parts
-from abl.studies.workspace import Workspace
 
 
 @study
@@ -164,7 +165,7 @@ class TwoStep:
         settings = Settings(file, self.axes)
         sweeps = settings.all_of(arms.arms)
         open_data(workspace, [file.sweep, *sweeps])
-        plan = Plan(arms=arms.arms, replicates=replicates_of(file.sweep))
+        plan = Plan(arms=arms.arms, replicates=all_replicates(file.sweep))
         if arms.cells > len(arms.arms):
             plan.notes.append(
                 f"{arms.cells} combinations of axis values are {len(arms.arms)} arms: rules that "
