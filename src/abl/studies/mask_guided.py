@@ -169,7 +169,7 @@ class MaskGuidedStudy(SingleNetwork):
             frame = workspace.data(sweep.data).dataset.frame
             looked[at] = looked_at(store, plan, cells, frame, inner.sweep.resamples // 5)
             mapped = [plan.beside_of(ACTIVATIONS, training) for _, training in cells]
-            if all(digest is not None and store.has(digest) for digest in mapped):
+            if all(digest and store.has(digest) for digest in mapped):
                 seen.append(Seen(row, sweep, cells))
         show = options_of(file, Options).show
         outcome = with_looked(analysis.outcome, looked)

@@ -21,10 +21,10 @@ from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
 from abl.stages.train import Trainings
-from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
+from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of, scored_arms
 from abl.studies.base import StudyAxis, options_of, study
 from abl.studies.checks import (
-    base_problems,
+    arm_problems,
     metric_problems,
     module_problems,
     open_data,
@@ -39,7 +39,6 @@ from abl.studies.predictions import Predictions
 from abl.studies.settings import (
     Settings,
     arms_from,
-    named_contrasts,
 )
 from abl.studies.table import table_of
 from abl.studies.thresholds import (
@@ -148,13 +147,8 @@ class TwoStep:
         values = curve_values(file.sweep) or ()
         faults = [threshold_problem(value, of_curve=True) for value in values]
         problems += [file.problem(text, "axes", "threshold") for text in faults if text]
-        problems += base_problems(file, self.axes, arms.arms, relevant)
+        problems += arm_problems(file, self.axes, arms.arms, relevant)
         problems += [*stated_problems(file), *unsupported_problems(file)]
-        if arms.arms:
-            try:
-                named_contrasts(file, self.axes, arms.arms, relevant)
-            except InputError as error:
-                problems += error.problems
         return list(dict.fromkeys(problems))
 
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
@@ -223,40 +217,20 @@ class TwoStep:
         predictions = Predictions(workspace.store)
         settings = Settings(file, self.axes)
         values = curve_values(file.sweep)
-        scored = []
-        for at, (arm, cells) in enumerate(zip(plan.arms, plan.cells_by_arm(), strict=True)):
-            if at in plan.without:
-                scored.append(ScoredArm(arm, failed=plan.without[at]))
-                continue
-            missing = [d for c in cells for d in c.uses.values() if not workspace.store.has(d)]
-            if missing:
-                failed = f"no result of {plan.stages[missing[0]].label}"
-                scored.append(ScoredArm(arm, failed=failed))
-                continue
-            own = settings.file_of(arm)
-            opened = workspace.data(own.sweep.data)
-            search = options_of(own, Options).search
-            try:
-                found = [
-                    scored_cell(
-                        own.sweep,
-                        dict(arm.params),
-                        cell,
-                        predictions,
-                        opened,
-                        values,
-                        search,
-                        workspace.store.root / "searches",
-                    )
-                    for cell in cells
-                ]
-            except InputError as error:
-                # a metric that is undefined at every T*, for one: this arm alone has no result
-                scored.append(ScoredArm(arm, failed=str(error)))
-                continue
+        searches = workspace.store.root / "searches"
+
+        def score(arm: Arm, cells: list[PlannedCell]) -> ScoredArm:
+            own, params = settings.file_of(arm), dict(arm.params)
+            opened, search = workspace.data(own.sweep.data), options_of(own, Options).search
+            found = [
+                scored_cell(own.sweep, params, cell, predictions, opened, values, search, searches)
+                for cell in cells
+            ]
             curves = mean_curve([cell.curve for cell in found])
             exploratory = mean_curve([cell.test_curve for cell in found])
-            scored.append(ScoredArm(arm, tuple(found), curves, exploratory))
+            return ScoredArm(arm, tuple(found), curves, exploratory)
+
+        scored = scored_arms(plan, workspace.store, score)
         facts: dict[str, Any] = {}
         if noise := noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace)):
             facts["label_noise"] = noise
