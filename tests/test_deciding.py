@@ -13,10 +13,11 @@ import pytest
 from abl.data.prediction_file import read_predictions
 from abl.decide.curves import best_threshold, threshold_curve
 from abl.decide.metrics import scores
-from abl.decide.rules import apply_rule, confidence
+from abl.decide.rules import confidence
 from abl.deciding import command
 from abl.deciding.asked import Asked, read_costs
 from abl.errors import InputError
+from ruled import apply_rule
 
 NETWORKS = ("original", "true", "false")
 

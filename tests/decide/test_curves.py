@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from abl.decide.curves import best_threshold, choose_threshold, threshold_curve
 from abl.decide.metrics import METRICS, scores
 from abl.decide.ranking import auc_along_path
-from abl.decide.rules import RULES, apply_rule, confidence, threshold_value
+from abl.decide.rules import RULES, confidence, threshold_value
 from abl.errors import InputError
+from ruled import apply_rule
 
 EXACT = ["acc", "balanced_acc", "sen", "spe", "f1", "auc", "ppv", "npv", "youden"]
 

@@ -18,8 +18,9 @@ from abl.decide.decision import (
 )
 from abl.decide.metrics import scores
 from abl.decide.probabilities import largest_class
-from abl.decide.rules import RULES, apply_rule, confidence, threshold_value
+from abl.decide.rules import RULES, confidence, threshold_value
 from abl.errors import InputError
+from ruled import apply_rule
 
 
 def case(seed: int, images: int, classes: int):
@@ -45,12 +46,15 @@ def test_without_further_settings_it_is_the_rule(drawn, rule, threshold, false_t
     moves = RULES[rule].has_threshold
     decision = Decision(rule, threshold if moves else None, false_threshold=false_threshold)
     p, sent = decide(decision, predictions)
-    expected = apply_rule(
-        rule, predictions, threshold if moves else None, false_threshold=false_threshold
-    )
+    below = confidence(predictions["original"]) < threshold_value(threshold)
+    expected = RULES[rule].function(*(predictions[name] for name in RULES[rule].uses))
+    if moves:
+        expected = np.where(below[:, None], expected, predictions["original"])
+    if false_threshold is not None:
+        unsure = confidence(expected) < false_threshold
+        expected = np.where(unsure[:, None], predictions["false"], expected)
     assert np.array_equal(p, expected)
     if moves:
-        below = confidence(predictions["original"]) < threshold_value(threshold)
         assert np.array_equal(sent, below)
     else:
         assert sent.all() if rule != "original" else not sent.any()

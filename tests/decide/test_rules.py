@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from abl.decide.probabilities import largest_class
 from abl.decide.rules import (
     RULES,
-    apply_rule,
     confidence,
     rule,
     threshold_from_share,
 )
 from abl.errors import InputError
+from ruled import apply_rule
 
 
 def binary(*malignant: float) -> np.ndarray:

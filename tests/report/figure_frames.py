@@ -12,9 +12,10 @@ from abl.decide.cells import cell_of
 from abl.decide.curves import choose_threshold, threshold_curve
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
-from abl.decide.rules import RULES, apply_rule, confidence
+from abl.decide.rules import RULES, confidence
 from abl.plan.outcome import ArmOutcome, Comparison, Outcome
 from abl.report.figures.arms import replicates_in
+from ruled import apply_rule
 
 KEYS = ["repeat", "fold", "seed"]
 METRIC_NAMES = ("acc", "auc")

@@ -57,7 +57,7 @@ def threshold_curve(
         rule: A rule of RULES. One without a threshold gives a constant curve.
         thresholds: T* in [0, 1] or `always`, in any order.
         metrics: Names of metrics.
-        false_threshold: As in apply_rule.
+        false_threshold: As in Decision.
 
     Returns:
         One row a threshold, in the order given: threshold (float64, infinity for `always`), one

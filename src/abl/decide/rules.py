@@ -135,38 +135,6 @@ def threshold_from_share(p_validation_original: ArrayLike, share: float) -> floa
     return math.inf if sent == ordered.size else float(ordered[sent])
 
 
-def apply_rule(
-    name: str,
-    predictions: Mapping[str, ArrayLike],
-    threshold: Threshold | None = None,
-    *,
-    false_threshold: float | None = None,
-) -> Floats:
-    """Final probabilities (N, K) of a rule.
-
-    Args:
-        name: A rule of RULES.
-        predictions: Network -> (N, K), at least the networks that the rule uses.
-        threshold: T* in [0, 1] or `always`, for rules that have one; images with confidence < T*
-            (strict) are ambiguous.
-        false_threshold: If given, the False extension is applied with predictions["false"].
-
-    Raises:
-        InputError: Unknown rule, missing or unequal predictions, a threshold where none applies or
-            none where one does.
-    """
-    chosen = rule_named(name)
-    if chosen.has_threshold and threshold is None:
-        raise InputError(f"rule '{name}' needs a threshold: a number in [0, 1] or 'always'")
-    if not chosen.has_threshold and threshold is not None:
-        raise InputError(f"rule '{name}' has no threshold: leave it out")
-    kept, sent, certain = rule_path(chosen, predictions, false_threshold=false_threshold)
-    if threshold is None:
-        return sent
-    ambiguous = certain < threshold_value(threshold)
-    return np.where(ambiguous[:, None], sent, kept)
-
-
 def rule_named(name: str) -> Rule:
     """The registered rule. Raises InputError with the nearest name."""
     if name not in RULES:

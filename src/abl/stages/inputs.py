@@ -10,8 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from abl.data.dataset import Dataset
-from abl.data.duplicates import duplicate_problems, duplicates_across
-from abl.data.kept_apart import KeptApart
+from abl.data.duplicates import KeptApart, duplicate_problems, duplicates_across
 from abl.data.load import load_dataset
 from abl.data.mask_cut import masks_key, prepare_masks
 from abl.data.mask_sets import MaskSet, open_masks

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.check import Floats
+from abl.decide.decision import Decision, decide
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.replicates import Replicate
-from abl.decide.rules import RULES, apply_rule
+from abl.decide.rules import RULES
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import DRAWS, frames_by, replicates_in
 
@@ -83,7 +84,9 @@ def _decided(networks: dict[str, list[Replicate]], rule: str, threshold: float) 
     return [
         replace(
             each,
-            p=apply_rule(rule, {role: rows[i].p for role, rows in networks.items()}, threshold),
+            p=decide(
+                Decision(rule, threshold), {role: rows[i].p for role, rows in networks.items()}
+            )[0],
         )
         for i, each in enumerate(first)
     ]
