@@ -13,8 +13,8 @@ from abl.nets.user_module import load_module
 from abl.plan.graph import Arm
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
+from abl.studies.arms import Relevant, base_of, base_position
 from abl.studies.base import StudyAxis
-from abl.studies.settings import Relevant, base_of, base_position
 from abl.studies.workspace import Workspace
 
 

@@ -9,10 +9,10 @@ from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.spec.read import SweepFile
 from abl.studies.analysis import ScoredArm
+from abl.studies.arms import Relevant, base_of, base_position, named_contrasts
 from abl.studies.base import StudyAxis
 from abl.studies.data_summary import data_rows, training_patients
 from abl.studies.scoring import outcome_of
-from abl.studies.settings import Relevant, base_of, base_position, named_contrasts
 from abl.studies.workspace import Workspace
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Axis, ContrastBlock
-from abl.studies.settings import FIXED_SETTINGS, SETTINGS_AXIS, TUNED_SETTINGS
+from abl.studies.arms import FIXED_SETTINGS, SETTINGS_AXIS, TUNED_SETTINGS
 
 
 def plain_file(file: SweepFile) -> SweepFile:

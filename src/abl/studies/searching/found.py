@@ -17,13 +17,13 @@ from abl.report.setting_words import CHOSEN, setting_text, short_names
 from abl.search.space import Choices, dimensions_of, importance_of
 from abl.spec.read import SweepFile
 from abl.studies.analysis import Analysis
+from abl.studies.arms import SETTINGS_AXIS, TUNED_SETTINGS
 from abl.studies.searching.leaks import shared_images_note
 from abl.studies.searching.one_search import OneSearch, best_point
 from abl.studies.searching.plan_notes import tuned_alone_notes
 from abl.studies.searching.point_frames import curves_frame, plain_value, points_frame, scores_frame
 from abl.studies.searching.searched_arms import Searched
 from abl.studies.searching.sweep_growth import SweepGrowth
-from abl.studies.settings import SETTINGS_AXIS, TUNED_SETTINGS
 from abl.studies.workspace import Workspace
 
 

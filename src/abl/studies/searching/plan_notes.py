@@ -9,11 +9,11 @@ from abl.plan.graph import Plan
 from abl.search.space import Range, dimensions_of, grid_points, within
 from abl.spec.read import SweepFile
 from abl.spec.search import Search
+from abl.studies.arms import Settings
 from abl.studies.base import Study
 from abl.studies.searching.file_views import plain_file
 from abl.studies.searching.searched_arms import Searched, searched_arms
 from abl.studies.searching.searched_space import known_settings, space_of
-from abl.studies.settings import Settings
 
 
 def search_notes(file: SweepFile, study: Study, plan: Plan) -> list[str]:

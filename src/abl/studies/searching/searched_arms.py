@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from abl.plan.graph import Arm, Plan, Replicate
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
+from abl.studies.arms import SETTINGS_AXIS, TUNED_SETTINGS, base_of
 from abl.studies.base import StudyAxis
 from abl.studies.searching.file_views import plain_file
-from abl.studies.settings import SETTINGS_AXIS, TUNED_SETTINGS, base_of
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from abl.spec.model_faults import annotation_of
 from abl.spec.read import SweepFile, sweep_with
 from abl.spec.search import Constraint, Dimension, Objective, Search
 from abl.spec.sweep import Sweep
+from abl.studies.arms import SETTINGS_AXIS
 from abl.studies.base import Study, StudyAxis
-from abl.studies.settings import SETTINGS_AXIS
 
 WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 

@@ -18,6 +18,7 @@ from abl.search.space import Point, grid_points, within
 from abl.spec.base import identity_of
 from abl.spec.read import SweepFile
 from abl.studies.analysis import ScoredPart
+from abl.studies.arms import Settings
 from abl.studies.searching.budget import gpu_seconds
 from abl.studies.searching.one_search import OneSearch, Setup, best_point, joined_changes
 from abl.studies.searching.point_cells import PointCell, PointPlanner
@@ -30,7 +31,6 @@ from abl.studies.searching.searched_space import (
     space_of,
     start_point,
 )
-from abl.studies.settings import Settings
 
 METHOD = 1  # raised when the same settings ask other points
 # settings of a search that only say how long it goes on

@@ -11,6 +11,11 @@ from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.studies.analysis import Analysis, ScoredPart
+from abl.studies.arms import (
+    FIXED_SETTINGS,
+    SETTINGS_AXIS,
+    TUNED_SETTINGS,
+)
 from abl.studies.base import Study, StudyAxis
 from abl.studies.searching.budget import budget_notes
 from abl.studies.searching.file_views import analysed_file, plain_file
@@ -23,11 +28,6 @@ from abl.studies.searching.searched_space import (
     search_problems,
 )
 from abl.studies.searching.sweep_growth import SweepGrowth
-from abl.studies.settings import (
-    FIXED_SETTINGS,
-    SETTINGS_AXIS,
-    TUNED_SETTINGS,
-)
 from abl.studies.workspace import Workspace
 
 
