@@ -44,13 +44,13 @@ def sampler_named(name: str, seed: int, size: int, objectives: int) -> Any:
     raise InputError(f"unknown sampler '{name}': {nearest(name, get_args(SamplerName))}")
 
 
-def tpe_settings(objectives: int) -> dict[str, bool]:
+def tpe_settings(objectives: int) -> dict[str, Any]:
     """What TPE is told though Optuna has a default: a newer default changes no search."""
     # points of one generation are asked before any is told: they must keep their distance
     return {"multivariate": objectives == 1, "constant_liar": True}
 
 
-def settings_in_digest(name: str, objectives: int) -> dict[str, bool]:
+def settings_in_digest(name: str, objectives: int) -> dict[str, Any]:
     """A sampler's settings by which a digest tells searches apart.
 
     Those of Optuna 5 are left out: searches that were kept before they were said had them.

@@ -65,17 +65,6 @@ class Choices:
 Space = Mapping[str, Range | Choices]
 
 
-def names_of(space: Space) -> list[str]:
-    """Every name of a space, also those under a condition, in order."""
-    found: dict[str, None] = {}
-    for name, dimension in space.items():
-        found[name] = None
-        if isinstance(dimension, Choices):
-            for inner in dimension.inner.values():
-                found.update(dict.fromkeys(names_of(inner)))
-    return list(found)
-
-
 def dimensions_of(space: Space) -> dict[str, Range | Choices]:
     """Name -> dimension, also of those under a condition; of several with one name the first."""
     found: dict[str, Range | Choices] = {}
@@ -100,16 +89,14 @@ def within(space: Space, given: Mapping[str, Any]) -> Point | None:
         value = given[name]
         if isinstance(dimension, Choices):
             # 1 is not true, and 1.0 is 1
-            known = [v for v in dimension.values if v == value and _is_bool(v) == _is_bool(value)]
-            if not known:
-                return None
-            point[name] = known[0]
-            below = within(dimension.inner.get(known[0], {}), given)
+            same = (v for v in dimension.values if v == value)
+            known = [v for v in same if isinstance(v, bool) == isinstance(value, bool)]
+            below = within(dimension.inner.get(known[0], {}), given) if known else None
             if below is None:
                 return None
-            point |= below
+            point |= {name: known[0], **below}
             continue
-        if _is_bool(value) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         if not dimension.low <= value <= dimension.high:
             return None
@@ -117,10 +104,6 @@ def within(space: Space, given: Mapping[str, Any]) -> Point | None:
             return None
         point[name] = int(value) if dimension.integer else float(value)
     return point
-
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
 
 
 def grid_points(space: Space) -> Iterator[Point]:
@@ -133,14 +116,9 @@ def grid_points(space: Space) -> Iterator[Point]:
     for name, dimension in space.items():
         if isinstance(dimension, Range):
             every.append([{name: value} for value in dimension.grid()])
-            continue
-        every.append(
-            [
-                {name: value, **below}
-                for value in dimension.values
-                for below in grid_points(dimension.inner.get(value, {}))
-            ]
-        )
+        else:
+            inner = [(v, grid_points(dimension.inner.get(v, {}))) for v in dimension.values]
+            every.append([{name: value, **below} for value, points in inner for below in points])
     for parts in itertools.product(*every):
         yield {name: value for part in parts for name, value in part.items()}
 
