@@ -83,9 +83,9 @@ class FoldTrainer:
 
     def __init__(self, root: Path):
         from abl.api import load
-        from abl.studies.searching.point_cells import PointPlanner
+        from abl.studies.searching.searched_arms import PointPlanner, plain_file, searched_arms
         from abl.studies.searching.searched_space import space_of
-        from abl.studies.searching.tuned_study import TunedStudy, plain_file, searched_arms
+        from abl.studies.searching.tuned_study import TunedStudy
 
         sweep = load(root / "sweep.yaml", root=root / "mlruns")
         study, search = sweep.study, sweep.file.sweep.search
@@ -100,11 +100,11 @@ class FoldTrainer:
 
     def start(self) -> dict[str, Any]:
         """The settings of the file, which `abl` tries first."""
-        from abl.search.space import names_of, within
+        from abl.search.space import dimensions_of, within
 
         train = self.planner.file.sweep.train.model_dump(by_alias=True)
         known = {}
-        for path in names_of(self.space):
+        for path in dimensions_of(self.space):
             value: Any = train
             for part in path.split(".")[1:]:
                 value = value[part]

@@ -17,13 +17,13 @@ from abl.plan.searches import COMPLETE
 from abl.plan.stage import Stage, canonical_json
 from abl.record.store import Store
 from abl.runner.growth import Ended
-from abl.search.generations import Generations
+from abl.search.generations import Asking
 from abl.search.kept import KeptStudy
 from abl.search.space import Choices, Point, Range, Space
 from abl.spec.search import Objective, Prune, Search
 from abl.studies.analysis import ScoredPart
-from abl.studies.searching.one_search import OneSearch, Setup
-from abl.studies.searching.point_cells import PointCell
+from abl.studies.searching.search_run import SearchRun
+from abl.studies.searching.searched_arms import PointCell
 
 SLOTS = 2  # trainings side by side
 GENERATION: int = Search.model_fields["generation"].default
@@ -176,22 +176,21 @@ def with_abl(
 
 def _search(
     table: Table, points: int, prune: Prune | None, store: TableStore, size: int
-) -> OneSearch:
-    generations = Generations(SPACE, ["maximize"], seed=table.seed, size=size)
-    block = Search.model_validate({"space": {"lr": {"from": 1e-5, "to": 0.3}}, "trials": points})
-    setup = Setup(
+) -> SearchRun:
+    given = {"space": {"lr": {"from": 1e-5, "to": 0.3}}, "trials": points, "generation": size}
+    block = Search.model_validate(given)
+    return SearchRun(
         block.model_copy(update={"prune": prune}),
-        SPACE,
+        Asking(SPACE, ["maximize"], seed=table.seed, size=size),
         [Objective(metric="auc")],
-        ["maximize"],
         points,
         table.folds,
         lambda point: _cells(point, table.folds),
         lambda cell: _validated(table, cell),
         lambda _: "",
         cast(Store, store),
+        KeptStudy(None, ""),
     )
-    return OneSearch(setup, generations, KeptStudy(None, ""), size)
 
 
 def _cells(point: Point, folds: int) -> list[PointCell]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from abl.errors import InputError, Problem, nearest
-from abl.loaded import LoadedSweep
+from abl.loaded import LoadedSweep, study_of
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
 from abl.record.mirror import mirrored
@@ -28,7 +28,6 @@ from abl.session import SweepResult, run_sweep
 from abl.spec.read import read_form
 from abl.spec.smoke import smoked
 from abl.stages.inputs import Workspace
-from abl.studies.base import study_of
 
 Format = Literal["text", "md", "csv", "latex", "html"]
 ROOT = "mlruns"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abl.search.generations import Generations
-from abl.search.space import Choices, Range, grid_points, names_of, within
-from abl.search.stopping import best_so_far, bounds_of, hopeless_epoch
+from abl.search.generations import Asking, Generations
+from abl.search.space import Choices, Range, dimensions_of, grid_points, within
+from abl.search.stopping import bounds_of, hopeless_epoch, running_best
 
 SPACE = {
     "rate": Range(1e-5, 1e-1, log=True, steps=3),
@@ -34,7 +34,7 @@ def test_a_grid_has_every_point_once_and_conditions_are_followed():
 
 @given(st.integers(0, 1000), st.sampled_from(["random", "tpe"]))
 def test_points_lie_in_their_space(seed, sampler):
-    for point in Generations(SPACE, ["maximize"], sampler=sampler, seed=seed, size=3).ask():
+    for point in Generations(Asking(SPACE, ["maximize"], sampler=sampler, seed=seed, size=3)).ask():
         assert within(SPACE, point) == point
         assert within(SPACE, {**point, "other": 1}) == point
         assert within(SPACE, {**point, "rate": 0.2}) is None
@@ -50,7 +50,7 @@ def test_a_point_of_another_kind_is_not_of_the_space():
     assert within(SPACE, {**point, "depth": 2.5}) is None
     assert within(SPACE, {**point, "rate": "1e-3"}) is None
     assert within(SPACE, {**point, "momentum": 0.9}) == point
-    assert names_of(SPACE) == ["rate", "depth", "optimizer", "momentum", "flip"]
+    assert list(dimensions_of(SPACE)) == ["rate", "depth", "optimizer", "momentum", "flip"]
 
 
 @given(curves, st.booleans(), st.sampled_from(["median", "halving"]), st.integers(1, 3))
@@ -59,7 +59,7 @@ def test_some_training_always_goes_on(given_curves, higher, rule, after):
     bounds = bounds_of(given_curves, rule, higher=higher, after=after, factor=3, least=1)
     for epoch, bound in bounds.items():
         reached = [
-            best_so_far(curve, higher=higher)[epoch - 1]
+            running_best(curve, higher=higher)[epoch - 1]
             for curve in given_curves
             if len(curve) >= epoch
         ]

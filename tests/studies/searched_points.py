@@ -12,13 +12,13 @@ from abl.errors import InputError
 from abl.plan.graph import Arm, PlannedCell, Replicate
 from abl.plan.stage import Stage
 from abl.runner.growth import Ended, Failure
-from abl.search.generations import Generations
+from abl.search.generations import Asking
 from abl.search.kept import KeptStudy
 from abl.search.space import Choices, Range
 from abl.spec.search import Objective, Search
 from abl.studies.analysis import ScoredPart
-from abl.studies.searching.one_search import OneSearch, Setup
-from abl.studies.searching.point_cells import PointCell
+from abl.studies.searching.search_run import SearchRun
+from abl.studies.searching.searched_arms import PointCell
 
 SPACE = {
     "lr": Range(1e-4, 1e-1, log=True),
@@ -82,7 +82,7 @@ def search_of(
     score: Callable[[Mapping[str, Any], int], float] = accuracy,
     kept: KeptStudy | None = None,
     **block: Any,
-) -> OneSearch:
+) -> SearchRun:
     search = Search.model_validate(
         {"space": {"x": [1]}, "trials": 16, "generation": 4, "prune": {"p": 0.2}, **block}
     )
@@ -94,26 +94,25 @@ def search_of(
             points[cell.cell.uses["original"]] = (point, cell.cell.replicate.fold)
         return made
 
-    setup = Setup(
+    asking = Asking(
+        SPACE, ["maximize"], sampler=search.sampler, seed=search.seed, size=search.generation
+    )
+    return SearchRun(
         search,
-        SPACE,
+        asking,
         (Objective(metric="acc"),),
-        ["maximize"],
         search.trials,
         folds,
         cells,
         lambda cell: part_of(score(*points[cell.cell.uses["original"]])),
         lambda asked: "",
         store,  # type: ignore[arg-type]
+        kept or KeptStudy(None, "key"),
     )
-    generations = Generations(
-        SPACE, ["maximize"], sampler=search.sampler, seed=search.seed, size=search.generation
-    )
-    return OneSearch(setup, generations, kept or KeptStudy(None, "key"), search.generation)
 
 
 def run(
-    search: OneSearch,
+    search: SearchRun,
     store: Finished,
     pick: Callable[[list[str]], str],
     *,
@@ -150,6 +149,6 @@ def run(
     return ran
 
 
-def told(search: OneSearch) -> list[tuple[Any, ...]]:
+def told(search: SearchRun) -> list[tuple[Any, ...]]:
     """Everything that must not depend on the order in which stages end."""
     return [(p.number, p.state, sorted(p.point.items()), p.scores, p.reason) for p in search.points]

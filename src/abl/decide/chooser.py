@@ -19,7 +19,7 @@ from abl.decide.decision import Decision, DecisionInputs, histogram_threshold
 from abl.decide.decision_space import DecisionSpace, Objectives
 from abl.decide.rules import Threshold, rule_named, threshold_from_share, threshold_value
 from abl.errors import InputError
-from abl.search.generations import Values
+from abl.search.generations import Asking, Values
 from abl.search.journal import Searched, search
 from abl.search.samplers import Direction, SamplerName
 from abl.search.space import Point, Range
@@ -112,14 +112,11 @@ def search_decision(
         return scored.values(*inputs.final(within.decision(point)))
 
     first = [*within.known_points(), *map(within.point, start)]
+    every = {name: Range(0.0, 1.0) for name in within.coordinates}
     found = search(
-        {name: Range(0.0, 1.0) for name in within.coordinates},
-        scored.directions,
+        Asking(every, scored.directions, options.sampler, options.seed, first),
         evaluate,
         trials=options.trials,
-        sampler=options.sampler,
-        seed=options.seed,
-        start=first,
         storage=storage,
         study=f"{study} {rule} {fixed} {tuple(options.space)} {scored.names}",
     )

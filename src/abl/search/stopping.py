@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 
-def best_so_far(curve: Sequence[float], *, higher: bool) -> list[float]:
+def running_best(curve: Sequence[float], *, higher: bool) -> list[float]:
     """The best value up to each epoch; nan is worse than anything."""
     found: list[float] = []
     for value in curve:
@@ -42,12 +42,13 @@ def bounds_of(
         after: Epochs in any case.
         least: Curves that there must be at an epoch.
     """
-    running = [best_so_far(curve, higher=higher) for curve in curves]
+    running = [running_best(curve, higher=higher) for curve in curves]
     longest = max((len(curve) for curve in running), default=0)
-    found = {}
+    found, rung = {}, after
     for epoch in range(after, longest + 1):
-        if rule == "halving" and not _is_rung(epoch, after, factor):
+        if rule == "halving" and epoch != rung:
             continue
+        rung *= factor
         values = [curve[epoch - 1] for curve in running if len(curve) >= epoch]
         values = [value for value in values if not math.isnan(value)]
         if len(values) < least:
@@ -60,16 +61,9 @@ def bounds_of(
     return found
 
 
-def _is_rung(epoch: int, after: int, factor: int) -> bool:
-    rung = after
-    while rung < epoch:
-        rung *= factor
-    return rung == epoch
-
-
 def hopeless_epoch(curve: Sequence[float], bounds: dict[int, float], *, higher: bool) -> int | None:
     """The first epoch by which a training has not reached its bound, None if there is none."""
-    for epoch, value in enumerate(best_so_far(curve, higher=higher), start=1):
+    for epoch, value in enumerate(running_best(curve, higher=higher), start=1):
         bound = bounds.get(epoch)
         if bound is None:
             continue
@@ -96,7 +90,7 @@ def hopeless_by(
         epoch = hopeless_epoch(curve, bounds, higher=higher)
         if epoch is None:
             return ""
-        best = best_so_far(curve[:epoch], higher=higher)[-1]
+        best = running_best(curve[:epoch], higher=higher)[-1]
         wanted = f"{'above' if higher else 'below'} {bounds[epoch]:.4g}"
         return f"stopped in epoch {epoch}: {column} at best {best:.4g}, wanted {wanted}"
 

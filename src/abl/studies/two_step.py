@@ -22,7 +22,11 @@ from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
 from abl.stages.train import Trainings
 from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of, scored_arms
-from abl.studies.base import StudyAxis, options_of, study
+from abl.studies.arms import (
+    Settings,
+    arms_from,
+)
+from abl.studies.base import Study, StudyAxis, options_of, study
 from abl.studies.checks import (
     arm_problems,
     metric_problems,
@@ -36,10 +40,6 @@ from abl.studies.designs import design_faults
 from abl.studies.external_checks import unsupported_problems
 from abl.studies.label_noise import noise_rows
 from abl.studies.predictions import Predictions
-from abl.studies.settings import (
-    Settings,
-    arms_from,
-)
 from abl.studies.table import table_of
 from abl.studies.thresholds import (
     curve_values,
@@ -60,7 +60,7 @@ from abl.studies.two_step_parts import judged_parts, network_parts
 
 
 @study
-class TwoStep:
+class TwoStep(Study):
     """Arms are (network, consensus N, rule, T*); T* is usually a curve."""
 
     name: ClassVar[str] = "two_step"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from abl.decide.metrics import metric_named
 from abl.errors import InputError, Problem, nearest
 from abl.search.samplers import Direction
-from abl.search.space import Choices, Range, Space, dimensions_of, names_of, within
+from abl.search.space import Choices, Range, Space, dimensions_of, within
 from abl.spec.model_faults import annotation_of
 from abl.spec.read import SweepFile, sweep_with
 from abl.spec.search import Constraint, Dimension, Objective, Search
 from abl.spec.sweep import Sweep
 from abl.studies.base import Study, StudyAxis
-from abl.studies.settings import SETTINGS_AXIS
+from abl.studies.searching.searched_arms import search_of
 
 WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 
@@ -61,7 +61,7 @@ def known_settings(sweep: Sweep, space: Space) -> dict[str, Any]:
     """What a sweep gives the settings of a space."""
     values = sweep.model_dump(by_alias=True)
     found: dict[str, Any] = {}
-    for path in names_of(space):
+    for path in dimensions_of(space):
         block: Any = values
         for part in path.split("."):
             block = block.get(part) if isinstance(block, dict) else None
@@ -77,8 +77,8 @@ def start_point(given: Mapping[str, Any], axes: tuple[StudyAxis, ...]) -> dict[s
 
 def objectives_of(sweep: Sweep) -> tuple[Objective, ...]:
     """What a search makes best: the primary metric unless it says."""
-    search = sweep.search
-    return search.objectives if search and search.objectives else (Objective(metric=sweep.primary),)
+    given = sweep.search.objectives if sweep.search else ()
+    return given or (Objective(metric=sweep.primary),)
 
 
 def directions_of(sweep: Sweep) -> list[Direction]:
@@ -90,15 +90,13 @@ def directions_of(sweep: Sweep) -> list[Direction]:
     return found
 
 
-def search_problems(file: SweepFile, study: Study, plain: SweepFile) -> list[Problem]:
+def tuning_problems(file: SweepFile, study: Study, plain: SweepFile) -> list[Problem]:
     """Everything wrong with a sweep's search that needs no data.
 
     Args:
         plain: The file without its search.
     """
-    search = file.sweep.search
-    if search is None:
-        return []
+    search = search_of(file)
     problems = [*_metric_problems(file, search), *_name_problems(file, study, search)]
     if problems:
         return problems
@@ -106,13 +104,12 @@ def search_problems(file: SweepFile, study: Study, plain: SweepFile) -> list[Pro
     problems += _value_problems(file, study, plain, space)
     for at, point in enumerate(search.start):
         known = start_point(point, study.axes)
-        unknown = set(known) - set(names_of(space))
-        if unknown:
-            text = f"search.start: '{sorted(unknown)[0]}' is not searched"
-            problems.append(file.problem(text, "search", "start", at))
-        elif text := _start_problem(space, known):
-            text = f"search.start: point {at + 1} is no point of the space: {text}"
-            problems.append(file.problem(text, "search", "start", at))
+        unknown = sorted(set(known) - set(dimensions_of(space)))
+        text = f"'{unknown[0]}' is not searched" if unknown else _start_problem(space, known)
+        if text and not unknown:
+            text = f"point {at + 1} is no point of the space: {text}"
+        if text:
+            problems.append(file.problem(f"search.start: {text}", "search", "start", at))
     if search.sampler == "grid":
         without = [
             f"'{name}'"
@@ -141,36 +138,33 @@ def _start_problem(space: Space, known: Mapping[str, Any]) -> str:
 
 
 def _metric_problems(file: SweepFile, search: Search) -> list[Problem]:
-    problems = []
-    named = [(("search", "objectives", at), each) for at, each in enumerate(search.objectives)]
-    for place, each in named:
-        try:
-            metric = metric_named(each.metric)
-        except InputError as error:
-            problems.append(file.problem(f"search.objectives: {error}", *place))
-            continue
-        if each.direction is None and metric.higher_is_better is None:
-            text = f"search.objectives: {each.metric} has no better side: give its direction"
-            problems.append(file.problem(text, *place))
-    for at, constraint in enumerate(search.constraints):
-        try:
-            metric_named(constraint.metric)
-        except InputError as error:
-            text = f"search.constraints: {error}"
-            problems.append(file.problem(text, "search", "constraints", at))
-            continue
-        text = _never_kept(constraint)
-        if text:
-            problems.append(file.problem(text, "search", "constraints", at))
-    return problems
+    found: list[tuple[str, int, str]] = []
+    blocks: dict[str, Sequence[Objective | Constraint]] = {
+        "objectives": search.objectives,
+        "constraints": search.constraints,
+    }
+    for key, block in blocks.items():
+        for at, each in enumerate(block):
+            try:
+                found.append((key, at, _metric_fault(each)))
+            except InputError as error:
+                found.append((key, at, str(error)))
+    return [
+        file.problem(f"search.{key}: {text}", "search", key, at) for key, at, text in found if text
+    ]
 
 
-def _never_kept(constraint: Constraint) -> str:
-    """What is wrong with a bound, "" if nothing: what people write in per cent is a share."""
-    given = constraint.at_least or 0.0
-    if metric_named(constraint.metric).higher_is_better and given > 1:
-        share = f": write {given / 100:g}" if given <= 100 else ""
-        return f"search.constraints: {constraint.metric} is at most 1, not {given:g}{share}"
+def _metric_fault(given: Objective | Constraint) -> str:
+    """What is wrong with a metric that is known, "" if nothing."""
+    higher = metric_named(given.metric).higher_is_better
+    if isinstance(given, Objective):
+        sided = given.direction is not None or higher is not None
+        return "" if sided else f"{given.metric} has no better side: give its direction"
+    least = given.at_least or 0.0
+    if higher and least > 1:
+        # what people write in per cent is a share
+        share = f": write {least / 100:g}" if least <= 100 else ""
+        return f"{given.metric} is at most 1, not {least:g}{share}"
     return ""
 
 
@@ -242,11 +236,8 @@ def _kind_problem(name: str, path: str, given: Dimension) -> str:
 def _value_problems(file: SweepFile, study: Study, plain: SweepFile, space: Space) -> list[Problem]:
     """Ends and choices that the setting does not allow, or that an arm cannot have."""
     before = {problem.message for problem in study.problems(plain)}
-    search = file.sweep.search
-    places = {
-        path_of(name, study.axes): place
-        for place, name, _, _ in _named(search.space if search else {})
-    }
+    named = _named(search_of(file).space)
+    places = {path_of(name, study.axes): place for place, name, _, _ in named}
     problems: dict[Problem, None] = {}
     for path, dimension in dimensions_of(space).items():
         said_of: dict[str, list[Any]] = {}
@@ -272,16 +263,3 @@ def _value_problems(file: SweepFile, study: Study, plain: SweepFile, space: Spac
 def _ends(dimension: Range) -> tuple[Any, ...]:
     ends = (dimension.low, dimension.high)
     return tuple(int(each) for each in ends) if dimension.integer else ends
-
-
-def refused_names(sweep: Sweep) -> list[str]:
-    """Blocks of the file that use the axis which only a search has."""
-    return [
-        where
-        for where, named in (
-            ("axes", SETTINGS_AXIS in sweep.axes),
-            ("arms", any(SETTINGS_AXIS in block for block in sweep.arms)),
-            ("exclude", any(SETTINGS_AXIS in block for block in sweep.exclude)),
-        )
-        if named
-    ]
