@@ -10,10 +10,10 @@ from torch import nn
 
 from abl.errors import InputError
 from abl.nets.boundaries import boundaries_of
+from abl.nets.build import build_network
 from abl.nets.fusion import FUSIONS, Gate
 from abl.nets.heads import HEADS
 from abl.nets.model import Classifier, Design, build_classifier
-from abl.nets.registry import build_network
 from abl.spec.train import Optimizer
 from abl.studies.fusion import FUSED
 from abl.train.epoch import make_optimizer

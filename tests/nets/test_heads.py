@@ -10,11 +10,11 @@ from torch import nn
 from torch.nn import functional
 
 from abl.errors import InputError
-from abl.nets.design_check import design_problem
+from abl.nets.build import build_network
+from abl.nets.design_check import design_problems
 from abl.nets.feature_point import feature_point_of
 from abl.nets.heads import HEADS, PyramidPool
 from abl.nets.model import Classifier, Design, build_classifier
-from abl.nets.registry import build_network
 from abl.spec.data import Image
 from abl.spec.train import Train
 
@@ -96,10 +96,9 @@ def test_a_transformer_has_its_own_head_alone_and_says_so(name, head):
     needs = f"head: {head} needs a convolutional network.*its own head works: fc"
     with pytest.raises(InputError, match=needs if name == "vit_b_16" else "only head: fc"):
         built(name, head, 64)
-    problem = design_problem(Train(network=name, head=head), Image(size=64), 2)
-    assert problem is not None
+    (problem,) = design_problems(Train(network=name, head=head), Image(size=64), 2)
     assert "fc" in problem
-    assert design_problem(Train(network=name, head="fc"), Image(size=64), 2) is None
+    assert not design_problems(Train(network=name, head="fc"), Image(size=64), 2)
     assert built(name, "fc", 64).eval()(images(1, 64)).shape == (1, 2)
 
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abl.nets.registry import build_network
+from abl.nets.build import build_network
 from abl.spec.data import Image
 from abl.spec.train import Train
 from abl.train.feed import PixelFeed

@@ -38,10 +38,10 @@ def feed_of(
         InputError: A network that cannot be made as asked.
         StageError: Kept features are damaged.
     """
+    from abl.nets.build import build_network
     from abl.nets.cut import cut_of
     from abl.nets.graph import NotTraceableError
     from abl.nets.model import build_classifier, design_of
-    from abl.nets.registry import build_network
     from abl.train.feature_feed import FrontFeed, KeptFeed
     from abl.train.feed import PixelFeed
 

@@ -20,8 +20,8 @@ def train_settings(stage: Stage, store: Store) -> Train:
 
 def ready_to_build(work: Work, train: Train) -> None:
     """Loads the user's module, and checks that hub weights are those the plan had in mind."""
-    from abl.nets.hub import check_hub_file
     from abl.nets.user_module import load_module
+    from abl.nets.weights import check_hub_file
 
     stage = work.stage
     if "module" in stage.context:

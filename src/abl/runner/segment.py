@@ -24,8 +24,8 @@ def segment(work: Work) -> dict[str, Any]:
     """Writes the branch's weights, history.parquet, and masks.parquet: Dice and IoU by image."""
     import torch
 
-    from abl.nets.hub import check_hub_file
-    from abl.nets.segmentation import build_segmenter
+    from abl.nets.mask_guided import build_segmenter
+    from abl.nets.weights import check_hub_file
     from abl.train.checkpoint import save_weights
     from abl.train.fit import fit
     from abl.train.mask_feed import MaskFeed

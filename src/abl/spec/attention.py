@@ -6,7 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from abl.registry import Registry
 from abl.spec.base import Part, identity_of
+
+# what they are is in nets/mask_attention.py; whether one needs a mask decides what a sweep reads
+VARIANTS: Registry[Any] = Registry("variant", declared="abl.nets")
 
 
 class Segmentation(Part):
@@ -75,7 +79,8 @@ class Attention(Part):
     @property
     def is_guided(self) -> bool:
         """Whether its modules look at a mask."""
-        return self.variant not in ("none", "se", "cbam")
+        known = VARIANTS.entry(self.variant)
+        return self.variant != "none" and (known is None or bool(known.facts.get("mask", True)))
 
     @property
     def is_predicted(self) -> bool:

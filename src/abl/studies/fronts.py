@@ -14,6 +14,7 @@ from abl.data.dataset import BOX, PAIR, ROI
 from abl.data.splits import Split
 from abl.data.tissue import TISSUE_VERSION
 from abl.data.views import all_reads
+from abl.nets.user_module import component_identity
 from abl.plan.graph import Front, Plan
 from abl.plan.stage import Resources, Stage
 from abl.spec.base import identity_of
@@ -120,7 +121,7 @@ class FrozenFronts:
         train, image = sweep.train, sweep.image
         views = train.augment.fixed_views
         is_random = train.weights == "none"
-        from abl.nets.front_cost import front_cost
+        from abl.nets.cost import front_cost
         from abl.nets.fusion import FUSIONS
 
         joined = FUSIONS.get(train.fusion)
@@ -178,11 +179,12 @@ class FrozenFronts:
         changes: dict[str, Any] = {name: getattr(train, name) for name in _OF_FRONT}
         changes["frozen"] = least
         changes["augment"] = Augment(views=1) if views == 1 else train.augment
-        asked = identity_of(Train.model_validate(changes))
+        front = Train.model_validate(changes)
+        asked = identity_of(front)
         if isinstance(self._settings["train"].get("weights"), str):
             asked["weights"] = self._settings["train"]["weights"]
-        kept = ("image", "classes", "network_version", "module")
-        settings = {name: self._settings[name] for name in kept if name in self._settings}
+        settings = {name: self._settings[name] for name in ("image", "classes")}
+        settings |= component_identity(front)
         # of this modality's images alone, so that every mode that shows them shares the stage
         settings |= seen_settings(sweep.model_copy(update={"data": opened.data}), opened)
         return Stage(

@@ -9,8 +9,7 @@ from typing import Any
 from abl.data.splits import fold_count
 from abl.data.views import everything_trains, training_reads
 from abl.errors import Problem
-from abl.nets.registry import network_version
-from abl.nets.user_module import load_module
+from abl.nets.user_module import component_identity, load_module
 from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import Resources, Stage
 from abl.spec.base import identity_of
@@ -18,7 +17,7 @@ from abl.spec.data import Data
 from abl.spec.regular_file import sha256_of
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
-from abl.studies.fronts import SEEN, FrozenFronts, frozen_count, seen_settings
+from abl.studies.fronts import FrozenFronts, frozen_count, seen_settings
 from abl.studies.segmenting import Segmentations, attention_identity, masks_identity, masks_there
 from abl.studies.workspace import Workspace
 
@@ -84,7 +83,7 @@ class Trainings:
         )
 
     def _weights_problems(self) -> list[Problem]:
-        from abl.nets.weights import weights_problems  # torch, which most plans do without
+        from abl.nets.design_check import weights_problems  # torch, which most plans do without
 
         return weights_problems(
             self._files["weights"],
@@ -101,11 +100,7 @@ class Trainings:
             "classes": len(self.opened.dataset.classes),
         }
         settings |= seen_settings(self.sweep, self.opened)
-        version = network_version(self.sweep.train.network)
-        if version != 1:
-            settings["network_version"] = version
-        if "module" in self._files:
-            settings["module"] = sha256_of(Path(self._files["module"]))
+        settings |= component_identity(self.sweep.train)
         settings["train"].pop("attention", None)
         if attention := attention_identity(self.sweep.train, settings["classes"], self.sweep):
             settings["train"]["attention"] = attention
@@ -139,10 +134,12 @@ class Trainings:
             "early_stop": None,
             "optimizer": train.optimizer.model_dump() | {"lr": how.lr},
         }
-        before = {k: v for k, v in self._settings.items() if k not in SEEN}
-        settings = before | {
-            "train": identity_of(Train.model_validate(train.model_dump() | changes)),
+        alone = Train.model_validate(train.model_dump() | changes)
+        settings = {
+            "train": identity_of(alone),
+            "image": self._settings["image"],
             "classes": len(source.dataset.classes),
+            **component_identity(alone),
         }
         everything = everything_trains(len(source.dataset))
         return self.plan.add(

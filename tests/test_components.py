@@ -33,7 +33,7 @@ def test_a_component_is_known_by_its_name_with_what_it_says_of_itself(registry):
 
 def test_a_name_given_twice_is_refused_by_name_and_the_first_stays(registry):
     registry.registering("one")(a_thing)
-    with pytest.raises(InputError, match=r"thing 'one' exists already \(in .*test_registry\)"):
+    with pytest.raises(InputError, match=r"thing 'one' exists already \(in .*test_components\)"):
         registry.registering("one")(lambda: None)
     assert registry["one"] is a_thing
 
@@ -52,7 +52,11 @@ def test_a_file_loaded_again_registers_its_own_names_again_and_no_others(registr
 
 
 def test_of_a_file_that_fails_nothing_stays(registry):
-    with pytest.raises(ValueError, match="half way"), loading("/somewhere/mine.py"):
-        registry.registering("of_mine")(a_thing)
-        raise ValueError("half way")
+    def half_of_a_file():
+        with loading("/somewhere/mine.py"):
+            registry.registering("of_mine")(a_thing)
+            raise ValueError("half way")
+
+    with pytest.raises(ValueError, match="half way"):
+        half_of_a_file()
     assert not registry
