@@ -46,6 +46,12 @@ class Segmentation(Part):
 MASKS = ("predicted", "true", "ellipse", "full", "random")
 
 
+def looks_at_mask(variant: str) -> bool:
+    """Whether a variant needs a mask, by what it says of itself; one that is not known does."""
+    known = VARIANTS.entry(variant)
+    return variant != "none" and (known is None or bool(known.facts.get("mask", True)))
+
+
 class Attention(Part):
     """Attention modules in the classifier (study mask_guided)."""
 
@@ -79,8 +85,7 @@ class Attention(Part):
     @property
     def is_guided(self) -> bool:
         """Whether its modules look at a mask."""
-        known = VARIANTS.entry(self.variant)
-        return self.variant != "none" and (known is None or bool(known.facts.get("mask", True)))
+        return looks_at_mask(self.variant)
 
     @property
     def is_predicted(self) -> bool:

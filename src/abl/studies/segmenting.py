@@ -10,7 +10,7 @@ from abl.data.views import unlabelled_reads
 from abl.errors import InputError, raise_if_any
 from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import Resources, Stage
-from abl.spec.attention import Attention
+from abl.spec.attention import VARIANTS, Attention, looks_at_mask
 from abl.spec.base import identity_of
 from abl.spec.sweep import Sweep
 from abl.spec.train import Train
@@ -57,10 +57,11 @@ def masks_there(attention: Attention, opened: OpenData) -> None:
     if not attention.is_predicted:
         raise_if_any(mask_problems(dataset, source))
     elif not (has_mask(dataset).any() or (source != "true" and has_box(dataset).any())):
+        *others, last = ["none", *(name for name in VARIANTS if not looks_at_mask(name))]
         raise InputError(
             f"{dataset.name} has no {'mask' if source == 'true' else 'mask and no box'} that a "
             "segmentation branch could learn from: add a column mask or box_x0, box_y0, box_x1, "
-            "box_y1, or use variant: none, se or cbam"
+            f"box_y1, or use variant: {', '.join(others)} or {last}"
         )
 
 
