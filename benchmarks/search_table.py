@@ -17,7 +17,7 @@ from abl.plan.searches import COMPLETE
 from abl.plan.stage import Stage, canonical_json
 from abl.record.store import Store
 from abl.runner.growth import Ended
-from abl.search.generations import Generations
+from abl.search.generations import Asking, Generations
 from abl.search.kept import KeptStudy
 from abl.search.space import Choices, Point, Range, Space
 from abl.spec.search import Objective, Prune, Search
@@ -177,8 +177,9 @@ def with_abl(
 def _search(
     table: Table, points: int, prune: Prune | None, store: TableStore, size: int
 ) -> OneSearch:
-    generations = Generations(SPACE, ["maximize"], seed=table.seed, size=size)
-    block = Search.model_validate({"space": {"lr": {"from": 1e-5, "to": 0.3}}, "trials": points})
+    generations = Generations(Asking(SPACE, ["maximize"], seed=table.seed, size=size))
+    given = {"space": {"lr": {"from": 1e-5, "to": 0.3}}, "trials": points, "generation": size}
+    block = Search.model_validate(given)
     setup = Setup(
         block.model_copy(update={"prune": prune}),
         SPACE,
@@ -191,7 +192,7 @@ def _search(
         lambda _: "",
         cast(Store, store),
     )
-    return OneSearch(setup, generations, KeptStudy(None, ""), size)
+    return OneSearch(setup, generations, KeptStudy(None, ""))
 
 
 def _cells(point: Point, folds: int) -> list[PointCell]:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import re
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ from abl.decide.curves import best_threshold
 from abl.decide.decision_search import pareto_front, search_decision
 from abl.decide.metrics import scores
 from abl.errors import InputError
-from abl.search.generations import Generations
+from abl.search import samplers
+from abl.search.generations import Asking, Generations, Told
 from abl.search.journal import search
 from abl.search.space import Choices, Range
 
@@ -37,6 +40,12 @@ def validation(seed: int, images: int = 500, classes: int = 2, skill: float = 1.
         return p / p.sum(axis=1, keepdims=True)
 
     return labels, {"original": predictions(1.0), "true": predictions(1.5), "false": predictions(3)}
+
+
+def searched(evaluate, *, trials, storage=None, study="", **asking):
+    return search(
+        Asking(SPACE, ["maximize"], **asking), evaluate, trials=trials, storage=storage, study=study
+    )
 
 
 def quality(point):
@@ -64,16 +73,16 @@ def broken_off_after(count: int):
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
 def test_a_study_broken_off_goes_on_as_if_it_had_not_been(tmp_path, sampler):
     options = {"trials": 50, "sampler": sampler, "seed": 3}
-    unbroken = search(SPACE, ["maximize"], quality, **options)
+    unbroken = searched(quality, **options)
     assert len(unbroken) == 50
     for stop in (0, 7, 20, 33):
         file = tmp_path / f"{stop}.journal"
         evaluate, done = broken_off_after(stop)
         with pytest.raises(BrokenOffError):
-            search(SPACE, ["maximize"], evaluate, **options, storage=file)
+            searched(evaluate, **options, storage=file)
         assert len(done) == stop
         evaluate, done = broken_off_after(1000)
-        continued = search(SPACE, ["maximize"], evaluate, **options, storage=file)
+        continued = searched(evaluate, **options, storage=file)
         assert continued == unbroken
         # what is finished is not done again
         assert len(done) == 50 - stop
@@ -81,19 +90,19 @@ def test_a_study_broken_off_goes_on_as_if_it_had_not_been(tmp_path, sampler):
 
 def test_a_longer_search_begins_with_the_shorter_one(tmp_path):
     file = tmp_path / "journal"
-    short = search(SPACE, ["maximize"], quality, trials=30, storage=file)
-    longer = search(SPACE, ["maximize"], quality, trials=70, storage=file)
+    short = searched(quality, trials=30, storage=file)
+    longer = searched(quality, trials=70, storage=file)
     assert longer[:30] == short
-    assert longer == search(SPACE, ["maximize"], quality, trials=70)
-    assert search(SPACE, ["maximize"], quality, trials=10, storage=file) == short[:10]
+    assert longer == searched(quality, trials=70)
+    assert searched(quality, trials=10, storage=file) == short[:10]
 
 
 def test_a_process_killed_while_writing_costs_one_trial(tmp_path):
     file = tmp_path / "journal"
-    whole = search(SPACE, ["maximize"], quality, trials=30, storage=file)
+    whole = searched(quality, trials=30, storage=file)
     file.write_bytes(file.read_bytes()[:-40])
     evaluate, done = broken_off_after(1000)
-    assert search(SPACE, ["maximize"], evaluate, trials=30, storage=file) == whole
+    assert searched(evaluate, trials=30, storage=file) == whole
     assert len(done) == 1
 
 
@@ -104,26 +113,44 @@ def test_another_file_is_refused_and_left_as_it_is(tmp_path, content):
     file = tmp_path / "f.csv"
     file.write_bytes(content)
     with pytest.raises(InputError, match=r"f\.csv: is not the journal of a search"):
-        search(SPACE, ["maximize"], quality, trials=5, storage=file)
+        searched(quality, trials=5, storage=file)
     assert file.read_bytes() == content
     assert list(tmp_path.iterdir()) == [file]
     with pytest.raises(InputError, match="is not the journal of a search"):
-        search(SPACE, ["maximize"], quality, trials=5, storage=tmp_path)
+        searched(quality, trials=5, storage=tmp_path)
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="no folder here that takes no file")
 def test_a_journal_that_cannot_be_written_is_told():
     with pytest.raises(InputError, match=r"/proc/journal: cannot be written"):
-        search(SPACE, ["maximize"], quality, trials=5, storage=Path("/proc/journal"))
+        searched(quality, trials=5, storage=Path("/proc/journal"))
 
 
 def test_other_settings_are_another_study_in_the_same_file(tmp_path):
     file = tmp_path / "journal"
-    search(SPACE, ["maximize"], quality, trials=5, storage=file)
+    searched(quality, trials=5, storage=file)
     for change in ({"seed": 1}, {"sampler": "random"}, {"study": "other data"}):
         evaluate, done = broken_off_after(1000)
-        search(SPACE, ["maximize"], evaluate, trials=5, storage=file, **change)
+        searched(evaluate, trials=5, storage=file, **change)
         assert len(done) == 5
+
+
+def test_a_search_is_known_by_what_it_asks_and_found_again_as_it_was_kept(tmp_path, monkeypatch):
+    import optuna
+
+    monkeypatch.setattr(optuna, "__version__", "5.0.0")
+
+    def name_of(file):
+        searched(quality, trials=1, storage=tmp_path / file)
+        return json.loads((tmp_path / file).read_text(encoding="utf-8").split("\n")[0])[
+            "study_name"
+        ]
+
+    # before the settings of samplers were said
+    kept = "10fc93701841e508bb32067b9b134dfb71bc7cc534d6151390153e554225ccb9"
+    assert name_of("kept") == kept
+    monkeypatch.setattr(samplers, "tpe_settings", lambda objectives: {"multivariate": False})
+    assert name_of("other") != kept
 
 
 def test_undefined_trials_are_kept_and_not_told_as_values(tmp_path):
@@ -132,14 +159,14 @@ def test_undefined_trials_are_kept_and_not_told_as_values(tmp_path):
     def half_defined(point):
         return quality(point) if point["optimizer"] == "sgd" else None
 
-    found = search(SPACE, ["maximize"], half_defined, trials=40, storage=file)
+    found = searched(half_defined, trials=40, storage=file)
     assert {each.values is None for each in found} == {True, False}
-    assert search(SPACE, ["maximize"], half_defined, trials=40, storage=file) == found
+    assert searched(half_defined, trials=40, storage=file) == found
 
 
 def test_points_stay_in_their_space_and_the_known_ones_come_first():
     start = [{"rate": 1e-2, "depth": 2, "optimizer": "adam"}]
-    found = search(SPACE, ["maximize"], quality, trials=60, start=start)
+    found = searched(quality, trials=60, start=start)
     assert found[0].point == start[0]
     for each in found:
         assert 1e-5 <= each.point["rate"] <= 1e-1
@@ -150,22 +177,67 @@ def test_points_stay_in_their_space_and_the_known_ones_come_first():
 
 def test_generations_can_be_told_from_elsewhere():
     """A search whose trials are trainings: values come from a store, in any number of sittings."""
-    first = Generations(SPACE, ["maximize"], seed=5)
+    first = Generations(Asking(SPACE, ["maximize"], seed=5))
     asked = [first.ask()]
     with pytest.raises(ValueError, match="before asking"):
         first.ask()
     first.tell([quality(point) for point in asked[0]])
     asked.append(first.ask())
-    again = Generations(SPACE, ["maximize"], seed=5)
+    again = Generations(Asking(SPACE, ["maximize"], seed=5))
     assert again.ask() == asked[0]
     again.tell([quality(point) for point in asked[0]])
     assert again.ask() == asked[1]
 
 
+def asked_when(told, objectives=1, **asking):
+    """The points of four generations."""
+    directions = ["maximize", "minimize"][:objectives]
+    generations = Generations(Asking(SPACE, directions, **{"size": 8, **asking}))
+    points = []
+    for _ in range(4):
+        asked = generations.ask()
+        points += asked
+        generations.tell([told(point) for point in asked])
+    return points
+
+
+@pytest.mark.parametrize("objectives", [1, 2])
+def test_other_defaults_of_a_newer_optuna_ask_the_same_points(monkeypatch, objectives):
+    import optuna
+
+    def told(point):
+        return (*quality(point), point["rate"])[:objectives]
+
+    points = asked_when(told, objectives)
+    monkeypatch.setattr(
+        optuna.samplers,
+        "TPESampler",
+        partial(optuna.samplers.TPESampler, multivariate=objectives > 1, constant_liar=False),
+    )
+    assert asked_when(told, objectives) == points
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "gp"])
+@pytest.mark.filterwarnings("error")
+def test_a_constraint_leads_to_points_that_keep_it(sampler):
+    def told(point):
+        return Told(quality(point), constraints=(3.5 - point["depth"],))
+
+    def unbound(point):
+        return Told(quality(point))
+
+    kept, free = (
+        [point["depth"] > 3 for point in asked_when(told, sampler=sampler, seed=2)]
+        for told in (told, unbound)
+    )
+    assert kept[:8] == free[:8]
+    assert sum(kept) > sum(free)
+
+
 def test_an_unknown_sampler_is_told():
     with pytest.raises(InputError, match="did you mean 'tpe'"):
-        Generations(SPACE, ["maximize"], sampler="tpee")
-    assert Generations(SPACE, ["maximize"], sampler="cmaes").ask()
+        Generations(Asking(SPACE, ["maximize"], sampler="tpee"))
+    assert Generations(Asking(SPACE, ["maximize"], sampler="cmaes")).ask()
 
 
 @pytest.mark.parametrize(
@@ -340,7 +412,5 @@ def test_lines_that_only_look_like_a_journal_are_refused(tmp_path):
     file = tmp_path / "other.log"
     file.write_text('{"op_code": 99}\n', encoding="utf-8")
     with pytest.raises(InputError, match="not the journal of a search"):
-        search(
-            {"x": Range(0, 1)}, ["maximize"], lambda point: (point["x"],), trials=1, storage=file
-        )
+        searched(quality, trials=1, storage=file)
     assert file.read_text(encoding="utf-8") == '{"op_code": 99}\n'

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abl.search.generations import Generations
+from abl.search.generations import Asking, Generations
 from abl.search.space import Choices, Range, grid_points, names_of, within
 from abl.search.stopping import best_so_far, bounds_of, hopeless_epoch
 
@@ -34,7 +34,7 @@ def test_a_grid_has_every_point_once_and_conditions_are_followed():
 
 @given(st.integers(0, 1000), st.sampled_from(["random", "tpe"]))
 def test_points_lie_in_their_space(seed, sampler):
-    for point in Generations(SPACE, ["maximize"], sampler=sampler, seed=seed, size=3).ask():
+    for point in Generations(Asking(SPACE, ["maximize"], sampler=sampler, seed=seed, size=3)).ask():
         assert within(SPACE, point) == point
         assert within(SPACE, {**point, "other": 1}) == point
         assert within(SPACE, {**point, "rate": 0.2}) is None

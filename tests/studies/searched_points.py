@@ -12,7 +12,7 @@ from abl.errors import InputError
 from abl.plan.graph import Arm, PlannedCell, Replicate
 from abl.plan.stage import Stage
 from abl.runner.growth import Ended, Failure
-from abl.search.generations import Generations
+from abl.search.generations import Asking, Generations
 from abl.search.kept import KeptStudy
 from abl.search.space import Choices, Range
 from abl.spec.search import Objective, Search
@@ -106,10 +106,10 @@ def search_of(
         lambda asked: "",
         store,  # type: ignore[arg-type]
     )
-    generations = Generations(
+    asking = Asking(
         SPACE, ["maximize"], sampler=search.sampler, seed=search.seed, size=search.generation
     )
-    return OneSearch(setup, generations, kept or KeptStudy(None, "key"), search.generation)
+    return OneSearch(setup, Generations(asking), kept or KeptStudy(None, "key"))
 
 
 def run(

@@ -202,6 +202,25 @@ def test_the_kept_study_opens_in_optuna_with_every_point(tmp_path):
         assert steps == [each[0] for each in point.scores]
 
 
+def test_the_kept_study_knows_which_points_keep_the_constraints(tmp_path):
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    store, studies = Finished(), KeptStudies(tmp_path, "sweep")
+    bound = [{"metric": "acc", "at_most": 0.8}]
+    kept = studies.study("key", "sweep arm", ["maximize"])
+    search = search_of(store, kept=kept, constraints=bound, prune=None)
+    run(search, store, first)
+    studies.close()
+    best = best_point(search)
+    assert best is not None
+    assert best.values[0] < max(p.values[0] for p in search.points if p.values)
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "sweep.journal")))
+    study = optuna.load_study(study_name="sweep arm key", storage=storage)
+    assert study.best_trial.number == best.number
+
+
 def test_two_processes_ask_alike_and_one_writes(tmp_path, in_order):
     writer, other = KeptStudies(tmp_path, "s"), KeptStudies(tmp_path, "s")
     assert writer.writes

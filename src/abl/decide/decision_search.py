@@ -15,7 +15,7 @@ from abl.decide.check import Bools, Floats
 from abl.decide.decision_space import DecisionSpace, Objectives
 from abl.decide.rules import Threshold, rule_named
 from abl.errors import InputError
-from abl.search.generations import Values
+from abl.search.generations import Asking, Values
 from abl.search.journal import Searched, search
 from abl.search.samplers import Direction, SamplerName
 from abl.search.space import Point, Range
@@ -96,14 +96,11 @@ def search_decision(
         return scored.values(*inputs.final(within.decision(point)))
 
     first = [*within.known_points(), *map(within.point, start)]
+    every = {name: Range(0.0, 1.0) for name in within.coordinates}
     found = search(
-        {name: Range(0.0, 1.0) for name in within.coordinates},
-        scored.directions,
+        Asking(every, scored.directions, sampler, seed, first),
         evaluate,
         trials=trials,
-        sampler=sampler,
-        seed=seed,
-        start=first,
         storage=storage,
         study=f"{study} {rule} {fixed} {tuple(space)} {scored.names}",
     )

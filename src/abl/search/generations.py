@@ -8,17 +8,45 @@ by side. A sampler's own state, which may be a pickle, is never read but made ag
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from abl.search.samplers import CONSTRAINTS, Direction, SamplerName, quiet, sampler_named
-from abl.search.space import Choices, Point, Range, Space
+from abl.search.samplers import (
+    USING_CONSTRAINTS,
+    Direction,
+    SamplerName,
+    quiet,
+    sampler_named,
+    set_constraints,
+)
+from abl.search.space import Point, Space, suggested
 
 GENERATION = 20
 Values = tuple[float, ...] | None  # None: undefined there
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What decides the points of a search, beside the values that it is told.
+
+    Attributes:
+        space: Name -> values it may take.
+        directions: One an objective.
+        sampler: tpe, nsga2, random, gp (slow, needs torch) or cmaes (needs the package cmaes).
+        seed: With the number of the generation it seeds the sampler.
+        start: Points that are asked first; one that names not all is completed by the sampler.
+        size: Points in a generation.
+    """
+
+    space: Space
+    directions: Sequence[Direction]
+    sampler: SamplerName = "tpe"
+    seed: int = 0
+    start: Sequence[Point] = ()
+    size: int = GENERATION
 
 
 @dataclass(frozen=True)
@@ -44,43 +72,22 @@ class Generations:
     Asking and telling in turn, with what was told before, leads anywhere in a study; a search whose
     trials are trainings uses this alone, and its values come from the store.
 
-    Args:
-        space: Name -> values it may take.
-        directions: One an objective.
-        sampler: tpe, nsga2, random, gp (slow, needs torch) or cmaes (needs the package cmaes).
-        seed: With the number of the generation it seeds the sampler.
-        start: Points that are asked first; one that names not all is completed by the sampler.
-        size: Points in a generation.
-        constrained: Whether what is told has constraints.
-
     Raises:
         InputError: Unknown sampler, or a package it needs is not there.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        directions: Sequence[Direction],
-        *,
-        sampler: SamplerName = "tpe",
-        seed: int = 0,
-        start: Sequence[Point] = (),
-        size: int = GENERATION,
-        constrained: bool = False,
-    ):
+    def __init__(self, asking: Asking):
         import optuna
 
-        self._space = space
-        self._sampler, self._seed, self._size = sampler, seed, size
-        self._constrained = constrained
-        self._single = len(directions) == 1
+        self._asking = asking
+        self._single = len(asking.directions) == 1
         self._asked: list[Any] = []
         self._generation = 0
         with quiet():
             self._study = optuna.create_study(
-                directions=list(directions), sampler=self._fresh_sampler()
+                directions=list(asking.directions), sampler=self._fresh_sampler()
             )
-            for point in start:
+            for point in asking.start:
                 self._study.enqueue_trial(dict(point))
 
     def ask(self) -> list[Point]:
@@ -90,32 +97,22 @@ class Generations:
         points = []
         with quiet():
             self._study.sampler = self._fresh_sampler()
-            for _ in range(self._size):
+            for _ in range(self._asking.size):
                 trial = self._study.ask()
                 self._asked.append(trial)
-                points.append(suggested(trial, self._space))
+                points.append(suggested(trial, self._asking.space))
         self._generation += 1
         return points
 
     def tell(self, ends: Sequence[Values | Told]) -> None:
         """How the points of the generation asked last ended, in their order."""
-        from optuna.trial import TrialState
-
         with quiet():
             for trial, end in zip(self._asked, ends, strict=True):
                 told = end if isinstance(end, Told) else Told(end)
-                if told.constraints:
-                    trial.set_user_attr(CONSTRAINTS, list(told.constraints))
-                if self._single:
-                    for step, value in enumerate(told.steps):
-                        trial.report(value, step)
-                if told.values is not None:
-                    self._study.tell(trial, list(told.values))
-                elif told.given_up and self._single:
-                    self._study.tell(trial, state=TrialState.PRUNED)
-                else:
-                    # Optuna knows no pruned trial of several objectives
-                    self._study.tell(trial, state=TrialState.FAIL)
+                # what a sampler does not look at must not decide who is hopeless either
+                if self._asking.sampler in USING_CONSTRAINTS:
+                    set_constraints(trial, told.constraints)
+                end_trial(self._study, trial, told)
         self._asked = []
 
     def is_hopeless(self, steps: Sequence[float], p: float, least: int) -> bool:
@@ -141,58 +138,33 @@ class Generations:
             return bool(pruner.prune(self._study, trial))
 
     def has_stagnated(self, trials: int) -> bool:
-        """Whether the best value has not moved for so many points (Optuna's terminator)."""
-        from optuna.terminator import (
-            BestValueStagnationEvaluator,
-            StaticErrorEvaluator,
-            Terminator,
-        )
+        """Whether the best value, of one objective, has not moved for more than so many points."""
         from optuna.trial import TrialState
 
         done = [t for t in self._study.trials if t.state == TrialState.COMPLETE]
         if not self._single or not done:
             return False
-        with quiet():
-            terminator = Terminator(
-                BestValueStagnationEvaluator(max_stagnation_trials=trials),
-                StaticErrorEvaluator(constant=0.0),
-                min_n_trials=1,
-            )
-            return bool(terminator.should_terminate(self._study))
+        values = [float(each.value) for each in done]
+        best = max(values) if self._asking.directions[0] == "maximize" else min(values)
+        return len(values) - 1 - values.index(best) > trials
 
     def _fresh_sampler(self) -> Any:
-        entropy = np.random.SeedSequence([self._seed, self._generation])
+        asking = self._asking
+        entropy = np.random.SeedSequence([asking.seed, self._generation])
         number = int(entropy.generate_state(1)[0])
-        return sampler_named(self._sampler, number, self._size, constrained=self._constrained)
+        return sampler_named(asking.sampler, number, asking.size, len(asking.directions))
 
 
-def suggested(trial: Any, space: Space) -> Point:
-    """The values that an Optuna trial takes in a space, conditions followed."""
-    point: Point = {}
-    for name, dimension in space.items():
-        point[name] = trial._suggest(name, distribution_of(dimension))
-        if isinstance(dimension, Choices):
-            point |= suggested(trial, dimension.inner.get(point[name], {}))
-    return point
+def end_trial(study: Any, trial: Any, told: Told) -> None:
+    """Writes into a study of Optuna's how a trial that runs has ended."""
+    from optuna.trial import TrialState
 
-
-def distribution_of(values: Range | Choices) -> Any:
-    """What Optuna calls a dimension."""
-    from optuna import distributions
-
-    if isinstance(values, Choices):
-        return distributions.CategoricalDistribution(list(values.values))
-    if values.integer:
-        return distributions.IntDistribution(int(values.low), int(values.high), log=values.log)
-    return distributions.FloatDistribution(values.low, values.high, log=values.log)
-
-
-def distributions_of(space: Space, point: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the names that a point has."""
-    found: dict[str, Any] = {}
-    for name, dimension in space.items():
-        if name in point:
-            found[name] = distribution_of(dimension)
-            if isinstance(dimension, Choices):
-                found |= distributions_of(dimension.inner.get(point[name], {}), point)
-    return found
+    single = len(study.directions) == 1
+    for step, value in enumerate(told.steps) if single else ():
+        trial.report(value, step)
+    if told.values is not None:
+        study.tell(trial, list(told.values))
+    else:
+        # Optuna knows no pruned trial of several objectives
+        pruned = told.given_up and single
+        study.tell(trial, state=TrialState.PRUNED if pruned else TrialState.FAIL)

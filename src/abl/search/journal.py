@@ -10,17 +10,17 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
 from filelock import AcquireReturnProxy, FileLock
 
 from abl.errors import InputError, Problem
-from abl.search.generations import GENERATION, Generations, Values, distributions_of
-from abl.search.samplers import Direction, SamplerName, quiet
-from abl.search.space import Point, Space
+from abl.search.generations import Asking, Generations, Values
+from abl.search.samplers import quiet, settings_in_digest
+from abl.search.space import Point, Space, distributions_of
 
 JOURNAL_START = b'{"op_code":'  # of each line that Optuna writes
 
@@ -35,15 +35,10 @@ class Searched:
 
 
 def search(
-    space: Space,
-    directions: Sequence[Direction],
+    asking: Asking,
     evaluate: Callable[[Point], Values],
     *,
     trials: int,
-    sampler: SamplerName = "tpe",
-    seed: int = 0,
-    start: Sequence[Point] = (),
-    size: int = GENERATION,
     storage: Path | None = None,
     study: str = "",
 ) -> list[Searched]:
@@ -53,18 +48,16 @@ def search(
         evaluate: Point -> one value an objective, or None where undefined.
         storage: File of the journal (Optuna's JournalStorage); None keeps nothing. It may hold many
             studies; one process at a time searches with it, others wait.
-        study: What the values depend on, such as a digest of the data. The settings of the search
-            are added to it, so that other settings are another study.
-        space, directions, sampler, seed, start, size: As Generations.
+        study: What the values depend on, such as a digest of the data. What decides the points is
+            added to it, so that other settings are another study.
 
     Raises:
         InputError: As Generations; the journal holds other points for this study, is another file,
             or cannot be written.
     """
-    generations = Generations(space, directions, sampler=sampler, seed=seed, start=start, size=size)
-    name = _study_name(study, space, directions, sampler, seed, start, size)
+    generations = Generations(asking)
     found: list[Searched] = []
-    with _journal(storage, name, space, directions) as journal:
+    with _journal(storage, _study_name(study, asking), asking) as journal:
         while len(found) < trials:
             points = generations.ask()
             # asked whole though not all run: a longer search later has the same points
@@ -81,14 +74,17 @@ def search(
                     known = Searched(number, point, evaluate(point))
                     journal.append(known)
                 found.append(known)
-            if len(found) % size == 0:
-                generations.tell([each.values for each in found[-size:]])
+            if len(found) % asking.size == 0:
+                generations.tell([each.values for each in found[-asking.size :]])
     return found
 
 
-def _study_name(study: str, *settings: Any) -> str:
+def _study_name(study: str, asking: Asking) -> str:
     import optuna
 
+    settings: list[Any] = [getattr(asking, each.name) for each in fields(asking)]
+    if own := settings_in_digest(asking.sampler, len(asking.directions)):
+        settings.append(own)
     said = json.dumps([study, optuna.__version__, settings], default=asdict, sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()
 
@@ -133,11 +129,9 @@ class HeldByUs:
 
 
 @contextlib.contextmanager
-def _journal(
-    file: Path | None, name: str, space: Space, directions: Sequence[Direction]
-) -> Iterator[_Journal]:
+def _journal(file: Path | None, name: str, asking: Asking) -> Iterator[_Journal]:
     if file is None:
-        yield _Journal(None, None, space)
+        yield _Journal(None, None, asking.space)
         return
     import optuna
     from optuna.storages import JournalStorage
@@ -152,9 +146,9 @@ def _journal(
                 study = optuna.load_study(study_name=name, storage=storage)
             else:
                 study = optuna.create_study(
-                    study_name=name, storage=storage, directions=list(directions)
+                    study_name=name, storage=storage, directions=list(asking.directions)
                 )
-            journal = _Journal(file, study, space)
+            journal = _Journal(file, study, asking.space)
         yield journal
 
 

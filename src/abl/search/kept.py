@@ -17,10 +17,10 @@ from typing import Any, cast
 from filelock import FileLock, Timeout
 
 from abl.errors import InputError
-from abl.search.generations import distributions_of
+from abl.search.generations import Told, end_trial
 from abl.search.journal import HeldByUs, drop_broken_line
-from abl.search.samplers import CONSTRAINTS, Direction, quiet
-from abl.search.space import Point, Space
+from abl.search.samplers import Direction, quiet, set_constraints
+from abl.search.space import Point, Space, distributions_of
 
 STORAGE = "ABL_SEARCH_STORAGE"  # environment: a database URL, which may hold a password
 # a database server that restarts is back by then
@@ -189,36 +189,19 @@ class KeptStudy:
 
         self._write(add)
 
-    def end(
-        self,
-        number: int,
-        state: str,
-        values: Sequence[float] | None,
-        steps: Sequence[float],
-        constraints: Sequence[float] = (),
-    ) -> None:
+    def end(self, number: int, told: Told) -> None:
         """Writes how a point ended: complete, pruned or fail; once."""
         if self.points[number].state != "running":
             return
-        self.points[number].state = state
+        given_up = "pruned" if told.given_up else "fail"
+        self.points[number].state = given_up if told.values is None else "complete"
 
         def tell() -> None:
-            from optuna.trial import TrialState
-
             if self._study.get_trials(deepcopy=False)[number].state.is_finished():
                 return  # written, though the answer was lost
             trial = self._trial(number)
-            single = len(self._study.directions) == 1
-            if constraints:
-                trial.set_user_attr(CONSTRAINTS, list(constraints))
-            for step, value in enumerate(steps) if single else ():
-                trial.report(value, step)
-            if state == "complete" and values is not None:
-                self._study.tell(number, list(values))
-            else:
-                # Optuna knows no pruned trial of several objectives
-                pruned = state == "pruned" and single
-                self._study.tell(number, state=TrialState.PRUNED if pruned else TrialState.FAIL)
+            set_constraints(trial, told.constraints)
+            end_trial(self._study, trial, told)
 
         self._write(tell)
 

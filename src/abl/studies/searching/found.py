@@ -14,8 +14,7 @@ from abl.plan.graph import Plan
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.searches import COMPLETE, FAILED, PRUNED, STOPPED, Searches
 from abl.report.setting_words import CHOSEN, setting_text, short_names
-from abl.search.importance import importance_of
-from abl.search.space import Choices, dimensions_of
+from abl.search.space import Choices, dimensions_of, importance_of
 from abl.spec.read import SweepFile
 from abl.studies.analysis import Analysis
 from abl.studies.searching.leaks import shared_images_note

@@ -72,7 +72,6 @@ class OneSearch:
     setup: Setup
     generations: Generations
     kept: KeptStudy
-    size: int
     points: list[PointState] = field(default_factory=list)
     ended: str = ""
     _curves: Curves = field(default_factory=dict)
@@ -108,7 +107,7 @@ class OneSearch:
 
     def _ask(self) -> None:
         self._first, self._bounds = len(self.points), {}
-        number = self._first // self.size
+        number = self._first // self.setup.search.generation
         asked = self.generations.ask()
         # asked whole though not all run: a longer search later has the same points
         for point in asked[: self.setup.trials - self._first]:
@@ -131,15 +130,11 @@ class OneSearch:
 
     def _tell(self, current: Sequence[PointState]) -> None:
         for state in current:
-            named = {COMPLETE: "complete", PRUNED: "pruned", STOPPED: "pruned", FAILED: "fail"}
             self.kept.note_point(state.number, {"state": state.state, "reason": state.reason})
-            told = state.told
-            self.kept.end(
-                state.number, named[state.state], told.values, told.steps, told.constraints
-            )
+            self.kept.end(state.number, state.told)
             for key, curve in state.curves.items():
                 self._curves.setdefault(key, []).append(curve)
-        if len(current) == self.size:
+        if len(current) == self.setup.search.generation:
             self.generations.tell([state.told for state in current])
         if len(self.points) >= self.setup.trials:
             self.ended = f"{len(self.points)} points"

@@ -11,8 +11,9 @@ from abl.errors import InputError
 from abl.plan.graph import Plan
 from abl.plan.stage import digest_of
 from abl.runner.growth import Change, Ended
-from abl.search.generations import Generations
+from abl.search.generations import Asking, Generations
 from abl.search.kept import KeptStudies, KeptStudy, storage_url
+from abl.search.samplers import SamplerName, settings_in_digest
 from abl.search.space import Point, grid_points, within
 from abl.spec.base import identity_of
 from abl.spec.read import SweepFile
@@ -127,20 +128,14 @@ class SweepGrowth:
                 [identity_of(own.data), identity_of(own.image), identity_of(own.train)],
                 [identity_of(own.splits), dict(own.options)],
                 [[r.repeat, r.fold, r.seed] for r in each.replicates],
+                *([told] if (told := settings_in_digest(search.sampler, len(directions))) else []),
             ]
         )
         kept = self._studies.study(key, f"{sweep.name} {each.name}".strip(), directions)
         known = known_settings(own, space)
         start, trials = self._start(each, kept, key, known)
-        generations = Generations(
-            space,
-            directions,
-            sampler="random" if search.sampler == "grid" else search.sampler,
-            seed=search.seed,
-            start=start,
-            size=search.generation,
-            constrained=bool(search.constraints),
-        )
+        sampler: SamplerName = "random" if search.sampler == "grid" else search.sampler
+        asking = Asking(space, directions, sampler, search.seed, start, search.generation)
         setup = Setup(
             search,
             space,
@@ -153,7 +148,7 @@ class SweepGrowth:
             lambda points: self._spent(points, kept),
             self._workspace.store,
         )
-        return OneSearch(setup, generations, kept, search.generation)
+        return OneSearch(setup, Generations(asking), kept)
 
     def _start(
         self, each: Searched, kept: KeptStudy, key: str, known: dict[str, Any]
