@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import inspect
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -34,6 +34,7 @@ class Entry:
         facts: What else it says of itself where it registers.
         made: The function or class; None as long as its module is not imported.
         owner: The user's own file that registered it, itself or by a helper; "" for the package's.
+        source: Digest of what it is of in that file; "" for the package's.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Entry:
     facts: Mapping[str, Any] = field(default_factory=dict)
     made: Any = None
     owner: str = ""
+    source: str = ""
 
 
 class Registry(MutableMapping[str, Value]):
@@ -105,6 +107,15 @@ class Registry(MutableMapping[str, Value]):
         entry = self.entry(name)
         return 1 if entry is None else entry.version
 
+    def identity(self, name: str) -> dict[str, Any]:
+        """What a component adds to the identity of what uses it: nothing at version 1.
+
+        One of a user's own file adds its source besides.
+        """
+        entry = self.entry(name)
+        version = {} if entry is None or entry.version == 1 else {"version": entry.version}
+        return version | ({"source": entry.source} if entry is not None and entry.source else {})
+
     def entries(self) -> list[Entry]:
         """Every component, without importing anything."""
         return [entry for name in self if (entry := self.entry(name)) is not None]
@@ -158,6 +169,14 @@ def loading(owner: str) -> Iterator[None]:
         raise
     finally:
         _loading.remove(owner)
+
+
+def sign(owner: str, digest_of: Callable[[Entry], str]) -> None:
+    """Gives what a user's own file registered the digests of its sources."""
+    for registry in Registry._all:
+        for name, entry in registry._entries.items():
+            if entry.owner == owner != "":
+                registry._entries[name] = replace(entry, source=digest_of(entry))
 
 
 def forget(owner: str) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -15,7 +15,7 @@ from typing import Any
 from abl.errors import InputError, Problem
 from abl.nets.registry import FUSIONS, HEADS, NETWORKS
 from abl.nets.user_source import UserSource
-from abl.registry import Entry, forget, loading
+from abl.registry import Entry, forget, loading, sign
 from abl.spec.attention import VARIANTS
 from abl.spec.train import Train
 
@@ -27,7 +27,6 @@ class _Loaded:
     file: Path
     module: ModuleType
     source: UserSource
-    digests: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def is_as_on_disk(self) -> bool:
         try:
@@ -36,12 +35,8 @@ class _Loaded:
             return False
 
     def digest_of(self, entry: Entry) -> str:
-        module = str(getattr(entry.made, "__module__", ""))
-        module = "" if module == self.module.__name__ else module
-        key = (module, str(getattr(entry.made, "__qualname__", "<made>")))
-        if key not in self.digests:
-            self.digests[key] = self.source.digest(*key)
-        return self.digests[key]
+        module = "" if entry.module == self.module.__name__ else entry.module
+        return self.source.digest(module, str(getattr(entry.made, "__qualname__", "<made>")))
 
 
 _current: _Loaded | None = None
@@ -83,6 +78,7 @@ def load_module(path: str | Path) -> ModuleType:
             raise
         raise InputError(_problem(file, error)) from error
     _current = _Loaded(file, module, source)
+    sign(str(file), _current.digest_of)
     return module
 
 
@@ -92,20 +88,17 @@ def component_identity(train: Train) -> dict[str, Any]:
     Nothing for one of the package at version 1. `head_version` and the like for a higher one;
     `module`, with the digest of its source, for one of the user's own file.
     """
-    named = {
-        "network": NETWORKS.entry(train.network),
-        "head": HEADS.entry(train.head),
-        "fusion": FUSIONS.entry(train.fusion),
-        "variant": VARIANTS.entry(train.attention.variant),
+    used = {
+        "network": NETWORKS.identity(train.network),
+        "head": HEADS.identity(train.head),
+        "fusion": FUSIONS.identity(train.fusion),
+        "variant": VARIANTS.identity(train.attention.variant),
     }
-    used = {role: entry for role, entry in named.items() if entry is not None}
     identity: dict[str, Any] = {
-        f"{role}_version": entry.version for role, entry in used.items() if entry.version != 1
+        f"{role}_version": each["version"] for role, each in used.items() if "version" in each
     }
-    if _current is not None and (
-        own := {role: entry for role, entry in used.items() if entry.owner == str(_current.file)}
-    ):
-        identity["module"] = {role: _current.digest_of(entry) for role, entry in own.items()}
+    if own := {role: each["source"] for role, each in used.items() if "source" in each}:
+        identity["module"] = own
     return identity
 
 

@@ -9,7 +9,9 @@ from pydantic import Field
 from abl.decide.metrics import metric_named
 from abl.decide.rules import threshold_value
 from abl.errors import InputError
+from abl.search.samplers import asking_samplers
 from abl.spec.base import Part
+from abl.spec.search import sampler_problem
 from abl.spec.sweep import Sweep
 
 CHOSEN_BY = ("exact", "histogram", "search")
@@ -36,15 +38,17 @@ class DecisionSearch(Part):
         None, description="Cost of deciding class j (column) for class i (row), for `cost`."
     )
     trials: Annotated[int, Field(ge=1, le=100_000)] = Field(200, description="Points tried.")
-    sampler: Literal["tpe", "random", "nsga2", "cmaes", "gp"] = Field(
-        "tpe", description="Optuna's sampler."
+    sampler: str = Field(
+        "tpe",
+        json_schema_extra=lambda schema: schema.update(enum=asking_samplers()),
+        description="Optuna's sampler.",
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Of the sampler.")
 
 
 def search_problems(search: DecisionSearch) -> list[str]:
     """What is wrong with a search block beside its form."""
-    problems = []
+    problems = sampler_problem("options.search.sampler", search.sampler, asking_samplers())
     for name in search.objectives:
         if name in ("cost", "share"):
             continue
