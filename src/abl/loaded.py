@@ -12,6 +12,7 @@ from abl.record.store import Store
 from abl.spec.read import SweepFile
 from abl.spec.yaml_file import yaml_text
 from abl.studies.base import Study
+from abl.studies.checks import load_problems
 from abl.studies.fronts import keep_features
 from abl.studies.workspace import Workspace
 
@@ -58,6 +59,7 @@ class LoadedSweep:
     @cached_property
     def plan(self) -> Plan:
         """Arms, replicates and stages; reads the manifest, executes nothing."""
+        self.use_names()
         try:
             plan = self.study.expand(self.file, self.workspace)
             raise_if_any(self.workspace.problems)
@@ -71,6 +73,10 @@ class LoadedSweep:
                 "`abl sweep` fetches them first"
             )
         return plan
+
+    def use_names(self) -> None:
+        """Makes the names of its own file those in use: another sweep may have been read since."""
+        raise_if_any(load_problems(self.file))
 
     def fetch_weights(self) -> None:
         """Fetches the hub weights that the plan names, before anything is trained."""

@@ -74,11 +74,21 @@ class Registry(MutableMapping[str, Value]):
 
         return register
 
-    def add(self, name: str, value: Value, made: Any, *, version: int = 1, **facts: Any) -> None:
+    def add(
+        self,
+        name: str,
+        value: Value,
+        made: Any,
+        *,
+        version: int = 1,
+        description: str = "",
+        **facts: Any,
+    ) -> None:
         """Registers a component.
 
         Args:
             made: The function or class that it stands for.
+            description: Default: the first line of its documentation.
 
         Raises:
             InputError: The name is taken.
@@ -93,7 +103,7 @@ class Registry(MutableMapping[str, Value]):
             raise InputError(
                 f"{self.what} '{name}' exists already (in {place}): choose another name"
             )
-        described = (inspect.getdoc(made) or "").strip().split("\n")[0]
+        described = description or (inspect.getdoc(made) or "").strip().split("\n")[0]
         owner = _loading[-1] if _loading else ""
         self._entries[name] = Entry(name, version, module, described, facts, made, owner)
         self._values[name] = value

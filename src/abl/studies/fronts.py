@@ -122,7 +122,7 @@ class FrozenFronts:
         views = train.augment.fixed_views
         is_random = train.weights == "none"
         from abl.nets.cost import front_cost
-        from abl.nets.fusion import FUSIONS
+        from abl.nets.registry import FUSIONS
 
         joined = FUSIONS.get(train.fusion)
         if joined is not None and joined.at == "input":
