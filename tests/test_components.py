@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+from abl.decide.metrics import metric
+from abl.decide.rules import rule
 from abl.errors import InputError
+from abl.nets.fusion import fusion
+from abl.nets.heads import head
+from abl.nets.mask_attention import variant
+from abl.nets.registry import network
 from abl.registry import Registry, forget, loading
+from abl.search.samplers import sampler
+from abl.studies.base import study
+from abl.studies.frozen import Frozen
 
 
 @pytest.fixture
@@ -60,3 +71,55 @@ def test_of_a_file_that_fails_nothing_stays(registry):
     with pytest.raises(ValueError, match="half way"):
         half_of_a_file()
     assert not registry
+
+
+def test_names_and_versions_are_read_off_a_package_without_importing_it(tmp_path, monkeypatch):
+    (tmp_path / "parts_of_it").mkdir()
+    (tmp_path / "parts_of_it" / "heavy.py").write_text(
+        "from abl.registry import registries\n"
+        "part = next(each for each in registries() if each.what == 'part').registering\n"
+        "@part('one', version=2, wide=True)\n"
+        "def one():\n    '''Does it.'''\n"
+        "@part('two')\n"
+        "def two():\n    pass\n".replace("'", '"')
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    parts = Registry("part", declared="parts_of_it")
+    try:
+        first = parts.entry("one")
+        assert (first.version, first.description, first.facts) == (2, "Does it.", {"wide": True})
+        assert list(parts) == ["one", "two"]
+        assert "parts_of_it.heavy" not in sys.modules
+        with pytest.raises(InputError, match=r"'two' exists already \(in parts_of_it.heavy\)"):
+            parts.registering("two")(a_thing)
+        assert parts["two"].__module__ == "parts_of_it.heavy"
+        assert list(parts) == ["one", "two"]
+    finally:
+        Registry._all.remove(parts)
+
+
+class TakenStudy(Frozen):
+    """A study with a name in use."""
+
+
+TAKEN = {
+    "network": ("cnn1", lambda name: network(name)),
+    "head": ("gap", lambda name: head(name)),
+    "fusion": ("late", lambda name: fusion(name)),
+    "variant": ("se", lambda name: variant(name)),
+    "rule": ("average", lambda name: rule(name, uses=("original", "true"))),
+    "metric": ("acc", lambda name: metric(name, label="X")),
+    "sampler": ("tpe", lambda name: sampler(name)),
+}
+
+
+@pytest.mark.parametrize("what", sorted(TAKEN))
+def test_a_name_in_use_cannot_be_given_again(what):
+    name, decorator = TAKEN[what]
+    with pytest.raises(InputError, match=f"{what} '{name}' exists already"):
+        decorator(name)(a_thing)
+
+
+def test_nor_can_that_of_a_study():
+    with pytest.raises(InputError, match="study 'frozen' exists already"):
+        study(TakenStudy)
