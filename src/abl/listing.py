@@ -55,11 +55,13 @@ def _registry(what: str) -> Registry[Any] | None:
     from abl.decide.metrics import METRICS
     from abl.decide.rules import RULES
     from abl.nets.registry import FUSIONS, HEADS, NETWORKS
-    from abl.search.samplers import SAMPLERS
     from abl.spec.attention import VARIANTS
+    from abl.spec.search import SAMPLERS
     from abl.studies.base import STUDIES
 
-    found = (NETWORKS, HEADS, FUSIONS, VARIANTS, RULES, METRICS, SAMPLERS, STUDIES)
+    found: tuple[Registry[Any], ...] = (
+        NETWORKS, HEADS, FUSIONS, VARIANTS, RULES, METRICS, SAMPLERS, STUDIES
+    )  # fmt: skip
     return dict(zip(SORTS, found, strict=True)).get(what)
 
 

@@ -40,7 +40,7 @@ class DecisionSearch(Part):
     trials: Annotated[int, Field(ge=1, le=100_000)] = Field(200, description="Points tried.")
     sampler: str = Field(
         "tpe",
-        json_schema_extra=lambda schema: schema.update(enum=asking_samplers()),
+        json_schema_extra=lambda schema: schema.update(enum=[*asking_samplers()]),
         description="Optuna's sampler.",
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Of the sampler.")
