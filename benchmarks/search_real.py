@@ -83,9 +83,9 @@ class FoldTrainer:
 
     def __init__(self, root: Path):
         from abl.api import load
-        from abl.studies.searching.point_cells import PointPlanner
+        from abl.studies.searching.searched_arms import PointPlanner, plain_file, searched_arms
         from abl.studies.searching.searched_space import space_of
-        from abl.studies.searching.tuned_study import TunedStudy, plain_file, searched_arms
+        from abl.studies.searching.tuned_study import TunedStudy
 
         sweep = load(root / "sweep.yaml", root=root / "mlruns")
         study, search = sweep.study, sweep.file.sweep.search

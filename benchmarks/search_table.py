@@ -22,8 +22,8 @@ from abl.search.kept import KeptStudy
 from abl.search.space import Choices, Point, Range, Space
 from abl.spec.search import Objective, Prune, Search
 from abl.studies.analysis import ScoredPart
-from abl.studies.searching.one_search import OneSearch, Setup
-from abl.studies.searching.point_cells import PointCell
+from abl.studies.searching.search_run import SearchRun, Setup
+from abl.studies.searching.searched_arms import PointCell
 
 SLOTS = 2  # trainings side by side
 GENERATION: int = Search.model_fields["generation"].default
@@ -176,7 +176,7 @@ def with_abl(
 
 def _search(
     table: Table, points: int, prune: Prune | None, store: TableStore, size: int
-) -> OneSearch:
+) -> SearchRun:
     generations = Generations(Asking(SPACE, ["maximize"], seed=table.seed, size=size))
     given = {"space": {"lr": {"from": 1e-5, "to": 0.3}}, "trials": points, "generation": size}
     block = Search.model_validate(given)
@@ -192,7 +192,7 @@ def _search(
         lambda _: "",
         cast(Store, store),
     )
-    return OneSearch(setup, generations, KeptStudy(None, ""))
+    return SearchRun(setup, generations, KeptStudy(None, ""))
 
 
 def _cells(point: Point, folds: int) -> list[PointCell]:

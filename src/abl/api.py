@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from abl.errors import InputError, Problem, nearest
-from abl.loaded import LoadedSweep
+from abl.loaded import LoadedSweep, study_of
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
 from abl.record.mirror import mirrored
@@ -27,7 +27,7 @@ from abl.runner.report import Listener
 from abl.session import SweepResult, run_sweep
 from abl.spec.read import read_form
 from abl.spec.smoke import smoked
-from abl.studies.base import studies, study_of
+from abl.studies.base import studies
 from abl.studies.checks import load_problems
 from abl.studies.workspace import Workspace
 
@@ -62,13 +62,13 @@ def load(
     file, problems = read_form(Path(path))
     if file is None:
         raise InputError(problems)
-    problems += load_problems(file)  # the study itself may be the file's own
-    if problems and file.sweep.study not in studies():
-        raise InputError(problems)
+    broken = load_problems(file)  # the study itself may be the file's own
+    if broken and file.sweep.study not in studies():
+        raise InputError(broken)
     study = study_of(file)
     if smoke and not problems:
         file = replace(file, sweep=smoked(file.sweep, study.smoke_options))
-    problems += [each for each in study.problems(file) if each not in problems]
+    problems += study.problems(file)
     cache = Path(root).absolute() / "store" / "cache"
     roots = [mirrored(str(f), cache) if "://" in str(f) else Path(f) for f in data]
     problems += [Problem(f"--data {each}: no such folder") for each in roots if not each.is_dir()]

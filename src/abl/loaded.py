@@ -5,16 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
-from abl.errors import InputError, raise_if_any
+from abl.errors import InputError, nearest, raise_if_any
 from abl.plan.graph import Plan
 from abl.record.store import Store
 from abl.spec.read import SweepFile
 from abl.spec.yaml_file import yaml_text
-from abl.studies.base import Study
+from abl.studies.base import Study, studies
 from abl.studies.checks import load_problems
 from abl.studies.fronts import keep_features
+from abl.studies.searching.tuned_study import TunedStudy
 from abl.studies.workspace import Workspace
+
+
+def study_of(file: SweepFile) -> Study:
+    """The study a sweep names; with a search in the file, of arms with fixed and tuned settings.
+
+    Raises:
+        InputError: Unknown study.
+    """
+    known = studies()
+    name = file.sweep.study
+    if name not in known:
+        raise InputError(
+            file.problem(f"study: '{name}' is not known: {nearest(name, known)}", "study")
+        )
+    if file.sweep.search is None:
+        return known[name]
+    return cast(Study, TunedStudy(known[name]))
 
 
 @dataclass(repr=False)

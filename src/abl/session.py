@@ -31,7 +31,6 @@ from abl.runner.ray_nodes import check_address, ray_nodes
 from abl.runner.report import Listener, RunReport
 from abl.search.kept import check_storage, storage_url
 from abl.studies.analysis import Analysis
-from abl.studies.searching.tuned_study import TunedStudy
 
 
 @dataclass(repr=False)
@@ -100,7 +99,7 @@ def run_sweep(
         check_address(str(address))
     if executor == "tune":
         sweep.store.check_shared()
-    if isinstance(sweep.study, TunedStudy):
+    if sweep.file.sweep.search is not None:
         check_storage(storage_url())
     sweep.fetch_weights()
     _ = sweep.plan  # made now: faults of the data are told before MLflow is asked
@@ -108,9 +107,7 @@ def run_sweep(
         record.check_reachable()
 
     def run(told: Listener) -> RunReport:
-        growth = None
-        if isinstance(sweep.study, TunedStudy):
-            growth = sweep.study.grow(sweep.file, sweep.plan, sweep.workspace, listener.message)
+        growth = sweep.study.grow(sweep.file, sweep.plan, sweep.workspace, listener.message)
         return run_plan(
             sweep.plan.stages,
             sweep.store,

@@ -21,7 +21,6 @@ from abl.runner.engine import expected_seconds
 from abl.runner.progress import ProgressState
 from abl.runner.progress_view import make_view
 from abl.runner.report import Listener
-from abl.studies.searching.tuned_study import TunedStudy
 
 
 class _Progress:
@@ -86,8 +85,7 @@ def numbers_of(loaded: LoadedSweep) -> dict[str, Any]:
     plan.notes.extend(said.values())
     slots = max(int(len(os.sched_getaffinity(0)) / loaded.file.sweep.resources.cpus), 1)
     seconds = expected_seconds(plan.stages, loaded.store)
-    if isinstance(loaded.study, TunedStudy):
-        plan.notes += loaded.study.budget(loaded.file, plan, loaded.workspace, slots)
+    plan.notes += loaded.study.budget(loaded.file, plan, loaded.workspace, slots)
     wanted = wanted_stages(plan.stages, done)
     unknown = [d for d in wanted if d not in done and d not in seconds]
     flops = _flops(loaded, unknown) if loaded.file.sweep.resources.gpus else 0.0

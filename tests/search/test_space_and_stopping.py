@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from abl.search.generations import Asking, Generations
 from abl.search.space import Choices, Range, grid_points, names_of, within
-from abl.search.stopping import best_so_far, bounds_of, hopeless_epoch
+from abl.search.stopping import bounds_of, hopeless_epoch, running_best
 
 SPACE = {
     "rate": Range(1e-5, 1e-1, log=True, steps=3),
@@ -59,7 +59,7 @@ def test_some_training_always_goes_on(given_curves, higher, rule, after):
     bounds = bounds_of(given_curves, rule, higher=higher, after=after, factor=3, least=1)
     for epoch, bound in bounds.items():
         reached = [
-            best_so_far(curve, higher=higher)[epoch - 1]
+            running_best(curve, higher=higher)[epoch - 1]
             for curve in given_curves
             if len(curve) >= epoch
         ]

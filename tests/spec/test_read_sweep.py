@@ -57,7 +57,7 @@ def test_the_rule_true_may_be_written_without_quotes(tmp_path: Path, word: str) 
     text = GOOD.replace("[original, true]", f"[original, {word}]")
     (tmp_path / "sweep.yaml").write_text(text, encoding="utf-8")
     loaded = abl.load(tmp_path / "sweep.yaml", root=tmp_path / "mlruns")
-    from abl.studies.settings import arms_from
+    from abl.studies.arms import arms_from
     from abl.studies.two_step_options import relevant
 
     study = loaded.study

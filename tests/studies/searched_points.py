@@ -17,8 +17,8 @@ from abl.search.kept import KeptStudy
 from abl.search.space import Choices, Range
 from abl.spec.search import Objective, Search
 from abl.studies.analysis import ScoredPart
-from abl.studies.searching.one_search import OneSearch, Setup
-from abl.studies.searching.point_cells import PointCell
+from abl.studies.searching.search_run import SearchRun, Setup
+from abl.studies.searching.searched_arms import PointCell
 
 SPACE = {
     "lr": Range(1e-4, 1e-1, log=True),
@@ -82,7 +82,7 @@ def search_of(
     score: Callable[[Mapping[str, Any], int], float] = accuracy,
     kept: KeptStudy | None = None,
     **block: Any,
-) -> OneSearch:
+) -> SearchRun:
     search = Search.model_validate(
         {"space": {"x": [1]}, "trials": 16, "generation": 4, "prune": {"p": 0.2}, **block}
     )
@@ -109,11 +109,11 @@ def search_of(
     asking = Asking(
         SPACE, ["maximize"], sampler=search.sampler, seed=search.seed, size=search.generation
     )
-    return OneSearch(setup, Generations(asking), kept or KeptStudy(None, "key"))
+    return SearchRun(setup, Generations(asking), kept or KeptStudy(None, "key"))
 
 
 def run(
-    search: OneSearch,
+    search: SearchRun,
     store: Finished,
     pick: Callable[[list[str]], str],
     *,
@@ -150,6 +150,6 @@ def run(
     return ran
 
 
-def told(search: OneSearch) -> list[tuple[Any, ...]]:
+def told(search: SearchRun) -> list[tuple[Any, ...]]:
     """Everything that must not depend on the order in which stages end."""
     return [(p.number, p.state, sorted(p.point.items()), p.scores, p.reason) for p in search.points]

@@ -15,7 +15,7 @@ from abl.plan.searches import COMPLETE, FAILED, PRUNED
 from abl.runner.growth import Ended, Failure
 from abl.search.kept import KeptStudies
 from abl.search.space import within
-from abl.studies.searching.one_search import best_point
+from abl.studies.searching.search_run import best_point
 
 
 def first(ready):

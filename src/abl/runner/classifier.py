@@ -26,7 +26,7 @@ from abl.runner.guided import objective_of
 from abl.runner.networks import device_of, ready_to_build, train_settings
 from abl.runner.seen import masks_of, view_of
 from abl.runner.selection import SELECTION
-from abl.search.stopping import best_so_far, hopeless_epoch
+from abl.search.stopping import hopeless_epoch, running_best
 from abl.spec.data import Image, Splits
 
 Row = dict[str, float]
@@ -123,7 +123,7 @@ def hopeless_of(stage: Stage) -> Callable[[Sequence[Row]], str] | None:
         epoch = hopeless_epoch(curve, bounds, higher=higher)
         if epoch is None:
             return ""
-        best = best_so_far(curve[:epoch], higher=higher)[-1]
+        best = running_best(curve[:epoch], higher=higher)[-1]
         wanted = f"{'above' if higher else 'below'} {bounds[epoch]:.4g}"
         return f"stopped in epoch {epoch}: {column} at best {best:.4g}, wanted {wanted}"
 

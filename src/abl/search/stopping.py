@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 
-def best_so_far(curve: Sequence[float], *, higher: bool) -> list[float]:
+def running_best(curve: Sequence[float], *, higher: bool) -> list[float]:
     """The best value up to each epoch; nan is worse than anything."""
     found: list[float] = []
     for value in curve:
@@ -42,7 +42,7 @@ def bounds_of(
         after: Epochs in any case.
         least: Curves that there must be at an epoch.
     """
-    running = [best_so_far(curve, higher=higher) for curve in curves]
+    running = [running_best(curve, higher=higher) for curve in curves]
     longest = max((len(curve) for curve in running), default=0)
     found = {}
     for epoch in range(after, longest + 1):
@@ -69,7 +69,7 @@ def _is_rung(epoch: int, after: int, factor: int) -> bool:
 
 def hopeless_epoch(curve: Sequence[float], bounds: dict[int, float], *, higher: bool) -> int | None:
     """The first epoch by which a training has not reached its bound, None if there is none."""
-    for epoch, value in enumerate(best_so_far(curve, higher=higher), start=1):
+    for epoch, value in enumerate(running_best(curve, higher=higher), start=1):
         bound = bounds.get(epoch)
         if bound is None:
             continue

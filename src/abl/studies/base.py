@@ -6,14 +6,15 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import ValidationError
 
 import abl.studies
-from abl.errors import InputError, Problem, nearest
+from abl.errors import InputError, Problem
 from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.registry import Registry
+from abl.runner.growth import Growth
 from abl.spec.base import Part
 from abl.spec.model_faults import problems_of
 from abl.spec.read import SweepFile
@@ -46,7 +47,7 @@ class StudyAxis:
 
 
 class Study(Protocol):
-    """One question a sweep can ask. An instance in a module of this package registers it.
+    """One question a sweep can ask. A class in a module of this package registers with `@study`.
 
     `smoke_options` are the options with which it runs on the little that `--smoke` leaves.
     """
@@ -77,6 +78,16 @@ class Study(Protocol):
         Arms with missing stages are marked failed.
         """
 
+    def grow(
+        self, file: SweepFile, plan: Plan, workspace: Workspace, say: Callable[[str], None]
+    ) -> Growth | None:
+        """What adds to the plan while it runs; most studies know all stages before."""
+        return None
+
+    def budget(self, file: SweepFile, plan: Plan, workspace: Workspace, slots: int) -> list[str]:
+        """Sentences on what such a growth takes with so many stages at once."""
+        return []
+
 
 STUDIES: Registry[Study] = Registry("study")
 StudyClass = TypeVar("StudyClass", bound=Study)
@@ -93,29 +104,6 @@ def studies() -> Mapping[str, Study]:
     for module in pkgutil.iter_modules(abl.studies.__path__):
         importlib.import_module(f"abl.studies.{module.name}")
     return dict(sorted(STUDIES.items()))
-
-
-def study_of(file: SweepFile) -> Study:
-    """The study a sweep names.
-
-    Raises:
-        InputError: Unknown study.
-    """
-    known = studies()
-    name = file.sweep.study
-    if name not in known:
-        raise InputError(
-            file.problem(f"study: '{name}' is not known: {nearest(name, known)}", "study")
-        )
-    if file.sweep.search is not None:
-        # it works on studies, and so cannot be among what this module imports
-        from abl.studies.searching.tuned_study import TunedStudy
-
-        return cast(Study, TunedStudy(known[name]))
-    # a section that is broken is told as such
-    if name == "hyper" and file.document.values.get("search") is None:
-        raise InputError(file.problem("study: hyper needs a search: section", "study"))
-    return known[name]
 
 
 def options_of(file: SweepFile, model: type[OptionsOf]) -> OptionsOf:

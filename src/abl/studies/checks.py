@@ -13,8 +13,8 @@ from abl.nets.user_module import load_module
 from abl.plan.graph import Arm
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
+from abl.studies.arms import Relevant, base_position, base_values
 from abl.studies.base import StudyAxis
-from abl.studies.settings import Relevant, base_of, base_position
 from abl.studies.workspace import Workspace
 
 
@@ -22,7 +22,7 @@ def base_problems(
     file: SweepFile, axes: tuple[StudyAxis, ...], arms: list[Arm], relevant: Relevant
 ) -> list[Problem]:
     """A base that names no axis, or is the base of no arm."""
-    base = base_of(file, axes)
+    base = base_values(file, axes)
     if base is None:
         return []
     known = [axis.name for axis in axes]

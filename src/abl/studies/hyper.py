@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from abl.errors import Problem
 from abl.spec.base import Part
+from abl.spec.read import SweepFile
 from abl.studies.base import study
 from abl.studies.frozen import Frozen
 
@@ -20,3 +22,10 @@ class Hyper(Frozen):
     name: ClassVar[str] = "hyper"
     description: ClassVar[str] = "Hyperparameter search: the winner against the file's settings."
     options: ClassVar[type[Part]] = Options
+
+    def problems(self, file: SweepFile) -> list[Problem]:
+        """As of frozen layers; and a search is needed."""
+        # a section that is broken is told as such
+        if file.document.values.get("search") is None:
+            return [file.problem("study: hyper needs a search: section", "study")]
+        return super().problems(file)

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from abl.spec.read import SweepFile
-from abl.studies.settings import Relevant
+from abl.studies.arms import Relevant
 
 GUIDED = "an arm without a predicted mask"
 

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell
-from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
-from abl.studies.base import StudyAxis, options_of
+from abl.studies.arms import Settings, arms_from, named_contrasts
+from abl.studies.base import Study, options_of
 from abl.studies.checks import (
     base_problems,
     metric_problems,
@@ -27,7 +27,6 @@ from abl.studies.external import ExternalSets, internal_file, internal_sweep
 from abl.studies.external_checks import external_problems
 from abl.studies.external_scores import external_note, external_rows
 from abl.studies.predictions import Predictions
-from abl.studies.settings import Settings, arms_from, named_contrasts
 from abl.studies.table import table_of
 from abl.studies.threshold_options import DecisionSearch
 from abl.studies.thresholds import scored_cell, validation_part
@@ -51,17 +50,13 @@ def same_network_notes(plan: Plan) -> list[str]:
     ]
 
 
-class SingleNetwork:
+class SingleNetwork(Study):
     """A study whose arms are one network each, scored at its own most probable class.
 
     A study gives `name`, `description`, `axes`, `options`, and what its values mean.
     """
 
-    name: ClassVar[str]
-    description: ClassVar[str]
-    options: ClassVar[type[Part]]
     smoke_options: ClassVar[Mapping[str, Any]] = {}
-    axes: ClassVar[tuple[StudyAxis, ...]]
 
     def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
         """The axes that matter to an arm."""

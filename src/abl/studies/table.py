@@ -9,10 +9,10 @@ from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.spec.read import SweepFile
 from abl.studies.analysis import ScoredArm
+from abl.studies.arms import Relevant, base_position, base_values, named_contrasts
 from abl.studies.base import StudyAxis
 from abl.studies.data_summary import data_rows, training_patients
 from abl.studies.scoring import outcome_of
-from abl.studies.settings import Relevant, base_of, base_position, named_contrasts
 from abl.studies.workspace import Workspace
 
 
@@ -35,7 +35,7 @@ def table_of(
         curve_axis: Axis that is chosen on validation, "" if none.
         facts: Of the study, kept beside those of the data.
     """
-    base = base_of(file, axes)
+    base = base_values(file, axes)
     bases = [
         None if base is None else base_position(arm, plan.arms, base, relevant) for arm in plan.arms
     ]

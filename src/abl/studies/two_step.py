@@ -19,7 +19,12 @@ from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
-from abl.studies.base import StudyAxis, options_of, study
+from abl.studies.arms import (
+    Settings,
+    arms_from,
+    named_contrasts,
+)
+from abl.studies.base import Study, StudyAxis, options_of, study
 from abl.studies.checks import (
     base_problems,
     metric_problems,
@@ -33,11 +38,6 @@ from abl.studies.designs import design_faults
 from abl.studies.external_checks import unsupported_problems
 from abl.studies.label_noise import noise_rows
 from abl.studies.predictions import Predictions
-from abl.studies.settings import (
-    Settings,
-    arms_from,
-    named_contrasts,
-)
 from abl.studies.table import table_of
 from abl.studies.threshold_options import curve_values, search_problems, threshold_problem
 from abl.studies.thresholds import mean_curve, scored_cell, validation_part
@@ -54,7 +54,7 @@ from abl.studies.workspace import Workspace
 
 
 @study
-class TwoStep:
+class TwoStep(Study):
     """Arms are (network, consensus N, rule, T*); T* is usually a curve."""
 
     name: ClassVar[str] = "two_step"

@@ -1,7 +1,8 @@
-"""What the searches of a sweep found: frames, facts, and the chosen values in the table."""
+"""What the searches of a sweep found: points as frames, facts, the chosen values in the table."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,81 +10,165 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abl.decide.decision_search import pareto_front
 from abl.decide.search_optimism import expected_best_by_chance
-from abl.plan.graph import Plan
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.plan.searches import COMPLETE, FAILED, PRUNED, STOPPED, Searches
+from abl.plan.searches import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Searches
 from abl.report.setting_words import CHOSEN, setting_text, short_names
-from abl.search.space import Choices, dimensions_of, importance_of
-from abl.spec.read import SweepFile
+from abl.search.space import Choices, Range, dimensions_of, importance_of
+from abl.spec.search import Search
 from abl.studies.analysis import Analysis
-from abl.studies.searching.leaks import shared_images_note
-from abl.studies.searching.one_search import OneSearch, best_point
-from abl.studies.searching.plan_notes import tuned_alone_notes
-from abl.studies.searching.point_frames import curves_frame, plain_value, points_frame, scores_frame
-from abl.studies.searching.searched_arms import Searched
+from abl.studies.arms import SETTINGS_AXIS, TUNED_SETTINGS
+from abl.studies.searching.notes import shared_images_note, tuned_alone_notes
+from abl.studies.searching.point_state import curve_of
+from abl.studies.searching.search_run import SearchRun, best_point
+from abl.studies.searching.searched_arms import SearchedArm, search_of
 from abl.studies.searching.sweep_growth import SweepGrowth
-from abl.studies.settings import SETTINGS_AXIS, TUNED_SETTINGS
-from abl.studies.workspace import Workspace
 
 
-def with_searches(
-    analysis: Analysis,
-    file: SweepFile,
-    growth: SweepGrowth,
-    plan: Plan,
-    workspace: Workspace,
-) -> Analysis:
+def with_searches(analysis: Analysis, growth: SweepGrowth) -> Analysis:
     """The analysis with every point of every search, and the chosen values as a column."""
-    terms = shared_images_note(file.sweep, plan, workspace)
+    search, plan = search_of(growth.file), growth.plan
+    terms = shared_images_note(growth.file, plan, growth.workspace)
     rows = dict(enumerate(analysis.outcome.arms))
+    runs = [(each, growth.searches[each.name]) for each in growth.searched]
     facts = [
-        _facts(each, growth.searches[each.name], file, rows, terms) for each in growth.searched
+        _facts(searched, run, rows.get(searched.targets[0][0]), terms) for searched, run in runs
     ]
-    searches = Searches(
-        pd.concat([points_frame(s.name, growth.searches[s.name]) for s in growth.searched]),
-        pd.concat([scores_frame(s.name, growth.searches[s.name], s) for s in growth.searched]),
-        pd.concat([curves_frame(s.name, growth.searches[s.name]) for s in growth.searched]),
+    frames = (
+        [_points_frame(searched.name, run) for searched, run in runs],
+        [_scores_frame(searched, run) for searched, run in runs],
+        [_curves_frame(searched.name, run) for searched, run in runs],
     )
+    searches = Searches(*(pd.concat(each).reset_index(drop=True) for each in frames))
+    alone = tuned_alone_notes(search, growth.searched, arms=len(plan.arms) // 2)
+    said = _found_note(search, facts, [run for _, run in runs])
     outcome = _with_chosen(analysis.outcome, facts, rows)
-    every = [growth.searches[each.name] for each in growth.searched]
-    alone = []
-    if file.sweep.search is not None:
-        alone = tuned_alone_notes(file.sweep.search, growth.searched, arms=len(plan.arms) // 2)
-    notes = [*outcome.notes, *_notes(file, facts, [*alone, *([terms] if terms else [])], every)]
-    known = {**outcome.facts, "searches": facts}
-    outcome = replace(outcome, notes=tuple(notes), facts=known)
-    frames = [each.reset_index(drop=True) for each in vars(searches).values()]
-    return replace(analysis, outcome=outcome, searches=Searches(*frames))
+    notes = (*outcome.notes, said, *alone, *([terms] if terms else []))
+    outcome = replace(outcome, notes=notes, facts={**outcome.facts, "searches": facts})
+    return replace(analysis, outcome=outcome, searches=searches)
+
+
+# -- points as the frames of abl.plan.searches ---------------------------------------------------
+
+
+def _points_frame(name: str, run: SearchRun) -> pd.DataFrame:
+    setup, chosen = run.setup, best_point(run)
+    front = _on_front(run)
+    rows = []
+    for state in run.points:
+        row: dict[str, Any] = {
+            "search": name,
+            "number": state.number,
+            "generation": state.generation,
+            "state": state.state,
+            "reason": state.reason,
+            "replicates": len(state.scores),
+        }
+        for at in range(len(setup.objectives)):
+            row[f"value_{at}"] = math.nan if state.values is None else state.values[at]
+            row[f"so_far_{at}"] = math.nan if state.so_far is None else state.so_far[at]
+        violations = state.violations or [math.nan] * len(setup.search.constraints)
+        row |= {f"constraint_{at}": violation for at, violation in enumerate(violations)}
+        row |= {
+            "feasible": state.feasible,
+            "front": state.number in front,
+            "chosen": state is chosen,
+        }
+        for each, dimension in dimensions_of(setup.space).items():
+            row[f"{PARAM}{each}"] = _plain_value(dimension, state.point.get(each))
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    for column in frame.columns:
+        if str(column).startswith(PARAM):
+            frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
+    return frame
+
+
+def _plain_value(dimension: Range | Choices, value: Any) -> Any:
+    """A value as a column can hold it: as a word where choices are of several kinds."""
+    if value is None or not isinstance(dimension, Choices):
+        return value
+    kinds = {
+        "number" if isinstance(each, int | float) and not isinstance(each, bool) else type(each)
+        for each in dimension.values
+    }
+    if len(kinds) == 1:
+        return value
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _on_front(run: SearchRun) -> set[int]:
+    able = [state for state in run.points if state.feasible and state.values is not None]
+    if not able:
+        return set()
+    signs = np.array([1.0 if each == "maximize" else -1.0 for each in run.setup.directions])
+    values = np.array([state.values for state in able], dtype=np.float64) * signs
+    return {each.number for each, on in zip(able, pareto_front(values), strict=True) if on}
+
+
+def _scores_frame(searched: SearchedArm, run: SearchRun) -> pd.DataFrame:
+    rows = []
+    for state in run.points:
+        for at, values in enumerate(state.scores):
+            replicate = searched.replicates[at]
+            row: dict[str, Any] = {"search": searched.name, "number": state.number, "at": at}
+            row |= {"repeat": replicate.repeat, "fold": replicate.fold, "seed": replicate.seed}
+            row |= {f"value_{i}": value for i, value in enumerate(values)}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _curves_frame(name: str, run: SearchRun) -> pd.DataFrame:
+    """Learning curves of the first replicate of every point: what a figure shows."""
+    rows = []
+    stop = run.setup.search.stop_early
+    columns = ("validation_loss", "validation_accuracy")
+    for state in run.points:
+        for role, digest in state.cells[0].trainings.items() if state.cells else ():
+            curves = {column: curve_of(run.setup.store, digest, column) for column in columns}
+            if not any(curves.values()) and stop is not None:
+                curves[f"validation_{stop.metric}"] = state.curves.get((0, role), [])
+            for epoch in range(max(map(len, curves.values()))):
+                row: dict[str, Any] = {"search": name, "number": state.number, "at": 0}
+                row |= {"role": role, "epoch": epoch + 1}
+                row |= {
+                    column: curve[epoch] if epoch < len(curve) else math.nan
+                    for column, curve in curves.items()
+                }
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+# -- facts, the chosen values, what is said -------------------------------------------------------
 
 
 def _facts(
-    searched: Searched,
-    search: OneSearch,
-    file: SweepFile,
-    rows: Mapping[int, ArmOutcome],
-    terms: str,
+    searched: SearchedArm, run: SearchRun, row: ArmOutcome | None, terms: str
 ) -> dict[str, Any]:
-    setup, best = search.setup, best_point(search)
-    row = rows.get(searched.targets[0][0])
+    setup, best = run.setup, best_point(run)
+    whole = setup.search.scope == "shared"
     objective = setup.objectives[0].metric
-    complete = [state for state in search.points if state.state == COMPLETE]
+    complete = [state for state in run.points if state.state == COMPLETE]
     scores = np.array([[each[0] for each in state.scores] for state in complete])
-    lost = [state for state in search.points if state.state in (PRUNED, STOPPED)]
+    lost = [state for state in run.points if state.state in (PRUNED, STOPPED)]
     chance = expected_best_by_chance(
         scores.reshape(len(complete), setup.replicates),
         setup.directions[0] == "maximize",
         [[each[0] for each in state.scores] for state in lost],
     )
     counts = {
-        name: sum(state.state == name for state in search.points)
+        name: sum(state.state == name for state in run.points)
         for name in (COMPLETE, PRUNED, STOPPED, FAILED)
     }
-    cell = None if row is None or row.failed else row.cells.get(objective)
-    value = None if best is None or best.values is None else best.values[0]
-    trained, asked = _trainings(search)
     # of nested searches each chooses for its own split: only the table speaks for all
-    test = None if cell is None or not _is_whole(file) else cell.mean
+    cell = None if row is None or row.failed or not whole else row.cells.get(objective)
+    test = None if cell is None else cell.mean
+    value = None if best is None or best.values is None else best.values[0]
+    first = searched.replicates[0]
+    place = {"repeat": None if whole else first.repeat, "fold": None if whole else first.fold}
+    every = set(_trainings([run]))
+    importance = importance_of(setup.space, [state.point for state in complete], scores.tolist())
     return {
         "search": searched.name,
         "arm": "" if row is None else row.key,
@@ -92,27 +177,24 @@ def _facts(
             for each, direction in zip(setup.objectives, setup.directions, strict=True)
         ],
         "constraints": [c.model_dump(exclude_none=True) for c in setup.search.constraints],
-        "parameters": _parameters(search),
-        "points": len(search.points),
+        "parameters": _parameters(run),
+        "points": len(run.points),
         **counts,
-        "ended": search.ended,
-        "trainings": trained,
-        "trainings_without": asked,
+        "ended": run.ended,
+        "trainings": sum(setup.store.has(digest) for digest in every),
+        "trainings_without": len(every),
         "best": value,
         "expected_by_chance": chance.expected,
         "p_by_chance": chance.p,
         "test": test,
-        "test_low": None if test is None or cell is None else cell.low,
-        "test_high": None if test is None or cell is None else cell.high,
+        "test_low": None if cell is None else cell.low,
+        "test_high": None if cell is None else cell.high,
         "optimism": None if test is None or value is None else value - test,
         "chosen": []
         if best is None
-        else [{**_place(file, searched), "number": best.number, "values": dict(best.point)}],
+        else [{**place, "number": best.number, "values": dict(best.point)}],
         "importance": [
-            {"name": each.name, "mean": each.mean, "sd": each.sd}
-            for each in importance_of(
-                setup.space, [state.point for state in complete], scores.tolist()
-            )
+            {"name": each.name, "mean": each.mean, "sd": each.sd} for each in importance
         ],
         "terms": terms,
         "scope": setup.search.scope,
@@ -120,34 +202,23 @@ def _facts(
     }
 
 
-def _is_whole(file: SweepFile) -> bool:
-    return file.sweep.search is not None and file.sweep.search.scope == "shared"
-
-
-def _place(file: SweepFile, searched: Searched) -> dict[str, int | None]:
-    if _is_whole(file):
-        return {"repeat": None, "fold": None}
-    first = searched.replicates[0]
-    return {"repeat": first.repeat, "fold": first.fold}
-
-
-def _trainings(search: OneSearch) -> tuple[int, int]:
-    """Distinct trainings in the store, and those that all replicates of all points would take."""
-    every = {
+def _trainings(runs: Sequence[SearchRun]) -> list[str]:
+    """The trainings of all replicates of all points, shared ones again for each."""
+    return [
         digest
-        for state in search.points
+        for run in runs
+        for state in run.points
         for cell in state.cells
         for digest, stage in cell.stages.items()
         if stage.kind == "train"
-    }
-    return sum(search.setup.store.has(digest) for digest in every), len(every)
+    ]
 
 
-def _parameters(search: OneSearch) -> list[dict[str, Any]]:
+def _parameters(run: SearchRun) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for name, dimension in dimensions_of(search.setup.space).items():
+    for name, dimension in dimensions_of(run.setup.space).items():
         if isinstance(dimension, Choices):
-            choices = [plain_value(dimension, value) for value in dimension.values]
+            choices = [_plain_value(dimension, value) for value in dimension.values]
             found.append({"name": name, "kind": "choices", "choices": choices})
         else:
             kind = "int" if dimension.integer else "float"
@@ -169,11 +240,11 @@ def _with_chosen(
         tuned = row.params.get(SETTINGS_AXIS) == TUNED_SETTINGS
         # searched for once, taken by all
         values = by_arm.get(row.key, alone if len(by_arm) == 1 else []) if tuned else []
-        arms.append(replace(row, params={**row.params, CHOSEN: values_text(values)}))
+        arms.append(replace(row, params={**row.params, CHOSEN: _values_text(values)}))
     return replace(outcome, arms=tuple(arms))
 
 
-def values_text(chosen: Sequence[Mapping[str, Any]]) -> str:
+def _values_text(chosen: Sequence[Mapping[str, Any]]) -> str:
     """Chosen settings in a few words: `lr 0.003, optimizer.name sgd`."""
     names = list(dict.fromkeys(name for values in chosen for name in values))
     short, shown = short_names(names), []
@@ -183,30 +254,13 @@ def values_text(chosen: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(shown)
 
 
-def shared_trainings(searches: Sequence[OneSearch]) -> tuple[int, int]:
-    """Distinct trainings that were done, and those if every point trained its own in full."""
-    done: set[str] = set()
-    asked = 0
-    for search in searches:
-        for state in search.points:
-            for cell in state.cells:
-                mine = {d for d, stage in cell.stages.items() if stage.kind == "train"}
-                asked += len(mine)
-                done |= {digest for digest in mine if search.setup.store.has(digest)}
-    return len(done), asked
-
-
-def _notes(
-    file: SweepFile,
-    facts: Sequence[Mapping[str, Any]],
-    more: Sequence[str],
-    searches: Sequence[OneSearch],
-) -> list[str]:
-    search, total = file.sweep.search, sum(each["points"] for each in facts)
-    if search is None:
-        return []
+def _found_note(
+    search: Search, facts: Sequence[Mapping[str, Any]], runs: Sequence[SearchRun]
+) -> str:
+    total = sum(each["points"] for each in facts)
     lost = {name: sum(each[name] for each in facts) for name in (PRUNED, STOPPED, FAILED)}
-    trained, asked = shared_trainings(searches)
+    asked = _trainings(runs)
+    trained = sum(runs[0].setup.store.has(digest) for digest in set(asked))
     metrics = " and ".join(each["metric"] for each in facts[0]["objectives"])
     said = ", ".join(f"{count} {name}" for name, count in lost.items() if count)
     several = "" if len(facts) == 1 else f"each of {len(facts)} searches, "
@@ -214,9 +268,8 @@ def _notes(
     chosen = "The test set was read once, for the chosen point."
     if none:
         chosen = "Nothing was chosen." if none == len(facts) else f"{none} of them chose nothing."
-    return [
+    return (
         f"settings tuned: best {metrics} on validation in {several}{total} points in all "
-        f"({search.sampler}{', ' + said if said else ''}); {trained} trainings, of {asked} if "
-        f"each point trained its own in full. {chosen}",
-        *more,
-    ]
+        f"({search.sampler}{', ' + said if said else ''}); {trained} trainings, of {len(asked)} if "
+        f"each point trained its own in full. {chosen}"
+    )

@@ -18,7 +18,7 @@ from abl.search.space import Point
 from abl.search.stopping import bounds_of, hopeless_epoch
 from abl.spec.search import Constraint, Objective, StopEarly
 from abl.studies.analysis import ScoredPart
-from abl.studies.searching.point_cells import PointCell
+from abl.studies.searching.searched_arms import PointCell
 
 HISTORY = "history.parquet"
 OPEN = "open"

@@ -16,7 +16,7 @@ from abl.spec.read import SweepFile, sweep_with
 from abl.spec.search import SAMPLERS, Constraint, Dimension, Objective, Search, sampler_problem
 from abl.spec.sweep import Sweep
 from abl.studies.base import Study, StudyAxis
-from abl.studies.settings import SETTINGS_AXIS
+from abl.studies.searching.searched_arms import search_of
 
 WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 
@@ -77,8 +77,8 @@ def start_point(given: Mapping[str, Any], axes: tuple[StudyAxis, ...]) -> dict[s
 
 def objectives_of(sweep: Sweep) -> tuple[Objective, ...]:
     """What a search makes best: the primary metric unless it says."""
-    search = sweep.search
-    return search.objectives if search and search.objectives else (Objective(metric=sweep.primary),)
+    given = sweep.search.objectives if sweep.search else ()
+    return given or (Objective(metric=sweep.primary),)
 
 
 def directions_of(sweep: Sweep) -> list[Direction]:
@@ -90,15 +90,13 @@ def directions_of(sweep: Sweep) -> list[Direction]:
     return found
 
 
-def search_problems(file: SweepFile, study: Study, plain: SweepFile) -> list[Problem]:
+def tuning_problems(file: SweepFile, study: Study, plain: SweepFile) -> list[Problem]:
     """Everything wrong with a sweep's search that needs no data.
 
     Args:
         plain: The file without its search.
     """
-    search = file.sweep.search
-    if search is None:
-        return []
+    search = search_of(file)
     told = sampler_problem("search.sampler", search.sampler, SAMPLERS)
     problems = [file.problem(text, "search", "sampler") for text in told]
     problems += [*_metric_problems(file, search), *_name_problems(file, study, search)]
@@ -143,36 +141,29 @@ def _start_problem(space: Space, known: Mapping[str, Any]) -> str:
 
 
 def _metric_problems(file: SweepFile, search: Search) -> list[Problem]:
-    problems = []
-    named = [(("search", "objectives", at), each) for at, each in enumerate(search.objectives)]
-    for place, each in named:
-        try:
-            metric = metric_named(each.metric)
-        except InputError as error:
-            problems.append(file.problem(f"search.objectives: {error}", *place))
-            continue
-        if each.direction is None and metric.higher_is_better is None:
-            text = f"search.objectives: {each.metric} has no better side: give its direction"
-            problems.append(file.problem(text, *place))
-    for at, constraint in enumerate(search.constraints):
-        try:
-            metric_named(constraint.metric)
-        except InputError as error:
-            text = f"search.constraints: {error}"
-            problems.append(file.problem(text, "search", "constraints", at))
-            continue
-        text = _never_kept(constraint)
-        if text:
-            problems.append(file.problem(text, "search", "constraints", at))
-    return problems
+    found: list[tuple[str, int, str]] = []
+    for key, blocks in (("objectives", search.objectives), ("constraints", search.constraints)):
+        for at, each in enumerate(blocks):
+            try:
+                found.append((key, at, _metric_fault(each)))
+            except InputError as error:
+                found.append((key, at, str(error)))
+    return [
+        file.problem(f"search.{key}: {text}", "search", key, at) for key, at, text in found if text
+    ]
 
 
-def _never_kept(constraint: Constraint) -> str:
-    """What is wrong with a bound, "" if nothing: what people write in per cent is a share."""
-    given = constraint.at_least or 0.0
-    if metric_named(constraint.metric).higher_is_better and given > 1:
-        share = f": write {given / 100:g}" if given <= 100 else ""
-        return f"search.constraints: {constraint.metric} is at most 1, not {given:g}{share}"
+def _metric_fault(given: Objective | Constraint) -> str:
+    """What is wrong with a metric that is known, "" if nothing."""
+    higher = metric_named(given.metric).higher_is_better
+    if isinstance(given, Objective):
+        sided = given.direction is not None or higher is not None
+        return "" if sided else f"{given.metric} has no better side: give its direction"
+    least = given.at_least or 0.0
+    if higher and least > 1:
+        # what people write in per cent is a share
+        share = f": write {least / 100:g}" if least <= 100 else ""
+        return f"{given.metric} is at most 1, not {least:g}{share}"
     return ""
 
 
@@ -244,11 +235,8 @@ def _kind_problem(name: str, path: str, given: Dimension) -> str:
 def _value_problems(file: SweepFile, study: Study, plain: SweepFile, space: Space) -> list[Problem]:
     """Ends and choices that the setting does not allow, or that an arm cannot have."""
     before = {problem.message for problem in study.problems(plain)}
-    search = file.sweep.search
-    places = {
-        path_of(name, study.axes): place
-        for place, name, _, _ in _named(search.space if search else {})
-    }
+    named = _named(search_of(file).space)
+    places = {path_of(name, study.axes): place for place, name, _, _ in named}
     problems: dict[Problem, None] = {}
     for path, dimension in dimensions_of(space).items():
         said_of: dict[str, list[Any]] = {}
@@ -274,16 +262,3 @@ def _value_problems(file: SweepFile, study: Study, plain: SweepFile, space: Spac
 def _ends(dimension: Range) -> tuple[Any, ...]:
     ends = (dimension.low, dimension.high)
     return tuple(int(each) for each in ends) if dimension.integer else ends
-
-
-def refused_names(sweep: Sweep) -> list[str]:
-    """Blocks of the file that use the axis which only a search has."""
-    return [
-        where
-        for where, named in (
-            ("axes", SETTINGS_AXIS in sweep.axes),
-            ("arms", any(SETTINGS_AXIS in block for block in sweep.arms)),
-            ("exclude", any(SETTINGS_AXIS in block for block in sweep.exclude)),
-        )
-        if named
-    ]

@@ -10,6 +10,7 @@ from typing import Any
 from abl.errors import InputError
 from abl.plan.graph import Plan
 from abl.plan.stage import digest_of
+from abl.record.store import Store
 from abl.runner.growth import Change, Ended
 from abl.search.generations import Asking, Generations
 from abl.search.kept import KeptStudies, KeptStudy, storage_url
@@ -18,11 +19,10 @@ from abl.search.space import Point, grid_points, within
 from abl.spec.base import identity_of
 from abl.spec.read import SweepFile
 from abl.studies.analysis import ScoredPart
-from abl.studies.searching.budget import gpu_seconds
-from abl.studies.searching.one_search import OneSearch, Setup, best_point, joined_changes
-from abl.studies.searching.point_cells import PointCell, PointPlanner
+from abl.studies.arms import Settings
 from abl.studies.searching.point_state import PointState
-from abl.studies.searching.searched_arms import Searched
+from abl.studies.searching.search_run import SearchRun, Setup, best_point, joined_changes
+from abl.studies.searching.searched_arms import PointCell, PointPlanner, SearchedArm, search_of
 from abl.studies.searching.searched_space import (
     directions_of,
     known_settings,
@@ -30,7 +30,6 @@ from abl.studies.searching.searched_space import (
     space_of,
     start_point,
 )
-from abl.studies.settings import Settings
 
 METHOD = 1  # raised when the same settings ask other points
 # settings of a search that only say how long it goes on
@@ -56,19 +55,18 @@ class SweepGrowth:
         file: SweepFile,
         planner: PointPlanner,
         plan: Plan,
-        searched: Sequence[Searched],
+        searched: Sequence[SearchedArm],
         say: Callable[[str], None],
     ):
-        if file.sweep.search is None:
-            raise ValueError("a sweep without search does not grow")
         self.file, self.plan, self.searched = file, plan, searched
-        self._search = file.sweep.search
+        self.workspace = planner.workspace
+        self._search = search_of(file)
+        self._space = space_of(self._search.space, planner.study.axes)
         self._planner, self._say = planner, say
-        self._workspace = planner.workspace
-        self._views = self._workspace.prepared
+        self._views = self.workspace.prepared
         self._fixed = set(plan.stages)
         self._placed: set[str] = set()
-        folder = self._workspace.store.root / "searches"
+        folder = self.workspace.store.root / "searches"
         self._studies = KeptStudies(folder, file.sweep.name, storage_url())
         if not self._studies.writes:
             say("another run keeps the study of this search; this one asks the same points")
@@ -89,10 +87,10 @@ class SweepGrowth:
         whole = joined_changes(changes)
         for digest, stage in whole.stages.items():
             self.plan.stages.setdefault(digest, stage)
-        if whole.stages and self._workspace.prepared != self._views:
+        if whole.stages and self.workspace.prepared != self._views:
             # an image size that a point asks for is cut before its training starts
-            self._workspace.prepare(self._say)
-            self._views = self._workspace.prepared
+            self.workspace.prepare(self._say)
+            self._views = self.workspace.prepared
         return whole
 
     def awaits(self, digest: str) -> bool:
@@ -111,9 +109,8 @@ class SweepGrowth:
 
     # -- how a search is made --------------------------------------------------------------------
 
-    def _made(self, each: Searched) -> OneSearch:
-        search, sweep = self._search, self.file.sweep
-        space = space_of(search.space, self._planner.study.axes)
+    def _made(self, each: SearchedArm) -> SearchRun:
+        search, sweep, space = self._search, self.file.sweep, self._space
         objectives, directions = objectives_of(sweep), directions_of(sweep)
         settings = Settings(self._planner.file, self._planner.study.axes)
         own = settings.of(each.arm)
@@ -146,16 +143,15 @@ class SweepGrowth:
             lambda point: self._planner.cells(each.arm, point, each.replicates),
             self._validated,
             lambda points: self._spent(points, kept),
-            self._workspace.store,
+            self.workspace.store,
         )
-        return OneSearch(setup, Generations(asking), kept)
+        return SearchRun(setup, Generations(asking), kept)
 
     def _start(
-        self, each: Searched, kept: KeptStudy, key: str, known: dict[str, Any]
+        self, each: SearchedArm, kept: KeptStudy, key: str, known: dict[str, Any]
     ) -> tuple[list[Point], int]:
         """Points asked first, and points in all."""
-        search = self._search
-        space = space_of(search.space, self._planner.study.axes)
+        search, space = self._search, self._space
         if search.sampler == "grid":
             points = list(grid_points(space))
             return points, min(len(points), search.trials)
@@ -179,7 +175,7 @@ class SweepGrowth:
 
     def _validated(self, cell: PointCell) -> ScoredPart:
         return self._planner.study.validated(
-            self._planner.file, cell.arm, cell.cell, self._workspace
+            self._planner.file, cell.arm, cell.cell, self.workspace
         )
 
     def _spent(self, points: Sequence[PointState], kept: KeptStudy) -> str:
@@ -198,7 +194,7 @@ class SweepGrowth:
             if spent >= search.hours * 3600:
                 why = f"{search.hours:g} hours are spent"
         if search.gpu_hours is not None and not why:
-            seconds = gpu_seconds(points, self._workspace.store)
+            seconds = _gpu_seconds(points, self.workspace.store)
             if seconds >= search.gpu_hours * 3600:
                 why = f"{search.gpu_hours:g} GPU hours are spent"
         if why:
@@ -207,31 +203,38 @@ class SweepGrowth:
 
     # -- what follows from a search --------------------------------------------------------------
 
-    def _tuned(self, each: Searched, search: OneSearch) -> Change:
+    def _tuned(self, each: SearchedArm, search: SearchRun) -> Change:
         change, best = Change(), best_point(search)
-        for position, arm in each.targets:
+        for position, _ in each.targets:
             if best is None:
                 self.plan.without[position] = _nothing_found(search)
                 continue
             try:
-                change.stages |= self._planner.add_final(
-                    self.plan, position, arm, best.point, each.replicates
-                )
+                change.stages |= self._planner.add_final(self.plan, position, each, best.point)
             except InputError as error:
                 self.plan.without[position] = f"its values do not fit: {error}"
                 continue
             if self._search.scope == "shared":
-                self._take_values(position, best.point)
+                row = self.plan.arms[position]
+                self.plan.arms[position] = replace(row, tuned=dict(best.point))
         return change
 
-    def _take_values(self, position: int, values: Point) -> None:
-        self.plan.arms[position] = replace(self.plan.arms[position], tuned=dict(values))
+
+def _gpu_seconds(points: Sequence[PointState], store: Store) -> float:
+    """Recorded seconds of the stages of points, times their GPUs."""
+    stages = {d: s for state in points for cell in state.cells for d, s in cell.stages.items()}
+    done = ((stage, store.done(digest)) for digest, stage in stages.items())
+    return sum(
+        float(each.facts.get("seconds", 0.0)) * stage.resources.gpus
+        for stage, each in done
+        if each is not None
+    )
 
 
-def _nothing_found(search: OneSearch) -> str:
-    broken = [state for state in search.points if state.values is not None]
-    if broken:
-        return f"none of {len(broken)} complete points keeps the constraints of its search"
+def _nothing_found(search: SearchRun) -> str:
+    complete = [state for state in search.points if state.values is not None]
+    if complete:
+        return f"none of {len(complete)} complete points keeps the constraints of its search"
     return "no point of its search is complete"
 
 

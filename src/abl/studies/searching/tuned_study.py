@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from abl.errors import Problem
 from abl.plan.graph import Arm, Plan, PlannedCell
-from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.studies.analysis import Analysis, ScoredPart
-from abl.studies.base import Study, StudyAxis
-from abl.studies.searching.budget import budget_notes
-from abl.studies.searching.file_views import analysed_file, plain_file
+from abl.studies.arms import FIXED_SETTINGS, SETTINGS_AXIS, TUNED_SETTINGS
+from abl.studies.base import Study
 from abl.studies.searching.found import with_searches
-from abl.studies.searching.plan_notes import search_notes
-from abl.studies.searching.point_cells import PointPlanner
-from abl.studies.searching.searched_arms import searched_arms, with_settings
-from abl.studies.searching.searched_space import (
-    refused_names,
-    search_problems,
+from abl.studies.searching.notes import budget_notes, search_notes
+from abl.studies.searching.searched_arms import (
+    PointPlanner,
+    analysed_file,
+    plain_file,
+    search_of,
+    searched_arms,
+    with_settings,
 )
+from abl.studies.searching.searched_space import tuning_problems
 from abl.studies.searching.sweep_growth import SweepGrowth
-from abl.studies.settings import (
-    FIXED_SETTINGS,
-    SETTINGS_AXIS,
-    TUNED_SETTINGS,
-)
 from abl.studies.workspace import Workspace
 
 
@@ -35,50 +30,30 @@ class TunedStudy:
     """A study with a search in its sweep; the inner study knows nothing of it.
 
     Arms get one more axis, `settings`: fixed or tuned. Tuned arms have no cells until their search
-    has ended.
+    has ended. Name, axes and options are those of the inner study.
     """
 
     def __init__(self, inner: Study):
         self.inner = inner
+        self.name, self.description = inner.name, inner.description
+        self.axes, self.options = inner.axes, inner.options
+        self.smoke_options = inner.smoke_options
         self.growth: SweepGrowth | None = None
         self._asked = 0  # trainings of the arms with the file's settings
 
-    @property
-    def name(self) -> str:
-        """Of the inner study."""
-        return self.inner.name
-
-    @property
-    def description(self) -> str:
-        """Of the inner study."""
-        return self.inner.description
-
-    @property
-    def axes(self) -> tuple[StudyAxis, ...]:
-        """Of the inner study."""
-        return self.inner.axes
-
-    @property
-    def options(self) -> type[Part]:
-        """Of the inner study."""
-        return self.inner.options
-
-    @property
-    def smoke_options(self) -> Mapping[str, Any]:
-        """Of the inner study."""
-        return self.inner.smoke_options
-
     def problems(self, file: SweepFile) -> list[Problem]:
         """What is wrong with the study's part of the file and with the search."""
-        plain = plain_file(file)
+        plain, sweep = plain_file(file), file.sweep
         unknown = f"no axis '{SETTINGS_AXIS}'"  # told below, with the reason
         problems = [p for p in self.inner.problems(plain) if not p.message.startswith(unknown)]
+        blocks = {"axes": (sweep.axes,), "arms": sweep.arms, "exclude": sweep.exclude}
         problems += [
             file.problem(f"'{SETTINGS_AXIS}' is added by the search: leave it out", where)
-            for where in refused_names(file.sweep)
+            for where, named in blocks.items()
+            if any(SETTINGS_AXIS in block for block in named)
         ]
         if not problems:
-            problems += search_problems(file, self.inner, plain)
+            problems += tuning_problems(file, self.inner, plain)
         return list(dict.fromkeys(problems))
 
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
@@ -96,11 +71,7 @@ class TunedStudy:
         return plan
 
     def grow(
-        self,
-        file: SweepFile,
-        plan: Plan,
-        workspace: Workspace,
-        say: Callable[[str], None],
+        self, file: SweepFile, plan: Plan, workspace: Workspace, say: Callable[[str], None]
     ) -> SweepGrowth:
         """The searches of the sweep, which add to its plan while it runs."""
         # a plan that was run before begins anew
@@ -118,7 +89,7 @@ class TunedStudy:
         """What the searches will take and what their budgets buy, from recorded stage times."""
         planner = PointPlanner(self.inner, plain_file(file), workspace)
         searched = searched_arms(file, self.axes, plan)
-        return budget_notes(file.sweep, planner, searched, slots)
+        return budget_notes(search_of(file), planner, searched, slots)
 
     def validated(
         self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace
@@ -136,6 +107,4 @@ class TunedStudy:
             if at not in with_cells:
                 plan.without.setdefault(at, "its search has not ended")
         analysis = self.inner.analyse(analysed_file(file), plan, workspace)
-        if self.growth is None:
-            return analysis
-        return with_searches(analysis, file, self.growth, plan, workspace)
+        return analysis if self.growth is None else with_searches(analysis, self.growth)

@@ -21,7 +21,6 @@ from abl.search.samplers import Direction
 from abl.search.space import Point, Space
 from abl.spec.search import Objective, Search
 from abl.studies.analysis import ScoredPart
-from abl.studies.searching.point_cells import PointCell
 from abl.studies.searching.point_state import (
     OPEN,
     Curves,
@@ -32,6 +31,7 @@ from abl.studies.searching.point_state import (
     stopped_epoch,
     violations_of,
 )
+from abl.studies.searching.searched_arms import PointCell
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Setup:
 
 
 @dataclass
-class OneSearch:
+class SearchRun:
     """The points of one search and what becomes of them.
 
     Attributes:
@@ -241,14 +241,14 @@ class OneSearch:
             change.again.append(digest)
 
 
-def best_point(search: OneSearch) -> PointState | None:
+def best_point(run: SearchRun) -> PointState | None:
     """Of the complete points that keep every constraint the one with the best first objective.
 
     The first one of equals; None if there is none.
     """
-    sign = 1.0 if search.setup.directions[0] == "maximize" else -1.0
+    sign = 1.0 if run.setup.directions[0] == "maximize" else -1.0
     best, most = None, 0.0
-    for state in search.points:
+    for state in run.points:
         if state.feasible and state.values is not None:
             value = sign * state.values[0]
             if best is None or value > most:

@@ -97,7 +97,7 @@ def arms_from(
     return found, problems
 
 
-def base_of(file: SweepFile, axes: tuple[StudyAxis, ...]) -> dict[str, Any] | None:
+def base_values(file: SweepFile, axes: tuple[StudyAxis, ...]) -> dict[str, Any] | None:
     """Axis values of the arm that others are compared with, None if the sweep names none."""
     return None if file.sweep.base is None else _Words(axes, file).block(file.sweep.base)
 
