@@ -25,8 +25,8 @@ from measuring import machine_line, markdown_table
 from torch import nn
 
 from abl import api
+from abl.nets.cost import front_cost
 from abl.nets.cut import cut_of
-from abl.nets.front_cost import front_cost
 from abl.nets.model import Classifier, Design, build_classifier
 from abl.plan.kept_features import CPU_BYTES, CPU_FLOPS
 from abl.spec.data import Image

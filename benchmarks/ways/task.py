@@ -56,7 +56,7 @@ def load_task(folder: Path) -> Task:
 
 def trained(task: Task, network: str, seed: int, rows: np.ndarray) -> Predicted:
     """Probabilities of a network trained on some rows, on every part of the split."""
-    from abl.nets.registry import build_network
+    from abl.nets.build import build_network
     from abl.spec.data import Image as ImageSettings
     from abl.spec.train import Augment, Train
     from abl.train.fit import fit

@@ -28,6 +28,8 @@ from abl.session import SweepResult, run_sweep
 from abl.spec.read import read_form
 from abl.spec.smoke import smoked
 from abl.stages.inputs import Workspace
+from abl.studies.base import studies
+from abl.studies.checks import load_problems
 
 Format = Literal["text", "md", "csv", "latex", "html"]
 ROOT = "mlruns"
@@ -60,6 +62,9 @@ def load(
     file, problems = read_form(Path(path))
     if file is None:
         raise InputError(problems)
+    broken = load_problems(file)  # the study itself may be the file's own
+    if broken and file.sweep.study not in studies():
+        raise InputError(broken)
     study = study_of(file)
     if smoke and not problems:
         file = replace(file, sweep=smoked(file.sweep, study.smoke_options))

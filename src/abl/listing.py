@@ -2,58 +2,78 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from abl.errors import InputError, nearest
+from abl.registry import Entry, Registry
+
+SORTS = ("networks", "heads", "fusions", "variants", "rules", "metrics", "samplers", "studies")
 
 
-def listed(what: str, *, timm: bool = False) -> list[tuple[str, str]]:
+def listed(
+    what: str, *, timm: bool = False, module: str | Path | None = None
+) -> list[tuple[str, str]]:
     """Names and descriptions of one sort of component.
 
+    Args:
+        module: A user's own file, whose names are listed too.
+
     Raises:
-        InputError: No such sort.
+        InputError: No such sort, or a file that cannot be loaded.
     """
-    from abl.decide.metrics import METRICS
-    from abl.decide.rules import RULES
+    from abl.nets.user_module import load_module
     from abl.studies.base import studies
 
-    if what == "networks":
-        from abl.nets.registry import network_names
-
-        return [(name, "") for name in network_names(timm=timm)]
-    if what == "rules":
-        return [(rule.name, rule.description) for rule in RULES.values()]
-    if what == "metrics":
-        return [(metric.name, metric.description) for metric in METRICS.values()]
-    if what == "studies":
-        return [(study.name, study.description) for study in studies().values()]
+    if module is not None:
+        load_module(module)
     if what == "axes":
         return [
             (axis.name, f"{study.name}: {axis.description}")
             for study in studies().values()
             for axis in study.axes
         ]
-    if what == "variants":
-        from abl.nets.mask_attention import VARIANTS
+    registry = _registry(what)
+    if registry is None:
+        valid = [*SORTS, "axes", "network NAME"]
+        raise InputError(f"cannot list '{what}': {nearest(what, valid)}")
+    if what == "networks":
+        from abl.nets.registry import network_names
 
-        base = ("none", "No attention: the base.")
-        return [base, *((n, (inspect.getdoc(b) or "").split("\n")[0]) for n, b in VARIANTS.items())]
-    if what in ("heads", "fusions"):
-        from abl.nets.fusion import FUSIONS
-        from abl.nets.heads import HEADS
+        marks = {each.name: _marks(each) for each in registry.entries()}
+        return [(name, marks.get(name, "")) for name in network_names(timm=timm)]
+    if what == "studies":
+        studies()  # imports them
+        return sorted((each.name, _said(each)) for each in registry.entries())
+    rows = [(each.name, _said(each)) for each in registry.entries()]
+    return [("none", "No attention: the base."), *rows] if what == "variants" else rows
 
-        kinds: dict[str, Mapping[str, Callable[..., object]]] = {
-            "heads": HEADS,
-            "fusions": {name: each.build for name, each in FUSIONS.items()},
-        }
-        return [
-            (name, (inspect.getdoc(each) or "").split("\n")[0])
-            for name, each in kinds[what].items()
-        ]
-    valid = ["networks", "heads", "fusions", "variants", "rules", "metrics", "studies", "axes",
-             "network NAME"]  # fmt: skip
-    raise InputError(f"cannot list '{what}': {nearest(what, valid)}")
+
+def _registry(what: str) -> Registry[Any] | None:
+    """The components of a sort; nothing that they need is imported for their names."""
+    from abl.decide.metrics import METRICS
+    from abl.decide.rules import RULES
+    from abl.nets.registry import FUSIONS, HEADS, NETWORKS
+    from abl.spec.attention import VARIANTS
+    from abl.spec.search import SAMPLERS
+    from abl.studies.base import STUDIES
+
+    found: tuple[Registry[Any], ...] = (
+        NETWORKS, HEADS, FUSIONS, VARIANTS, RULES, METRICS, SAMPLERS, STUDIES
+    )  # fmt: skip
+    return dict(zip(SORTS, found, strict=True)).get(what)
+
+
+def _said(entry: Entry) -> str:
+    return f"{entry.description} {_marks(entry)}".strip()
+
+
+def _marks(entry: Entry) -> str:
+    """A version that is not the first, and the user's own file that a component is from."""
+    marks = [f"version {entry.version}"] if entry.version != 1 else []
+    marks += [f"from {Path(entry.owner).name}"] if entry.owner else []
+    return f"({', '.join(marks)})" if marks else ""
 
 
 BOUNDARY_COLUMNS = ("n", "up to", "stage", "parameters", "%", "FLOPs", "%")

@@ -15,6 +15,7 @@ from abl.spec.read import SweepFile
 from abl.spec.yaml_file import yaml_text
 from abl.stages.inputs import Workspace
 from abl.studies.base import Study, studies
+from abl.studies.checks import load_problems
 from abl.studies.searching.tuned_study import TunedStudy
 
 
@@ -77,6 +78,7 @@ class LoadedSweep:
     @cached_property
     def plan(self) -> Plan:
         """Arms, replicates and stages; reads the manifest, executes nothing."""
+        self.use_names()
         try:
             plan = self.study.expand(self.file, self.workspace)
             raise_if_any(self.workspace.problems)
@@ -90,6 +92,10 @@ class LoadedSweep:
                 "`abl sweep` fetches them first"
             )
         return plan
+
+    def use_names(self) -> None:
+        """Makes the names of its own file those in use: another sweep may have been read since."""
+        raise_if_any(load_problems(self.file))
 
     def fetch_weights(self) -> None:
         """Fetches the hub weights that the plan names, before anything is trained."""

@@ -167,6 +167,7 @@ def _run_and_analysed(
 ) -> tuple[RunReport, Analysis | None]:
     """How the run ended, and its scores; no scores if a person stopped it."""
     report = run()
+    sweep.use_names()
     analyse = partial(sweep.study.analyse, sweep.file, sweep.plan, sweep.workspace)
     if not report.interrupted:
         try:

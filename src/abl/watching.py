@@ -95,8 +95,8 @@ def numbers_of(loaded: LoadedSweep) -> dict[str, Any]:
 def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
     """Of trainings whose time is not known, each on its whole training part."""
     from abl.nets.cost import network_cost, training_flops
-    from abl.nets.fusion import FUSIONS
-    from abl.nets.segmentation import segmenter_flops
+    from abl.nets.mask_guided import segmenter_flops
+    from abl.nets.registry import FUSIONS
     from abl.spec.data import Image
     from abl.spec.train import Train
 

@@ -144,13 +144,19 @@ def test_what_a_user_is_told(call, says):
     assert says in str(caught.value)
 
 
-def test_a_rule_of_ones_own(monkeypatch):
-    monkeypatch.setattr("abl.decide.rules.RULES", dict(RULES))
-
+@pytest.fixture
+def most_malignant():
     @rule("most_malignant", uses=("original", "true"), threshold=True)
-    def most_malignant(original, true):
+    def function(original, true):
         """The larger p_M for ambiguous images."""
         return np.where(original[:, 1:] > true[:, 1:], original, true)
+
+    yield function
+    del RULES["most_malignant"]
+
+
+@pytest.mark.usefixtures("most_malignant")
+def test_a_rule_of_ones_own():
 
     predictions = {"original": binary(0.6, 0.99), "true": binary(0.7, 1.0)}
     np.testing.assert_allclose(apply_rule("most_malignant", predictions, 0.9)[:, 1], [0.7, 0.99])

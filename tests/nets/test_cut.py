@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from abl.nets.boundaries import boundaries_of
+from abl.nets.cost import front_cost
 from abl.nets.cut import Cut, cut_of, front_of
-from abl.nets.front_cost import front_cost
 from abl.nets.graph import NotTraceableError, last_frozen_point, traced
 from abl.nets.model import Design, build_classifier
 

@@ -10,12 +10,11 @@ from torch import nn
 
 from abl.errors import InputError
 from abl.nets.boundaries import boundaries_of
-from abl.nets.fusion import FUSIONS, Gate
-from abl.nets.heads import HEADS
+from abl.nets.build import build_network
+from abl.nets.fusion import Gate
 from abl.nets.model import Classifier, Design, build_classifier
-from abl.nets.registry import build_network
+from abl.nets.registry import FUSIONS, HEADS
 from abl.spec.train import Optimizer
-from abl.studies.fusion import FUSED
 from abl.train.epoch import make_optimizer
 
 SIZE = 32
@@ -35,10 +34,6 @@ def pairs(count: int = 3) -> torch.Tensor:
 def loss_of(classifier: nn.Module, images: torch.Tensor) -> torch.Tensor:
     target = torch.tensor([0, 1, 1])[: len(images)]
     return nn.functional.cross_entropy(classifier(images), target)
-
-
-def test_the_study_knows_the_modes_there_are():
-    assert set(FUSED) == set(FUSIONS)
 
 
 @pytest.mark.parametrize("head", sorted(HEADS))

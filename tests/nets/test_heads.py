@@ -10,11 +10,12 @@ from torch import nn
 from torch.nn import functional
 
 from abl.errors import InputError
+from abl.nets.build import build_network
 from abl.nets.design_check import design_problems
 from abl.nets.feature_point import feature_point_of
-from abl.nets.heads import HEADS, PyramidPool
+from abl.nets.heads import PyramidPool
 from abl.nets.model import Classifier, Design, build_classifier
-from abl.nets.registry import build_network
+from abl.nets.registry import HEADS
 from abl.spec.data import Image
 from abl.spec.train import Train
 
@@ -96,10 +97,9 @@ def test_a_transformer_has_its_own_head_alone_and_says_so(name, head):
     needs = f"head: {head} needs a convolutional network.*its own head works: fc"
     with pytest.raises(InputError, match=needs if name == "vit_b_16" else "only head: fc"):
         built(name, head, 64)
-    problems = design_problems(Train(network=name, head=head), Image(size=64), 2)
-    assert problems
-    assert "fc" in problems[0]
-    assert design_problems(Train(network=name, head="fc"), Image(size=64), 2) == ()
+    (problem,) = design_problems(Train(network=name, head=head), Image(size=64), 2)
+    assert "fc" in problem
+    assert not design_problems(Train(network=name, head="fc"), Image(size=64), 2)
     assert built(name, "fc", 64).eval()(images(1, 64)).shape == (1, 2)
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from torchvision import models
 
 from abl.errors import InputError, StageError
-from abl.nets.registry import build_network
+from abl.nets.build import build_network
 from abl.nets.weights import read_state, weights_fingerprint
 
 SQUEEZENET = Path(__file__).parents[3] / "shared/weights/squeezenet1_0_imagenet.safetensors"

@@ -12,7 +12,7 @@ from torchvision import models
 import abl
 from abl.errors import InputError, StageError
 from abl.loaded import LoadedSweep
-from abl.nets.hub import check_hub_file, hub_fingerprint
+from abl.nets.weights import check_hub_file, hub_fingerprint
 from tiny_sweeps import write_sweep
 
 FILE = Path(models.SqueezeNet1_1_Weights.DEFAULT.url).name

@@ -135,7 +135,9 @@ def test_the_second_run_of_the_planner_is_the_same_to_the_letter(plan_of) -> Non
     assert one.cells == two.cells
 
 
-def test_a_users_module_is_part_of_the_identity(plan_of, tiny_folder: Path) -> None:
+def test_a_network_of_ones_own_is_part_of_the_identity_and_a_comment_is_not(
+    plan_of, tiny_folder: Path
+) -> None:
     module = tiny_folder / "nets.py"
     text = (
         "from torch import nn\nfrom abl.nets.registry import network\n"
@@ -147,7 +149,9 @@ def test_a_users_module_is_part_of_the_identity(plan_of, tiny_folder: Path) -> N
     before = plan_of(changes)
     assert set(plan_of(changes).stages) == set(before.stages)
     module.write_text(text + "# edited\n")
-    assert set(plan_of(changes).stages).isdisjoint(before.stages)
+    assert set(plan_of(changes).stages) == set(before.stages)
+    module.write_text(text.replace("LazyLinear(classes)", "LazyLinear(classes, bias=False)"))
+    assert set(plan_of(changes).stages) != set(before.stages)
 
 
 def test_corrected_boxes_train_anew_where_images_are_cut_by_them(tiny_folder: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from abl.errors import InputError, StageError
-from abl.nets.registry import build_network
+from abl.nets.build import build_network
 from abl.spec.data import Image
 from abl.spec.train import Augment, EarlyStop, Optimizer, Train
 from abl.train.checkpoint import load_weights, save_weights

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from abl.data.mask_sets import MaskSet, boxes_elsewhere
-from abl.nets.segmentation import build_segmenter, overlap
+from abl.nets.mask_guided import build_segmenter, overlap
 from abl.spec.attention import Segmentation as Branch
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train

@@ -10,6 +10,7 @@ import typer
 
 from abl.cli.app import app, tells, terminal_width
 from abl.errors import InputError
+from abl.search.samplers import asking_samplers
 
 
 class DecidedFormat(StrEnum):
@@ -19,16 +20,6 @@ class DecidedFormat(StrEnum):
     md = "md"
     csv = "csv"
     json = "json"
-
-
-class Sampler(StrEnum):
-    """Optuna's samplers."""
-
-    tpe = "tpe"
-    nsga2 = "nsga2"
-    random = "random"
-    cmaes = "cmaes"
-    gp = "gp"
 
 
 @app.command(name="decide")
@@ -72,7 +63,10 @@ def decide_command(
         str | None, typer.Option(help="Of mistakes: 0,1/5,0 (a row a true class).")
     ] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Of --search; default 200.")] = None,
-    sampler: Annotated[Sampler | None, typer.Option(help="Of --search; default tpe.")] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(metavar=f"[{'|'.join(asking_samplers())}]", help="Of --search; default tpe."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of --search; default 0.")] = None,
     study: Annotated[
         Path | None, typer.Option(help="Journal of the search, to go on from.")
@@ -113,7 +107,7 @@ def decide_command(
         space=() if over is None else over.split(","),
         objectives=objective or (),
         trials=trials,
-        sampler=None if sampler is None else sampler.value,
+        sampler=sampler,
         seed=seed,
         costs=read_costs(costs, len(names) if names else None),
         study=study,

@@ -237,12 +237,15 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="networks, heads, fusions, variants, rules, metrics, studies or axes; "
+            help="networks, heads, fusions, variants, rules, metrics, samplers, studies or axes; "
             "or network NAME."
         ),
     ],
     name: Annotated[str, typer.Argument(help="A network: where it can be frozen.")] = "",
     timm: Annotated[bool, typer.Option("--timm", help="Networks: timm's too.")] = False,
+    module: Annotated[
+        Path | None, typer.Option(help="A Python file of your own, as in `module:`.")
+    ] = None,
     size: Annotated[int, typer.Option(min=8, max=2048, help="Side of its images.")] = 224,
     channels: Annotated[int, typer.Option(min=1, max=3, help="Of its images.")] = 3,
 ) -> None:
@@ -257,7 +260,7 @@ def list_(
         return
     if name:
         raise InputError(f"abl list {what} takes no name ('{name}')")
-    for each, text in listed(what, timm=timm):
+    for each, text in listed(what, timm=timm, module=module):
         print(f"{each:24} {text}".rstrip())
 
 

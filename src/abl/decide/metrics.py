@@ -17,6 +17,7 @@ from abl.decide.check import Floats, Ints, checked_pair
 from abl.decide.confusion import OfConfusion
 from abl.decide.probabilities import largest_class
 from abl.errors import InputError, nearest
+from abl.registry import Registry
 
 # labels (N,), p (N, K) -> (N,) terms whose sum is the metric
 Terms = Callable[[Ints, Floats], Floats]
@@ -57,7 +58,7 @@ class Metric:
         return self.function(labels, p, weights)
 
 
-METRICS: dict[str, Metric] = {}
+METRICS: Registry[Metric] = Registry("metric")
 
 
 def metric(
@@ -67,21 +68,20 @@ def metric(
     higher_is_better: bool | None = True,
     of_confusion: OfConfusion | None = None,
     terms: Terms | None = None,
+    version: int = 1,
 ) -> Callable[[MetricFunction], MetricFunction]:
     """Registers a metric. The first line of its documentation describes it.
 
-    Raises InputError if the name is taken by another function.
+    Raises InputError if the name is taken.
     """
 
     def register(function: MetricFunction) -> MetricFunction:
-        known = METRICS.get(name)
-        if known is not None and _origin(known.function) != _origin(function):
-            raise InputError(f"metric '{name}' exists already: choose another name")
         description = (function.__doc__ or "").strip().split("\n")[0]
-        METRICS[name] = Metric(
+        made = Metric(
             name, label, function, terms is not None, higher_is_better, description,
             of_confusion, terms,
         )  # fmt: skip
+        METRICS.add(name, made, function, version=version)
         return function
 
     return register
@@ -144,10 +144,6 @@ def sensitivity_at_specificity(specificity: float) -> Metric:
     label = f"SEN at SPE {100 * specificity:g}"
     description = f"Sensitivity at the cut-off with specificity {specificity:g}"
     return Metric(f"sen@spe{specificity:g}", label, function, False, True, description)
-
-
-def _origin(function: object) -> tuple[object, object]:
-    return getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
 
 
 def _from_confusion(labels: Ints, p: Floats, weights: Floats | None, of: OfConfusion) -> float:

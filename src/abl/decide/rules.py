@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from abl.decide.check import Floats, checked_predictions
 from abl.decide.probabilities import margin
 from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.registry import Registry
 
 Threshold = float | Literal["always"]
 ALWAYS: Literal["always"] = "always"
@@ -43,27 +44,25 @@ class Rule:
     description: str
 
 
-RULES: dict[str, Rule] = {}
+RULES: Registry[Rule] = Registry("rule")
 
 
 def rule(
-    name: str, *, uses: tuple[str, ...], threshold: bool = False
+    name: str, *, uses: tuple[str, ...], threshold: bool = False, version: int = 1
 ) -> Callable[[Callable[..., Floats]], Callable[..., Floats]]:
     """Registers a function as a rule. Its first line of documentation describes it.
 
     Raises:
-        InputError: The name is taken by another function, or the rule has a threshold and does not
-            use the original network, whose confidence T* is compared with.
+        InputError: The name is taken, or the rule has a threshold and does not use the original
+            network, whose confidence T* is compared with.
     """
 
     def register(function: Callable[..., Floats]) -> Callable[..., Floats]:
-        known = RULES.get(name)
-        if known is not None and known.function.__qualname__ != function.__qualname__:
-            raise InputError(f"rule '{name}' exists already: choose another name")
         if threshold and "original" not in uses:
             raise InputError(f"rule '{name}' has a threshold: add 'original' to uses")
         description = (function.__doc__ or "").strip().split("\n")[0]
-        RULES[name] = Rule(name, tuple(uses), threshold, function, description)
+        made = Rule(name, tuple(uses), threshold, function, description)
+        RULES.add(name, made, function, version=version)
         return function
 
     return register

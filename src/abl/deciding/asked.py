@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from abl.decide.decision_space import PARAMETERS
 from abl.decide.metrics import METRICS, metric_named
 from abl.decide.rules import FALSE_THRESHOLD, RULES, threshold_value
 from abl.errors import InputError, Problem, nearest, raise_if_any
-from abl.search.samplers import SamplerName
+from abl.search.samplers import SamplerName, asking_samplers
 
 FORMATS = ("text", "md", "csv", "json")
 WORDS = "a number in [0, 1], always, a share such as 38%, exact, or histogram"
@@ -182,7 +181,7 @@ class Asked:
                     metric_named(name)
             except InputError:
                 yield f"--objective {name}: {nearest(name, [*METRICS, *OBJECTIVES])}"
-        samplers = get_args(SamplerName)
+        samplers = asking_samplers()
         if self.sampler is not None and self.sampler not in samplers:
             yield f"--sampler {self.sampler}: {nearest(self.sampler, samplers)}"
         if self.classes is not None:

@@ -8,23 +8,50 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.func import functional_call
 
 from abl.errors import InputError, StageError
-from abl.nets.hub import first_line, not_fetched
-from abl.nets.pooling import with_deterministic_pooling
-from abl.nets.registry import Builder
-from abl.nets.size import check_image_size
-from abl.nets.weights import load_state, read_state, weights_fingerprint
+from abl.nets.deterministic_pooling import with_deterministic_pooling
+from abl.nets.registry import NETWORKS, Builder, library_of
+from abl.nets.weights import first_line, load_state, not_fetched, read_state, weights_fingerprint
 
 # trained with inputs scaled otherwise than the rest; torchvision converts inside the network
 _CONVERT_INPUT = ("googlenet", "inception_v3")
+_LARGEST_TRIED = 512
+# what PyTorch and model code raise for a map that became too small; also what a faulty user's
+# network raises, so the message is passed on
+_SHAPE_ERRORS = (RuntimeError, ValueError, AssertionError, ZeroDivisionError)
 
 
-def own_network(
+def build_network(
+    name: str, *, classes: int, channels: int, image_size: int, weights: str = "none"
+) -> nn.Module:
+    """A network on the CPU, in training mode; (B, channels, size, size) -> logits (B, classes).
+
+    Initial weights come from torch's global generator: call train.process.reset_process first.
+
+    Args:
+        name: `cnn1`, `resnet18`, `timm/resnet18.a1_in1k`, ... (see network_names).
+        weights: `none`, `imagenet`, or the path of a safetensors or state-dict file.
+
+    Raises:
+        InputError: unknown name, image size the network cannot take, weights that do not fit.
+        StageError: hub weights that cannot be fetched.
+    """
+    library, plain = library_of(name)
+    if library == "abl":
+        builder = NETWORKS[plain]
+        return _own_network(plain, builder, classes, channels, image_size, weights)
+    if library == "torchvision":
+        return _torchvision_network(plain, classes, channels, image_size, weights)
+    return _timm_network(plain, classes, channels, image_size, weights)
+
+
+def _own_network(
     name: str, builder: Builder, classes: int, channels: int, image_size: int, weights: str
 ) -> nn.Module:
-    """One of our networks or a user's. Arguments and errors: registry.build_network."""
+    """One of our networks or a user's. Arguments and errors: build_network."""
     if weights == "imagenet":
         raise InputError(f"weights: {name} has no ImageNet weights (valid: none, or a file)")
     network = _built(name, image_size, lambda: builder(classes, channels, image_size))
@@ -33,10 +60,10 @@ def own_network(
     return network
 
 
-def torchvision_network(
+def _torchvision_network(
     name: str, classes: int, channels: int, image_size: int, weights: str
 ) -> nn.Module:
-    """A torchvision classifier, without auxiliary heads. See registry.build_network."""
+    """A torchvision classifier, without auxiliary heads. See build_network."""
     from torchvision import models
 
     sizes = _torchvision_size(name, image_size)
@@ -67,10 +94,10 @@ def torchvision_network(
     return network
 
 
-def timm_network(
+def _timm_network(
     name: str, classes: int, channels: int, image_size: int, weights: str
 ) -> nn.Module:
-    """A timm network; timm itself adapts pretrained weights. See registry.build_network."""
+    """A timm network; timm itself adapts pretrained weights. See build_network."""
     import timm
 
     try:
@@ -156,3 +183,64 @@ def _replace_first_convolution(network: nn.Module, channels: int) -> None:
                     fresh.bias.copy_(module.bias)
             network.set_submodule(name, fresh)
             return
+
+
+def check_image_size(
+    network: nn.Module, name: str, channels: int, image_size: int, classes: int
+) -> None:
+    """Raises InputError if (B, channels, image_size, image_size) does not give (B, classes)."""
+    try:
+        shape = _output_shape(network, channels, image_size)
+    except _SHAPE_ERRORS as error:
+        enough = _enough_pixels(network, channels, image_size)
+        why = (
+            f"image.size must be {enough} or more"
+            if enough
+            else f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"
+        )
+        raise InputError(f"network {name} cannot take images of {image_size} px: {why}") from error
+    if shape != (2, classes):
+        raise InputError(
+            f"network {name} gives {shape} for two images; logits (2, {classes}) are needed"
+        )
+
+
+def _output_shape(network: nn.Module, channels: int, image_size: int) -> tuple[int, ...] | None:
+    try:
+        return _output_shape_on_meta(network, channels, image_size)
+    except _SHAPE_ERRORS:
+        # tensors that are no buffers, and operations without a meta form, need the real thing
+        images = torch.zeros(2, channels, image_size, image_size)
+        return _shape_of(network, lambda: network(images))
+
+
+def _enough_pixels(network: nn.Module, channels: int, image_size: int) -> int | None:
+    for size in range(image_size + 1, _LARGEST_TRIED + 1):
+        try:
+            _output_shape_on_meta(network, channels, size)
+        except _SHAPE_ERRORS:
+            continue
+        return size
+    return None
+
+
+def _output_shape_on_meta(
+    network: nn.Module, channels: int, image_size: int
+) -> tuple[int, ...] | None:
+    tensors = {
+        key: torch.empty_like(tensor, device="meta")
+        for key, tensor in [*network.named_parameters(), *network.named_buffers()]
+    }
+    images = torch.empty(2, channels, image_size, image_size, device="meta")
+    return _shape_of(network, lambda: functional_call(network, tensors, (images,)))
+
+
+def _shape_of(network: nn.Module, forward: Callable[[], object]) -> tuple[int, ...] | None:
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            output = forward()
+    finally:
+        network.train(was_training)
+    return tuple(output.shape) if isinstance(output, Tensor) else None

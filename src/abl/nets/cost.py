@@ -1,9 +1,13 @@
-"""What a network costs: parameters and floating-point operations, counted without computing."""
+"""What a network, its training and its frozen front cost, counted on shapes alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # importing torch takes seconds, which a table is spared
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -26,18 +30,11 @@ def network_cost(name: str, *, classes: int, channels: int, image_size: int) -> 
     Raises:
         InputError: Unknown name, or an image size it cannot take.
     """
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
     from abl.nets.execution import meta_network
 
     network = meta_network(name, classes=classes, channels=channels, image_size=image_size).eval()
-    image = torch.empty(1, channels, image_size, image_size, device="meta")
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        network(image)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    return NetworkCost(parameters, counter.get_total_flops())
+    return NetworkCost(parameters, _measured(network, channels, image_size)[1])
 
 
 def training_flops(
@@ -58,3 +55,68 @@ def training_flops(
     """
     passes = 3.0 - 2.0 * frozen - (frozen if kept else 0.0)
     return passes * branches * cost.forward_flops * images * epochs
+
+
+@dataclass(frozen=True)
+class FrontCost:
+    """A frozen front.
+
+    Attributes:
+        point: Where it ends, by name in the network's graph.
+        least: The smallest n whose front ends there.
+        numbers: Of the features of one image.
+        flops: Of one image.
+        share: Of the network's floating-point operations.
+    """
+
+    point: str
+    least: int
+    numbers: int
+    flops: int
+    share: float
+
+
+@cache
+def front_cost(
+    name: str, frozen: int | str, *, classes: int, channels: int, image_size: int
+) -> FrontCost | None:
+    """The front of a network frozen so far; None if nothing of it can be kept.
+
+    Raises:
+        InputError: As boundaries_of.
+    """
+    from abl.nets.boundaries import boundaries_of
+    from abl.nets.execution import meta_network
+    from abl.nets.graph import NotTraceableError, last_frozen_point, traced
+
+    asked = {"classes": classes, "channels": channels, "image_size": image_size}
+    places = boundaries_of(name, **asked)
+    boundary = places.at(frozen)
+    network = meta_network(name, **asked).eval()
+    try:
+        whole = traced(network)
+    except NotTraceableError:
+        return None
+    point = last_frozen_point(whole, boundary.tensors, boundary.still)
+    if point is None:
+        return None
+    least = boundary.n
+    while least > 1:
+        before = places.places[least - 1]
+        if last_frozen_point(whole, before.tensors, before.still) != point:
+            break
+        least -= 1
+    front = whole.piece("", point)
+    numbers, flops = _measured(front, channels, image_size)
+    return FrontCost(point, least, numbers, flops, flops / max(places.flops, 1))
+
+
+def _measured(network: nn.Module, channels: int, image_size: int) -> tuple[int, int]:
+    """Numbers that it gives for one image, and the operations that this takes."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        given = network(torch.empty(1, channels, image_size, image_size, device="meta"))
+    return int(given.numel()), int(counter.get_total_flops())

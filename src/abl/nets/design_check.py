@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import torch
 
-from abl.errors import InputError
+from abl.errors import InputError, Problem
+from abl.nets.execution import meta_network
 from abl.nets.mask_guided import build_guided
 from abl.nets.model import Design, build_classifier, design_of
+from abl.nets.weights import existing_file, fitting_state, read_state
 from abl.spec.attention import Attention
 from abl.spec.data import Image
 from abl.spec.train import Train
@@ -40,3 +43,31 @@ def _problems(design: Design, attention: Attention) -> tuple[str, ...]:
 def _without_weights(attention: Attention) -> Attention:
     branch = attention.segmentation.model_copy(update={"weights": "none"})
     return attention.model_copy(update={"segmentation": branch})
+
+
+@cache
+def _misfit(
+    path: Path, size: int, changed_ns: int, network: str, classes: int, channels: int, side: int
+) -> tuple[Problem, ...]:
+    try:
+        empty = meta_network(network, classes=classes, channels=channels, image_size=side)
+    except Exception:  # a network that cannot be made of shapes alone is tried when it trains
+        return ()
+    try:
+        fitting_state(empty, read_state(path), source=path.name)
+    except InputError as error:
+        told = [each.message.removeprefix("weights: ") for each in error.problems]
+        named = [each if path.name in each else f"{path.name} {each}" for each in told]
+        fit = f"give a file saved from {network}, or weights: none"
+        return tuple(Problem(f"train.weights: {each}; {fit}") for each in named)
+    return ()
+
+
+def weights_problems(
+    path: str | Path, network: str, *, classes: int, channels: int, image_size: int
+) -> list[Problem]:
+    """What is wrong with a file of weights for a network, before anything is trained."""
+    file = existing_file(path)
+    seen = file.stat()  # the arms of a sweep ask for the same again and again
+    asked = (file, seen.st_size, seen.st_mtime_ns, network, classes, channels, image_size)
+    return list(_misfit(*asked))

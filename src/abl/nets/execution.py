@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from abl.errors import InputError
-from abl.nets.registry import build_network
+from abl.nets.build import build_network
 from abl.nets.weights import classifier_name
 
 LARGER_PX = 224

@@ -14,6 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from abl.nets.registry import FUSIONS
+
 Builder = Callable[[int], nn.Module]
 
 
@@ -38,9 +40,6 @@ class Fusion:
     build: Builder
 
 
-FUSIONS: dict[str, Fusion] = {}
-
-
 def fusion(
     name: str,
     *,
@@ -48,11 +47,13 @@ def fusion(
     extractors: int = 2,
     widens: bool = False,
     needs_map: bool = False,
+    version: int = 1,
 ) -> Callable[[Builder], Builder]:
     """Registers a fusion mode under a name."""
 
     def register(builder: Builder) -> Builder:
-        FUSIONS[name] = Fusion(name, at, extractors, widens, needs_map, builder)
+        mode = Fusion(name, at, extractors, widens, needs_map, builder)
+        FUSIONS.add(name, mode, builder, version=version)
         return builder
 
     return register

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
-from abl.nets.pooling import AdaptiveAveragePool
+from abl.nets.deterministic_pooling import AdaptiveAveragePool
 
 # modules that draw random numbers while a network trains
 _RANDOM = ("Drop", "Stochastic")

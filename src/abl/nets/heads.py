@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 
 from abl.errors import InputError
 from abl.nets.graph import Traced
+from abl.nets.registry import HEADS, HeadBuilder
 
 Levels = Sequence[int]
 
@@ -38,18 +39,9 @@ class OwnHead:
     keep_weights: bool
 
 
-Builder = Callable[[OwnHead, int, int, Levels], nn.Module]
-HEADS: dict[str, Builder] = {}
-
-
-def head(name: str) -> Callable[[Builder], Builder]:
+def head(name: str, *, version: int = 1) -> Callable[[HeadBuilder], HeadBuilder]:
     """Registers a head under a name."""
-
-    def register(builder: Builder) -> Builder:
-        HEADS[name] = builder
-        return builder
-
-    return register
+    return HEADS.registering(name, version=version)
 
 
 @head("fc")

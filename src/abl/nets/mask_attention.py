@@ -5,8 +5,8 @@ hand prints none of its equations; F_s, the residuals and `serial` are reconstru
 and captions.
 
 A variant is one decorated function `build(width, reduction) -> nn.Module`; its name is the name in
-YAML. The module takes features (B, width, H, W) and a mask (B, 1, H, W) that has their size, and
-gives features of the same shape.
+YAML. The module takes features (B, width, H, W) and a mask (B, 1, H, W) that has their size, or
+features alone if the variant needs no mask, and gives features of the same shape.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from abl.spec.attention import VARIANTS
+
 Builder = Callable[[int, int], nn.Module]
-VARIANTS: dict[str, Builder] = {}
 # keeps a constant mask from dividing by zero: it becomes 0
 EPSILON = 1e-6
 
 
-def variant(name: str) -> Callable[[Builder], Builder]:
-    """Registers a variant under a name."""
+def variant(name: str, *, mask: bool = True, version: int = 1) -> Callable[[Builder], Builder]:
+    """Registers a variant under a name.
 
-    def register(builder: Builder) -> Builder:
-        VARIANTS[name] = builder
-        return builder
-
-    return register
+    Args:
+        mask: Whether it looks at a mask. The module of one that does not takes features alone, and
+            its trainings read and predict no masks.
+    """
+    return VARIANTS.registering(name, mask=mask, version=version)
 
 
 @variant("channel")
@@ -57,13 +58,13 @@ def parallel(width: int, reduction: int) -> nn.Module:
     return ParallelGuided(width, reduction)
 
 
-@variant("se")
+@variant("se", mask=False)
 def squeeze_and_excitation(width: int, reduction: int) -> nn.Module:
     """Squeeze and excitation (Hu, Shen, Sun 2018): channel weights, no mask. A control."""
     return WithoutMask(ChannelWeights(width, reduction))
 
 
-@variant("cbam")
+@variant("cbam", mask=False)
 def cbam(width: int, reduction: int) -> nn.Module:
     """Convolutional block attention (Woo et al. 2018), timm's: no mask. A control."""
     from timm.layers.cbam import CbamModule
@@ -154,6 +155,6 @@ class WithoutMask(nn.Module):
         self.inner = inner
         self._scales = scales
 
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         found: Tensor = self.inner(features)
         return features * found if self._scales else found

@@ -1,11 +1,13 @@
 """A classifier with attention modules at its points, and the branch that predicts their mask.
 
-Source: Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174.
+Source: Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174; the branch is a U-Net
+(Ronneberger et al. 2015) with a timm network as its encoder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor, fx, nn
@@ -13,10 +15,9 @@ from torch import Tensor, fx, nn
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.nets.attention_points import AttentionPoint, AttentionPoints, attention_points_of
 from abl.nets.graph import Traced, traced
-from abl.nets.mask_attention import VARIANTS, min_max, resized_mask
+from abl.nets.mask_attention import min_max, resized_mask
 from abl.nets.model import Classifier, Design, build_classifier
-from abl.nets.segmentation import build_segmenter, check_segmenter, size_problem
-from abl.spec.attention import MASKS, Attention
+from abl.spec.attention import MASKS, VARIANTS, Attention, Segmentation
 
 
 class MaskGuided(nn.Module):
@@ -58,14 +59,17 @@ class MaskGuided(nn.Module):
 
 
 class _AtSize(nn.Module):
-    """An attention module with its mask brought to the features' size."""
+    """An attention module with its mask, if it looks at one, brought to the features' size."""
 
-    def __init__(self, module: nn.Module, *, stretched: bool):
+    def __init__(self, module: nn.Module, *, guided: bool, stretched: bool):
         super().__init__()
         self.module = module
-        self._stretched = stretched
+        self._guided, self._stretched = guided, stretched
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        if not self._guided:
+            alone: Tensor = self.module(features)
+            return alone
         height, width = features.shape[-2:]
         small = resized_mask(mask.to(features.dtype), height, width)
         found: Tensor = self.module(features, min_max(small) if self._stretched else small)
@@ -144,6 +148,7 @@ def _with_modules(
     modules = {
         point.name: _AtSize(
             VARIANTS[attention.variant](point.width, attention.reduction),
+            guided=attention.is_guided,
             stretched=attention.is_predicted,
         )
         for point in points
@@ -164,3 +169,100 @@ def _with_modules(
         if node.name in behind:
             values[node] = graph.call_module(behind[node.name], (values[node], mask))
     return fx.GraphModule(whole.network, graph)
+
+
+def build_segmenter(settings: Segmentation, channels: int) -> nn.Module:
+    """A network (B, channels, S, S) -> logits (B, 1, S, S) of belonging to the nodule.
+
+    S is a multiple of 2 to the power of the encoder's depth. From segmentation-models-pytorch.
+
+    Raises:
+        InputError: The encoder is not known, or has fewer stages.
+    """
+    import segmentation_models_pytorch as smp
+    import timm
+
+    if settings.encoder not in timm.list_models(settings.encoder):
+        raise InputError(
+            f"segmentation.encoder: '{settings.encoder}' is no network of timm: resnet18, "
+            "resnet10t, mobilenetv3_small_050, ..."
+        )
+    stages = [settings.width * 2**at for at in reversed(range(settings.depth))]
+    try:
+        network = smp.Unet(
+            f"tu-{settings.encoder}",
+            encoder_depth=settings.depth,
+            encoder_weights=None if settings.weights == "none" else "imagenet",
+            decoder_channels=stages,
+            in_channels=channels,
+            classes=1,
+        )
+    except (ValueError, RuntimeError, KeyError, AttributeError, IndexError) as error:
+        raise InputError(
+            f"segmentation.encoder: {settings.encoder} cannot be the encoder of a U-Net of depth "
+            f"{settings.depth} ({str(error).splitlines()[0]})"
+        ) from error
+    return Segmenter(network)
+
+
+class Segmenter(nn.Module):
+    """A U-Net that may be fed images together with the masks that its loss reads."""
+
+    def __init__(self, unet: nn.Module):
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, images: Tensor, masks: Tensor | None = None) -> Tensor:
+        """(B, C, S, S) -> logits (B, 1, S, S)."""
+        logits: Tensor = self.unet(images)
+        return logits
+
+
+@cache
+def check_segmenter(settings: Segmentation, channels: int) -> None:
+    """Raises InputError as `build_segmenter`, on shapes alone."""
+    with torch.device("meta"):
+        build_segmenter(settings, channels)
+
+
+@cache
+def segmenter_flops(settings: Segmentation, channels: int, image_size: int) -> int:
+    """FLOPs of a forward pass of the branch on one image, found on shapes alone."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    asked = settings.model_copy(update={"weights": "none"})
+    with torch.device("meta"):
+        network = build_segmenter(asked, channels).eval()
+        image = torch.empty(1, channels, image_size, image_size)
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        network(image)
+    return counter.get_total_flops()
+
+
+def size_problem(settings: Segmentation, image_size: int) -> str | None:
+    """What is wrong with the size of the images, or None."""
+    step = 2**settings.depth
+    if image_size % step == 0:
+        return None
+    near = max(round(image_size / step), 1) * step
+    return (
+        f"image.size: {image_size} is no multiple of {step}, which a segmentation branch of depth "
+        f"{settings.depth} needs: use {near}"
+    )
+
+
+def overlap(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Dice and intersection over union of each image, float32 (B,).
+
+    Args:
+        logits: (B, 1, S, S); above 0 is nodule.
+        masks: (B, 1, S, S) in [0, 1]; above a half is nodule. Two empty ones agree (1).
+    """
+    found, true = (logits > 0).flatten(1), (masks > 0.5).flatten(1)
+    both = (found & true).sum(1).float()
+    sizes = found.sum(1).float() + true.sum(1).float()
+    either = sizes - both
+    one = torch.ones_like(both)
+    dice = torch.where(sizes > 0, 2 * both / sizes.clamp(min=1), one)
+    return dice, torch.where(either > 0, both / either.clamp(min=1), one)

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from abl.errors import InputError, nearest
 from abl.nets.boundaries import Boundary, boundaries_of
+from abl.nets.build import build_network
 from abl.nets.feature_point import feature_point_of
-from abl.nets.fusion import FUSIONS, Fusion
+from abl.nets.fusion import Fusion
 from abl.nets.graph import traced
-from abl.nets.heads import HEADS, OwnHead
-from abl.nets.registry import build_network
+from abl.nets.heads import OwnHead
+from abl.nets.registry import FUSIONS, HEADS
 from abl.spec.data import Image
 from abl.spec.train import Train
 

@@ -1,24 +1,52 @@
-"""A user's own Python file: its @network and @rule functions become names in YAML."""
+"""A user's own Python file: what it registers becomes names in YAML, and part of an identity."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import sys
 import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
+from typing import Any
 
 from abl.errors import InputError, Problem
-from abl.nets.registry import forget_networks
+from abl.nets.registry import FUSIONS, HEADS, NETWORKS
+from abl.nets.user_source import UserSource
+from abl.registry import Entry, forget, loading, sign
+from abl.spec.attention import VARIANTS
+from abl.spec.train import Train
 
-_current: tuple[str, str] = ("", "")  # name of the module, SHA-256 of the source it is of
+
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """The file whose names are in use, its source as it was loaded."""
+
+    file: Path
+    module: ModuleType
+    source: UserSource
+
+    def is_as_on_disk(self) -> bool:
+        try:
+            return all(file.read_bytes() == had for file, had in self.source.files.items())
+        except OSError:
+            return False
+
+    def digest_of(self, entry: Entry) -> str:
+        module = "" if entry.module == self.module.__name__ else entry.module
+        return self.source.digest(module, str(getattr(entry.made, "__qualname__", "<made>")))
+
+
+_current: _Loaded | None = None
 
 
 def load_module(path: str | Path) -> ModuleType:
     """Makes the names of a user's file those in use: imports it unless this was done last.
 
     One file at a time: a sweep has one, and two sweeps in a process may each call theirs `mine`.
+    It may import files of its folder, by names that nothing installed has.
 
     Raises:
         InputError: no such file, or the line in it at which its import failed.
@@ -27,35 +55,109 @@ def load_module(path: str | Path) -> ModuleType:
     file = Path(path).resolve()
     if not file.is_file():
         raise InputError(f"module: there is no file {path}")
-    source = file.read_bytes()
-    digest = hashlib.sha256(source).hexdigest()
-    # the name depends on the place alone, so that an edited file replaces what it registered
-    name = f"abl_user_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
-    if _current == (name, digest):
-        return sys.modules[name]
-    forget_networks(_current[0])
-    _current = ("", "")
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
+    if file.suffix != ".py":
         raise InputError(f"module: {path} is not a Python file (.py)")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    if _current is not None and _current.file == file and _current.is_as_on_disk():
+        return _current.module
+    _unload()
+    name = f"abl_user_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    module = ModuleType(name)
+    module.__file__ = str(file)
+    sys.meta_path.insert(0, _Folder(file.parent))
     try:
-        # compiled from the bytes that were hashed: a cached .pyc can be of an older source
-        exec(compile(source, str(file), "exec"), module.__dict__)
+        source = UserSource(file, file.parent)
+        _remove_modules(source.helpers())
+        sys.modules[name] = module
+        with loading(str(file)):
+            # compiled from the bytes that are hashed: a cached .pyc can be of an older source
+            exec(compile(source.content, str(file), "exec"), module.__dict__)
     except Exception as error:
-        del sys.modules[name]
-        forget_networks(name)
+        _unload()
+        sys.modules.pop(name, None)
         if isinstance(error, InputError):
             raise
         raise InputError(_problem(file, error)) from error
-    _current = (name, digest)
+    _current = _Loaded(file, module, source)
+    sign(str(file), _current.digest_of)
     return module
+
+
+def component_identity(train: Train) -> dict[str, Any]:
+    """What the components that a training names add to its identity.
+
+    Nothing for one of the package at version 1. `head_version` and the like for a higher one;
+    `module`, with the digest of its source, for one of the user's own file.
+    """
+    used = {
+        "network": NETWORKS.identity(train.network),
+        "head": HEADS.identity(train.head),
+        "fusion": FUSIONS.identity(train.fusion),
+        "variant": VARIANTS.identity(train.attention.variant),
+    }
+    identity: dict[str, Any] = {
+        f"{role}_version": each["version"] for role, each in used.items() if "version" in each
+    }
+    if own := {role: each["source"] for role, each in used.items() if "source" in each}:
+        identity["module"] = own
+    return identity
+
+
+class _FromSource(SourceFileLoader):
+    """Compiles what is there now: neither reads nor leaves a cached .pyc."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = compile(self.get_data(self.path), self.path, "exec")
+        return code
+
+
+class _Folder:
+    """Finds modules that lie beside the user's file, unless something installed has their name."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: object = None
+    ) -> ModuleSpec | None:
+        if path is None:
+            there = (self._folder / name, self._folder / f"{name}.py")
+            if not any(each.exists() for each in there) or self._is_installed(name):
+                return None
+            path = [str(self._folder)]
+        elif not any(Path(each).is_relative_to(self._folder) for each in path):
+            return None
+        spec = PathFinder.find_spec(name, path)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _FromSource(name, spec.loader.path)
+        return spec
+
+    def _is_installed(self, name: str) -> bool:
+        others = [finder for finder in sys.meta_path if finder is not self]
+        specs = (finder.find_spec(name, None) for finder in others)
+        found = next((spec for spec in specs if spec is not None), None)
+        # it may be on Python's path through the folder itself
+        return found is not None and not Path(found.origin or "").is_relative_to(self._folder)
+
+
+def _unload() -> None:
+    global _current
+    if _current is not None:
+        forget(str(_current.file))
+    _current = None
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Folder)]
+    loaders = {name: getattr(each, "__loader__", None) for name, each in sys.modules.items()}
+    _remove_modules({n.partition(".")[0] for n, x in loaders.items() if isinstance(x, _FromSource)})
+
+
+def _remove_modules(names: set[str]) -> None:
+    for name in [each for each in sys.modules if each.partition(".")[0] in names]:
+        del sys.modules[name]
 
 
 def _problem(file: Path, error: Exception) -> Problem:
     if isinstance(error, SyntaxError):
-        return Problem(f"does not parse: {error.msg}", file.name, error.lineno)
+        at = Path(error.filename or file)
+        return Problem(f"does not parse: {error.msg}", at.name, error.lineno)
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)

@@ -1,22 +1,28 @@
-"""Reading weights from files and putting them into a network, strictly."""
+"""Weights: read from files and put into a network, strictly; ImageNet's as the hubs' files.
+
+The hash of a hub's file is its identity. torchvision keeps its files below TORCH_HOME, timm
+(through huggingface_hub) below HF_HOME.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from abl.errors import InputError, Problem
+from abl.errors import InputError, Problem, StageError
+from abl.nets.registry import library_of
 from abl.spec.regular_file import sha256_of
 
 State = dict[str, Tensor]
 
+_TIMM_FILES = ("model.safetensors", "pytorch_model.bin")
 # heads used only in training by GoogLeNet and Inception-v3; the networks here are built without
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 # DenseNet files written before PyTorch 0.4.1: 'denselayer1.norm.1.weight' is now '...norm1.weight'
@@ -25,7 +31,7 @@ _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$
 
 def weights_fingerprint(path: str | Path) -> str:
     """SHA-256 of a weights file, in hex. Raises InputError if there is no such file."""
-    return sha256_of(_existing(path))
+    return sha256_of(existing_file(path))
 
 
 def read_state(path: str | Path) -> State:
@@ -34,7 +40,7 @@ def read_state(path: str | Path) -> State:
     Raises:
         InputError: not there, not readable without unpickling code, or not a state dict.
     """
-    file = _existing(path)
+    file = existing_file(path)
     if file.suffix == ".safetensors":
         try:
             return safetensors.torch.load_file(file)
@@ -71,36 +77,6 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) 
         InputError: every tensor that is missing, not known or of another shape, in one list.
     """
     network.load_state_dict(fitting_state(network, state, source=source), strict=True)
-
-
-@cache
-def _misfit(
-    path: Path, size: int, changed_ns: int, network: str, classes: int, channels: int, side: int
-) -> tuple[Problem, ...]:
-    from abl.nets.execution import meta_network  # itself reads networks
-
-    try:
-        empty = meta_network(network, classes=classes, channels=channels, image_size=side)
-    except Exception:  # a network that cannot be made of shapes alone is tried when it trains
-        return ()
-    try:
-        fitting_state(empty, read_state(path), source=path.name)
-    except InputError as error:
-        told = [each.message.removeprefix("weights: ") for each in error.problems]
-        named = [each if path.name in each else f"{path.name} {each}" for each in told]
-        fit = f"give a file saved from {network}, or weights: none"
-        return tuple(Problem(f"train.weights: {each}; {fit}") for each in named)
-    return ()
-
-
-def weights_problems(
-    path: str | Path, network: str, *, classes: int, channels: int, image_size: int
-) -> list[Problem]:
-    """What is wrong with a file of weights for a network, before anything is trained."""
-    file = _existing(path)
-    seen = file.stat()  # the arms of a sweep ask for the same again and again
-    asked = (file, seen.st_size, seen.st_mtime_ns, network, classes, channels, image_size)
-    return list(_misfit(*asked))
 
 
 def fitting_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> State:
@@ -147,7 +123,55 @@ def classifier_name(network: nn.Module) -> str:
     return name
 
 
-def _existing(path: str | Path) -> Path:
+def hub_fingerprint(network: str, *, fetch: bool) -> str | None:
+    """SHA-256 (hex) of the ImageNet weights of a network; None if the file is not here.
+
+    Args:
+        network: Name of a torchvision or timm network.
+        fetch: Download the file if it is not in the hub's cache.
+
+    Raises:
+        InputError: No ImageNet weights of it exist, or they cannot be fetched.
+    """
+    library, plain = library_of(network)
+    if library == "abl":
+        raise InputError(f"weights: {plain} has no ImageNet weights (valid: none, or a file)")
+    try:
+        file = _of_torchvision(plain, fetch) if library == "torchvision" else _of_timm(plain, fetch)
+    except InputError:
+        raise
+    except Exception as error:  # each hub client has errors of its own
+        raise InputError(not_fetched(plain, error)) from error
+    return None if file is None else weights_fingerprint(file)
+
+
+def check_hub_file(network: str, fingerprint: str) -> None:
+    """Raises StageError if the file here is not the one that the plan had in mind."""
+    found = hub_fingerprint(network, fetch=True)
+    if found != fingerprint:
+        raise StageError(
+            f"the ImageNet weights of {network} here have SHA-256 {str(found)[:12]}, the plan's "
+            f"{fingerprint[:12]}: copy the hub's cache of the planning machine to this one"
+        )
+
+
+def not_fetched(name: str, error: Exception) -> str:
+    """What to say of weights that a hub does not give."""
+    return (
+        f"the ImageNet weights of {name} cannot be fetched ({first_line(error)}); fetch them "
+        "once where there is a network and copy the cache (TORCH_HOME for torchvision, HF_HOME "
+        "for timm), or give weights: <file>"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """An error's type and the first line of its text."""
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+
+
+def existing_file(path: str | Path) -> Path:
+    """The file that weights are read from. Raises InputError if there is none."""
     file = Path(path)
     if not file.is_file():
         raise InputError(
@@ -176,3 +200,52 @@ def _current_name(name: str) -> str:
     name = name.removeprefix("module.")  # saved from DataParallel
     old = _OLD_DENSENET.match(name)
     return old.group(1) + old.group(2) if old else name
+
+
+def _of_torchvision(name: str, fetch: bool) -> Path | None:
+    from torchvision import models
+
+    return _by_url(models.get_model_weights(name)["DEFAULT"].url, fetch)
+
+
+def _of_timm(name: str, fetch: bool) -> Path | None:
+    import timm
+    from timm.models._builder import _resolve_pretrained_source
+
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not config.has_weights:
+        raise InputError(f"weights: timm has no pretrained weights of {name}")
+    source, place = _resolve_pretrained_source(config.to_dict())
+    if source != "hf-hub":
+        return _by_url(str(place), fetch)
+    repository, names = (place[0], (place[1],)) if isinstance(place, tuple) else (place, ())
+    return _of_hugging_face(str(repository), names or _TIMM_FILES, fetch)
+
+
+def _by_url(url: str, fetch: bool) -> Path | None:
+    import torch
+
+    file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if not file.exists() and fetch:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # torchvision's file names end in the first digits of the file's SHA-256
+        digits = file.stem.rpartition("-")[2]
+        torch.hub.download_url_to_file(url, str(file), hash_prefix=digits, progress=False)
+    return file if file.exists() else None
+
+
+def _of_hugging_face(repository: str, names: tuple[str, ...], fetch: bool) -> Path | None:
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError
+
+    name, _, revision = repository.partition("@")
+    for file in names:
+        found: Any = try_to_load_from_cache(name, file, revision=revision or None)
+        if isinstance(found, str):
+            return Path(found)
+    for file in names if fetch else ():
+        try:
+            return Path(hf_hub_download(name, file, revision=revision or None))
+        except EntryNotFoundError:
+            continue
+    return None

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from abl.search.samplers import (
-    USING_CONSTRAINTS,
     Direction,
     SamplerName,
     quiet,
     sampler_named,
     set_constraints,
+    uses_constraints,
 )
 from abl.search.space import Point, Space, suggested
 
@@ -110,7 +110,7 @@ class Generations:
             for trial, end in zip(self._asked, ends, strict=True):
                 told = end if isinstance(end, Told) else Told(end)
                 # what a sampler does not look at must not decide who is hopeless either
-                if self._asking.sampler in USING_CONSTRAINTS:
+                if uses_constraints(self._asking.sampler):
                     set_constraints(trial, told.constraints)
                 end_trial(self._study, trial, told)
         self._asked = []

@@ -6,7 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from abl.registry import Registry
 from abl.spec.base import Part, identity_of
+
+# what they are is in nets/mask_attention.py; whether one needs a mask decides what a sweep reads
+VARIANTS: Registry[Any] = Registry("variant", declared="abl.nets")
 
 
 class Segmentation(Part):
@@ -42,6 +46,12 @@ class Segmentation(Part):
 MASKS = ("predicted", "true", "ellipse", "full", "random")
 
 
+def looks_at_mask(variant: str) -> bool:
+    """Whether a variant needs a mask, by what it says of itself; one that is not known does."""
+    known = VARIANTS.entry(variant)
+    return variant != "none" and (known is None or bool(known.facts.get("mask", True)))
+
+
 class Attention(Part):
     """Attention modules in the classifier (study mask_guided)."""
 
@@ -75,7 +85,7 @@ class Attention(Part):
     @property
     def is_guided(self) -> bool:
         """Whether its modules look at a mask."""
-        return self.variant not in ("none", "se", "cbam")
+        return looks_at_mask(self.variant)
 
     @property
     def is_predicted(self) -> bool:

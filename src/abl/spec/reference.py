@@ -93,9 +93,19 @@ def _block(title: str, model: type[BaseModel]) -> str:
     ]
     for name, field in model.model_fields.items():
         text = (field.description or "").replace("|", "\\|")
-        kind = _kind(field.annotation).replace("|", "\\|")
+        kind = (_named(field) or _kind(field.annotation)).replace("|", "\\|")
         lines.append(f"| `{field.alias or name}` | {kind} | {_default(field)} | {text} |")
     return "\n".join(lines) + "\n"
+
+
+def _named(field: FieldInfo) -> str:
+    """The names that a field takes, of one whose schema lists them."""
+    extra = field.json_schema_extra
+    if not callable(extra):
+        return ""
+    schema: dict[str, Any] = {}
+    extra(schema)
+    return ", ".join(f"`{each}`" for each in schema.get("enum", ()))
 
 
 def _kind(annotation: Any) -> str:

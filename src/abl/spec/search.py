@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from abl.errors import nearest
+from abl.registry import Registry
 from abl.spec.base import Part
+
+# what they are is in search/samplers.py
+SAMPLERS: Registry[Any] = Registry("sampler", declared="abl.search")
+
+
+def sampler_problem(key: str, name: str, valid: Iterable[str]) -> list[str]:
+    """What is wrong with the name of a sampler in a key of the file, if anything is."""
+    names = list(valid)
+    return [] if name in names else [f"{key}: '{name}' is not known, {nearest(name, names)}"]
 
 
 class Dimension(Part):
@@ -139,8 +151,10 @@ class Search(Part):
         min_length=1,
         description="Setting (train.optimizer.lr) or axis -> {from, to, log, integer}, or choices.",
     )
-    sampler: Literal["tpe", "gp", "cmaes", "nsga2", "random", "grid"] = Field(
-        "tpe", description="Optuna's; grid tries every point of the space once."
+    sampler: str = Field(
+        "tpe",
+        json_schema_extra=lambda schema: schema.update(enum=list(SAMPLERS)),
+        description="Optuna's; grid tries every point of the space once.",
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Of the sampler.")
     trials: Annotated[int, Field(ge=1, le=100_000)] = Field(
@@ -190,6 +204,7 @@ class Search(Part):
             raise ValueError("stagnation: needs one objective")
         if len({each.metric for each in self.objectives}) < len(self.objectives):
             raise ValueError("objectives: each metric may be given once")
-        if several and self.sampler == "cmaes":
-            raise ValueError("sampler: cmaes has one objective; use tpe, nsga2 or gp")
+        known = SAMPLERS.entry(self.sampler)
+        if several and known is not None and not known.facts.get("several", True):
+            raise ValueError(f"sampler: {known.name} has one objective; use tpe, nsga2 or gp")
         return self

@@ -19,7 +19,7 @@ from abl.plan.stage import Stage
 from abl.spec.data import Image
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData, Workspace, masks_of, split_of_stage, view_of
-from abl.stages.kind import Work, kind
+from abl.stages.kind import Work, kind, stage_of
 from abl.stages.network import (
     NETWORK,
     device_of,
@@ -29,7 +29,6 @@ from abl.stages.network import (
     train_settings,
 )
 
-VERSION = 1
 ACTIVATION, MAPS = "activation.parquet", "maps.npz"
 
 
@@ -63,9 +62,8 @@ def activation_stage(
         train["attention"] = train["attention"] | {"segmentation": branch}
     context = {name: value for name, value in trained.context.items() if name != "weights"}
     split = opened.split(sweep.splits, replicate.repeat, replicate.fold)
-    return Stage(
+    return stage_of(
         "activation",
-        VERSION,
         settings | {"train": train, "masks": masks_digest(opened.dataset)},
         inputs={NETWORK: trained.digest},
         reads=tested_reads(opened.dataset.frame, split),
@@ -75,7 +73,7 @@ def activation_stage(
     )
 
 
-@kind("activation")
+@kind("activation", version=1)
 def activation(work: Work) -> dict[str, Any]:
     """Writes activation.parquet and maps.npz, of the weights of the last kept epoch.
 

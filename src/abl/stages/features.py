@@ -11,6 +11,7 @@ from typing import Any
 from abl.data.splits import Split
 from abl.data.views import all_reads
 from abl.errors import StageError
+from abl.nets.user_module import component_identity
 from abl.plan.graph import Front
 from abl.plan.stage import Resources, Stage
 from abl.spec.base import identity_of
@@ -19,10 +20,9 @@ from abl.spec.sweep import Sweep
 from abl.spec.train import Augment, Train
 from abl.stages.identity import seen_settings
 from abl.stages.inputs import OpenData, Workspace, view_of
-from abl.stages.kind import Work, kind
+from abl.stages.kind import Work, kind, stage_of
 from abl.stages.network import FEATURES, device_of, ready_to_build, train_settings
 
-VERSION = 1
 # settings that decide what a front computes
 _OF_FRONT = ("network", "precision", "channels_last", "threads", "deterministic",
              "frozen_precision")  # fmt: skip
@@ -62,8 +62,8 @@ class FrozenFronts:
         train, image = sweep.train, sweep.image
         views = train.augment.fixed_views
         is_random = train.weights == "none"
-        from abl.nets.front_cost import front_cost
-        from abl.nets.fusion import FUSIONS
+        from abl.nets.cost import front_cost
+        from abl.nets.registry import FUSIONS
 
         joined = FUSIONS.get(train.fusion)
         if joined is not None and joined.at == "input":
@@ -120,16 +120,16 @@ class FrozenFronts:
         changes: dict[str, Any] = {name: getattr(train, name) for name in _OF_FRONT}
         changes["frozen"] = least
         changes["augment"] = Augment(views=1) if views == 1 else train.augment
-        asked = identity_of(Train.model_validate(changes))
+        front = Train.model_validate(changes)
+        asked = identity_of(front)
         if isinstance(self._settings["train"].get("weights"), str):
             asked["weights"] = self._settings["train"]["weights"]
-        kept = ("image", "classes", "network_version", "module")
-        settings = {name: self._settings[name] for name in kept if name in self._settings}
+        settings = {name: self._settings[name] for name in ("image", "classes")}
+        settings |= component_identity(front)
         # of this modality's images alone, so that every mode that shows them shares the stage
         settings |= seen_settings(sweep.model_copy(update={"data": opened.data}), opened)
-        return Stage(
+        return stage_of(
             "features",
-            VERSION,
             settings | {"train": asked, "point": point},
             inputs=dict(self._inputs),
             reads=all_reads(opened.dataset.frame),
@@ -140,7 +140,7 @@ class FrozenFronts:
         )
 
 
-@kind("features")
+@kind("features", version=1)
 def features(work: Work) -> dict[str, Any]:
     """Writes features.npy: fixed views x images x the features' shape."""
     import torch

@@ -11,8 +11,8 @@ from abl.data.dataset import BOX, PAIR, ROI
 from abl.data.mask_cut import has_box, has_mask, mask_problems, masks_digest
 from abl.data.tissue import TISSUE_VERSION
 from abl.errors import InputError, raise_if_any
-from abl.nets.registry import network_version
-from abl.spec.attention import Attention
+from abl.nets.user_module import component_identity
+from abl.spec.attention import VARIANTS, Attention, looks_at_mask
 from abl.spec.base import identity_of
 from abl.spec.data import Data, Image
 from abl.spec.regular_file import sha256_of
@@ -109,10 +109,11 @@ def masks_there(attention: Attention, opened: OpenData) -> None:
     if not attention.is_predicted:
         raise_if_any(mask_problems(dataset, source))
     elif not (has_mask(dataset).any() or (source != "true" and has_box(dataset).any())):
+        *others, last = ["none", *(name for name in VARIANTS if not looks_at_mask(name))]
         raise InputError(
             f"{dataset.name} has no {'mask' if source == 'true' else 'mask and no box'} that a "
             "segmentation branch could learn from: add a column mask or box_x0, box_y0, box_x1, "
-            "box_y1, or use variant: none, se or cbam"
+            f"box_y1, or use variant: {', '.join(others)} or {last}"
         )
 
 
@@ -122,7 +123,7 @@ def network_settings(
     """The settings of an arm's trainings.
 
     Args:
-        files: `module` and `weights`: where they lie on this machine.
+        files: `weights`: where they lie on this machine.
         hub: Hash of the hub's weights, "" if there are none, or none here.
     """
     settings: dict[str, Any] = {
@@ -131,11 +132,7 @@ def network_settings(
         "classes": len(opened.dataset.classes),
     }
     settings |= seen_settings(sweep, opened)
-    version = network_version(sweep.train.network)
-    if version != 1:
-        settings["network_version"] = version
-    if "module" in files:
-        settings["module"] = sha256_of(Path(files["module"]))
+    settings |= component_identity(sweep.train)
     settings["train"].pop("attention", None)
     if attention := attention_identity(sweep.train, settings["classes"], sweep):
         settings["train"]["attention"] = attention

@@ -118,7 +118,7 @@ class Workspace:
         Those that cannot be had are collected in `problems`, those not fetched yet in `absent`.
         """
         if network not in self._hub:
-            from abl.nets.hub import hub_fingerprint
+            from abl.nets.weights import hub_fingerprint
 
             try:
                 self._hub[network] = hub_fingerprint(network, fetch=self.fetch) or ""

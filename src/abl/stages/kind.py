@@ -1,21 +1,16 @@
-"""What a kind of stage is: a function from `Work` to facts, known by name.
-
-Those of this package are its modules; others come from the file that a sweep names as `module:`.
-"""
+"""What a kind of stage is: a function from `Work` to facts, known by name."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import abl.stages
 from abl.errors import StageError, nearest
 from abl.plan.stage import Stage
 from abl.record.store import Store
+from abl.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -36,24 +31,25 @@ class Work:
 
 
 Kind = Callable[[Work], dict[str, Any]]
-KINDS: dict[str, Kind] = {}
+KINDS: Registry[Kind] = Registry("kind", declared="abl.stages")
 
 
-def kind(name: str) -> Callable[[Kind], Kind]:
-    """Registers the function that computes stages of a kind; it returns facts to keep beside."""
+def kind(name: str, *, version: int = 1) -> Callable[[Kind], Kind]:
+    """Registers the function that computes stages of a kind; it returns facts to keep beside.
 
-    def register(function: Kind) -> Kind:
-        KINDS[name] = function
-        return function
-
-    return register
+    A change that alters results raises the version, which is part of every digest of the kind.
+    """
+    return KINDS.registering(name, version=version)
 
 
-def kinds() -> Mapping[str, Kind]:
-    """Every kind by name."""
-    for module in pkgutil.iter_modules(abl.stages.__path__):
-        importlib.import_module(f"abl.stages.{module.name}")
-    return dict(sorted(KINDS.items()))
+def stage_of(kind: str, settings: Mapping[str, Any], **rest: Any) -> Stage:
+    """A stage of a kind at its present version; `rest` as of Stage.
+
+    One of a user's own file also has the digest of its source in its settings.
+    """
+    known = KINDS.identity(kind)
+    own = {"kind_source": known["source"]} if "source" in known else {}
+    return Stage(kind, KINDS.version(kind), {**settings, **own}, **rest)
 
 
 def compute(work: Work) -> dict[str, Any]:
@@ -63,14 +59,10 @@ def compute(work: Work) -> dict[str, Any]:
         StageError: Nobody knows its kind here.
     """
     stage = work.stage
-    if stage.kind not in KINDS:
-        known = kinds()
-        if stage.kind not in known and "module" in stage.context:
-            from abl.nets.user_module import load_module
+    if stage.kind not in KINDS and "module" in stage.context:
+        from abl.nets.user_module import load_module
 
-            load_module(work.store.shared.path_of(str(stage.context["module"])))
-        if stage.kind not in KINDS:
-            raise StageError(
-                f"no kind of stage is called '{stage.kind}': {nearest(stage.kind, known)}"
-            )
+        load_module(work.store.shared.path_of(str(stage.context["module"])))
+    if stage.kind not in KINDS:
+        raise StageError(f"no kind of stage is called '{stage.kind}': {nearest(stage.kind, KINDS)}")
     return KINDS[stage.kind](work)

@@ -42,8 +42,8 @@ def train_settings(stage: Stage, store: Store) -> Train:
 
 def ready_to_build(work: Work, train: Train) -> None:
     """Loads the user's module, and checks that hub weights are those the plan had in mind."""
-    from abl.nets.hub import check_hub_file
     from abl.nets.user_module import load_module
+    from abl.nets.weights import check_hub_file
 
     stage = work.stage
     if "module" in stage.context:
@@ -101,10 +101,10 @@ def feed_of(
         InputError: A network that cannot be made as asked.
         StageError: Kept features are damaged.
     """
+    from abl.nets.build import build_network
     from abl.nets.cut import cut_of
     from abl.nets.graph import NotTraceableError
     from abl.nets.model import build_classifier, design_of
-    from abl.nets.registry import build_network
     from abl.train.feature_feed import FrontFeed, KeptFeed
     from abl.train.feed import PixelFeed
 

@@ -15,10 +15,8 @@ from abl.spec.data import Image
 from abl.spec.sweep import Sweep
 from abl.stages.identity import SEEN, masks_identity, seen_settings
 from abl.stages.inputs import OpenData, Workspace, view_of
-from abl.stages.kind import Work, kind
+from abl.stages.kind import Work, kind, stage_of
 from abl.stages.network import NETWORK, device_of, feed_of, ready_to_build, train_settings
-
-VERSION = 1
 
 
 def predict_stage(
@@ -43,9 +41,8 @@ def predict_stage(
         # a predicted mask needs none of the set's
         settings |= masks_identity(attention, opened)
         context["masks"] = workspace.masks(opened, sweep.image)
-    return Stage(
+    return stage_of(
         "predict",
-        VERSION,
         settings,
         inputs={NETWORK: training.digest},
         reads=reads,
@@ -55,7 +52,7 @@ def predict_stage(
     )
 
 
-@kind("predict")
+@kind("predict", version=1)
 def predict(work: Work) -> dict[str, Any]:
     """Writes predictions.parquet: every image of the set, by the weights of the last k epochs."""
     import torch

@@ -14,7 +14,7 @@ from abl.data.mask_sets import MASK_SCORES
 from abl.data.views import unlabelled_reads
 from abl.errors import StageError
 from abl.plan.graph import Plan, Replicate
-from abl.plan.stage import HISTORY, Resources, Stage
+from abl.plan.stage import HISTORY, Resources
 from abl.spec.attention import Attention
 from abl.spec.base import identity_of
 from abl.spec.data import Image
@@ -22,10 +22,9 @@ from abl.spec.sweep import Sweep
 from abl.spec.train import Train
 from abl.stages.identity import masks_identity
 from abl.stages.inputs import OpenData, Workspace, masks_of, split_of_stage, view_of
-from abl.stages.kind import Work, kind
+from abl.stages.kind import Work, kind, stage_of
 from abl.stages.network import device_of, train_settings
 
-VERSION = 1
 # of the train block, what a segmentation branch is trained with too
 _SHARED = ("batch_size", "micro_batch", "optimizer", "schedule", "augment", "precision",
            "channels_last", "threads", "deterministic")  # fmt: skip
@@ -75,9 +74,8 @@ class Segmentations:
         if self._hub:
             settings["encoder_weights"] = f"sha256:{self._hub}"
         return self._plan.add(
-            Stage(
+            stage_of(
                 "segment",
-                VERSION,
                 settings,
                 reads=unlabelled_reads(self._opened.dataset.frame, split),
                 seed=replicate.seed,
@@ -107,13 +105,13 @@ def alone(train: Train) -> Train:
     )
 
 
-@kind("segment")
+@kind("segment", version=1)
 def segment(work: Work) -> dict[str, Any]:
     """Writes the branch's weights, history.parquet, and masks.parquet: Dice and IoU by image."""
     import torch
 
-    from abl.nets.hub import check_hub_file
-    from abl.nets.segmentation import build_segmenter
+    from abl.nets.mask_guided import build_segmenter
+    from abl.nets.weights import check_hub_file
     from abl.train.checkpoint import save_weights
     from abl.train.fit import fit
     from abl.train.mask_feed import MaskFeed

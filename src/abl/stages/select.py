@@ -23,9 +23,8 @@ from abl.plan.graph import Replicate
 from abl.plan.stage import PREDICTIONS, Stage
 from abl.spec.data import Splits
 from abl.stages.inputs import OpenData, view_of
-from abl.stages.kind import Work, kind
+from abl.stages.kind import Work, kind, stage_of
 
-VERSION = 1
 SELECTION = "selection.parquet"
 
 
@@ -59,9 +58,8 @@ def select_stage(
             "fold": replicate.fold,
         }
         how = f", {folds} inner folds,"
-    return Stage(
+    return stage_of(
         "select",
-        VERSION,
         {"folds": folds} if folds > 1 else {},
         inputs=inputs,
         reads=opened.reads(splits, replicate.repeat, replicate.fold),
@@ -71,7 +69,7 @@ def select_stage(
     )
 
 
-@kind("select")
+@kind("select", version=1)
 def select(work: Work) -> dict[str, Any]:
     """Writes image, label (the one training sees) and correct (number of selectors), by image."""
     frame = view_of(work).frame

@@ -11,7 +11,7 @@ import numpy as np
 from abl.data.mask_sets import MASK_SCORES
 from abl.data.views import everything_trains, training_reads
 from abl.errors import Problem
-from abl.nets.user_module import load_module
+from abl.nets.user_module import component_identity, load_module
 from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import HISTORY, PREDICTIONS, Resources, Stage
 from abl.search.stopping import hopeless_by
@@ -20,9 +20,9 @@ from abl.spec.data import Data, Image
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
 from abl.stages.features import FrozenFronts
-from abl.stages.identity import SEEN, design_title, masks_there, network_settings, seen_settings
+from abl.stages.identity import design_title, masks_there, network_settings, seen_settings
 from abl.stages.inputs import Workspace, masks_of, split_of_stage, view_of
-from abl.stages.kind import Work, kind
+from abl.stages.kind import Work, kind, stage_of
 from abl.stages.network import (
     SEGMENTER,
     device_of,
@@ -34,7 +34,6 @@ from abl.stages.network import (
 from abl.stages.segment import Segmentations
 from abl.stages.select import select_stage, subset_title, training_positions
 
-VERSION = 1
 # settings that say what is made of a pretrained network
 AFTER_PRETRAINING = (
     "head", "spp_levels", "fusion", "attention", "frozen", "frozen_precision",
@@ -83,7 +82,7 @@ class Trainings:
         )
 
     def _weights_problems(self) -> list[Problem]:
-        from abl.nets.weights import weights_problems  # torch, which most plans do without
+        from abl.nets.design_check import weights_problems  # torch, which most plans do without
 
         return weights_problems(
             self._files["weights"],
@@ -106,16 +105,17 @@ class Trainings:
             "early_stop": None,
             "optimizer": train.optimizer.model_dump() | {"lr": how.lr},
         }
-        before = {k: v for k, v in self._settings.items() if k not in SEEN}
-        settings = before | {
-            "train": identity_of(Train.model_validate(train.model_dump() | changes)),
+        alone = Train.model_validate(train.model_dump() | changes)
+        settings = {
+            "train": identity_of(alone),
+            "image": self._settings["image"],
             "classes": len(source.dataset.classes),
+            **component_identity(alone),
         }
         everything = everything_trains(len(source.dataset))
         return self.plan.add(
-            Stage(
+            stage_of(
                 "train",
-                VERSION,
                 settings,
                 reads=training_reads(source.dataset.frame, everything),
                 seed=how.seed,
@@ -184,9 +184,8 @@ class Trainings:
         inputs = self._inputs | ({} if select is None else {"select": select})
         if self._segments is not None:
             inputs[SEGMENTER] = self._segments.of(replicate)
-        return Stage(
+        return stage_of(
             "train",
-            VERSION,
             settings,
             inputs=inputs,
             reads=self.opened.reads(sweep.splits, replicate.repeat, replicate.fold),
@@ -205,7 +204,7 @@ class Trainings:
         return self._made[wanted]
 
 
-@kind("train")
+@kind("train", version=1)
 def train(work: Work) -> dict[str, Any]:
     """Writes predictions.parquet, history.parquet and the weights of the last k epochs."""
     # importing torch takes seconds, which a driver with nothing to train need not pay

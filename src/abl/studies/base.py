@@ -13,6 +13,7 @@ from pydantic import ValidationError
 import abl.studies
 from abl.errors import InputError, Problem
 from abl.plan.graph import Arm, Plan, PlannedCell
+from abl.registry import Registry
 from abl.runner.growth import Growth
 from abl.spec.base import Part
 from abl.spec.model_faults import problems_of
@@ -88,18 +89,18 @@ class Study(Protocol):
         return []
 
 
-STUDIES: dict[str, Study] = {}
+STUDIES: Registry[Study] = Registry("study")
 StudyClass = TypeVar("StudyClass", bound=Study)
 
 
 def study(cls: type[StudyClass]) -> type[StudyClass]:
-    """Registers a study class."""
-    STUDIES[cls.name] = cls()
+    """Registers a study class. Raises InputError if its name is taken."""
+    STUDIES.add(cls.name, cls(), cls, description=cls.description)
     return cls
 
 
 def studies() -> Mapping[str, Study]:
-    """All studies by name."""
+    """All studies by name: the package's, and those of the user's file that is loaded."""
     for module in pkgutil.iter_modules(abl.studies.__path__):
         importlib.import_module(f"abl.studies.{module.name}")
     return dict(sorted(STUDIES.items()))

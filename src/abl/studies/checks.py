@@ -89,11 +89,10 @@ def _paths(values: Any, above: str = "") -> Iterator[str]:
         yield from _paths(value, f"{path}.")
 
 
-def module_problems(file: SweepFile) -> list[Problem]:
-    """Loads the user's module, so that its names are known, and checks the network's name."""
+def load_problems(file: SweepFile) -> list[Problem]:
+    """Loads the user's module, so that its names are those in use."""
     if not file.sweep.module:
-        wrong = check_network(file.sweep.train.network)
-        return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []
+        return []
     path = (file.folder / file.sweep.module).resolve()
     if not path.is_relative_to(file.folder) or not os.path.isfile(path):  # noqa: PTH113
         return [file.problem(f"module: no file '{file.sweep.module}' beside the sweep", "module")]
@@ -101,6 +100,13 @@ def module_problems(file: SweepFile) -> list[Problem]:
         load_module(path)
     except InputError as error:
         return list(error.problems)
+    return []
+
+
+def module_problems(file: SweepFile) -> list[Problem]:
+    """Loads the user's module, so that its names are known, and checks the network's name."""
+    if problems := load_problems(file):
+        return problems
     wrong = check_network(file.sweep.train.network)
     return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []
 

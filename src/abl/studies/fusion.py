@@ -6,12 +6,12 @@ itself, and with second images exchanged between patients of one class.
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from abl.errors import nearest
+from abl.nets.registry import FUSIONS
 from abl.plan.graph import Arm, Plan
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
@@ -30,15 +30,7 @@ from abl.studies.designs import (
 from abl.studies.single_network import SingleNetwork
 
 MIXED = "mixed"
-# those of nets.fusion, which takes seconds to import; a test holds them together
-FUSED = ("early", "late", "late_shared", "gated", "cross_attention")
 SECOND = ("own", "first", "shuffled")
-
-
-def fused_modes() -> tuple[str, ...]:
-    """Names of the fusion modes, with those that a user's own file has registered."""
-    loaded = sys.modules.get("abl.nets.fusion")
-    return FUSED if loaded is None else tuple(loaded.FUSIONS)
 
 
 class Options(Part):
@@ -56,7 +48,7 @@ class Options(Part):
     @field_validator("modalities")
     @classmethod
     def _names_differ(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        taken = set(names) & {MIXED, *fused_modes()}
+        taken = set(names) & {MIXED, *FUSIONS}
         if taken or names[0] == names[1]:
             raise ValueError(f"modalities: two names that are no fusion modes, not {list(names)}")
         return names
@@ -93,7 +85,7 @@ class FusionStudy(SingleNetwork):
 
     def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
         """The axes that matter to an arm."""
-        drop = set() if str(params.get("mode")) in fused_modes() else {"second"}
+        drop = set() if str(params.get("mode")) in FUSIONS else {"second"}
         if params.get("head", "spp") != "spp":
             drop.add("options.own_shape")
         kept = {axis: value for axis, value in params.items() if axis not in drop}
@@ -109,7 +101,7 @@ class FusionStudy(SingleNetwork):
             changes |= {"data.modality": which, "train.fusion": "none"}
         elif mode == MIXED:
             changes |= {"data.modality": "mixed", "train.fusion": "none"}
-        elif mode in fused_modes():
+        elif mode in FUSIONS:
             second = str(params.get("second", "own"))
             changes |= {"data.modality": "both", "train.fusion": mode}
             changes["data.pairing"] = second if second in SECOND else "own"
@@ -121,7 +113,7 @@ class FusionStudy(SingleNetwork):
 
     def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
         """A mode, control, count or head that there is not."""
-        modes = [*options_of(file, Options).modalities, MIXED, *fused_modes()]
+        modes = [*options_of(file, Options).modalities, MIXED, *FUSIONS]
         faults = []
         mode, second = str(arm.params.get("mode")), str(arm.params.get("second", "own"))
         if mode not in modes:

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.graph import Arm, Plan
+from abl.spec.attention import looks_at_mask
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -28,7 +29,6 @@ from abl.studies.mask_guided_notes import idle_notes
 from abl.studies.mask_pictures import Seen, pictures_of
 from abl.studies.single_network import ROLE, SingleNetwork
 
-WITHOUT_MASK = ("none", "se", "cbam")
 OF_BRANCH = ("train.attention.detach", "train.attention.alpha", "train.attention.segmentation")
 
 
@@ -115,11 +115,11 @@ class MaskGuidedStudy(SingleNetwork):
         """The axes that matter to an arm."""
         variant, mask = str(params.get("variant", "parallel")), params.get("mask", "predicted")
         drop: set[str] = set()
-        if variant in WITHOUT_MASK:
+        if not looks_at_mask(variant):
             drop |= {"mask"}
         if variant == "none":
             drop |= {"placement", "train.attention.reduction"}
-        if variant in WITHOUT_MASK or mask != "predicted":
+        if not looks_at_mask(variant) or mask != "predicted":
             drop |= {axis for axis in params if axis.startswith(OF_BRANCH)}
         return {axis: value for axis, value in params.items() if axis not in drop}
 

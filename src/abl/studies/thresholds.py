@@ -22,7 +22,9 @@ from abl.decide.rules import FALSE_THRESHOLD, rule_named, threshold_value
 from abl.errors import InputError
 from abl.plan.graph import PlannedCell
 from abl.plan.stage import digest_of
+from abl.search.samplers import asking_samplers
 from abl.spec.base import Part
+from abl.spec.search import sampler_problem
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData
 from abl.studies.analysis import ScoredCell, ScoredPart
@@ -53,8 +55,10 @@ class DecisionSearch(Part):
         None, description="Cost of deciding class j (column) for class i (row), for `cost`."
     )
     trials: Annotated[int, Field(ge=1, le=100_000)] = Field(200, description="Points tried.")
-    sampler: Literal["tpe", "random", "nsga2", "cmaes", "gp"] = Field(
-        "tpe", description="Optuna's sampler."
+    sampler: str = Field(
+        "tpe",
+        json_schema_extra=lambda schema: schema.update(enum=[*asking_samplers()]),
+        description="Optuna's sampler.",
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Of the sampler.")
 
@@ -68,7 +72,7 @@ class DecisionSearch(Part):
 
 def search_problems(search: DecisionSearch) -> list[str]:
     """What is wrong with a search block beside its form."""
-    problems = []
+    problems = sampler_problem("options.search.sampler", search.sampler, asking_samplers())
     for name in search.objectives:
         if name in ("cost", "share"):
             continue

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from abl.nets.segmentation import overlap
+from abl.nets.mask_guided import overlap
 from abl.train.feed import Feed
 from abl.train.predict import BATCH_SIZE, Precision, autocast
 from abl.train.predictions import ROLES

@@ -88,16 +88,3 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     frame["image"] = frame["image"].astype("str")
     frame["role"] = pd.Categorical(frame["role"].astype(object), categories=list(ROLES))
     return frame
-
-
-def logits_of(frame: pd.DataFrame) -> np.ndarray:
-    """The logits in a predictions frame, float32 (k, n, K)."""
-    names = [name.split("_")[1:] for name in frame.columns if name.startswith("logit_")]
-    epochs = 1 + max(int(epoch) for epoch, _ in names)
-    classes = 1 + max(int(label) for _, label in names)
-    return np.stack(
-        [
-            np.stack([frame[f"logit_{e}_{c}"].to_numpy(np.float32) for c in range(classes)], axis=1)
-            for e in range(epochs)
-        ]
-    )

@@ -13,7 +13,7 @@ from abl.search.samplers import Direction
 from abl.search.space import Choices, Range, Space, dimensions_of, within
 from abl.spec.model_faults import annotation_of
 from abl.spec.read import SweepFile, sweep_with
-from abl.spec.search import Constraint, Dimension, Objective, Search
+from abl.spec.search import SAMPLERS, Constraint, Dimension, Objective, Search, sampler_problem
 from abl.spec.sweep import Sweep
 from abl.studies.base import Study, StudyAxis
 from abl.studies.searching.searched_arms import search_of
@@ -97,7 +97,9 @@ def tuning_problems(file: SweepFile, study: Study, plain: SweepFile) -> list[Pro
         plain: The file without its search.
     """
     search = search_of(file)
-    problems = [*_metric_problems(file, search), *_name_problems(file, study, search)]
+    told = sampler_problem("search.sampler", search.sampler, SAMPLERS)
+    problems = [file.problem(text, "search", "sampler") for text in told]
+    problems += [*_metric_problems(file, search), *_name_problems(file, study, search)]
     if problems:
         return problems
     space = space_of(search.space, study.axes)
