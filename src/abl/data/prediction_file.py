@@ -66,7 +66,7 @@ class PredictionTable:
         return self.frame[class_columns(self.frame)].to_numpy(dtype=np.float64)
 
 
-def read_prediction_file(
+def read_prediction_table(
     path: Path, *, classes: Sequence[str] = ("benign", "malignant")
 ) -> PredictionTable:
     """A checked file of predictions.

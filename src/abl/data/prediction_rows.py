@@ -159,8 +159,8 @@ def _is_probability(name: str) -> bool:
     return re.fullmatch(r"p_\d+", name) is not None
 
 
-def write_prediction_file(path: Path, frame: pd.DataFrame) -> None:
-    """Writes columns as read_prediction_file reads them; whole or not at all.
+def write_prediction_table(path: Path, frame: pd.DataFrame) -> None:
+    """Writes columns as read_prediction_table reads them; whole or not at all.
 
     Raises:
         InputError: As checked_output; the disk does not take it.

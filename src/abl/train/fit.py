@@ -106,8 +106,7 @@ def fit(
     """Trains a network and predicts with the weights of its last k epochs.
 
     The same arguments give the same bytes on a CPU, whatever the process did before, and also when
-    a training goes on from a checkpoint. The caller removes the checkpoint when the
-    result is safe.
+    a training goes on from a checkpoint. The caller removes the checkpoint when the result is safe.
 
     Args:
         network: From build_network after reset_process(seed); trained in place.
