@@ -59,7 +59,7 @@ def trained(task: Task, network: str, seed: int, rows: np.ndarray) -> Predicted:
     from abl.nets.build import build_network
     from abl.spec.data import Image as ImageSettings
     from abl.spec.train import Augment, Train
-    from abl.train.fit import fit
+    from abl.train.fit import TrainingRows, fit
     from abl.train.predictions import mean_probabilities
     from abl.train.process import reset_process
 
@@ -71,14 +71,10 @@ def trained(task: Task, network: str, seed: int, rows: np.ndarray) -> Predicted:
     result = fit(
         build_network(network, classes=2, channels=1, image_size=size),
         task.pixels,
-        rows,
-        task.labels[rows],
-        evaluate=task.rows,
-        classes=2,
+        TrainingRows(rows, task.labels[rows], 2, task.rows, task.labels[task.rows["validation"]]),
         settings=settings,
         image=ImageSettings(size=size, channels=1, normalize="half"),
         seed=seed,
-        validation_labels=task.labels[task.rows["validation"]],
     )
     return {role: mean_probabilities(logits) for role, logits in result.logits.items()}
 

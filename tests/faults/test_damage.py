@@ -15,7 +15,7 @@ from abl.record.done import DONE
 from abl.record.store import Store
 from abl.spec.data import Image
 from abl.spec.train import Train
-from abl.train.fit import FitResult, fit
+from abl.train.fit import FitResult, Oversight, TrainingRows, fit
 from abl.train.process import reset_process
 from commands import abl as abl_command
 from tiny_sweeps import pooled3, write_sweep, write_tiny_set
@@ -162,16 +162,11 @@ def trained(folder: Path | None, stop_at: int = 0) -> tuple[FitResult, list[floa
     result = fit(
         pooled3(2, 1, 24),
         pixels,
-        np.arange(16),
-        np.arange(16) % 2,
-        evaluate={"test": np.arange(16, 24)},
-        classes=2,
+        TrainingRows(np.arange(16), np.arange(16) % 2, 2, {"test": np.arange(16, 24)}),
         settings=SETTINGS,
         image=Image(size=24, channels=1),
         seed=0,
-        checkpoint_folder=folder,
-        checkpoint_every_s=0,
-        on_epoch=heard,
+        oversight=Oversight(folder, every_s=0, on_epoch=heard),
     )
     return result, seen
 

@@ -17,7 +17,7 @@ from abl.train.augment import fixed_draws, view_choices
 from abl.train.feature_feed import FrontFeed, KeptFeed, front_features
 from abl.train.features import write_features
 from abl.train.feed import Feed, PixelFeed
-from abl.train.fit import FitResult, fit
+from abl.train.fit import FitResult, TrainingRows, fit
 from abl.train.predict import BATCH_SIZE
 from abl.train.process import reset_process
 
@@ -76,14 +76,16 @@ def trained(classifier: Classifier, feed: Feed, settings: Train) -> FitResult:
     return fit(
         classifier,
         feed,
-        train,
-        LABELS[train],
-        evaluate={"train": train, "validation": validation, "test": test},
-        classes=2,
+        TrainingRows(
+            train,
+            LABELS[train],
+            classes=2,
+            evaluate={"train": train, "validation": validation, "test": test},
+            validation_labels=LABELS[validation],
+        ),
         settings=settings,
         image=IMAGE,
         seed=4,
-        validation_labels=LABELS[validation],
     )
 
 

@@ -16,7 +16,7 @@ from abl.spec.data import Image
 from abl.spec.train import Augment, EarlyStop, Optimizer, Train
 from abl.train.checkpoint import load_weights, save_weights
 from abl.train.feed import PixelFeed
-from abl.train.fit import FitResult, fit
+from abl.train.fit import FitResult, Oversight, TrainingRows, fit
 from abl.train.predict import predict_logits
 from abl.train.process import reset_process
 
@@ -39,7 +39,7 @@ def toy(count: int = 60) -> tuple[np.ndarray, np.ndarray]:
 
 
 def trained(
-    settings: Train, *, seed: int = 0, labels: np.ndarray | None = None, **options: object
+    settings: Train, *, seed: int = 0, labels: np.ndarray | None = None, **oversight: object
 ) -> FitResult:
     pixels, true_labels = toy()
     labels = true_labels if labels is None else labels
@@ -49,15 +49,17 @@ def trained(
     return fit(
         network,
         pixels,
-        train,
-        labels[train],
-        evaluate={"train": train, "validation": validation, "test": test},
-        classes=2,
+        TrainingRows(
+            train,
+            labels[train],
+            classes=2,
+            evaluate={"train": train, "validation": validation, "test": test},
+            validation_labels=labels[validation],
+        ),
         settings=settings,
         image=IMAGE,
         seed=seed,
-        validation_labels=labels[validation],
-        **options,
+        oversight=Oversight(**oversight),
     )
 
 
@@ -135,13 +137,11 @@ def test_a_training_killed_and_resumed_equals_an_unbroken_one(tmp_path, changes)
                 raise KilledError
 
         with pytest.raises(KilledError):
-            trained(settings, checkpoint_folder=tmp_path, checkpoint_every_s=0, on_epoch=kill)
+            trained(settings, folder=tmp_path, every_s=0, on_epoch=kill)
         assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.safetensors"]
     epochs: list[float] = []
     torch.rand(3)
-    resumed = trained(
-        settings, checkpoint_folder=tmp_path, on_epoch=lambda row: epochs.append(row["epoch"])
-    )
+    resumed = trained(settings, folder=tmp_path, on_epoch=lambda row: epochs.append(row["epoch"]))
     assert epochs[0] > 2  # it did go on from a checkpoint
     assert_same(resumed, unbroken)
 
@@ -154,32 +154,28 @@ from test_fit import quick, trained
 def kill(row):
     if row["epoch"] == 3:
         os._exit(9)
-trained(quick(), checkpoint_folder={str(tmp_path)!r}, checkpoint_every_s=0, on_epoch=kill)
+trained(quick(), folder={str(tmp_path)!r}, every_s=0, on_epoch=kill)
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == 9
     seen: list[float] = []
-    resumed = trained(
-        quick(), checkpoint_folder=tmp_path, on_epoch=lambda row: seen.append(row["epoch"])
-    )
+    resumed = trained(quick(), folder=tmp_path, on_epoch=lambda row: seen.append(row["epoch"]))
     assert seen == [4]
     assert_same(resumed, trained(quick()))
 
 
 def test_checkpoints_of_other_trainings_and_damaged_ones_are_not_used(tmp_path):
-    trained(quick(), seed=1, checkpoint_folder=tmp_path, checkpoint_every_s=0)
+    trained(quick(), seed=1, folder=tmp_path, every_s=0)
     seen: list[float] = []
-    result = trained(
-        quick(), checkpoint_folder=tmp_path, on_epoch=lambda row: seen.append(row["epoch"])
-    )
+    result = trained(quick(), folder=tmp_path, on_epoch=lambda row: seen.append(row["epoch"]))
     assert seen == [1, 2, 3, 4]
-    trained(quick(), checkpoint_folder=tmp_path, checkpoint_every_s=0)
+    trained(quick(), folder=tmp_path, every_s=0)
     file = tmp_path / "checkpoint.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
-    assert_same(trained(quick(), checkpoint_folder=tmp_path), result)
+    assert_same(trained(quick(), folder=tmp_path), result)
 
 
 def test_checkpoints_are_not_written_more_often_than_asked(tmp_path):
-    trained(quick(), checkpoint_folder=tmp_path)
+    trained(quick(), folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -209,10 +205,7 @@ def test_what_is_evaluated_does_not_change_the_training():
     alone = fit(
         network,
         pixels,
-        train,
-        labels[train],
-        evaluate={"test": np.arange(45, 60)},
-        classes=2,
+        TrainingRows(train, labels[train], 2, {"test": np.arange(45, 60)}),
         settings=settings,
         image=IMAGE,
         seed=0,
@@ -235,10 +228,7 @@ def _logits_of_a_perceptron(settings: Train) -> np.ndarray:
     result = fit(
         network,
         pixels,
-        np.arange(30),
-        labels[:30],
-        evaluate={"test": np.arange(30, 60)},
-        classes=2,
+        TrainingRows(np.arange(30), labels[:30], 2, {"test": np.arange(30, 60)}),
         settings=settings,
         image=IMAGE,
         seed=0,
@@ -296,10 +286,7 @@ def test_early_stopping_needs_validation():
         fit(
             nn.Flatten(),
             pixels,
-            np.arange(30),
-            labels[:30],
-            evaluate={},
-            classes=2,
+            TrainingRows(np.arange(30), labels[:30], 2, evaluate={}),
             settings=quick(early_stop=EarlyStop()),
             image=IMAGE,
             seed=0,
@@ -329,10 +316,7 @@ def test_frozen_parameters_stay():
     fit(
         network,
         pixels,
-        np.arange(30),
-        labels[:30],
-        evaluate={},
-        classes=2,
+        TrainingRows(np.arange(30), labels[:30], 2, evaluate={}),
         settings=quick(),
         image=IMAGE,
         seed=0,

@@ -12,7 +12,7 @@ from abl.spec.attention import Segmentation as Branch
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train
 from abl.train.epoch import EpochRunner
-from abl.train.fit import fit
+from abl.train.fit import TrainingRows, fit
 from abl.train.mask_feed import MaskFeed
 from abl.train.mask_scores import mask_scores
 from abl.train.objectives import Joint, Segmentation, classification, mask_losses
@@ -135,10 +135,7 @@ def test_a_branch_learns_to_find_the_disc_and_is_measured_on_true_masks():
     learned = fit(
         network,
         feed_of("mixed", train),
-        np.arange(30),
-        np.zeros(30, np.int64),
-        evaluate={},
-        classes=1,
+        TrainingRows(np.arange(30), np.zeros(30, np.int64), 1, evaluate={}),
         settings=train,
         image=Image(size=SIZE, channels=1, normalize="none"),
         seed=0,

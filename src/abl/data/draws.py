@@ -32,7 +32,7 @@ class Stratum:
         return Stratum(tuple(itertools.compress(self.names, kept)), self.images[kept])
 
 
-def share_of(stratum: Stratum, share: float, left: int, draw: np.random.Generator) -> list[str]:
+def drawn_share(stratum: Stratum, share: float, left: int, draw: np.random.Generator) -> list[str]:
     """A share of the groups, at least one, leaving at least so many: one of each run by size."""
     order = _by_size(stratum, draw)
     count = max(0, min(max(1, round(share * len(order))), len(order) - left))
@@ -42,7 +42,7 @@ def share_of(stratum: Stratum, share: float, left: int, draw: np.random.Generato
     ]
 
 
-def folds_of(
+def drawn_folds(
     strata: Sequence[Stratum], folds: int, draw: np.random.Generator
 ) -> list[dict[str, int]]:
     """For each stratum, group -> fold."""

@@ -26,11 +26,11 @@ from abl.data.prediction_rows import (
     KEYS,
     SUFFIXES,
     Faults,
+    as_text,
+    class_columns,
     csv_rows,
     no_file,
     parquet_rows,
-    probability_columns,
-    text_of,
 )
 from abl.errors import InputError, Problem, nearest
 
@@ -63,10 +63,10 @@ class PredictionTable:
     @property
     def p(self) -> NDArray[np.float64]:
         """(N, K) float64."""
-        return self.frame[probability_columns(self.frame)].to_numpy(dtype=np.float64)
+        return self.frame[class_columns(self.frame)].to_numpy(dtype=np.float64)
 
 
-def read_predictions(
+def read_prediction_table(
     path: Path, *, classes: Sequence[str] = ("benign", "malignant")
 ) -> PredictionTable:
     """A checked file of predictions.
@@ -106,7 +106,7 @@ def checked_table(
     if found is None:
         return None
     frame, rows = found
-    columns = probability_columns(frame)
+    columns = class_columns(frame)
     for name in ("image", "label"):
         if name not in frame:
             faults.add(f"no column '{name}'; {nearest(name, frame.columns)}", str(path), 1)
@@ -132,12 +132,12 @@ def _checked(
     faults: Faults,
 ) -> PredictionTable:
     file = str(path)
-    frame = pd.DataFrame({"image": text_of(raw["image"])})
+    frame = pd.DataFrame({"image": as_text(raw["image"])})
     names = classes if len(classes) == len(columns) else ()
     frame["label"] = _labels(file, raw["label"], rows, names, len(columns), faults)
     for name in ("patient", *KEYS):
         if name in raw:
-            frame[name] = text_of(raw[name])
+            frame[name] = as_text(raw[name])
     if "split" in frame:
         frame["split"] = frame["split"].replace(SHORT_SPLITS)
         split = frame["split"]
@@ -184,7 +184,7 @@ def _labels(
     if pd.api.types.is_bool_dtype(raw) or pd.api.types.is_numeric_dtype(raw):
         values = raw.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
-        text = text_of(raw)
+        text = as_text(raw)
         values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         for at, name in enumerate(names):
             values = np.where((text == name).to_numpy(dtype=bool), at, values)

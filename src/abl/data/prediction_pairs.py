@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from abl.data.prediction_file import PredictionTable, checked_table
-from abl.data.prediction_rows import Faults, probability_columns
+from abl.data.prediction_rows import Faults, class_columns
 from abl.errors import Problem, raise_if_any
 
 TWO_CLASSES = ("benign", "malignant")
@@ -89,7 +89,7 @@ def read_paired(
             where there are two.
 
     Raises:
-        InputError: As read_predictions and paired, over all files.
+        InputError: As read_prediction_table and paired, over all files.
     """
     faults = Faults()
     names = TWO_CLASSES if classes is None else classes
@@ -109,7 +109,7 @@ def paired(tables: Mapping[str, PredictionTable]) -> PairedPredictions:
     """
     faults = Faults()
     first = next(iter(tables.values()))
-    frame = first.frame.drop(columns=probability_columns(first.frame))
+    frame = first.frame.drop(columns=class_columns(first.frame))
     predictions: dict[str, NDArray[np.float64]] = {}
     for name, table in tables.items():
         found = _positions(first, table, faults)
@@ -194,7 +194,7 @@ def _positions(
     for one, two in ((first, other), (other, first)):
         for name in set(one.keys) - set(two.keys):
             faults.add(f"no column '{name}', which {one.path} has", two.path, 1)
-    ours, theirs = (len(probability_columns(each.frame)) for each in (first, other))
+    ours, theirs = (len(class_columns(each.frame)) for each in (first, other))
     if ours != theirs:
         faults.add(f"{theirs} classes, {first.path} has {ours}", other.path, 1)
     if faults.count > before:

@@ -61,13 +61,13 @@ class Faults:
         raise InputError(found)
 
 
-def probability_columns(frame: pd.DataFrame) -> list[str]:
+def class_columns(frame: pd.DataFrame) -> list[str]:
     """p_0, p_1, ... as far as they are there, in the order of their numbers."""
     names = [str(name) for name in frame.columns if _is_probability(str(name))]
     return sorted(names, key=lambda name: int(name[2:]))
 
 
-def text_of(values: pd.Series) -> pd.Series:
+def as_text(values: pd.Series) -> pd.Series:
     """As text without white space around it; "" where missing; 3.0 was 3."""
     if pd.api.types.is_float_dtype(values) and np.all(np.mod(values.dropna(), 1) == 0):
         values = values.astype("Int64")
@@ -159,8 +159,8 @@ def _is_probability(name: str) -> bool:
     return re.fullmatch(r"p_\d+", name) is not None
 
 
-def write_predictions(path: Path, frame: pd.DataFrame) -> None:
-    """Writes columns as read_predictions reads them; whole or not at all.
+def write_prediction_table(path: Path, frame: pd.DataFrame) -> None:
+    """Writes columns as read_prediction_table reads them; whole or not at all.
 
     Raises:
         InputError: As checked_output; the disk does not take it.

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from abl.data.dataset import PAIR
-from abl.data.draws import Stratum, folds_of, share_of
+from abl.data.draws import Stratum, drawn_folds, drawn_share
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.graph import Replicate
 from abl.spec.data import Splits
@@ -99,7 +99,7 @@ def inner_folds(frame: pd.DataFrame, train: np.ndarray, splits: Splits, folds: i
             f"inner folds: {folds} need as many {groups.word}s of each class in the training part; "
             f"{groups.counted()}"
         )
-    assigned = folds_of(strata, folds, _generator(splits, INNER_DRAW, folds))
+    assigned = drawn_folds(strata, folds, _generator(splits, INNER_DRAW, folds))
     fold_of = {name: fold for part in assigned for name, fold in part.items()}
     return np.array([fold_of[name] for name in groups.of_row], dtype=np.int64)
 
@@ -174,11 +174,11 @@ def _drawn_roles(groups: _Groups, splits: Splits, repeat: int, fold: int) -> dic
             + (f"; write folds: {fewest} or less" if is_kfold and fewest >= 3 else "")
         )
     if is_kfold:
-        assigned = folds_of(strata, splits.folds, _generator(splits, FOLD_DRAW, repeat))
+        assigned = drawn_folds(strata, splits.folds, _generator(splits, FOLD_DRAW, repeat))
         test = {name for fold_of in assigned for name, member in fold_of.items() if member == fold}
     else:
         draw = _generator(splits, TEST_DRAW, repeat)
-        test = {name for part in strata for name in share_of(part, splits.test, 2, draw)}
+        test = {name for part in strata for name in drawn_share(part, splits.test, 2, draw)}
     rest = [part.without(test) for part in strata]
     return dict.fromkeys(test, "test") | _validation_roles(rest, splits, repeat, fold)
 
@@ -188,7 +188,9 @@ def _validation_roles(
 ) -> dict[str, str]:
     draw = _generator(splits, VALIDATION_DRAW, repeat, fold)
     return {
-        name: "validation" for part in rest for name in share_of(part, splits.validation, 1, draw)
+        name: "validation"
+        for part in rest
+        for name in drawn_share(part, splits.validation, 1, draw)
     }
 
 

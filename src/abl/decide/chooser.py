@@ -226,7 +226,7 @@ class Chooser:
 
     def resolved(self, value: Any) -> float:
         """A number, `always` or a share of these images as T*."""
-        share = share_of(value)
+        share = written_share(value)
         if share is not None:
             return threshold_from_share(self.predictions["original"], share)
         return threshold_value(value)
@@ -266,7 +266,7 @@ class Chooser:
         return Decision(self.rule, threshold, false_threshold=self.false_threshold)
 
 
-def share_of(value: Any) -> float | None:
+def written_share(value: Any) -> float | None:
     """The share in '38%', None for anything that is no share. Raises ValueError outside [0, 1]."""
     if isinstance(value, bool):
         raise ValueError

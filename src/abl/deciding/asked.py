@@ -11,7 +11,7 @@ import numpy as np
 
 from abl.data.prediction_rows import same_file
 from abl.data.tables import class_name_problems
-from abl.decide.chooser import share_of
+from abl.decide.chooser import written_share
 from abl.decide.decision_space import PARAMETERS
 from abl.decide.metrics import METRICS, metric_named
 from abl.decide.rules import FALSE_THRESHOLD, RULES, threshold_value
@@ -262,7 +262,7 @@ def read_threshold(word: str) -> str | float:
     if not word.endswith("%"):
         return threshold_value(number)
     try:
-        share_of(word)
+        written_share(word)
     except ValueError:
         raise InputError(f"--threshold: {word} is outside 0% to 100%") from None
     return word

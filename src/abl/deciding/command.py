@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from abl.data.prediction_pairs import Fold, PairedPredictions, folds_of, read_paired
-from abl.data.prediction_rows import checked_output, write_predictions
+from abl.data.prediction_rows import checked_output, write_prediction_table
 from abl.decide.decision import checked_costs
 from abl.decide.intervals import FEWEST_PATIENTS
 from abl.deciding.asked import Asked, grid_of
@@ -84,9 +84,9 @@ def decided(asked: Asked, width: int = 120) -> Decided:
     else:
         text = _text(rows, front, notes, folds, asked, width)
     if asked.out is not None:
-        write_predictions(asked.out, final)
+        write_prediction_table(asked.out, final)
     if asked.curve is not None and drawn is not None:
-        write_predictions(asked.curve, drawn)
+        write_prediction_table(asked.curve, drawn)
     return Decided(text, final, drawn, facts)
 
 

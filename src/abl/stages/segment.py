@@ -113,7 +113,7 @@ def segment(work: Work) -> dict[str, Any]:
     from abl.nets.mask_guided import build_segmenter
     from abl.nets.weights import check_hub_file
     from abl.train.checkpoint import save_weights
-    from abl.train.fit import fit
+    from abl.train.fit import Oversight, TrainingRows, fit
     from abl.train.mask_feed import MaskFeed
     from abl.train.mask_scores import mask_scores
     from abl.train.objectives import Segmentation
@@ -145,16 +145,13 @@ def segment(work: Work) -> dict[str, Any]:
     result = fit(
         network,
         feed(asked.targets),
-        known,
-        np.zeros(len(known), np.int64),
-        evaluate={},
-        classes=1,
+        TrainingRows(known, np.zeros(len(known), np.int64), 1, evaluate={}),
         settings=settings,
         image=image,
         seed=seed,
         device=place,
-        checkpoint_folder=work.checkpoints,
         objective=Segmentation(asked.loss),
+        oversight=Oversight(work.checkpoints),
     )
     history = result.history[["epoch", "lr", "train_loss", "train_accuracy"]]
     history = history.rename(columns={"train_accuracy": "train_dice"})

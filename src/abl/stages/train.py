@@ -212,7 +212,7 @@ def train(work: Work) -> dict[str, Any]:
 
     from abl.train.checkpoint import save_weights
     from abl.train.feature_feed import KeptFeed
-    from abl.train.fit import fit
+    from abl.train.fit import Oversight, TrainingRows, fit
     from abl.train.predictions import predictions_frame, write_predictions
     from abl.train.process import release_memory, reset_process
 
@@ -234,18 +234,19 @@ def train(work: Work) -> dict[str, Any]:
     result = fit(
         network,
         feed,
-        chosen,
-        labels[chosen],
-        evaluate=roles,
-        classes=classes,
+        TrainingRows(
+            chosen,
+            labels[chosen],
+            classes,
+            evaluate=roles,
+            validation_labels=view.frame["label"].to_numpy()[split.validation],
+        ),
         settings=settings,
         image=image,
         seed=seed,
-        validation_labels=view.frame["label"].to_numpy()[split.validation],
         device=device,
-        checkpoint_folder=work.checkpoints,
         objective=objective_of(settings),
-        hopeless=hopeless_by(stage.context.get("bounds")),
+        oversight=Oversight(work.checkpoints, hopeless=hopeless_by(stage.context.get("bounds"))),
     )
     images = view.frame["image"].to_numpy()
     names = {role: images[positions].tolist() for role, positions in roles.items()}

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from abl.decide.chooser import Chooser, Chosen, DecisionOptions, share_of
+from abl.decide.chooser import Chooser, Chosen, DecisionOptions, written_share
 from abl.decide.decision import Decision, decide
 from abl.decide.metrics import metric_named
 from abl.decide.reliability import Calibration, fit_calibration
@@ -70,7 +70,7 @@ class DecisionSearch(Part):
         )
 
 
-def search_problems(search: DecisionSearch) -> list[str]:
+def decision_search_problems(search: DecisionSearch) -> list[str]:
     """What is wrong with a search block beside its form."""
     problems = sampler_problem("options.search.sampler", search.sampler, asking_samplers())
     for name in search.objectives:
@@ -100,7 +100,7 @@ def threshold_problem(value: Any, *, of_curve: bool = False) -> str:
     if value in CHOSEN_BY:
         return f"threshold: {value} chooses a T* itself: no place on a curve" if of_curve else ""
     try:
-        if share_of(value) is None:
+        if written_share(value) is None:
             threshold_value(value)
     except (InputError, ValueError, TypeError):
         ways = ", ".join(CHOSEN_BY)

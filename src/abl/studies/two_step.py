@@ -43,9 +43,9 @@ from abl.studies.predictions import Predictions
 from abl.studies.table import table_of
 from abl.studies.thresholds import (
     curve_values,
+    decision_search_problems,
     mean_curve,
     scored_cell,
-    search_problems,
     threshold_problem,
     validation_part,
 )
@@ -135,7 +135,7 @@ class TwoStep(Study):
             else:
                 panel, last_k = options.panel, own.sweep.train.last_k
                 if arm.params.get("threshold") == "search":
-                    faults = search_problems(options.search)
+                    faults = decision_search_problems(options.search)
                     problems += [file.problem(text, "options", "search") for text in faults]
                 if options.epochs is not None and options.epochs < last_k:
                     text = f"options.epochs: {options.epochs} is less than train.last_k: {last_k}"

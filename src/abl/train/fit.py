@@ -56,42 +56,63 @@ class FitResult:
     weights: list[State]
 
 
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """The rows that a training reads, as places in what it is given.
+
+    Attributes:
+        positions, labels: int64 (n,), to train on; labels 0 .. classes - 1.
+        classes: K.
+        evaluate: Role -> positions to predict.
+        validation_labels: Labels of evaluate['validation'], which is then measured each epoch.
+    """
+
+    positions: np.ndarray
+    labels: np.ndarray
+    classes: int
+    evaluate: Mapping[str, np.ndarray]
+    validation_labels: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Oversight:
+    """What is kept of a training while it runs, and who looks at it.
+
+    Attributes:
+        folder: Of checkpoints; None keeps none.
+        every_s: Least time between two checkpoints; 0 writes one each epoch.
+        on_epoch: Called with each new row of the history, after its checkpoint.
+        hopeless: History so far -> why the training gives itself up, "" if it goes on.
+    """
+
+    folder: str | Path | None = None
+    every_s: float = 20.0
+    on_epoch: Callable[[Row], None] | None = None
+    hopeless: Callable[[Sequence[Row]], str] | None = None
+
+
 def fit(
     network: nn.Module,
     given: np.ndarray | Feed,
-    train_positions: np.ndarray,
-    train_labels: np.ndarray,
+    rows: TrainingRows,
     *,
-    evaluate: Mapping[str, np.ndarray],
-    classes: int,
     settings: Train,
     image: Image,
     seed: int,
-    validation_labels: np.ndarray | None = None,
     device: str | torch.device = "cpu",
-    checkpoint_folder: str | Path | None = None,
-    checkpoint_every_s: float = 20.0,
-    on_epoch: Callable[[Row], None] | None = None,
     objective: Objective = classification,
-    hopeless: Callable[[Sequence[Row]], str] | None = None,
+    oversight: Oversight = Oversight(),
 ) -> FitResult:
     """Trains a network and predicts with the weights of its last k epochs.
 
     The same arguments give the same bytes on a CPU, whatever the process did before, and also when
-    a training goes on from a checkpoint. The caller removes the checkpoint when the
-    result is safe.
+    a training goes on from a checkpoint. The caller removes the checkpoint when the result is safe.
 
     Args:
         network: From build_network after reset_process(seed); trained in place.
         given: uint8 (N, C, S, S), usually a memmap, of which only batches are read; or what else
             the network is fed.
-        train_positions, train_labels: int64 (n,): places in what is given, labels 0 .. classes - 1.
-        evaluate: Role -> positions to predict. `validation` is also measured after each epoch.
-        validation_labels: Labels of evaluate['validation'].
-        checkpoint_every_s: Least time between two checkpoints; 0 writes one each epoch.
-        on_epoch: Called with each new row of the history, after its checkpoint.
         objective: What a step makes smaller; by default cross-entropy.
-        hopeless: History so far -> why the training gives itself up, "" if it goes on.
 
     Raises:
         Stopped: It gave itself up; its checkpoint is written, so that it can go on later.
@@ -99,7 +120,8 @@ def fit(
         StageError: a class without training image, a loss that is not finite, an operation without
             deterministic form on this device, fp16 on a CPU.
     """
-    validation = evaluate.get("validation") if validation_labels is not None else None
+    validation_labels = rows.validation_labels
+    validation = rows.evaluate.get("validation") if validation_labels is not None else None
     if settings.early_stop and (validation is None or not len(validation)):
         raise InputError("train.early_stop needs a validation set (or leave early_stop out)")
     reset_process(seed, threads=settings.threads, deterministic=settings.deterministic)
@@ -115,10 +137,10 @@ def fit(
     runner = EpochRunner(
         network,
         feed,
-        train_positions,
-        train_labels,
-        rows=balanced_rows(train_labels, classes, settings.balance, seed),
-        class_weights=class_weights(train_labels, classes, settings.balance),
+        rows.positions,
+        rows.labels,
+        rows=balanced_rows(rows.labels, rows.classes, settings.balance, seed),
+        class_weights=class_weights(rows.labels, rows.classes, settings.balance),
         settings=settings,
         seed=seed,
         device=place,
@@ -128,19 +150,17 @@ def fit(
     def predicted(positions: np.ndarray) -> np.ndarray:
         return predict_logits(network, feed, positions, precision=settings.precision)
 
-    key = _key_of(
-        network, train_positions, train_labels, evaluate, settings, image, seed, place.type
-    )
+    key = _key_of(network, rows, settings, image, seed, place.type)
 
     def write_checkpoint() -> None:
-        if checkpoint_folder is not None:
+        if oversight.folder is not None:
             state = (cpu_state(network), optimizer_state(runner.optimizer))
             checkpoint = Checkpoint(history, *state, runner.scaler.state_dict(), kept)
-            save_checkpoint(checkpoint_folder, key, checkpoint)
+            save_checkpoint(oversight.folder, key, checkpoint)
 
     history: list[Row] = []
     kept: list[tuple[int, State]] = []
-    found = load_checkpoint(checkpoint_folder, key) if checkpoint_folder is not None else None
+    found = None if oversight.folder is None else load_checkpoint(oversight.folder, key)
     if found is not None:
         history, kept = found.history, found.kept
         network.load_state_dict(found.network)
@@ -149,7 +169,7 @@ def fit(
     written = time.monotonic()
 
     def give_up_if_hopeless() -> None:
-        why = hopeless(history) if hopeless is not None and history else ""
+        why = oversight.hopeless(history) if oversight.hopeless is not None and history else ""
         if why:
             write_checkpoint()
             raise Stopped(why, {"history": history})
@@ -170,18 +190,18 @@ def fit(
         row["seconds"] = time.perf_counter() - began
         history.append(row)
         kept = _kept_after(kept, epoch, network, history, settings)
-        if time.monotonic() - written >= checkpoint_every_s:
+        if time.monotonic() - written >= oversight.every_s:
             write_checkpoint()
             written = time.monotonic()
-        if on_epoch is not None:
-            on_epoch(row)
+        if oversight.on_epoch is not None:
+            oversight.on_epoch(row)
         give_up_if_hopeless()
 
-    outputs: dict[str, list[np.ndarray]] = {role: [] for role in evaluate}
+    outputs: dict[str, list[np.ndarray]] = {role: [] for role in rows.evaluate}
     for epoch, state in kept:
         network.load_state_dict(state)
-        for role, positions in evaluate.items():
-            logits = predicted(positions).reshape(-1, classes)
+        for role, positions in rows.evaluate.items():
+            logits = predicted(positions).reshape(-1, rows.classes)
             outputs[role].append(_finite(logits, epoch, history[epoch - 1]["lr"]))
     return FitResult(
         history=pd.DataFrame(history).astype({"epoch": "int64"}),
@@ -237,9 +257,7 @@ def _finite(logits: np.ndarray, epoch: int, lr: float) -> np.ndarray:
 
 def _key_of(
     network: nn.Module,
-    positions: np.ndarray,
-    labels: np.ndarray,
-    evaluate: Mapping[str, np.ndarray],
+    rows: TrainingRows,
     settings: Train,
     image: Image,
     seed: int,
@@ -257,6 +275,7 @@ def _key_of(
     ):
         digest.update(text.encode())
     digest.update(f"{seed} {device_type} {torch.__version__}".encode())
-    for array in (positions, labels, *(evaluate[role] for role in sorted(evaluate))):
+    evaluated = (rows.evaluate[role] for role in sorted(rows.evaluate))
+    for array in (rows.positions, rows.labels, *evaluated):
         digest.update(np.asarray(array, np.int64).tobytes() + b"|")
     return digest.hexdigest()

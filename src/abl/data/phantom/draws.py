@@ -63,7 +63,7 @@ def extents(radii: np.ndarray) -> np.ndarray:
     return np.stack([x.min(axis=1), y.min(axis=1), x.max(axis=1), y.max(axis=1)], axis=1)
 
 
-def placed(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> np.ndarray:
+def placed_within(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> np.ndarray:
     """A point between low and high; their middle where a nodule leaves no room."""
     return np.where(low < high, low + share * (high - low), (low + high) / 2)
 
@@ -198,8 +198,8 @@ def _frames(settings: Phantom, nodules: dict[str, np.ndarray]) -> dict[str, np.n
     left = np.where(has_text & (u[:, 1] < 0.5), BAND, 0.0)
     right = np.where(has_text & (u[:, 1] >= 0.5), 1 - BAND, 1.0)
     surface = SURFACE_MM / columns["depth_mm"]
-    x = placed(left + 0.03 - around[:, 0], right - 0.03 - around[:, 2], u[:, 2])
-    y = placed(surface + 0.03 - around[:, 1], 0.92 - around[:, 3], u[:, 3])
+    x = placed_within(left + 0.03 - around[:, 0], right - 0.03 - around[:, 2], u[:, 2])
+    y = placed_within(surface + 0.03 - around[:, 1], 0.92 - around[:, 3], u[:, 3])
     nodule = around + np.column_stack([x, y, x, y])
     size = nodule[:, 2:] - nodule[:, :2]
     slack = 0.03 + 0.12 * u[:, 4:8]
