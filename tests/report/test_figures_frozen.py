@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from abl.report.figures.frozen import frozen_figure
+from abl.report.figures.frozen_series import MOST_SERIES, ordered_depths, series_of
+from abl.report.published import QIN_2020
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from transfer_frames import Made, frozen_sweep
 
 from abl.report.figures import figures_of
-from abl.report.figures.frozen import frozen_figure
-from abl.report.figures.frozen_series import MOST_SERIES, ordered_depths, series_of
 from abl.report.figures.style import figure_bytes
-from abl.report.published import QIN_2020
 
 TABLE = Path(__file__).parents[3] / "shared" / "methods" / "tables" / "frozen_layers.csv"
 EMPTY = pd.DataFrame()

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from abl.report.figures.fusion import modes_figure, operating_figure, roc_modes_figure
+from abl.report.figures.mode_arms import MOST_HEADS, Modes, mode_arms
+from abl.report.figures.only_one import only_one, only_one_figure
 from transfer_frames import Made, fusion_sweep
 
 from abl.plan.outcome import ArmOutcome, Cell
 from abl.report.figures import figures_of
-from abl.report.figures.fusion import modes_figure, operating_figure, roc_modes_figure
-from abl.report.figures.mode_arms import MOST_HEADS, Modes, mode_arms
-from abl.report.figures.only_one import only_one, only_one_figure
 from abl.report.figures.style import figure_bytes
 
 EMPTY = pd.DataFrame()

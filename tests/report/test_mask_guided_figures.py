@@ -14,11 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
-from abl.report.figures import MOST_MATRICES, figures_of
+from abl.report.figures import Frames, figures_of
 from abl.report.figures.arms import shown_arms
-from abl.report.figures.mask_guided import MOST_SERIES, inside_figure, placement_figure
-from abl.report.figures.mask_guided_confusion import percent_confusion_figure
-from abl.report.figures.mask_guided_maps import maps_figure
+from abl.report.figures.predictions import MOST_MATRICES, confusion_figure
 from abl.report.figures.style import SKY, figure_bytes, settle
 from abl.report.pictures import (
     Picture,
@@ -28,8 +26,14 @@ from abl.report.pictures import (
     pictures_to_bytes,
 )
 from abl.spec.sweep import Sweep
-from abl.studies.mask_pictures import MOST_COLUMNS, Seen, _cut
-from abl.studies.mask_pictures import shown_arms as arms_with_pictures
+from abl.studies.mask_guided.figures import (
+    MOST_SERIES,
+    inside_figure,
+    maps_figure,
+    placement_figure,
+)
+from abl.studies.mask_guided.pictures import MOST_COLUMNS, Seen, _cut
+from abl.studies.mask_guided.pictures import shown_arms as arms_with_pictures
 
 SIZE = 24
 CLASSES = ("benign", "malignant")

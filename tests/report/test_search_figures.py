@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from abl.report.figures.search_figures import search_figures
+from abl.report.figures.search_history import BEST
+from abl.report.figures.search_parameters import MOST_AXES, MOST_SLICES
+from abl.report.figures.search_parts import MOST_SEARCHES
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
@@ -32,10 +36,6 @@ from search_frames import (
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.plan.searches import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Searches
 from abl.report.figures import figures_of
-from abl.report.figures.search_figures import search_figures
-from abl.report.figures.search_history import BEST
-from abl.report.figures.search_parameters import MOST_AXES, MOST_SLICES
-from abl.report.figures.search_parts import MOST_SEARCHES
 from abl.report.figures.style import VERMILION, figure_bytes, settle
 from abl.report.page.html_report import TITLES
 from abl.report.setting_words import constraint_text, setting_text, short_names

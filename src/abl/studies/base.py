@@ -13,6 +13,10 @@ from pydantic import ValidationError
 import abl.studies
 from abl.errors import InputError, Problem, nearest
 from abl.plan.graph import Arm, Plan, PlannedCell
+from abl.plan.outcome import Outcome
+from abl.report.figures.arms import Draw, Frames
+from abl.report.page.report_facts import ReportFacts
+from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.spec.model_faults import problems_of
 from abl.spec.read import SweepFile
@@ -76,13 +80,24 @@ class Study(Protocol):
         Arms with missing stages are marked failed.
         """
 
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        """Name -> what draws it: figures of this study alone, or one of its own of a known name."""
+        return {}
+
+    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
+        """What is weak in the published protocol, and in what this study does of a sweep."""
+        return OwnWeaknesses()
+
 
 STUDIES: dict[str, Study] = {}
 StudyClass = TypeVar("StudyClass", bound=Study)
 
 
 def study(cls: type[StudyClass]) -> type[StudyClass]:
-    """Registers a study class."""
+    """Registers a study class; a hook that it does not have is the one that says nothing."""
+    for hook in (Study.figures, Study.weaknesses):
+        if not hasattr(cls, hook.__name__):
+            setattr(cls, hook.__name__, hook)
     STUDIES[cls.name] = cls()
     return cls
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from abl.spec.base import Part
 from abl.studies.base import study
 from abl.studies.frozen import Frozen
+from abl.studies.single_network import SingleNetwork
 
 
 class Options(Part):
@@ -20,3 +21,6 @@ class Hyper(Frozen):
     name: ClassVar[str] = "hyper"
     description: ClassVar[str] = "Hyperparameter search: the winner against the file's settings."
     options: ClassVar[type[Part]] = Options
+    # no publication stands behind it
+    figures = SingleNetwork.figures
+    weaknesses = SingleNetwork.weaknesses

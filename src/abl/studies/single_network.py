@@ -13,7 +13,7 @@ from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
-from abl.studies.base import StudyAxis, options_of
+from abl.studies.base import Study, StudyAxis, options_of
 from abl.studies.checks import (
     base_problems,
     metric_problems,
@@ -51,7 +51,7 @@ def same_network_notes(plan: Plan) -> list[str]:
     ]
 
 
-class SingleNetwork:
+class SingleNetwork(Study):
     """A study whose arms are one network each, scored at its own most probable class.
 
     A study gives `name`, `description`, `axes`, `options`, and what its values mean.

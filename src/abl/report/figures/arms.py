@@ -1,25 +1,58 @@
-"""Which arms a figure with a panel or a line for each shows, and their predictions."""
+"""What figures are drawn from: the frames of a sweep, and which arms of it are shown."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from abl.decide.check import Floats
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.replicates import KEYS, Replicate, replicate_scores
 from abl.plan.outcome import ArmOutcome, Outcome
+from abl.plan.searches import Searches
 from abl.report.labels import arm_label, metric_label
-from abl.report.prediction_frames import replicates_of
+from abl.report.pictures import Pictures
+from abl.report.prediction_frames import probability_columns, replicates_of
 
 MOST_SHOWN = 8
 DRAWS = 200
+Draw = Callable[[], Figure | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """What is kept beside a table, each empty if there is none.
+
+    Attributes:
+        predictions: One row an (arm, replicate, role, unit): arm, repeat, fold, seed, role, unit,
+            label, patient, sent, p_0, p_1, ....
+        networks: The same of single networks: network instead of arm, no sent.
+        trials: Points of searches for T*: value_0 (quality), value_1 (share sent on), front, arm.
+        pictures: Images with what networks see in them, if the study draws some.
+        searches: Points of searches of settings.
+    """
+
+    predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    networks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    trials: pd.DataFrame = field(default_factory=pd.DataFrame)
+    pictures: Pictures | None = None
+    searches: Searches = field(default_factory=Searches)
+
+    def classes(self, outcome: Outcome) -> tuple[str, ...]:
+        """Names of the classes that predictions are of, as far as they are known."""
+        if self.predictions.empty:
+            return ()
+        if given := outcome.facts.get("classes"):
+            return tuple(str(name) for name in given)
+        size = len(probability_columns(self.predictions))
+        return ("negative", "positive") if size == 2 else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +98,7 @@ def shown_arms(
         tuple(
             ShownArm(
                 arm,
-                arm_label(arm.params, outcome.axes) or arm.key[:8],
+                words_of(arm, outcome),
                 replicates_in(frames[arm.key]),
                 base is not None and arm.key == base.key,
                 best is not None and arm.key == best.key,
@@ -83,7 +116,7 @@ def few_of(
     if len(arms) <= most:
         return list(arms), ""
     first = [arm for arm in (base_of(outcome), best_of(outcome, arms)) if arm is not None]
-    ranked = [*first, *sorted(arms, key=lambda arm: -_goodness(outcome, arm))]
+    ranked = [*first, *sorted(arms, key=lambda arm: -goodness(outcome, arm))]
     among = {arm.key for arm in arms}
     keys = dict.fromkeys(arm.key for arm in ranked if arm.key in among)
     kept = set(list(keys)[:most])
@@ -109,7 +142,7 @@ def base_of(outcome: Outcome) -> ArmOutcome | None:
 def best_of(outcome: Outcome, arms: Sequence[ArmOutcome]) -> ArmOutcome | None:
     """The arm that the table marks as the best, or has the best value."""
     marked = next((arm for arm in arms if arm.best), None)
-    return marked or max(arms, key=lambda arm: _goodness(outcome, arm), default=None)
+    return marked or max(arms, key=lambda arm: goodness(outcome, arm), default=None)
 
 
 def frames_by(frame: pd.DataFrame, column: str, role: str) -> dict[str, pd.DataFrame]:
@@ -140,17 +173,29 @@ def mean_metric(arm: ShownArm, metric: str) -> float:
     return float(np.nanmean(values)) if not np.isnan(values).all() else math.nan
 
 
+def table_value(arm: ArmOutcome, metric: str) -> tuple[float, float, float]:
+    """Mean and 95 % interval of a metric as the table has them; nan where it does not."""
+    cell = arm.cells.get(metric)
+    return (math.nan,) * 3 if cell is None else (cell.mean, cell.low, cell.high)
+
+
+def goodness(outcome: Outcome, arm: ArmOutcome) -> float:
+    """The primary metric, turned so that more is better; -inf where it is not defined."""
+    mean, _, _ = table_value(arm, outcome.primary)
+    if arm.failed or math.isnan(mean):
+        return -math.inf
+    metric = METRICS.get(outcome.primary)
+    return -mean if metric is not None and metric.higher_is_better is False else mean
+
+
+def words_of(arm: ArmOutcome, outcome: Outcome) -> str:
+    """An arm in a few words."""
+    return arm_label(arm.params, outcome.axes) or arm.key[:8]
+
+
 def unit_word(outcome: Outcome) -> str:
     """What is scored, for axes and sentences: images, nodules, patients; cases if not known."""
     return f"{outcome.facts.get('unit', 'case')}s"
-
-
-def _goodness(outcome: Outcome, arm: ArmOutcome) -> float:
-    cell = arm.cells.get(outcome.primary)
-    if cell is None or math.isnan(cell.mean):
-        return -math.inf
-    metric = METRICS.get(outcome.primary)
-    return -cell.mean if metric is not None and metric.higher_is_better is False else cell.mean
 
 
 def _names(arm: ArmOutcome, axes: Sequence[str]) -> set[str]:

@@ -6,9 +6,14 @@ the rest is fine-tuned. The control is the same n with random weights.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from abl.plan.graph import Arm, Plan
+from abl.plan.outcome import Outcome
+from abl.report.figures.arms import Draw, Frames
+from abl.report.page.report_facts import ReportFacts
+from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -23,6 +28,8 @@ from abl.studies.designs import (
     weights_faults,
     weights_meaning,
 )
+from abl.studies.frozen.figures import frozen_figure
+from abl.studies.frozen.published import WEAKNESSES
 from abl.studies.single_network import SingleNetwork
 
 
@@ -65,3 +72,11 @@ class Frozen(SingleNetwork):
     def facts(self, file: SweepFile, plan: Plan) -> dict[str, Any]:
         """The network, where it is no axis."""
         return {"network": file.sweep.train.network}
+
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        """Metrics over the number of frozen layers."""
+        return {"frozen": lambda: frozen_figure(outcome, frames.predictions)}
+
+    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
+        """Those of the publication."""
+        return OwnWeaknesses(WEAKNESSES)

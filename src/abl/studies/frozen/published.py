@@ -1,4 +1,4 @@
-"""Values that publications state and that figures show behind ours, for orientation."""
+"""What Qin 2020 states, and what is weak in how it came to it."""
 
 from __future__ import annotations
 
@@ -43,3 +43,14 @@ QIN_2020 = PublishedCurve(
         "not means over folds: orientation only."
     ),
 )  # fmt: skip
+
+WEAKNESSES = (
+    "The paper states 10-fold cross-validation and prints mean and standard deviation, but its "
+    "values are those of single confusion matrices, whose class counts differ from row to row.",
+    "One row (late fusion, GAP) cannot come from any confusion matrix of its size.",
+    "The number of frozen layers was read off the accuracy that is reported: the optimum is "
+    "chosen and judged on the same images.",
+    "Mixed mode is scored on single images, the other modes on pairs.",
+    "No control separates fusion from two extractors, or pretraining from a narrower fine-tuning.",
+    "Optimizer, learning rate, epochs, batch size and augmentation are not in the text at hand.",
+)

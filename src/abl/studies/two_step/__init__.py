@@ -15,11 +15,13 @@ from abl.decide.rules import rule_named
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell
+from abl.report.page.report_facts import ReportFacts
+from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
-from abl.studies.base import StudyAxis, options_of, study
+from abl.studies.base import Study, StudyAxis, options_of, study
 from abl.studies.checks import (
     base_problems,
     metric_problems,
@@ -42,19 +44,20 @@ from abl.studies.table import table_of
 from abl.studies.threshold_options import curve_values, search_problems, threshold_problem
 from abl.studies.thresholds import mean_curve, scored_cell, validation_part
 from abl.studies.trainings import Trainings, replicates_of
-from abl.studies.two_step_networks import (
+from abl.studies.two_step.networks import (
     as_selector,
     kept_notes,
     networks_of,
     trained_alone,
 )
-from abl.studies.two_step_options import Options, arm_faults, needs_selection, relevant
-from abl.studies.two_step_parts import judged_parts, network_parts
+from abl.studies.two_step.options import Options, arm_faults, needs_selection, relevant
+from abl.studies.two_step.parts import judged_parts, network_parts
+from abl.studies.two_step.weaknesses import two_step_weaknesses
 from abl.studies.workspace import Workspace
 
 
 @study
-class TwoStep:
+class TwoStep(Study):
     """Arms are (network, consensus N, rule, T*); T* is usually a curve."""
 
     name: ClassVar[str] = "two_step"
@@ -265,3 +268,7 @@ class TwoStep:
         )
         outcome = replace(outcome, notes=(*outcome.notes, *kept_notes(plan, workspace.store)))
         return analysis_of(outcome, scored, network_parts(plan, settings, workspace, predictions))
+
+    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
+        """What networks that decide know of the images they decide on."""
+        return two_step_weaknesses(facts)
