@@ -167,7 +167,7 @@ def row_figure(
     """
     step = 0.76 / len(series)
     with own_style():
-        height = 1.5 + (0.17 + 0.14 * len(series)) * len(values)
+        height = 1.5 + (0.17 + 0.12 * len(series)) * len(values)
         figure = new_figure(7.5, height)
         grid = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         for place, metric in zip(grid, metrics, strict=True):
