@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -131,7 +132,7 @@ def line_figure(
             else:
                 names = [wrapped(str(value), 16, lines=2) for value in values]
                 aslant = sum(max(len(name), 2) + 2 for name in names) > _MOST_LETTERS
-                turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+                turned: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
                 place.set_xticks(list(places.values()), names, **(turned if aslant else {}))
             place.tick_params(labelsize=8)
             place.set_xlabel(axis_label, fontsize=9)
@@ -194,8 +195,8 @@ def row_figure(
         grid[0].set_ylabel(axis_label)
         handles = [_handle(at, each, bar=bars) for at, each in enumerate(series) if each.label]
         if not bars and any(arm.best for each in series for arm in each.arms.values()):
-            best = {"marker": "o", "ms": 5, "color": "0.3", "label": "filled: the best arm"}
-            handles.append(Line2D([], [], ls="", **best))
+            label = "filled: the best arm"
+            handles.append(Line2D([], [], ls="", marker="o", ms=5, color="0.3", label=label))
         if base is not None:
             label = f"base ({words_of(*base)}): {table_value(base[0], metrics[0])[0]:.3f}"
             handles.append(Line2D([], [], color="0.25", lw=1.2, ls="--", label=label))

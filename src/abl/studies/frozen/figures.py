@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -161,18 +162,23 @@ def _draw_optima(place: Axes, best: Sequence[Best], places: Mapping[Value, float
     share = row * (len(best) + 0.8)
     place.set_ylim(low - (high - low) * share / (1 - share), high)
     across = place.get_xaxis_transform()
+    ring: dict[str, Any] = {"mfc": "w", "ms": 6.0}
     for at, each in enumerate(best):
         colour, marker = look_of(at)
         y = row * (len(best) - at)
         if each.ends is not None:
-            ends, bar = [places[end] for end in each.ends], {"lw": 2.2, "marker": "|", "ms": 6}
-            place.plot(ends, [y, y], color=colour, transform=across, zorder=4, **bar)
-        ring = {"ms": 6, "mfc": "w", "mec": colour, "mew": 1.6, "ls": ""}
-        place.plot(places[each.value], y, marker=marker, transform=across, zorder=5, **ring)
+            ends = [places[end] for end in each.ends]
+            place.plot(
+                ends, [y, y], color=colour, lw=2.2, marker="|", ms=6, transform=across, zorder=4
+            )
+        x = places[each.value]
+        place.plot(
+            x, y, ls="", marker=marker, mec=colour, mew=1.6, transform=across, zorder=5, **ring
+        )
     known = any(each.optimum is not None for each in best)
     label = "observed optimum, 95 % interval of n" if known else "observed optimum"
-    ring = {"lw": 2.2, "ls": "-" if known else "", "marker": "o", "mfc": "w", "ms": 6}
-    return [Line2D([], [], color="0.3", label=label, **ring)]
+    line = "-" if known else ""
+    return [Line2D([], [], color="0.3", lw=2.2, ls=line, marker="o", label=label, **ring)]
 
 
 def _has_published(outcome: Outcome, series: Sequence[Series], values: Sequence[Value]) -> bool:
@@ -187,7 +193,7 @@ def _draw_published(place: Axes, places: Mapping[Value, float]) -> list[Line2D]:
     for (modality, accuracy), line in zip(QIN_2020.accuracy.items(), _PUBLISHED_LINES, strict=True):
         at = [n for n in range(len(accuracy)) if min(places.values()) <= n <= max(places.values())]
         label = f"published ({QIN_2020.source}), {modality}"
-        look = {"color": "0.55", "lw": 0.9, "ls": line, "label": label}
+        look: dict[str, Any] = {"color": "0.55", "lw": 0.9, "ls": line, "label": label}
         place.plot(at, [accuracy[n] for n in at], zorder=1, **look)
         handles.append(Line2D([], [], **look))
     return handles

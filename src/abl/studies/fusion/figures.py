@@ -122,7 +122,7 @@ def modes_of(outcome: Outcome, predictions: pd.DataFrame) -> Modes:
 
     def order(rows: Iterable[Value]) -> list[Value]:
         named = {row_of(arm): arm for arm in outcome.arms if arm.params.get(MODE)}
-        return ordered_rows([(row, named[row]) for row in rows], modalities)
+        return ordered_rows([(row, named[str(row)]) for row in rows], modalities)
 
     series, cut = series_over(
         outcome, [MODE, SECOND], lambda arm: row_of(arm) if arm.params.get(MODE) else None, order,

@@ -16,10 +16,10 @@ from abl.decide.confusion import confusion_matrix
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import Metric
 from abl.decide.probabilities import largest_class
-from abl.decide.replicates import KEYS, Replicate
+from abl.decide.replicates import KEYS
 from abl.report.figures.over_axis import Series
 from abl.report.figures.style import MARKERS, caption, new_figure, own_style, wrapped
-from abl.report.prediction_frames import probabilities_of
+from abl.report.prediction_frames import probabilities_of, replicates_of
 from abl.studies.fusion.figures import MIXED, MODE, Modes
 
 DRAWS = 1000
@@ -138,11 +138,8 @@ def _shares(both: pd.DataFrame) -> Floats:
     """(C + 1, 4, 3), see OnlyOne: of groups as answers, intervals are those of any metric."""
     classes = int(both["label"].max()) + 1
     size = max(classes, 4)
-    arm = [
-        Replicate(*map(int, key), part["label"].to_numpy(), part["patient"].to_numpy(),
-                  np.eye(size)[part["group"]])
-        for key, part in both.groupby(KEYS)
-    ]  # fmt: skip
+    groups = {f"p_{group}": (both["group"] == group).astype(float) for group in range(size)}
+    arm = replicates_of(both.assign(**groups).reset_index())
     made = np.full((classes + 1, 4, 3), np.nan)
     for row, group in np.ndindex(classes + 1, 4):
         rows = slice(row, row + 1) if row < classes else slice(None)
