@@ -18,12 +18,12 @@ from abl.report.figures.over_axis import MOST_SERIES
 from abl.report.figures.style import figure_bytes
 from abl.studies.base import studies
 from abl.studies.frozen.figures import (
+    QIN_2020,
     best_of_series,
     frozen_figure,
     frozen_series,
     ordered_depths,
 )
-from abl.studies.frozen.published import QIN_2020
 
 TABLE = Path(__file__).parents[3] / "shared" / "methods" / "tables" / "frozen_layers.csv"
 EMPTY = pd.DataFrame()

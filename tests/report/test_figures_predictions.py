@@ -21,11 +21,11 @@ from abl.report.figures.data import (
     reliability_bins,
     risk_over_coverage,
     tpr_at,
+    with_curve_intervals,
 )
-from abl.report.figures.intervals import with_curve_intervals
 from abl.report.figures.networks import fates_of
-from abl.report.figures.pareto import on_front, pareto_figure
 from abl.report.figures.style import figure_bytes
+from abl.report.figures.tuned import on_front, pareto_figure
 
 EVERY = {
     "arms",

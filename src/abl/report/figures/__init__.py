@@ -10,10 +10,8 @@ from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames, shown_arms
 from abl.report.figures.bars import MOST_ARMS, bar_figure
 from abl.report.figures.curves import MOST_PANELS, curve_figure, on_test
-from abl.report.figures.heatmap import heatmap_figure
-from abl.report.figures.intervals import with_curve_intervals
+from abl.report.figures.data import with_curve_intervals
 from abl.report.figures.networks import confidence_figure, flow_figure
-from abl.report.figures.pareto import pareto_figure
 from abl.report.figures.predictions import (
     confusion_figure,
     reliability_figure,
@@ -22,6 +20,7 @@ from abl.report.figures.predictions import (
 )
 from abl.report.figures.search import search_figures
 from abl.report.figures.style import save_figure, settle
+from abl.report.figures.tuned import heatmap_figure, pareto_figure
 
 __all__ = [
     "MOST_ARMS",

@@ -32,6 +32,7 @@ _MOST_TICKS = 16
 _MOST_LETTERS = 44
 
 Value = int | str
+Ends = tuple[float, float, float]  # mean, low, high
 # what else is drawn on a panel: (axes, metric, where each value lies) -> entries of the legend
 Beside = Callable[[Axes, str, Mapping[Value, float]], Sequence[Line2D]]
 
@@ -149,7 +150,7 @@ def row_figure(
     *,
     names: Callable[[Value], str] = str,
     axis_label: str = "",
-    value_of: Callable[[ArmOutcome, str], tuple[float, float, float]] = table_value,
+    value_of: Callable[[ArmOutcome, str], Ends] = table_value,
     bars: bool = False,
     base: tuple[ArmOutcome, Outcome] | None = None,
     note: str = "",

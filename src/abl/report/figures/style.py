@@ -127,7 +127,8 @@ def caption(
     """Heads the figure, and keeps what a page says over and under it; `cut` is said twice."""
     figure.heading = heading
     width = max(int(figure.get_figwidth() * 13), 40)
-    figure.suptitle("\n".join([wrapped(title, width), *([cut] if cut else [])]), fontsize=10)
+    with own_style():
+        figure.suptitle("\n".join([wrapped(title, width), *([cut] if cut else [])]), fontsize=10)
     figure.set_label(" ".join(part for part in (text, f"Shown: {cut}." if cut else "") if part))
 
 

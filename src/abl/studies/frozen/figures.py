@@ -21,7 +21,6 @@ from abl.report.figures.curves import MOST_BANDS
 from abl.report.figures.over_axis import Series, Value, line_figure, look_of, series_over
 from abl.report.figures.style import caption
 from abl.report.labels import metric_label
-from abl.studies.frozen.published import QIN_2020
 
 AXIS = "frozen"
 FEWEST_VALUES = 3
@@ -30,6 +29,45 @@ _MOST_PANELS = 4
 # heights of one optimum's row below the curves, of few and of many, as shares of the panel
 _ROWS = (0.055, 0.04)
 _PUBLISHED_LINES = ("--", "-.")
+
+
+@dataclass(frozen=True)
+class PublishedCurve:
+    """Accuracy over the number of frozen convolutions, as stated.
+
+    Attributes:
+        source: As a legend names it.
+        network: Whose convolutions are counted.
+        accuracy: Modality -> accuracy as a fraction for n = 0, 1, ....
+        caveat: What the values are not.
+    """
+
+    source: str
+    network: str
+    accuracy: Mapping[str, tuple[float, ...]]
+    caveat: str
+
+
+# Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020. The paper prints mean and sd, but each mean is the
+# quotient of one confusion matrix of 174 images, so that its sd is not drawn.
+QIN_2020 = PublishedCurve(
+    source="Qin 2020",
+    network="vgg16",
+    accuracy={
+        "B-mode": (
+            0.7505, 0.7621, 0.7885, 0.7874, 0.8057, 0.8195, 0.8276,
+            0.8172, 0.8126, 0.8023, 0.7988, 0.7954, 0.7805, 0.7644,
+        ),
+        "elasticity": (
+            0.7689, 0.7747, 0.7816, 0.7934, 0.8057, 0.8229, 0.8506,
+            0.8310, 0.8356, 0.8252, 0.8103, 0.8115, 0.8023, 0.7977,
+        ),
+    },
+    caveat=(
+        "The published values (Qin et al. 2020) are single confusion matrices of other images, "
+        "not means over folds: orientation only."
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from abl.studies.designs import (
     weights_faults,
     weights_meaning,
 )
-from abl.studies.frozen.published import WEAKNESSES
+from abl.studies.frozen import WEAKNESSES
 from abl.studies.fusion.figures import (
     modes_figure,
     modes_of,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -18,7 +18,7 @@ from abl.report.figures.arms import (
     table_value,
 )
 from abl.report.figures.data import mean_roc
-from abl.report.figures.over_axis import Series, Value, row_figure, series_over
+from abl.report.figures.over_axis import Ends, Series, Value, row_figure, series_over
 from abl.report.figures.style import (
     BLACK,
     BLUE,
@@ -29,6 +29,7 @@ from abl.report.figures.style import (
     PINK,
     SKY,
     VERMILION,
+    DrawnFigure,
     caption,
     grid_of_panels,
     own_style,
@@ -93,7 +94,7 @@ class Modes:
         """The row as figures call it."""
         return f"{row} †" if row == MIXED and self.mixed else str(row)
 
-    def value(self, arm: ArmOutcome, metric: str) -> tuple[float, float, float]:
+    def value(self, arm: ArmOutcome, metric: str) -> Ends:
         """Mean and 95 % interval of a metric: the table's, else of the predictions, else nan."""
         if arm.key not in self.tests:
             return table_value(arm, metric)
@@ -159,13 +160,9 @@ def modes_figure(outcome: Outcome, modes: Modes) -> Figure | None:
 
     None unless two modes or more meet two heads or more.
     """
-    known = [not math.isnan(table_value(arm, outcome.primary)[0]) for arm in modes.arms.values()]
-    if len(modes.arms) < 2 or len(modes.series) < 2 or not any(known):
+    figure = _rows_of(modes, [outcome.primary], table_value) if len(modes.series) > 1 else None
+    if figure is None:
         return None
-    figure = row_figure(
-        modes.series, [outcome.primary], list(modes.arms), names=modes.name,
-        note=f"†{OTHER_UNITS}" if modes.mixed else "",
-    )  # fmt: skip
     text = (
         f"{metric_label(outcome.primary)} on the test sets by mode of fusion: mean over replicates "
         f"and 95 % interval over patients.{modes.note}"
@@ -180,20 +177,9 @@ def operating_figure(modes: Modes) -> Figure | None:
 
     None for a single mode, or where neither metric is known.
     """
-    metrics = ("sen", "spe")
-    found = {
-        (arm.key, metric): modes.value(arm, metric)
-        for each in modes.series
-        for arm in each.arms.values()
-        for metric in metrics
-    }
-    if len(modes.arms) < 2 or all(math.isnan(mean) for mean, _, _ in found.values()):
+    figure = _rows_of(modes, ["sen", "spe"], modes.value)
+    if figure is None:
         return None
-    figure = row_figure(
-        modes.series, metrics, list(modes.arms), names=modes.name,
-        value_of=lambda arm, metric: found[arm.key, metric],
-        note=f"†{OTHER_UNITS}" if modes.mixed else "",
-    )  # fmt: skip
     text = (
         "Sensitivity and specificity on the test sets where the final class is the more "
         "probable one (cut-off 0.5): mean over replicates and 95 % interval over patients, "
@@ -202,6 +188,24 @@ def operating_figure(modes: Modes) -> Figure | None:
     title = "Sensitivity and specificity of the modes"
     caption(figure, title, text, modes.cut, heading=title)
     return figure
+
+
+def _rows_of(
+    modes: Modes, metrics: Sequence[str], value_of: Callable[[ArmOutcome, str], Ends]
+) -> DrawnFigure | None:
+    found = {
+        (arm.key, metric): value_of(arm, metric)
+        for each in modes.series
+        for arm in each.arms.values()
+        for metric in metrics
+    }
+    if len(modes.arms) < 2 or all(math.isnan(mean) for mean, _, _ in found.values()):
+        return None
+    return row_figure(
+        modes.series, metrics, list(modes.arms), names=modes.name,
+        value_of=lambda arm, metric: found[arm.key, metric],
+        note=f"†{OTHER_UNITS}" if modes.mixed else "",
+    )  # fmt: skip
 
 
 def roc_modes_figure(modes: Modes) -> Figure | None:
