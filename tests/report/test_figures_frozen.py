@@ -18,7 +18,7 @@ from abl.report.figures.over_axis import MOST_SERIES
 from abl.report.figures.style import figure_bytes
 from abl.studies.base import studies
 from abl.studies.frozen.figures import (
-    QIN_2020,
+    PUBLISHED,
     best_of_series,
     frozen_figure,
     frozen_series,
@@ -102,7 +102,7 @@ def test_rows_of_optima_lie_below_every_curve(figure: Figure) -> None:
 
 def test_published_values_are_those_of_the_table_and_called_orientation(figure: Figure) -> None:
     grey = [line for line in curves(panels(figure)["ACC"]) if line.get_color() == "0.55"]
-    for line, accuracy in zip(grey, QIN_2020.accuracy.values(), strict=True):
+    for line, accuracy in zip(grey, PUBLISHED.values(), strict=True):
         np.testing.assert_allclose(line.get_ydata(), accuracy)
     assert sum("published (Qin 2020)" in text for text in legend(figure)) == 2
     assert "single confusion matrices" in figure.get_label()
@@ -114,7 +114,7 @@ def test_published_values_are_those_of_the_table_and_called_orientation(figure: 
 def test_published_values_are_copied_right() -> None:
     table = pd.read_csv(TABLE)
     columns = {"B-mode": "acc_bmode", "elasticity": "acc_elasticity"}
-    for modality, accuracy in QIN_2020.accuracy.items():
+    for modality, accuracy in PUBLISHED.items():
         np.testing.assert_allclose(np.array(accuracy) * 100, table[columns[modality]])
 
 

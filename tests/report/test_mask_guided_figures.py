@@ -33,8 +33,7 @@ from abl.studies.mask_guided.figures import (
     maps_figure,
     placement_figure,
 )
-from abl.studies.mask_guided.pictures import MOST_COLUMNS, Seen, _cut
-from abl.studies.mask_guided.pictures import shown_arms as arms_with_pictures
+from abl.studies.mask_guided.pictures import MOST_COLUMNS, Seen, _cut, columns_of
 
 SIZE = 24
 CLASSES = ("benign", "malignant")
@@ -196,7 +195,7 @@ def seen_arms(given: Sequence[tuple[str, str, str]]) -> list[Seen]:
 
 def shown_of(given: Sequence[tuple[str, str, str]], best: int) -> list[tuple[str, str, str]]:
     seen = seen_arms(given)
-    return [given[seen.index(each)] for each in arms_with_pictures(seen, seen[best])]
+    return [given[seen.index(each)] for each in columns_of(seen, seen[best])]
 
 
 @pytest.mark.parametrize("best", [4, 6, 14])
@@ -230,7 +229,7 @@ def test_control_masks_alone_are_still_one_arm_a_variant():
 
 def test_the_caption_says_which_arms_are_shown():
     seen = seen_arms(SHIPPED)
-    shown = arms_with_pictures(seen, seen[4])
+    shown = columns_of(seen, seen[4])
     assert _cut(shown, len(seen), (), ()) == (
         "8 of 15 arms, one a variant, with modules at all points; control masks full, random"
     )

@@ -57,7 +57,7 @@ class Frames:
 
 @dataclass(frozen=True, eq=False)
 class ShownArm:
-    """An arm with its predictions on one part of the splits.
+    """An arm with its predictions on the test sets.
 
     Attributes:
         outcome: Its row of the table.
@@ -86,27 +86,20 @@ class Shown:
         return next((arm for arm in self.arms if arm.base), None)
 
 
-def shown_arms(
-    outcome: Outcome, predictions: pd.DataFrame, role: str = "test", *, most: int = MOST_SHOWN
-) -> Shown:
-    """Base, best, and the next best on the primary metric up to `most` arms."""
-    frames = frames_by(predictions, "arm", role)
+def shown_arms(outcome: Outcome, predictions: pd.DataFrame, most: int = MOST_SHOWN) -> Shown:
+    """Base, best, and the next best on the primary metric up to `most` arms, on test."""
+    frames = frames_by(predictions, "arm", "test")
     known = [arm for arm in outcome.arms if not arm.failed and arm.key in frames]
     chosen, cut = few_of(outcome, known, most)
     base, best = base_of(outcome), best_of(outcome, known)
-    return Shown(
-        tuple(
-            ShownArm(
-                arm,
-                words_of(arm, outcome),
-                replicates_in(frames[arm.key]),
-                base is not None and arm.key == base.key,
-                best is not None and arm.key == best.key,
-            )
-            for arm in chosen
-        ),
-        cut,
-    )
+    shown = (
+        ShownArm(
+            arm, words_of(arm, outcome), replicates_in(frames[arm.key]),
+            base is not None and arm.key == base.key, best is not None and arm.key == best.key,
+        )
+        for arm in chosen
+    )  # fmt: skip
+    return Shown(tuple(shown), cut)
 
 
 def few_of(
@@ -191,6 +184,13 @@ def goodness(outcome: Outcome, arm: ArmOutcome) -> float:
 def words_of(arm: ArmOutcome, outcome: Outcome) -> str:
     """An arm in a few words."""
     return arm_label(arm.params, outcome.axes) or arm.key[:8]
+
+
+def interval_text(mean: float, low: float, high: float) -> str:
+    """`0.861 [0.823, 0.897]`."""
+    if math.isnan(mean) or math.isnan(low):
+        return "undefined" if math.isnan(mean) else f"{mean:.3f}"
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def unit_word(outcome: Outcome) -> str:

@@ -15,7 +15,14 @@ from matplotlib.lines import Line2D
 from abl.decide.check import Floats
 from abl.decide.confusion import confusion_matrix
 from abl.decide.probabilities import largest_class
-from abl.report.figures.arms import DRAWS, Shown, ShownArm, mean_metric, shown_metric
+from abl.report.figures.arms import (
+    DRAWS,
+    Shown,
+    ShownArm,
+    interval_text,
+    mean_metric,
+    shown_metric,
+)
 from abl.report.figures.data import (
     COVERAGE_GRID,
     mean_roc,
@@ -57,7 +64,7 @@ def roc_figure(shown: Shown) -> Figure:
             )
             place.plot(curve["fpr"], curve["tpr"], color=colour, lw=1.6)
             place.set_title(_panel_title(arm), fontsize=8)
-            _write(place, _interval_text("AUC", *shown_metric(arm, "auc")))
+            _write(place, f"AUC {interval_text(*shown_metric(arm, 'auc'))}")
         unit_square(grid)
         label_below(grid, "1 − specificity")
         figure.supylabel("sensitivity", fontsize=9)
@@ -65,8 +72,8 @@ def roc_figure(shown: Shown) -> Figure:
         if any(arm.best for arm in arms):
             handles.append(Line2D([], [], color=VERMILION, lw=1.6, label="best arm"))
         if base is not None and behind is not None:
-            auc = _interval_text("AUC", *shown_metric(base, "auc"))
-            label = f"base: {wrapped(base.label, 40)}, {auc}"
+            auc = interval_text(*shown_metric(base, "auc"))
+            label = f"base: {wrapped(base.label, 40)}, AUC {auc}"
             handles.append(Line2D([], [], color="0.45", lw=1.1, ls="--", label=label))
         figure.legend(handles=handles, loc="outside lower center", ncols=1, fontsize=8)
         text = (
@@ -205,12 +212,6 @@ def _write(place: Axes, text: str, *, high: bool = False) -> None:
         va="top" if high else "bottom",
         fontsize=8,
     )
-
-
-def _interval_text(name: str, mean: float, low: float, high: float) -> str:
-    if math.isnan(low):
-        return f"{name} {_number(mean)}"
-    return f"{name} {_number(mean)} [{_number(low)}, {_number(high)}]"
 
 
 def _number(value: float) -> str:

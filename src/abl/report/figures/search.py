@@ -141,10 +141,7 @@ def search_figures(outcome: Outcome, searches: Searches) -> dict[str, Draw]:
 
 
 def searches_of(outcome: Outcome, searches: Searches) -> tuple[list[OneSearch], str]:
-    """At most MOST_SEARCHES in the order of their first point, and which they are if some are cut.
-
-    That of the best tuned arm is among them.
-    """
+    """At most MOST_SEARCHES, that of the best tuned arm among them, and which if some are cut."""
     if not searches:
         return [], ""
     facts = {str(each.get("search", "")): each for each in outcome.facts.get("searches") or ()}
@@ -156,10 +153,9 @@ def searches_of(outcome: Outcome, searches: Searches) -> tuple[list[OneSearch], 
         metric = METRICS.get(str(first["metric"]))
         lower = metric is not None and metric.higher_is_better is False
         direction = first.get("direction", "minimize" if lower else "maximize")
-        label, objective = labels.get(str(name), str(name)), metric_label(str(first["metric"]))
-        ordered = points.sort_values("number", kind="stable")
-        maximize = direction == "maximize"
-        found.append(OneSearch(one_line(label), given, ordered, objective, maximize))
+        label = one_line(labels.get(str(name), str(name)))
+        ordered, objective = points.sort_values("number"), metric_label(str(first["metric"]))
+        found.append(OneSearch(label, given, ordered, objective, direction == "maximize"))
     if len(found) <= MOST_SEARCHES:
         return found, ""
     tuned = {one.facts.get("arm"): one for one in reversed(found)}
@@ -171,10 +167,7 @@ def searches_of(outcome: Outcome, searches: Searches) -> tuple[list[OneSearch], 
 
 
 def history_figure(outcome: Outcome, shown: Sequence[OneSearch], cut: str = "") -> Figure:
-    """The first objective by number of the point, a panel a search, with the best so far.
-
-    Levels: the best expected by chance, and the tuned arm on test, where they are known.
-    """
+    """The first objective by number of the point, a panel a search, and the best so far."""
     objective = shown[0].objective
     with own_style():
         width, height = (6.2, 3.0) if len(shown) == 1 else (3.0, 2.3)

@@ -45,7 +45,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Picture:
+class FigureOnPage:
     """A figure as a page shows it: `source` is a data URI."""
 
     name: str
@@ -130,10 +130,10 @@ def picture_source(figure: Figure) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _picture(name: str, figure: Figure) -> Picture:
+def _picture(name: str, figure: Figure) -> FigureOnPage:
     width, height = figure.get_size_inches()
     heading = figure.heading if isinstance(figure, DrawnFigure) else ""
-    return Picture(
+    return FigureOnPage(
         name,
         heading or TITLES.get(name, name.replace("_", " ")),
         picture_source(figure),

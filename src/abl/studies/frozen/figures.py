@@ -29,45 +29,24 @@ _MOST_PANELS = 4
 # heights of one optimum's row below the curves, of few and of many, as shares of the panel
 _ROWS = (0.055, 0.04)
 _PUBLISHED_LINES = ("--", "-.")
-
-
-@dataclass(frozen=True)
-class PublishedCurve:
-    """Accuracy over the number of frozen convolutions, as stated.
-
-    Attributes:
-        source: As a legend names it.
-        network: Whose convolutions are counted.
-        accuracy: Modality -> accuracy as a fraction for n = 0, 1, ....
-        caveat: What the values are not.
-    """
-
-    source: str
-    network: str
-    accuracy: Mapping[str, tuple[float, ...]]
-    caveat: str
-
-
-# Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020. The paper prints mean and sd, but each mean is the
-# quotient of one confusion matrix of 174 images, so that its sd is not drawn.
-QIN_2020 = PublishedCurve(
-    source="Qin 2020",
-    network="vgg16",
-    accuracy={
-        "B-mode": (
-            0.7505, 0.7621, 0.7885, 0.7874, 0.8057, 0.8195, 0.8276,
-            0.8172, 0.8126, 0.8023, 0.7988, 0.7954, 0.7805, 0.7644,
-        ),
-        "elasticity": (
-            0.7689, 0.7747, 0.7816, 0.7934, 0.8057, 0.8229, 0.8506,
-            0.8310, 0.8356, 0.8252, 0.8103, 0.8115, 0.8023, 0.7977,
-        ),
-    },
-    caveat=(
-        "The published values (Qin et al. 2020) are single confusion matrices of other images, "
-        "not means over folds: orientation only."
+# Accuracy by modality for n = 0, 1, ... frozen convolutions: Qin, Wu, Hu, Zeng, Chai, IEEE JBHI
+# 2020. The paper prints mean and sd, but each mean is the quotient of one confusion matrix of 174
+# images, so that its sd is not drawn.
+PUBLISHED_NETWORK = "vgg16"
+PUBLISHED = {
+    "B-mode": (
+        0.7505, 0.7621, 0.7885, 0.7874, 0.8057, 0.8195, 0.8276,
+        0.8172, 0.8126, 0.8023, 0.7988, 0.7954, 0.7805, 0.7644,
     ),
-)  # fmt: skip
+    "elasticity": (
+        0.7689, 0.7747, 0.7816, 0.7934, 0.8057, 0.8229, 0.8506,
+        0.8310, 0.8356, 0.8252, 0.8103, 0.8115, 0.8023, 0.7977,
+    ),
+}  # fmt: skip
+CAVEAT = (
+    "The published values (Qin et al. 2020) are single confusion matrices of other images, "
+    "not means over folds: orientation only."
+)
 
 
 @dataclass(frozen=True)
@@ -143,7 +122,7 @@ def frozen_figure(outcome: Outcome, predictions: pd.DataFrame) -> Figure | None:
             "test sets: its own value is too good by that choice."
         )
         parts += [f"{known.note}."] if known.note else []
-    parts += [QIN_2020.caveat] if published else []
+    parts += [CAVEAT] if published else []
     title = f"{outcome.title or outcome.name}: frozen layers"
     caption(figure, title, " ".join(parts), cut, heading="Metric against the frozen part")
     return figure
@@ -222,15 +201,15 @@ def _draw_optima(place: Axes, best: Sequence[Best], places: Mapping[Value, float
 def _has_published(outcome: Outcome, series: Sequence[Series], values: Sequence[Value]) -> bool:
     arms = [arm for each in series for arm in each.arms.values()]
     networks = {str(arm.params.get("network") or outcome.facts.get("network")) for arm in arms}
-    return QIN_2020.network in networks and all(isinstance(value, int) for value in values)
+    return PUBLISHED_NETWORK in networks and all(isinstance(value, int) for value in values)
 
 
 def _draw_published(place: Axes, places: Mapping[Value, float]) -> list[Line2D]:
     """The published accuracy at the numbers of layers that are drawn; its handles."""
     handles = []
-    for (modality, accuracy), line in zip(QIN_2020.accuracy.items(), _PUBLISHED_LINES, strict=True):
+    for (modality, accuracy), line in zip(PUBLISHED.items(), _PUBLISHED_LINES, strict=True):
         at = [n for n in range(len(accuracy)) if min(places.values()) <= n <= max(places.values())]
-        label = f"published ({QIN_2020.source}), {modality}"
+        label = f"published (Qin 2020), {modality}"
         look: dict[str, Any] = {"color": "0.55", "lw": 0.9, "ls": line, "label": label}
         place.plot(at, [accuracy[n] for n in at], zorder=1, **look)
         handles.append(Line2D([], [], **look))

@@ -13,6 +13,7 @@ from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import (
     ShownArm,
     frames_by,
+    interval_text,
     replicates_in,
     shown_metric,
     table_value,
@@ -36,7 +37,7 @@ from abl.report.figures.style import (
     unit_square,
     wrapped,
 )
-from abl.report.labels import Scale, metric_label
+from abl.report.labels import metric_label
 
 MODE, SECOND, MIXED, OWN = "mode", "second", "mixed", "own"
 MODALITIES = ("bmode", "elasticity")
@@ -217,7 +218,7 @@ def roc_modes_figure(modes: Modes) -> Figure | None:
     shown = [(label, arms) for label, arms in shown if arms]
     if len({row for _, arms in shown for row in arms}) < 2:
         return None
-    most, scale = max(len(arms) for _, arms in shown), Scale(1.0, 3, "")
+    most = max(len(arms) for _, arms in shown)
     broken = any(modes.look(row)[1] != "-" for row in modes.arms)
     with own_style():
         figure, grid = grid_of_panels(
@@ -232,12 +233,10 @@ def roc_modes_figure(modes: Modes) -> Figure | None:
             place.plot([0, 1], [0, 1], color="0.8", lw=0.8, ls=":")
             for row, arm in arms.items():
                 curve = mean_roc(replicates_in(modes.tests[arm.key]), 1)
-                mean, low, high = modes.value(arm, "auc")
-                ends = "" if math.isnan(low) else f" {scale.interval(low, high)}"
                 colour, line = modes.look(row)
                 place.plot(
                     curve["fpr"], curve["tpr"], color=colour, ls=line, lw=2.0 if arm.best else 1.3,
-                    label=f"{modes.name(row)}  {scale.number(mean)}{ends}",
+                    label=f"{modes.name(row)}  {interval_text(*modes.value(arm, 'auc'))}",
                 )  # fmt: skip
             place.set_title(wrapped(label, 34), fontsize=9)
             place.set_xlabel("1 − specificity", fontsize=9)
