@@ -18,13 +18,14 @@ from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.plan.searches import Searches
 from abl.record.done import write_atomically
 from abl.record.store import Store
-from abl.report.figures import figures_of, save_figure
+from abl.report.figures import Frames, figures_of, save_figure
 from abl.report.page.html_report import report_page
 from abl.report.pictures import Pictures, pictures_from_bytes, pictures_to_bytes
 from abl.report.tables import render, styled_table
 from abl.report.tables.external import external_sizes
 from abl.report.tables.facts import facts_tables
 from abl.studies.analysis import Analysis
+from abl.studies.base import studies
 
 PREDICTIONS, NETWORKS, TRIALS = "predictions.parquet", "networks.parquet", "trials.parquet"
 POINTS = ("points.parquet", "point_scores.parquet", "point_curves.parquet")
@@ -125,18 +126,22 @@ def draw_outcome(
     sweep_text: str,
     environment: Mapping[str, Any] | None = None,
 ) -> None:
-    """Figures and report of a kept outcome, unless they are there."""
+    """Figures and report of a kept outcome, unless they are there.
+
+    Of a study that is not known (from a user's file that is no longer loaded) the general ones.
+    """
     if (folder / REPORT).exists():
         return
     outcome = analysis.outcome
-    figures = figures_of(
-        outcome,
+    frames = Frames(
         analysis.predictions,
         analysis.networks,
         analysis.trials,
         analysis.pictures,
-        searches=analysis.searches,
+        analysis.searches,
     )
+    study = studies().get(outcome.study)
+    figures = figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
     for name, figure in figures.items():
         for kind in ("png", "svg"):
             save_figure(figure, folder / f"{name}.{kind}")
@@ -144,7 +149,6 @@ def draw_outcome(
         outcome,
         predictions=analysis.predictions,
         networks=analysis.networks,
-        trials=analysis.trials,
         sweep_text=sweep_text,
         environment=environment or {},
         data_summary=[
@@ -153,6 +157,7 @@ def draw_outcome(
         ],
         more_tables=[t for n, t in facts_tables(outcome).items() if n != "data"],
         figures=figures,
+        of_study=study.weaknesses if study else None,
     )
     # last, as it says that the figures are there
     write_atomically(folder / REPORT, page)

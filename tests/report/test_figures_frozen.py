@@ -12,11 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from transfer_frames import Made, frozen_sweep
 
-from abl.report.figures import figures_of
-from abl.report.figures.frozen import frozen_figure
-from abl.report.figures.frozen_series import MOST_SERIES, ordered_depths, series_of
+from abl.report.figures import Frames, figures_of
+from abl.report.figures.arms import frames_by
+from abl.report.figures.over_axis import MOST_SERIES
 from abl.report.figures.style import figure_bytes
-from abl.report.published import QIN_2020
+from abl.studies.base import studies
+from abl.studies.frozen.figures import (
+    PUBLISHED,
+    best_of_series,
+    frozen_figure,
+    frozen_series,
+    ordered_depths,
+)
 
 TABLE = Path(__file__).parents[3] / "shared" / "methods" / "tables" / "frozen_layers.csv"
 EMPTY = pd.DataFrame()
@@ -64,19 +71,21 @@ def test_a_panel_a_metric_and_a_line_a_series_with_the_means_of_the_table(
 def test_the_optimum_is_marked_with_its_interval_under_the_primary_metric(
     made: Made, figure: Figure
 ) -> None:
-    series, _ = series_of(made.outcome, made.predictions)
+    series, _ = frozen_series(made.outcome)
+    tests = frames_by(made.predictions, "arm", "test")
+    bests = [best_of_series(made.outcome, each, tests) for each in series]
     for name, place in panels(figure).items():
         spans = [line for line in place.lines if len(line.get_xdata()) == 2]
         assert len(spans) == (2 if name == "ACC" else 0)
-        for span, each in zip(spans, series, strict=False):
-            assert each.optimum is not None
-            assert list(span.get_xdata()) == [each.optimum.low, each.optimum.high]
-            assert each.optimum.low <= each.best <= each.optimum.high
-    main = next(each for each in series if each.main)
-    assert main.optimum is not None
+        for span, best in zip(spans, bests, strict=False):
+            assert best.ends is not None
+            assert tuple(span.get_xdata()) == best.ends
+            assert best.ends[0] <= best.value <= best.ends[1]
+    (main,) = [best for best, each in zip(bests, series, strict=True) if each.main]
+    assert main.ends is not None
     text = figure.get_label()
-    low, high = main.optimum.low, main.optimum.high
-    assert f"optimum at n = {main.best}, 95 % interval {low} to {high}" in text
+    low, high = main.ends
+    assert f"optimum at n = {main.value}, 95 % interval {low} to {high}" in text
     assert "2000 samples of 60 patients" in text
     assert "no effect" not in text
 
@@ -93,7 +102,7 @@ def test_rows_of_optima_lie_below_every_curve(figure: Figure) -> None:
 
 def test_published_values_are_those_of_the_table_and_called_orientation(figure: Figure) -> None:
     grey = [line for line in curves(panels(figure)["ACC"]) if line.get_color() == "0.55"]
-    for line, accuracy in zip(grey, QIN_2020.accuracy.values(), strict=True):
+    for line, accuracy in zip(grey, PUBLISHED.values(), strict=True):
         np.testing.assert_allclose(line.get_ydata(), accuracy)
     assert sum("published (Qin 2020)" in text for text in legend(figure)) == 2
     assert "single confusion matrices" in figure.get_label()
@@ -105,7 +114,7 @@ def test_published_values_are_those_of_the_table_and_called_orientation(figure: 
 def test_published_values_are_copied_right() -> None:
     table = pd.read_csv(TABLE)
     columns = {"B-mode": "acc_bmode", "elasticity": "acc_elasticity"}
-    for modality, accuracy in QIN_2020.accuracy.items():
+    for modality, accuracy in PUBLISHED.items():
         np.testing.assert_allclose(np.array(accuracy) * 100, table[columns[modality]])
 
 
@@ -169,11 +178,12 @@ def test_two_values_or_no_axis_give_no_figure(made: Made) -> None:
 
 def test_it_stands_after_the_arms_of_its_study_alone(made: Made) -> None:
     small = frozen_sweep([0, 3, 6], patients=12)
-    names = list(figures_of(small.outcome, small.predictions, EMPTY))
-    assert names[:2] == ["arms", "frozen"]
-    assert "roc" in names
-    other = replace(small.outcome, study="two_step")
-    assert "frozen" not in figures_of(other, small.predictions, EMPTY)
+    frames, known = Frames(small.predictions), studies()
+    drawn = figures_of(small.outcome, frames, known["frozen"].figures(small.outcome, frames))
+    assert list(drawn)[:2] == ["arms", "frozen"]
+    assert "roc" in drawn
+    assert not known["hyper"].figures(small.outcome, frames)
+    assert not known["two_step"].figures(small.outcome, frames)
 
 
 def test_the_same_outcome_gives_the_same_bytes(made: Made, figure: Figure) -> None:

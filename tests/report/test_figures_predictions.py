@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from abl.decide.reliability import expected_calibration_error
 from abl.decide.replicates import Replicate
-from abl.report.figures import figures_of
+from abl.report.figures import Frames, figures_of
 from abl.report.figures.arms import MOST_SHOWN, shown_arms
 from abl.report.figures.data import (
     COVERAGE_GRID,
@@ -21,11 +21,11 @@ from abl.report.figures.data import (
     reliability_bins,
     risk_over_coverage,
     tpr_at,
+    with_curve_intervals,
 )
-from abl.report.figures.flow import fates_of
-from abl.report.figures.intervals import with_curve_intervals
-from abl.report.figures.pareto import on_front, pareto_figure
+from abl.report.figures.networks import fates_of
 from abl.report.figures.style import figure_bytes
+from abl.report.figures.tuned import on_front, pareto_figure
 
 EVERY = {
     "arms",
@@ -49,7 +49,7 @@ def made() -> Made:
 
 @pytest.fixture(scope="module")
 def figures(made: Made) -> dict[str, Figure]:
-    return figures_of(made.outcome, made.predictions, made.networks)
+    return figures_of(made.outcome, Frames(made.predictions, made.networks))
 
 
 def replicate(
@@ -72,10 +72,10 @@ def test_every_figure_is_drawn_and_has_a_caption(figures: dict[str, Figure]) -> 
 
 
 def test_only_what_the_data_allow_is_drawn(made: Made) -> None:
-    drawn = figures_of(made.outcome, EMPTY, EMPTY)
+    drawn = figures_of(made.outcome, Frames())
     assert set(drawn) == {"arms", "curve", "heatmap", "pareto"}
     plain = made_sweep(rules=("average",))
-    names = set(figures_of(plain.outcome, plain.predictions, EMPTY))
+    names = set(figures_of(plain.outcome, Frames(plain.predictions)))
     assert names == {"arms", "roc", "reliability", "confusion", "risk_coverage", "flow"}
 
 
@@ -200,7 +200,7 @@ def test_many_arms_are_cut_to_base_best_and_few_and_the_caption_says_so() -> Non
     order = [arm.key for arm in made.outcome.arms]
     places = [order.index(arm.outcome.key) for arm in shown.arms]
     assert places == sorted(places)
-    drawn = figures_of(made.outcome, made.predictions, made.networks)
+    drawn = figures_of(made.outcome, Frames(made.predictions, made.networks))
     for name in ("roc", "reliability", "confusion", "risk_coverage"):
         assert f"{MOST_SHOWN} of 15 arms" in drawn[name].get_label(), name
         assert f"{MOST_SHOWN} of 15 arms" in drawn[name].get_suptitle(), name
@@ -255,7 +255,7 @@ def test_confidence_has_a_panel_a_network_and_one_for_all(figures: dict[str, Fig
 
 def test_three_classes_are_drawn_too() -> None:
     made = made_sweep(classes=3, seeds=1, units=36)
-    drawn = figures_of(made.outcome, made.predictions, made.networks)
+    drawn = figures_of(made.outcome, Frames(made.predictions, made.networks))
     assert set(drawn) == EVERY
     assert "margin of the top two" in [a.get_xlabel() for a in drawn["confidence"].axes]
     assert len(drawn["confusion"].axes[0].texts) == 9
@@ -266,8 +266,10 @@ def test_frames_in_another_order_give_the_same_figures(
 ) -> None:
     turned = figures_of(
         made.outcome,
-        made.predictions.sample(frac=1, random_state=3),
-        made.networks.assign(network=made.networks["network"].astype("category")),
+        Frames(
+            made.predictions.sample(frac=1, random_state=3),
+            made.networks.assign(network=made.networks["network"].astype("category")),
+        ),
     )
     for name in ("roc", "reliability", "flow", "confidence"):
         assert figure_bytes(turned[name], "svg") == figure_bytes(figures[name], "svg"), name

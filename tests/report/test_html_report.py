@@ -15,14 +15,18 @@ import pytest
 from figure_frames import SWEEP, Made, made_sweep
 
 from abl.plan.outcome import Outcome
+from abl.report.figures import Frames, figures_of
 from abl.report.page import html_report
 from abl.report.page.checklist import TO_STATE, checklist
 from abl.report.page.html_report import picture_source, report_page
 from abl.report.page.report_facts import report_facts
-from abl.report.page.weaknesses import PUBLISHED_TWO_STEP, readings_sentence, weaknesses
+from abl.report.page.weaknesses import readings_sentence, weaknesses
 from abl.report.tables.model import Column, Table, TableCell
+from abl.studies.base import studies
+from abl.studies.two_step.weaknesses import PUBLISHED
 
 EMPTY = pd.DataFrame()
+TWO_STEP = studies()["two_step"]
 CHROMIUM = shutil.which("chromium")
 DRIVER = shutil.which("chromedriver")
 ENVIRONMENT: dict[str, Any] = {
@@ -97,15 +101,18 @@ def page(made: Made, **changes: Any) -> str:
         "sweep_text": SWEEP,
         "environment": ENVIRONMENT,
         "data_summary": SUMMARY,
+        "of_study": TWO_STEP.weaknesses,
     }
+    if "figures" not in changes:
+        frames = Frames(made.predictions, made.networks)
+        settings["figures"] = figures_of(made.outcome, frames)
     return report_page(made.outcome, **{**settings, **changes})
 
 
 def weak_points(made: Made, sweep: str = SWEEP, **facts: Any) -> str:
     outcome = dataclasses.replace(made.outcome, facts={**made.outcome.facts, **facts})
-    return " ".join(
-        weaknesses(report_facts(outcome, made.predictions, made.networks, sweep, SUMMARY))
-    )
+    known = report_facts(outcome, made.predictions, made.networks, sweep, SUMMARY)
+    return " ".join(weaknesses(known, TWO_STEP.weaknesses(known).design))
 
 
 def test_nothing_comes_from_elsewhere_and_nothing_runs(html: str, parsed: Page) -> None:
@@ -138,7 +145,7 @@ def test_every_figure_is_in_it_with_words_for_those_who_do_not_see_it(parsed: Pa
 
 
 def test_a_large_svg_becomes_a_png(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    figure = html_report.figures_of(made.outcome, EMPTY, EMPTY)["arms"]
+    figure = figures_of(made.outcome, Frames())["arms"]
     monkeypatch.setattr(html_report, "SVG_LIMIT_BYTES", 1000)
     assert picture_source(figure).startswith("data:image/png;base64,")
 
@@ -237,10 +244,10 @@ def test_prevalence_that_differs_is_told_with_its_numbers(made: Made) -> None:
 
 
 def test_the_published_protocol_brings_its_own_weak_points(made: Made, parsed: Page) -> None:
-    assert PUBLISHED_TWO_STEP[0] not in parsed.text
+    assert PUBLISHED[0] not in parsed.text
     outcome = dataclasses.replace(made.outcome, facts={"protocol": "published"})
     text = Page(page(dataclasses.replace(made, outcome=outcome), figures={})).text
-    for words in PUBLISHED_TWO_STEP:
+    for words in PUBLISHED:
         assert words in text
     facts = report_facts(outcome, made.predictions, made.networks, SWEEP)
     assert "No choice was made" not in readings_sentence(facts)

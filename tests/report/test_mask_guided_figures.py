@@ -14,11 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
-from abl.report.figures import MOST_MATRICES, figures_of
+from abl.report.figures import Frames, figures_of
 from abl.report.figures.arms import shown_arms
-from abl.report.figures.mask_guided import MOST_SERIES, inside_figure, placement_figure
-from abl.report.figures.mask_guided_confusion import percent_confusion_figure
-from abl.report.figures.mask_guided_maps import maps_figure
+from abl.report.figures.predictions import MOST_MATRICES, confusion_figure
 from abl.report.figures.style import SKY, figure_bytes, settle
 from abl.report.pictures import (
     Picture,
@@ -28,8 +26,14 @@ from abl.report.pictures import (
     pictures_to_bytes,
 )
 from abl.spec.sweep import Sweep
-from abl.studies.mask_pictures import MOST_COLUMNS, Seen, _cut
-from abl.studies.mask_pictures import shown_arms as arms_with_pictures
+from abl.studies.base import studies
+from abl.studies.mask_guided.figures import (
+    MOST_SERIES,
+    inside_figure,
+    maps_figure,
+    placement_figure,
+)
+from abl.studies.mask_guided.pictures import MOST_COLUMNS, Seen, _cut, columns_of
 
 SIZE = 24
 CLASSES = ("benign", "malignant")
@@ -191,7 +195,7 @@ def seen_arms(given: Sequence[tuple[str, str, str]]) -> list[Seen]:
 
 def shown_of(given: Sequence[tuple[str, str, str]], best: int) -> list[tuple[str, str, str]]:
     seen = seen_arms(given)
-    return [given[seen.index(each)] for each in arms_with_pictures(seen, seen[best])]
+    return [given[seen.index(each)] for each in columns_of(seen, seen[best])]
 
 
 @pytest.mark.parametrize("best", [4, 6, 14])
@@ -225,7 +229,7 @@ def test_control_masks_alone_are_still_one_arm_a_variant():
 
 def test_the_caption_says_which_arms_are_shown():
     seen = seen_arms(SHIPPED)
-    shown = arms_with_pictures(seen, seen[4])
+    shown = columns_of(seen, seen[4])
     assert _cut(shown, len(seen), (), ()) == (
         "8 of 15 arms, one a variant, with modules at all points; control masks full, random"
     )
@@ -313,14 +317,14 @@ def test_placements_stand_in_order_with_the_base_as_a_line():
     figure = placement_figure(made)
     assert figure is not None
     (place,) = figure.axes
-    names = [label.get_text() for label in place.get_xticklabels()]
+    names = [label.get_text() for label in place.get_yticklabels()]
     assert names == ["all", "-L0", "-L1", "L0", "L1", "L0+L2", "blocks"]
     heights = {str(row.params["placement"]): row.cells["acc"].mean for row in made.arms[1:]}
     bars = [patch for patch in place.patches if isinstance(patch, Rectangle)]
-    assert [bar.get_height() for bar in bars] == pytest.approx([heights[name] for name in names])
+    assert [bar.get_width() for bar in bars] == pytest.approx([heights[name] for name in names])
     (base,) = [line for line in place.lines if line.get_linestyle() == "--"]
-    assert set(base.get_ydata()) == {0.6}
-    assert place.get_ylim()[0] == 0
+    assert set(base.get_xdata()) == {0.6}
+    assert place.get_xlim()[0] == 0
     assert is_legible(figure)
 
 
@@ -334,15 +338,14 @@ def test_one_placement_is_no_figure_and_many_variants_are_cut():
     assert len(bars) == 3 * MOST_SERIES
     assert f"{MOST_SERIES} of 5 variants" in figure.get_suptitle()
     # bars side by side do not overlap
-    ends = sorted((bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars)
+    ends = sorted((bar.get_y(), bar.get_y() + bar.get_height()) for bar in bars)
     assert all(one[1] <= other[0] for one, other in pairwise(ends))
 
 
 def test_confusion_is_in_per_cent_of_the_true_class():
     made = outcome(PARAMS[:3])
     shown = shown_arms(made, predictions(made), most=MOST_MATRICES)
-    figure = percent_confusion_figure(shown, CLASSES)
-    assert figure is not None
+    figure = confusion_figure(shown, CLASSES, counts=False)
     panels = [place for place in figure.axes if place.images]
     assert len(panels) == 3
     matrix = np.asarray(panels[0].images[0].get_array())
@@ -360,10 +363,12 @@ def test_only_this_study_has_them_and_twelve_arms_at_most():
     ]
     made = outcome(params)
     frame = predictions(made, units=40)
-    drawn = figures_of(made, frame, EMPTY, None, pictures())
-    assert {"placement", "inside", "maps", "confusion"} <= set(drawn)
+    frames, study = Frames(frame, pictures=pictures()), studies()["mask_guided"]
+    drawn = figures_of(made, frames, study.figures(made, frames))
+    assert list(drawn)[:4] == ["arms", "placement", "inside", "maps"]
     assert sum(bool(place.images) for place in drawn["confusion"].axes) == MOST_MATRICES
     assert f"{MOST_MATRICES} of 16 arms" in drawn["confusion"].get_suptitle()
-    other = figures_of(replace(made, study="two_step"), frame, EMPTY, None, pictures())
+    other = figures_of(made, frames)
     assert not {"placement", "inside", "maps"} & set(other)
-    assert "maps" not in figures_of(made, frame, EMPTY)
+    assert list(other)[-4:] == list(drawn)[-4:]
+    assert "maps" not in figures_of(made, Frames(frame), study.figures(made, Frames(frame)))

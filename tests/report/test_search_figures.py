@@ -12,30 +12,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from search_frames import (
     DROP,
-    EPOCHS,
-    KINDS,
     LR,
-    MOMENTUM,
     PARAMETERS,
     POINTS,
-    REPLICATES,
     MadeSearch,
     made_search,
 )
 
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
-from abl.plan.searches import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Searches
-from abl.report.figures import figures_of
-from abl.report.figures.search_figures import search_figures
-from abl.report.figures.search_history import BEST
-from abl.report.figures.search_parameters import MOST_AXES, MOST_SLICES
-from abl.report.figures.search_parts import MOST_SEARCHES
+from abl.plan.searches import COMPLETE, FAILED, PRUNED, STOPPED, Searches
+from abl.report.figures import Frames, figures_of
+from abl.report.figures.search import BEST, MOST_SEARCHES, search_figures
 from abl.report.figures.style import VERMILION, figure_bytes, settle
 from abl.report.page.html_report import TITLES
 from abl.report.setting_words import constraint_text, setting_text, short_names
@@ -44,7 +37,7 @@ from abl.report.tables.facts import facts_tables
 from abl.report.tables.searches import chosen_text
 
 EMPTY = pd.DataFrame()
-NAMES = ("history", "importance", "slices", "contour", "parallel", "front", "intermediate")
+NAMES = ("history", "importance")
 TWO = (("auc", "maximize"), ("nll", "minimize"))
 
 
@@ -114,7 +107,7 @@ def figures(made: MadeSearch) -> dict[str, Figure]:
 
 
 def test_every_figure_has_a_title_and_a_caption(figures: Mapping[str, Figure]) -> None:
-    assert set(figures) == {*NAMES} - {"front"}
+    assert set(figures) == set(NAMES)
     for figure in figures.values():
         assert figure.get_suptitle().startswith("Tuning: ")
         assert len(str(figure.get_label())) > 60
@@ -153,23 +146,32 @@ def test_the_best_so_far_counts_feasible_complete_points_alone(
 
 def test_a_minimized_objective_goes_down() -> None:
     made = made_search(objectives=(("nll", "minimize"),))
-    figures = drawn(made, "history", "parallel")
-    best = best_line(figures["history"].axes[0])
+    (place,) = drawn(made, "history")["history"].axes
+    best = best_line(place)
     assert (np.diff(best[~np.isnan(best)]) <= 0).all()
     points = made.searches.points
     assert best[-1] == points.loc[points["feasible"], "value_0"].min()
-    # the better are the darker
-    (lines,) = [
-        each
-        for each in figures["parallel"].axes[0].collections
-        if isinstance(each, LineCollection) and each.get_array() is not None
-    ]
-    dark = lines.to_rgba(lines.get_array()).sum(axis=1)
-    values = np.asarray(lines.get_array())
-    assert dark[np.argmin(values)] < dark[np.argmax(values)]
     # what failed lies on the worse edge, which is the upper one
-    failed = [line for line in markers(figures["history"].axes[0]) if line.get_marker() == "x"]
+    failed = [line for line in markers(place) if line.get_marker() == "x"]
     assert min(failed[0].get_ydata()) > 0.9
+
+
+def test_it_is_seen_where_a_generation_begins(
+    made: MadeSearch, figures: Mapping[str, Figure]
+) -> None:
+    (place,) = figures["history"].axes
+    lines = [line.get_xdata() for line in place.lines if len(line.get_xdata()) == 2]
+    upright = sorted(x[0] for x in lines if x[0] == x[1])
+    first = made.searches.points.groupby("generation")["number"].min()
+    assert upright == [number - 0.5 for number in first[1:]]
+    assert len(upright) == 2
+
+
+def test_the_objective_is_the_first_of_several() -> None:
+    made = made_search(objectives=TWO)
+    figure = drawn(made, "history")["history"]
+    assert "first of several objectives" in str(figure.get_label())
+    assert figure.axes[0].get_ylabel() == "AUC on validation"
 
 
 def test_levels_of_chance_and_test_are_drawn_where_known(made: MadeSearch) -> None:
@@ -185,48 +187,9 @@ def test_levels_of_chance_and_test_are_drawn_where_known(made: MadeSearch) -> No
         )
 
 
-def with_frame(made: MadeSearch, **changes: pd.DataFrame) -> MadeSearch:
-    return replace(made, searches=replace(made.searches, **changes))
-
-
 def with_facts(made: MadeSearch, **changes: Any) -> MadeSearch:
     facts = [{**each, **changes} for each in made.outcome.facts["searches"]]
     return replace(made, outcome=replace(made.outcome, facts={"searches": facts}))
-
-
-def test_parallel_has_a_line_a_point_and_an_axis_a_parameter(
-    made: MadeSearch, figures: Mapping[str, Figure]
-) -> None:
-    place = figures["parallel"].axes[0]
-    lines = [each for each in place.collections if isinstance(each, LineCollection)]
-    complete = (made.searches.points["state"] == COMPLETE).sum()
-    assert [len(each.get_paths()) for each in lines] == [POINTS - complete, complete]
-    names = [label.get_text() for label in place.get_xticklabels()]
-    assert names == ["lr", "dropout", "optimizer.name", "momentum", "AUC"]
-    texts = {text.get_text() for text in place.texts}
-    # a logarithmic axis has the geometric mean in its middle
-    assert {"1e-5", "0.001", "0.1", "adamw", "sgd", "not used"} <= texts
-    heights = np.concatenate([path.vertices for each in lines for path in each.get_paths()])
-    unused = made.searches.points[PARAM + MOMENTUM].isna().sum()
-    assert (heights[:, 1] < 0).sum() == unused > 0
-    # a long word keeps both its ends
-    assert any(text.startswith("lion") and text.endswith("name") for text in texts)
-
-
-def test_slices_have_a_panel_a_parameter_without_points_that_lack_it(
-    made: MadeSearch, figures: Mapping[str, Figure]
-) -> None:
-    panels = {place.get_xlabel(): place for place in figures["slices"].axes}
-    assert list(panels) == ["lr", "dropout", "optimizer.name", "momentum"]
-    assert panels["lr"].get_xscale() == "log"
-    assert panels["dropout"].get_xscale() == "linear"
-    for name, label in ((LR, "lr"), (DROP, "dropout"), (MOMENTUM, "momentum")):
-        assert shown_points(panels[label]) == made.searches.points[PARAM + name].notna().sum()
-    ticks = panels["optimizer.name"].get_xticklabels()
-    assert [tick.get_text() for tick in ticks][:2] == list(KINDS[:2])
-    xs = np.concatenate([line.get_xdata() for line in markers(panels["optimizer.name"])])
-    assert len(xs) == POINTS
-    assert np.abs(xs - xs.round()).max() < 0.16
 
 
 def test_importance_is_in_order_with_its_spread(
@@ -245,81 +208,6 @@ def test_importance_is_in_order_with_its_spread(
     assert not drawn(with_facts(made, importance=[]), "importance")
 
 
-def test_the_contour_is_of_the_two_most_important_numeric_parameters(
-    made: MadeSearch, figures: Mapping[str, Figure]
-) -> None:
-    place = figures["contour"].axes[0]
-    assert (place.get_xlabel(), place.get_ylabel()) == ("lr", "dropout")
-    (dots,) = [each for each in place.collections if isinstance(each, PathCollection)]
-    complete = made.searches.points["state"] == COMPLETE
-    assert len(dots.get_offsets()) == complete.sum()
-    assert len(place.collections) > 1  # filled
-    order = [{"name": name, "mean": mean} for name, mean in ((MOMENTUM, 0.9), (LR, 0.5))]
-    larger = drawn(with_facts(made_search(points=60), importance=order), "contour")
-    labels = (larger["contour"].axes[0].get_xlabel(), larger["contour"].axes[0].get_ylabel())
-    assert labels == ("momentum", "lr")
-    assert not drawn(made_search(points=5, states=(COMPLETE,)), "contour")
-    assert not drawn(made_search(parameters=PARAMETERS[:1]), "contour")
-
-
-def test_a_contour_of_points_on_one_line_is_not_filled() -> None:
-    made = made_search(states=(COMPLETE,))
-    points = made.searches.points.assign(**{PARAM + DROP: 0.2})
-    figure = drawn(with_frame(made, points=points), "contour")["contour"]
-    assert len(figure.axes[0].collections) == 1
-
-
-def test_the_front_is_of_two_objectives_alone() -> None:
-    made = made_search(objectives=TWO)
-    figure = drawn(made, "front")["front"]
-    (place,) = figure.axes
-    assert place.get_xlabel() == "NLL on validation (lower is better)"
-    assert place.get_ylabel() == "AUC on validation (higher is better)"
-    (front,) = [line for line in place.lines if line.get_linestyle() == "-"]
-    assert len(front.get_xdata()) == made.searches.points["front"].sum() > 1
-    assert (np.diff(np.asarray(front.get_ydata(), np.float64)) > 0).all()
-    scored = made.searches.points["so_far_0"].notna()
-    assert shown_points(place) == scored.sum()
-    assert "failed" not in labels_of(figure)
-    assert "first of several objectives" in str(drawn(made, "history")["history"].get_label())
-
-
-def test_running_means_and_first_learning_curves(
-    made: MadeSearch, figures: Mapping[str, Figure]
-) -> None:
-    means, losses = figures["intermediate"].axes
-    scores = made.searches.scores
-    assert len(means.lines) == scores["number"].nunique()
-    longest = [line for line in means.lines if len(line.get_xdata()) == REPLICATES]
-    points = made.searches.points
-    ends = sorted(float(line.get_ydata()[-1]) for line in longest)
-    assert ends == pytest.approx(sorted(points["value_0"].dropna()))
-    assert len(losses.lines) == made.searches.curves["number"].nunique()
-    shortest = [line for line in losses.lines if len(line.get_xdata()) == EPOCHS // 2]
-    assert len(shortest) == (points["state"] == STOPPED).sum()
-    only = with_frame(made, curves=EMPTY)
-    assert len(drawn(only, "intermediate")["intermediate"].axes) == 1
-    assert not drawn(with_frame(only, scores=EMPTY), "intermediate")
-    # where training is stopped by another curve, its loss may not be known
-    unknown = with_frame(made, curves=made.searches.curves.assign(validation_loss=math.nan))
-    assert len(drawn(unknown, "intermediate")["intermediate"].axes) == 1
-
-
-def test_of_several_networks_the_first_ones_curves_are_drawn(made: MadeSearch) -> None:
-    curves = made.searches.curves
-    both = pd.concat([curves, curves.assign(role="true")], ignore_index=True)
-    figure = drawn(with_frame(made, curves=both), "intermediate")["intermediate"]
-    assert len(figure.axes[1].lines) == curves["number"].nunique()
-    assert "(original)" in str(figure.get_label())
-
-
-def test_a_diverged_training_makes_the_loss_logarithmic(made: MadeSearch) -> None:
-    curves = made.searches.curves.copy()
-    curves.loc[0, "validation_loss"] = 1e6
-    figure = drawn(with_frame(made, curves=curves), "intermediate")["intermediate"]
-    assert figure.axes[1].get_yscale() == "log"
-
-
 def test_several_searches_have_panels_or_the_best_arms_alone() -> None:
     names = tuple(f"net{at}" for at in range(MOST_SEARCHES + 2))
     figures = drawn(made_search(names))
@@ -329,29 +217,7 @@ def test_several_searches_have_panels_or_the_best_arms_alone() -> None:
         # the best tuned arm is the last one
         assert titles == [*names[: MOST_SEARCHES - 1], names[-1]]
         assert "6 of 8 searches" in str(figures[name].get_label())
-    for name in ("parallel", "slices", "contour", "intermediate"):
-        assert f"best tuned arm, {names[-1]}, of 8 searches" in str(figures[name].get_label())
     assert legible(figures["history"])
-
-
-def test_of_searches_for_one_arm_the_first_is_shown() -> None:
-    made = with_facts(made_search(("split 0", "split 1")), arm=f"arm{1:013d}")
-    assert "best tuned arm, split 0, of 2" in str(drawn(made, "slices")["slices"].get_label())
-
-
-def test_without_a_tuned_arm_the_first_search_is_shown() -> None:
-    made = with_facts(made_search(("one", "two")), arm="")
-    assert "the first of 2 searches, one" in str(drawn(made, "slices")["slices"].get_label())
-
-
-def test_many_parameters_are_cut_to_the_most_important() -> None:
-    more = [{"name": f"options.s{at}", "kind": "int", "low": 1, "high": 8} for at in range(12)]
-    made = made_search(parameters=(*PARAMETERS, *more))
-    figures = drawn(made, "slices", "parallel")
-    assert len(figures["slices"].axes) == MOST_SLICES
-    assert len(figures["parallel"].axes[0].get_xticks()) == MOST_AXES + 1
-    assert f"the most important {MOST_AXES} of 16" in str(figures["parallel"].get_label())
-    assert legible(figures["parallel"])
 
 
 @pytest.mark.parametrize(
@@ -375,7 +241,7 @@ def test_many_parameters_are_cut_to_the_most_important() -> None:
 def test_odd_searches_are_drawn(case: dict[str, Any]) -> None:
     made = made_search(**case)
     figures = drawn(made)
-    assert {"history", "parallel", "importance"} <= set(figures)
+    assert set(figures) == set(NAMES)
     (place,) = figures["history"].axes
     assert shown_points(place) == len(made.searches.points)
     for figure in figures.values():
@@ -385,22 +251,19 @@ def test_odd_searches_are_drawn(case: dict[str, Any]) -> None:
 def test_an_outcome_without_facts_is_drawn_from_the_frames_alone(made: MadeSearch) -> None:
     bare = replace(made, outcome=replace(made.outcome, facts={}))
     figures = drawn(bare)
-    assert set(figures) == {"history", "slices", "contour", "parallel", "intermediate"}
+    assert set(figures) == {"history"}
     assert shown_points(figures["history"].axes[0]) == POINTS
 
 
-def test_no_search_has_no_figure_and_figures_stand_before_the_curve(made: MadeSearch) -> None:
+def test_no_search_has_no_figure_and_figures_stand_after_the_arms(made: MadeSearch) -> None:
     assert search_figures(made.outcome, Searches()) == {}
-    without = figures_of(made.outcome, EMPTY, EMPTY)
-    assert not any(name.startswith("search_") for name in without)
-    assert list(figures_of(made.outcome, EMPTY, EMPTY, searches=Searches())) == list(without)
-    names = list(figures_of(made.outcome, EMPTY, EMPTY, searches=made.searches))
-    assert names[0] == "arms"
-    assert names[1:7] == [f"search_{name}" for name in NAMES if name != "front"]
+    assert list(figures_of(made.outcome, Frames())) == ["arms"]
+    names = list(figures_of(made.outcome, Frames(searches=made.searches)))
+    assert names == ["arms", "search_history", "search_importance"]
 
 
 def test_the_same_search_gives_the_same_bytes(made: MadeSearch) -> None:
-    one, other = (drawn(made, "slices")["slices"] for _ in range(2))
+    one, other = (drawn(made, "history")["history"] for _ in range(2))
     assert figure_bytes(one, "svg") == figure_bytes(other, "svg")
 
 

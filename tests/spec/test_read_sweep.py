@@ -58,7 +58,7 @@ def test_the_rule_true_may_be_written_without_quotes(tmp_path: Path, word: str) 
     (tmp_path / "sweep.yaml").write_text(text, encoding="utf-8")
     loaded = abl.load(tmp_path / "sweep.yaml", root=tmp_path / "mlruns")
     from abl.studies.arms import arms_from
-    from abl.studies.two_step_options import relevant
+    from abl.studies.two_step.options import relevant
 
     study = loaded.study
     arms, problems = arms_from(loaded.file, study.axes, relevant, {"threshold": True})

@@ -13,7 +13,11 @@ from pydantic import ValidationError
 import abl.studies
 from abl.errors import InputError, Problem
 from abl.plan.graph import Arm, Plan, PlannedCell
+from abl.plan.outcome import Outcome
 from abl.registry import Registry
+from abl.report.figures.arms import Draw, Frames
+from abl.report.page.report_facts import ReportFacts
+from abl.report.page.weaknesses import OwnWeaknesses
 from abl.runner.growth import Growth
 from abl.spec.base import Part
 from abl.spec.model_faults import problems_of
@@ -83,6 +87,14 @@ class Study(Protocol):
     ) -> Growth | None:
         """What adds to the plan while it runs; most studies know all stages before."""
         return None
+
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        """Name -> what draws it: figures of this study alone, or one of its own of a known name."""
+        return {}
+
+    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
+        """What is weak in the published protocol, and in what this study does of a sweep."""
+        return OwnWeaknesses()
 
     def budget(self, file: SweepFile, plan: Plan, workspace: Workspace, slots: int) -> list[str]:
         """Sentences on what such a growth takes with so many stages at once."""

@@ -9,6 +9,7 @@ from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.studies.base import study
 from abl.studies.frozen import Frozen
+from abl.studies.single_network import SingleNetwork
 
 
 class Options(Part):
@@ -22,6 +23,9 @@ class Hyper(Frozen):
     name: ClassVar[str] = "hyper"
     description: ClassVar[str] = "Hyperparameter search: the winner against the file's settings."
     options: ClassVar[type[Part]] = Options
+    # no publication stands behind it
+    figures = SingleNetwork.figures
+    weaknesses = SingleNetwork.weaknesses
 
     def problems(self, file: SweepFile) -> list[Problem]:
         """As of frozen layers; and a search is needed."""

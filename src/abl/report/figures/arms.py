@@ -1,30 +1,63 @@
-"""Which arms a figure with a panel or a line for each shows, and their predictions."""
+"""What figures are drawn from: the frames of a sweep, and which arms of it are shown."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from abl.decide.check import Floats
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.replicates import KEYS, Replicate, replicate_scores
 from abl.plan.outcome import ArmOutcome, Outcome
+from abl.plan.searches import Searches
 from abl.report.labels import arm_label, metric_label
-from abl.report.prediction_frames import replicates_of
+from abl.report.pictures import Pictures
+from abl.report.prediction_frames import probability_columns, replicates_of
 
 MOST_SHOWN = 8
 DRAWS = 200
+Draw = Callable[[], Figure | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """What is kept beside a table, each empty if there is none.
+
+    Attributes:
+        predictions: One row an (arm, replicate, role, unit): arm, repeat, fold, seed, role, unit,
+            label, patient, sent, p_0, p_1, ....
+        networks: The same of single networks: network instead of arm, no sent.
+        trials: Points of searches for T*: value_0 (quality), value_1 (share sent on), front, arm.
+        pictures: Images with what networks see in them, if the study draws some.
+        searches: Points of searches of settings.
+    """
+
+    predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    networks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    trials: pd.DataFrame = field(default_factory=pd.DataFrame)
+    pictures: Pictures | None = None
+    searches: Searches = field(default_factory=Searches)
+
+    def classes(self, outcome: Outcome) -> tuple[str, ...]:
+        """Names of the classes that predictions are of, as far as they are known."""
+        if self.predictions.empty:
+            return ()
+        if given := outcome.facts.get("classes"):
+            return tuple(str(name) for name in given)
+        size = len(probability_columns(self.predictions))
+        return ("negative", "positive") if size == 2 else ()
 
 
 @dataclass(frozen=True, eq=False)
 class ShownArm:
-    """An arm with its predictions on one part of the splits.
+    """An arm with its predictions on the test sets.
 
     Attributes:
         outcome: Its row of the table.
@@ -53,27 +86,20 @@ class Shown:
         return next((arm for arm in self.arms if arm.base), None)
 
 
-def shown_arms(
-    outcome: Outcome, predictions: pd.DataFrame, role: str = "test", *, most: int = MOST_SHOWN
-) -> Shown:
-    """Base, best, and the next best on the primary metric up to `most` arms."""
-    frames = frames_by(predictions, "arm", role)
+def shown_arms(outcome: Outcome, predictions: pd.DataFrame, most: int = MOST_SHOWN) -> Shown:
+    """Base, best, and the next best on the primary metric up to `most` arms, on test."""
+    frames = frames_by(predictions, "arm", "test")
     known = [arm for arm in outcome.arms if not arm.failed and arm.key in frames]
     chosen, cut = few_of(outcome, known, most)
     base, best = base_of(outcome), best_of(outcome, known)
-    return Shown(
-        tuple(
-            ShownArm(
-                arm,
-                arm_label(arm.params, outcome.axes) or arm.key[:8],
-                replicates_in(frames[arm.key]),
-                base is not None and arm.key == base.key,
-                best is not None and arm.key == best.key,
-            )
-            for arm in chosen
-        ),
-        cut,
-    )
+    shown = (
+        ShownArm(
+            arm, words_of(arm, outcome), replicates_in(frames[arm.key]),
+            base is not None and arm.key == base.key, best is not None and arm.key == best.key,
+        )
+        for arm in chosen
+    )  # fmt: skip
+    return Shown(tuple(shown), cut)
 
 
 def few_of(
@@ -83,7 +109,7 @@ def few_of(
     if len(arms) <= most:
         return list(arms), ""
     first = [arm for arm in (base_of(outcome), best_of(outcome, arms)) if arm is not None]
-    ranked = [*first, *sorted(arms, key=lambda arm: -_goodness(outcome, arm))]
+    ranked = [*first, *sorted(arms, key=lambda arm: -goodness(outcome, arm))]
     among = {arm.key for arm in arms}
     keys = dict.fromkeys(arm.key for arm in ranked if arm.key in among)
     kept = set(list(keys)[:most])
@@ -109,7 +135,7 @@ def base_of(outcome: Outcome) -> ArmOutcome | None:
 def best_of(outcome: Outcome, arms: Sequence[ArmOutcome]) -> ArmOutcome | None:
     """The arm that the table marks as the best, or has the best value."""
     marked = next((arm for arm in arms if arm.best), None)
-    return marked or max(arms, key=lambda arm: _goodness(outcome, arm), default=None)
+    return marked or max(arms, key=lambda arm: goodness(outcome, arm), default=None)
 
 
 def frames_by(frame: pd.DataFrame, column: str, role: str) -> dict[str, pd.DataFrame]:
@@ -140,17 +166,36 @@ def mean_metric(arm: ShownArm, metric: str) -> float:
     return float(np.nanmean(values)) if not np.isnan(values).all() else math.nan
 
 
+def table_value(arm: ArmOutcome, metric: str) -> tuple[float, float, float]:
+    """Mean and 95 % interval of a metric as the table has them; nan where it does not."""
+    cell = arm.cells.get(metric)
+    return (math.nan,) * 3 if cell is None else (cell.mean, cell.low, cell.high)
+
+
+def goodness(outcome: Outcome, arm: ArmOutcome) -> float:
+    """The primary metric, turned so that more is better; -inf where it is not defined."""
+    mean, _, _ = table_value(arm, outcome.primary)
+    if arm.failed or math.isnan(mean):
+        return -math.inf
+    metric = METRICS.get(outcome.primary)
+    return -mean if metric is not None and metric.higher_is_better is False else mean
+
+
+def words_of(arm: ArmOutcome, outcome: Outcome) -> str:
+    """An arm in a few words."""
+    return arm_label(arm.params, outcome.axes) or arm.key[:8]
+
+
+def interval_text(mean: float, low: float, high: float) -> str:
+    """`0.861 [0.823, 0.897]`."""
+    if math.isnan(mean) or math.isnan(low):
+        return "undefined" if math.isnan(mean) else f"{mean:.3f}"
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+
 def unit_word(outcome: Outcome) -> str:
     """What is scored, for axes and sentences: images, nodules, patients; cases if not known."""
     return f"{outcome.facts.get('unit', 'case')}s"
-
-
-def _goodness(outcome: Outcome, arm: ArmOutcome) -> float:
-    cell = arm.cells.get(outcome.primary)
-    if cell is None or math.isnan(cell.mean):
-        return -math.inf
-    metric = METRICS.get(outcome.primary)
-    return -cell.mean if metric is not None and metric.higher_is_better is False else cell.mean
 
 
 def _names(arm: ArmOutcome, axes: Sequence[str]) -> set[str]:

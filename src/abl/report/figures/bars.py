@@ -1,9 +1,9 @@
-"""The arms side by side on the primary metric."""
+"""The arms one below the other on a metric."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figures.style import BLUE, VERMILION, caption, new_figure, own_style
-from abl.report.labels import arm_label, metric_label
+from abl.report.figures.arms import table_value, words_of
+from abl.report.figures.style import (
+    BLUE,
+    VERMILION,
+    DrawnFigure,
+    caption,
+    new_figure,
+    own_style,
+)
+from abl.report.labels import metric_label
 
 MOST_ARMS = 60
 
@@ -25,37 +33,68 @@ def bar_figure(outcome: Outcome) -> Figure | None:
     """
     metric = outcome.primary
     arms = [arm for arm in outcome.arms if metric in arm.cells or arm.failed]
-    if not any(_mean(arm, metric) is not None for arm in arms):
-        return None
     total = len(arms)
     if total > MOST_ARMS:
         ranked = sorted(arms, key=lambda arm: -(_mean(arm, metric) or -math.inf))
         kept = {id(arm) for arm in ranked[:MOST_ARMS]}
         arms = [arm for arm in arms if id(arm) in kept]
-    with own_style():
-        figure = new_figure(7.5, 1.4 + 0.24 * len(arms))
-        place = figure.subplots()
-        spread = {_draw_arm(place, row, arm, metric) for row, arm in enumerate(arms)} - {""}
-        place.set_yticks(
-            range(len(arms)), [arm_label(arm.params, outcome.axes) or arm.key for arm in arms]
-        )
-        for tick, arm in zip(place.get_yticklabels(), arms, strict=True):
-            tick.set_fontweight("bold" if arm.best else "normal")
-        place.set_ylim(len(arms) - 0.4, -0.6)
-        place.grid(visible=False, axis="y")
-        behind = ", ".join(sorted(spread))
-        place.set_xlabel(metric_label(metric) + (f" (mean, {behind})" if behind else ""))
-        figure.legend(handles=_arm_handles(arms, metric), loc="outside lower center", ncols=4)
-        cut = f"{MOST_ARMS} best of {total} arms" if total > len(arms) else ""
-        text = (
-            f"{metric_label(metric)} of each arm on the test sets: mean over replicates"
-            f"{f' with {behind}' if behind else ''}, and every replicate."
-        )
-        caption(figure, outcome.title or outcome.name, text, cut)
+    label = metric_label(metric)
+    figure, behind = rows_of_arms(outcome, arms, metric, label)
+    if figure is None:
+        return None
+    cut = f"{MOST_ARMS} best of {total} arms" if total > len(arms) else ""
+    text = (
+        f"{label} of each arm on the test sets: mean over replicates"
+        f"{f' with {behind}' if behind else ''}, and every replicate."
+    )
+    caption(figure, outcome.title or outcome.name, text, cut)
     return figure
 
 
-def _draw_arm(place: Axes, row: int, arm: ArmOutcome, metric: str) -> str:
+def rows_of_arms(
+    outcome: Outcome,
+    arms: Sequence[ArmOutcome],
+    metric: str,
+    label: str,
+    marks: Mapping[str, float] | None = None,
+    marks_label: str = "",
+) -> tuple[DrawnFigure | None, str]:
+    """A row an arm: mean, 95 % interval (or sd) and replicates; None without any value.
+
+    The second value says what the lines about the means are, "" if there are none.
+
+    Args:
+        label: Of the axis.
+        marks: Key of an arm -> a value that its own is to be seen beside.
+    """
+    if not any(_mean(arm, metric) is not None for arm in arms):
+        return None, ""
+    marks, is_primary = marks or {}, metric == outcome.primary
+    with own_style():
+        figure = new_figure(7.5, 1.4 + 0.24 * len(arms))
+        place = figure.subplots()
+        spread = set()
+        for row, arm in enumerate(arms):
+            spread.add(_draw_arm(place, row, arm, metric, is_primary=is_primary))
+            if arm.key in marks:
+                ends = [row - 0.5, row + 0.5]
+                place.plot([marks[arm.key]] * 2, ends, color=VERMILION, lw=1.3, ls="--", zorder=1)
+        place.set_yticks(range(len(arms)), [words_of(arm, outcome) for arm in arms])
+        for tick, arm in zip(place.get_yticklabels(), arms, strict=True):
+            tick.set_fontweight("bold" if arm.best and is_primary else "normal")
+        place.set_ylim(len(arms) - 0.4, -0.6)
+        place.grid(visible=False, axis="y")
+        behind = ", ".join(sorted(spread - {""}))
+        place.set_xlabel(label + (f" (mean, {behind})" if behind else ""))
+        handles = _arm_handles(arms, metric, is_primary=is_primary)
+        if marks:
+            handles.append(Line2D([], [], color=VERMILION, lw=1.3, ls="--", label=marks_label))
+            place.set_xlim(left=0)
+        figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    return figure, behind
+
+
+def _draw_arm(place: Axes, row: int, arm: ArmOutcome, metric: str, *, is_primary: bool) -> str:
     """Draws one row; returns what its bar means."""
     mean = _mean(arm, metric)
     if mean is None:
@@ -67,11 +106,10 @@ def _draw_arm(place: Axes, row: int, arm: ArmOutcome, metric: str) -> str:
     if metric in arm.replicates.columns:
         each = pd.to_numeric(arm.replicates[metric], errors="coerce").dropna()
         place.plot(each, np.full(len(each), row), "o", ms=3, color="0.6", alpha=0.6, zorder=2)
-    colour = VERMILION if arm.best else BLUE
+    colour = VERMILION if arm.best and is_primary else BLUE
+    face = colour if (arm.best or arm.tied) and is_primary else "w"
     cell = arm.cells[metric]
-    place.plot(
-        mean, row, "o", ms=6, color=colour, mfc=colour if arm.best or arm.tied else "w", zorder=4
-    )
+    place.plot(mean, row, "o", ms=6, color=colour, mfc=face, zorder=4)
     if not math.isnan(cell.low) and not math.isnan(cell.high):
         place.plot([cell.low, cell.high], [row, row], color=colour, lw=1.6, zorder=3)
         return "95 % interval"
@@ -81,11 +119,11 @@ def _draw_arm(place: Axes, row: int, arm: ArmOutcome, metric: str) -> str:
     return ""
 
 
-def _arm_handles(arms: Sequence[ArmOutcome], metric: str) -> list[Line2D]:
+def _arm_handles(arms: Sequence[ArmOutcome], metric: str, *, is_primary: bool) -> list[Line2D]:
     looks = [("arm", "w", BLUE, 6)]
-    if any(arm.best for arm in arms):
+    if is_primary and any(arm.best for arm in arms):
         looks.append(("best", VERMILION, VERMILION, 6))
-    if any(arm.tied and not arm.best for arm in arms):
+    if is_primary and any(arm.tied and not arm.best for arm in arms):
         looks.append(("not distinguishable from it", BLUE, BLUE, 6))
     if any(metric in arm.replicates.columns for arm in arms):
         looks.append(("replicate", "0.6", "0.6", 3))
@@ -96,5 +134,5 @@ def _arm_handles(arms: Sequence[ArmOutcome], metric: str) -> list[Line2D]:
 
 
 def _mean(arm: ArmOutcome, metric: str) -> float | None:
-    cell = arm.cells.get(metric)
-    return None if arm.failed or cell is None or math.isnan(cell.mean) else cell.mean
+    mean, _, _ = table_value(arm, metric)
+    return None if arm.failed or math.isnan(mean) else mean

@@ -15,7 +15,14 @@ from matplotlib.lines import Line2D
 from abl.decide.check import Floats
 from abl.decide.confusion import confusion_matrix
 from abl.decide.probabilities import largest_class
-from abl.report.figures.arms import DRAWS, Shown, ShownArm, mean_metric, shown_metric
+from abl.report.figures.arms import (
+    DRAWS,
+    Shown,
+    ShownArm,
+    interval_text,
+    mean_metric,
+    shown_metric,
+)
 from abl.report.figures.data import (
     COVERAGE_GRID,
     mean_roc,
@@ -36,6 +43,7 @@ from abl.report.figures.style import (
 )
 
 MOST_CLASSES_WITH_NUMBERS = 6
+MOST_MATRICES = 12  # of those without counts, which are smaller
 
 
 def roc_figure(shown: Shown) -> Figure:
@@ -56,7 +64,7 @@ def roc_figure(shown: Shown) -> Figure:
             )
             place.plot(curve["fpr"], curve["tpr"], color=colour, lw=1.6)
             place.set_title(_panel_title(arm), fontsize=8)
-            _write(place, _interval_text("AUC", *shown_metric(arm, "auc")))
+            _write(place, f"AUC {interval_text(*shown_metric(arm, 'auc'))}")
         unit_square(grid)
         label_below(grid, "1 − specificity")
         figure.supylabel("sensitivity", fontsize=9)
@@ -64,8 +72,8 @@ def roc_figure(shown: Shown) -> Figure:
         if any(arm.best for arm in arms):
             handles.append(Line2D([], [], color=VERMILION, lw=1.6, label="best arm"))
         if base is not None and behind is not None:
-            auc = _interval_text("AUC", *shown_metric(base, "auc"))
-            label = f"base: {wrapped(base.label, 40)}, {auc}"
+            auc = interval_text(*shown_metric(base, "auc"))
+            label = f"base: {wrapped(base.label, 40)}, AUC {auc}"
             handles.append(Line2D([], [], color="0.45", lw=1.1, ls="--", label=label))
         figure.legend(handles=handles, loc="outside lower center", ncols=1, fontsize=8)
         text = (
@@ -105,48 +113,41 @@ def reliability_figure(shown: Shown) -> Figure:
     return figure
 
 
-def confusion_figure(shown: Shown, classes: tuple[str, ...]) -> Figure:
-    """One panel an arm: share of each true class by final class, and mean counts."""
+def confusion_figure(shown: Shown, classes: tuple[str, ...], *, counts: bool = True) -> Figure:
+    """One panel an arm: per cent of each true class by final class, and mean counts.
+
+    Without `counts` panels are smaller, for many arms.
+    """
     size = shown.arms[0].scores[0].p.shape[1]
     names = list(classes) if len(classes) == size else [str(at) for at in range(size)]
+    width, height, letters, font = (2.4, 2.3, 12, 8.0) if counts else (1.9, 1.95, 10, 7.5)
+    names = [wrapped(name, letters, lines=2) for name in names]
     with own_style():
-        figure, grid = grid_of_panels(len(shown.arms), height_in=2.3)
+        figure, grid = grid_of_panels(len(shown.arms), width_in=width, height_in=height)
         for place, arm in zip(grid, shown.arms, strict=True):
-            counts = mean_confusion(arm)
-            total = counts.sum(axis=1, keepdims=True)
-            shares = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
-            place.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+            cases = mean_confusion(arm)
+            total = cases.sum(axis=1, keepdims=True)
+            shares = np.divide(100 * cases, total, out=np.zeros_like(cases), where=total > 0)
+            place.imshow(shares, cmap="Blues", vmin=0, vmax=100)
             place.grid(visible=False)
-            for row, column in np.ndindex(*counts.shape):
+            for row, column in np.ndindex(*shares.shape):
                 if size > MOST_CLASSES_WITH_NUMBERS:
                     break
-                colour = "w" if shares[row, column] > 0.55 else "k"
-                count = f"{counts[row, column]:.1f}".removesuffix(".0")
+                number = f"\n{cases[row, column]:.1f}".removesuffix(".0") if counts else ""
                 place.text(
-                    column,
-                    row,
-                    f"{100 * shares[row, column]:.0f} %\n{count}",
-                    ha="center",
-                    va="center",
-                    color=colour,
-                    fontsize=8,
-                )
+                    column, row, f"{shares[row, column]:.0f} %{number}", ha="center", va="center",
+                    color="w" if shares[row, column] > 55 else "k", fontsize=8,
+                )  # fmt: skip
             place.set_title(_panel_title(arm), fontsize=8)
-            place.set_xticks(range(size), [wrapped(name, 12) for name in names], fontsize=8)
-            place.set_yticks(
-                range(size),
-                [wrapped(name, 12) for name in names],
-                fontsize=8,
-                rotation=90,
-                va="center",
-            )
+            place.set_xticks(range(size), names, fontsize=font)
+            place.set_yticks(range(size), names, fontsize=font, rotation=90, va="center")
             place.tick_params(length=0)
         figure.supxlabel("final class", fontsize=9)
         figure.supylabel("true class", fontsize=9)
-        text = (
-            "Confusion matrices on the test sets: share of each true class, and below it the "
-            "number of cases, averaged over replicates."
-        )
+        what = " in per cent of each true class"
+        if counts:
+            what = ": share of each true class, and below it the number of cases"
+        text = f"Confusion matrices on the test sets{what}, averaged over replicates."
         caption(figure, "Confusion matrices on the test sets", text, shown.cut)
     return figure
 
@@ -211,12 +212,6 @@ def _write(place: Axes, text: str, *, high: bool = False) -> None:
         va="top" if high else "bottom",
         fontsize=8,
     )
-
-
-def _interval_text(name: str, mean: float, low: float, high: float) -> str:
-    if math.isnan(low):
-        return f"{name} {_number(mean)}"
-    return f"{name} {_number(mean)} [{_number(low)}, {_number(high)}]"
 
 
 def _number(value: float) -> str:

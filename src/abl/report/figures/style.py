@@ -48,9 +48,18 @@ def own_style() -> Iterator[None]:
         yield
 
 
-def new_figure(width_in: float, height_in: float) -> Figure:
+class DrawnFigure(Figure):
+    """A figure with the heading that it has on a page, "" if the page names it by its name.
+
+    What the page says under it is its label.
+    """
+
+    heading = ""
+
+
+def new_figure(width_in: float, height_in: float) -> DrawnFigure:
     """An empty figure that finds the places of its parts when it is drawn."""
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    figure = DrawnFigure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -63,7 +72,7 @@ def grid_of_panels(
     height_in: float = 2.4,
     margins_in: tuple[float, float] = (0.8, 1.2),
     share: bool = True,
-) -> tuple[Figure, list[Axes]]:
+) -> tuple[DrawnFigure, list[Axes]]:
     """A figure with `count` panels in rows that are as equally filled as they can be."""
     rows = math.ceil(count / columns)
     columns = math.ceil(count / rows)
@@ -104,10 +113,22 @@ def label_below(grid: Sequence[Axes], text: str) -> None:
             place.set_xlabel(text, fontsize=9)
 
 
-def caption(figure: Figure, title: str, text: str, cut: str = "") -> None:
-    """Heads the figure, and keeps what a page says under it; `cut` is said in both places."""
+def label_left(grid: Sequence[Axes], text: str) -> None:
+    """Names the y axis of the panels on the left."""
+    spec = grid[0].get_subplotspec()
+    columns = spec.get_gridspec().ncols if spec is not None else len(grid)
+    for place in grid[::columns]:
+        place.set_ylabel(text, fontsize=9)
+
+
+def caption(
+    figure: DrawnFigure, title: str, text: str, cut: str = "", *, heading: str = ""
+) -> None:
+    """Heads the figure, and keeps what a page says over and under it; `cut` is said twice."""
+    figure.heading = heading
     width = max(int(figure.get_figwidth() * 13), 40)
-    figure.suptitle("\n".join([wrapped(title, width), *([cut] if cut else [])]), fontsize=10)
+    with own_style():
+        figure.suptitle("\n".join([wrapped(title, width), *([cut] if cut else [])]), fontsize=10)
     figure.set_label(" ".join(part for part in (text, f"Shown: {cut}." if cut else "") if part))
 
 

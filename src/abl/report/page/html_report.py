@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -13,13 +13,12 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from abl.plan.outcome import Outcome
-from abl.report.figures import figures_of
-from abl.report.figures.style import figure_bytes
+from abl.report.figures.style import DrawnFigure, figure_bytes
 from abl.report.labels import NOTHING, arm_label, one_line
 from abl.report.page.checklist import checklist
 from abl.report.page.protocol import protocol_rows
 from abl.report.page.report_facts import ReportFacts, SplitSize, report_facts
-from abl.report.page.weaknesses import published_weaknesses, readings_sentence, weaknesses
+from abl.report.page.weaknesses import OwnWeaknesses, readings_sentence, weaknesses
 from abl.report.tables import styled_table
 from abl.report.tables.model import Note, Table
 from abl.report.tables.render_html import fragment_of, page_from
@@ -29,18 +28,8 @@ MOST_ROWS = 500
 MOST_DIGESTS = 2000
 TITLES = {
     "arms": "Arms on the primary metric",
-    "frozen": "Metric against the frozen part",
-    "modes": "Modes and heads",
-    "roc_modes": "ROC of the modes",
-    "operating": "Sensitivity and specificity of the modes",
-    "only_one": "What only one modality gets right",
     "search_history": "Search: point by point",
     "search_importance": "Search: which parameters mattered",
-    "search_slices": "Search: one parameter at a time",
-    "search_contour": "Search: two parameters at once",
-    "search_parallel": "Search: all values of every point",
-    "search_front": "Search: the two objectives",
-    "search_intermediate": "Search: what points were given up by",
     "curve": "Curves over the tuned value",
     "heatmap": "Heat map of the tuned value",
     "pareto": "Quality against cost",
@@ -56,7 +45,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Picture:
+class FigureOnPage:
     """A figure as a page shows it: `source` is a data URI."""
 
     name: str
@@ -76,22 +65,22 @@ def report_page(
     environment: Mapping[str, Any],
     data_summary: Sequence[Mapping[str, Any]] = (),
     more_tables: Sequence[Table] = (),
-    trials: pd.DataFrame | None = None,
     figures: Mapping[str, Figure] | None = None,
+    of_study: Callable[[ReportFacts], OwnWeaknesses] | None = None,
 ) -> str:
     """A complete HTML page without scripts and without anything from elsewhere.
 
     Args:
-        predictions, networks, trials: As figures_of takes them; may be empty.
+        predictions, networks: As figures take them; may be empty.
         sweep_text: The sweep file.
         environment: As abl.report.environment gives.
         data_summary: One row a part of the data: role, centre, patients, images, counts, ....
         more_tables: Shown after the ablation table.
-        figures: Those of figures_of, if they are drawn already.
+        figures: Those of figures_of.
+        of_study: What the outcome's study says of its weaknesses.
     """
-    if figures is None:
-        figures = figures_of(outcome, predictions, networks, trials)
     facts = report_facts(outcome, predictions, networks, sweep_text, data_summary)
+    own = OwnWeaknesses() if of_study is None else of_study(facts)
     table = styled_table(outcome)
     items = checklist(facts, environment)
     return page_from(
@@ -101,9 +90,9 @@ def report_page(
             "outcome": outcome,
             "lead": _lead(facts),
             "tables": [Markup(fragment_of(_bounded(each))) for each in (table, *more_tables)],
-            "pictures": [_picture(name, figure) for name, figure in figures.items()],
-            "published": published_weaknesses(facts),
-            "weak": weaknesses(facts),
+            "pictures": [_picture(name, figure) for name, figure in (figures or {}).items()],
+            "published": own.published if facts.published else (),
+            "weak": weaknesses(facts, own.design),
             "test_reads": readings_sentence(facts),
             "protocol": protocol_rows(facts),
             "sizes": [_size_row(size) for size in facts.sizes.values()],
@@ -141,11 +130,12 @@ def picture_source(figure: Figure) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _picture(name: str, figure: Figure) -> Picture:
+def _picture(name: str, figure: Figure) -> FigureOnPage:
     width, height = figure.get_size_inches()
-    return Picture(
+    heading = figure.heading if isinstance(figure, DrawnFigure) else ""
+    return FigureOnPage(
         name,
-        TITLES.get(name, name.replace("_", " ")),
+        heading or TITLES.get(name, name.replace("_", " ")),
         picture_source(figure),
         str(figure.get_label()),
         round(96 * width),

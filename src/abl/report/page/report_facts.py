@@ -115,14 +115,6 @@ class ReportFacts:
         return bool(values & CONTROLS)
 
     @property
-    def selects_in_sample(self) -> bool:
-        """Whether consensus selection judged training images by networks that had seen them."""
-        if self.sweep is None or self.sweep.study != "two_step":
-            return False
-        uses = any(arm.params.get("consensus", "") != "" for arm in self.outcome.arms)
-        return uses and self.sweep.options.get("selection", "in_sample") == "in_sample"
-
-    @property
     def compared(self) -> bool:
         """Whether arms were tested against a base."""
         return any(arm.comparison is not None for arm in self.outcome.arms)

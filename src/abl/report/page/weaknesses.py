@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 from abl.decide.intervals import FEW_PATIENTS
@@ -17,62 +18,29 @@ FEW_OF_A_CLASS = 30
 PREVALENCE_GAP = 0.1
 _OF_PREVALENCE = frozenset({"acc", "f1", "ppv", "npv", "ap"})
 
-# Lee, Kwak, Lee, Sci. Rep. 2025, doi 10.1038/s41598-025-00416-5
-PUBLISHED_TWO_STEP = (
-    "The training set is 41 % malignant and the test set 81 %, though the division is called "
-    "random: accuracy and F1 mostly reflect sensitivity.",
-    "There is one split; patients are not mentioned, so that images of one patient may lie on "
-    "both sides; there is no validation set, and there are no intervals.",
-    "The selection of training images and T* come from predictions on the images that the "
-    "networks were trained on.",
-    "The True network sees no hard training image, but receives only hard test images.",
-    "No control separates the two-step decision from plain ensembling of two networks.",
-    "The threshold of the False network was picked by looking at test results.",
-)
+
+@dataclass(frozen=True)
+class OwnWeaknesses:
+    """What a study says of itself.
+
+    Attributes:
+        published: What is weak in the protocol of its publication.
+        design: What is weak in a sweep by what this study alone does.
+    """
+
+    published: tuple[str, ...] = (
+        "The protocol is the published one of this study, with its weaknesses.",
+    )
+    design: tuple[str, ...] = ()
 
 
-# Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020
-PUBLISHED_TRANSFER = (
-    "The paper states 10-fold cross-validation and prints mean and standard deviation, but its "
-    "values are those of single confusion matrices, whose class counts differ from row to row.",
-    "One row (late fusion, GAP) cannot come from any confusion matrix of its size.",
-    "The number of frozen layers was read off the accuracy that is reported: the optimum is "
-    "chosen and judged on the same images.",
-    "Mixed mode is scored on single images, the other modes on pairs.",
-    "No control separates fusion from two extractors, or pretraining from a narrower fine-tuning.",
-    "Optimizer, learning rate, epochs, batch size and augmentation are not in the text at hand.",
-)
+def weaknesses(facts: ReportFacts, own: Sequence[str] = ()) -> list[str]:
+    """What is weak in this sweep, a sentence or two each, whatever protocol it follows.
 
-# Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174
-PUBLISHED_MASK_GUIDED = (
-    "There is no internal test set: the paper's ablations are scored on the validation set.",
-    "Its intervals are over five runs only: +-0.004 on 521 images, where sampling alone gives "
-    "+-0.022.",
-    "The external set is 66 % malignant, the internal one 43 %: F1 is not comparable.",
-    "The prose contradicts the tables in places: of the removals -L2 has the best F1, and serial "
-    "is worse than spatial only.",
-    "No control separates the place of the mask from having modules there at all.",
-    "The equations, the reduction ratio, the initialisation, the learning-rate schedule and how "
-    "long the base trains are not in the text at hand.",
-)
-
-
-def published_weaknesses(facts: ReportFacts) -> tuple[str, ...]:
-    """What is weak in the paper's protocol; empty unless the sweep follows it."""
-    if not facts.published:
-        return ()
-    if facts.outcome.study == "two_step":
-        return PUBLISHED_TWO_STEP
-    if facts.outcome.study in ("frozen", "fusion"):
-        return PUBLISHED_TRANSFER
-    if facts.outcome.study == "mask_guided":
-        return PUBLISHED_MASK_GUIDED
-    return ("The protocol is the published one of this study, with its weaknesses.",)
-
-
-def weaknesses(facts: ReportFacts) -> list[str]:
-    """What is weak in this sweep, a sentence or two each, whatever protocol it follows."""
-    return [*_of_the_design(facts), *_of_the_data(facts), *_of_the_analysis(facts)]
+    Args:
+        own: What its study says of it.
+    """
+    return [*_of_the_design(facts, own), *_of_the_data(facts), *_of_the_analysis(facts)]
 
 
 def readings_sentence(facts: ReportFacts) -> str:
@@ -89,7 +57,7 @@ def readings_sentence(facts: ReportFacts) -> str:
     return text + " No choice was made from it."
 
 
-def _of_the_design(facts: ReportFacts) -> Iterator[str]:
+def _of_the_design(facts: ReportFacts, own: Sequence[str]) -> Iterator[str]:
     if facts.splits == 1:
         yield "One split only: how much results depend on who fell into the test set is unknown."
     if 0 < facts.seeds < FEW_SEEDS:
@@ -107,25 +75,11 @@ def _of_the_design(facts: ReportFacts) -> Iterator[str]:
         )
     if facts.sweep is not None and facts.sweep.data.duplicates != "refuse":
         yield "Near-duplicate images on two sides of a split were allowed."
-    if facts.selects_in_sample:
-        yield (
-            "Training images were selected by networks that had been trained on them "
-            "(selection: in_sample): such a network agrees with labels it has learned by heart."
-        )
-    if any(arm.params.get("threshold") == "histogram" for arm in facts.outcome.arms):
-        yield (
-            "A T* was read off the confidences on training images, which are higher than those "
-            "on new images: more test images are sent on than of those it was read from."
-        )
+    yield from own
     if len(facts.outcome.arms) > 1 and not facts.has_controls:
         yield (
             "No controls among the arms: a gain may come from more training, from averaging two "
             "networks or from capacity rather than from the mechanism under study."
-        )
-    if any(arm.params.get("mask") in ("true", "ellipse") for arm in facts.outcome.arms):
-        yield (
-            "Arms with true masks, or ellipses in boxes, know where the nodules of the test images "
-            "are: they bound what a branch could give, and are no method."
         )
     failed = [arm for arm in facts.outcome.arms if arm.failed]
     if failed:

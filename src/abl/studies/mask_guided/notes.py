@@ -1,14 +1,37 @@
-"""Values that arm blocks of a mask_guided sweep give to arms without a use for them."""
+"""What is said of a mask_guided sweep: values without a use, and what is weak in it."""
 
 from __future__ import annotations
 
 from itertools import product
 from typing import Any
 
+from abl.report.page.report_facts import ReportFacts
 from abl.spec.read import SweepFile
 from abl.studies.arms import Relevant
 
 GUIDED = "an arm without a predicted mask"
+# Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174
+WEAKNESSES = (
+    "There is no internal test set: the paper's ablations are scored on the validation set.",
+    "Its intervals are over five runs only: +-0.004 on 521 images, where sampling alone gives "
+    "+-0.022.",
+    "The external set is 66 % malignant, the internal one 43 %: F1 is not comparable.",
+    "The prose contradicts the tables in places: of the removals -L2 has the best F1, and serial "
+    "is worse than spatial only.",
+    "No control separates the place of the mask from having modules there at all.",
+    "The equations, the reduction ratio, the initialisation, the learning-rate schedule and how "
+    "long the base trains are not in the text at hand.",
+)
+
+
+def design_weaknesses(facts: ReportFacts) -> tuple[str, ...]:
+    """What is weak in a sweep by its arms."""
+    if not any(arm.params.get("mask") in ("true", "ellipse") for arm in facts.outcome.arms):
+        return ()
+    return (
+        "Arms with true masks, or ellipses in boxes, know where the nodules of the test images "
+        "are: they bound what a branch could give, and are no method.",
+    )
 
 
 def idle_notes(file: SweepFile, relevant: Relevant) -> list[str]:

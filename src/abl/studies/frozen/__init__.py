@@ -6,9 +6,14 @@ the rest is fine-tuned. The control is the same n with random weights.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from abl.plan.graph import Arm, Plan
+from abl.plan.outcome import Outcome
+from abl.report.figures.arms import Draw, Frames
+from abl.report.page.report_facts import ReportFacts
+from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -23,7 +28,20 @@ from abl.studies.designs import (
     weights_faults,
     weights_meaning,
 )
+from abl.studies.frozen.figures import frozen_figure
 from abl.studies.single_network import SingleNetwork
+
+# Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020
+WEAKNESSES = (
+    "The paper states 10-fold cross-validation and prints mean and standard deviation, but its "
+    "values are those of single confusion matrices, whose class counts differ from row to row.",
+    "One row (late fusion, GAP) cannot come from any confusion matrix of its size.",
+    "The number of frozen layers was read off the accuracy that is reported: the optimum is "
+    "chosen and judged on the same images.",
+    "Mixed mode is scored on single images, the other modes on pairs.",
+    "No control separates fusion from two extractors, or pretraining from a narrower fine-tuning.",
+    "Optimizer, learning rate, epochs, batch size and augmentation are not in the text at hand.",
+)
 
 
 class Options(Part):
@@ -65,3 +83,11 @@ class Frozen(SingleNetwork):
     def facts(self, file: SweepFile, plan: Plan) -> dict[str, Any]:
         """The network, where it is no axis."""
         return {"network": file.sweep.train.network}
+
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        """Metrics over the number of frozen layers."""
+        return {"frozen": lambda: frozen_figure(outcome, frames.predictions)}
+
+    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
+        """Those of the publication."""
+        return OwnWeaknesses(WEAKNESSES)

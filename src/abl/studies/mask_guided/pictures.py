@@ -49,7 +49,7 @@ def pictures_of(
 ) -> Pictures | None:
     """Rows for the images of `show`, then for those that the best arm gets most wrong.
 
-    Each is looked at in the first replicate that tests it. Columns are the arms of `shown_arms`.
+    Each is looked at in the first replicate that tests it. Columns are the arms of `columns_of`.
     None if there are no maps or no images.
 
     Args:
@@ -67,7 +67,7 @@ def pictures_of(
         for each in seen
         if workspace.view(workspace.data(each.sweep.data), each.sweep.image) == key
     ]
-    arms = shown_arms(alike, best)
+    arms = columns_of(alike, best)
     store, view = workspace.store, open_view(workspace.store.cache, key)
     maps = [
         [_Maps(store, plan.beside_of(ACTIVATIONS, digest)) for _, digest in each.cells]
@@ -108,7 +108,7 @@ def pictures_of(
     )
 
 
-def shown_arms(seen: Sequence[Seen], best: Seen) -> list[Seen]:
+def columns_of(seen: Sequence[Seen], best: Seen) -> list[Seen]:
     """One arm a variant and one a control mask, in the order of the table, MOST_COLUMNS at most.
 
     Of a variant's arms the one with modules at all points, a predicted mask, and everything else

@@ -11,8 +11,8 @@ from abl.studies.arms import Settings
 from abl.studies.base import options_of
 from abl.studies.label_noise import Judged
 from abl.studies.predictions import Predictions
-from abl.studies.two_step_networks import network_name
-from abl.studies.two_step_options import Options
+from abl.studies.two_step.networks import network_name
+from abl.studies.two_step.options import Options
 from abl.studies.units import units_of
 
 

@@ -10,7 +10,7 @@ from abl.record.store import Store
 from abl.spec.sweep import Sweep
 from abl.spec.train import Train
 from abl.stages.train import Trainings
-from abl.studies.two_step_options import Options, needs_selection, uses_false
+from abl.studies.two_step.options import Options, needs_selection, uses_false
 
 # the seed of a control that differs from the original network by its seed alone
 AGAIN = 1_000_003

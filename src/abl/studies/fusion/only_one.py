@@ -11,16 +11,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from abl.decide.check import Floats
+from abl.decide.check import Floats, Ints
+from abl.decide.confusion import confusion_matrix
+from abl.decide.intervals import patient_interval
+from abl.decide.metrics import Metric
 from abl.decide.probabilities import largest_class
 from abl.decide.replicates import KEYS
-from abl.decide.resampling import bootstrap_weights
-from abl.report.figures.mode_arms import ModeArm, Modes
+from abl.report.figures.over_axis import Series
 from abl.report.figures.style import MARKERS, caption, new_figure, own_style, wrapped
-from abl.report.prediction_frames import probabilities_of
+from abl.report.prediction_frames import probabilities_of, replicates_of
+from abl.studies.fusion.figures import MIXED, MODE, Modes
 
 DRAWS = 1000
-_UNIT = [*KEYS, "unit"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ def only_one_figure(modes: Modes, classes: Sequence[str] = ()) -> Figure | None:
 
     None unless both modalities were run with the same other settings on common units.
     """
-    found = [each for head in modes.heads if (each := only_one(modes, head)) is not None]
+    found = [each for one in modes.series if (each := only_one(modes, one)) is not None]
     if not found:
         return None
     fused = list(dict.fromkeys(row for each in found for row in each.fused))
@@ -79,104 +81,87 @@ def only_one_figure(modes: Modes, classes: Sequence[str] = ()) -> Figure | None:
         figure.legend(
             handles=handles, loc="outside lower center", ncols=min(len(handles), 4), fontsize=8
         )
-        words = (
-            " Right: share of the units of each group that a mode with both modalities gets right, "
-            "all replicates together, pale where it gets few."
-        )
-        text = (
-            f"Test units by whether {first} alone and {second} alone get them right, by true "
-            "class: shares averaged over replicates, with 95 % intervals over "
-            f"{found[0].patients} patients, and mean number of units of a replicate."
-            f"{words if fused else ''}"
-        )
-        caption(figure, f"What only {first} or only {second} gets right", text, modes.cut)
+    words = (
+        " Right: share of the units of each group that a mode with both modalities gets right, "
+        "all replicates together, pale where it gets few."
+    )
+    text = (
+        f"Test units by whether {first} alone and {second} alone get them right, by true "
+        "class: shares averaged over replicates, with 95 % intervals over "
+        f"{found[0].patients} patients, and mean number of units of a replicate."
+        f"{words if fused else ''}"
+    )
+    title = f"What only {first} or only {second} gets right"
+    caption(figure, title, text, modes.cut, heading="What only one modality gets right")
     return figure
 
 
-def only_one(modes: Modes, head: str) -> OnlyOne | None:
+def only_one(modes: Modes, series: Series) -> OnlyOne | None:
     """The groups of one head; None if a modality is missing or they have no unit in common."""
-    pair = [modes.modality(at, head) for at in (0, 1)]
-    frames = [_right(arm) for arm in pair if arm is not None and not arm.frame.empty]
-    if len(frames) < 2:
+    frames = {
+        row: modes.tests[arm.key] for row, arm in series.arms.items() if arm.key in modes.tests
+    }
+    alone = [name.replace("_", " ") for name in modes.modalities]
+    if not set(alone) <= set(frames):
         return None
-    both = frames[0].join(frames[1]["right"].rename("second"), how="inner")
+    first, second = (_right(frames[row]) for row in alone)
+    both = first.join(second["right"].rename("second"), how="inner")
     if both.empty:
         return None
     # 0 both, 1 only the first, 2 only the second, 3 neither
     wrong = ~both[["right", "second"]].to_numpy(bool)
     both = both.assign(group=wrong @ np.array([2, 1]))
-    replicates = both.groupby(KEYS).ngroups
-    counts = np.bincount(both["group"], minlength=4) / replicates
+    counts = np.bincount(both["group"], minlength=4) / both.groupby(KEYS).ngroups
     fused: dict[str, Floats] = {}
-    for arm in modes.arms:
-        if arm.head != head or not arm.fused or arm.frame.empty:
+    for row, frame in frames.items():
+        # a mixed set of single images sees no pairs
+        if series.arms[row].params[MODE] in (*modes.modalities, MIXED):
             continue
-        right = _right(arm)["right"].reindex(both.index)
+        right = _right(frame)["right"].reindex(both.index)
         # an arm with other units is not paired with the modalities
         if not right.isna().any():
             of_group = right.astype(float).groupby(both["group"]).mean()
-            fused[arm.row] = np.array(of_group.reindex(range(4)), dtype=np.float64)
-    patients = both["patient"].nunique()
-    return OnlyOne(head, _shares(both), counts, fused, patients)
+            fused[str(row)] = np.array(of_group.reindex(range(4)), dtype=np.float64)
+    return OnlyOne(series.label, _shares(both), counts, fused, both["patient"].nunique())
 
 
-def _right(arm: ModeArm) -> pd.DataFrame:
+def _right(frame: pd.DataFrame) -> pd.DataFrame:
     """One row a (replicate, unit): right, label, patient."""
-    frame = arm.frame
     labels = frame["label"].to_numpy(np.int64)
     right = largest_class(probabilities_of(frame)) == labels
     words = {name: frame[name].astype(str) for name in ("unit", "patient")}
-    return frame[KEYS].assign(**words, right=right, label=labels).set_index(_UNIT)
+    made = frame[KEYS].assign(**words, right=right, label=labels)
+    return made.set_index([*KEYS, "unit"]).sort_index()
 
 
 def _shares(both: pd.DataFrame) -> Floats:
-    """(C + 1, 4, 3), see OnlyOne; patients are resampled within their classes."""
-    names, code = np.unique(both["patient"], return_inverse=True)
-    labels, group = both["label"].to_numpy(), both["group"].to_numpy()
-    strata = np.zeros(len(names), dtype=np.int64)
-    np.maximum.at(strata, code, labels)
-    rng = np.random.default_rng([0, len(names)])
-    weights = np.vstack([np.ones(len(names)), bootstrap_weights(strata, DRAWS, rng)])
-    of_row = both.groupby(KEYS).ngroup().to_numpy()
-    split_of = np.zeros(of_row.max() + 1, dtype=np.int64)
-    split_of[of_row] = both.groupby(KEYS[:2]).ngroup().to_numpy()
-    classes = int(labels.max()) + 1
+    """(C + 1, 4, 3), see OnlyOne: of groups as answers, intervals are those of any metric."""
+    classes = int(both["label"].max()) + 1
+    size = max(classes, 4)
+    groups = {f"p_{group}": (both["group"] == group).astype(float) for group in range(size)}
+    arm = replicates_of(both.assign(**groups).reset_index())
     made = np.full((classes + 1, 4, 3), np.nan)
-    for row in range(classes + 1):
-        chosen = labels == row if row < classes else np.ones(len(labels), dtype=bool)
-        drawn = _drawn(weights, code, group, of_row, split_of, chosen)
-        known = drawn[1:][~np.isnan(drawn[1:]).any(axis=1)]
-        made[row, :, 0] = drawn[0]
-        if len(known):
-            made[row, :, 1:] = np.quantile(known, (0.025, 0.975), axis=0).T
+    for row, group in np.ndindex(classes + 1, 4):
+        rows = slice(row, row + 1) if row < classes else slice(None)
+        found = patient_interval(arm, _share(rows, group, size), resamples=DRAWS)
+        ends = np.clip((found.low, found.high), 0, 1)
+        made[row, group] = found.estimate, *ends
     return made
 
 
-def _drawn(
-    weights: Floats,
-    code: np.ndarray,
-    group: np.ndarray,
-    replicate: np.ndarray,
-    split_of: np.ndarray,
-    chosen: np.ndarray,
-) -> Floats:
-    """(1 + B, 4) shares of the chosen rows: per replicate, then seeds, then splits averaged."""
-    count = len(split_of)
-    flat = (replicate * weights.shape[1] + code) * 4 + group
-    cells = np.bincount(flat[chosen], minlength=count * weights.shape[1] * 4)
-    sums = np.einsum("bp,rpg->brg", weights, cells.reshape(count, -1, 4), optimize=True)
-    total = sums.sum(axis=2, keepdims=True)
-    shares = np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0)
-    by_split = [shares[:, split_of == split] for split in np.unique(split_of)]
-    return _mean(np.stack([_mean(each) for each in by_split], axis=1))
+def _share(rows: slice, group: int, size: int) -> Metric:
+    """Share of a group among the units of some true classes."""
 
+    def of_confusion(confusion: Floats) -> Floats:
+        counts = confusion[..., rows, :].sum(axis=-2)
+        total = counts.sum(axis=-1)
+        share = np.full(np.shape(total), np.nan)
+        return np.divide(counts[..., group], total, out=share, where=total > 0)
 
-def _mean(values: Floats) -> Floats:
-    """Mean over the second axis of what is known; nan if nothing is."""
-    known = ~np.isnan(values)
-    count = known.sum(axis=1)
-    total = np.where(known, values, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    def of_units(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+        return float(of_confusion(confusion_matrix(labels, largest_class(p), size, weights)))
+
+    return Metric("share", "share", of_units, False, None, "", of_confusion)
 
 
 def _draw_shares(place: Axes, found: OnlyOne, names: tuple[str, str], kinds: int) -> None:

@@ -6,6 +6,7 @@ itself, and with second images exchanged between patients of one class.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
@@ -13,6 +14,10 @@ from pydantic import Field, field_validator
 from abl.errors import nearest
 from abl.nets.registry import FUSIONS
 from abl.plan.graph import Arm, Plan
+from abl.plan.outcome import Outcome
+from abl.report.figures.arms import Draw, Frames
+from abl.report.page.report_facts import ReportFacts
+from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -27,6 +32,14 @@ from abl.studies.designs import (
     weights_faults,
     weights_meaning,
 )
+from abl.studies.frozen import WEAKNESSES
+from abl.studies.fusion.figures import (
+    modes_figure,
+    modes_of,
+    operating_figure,
+    roc_modes_figure,
+)
+from abl.studies.fusion.only_one import only_one_figure
 from abl.studies.single_network import SingleNetwork
 
 MIXED = "mixed"
@@ -131,3 +144,17 @@ class FusionStudy(SingleNetwork):
         """Names of the modalities, and the network where it is no axis."""
         names = list(options_of(file, Options).modalities)
         return {"modalities": names, "network": file.sweep.train.network}
+
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        """The modes against each other, and what fusion makes of what one modality gets right."""
+        modes, classes = modes_of(outcome, frames.predictions), frames.classes(outcome)
+        return {
+            "modes": lambda: modes_figure(outcome, modes),
+            "roc_modes": lambda: roc_modes_figure(modes),
+            "operating": lambda: operating_figure(modes),
+            "only_one": lambda: only_one_figure(modes, classes),
+        }
+
+    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
+        """Those of the publication, which is also that of frozen layers."""
+        return OwnWeaknesses(WEAKNESSES)

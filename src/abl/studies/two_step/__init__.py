@@ -16,6 +16,8 @@ from abl.decide.rules import rule_named
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell
+from abl.report.page.report_facts import ReportFacts
+from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -49,14 +51,15 @@ from abl.studies.thresholds import (
     threshold_problem,
     validation_part,
 )
-from abl.studies.two_step_networks import (
+from abl.studies.two_step.networks import (
     as_selector,
     kept_notes,
     networks_of,
     trained_alone,
 )
-from abl.studies.two_step_options import Options, arm_faults, needs_selection, relevant
-from abl.studies.two_step_parts import judged_parts, network_parts
+from abl.studies.two_step.options import Options, arm_faults, needs_selection, relevant
+from abl.studies.two_step.parts import judged_parts, network_parts
+from abl.studies.two_step.weaknesses import two_step_weaknesses
 
 
 @study
@@ -246,3 +249,7 @@ class TwoStep(Study):
         )
         outcome = replace(outcome, notes=(*outcome.notes, *kept_notes(plan, workspace.store)))
         return analysis_of(outcome, scored, network_parts(plan, settings, workspace, predictions))
+
+    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
+        """What networks that decide know of the images they decide on."""
+        return two_step_weaknesses(facts)

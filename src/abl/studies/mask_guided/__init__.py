@@ -15,6 +15,11 @@ from pydantic import Field
 
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.graph import Arm, Plan
+from abl.plan.outcome import Outcome
+from abl.report.figures.arms import Draw, Frames, shown_arms
+from abl.report.figures.predictions import MOST_MATRICES, confusion_figure
+from abl.report.page.report_facts import ReportFacts
+from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.attention import looks_at_mask
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
@@ -25,8 +30,9 @@ from abl.studies.analysis import Analysis
 from abl.studies.base import StudyAxis, options_of, study
 from abl.studies.designs import NETWORK, WEIGHTS, design_faults, weights_faults, weights_meaning
 from abl.studies.external import internal_file
-from abl.studies.mask_guided_notes import idle_notes
-from abl.studies.mask_pictures import Seen, pictures_of
+from abl.studies.mask_guided.figures import inside_figure, maps_figure, placement_figure
+from abl.studies.mask_guided.notes import WEAKNESSES, design_weaknesses, idle_notes
+from abl.studies.mask_guided.pictures import Seen, pictures_of
 from abl.studies.single_network import ROLE, SingleNetwork
 
 OF_BRANCH = ("train.attention.detach", "train.attention.alpha", "train.attention.segmentation")
@@ -179,6 +185,23 @@ class MaskGuidedStudy(SingleNetwork):
             outcome=replace(outcome, notes=(*outcome.notes, *said)),
             pictures=pictures_of(analysis.outcome, plan, workspace, seen, show),
         )
+
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        """Placements, shares inside and maps; small confusion matrices, as it has many arms."""
+        classes = frames.classes(outcome)
+        found: dict[str, Draw] = {
+            "placement": lambda: placement_figure(outcome),
+            "inside": lambda: inside_figure(outcome),
+            "maps": lambda: maps_figure(frames.pictures, classes),
+        }
+        many = shown_arms(outcome, frames.predictions, most=MOST_MATRICES)
+        if many.arms:
+            found["confusion"] = lambda: confusion_figure(many, classes, counts=False)
+        return found
+
+    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
+        """Those of the publication, and of arms that know too much."""
+        return OwnWeaknesses(WEAKNESSES, design_weaknesses(facts))
 
 
 def _unknown_images(file: SweepFile, show: tuple[str, ...], opened: OpenData) -> list[Problem]:

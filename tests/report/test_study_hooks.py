@@ -1,0 +1,84 @@
+"""What a study adds to figures and page comes from the study; no other room names one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from transfer_frames import Made, frozen_sweep
+
+import abl
+from abl.report.figures import Frames
+from abl.report.page.report_facts import report_facts
+from abl.results import draw_outcome
+from abl.spec.base import Part
+from abl.studies.analysis import Analysis
+from abl.studies.base import STUDIES, studies, study
+
+SOURCE = Path(abl.__file__).parent
+ROOMS = ("report", "record", "session.py", "watching.py", "recording.py", "results.py")
+
+
+def test_no_room_that_asks_a_study_names_one() -> None:
+    quoted = re.compile(rf"(['\"])({'|'.join(studies())})\1")
+    assert quoted.search("if study == 'two_step':")
+    files = [
+        path
+        for room in ROOMS
+        for path in ([SOURCE / room] if room.endswith(".py") else (SOURCE / room).rglob("*.py"))
+    ]
+    assert len(files) > 40
+    found = {
+        f"{path.relative_to(SOURCE)}:{number}: {line.strip()}"
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if quoted.search(line)
+    }
+    assert found == set()
+
+
+@pytest.fixture(scope="module")
+def made() -> Made:
+    return frozen_sweep([0, 3, 6], patients=12, facts={"protocol": "published"})
+
+
+def drawn(made: Made, name: str, folder: Path) -> tuple[set[str], str]:
+    """Names of the figures, and the page."""
+    folder.mkdir()
+    analysis = Analysis(replace(made.outcome, study=name), made.predictions)
+    draw_outcome(folder, analysis, "")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    return {path.stem for path in folder.glob("*.svg")}, page
+
+
+def test_figures_and_weaknesses_are_those_of_the_outcomes_study(made: Made, tmp_path: Path) -> None:
+    general = {"arms", "roc", "reliability", "confusion", "risk_coverage"}
+    names, page = drawn(made, "frozen", tmp_path / "known")
+    assert names == {*general, "frozen"}
+    assert "Metric against the frozen part" in page
+    assert "chosen and judged on the same images" in page
+    names, page = drawn(made, "gone", tmp_path / "unknown")
+    assert names == general
+    assert "Metric against the frozen part" not in page
+    assert "The protocol is the published one of this study, with its weaknesses." in page
+
+
+def test_a_study_without_hooks_says_and_draws_nothing(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("abl.studies.base.STUDIES", dict(STUDIES))
+
+    class Plain:
+        name: ClassVar[str] = "plain"
+        description: ClassVar[str] = "A study of a user's own."
+        axes: ClassVar[tuple[Any, ...]] = ()
+        options: ClassVar[type[Part]] = Part
+
+    study(Plain)
+    plain = studies()["plain"]
+    assert plain.figures(made.outcome, Frames(made.predictions)) == {}
+    facts = report_facts(made.outcome, made.predictions, made.predictions.iloc[:0], "")
+    assert plain.weaknesses(facts).design == ()
