@@ -95,10 +95,10 @@ class LoadedSweep:
         missing = wanted_stages(self.plan.stages, done).keys() - set(done)
         if not missing:
             return {}
-        why = {
-            digest: text.removeprefix(f"{self.plan.stages[digest].label}: ")
-            for digest, text in said.items()
-        }
+        why = {}
+        for digest, text in said.items():
+            start = f"{self.plan.stages[digest].label}: "
+            why[digest] = text.removeprefix(start).removesuffix(", computed again")
 
         @cache
         def frame_of(view: str) -> pd.DataFrame | None:
@@ -118,7 +118,8 @@ class LoadedSweep:
                 return read_changes(then, now, None, labelled=new.reads == reads)
             splits = Splits.model_validate(new.context["splits"])
             at = (splits, int(new.context["repeat"]), int(new.context["fold"]))
-            groups = ("patient", "nodule", splits.column)
+            own = [splits.column] if splits.kind == "column" else []
+            groups = ["patient", "nodule", *own]
             is_labelled = new.reads == opened.reads(*at)
             return read_changes(then, now, opened.split(*at), labelled=is_labelled, groups=groups)
 

@@ -46,7 +46,7 @@ def read_changes(
     for role, (column, name) in _LABELS.items() if labelled else ():
         changed = _differing(before, after, column)
         if split is not None:
-            changed = changed.intersection(now["image"].iloc[parts[role]])
+            changed = changed.intersection(pd.Index(now["image"])[parts[role]])
         if len(changed):
             told.append(f"{_counted(len(changed), 'label')} of the {name} images changed")
         if split is None:
@@ -55,7 +55,7 @@ def read_changes(
         return told
     # a split keeps classes in proportion and groups together
     return [
-        f"{column} of {_counted(len(changed))} changed, and with it the split"
+        f"{column} of {_counted(len(changed))} changed"
         for column in dict.fromkeys(("label", *groups))
         if column in before and column in after
         if len(changed := _differing(before, after, column))

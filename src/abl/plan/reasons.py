@@ -16,7 +16,7 @@ from abl.spec.train import Train
 NEVER = "never run"
 UNKNOWN_READS = "images or labels changed"
 # blocks of which settings at their default are left out
-_BLOCKS = {"train": Train, "image": Image, "splits": Splits}
+_BLOCKS: dict[str, type[Part]] = {"train": Train, "image": Image, "splits": Splits}
 _CONTENT = re.compile(r"sha256:.+|[0-9a-f]{32,64}")
 # what reads the images and labels of two stages and says in a few words what differs, if it can
 ReadChanges = Callable[[Stage, Stage], list[str]]

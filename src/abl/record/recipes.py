@@ -150,9 +150,9 @@ class Recipes:
             inputs: Of the stage; where one is to be computed, what was nearest to it.
         """
         if stage.kind not in self._kinds:
-            kinds = _Codes(self._table, "kind") if self._table.num_rows else None
-            rows = [] if kinds is None else np.flatnonzero(~kinds.unlike(stage.kind))
-            table = self._table.take(pa.array(rows, pa.int64()))
+            table = self._table
+            if table.num_rows:
+                table = table.filter(pa.array(~_Codes(table, "kind").unlike(stage.kind)))
             self._kinds[stage.kind] = _OfKind(table) if table.num_rows else None
         of_kind = self._kinds[stage.kind]
         return None if of_kind is None else of_kind.nearest(stage, inputs)
