@@ -47,9 +47,9 @@ class Reason:
     near: Stage | None = None
 
     @property
-    def cause(self) -> str:
+    def causes(self) -> list[str]:
         """What it goes back to: what differs in itself, else in what it is read from."""
-        return "; ".join(self.own or dict.fromkeys(t for _, texts in self.inputs for t in texts))
+        return list(dict.fromkeys(self.own or (t for _, texts in self.inputs for t in texts)))
 
     @property
     def lines(self) -> list[str]:
@@ -133,9 +133,7 @@ class _Compared:
         old = self._finished.stage(before)
         if old is None:
             return ("what it was is not in the store any more",)
-        found = self.reason(self._stages[source], old)
-        further = (text for _, texts in found.inputs for text in texts)
-        return tuple(dict.fromkeys(found.own or further))
+        return tuple(self.reason(self._stages[source], old).causes)
 
     def _reads_as_an_input(self, new: Stage, old: Stage) -> bool:
         """Whether an input reads the same, then and now, and so tells what changed."""

@@ -203,7 +203,8 @@ class _OfKind:
         differing += np.int16(4) * self._codes["inputs"].unlike(canonical_json(dict(inputs)))
         differing += np.int16(2) * (self._parts != _part(stage.context))
         differing += self._version != stage.version
-        ties = np.flatnonzero(differing == differing.min())[-MOST_TIES:]
+        # of equals the one that came last, or is read from the same stages
+        ties = np.flatnonzero(differing == differing.min())[-MOST_TIES if inputs else -1 :]
         if settings[self._shapes[ties[0]]] > MOST_DIFFERING:
             return None
         found = [_stage(self._table, int(row)) for row in ties[::-1]]

@@ -74,15 +74,17 @@ def plan_text(name: str, numbers: Mapping[str, Any], arms: list[str]) -> str:
 
 
 def reason_numbers(reasons: Mapping[str, Reason]) -> list[dict[str, Any]]:
-    """Each cause with its stages, and those that are computed only because of their inputs.
+    """Each cause with its stages and those that are computed because of their inputs alone.
+
+    A stage with several causes is counted for each.
 
     Args:
         reasons: Digest -> why, of what is to be computed.
     """
     own, readers = Counter[str](), Counter[str]()
     for reason in reasons.values():
-        (own if reason.own else readers)[reason.cause] += 1
-    causes = dict.fromkeys([*(cause for cause, _ in own.most_common()), *readers])
+        (own if reason.own else readers).update(reason.causes)
+    causes = [cause for cause, _ in (own + readers).most_common()]
     return [{"reason": c, "stages": own[c], "readers": readers[c]} for c in causes]
 
 
@@ -107,10 +109,9 @@ def _why(reasons: Sequence[Mapping[str, Any]]) -> list[str]:
             through = f"through {'its' if readers == 1 else 'their'} inputs"
             told = [*told, f"{readers} {through}"] if own else [f"{told[0]} {through}"]
         lines.append(f"{each['reason']}: {', '.join(told)}")
-    rest = reasons[MOST_REASONS:]
-    if rest:
-        stages = counted(sum(each["stages"] + each["readers"] for each in rest), "stage")
-        lines.append(f"{counted(len(rest), 'more reason')}: {stages}; see --why ARM or --json")
+    rest = len(reasons) - MOST_REASONS
+    if rest > 0:
+        lines.append(f"{counted(rest, 'more reason')}: see --json, or --why ARM")
     return [f"  {'' if at else 'why':<12} {line}" for at, line in enumerate(lines)]
 
 
