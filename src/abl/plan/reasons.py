@@ -148,16 +148,13 @@ class _Compared:
         pair = (new.reads, old.reads)
         if pair not in self._reads:
             now, then = new.context, old.context
-            of_split = [f"new {n}" for n in ("repeat", "fold") if now.get(n) != then.get(n)]
-            if not of_split and "splits" in now and "splits" in then:
-                of_split = list(setting_changes(_splits(now), _splits(then)))
+            of_split: list[str] = []
+            if "splits" in now and "splits" in then:
+                of_split = [f"new {n}" for n in ("repeat", "fold") if now[n] != then[n]]
+                of_split = of_split or list(setting_changes(now, then, "splits"))
             told = of_split or self._read_changes(new, old) or [UNKNOWN_READS]
             self._reads[pair] = tuple(told)
         return self._reads[pair]
-
-
-def _splits(context: Mapping[str, Any]) -> dict[str, Any]:
-    return {"splits": context["splits"]}
 
 
 def _recipe_changes(new: Stage, old: Stage) -> Iterator[str]:
@@ -168,9 +165,15 @@ def _recipe_changes(new: Stage, old: Stage) -> Iterator[str]:
         yield "new seed"
 
 
-def setting_changes(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[str]:
-    """`train.epochs 10 -> 12` for each setting that differs; left out is at its default."""
-    now, then = flattened(new), flattened(old)
+def setting_changes(
+    new: Mapping[str, Any], old: Mapping[str, Any], block: str = ""
+) -> Iterator[str]:
+    """`train.epochs 10 -> 12` for each setting that differs; left out is at its default.
+
+    Args:
+        block: The only one that is compared, "" for all.
+    """
+    now, then = (flattened({block: each[block]} if block else each) for each in (new, old))
     for path in dict.fromkeys([*then, *now]):
         values = [side.get(path, _default(path)) for side in (then, now)]
         if values[0] == values[1]:
@@ -179,7 +182,10 @@ def setting_changes(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[
         if all(files):
             yield f"{path}: its content changed"
         else:
-            words = ("a file" if f else _word(v) for f, v in zip(files, values, strict=True))
+            words = [
+                "a file" if is_file else _word(value)
+                for is_file, value in zip(files, values, strict=True)
+            ]
             yield f"{path} {' -> '.join(words)}"
 
 
@@ -198,9 +204,7 @@ def _default(path: str) -> Any:
 
 
 def _word(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return "none" if value is None else str(value).lower()
-    return str(value)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _input_words(roles: list[str]) -> str:

@@ -28,20 +28,11 @@ from abl.record.store import Store
 
 VERSION = 1  # of the table
 _WORDS = pa.dictionary(pa.int32(), pa.string())  # few distinct ones, compared as numbers
+_JSON = ("settings", "inputs", "seed", "context")  # canonical
+_COLUMNS = (*_JSON, "kind", "reads", "label", "shape")
 SCHEMA = pa.schema(
-    {
-        "digest": pa.string(),
-        "kind": _WORDS,
-        "version": pa.int64(),
-        "settings": _WORDS,  # these and those below: canonical JSON
-        "inputs": _WORDS,
-        "seed": _WORDS,
-        "context": _WORDS,
-        "reads": _WORDS,
-        "label": _WORDS,
-        "shape": _WORDS,
-        "seconds": pa.float64(),
-    }
+    {"digest": pa.string(), "version": pa.int64(), "seconds": pa.float64()}
+    | dict.fromkeys(_COLUMNS, _WORDS)
 )
 WORTH_WRITING = 200  # fewer stages are read as fast as the table
 MOST_SHAPES = 20_000  # that a stage is compared with; of more, those that came last
@@ -80,20 +71,15 @@ def _place(store: Store) -> Path:
 
 
 def _row(done: Done) -> dict[str, Any]:
-    said = done.stage
-    context = {name: said["context"][name] for name in CONTEXT if name in said.get("context", {})}
-    kind, settings = str(said.get("kind")), said.get("settings", {})
+    context = done.stage.get("context", {})
+    said = {"settings": {}, "inputs": {}, "seed": None, **done.stage}
+    said["context"] = {name: context[name] for name in CONTEXT if name in context}
     return {
+        **{name: canonical_json(said[name]) for name in _JSON},
+        **{name: str(said.get(name, "")) for name in ("kind", "reads", "label")},
+        "shape": shape_of(str(said.get("kind", "")), said["settings"]),
         "digest": done.digest,
-        "kind": kind,
         "version": int(said.get("version", 0)),
-        "settings": canonical_json(settings),
-        "inputs": canonical_json(said.get("inputs", {})),
-        "seed": canonical_json(said.get("seed")),
-        "context": canonical_json(context),
-        "reads": str(said.get("reads", "")),
-        "label": str(said.get("label", "")),
-        "shape": shape_of(kind, settings),
         "seconds": float(done.facts.get("seconds", 0)),
     }
 
@@ -120,7 +106,7 @@ def _write(path: Path, table: pa.Table) -> None:
 
 
 class Recipes:
-    """Finished stages by what they were made of.
+    """Finished stages by what they were made of, in columns of numbers.
 
     Args:
         table: Of SCHEMA, a row a stage, in the order in which they came.
@@ -128,20 +114,22 @@ class Recipes:
 
     def __init__(self, table: pa.Table):
         self._table = table
-        self._kinds: dict[str, _OfKind | None] = {}
+        self._rows = {digest: row for row, digest in enumerate(table["digest"].to_pylist())}
+        self._differing: dict[str, np.ndarray] = {}
 
     def seconds(self, kinds: Collection[str]) -> list[tuple[str, str, float]]:
         """(kind, shape, seconds) of each finished stage of these kinds."""
-        if not self._table.num_rows:
-            return []
-        words = [_Codes(self._table, name).words for name in ("kind", "shape")]
-        rows = zip(*words, self._table["seconds"].to_pylist(), strict=True)
+        columns = []
+        for name in ("kind", "shape") if self._rows else ():
+            codes, code = self._codes[name]
+            words = list(code)
+            columns.append([words[at] for at in codes.tolist()])
+        rows = zip(*columns, self._table["seconds"].to_pylist(), strict=True)
         return [row for row in rows if row[0] in kinds]
 
     def stage(self, digest: str) -> Stage | None:
         """One of them, None if it is not there."""
-        row = self._rows.get(digest)
-        return None if row is None else _stage(self._table, row)
+        return self._stage(self._rows[digest]) if digest in self._rows else None
 
     def nearest(self, stage: Stage, inputs: Mapping[str, str]) -> Stage | None:
         """The one of its kind that differs least, None if all differ in many settings.
@@ -149,98 +137,92 @@ class Recipes:
         Args:
             inputs: Of the stage; where one is to be computed, what was nearest to it.
         """
-        if stage.kind not in self._kinds:
-            table = self._table
-            if table.num_rows:
-                table = table.filter(pa.array(~_Codes(table, "kind").unlike(stage.kind)))
-            self._kinds[stage.kind] = _OfKind(table) if table.num_rows else None
-        of_kind = self._kinds[stage.kind]
-        return None if of_kind is None else of_kind.nearest(stage, inputs)
-
-    @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {digest: row for row, digest in enumerate(self._table["digest"].to_pylist())}
-
-
-def _stage(table: pa.Table, row: int) -> Stage:
-    (values,) = table.slice(row, 1).to_pylist()
-    read = {name: json.loads(values[name]) for name in ("settings", "inputs", "seed", "context")}
-    given = {name: values[name] for name in ("kind", "version", "reads", "label")}
-    return Stage(**given, **read)
-
-
-class _OfKind:
-    """Finished stages of one kind, in columns of numbers: one look at all of them is a few sums."""
-
-    def __init__(self, table: pa.Table):
-        self._table = table
-        names = ("seed", "inputs", "reads", "context", "shape")
-        self._codes = {name: _Codes(table, name) for name in names}
-        self._version = table["version"].to_numpy()
-        contexts = [_part(json.loads(text)) for text in self._codes["context"].code]
-        self._parts = np.array(contexts)[self._codes["context"].of_row]
-        codes = self._codes["shape"].of_row
-        there, first, self._shapes = np.unique(codes, return_index=True, return_inverse=True)
-        words = list(self._codes["shape"].code)
-        self._shape = {words[code]: at for at, code in enumerate(there)}
-        texts = table["settings"].take(pa.array(first[-MOST_SHAPES:])).to_pylist()
-        tokens = [_tokens(json.loads(text)) for text in texts]
-        self._sizes = np.array([len(each) for each in tokens], dtype=np.int16)
-        flat = [token for each in tokens for pair in each for token in pair]
-        self._token = {token: at for at, token in enumerate(dict.fromkeys(flat))}
-        self._flat = np.array([self._token[token] for token in flat])
-        self._starts = np.cumsum([0, *(2 * len(each) for each in tokens[:-1])])
-        self._differing: dict[str, np.ndarray] = {}
-
-    def nearest(self, stage: Stage, inputs: Mapping[str, str]) -> Stage | None:
+        if not self._rows:
+            return None
         if stage.shape not in self._differing:
             self._differing[stage.shape] = self._settings_differing(stage)
-        settings = self._differing[stage.shape]
+        settings = self._differing[stage.shape][self._shapes.of_row]
         # as many as settings and seeds that differ; versions, inputs and splits tell equals apart
-        differing = (10 * settings)[self._shapes]
-        differing += np.int16(8) * self._codes["seed"].unlike(canonical_json(stage.seed))
-        differing += np.int16(8) * self._codes["reads"].unlike(stage.reads)
-        differing += np.int16(4) * self._codes["inputs"].unlike(canonical_json(dict(inputs)))
-        differing += np.int16(2) * (self._parts != _part(stage.context))
-        differing += self._version != stage.version
+        differing = 10 * settings
+        for weight, name, word in (
+            (8, "seed", canonical_json(stage.seed)),
+            (8, "reads", stage.reads),
+            (4, "inputs", canonical_json(dict(inputs))),
+        ):
+            differing += np.int16(weight) * self._unlike(name, word)
+        differing += np.int16(2) * (self._replicates != _replicate(stage.context))
+        differing += self._versions != stage.version
+        differing[self._unlike("kind", stage.kind)] = np.iinfo(np.int16).max
         # of equals the one that came last, or is read from the same stages
         ties = np.flatnonzero(differing == differing.min())[-MOST_TIES if inputs else -1 :]
-        if settings[self._shapes[ties[0]]] > MOST_DIFFERING:
+        found = [self._stage(int(row)) for row in ties[::-1]]
+        if settings[ties[0]] > MOST_DIFFERING or found[0].kind != stage.kind:
             return None
-        found = [_stage(self._table, int(row)) for row in ties[::-1]]
         return max(found, key=lambda old: len(old.inputs.items() & inputs.items()))
+
+    def _stage(self, row: int) -> Stage:
+        (values,) = self._table.slice(row, 1).to_pylist()
+        read = {
+            each: json.loads(values[each]) for each in ("settings", "inputs", "seed", "context")
+        }
+        given = {each: values[each] for each in ("kind", "version", "reads", "label")}
+        return Stage(**given, **read)
 
     def _settings_differing(self, stage: Stage) -> np.ndarray:
         """int16 (shapes,): in how many settings each differs, FAR where it was not looked at."""
-        found = np.full(len(self._shape), FAR, dtype=np.int16)
-        mine = _tokens(stage.settings)
-        is_mine = np.zeros(len(self._token), dtype=np.int16)
-        is_mine[[self._token[each] for pair in mine for each in pair if each in self._token]] = 1
+        shapes, mine = self._shapes, _tokens(stage.settings)
+        found = np.full(len(shapes.code), FAR, dtype=np.int16)
+        is_mine = np.zeros(len(shapes.token), dtype=np.int16)
+        is_mine[[shapes.token[t] for pair in mine for t in pair if t in shapes.token]] = 1
         # a setting of both counts twice here, one of another value once
-        shared = np.add.reduceat(is_mine[self._flat], self._starts)
-        found[-len(self._sizes) :] = len(mine) + self._sizes - shared
-        if stage.shape in self._shape:
-            found[self._shape[stage.shape]] = 0
+        shared = np.add.reduceat(is_mine[shapes.tokens], shapes.starts)
+        found[-len(shapes.sizes) :] = len(mine) + shapes.sizes - shared
+        if stage.shape in shapes.code:
+            found[shapes.code[stage.shape]] = 0
         return found
 
+    @cached_property
+    def _codes(self) -> dict[str, tuple[np.ndarray, dict[str, int]]]:
+        """Name of a column of words -> the number of each row's word, and word -> number."""
+        found = {}
+        for name in ("kind", "shape", "seed", "reads", "inputs", "context"):
+            column = self._table[name].unify_dictionaries().combine_chunks()
+            words = column.dictionary.to_pylist()
+            found[name] = column.indices.to_numpy(), {word: at for at, word in enumerate(words)}
+        return found
 
-class _Codes:
-    """A column of words as numbers."""
+    def _unlike(self, name: str, word: str) -> np.ndarray:
+        codes, code = self._codes[name]
+        return codes != code.get(word, -1)
 
-    def __init__(self, table: pa.Table, name: str):
-        column = table[name].unify_dictionaries().combine_chunks()
-        self.of_row = column.indices.to_numpy()
-        self.code = {word: at for at, word in enumerate(column.dictionary.to_pylist())}
+    @cached_property
+    def _versions(self) -> np.ndarray:
+        return self._table["version"].to_numpy()
 
-    @property
-    def words(self) -> list[str]:
-        """The column."""
-        known = list(self.code)
-        return [known[code] for code in self.of_row.tolist()]
+    @cached_property
+    def _replicates(self) -> np.ndarray:
+        codes, code = self._codes["context"]
+        return np.array([_replicate(json.loads(text)) for text in code])[codes]
 
-    def unlike(self, word: str) -> np.ndarray:
-        """bool (rows,): where another one stands."""
-        return self.of_row != self.code.get(word, -1)
+    @cached_property
+    def _shapes(self) -> _Shapes:
+        return _Shapes(self._table, *self._codes["shape"])
+
+
+class _Shapes:
+    """The settings of finished stages as tokens, each distinct one once."""
+
+    def __init__(self, table: pa.Table, codes: np.ndarray, code: Mapping[str, int]):
+        there, first, self.of_row = np.unique(codes, return_index=True, return_inverse=True)
+        words = list(code)
+        self.code = {words[number]: at for at, number in enumerate(there)}
+        texts = table["settings"].take(pa.array(first[-MOST_SHAPES:])).to_pylist()
+        each = [_tokens(json.loads(text)) for text in texts]
+        self.sizes = np.array([len(tokens) for tokens in each], dtype=np.int16)
+        self.starts = np.cumsum([0, *(2 * len(tokens) for tokens in each[:-1])])
+        flat = [token for tokens in each for pair in tokens for token in pair]
+        self.token = {token: at for at, token in enumerate(dict.fromkeys(flat))}
+        self.tokens = np.array([self.token[token] for token in flat])
 
 
 def _tokens(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -249,6 +231,6 @@ def _tokens(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(path, f"{path}={value!r}") for path, value in flat.items()]
 
 
-def _part(context: Mapping[str, Any]) -> int:
+def _replicate(context: Mapping[str, Any]) -> int:
     """One number for repeat and fold, -1 where there are none."""
     return int(context.get("repeat", -1)) * 1000 + int(context.get("fold", 999))
