@@ -29,13 +29,15 @@ from PIL import Image
 
 from abl import api
 from abl.plan.outcome import ArmOutcome, Cell, Outcome
+from abl.plan.reasons import reasons_of
 from abl.plan.stage import Stage
 from abl.record.mlflow_writer import MlflowRecord
+from abl.record.recipes import recipes_of
 from abl.record.store import Store
 from abl.runner.engine import Executor, run_plan
 
 SLOTS = 16
-PARTS = ("tune", "local", "expand", "record")
+PARTS = ("tune", "local", "expand", "reasons", "record")
 MAX_OVER_IDEAL, MAX_DRIVER_S = 1.6, 0.1
 MAX_EXPANSION_S, MAX_EXPANSION_MIB = 30, 1024
 MIN_ARMS_A_SECOND = 20
@@ -217,6 +219,60 @@ def expand_part(quick: bool) -> str:
     )
 
 
+def lay_trainings(root: Path, count: int) -> None:
+    """Finished trainings without files: 50 repeats and 10 seeds of settings that differ."""
+    for at in range(count):
+        number, replicate = divmod(at, 500)
+        stage = training(number % 17, replicate, lr=1e-4 * (1 + number))
+        folder = root / "done" / stage.digest
+        folder.mkdir(parents=True)
+        said = {**stage.identity(), "label": stage.label, "context": dict(stage.context)}
+        done = {"files": {}, "content": "", "inputs": {}, "facts": {"seconds": 1}, "stage": said}
+        (folder / "DONE.json").write_text(json.dumps(done))
+
+
+def training(epochs: int, replicate: int, lr: float) -> Stage:
+    """A training of one of 500 replicates."""
+    repeat, seed = divmod(replicate, 10)
+    train = {"network": "plain4", "epochs": 2 + epochs, "optimizer": {"name": "adam", "lr": lr}}
+    settings = {"train": train, "image": {"size": 64, "channels": 1}, "classes": 2}
+    context = {"view": "v", "repeat": repeat, "fold": 0}
+    return Stage("train", 1, settings, reads=str(repeat), seed=seed, context=context)
+
+
+def reasons_part(quick: bool) -> str:
+    """The nearest finished stage of 1,000 planned ones, beside reading what is finished."""
+    rows = []
+    for count in (1_000, 5_000) if quick else (10_000, 100_000):
+        plan = {s.digest: s for at in range(1000) if (s := training(at // 500, at % 500, lr=0.5))}
+        with tempfile.TemporaryDirectory() as name:
+            root, times = Path(name), []
+            lay_trainings(root, count)
+            for look in (read_all, recipes_of, recipes_of):
+                began, store = time.perf_counter(), Store(root)
+                look(store)
+                times.append(time.perf_counter() - began)
+            recipes = recipes_of(store)
+            began = time.perf_counter()
+            found = reasons_of(plan, set(), {}, recipes, lambda new, old: [])
+            times.append(time.perf_counter() - began)
+        if {why.lines[0].split()[0] for why in found.values()} != {"train.optimizer.lr"}:
+            raise SystemExit("the nearest stage was not found")
+        again = f"{(times[2] + times[3]) / times[0]:.2f}"
+        rows.append((f"{count:,}", *(f"{each:.2f}" for each in times), again))
+    head = ("finished", "reading all", "table made", "table read", "1,000 reasons", "again : all")
+    return (
+        f"### Reasons\n\n{markdown_table(head, rows)}\n\n"
+        "Seconds. Reading all: DONE.json of every finished stage, as an expected time took before "
+        "there was a table. It is made once; later plans read it and the stages that are new."
+    )
+
+
+def read_all(store: Store) -> None:
+    """What is known of every finished stage."""
+    store.known(store.digests())
+
+
 def made_up_outcome(arms: int, replicates: int) -> Outcome:
     """A table with curves, of arms that nobody ran."""
     draws = np.random.default_rng(0)
@@ -297,7 +353,8 @@ def main() -> None:
     if arguments.expand:
         print(json.dumps(expand_here(arguments.expand)))
         return
-    run = {"tune": tune_part, "local": local_part, "expand": expand_part, "record": record_part}
+    run = {"tune": tune_part, "local": local_part, "expand": expand_part}
+    run |= {"reasons": reasons_part, "record": record_part}
     print(f"## Overhead\n\n{machine_line()}", flush=True)
     for part in arguments.part or PARTS:
         print(f"\n{run[part](arguments.quick)}", flush=True)

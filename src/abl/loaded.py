@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import cast
 
-from abl.errors import InputError, nearest, raise_if_any
-from abl.plan.graph import Plan
+import pandas as pd
+
+from abl.data.read_changes import read_changes
+from abl.data.views import FRAME, everything_trains, training_reads
+from abl.errors import InputError, StageError, nearest, raise_if_any
+from abl.plan.graph import Plan, wanted_stages
 from abl.plan.kept_features import keep_features
+from abl.plan.reasons import Reason, reasons_of
+from abl.plan.stage import Stage
+from abl.record.recipes import recipes_of
 from abl.record.store import Store
+from abl.spec.data import Splits
 from abl.spec.read import SweepFile
 from abl.spec.yaml_file import yaml_text
 from abl.stages.inputs import Workspace
@@ -101,3 +110,43 @@ class LoadedSweep:
         """Fetches the hub weights that the plan names, before anything is trained."""
         if self.workspace.fetch_weights():
             self.__dict__.pop("plan", None)
+
+    def reasons(self, done: Collection[str], said: Mapping[str, str]) -> dict[str, Reason]:
+        """Digest -> why, of each stage that `abl sweep` would compute.
+
+        Args:
+            done, said: As the store's `usable` gives them for the plan's stages.
+        """
+        missing = wanted_stages(self.plan.stages, done).keys() - set(done)
+        if not missing:
+            return {}
+        why = {}
+        for digest, text in said.items():
+            start = f"{self.plan.stages[digest].label}: "
+            why[digest] = text.removeprefix(start).removesuffix(", computed again")
+
+        @cache
+        def frame_of(view: str) -> pd.DataFrame | None:
+            try:
+                return pd.read_parquet(self.store.shared.cached(f"view-{view}") / FRAME)
+            except (OSError, ValueError, StageError):  # gone, or damaged
+                return None
+
+        def changes(new: Stage, old: Stage) -> list[str]:
+            then = frame_of(str(old.context.get("view")))
+            if then is None or "view" not in new.context:
+                return []
+            opened = self.workspace.behind(str(new.context["view"]))
+            now = opened.dataset.frame
+            if "splits" not in new.context:
+                reads = training_reads(now, everything_trains(len(now)))
+                return read_changes(then, now, None, labelled=new.reads == reads)
+            splits = Splits.model_validate(new.context["splits"])
+            at = (splits, int(new.context["repeat"]), int(new.context["fold"]))
+            own = [splits.column] if splits.kind == "column" else []
+            groups = ["patient", "nodule", *own]
+            is_labelled = new.reads == opened.reads(*at)
+            return read_changes(then, now, opened.split(*at), labelled=is_labelled, groups=groups)
+
+        found = reasons_of(self.plan.stages, done, why, recipes_of(self.store), changes)
+        return {digest: found[digest] for digest in self.plan.stages if digest in missing}

@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from abl.errors import InputError, nearest
 from abl.loaded import LoadedSweep
 from abl.plan.graph import wanted_stages
+from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.stage import Stage
 from abl.record.lease import is_held
 from abl.record.opening import store_at
@@ -76,11 +79,19 @@ def watched(loaded: LoadedSweep, *, executor: str, workers: int | None) -> Itera
         yield _Progress(state)
 
 
-def numbers_of(loaded: LoadedSweep) -> dict[str, Any]:
-    """A plan in numbers; nothing is executed."""
-    from abl.report.plan_text import plan_numbers
+def numbers_of(loaded: LoadedSweep, why: str | None = None) -> dict[str, Any]:
+    """A plan in numbers, with reasons for what is to be computed; nothing is executed.
+
+    Args:
+        why: Words for an arm, whose stages are told one by one.
+
+    Raises:
+        InputError: No such arm, or several.
+    """
+    from abl.report.plan_text import arm_reasons, plan_numbers, reason_numbers
 
     plan = loaded.plan
+    meant = None if why is None else _arm_meant(loaded, why)
     done, said = loaded.store.usable(plan.stages)
     plan.notes.extend(said.values())
     slots = max(int(len(os.sched_getaffinity(0)) / loaded.file.sweep.resources.cpus), 1)
@@ -89,7 +100,24 @@ def numbers_of(loaded: LoadedSweep) -> dict[str, Any]:
     wanted = wanted_stages(plan.stages, done)
     unknown = [d for d in wanted if d not in done and d not in seconds]
     flops = _flops(loaded, unknown) if loaded.file.sweep.resources.gpus else 0.0
-    return plan_numbers(plan, done, seconds, slots) | {"flops_of_unknown": flops}
+    reasons = loaded.reasons(done, said)
+    numbers = plan_numbers(plan, done, seconds, slots) | {"flops_of_unknown": flops}
+    numbers["reasons"] = reason_numbers(reasons)
+    if meant is not None:
+        numbers["why"] = arm_reasons(meant[1], plan, meant[0], reasons)
+    return numbers
+
+
+def _arm_meant(loaded: LoadedSweep, words: str) -> tuple[int, str]:
+    """Position and title of the arm, found as in a table."""
+    from abl.report.pairs.arm_words import arm_named
+
+    named = [arm.named for arm in loaded.plan.arms]
+    arms = [ArmOutcome(str(at), params, {}, pd.DataFrame()) for at, params in enumerate(named)]
+    sweep, axes = loaded.file.sweep, tuple(dict.fromkeys(axis for each in named for axis in each))
+    rows = Outcome(sweep.name, "", sweep.study, "", axes, (), "", "", tuple(arms))
+    at = int(arm_named(rows, words).key)
+    return at, loaded.plan.arms[at].title or sweep.name
 
 
 def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
@@ -108,7 +136,7 @@ def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
         given = dict(stage.settings["train"])
         given.pop("weights", None)  # may be the hash of a file
         train, image = Train.model_validate(given), Image.model_validate(stage.settings["image"])
-        images = loaded.workspace.images_in(str(stage.context["view"]))
+        images = len(loaded.workspace.behind(str(stage.context["view"])).dataset)
         if stage.kind == "segment" or train.attention.is_predicted:
             branch = train.attention.segmentation
             once = segmenter_flops(branch, image.channels, image.size)

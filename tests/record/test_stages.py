@@ -9,8 +9,9 @@ import pytest
 
 import abl
 from abl.loaded import LoadedSweep
+from abl.plan.stage import flattened
 from abl.record.mlflow_client import RecordError
-from abl.record.stages import flattened, named_predictions, record_finished
+from abl.record.stages import named_predictions, record_finished
 from abl.record.store import Store
 from abl.record.writer import StageWriter
 from abl.runner.execute import run_stage

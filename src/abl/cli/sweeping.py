@@ -105,15 +105,18 @@ def plan(
     mlruns: RootOpt = ROOT,
     smoke: Annotated[bool, typer.Option("--smoke", help="Shrink it first.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    why: Annotated[
+        str | None, typer.Option(metavar="ARM", help="Why each stage of an arm is to be computed.")
+    ] = None,
     store: StoreOpt = None,
 ) -> None:
-    """Show what `abl sweep` would do; execute nothing."""
+    """Show what `abl sweep` would do, and why; execute nothing."""
     from abl import api
     from abl.report.plan_text import plan_text
     from abl.watching import numbers_of
 
     loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke, store=store)
-    numbers = numbers_of(loaded)
+    numbers = numbers_of(loaded, why)
     if as_json:
         print(json.dumps(numbers, indent=1))
         return

@@ -36,6 +36,18 @@ def shape_of(kind: str, settings: Mapping[str, Any]) -> str:
     return digest_of([kind, dict(settings)])
 
 
+def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted names, lists as JSON."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{name}.")
+        else:
+            is_list = isinstance(value, list | tuple)
+            flat[f"{prefix}{name}"] = json.dumps(value) if is_list else value
+    return flat
+
+
 @dataclass(frozen=True)
 class Resources:
     """What a stage asks for. Not part of its identity.

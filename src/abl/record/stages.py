@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from abl.errors import StageError
-from abl.plan.stage import HISTORY, PREDICTIONS
+from abl.plan.stage import HISTORY, PREDICTIONS, flattened
 from abl.record.done import Done
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.store import Store
@@ -68,17 +66,6 @@ def named_predictions(store: Store, done: Done) -> pd.DataFrame:
     joined = predictions.merge(frame[["image", *known]], on="image", how="left", sort=False)
     order = ["image", "role", *known]
     return joined[[*order, *(name for name in joined.columns if name not in order)]]
-
-
-def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as dotted names."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = json.dumps(value) if isinstance(value, list) else value
-    return flat
 
 
 def _origin(done: Done) -> dict[str, Any]:

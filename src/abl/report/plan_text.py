@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from abl.plan.graph import Plan, wanted_stages
+from abl.plan.reasons import Reason
+from abl.report.labels import counted
 
 DAY_S = 86_400
 # what one data-centre GPU sustains in training with TF32; cards differ by a factor of several
 ASSUMED_FLOPS = 20e12
+# reasons that a summary tells; the rest it counts
+MOST_REASONS = 8
 
 
 def plan_numbers(
@@ -61,9 +65,65 @@ def plan_text(name: str, numbers: Mapping[str, Any], arms: list[str]) -> str:
     ]
     if numbers.get("flops_of_unknown"):
         lines.append(f"  compute      {_compute(numbers['flops_of_unknown'])}")
+    lines += _why(numbers.get("reasons", ()))
     lines += [f"  note         {note}" for note in numbers["notes"]]
     lines += ["", "arms", *(f"  {arm}" for arm in arms)]
+    if "why" in numbers:
+        lines += ["", *_why_arm(numbers["why"])]
     return "\n".join(lines) + "\n"
+
+
+def reason_numbers(reasons: Mapping[str, Reason]) -> list[dict[str, Any]]:
+    """Each cause with its stages and those that are computed because of their inputs alone.
+
+    A stage with several causes is counted for each.
+
+    Args:
+        reasons: Digest -> why, of what is to be computed.
+    """
+    own, readers = Counter[str](), Counter[str]()
+    for reason in reasons.values():
+        (own if reason.own else readers).update(reason.causes)
+    causes = [cause for cause, _ in (own + readers).most_common()]
+    return [{"reason": c, "stages": own[c], "readers": readers[c]} for c in causes]
+
+
+def arm_reasons(title: str, plan: Plan, arm: int, reasons: Mapping[str, Reason]) -> dict[str, Any]:
+    """Why each stage is to be computed that an arm needs, JSON-able."""
+    using = plan.arms_using()
+    stages = []
+    for digest, reason in reasons.items():
+        if arm in using[digest]:
+            near = {"label": reason.near.label, "digest": reason.near.digest} if reason.near else {}
+            told = {"label": plan.stages[digest].label, "digest": digest}
+            stages.append({**told, "reasons": reason.lines, "nearest": near})
+    return {"arm": title, "stages": stages}
+
+
+def _why(reasons: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = []
+    for each in reasons[:MOST_REASONS]:
+        own, readers = each["stages"], each["readers"]
+        told = [counted(own or readers, "stage")]
+        if readers:
+            through = f"through {'its' if readers == 1 else 'their'} inputs"
+            told = [*told, f"{readers} {through}"] if own else [f"{told[0]} {through}"]
+        lines.append(f"{each['reason']}: {', '.join(told)}")
+    rest = len(reasons) - MOST_REASONS
+    if rest > 0:
+        lines.append(f"{counted(rest, 'more reason')}: see --json, or --why ARM")
+    return [f"  {'' if at else 'why':<12} {line}" for at, line in enumerate(lines)]
+
+
+def _why_arm(why: Mapping[str, Any]) -> list[str]:
+    if not why["stages"]:
+        return [f"why {why['arm']}", "  every stage is in the store"]
+    lines = [f"why {why['arm']}"]
+    for stage in why["stages"]:
+        near = stage["nearest"]
+        beside = f", beside {near['label']} ({near['digest'][:12]})" if near else ""
+        lines += [f"  {stage['label']}{beside}", *(f"    {line}" for line in stage["reasons"])]
+    return lines
 
 
 def _time(numbers: Mapping[str, Any]) -> str:

@@ -10,8 +10,9 @@ from functools import partial
 from typing import Literal
 
 from abl.plan.graph import wanted_stages
-from abl.plan.stage import Stage, shape_of
+from abl.plan.stage import Stage
 from abl.record.leftovers import clear_leftovers
+from abl.record.recipes import recipes_of
 from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher
 from abl.runner.growth import Growth
@@ -110,12 +111,9 @@ def expected_seconds(stages: Mapping[str, Stage], store: Store) -> dict[str, flo
     by_shape: dict[str, list[float]] = defaultdict(list)
     by_kind: dict[str, list[float]] = defaultdict(list)
     wanted = {stage.kind for stage in stages.values()}
-    for done in store.known(store.digests()).values():
-        if done.stage.get("kind") not in wanted:
-            continue
-        seconds = float(done.facts.get("seconds", 0))
-        by_shape[shape_of(done.stage["kind"], done.stage["settings"])].append(seconds)
-        by_kind[str(done.stage["kind"])].append(seconds)
+    for kind, shape, seconds in recipes_of(store).seconds(wanted):
+        by_shape[shape].append(seconds)
+        by_kind[kind].append(seconds)
     expected = {}
     for digest, stage in stages.items():
         known = by_shape.get(stage.shape) or by_kind.get(stage.kind)

@@ -154,9 +154,9 @@ class Workspace:
         self._masks[key] = (opened, image)
         return key
 
-    def images_in(self, view: str) -> int:
-        """Images of the data set behind a view."""
-        return len(self._views[view][0].dataset)
+    def behind(self, view: str) -> OpenData:
+        """The data set of a view that stages were planned with."""
+        return self._views[view][0]
 
     @property
     def prepared(self) -> frozenset[str]:

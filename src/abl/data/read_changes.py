@@ -1,0 +1,74 @@
+"""What differs between the images and labels that a stage reads now and those of an earlier one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from abl.data.splits import Split
+
+# of images in a part of the split: which labels a training reads, and what they are called
+_LABELS = {"train": ("train_label", "training"), "validation": ("label", "validation")}
+
+
+def read_changes(
+    then: pd.DataFrame,
+    now: pd.DataFrame,
+    split: Split | None,
+    *,
+    labelled: bool,
+    groups: Sequence[str] = (),
+) -> list[str]:
+    """In a few words each; none if the rows do not tell.
+
+    Args:
+        then, now: Frames of a Dataset.
+        split: Of `now`; None where no image is kept apart.
+        labelled: Whether the stage reads labels.
+        groups: Columns that decide how images are split.
+    """
+    before, after = then.set_index("image"), now.set_index("image")
+    told = [
+        f"{_counted(len(images))} {word}"
+        for word, images in (
+            ("added", after.index.difference(before.index)),
+            ("removed", before.index.difference(after.index)),
+        )
+        if len(images)
+    ]
+    shared = after.index.intersection(before.index)
+    before, after = before.loc[shared], after.loc[shared]
+    content = _differing(before, after, "fingerprint")
+    if len(content):
+        told.append(f"content of {_counted(len(content))} changed")
+    parts = {} if split is None else dict(split.items())
+    for role, (column, name) in _LABELS.items() if labelled else ():
+        changed = _differing(before, after, column)
+        if split is not None:
+            changed = changed.intersection(pd.Index(now["image"])[parts[role]])
+        if len(changed):
+            told.append(f"{_counted(len(changed), 'label')} of the {name} images changed")
+        if split is None:
+            break  # everything trains
+    if told:
+        return told
+    # a split keeps classes in proportion and groups together
+    return [
+        f"{column} of {_counted(len(changed))} changed"
+        for column in dict.fromkeys(("label", *groups))
+        if column in before and column in after
+        if len(changed := _differing(before, after, column))
+    ]
+
+
+def _differing(before: pd.DataFrame, after: pd.DataFrame, column: str) -> pd.Index:
+    if column not in before or column not in after:
+        return after.index[:0]
+    return after.index[
+        before[column].astype(str).to_numpy() != after[column].astype(str).to_numpy()
+    ]
+
+
+def _counted(count: int, what: str = "image") -> str:
+    return f"{count} {what}" if count == 1 else f"{count:,} {what}s"
