@@ -241,8 +241,9 @@ def _why(error: Exception) -> str:
     return f"{type(error).__name__}: {first}"[:200]
 
 
-def check_storage(url: str | None) -> None:
+def check_storage() -> None:
     """Raises InputError if a database cannot be used: asked before anything is read or trained."""
+    url = storage_url()
     if url is None:
         return
     with _told(url):

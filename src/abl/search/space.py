@@ -155,22 +155,14 @@ def distributions_of(space: Space, point: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-@dataclass(frozen=True)
-class Importance:
-    """Share of the variance that a setting explains alone: mean and sd over replicates."""
-
-    name: str
-    mean: float
-    sd: float
-
-
 def importance_of(
     space: Space, points: Sequence[Point], scores: Sequence[Sequence[float]]
-) -> list[Importance]:
-    """Importance of every setting that all points have, the largest first.
+) -> list[dict[str, Any]]:
+    """Share of the variance that each setting of all points explains alone, the largest first.
 
-    Source: Hutter, Hoos, Leyton-Brown, ICML 2014, in Optuna's implementation, on each replicate
-    alone; [] with fewer than four points, or where no score differs.
+    Rows of `name`, `mean` and `sd` over replicates (nan of a single one); none with fewer than four
+    points, or where no score differs. Source: Hutter, Hoos, Leyton-Brown, ICML 2014, functional
+    ANOVA in Optuna's implementation, on each replicate alone.
 
     Args:
         points: Those that were scored on every replicate.
@@ -202,12 +194,12 @@ def importance_of(
             evaluator = FanovaImportanceEvaluator(n_trees=TREES, seed=0)
             for name, share in evaluator.evaluate(study).items():
                 by_name.setdefault(name, []).append(float(share))
-    found = [
-        Importance(
-            name,
-            statistics.fmean(shares),
-            statistics.stdev(shares) if len(shares) > 1 else float("nan"),
-        )
+    rows = [
+        {
+            "name": name,
+            "mean": statistics.fmean(shares),
+            "sd": statistics.stdev(shares) if len(shares) > 1 else math.nan,
+        }
         for name, shares in by_name.items()
     ]
-    return sorted(found, key=lambda each: (-each.mean, each.name))
+    return sorted(rows, key=lambda row: (-row["mean"], row["name"]))

@@ -11,15 +11,13 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
+
 
 def running_best(curve: Sequence[float], *, higher: bool) -> list[float]:
     """The best value up to each epoch; nan is worse than anything."""
-    found: list[float] = []
-    for value in curve:
-        known = found[-1] if found else math.nan
-        better = math.isnan(known) or (value > known if higher else value < known)
-        found.append(value if better else known)
-    return found
+    best = np.fmax if higher else np.fmin
+    return [float(value) for value in best.accumulate(np.asarray(curve, dtype=np.float64))]
 
 
 def bounds_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -165,7 +165,6 @@ def _facts(
     first = searched.replicates[0]
     place = {"repeat": None if whole else first.repeat, "fold": None if whole else first.fold}
     every = set(_trainings([run]))
-    importance = importance_of(asking.space, [state.point for state in complete], scores.tolist())
     return {
         "search": searched.name,
         "arm": "" if row is None else row.key,
@@ -190,7 +189,9 @@ def _facts(
         "chosen": []
         if best is None
         else [{**place, "number": best.number, "values": dict(best.point)}],
-        "importance": [asdict(each) for each in importance],
+        "importance": importance_of(
+            asking.space, [state.point for state in complete], scores.tolist()
+        ),
         "terms": terms,
         "scope": search.scope,
         "each_arm": search.tune_each_arm,

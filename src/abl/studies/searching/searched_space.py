@@ -140,25 +140,24 @@ def _start_problem(space: Space, known: Mapping[str, Any]) -> str:
 
 
 def _metric_problems(file: SweepFile, search: Search) -> list[Problem]:
-    found: list[tuple[str, int, str]] = []
     blocks: dict[str, Sequence[Objective | Constraint]] = {
         "objectives": search.objectives,
         "constraints": search.constraints,
     }
-    for key, block in blocks.items():
-        for at, each in enumerate(block):
-            try:
-                found.append((key, at, _metric_fault(each)))
-            except InputError as error:
-                found.append((key, at, str(error)))
     return [
-        file.problem(f"search.{key}: {text}", "search", key, at) for key, at, text in found if text
+        file.problem(f"search.{key}: {text}", "search", key, at)
+        for key, block in blocks.items()
+        for at, each in enumerate(block)
+        if (text := _metric_fault(each))
     ]
 
 
 def _metric_fault(given: Objective | Constraint) -> str:
-    """What is wrong with a metric that is known, "" if nothing."""
-    higher = metric_named(given.metric).higher_is_better
+    """What is wrong with a metric or its bound, "" if nothing."""
+    try:
+        higher = metric_named(given.metric).higher_is_better
+    except InputError as error:
+        return str(error)
     if isinstance(given, Objective):
         sided = given.direction is not None or higher is not None
         return "" if sided else f"{given.metric} has no better side: give its direction"
@@ -180,7 +179,6 @@ def _name_problems(file: SweepFile, study: Study, search: Search) -> list[Proble
     seen: set[str] = set()
     for place, name, branch, each in _named(search.space):
         path = path_of(name, study.axes)
-        text = ""
         if name in axes and not path:
             text = f"'{name}' is an axis of the study: list its values under axes"
         elif name in axes and path.split(".")[0] not in SEARCHED:
