@@ -11,15 +11,6 @@ from abl.data.load import load_dataset
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.report.imported.arm import (
-    ImportedArm,
-    by_unit,
-    imported_file,
-    keep_imported,
-    kept_imported,
-    read_imported,
-)
-from abl.report.imported.rows import with_imported
 from abl.report.page.report_facts import sweep_of
 from abl.results import (
     arm_predictions,
@@ -34,6 +25,15 @@ from abl.results import (
 )
 from abl.spec.sweep import Sweep
 from abl.studies.analysis import Analysis
+from abl.studies.imported_arm import (
+    ImportedArm,
+    by_unit,
+    imported_file,
+    keep_imported,
+    kept_imported,
+    read_imported,
+)
+from abl.studies.imported_rows import with_imported
 
 
 def import_arm(

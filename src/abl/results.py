@@ -148,8 +148,8 @@ def draw_outcome(
         sweep_text=sweep_text,
         environment=environment or {},
         data_summary=[
-            *outcome.facts.get("data", ()),
-            *external_sizes(outcome.facts.get("external", ())),
+            *outcome.facts.data,
+            *external_sizes(outcome.facts.external),
         ],
         more_tables=[t for n, t in facts_tables(outcome).items() if n != "data"],
         figures=figures,

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from figure_frames import SWEEP, Made, made_sweep
 
-from abl.plan.outcome import Outcome
+from abl.plan.outcome import Facts, Outcome
 from abl.report.page import html_report
 from abl.report.page.checklist import TO_STATE, checklist
 from abl.report.page.html_report import picture_source, report_page
@@ -102,7 +102,9 @@ def page(made: Made, **changes: Any) -> str:
 
 
 def weak_points(made: Made, sweep: str = SWEEP, **facts: Any) -> str:
-    outcome = dataclasses.replace(made.outcome, facts={**made.outcome.facts, **facts})
+    outcome = dataclasses.replace(
+        made.outcome, facts=dataclasses.replace(made.outcome.facts, **facts)
+    )
     return " ".join(
         weaknesses(report_facts(outcome, made.predictions, made.networks, sweep, SUMMARY))
     )
@@ -238,7 +240,7 @@ def test_prevalence_that_differs_is_told_with_its_numbers(made: Made) -> None:
 
 def test_the_published_protocol_brings_its_own_weak_points(made: Made, parsed: Page) -> None:
     assert PUBLISHED_TWO_STEP[0] not in parsed.text
-    outcome = dataclasses.replace(made.outcome, facts={"protocol": "published"})
+    outcome = dataclasses.replace(made.outcome, facts=Facts(protocol="published"))
     text = Page(page(dataclasses.replace(made, outcome=outcome), figures={})).text
     for words in PUBLISHED_TWO_STEP:
         assert words in text
@@ -291,7 +293,7 @@ def test_a_sweep_with_nothing_but_failures_still_has_its_report(made: Made) -> N
         )
         for arm in made.outcome.arms
     )
-    outcome = dataclasses.replace(made.outcome, arms=arms, facts={})
+    outcome = dataclasses.replace(made.outcome, arms=arms, facts=Facts())
     text = Page(
         report_page(
             outcome,

@@ -12,7 +12,7 @@ from transfer_sweeps import load, run
 
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import Metric
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import Scores
 from abl.errors import InputError
 from abl.plan.graph import Plan
 from abl.record.mlflow_rows import arm_metrics
@@ -165,7 +165,7 @@ def test_the_table_has_their_means_and_intervals_beside_the_metrics(done: tuple[
             rows, share = frame.loc[known["image"]], known["inside"].to_numpy()
             key = cell.replicate
             replicates.append(
-                Replicate(key.repeat, key.fold, key.seed, rows["label"].to_numpy(),
+                Scores(key.repeat, key.fold, key.seed, rows["label"].to_numpy(),
                           rows["patient"].to_numpy(), np.column_stack([1 - share, share]))
             )  # fmt: skip
         cell = arm.cells["inside"]
@@ -182,7 +182,7 @@ def test_the_table_has_their_means_and_intervals_beside_the_metrics(done: tuple[
     assert guided.cells["dice"].low < guided.cells["dice"].mean < guided.cells["dice"].high
     assert any("CAM inside" in note and "a flat map has" in note for note in outcome.notes)
     assert "CAM inside" in render(styled_table(outcome), "text")
-    assert {row["arm"] for row in outcome.facts["tests"]} == {
+    assert {row["arm"] for row in outcome.facts.tests} == {
         "parallel · all", "parallel · -L0",
     }  # fmt: skip
 

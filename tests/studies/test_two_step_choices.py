@@ -169,7 +169,7 @@ def test_contrasts_are_tested_in_one_family_with_the_base(
     many: tuple[LoadedSweep, SweepResult],
 ) -> None:
     _, result = many
-    tests = pd.DataFrame(result.outcome.facts["tests"])
+    tests = pd.DataFrame(result.outcome.facts.tests)
     named = tests[tests["base"].str.contains("model2")]
     assert len(named) == len(result.outcome.arms) // 2
     assert named["arm"].str.contains("model1").all()
@@ -259,7 +259,7 @@ def test_the_published_false_threshold_reads_the_test_set_when_told_to(home: Pat
     _, fitted = run(home, fixed | {"axes": axes | {"false_threshold": ["best_on_test", 0.1]}})
     [best, kept] = [each for each in fitted.outcome.arms if each.params["rule"] == "model1"]
     assert best.cells["acc"].mean >= kept.cells["acc"].mean
-    assert fitted.outcome.facts["protocol"] == "published"
+    assert fitted.outcome.facts.protocol == "published"
 
 
 def test_scores_of_exclusion() -> None:
@@ -291,7 +291,7 @@ def test_flipped_labels_are_counted_inside_true_sets(home: Path) -> None:
         },
     }
     loaded, result = run(home, sweep)
-    rows = pd.DataFrame(result.outcome.facts["label_noise"])
+    rows = pd.DataFrame(result.outcome.facts.study["label_noise"])
     assert set(rows["selection"]) == {"in_sample", "out_of_fold"}
     assert set(rows["criterion"]) == {"True-1", "True-2", "True-3", "confident learning"}
     frame = loaded.workspace.data(loaded.file.sweep.data).dataset.frame

@@ -13,7 +13,7 @@ import numpy as np
 
 from abl.decide.cells import cell_of
 from abl.decide.intervals import RESAMPLES, patient_interval
-from abl.decide.replicates import Arm, Replicate, checked_arm, replicate_scores
+from abl.decide.replicates import ArmScores, Scores, checked_arm, replicate_scores
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Cell
 
@@ -22,7 +22,7 @@ WAYS = ("averaged", "ensemble")
 
 
 def external_cells(
-    arm: Arm,
+    arm: ArmScores,
     metrics: Sequence[str],
     *,
     how: External = "averaged",
@@ -54,7 +54,7 @@ def external_cells(
     return cells
 
 
-def ensemble_of(arm: Arm) -> Replicate:
+def ensemble_of(arm: ArmScores) -> Scores:
     """One predictor of all replicates: the mean of their probabilities on the same units.
 
     Raises:
@@ -63,10 +63,10 @@ def ensemble_of(arm: Arm) -> Replicate:
     replicates = _on_the_same_units(arm)
     first = replicates[0]
     mean = np.mean([each.p for each in replicates], axis=0)
-    return Replicate(0, 0, 0, first.labels, first.patients, mean)
+    return Scores(0, 0, 0, first.labels, first.patients, mean)
 
 
-def _on_the_same_units(arm: Arm) -> list[Replicate]:
+def _on_the_same_units(arm: ArmScores) -> list[Scores]:
     replicates = checked_arm(arm)
     first = replicates[0]
     for each in replicates[1:]:

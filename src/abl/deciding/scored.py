@@ -12,7 +12,7 @@ from abl.data.prediction_pairs import PairedPredictions
 from abl.decide.adaptive import Decision, DecisionInputs, expected_cost
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import metric_named
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import Scores
 from abl.deciding.parts import Fold, Images
 from abl.deciding.ways import Way
 from abl.report.tables.decision import DecisionRow, mean_and_sd
@@ -39,7 +39,7 @@ class ScoredWay:
         self.share: list[float] = []
         self.chosen_at: list[float] = []
         self.kept: list[float] = []
-        self._replicates: list[Replicate] = []
+        self._replicates: list[Scores] = []
         values: dict[str, list[float]] = {name: [] for name in metrics}
         names = [*metrics, *(["cost"] if costs is not None else [])]
         for at, fold in enumerate(folds):
@@ -48,7 +48,7 @@ class ScoredWay:
             self.decisions.append(decision)
             self.share.append(float(sent.mean()))
             if self._few:
-                found = Replicate(0, at, 0, fold.test.labels, fold.test.patients, p)
+                found = Scores(0, at, 0, fold.test.labels, fold.test.patients, p)
                 self._replicates.append(found)
             for name in names:
                 values.setdefault(name, []).append(_score(name, fold.test.labels, p, costs))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 
 FORMAT = 1
 _NUMPY_DTYPES = frozenset({"bool", "float32", "float64", "int32", "int64"})
@@ -39,7 +39,7 @@ def outcome_to_json(outcome: Outcome) -> str:
         "primary": outcome.primary,
         "curve_axis": outcome.curve_axis,
         "notes": list(outcome.notes),
-        "facts": _encoded(outcome.facts),
+        "facts": _encoded(outcome.facts.flat()),
     }
     # one line an arm: readable enough, and a difference of two outcomes shows the arms that changed
     head = json.dumps(document, allow_nan=False).removesuffix("}")
@@ -69,7 +69,7 @@ def outcome_from_json(text: str) -> Outcome:
             curve_axis=document["curve_axis"],
             arms=tuple(_arm_from_json(arm) for arm in document["arms"]),
             notes=tuple(document["notes"]),
-            facts=_decoded(document["facts"]),
+            facts=Facts.from_flat(_decoded(document["facts"])),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"an outcome with a part missing or malformed: {error}") from error

@@ -146,7 +146,7 @@ class MlflowRecord(RecordPlace):
                 "table.json": rows.table_json(outcome),
                 "sweep.yaml": sweep_file,
                 "environment.json": _json(environment or {}),
-                "facts.json": _json(outcome.facts),
+                "facts.json": _json(outcome.facts.flat()),
                 "stages.json": _json({arm.key: links.of(arm) for arm in outcome.arms}),
                 **(rendered or {}),
             }

@@ -80,6 +80,11 @@ class Scale:
         text = self.number(value)
         return text if not value > 0 or not text.strip("0.") else "+" + text
 
+    def mean_and_sd(self, mean: float, sd: float) -> str:
+        """`mean ± sd`, or what of it is known."""
+        shown = self.number(mean)
+        return shown if math.isnan(mean) or math.isnan(sd) else f"{shown} ± {self.number(sd)}"
+
     def interval(self, low: float, high: float) -> str:
         """`[low, high]`, or a dash if it was not computed."""
         if math.isnan(low) or math.isnan(high):

@@ -28,8 +28,8 @@ def one_class_replicates(predictions: pd.DataFrame) -> dict[str, int]:
 
 
 def one_class_note(outcome: Outcome, arm: ArmOutcome) -> str:
-    """What must be said of an arm, "" if nothing; reads facts `one_class` of the outcome."""
-    count = int(outcome.facts.get("one_class", {}).get(arm.key, 0))
+    """What must be said of an arm, "" if nothing; reads facts.one_class."""
+    count = outcome.facts.one_class.get(arm.key, 0)
     return one_class_words(count, len(arm.replicates)) if count else ""
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.check import Floats
-from abl.decide.replicates import KEYS, Replicate
+from abl.decide.replicates import KEYS, Scores
 
 
 def probability_columns(frame: pd.DataFrame) -> list[str]:
@@ -26,8 +26,8 @@ def arm_tests(frame: pd.DataFrame, arm: str) -> pd.DataFrame:
     return rows.sort_values([*KEYS, "unit"], kind="stable").reset_index(drop=True)
 
 
-def replicates_of(rows: pd.DataFrame) -> list[Replicate]:
-    """One Replicate for each (repeat, fold, seed) of the rows of one arm.
+def replicates_of(rows: pd.DataFrame) -> list[Scores]:
+    """One Scores for each (repeat, fold, seed) of the rows of one arm.
 
     Raises:
         InputError: Probabilities outside [0, 1] or that do not sum to 1.
@@ -37,5 +37,5 @@ def replicates_of(rows: pd.DataFrame) -> list[Replicate]:
         repeat, fold, seed = np.asarray(key, dtype=np.int64).tolist()
         labels = part["label"].to_numpy(dtype=np.int64)
         patients = part["patient"].astype(str).to_numpy()
-        replicates.append(Replicate(repeat, fold, seed, labels, patients, probabilities_of(part)))
+        replicates.append(Scores(repeat, fold, seed, labels, patients, probabilities_of(part)))
     return replicates

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.check import Bools, Floats, Ints
-from abl.decide.replicates import KEYS, Replicate
-from abl.plan.graph import Arm
-from abl.plan.graph import Replicate as Key
+from abl.decide.replicates import KEYS, Scores
+from abl.plan.graph import Arm, Replicate
 from abl.plan.outcome import Outcome
 from abl.plan.searches import Searches
 from abl.report.pictures import Pictures
+from abl.studies.contrasts import Contender
 from abl.studies.units import Units
 
 # networks are also in the store, by digest: what figures need is a sample, not all of them
@@ -59,7 +59,7 @@ class ScoredCell:
         trials: Points of a search, if there was one.
     """
 
-    replicate: Key
+    replicate: Replicate
     test: ScoredPart
     validation: ScoredPart
     chosen: dict[str, float]
@@ -68,10 +68,10 @@ class ScoredCell:
     trials: pd.DataFrame | None = None
 
     @property
-    def scores(self) -> Replicate:
+    def scores(self) -> Scores:
         """What the statistics take."""
         key, test = self.replicate, self.test
-        return Replicate(key.repeat, key.fold, key.seed, test.labels, test.patients, test.p)
+        return Scores(key.repeat, key.fold, key.seed, test.labels, test.patients, test.p)
 
     @property
     def key(self) -> tuple[int, int, int]:
@@ -89,9 +89,15 @@ class ScoredArm:
     failed: str = ""
 
     @property
-    def scores(self) -> list[Replicate]:
+    def scores(self) -> list[Scores]:
         """What the statistics take."""
         return [cell.scores for cell in self.cells]
+
+    @property
+    def contender(self) -> Contender:
+        """What comparisons take."""
+        units = (cell.test.units.tolist() for cell in self.cells)
+        return Contender.of(self.arm.title, self.scores, units)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +126,7 @@ class Analysis:
 def analysis_of(
     outcome: Outcome,
     scored: Sequence[ScoredArm],
-    networks: Iterable[tuple[str, Key, ScoredPart]] = (),
+    networks: Iterable[tuple[str, Replicate, ScoredPart]] = (),
 ) -> Analysis:
     """The outcome with the predictions of its arms, in the same order, and of networks."""
     parts = [
@@ -145,7 +151,7 @@ def analysis_of(
     return Analysis(outcome, _joined(parts), _joined(own), every)
 
 
-def _rows(column: str, name: str, key: Key, part: ScoredPart) -> pd.DataFrame:
+def _rows(column: str, name: str, key: Replicate, part: ScoredPart) -> pd.DataFrame:
     count = len(part.labels)
     columns: dict[str, object] = {
         column: _constant(name, count),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from abl.decide.external import external_cells
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import Scores
 from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import Outcome
 from abl.spec.external import External
@@ -115,10 +115,10 @@ def _missing(
 
 def _replicate(
     cell: PlannedCell, units: Units, predictions: Predictions, digest: str, images: np.ndarray
-) -> Replicate:
+) -> Scores:
     key = cell.replicate
     p = units.mean(predictions.of(digest, "external", images))
-    return Replicate(key.repeat, key.fold, key.seed, units.labels, units.patients, p)
+    return Scores(key.repeat, key.fold, key.seed, units.labels, units.patients, p)
 
 
 def _sizes(units: Units, images: int, unit: str, classes: Sequence[str]) -> dict[str, Any]:

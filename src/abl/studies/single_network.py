@@ -27,8 +27,8 @@ from abl.studies.external import ExternalSets, internal_file, internal_sweep
 from abl.studies.external_checks import external_problems
 from abl.studies.external_scores import external_note, external_rows
 from abl.studies.predictions import Predictions
+from abl.studies.scoring import scored_outcome
 from abl.studies.settings import Settings, arms_from, named_contrasts
-from abl.studies.table import table_of
 from abl.studies.threshold_options import DecisionSearch
 from abl.studies.thresholds import scored_cell, validation_part
 from abl.studies.trainings import Trainings, replicates_of
@@ -186,11 +186,13 @@ class SingleNetwork:
             ]
             scored.append(ScoredArm(arm, tuple(found)))
         facts = self.facts(file, plan)
-        outcome = table_of(file, plan, workspace, self.axes, self.relevant, scored, facts=facts)
+        outcome = scored_outcome(
+            file, plan, workspace, self.axes, self.relevant, scored, study=facts
+        )
         if file.sweep.external:
             # the table is made: nothing of it can follow from what comes now
             sweeps = [internal_sweep(each) for each in settings.all_of(plan.arms)]
             rows = external_rows(file.sweep, plan, workspace, sweeps, scored, outcome, ROLE)
             notes = (*outcome.notes, external_note(rows))
-            outcome = replace(outcome, notes=notes, facts={**outcome.facts, "external": rows})
+            outcome = replace(outcome, notes=notes, facts=replace(outcome.facts, external=rows))
         return analysis_of(outcome, scored)

@@ -33,12 +33,12 @@ from abl.studies.designs import design_faults
 from abl.studies.external_checks import unsupported_problems
 from abl.studies.label_noise import noise_rows
 from abl.studies.predictions import Predictions
+from abl.studies.scoring import scored_outcome
 from abl.studies.settings import (
     Settings,
     arms_from,
     named_contrasts,
 )
-from abl.studies.table import table_of
 from abl.studies.threshold_options import curve_values, search_problems, threshold_problem
 from abl.studies.thresholds import mean_curve, scored_cell, validation_part
 from abl.studies.trainings import Trainings, replicates_of
@@ -253,7 +253,7 @@ class TwoStep:
         facts: dict[str, Any] = {}
         if noise := noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace)):
             facts["label_noise"] = noise
-        outcome = table_of(
+        outcome = scored_outcome(
             file,
             plan,
             workspace,
@@ -261,7 +261,7 @@ class TwoStep:
             relevant,
             scored,
             curve_axis="threshold" if values else "",
-            facts=facts,
+            study=facts,
         )
         outcome = replace(outcome, notes=(*outcome.notes, *kept_notes(plan, workspace.store)))
         return analysis_of(outcome, scored, network_parts(plan, settings, workspace, predictions))

@@ -136,7 +136,7 @@ def _of_study(
 
 
 def _class_names(outcome: Outcome, size: int) -> tuple[str, ...]:
-    given = outcome.facts.get("classes")
+    given = outcome.facts.classes
     if given:
         return tuple(str(name) for name in given)
     return ("negative", "positive") if size == 2 else ()

@@ -13,7 +13,7 @@ import pandas as pd
 from abl.decide.check import Floats
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
-from abl.decide.replicates import KEYS, Replicate, replicate_scores
+from abl.decide.replicates import KEYS, Scores, replicate_scores
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import arm_label, metric_label
 from abl.report.prediction_frames import replicates_of
@@ -29,13 +29,13 @@ class ShownArm:
     Attributes:
         outcome: Its row of the table.
         label: It in a few words.
-        scores: One Replicate for each (repeat, fold, seed).
+        scores: One Scores for each (repeat, fold, seed).
         base, best: Others are compared with it; it is the best on the primary metric.
     """
 
     outcome: ArmOutcome
     label: str
-    scores: Sequence[Replicate]
+    scores: Sequence[Scores]
     base: bool
     best: bool
 
@@ -120,7 +120,7 @@ def frames_by(frame: pd.DataFrame, column: str, role: str) -> dict[str, pd.DataF
     return {str(name): part for name, part in rows.groupby(column, sort=False, observed=True)}
 
 
-def replicates_in(frame: pd.DataFrame) -> list[Replicate]:
+def replicates_in(frame: pd.DataFrame) -> list[Scores]:
     """The replicates of one arm or network, units sorted by name."""
     return replicates_of(frame.sort_values([*KEYS, "unit"], kind="stable"))
 
@@ -142,7 +142,7 @@ def mean_metric(arm: ShownArm, metric: str) -> float:
 
 def unit_word(outcome: Outcome) -> str:
     """What is scored, for axes and sentences: images, nodules, patients; cases if not known."""
-    return f"{outcome.facts.get('unit', 'case')}s"
+    return f"{outcome.facts.unit or 'case'}s"
 
 
 def _goodness(outcome: Outcome, arm: ArmOutcome) -> float:

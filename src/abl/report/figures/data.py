@@ -10,7 +10,7 @@ import pandas as pd
 from abl.decide.check import Bools, Floats
 from abl.decide.probabilities import largest_class, margin
 from abl.decide.reliability import ECE_BINS
-from abl.decide.replicates import Patients, Replicate, patients_of
+from abl.decide.replicates import Patients, Scores, patients_of
 from abl.decide.resampling import bootstrap_weights
 
 ROC_GRID = np.linspace(0.0, 1.0, 101)
@@ -18,7 +18,7 @@ COVERAGE_GRID = np.linspace(0.02, 1.0, 99)
 _ENDS = (0.025, 0.975)
 
 
-def mean_roc(arm: Sequence[Replicate], draws: int) -> pd.DataFrame:
+def mean_roc(arm: Sequence[Scores], draws: int) -> pd.DataFrame:
     """ROC averaged over replicates at equal false positive rates, with a band over patients.
 
     Vertical averaging (Fawcett, Pattern Recognition Letters 2006, section 8); for K > 2 also over
@@ -59,7 +59,7 @@ def tpr_at(positive: Bools, score: Floats, weights: Floats, grid: Floats) -> Flo
     return found
 
 
-def reliability_bins(arm: Sequence[Replicate], draws: int) -> pd.DataFrame:
+def reliability_bins(arm: Sequence[Scores], draws: int) -> pd.DataFrame:
     """Predicted and observed frequency in the ten bins of the calibration error.
 
     Units of all replicates together. K = 2: of p_1 against class 1; K > 2: of the final class's
@@ -92,7 +92,7 @@ def reliability_bins(arm: Sequence[Replicate], draws: int) -> pd.DataFrame:
     )
 
 
-def risk_over_coverage(replicate: Replicate) -> tuple[Floats, float]:
+def risk_over_coverage(replicate: Scores) -> tuple[Floats, float]:
     """Error rate among the most confident share of units, at COVERAGE_GRID, and its area (AURC).
 
     Confidence is the margin of the two largest probabilities; among equal ones the order is taken
@@ -111,7 +111,7 @@ def risk_over_coverage(replicate: Replicate) -> tuple[Floats, float]:
     return np.interp(COVERAGE_GRID * size, covered, errors) / (COVERAGE_GRID * size), area
 
 
-def _frequencies(replicate: Replicate) -> tuple[Floats, Floats]:
+def _frequencies(replicate: Scores) -> tuple[Floats, Floats]:
     p, labels = replicate.p, replicate.labels
     if p.shape[1] == 2:
         return p[:, 1], labels.astype(np.float64)
@@ -119,7 +119,7 @@ def _frequencies(replicate: Replicate) -> tuple[Floats, Floats]:
     return p[np.arange(len(p)), final], (final == labels).astype(np.float64)
 
 
-def _resampled(arm: Sequence[Replicate], draws: int) -> tuple[Patients, Floats]:
+def _resampled(arm: Sequence[Scores], draws: int) -> tuple[Patients, Floats]:
     """Patients, and (1 + draws, P) weights of which the first row is the sample itself."""
     patients = patients_of(arm)
     drawn = bootstrap_weights(patients.strata, draws, np.random.default_rng([0, len(patients)]))

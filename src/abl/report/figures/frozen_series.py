@@ -11,7 +11,7 @@ import pandas as pd
 
 from abl.decide.metrics import METRICS
 from abl.decide.optimum import Optimum, optimum_over
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import Scores
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import best_of, frames_by, replicates_in
@@ -133,12 +133,12 @@ def _series(
     ordered = tuple(by_depth[value] for value in values)
     # max keeps the first of equals, the smallest n
     at = max(range(len(ordered)), key=lambda i: goodness(ordered[i], outcome))
-    network = str(ordered[0].params.get("network") or outcome.facts.get("network", ""))
+    network = str(ordered[0].params.get("network") or outcome.facts.study.get("network", ""))
     main = best is not None and any(arm.key == best.key for arm in ordered)
     made = Series(label, network, values, ordered, at, main=main)
     if not all(arm.key in tests for arm in ordered):
         return made
-    scores: list[list[Replicate]] = [replicates_in(tests[arm.key]) for arm in ordered]
+    scores: list[list[Scores]] = [replicates_in(tests[arm.key]) for arm in ordered]
     try:
         optimum = optimum_over(scores, outcome.primary)
     except InputError:  # other replicates or images at some n: nothing to resample together

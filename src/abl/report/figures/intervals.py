@@ -11,7 +11,7 @@ import pandas as pd
 from abl.decide.check import Floats
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import Scores
 from abl.decide.rules import RULES, apply_rule
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import DRAWS, frames_by, replicates_in
@@ -38,7 +38,7 @@ def with_curve_intervals(outcome: Outcome, networks: pd.DataFrame) -> Outcome:
     curves = sum(arm.curve is not None for arm in outcome.arms)
     if not frames or curves > MOST_CURVES:
         return outcome
-    scores: dict[str, list[Replicate]] = {}
+    scores: dict[str, list[Scores]] = {}
     arms = []
     for arm in outcome.arms:
         names = _networks_of(arm, list(frames))
@@ -50,9 +50,7 @@ def with_curve_intervals(outcome: Outcome, networks: pd.DataFrame) -> Outcome:
     return replace(outcome, arms=tuple(arms))
 
 
-def _with_interval(
-    arm: ArmOutcome, networks: dict[str, list[Replicate]], metric: str
-) -> ArmOutcome:
+def _with_interval(arm: ArmOutcome, networks: dict[str, list[Scores]], metric: str) -> ArmOutcome:
     rule = str(arm.params.get("rule"))
     if arm.curve is None or metric not in arm.curve or rule not in RULES:
         return arm
@@ -77,7 +75,7 @@ def _with_interval(
     return replace(arm, curve=arm.curve.assign(**{f"{metric}_low": low, f"{metric}_high": high}))
 
 
-def _decided(networks: dict[str, list[Replicate]], rule: str, threshold: float) -> list[Replicate]:
+def _decided(networks: dict[str, list[Scores]], rule: str, threshold: float) -> list[Scores]:
     """The rule's final probabilities on every replicate."""
     first = next(iter(networks.values()))
     return [
@@ -102,7 +100,7 @@ def _networks_of(arm: ArmOutcome, names: list[str]) -> dict[str, str]:
     return found
 
 
-def _paired(networks: list[list[Replicate]]) -> bool:
+def _paired(networks: list[list[Scores]]) -> bool:
     keys = {tuple(each.key for each in rows) for rows in networks}
     sizes = {tuple(each.p.shape for each in rows) for rows in networks}
     return len(keys) == 1 and len(sizes) == 1

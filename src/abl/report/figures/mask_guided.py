@@ -35,7 +35,7 @@ def inside_figure(outcome: Outcome) -> Figure | None:
         return None
     cut = f"the first {MOST_ARMS} of {len(arms)} arms" if len(arms) > MOST_ARMS else ""
     arms = arms[:MOST_ARMS]
-    areas: Mapping[str, float] = outcome.facts.get("activation", {}).get("area", {})
+    areas: Mapping[str, float] = outcome.facts.activation.get("area", {})
     flat = [areas[arm.key] for arm in arms if arm.key in areas]
     each = {arm.key: pd.to_numeric(arm.replicates[INSIDE]).dropna() for arm in arms}
     with own_style():

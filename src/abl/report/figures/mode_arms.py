@@ -167,13 +167,13 @@ def mode_arms(outcome: Outcome, predictions: pd.DataFrame) -> Modes:
     found = list(dict.fromkeys([*order, *(arm.mode for arm in arms)]))
     # sorted is stable: within a mode the order of the table stays, controls go last
     arms.sort(key=lambda arm: (found.index(arm.mode), bool(arm.second)))
-    by_image = outcome.facts.get("unit", "image") == "image"
+    by_image = outcome.facts.unit in ("", "image")
     return _few_heads(outcome, Modes(modalities, tuple(arms), by_image=by_image))
 
 
 def modalities_of(outcome: Outcome) -> tuple[str, str]:
     """The two modalities, the first of a pair first."""
-    given = outcome.facts.get("modalities")
+    given = outcome.facts.study.get("modalities")
     if isinstance(given, Sequence) and len(given) == 2:
         return str(given[0]), str(given[1])
     return MODALITIES

@@ -27,7 +27,7 @@ def search_figures(outcome: Outcome, searches: Searches) -> dict[str, Callable[[
     the tuned arm on test in search_history.
 
     Args:
-        outcome: With facts["searches"]: one mapping a search. What it leaves out is read off the
+        outcome: With facts.searches: one mapping a search. What it leaves out is read off the
             frames.
         searches: May be empty: no figures.
     """

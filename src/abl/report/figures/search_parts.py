@@ -116,7 +116,7 @@ def searches_of(outcome: Outcome, searches: Searches) -> list[OneSearch]:
     """The searches of an outcome in the order of their first point."""
     if not searches:
         return []
-    facts = {str(each.get("search", "")): each for each in outcome.facts.get("searches") or ()}
+    facts = {str(each.get("search", "")): each for each in outcome.facts.searches}
     axes = outcome.axes
     labels = {arm.key: arm_label(arm.params, axes) for arm in outcome.arms}
     found = []

@@ -16,7 +16,7 @@ from abl.decide.intervals import RESAMPLES, difference_interval
 from abl.decide.permutation import PERMUTATIONS
 from abl.decide.probabilities import largest_class
 from abl.decide.replicates import (
-    Replicate,
+    Scores,
     mean_over_splits,
     one_image_per_patient,
     replicate_scores,
@@ -167,7 +167,7 @@ def compared(
 
 
 def _difference(
-    first: list[Replicate], second: list[Replicate], metric: str, resamples: int
+    first: list[Scores], second: list[Scores], metric: str, resamples: int
 ) -> MetricDifference:
     interval = difference_interval(first, second, metric, resamples=resamples)
     means = [_mean(arm, metric) for arm in (first, second)]
@@ -176,12 +176,12 @@ def _difference(
     )
 
 
-def _mean(arm: list[Replicate], metric: str) -> float:
+def _mean(arm: list[Scores], metric: str) -> float:
     values = replicate_scores(arm, [metric])[metric].to_numpy(dtype=np.float64)[None, :]
     return float(mean_over_splits(values, arm, np.ones((1, len(arm))))[0])
 
 
-def _test(a: Replicate, b: Replicate) -> ReplicateTest:
+def _test(a: Scores, b: Scores) -> ReplicateTest:
     final, other_final = largest_class(a.p), largest_class(b.p)
     right, other_right = final == a.labels, other_final == b.labels
     mcnemar = mcnemar_test(a.labels, final, other_final)

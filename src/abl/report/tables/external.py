@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from abl.plan.outcome import ArmOutcome, Cell, Outcome
+from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
 from abl.report.labels import counted, metric_label, one_line
-from abl.report.tables import table_of
+from abl.report.tables.ablation import styled_table
 from abl.report.tables.model import Table
 from abl.spec.external import INTERNAL
 
@@ -28,13 +28,11 @@ def external_table(outcome: Outcome) -> Table | None:
 
     One row an arm and set, metrics with 95 % intervals; no marks and no tests.
     """
-    rows: Sequence[Mapping[str, Any]] = outcome.facts.get("external", ())
+    rows = outcome.facts.external
     if not rows:
         return None
-    style = outcome.facts.get("table", {})
-    arms = [shown for arm in outcome.arms for shown in _shown(arm, rows)]
     measured = {name for row in rows for cells in row["arms"].values() for name in cells}
-    return table_of(
+    return styled_table(
         replace(
             outcome,
             name=f"{outcome.name}-external",
@@ -42,12 +40,10 @@ def external_table(outcome: Outcome) -> Table | None:
             axes=(*outcome.axes, SET),
             metrics=tuple(name for name in outcome.metrics if name in measured),
             curve_axis="",
-            arms=tuple(arms),
+            arms=tuple(shown for arm in outcome.arms for shown in _shown(arm, rows)),
             notes=tuple(_notes(outcome, rows)),
-            facts={},
+            facts=Facts(table=outcome.facts.table),
         ),
-        per_cent=bool(style.get("per_cent", True)),
-        decimals=style.get("decimals"),
         intervals=True,
     )
 
@@ -89,7 +85,7 @@ def prevalence_sentence(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str
 
 def _shown(arm: ArmOutcome, rows: Sequence[Mapping[str, Any]]) -> list[ArmOutcome]:
     """An arm's rows: internal, then one a set; without marks and comparison."""
-    plain = replace(arm, comparison=None, best=False, tied=False)
+    plain = arm.without_marks()
     shown = [replace(plain, params={**arm.params, SET: INTERNAL})]
     for row in rows:
         name = str(row["name"])

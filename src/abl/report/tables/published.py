@@ -50,6 +50,13 @@ class Published:
         """The sources that are named, in the order of the file."""
         return tuple(dict.fromkeys(value.source for value in self.values.values() if value.source))
 
+    def sentences(self) -> list[str]:
+        """What a reader of the table must know of it."""
+        stated = f" ({self.sources[0]})" if len(self.sources) == 1 else ""
+        first = f"Published: as stated in {one_line(self.file)}{stated}; not computed here, and no"
+        notes = [f"{first} test compares it with ours."] if self.values else []
+        return [*notes, *self.notes]
+
 
 @dataclass(frozen=True)
 class _Columns:

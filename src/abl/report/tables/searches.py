@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from abl.plan.outcome import Outcome
 from abl.report.labels import (
     NOTHING,
-    Scale,
     arm_label,
     metric_label,
     one_line,
@@ -20,7 +19,7 @@ from abl.report.labels import (
     with_unit,
 )
 from abl.report.setting_words import constraint_text, setting_text, short_names
-from abl.report.tables.model import Field, Note, Raw, Table, TableCell, plain_table
+from abl.report.tables.model import Column, Raw, Table, numbers, table_from, words
 
 ENDS = ("complete", "pruned", "stopped", "failed")
 SCORES = ("best", "expected_by_chance", "p_by_chance", "test", "test_low", "test_high", "optimism")
@@ -29,11 +28,11 @@ MOST_SETTINGS = 6
 
 
 def searches_table(outcome: Outcome) -> Table | None:
-    """One row a search of facts["searches"]; None if the outcome had none.
+    """One row a search; None if the outcome had none.
 
     CSV holds every number in full, and the chosen values as JSON.
     """
-    rows: Sequence[Mapping[str, Any]] = outcome.facts.get("searches") or ()
+    rows = outcome.facts.searches
     if not rows:
         return None
     metrics = list(dict.fromkeys(_metric(row, outcome) for row in rows))
@@ -42,47 +41,72 @@ def searches_table(outcome: Outcome) -> Table | None:
             metric,
             [_number(row, name) for row in rows if _metric(row, outcome) == metric
              for name in ("best", "test", "expected_by_chance")],
-            per_cent=bool(outcome.facts.get("table", {}).get("per_cent", True)),
+            per_cent=outcome.facts.table.per_cent,
         )
         for metric in metrics
     }  # fmt: skip
     # one metric stands in the headings, several in the rows
     label = metric_label(metrics[0]) if len(metrics) == 1 else "score"
     unit = scales[metrics[0]].unit if len(metrics) == 1 else ""
-    fields = [
-        Field("search", "search", False),
-        *([Field("objective", "objective", False)] if len(metrics) > 1 else []),
-        Field("points", "points"),
-        Field("ends", "complete / pruned / stopped / failed"),
-        Field("trainings", "trainings (spared)"),
-        Field("best", with_unit(f"{label} on validation", unit)),
-        Field("expected_by_chance", "by chance"),
-        Field("p_by_chance", "P by chance"),
-        Field("test", with_unit(f"{label} on test", unit) + " [95 % interval]"),
-        Field("optimism", "optimism"),
-        Field("chosen", "chosen", False),
+    number = {name: _of(name) for name in SCORES}
+
+    def score(name: str, label: str) -> Column:
+        return Column(
+            label,
+            True,
+            lambda row: scales[_metric(row, outcome)].number(number[name](row)),
+            {name: number[name]},
+        )
+
+    def test(row: Mapping[str, Any]) -> str:
+        scale = scales[_metric(row, outcome)]
+        text = scale.number(number["test"](row))
+        interval = scale.interval(number["test_low"](row), number["test_high"](row))
+        return text if interval == NOTHING else f"{text} {interval}"
+
+    def optimism(row: Mapping[str, Any]) -> str:
+        return scales[_metric(row, outcome)].difference(number["optimism"](row))
+
+    def chosen(row: Mapping[str, Any]) -> str:
+        return chosen_text(row.get("chosen") or (), [str(r["name"]) for r in _by_importance(row)])
+
+    def objective(row: Mapping[str, Any]) -> str:
+        return metric_label(_metric(row, outcome))
+
+    def as_json(row: Mapping[str, Any]) -> str:
+        return json.dumps(list(row.get("chosen") or ()), sort_keys=True, default=str)
+
+    tests = ("test", "test_low", "test_high")
+    columns = [
+        words("search", value=lambda row: _name(row, outcome)),
+        Column(
+            "objective",
+            False,
+            objective if len(metrics) > 1 else None,
+            {"metric": lambda row: _metric(row, outcome)},
+        ),
+        Column("points", True, lambda row: _count(row.get("points")), _counts("points")),
+        Column("complete / pruned / stopped / failed", True, _ends, _counts(*ENDS)),
+        Column("trainings (spared)", True, _trainings, _counts("trainings", "trainings_without")),
+        score("best", with_unit(f"{label} on validation", unit)),
+        score("expected_by_chance", "by chance"),
+        numbers("p_by_chance", p_label, "P by chance", number["p_by_chance"]),
+        Column(
+            with_unit(f"{label} on test", unit) + " [95 % interval]",
+            True,
+            test,
+            {name: number[name] for name in tests},
+        ),
+        Column("optimism", True, optimism, {"optimism": number["optimism"]}),
+        Column("chosen", False, chosen, {"chosen": as_json}),
     ]
-    shown, raw = [], []
-    for row in rows:
-        name = _name(row, outcome)
-        metric = _metric(row, outcome)
-        words = [name, *([metric_label(metric)] if len(metrics) > 1 else [])]
-        words += _counts(row) + _scores(row, scales[metric])
-        first = [str(each["name"]) for each in _by_importance(row)]
-        words.append(chosen_text(row.get("chosen") or (), first))
-        shown.append([TableCell(one_line(word)) for word in words])
-        raw.append(_raw(row, name, metric))
-    return plain_table(
+    return table_from(
         f"{outcome.name}-searches",
         f"{one_line(outcome.title or outcome.name)}: searches of hyperparameters",
-        fields,
-        shown,
-        raw,
-        notes=[Note("", text) for text in _notes(rows, outcome)],
-        raw_columns=[
-            "search", "metric", "points", *ENDS, "trainings", "trainings_without", *SCORES, "chosen"
-        ],
-    )  # fmt: skip
+        columns,
+        rows,
+        notes=_notes(rows, outcome),
+    )
 
 
 def chosen_text(chosen: Sequence[Mapping[str, Any]], first: Sequence[str] = ()) -> str:
@@ -124,38 +148,21 @@ def _values_text(values: Sequence[Any]) -> str:
     return " / ".join([*often, *(["…"] if len(texts) > MOST_VALUES else [])])
 
 
-def _counts(row: Mapping[str, Any]) -> list[str]:
+def _ends(row: Mapping[str, Any]) -> str:
+    return " / ".join(_count(row.get(name)) for name in ENDS)
+
+
+def _trainings(row: Mapping[str, Any]) -> str:
     trainings, without = row.get("trainings"), row.get("trainings_without")
     spared = f" ({without - trainings})" if trainings is not None and without is not None else ""
-    return [
-        _count(row.get("points")),
-        " / ".join(_count(row.get(name)) for name in ENDS),
-        _count(trainings) + spared,
-    ]
+    return _count(trainings) + spared
 
 
-def _scores(row: Mapping[str, Any], scale: Scale) -> list[str]:
-    interval = scale.interval(_number(row, "test_low"), _number(row, "test_high"))
-    test = scale.number(_number(row, "test"))
-    return [
-        scale.number(_number(row, "best")),
-        scale.number(_number(row, "expected_by_chance")),
-        p_label(_number(row, "p_by_chance")),
-        test if interval == NOTHING else f"{test} {interval}",
-        scale.difference(_number(row, "optimism")),
-    ]
+def _counts(*names: str) -> dict[str, Callable[[Mapping[str, Any]], Raw]]:
+    def raw(name: str) -> Callable[[Mapping[str, Any]], Raw]:
+        return lambda row: "" if row.get(name) is None else int(row[name])
 
-
-def _raw(row: Mapping[str, Any], name: str, metric: str) -> list[Raw]:
-    counts = ("points", *ENDS, "trainings", "trainings_without")
-    chosen = json.dumps(list(row.get("chosen") or ()), sort_keys=True, default=str)
-    return [
-        name,
-        metric,
-        *("" if row.get(each) is None else int(row[each]) for each in counts),
-        *(_number(row, each) for each in SCORES),
-        chosen,
-    ]
+    return {name: raw(name) for name in names}
 
 
 def _notes(rows: Sequence[Mapping[str, Any]], outcome: Outcome) -> list[str]:
@@ -202,6 +209,10 @@ def _name(row: Mapping[str, Any], outcome: Outcome) -> str:
 def _metric(row: Mapping[str, Any], outcome: Outcome) -> str:
     objectives = row.get("objectives") or ()
     return str(objectives[0]["metric"]) if objectives else outcome.primary
+
+
+def _of(name: str) -> Callable[[Mapping[str, Any]], float]:
+    return lambda row: _number(row, name)
 
 
 def _number(row: Mapping[str, Any], name: str) -> float:

@@ -52,7 +52,7 @@ def with_searches(
     if file.sweep.search is not None:
         alone = tuned_alone_notes(file.sweep.search, growth.searched, arms=len(plan.arms) // 2)
     notes = [*outcome.notes, *_notes(file, facts, [*alone, *([terms] if terms else [])], every)]
-    known = {**outcome.facts, "searches": facts}
+    known = replace(outcome.facts, searches=facts)
     outcome = replace(outcome, notes=tuple(notes), facts=known)
     frames = [each.reset_index(drop=True) for each in vars(searches).values()]
     return replace(analysis, outcome=outcome, searches=Searches(*frames))
