@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from abl.data.load import load_dataset
+from abl.data.prediction_rows import probability_columns
 from abl.decide.intervals import RESAMPLES
 from abl.decide.permutation import PERMUTATIONS
 from abl.decide.replicates import KEYS
@@ -21,8 +22,8 @@ from abl.report.page.report_facts import sweep_of
 from abl.report.pairs.arm_words import arm_named, arm_title
 from abl.report.pairs.compare import render_comparison
 from abl.report.pairs.compare_pair import PairComparison, compared
-from abl.report.pairs.unit_data import pictures_of
-from abl.report.prediction_frames import arm_tests, probability_columns
+from abl.report.pairs.unit_data import thumbnails_of
+from abl.report.prediction_frames import arm_tests
 from abl.results import arm_predictions, outcome_folder, outcome_named
 from abl.spec.sweep import Sweep
 
@@ -53,7 +54,7 @@ def comparison_text(
     if format == "html" and sweep is not None:
         try:
             dataset = load_dataset(sweep.data, base=Path.cwd(), roots=roots)
-            picture = pictures_of(dataset, sweep.data.unit)
+            picture = thumbnails_of(dataset, sweep.data.unit)
         except InputError as error:
             pair = replace(pair, notes=(*pair.notes, f"No pictures: {error.problems[0].message}."))
     return render_comparison(pair, format, width=width, colour=colour, picture=picture)

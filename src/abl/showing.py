@@ -9,7 +9,6 @@ from abl.data.load import load_dataset
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.report.page.report_facts import sweep_of
 from abl.report.pairs.unit_data import metadata_of
 from abl.report.tables.ablation import pivot_axes, styled_table
 from abl.report.tables.facts import facts_tables
@@ -17,8 +16,7 @@ from abl.report.tables.model import Table
 from abl.report.tables.more import image_table, replicates_table, subgroup_table
 from abl.report.tables.published import read_published
 from abl.report.tables.setup import cost_rows, cost_table, settings_table
-from abl.results import arm_predictions, outcome_folder, outcome_named
-from abl.spec.sweep import Sweep
+from abl.results import arm_predictions, kept_sweep, outcome_named
 from abl.studies.image_history import image_history, predicting
 
 SUBGROUP, IMAGE = "subgroup=", "image="
@@ -84,11 +82,11 @@ def _other_table(
     if show == "cost":
         return cost_table(cost_rows(store, outcome), name=outcome.name)
     if show == "settings":
-        sweep = _sweep(store, outcome)
+        sweep = kept_sweep(store, outcome)[0]
         settings = sweep.model_dump(mode="json", by_alias=True, exclude={"stated"})
         return settings_table(settings, sweep.stated, name=outcome.name)
     if show.startswith(SUBGROUP) and show != SUBGROUP:
-        data = _sweep(store, outcome).data
+        data = kept_sweep(store, outcome)[0].data
         metadata = metadata_of(load_dataset(data, base=Path.cwd(), roots=roots), data.unit)
         return subgroup_table(
             outcome,
@@ -120,11 +118,3 @@ def _image_table(store: Store, outcome: Outcome, image: str, decimals: int | Non
     labels = {digest: str(each.stage.get("label", "")) for digest, each in done.items()}
     classes = outcome.facts.classes
     return image_table(history, labels, classes, name=outcome.name, image=image, decimals=decimals)
-
-
-def _sweep(store: Store, outcome: Outcome) -> Sweep:
-    path = outcome_folder(store, outcome) / "sweep.yaml"
-    sweep = sweep_of(path.read_text(encoding="utf-8"))
-    if sweep is None:
-        raise InputError(f"{outcome.name}: its sweep file is of another version: run it again")
-    return sweep

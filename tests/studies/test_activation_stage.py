@@ -17,7 +17,7 @@ from abl.errors import InputError
 from abl.plan.graph import Plan
 from abl.record.mlflow_rows import arm_metrics
 from abl.report.tables import render, styled_table
-from abl.results import kept_pictures
+from abl.results import kept_analysis
 from abl.session import SweepResult
 from tiny_sweeps import write_tiny_set
 
@@ -114,7 +114,7 @@ def test_a_nodule_known_by_its_box_is_the_ellipse_in_it(tmp_path: Path):
     # half axes of 8 and 6 pixels in an image of 24
     np.testing.assert_allclose(known["area"], np.pi * 8 * 6 / 24**2, rtol=0.03)
     assert any("the nodule is the ellipse in its box" in note for note in result.outcome.notes)
-    pictures = kept_pictures(loaded.store, result.outcome)
+    pictures = kept_analysis(loaded.store, result.outcome).pictures
     assert pictures is not None
     assert all(row.nodule is None for row in pictures.rows)
     assert pictures.rows[0].box == (4, 6, 20, 18)
@@ -196,7 +196,7 @@ def test_the_figures_are_drawn_and_the_pictures_kept(done: tuple[Any, SweepResul
     loaded, result = done
     drawn = {path.name for path in result.folder.glob("*.png")}
     assert {"maps.png", "inside.png", "confusion.png", "placement.png"} <= drawn
-    pictures = kept_pictures(loaded.store, result.outcome)
+    pictures = kept_analysis(loaded.store, result.outcome).pictures
     assert pictures is not None
     assert pictures.columns == ("variant none", "parallel, all")
     first = loaded.plan.cells_by_arm()
@@ -225,7 +225,7 @@ def test_again_nothing_is_computed(done: tuple[Any, SweepResult], tmp_path: Path
     result = run(again)
     assert sorted(again.plan.stages) == sorted(loaded.plan.stages)
     assert result.report.ran == []
-    pictures = kept_pictures(again.store, result.outcome)
+    pictures = kept_analysis(again.store, result.outcome).pictures
     assert pictures is not None
     assert (pictures.rows[0].name, pictures.rows[0].why) == (tested, "chosen")
     assert trained not in [row.name for row in pictures.rows]

@@ -15,7 +15,7 @@ from abl.decide.rules import confidence
 from abl.errors import InputError
 from abl.loaded import LoadedSweep
 from abl.plan.outcome import ArmOutcome
-from abl.results import arm_predictions, network_predictions, search_trials
+from abl.results import arm_predictions, kept_analysis
 from abl.session import SweepResult
 from abl.studies.label_noise import exclusion_scores
 from tiny_sweeps import write_sweep, write_tiny_set
@@ -96,12 +96,12 @@ def test_a_search_is_at_least_as_good_as_what_it_begins_with(
 
 def test_a_search_is_kept_and_goes_on(home: Path, many: tuple[LoadedSweep, SweepResult]) -> None:
     loaded, result = many
-    trials = search_trials(loaded.store, result.outcome)
+    trials = kept_analysis(loaded.store, result.outcome).trials
     searches = trials.groupby(["arm", *KEYS]).size()
     assert set(searches) == {25}
     more = dict(MANY) | {"options.search": {"over": ["threshold", "weight"], "trials": 30}}
     longer_sweep, longer = run(home, more)
-    found = search_trials(longer_sweep.store, longer.outcome)
+    found = kept_analysis(longer_sweep.store, longer.outcome).trials
     assert set(found.groupby(["arm", *KEYS]).size()) == {30}
     first = found[found["number"] < 25].sort_values([*KEYS, "number"])["value_0"].to_numpy()
     before = trials.sort_values([*KEYS, "number"])["value_0"].to_numpy()
@@ -113,7 +113,7 @@ def test_the_false_network_decides_what_stays_unsure(
 ) -> None:
     loaded, result = many
     frame = arm_predictions(loaded.store, result.outcome)
-    networks = network_predictions(loaded.store, result.outcome)
+    networks = kept_analysis(loaded.store, result.outcome).networks
     wanted = {"rule": "model1", "consensus": 2, "threshold": "always"}
     columns = [*KEYS, "role", "unit"]
 

@@ -145,7 +145,7 @@ class Facts:
     @classmethod
     def from_flat(cls, flat: Mapping[str, Any]) -> Facts:
         """What `flat` gave; a name that is no field is a fact of the study."""
-        own = {
+        own: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in flat.items()
             if name in _FACTS

@@ -136,7 +136,7 @@ def _as_it_stands(text: str) -> str:
     return re.sub(r"([\\`*_|~!\[\]])", r"\\\1", text)
 
 
-def replicates_table(outcome: Outcome) -> pd.DataFrame:
+def replicates_frame(outcome: Outcome) -> pd.DataFrame:
     """Axis values and replicates of every arm, one row a replicate of an arm."""
     parts = []
     for row, arm in enumerate(outcome.arms):

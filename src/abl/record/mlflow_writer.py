@@ -152,7 +152,7 @@ class MlflowRecord(RecordPlace):
             }
             with tempfile.TemporaryDirectory() as folder:
                 replicates = Path(folder) / "replicates.parquet"
-                rows.replicates_table(outcome).to_parquet(replicates, index=False)
+                rows.replicates_frame(outcome).to_parquet(replicates, index=False)
                 files = {"replicates.parquet": replicates, **(artifacts or {})}
                 write_files(client, sweep, files=files, texts=texts)
             tags = {"abl.content": content, rows.NOTE: rows.sweep_note(outcome)}

@@ -157,6 +157,11 @@ def p_label(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def per_cent_label(share: float) -> str:
+    """A share in per cent with one decimal, under a heading that says so."""
+    return NOTHING if math.isnan(share) else f"{100 * share:.1f}"
+
+
 def size_label(value: float) -> str:
     """A count with a metric prefix: `90.6 k`, `138 M`, `15.5 G`."""
     if math.isnan(value):

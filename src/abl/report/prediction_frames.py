@@ -5,14 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from abl.data.prediction_rows import probability_columns
 from abl.decide.check import Floats
 from abl.decide.replicates import KEYS, Scores
-
-
-def probability_columns(frame: pd.DataFrame) -> list[str]:
-    """p_0, p_1, ..., in the order of the classes."""
-    found = [str(name) for name in frame.columns if str(name).startswith("p_")]
-    return sorted((name for name in found if name[2:].isdigit()), key=lambda name: int(name[2:]))
 
 
 def probabilities_of(frame: pd.DataFrame) -> Floats:
@@ -26,7 +21,7 @@ def arm_tests(frame: pd.DataFrame, arm: str) -> pd.DataFrame:
     return rows.sort_values([*KEYS, "unit"], kind="stable").reset_index(drop=True)
 
 
-def replicates_of(rows: pd.DataFrame) -> list[Scores]:
+def scored_replicates(rows: pd.DataFrame) -> list[Scores]:
     """One Scores for each (repeat, fold, seed) of the rows of one arm.
 
     Raises:

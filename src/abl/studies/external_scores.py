@@ -19,10 +19,9 @@ from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import Outcome
 from abl.spec.external import External
 from abl.spec.sweep import Sweep
-from abl.studies.analysis import ScoredArm
+from abl.studies.analysis import ScoredArm, Units, units_of
 from abl.studies.external_checks import why_unscored
 from abl.studies.predictions import Predictions
-from abl.studies.units import Units, units_of
 from abl.studies.workspace import Workspace
 
 

@@ -22,12 +22,11 @@ from abl.studies.checks import (
     place_of_axis,
     stated_problems,
 )
-from abl.studies.data_summary import power_note
 from abl.studies.external import ExternalSets, internal_file, internal_sweep
 from abl.studies.external_checks import external_problems
 from abl.studies.external_scores import external_note, external_rows
 from abl.studies.predictions import Predictions
-from abl.studies.scoring import scored_outcome
+from abl.studies.scoring import power_note, scored_outcome
 from abl.studies.settings import Settings, arms_from, named_contrasts
 from abl.studies.threshold_options import DecisionSearch
 from abl.studies.thresholds import scored_cell, validation_part

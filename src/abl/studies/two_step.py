@@ -28,12 +28,11 @@ from abl.studies.checks import (
     place_of_axis,
     stated_problems,
 )
-from abl.studies.data_summary import power_note
 from abl.studies.designs import design_faults
 from abl.studies.external_checks import unsupported_problems
 from abl.studies.label_noise import noise_rows
 from abl.studies.predictions import Predictions
-from abl.studies.scoring import scored_outcome
+from abl.studies.scoring import power_note, scored_outcome
 from abl.studies.settings import (
     Settings,
     arms_from,

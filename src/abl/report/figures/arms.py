@@ -16,7 +16,7 @@ from abl.decide.metrics import METRICS
 from abl.decide.replicates import KEYS, Scores, replicate_scores
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import arm_label, metric_label
-from abl.report.prediction_frames import replicates_of
+from abl.report.prediction_frames import scored_replicates
 
 MOST_SHOWN = 8
 DRAWS = 200
@@ -122,7 +122,7 @@ def frames_by(frame: pd.DataFrame, column: str, role: str) -> dict[str, pd.DataF
 
 def replicates_in(frame: pd.DataFrame) -> list[Scores]:
     """The replicates of one arm or network, units sorted by name."""
-    return replicates_of(frame.sort_values([*KEYS, "unit"], kind="stable"))
+    return scored_replicates(frame.sort_values([*KEYS, "unit"], kind="stable"))
 
 
 def shown_metric(arm: ShownArm, metric: str) -> tuple[float, float, float]:

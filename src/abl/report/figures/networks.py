@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from abl.data.prediction_rows import probability_columns
 from abl.decide.check import Floats
 from abl.decide.probabilities import largest_class, margin
 from abl.plan.outcome import Outcome
@@ -25,7 +26,7 @@ from abl.report.figures.style import (
     unit_square,
     wrapped,
 )
-from abl.report.prediction_frames import probabilities_of, probability_columns
+from abl.report.prediction_frames import probabilities_of
 
 MOST_NETWORKS = 8
 _BINS = np.linspace(0.0, 1.0, 11)

@@ -9,7 +9,7 @@ from abl.decide.intervals import FEW_PATIENTS
 from abl.report.labels import counted, metric_label
 from abl.report.page.protocol import metric_labels
 from abl.report.page.report_facts import ReportFacts, SplitSize
-from abl.report.tables.external import prevalence_sentence
+from abl.report.tables.facts import prevalence_sentence
 
 FEW_SEEDS = 3
 FEW_OF_A_CLASS = 30

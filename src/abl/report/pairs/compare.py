@@ -21,7 +21,16 @@ from abl.report.labels import (
 )
 from abl.report.pairs.compare_pair import PairComparison
 from abl.report.tables import render
-from abl.report.tables.model import Column, Note, Table, TableCell, item, numbers, table_from, words
+from abl.report.tables.model import (
+    Column,
+    Note,
+    Table,
+    TableCell,
+    item,
+    number_column,
+    table_from,
+    text_column,
+)
 from abl.report.tables.render import markdown_escaped, page_from, wrapped_text
 
 FORMATS = ("text", "md", "html", "csv")
@@ -93,7 +102,7 @@ def metrics_table(pair: PairComparison) -> Table:
         ),
         Column("95 % interval", True, interval, {"low": item("low"), "high": item("high")}),
         Column("P", True, lambda row: p_label(row["p"]) if row["tested"] else "", {"p": item("p")}),
-        words("verdict", "A is"),
+        text_column("verdict", "A is"),
     ]
     notes = [
         "Intervals by resampling patients; P by exchanging the arms patient by patient.",
@@ -119,13 +128,13 @@ def tests_table(pair: PairComparison) -> Table:
         "neither": ("neither", "both wrong"),
     }
     columns = [
-        *(numbers(key, value=attrgetter(key)) for key in KEYS),
-        *(numbers(name, str, label, attrgetter(of)) for name, (of, label) in counts.items()),
+        *(number_column(key, value=attrgetter(key)) for key in KEYS),
+        *(number_column(name, str, label, attrgetter(of)) for name, (of, label) in counts.items()),
         tested("McNemar P", "mcnemar_p"),
     ]
     if pair.class_count == 2:
         auc = attrgetter("auc_difference")
-        columns.append(numbers("auc_difference", scale.difference, "Δ AUC, points", auc))
+        columns.append(number_column("auc_difference", scale.difference, "Δ AUC, points", auc))
         columns.append(tested("DeLong P", "delong_p"))
     notes = [Note("", "A test within a replicate speaks of that seed's networks alone.")]
     if pair.clustered:
@@ -145,19 +154,19 @@ def units_table(pair: PairComparison) -> Table:
     """One row a unit that changed."""
     probability = _probability_label(pair)
     columns = [
-        words("unit", pair.unit, attrgetter("unit")),
-        words("patient", value=attrgetter("patient")),
+        text_column("unit", pair.unit, attrgetter("unit")),
+        text_column("patient", value=attrgetter("patient")),
         Column(
             "label",
             False,
             lambda row: class_name(pair, row.label),
             {"label": attrgetter("label")},
         ),
-        numbers("tested", value=attrgetter("tested")),
-        numbers("only_a", str, "only A right", attrgetter("only_first")),
-        numbers("only_b", str, "only B right", attrgetter("only_second")),
-        numbers("p_a", "{:.3f}".format, f"A: {probability}", attrgetter("first")),
-        numbers("p_b", "{:.3f}".format, f"B: {probability}", attrgetter("second")),
+        number_column("tested", value=attrgetter("tested")),
+        number_column("only_a", str, "only A right", attrgetter("only_first")),
+        number_column("only_b", str, "only B right", attrgetter("only_second")),
+        number_column("p_a", "{:.3f}".format, f"A: {probability}", attrgetter("first")),
+        number_column("p_b", "{:.3f}".format, f"B: {probability}", attrgetter("second")),
     ]
     notes = ["Counts of replicates; probabilities are means over them."] if pair.changed else []
     title = f"{counted(len(pair.changed), pair.unit)} changed"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from abl.data.prediction_rows import probability_columns
 from abl.decide.check import Floats, Ints
 from abl.decide.comparison import Contrast, comparisons
 from abl.decide.delong import delong_test, mcnemar_test
@@ -22,11 +23,7 @@ from abl.decide.replicates import (
     replicate_scores,
 )
 from abl.report.labels import is_metric
-from abl.report.prediction_frames import (
-    probabilities_of,
-    probability_columns,
-    replicates_of,
-)
+from abl.report.prediction_frames import probabilities_of, scored_replicates
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,7 @@ def compared(
     Args:
         rows, other: repeat, fold, seed, unit, label, patient, p_0, ...: ordered by these.
     """
-    first, second = replicates_of(rows), replicates_of(other)
+    first, second = scored_replicates(rows), scored_replicates(other)
     tested = comparisons(
         [Contrast(titles[1], first, second)],
         primary,

@@ -21,7 +21,7 @@ def metadata_of(dataset: Dataset, unit: str) -> pd.DataFrame:
     return frame[~frame.index.duplicated()]
 
 
-def pictures_of(
+def thumbnails_of(
     dataset: Dataset, unit: str, *, side: int = THUMBNAIL_SIDE
 ) -> Callable[[str], bytes | None]:
     """unit -> PNG of its first image, longest side bounded; None where it cannot be shown."""

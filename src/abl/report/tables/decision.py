@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from abl.report.labels import NOTHING, Scale, metric_label, scale_of, with_unit
-from abl.report.tables.model import Column, Raw, Table, table_from, words
+from abl.report.tables.model import Column, Raw, Table, table_from, text_column
 
 SETTING_LABELS = {
     "threshold": "T*",
@@ -73,7 +73,7 @@ def decision_table(
         for name in shown
     }
     columns = [
-        words("decision", value=attrgetter("label")),
+        text_column("decision", value=attrgetter("label")),
         *map(_setting_column, names),
         _fold_column("sent on, %", attrgetter("share"), lambda v: f"{100 * v:.1f}", "share"),
     ]

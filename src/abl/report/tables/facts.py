@@ -1,19 +1,47 @@
-"""Tables made of what an outcome keeps beside its arms: searches, tests, label noise, the data."""
+"""Tables made of what an outcome keeps beside its arms: tests, choices, noise, external sets."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from abl.decide.adaptive import spread
 from abl.decide.replicates import KEYS
-from abl.plan.outcome import Outcome
-from abl.report.labels import NOTHING, arm_label, metric_label, one_line, p_label, scale_of
-from abl.report.tables.external import external_table
-from abl.report.tables.model import Column, Table, interval_column, item, numbers, table_from, words
+from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
+from abl.report.labels import (
+    arm_label,
+    counted,
+    metric_label,
+    one_line,
+    p_label,
+    per_cent_label,
+    scale_of,
+    with_unit,
+)
+from abl.report.tables.ablation import styled_table
+from abl.report.tables.model import (
+    Column,
+    Table,
+    interval_column,
+    item,
+    number_column,
+    table_from,
+    text_column,
+)
 from abl.report.tables.searches import searches_table
 from abl.report.tables.setup import data_table
+from abl.spec.external import INTERNAL
+
+SET = "set"  # the column that says where an arm was scored
+# shares of positives that differ by more than this make metrics that depend on them incomparable
+PREVALENCE_GAP = 0.02
+OF_PREVALENCE = ("acc", "f1", "ppv", "npv", "ap")
+ENSEMBLE = (
+    " Its values are those of the mean of all replicates' probabilities: an ensemble, which is "
+    "another predictor than the networks of the internal rows."
+)
 
 
 def facts_tables(outcome: Outcome) -> dict[str, Table]:
@@ -24,7 +52,7 @@ def facts_tables(outcome: Outcome) -> dict[str, Table]:
         "choices": _choices_table(outcome),
         "noise": _noise_table(outcome),
         "data": data_table(outcome.facts.data, name=outcome.name) if outcome.facts.data else None,
-        "external": external_table(outcome),
+        "external": _external_table(outcome),
     }
     return {name: table for name, table in made.items() if table is not None}
 
@@ -36,17 +64,18 @@ def _tests_table(outcome: Outcome) -> Table | None:
     metric = metric_label(outcome.primary)
     scale = scale_of(outcome.primary, [row["difference"] for row in rows], per_cent=True)
     notes = ["P: permutation of patients; corrected P: max-T over all contrasts of the table."]
+    points = "points" if scale.unit else ""
     cross_validated = any("corrected_t_p" in row for row in rows)
     t_p = item("corrected_t_p", math.nan)
     columns = [
-        words("arm"),
-        words("base", "against"),
-        numbers("difference", scale.difference, f"Δ {metric}" + (", points" if scale.unit else "")),
+        text_column("arm"),
+        text_column("base", "against"),
+        number_column("difference", scale.difference, with_unit(f"Δ {metric}", points)),
         interval_column(scale),
-        numbers("p", p_label, "P"),
-        numbers("p_corrected", p_label, "corrected P"),
+        number_column("p", p_label, "P"),
+        number_column("p_corrected", p_label, "corrected P"),
         *([Column("P, corrected t", True, lambda row: p_label(t_p(row)))] * cross_validated),
-        words("verdict"),
+        text_column("verdict"),
         *([Column("", True, raw={"corrected_t_p": t_p})] * cross_validated),
     ]
     notes = ["P: permutation of patients; corrected P: max-T over all contrasts of the table."]
@@ -61,21 +90,21 @@ def _tests_table(outcome: Outcome) -> Table | None:
 def _choices_table(outcome: Outcome) -> Table | None:
     """Spread over the replicates of what was chosen, and of what it promised."""
     known = {*KEYS, *outcome.metrics}
-    rows: list[Mapping[str, Any]] = []
+    rows: list[dict[Any, Any]] = []
     for arm in outcome.arms:
         if arm.failed or not any(str(name).startswith("validation_") for name in arm.replicates):
             continue
         title = arm_label(arm.params, outcome.axes)
         chosen = arm.replicates.drop(columns=[n for n in arm.replicates if n in known])
-        rows += [{"arm": title, **row} for row in spread(chosen).to_dict("records")]
+        rows += spread(chosen).assign(arm=title).to_dict("records")
     if not rows:
         return None
     columns = [
-        words("arm"),
-        Column("chosen", False, lambda row: metric_label(row["name"]), {"chosen": item("name")}),
-        numbers("median", _number),
-        numbers("low", _number, "smallest"),
-        numbers("high", _number, "largest"),
+        text_column("arm"),
+        text_column("chosen", value=item("name"), write=metric_label),
+        number_column("median", _number),
+        number_column("low", _number, "smallest"),
+        number_column("high", _number, "largest"),
     ]
     notes = ["validation ...: the score on validation that the choice was made by."]
     said = "what was chosen on validation, by replicate"
@@ -94,8 +123,8 @@ def _noise_table(outcome: Outcome) -> Table | None:
         "recall": "recall, %",
     }
     columns = [
-        *(_spaced(name) for name in ("data", "selection", "criterion")),
-        *(numbers(name, _per_cent, label) for name, label in shares.items()),
+        *(text_column(name, write=_spaced) for name in ("data", "selection", "criterion")),
+        *(number_column(name, per_cent_label, label) for name, label in shares.items()),
     ]
     note = (
         "Precision and recall of `excluded` as a sign of `label is wrong`, mean over replicates; "
@@ -105,16 +134,12 @@ def _noise_table(outcome: Outcome) -> Table | None:
     return _table(outcome, "noise", said, columns, rows, [note], axis_count=3)
 
 
-def _spaced(name: str) -> Column:
-    return Column(name, False, lambda row: str(row[name]).replace("_", " "), {name: item(name)})
-
-
 def _table(
     outcome: Outcome,
     name: str,
     said: str,
     columns: Sequence[Column],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[Any, Any]],
     notes: Sequence[str],
     *,
     axis_count: int = 1,
@@ -129,5 +154,111 @@ def _number(value: float) -> str:
     return "always" if math.isinf(value) else f"{value:.3g}"
 
 
-def _per_cent(share: float) -> str:
-    return NOTHING if math.isnan(share) else f"{100 * share:.1f}"
+def _spaced(name: object) -> str:
+    return str(name).replace("_", " ")
+
+
+def _external_table(outcome: Outcome) -> Table | None:
+    """Every arm on the internal test sets and on each external set; None if there is none.
+
+    One row an arm and set, metrics with 95 % intervals; no marks and no tests.
+    """
+    rows = outcome.facts.external
+    if not rows:
+        return None
+    measured = {name for row in rows for cells in row["arms"].values() for name in cells}
+    return styled_table(
+        replace(
+            outcome,
+            name=f"{outcome.name}-external",
+            title=f"{one_line(outcome.title or outcome.name)}: external sets",
+            axes=(*outcome.axes, SET),
+            metrics=tuple(name for name in outcome.metrics if name in measured),
+            curve_axis="",
+            arms=tuple(shown for arm in outcome.arms for shown in _shown(arm, rows)),
+            notes=tuple(_notes(outcome, rows)),
+            facts=Facts(table=outcome.facts.table),
+        ),
+        intervals=True,
+    )
+
+
+def external_sizes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the sets as a summary of the data has them: role, set, patients, images, ...."""
+    return [
+        {
+            "role": "external",
+            "centre": str(row["name"]),
+            "patients": int(row["patients"]),
+            "images": int(row["images"]),
+            **{str(name): int(count) for name, count in row["classes"].items()},
+            "prevalence": float(row["prevalence"]),
+        }
+        for row in rows
+        if "patients" in row
+    ]
+
+
+def prevalence_sentence(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> str:
+    """Which metrics the sets' prevalences keep from being compared; "" if they are alike."""
+    concerned = [metric_label(name) for name in OF_PREVALENCE if name in metrics]
+    concerned += [metric_label(name) for name in ("f1", "ppv") if name not in metrics]
+    different = [
+        f"{row['name']} {100 * row['prevalence']:.0f} %"
+        for row in rows
+        if "prevalence" in row
+        and abs(row["prevalence"] - row["internal_prevalence"]) > PREVALENCE_GAP
+    ]
+    if not different:
+        return ""
+    internal = 100 * float(rows[0]["internal_prevalence"])
+    return (
+        f"Prevalence differs ({', '.join(different)} positive, internal test sets {internal:.0f} "
+        f"%): {', '.join(concerned)} depend on it and are not comparable between these sets."
+    )
+
+
+def _shown(arm: ArmOutcome, rows: Sequence[Mapping[str, Any]]) -> list[ArmOutcome]:
+    """An arm's rows: internal, then one a set; without marks and comparison."""
+    plain = arm.without_marks()
+    shown = [replace(plain, params={**arm.params, SET: INTERNAL})]
+    for row in rows:
+        name = str(row["name"])
+        cells = {k: Cell(**v) for k, v in row["arms"].get(arm.key, {}).items()}
+        why = "" if cells else str(row["missing"].get(arm.key, "its network is not at hand here"))
+        shown.append(
+            replace(
+                plain,
+                key=f"{arm.key}-{name}",
+                params={**arm.params, SET: name},
+                cells=cells,
+                failed=why,
+            )
+        )
+    return shown
+
+
+def _notes(outcome: Outcome, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    notes = [
+        "External sets decide nothing: networks, arms and cut-offs are those of the internal data; "
+        "the metric of each replicate's network, averaged, if nothing else is said."
+    ]
+    for row in rows:
+        if "patients" not in row:
+            notes.append(f"{row['name']}: {row['source']}; no arm could be scored.")
+            continue
+        unit, units = str(row["unit"]), int(row["units"])
+        of_units = "" if unit == "image" else f", {counted(units, unit)}"
+        notes.append(
+            f"{row['name']}: {row['source']}; {counted(int(row['patients']), 'patient')}, "
+            f"{counted(int(row['images']), 'image')}{of_units}, "
+            f"{100 * float(row['prevalence']):.0f} % positive "
+            f"(internal test sets: {_share(float(row['internal_prevalence']))})."
+            + (ENSEMBLE if row["how"] == "ensemble" else "")
+        )
+    said = prevalence_sentence(rows, outcome.metrics)
+    return [*notes, said] if said else notes
+
+
+def _share(share: float) -> str:
+    return "unknown" if math.isnan(share) else f"{100 * share:.0f} %"

@@ -108,7 +108,12 @@ def table_from(
     )
 
 
-def words(name: str, label: str = "", value: Callable[[Any], Any] | None = None) -> Column:
+def text_column(
+    name: str,
+    label: str = "",
+    value: Callable[[Any], Any] | None = None,
+    write: Callable[[Any], str] = str,
+) -> Column:
     """A column of text.
 
     Args:
@@ -117,10 +122,10 @@ def words(name: str, label: str = "", value: Callable[[Any], Any] | None = None)
         value: Of a row; by default what a row that is a mapping has by this name.
     """
     raw = value or item(name)
-    return Column(label or name, False, lambda row: str(raw(row)), {name: raw})
+    return Column(label or name, False, lambda row: write(raw(row)), {name: raw})
 
 
-def numbers(
+def number_column(
     name: str,
     write: Callable[[Any], str] = str,
     label: str = "",
@@ -138,9 +143,16 @@ def interval_column(scale: Scale, label: str = "95 % interval", of: str = "") ->
     return Column(label, True, lambda row: scale.interval(low(row), high(row)), raw)
 
 
-def item(name: str, default: Any = "") -> Callable[[Any], Any]:
-    """What a row that is a mapping has by this name."""
-    return lambda row: row.get(name, default)
+def item(
+    name: str, default: Any = "", kind: Callable[[Any], Any] | None = None
+) -> Callable[[Any], Any]:
+    """What a row that is a mapping has by this name, as `kind`; None counts as not there."""
+
+    def value(row: Mapping[str, Any]) -> Any:
+        found = row.get(name)
+        return default if found is None else kind(found) if kind else found
+
+    return value
 
 
 def _cell(shown: TableCell | str) -> TableCell:

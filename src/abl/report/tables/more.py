@@ -23,7 +23,7 @@ from abl.report.labels import (
     scale_of,
     with_unit,
 )
-from abl.report.prediction_frames import arm_tests, replicates_of
+from abl.report.prediction_frames import arm_tests, scored_replicates
 from abl.report.tables.model import (
     Column,
     Note,
@@ -31,9 +31,9 @@ from abl.report.tables.model import (
     TableCell,
     interval_column,
     item,
-    numbers,
+    number_column,
     table_from,
-    words,
+    text_column,
 )
 
 FEW_IN_GROUP = 10
@@ -68,7 +68,7 @@ def replicates_table(
             {name: lambda row: float(value(row))},
         )
 
-    first, *others = (numbers(key, value=_whole(key)) for key in KEYS)
+    first, *others = (number_column(key, value=_whole(key)) for key in KEYS)
     return table_from(
         outcome.name,
         f"{_title(outcome)}: every replicate",
@@ -142,9 +142,9 @@ def subgroup_table(
             lambda row: TableCell(one_line(row["group"]), ("a",) * few(row)),
             {column: item("group")},
         ),
-        numbers("patients"),
-        numbers("units"),
-        numbers("positive", lambda share: f"{100 * share:.0f}", "positive, %"),
+        number_column("patients"),
+        number_column("units"),
+        number_column("positive", lambda share: f"{100 * share:.0f}", "positive, %"),
         Column(
             with_unit(label, scale.unit),
             True,
@@ -169,7 +169,7 @@ def subgroup_table(
 
 def _group_row(part: pd.DataFrame, metric: str, resamples: int) -> dict[str, Any]:
     """What is known of an arm on one group of the test units."""
-    replicates = replicates_of(part)
+    replicates = scored_replicates(part)
     values = replicate_scores(replicates, [metric]).rename(columns={metric: "value"})
     undefined = values["value"].isna().tolist()
     defined = [each for each, gone in zip(replicates, undefined, strict=True) if not gone]
@@ -217,7 +217,7 @@ def _name(value: object) -> str:
 
 def _of_arm(axis: str) -> Column:
     """The value of an axis of a row's arm."""
-    return words(axis, one_line(axis), lambda row: row["arm"].params.get(axis, ""))
+    return text_column(axis, one_line(axis), lambda row: row["arm"].params.get(axis, ""))
 
 
 def _whole(key: str) -> Callable[[Mapping[str, Any]], int]:
@@ -260,13 +260,13 @@ def image_table(
         f"{name}-image",
         f"{one_line(name)}: {one_line(image)} in {history['network'].nunique()} networks",
         [
-            words("network"),
-            words("role"),
+            text_column("network"),
+            text_column("role"),
             *(
-                numbers(column, f"{{:.{digits}f}}".format, f"P({title})")
+                number_column(column, f"{{:.{digits}f}}".format, f"P({title})")
                 for column, title in zip(columns, titles, strict=True)
             ),
-            words("class", "largest"),
+            text_column("class", "largest"),
         ],
         rows,
         notes=[

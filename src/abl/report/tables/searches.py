@@ -19,8 +19,9 @@ from abl.report.labels import (
     with_unit,
 )
 from abl.report.setting_words import constraint_text, setting_text, short_names
-from abl.report.tables.model import Column, Raw, Table, numbers, table_from, words
+from abl.report.tables.model import Column, Raw, Table, item, number_column, table_from, text_column
 
+Row = Mapping[str, Any]
 ENDS = ("complete", "pruned", "stopped", "failed")
 SCORES = ("best", "expected_by_chance", "p_by_chance", "test", "test_low", "test_high", "optimism")
 MOST_VALUES = 3
@@ -48,7 +49,7 @@ def searches_table(outcome: Outcome) -> Table | None:
     # one metric stands in the headings, several in the rows
     label = metric_label(metrics[0]) if len(metrics) == 1 else "score"
     unit = scales[metrics[0]].unit if len(metrics) == 1 else ""
-    number = {name: _of(name) for name in SCORES}
+    number = {name: item(name, math.nan, float) for name in SCORES}
 
     def score(name: str, label: str) -> Column:
         return Column(
@@ -58,39 +59,35 @@ def searches_table(outcome: Outcome) -> Table | None:
             {name: number[name]},
         )
 
-    def test(row: Mapping[str, Any]) -> str:
+    def test(row: Row) -> str:
         scale = scales[_metric(row, outcome)]
         text = scale.number(number["test"](row))
         interval = scale.interval(number["test_low"](row), number["test_high"](row))
         return text if interval == NOTHING else f"{text} {interval}"
 
-    def optimism(row: Mapping[str, Any]) -> str:
+    def optimism(row: Row) -> str:
         return scales[_metric(row, outcome)].difference(number["optimism"](row))
 
-    def chosen(row: Mapping[str, Any]) -> str:
+    def chosen(row: Row) -> str:
         return chosen_text(row.get("chosen") or (), [str(r["name"]) for r in _by_importance(row)])
 
-    def objective(row: Mapping[str, Any]) -> str:
-        return metric_label(_metric(row, outcome))
-
-    def as_json(row: Mapping[str, Any]) -> str:
+    def as_json(row: Row) -> str:
         return json.dumps(list(row.get("chosen") or ()), sort_keys=True, default=str)
 
+    def metric(row: Row) -> str:
+        return _metric(row, outcome)
+
+    objective = (lambda row: metric_label(metric(row))) if len(metrics) > 1 else None
     tests = ("test", "test_low", "test_high")
     columns = [
-        words("search", value=lambda row: _name(row, outcome)),
-        Column(
-            "objective",
-            False,
-            objective if len(metrics) > 1 else None,
-            {"metric": lambda row: _metric(row, outcome)},
-        ),
+        text_column("search", value=lambda row: _name(row, outcome)),
+        Column("objective", False, objective, {"metric": metric}),
         Column("points", True, lambda row: _count(row.get("points")), _counts("points")),
         Column("complete / pruned / stopped / failed", True, _ends, _counts(*ENDS)),
         Column("trainings (spared)", True, _trainings, _counts("trainings", "trainings_without")),
         score("best", with_unit(f"{label} on validation", unit)),
         score("expected_by_chance", "by chance"),
-        numbers("p_by_chance", p_label, "P by chance", number["p_by_chance"]),
+        number_column("p_by_chance", p_label, "P by chance", number["p_by_chance"]),
         Column(
             with_unit(f"{label} on test", unit) + " [95 % interval]",
             True,
@@ -109,7 +106,7 @@ def searches_table(outcome: Outcome) -> Table | None:
     )
 
 
-def chosen_text(chosen: Sequence[Mapping[str, Any]], first: Sequence[str] = ()) -> str:
+def chosen_text(chosen: Sequence[Row], first: Sequence[str] = ()) -> str:
     """What was chosen in a few words: `lr 0.003, head fc`.
 
     Where replicates chose differently: a range of numbers (`lr 0.001–0.01`), or the words with how
@@ -133,7 +130,7 @@ def chosen_text(chosen: Sequence[Mapping[str, Any]], first: Sequence[str] = ()) 
     return f"{text}, and {more} more" if more > 0 else text
 
 
-def _by_importance(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _by_importance(row: Row) -> list[Row]:
     known = [each for each in row.get("importance") or () if not math.isnan(_number(each, "mean"))]
     return sorted(known, key=lambda each: -_number(each, "mean"))
 
@@ -148,24 +145,21 @@ def _values_text(values: Sequence[Any]) -> str:
     return " / ".join([*often, *(["…"] if len(texts) > MOST_VALUES else [])])
 
 
-def _ends(row: Mapping[str, Any]) -> str:
+def _ends(row: Row) -> str:
     return " / ".join(_count(row.get(name)) for name in ENDS)
 
 
-def _trainings(row: Mapping[str, Any]) -> str:
+def _trainings(row: Row) -> str:
     trainings, without = row.get("trainings"), row.get("trainings_without")
     spared = f" ({without - trainings})" if trainings is not None and without is not None else ""
     return _count(trainings) + spared
 
 
-def _counts(*names: str) -> dict[str, Callable[[Mapping[str, Any]], Raw]]:
-    def raw(name: str) -> Callable[[Mapping[str, Any]], Raw]:
-        return lambda row: "" if row.get(name) is None else int(row[name])
-
-    return {name: raw(name) for name in names}
+def _counts(*names: str) -> dict[str, Callable[[Any], Raw]]:
+    return {name: item(name, "", int) for name in names}
 
 
-def _notes(rows: Sequence[Mapping[str, Any]], outcome: Outcome) -> list[str]:
+def _notes(rows: Sequence[Row], outcome: Outcome) -> list[str]:
     notes = [
         "Points: settings tried. Complete: trained on every replicate; pruned: given up after some "
         "replicates; stopped: given up within a training. Trainings: networks trained; spared: how "
@@ -198,7 +192,7 @@ def _notes(rows: Sequence[Mapping[str, Any]], outcome: Outcome) -> list[str]:
     return [*notes, *(one_line(each) for each in terms)]
 
 
-def _name(row: Mapping[str, Any], outcome: Outcome) -> str:
+def _name(row: Row, outcome: Outcome) -> str:
     """The search's name, or the tuned arm in words; `all` if there is neither."""
     axes = outcome.axes
     labels = {arm.key: arm_label(arm.params, axes) for arm in outcome.arms}
@@ -206,16 +200,12 @@ def _name(row: Mapping[str, Any], outcome: Outcome) -> str:
     return labels.get(name, name) or labels.get(str(row.get("arm", "")), "") or "all arms"
 
 
-def _metric(row: Mapping[str, Any], outcome: Outcome) -> str:
+def _metric(row: Row, outcome: Outcome) -> str:
     objectives = row.get("objectives") or ()
     return str(objectives[0]["metric"]) if objectives else outcome.primary
 
 
-def _of(name: str) -> Callable[[Mapping[str, Any]], float]:
-    return lambda row: _number(row, name)
-
-
-def _number(row: Mapping[str, Any], name: str) -> float:
+def _number(row: Row, name: str) -> float:
     value = row.get(name)
     return math.nan if value is None else float(value)
 

@@ -14,8 +14,8 @@ from abl.nets.cost import network_cost
 from abl.plan.outcome import Outcome
 from abl.record.done import Done
 from abl.record.store import Store
-from abl.report.labels import NOTHING, one_line, size_label, time_label
-from abl.report.tables.model import Table, numbers, table_from, words
+from abl.report.labels import one_line, per_cent_label, size_label, time_label
+from abl.report.tables.model import Table, item, number_column, table_from, text_column
 from abl.spec.data import Image
 from abl.spec.train import Train
 
@@ -45,25 +45,13 @@ def data_table(
         if key not in ("role", "centre", "prevalence")
     ]
     columns = [
-        *(
-            words(
-                key, "split" if key == "role" else key, lambda row, key=key: str(row.get(key, ""))
-            )
-            for key in places
-        ),
-        *(
-            numbers(key, label=one_line(key), value=lambda row, key=key: int(row.get(key, 0)))
-            for key in counts
-        ),
-        numbers("prevalence", _share, "prevalence, %"),
+        *(text_column(key, "split" if key == "role" else key) for key in places),
+        *(number_column(key, label=one_line(key), value=item(key, 0, int)) for key in counts),
+        number_column("prevalence", per_cent_label, "prevalence, %"),
     ]
     title, axis_count = f"{one_line(name)}: data by split", len(places)
     said = map(one_line, notes)
     return table_from(name, title, columns, rows, axis_count=axis_count, notes=said)
-
-
-def _share(share: float) -> str:
-    return NOTHING if math.isnan(share) else f"{100 * share:.1f}"
 
 
 def cost_table(rows: Sequence[Mapping[str, Any]], *, name: str = "cost") -> Table:
@@ -74,15 +62,11 @@ def cost_table(rows: Sequence[Mapping[str, Any]], *, name: str = "cost") -> Tabl
             (mean of one training) and trainings.
     """
     present = [key for key in _COSTS if any(row.get(key) is not None for row in rows)]
-    columns = [words("network")]
+    columns = [text_column("network")]
     for key in present:
         label, write = _COSTS[key]
-        columns.append(numbers(key, write, label, lambda row, key=key: _number(row.get(key))))
+        columns.append(number_column(key, write, label, item(key, math.nan, float)))
     return table_from(name, f"{one_line(name)}: size and time of networks", columns, rows)
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
 
 
 def cost_rows(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
@@ -97,15 +81,10 @@ def cost_rows(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
     rows = []
     for label, found in trainings.items():
         seconds = [float(done.facts["seconds"]) for done in found if "seconds" in done.facts]
-        rows.append(
-            {
-                "network": label,
-                "parameters": found[0].facts.get("parameters"),
-                "flops": _flops(found[0].stage.get("settings", {})),
-                "seconds": sum(seconds) / len(seconds) if seconds else None,
-                "trainings": len(found),
-            }
-        )
+        known = {"network": label, "parameters": found[0].facts.get("parameters")}
+        flops = _flops(found[0].stage.get("settings", {}))
+        mean = sum(seconds) / len(seconds) if seconds else None
+        rows.append({**known, "flops": flops, "seconds": mean, "trainings": len(found)})
     return rows
 
 
@@ -149,7 +128,11 @@ def settings_table(
         {"setting": path, "value": text, "origin": _origin(stated.get(path))}
         for path, text in flat.items()
     ]
-    columns = [words("setting", "hyperparameter"), words("value"), words("origin")]
+    columns = [
+        text_column("setting", "hyperparameter"),
+        text_column("value"),
+        text_column("origin"),
+    ]
     return table_from(name, f"{one_line(name)}: settings", columns, rows)
 
 
