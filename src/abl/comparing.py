@@ -17,13 +17,16 @@ from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
 from abl.report.labels import one_line
-from abl.report.one_class import one_class_replicates, one_class_words
 from abl.report.page.report_facts import sweep_of
 from abl.report.pairs.arm_words import arm_named, arm_title
 from abl.report.pairs.compare import render_comparison
 from abl.report.pairs.compare_pair import PairComparison, compared
-from abl.report.pairs.unit_data import thumbnails_of
-from abl.report.prediction_frames import arm_tests
+from abl.report.prediction_frames import (
+    arm_tests,
+    one_class_replicates,
+    one_class_words,
+    thumbnails_of,
+)
 from abl.results import arm_predictions, outcome_folder, outcome_named
 from abl.spec.sweep import Sweep
 

@@ -16,9 +16,8 @@ from abl.plan.outcome import IMPORTED, ArmOutcome, Outcome
 from abl.plan.stage import digest_of
 from abl.record.store import Store
 from abl.report.labels import is_metric
-from abl.report.one_class import one_class_replicates
 from abl.report.pairs.arm_words import arm_named
-from abl.report.prediction_frames import arm_tests, scored_replicates
+from abl.report.prediction_frames import arm_tests, one_class_replicates, scored_replicates
 from abl.results import draw_outcome, keep_outcome, kept_analysis, kept_sweep, outcome_named
 from abl.spec.sweep import Sweep
 from abl.studies.analysis import Analysis

@@ -19,7 +19,7 @@ from abl.record.mlflow_writer import MlflowRecord
 from abl.record.writer import StageWriter
 from abl.recording import record_lease, record_sweep
 from abl.report.environment import environment
-from abl.report.one_class import one_class_replicates
+from abl.report.prediction_frames import one_class_replicates
 from abl.results import (
     draw_outcome,
     keep_outcome,

@@ -9,7 +9,7 @@ from abl.data.load import load_dataset
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.report.pairs.unit_data import metadata_of
+from abl.report.prediction_frames import metadata_of
 from abl.report.tables.ablation import pivot_axes, styled_table
 from abl.report.tables.facts import facts_tables
 from abl.report.tables.model import Table

@@ -10,7 +10,7 @@ from abl.data.phantom import phantom_dataset
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.report.pairs.unit_data import metadata_of, thumbnails_of
+from abl.report.prediction_frames import metadata_of, thumbnails_of
 from abl.report.tables import render
 from abl.showing import shown_table
 from abl.spec.data import Phantom

@@ -181,22 +181,17 @@ def _mean(arm: list[Scores], metric: str) -> float:
 def _test(a: Scores, b: Scores) -> ReplicateTest:
     final, other_final = largest_class(a.p), largest_class(b.p)
     right, other_right = final == a.labels, other_final == b.labels
-    mcnemar = mcnemar_test(a.labels, final, other_final)
+    counts = (
+        int(np.sum(one & other)) for one in (right, ~right) for other in (other_right, ~other_right)
+    )
+    both, only_first, only_second, neither = counts
+    p = mcnemar_test(a.labels, final, other_final).p
     auc_difference, delong_p = math.nan, math.nan
     if a.p.shape[1] == 2:
         delong = delong_test(a.labels, a.p[:, 1], b.p[:, 1])
         auc_difference, delong_p = delong.difference, delong.p
     return ReplicateTest(
-        repeat=a.repeat,
-        fold=a.fold,
-        seed=a.seed,
-        both=int(np.sum(right & other_right)),
-        only_first=int(np.sum(right & ~other_right)),
-        only_second=int(np.sum(~right & other_right)),
-        neither=int(np.sum(~right & ~other_right)),
-        mcnemar_p=mcnemar.p,
-        auc_difference=auc_difference,
-        delong_p=delong_p,
+        *a.key, both, only_first, only_second, neither, p, auc_difference, delong_p
     )
 
 
@@ -210,35 +205,20 @@ def _changed(rows: pd.DataFrame, other: pd.DataFrame) -> tuple[ChangedUnit, ...]
             "unit": rows["unit"].astype(str).to_numpy(),
             "patient": rows["patient"].astype(str).to_numpy(),
             "label": labels,
+            "tested": labels,
             "only_first": right & ~other_right,
             "only_second": ~right & other_right,
             "first": _shown_probability(p, labels),
             "second": _shown_probability(other_p, labels),
         }
     ).groupby("unit", sort=True)
-    found = by_unit.agg(
-        patient=("patient", "first"),
-        label=("label", "first"),
-        tested=("label", "size"),
-        only_first=("only_first", "sum"),
-        only_second=("only_second", "sum"),
-        first=("first", "mean"),
-        second=("second", "mean"),
-    )
+    kept = dict.fromkeys(("patient", "label"), "first")
+    counted = dict.fromkeys(("only_first", "only_second"), "sum")
+    means = dict.fromkeys(("first", "second"), "mean")
+    # columns in the order of ChangedUnit
+    found = by_unit.agg({**kept, "tested": "size", **counted, **means})
     found = found[(found["only_first"] > 0) | (found["only_second"] > 0)].reset_index()
-    units = [
-        ChangedUnit(
-            unit=str(row["unit"]),
-            patient=str(row["patient"]),
-            label=int(row["label"]),
-            tested=int(row["tested"]),
-            only_first=int(row["only_first"]),
-            only_second=int(row["only_second"]),
-            first=float(row["first"]),
-            second=float(row["second"]),
-        )
-        for row in found.to_dict("records")
-    ]
+    units = [ChangedUnit(*row) for row in found.itertuples(index=False, name=None)]
     return tuple(sorted(units, key=lambda each: (each.only_second - each.only_first, each.unit)))
 
 

@@ -56,14 +56,12 @@ def decision_table(
     notes: Sequence[str],
     *,
     title: str,
-    validation_label: str = "on validation",
 ) -> Table:
     """A table of decisions; with several folds mean ± sd, and the median setting with its range.
 
     Args:
         metrics: Columns of scores; a metric that no row has is left out.
         notes: Sentences under the table.
-        validation_label: Follows the name of the metric that was chosen by.
     """
     names = list(dict.fromkeys(name for row in rows for name in row.settings))
     shown = [name for name in metrics if any(name in row.values for row in rows)]
@@ -79,7 +77,7 @@ def decision_table(
     ]
     if chosen_by:
         by = scale_of(chosen_by, [v for row in rows for v in row.chosen_at], per_cent=True)
-        said = with_unit(f"{metric_label(chosen_by)} {validation_label}", by.unit)
+        said = with_unit(f"{metric_label(chosen_by)} on validation", by.unit)
         at = f"{chosen_by}_chosen_at"
         columns.append(_fold_column(said, attrgetter("chosen_at"), by.number, at))
     columns += [_metric_column(name, scales[name]) for name in shown]

@@ -21,7 +21,7 @@ from abl.report.labels import (
     value_label,
     with_unit,
 )
-from abl.report.one_class import one_class_note
+from abl.report.prediction_frames import one_class_note
 from abl.report.setting_words import CHOSEN, chosen_label, has_chosen
 from abl.report.tables.model import BOLD, TIED, Column, Note, TableCell
 from abl.report.tables.published import Published

@@ -131,7 +131,7 @@ def number_column(
     label: str = "",
     value: Callable[[Any], Any] | None = None,
 ) -> Column:
-    """A column of numbers as `write` writes them, otherwise like `words`."""
+    """A column of numbers as `write` writes them, otherwise like `text_column`."""
     raw = value or item(name, math.nan)
     return Column(label or name, True, lambda row: write(raw(row)), {name: raw})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,23 +52,21 @@ def replicates_table(
     found = dict.fromkeys(str(name) for arm in done for name in arm.replicates.columns)
 
     def why(row: Mapping[str, Any]) -> TableCell | str:
-        """What stands where a failed arm has no replicate."""
         arm = row["arm"]
         return TableCell("failed", (marks[arm.key],)) if arm.failed else str(int(row[KEYS[0]]))
 
     def measured(name: str) -> Column:
         values = [v for arm in done if name in arm.replicates for v in arm.replicates[name]]
         scale = scale_of(name, values, per_cent=per_cent, decimals=decimals)
-        label, value = with_unit(metric_label(name), scale.unit), item(name, math.nan)
-        # what an arm has no need to choose is left blank
-        return Column(
-            label,
-            True,
-            lambda row: scale.number(float(value(row))) if name in row else "",
-            {name: lambda row: float(value(row))},
-        )
+        label, value = with_unit(metric_label(name), scale.unit), item(name, math.nan, float)
 
-    first, *others = (number_column(key, value=_whole(key)) for key in KEYS)
+        def cell(row: Mapping[str, Any]) -> str:
+            # what an arm has no need to choose is left blank
+            return scale.number(value(row)) if name in row else ""
+
+        return Column(label, True, cell, {name: value})
+
+    first, *others = (number_column(key, value=item(key, 0, int)) for key in KEYS)
     return table_from(
         outcome.name,
         f"{_title(outcome)}: every replicate",
@@ -79,7 +77,7 @@ def replicates_table(
             *(measured(name) for name in found if name not in KEYS),
         ],
         [
-            {"arm": arm, **values}
+            {**values, "arm": arm}
             for arm in outcome.arms
             for values in (
                 [{}] if arm.failed else arm.replicates.sort_values(KEYS).to_dict("records")
@@ -218,10 +216,6 @@ def _name(value: object) -> str:
 def _of_arm(axis: str) -> Column:
     """The value of an axis of a row's arm."""
     return text_column(axis, one_line(axis), lambda row: row["arm"].params.get(axis, ""))
-
-
-def _whole(key: str) -> Callable[[Mapping[str, Any]], int]:
-    return lambda row: int(row[key])
 
 
 def _title(outcome: Outcome) -> str:
