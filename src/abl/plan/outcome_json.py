@@ -51,9 +51,12 @@ def outcome_from_json(text: str) -> Outcome:
     if found != FORMAT:
         raise ValueError(f"not an outcome of format {FORMAT} (found: {found!r})")
     try:
-        plain = {name: document[name] for name in _PLAIN}
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in ((name, document[name]) for name in _PLAIN)
+        }
         return Outcome(
-            **{name: tuple(v) if isinstance(v, list) else v for name, v in plain.items()},
+            **plain,
             arms=tuple(_arm_from_json(arm) for arm in document["arms"]),
             facts=Facts.from_flat(_decoded(document["facts"])),
         )
