@@ -28,9 +28,9 @@ from abl import api
 from abl.nets.cut import cut_of
 from abl.nets.front_cost import front_cost
 from abl.nets.model import Classifier, Design, build_classifier
+from abl.plan.kept_features import CPU_BYTES, CPU_FLOPS
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train
-from abl.studies.fronts import CPU_BYTES, CPU_FLOPS
 from abl.train.epoch import EpochRunner
 from abl.train.feature_feed import FrontFeed, KeptFeed
 from abl.train.features import write_features

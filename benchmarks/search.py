@@ -251,7 +251,7 @@ time* is the search's, with trainings that take none.
 
 
 SIZES = """\
-The sizes are those of validation AUCs recorded in the sweeps of docs/results.md, as components of
+The sizes are those of validation AUCs recorded in the sweeps of docs/results, as components of
 the table arms x replicates. Little noise: the phantom (label noise, 20 x 3: 0.025 for an arm on a
 replicate; others 0.010 to 0.025), with 0.05 a fold assumed: those sweeps have seeds, not folds.
 Much noise: BUS-UCLM and DDTI, whose validation parts have 50 and 66 cases (thresholds, 21 x 4

@@ -27,8 +27,8 @@ from abl.runner.report import Listener
 from abl.session import SweepResult, run_sweep
 from abl.spec.read import read_form
 from abl.spec.smoke import smoked
+from abl.stages.inputs import Workspace
 from abl.studies.base import study_of
-from abl.studies.workspace import Workspace
 
 Format = Literal["text", "md", "csv", "latex", "html"]
 ROOT = "mlruns"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from abl.errors import InputError, raise_if_any
 from abl.plan.graph import Plan
+from abl.plan.kept_features import keep_features
 from abl.record.store import Store
 from abl.spec.read import SweepFile
 from abl.spec.yaml_file import yaml_text
+from abl.stages.inputs import Workspace
 from abl.studies.base import Study
-from abl.studies.fronts import keep_features
-from abl.studies.workspace import Workspace
 
 
 @dataclass(repr=False)

@@ -28,8 +28,8 @@ from abl.data.views import view_key
 from abl.errors import InputError
 from abl.spec.data import Crop, Data, Phantom
 from abl.spec.data import Image as ImageBlock
-from abl.studies import fronts
-from abl.studies.workspace import OpenData
+from abl.stages import identity as settings_of_stages
+from abl.stages.inputs import OpenData
 
 ROOT = Path(__file__).parents[2] / ".." / "shared" / "data"
 TISSUE = (60, 20, 260, 180)  # x0, y0, x1, y1 in a frame 320 wide and 200 high
@@ -133,11 +133,12 @@ def test_a_new_version_of_the_method_makes_other_views_and_trainings(tmp_path, m
     sweep = SimpleNamespace(data=data, image=image)
 
     def identity() -> tuple[str, object]:
-        return view_key(dataset, 1024, image), fronts.seen_settings(sweep, OpenData(dataset, data))
+        seen = settings_of_stages.seen_settings(sweep, OpenData(dataset, data))
+        return view_key(dataset, 1024, image), seen
 
     before = identity()
     assert identity() == before
-    for module in (fronts, views):
+    for module in (settings_of_stages, views):
         monkeypatch.setattr(module, "TISSUE_VERSION", 99)
     assert all(old != new for old, new in zip(before, identity(), strict=True))
 

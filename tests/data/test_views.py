@@ -18,7 +18,7 @@ from abl.data.views import open_view, prepare_view, training_reads, view_key
 from abl.errors import InputError
 from abl.record.store import Store
 from abl.spec.data import Crop, Data, Image, Phantom, Splits
-from abl.studies.workspace import Workspace
+from abl.stages.inputs import Workspace
 
 PHANTOM = Data(phantom=Phantom(patients=12, size=64))
 

@@ -65,7 +65,7 @@ from tiny_sweeps import Heard, by_digest, nap
 from abl.plan.stage import Stage
 from abl.record.store import Store
 from abl.runner.engine import run_plan
-from abl.runner.execute import kind
+from abl.stages.kind import kind
 
 @kind("eat")
 def eat(work):

@@ -11,7 +11,8 @@ import pytest
 from abl.plan.stage import Stage
 from abl.record.lease import Lease
 from abl.record.store import Store
-from abl.runner.execute import KINDS, Work, kind, run_stage
+from abl.runner.execute import run_stage
+from abl.stages.kind import KINDS, Work, kind
 from tiny_sweeps import double, nap
 
 

@@ -19,15 +19,16 @@ root, tests = sys.argv[1:]
 sys.path.insert(0, tests)
 from tiny_sweeps import Heard, by_digest, double, nap
 from abl.record.store import Store
-from abl.runner import doubles, execute
+from abl.runner import doubles
+from abl.stages import kind as kinds
 from abl.runner.engine import run_plan
 
 # every computation leaves a line, however it ends
-def counted(work, nap=execute.KINDS["nap"]):
+def counted(work, nap=kinds.KINDS["nap"]):
     with open(Path(root) / "begun.txt", "a") as file:
         file.write(work.stage.digest + "\\n")
     return nap(work)
-execute.KINDS["nap"] = counted
+kinds.KINDS["nap"] = counted
 
 stages, layer = [], []
 for level in range(4):

@@ -61,9 +61,9 @@ def test_one_map_stage_a_training_and_no_training_changes(tmp_path: Path):
     with_maps = load(tmp_path, SWEEP).plan
     without = load(tmp_path, SWEEP, options={"activation": False}).plan
     assert kinds(without, "activation") == []
-    assert without.activation == {}
+    assert without.beside == {}
     assert kinds(with_maps, "train") == kinds(without, "train")
-    assert sorted(with_maps.activation) == sorted(kinds(with_maps, "train"))
+    assert sorted(with_maps.beside["activation"]) == sorted(kinds(with_maps, "train"))
     assert len(kinds(with_maps, "activation")) == len(kinds(with_maps, "train")) == 3 * 2
 
 
@@ -75,7 +75,9 @@ def test_networks_without_a_last_map_have_none(tmp_path: Path):
         axes={"variant": ["none"], "network": ["tiny_resnet", "timm/test_vit"]},
         base={"network": "tiny_resnet"},
     ).plan
-    mapped = {plan.stages[training].settings["train"]["network"] for training in plan.activation}
+    mapped = {
+        plan.stages[training].settings["train"]["network"] for training in plan.beside["activation"]
+    }
     assert len(kinds(plan, "train")) == 4
     assert mapped == {"tiny_resnet"}
 
@@ -102,7 +104,9 @@ def test_a_nodule_known_by_its_box_is_the_ellipse_in_it(tmp_path: Path):
     }  # fmt: skip
     loaded = load(tmp_path, SWEEP | {"data": {"manifest": "images/manifest.csv"}}, **changes)
     result = run(loaded)
-    digests = [loaded.plan.activation[c.uses["original"]] for c in loaded.plan.cells_by_arm()[0]]
+    digests = [
+        loaded.plan.beside["activation"][c.uses["original"]] for c in loaded.plan.cells_by_arm()[0]
+    ]
     frames = [pd.read_parquet(loaded.store.file(each, "activation.parquet")) for each in digests]
     frame = pd.concat(frames).set_index("image")
     assert len(frame) == len(rows)
@@ -129,7 +133,7 @@ def test_every_test_image_has_a_map_and_its_share(done: tuple[Any, SweepResult])
     loaded, result = done
     assert result.report.failed == {}
     store, plan = loaded.store, loaded.plan
-    for training, digest in plan.activation.items():
+    for training, digest in plan.beside["activation"].items():
         frame = pd.read_parquet(store.file(digest, "activation.parquet"))
         predictions = pd.read_parquet(store.file(training, "predictions.parquet"))
         tested = predictions[predictions["role"] == "test"].set_index("image")
@@ -159,7 +163,7 @@ def test_the_table_has_their_means_and_intervals_beside_the_metrics(done: tuple[
     for arm, cells in zip(outcome.arms, loaded.plan.cells_by_arm(), strict=True):
         shares, replicates = [], []
         for cell in cells:
-            digest = loaded.plan.activation[cell.uses["original"]]
+            digest = loaded.plan.beside["activation"][cell.uses["original"]]
             known = pd.read_parquet(loaded.store.file(digest, "activation.parquet")).dropna()
             shares.append(known["inside"].mean())
             rows, share = frame.loc[known["image"]], known["inside"].to_numpy()

@@ -156,8 +156,8 @@ def test_probabilities_are_those_of_the_networks_kept_epochs(tmp_path, no_report
 
 
 def assert_predicted_alike(sweep: LoadedSweep, name: str) -> None:
-    assert sweep.plan.external[name]
-    for training, predicted in sweep.plan.external[name].items():
+    assert sweep.plan.beside[f"external {name}"]
+    for training, predicted in sweep.plan.beside[f"external {name}"].items():
         frames = [
             pd.read_parquet(sweep.store.file(digest, "predictions.parquet"))
             for digest in (training, predicted)
@@ -170,7 +170,7 @@ def assert_predicted_alike(sweep: LoadedSweep, name: str) -> None:
 
 
 def test_frozen_networks_predict_without_kept_features(tmp_path, no_report, monkeypatch):
-    monkeypatch.setattr("abl.studies.fronts.CPU_FLOPS", 1.0)
+    monkeypatch.setattr("abl.plan.kept_features.CPU_FLOPS", 1.0)
     data = {"phantom": {"patients": 24, "size": 32, "seed": 3}}
     sweep = load(
         tmp_path,
@@ -229,7 +229,7 @@ def test_metrics_are_those_of_each_network_averaged_with_intervals_by_patient(fi
     frame = pd.read_csv(sweep.file.folder / "outside" / "manifest.csv").set_index("image")
     replicates = []
     for cell in sweep.plan.cells_by_arm()[0]:
-        digest = sweep.plan.external["hospital C"][cell.uses["original"]]
+        digest = sweep.plan.beside["external hospital C"][cell.uses["original"]]
         read = pd.read_parquet(sweep.store.file(digest, "predictions.parquet")).set_index("image")
         rows = frame.loc[read.index]
         key = cell.replicate

@@ -10,13 +10,13 @@ from transfer_sweeps import FROZEN, load, run
 
 from abl.errors import InputError, StageError
 from abl.plan.graph import Plan
-from abl.runner.execute import KINDS
+from abl.stages.kind import KINDS
 
 
 @pytest.fixture
 def always_worth_it(monkeypatch):
     """As if computing were so slow that all features are kept."""
-    monkeypatch.setattr("abl.studies.fronts.CPU_FLOPS", 1.0)
+    monkeypatch.setattr("abl.plan.kept_features.CPU_FLOPS", 1.0)
 
 
 def of_kind(plan: Plan, kind: str) -> list:
@@ -63,7 +63,7 @@ def test_the_plan_says_what_is_kept_and_why_not(tmp_path, always_worth_it, monke
     small = load(tmp_path, FROZEN, resources={"features_gb": 1e-6}).plan
     assert of_kind(small, "features") == []
     assert "over resources.features_gb" in " ".join(small.notes)
-    monkeypatch.setattr("abl.studies.fronts.CPU_FLOPS", 1e18)
+    monkeypatch.setattr("abl.plan.kept_features.CPU_FLOPS", 1e18)
     fast = load(tmp_path, FROZEN).plan
     assert of_kind(fast, "features") == []
     assert "takes no longer" in " ".join(fast.notes)

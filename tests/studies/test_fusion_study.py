@@ -34,7 +34,7 @@ def test_the_modes_of_the_study_are_those_that_networks_know():
 
 
 def test_both_modalities_features_serve_every_mode(tmp_path, monkeypatch):
-    monkeypatch.setattr("abl.studies.fronts.CPU_FLOPS", 1.0)
+    monkeypatch.setattr("abl.plan.kept_features.CPU_FLOPS", 1.0)
     axes = {"mode": ["bmode", "elasticity", "mixed", "late", "late_shared", "gated"]}
     plan = load(tmp_path, FUSION, axes=axes).plan
     kept = [stage for stage in plan.stages.values() if stage.kind == "features"]
@@ -44,7 +44,7 @@ def test_both_modalities_features_serve_every_mode(tmp_path, monkeypatch):
 
 
 def test_early_fusion_learns_in_front_of_the_frozen_layers(tmp_path, monkeypatch):
-    monkeypatch.setattr("abl.studies.fronts.CPU_FLOPS", 1.0)
+    monkeypatch.setattr("abl.plan.kept_features.CPU_FLOPS", 1.0)
     axes = {"mode": ["bmode", "early"]}
     sweep = load(tmp_path, FUSION, axes=axes)
     result = run(sweep)

@@ -246,7 +246,7 @@ def test_an_external_set_without_masks_is_not_scored_by_arms_that_need_them(tmp_
     write_pairs(tmp_path, patients=6, size=(32, 32))
     given = having({"external": [{"name": "plain", "manifest": "manifest.csv"}]})
     sweep = load(tmp_path, given, replicates={"seeds": [0]})
-    known = sweep.plan.external["plain"]
+    known = sweep.plan.beside["external plain"]
     scored = {sweep.plan.stages[digest].label for digest in known}
     assert not any(" true " in label for label in scored)
     assert any("predicted" in label for label in scored)

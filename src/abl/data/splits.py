@@ -23,7 +23,9 @@ import pandas as pd
 from abl.data.dataset import PAIR
 from abl.data.draws import Stratum, folds_of, share_of
 from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.plan.graph import Replicate
 from abl.spec.data import Splits
+from abl.spec.sweep import Sweep
 
 ROLES = ("train", "validation", "test")
 NAMES_OF_ROLES = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
@@ -260,3 +262,13 @@ def _listed(items: Iterable[object]) -> str:
     words = [str(item) for item in items]
     more = f", and {len(words) - NAMED} more" if len(words) > NAMED else ""
     return ", ".join(words[:NAMED]) + more
+
+
+def all_replicates(sweep: Sweep) -> list[Replicate]:
+    """Every (repeat, fold, seed) of a sweep, in order."""
+    return [
+        Replicate(repeat, fold, seed)
+        for repeat in range(sweep.replicates.repeats)
+        for fold in range(fold_count(sweep.splits))
+        for seed in sweep.replicates.seeds
+    ]

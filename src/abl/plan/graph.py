@@ -99,9 +99,8 @@ class Plan:
         asked: Trainings that would be run if each cell trained its own networks.
         notes: What the planner wants to say (arms that are the same, few patients).
         fronts: Digest of a training -> its frozen front, if its features could be kept.
-        external: Name of an external set -> digest of a training -> that of its predictions there.
-            They are of no cell: what they say decides nothing.
-        activation: Digest of a training -> that of its class activation maps; of no cell either.
+        beside: Name -> digest of a stage -> that of one beside it (predictions on an external set,
+            class activation maps). They are of no cell: what they say decides nothing.
         without: Position of an arm -> why it has no cells.
     """
 
@@ -112,8 +111,7 @@ class Plan:
     asked: int = 0
     notes: list[str] = field(default_factory=list)
     fronts: dict[str, Front] = field(default_factory=dict)
-    external: dict[str, dict[str, str]] = field(default_factory=dict)
-    activation: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, dict[str, str]] = field(default_factory=dict)
     without: dict[int, str] = field(default_factory=dict)
 
     def add(self, stage: Stage) -> str:
@@ -128,6 +126,14 @@ class Plan:
         self.stages.setdefault(stage.digest, stage)
         return stage.digest
 
+    def put_beside(self, name: str, digest: str, stage: Stage) -> None:
+        """Adds a stage that stands beside another under a name and is of no cell."""
+        self.beside.setdefault(name, {})[digest] = self.add(stage)
+
+    def beside_of(self, name: str, digest: str) -> str:
+        """Digest of what stands beside a stage under a name, "" if nothing does."""
+        return self.beside.get(name, {}).get(digest, "")
+
     def cells_by_arm(self) -> list[list[PlannedCell]]:
         """The cells of each arm, in order."""
         cells: list[list[PlannedCell]] = [[] for _ in self.arms]
@@ -141,7 +147,7 @@ class Plan:
         for cell in self.cells:
             for digest in cell.uses.values():
                 using[digest].add(cell.arm)
-                for beside in (*self.external.values(), self.activation):
+                for beside in self.beside.values():
                     if digest in beside:
                         using[beside[digest]].add(cell.arm)
         # inputs were added before what reads them, so one pass backwards is enough

@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+# files of finished stages that more than one room reads
+PREDICTIONS = "predictions.parquet"  # image, role, logits by epoch, p_0, p_1, ...
+HISTORY = "history.parquet"  # one row an epoch
+
 # one for all: json.dumps would make a new encoder for each call
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 

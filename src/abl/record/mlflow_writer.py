@@ -18,6 +18,7 @@ import pandas as pd
 
 from abl.plan.outcome import Outcome
 from abl.plan.searches import Searches
+from abl.plan.stage import PREDICTIONS
 from abl.record import mlflow_rows as rows
 from abl.record.mlflow_client import RecordPlace
 from abl.record.mlflow_points import record_points
@@ -93,7 +94,7 @@ class MlflowRecord(RecordPlace):
                     run_name=name,
                 )
             if predictions is not None:
-                write_files(client, run, files={"predictions.parquet": predictions})
+                write_files(client, run, files={PREDICTIONS: predictions})
             finish_run(client, run, params=rows.param_values(params), points=points, end_ms=took_ms)
             return run.info.run_id
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from abl.errors import StageError
+from abl.plan.stage import HISTORY, PREDICTIONS
 from abl.record.done import Done
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.store import Store
@@ -32,14 +33,14 @@ def record_finished(record: MlflowRecord, store: Store, digest: str) -> str | No
         return None
     history = None
     metrics = {name: float(done.facts[name]) for name in FACTS if name in done.facts}
-    if "history.parquet" in done.files:
-        history = pd.read_parquet(store.file(digest, "history.parquet"))
+    if HISTORY in done.files:
+        history = pd.read_parquet(store.file(digest, HISTORY))
         if "epoch_seconds" in done.facts:
             history["seconds"] = list(done.facts["epoch_seconds"])[: len(history)]
     with tempfile.TemporaryDirectory(prefix="abl-record-") as folder:
         predictions = None
-        if "predictions.parquet" in done.files:
-            predictions = Path(folder) / "predictions.parquet"
+        if PREDICTIONS in done.files:
+            predictions = Path(folder) / PREDICTIONS
             named_predictions(store, done).to_parquet(predictions, index=False, compression="zstd")
         return record.record_stage(
             digest,
@@ -54,7 +55,7 @@ def record_finished(record: MlflowRecord, store: Store, digest: str) -> str | No
 
 def named_predictions(store: Store, done: Done) -> pd.DataFrame:
     """Predictions with patient, label and centre beside them: a stage itself knows only images."""
-    predictions = pd.read_parquet(store.file(done.digest, "predictions.parquet"))
+    predictions = pd.read_parquet(store.file(done.digest, PREDICTIONS))
     try:
         frame_file = store.shared.cached(f"view-{done.stage['context']['view']}") / "frame.parquet"
     except StageError:  # gone from an object store

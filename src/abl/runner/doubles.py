@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from abl.errors import StageError
-from abl.runner.execute import Work, kind
+from abl.stages.kind import Work, kind
 
 
 @kind("nap")

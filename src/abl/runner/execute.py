@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,25 +14,9 @@ from abl.plan.stage import Resources, Stage
 from abl.record.disk import disk_fault
 from abl.record.store import Store
 from abl.runner.gpu import is_gpu_failure, measured_gpu
+from abl.stages.kind import Work, compute
 
 Lack = Literal["", "memory", "disk"]
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a kind's function gets.
-
-    Attributes:
-        stage: What to compute.
-        store: Where inputs are read from.
-        out: Empty folder for the output.
-        checkpoints: Folder for checkpoints; it may hold those of a broken attempt.
-    """
-
-    stage: Stage
-    store: Store
-    out: Path
-    checkpoints: Path
 
 
 @dataclass(frozen=True)
@@ -64,24 +47,9 @@ class Report:
     lacks: Lack = ""
 
 
-Kind = Callable[[Work], dict[str, Any]]
-KINDS: dict[str, Kind] = {}
-
-
-def kind(name: str) -> Callable[[Kind], Kind]:
-    """Registers the function that computes stages of a kind; it returns facts to keep beside."""
-
-    def register(function: Kind) -> Kind:
-        KINDS[name] = function
-        return function
-
-    return register
-
-
 def run_stage(store: Store, stage: Stage) -> Report:
     """Computes a stage unless it is finished; never raises but for an interrupt."""
-    # the table of kinds is filled by import, and only who computes needs torch
-    import abl.runner.kinds  # noqa: F401
+    import abl.runner.doubles  # noqa: F401
 
     started, spoilt = time.perf_counter(), False
     lacks: Lack = ""
@@ -92,7 +60,7 @@ def run_stage(store: Store, stage: Stage) -> Report:
             started = time.perf_counter()  # waiting for another's lease is no work
             checkpoints = store.checkpoints(attempt)
             with measured_gpu(stage.resources) as gpu:
-                facts = KINDS[stage.kind](Work(stage, store, attempt.folder, checkpoints))
+                facts = compute(Work(stage, store, attempt.folder, checkpoints))
             seconds = time.perf_counter() - started
             inputs = store.content(stage.inputs.values())
             store.commit(attempt, stage, {**facts, **gpu, "seconds": seconds}, inputs)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 
 def best_so_far(curve: Sequence[float], *, higher: bool) -> list[float]:
@@ -76,3 +76,28 @@ def hopeless_epoch(curve: Sequence[float], bounds: dict[int, float], *, higher: 
         if math.isnan(value) or (value < bound if higher else value > bound):
             return epoch
     return None
+
+
+def hopeless_by(
+    given: Mapping[str, Any] | None,
+) -> Callable[[Sequence[Mapping[str, float]]], str] | None:
+    """Why a training gives itself up, "" while it does not, by its history.
+
+    Args:
+        given: What a search has put into its context: column, higher, values (epoch -> bound).
+    """
+    if not given:
+        return None
+    column, higher = str(given["column"]), bool(given["higher"])
+    bounds = {int(epoch): float(value) for epoch, value in given["values"].items()}
+
+    def hopeless(history: Sequence[Mapping[str, float]]) -> str:
+        curve = [row[column] for row in history]
+        epoch = hopeless_epoch(curve, bounds, higher=higher)
+        if epoch is None:
+            return ""
+        best = best_so_far(curve[:epoch], higher=higher)[-1]
+        wanted = f"{'above' if higher else 'below'} {bounds[epoch]:.4g}"
+        return f"stopped in epoch {epoch}: {column} at best {best:.4g}, wanted {wanted}"
+
+    return hopeless

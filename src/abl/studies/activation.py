@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from abl.data.mask_cut import has_box, has_mask, masks_digest
 from abl.data.mask_sets import MASK_SCORES
-from abl.data.views import tested_reads
 from abl.decide.cells import cell_of
 from abl.decide.check import Floats, Ints
 from abl.decide.intervals import patient_interval
@@ -21,14 +19,13 @@ from abl.decide.metrics import Metric
 from abl.decide.replicates import KEYS, Scores
 from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import ArmOutcome, Cell, Outcome
-from abl.plan.stage import Stage
 from abl.record.store import Store
 from abl.report.labels import counted, metric_label
-from abl.runner.activation import ACTIVATION, NETWORK
 from abl.spec.sweep import Sweep
-from abl.studies.workspace import OpenData, Workspace
+from abl.stages.activation import ACTIVATION, activation_stage, can_be_mapped
+from abl.stages.inputs import Workspace
 
-ACTIVATION_VERSION = 1
+ACTIVATIONS = "activation"  # beside each training
 INSIDE, OF_MASKS = "inside", ("dice", "iou")
 
 
@@ -37,49 +34,15 @@ def add_activation(
 ) -> None:
     """Adds the stage that maps where a training's network looks, if it can be mapped.
 
-    That needs nodules (masks or boxes), square images of one modality and a last feature map.
-
     Args:
         sweep: Of the arm.
         training: Digest, in the plan.
     """
-    opened = workspace.data(sweep.data)
-    if training in plan.activation or not _can_be_mapped(sweep, opened):
-        return
-    trained = plan.stages[training]
-    # what it started from does not matter any more
-    settings = {name: value for name, value in trained.settings.items() if name != "subset"}
-    train = {name: value for name, value in settings["train"].items() if name != "weights"}
-    if "segmentation" in train.get("attention", {}):
-        branch = train["attention"]["segmentation"]
-        branch = {name: value for name, value in branch.items() if name != "weights"}
-        train["attention"] = train["attention"] | {"segmentation": branch}
-    context = {name: value for name, value in trained.context.items() if name != "weights"}
-    replicate = cell.replicate
-    split = opened.split(sweep.splits, replicate.repeat, replicate.fold)
-    plan.activation[training] = plan.add(
-        Stage(
-            "activation",
-            ACTIVATION_VERSION,
-            settings | {"train": train, "masks": masks_digest(opened.dataset)},
-            inputs={NETWORK: training},
-            reads=tested_reads(opened.dataset.frame, split),
-            context=context | {"masks": workspace.masks(opened, sweep.image)},
-            resources=trained.resources,
-            label=f"activation of {trained.label.removeprefix('train ')}",
-        )
-    )
-
-
-def _can_be_mapped(sweep: Sweep, opened: OpenData) -> bool:
-    if sweep.data.modality != "first" or sweep.image.fit != "square":
-        return False
-    if not (has_mask(opened.dataset) | has_box(opened.dataset)).any():
-        return False
-    from abl.nets.activation import has_last_map
-    from abl.nets.model import design_of
-
-    return has_last_map(design_of(sweep.train, sweep.image, len(opened.dataset.classes)))
+    if not plan.beside_of(ACTIVATIONS, training) and can_be_mapped(
+        sweep, workspace.data(sweep.data)
+    ):
+        stage = activation_stage(workspace, sweep, cell.replicate, plan.stages[training])
+        plan.put_beside(ACTIVATIONS, training, stage)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +83,8 @@ def looked_at(
     values: dict[str, list[tuple[PlannedCell, pd.Series]]] = {}
     maps = []
     for cell, training in cells:
-        digest = plan.activation.get(training)
-        if digest is not None and store.has(digest):
+        digest = plan.beside_of(ACTIVATIONS, training)
+        if digest and store.has(digest):
             maps.append(pd.read_parquet(store.file(digest, ACTIVATION)).set_index("image"))
             values.setdefault(INSIDE, []).append((cell, maps[-1][INSIDE]))
         done = store.done(training)

@@ -5,7 +5,7 @@ Scored is each image, or the mean over the images of a nodule or a patient.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,9 +14,11 @@ import pandas as pd
 from abl.data.dataset import unit_names
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.replicates import KEYS, Scores
-from abl.plan.graph import Arm, Replicate
+from abl.errors import InputError
+from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
 from abl.plan.outcome import Outcome
 from abl.plan.searches import Searches
+from abl.record.store import Store
 from abl.report.pictures import Pictures
 from abl.studies.contrasts import Contender
 
@@ -160,6 +162,31 @@ class Analysis:
     trials: pd.DataFrame = field(default_factory=pd.DataFrame)
     pictures: Pictures | None = None
     searches: Searches = field(default_factory=Searches)
+
+
+def scored_arms(
+    plan: Plan, store: Store, score: Callable[[Arm, list[PlannedCell]], ScoredArm]
+) -> list[ScoredArm]:
+    """Every arm of a plan, scored; those that cannot be are marked failed, and say why.
+
+    An arm may end in stages of any kind that write predictions.
+
+    Args:
+        score: Of an arm whose stages are all finished; an InputError is of this arm alone (a metric
+            that is undefined at every T*, for one).
+    """
+    scored = []
+    for at, (arm, cells) in enumerate(zip(plan.arms, plan.cells_by_arm(), strict=True)):
+        failed = plan.without.get(at, "")
+        if not failed:
+            digests = (digest for cell in cells for digest in cell.uses.values())
+            missing = next((digest for digest in digests if not store.has(digest)), None)
+            failed = f"no result of {plan.stages[missing].label}" if missing else ""
+        try:
+            scored.append(ScoredArm(arm, failed=failed) if failed else score(arm, cells))
+        except InputError as error:
+            scored.append(ScoredArm(arm, failed=str(error)))
+    return scored
 
 
 def analysis_of(

@@ -17,8 +17,8 @@ from abl.spec.base import Part
 from abl.spec.model_faults import problems_of
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
+from abl.stages.inputs import Workspace
 from abl.studies.analysis import Analysis, ScoredPart
-from abl.studies.workspace import Workspace
 
 OptionsOf = TypeVar("OptionsOf", bound=Part)
 

@@ -13,9 +13,9 @@ from abl.nets.user_module import load_module
 from abl.plan.graph import Arm
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
+from abl.stages.inputs import Workspace
 from abl.studies.base import StudyAxis
-from abl.studies.settings import Relevant, base_of, base_position
-from abl.studies.workspace import Workspace
+from abl.studies.settings import Relevant, base_of, base_position, named_contrasts
 
 
 def base_problems(
@@ -35,6 +35,19 @@ def base_problems(
         text = "base: no arm differs from it" if own else "base: matches no arm of the sweep"
         return [file.problem(text, "base")]
     return []
+
+
+def arm_problems(
+    file: SweepFile, axes: tuple[StudyAxis, ...], arms: list[Arm], relevant: Relevant
+) -> list[Problem]:
+    """What is wrong with the base, and with the contrasts that the file names."""
+    problems = base_problems(file, axes, arms, relevant)
+    if arms:
+        try:
+            named_contrasts(file, axes, arms, relevant)
+        except InputError as error:
+            problems += error.problems
+    return problems
 
 
 def metric_problems(file: SweepFile) -> list[Problem]:

@@ -12,23 +12,23 @@ from dataclasses import replace
 from abl.data.views import all_reads
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.graph import Plan
-from abl.plan.stage import Stage
-from abl.runner.external import NETWORK
 from abl.spec.data import Data
 from abl.spec.external import External, internal_data
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
+from abl.stages.inputs import OpenData, Workspace
+from abl.stages.predict import predict_stage
 from abl.studies.external_checks import (
     centre_problems,
     lacking_classes,
     placed_problems,
     why_unscored,
 )
-from abl.studies.fronts import SEEN, seen_settings
-from abl.studies.segmenting import masks_identity
-from abl.studies.workspace import OpenData, Workspace
 
-PREDICT_VERSION = 1
+
+def external_name(name: str) -> str:
+    """What predictions on an external set are called beside their trainings."""
+    return f"external {name}"
 
 
 def internal_file(file: SweepFile) -> SweepFile:
@@ -89,35 +89,18 @@ class ExternalSets:
         for block in self._blocks:
             if why_unscored(sweep, self._workspace.data(block.data_for(sweep.data))):
                 continue
-            known = plan.external.setdefault(block.name, {})
-            if training not in known:
-                known[training] = plan.add(self._stage(sweep, block, plan.stages[training]))
-
-    def _stage(self, sweep: Sweep, block: External, training: Stage) -> Stage:
-        data = block.data_for(sweep.data)
-        opened = self._workspace.data(data)
-        # how the network is made is as in its training; how images enter follows from the set
-        left = {*SEEN, "subset"}
-        settings = {name: value for name, value in training.settings.items() if name not in left}
-        settings |= seen_settings(sweep.model_copy(update={"data": data}), opened)
-        # what it started from does not matter any more
-        settings["train"] = {k: v for k, v in settings["train"].items() if k != "weights"}
-        context = {name: training.context[name] for name in ("module",) if name in training.context}
-        attention = sweep.train.attention
-        if attention.masks is not None and not attention.is_predicted:
-            # a predicted mask needs none of the set's
-            settings |= masks_identity(attention, opened)
-            context["masks"] = self._workspace.masks(opened, sweep.image)
-        return Stage(
-            "predict",
-            PREDICT_VERSION,
-            settings,
-            inputs={NETWORK: training.digest},
-            reads=self._reads_of(opened),
-            context=context | {"view": self._workspace.view(opened, sweep.image)},
-            resources=training.resources,
-            label=f"predict {block.name} by {training.label.removeprefix('train ')}",
-        )
+            name = external_name(block.name)
+            if not plan.beside_of(name, training):
+                opened = self._workspace.data(block.data_for(sweep.data))
+                stage = predict_stage(
+                    self._workspace,
+                    sweep,
+                    block.name,
+                    opened,
+                    plan.stages[training],
+                    self._reads_of(opened),
+                )
+                plan.put_beside(name, training, stage)
 
     def _reads_of(self, opened: OpenData) -> str:
         key = opened.data.model_dump_json()

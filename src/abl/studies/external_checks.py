@@ -17,7 +17,7 @@ from abl.spec.data import Data
 from abl.spec.external import CENTRE, External
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.studies.workspace import OpenData, Workspace
+from abl.stages.inputs import OpenData, Workspace
 
 SHUFFLED = "its pairs are shuffled within classes, which would take the set's labels"
 

@@ -19,10 +19,11 @@ from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import Outcome
 from abl.spec.external import External
 from abl.spec.sweep import Sweep
+from abl.stages.inputs import Workspace
 from abl.studies.analysis import ScoredArm, Units, units_of
+from abl.studies.external import external_name
 from abl.studies.external_checks import why_unscored
 from abl.studies.predictions import Predictions
-from abl.studies.workspace import Workspace
 
 
 def external_rows(
@@ -74,9 +75,11 @@ def external_rows(
             frame, unit = opened.dataset.frame, opened.data.unit
             units = units_of(frame, np.arange(len(frame)), unit)
             images = frame["image"].to_numpy()
-            predicted = plan.external[block.name]
+            beside = external_name(block.name)
             found = [
-                _replicate(cell, units, predictions, predicted[cell.uses[role]], images)
+                _replicate(
+                    cell, units, predictions, plan.beside_of(beside, cell.uses[role]), images
+                )
                 for cell in cells
             ]
             metrics = list(dict.fromkeys([*sweep.metrics, sweep.primary]))
@@ -107,7 +110,8 @@ def _missing(
     """Why an arm cannot be scored on a set, "" if it can."""
     if why := why_unscored(sweep, workspace.data(block.data_for(sweep.data))):
         return why
-    digests = [plan.external[block.name][cell.uses[role]] for cell in cells]
+    beside = external_name(block.name)
+    digests = [plan.beside_of(beside, cell.uses[role]) for cell in cells]
     lost = [digest for digest in digests if not workspace.store.has(digest)]
     return f"no result of {plan.stages[lost[0]].label}" if lost else ""
 

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 from abl.decide.check import Floats
 from abl.decide.probabilities import largest_class
 from abl.errors import InputError
+from abl.plan.stage import PREDICTIONS
 from abl.record.store import Store
-from abl.studies.predictions import FILE
 
 # each holds the columns of one file; more threads than this wait for the disk and for Python
 MOST_THREADS = 8
@@ -34,7 +34,7 @@ Found = TypeVar("Found")
 def predicting(store: Store, digests: Iterable[str]) -> list[str]:
     """Those finished stages that keep predictions, in the order given."""
     known = ((digest, store.done(digest)) for digest in digests)
-    return [digest for digest, done in known if done is not None and FILE in done.files]
+    return [digest for digest, done in known if done is not None and PREDICTIONS in done.files]
 
 
 def image_history(store: Store, networks: Sequence[str], image: str) -> pd.DataFrame:
@@ -54,7 +54,7 @@ def image_history(store: Store, networks: Sequence[str], image: str) -> pd.DataF
     """
 
     def read(digest: str) -> pa.Table | None:
-        file = pq.ParquetFile(store.file(digest, FILE))
+        file = pq.ParquetFile(store.file(digest, PREDICTIONS))
         images = file.read(["image"], use_threads=False)["image"]
         rows = pc.indices_nonzero(pc.equal(images, image))
         if not len(rows):
@@ -105,7 +105,7 @@ def misclassified(
     lock = threading.Lock()
 
     def count(digest: str) -> None:
-        file = pq.ParquetFile(store.file(digest, FILE))
+        file = pq.ParquetFile(store.file(digest, PREDICTIONS))
         names = _p_columns(file.schema_arrow)
         table = file.read(["image", "role", *names], use_threads=False)
         table = table.filter(_in_roles(table["role"], roles))

@@ -19,12 +19,12 @@ from abl.data.splits import inner_folds
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.consensus import true_set
 from abl.plan.graph import Plan, Replicate
-from abl.plan.stage import Stage
+from abl.plan.stage import PREDICTIONS, Stage
 from abl.record.store import Store
 from abl.spec.data import Splits
-from abl.studies.workspace import OpenData
+from abl.stages.inputs import OpenData
+from abl.stages.select import SELECTION
 
-SELECTION = "selection.parquet"
 CONFIDENT = "confident learning"
 
 
@@ -110,7 +110,7 @@ def _panel_mean(store: Store, judged: Judged, stage: Stage, images: pd.Index) ->
     """
     read = {}
     for role, digest in stage.inputs.items():
-        frame = pd.read_parquet(store.file(digest, "predictions.parquet"))
+        frame = pd.read_parquet(store.file(digest, PREDICTIONS))
         p = frame[frame["role"] == "train"].set_index("image").filter(regex=r"^p_\d+$")
         read[role] = p.loc[images].to_numpy(dtype=np.float64)
     folds = int(stage.settings.get("folds", 1))

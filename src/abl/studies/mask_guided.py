@@ -18,7 +18,8 @@ from abl.plan.graph import Arm, Plan
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.studies.activation import add_activation, looked_at, with_looked
+from abl.stages.inputs import OpenData, Workspace
+from abl.studies.activation import ACTIVATIONS, add_activation, looked_at, with_looked
 from abl.studies.analysis import Analysis
 from abl.studies.base import StudyAxis, options_of, study
 from abl.studies.designs import NETWORK, WEIGHTS, design_faults, weights_faults, weights_meaning
@@ -26,7 +27,6 @@ from abl.studies.external import internal_file
 from abl.studies.mask_guided_notes import idle_notes
 from abl.studies.mask_pictures import Seen, pictures_of
 from abl.studies.single_network import ROLE, SingleNetwork
-from abl.studies.workspace import OpenData, Workspace
 
 WITHOUT_MASK = ("none", "se", "cbam")
 OF_BRANCH = ("train.attention.detach", "train.attention.alpha", "train.attention.segmentation")
@@ -168,8 +168,8 @@ class MaskGuidedStudy(SingleNetwork):
             cells = tuple((cell, cell.uses[ROLE]) for cell in planned)
             frame = workspace.data(sweep.data).dataset.frame
             looked[at] = looked_at(store, plan, cells, frame, inner.sweep.resamples // 5)
-            mapped = [plan.activation.get(training) for _, training in cells]
-            if all(digest is not None and store.has(digest) for digest in mapped):
+            mapped = [plan.beside_of(ACTIVATIONS, training) for _, training in cells]
+            if all(digest and store.has(digest) for digest in mapped):
                 seen.append(Seen(row, sweep, cells))
         show = options_of(file, Options).show
         outcome = with_looked(analysis.outcome, looked)

@@ -14,13 +14,14 @@ from abl.data.views import open_view
 from abl.decide.metrics import metric_named
 from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import ArmOutcome, Outcome
+from abl.plan.stage import PREDICTIONS
 from abl.record.store import Store
 from abl.report.labels import arm_label
 from abl.report.pictures import Picture, Pictures, Tile
-from abl.runner.activation import ACTIVATION, MAPS
-from abl.runner.classifier import PREDICTIONS
 from abl.spec.sweep import Sweep
-from abl.studies.workspace import Workspace
+from abl.stages.activation import ACTIVATION, MAPS
+from abl.stages.inputs import Workspace
+from abl.studies.activation import ACTIVATIONS
 
 MOST_ROWS, MOST_COLUMNS = 6, 8
 CONTROLS = ("random", "full", "true", "ellipse")  # masks, those first that are shown before others
@@ -68,7 +69,10 @@ def pictures_of(
     ]
     arms = shown_arms(alike, best)
     store, view = workspace.store, open_view(workspace.store.cache, key)
-    maps = [[_Maps(store, plan.activation[digest]) for _, digest in each.cells] for each in arms]
+    maps = [
+        [_Maps(store, plan.beside_of(ACTIVATIONS, digest)) for _, digest in each.cells]
+        for each in arms
+    ]
     tested = [set(each.images) for each in maps[0]]
     labels = view.frame.set_index("image")["label"]
     wanted = [(name, "chosen") for name in dict.fromkeys(show)]

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.check import Floats
+from abl.plan.stage import PREDICTIONS
 from abl.record.store import Store
-
-FILE = "predictions.parquet"
 
 
 class Predictions:
@@ -26,7 +25,7 @@ class Predictions:
             KeyError: An image has no prediction.
         """
         if digest not in self._read:
-            frame = pd.read_parquet(self._store.file(digest, FILE))
+            frame = pd.read_parquet(self._store.file(digest, PREDICTIONS))
             columns = [name for name in frame.columns if name.startswith("p_")]
             self._read[digest] = {
                 str(each): rows.set_index("image")[columns]

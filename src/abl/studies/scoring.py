@@ -20,11 +20,11 @@ from abl.plan.stage import digest_of
 from abl.report.labels import counted
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
+from abl.stages.inputs import OpenData, Workspace
 from abl.studies.analysis import ScoredArm
 from abl.studies.base import StudyAxis
 from abl.studies.contrasts import comparison_rows, corrected_t, family_of, marks
 from abl.studies.settings import Relevant, base_of, base_position, named_contrasts
-from abl.studies.workspace import OpenData, Workspace
 
 
 def scored_outcome(

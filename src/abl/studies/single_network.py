@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from abl.data.splits import all_replicates
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
+from abl.stages.inputs import Workspace
+from abl.stages.train import Trainings
+from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of, scored_arms
 from abl.studies.base import StudyAxis, options_of
 from abl.studies.checks import (
-    base_problems,
+    arm_problems,
     metric_problems,
     module_problems,
     open_data,
@@ -27,11 +30,9 @@ from abl.studies.external_checks import external_problems
 from abl.studies.external_scores import external_note, external_rows
 from abl.studies.predictions import Predictions
 from abl.studies.scoring import power_note, scored_outcome
-from abl.studies.settings import Settings, arms_from, named_contrasts
+from abl.studies.settings import Settings, arms_from
 from abl.studies.threshold_options import DecisionSearch
 from abl.studies.thresholds import scored_cell, validation_part
-from abl.studies.trainings import Trainings, replicates_of
-from abl.studies.workspace import Workspace
 
 ROLE = "original"  # of an arm's one network, in its cells and for its rule
 
@@ -107,12 +108,7 @@ class SingleNetwork:
                 faults = [("network", wrong)] if sweep.train != file.sweep.train else []
             problems += [file.problem(text, *self._place(file, arm, axis)) for axis, text in faults]
         problems += external_problems(file, seen)
-        problems += base_problems(file, self.axes, arms.arms, self.relevant)
-        if arms.arms:
-            try:
-                named_contrasts(file, self.axes, arms.arms, self.relevant)
-            except InputError as error:
-                problems += error.problems
+        problems += arm_problems(file, self.axes, arms.arms, self.relevant)
         return list(dict.fromkeys(problems))
 
     def _place(self, file: SweepFile, arm: Arm, axis: str) -> tuple[str | int, ...]:
@@ -132,7 +128,7 @@ class SingleNetwork:
         external = ExternalSets(file, workspace, [sweep.data for sweep in given])
         file, sweeps = internal_file(file), [internal_sweep(sweep) for sweep in given]
         open_data(workspace, [file.sweep, *sweeps])
-        plan = Plan(arms=arms.arms, replicates=replicates_of(file.sweep))
+        plan = Plan(arms=arms.arms, replicates=all_replicates(file.sweep))
         if note := power_note(file.sweep, workspace.data(file.sweep.data), plan.replicates):
             plan.notes.append(note)
         made: dict[str, Trainings] = {}
@@ -163,27 +159,18 @@ class SingleNetwork:
         """Scores every arm on its test sets, each read once, then on the external sets."""
         file = internal_file(file)
         predictions, settings = Predictions(workspace.store), self.settings(file)
-        scored = []
-        for at, (arm, cells) in enumerate(zip(plan.arms, plan.cells_by_arm(), strict=True)):
-            if at in plan.without:
-                scored.append(ScoredArm(arm, failed=plan.without[at]))
-                continue
-            missing = [c.uses[ROLE] for c in cells if not workspace.store.has(c.uses[ROLE])]
-            if missing:
-                failed = f"no result of {plan.stages[missing[0]].label}"
-                scored.append(ScoredArm(arm, failed=failed))
-                continue
+
+        def score(arm: Arm, cells: list[PlannedCell]) -> ScoredArm:
             sweep = internal_sweep(settings.of(arm))
             opened, rule = workspace.data(sweep.data), {"rule": ROLE}
             found = [
-                # a single network sends nothing on and chooses nothing
-                replace(
-                    scored_cell(sweep, rule, cell, predictions, opened, None, DecisionSearch()),
-                    chosen={},
-                )
+                scored_cell(sweep, rule, cell, predictions, opened, None, DecisionSearch())
                 for cell in cells
             ]
-            scored.append(ScoredArm(arm, tuple(found)))
+            # a single network sends nothing on and chooses nothing
+            return ScoredArm(arm, tuple(replace(cell, chosen={}) for cell in found))
+
+        scored = scored_arms(plan, workspace.store, score)
         facts = self.facts(file, plan)
         outcome = scored_outcome(
             file, plan, workspace, self.axes, self.relevant, scored, study=facts

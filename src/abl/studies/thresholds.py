@@ -19,10 +19,10 @@ from abl.decide.rules import FALSE_THRESHOLD, rule_named, threshold_from_share, 
 from abl.plan.graph import PlannedCell
 from abl.plan.stage import digest_of
 from abl.spec.sweep import Sweep
+from abl.stages.inputs import OpenData
 from abl.studies.analysis import ScoredCell, ScoredPart, Units, units_of
 from abl.studies.predictions import Predictions
 from abl.studies.threshold_options import BEST_ON_TEST, DecisionSearch, share_of
-from abl.studies.workspace import OpenData
 
 FALSE_GRID = tuple(step / 20 for step in range(21))
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from abl.data.splits import all_replicates
 from abl.decide.rules import rule_named
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
@@ -18,10 +19,12 @@ from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of
+from abl.stages.inputs import Workspace
+from abl.stages.train import Trainings
+from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of, scored_arms
 from abl.studies.base import StudyAxis, options_of, study
 from abl.studies.checks import (
-    base_problems,
+    arm_problems,
     metric_problems,
     module_problems,
     open_data,
@@ -36,11 +39,9 @@ from abl.studies.scoring import power_note, scored_outcome
 from abl.studies.settings import (
     Settings,
     arms_from,
-    named_contrasts,
 )
 from abl.studies.threshold_options import curve_values, search_problems, threshold_problem
 from abl.studies.thresholds import mean_curve, scored_cell, validation_part
-from abl.studies.trainings import Trainings, replicates_of
 from abl.studies.two_step_networks import (
     as_selector,
     kept_notes,
@@ -49,7 +50,6 @@ from abl.studies.two_step_networks import (
 )
 from abl.studies.two_step_options import Options, arm_faults, needs_selection, relevant
 from abl.studies.two_step_parts import judged_parts, network_parts
-from abl.studies.workspace import Workspace
 
 
 @study
@@ -140,13 +140,8 @@ class TwoStep:
         values = curve_values(file.sweep) or ()
         faults = [threshold_problem(value, of_curve=True) for value in values]
         problems += [file.problem(text, "axes", "threshold") for text in faults if text]
-        problems += base_problems(file, self.axes, arms.arms, relevant)
+        problems += arm_problems(file, self.axes, arms.arms, relevant)
         problems += [*stated_problems(file), *unsupported_problems(file)]
-        if arms.arms:
-            try:
-                named_contrasts(file, self.axes, arms.arms, relevant)
-            except InputError as error:
-                problems += error.problems
         return list(dict.fromkeys(problems))
 
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
@@ -157,7 +152,7 @@ class TwoStep:
         settings = Settings(file, self.axes)
         sweeps = settings.all_of(arms.arms)
         open_data(workspace, [file.sweep, *sweeps])
-        plan = Plan(arms=arms.arms, replicates=replicates_of(file.sweep))
+        plan = Plan(arms=arms.arms, replicates=all_replicates(file.sweep))
         if arms.cells > len(arms.arms):
             plan.notes.append(
                 f"{arms.cells} combinations of axis values are {len(arms.arms)} arms: rules that "
@@ -215,40 +210,20 @@ class TwoStep:
         predictions = Predictions(workspace.store)
         settings = Settings(file, self.axes)
         values = curve_values(file.sweep)
-        scored = []
-        for at, (arm, cells) in enumerate(zip(plan.arms, plan.cells_by_arm(), strict=True)):
-            if at in plan.without:
-                scored.append(ScoredArm(arm, failed=plan.without[at]))
-                continue
-            missing = [d for c in cells for d in c.uses.values() if not workspace.store.has(d)]
-            if missing:
-                failed = f"no result of {plan.stages[missing[0]].label}"
-                scored.append(ScoredArm(arm, failed=failed))
-                continue
-            own = settings.file_of(arm)
-            opened = workspace.data(own.sweep.data)
-            search = options_of(own, Options).search
-            try:
-                found = [
-                    scored_cell(
-                        own.sweep,
-                        dict(arm.params),
-                        cell,
-                        predictions,
-                        opened,
-                        values,
-                        search,
-                        workspace.store.root / "searches",
-                    )
-                    for cell in cells
-                ]
-            except InputError as error:
-                # a metric that is undefined at every T*, for one: this arm alone has no result
-                scored.append(ScoredArm(arm, failed=str(error)))
-                continue
+        searches = workspace.store.root / "searches"
+
+        def score(arm: Arm, cells: list[PlannedCell]) -> ScoredArm:
+            own, params = settings.file_of(arm), dict(arm.params)
+            opened, search = workspace.data(own.sweep.data), options_of(own, Options).search
+            found = [
+                scored_cell(own.sweep, params, cell, predictions, opened, values, search, searches)
+                for cell in cells
+            ]
             curves = mean_curve([cell.curve for cell in found])
             exploratory = mean_curve([cell.test_curve for cell in found])
-            scored.append(ScoredArm(arm, tuple(found), curves, exploratory))
+            return ScoredArm(arm, tuple(found), curves, exploratory)
+
+        scored = scored_arms(plan, workspace.store, score)
         facts: dict[str, Any] = {}
         if noise := noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace)):
             facts["label_noise"] = noise

@@ -9,7 +9,7 @@ from abl.plan.graph import Plan, Replicate
 from abl.record.store import Store
 from abl.spec.sweep import Sweep
 from abl.spec.train import Train
-from abl.studies.trainings import Trainings
+from abl.stages.train import Trainings
 from abl.studies.two_step_options import Options, needs_selection, uses_false
 
 # the seed of a control that differs from the original network by its seed alone

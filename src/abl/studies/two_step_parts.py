@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from abl.plan.graph import Plan, Replicate
+from abl.stages.inputs import Workspace
 from abl.studies.analysis import ScoredPart, units_of
 from abl.studies.base import options_of
 from abl.studies.label_noise import Judged
@@ -12,7 +13,6 @@ from abl.studies.predictions import Predictions
 from abl.studies.settings import Settings
 from abl.studies.two_step_networks import network_name
 from abl.studies.two_step_options import Options
-from abl.studies.workspace import Workspace
 
 
 def judged_parts(plan: Plan, settings: Settings, workspace: Workspace) -> dict[str, Judged]:

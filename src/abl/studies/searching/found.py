@@ -17,6 +17,7 @@ from abl.report.setting_words import CHOSEN, setting_text, short_names
 from abl.search.importance import importance_of
 from abl.search.space import Choices, dimensions_of
 from abl.spec.read import SweepFile
+from abl.stages.inputs import Workspace
 from abl.studies.analysis import Analysis
 from abl.studies.searching.leaks import shared_images_note
 from abl.studies.searching.one_search import OneSearch, best_point
@@ -25,7 +26,6 @@ from abl.studies.searching.point_frames import curves_frame, plain_value, points
 from abl.studies.searching.searched_arms import Searched
 from abl.studies.searching.sweep_growth import SweepGrowth
 from abl.studies.settings import SETTINGS_AXIS, TUNED_SETTINGS
-from abl.studies.workspace import Workspace
 
 
 def with_searches(

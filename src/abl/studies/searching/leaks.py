@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abl.plan.graph import Plan
 from abl.spec.sweep import Sweep
-from abl.studies.workspace import Workspace
+from abl.stages.inputs import Workspace
 
 
 def shared_images_note(sweep: Sweep, plan: Plan, workspace: Workspace) -> str:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
+from abl.plan.kept_features import keep_features
 from abl.plan.stage import Stage
 from abl.spec.read import SweepFile
+from abl.stages.inputs import Workspace
 from abl.studies.base import Study
 from abl.studies.external import internal_file
-from abl.studies.fronts import keep_features
-from abl.studies.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,16 @@ class PointPlanner:
             trainings = list(cell.uses.values())
             beside = [
                 digests[each]
-                for digests in (*found.external.values(), found.activation)
+                for digests in found.beside.values()
                 for each in trainings
                 if each in digests
             ]
             wanted |= _needed(found, [*trainings, *beside])
             plan.cells.append(PlannedCell(position, cell.replicate, cell.uses))
             plan.asked += sum(found.stages[d].kind == "train" for d in trainings)
-            for name, digests in found.external.items():
-                known = plan.external.setdefault(name, {})
+            for name, digests in found.beside.items():
+                known = plan.beside.setdefault(name, {})
                 known |= {d: e for d, e in digests.items() if d in trainings}
-            plan.activation |= {d: e for d, e in found.activation.items() if d in trainings}
         for digest, stage in wanted.items():
             plan.stages.setdefault(digest, stage)
         return wanted

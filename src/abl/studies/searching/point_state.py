@@ -12,6 +12,7 @@ import pandas as pd
 
 from abl.decide.metrics import metric_named
 from abl.plan.searches import COMPLETE, FAILED
+from abl.plan.stage import HISTORY
 from abl.record.store import Store
 from abl.search.generations import Told
 from abl.search.space import Point
@@ -20,7 +21,6 @@ from abl.spec.search import Constraint, Objective, StopEarly
 from abl.studies.analysis import ScoredPart
 from abl.studies.searching.point_cells import PointCell
 
-HISTORY = "history.parquet"
 OPEN = "open"
 Curves = dict[tuple[int, str], list[list[float]]]  # (replicate, role) -> by training, by epoch
 

@@ -10,6 +10,7 @@ from abl.errors import Problem
 from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
+from abl.stages.inputs import Workspace
 from abl.studies.analysis import Analysis, ScoredPart
 from abl.studies.base import Study, StudyAxis
 from abl.studies.searching.budget import budget_notes
@@ -28,7 +29,6 @@ from abl.studies.settings import (
     SETTINGS_AXIS,
     TUNED_SETTINGS,
 )
-from abl.studies.workspace import Workspace
 
 
 class TunedStudy:

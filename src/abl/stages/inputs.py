@@ -1,4 +1,4 @@
-"""Where a sweep works: its store, its data roots, and the data sets and splits it has opened."""
+"""What stages read: data sets opened while planning, and found again where a stage runs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,25 @@ import pandas as pd
 
 from abl.data.dataset import Dataset
 from abl.data.duplicates import duplicate_problems, duplicates_across
+from abl.data.kept_apart import KeptApart
 from abl.data.load import load_dataset
 from abl.data.mask_cut import masks_key, prepare_masks
+from abl.data.mask_sets import MaskSet, open_masks
 from abl.data.splits import Split, split_of
 from abl.data.tissue_note import cut_nodules_note
-from abl.data.views import pixel_folders, prepare_view, training_reads, view_key
-from abl.errors import InputError, Problem, raise_if_any
+from abl.data.views import (
+    View,
+    everything_trains,
+    open_view,
+    pixel_folders,
+    prepare_view,
+    training_reads,
+    view_key,
+)
+from abl.errors import InputError, Problem, StageError, raise_if_any
 from abl.record.store import Store
 from abl.spec.data import Data, Image, Splits
-from abl.studies.kept_apart import KeptApart
+from abl.stages.kind import Work
 
 
 @dataclass
@@ -199,3 +209,43 @@ class Workspace:
         # a view names its pixels, so that it comes after them
         self.store.shared.publish([*sorted(pixels), *views, *self._masks])
         return list(notes)
+
+
+def view_of(work: Work) -> View:
+    """The view that a stage reads.
+
+    Raises:
+        StageError: It is not in an object store.
+    """
+    key = str(work.stage.context["view"])
+    for name in pixel_folders(work.store.shared.cached(f"view-{key}")):
+        work.store.shared.cached(name)
+    return open_view(work.store.cache, key)
+
+
+def masks_of(work: Work) -> MaskSet | None:
+    """The masks that a stage reads, None if it reads none."""
+    key = work.stage.context.get("masks")
+    return None if key is None else open_masks(work.store.shared.cached(str(key)))
+
+
+def split_of_stage(
+    work: Work, view: View, reads: Callable[[pd.DataFrame, Split], str] = training_reads
+) -> Split:
+    """The replicate's split, checked to be the one the plan had in mind.
+
+    Args:
+        reads: Fingerprint of what the stage reads.
+
+    Raises:
+        StageError: The images are others.
+    """
+    context = work.stage.context
+    if "splits" in context:
+        splits = Splits.model_validate(context["splits"])
+        split = split_of(view.frame, splits, int(context["repeat"]), int(context["fold"]))
+    else:
+        split = everything_trains(len(view.frame))
+    if reads(view.frame, split) != work.stage.reads:
+        raise StageError("the images here are not those of the plan: clear the store's cache")
+    return split

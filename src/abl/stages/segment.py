@@ -5,6 +5,7 @@ Source: Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174, staged trai
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,98 @@ import numpy as np
 from abl.data.mask_sets import MASK_SCORES
 from abl.data.views import unlabelled_reads
 from abl.errors import StageError
-from abl.runner.classifier import HISTORY, split_of_stage
-from abl.runner.execute import Work, kind
-from abl.runner.networks import device_of, train_settings
-from abl.runner.seen import masks_of, view_of
+from abl.plan.graph import Plan, Replicate
+from abl.plan.stage import HISTORY, Resources, Stage
+from abl.spec.attention import Attention
+from abl.spec.base import identity_of
 from abl.spec.data import Image
+from abl.spec.sweep import Sweep
+from abl.spec.train import Train
+from abl.stages.identity import masks_identity
+from abl.stages.inputs import OpenData, Workspace, masks_of, split_of_stage, view_of
+from abl.stages.kind import Work, kind
+from abl.stages.network import device_of, train_settings
+
+VERSION = 1
+# of the train block, what a segmentation branch is trained with too
+_SHARED = ("batch_size", "micro_batch", "optimizer", "schedule", "augment", "precision",
+           "channels_last", "threads", "deterministic")  # fmt: skip
+
+
+class Segmentations:
+    """Makes the segment stages of one resolved sweep.
+
+    Args:
+        seen: What of the data block decides what a network sees (identity.seen_settings).
+    """
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        workspace: Workspace,
+        plan: Plan,
+        opened: OpenData,
+        seen: Mapping[str, Any],
+        resources: Resources,
+    ):
+        self._sweep, self._plan, self._opened, self._seen = sweep, plan, opened, seen
+        self._resources = resources
+        self._context = {
+            "view": workspace.view(opened, sweep.image),
+            "masks": workspace.masks(opened, sweep.image),
+            "splits": sweep.splits.model_dump(mode="json"),
+        }
+        self._hub = ""
+        if sweep.train.attention.segmentation.weights == "imagenet":
+            self._hub = workspace.hub_weights(self._encoder)
+
+    @property
+    def _encoder(self) -> str:
+        return f"timm/{self._sweep.train.attention.segmentation.encoder}"
+
+    def of(self, replicate: Replicate) -> str:
+        """The branch of a replicate; the digest of its stage."""
+        sweep, train = self._sweep, self._sweep.train
+        split = self._opened.split(sweep.splits, replicate.repeat, replicate.fold)
+        settings = {
+            "train": identity_of(alone(train)),
+            "image": identity_of(sweep.image),
+            **self._seen,
+            **masks_identity(train.attention, self._opened),
+        }
+        if self._hub:
+            settings["encoder_weights"] = f"sha256:{self._hub}"
+        return self._plan.add(
+            Stage(
+                "segment",
+                VERSION,
+                settings,
+                reads=unlabelled_reads(self._opened.dataset.frame, split),
+                seed=replicate.seed,
+                context={**self._context, "repeat": replicate.repeat, "fold": replicate.fold},
+                resources=self._resources,
+                label=f"segment {train.attention.segmentation.encoder} {replicate}",
+            )
+        )
+
+
+def alone(train: Train) -> Train:
+    """The settings with which the segmentation branch is trained alone: nothing of the classifier.
+
+    Classes are not balanced, as it sees none, and nothing stops it early.
+    """
+    asked = train.attention.segmentation
+    shared = {name: getattr(train, name) for name in _SHARED}
+    return Train(
+        **shared
+        | {
+            "epochs": asked.epochs,
+            "last_k": 1,
+            "balance": "none",
+            "optimizer": train.optimizer.model_copy(update={"lr": asked.lr}),
+            "attention": Attention(segmentation=asked),
+        }
+    )
 
 
 @kind("segment")

@@ -10,17 +10,69 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abl.data.mask_cut import has_box, has_mask, masks_digest
 from abl.data.mask_sets import MaskSet
 from abl.data.views import tested_reads
 from abl.errors import StageError
-from abl.runner.classifier import split_of_stage
-from abl.runner.execute import Work, kind
-from abl.runner.networks import device_of, last_weights, ready_to_build, train_settings
-from abl.runner.seen import masks_of, view_of
+from abl.plan.graph import Replicate
+from abl.plan.stage import Stage
 from abl.spec.data import Image
+from abl.spec.sweep import Sweep
+from abl.stages.inputs import OpenData, Workspace, masks_of, split_of_stage, view_of
+from abl.stages.kind import Work, kind
+from abl.stages.network import (
+    NETWORK,
+    device_of,
+    feed_of,
+    last_weights,
+    ready_to_build,
+    train_settings,
+)
 
+VERSION = 1
 ACTIVATION, MAPS = "activation.parquet", "maps.npz"
-NETWORK = "network"  # role of the training whose network is looked at
+
+
+def can_be_mapped(sweep: Sweep, opened: OpenData) -> bool:
+    """Whether there are nodules, square images of one modality and a last feature map."""
+    if sweep.data.modality != "first" or sweep.image.fit != "square":
+        return False
+    if not (has_mask(opened.dataset) | has_box(opened.dataset)).any():
+        return False
+    from abl.nets.activation import has_last_map
+    from abl.nets.model import design_of
+
+    return has_last_map(design_of(sweep.train, sweep.image, len(opened.dataset.classes)))
+
+
+def activation_stage(
+    workspace: Workspace, sweep: Sweep, replicate: Replicate, trained: Stage
+) -> Stage:
+    """The stage that maps where a trained network looks.
+
+    Args:
+        sweep: Of the training's arm.
+    """
+    opened = workspace.data(sweep.data)
+    # what it started from does not matter any more
+    settings = {name: value for name, value in trained.settings.items() if name != "subset"}
+    train = {name: value for name, value in settings["train"].items() if name != "weights"}
+    if "segmentation" in train.get("attention", {}):
+        branch = train["attention"]["segmentation"]
+        branch = {name: value for name, value in branch.items() if name != "weights"}
+        train["attention"] = train["attention"] | {"segmentation": branch}
+    context = {name: value for name, value in trained.context.items() if name != "weights"}
+    split = opened.split(sweep.splits, replicate.repeat, replicate.fold)
+    return Stage(
+        "activation",
+        VERSION,
+        settings | {"train": train, "masks": masks_digest(opened.dataset)},
+        inputs={NETWORK: trained.digest},
+        reads=tested_reads(opened.dataset.frame, split),
+        context=context | {"masks": workspace.masks(opened, sweep.image)},
+        resources=trained.resources,
+        label=f"activation of {trained.label.removeprefix('train ')}",
+    )
 
 
 @kind("activation")
@@ -36,7 +88,6 @@ def activation(work: Work) -> dict[str, Any]:
     import torch
 
     from abl.nets.model import design_of
-    from abl.runner.feeding import feed_of
     from abl.train.activation_maps import activation_maps, share_inside
     from abl.train.feed import PixelFeed
     from abl.train.process import release_memory, reset_process

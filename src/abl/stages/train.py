@@ -1,44 +1,44 @@
-"""Train and select stages: what every study that trains classifiers shares."""
+"""The `train` stage: a classifier trained on one replicate, with its per-image predictions."""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from abl.data.splits import fold_count
+import numpy as np
+
+from abl.data.mask_sets import MASK_SCORES
 from abl.data.views import everything_trains, training_reads
 from abl.errors import Problem
-from abl.nets.registry import network_version
 from abl.nets.user_module import load_module
 from abl.plan.graph import Plan, Replicate
-from abl.plan.stage import Resources, Stage
+from abl.plan.stage import HISTORY, PREDICTIONS, Resources, Stage
+from abl.search.stopping import hopeless_by
 from abl.spec.base import identity_of
-from abl.spec.data import Data
-from abl.spec.regular_file import sha256_of
+from abl.spec.data import Data, Image
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
-from abl.studies.fronts import SEEN, FrozenFronts, frozen_count, seen_settings
-from abl.studies.segmenting import Segmentations, attention_identity, masks_identity, masks_there
-from abl.studies.workspace import Workspace
+from abl.stages.features import FrozenFronts
+from abl.stages.identity import SEEN, design_title, masks_there, network_settings, seen_settings
+from abl.stages.inputs import Workspace, masks_of, split_of_stage, view_of
+from abl.stages.kind import Work, kind
+from abl.stages.network import (
+    SEGMENTER,
+    device_of,
+    feed_of,
+    objective_of,
+    ready_to_build,
+    train_settings,
+)
+from abl.stages.segment import Segmentations
+from abl.stages.select import select_stage, subset_title, training_positions
 
-TRAIN_VERSION = 1
+VERSION = 1
 # settings that say what is made of a pretrained network
 AFTER_PRETRAINING = (
     "head", "spp_levels", "fusion", "attention", "frozen", "frozen_precision",
 )  # fmt: skip
-SELECT_VERSION = 1
-
-
-def replicates_of(sweep: Sweep) -> list[Replicate]:
-    """Every (repeat, fold, seed) of a sweep, in order."""
-    folds = fold_count(sweep.splits)
-    return [
-        Replicate(repeat, fold, seed)
-        for repeat in range(sweep.replicates.repeats)
-        for fold in range(folds)
-        for seed in sweep.replicates.seeds
-    ]
 
 
 class Trainings:
@@ -63,8 +63,7 @@ class Trainings:
         if sweep.train.weights == "imagenet":
             self._files["weights"] = "imagenet"
             self._hub = workspace.hub_weights(sweep.train.network)
-        self._settings = self._shared_settings()
-        self._splits = sweep.splits.model_dump(mode="json")
+        self._settings = network_settings(sweep, self.opened, self._files, self._hub)
         # the arms of a sweep ask for the same networks again and again
         self._made: dict[tuple[object, ...], str] = {}
         self._inputs: dict[str, str] = {}
@@ -94,38 +93,6 @@ class Trainings:
             image_size=self.sweep.image.size,
         )
 
-    def _shared_settings(self) -> dict[str, Any]:
-        settings: dict[str, Any] = {
-            "train": identity_of(self.sweep.train),
-            "image": identity_of(self.sweep.image),
-            "classes": len(self.opened.dataset.classes),
-        }
-        settings |= seen_settings(self.sweep, self.opened)
-        version = network_version(self.sweep.train.network)
-        if version != 1:
-            settings["network_version"] = version
-        if "module" in self._files:
-            settings["module"] = sha256_of(Path(self._files["module"]))
-        settings["train"].pop("attention", None)
-        if attention := attention_identity(self.sweep.train, settings["classes"], self.sweep):
-            settings["train"]["attention"] = attention
-            settings |= masks_identity(self.sweep.train.attention, self.opened)
-        # what cannot matter is no part of an identity
-        if self.sweep.train.head != "spp":
-            settings["train"].pop("spp_levels", None)
-        if self.sweep.train.frozen == 0:
-            settings["train"].pop("frozen_precision", None)
-        if isinstance(self.sweep.train.frozen, str):
-            settings["train"]["frozen"] = frozen_count(self.sweep.train, settings, self.sweep.image)
-        if self._hub:
-            settings["train"]["weights"] = f"sha256:{self._hub}"
-        elif self.sweep.train.weights_file is not None:
-            settings["train"]["weights"] = f"sha256:{sha256_of(Path(self._files['weights']))}"
-        if isinstance(self.sweep.train.weights, Pretrain):
-            # the digest of the pretraining stage says it all
-            del settings["train"]["weights"]
-        return settings
-
     def _pretrained(self, how: Pretrain, workspace: Workspace) -> str:
         """The stage that trains this network on the source task: all of it, one epoch kept."""
         source = workspace.data(Data(phantom=how.pretrain))
@@ -148,7 +115,7 @@ class Trainings:
         return self.plan.add(
             Stage(
                 "train",
-                TRAIN_VERSION,
+                VERSION,
                 settings,
                 reads=training_reads(source.dataset.frame, everything),
                 seed=how.seed,
@@ -209,17 +176,17 @@ class Trainings:
             what += " retrained"
         context: dict[str, Any] = {
             "view": self._view,
-            "splits": self._splits,
+            "splits": sweep.splits.model_dump(mode="json"),
             "repeat": replicate.repeat,
             "fold": replicate.fold,
         }
         context.update(self._files)
         inputs = self._inputs | ({} if select is None else {"select": select})
         if self._segments is not None:
-            inputs["segmenter"] = self._segments.of(replicate)
+            inputs[SEGMENTER] = self._segments.of(replicate)
         return Stage(
             "train",
-            TRAIN_VERSION,
+            VERSION,
             settings,
             inputs=inputs,
             reads=self.opened.reads(sweep.splits, replicate.repeat, replicate.fold),
@@ -230,62 +197,84 @@ class Trainings:
         )
 
     def select(self, replicate: Replicate, selectors: Sequence[Sequence[str]]) -> str:
-        """How many selectors classify each training image correctly; returns the digest.
-
-        Args:
-            selectors: Digests of each selector's networks: one, which judges every image, or one
-                an inner fold, which judges the images of that fold.
-        """
-        folds = len(selectors[0])
+        """The selection of a replicate, see `select_stage`; its digest."""
         wanted = ("select", replicate, *(digest for each in selectors for digest in each))
-        if wanted in self._made:
-            return self._made[wanted]
-        sweep = self.sweep
-        inputs = {f"selector_{at}": each[0] for at, each in enumerate(selectors)}
-        context: dict[str, Any] = {"view": self._view}
-        how = ""
-        if folds > 1:
-            inputs = {
-                f"selector_{at}_{fold}": digest
-                for at, each in enumerate(selectors)
-                for fold, digest in enumerate(each)
-            }
-            context |= {
-                "splits": self._splits,
-                "repeat": replicate.repeat,
-                "fold": replicate.fold,
-            }
-            how = f", {folds} inner folds,"
-        self._made[wanted] = self.plan.add(
-            Stage(
-                "select",
-                SELECT_VERSION,
-                {"folds": folds} if folds > 1 else {},
-                inputs=inputs,
-                reads=self.opened.reads(sweep.splits, replicate.repeat, replicate.fold),
-                context=context,
-                label=f"select by {len(selectors)} networks{how} {replicate}",
-                local=True,
-            )
-        )
+        if wanted not in self._made:
+            stage = select_stage(self.opened, self.sweep.splits, self._view, replicate, selectors)
+            self._made[wanted] = self.plan.add(stage)
         return self._made[wanted]
 
 
-def design_title(train: Train) -> str:
-    """' frozen 6 gap late': what is made of the network, "" if nothing is."""
-    words = []
-    if train.frozen != 0:
-        words.append(f"frozen {train.frozen}")
-    words += [train.head] if train.head != "fc" else []
-    if train.attention.variant != "none":
-        words += [train.attention.variant, train.attention.points]
-        words += [train.attention.mask] if train.attention.is_guided else []
-    words += [train.fusion] if train.fusion != "none" else []
-    return "".join(f" {word}" for word in words)
+@kind("train")
+def train(work: Work) -> dict[str, Any]:
+    """Writes predictions.parquet, history.parquet and the weights of the last k epochs."""
+    # importing torch takes seconds, which a driver with nothing to train need not pay
+    import torch
 
+    from abl.train.checkpoint import save_weights
+    from abl.train.feature_feed import KeptFeed
+    from abl.train.fit import fit
+    from abl.train.predictions import predictions_frame, write_predictions
+    from abl.train.process import release_memory, reset_process
 
-def subset_title(subset: Mapping[str, Any]) -> str:
-    """True-3, False-1, Matched-3, or inner-0/5."""
-    if subset["kind"] == "inner":
-        return f"inner-{subset['n']}/{subset['of']}"
-    return f"{str(subset['kind']).capitalize()}-{subset['n']}"
+    stage = work.stage
+    view = view_of(work)
+    settings = train_settings(stage, work.store)
+    image = Image.model_validate(stage.settings["image"])
+    split = split_of_stage(work, view)
+    seed = int(stage.seed or 0)
+
+    chosen = training_positions(work, view, split, seed)
+    labels = view.frame["train_label"].to_numpy()
+    roles = {"train": split.train, "validation": split.validation, "test": split.test}
+    classes = int(stage.settings["classes"])
+    device = device_of(stage)
+    ready_to_build(work, settings)
+    reset_process(seed, threads=settings.threads, deterministic=settings.deterministic)
+    network, feed = feed_of(work, view, split, settings, image, classes, torch.device(device))
+    result = fit(
+        network,
+        feed,
+        chosen,
+        labels[chosen],
+        evaluate=roles,
+        classes=classes,
+        settings=settings,
+        image=image,
+        seed=seed,
+        validation_labels=view.frame["label"].to_numpy()[split.validation],
+        device=device,
+        checkpoint_folder=work.checkpoints,
+        objective=objective_of(settings),
+        hopeless=hopeless_by(stage.context.get("bounds")),
+    )
+    images = view.frame["image"].to_numpy()
+    names = {role: images[positions].tolist() for role, positions in roles.items()}
+    write_predictions(work.out / PREDICTIONS, predictions_frame(names, result.logits))
+    # the time an epoch took is a fact of this run, not part of its result
+    history = result.history.drop(columns="seconds")
+    history.to_parquet(work.out / HISTORY, index=False, compression="zstd")
+    save_weights(work.out, result.epochs, result.weights)
+    parameters = list(network.parameters())
+    facts = {
+        "images": len(chosen),
+        "images_by_class": np.bincount(labels[chosen], minlength=classes).tolist(),
+        "parameters": sum(each.numel() for each in parameters),
+        "trained_parameters": sum(each.numel() for each in parameters if each.requires_grad),
+        "kept_features": isinstance(feed, KeptFeed),
+        "epoch_seconds": [round(float(seconds), 4) for seconds in result.history["seconds"]],
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+    }
+    if settings.attention.is_predicted and (masks := masks_of(work)) is not None:
+        from abl.train.mask_feed import MaskFeed
+        from abl.train.mask_scores import mask_scores
+
+        place = torch.device(device)
+        true = MaskFeed(view.pixel_set(), masks, "true", image, settings, seed=seed, device=place)
+        scores = mask_scores(network, true, roles, images, precision=settings.precision)
+        scores.to_parquet(work.out / MASK_SCORES, index=False, compression="zstd")
+    del network, feed, result
+    release_memory()
+    return facts

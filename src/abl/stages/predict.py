@@ -10,13 +10,49 @@ import numpy as np
 from abl.data.splits import Split
 from abl.data.views import all_reads
 from abl.errors import StageError
-from abl.runner.classifier import PREDICTIONS
-from abl.runner.execute import Work, kind
-from abl.runner.networks import device_of, ready_to_build, train_settings
-from abl.runner.seen import view_of
+from abl.plan.stage import PREDICTIONS, Stage
 from abl.spec.data import Image
+from abl.spec.sweep import Sweep
+from abl.stages.identity import SEEN, masks_identity, seen_settings
+from abl.stages.inputs import OpenData, Workspace, view_of
+from abl.stages.kind import Work, kind
+from abl.stages.network import NETWORK, device_of, feed_of, ready_to_build, train_settings
 
-NETWORK = "network"  # role of the training whose network predicts
+VERSION = 1
+
+
+def predict_stage(
+    workspace: Workspace, sweep: Sweep, name: str, opened: OpenData, training: Stage, reads: str
+) -> Stage:
+    """The stage in which a trained network predicts a whole data set.
+
+    Args:
+        sweep: Of the training's arm.
+        name, opened: Of the set.
+        reads: `all_reads` of the set's rows.
+    """
+    # how the network is made is as in its training; how images enter follows from the set
+    left = {*SEEN, "subset"}
+    settings = {name: value for name, value in training.settings.items() if name not in left}
+    settings |= seen_settings(sweep.model_copy(update={"data": opened.data}), opened)
+    # what it started from does not matter any more
+    settings["train"] = {k: v for k, v in settings["train"].items() if k != "weights"}
+    context = {name: training.context[name] for name in ("module",) if name in training.context}
+    attention = sweep.train.attention
+    if attention.masks is not None and not attention.is_predicted:
+        # a predicted mask needs none of the set's
+        settings |= masks_identity(attention, opened)
+        context["masks"] = workspace.masks(opened, sweep.image)
+    return Stage(
+        "predict",
+        VERSION,
+        settings,
+        inputs={NETWORK: training.digest},
+        reads=reads,
+        context=context | {"view": workspace.view(opened, sweep.image)},
+        resources=training.resources,
+        label=f"predict {name} by {training.label.removeprefix('train ')}",
+    )
 
 
 @kind("predict")
@@ -24,7 +60,6 @@ def predict(work: Work) -> dict[str, Any]:
     """Writes predictions.parquet: every image of the set, by the weights of the last k epochs."""
     import torch
 
-    from abl.runner.feeding import feed_of
     from abl.train.checkpoint import load_weights
     from abl.train.predict import predict_logits
     from abl.train.predictions import predictions_frame, write_predictions

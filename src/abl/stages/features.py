@@ -1,0 +1,174 @@
+"""The `features` stage: what the frozen part of a network gives for every image, kept once.
+
+A training is the same with kept features and without, so nothing of this is part of its identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from abl.data.splits import Split
+from abl.data.views import all_reads
+from abl.errors import StageError
+from abl.plan.graph import Front
+from abl.plan.stage import Resources, Stage
+from abl.spec.base import identity_of
+from abl.spec.data import Image
+from abl.spec.sweep import Sweep
+from abl.spec.train import Augment, Train
+from abl.stages.identity import seen_settings
+from abl.stages.inputs import OpenData, Workspace, view_of
+from abl.stages.kind import Work, kind
+from abl.stages.network import FEATURES, device_of, ready_to_build, train_settings
+
+VERSION = 1
+# settings that decide what a front computes
+_OF_FRONT = ("network", "precision", "channels_last", "threads", "deterministic",
+             "frozen_precision")  # fmt: skip
+
+
+class FrozenFronts:
+    """The frozen front of one resolved sweep's trainings.
+
+    Args:
+        settings, inputs, files, resources: Of its train stages.
+    """
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        workspace: Workspace,
+        settings: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        files: Mapping[str, str],
+        resources: Resources,
+    ):
+        self._sweep, self._workspace = sweep, workspace
+        self._settings, self._inputs, self._files = settings, inputs, files
+        self._resources = resources
+        self._made: dict[int | None, tuple[Stage, ...]] = {}
+
+    @property
+    def are_fixed(self) -> bool:
+        """Whether something is frozen that sees the same images in every epoch."""
+        return self._sweep.train.has_fixed_front(self._sweep.image)
+
+    def of(self, split: Split, seed: int) -> Front | None:
+        """The front of a training on a split; None if its features cannot be kept."""
+        if not self.are_fixed:
+            return None
+        sweep = self._sweep
+        train, image = sweep.train, sweep.image
+        views = train.augment.fixed_views
+        is_random = train.weights == "none"
+        from abl.nets.front_cost import front_cost
+        from abl.nets.fusion import FUSIONS
+
+        joined = FUSIONS.get(train.fusion)
+        if joined is not None and joined.at == "input":
+            return None  # a learned layer stands in front
+        if joined is not None and joined.extractors == 2 and is_random:
+            return None  # the second extractor starts from weights of its own
+        cost = front_cost(
+            train.network,
+            train.frozen,
+            classes=int(self._settings["classes"]),
+            channels=image.channels,
+            image_size=image.size,
+        )
+        if cost is None:
+            return None
+        key = seed if is_random else None
+        if key not in self._made:
+            self._made[key] = tuple(
+                self._stage(each, cost.point, cost.least, key) for each in self._modalities()
+            )
+        stages = self._made[key]
+        epochs = train.epochs * (len(split.train) + len(split.validation))
+        images = len(split.train) + len(split.validation) + len(split.test)
+        branches = 1 if joined is None else 2
+        pictures = sum(len(self._data(each).dataset) for each in self._modalities())
+        return Front(
+            stages,
+            branches * (epochs + train.last_k * images),
+            pictures * views,
+            cost.flops,
+            cost.numbers,
+            cost.share,
+            f"{train.network} up to {train.frozen if isinstance(train.frozen, str) else cost.least}"
+            f" ({cost.point})",
+        )
+
+    def _modalities(self) -> list[str]:
+        data = self._sweep.data
+        if data.modality in ("first", "second"):
+            return [data.modality]
+        return ["first"] if data.pairing == "first" else ["first", "second"]
+
+    def _data(self, modality: str) -> OpenData:
+        data = self._sweep.data
+        if data.modality == modality:
+            return self._workspace.data(data)
+        changed = {"modality": modality, "pairing": "own"}
+        return self._workspace.data(data.model_copy(update=changed))
+
+    def _stage(self, modality: str, point: str, least: int, seed: int | None) -> Stage:
+        sweep, opened = self._sweep, self._data(modality)
+        train = sweep.train
+        views = train.augment.fixed_views
+        changes: dict[str, Any] = {name: getattr(train, name) for name in _OF_FRONT}
+        changes["frozen"] = least
+        changes["augment"] = Augment(views=1) if views == 1 else train.augment
+        asked = identity_of(Train.model_validate(changes))
+        if isinstance(self._settings["train"].get("weights"), str):
+            asked["weights"] = self._settings["train"]["weights"]
+        kept = ("image", "classes", "network_version", "module")
+        settings = {name: self._settings[name] for name in kept if name in self._settings}
+        # of this modality's images alone, so that every mode that shows them shares the stage
+        settings |= seen_settings(sweep.model_copy(update={"data": opened.data}), opened)
+        return Stage(
+            "features",
+            VERSION,
+            settings | {"train": asked, "point": point},
+            inputs=dict(self._inputs),
+            reads=all_reads(opened.dataset.frame),
+            seed=seed,
+            context={"view": self._workspace.view(opened, sweep.image), **self._files},
+            resources=self._resources,
+            label=f"features of {train.network} up to {point}",
+        )
+
+
+@kind("features")
+def features(work: Work) -> dict[str, Any]:
+    """Writes features.npy: fixed views x images x the features' shape."""
+    import torch
+
+    from abl.nets.cut import front_of
+    from abl.nets.model import design_of
+    from abl.train.features import write_features
+    from abl.train.feed import PixelFeed
+    from abl.train.process import release_memory, reset_process
+
+    stage = work.stage
+    view = view_of(work)
+    if all_reads(view.frame) != stage.reads:
+        raise StageError("the images here are not those of the plan: clear the store's cache")
+    settings = train_settings(stage, work.store)
+    image = Image.model_validate(stage.settings["image"])
+    ready_to_build(work, settings)
+    device = device_of(stage)
+    reset_process(
+        int(stage.seed or 0), threads=settings.threads, deterministic=settings.deterministic
+    )
+    found = front_of(design_of(settings, image, int(stage.settings["classes"])))
+    if found is None or found[0] != stage.settings["point"]:
+        raise StageError("the network has no frozen part that ends where the plan says")
+    place = torch.device(device)
+    feed = PixelFeed(view.pixel_set(), image, settings, seed=0, device=place)
+    kept = write_features(work.out / FEATURES, found[1].to(place), feed, settings)
+    facts = {"shape": list(kept.shape), "megabytes": round(kept.nbytes / 1e6, 3), "device": device}
+    del kept
+    release_memory()
+    return facts

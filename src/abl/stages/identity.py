@@ -1,0 +1,170 @@
+"""Settings that decide what a network gives, as stages of every kind hash them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from abl.data.dataset import BOX, PAIR, ROI
+from abl.data.mask_cut import has_box, has_mask, mask_problems, masks_digest
+from abl.data.tissue import TISSUE_VERSION
+from abl.errors import InputError, raise_if_any
+from abl.nets.registry import network_version
+from abl.spec.attention import Attention
+from abl.spec.base import identity_of
+from abl.spec.data import Data, Image
+from abl.spec.regular_file import sha256_of
+from abl.spec.sweep import Sweep
+from abl.spec.train import Pretrain, Train
+from abl.stages.inputs import OpenData
+
+# what `seen_settings` may name
+SEEN = ("modality", "pairing", "partners", "cut", "longest_side", "masks")
+
+
+def seen_settings(sweep: Sweep, opened: OpenData) -> dict[str, Any]:
+    """What of the data block decides what a network sees, beside the images themselves."""
+    data, crop = sweep.data, sweep.image.crop
+    seen: dict[str, Any] = {}
+    if data.modality in ("both", "mixed"):
+        seen["modality"] = data.modality
+    if data.pairing != "own":
+        seen["pairing"] = data.pairing
+    if data.pairing == "shuffled":
+        # drawn within classes, of the test set too: partners follow from labels and patients
+        seen["partners"] = _digest_of(opened, ["label", "patient"])
+    if crop.to == "tissue":
+        seen["cut"] = _tissue_cut(opened)
+    elif crop.to != "frame":
+        seen["cut"] = _digest_of(opened, list(BOX if crop.to == "box" else ROI))
+    if data.longest_side != Data.model_fields["longest_side"].default:
+        seen["longest_side"] = data.longest_side
+    return seen
+
+
+def _tissue_cut(opened: OpenData) -> str:
+    """How the tissue is found, and in which images where these are not the ones that are cut."""
+    found_in = opened.dataset.boxes_of
+    said = f"tissue {TISSUE_VERSION}"
+    if found_in is not None:
+        said += " " + hashlib.sha256("".join(found_in.fingerprints()).encode()).hexdigest()
+    elif PAIR in opened.dataset.frame:
+        said += " " + _digest_of(opened, [PAIR])
+    return said
+
+
+def _digest_of(opened: OpenData, columns: list[str]) -> str:
+    frame = opened.dataset.frame
+    known = ["image", *(name for name in columns if name in frame)]
+    return hashlib.sha256(frame[known].to_csv(index=False).encode()).hexdigest()
+
+
+def frozen_count(train: Train, settings: Mapping[str, Any], image: Image) -> int:
+    """n of the boundary that `frozen` names: 'stage 2' and its number are one network."""
+    from abl.nets.boundaries import boundaries_of
+
+    places = boundaries_of(
+        train.network,
+        classes=int(settings["classes"]),
+        channels=image.channels,
+        image_size=image.size,
+    )
+    return places.at(train.frozen).n
+
+
+def attention_identity(train: Train, classes: int, sweep: Sweep) -> dict[str, Any]:
+    """What of the attention block decides a result; one spelling for the same points."""
+    identity = train.attention.relevant()
+    if "points" in identity or identity:
+        from abl.nets.attention_points import attention_points_of, canonical_points
+
+        known = attention_points_of(
+            train.network,
+            classes=classes,
+            channels=sweep.image.channels,
+            image_size=sweep.image.size,
+        )
+        identity["points"] = canonical_points(train.attention.points, known)
+    return identity
+
+
+def masks_identity(attention: Attention, opened: OpenData) -> dict[str, Any]:
+    """What of the nodules' places a training reads."""
+    return {} if attention.masks is None else {"masks": masks_digest(opened.dataset)}
+
+
+def masks_there(attention: Attention, opened: OpenData) -> None:
+    """Checks that images have the masks that an arm reads.
+
+    Raises:
+        InputError: A control whose masks some rows lack: each is named. Nothing for the
+            segmentation branch to learn from.
+    """
+    source = attention.masks
+    if source is None:
+        return
+    dataset = opened.dataset
+    if not attention.is_predicted:
+        raise_if_any(mask_problems(dataset, source))
+    elif not (has_mask(dataset).any() or (source != "true" and has_box(dataset).any())):
+        raise InputError(
+            f"{dataset.name} has no {'mask' if source == 'true' else 'mask and no box'} that a "
+            "segmentation branch could learn from: add a column mask or box_x0, box_y0, box_x1, "
+            "box_y1, or use variant: none, se or cbam"
+        )
+
+
+def network_settings(
+    sweep: Sweep, opened: OpenData, files: Mapping[str, str], hub: str
+) -> dict[str, Any]:
+    """The settings of an arm's trainings.
+
+    Args:
+        files: `module` and `weights`: where they lie on this machine.
+        hub: Hash of the hub's weights, "" if there are none, or none here.
+    """
+    settings: dict[str, Any] = {
+        "train": identity_of(sweep.train),
+        "image": identity_of(sweep.image),
+        "classes": len(opened.dataset.classes),
+    }
+    settings |= seen_settings(sweep, opened)
+    version = network_version(sweep.train.network)
+    if version != 1:
+        settings["network_version"] = version
+    if "module" in files:
+        settings["module"] = sha256_of(Path(files["module"]))
+    settings["train"].pop("attention", None)
+    if attention := attention_identity(sweep.train, settings["classes"], sweep):
+        settings["train"]["attention"] = attention
+        settings |= masks_identity(sweep.train.attention, opened)
+    # what cannot matter is no part of an identity
+    if sweep.train.head != "spp":
+        settings["train"].pop("spp_levels", None)
+    if sweep.train.frozen == 0:
+        settings["train"].pop("frozen_precision", None)
+    if isinstance(sweep.train.frozen, str):
+        settings["train"]["frozen"] = frozen_count(sweep.train, settings, sweep.image)
+    if hub:
+        settings["train"]["weights"] = f"sha256:{hub}"
+    elif sweep.train.weights_file is not None:
+        settings["train"]["weights"] = f"sha256:{sha256_of(Path(files['weights']))}"
+    if isinstance(sweep.train.weights, Pretrain):
+        # the digest of the pretraining stage says it all
+        del settings["train"]["weights"]
+    return settings
+
+
+def design_title(train: Train) -> str:
+    """' frozen 6 gap late': what is made of the network, "" if nothing is."""
+    words = []
+    if train.frozen != 0:
+        words.append(f"frozen {train.frozen}")
+    words += [train.head] if train.head != "fc" else []
+    if train.attention.variant != "none":
+        words += [train.attention.variant, train.attention.points]
+        words += [train.attention.mask] if train.attention.is_guided else []
+    words += [train.fusion] if train.fusion != "none" else []
+    return "".join(f" {word}" for word in words)

@@ -1,0 +1,251 @@
+"""The network of a stage, built as its settings say, and what it is fed.
+
+It is fed images, images with masks, or the kept features of its frozen part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abl.data.pixel_sets import shuffled_partners
+from abl.data.splits import Split
+from abl.data.views import View
+from abl.errors import StageError
+from abl.plan.stage import Stage
+from abl.record.store import Store
+from abl.spec.data import Image
+from abl.spec.train import Train
+from abl.stages.inputs import masks_of
+from abl.stages.kind import Work
+
+if TYPE_CHECKING:  # importing torch takes seconds, which a driver with nothing to train is spared
+    import torch
+    from torch import nn
+
+    from abl.nets.cut import Cut
+    from abl.train.feed import Feed, PixelFeed
+    from abl.train.objectives import Objective
+
+FEATURES = "features.npy"  # of a features stage: fixed views x images x the features' shape
+NETWORK = "network"  # role of a training whose network predicts, or is looked at
+SEGMENTER = "segmenter"  # role of the stage that trains the segmentation branch alone
+
+
+def train_settings(stage: Stage, store: Store) -> Train:
+    """The train block, with the weights where they lie: the identity holds what they are."""
+    return Train.model_validate(stage.settings["train"] | _weights_place(stage, store))
+
+
+def ready_to_build(work: Work, train: Train) -> None:
+    """Loads the user's module, and checks that hub weights are those the plan had in mind."""
+    from abl.nets.hub import check_hub_file
+    from abl.nets.user_module import load_module
+
+    stage = work.stage
+    if "module" in stage.context:
+        load_module(work.store.shared.path_of(stage.context["module"]))
+    given = str(stage.settings["train"].get("weights", ""))
+    if train.weights == "imagenet" and given.startswith("sha256:"):
+        check_hub_file(train.network, given.removeprefix("sha256:"))
+
+
+def device_of(stage: Stage) -> str:
+    """cuda if the stage asks for a GPU and there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() and stage.resources.gpus else "cpu"
+
+
+def last_weights(store: Store, digest: str, what: str) -> Path:
+    """The file of the last epoch that a training has kept.
+
+    Args:
+        what: The weights, for the message.
+
+    Raises:
+        StageError: They are not in the store, or damaged.
+    """
+    done = store.done(digest)
+    names = [] if done is None else sorted(n for n in done.files if n.endswith(".safetensors"))
+    if not names:
+        raise StageError(f"{what} are not in the store")
+    return store.file(digest, names[-1])
+
+
+def _weights_place(stage: Stage, store: Store) -> Mapping[str, Any]:
+    if "weights" in stage.inputs:
+        path = last_weights(store, stage.inputs["weights"], "the pretrained weights")
+        return {"weights": str(path)}
+    place = stage.context.get("weights")
+    if place is None or place == "imagenet":
+        return {} if place is None else {"weights": place}
+    return {"weights": str(store.shared.path_of(str(place)))}
+
+
+def feed_of(
+    work: Work,
+    view: View,
+    split: Split,
+    settings: Train,
+    image: Image,
+    classes: int,
+    device: torch.device,
+) -> tuple[nn.Module, Feed]:
+    """The network of a train stage, on the CPU as it starts, and its feed.
+
+    Raises:
+        InputError: A network that cannot be made as asked.
+        StageError: Kept features are damaged.
+    """
+    from abl.nets.cut import cut_of
+    from abl.nets.graph import NotTraceableError
+    from abl.nets.model import build_classifier, design_of
+    from abl.nets.registry import build_network
+    from abl.train.feature_feed import FrontFeed, KeptFeed
+    from abl.train.feed import PixelFeed
+
+    if settings.attention.variant != "none":
+        return _guided(work, view, settings, image, classes, device)
+    design = design_of(settings, image, classes)
+    partner = _partners(work, view, split)
+    pixels = view.pixel_set(partner)
+    modalities = 2 if work.stage.settings.get("modality") == "both" else 1
+    mixed = work.stage.settings.get("modality") == "mixed"
+    feed = PixelFeed(
+        pixels,
+        image,
+        settings,
+        seed=int(work.stage.seed or 0),
+        device=device,
+        modalities=modalities,
+        partner=partner,
+        images=len(pixels) // 2 if mixed else None,
+    )
+    if (settings.head, settings.fusion, settings.frozen) == ("fc", "none", 0):
+        plain = build_network(
+            settings.network,
+            classes=classes,
+            channels=image.channels,
+            image_size=image.size,
+            weights=design.weights,
+        )
+        return plain, feed
+    network = build_classifier(design)
+    try:
+        cut = cut_of(design, network) if settings.has_fixed_front(image) else None
+    except NotTraceableError:
+        cut = None
+    if cut is None:
+        return network, feed
+    kept = _kept(work, feed, partner)
+    if kept is None:
+        return network, FrontFeed(feed, _on(cut, device))
+    arrays, places = kept
+    seed = int(work.stage.seed or 0)
+    return network, KeptFeed(arrays, places, cut.behind, seed=seed, device=device)
+
+
+def _guided(
+    work: Work, view: View, settings: Train, image: Image, classes: int, device: torch.device
+) -> tuple[nn.Module, PixelFeed]:
+    """The network of a stage, on the CPU as it starts, and its feed.
+
+    Its segmentation branch has the weights with which it was trained alone.
+
+    Raises:
+        InputError: A network that cannot be made as asked.
+        StageError: Masks are needed and the stage has none.
+    """
+    from abl.nets.mask_guided import build_guided
+    from abl.nets.model import design_of
+    from abl.nets.weights import load_state, read_state
+    from abl.train.feed import PixelFeed
+    from abl.train.mask_feed import MaskFeed
+
+    attention, masks = settings.attention, masks_of(work)
+    # its weights are those of a stage
+    branch_alone = attention.segmentation.model_copy(update={"weights": "none"})
+    attention = attention.model_copy(update={"segmentation": branch_alone})
+    network = build_guided(design_of(settings, image, classes), attention)
+    if SEGMENTER in work.stage.inputs:
+        branch = network.network.get_submodule("segmenter")
+        digest = work.stage.inputs[SEGMENTER]
+        path = last_weights(work.store, digest, "the segmentation branch's weights")
+        load_state(branch, read_state(path), source=f"stage {digest[:12]}")
+    seed, pixels = int(work.stage.seed or 0), view.pixel_set()
+    if attention.masks is None or (masks is None and attention.is_predicted):
+        return network, PixelFeed(pixels, image, settings, seed=seed, device=device)
+    if masks is None:
+        raise StageError(f"attention.mask: {attention.mask} needs masks, which this stage lacks")
+    feed = MaskFeed(pixels, masks, attention.masks, image, settings, seed=seed, device=device)
+    return network, feed
+
+
+def objective_of(settings: Train) -> Objective:
+    """The loss of a training: of classes, or of classes and masks."""
+    from abl.train.objectives import Joint, classification
+
+    attention = settings.attention
+    if not attention.is_predicted:
+        return classification
+    return Joint(attention.segmentation.loss, attention.alpha)
+
+
+def _on(cut: Cut, device: torch.device) -> Cut:
+    for front in cut.fronts:
+        front.to(device)
+    return cut
+
+
+def _partners(work: Work, view: View, split: Split) -> np.ndarray | None:
+    if work.stage.settings.get("pairing") != "shuffled":
+        return None
+    return shuffled_partners(
+        view.frame["label"].to_numpy(),
+        view.frame["patient"].to_numpy(),
+        [split.train, split.validation, split.test],
+        int(work.stage.seed or 0),
+    )
+
+
+def _kept(
+    work: Work, feed: PixelFeed, partner: np.ndarray | None
+) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
+    """Kept features of each branch, and whose features each row reads; None if there are none."""
+    roles = sorted(work.stage.shortcuts)
+    digests = [work.stage.shortcuts[role] for role in roles]
+    if not digests or not all(work.store.has(digest) for digest in digests):
+        return None
+    arrays = [np.load(work.store.file(digest, FEATURES), mmap_mode="r") for digest in digests]
+    rows = np.arange(len(feed.pixels))
+    if feed.images < len(rows):  # both modalities one after the other, each with its own features
+        return [_Joined(arrays[0], arrays[-1])], [rows]  # type: ignore[list-item]
+    places = [rows, rows if partner is None else partner][: feed.modalities]
+    if len(arrays) == 1 and feed.modalities == 2:  # the first modality twice
+        arrays *= 2
+    if any(array.shape[1] != len(rows) for array in arrays):
+        raise StageError("kept features are not of these images: clear the store's cache")
+    return arrays, places
+
+
+class _Joined:
+    """Two (K, N, ...) arrays as one (K, 2N, ...), without a copy."""
+
+    def __init__(self, first: np.ndarray, second: np.ndarray):
+        self._first, self._second = first, second
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def __getitem__(self, key: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        views, places = key
+        images = self._first.shape[1]
+        is_first = places < images
+        found = np.empty((len(places), *self._first.shape[2:]), self._first.dtype)
+        found[is_first] = self._first[views[is_first], places[is_first]]
+        found[~is_first] = self._second[views[~is_first], places[~is_first] - images]
+        return found

@@ -1,0 +1,154 @@
+"""The `select` stage: how many selector networks classify each training image correctly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from abl.data.splits import Split, inner_folds, split_of
+from abl.data.views import View
+from abl.decide.consensus import (
+    class_sizes,
+    correct_counts,
+    false_set,
+    matched_random_subset,
+    topped_up,
+    true_set,
+)
+from abl.errors import StageError
+from abl.plan.graph import Replicate
+from abl.plan.stage import PREDICTIONS, Stage
+from abl.spec.data import Splits
+from abl.stages.inputs import OpenData, view_of
+from abl.stages.kind import Work, kind
+
+VERSION = 1
+SELECTION = "selection.parquet"
+
+
+def select_stage(
+    opened: OpenData,
+    splits: Splits,
+    view: str,
+    replicate: Replicate,
+    selectors: Sequence[Sequence[str]],
+) -> Stage:
+    """The stage that counts how many selectors classify each training image correctly.
+
+    Args:
+        view: Key of the view that the selectors read.
+        selectors: Digests of each selector's networks: one, which judges every image, or one an
+            inner fold, which judges the images of that fold.
+    """
+    folds = len(selectors[0])
+    inputs = {f"selector_{at}": each[0] for at, each in enumerate(selectors)}
+    context: dict[str, Any] = {"view": view}
+    how = ""
+    if folds > 1:
+        inputs = {
+            f"selector_{at}_{fold}": digest
+            for at, each in enumerate(selectors)
+            for fold, digest in enumerate(each)
+        }
+        context |= {
+            "splits": splits.model_dump(mode="json"),
+            "repeat": replicate.repeat,
+            "fold": replicate.fold,
+        }
+        how = f", {folds} inner folds,"
+    return Stage(
+        "select",
+        VERSION,
+        {"folds": folds} if folds > 1 else {},
+        inputs=inputs,
+        reads=opened.reads(splits, replicate.repeat, replicate.fold),
+        context=context,
+        label=f"select by {len(selectors)} networks{how} {replicate}",
+        local=True,
+    )
+
+
+@kind("select")
+def select(work: Work) -> dict[str, Any]:
+    """Writes image, label (the one training sees) and correct (number of selectors), by image."""
+    frame = view_of(work).frame
+    labels = frame.set_index("image")["train_label"]
+    folds = int(work.stage.settings.get("folds", 1))
+    read = {role: _training_predictions(work, role) for role in work.stage.inputs}
+    images = next(iter(read.values())).index
+    if folds > 1:
+        fold = _fold_of(work, frame, folds).loc[images].to_numpy()
+        selectors = sorted({role.split("_")[1] for role in read}, key=int)
+        predictions = [
+            np.stack([read[f"selector_{at}_{each}"].loc[images] for each in range(folds)])[
+                fold, np.arange(len(images))
+            ]
+            for at in selectors
+        ]
+    else:
+        roles = sorted(read, key=lambda role: int(role.rpartition("_")[2]))
+        predictions = [read[role].loc[images].to_numpy() for role in roles]
+    seen = labels.loc[images].to_numpy()
+    counts = correct_counts(seen, predictions)
+    selection = pd.DataFrame({"image": images.to_numpy(), "label": seen, "correct": counts})
+    selection.to_parquet(work.out / SELECTION, index=False, compression="zstd")
+    return {"images": len(selection), "correct_by_all": int((counts == len(predictions)).sum())}
+
+
+def _training_predictions(work: Work, role: str) -> pd.DataFrame:
+    path = work.store.file(work.stage.inputs[role], PREDICTIONS)
+    read = pd.read_parquet(path, filters=[("role", "==", "train")])
+    return read.set_index("image").sort_index().filter(regex=r"^p_\d+$")
+
+
+def _fold_of(work: Work, frame: pd.DataFrame, folds: int) -> pd.Series:
+    """Inner fold of each training image: the one whose network was not trained on it."""
+    context = work.stage.context
+    splits = Splits.model_validate(context["splits"])
+    train = split_of(frame, splits, int(context["repeat"]), int(context["fold"])).train
+    of_image = inner_folds(frame, train, splits, folds)
+    return pd.Series(of_image, index=frame["image"].to_numpy()[train])
+
+
+def training_positions(work: Work, view: View, split: Split, seed: int) -> np.ndarray:
+    """Rows to train on: the whole training part, or what the selection leaves of it."""
+    subset = work.stage.settings.get("subset")
+    if subset is None:
+        return split.train
+    if subset["kind"] == "inner":
+        splits = Splits.model_validate(work.stage.context["splits"])
+        fold = inner_folds(view.frame, split.train, splits, int(subset["of"]))
+        return split.train[fold != int(subset["n"])]
+    path = work.store.file(work.stage.inputs["select"], SELECTION)
+    selection = pd.read_parquet(path).set_index("image")
+    images = view.frame["image"].to_numpy()[split.train]
+    labels = view.frame["train_label"].to_numpy()[split.train]
+    counts = selection.loc[images, "correct"].to_numpy()
+    n, panel = int(subset["n"]), int(subset["panel"])
+    of = false_set if subset["kind"] == "false" else true_set
+    kept = of(counts, n, panel)
+    if "least" in subset:
+        agreement = -counts if subset["kind"] == "false" else counts
+        kept = topped_up(labels, kept, agreement, int(subset["least"]))
+    if subset["kind"] == "matched":
+        rng = np.random.default_rng(np.random.SeedSequence([seed, n, panel]))
+        kept = matched_random_subset(labels, kept, rng)
+    sizes = class_sizes(labels, kept, int(work.stage.settings["classes"]))
+    if (sizes == 0).any():
+        share = ", ".join(f"class {label}: {size}" for label, size in enumerate(sizes))
+        raise StageError(
+            f"{subset['kind'].capitalize()}-{n} of the {len(labels)} training images is "
+            f"{share}: nothing to train a class on; use another consensus N, or train the "
+            "selectors longer, or set options.keep_at_least"
+        )
+    return split.train[kept]
+
+
+def subset_title(subset: Mapping[str, Any]) -> str:
+    """True-3, False-1, Matched-3, or inner-0/5."""
+    if subset["kind"] == "inner":
+        return f"inner-{subset['n']}/{subset['of']}"
+    return f"{str(subset['kind']).capitalize()}-{subset['n']}"
