@@ -89,14 +89,14 @@ def curves_by_loop(
 
 def command_on_files(folder: Path, images: int, thresholds: int) -> float:
     """Seconds of what `abl decide --sweep --thresholds --curve --out` does, with Parquet files."""
-    from abl.data.prediction_output import write_prediction_table
+    from abl.data.prediction_output import write_predictions
     from abl.deciding.command import decided
 
     labels, predictions = predictions_of(images)
     names = [f"{at:07d}.png" for at in range(images)]
     for network, p in predictions.items():
         frame = pd.DataFrame({"image": names, "label": labels, "p_0": p[:, 0], "p_1": p[:, 1]})
-        write_prediction_table(folder / f"{network}.parquet", frame)
+        write_predictions(folder / f"{network}.parquet", frame)
     del labels, predictions, names, frame, p
     began = time.perf_counter()
     decided(

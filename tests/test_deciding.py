@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abl.data.prediction_file import read_prediction_table
+from abl.data.prediction_file import read_predictions
 from abl.decide.curves import best_threshold, threshold_curve
 from abl.decide.metrics import scores
 from abl.decide.rules import apply_rule, confidence
@@ -64,7 +64,7 @@ def test_one_rule_writes_its_probabilities_and_scores(tmp_path):
     )
     labels, predictions = parts(made)
     expected = apply_rule("model1", predictions, 0.9)
-    written = read_prediction_table(out)
+    written = read_predictions(out)
     assert np.array_equal(written.p, expected)
     assert np.array_equal(
         pd.read_csv(out)["sent"], (confidence(predictions["original"]) < 0.9).astype(int)

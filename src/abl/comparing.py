@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from abl.data.load import load_dataset
-from abl.data.prediction_rows import probability_columns
 from abl.decide.intervals import RESAMPLES
 from abl.decide.permutation import PERMUTATIONS
 from abl.decide.replicates import KEYS
@@ -25,6 +24,7 @@ from abl.report.prediction_frames import (
     arm_tests,
     one_class_replicates,
     one_class_words,
+    probability_columns,
     thumbnails_of,
 )
 from abl.results import arm_predictions, outcome_folder, outcome_named

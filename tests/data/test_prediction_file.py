@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abl.data.prediction_file import read_prediction_table
-from abl.data.prediction_output import write_prediction_table
+from abl.data.prediction_file import read_predictions
+from abl.data.prediction_output import write_predictions
 from abl.data.prediction_pairs import paired, read_paired
 from abl.errors import InputError
 
@@ -42,8 +42,8 @@ def test_a_file_is_read_as_it_was_written(tmp_path):
     for column in range(3):
         frame[f"p_{column}"] = p[:, column]
     for name in ("p.csv", "p.parquet"):
-        write_prediction_table(tmp_path / name, frame)
-        table = read_prediction_table(tmp_path / name)
+        write_predictions(tmp_path / name, frame)
+        table = read_predictions(tmp_path / name)
         assert np.array_equal(table.p, p)
         for column in ("image", "label", "patient", "split"):
             assert table.frame[column].tolist() == frame[column].tolist()
@@ -59,7 +59,7 @@ def test_what_other_programs_write_is_understood(tmp_path):
         b"\r\n"
         b"x,b.png,0,1,0,1,test\r\n"
     )
-    table = read_prediction_table(path)
+    table = read_predictions(path)
     assert table.frame["image"].tolist() == ["a.png", "b.png"]
     assert table.frame["label"].tolist() == [1, 0]
     assert table.frame["split"].tolist() == ["validation", "test"]
@@ -70,7 +70,7 @@ def test_what_other_programs_write_is_understood(tmp_path):
     frame["p_1"] = np.array([0.75, 0.5], dtype=np.float32)
     frame["p_0"] = 1 - frame["p_1"]
     frame.to_parquet(tmp_path / "o.parquet")
-    table = read_prediction_table(tmp_path / "o.parquet")
+    table = read_predictions(tmp_path / "o.parquet")
     assert table.frame["image"].tolist() == ["7", "8"]
     assert table.frame["label"].tolist() == [1, 0]
     assert table.frame["fold"].tolist() == ["0", "1"]
@@ -92,7 +92,7 @@ def test_every_fault_of_a_file_is_told_with_its_row(tmp_path):
         "a,0,0.5,0.5,test",
         "g,0,0.5,0.5,tset",
     )
-    said = told(read_prediction_table, path)
+    said = told(read_predictions, path)
     assert [line.partition(": ")[0] for line in said] == [
         "o.csv:3", "o.csv:4", "o.csv:5", "o.csv:5", "o.csv:6", "o.csv:7", "o.csv:8", "o.csv:9",
         "o.csv:10",
@@ -108,7 +108,7 @@ def test_every_fault_of_a_file_is_told_with_its_row(tmp_path):
 
 def test_of_many_faults_ten_are_told_and_the_rest_counted(tmp_path):
     lines = [f"{at},0,0.5,0.9" for at in range(500)]
-    said = told(read_prediction_table, written(tmp_path, "o.csv", HEAD, *lines))
+    said = told(read_predictions, written(tmp_path, "o.csv", HEAD, *lines))
     assert len(said) == 11
     assert said[0].startswith("o.csv:2: ")
     assert said[9].startswith("o.csv:11: ")
@@ -131,18 +131,18 @@ def test_of_many_faults_ten_are_told_and_the_rest_counted(tmp_path):
     ],
 )
 def test_what_is_not_a_file_of_predictions_is_told(tmp_path, lines, said):
-    assert said in "\n".join(told(read_prediction_table, written(tmp_path, "o.csv", *lines)))
+    assert said in "\n".join(told(read_predictions, written(tmp_path, "o.csv", *lines)))
 
 
 def test_other_files_are_refused(tmp_path):
-    assert told(read_prediction_table, Path("o.csv")) == ["o.csv: no such file"]
-    assert told(read_prediction_table, Path()) == [".: is a folder, not a file"]
+    assert told(read_predictions, Path("o.csv")) == ["o.csv: no such file"]
+    assert told(read_predictions, Path()) == [".: is a folder, not a file"]
     for name, content in (("o.txt", b"x"), ("o.parquet", b"x"), ("u.csv", b"image,\xff\n")):
         (tmp_path / name).write_bytes(content)
-        assert told(read_prediction_table, Path(name))[0].startswith(f"{name}: ")
+        assert told(read_predictions, Path(name))[0].startswith(f"{name}: ")
     for content in (b"", b"\n", b"\xef\xbb\xbf\n"):
         (tmp_path / "o.csv").write_bytes(content)
-        assert told(read_prediction_table, Path("o.csv")) == ["o.csv: is empty"]
+        assert told(read_predictions, Path("o.csv")) == ["o.csv: is empty"]
 
 
 def test_files_are_paired_by_image_whatever_their_order(tmp_path):
@@ -194,20 +194,18 @@ def test_faults_of_all_files_are_told_at_once(tmp_path):
 
 def test_patients_of_two_files_must_agree(tmp_path):
     head = f"patient,{HEAD}"
-    o = read_prediction_table(written(tmp_path, "O.csv", head, "P1,a,0,0.9,0.1"))
-    t = read_prediction_table(written(tmp_path, "T.csv", head, "P2,a,0,0.9,0.1"))
+    o = read_predictions(written(tmp_path, "O.csv", head, "P1,a,0,0.9,0.1"))
+    t = read_predictions(written(tmp_path, "T.csv", head, "P2,a,0,0.9,0.1"))
     assert told(paired, {"original": o, "true": t}) == ["T.csv:2: patient P2, but O.csv:2 has P1"]
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     frame = pd.DataFrame({"image": ["a"], "p_0": [object()]})
     with pytest.raises(Exception, match=r".*"):
-        write_prediction_table(tmp_path / "out.csv", frame)
+        write_predictions(tmp_path / "out.csv", frame)
     assert list(tmp_path.iterdir()) == []
-    assert told(write_prediction_table, Path("out.txt"), frame) == [
-        "out.txt: name it .csv or .parquet"
-    ]
-    assert "no folder" in told(write_prediction_table, tmp_path / "no" / "out.csv", frame)[0]
+    assert told(write_predictions, Path("out.txt"), frame) == ["out.txt: name it .csv or .parquet"]
+    assert "no folder" in told(write_predictions, tmp_path / "no" / "out.csv", frame)[0]
 
 
 def test_two_files_of_one_name_are_told_apart(tmp_path):
@@ -219,7 +217,7 @@ def test_two_files_of_one_name_are_told_apart(tmp_path):
         "a/pred.csv:2: image 'x' is not in b/pred.csv",
         "b/pred.csv:2: image 'y' is not in a/pred.csv",
     ]
-    assert read_prediction_table(Path("a/pred.csv")).file == "pred.csv"
+    assert read_predictions(Path("a/pred.csv")).file == "pred.csv"
 
 
 @pytest.mark.parametrize("names", [["a"], ["a", "b", "c"]])
@@ -234,10 +232,10 @@ def test_as_many_names_as_classes(tmp_path, names):
 def test_where_nothing_can_be_written_it_is_told_in_a_line(tmp_path):
     frame = pd.DataFrame({"image": ["a"], "p_0": [0.5]})
     (tmp_path / "folder.csv").mkdir()
-    assert told(write_prediction_table, Path("folder.csv"), frame) == [
+    assert told(write_predictions, Path("folder.csv"), frame) == [
         "folder.csv: is a folder, not a file"
     ]
     if Path("/proc").is_dir():  # a folder that takes no file, whoever asks
         assert "/proc/x.csv: cannot be written (" in told(
-            write_prediction_table, Path("/proc/x.csv"), frame
+            write_predictions, Path("/proc/x.csv"), frame
         )[0]  # fmt: skip

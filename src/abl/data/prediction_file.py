@@ -66,7 +66,7 @@ class PredictionTable:
         return self.frame[probability_columns(self.frame)].to_numpy(dtype=np.float64)
 
 
-def read_prediction_table(
+def read_predictions(
     path: Path, *, classes: Sequence[str] = ("benign", "malignant")
 ) -> PredictionTable:
     """A checked file of predictions.

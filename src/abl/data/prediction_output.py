@@ -16,8 +16,8 @@ from abl.data.prediction_file import SUFFIXES
 from abl.errors import InputError, Problem
 
 
-def write_prediction_table(path: Path, frame: pd.DataFrame) -> None:
-    """Writes columns as read_prediction_table reads them; whole or not at all.
+def write_predictions(path: Path, frame: pd.DataFrame) -> None:
+    """Writes columns as read_predictions reads them; whole or not at all.
 
     Raises:
         InputError: As checked_output; the disk does not take it.

@@ -39,7 +39,7 @@ def read_paired(
             where there are two.
 
     Raises:
-        InputError: As read_prediction_table and paired, over all files.
+        InputError: As read_predictions and paired, over all files.
     """
     faults = Faults()
     names = TWO_CLASSES if classes is None else classes

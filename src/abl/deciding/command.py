@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from abl.data.prediction_output import checked_output, write_prediction_table
+from abl.data.prediction_output import checked_output, write_predictions
 from abl.data.prediction_pairs import PairedPredictions, read_paired
 from abl.decide.adaptive import checked_costs
 from abl.decide.rules import FALSE_THRESHOLD
@@ -162,9 +162,9 @@ def decided(
     else:
         text = text_of(rows, front, metrics, notes, folds, format, width)
     if out is not None:
-        write_prediction_table(out, final)
+        write_predictions(out, final)
     if curve is not None and drawn is not None:
-        write_prediction_table(curve, drawn)
+        write_predictions(curve, drawn)
     return Decided(text, final, drawn, facts)
 
 

@@ -11,7 +11,6 @@ from PIL import Image
 
 from abl.data.dataset import Dataset, unit_names
 from abl.data.images import reduced
-from abl.data.prediction_rows import probability_columns
 from abl.decide.check import Floats
 from abl.decide.probabilities import largest_class
 from abl.decide.replicates import KEYS, Scores
@@ -19,6 +18,12 @@ from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
 
 THUMBNAIL_SIDE = 240
+
+
+def probability_columns(frame: pd.DataFrame) -> list[str]:
+    """p_0, p_1, ..., in the order of the classes."""
+    found = [str(name) for name in frame.columns if str(name).startswith("p_")]
+    return sorted((name for name in found if name[2:].isdigit()), key=lambda name: int(name[2:]))
 
 
 def probabilities_of(frame: pd.DataFrame) -> Floats:

@@ -16,12 +16,12 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet as pq
 
-from abl.data.prediction_file import read_prediction_table
-from abl.data.prediction_rows import probability_columns
+from abl.data.prediction_file import read_predictions
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import IMPORTED
 from abl.report.labels import one_line
+from abl.report.prediction_frames import probability_columns
 
 _MOST_PROBLEMS = 10
 _LONGEST_NAME = 80
@@ -87,7 +87,7 @@ def read_imported(path: Path, name: str, against: str, classes: tuple[str, ...])
         raise InputError(
             f"--as '{one_line(name)}': write 1 to {_LONGEST_NAME} letters, digits, spaces, _ - ."
         )
-    table = read_prediction_table(path, classes=classes)
+    table = read_predictions(path, classes=classes)
     frame = table.frame.rename(columns={"image": "unit"}).assign(row=table.rows)
     problems = []
     for key in KEYS:

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from abl.data.prediction_rows import probability_columns
 from abl.decide.check import Floats
 from abl.decide.probabilities import largest_class, margin
 from abl.plan.outcome import Outcome
@@ -26,7 +25,7 @@ from abl.report.figures.style import (
     unit_square,
     wrapped,
 )
-from abl.report.prediction_frames import probabilities_of
+from abl.report.prediction_frames import probabilities_of, probability_columns
 
 MOST_NETWORKS = 8
 _BINS = np.linspace(0.0, 1.0, 11)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from abl.data.prediction_rows import probability_columns
 from abl.decide.check import Floats, Ints
 from abl.decide.comparison import Contrast, comparisons
 from abl.decide.delong import delong_test, mcnemar_test
@@ -23,7 +22,7 @@ from abl.decide.replicates import (
     replicate_scores,
 )
 from abl.report.labels import is_metric
-from abl.report.prediction_frames import probabilities_of, scored_replicates
+from abl.report.prediction_frames import probabilities_of, probability_columns, scored_replicates
 
 
 @dataclass(frozen=True)
