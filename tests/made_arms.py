@@ -16,7 +16,7 @@ from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.outcome_json import outcome_to_json
 from abl.plan.stage import digest_of
 from abl.record.store import Store
-from abl.report.prediction_frames import arm_tests, replicates_of
+from abl.report.prediction_frames import arm_tests, scored_replicates
 from abl.results import outcome_folder
 
 RESAMPLES = 400
@@ -93,7 +93,7 @@ def made_outcome(
         key: " · ".join(v if isinstance(v, str) else f"{axis} {v}" for axis, v in own.items())
         for key, own in params.items()
     }
-    replicates = {key: replicates_of(arm_tests(frame, key)) for key in params}
+    replicates = {key: scored_replicates(arm_tests(frame, key)) for key in params}
     compared = [key for key in params if base is not None and key != base]
     found = comparisons(
         [Contrast(titles[base or ""], replicates[key], replicates[base or ""]) for key in compared],

@@ -13,11 +13,11 @@ from abl.errors import InputError
 from abl.importing import forget_arm, import_arm, imported_arms, with_kept_imports
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.report.imported.arm import ImportedArm, by_unit, imported_file
 from abl.report.page.report_facts import sweep_of
 from abl.report.tables import render, table_of
 from abl.results import arm_predictions, outcome_named
 from abl.studies.analysis import Analysis
+from abl.studies.imported_arm import ImportedArm, by_unit, imported_file
 from made_arms import SWEEP, THREE, keep, made_frame, made_outcome, made_sweep
 
 KEYS = list(THREE)
@@ -100,7 +100,7 @@ def test_the_family_grows_and_every_p_is_corrected_again(made: Made, tmp_path: P
         assert new.comparison.p == old.comparison.p
         assert new.comparison.difference == pytest.approx(old.comparison.difference)
         assert new.comparison.p_corrected >= old.comparison.p_corrected
-    assert len(after.facts["tests"]) == 3
+    assert len(after.facts.tests) == 3
     assert sum(arm.best for arm in after.arms) == 1
     assert {row.key for row in after.arms[:3]} == set(KEYS)
 
@@ -134,7 +134,7 @@ def test_again_under_its_name_replaces_it(made: Made, tmp_path: Path) -> None:
     assert len(second.arms) == 4
     assert [arm.params["consensus"] for arm in third.arms[3:]] == ["more", "theirs"]
     assert sum(note.startswith("imported: ") for note in third.notes) == 2
-    assert len(third.facts["tests"]) == 4
+    assert len(third.facts.tests) == 4
 
 
 def test_a_new_run_of_the_sweep_takes_it_back_in(made: Made, tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_an_arm_that_says_one_class_to_all_is_marked(made: Made, tmp_path: Path)
     store, *_ = made
     frame = exported(new_frame(), "x").assign(p_0=0.4, p_1=0.6)
     after = import_arm(store, "made", sent(tmp_path, frame), "constant")
-    assert after.facts["one_class"] == {after.arms[-1].key: 3}
+    assert after.facts.one_class == {after.arms[-1].key: 3}
     shown = render(table_of(after), "text", width=200)
     row = next(line for line in shown.splitlines() if line.startswith("constant"))
     letter = next(
@@ -287,7 +287,7 @@ def test_an_arm_that_says_one_class_to_all_is_marked(made: Made, tmp_path: Path)
     assert f"50.0 ± 0.0 {letter}" in row
     pair = compare(store, "made:constant", "made:original")
     assert pair.notes == ("A predicts one class only.",)
-    assert forget_arm(store, "made", "constant").facts["one_class"] == {}
+    assert forget_arm(store, "made", "constant").facts.one_class == {}
 
 
 def test_several_bases_need_one_to_be_named(tmp_path: Path) -> None:

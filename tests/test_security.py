@@ -19,7 +19,7 @@ from abl.errors import InputError
 from abl.nets.weights import read_state
 from abl.record.mlflow_rows import sweep_note
 from abl.record.mlflow_ui import reachable_from_outside
-from abl.report.tables.render_markup import latex_escaped, markdown_escaped
+from abl.report.tables.render import latex_escaped, markdown_escaped
 from commands import abl as command
 from latex_check import check_latex
 from tiny_sweeps import write_sweep, write_tiny_set

@@ -16,13 +16,17 @@ from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
 from abl.report.labels import one_line
-from abl.report.one_class import one_class_replicates, one_class_words
 from abl.report.page.report_facts import sweep_of
 from abl.report.pairs.arm_words import arm_named, arm_title
 from abl.report.pairs.compare import render_comparison
 from abl.report.pairs.compare_pair import PairComparison, compared
-from abl.report.pairs.unit_data import pictures_of
-from abl.report.prediction_frames import arm_tests, probability_columns
+from abl.report.prediction_frames import (
+    arm_tests,
+    one_class_replicates,
+    one_class_words,
+    probability_columns,
+    thumbnails_of,
+)
 from abl.results import arm_predictions, outcome_folder, outcome_named
 from abl.spec.sweep import Sweep
 
@@ -53,7 +57,7 @@ def comparison_text(
     if format == "html" and sweep is not None:
         try:
             dataset = load_dataset(sweep.data, base=Path.cwd(), roots=roots)
-            picture = pictures_of(dataset, sweep.data.unit)
+            picture = thumbnails_of(dataset, sweep.data.unit)
         except InputError as error:
             pair = replace(pair, notes=(*pair.notes, f"No pictures: {error.problems[0].message}."))
     return render_comparison(pair, format, width=width, colour=colour, picture=picture)

@@ -20,10 +20,11 @@ from abl.record.done import write_atomically
 from abl.record.store import Store
 from abl.report.figures import Frames, figures_of, save_figure
 from abl.report.page.html_report import report_page
-from abl.report.pictures import Pictures, pictures_from_bytes, pictures_to_bytes
+from abl.report.page.report_facts import sweep_of
+from abl.report.pictures import pictures_from_bytes, pictures_to_bytes
 from abl.report.tables import render, styled_table
-from abl.report.tables.external import external_sizes
-from abl.report.tables.facts import facts_tables
+from abl.report.tables.facts import external_sizes, facts_tables
+from abl.spec.sweep import Sweep
 from abl.studies.analysis import Analysis
 from abl.studies.base import studies
 
@@ -75,32 +76,32 @@ def arm_predictions(store: Store, outcome: Outcome) -> pd.DataFrame:
     return _frame(outcome_folder(store, outcome) / PREDICTIONS)
 
 
-def network_predictions(store: Store, outcome: Outcome) -> pd.DataFrame:
-    """Predictions of single networks on train, validation and test; `network` names one.
-
-    Columns otherwise as in arm_predictions, without `sent`. Empty if none were kept.
-    """
-    return _frame(outcome_folder(store, outcome) / NETWORKS)
-
-
-def search_trials(store: Store, outcome: Outcome) -> pd.DataFrame:
-    """Points of every threshold search: arm, replicate, parameters, values, whether on the front.
-
-    Empty if there was none.
-    """
-    return _frame(outcome_folder(store, outcome) / TRIALS)
-
-
 def kept_searches(store: Store, outcome: Outcome) -> Searches:
     """Every point of the searches of settings; empty if there was none."""
     folder = outcome_folder(store, outcome)
     return Searches(*(_frame(folder / name) for name in POINTS))
 
 
-def kept_pictures(store: Store, outcome: Outcome) -> Pictures | None:
-    """The images that a figure shows, None if there is no such figure."""
-    path = outcome_folder(store, outcome) / PICTURES
-    return pictures_from_bytes(path.read_bytes()) if path.exists() else None
+def kept_analysis(store: Store, outcome: Outcome) -> Analysis:
+    """Everything that is kept of an outcome; frames that were not are empty."""
+    folder = outcome_folder(store, outcome)
+    arms, networks, trials = (_frame(folder / n) for n in (PREDICTIONS, NETWORKS, TRIALS))
+    path = folder / PICTURES
+    pictures = pictures_from_bytes(path.read_bytes()) if path.exists() else None
+    return Analysis(outcome, arms, networks, trials, pictures, kept_searches(store, outcome))
+
+
+def kept_sweep(store: Store, outcome: Outcome) -> tuple[Sweep, str]:
+    """The sweep file of an outcome, as read and as it stands.
+
+    Raises:
+        InputError: This version does not read it.
+    """
+    text = (outcome_folder(store, outcome) / "sweep.yaml").read_text(encoding="utf-8")
+    sweep = sweep_of(text)
+    if sweep is None:
+        raise InputError(f"{outcome.name}: its sweep file is of another version: run it again")
+    return sweep, text
 
 
 def keep_outcome(store: Store, analysis: Analysis, sweep_text: str) -> Path:
@@ -152,8 +153,8 @@ def draw_outcome(
         sweep_text=sweep_text,
         environment=environment or {},
         data_summary=[
-            *outcome.facts.get("data", ()),
-            *external_sizes(outcome.facts.get("external", ())),
+            *outcome.facts.data,
+            *external_sizes(outcome.facts.external),
         ],
         more_tables=[t for n, t in facts_tables(outcome).items() if n != "data"],
         figures=figures,

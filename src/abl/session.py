@@ -19,7 +19,7 @@ from abl.record.mlflow_writer import MlflowRecord
 from abl.record.writer import StageWriter
 from abl.recording import record_lease, record_sweep
 from abl.report.environment import environment
-from abl.report.one_class import one_class_replicates
+from abl.report.prediction_frames import one_class_replicates
 from abl.results import (
     draw_outcome,
     keep_outcome,
@@ -214,14 +214,15 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
     outcome = analysis.outcome
     data = [opened.dataset for opened in sweep.workspace.opened()]
     notes = list(dict.fromkeys([*(note for each in data for note in each.notes), *notes]))
-    facts = dict(outcome.facts) | {
-        "table": sweep.file.sweep.table.model_dump(),
-        "unit": sweep.file.sweep.data.unit,
-        "margin": sweep.file.sweep.margin,
-        "classes": list(data[0].classes) if data else [],
-        "patients_by_split": sweep.file.sweep.splits.by,
-        "one_class": one_class_replicates(analysis.predictions),
-        "stages": len(sweep.plan.stages),
-        "asked": sweep.plan.asked,
-    }
+    facts = replace(
+        outcome.facts,
+        table=sweep.file.sweep.table,
+        unit=sweep.file.sweep.data.unit,
+        margin=sweep.file.sweep.margin,
+        classes=list(data[0].classes) if data else [],
+        patients_by_split=sweep.file.sweep.splits.by,
+        one_class=one_class_replicates(analysis.predictions),
+        stages=len(sweep.plan.stages),
+        asked=sweep.plan.asked,
+    )
     return replace(outcome, facts=facts, notes=(*outcome.notes, *notes))

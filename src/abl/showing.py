@@ -9,18 +9,14 @@ from abl.data.load import load_dataset
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.report.page.report_facts import sweep_of
-from abl.report.pairs.unit_data import metadata_of
-from abl.report.tables import table_of
+from abl.report.prediction_frames import metadata_of
+from abl.report.tables.ablation import pivot_axes, styled_table
 from abl.report.tables.facts import facts_tables
-from abl.report.tables.image import image_table
 from abl.report.tables.model import Table
-from abl.report.tables.more import replicates_table, subgroup_table
-from abl.report.tables.pivot import pivot_axes
+from abl.report.tables.more import image_table, replicates_table, subgroup_table
 from abl.report.tables.published import read_published
 from abl.report.tables.setup import cost_rows, cost_table, settings_table
-from abl.results import arm_predictions, outcome_folder, outcome_named
-from abl.spec.sweep import Sweep
+from abl.results import arm_predictions, kept_sweep, outcome_named
 from abl.studies.image_history import image_history, predicting
 
 SUBGROUP, IMAGE = "subgroup=", "image="
@@ -52,20 +48,20 @@ def shown_table(
         InputError: No such sweep, axis, metric, table; facts that the table needs are not there.
     """
     outcome = outcome_named(store, name)
-    style = outcome.facts.get("table", {})
-    per_cent = not fraction if fraction is not None else bool(style.get("per_cent", True))
-    digits = style.get("decimals") if decimals is None else decimals
+    style = outcome.facts.table
+    per_cent = style.per_cent if fraction is None else not fraction
+    digits = style.decimals if decimals is None else decimals
     if show:
         if pivot or published is not None:
             raise InputError("--show stands alone: leave out --pivot and --published")
         if intervals is not None or (metric and not show.startswith(SUBGROUP)):
             raise InputError("--metric and --intervals belong to other tables than --show's")
         return _other_table(store, outcome, show, metric, per_cent, digits, roots)
-    return table_of(
+    return styled_table(
         outcome,
         per_cent=per_cent,
         decimals=digits,
-        intervals=bool(style.get("intervals", False)) if intervals is None else intervals,
+        intervals=style.intervals if intervals is None else intervals,
         metric=metric,
         pivot=pivot_axes(pivot) if pivot else None,
         published=read_published(published, outcome) if published is not None else None,
@@ -86,11 +82,11 @@ def _other_table(
     if show == "cost":
         return cost_table(cost_rows(store, outcome), name=outcome.name)
     if show == "settings":
-        sweep = _sweep(store, outcome)
+        sweep = kept_sweep(store, outcome)[0]
         settings = sweep.model_dump(mode="json", by_alias=True, exclude={"stated"})
         return settings_table(settings, sweep.stated, name=outcome.name)
     if show.startswith(SUBGROUP) and show != SUBGROUP:
-        data = _sweep(store, outcome).data
+        data = kept_sweep(store, outcome)[0].data
         metadata = metadata_of(load_dataset(data, base=Path.cwd(), roots=roots), data.unit)
         return subgroup_table(
             outcome,
@@ -120,13 +116,5 @@ def _image_table(store: Store, outcome: Outcome, image: str, decimals: int | Non
         )
     done = store.known(digests)
     labels = {digest: str(each.stage.get("label", "")) for digest, each in done.items()}
-    classes = [str(each) for each in outcome.facts.get("classes", ())]
+    classes = outcome.facts.classes
     return image_table(history, labels, classes, name=outcome.name, image=image, decimals=decimals)
-
-
-def _sweep(store: Store, outcome: Outcome) -> Sweep:
-    path = outcome_folder(store, outcome) / "sweep.yaml"
-    sweep = sweep_of(path.read_text(encoding="utf-8"))
-    if sweep is None:
-        raise InputError(f"{outcome.name}: its sweep file is of another version: run it again")
-    return sweep

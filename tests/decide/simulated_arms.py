@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import Scores
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def arms(
     *,
     truth: Truth = Truth(),
     gain: float = 0.0,
-) -> tuple[list[Replicate], list[Replicate]]:
+) -> tuple[list[Scores], list[Scores]]:
     """Two arms on the same patients; the first is better by `gain` in skill."""
     malignant = rng.permutation(patients) < round(truth.malignant * patients)
     patient = np.repeat(np.arange(patients), images)
@@ -48,6 +48,6 @@ def arms(
             score = (skill + truth.luck * rng.normal()) * side / 2 + shared + own
             score = score + truth.seed_image * rng.normal(size=len(patient))
             p = 1 / (1 + np.exp(-score))
-            arm.append(Replicate(0, 0, seed, labels, patient, np.column_stack([1 - p, p])))
+            arm.append(Scores(0, 0, seed, labels, patient, np.column_stack([1 - p, p])))
         result.append(arm)
     return result[0], result[1]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from abl.decide.cells import cell_of
-from abl.decide.replicates import Replicate, replicate_scores
+from abl.decide.replicates import Scores, replicate_scores
 from abl.errors import InputError
 
 
@@ -36,7 +36,7 @@ def test_a_cell_without_any_value():
 
 def test_scores_of_replicates_come_in_their_order():
     arm = [
-        Replicate(0, fold, 0, [0, 1], ["a", "b"], [[0.9, 0.1], [0.9 - fold, 0.1 + fold]])
+        Scores(0, fold, 0, [0, 1], ["a", "b"], [[0.9, 0.1], [0.9 - fold, 0.1 + fold]])
         for fold in (0.5, 0)
     ]
     table = replicate_scores([*arm], ["acc", "ppv"])
@@ -47,4 +47,4 @@ def test_scores_of_replicates_come_in_their_order():
 
 def test_lengths_that_differ():
     with pytest.raises(InputError, match="1 patients, 2 labels"):
-        Replicate(0, 0, 0, [0, 1], ["a"], [[0.9, 0.1], [0.2, 0.8]])
+        Scores(0, 0, 0, [0, 1], ["a"], [[0.9, 0.1], [0.2, 0.8]])

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from abl.decide.cells import ensemble_of, external_cells
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import Scores
 from abl.errors import InputError
 
 
@@ -17,7 +17,7 @@ def arm():
     found = []
     for fold in range(3):
         score = 1 / (1 + np.exp(-(labels - 0.5 + rng.normal(0, 1, 120))))
-        found.append(Replicate(0, fold, 0, labels, patients, np.column_stack([1 - score, score])))
+        found.append(Scores(0, fold, 0, labels, patients, np.column_stack([1 - score, score])))
     return found
 
 
@@ -40,7 +40,7 @@ def test_an_ensemble_is_one_predictor(arm):
 
 
 def test_other_units_and_ways_are_refused(arm):
-    shorter = Replicate(0, 3, 0, arm[0].labels[:-1], arm[0].patients[:-1], arm[0].p[:-1])
+    shorter = Scores(0, 3, 0, arm[0].labels[:-1], arm[0].patients[:-1], arm[0].p[:-1])
     with pytest.raises(InputError, match="different units"):
         external_cells([*arm, shorter], ["acc"])
     with pytest.raises(InputError, match="did you mean 'ensemble'"):

@@ -18,7 +18,7 @@ from abl.decide.intervals import (
 )
 from abl.decide.metrics import METRICS, metric_named
 from abl.decide.paired_tests import delong_test, mcnemar_test
-from abl.decide.replicates import Replicate, patients_of
+from abl.decide.replicates import Scores, patients_of
 from abl.decide.resampling import WeightedArm, bootstrap_weights, draw_counts
 from abl.errors import InputError
 
@@ -49,7 +49,7 @@ def test_auc_of_three_classes_under_weights():
     rng = np.random.default_rng(2)
     labels, patients = rng.integers(0, 3, 60), rng.integers(0, 12, 60)
     p = rng.dirichlet([1, 1, 1], 60)
-    arm = [Replicate(0, 0, 0, labels, patients, np.round(p, 1) / np.round(p, 1).sum(1)[:, None])]
+    arm = [Scores(0, 0, 0, labels, patients, np.round(p, 1) / np.round(p, 1).sum(1)[:, None])]
     known = patients_of(arm)
     weights = bootstrap_weights(known.strata, 3, rng)
     found = WeightedArm(arm, METRICS["auc"], known).values(weights)[:, 0]
@@ -90,9 +90,7 @@ def test_interval_matches_scipy_where_patients_are_images():
     images = 200
     labels = np.zeros(images, dtype=int)
     malignant = rng.beta(2, 3, images)
-    arm = [
-        Replicate(0, 0, 0, labels, np.arange(images), np.column_stack([1 - malignant, malignant]))
-    ]
+    arm = [Scores(0, 0, 0, labels, np.arange(images), np.column_stack([1 - malignant, malignant]))]
     ours = patient_interval(arm, "brier", resamples=4000)
     theirs = stats.bootstrap(
         (malignant**2,), np.mean, n_resamples=4000, method="percentile", rng=rng
@@ -105,7 +103,7 @@ def test_bca_matches_scipy_where_patients_are_images():
     images = 40
     malignant = rng.beta(1, 8, images)
     arm = [
-        Replicate(
+        Scores(
             0, 0, 0, np.zeros(images, dtype=int), np.arange(images),
             np.column_stack([1 - malignant, malignant]),
         )
@@ -120,7 +118,7 @@ def test_bca_matches_scipy_where_patients_are_images():
 
 def test_images_of_one_patient_carry_less_than_images_of_many():
     arm, _ = two_arms(patients=60, images=4, seeds=1)
-    apart = [Replicate(0, 0, 0, arm[0].labels, np.arange(len(arm[0].labels)), arm[0].p)]
+    apart = [Scores(0, 0, 0, arm[0].labels, np.arange(len(arm[0].labels)), arm[0].p)]
     clustered, independent = (patient_interval(each, "acc") for each in (arm, apart))
     assert clustered.high - clustered.low > 1.3 * (independent.high - independent.low)
 
@@ -131,7 +129,7 @@ def test_seeds_widen_the_interval_from_three_on():
 
     def arm(seeds):
         return [
-            Replicate(0, 0, seed, labels, patients, np.eye(2)[np.where(wrong, 1 - labels, labels)])
+            Scores(0, 0, seed, labels, patients, np.eye(2)[np.where(wrong, 1 - labels, labels)])
             for seed in range(seeds)
             for wrong in [rng.random(400) < 0.05 + 0.15 * seed]
         ]
@@ -150,7 +148,7 @@ def test_paired_difference_of_equal_arms_is_exactly_zero():
 @pytest.mark.parametrize(("names", "labels"), [("ab", [0, 1]), ("aabb", [0, 0, 1, 1]), ("a", [1])])
 def test_fewer_than_three_patients_have_no_interval(names, labels):
     p = np.array([[0.8, 0.2], [0.3, 0.7], [0.4, 0.6], [0.1, 0.9]])[: len(labels)]
-    arm = [Replicate(0, 0, 0, np.array(labels), np.array(list(names)), p)]
+    arm = [Scores(0, 0, 0, np.array(labels), np.array(list(names)), p)]
     found = patient_interval(arm, "acc")
     assert np.isfinite(found.estimate)
     assert np.isnan([found.low, found.high]).all()
@@ -160,7 +158,7 @@ def test_fewer_than_three_patients_have_no_interval(names, labels):
 
 
 def test_undefined_metric_has_no_interval():
-    benign = [Replicate(0, 0, 0, [0, 0], ["a", "b"], [[0.9, 0.1], [0.2, 0.8]])]
+    benign = [Scores(0, 0, 0, [0, 0], ["a", "b"], [[0.9, 0.1], [0.2, 0.8]])]
     interval = patient_interval(benign, "auc")
     assert math.isnan(interval.estimate)
     assert math.isnan(interval.low)

@@ -9,7 +9,7 @@ import pytest
 
 from abl.decide.intervals import patient_interval
 from abl.decide.optimum import SLOW_RESAMPLES, optimum_over
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import Scores
 from abl.errors import InputError
 
 N = range(14)
@@ -17,7 +17,7 @@ N = range(14)
 
 def axis_of_arms(
     skills: Sequence[float], *, patients: int = 120, seeds: int = 3, folds: int = 1, draw: int = 0
-) -> list[list[Replicate]]:
+) -> list[list[Scores]]:
     """One arm a skill, two images a patient, all on the same cases."""
     shared = np.random.default_rng([draw, patients])
     patient = np.repeat(np.arange(patients), 2)
@@ -33,7 +33,7 @@ def axis_of_arms(
                 score = skill * (2 * labels - 1) + hard + 0.6 * noise
                 p = 1 / (1 + np.exp(-score))
                 p = np.column_stack([1 - p, p])
-                arm.append(Replicate(0, fold, seed, labels[mine], patient[mine], p[mine]))
+                arm.append(Scores(0, fold, seed, labels[mine], patient[mine], p[mine]))
         arms.append(arm)
     return arms
 
@@ -101,7 +101,7 @@ def test_fewer_than_three_patients_leave_the_whole_axis_open() -> None:
 
 def test_undefined_everywhere_has_no_best() -> None:
     arms = [
-        [Replicate(0, 0, 0, np.zeros(6, int), np.arange(6), np.full((6, 2), 0.5))] for _ in range(2)
+        [Scores(0, 0, 0, np.zeros(6, int), np.arange(6), np.full((6, 2), 0.5))] for _ in range(2)
     ]
     found = optimum_over(arms, "auc", resamples=20)
     assert (found.best, found.low, found.high) == (-1, 0, 1)

@@ -14,7 +14,7 @@ from abl.decide.comparison import Contrast, best_and_tied, comparisons, verdict
 from abl.decide.metrics import METRICS, metric_named
 from abl.decide.paired_tests import corrected_resampled_t
 from abl.decide.permutation import _difference_of_signs, family_test
-from abl.decide.replicates import Replicate, checked_arm, patients_of, replicate_scores
+from abl.decide.replicates import Scores, checked_arm, patients_of, replicate_scores
 from abl.errors import InputError
 
 SKEWED = [*METRICS, "npv@0.2"]
@@ -32,7 +32,7 @@ def over_folds(arm, folds=3):
         for fold in range(folds):
             rows = code % folds == fold
             parts.append(
-                Replicate(0, fold, each.seed, each.labels[rows], each.patients[rows], each.p[rows])
+                Scores(0, fold, each.seed, each.labels[rows], each.patients[rows], each.p[rows])
             )
     return parts
 
@@ -42,7 +42,7 @@ def three_classes(seed):
     labels, patients = rng.integers(0, 3, 36), rng.integers(0, 9, 36)
     draw = lambda: np.round(rng.dirichlet([2, 2, 2], 36), 2) + 0.01  # noqa: E731
     return tuple(
-        [Replicate(0, 0, 0, labels, patients, p / p.sum(1)[:, None])] for p in (draw(), draw())
+        [Scores(0, 0, 0, labels, patients, p / p.sum(1)[:, None])] for p in (draw(), draw())
     )
 
 
@@ -52,7 +52,7 @@ def of_ranks(arm, column):
     for each in arm:
         share = rankdata(each.p[:, column]) / (len(each.p) + 1)
         p = np.column_stack([1 - share, share])
-        ranked.append(Replicate(*each.key, each.labels == column, each.patients, p))
+        ranked.append(Scores(*each.key, each.labels == column, each.patients, p))
     return ranked
 
 
@@ -76,7 +76,7 @@ def exchanged_scores(arm, base, metric, signs, patients):
         for one, other in zip(first, second, strict=True):
             keep = signs[patients.positions(one)][:, None] > 0
             p = np.where(keep, one.p, other.p)
-            replicates.append(Replicate(*one.key, one.labels, one.patients, p))
+            replicates.append(Scores(*one.key, one.labels, one.patients, p))
         table = replicate_scores(replicates, [metric])
         means = table.groupby(["repeat", "fold"])[metric_named(metric).name].mean()
         scores.append(means.mean())
@@ -146,7 +146,7 @@ def test_a_planted_difference_is_found():
 
 
 def test_an_undefined_metric_has_no_p():
-    benign = [Replicate(0, 0, 0, [0, 0], ["a", "b"], [[0.9, 0.1], [0.2, 0.8]])]
+    benign = [Scores(0, 0, 0, [0, 0], ["a", "b"], [[0.9, 0.1], [0.2, 0.8]])]
     arm, base = two_arms()
     found = family_test([(benign, benign), (arm, base)], "auc", permutations=200)
     assert math.isnan(found[0].p)
@@ -165,7 +165,7 @@ def test_a_family_costs_more_the_less_its_contrasts_have_in_common():
     for one, other in others:
         family.append(
             tuple(
-                [Replicate(*a.key, b.labels, b.patients, flip_to(b.labels, a)) for a, b in pair]
+                [Scores(*a.key, b.labels, b.patients, flip_to(b.labels, a)) for a, b in pair]
                 for pair in (zip(one, base, strict=True), zip(other, base, strict=True))
             )
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 
 METRICS = ("acc", "spe", "sen", "f1", "auc", "share")
 
@@ -85,7 +85,7 @@ def threshold_outcome(*, networks: int = 2, points: int = 21) -> Outcome:
         curve_axis="threshold",
         arms=tuple(arms),
         notes=("6 replicates: 2 repeats x 3 folds.", "Intervals: 95 %, patients resampled."),
-        facts={"patients": 120},
+        facts=Facts(training_patients=120),
     )
 
 

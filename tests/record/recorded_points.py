@@ -32,7 +32,7 @@ def searched(names: tuple[str, ...] = ("",), objectives: tuple[str, ...] = ("auc
         for name in names
     ]
     outcome = threshold_outcome(networks=1)
-    return dataclasses.replace(outcome, facts={**outcome.facts, "searches": facts})
+    return dataclasses.replace(outcome, facts=dataclasses.replace(outcome.facts, searches=facts))
 
 
 def frames(

@@ -96,7 +96,7 @@ def test_replicates_of_arms_with_words_and_numbers_share_one_table() -> None:
     always = outcome.arms[1]
     words = always.replicates.assign(threshold="always")
     arms = (outcome.arms[0], dataclasses.replace(always, replicates=words))
-    table = rows.replicates_table(dataclasses.replace(outcome, arms=arms))
+    table = rows.replicates_frame(dataclasses.replace(outcome, arms=arms))
     assert len(table) == sum(len(arm.replicates) for arm in arms)
     assert set(table.loc[table["row"] == 1, "threshold"]) == {"always"}
     assert table.loc[table["row"] == 0, "f1"].tolist() == arms[0].replicates["f1"].tolist()

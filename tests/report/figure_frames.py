@@ -13,7 +13,7 @@ from abl.decide.curves import choose_threshold, threshold_curve
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.rules import RULES, confidence
-from abl.plan.outcome import ArmOutcome, Comparison, Outcome
+from abl.plan.outcome import ArmOutcome, Comparison, Facts, Outcome
 from abl.report.figures.arms import replicates_in
 from ruled import apply_rule
 
@@ -88,7 +88,7 @@ def made_sweep(
         primary="acc",
         curve_axis="threshold",
         arms=tuple(rows),
-        facts=facts or {},
+        facts=Facts.from_flat(facts or {}),
     )
     return Made(outcome, pd.concat(frames, ignore_index=True), networks)
 

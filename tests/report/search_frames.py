@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.plan.outcome import ArmOutcome, Cell, Outcome
+from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
 from abl.plan.searches import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Searches
 
 REPLICATES, EPOCHS, POINTS = 4, 8, 24
@@ -28,7 +28,7 @@ PARAMETERS: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class MadeSearch:
-    """An outcome with facts["searches"], and the frames kept beside it."""
+    """An outcome with facts.searches, and the frames kept beside it."""
 
     outcome: Outcome
     searches: Searches
@@ -220,5 +220,5 @@ def _outcome(names: Sequence[str], metric: str, facts: list[dict[str, Any]]) -> 
         arms.append(ArmOutcome(f"arm{at:013d}", params, cells, replicates, best=best))
     return Outcome(
         "tune", "f" * 64, "hyper", "Tuning", ("network",), (metric,), metric, "", tuple(arms),
-        facts={"searches": facts},
+        facts=Facts(searches=facts),
     )  # fmt: skip

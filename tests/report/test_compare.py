@@ -15,7 +15,7 @@ from abl.errors import InputError
 from abl.report.pairs.compare import MOST_PICTURES, render_comparison
 from abl.report.pairs.compare_pair import PairComparison, compared
 from abl.report.prediction_frames import arm_tests
-from abl.report.tables.render_text import display_width
+from abl.report.tables.render import display_width
 from made_arms import made_frame
 
 PNG = base64.b64decode(

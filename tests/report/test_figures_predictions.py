@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from abl.decide.reliability import expected_calibration_error
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import Scores
 from abl.report.figures import Frames, figures_of
 from abl.report.figures.arms import MOST_SHOWN, shown_arms
 from abl.report.figures.data import (
@@ -52,12 +52,10 @@ def figures(made: Made) -> dict[str, Figure]:
     return figures_of(made.outcome, Frames(made.predictions, made.networks))
 
 
-def replicate(
-    labels: list[int], score: list[float], patients: list[str] | None = None
-) -> Replicate:
+def replicate(labels: list[int], score: list[float], patients: list[str] | None = None) -> Scores:
     p = np.column_stack([1 - np.array(score), score])
     names = patients or [f"p{at}" for at in range(len(labels))]
-    return Replicate(0, 0, 0, np.array(labels), np.array(names), p)
+    return Scores(0, 0, 0, np.array(labels), np.array(names), p)
 
 
 def panels(figure: Figure) -> list:

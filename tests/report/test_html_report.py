@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from figure_frames import SWEEP, Made, made_sweep
 
-from abl.plan.outcome import Outcome
+from abl.plan.outcome import Facts, Outcome
 from abl.report.figures import Frames, figures_of
 from abl.report.page import html_report
 from abl.report.page.checklist import TO_STATE, checklist
@@ -298,7 +298,7 @@ def test_a_sweep_with_nothing_but_failures_still_has_its_report(made: Made) -> N
         )
         for arm in made.outcome.arms
     )
-    outcome = dataclasses.replace(made.outcome, arms=arms, facts={})
+    outcome = dataclasses.replace(made.outcome, arms=arms, facts=Facts())
     text = Page(
         report_page(
             outcome,

@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 from abl.report.figures import Frames, figures_of
 from abl.report.figures.arms import shown_arms
 from abl.report.figures.predictions import MOST_MATRICES, confusion_figure
@@ -58,7 +58,7 @@ def outcome(params: Sequence[dict[str, str]]) -> Outcome:
     rows = [arm(at, each) for at, each in enumerate(params)]
     rows[-1] = replace(rows[-1], best=True)
     area = {row.key: 0.2 for row in rows}
-    facts = {"activation": {"area": area}, "classes": list(CLASSES), "unit": "image"}
+    facts = Facts(activation={"area": area}, classes=CLASSES, unit="image")
     return Outcome(
         "mask_guided", "f" * 64, "mask_guided", "Masks", ("variant", "placement"),
         ("acc", "inside"), "acc", "", tuple(rows), facts=facts,

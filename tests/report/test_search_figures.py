@@ -25,6 +25,7 @@ from search_frames import (
     made_search,
 )
 
+from abl.plan.outcome import Facts
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.plan.searches import COMPLETE, FAILED, PRUNED, STOPPED, Searches
 from abl.report.figures import Frames, figures_of
@@ -175,7 +176,7 @@ def test_the_objective_is_the_first_of_several() -> None:
 
 
 def test_levels_of_chance_and_test_are_drawn_where_known(made: MadeSearch) -> None:
-    (fact,) = made.outcome.facts["searches"]
+    (fact,) = made.outcome.facts.searches
     (place,) = drawn(made, "history")["history"].axes
     levels = {line.get_label(): line.get_ydata()[0] for line in place.lines}
     assert levels["best expected by chance"] == fact["expected_by_chance"]
@@ -188,15 +189,15 @@ def test_levels_of_chance_and_test_are_drawn_where_known(made: MadeSearch) -> No
 
 
 def with_facts(made: MadeSearch, **changes: Any) -> MadeSearch:
-    facts = [{**each, **changes} for each in made.outcome.facts["searches"]]
-    return replace(made, outcome=replace(made.outcome, facts={"searches": facts}))
+    facts = [{**each, **changes} for each in made.outcome.facts.searches]
+    return replace(made, outcome=replace(made.outcome, facts=Facts(searches=facts)))
 
 
 def test_importance_is_in_order_with_its_spread(
     made: MadeSearch, figures: Mapping[str, Figure]
 ) -> None:
     (place,) = figures["importance"].axes
-    given = made.outcome.facts["searches"][0]["importance"]
+    given = made.outcome.facts.searches[0]["importance"]
     assert [bar.get_width() for bar in place.patches] == [each["mean"] for each in given]
     assert place.get_yticklabels()[0].get_text() == "lr"
     (bars,) = [each for each in place.collections if isinstance(each, LineCollection)]
@@ -249,7 +250,7 @@ def test_odd_searches_are_drawn(case: dict[str, Any]) -> None:
 
 
 def test_an_outcome_without_facts_is_drawn_from_the_frames_alone(made: MadeSearch) -> None:
-    bare = replace(made, outcome=replace(made.outcome, facts={}))
+    bare = replace(made, outcome=replace(made.outcome, facts=Facts()))
     figures = drawn(bare)
     assert set(figures) == {"history"}
     assert shown_points(figures["history"].axes[0]) == POINTS
@@ -289,7 +290,7 @@ def test_the_table_has_a_row_a_search_and_full_numbers_in_csv() -> None:
     table = facts_tables(made.outcome)["searches"]
     assert [row[0].text for row in table.rows] == ["one", "two"]
     shown = dict(zip([column.label for column in table.columns], table.rows[0], strict=True))
-    (fact, _) = made.outcome.facts["searches"]
+    (fact, _) = made.outcome.facts.searches
     assert shown["points"].text == str(POINTS)
     ends = [fact[name] for name in (COMPLETE, PRUNED, STOPPED, FAILED)]
     assert shown["complete / pruned / stopped / failed"].text == " / ".join(map(str, ends))
@@ -320,14 +321,14 @@ def test_what_is_not_known_is_a_dash(made: MadeSearch) -> None:
     kept = outcome_from_json(outcome_to_json(unknown.outcome))
     (row,) = facts_tables(kept)["searches"].rows
     assert [cell.text for cell in row[4:]] == ["–"] * 6
-    assert "searches" not in facts_tables(replace(made.outcome, facts={}))
+    assert "searches" not in facts_tables(replace(made.outcome, facts=Facts()))
 
 
 def test_searches_for_different_metrics_name_them_in_the_row() -> None:
     made = made_search(("one", "two"))
-    first, second = made.outcome.facts["searches"]
+    first, second = made.outcome.facts.searches
     second = {**second, "objectives": [{"metric": "nll", "direction": "minimize"}], "best": 0.4}
-    outcome = replace(made.outcome, facts={"searches": [first, second]})
+    outcome = replace(made.outcome, facts=Facts(searches=[first, second]))
     table = facts_tables(outcome)["searches"]
     labels = [column.label for column in table.columns]
     assert labels[1] == "objective"

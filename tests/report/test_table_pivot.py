@@ -13,8 +13,8 @@ import pytest
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.report.tables import FORMATS, render, table_of
-from abl.report.tables.pivot import pivot_axes
-from abl.report.tables.render_text import display_width
+from abl.report.tables.ablation import pivot_axes
+from abl.report.tables.render import display_width
 from latex_check import check_latex
 
 MODES = ("bmode", "elasticity", "late")

@@ -10,7 +10,7 @@ from abl.data.phantom import phantom_dataset
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.report.pairs.unit_data import metadata_of, pictures_of
+from abl.report.prediction_frames import metadata_of, thumbnails_of
 from abl.report.tables import render
 from abl.showing import shown_table
 from abl.spec.data import Phantom
@@ -77,7 +77,7 @@ def test_what_cannot_be_shown_is_told(made: Made, options: dict, said: str) -> N
 
 def test_pictures_are_small_pngs_of_the_units() -> None:
     data = phantom_dataset(Phantom(patients=6))
-    picture = pictures_of(data, "patient", side=32)
+    picture = thumbnails_of(data, "patient", side=32)
     png = picture(str(data.frame["patient"].iloc[-1]))
     assert png is not None
     assert png.startswith(b"\x89PNG")

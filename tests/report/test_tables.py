@@ -15,11 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abl.errors import InputError
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 from abl.report.labels import scale_of
 from abl.report.tables import FORMATS, render, table_of
-from abl.report.tables.render_markup import latex_escaped
-from abl.report.tables.render_text import display_width
+from abl.report.tables.render import display_width, latex_escaped
 
 NAN = math.nan
 METRICS = ("accuracy", "auc", "share")
@@ -102,7 +101,7 @@ class TestOneClass:
     def test_equivalent_stands_with_its_note_alone(self) -> None:
         base = arm("base", "true")
         arms = [base, *(arm(k, k, comparison=compared("equivalent")) for k in ("none", "all"))]
-        sweep = outcome(*arms, facts={"one_class": {"all": 3}})
+        sweep = outcome(*arms, facts=Facts(one_class={"all": 3}))
         cells = {row[2].text: row for row in table_of(sweep).rows}
         assert cells["none"][-1].marks == ()
         (mark,) = cells["all"][-1].marks
@@ -112,7 +111,7 @@ class TestOneClass:
 
     def test_a_base_that_says_one_class_to_all_is_told_of_at_the_verdict(self) -> None:
         arms = [arm("base", "true"), arm("a", "a", comparison=compared("equivalent"))]
-        table = table_of(outcome(*arms, facts={"one_class": {"base": 2}}))
+        table = table_of(outcome(*arms, facts=Facts(one_class={"base": 2})))
         (mark,) = table.rows[1][-1].marks
         notes = {note.mark: note.text for note in table.notes}
         assert notes[mark] == "the base predicts one class only in 2 of 3 replicates"

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
+from abl.spec.sweep import TableStyle
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
 WORDS = st.text(max_size=8)
 VALUES = st.one_of(WORDS, st.integers(), FLOATS)
-FACTS = st.recursive(
+JSONABLE = st.recursive(
     st.one_of(st.none(), st.booleans(), VALUES),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
@@ -28,6 +29,25 @@ FACTS = st.recursive(
         ),
     ),
     max_leaves=8,
+)
+ROWS = st.lists(st.dictionaries(WORDS, JSONABLE, max_size=2), max_size=2).map(tuple)
+FACTS = st.builds(
+    Facts,
+    data=ROWS,
+    training_patients=st.integers(0, 9),
+    protocol=WORDS,
+    study=st.dictionaries(WORDS.map("of_{}".format), JSONABLE, max_size=3),
+    tests=ROWS,
+    external=ROWS,
+    activation=st.dictionaries(WORDS, JSONABLE, max_size=2),
+    searches=ROWS,
+    table=st.builds(TableStyle, per_cent=st.booleans(), decimals=st.none() | st.integers(0, 6)),
+    unit=WORDS,
+    margin=st.none() | FLOATS,
+    classes=st.lists(WORDS, max_size=2).map(tuple),
+    one_class=st.dictionaries(WORDS, st.integers(0, 9), max_size=2),
+    imported=st.lists(WORDS, max_size=2).map(tuple),
+    key_without_imported=WORDS,
 )
 CELLS = st.builds(Cell, FLOATS, FLOATS, FLOATS, FLOATS, st.integers(0, 99), st.integers(0, 99))
 COMPARISONS = st.builds(Comparison, WORDS, FLOATS, FLOATS, FLOATS, FLOATS, FLOATS, WORDS)
@@ -78,7 +98,7 @@ OUTCOMES = st.builds(
     curve_axis=WORDS,
     arms=st.lists(ARMS, max_size=2).map(tuple),
     notes=NAMES,
-    facts=st.dictionaries(WORDS, FACTS, max_size=3),
+    facts=FACTS,
 )
 
 
@@ -128,13 +148,32 @@ def plain(**changes: Any) -> Outcome:
 
 def test_numpy_numbers_are_kept_as_numbers() -> None:
     facts = {"patients": np.int64(35), "share": np.float32(0.5), "sizes": (1, 2), "ok": np.True_}
-    again = outcome_from_json(outcome_to_json(plain(facts=facts)))
-    assert_same(again.facts, {"patients": 35, "share": 0.5, "sizes": [1, 2], "ok": True})
+    again = outcome_from_json(outcome_to_json(plain(facts=Facts(study=facts))))
+    assert_same(again.facts.study, {"patients": 35, "share": 0.5, "sizes": [1, 2], "ok": True})
+
+
+def test_facts_written_before_they_had_types_are_read_and_written_again_alike() -> None:
+    """In the order in which a sweep of fusion modes with an imported arm had them."""
+    flat = {
+        "data": [{"role": "train", "images": 8}], "training_patients": 4, "protocol": "published",
+        "modalities": ["bmode", "elasticity"], "network": "vgg16", "tests": [],
+        "external": [{"name": "b"}], "activation": {"area": {"x": 0.25}},
+        "searches": [{"points": 3}],
+        "table": {"per_cent": False, "decimals": 2, "intervals": True}, "unit": "image",
+        "margin": None, "classes": ["benign", "malignant"], "patients_by_split": "patient",
+        "one_class": {}, "stages": 12, "asked": 16, "imported": ["k"], "key_without_imported": "l",
+    }  # fmt: skip
+    before = outcome_to_json(plain()).split('"facts": ')[0]
+    text = f'{before}"facts": {json.dumps(flat)}, "arms": [\n\n]}}\n'
+    outcome = outcome_from_json(text)
+    assert outcome.facts.study == {"modalities": ["bmode", "elasticity"], "network": "vgg16"}
+    assert outcome.facts.table == TableStyle(per_cent=False, decimals=2, intervals=True)
+    assert outcome_to_json(outcome) == text
 
 
 def test_what_json_cannot_hold_is_refused() -> None:
     with pytest.raises(TypeError, match="set"):
-        outcome_to_json(plain(facts={"x": {1, 2}}))
+        outcome_to_json(plain(facts=Facts(study={"x": {1, 2}})))
     twice = pd.DataFrame([[1, 2]], columns=["a", "a"])
     with pytest.raises(TypeError, match="two columns"):
         outcome_to_json(plain(arms=(ArmOutcome("k", {}, {}, twice),)))

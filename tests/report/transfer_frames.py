@@ -12,7 +12,7 @@ import pandas as pd
 from abl.decide.cells import cell_of
 from abl.decide.intervals import patient_interval
 from abl.decide.replicates import replicate_scores
-from abl.plan.outcome import ArmOutcome, Outcome
+from abl.plan.outcome import ArmOutcome, Facts, Outcome
 from abl.report.figures.arms import replicates_in
 
 METRIC_NAMES = ("acc", "sen", "spe", "auc")
@@ -101,7 +101,7 @@ def _made(
     rows[best] = replace(rows[best], best=True)
     outcome = Outcome(
         study, "f" * 64, study, study.capitalize(), axes, METRIC_NAMES, "acc", "", tuple(rows),
-        facts=facts,
+        facts=Facts.from_flat(facts),
     )  # fmt: skip
     return Made(outcome, pd.concat(frames, ignore_index=True))
 

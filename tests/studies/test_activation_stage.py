@@ -12,12 +12,12 @@ from transfer_sweeps import load, run
 
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import Metric
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import Scores
 from abl.errors import InputError
 from abl.plan.graph import Plan
 from abl.record.mlflow_rows import arm_metrics
 from abl.report.tables import render, styled_table
-from abl.results import kept_pictures
+from abl.results import kept_analysis
 from abl.session import SweepResult
 from tiny_sweeps import write_tiny_set
 
@@ -118,7 +118,7 @@ def test_a_nodule_known_by_its_box_is_the_ellipse_in_it(tmp_path: Path):
     # half axes of 8 and 6 pixels in an image of 24
     np.testing.assert_allclose(known["area"], np.pi * 8 * 6 / 24**2, rtol=0.03)
     assert any("the nodule is the ellipse in its box" in note for note in result.outcome.notes)
-    pictures = kept_pictures(loaded.store, result.outcome)
+    pictures = kept_analysis(loaded.store, result.outcome).pictures
     assert pictures is not None
     assert all(row.nodule is None for row in pictures.rows)
     assert pictures.rows[0].box == (4, 6, 20, 18)
@@ -169,7 +169,7 @@ def test_the_table_has_their_means_and_intervals_beside_the_metrics(done: tuple[
             rows, share = frame.loc[known["image"]], known["inside"].to_numpy()
             key = cell.replicate
             replicates.append(
-                Replicate(key.repeat, key.fold, key.seed, rows["label"].to_numpy(),
+                Scores(key.repeat, key.fold, key.seed, rows["label"].to_numpy(),
                           rows["patient"].to_numpy(), np.column_stack([1 - share, share]))
             )  # fmt: skip
         cell = arm.cells["inside"]
@@ -186,7 +186,7 @@ def test_the_table_has_their_means_and_intervals_beside_the_metrics(done: tuple[
     assert guided.cells["dice"].low < guided.cells["dice"].mean < guided.cells["dice"].high
     assert any("CAM inside" in note and "a flat map has" in note for note in outcome.notes)
     assert "CAM inside" in render(styled_table(outcome), "text")
-    assert {row["arm"] for row in outcome.facts["tests"]} == {
+    assert {row["arm"] for row in outcome.facts.tests} == {
         "parallel · all", "parallel · -L0",
     }  # fmt: skip
 
@@ -200,7 +200,7 @@ def test_the_figures_are_drawn_and_the_pictures_kept(done: tuple[Any, SweepResul
     loaded, result = done
     drawn = {path.name for path in result.folder.glob("*.png")}
     assert {"maps.png", "inside.png", "confusion.png", "placement.png"} <= drawn
-    pictures = kept_pictures(loaded.store, result.outcome)
+    pictures = kept_analysis(loaded.store, result.outcome).pictures
     assert pictures is not None
     assert pictures.columns == ("variant none", "parallel, all")
     first = loaded.plan.cells_by_arm()
@@ -229,7 +229,7 @@ def test_again_nothing_is_computed(done: tuple[Any, SweepResult], tmp_path: Path
     result = run(again)
     assert sorted(again.plan.stages) == sorted(loaded.plan.stages)
     assert result.report.ran == []
-    pictures = kept_pictures(again.store, result.outcome)
+    pictures = kept_analysis(again.store, result.outcome).pictures
     assert pictures is not None
     assert (pictures.rows[0].name, pictures.rows[0].why) == (tested, "chosen")
     assert trained not in [row.name for row in pictures.rows]

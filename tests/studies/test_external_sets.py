@@ -14,7 +14,7 @@ from transfer_sweeps import FROZEN, FUSION, load, run
 
 import abl
 from abl.decide.cells import external_cells
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import Scores
 from abl.errors import InputError
 from abl.loaded import LoadedSweep
 from abl.plan.graph import Plan
@@ -95,7 +95,7 @@ def inverted(frame: pd.DataFrame) -> pd.DataFrame:
 
 def internal(outcome: Outcome) -> str:
     """All of an outcome that is not about external sets, as text."""
-    facts = {name: value for name, value in outcome.facts.items() if name != "external"}
+    facts = replace(outcome.facts, external=())
     notes = tuple(note for note in outcome.notes if "external" not in note)
     return outcome_to_json(replace(outcome, key="", facts=facts, notes=notes))
 
@@ -134,7 +134,7 @@ def test_whatever_an_external_set_says_decides_nothing(folder, no_report):
             pd.read_parquet(two.folder / "predictions.parquet"),
             check_exact=True,
         )
-    rows = [each.outcome.facts["external"][0] for each in (first, wrong, sick)]
+    rows = [each.outcome.facts.external[0] for each in (first, wrong, sick)]
     assert [row["prevalence"] for row in rows] == [0.5, 0.5, 0.95]
     for key, cells in rows[0]["arms"].items():
         # the same probabilities, judged by the opposite labels
@@ -198,7 +198,7 @@ def test_two_modalities_and_both_as_samples(tmp_path, no_report):
     )  # fmt: skip
     result = run(sweep)
     assert_predicted_alike(sweep, "same")
-    row = result.outcome.facts["external"][0]
+    row = result.outcome.facts.external[0]
     assert len(row["arms"]) == 5
     assert ["shuffled" in why for why in row["missing"].values()] == [True]
     shown = shown_table(sweep.store, "fusion", show="external")
@@ -224,7 +224,7 @@ def test_networks_guided_by_masks(tmp_path, no_report):
 
 def test_metrics_are_those_of_each_network_averaged_with_intervals_by_patient(finished):
     sweep, result, _ = finished
-    row = result.outcome.facts["external"][0]
+    row = result.outcome.facts.external[0]
     assert (row["patients"], row["images"], row["units"], row["prevalence"]) == (10, 20, 20, 0.5)
     frame = pd.read_csv(sweep.file.folder / "outside" / "manifest.csv").set_index("image")
     replicates = []
@@ -235,7 +235,7 @@ def test_metrics_are_those_of_each_network_averaged_with_intervals_by_patient(fi
         key = cell.replicate
         labels = (rows["label"] == "malignant").astype(int).to_numpy()
         p = read[["p_0", "p_1"]].to_numpy()
-        made = Replicate(key.repeat, key.fold, key.seed, labels, rows["patient"].to_numpy(), p)
+        made = Scores(key.repeat, key.fold, key.seed, labels, rows["patient"].to_numpy(), p)
         replicates.append(made)
     wanted = external_cells(replicates, ["f1", "auc"], resamples=40)
     found = row["arms"][result.outcome.arms[0].key]
@@ -258,7 +258,7 @@ def test_it_stands_beside_the_internal_results_everywhere(finished):
     assert "manifest outside/manifest.csv; decides nothing" in page
     arm = result.outcome.arms[0]
     recorded = {key: value for key, _, value, _ in arm_points(result.outcome, arm)}
-    kept = result.outcome.facts["external"][0]["arms"][arm.key]
+    kept = result.outcome.facts.external[0]["arms"][arm.key]
     assert recorded["external_hospital C_f1"] == kept["f1"]["mean"]
     assert recorded["external_hospital C_auc_low"] == kept["auc"]["low"]
     assert "metrics.`external_hospital C_f1`" in view_state(result.outcome)
@@ -302,7 +302,7 @@ def test_a_centre_is_left_out_as_if_the_file_did_not_hold_it(folder, no_report):
     assert set(read["patient"]) <= set(frame.loc[frame["centre"] == "A", "patient"])
     arms = zip(one.outcome.arms, other.outcome.arms, strict=True)
     assert all(a.cells == b.cells and a.key == b.key for a, b in arms)
-    sizes = [(row["name"], row["images"]) for row in one.outcome.facts["external"]]
+    sizes = [(row["name"], row["images"]) for row in one.outcome.facts.external]
     assert sizes == [("B", 12), ("B and C", 24)]
     assert "24 images of images/manifest.csv left out by centre: B, C." in one.outcome.notes
 
@@ -324,7 +324,7 @@ def test_an_ensemble_is_another_predictor_and_is_labelled(folder, no_report):
     blocks = [OUTSIDE, OUTSIDE | {"name": "together", "how": "ensemble"}]
     sweep = load(folder, TINY, external=blocks)
     assert len(of_kind(sweep.plan, "predict")) == 2 * 2  # both sets share their stages
-    alone, together = run(sweep).outcome.facts["external"]
+    alone, together = run(sweep).outcome.facts.external
     arm = next(iter(alone["arms"]))
     assert (alone["arms"][arm]["auc"]["count"], together["arms"][arm]["auc"]["count"]) == (2, 1)
     notes = [note.text for note in shown_table(sweep.store, "tiny", show="external").notes]
@@ -337,14 +337,14 @@ def test_a_centre_of_generated_images(tmp_path, no_report):
     changes = {"axes": {"frozen": [0]}, "base": None, "train": {"weights": "none"}}
     sweep = load(tmp_path, FROZEN, data=data, external=[{"name": "B", "centre": "B"}], **changes)
     frame = sweep.workspace.data(sweep.file.sweep.data).dataset.frame
-    row = run(sweep).outcome.facts["external"][0]
+    row = run(sweep).outcome.facts.external[0]
     assert row["images"] == int((frame["centre"] == "B").sum())
 
 
 def test_patients_are_scored_where_a_set_says_so(folder, no_report):
     sweep = load(folder, TINY, external=[OUTSIDE | {"unit": "patient"}])
     result = run(sweep)
-    row = result.outcome.facts["external"][0]
+    row = result.outcome.facts.external[0]
     assert (row["unit"], row["units"], row["images"]) == ("patient", 10, 20)
     assert any(n.text.count("10 patients, 20 images, 10 patients") for n in
                shown_table(sweep.store, "tiny", show="external").notes)  # fmt: skip

@@ -61,7 +61,7 @@ def test_every_mode_and_control_has_a_result_of_its_own(tmp_path):
     mixed = next(key for key, params in told.items() if params["mode"] == "mixed")
     pairs = {count for key, count in images.items() if key != mixed}
     assert pairs == {images[mixed] // 2}  # an image of either modality is one sample
-    assert result.outcome.facts["modalities"] == ["bmode", "elasticity"]
+    assert result.outcome.facts.study["modalities"] == ["bmode", "elasticity"]
 
 
 def test_shuffled_partners_are_those_of_the_replicate(tmp_path):

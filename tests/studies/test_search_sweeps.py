@@ -156,7 +156,7 @@ def test_every_arm_gets_the_same_search(folder):
     )
     outcome = result.outcome
     assert [arm.params["settings"] for arm in outcome.arms] == ["fixed", "tuned"] * 2
-    facts = outcome.facts["searches"]
+    facts = outcome.facts.searches
     assert [each["points"] for each in facts] == [3, 3]
     assert len({each["search"] for each in facts}) == 2
     # tuned arms are compared with the tuned base, fixed ones with the fixed
@@ -178,13 +178,13 @@ def test_searched_for_the_base_alone_is_said_to_be_unfair(folder):
     )
     chosen = {arm.params["chosen"] for arm in result.outcome.arms}
     assert len(chosen) == 2  # nothing for fixed arms, one choice for all others
-    assert len(result.outcome.facts["searches"]) == 1
+    assert len(result.outcome.facts.searches) == 1
     assert any("no fair comparison" in note for note in result.outcome.notes)
 
 
 def test_nested_searches_choose_for_each_split_alone(folder):
     result = run(folder, {"search": {"scope": "by_split", "trials": 3}})
-    facts = result.outcome.facts["searches"]
+    facts = result.outcome.facts.searches
     assert [each["chosen"][0]["fold"] for each in facts] == [0, 1, 2]
     assert not any("too good" in note for note in result.outcome.notes)
     tuned = result.outcome.arms[1]
@@ -269,7 +269,7 @@ def test_hopeless_trainings_stop_and_can_go_on_later(folder):
     points = searches_of(stopped, folder).points
     assert (points["state"] == "stopped").any()
     # a stopped training is not a finished one
-    facts = stopped.outcome.facts["searches"][0]
+    facts = stopped.outcome.facts.searches[0]
     assert facts["trainings"] < facts["trainings_without"]
     again = run(folder, stopping)
     assert not again.report.ran

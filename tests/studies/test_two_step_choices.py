@@ -15,7 +15,7 @@ from abl.decide.rules import confidence
 from abl.errors import InputError
 from abl.loaded import LoadedSweep
 from abl.plan.outcome import ArmOutcome
-from abl.results import arm_predictions, network_predictions, search_trials
+from abl.results import arm_predictions, kept_analysis
 from abl.session import SweepResult
 from abl.studies.label_noise import exclusion_scores
 from tiny_sweeps import write_sweep, write_tiny_set
@@ -96,12 +96,12 @@ def test_a_search_is_at_least_as_good_as_what_it_begins_with(
 
 def test_a_search_is_kept_and_goes_on(home: Path, many: tuple[LoadedSweep, SweepResult]) -> None:
     loaded, result = many
-    trials = search_trials(loaded.store, result.outcome)
+    trials = kept_analysis(loaded.store, result.outcome).trials
     searches = trials.groupby(["arm", *KEYS]).size()
     assert set(searches) == {25}
     more = dict(MANY) | {"options.search": {"over": ["threshold", "weight"], "trials": 30}}
     longer_sweep, longer = run(home, more)
-    found = search_trials(longer_sweep.store, longer.outcome)
+    found = kept_analysis(longer_sweep.store, longer.outcome).trials
     assert set(found.groupby(["arm", *KEYS]).size()) == {30}
     first = found[found["number"] < 25].sort_values([*KEYS, "number"])["value_0"].to_numpy()
     before = trials.sort_values([*KEYS, "number"])["value_0"].to_numpy()
@@ -113,7 +113,7 @@ def test_the_false_network_decides_what_stays_unsure(
 ) -> None:
     loaded, result = many
     frame = arm_predictions(loaded.store, result.outcome)
-    networks = network_predictions(loaded.store, result.outcome)
+    networks = kept_analysis(loaded.store, result.outcome).networks
     wanted = {"rule": "model1", "consensus": 2, "threshold": "always"}
     columns = [*KEYS, "role", "unit"]
 
@@ -169,7 +169,7 @@ def test_contrasts_are_tested_in_one_family_with_the_base(
     many: tuple[LoadedSweep, SweepResult],
 ) -> None:
     _, result = many
-    tests = pd.DataFrame(result.outcome.facts["tests"])
+    tests = pd.DataFrame(result.outcome.facts.tests)
     named = tests[tests["base"].str.contains("model2")]
     assert len(named) == len(result.outcome.arms) // 2
     assert named["arm"].str.contains("model1").all()
@@ -259,7 +259,7 @@ def test_the_published_false_threshold_reads_the_test_set_when_told_to(home: Pat
     _, fitted = run(home, fixed | {"axes": axes | {"false_threshold": ["best_on_test", 0.1]}})
     [best, kept] = [each for each in fitted.outcome.arms if each.params["rule"] == "model1"]
     assert best.cells["acc"].mean >= kept.cells["acc"].mean
-    assert fitted.outcome.facts["protocol"] == "published"
+    assert fitted.outcome.facts.protocol == "published"
 
 
 def test_scores_of_exclusion() -> None:
@@ -291,7 +291,7 @@ def test_flipped_labels_are_counted_inside_true_sets(home: Path) -> None:
         },
     }
     loaded, result = run(home, sweep)
-    rows = pd.DataFrame(result.outcome.facts["label_noise"])
+    rows = pd.DataFrame(result.outcome.facts.study["label_noise"])
     assert set(rows["selection"]) == {"in_sample", "out_of_fold"}
     assert set(rows["criterion"]) == {"True-1", "True-2", "True-3", "confident learning"}
     frame = loaded.workspace.data(loaded.file.sweep.data).dataset.frame

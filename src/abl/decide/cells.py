@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.intervals import RESAMPLES, patient_interval
-from abl.decide.replicates import KEYS, Arm, Replicate, checked_arm, replicate_scores
+from abl.decide.replicates import KEYS, ArmScores, Scores, checked_arm, replicate_scores
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Cell
 
@@ -56,7 +56,7 @@ WAYS = ("averaged", "ensemble")
 
 
 def external_cells(
-    arm: Arm,
+    arm: ArmScores,
     metrics: Sequence[str],
     *,
     how: External = "averaged",
@@ -87,7 +87,7 @@ def external_cells(
     return cells
 
 
-def ensemble_of(arm: Arm) -> Replicate:
+def ensemble_of(arm: ArmScores) -> Scores:
     """One predictor of all replicates: the mean of their probabilities on the same units.
 
     Raises:
@@ -96,10 +96,10 @@ def ensemble_of(arm: Arm) -> Replicate:
     replicates = _on_the_same_units(arm)
     first = replicates[0]
     mean = np.mean([each.p for each in replicates], axis=0)
-    return Replicate(0, 0, 0, first.labels, first.patients, mean)
+    return Scores(0, 0, 0, first.labels, first.patients, mean)
 
 
-def _on_the_same_units(arm: Arm) -> list[Replicate]:
+def _on_the_same_units(arm: ArmScores) -> list[Scores]:
     replicates = checked_arm(arm)
     first = replicates[0]
     for each in replicates[1:]:

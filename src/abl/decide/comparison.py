@@ -10,7 +10,7 @@ from typing import Literal
 from abl.decide.intervals import RESAMPLES, difference_interval
 from abl.decide.metrics import metric_named
 from abl.decide.permutation import PERMUTATIONS, family_test
-from abl.decide.replicates import Arm, replicate_scores
+from abl.decide.replicates import ArmScores, replicate_scores
 from abl.errors import InputError
 from abl.plan.outcome import Comparison
 
@@ -28,8 +28,8 @@ class Contrast:
     """
 
     base_name: str
-    arm: Arm
-    base: Arm
+    arm: ArmScores
+    base: ArmScores
 
 
 def verdict(
@@ -107,7 +107,7 @@ def _corrected(said: Verdict, p_corrected: float) -> Verdict:
 
 
 def best_and_tied(
-    arms: Mapping[str, Arm], metric: str, *, permutations: int = PERMUTATIONS
+    arms: Mapping[str, ArmScores], metric: str, *, permutations: int = PERMUTATIONS
 ) -> tuple[str, frozenset[str]]:
     """The best arm, and those not distinguishable from it (corrected P >= 0.05 against it).
 
@@ -136,7 +136,7 @@ def best_and_tied(
     return best, frozenset(tied)
 
 
-def _mean(arm: Arm, metric: str) -> float:
+def _mean(arm: ArmScores, metric: str) -> float:
     table = replicate_scores(arm, [metric])
     by_split = table.groupby(["repeat", "fold"])[metric_named(metric).name].mean()
     return float(by_split.mean())

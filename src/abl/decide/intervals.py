@@ -13,7 +13,7 @@ from statsmodels.stats.proportion import proportion_confint
 from abl.decide.check import Floats
 from abl.decide.metrics import Metric, metric_named
 from abl.decide.replicates import (
-    Arm,
+    ArmScores,
     Patients,
     checked_arm,
     checked_pair_of_arms,
@@ -53,7 +53,7 @@ class Interval:
 
 
 def patient_interval(
-    arm: Arm,
+    arm: ArmScores,
     metric: str | Metric,
     *,
     resamples: int = RESAMPLES,
@@ -78,8 +78,8 @@ def patient_interval(
 
 
 def difference_interval(
-    arm: Arm,
-    base: Arm,
+    arm: ArmScores,
+    base: ArmScores,
     metric: str,
     *,
     resamples: int = RESAMPLES,

@@ -25,7 +25,13 @@ from abl.decide.intervals import (
     _seed_deviations,
 )
 from abl.decide.metrics import METRICS, Metric, metric_named
-from abl.decide.replicates import Arm, Patients, checked_arm, checked_pair_of_arms, patients_of
+from abl.decide.replicates import (
+    ArmScores,
+    Patients,
+    checked_arm,
+    checked_pair_of_arms,
+    patients_of,
+)
 from abl.decide.resampling import MOST_PATIENTS_IN_A_MATRIX, WeightedArm, bootstrap_weights
 from abl.errors import InputError
 
@@ -64,7 +70,7 @@ class Optimum:
 
 
 def optimum_over(
-    arms: Sequence[Arm],
+    arms: Sequence[ArmScores],
     metric: str,
     *,
     resamples: int = RESAMPLES,

@@ -21,9 +21,9 @@ from scipy.stats import rankdata
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.metrics import METRICS, Metric, metric_named
 from abl.decide.replicates import (
-    Arm,
+    ArmScores,
     Patients,
-    Replicate,
+    Scores,
     checked_pair_of_arms,
     mean_over_splits,
     patients_of,
@@ -56,7 +56,7 @@ class Permutation:
 
 
 def family_test(
-    contrasts: Sequence[tuple[Arm, Arm]],
+    contrasts: Sequence[tuple[ArmScores, ArmScores]],
     metric: str,
     *,
     permutations: int = PERMUTATIONS,
@@ -113,7 +113,7 @@ def _p_values(observed: Floats, drawn: Floats) -> tuple[Floats, Floats]:
 
 
 def _difference_of_signs(
-    arm: list[Replicate], base: list[Replicate], metric: Metric, patients: Patients
+    arm: list[Scores], base: list[Scores], metric: Metric, patients: Patients
 ) -> OfSigns:
     if metric.terms is not None or metric is METRICS["auc"]:
         gains = np.array(
@@ -131,7 +131,7 @@ def _difference_of_signs(
     return difference
 
 
-def _gain_by_patient(arm: Replicate, base: Replicate, metric: Metric, patients: Patients) -> Floats:
+def _gain_by_patient(arm: Scores, base: Scores, metric: Metric, patients: Patients) -> Floats:
     """(P,) terms d_p of the difference in one replicate; all nan where it is undefined."""
     if metric.terms is not None:
         gain = metric.terms(arm.labels, arm.p) - metric.terms(base.labels, base.p)
@@ -178,7 +178,7 @@ def _twice_below(ordered: Floats, value: Floats) -> Ints:
     return below.astype(np.int64)
 
 
-def _exchanged(arm: Replicate, base: Replicate, metric: Metric, patients: Patients) -> OfSigns:
+def _exchanged(arm: Scores, base: Scores, metric: Metric, patients: Patients) -> OfSigns:
     """The metric of the first arm after exchanging, for signs (B, P)."""
     position = patients.positions(arm)
     if metric.of_confusion is not None:

@@ -18,7 +18,7 @@ KEYS = ["repeat", "fold", "seed"]  # columns that name a replicate
 
 
 @dataclass(frozen=True, eq=False)
-class Replicate:
+class Scores:
     """Final probabilities of one arm on the test images of one (repeat, fold, seed).
 
     Attributes:
@@ -57,10 +57,10 @@ class Replicate:
         return self.repeat, self.fold
 
 
-Arm = Sequence[Replicate]
+ArmScores = Sequence[Scores]
 
 
-def checked_arm(arm: Arm) -> list[Replicate]:
+def checked_arm(arm: ArmScores) -> list[Scores]:
     """The replicates in the order of their keys. Raises InputError if none, or one is double."""
     ordered = sorted(arm, key=lambda each: each.key)
     if not ordered:
@@ -71,7 +71,7 @@ def checked_arm(arm: Arm) -> list[Replicate]:
     return ordered
 
 
-def checked_pair_of_arms(arm: Arm, base: Arm) -> tuple[list[Replicate], list[Replicate]]:
+def checked_pair_of_arms(arm: ArmScores, base: ArmScores) -> tuple[list[Scores], list[Scores]]:
     """Both arms, replicate beside replicate. Raises InputError unless they share every image."""
     first, second = checked_arm(arm), checked_arm(base)
     if [each.key for each in first] != [each.key for each in second]:
@@ -85,7 +85,7 @@ def checked_pair_of_arms(arm: Arm, base: Arm) -> tuple[list[Replicate], list[Rep
     return first, second
 
 
-def replicate_scores(arm: Arm, metrics: Sequence[str]) -> pd.DataFrame:
+def replicate_scores(arm: ArmScores, metrics: Sequence[str]) -> pd.DataFrame:
     """Columns repeat, fold, seed and one a metric; one row a replicate, nan where undefined."""
     chosen = [metric_named(name) for name in metrics]
     return pd.DataFrame(
@@ -117,12 +117,12 @@ class Patients:
     def __len__(self) -> int:
         return len(self.names)
 
-    def positions(self, replicate: Replicate) -> Ints:
+    def positions(self, replicate: Scores) -> Ints:
         """(N,) position in `names` of each image's patient."""
         return np.searchsorted(self.names, replicate.patients).astype(np.int64)
 
 
-def patients_of(*arms: Arm) -> Patients:
+def patients_of(*arms: ArmScores) -> Patients:
     replicates = [each for arm in arms for each in arm]
     names, code = np.unique(
         np.concatenate([each.patients for each in replicates]), return_inverse=True
@@ -137,7 +137,7 @@ def one_image_per_patient(patients: NDArray) -> bool:
     return len(np.unique(patients)) == len(patients)
 
 
-def mean_over_splits(values: Floats, arm: Sequence[Replicate], seed_weights: Floats) -> Floats:
+def mean_over_splits(values: Floats, arm: Sequence[Scores], seed_weights: Floats) -> Floats:
     """Seeds averaged within (repeat, fold), then splits: (B, R) -> (B,); nan values left out.
 
     Args:

@@ -14,7 +14,7 @@ import numpy as np
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.metrics import METRICS, Metric
 from abl.decide.probabilities import largest_class
-from abl.decide.replicates import Patients, Replicate, mean_over_splits
+from abl.decide.replicates import Patients, Scores, mean_over_splits
 
 # above these sizes the patient by patient matrix of an AUC costs more than sorting each resample
 MOST_PATIENTS_IN_A_MATRIX = 1500
@@ -27,7 +27,7 @@ OfWeights = Callable[[Floats], Floats]
 class WeightedArm:
     """One arm and metric as a function of patient weights."""
 
-    def __init__(self, arm: Sequence[Replicate], metric: Metric, patients: Patients):
+    def __init__(self, arm: Sequence[Scores], metric: Metric, patients: Patients):
         self._arm = list(arm)
         self._of_weights = [_of_weights(each, metric, patients) for each in self._arm]
         seeds = sorted({each.seed for each in self._arm})
@@ -79,7 +79,7 @@ def draw_counts(
     return np.bincount(flat, minlength=resamples * size).reshape(resamples, size).astype(np.float64)
 
 
-def _of_weights(replicate: Replicate, metric: Metric, patients: Patients) -> OfWeights:
+def _of_weights(replicate: Scores, metric: Metric, patients: Patients) -> OfWeights:
     position = patients.positions(replicate)
     present, local = np.unique(position, return_inverse=True)
     if metric.of_confusion is not None:
@@ -102,7 +102,7 @@ def _of_weights(replicate: Replicate, metric: Metric, patients: Patients) -> OfW
     )
 
 
-def confusions_by_patient(replicate: Replicate, local: Ints, count: int) -> Floats:
+def confusions_by_patient(replicate: Scores, local: Ints, count: int) -> Floats:
     """(patients, K * K) images of each patient in each cell of the confusion matrix."""
     size = replicate.p.shape[1]
     cell = replicate.labels * size + largest_class(replicate.p)

@@ -18,7 +18,7 @@ from abl.decide.decision import MIXED, decide, expected_cost
 from abl.decide.decision_space import PAPERS_THRESHOLD
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import metric_named
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import Scores
 from abl.decide.rules import RULES, Rule, rule_named
 from abl.deciding.asked import SEARCHED_THRESHOLDS, WORDS, Asked, grid_of, read_threshold
 from abl.errors import InputError
@@ -89,7 +89,7 @@ class ScoredWay:
         self.share: list[float] = []
         self.chosen_at: list[float] = []
         self.kept: list[float] = []
-        self._replicates: list[Replicate] = []
+        self._replicates: list[Scores] = []
         values: dict[str, list[float]] = {name: [] for name in asked.metrics}
         for at, fold in enumerate(folds):
             found, test = way.choose(way.chooser(fold), fold), fold.test
@@ -97,7 +97,7 @@ class ScoredWay:
             self.found.append(found)
             self.share.append(float(sent.mean()))
             if few_enough(folds):
-                self._replicates.append(Replicate(0, at, 0, test.labels, test.patients, p))
+                self._replicates.append(Scores(0, at, 0, test.labels, test.patients, p))
             for name in [*asked.metrics, *(["cost"] if asked.costs is not None else [])]:
                 values.setdefault(name, []).append(_score(name, test.labels, p, asked.costs))
             if way.chosen_by:

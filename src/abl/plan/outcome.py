@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import pandas as pd
+
+from abl.plan.graph import Arm
+from abl.spec.sweep import TableStyle
+
+# every note on an imported arm begins with it
+IMPORTED = "imported: "
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,86 @@ class ArmOutcome:
     failed: str = ""
     test_curve: pd.DataFrame | None = None
 
+    def without_marks(self) -> ArmOutcome:
+        """The arm where it is neither compared nor marked."""
+        return replace(self, comparison=None, best=False, tied=False)
+
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is kept of a sweep beside its table; every value can be written as JSON.
+
+    Attributes:
+        data: The data by role and centre, of the first split.
+        training_patients: Patients of a training part, for the corrected resampled t-test.
+        protocol: Whose: `published` for a paper's own.
+        study: What one study keeps for its own figures and tables: network, modalities,
+            label_noise.
+        tests: Every comparison of the table's family, with all its tests.
+        external: External sets, and the arms' scores on them.
+        activation: `area`: share of the image inside the masks, by arm.
+        searches: Searches of hyperparameters, and what each chose.
+        table: How the table is printed.
+        unit: What is scored: image, nodule or patient; "" if that is not known.
+        margin: Of equivalence; None if none was given.
+        classes: Names of the classes.
+        patients_by_split: What splits keep together; "" if that is not known.
+        one_class: Arm (key) -> replicates on which it predicts one class only.
+        stages, asked: Stages of the plan, and how many were asked for before equal ones were one.
+        imported: Keys of the arms that were imported.
+        key_without_imported: The sweep's key without them.
+    """
+
+    data: Rows = ()
+    training_patients: int = 1
+    protocol: str = ""
+    study: Mapping[str, Any] = field(default_factory=dict)
+    tests: Rows = ()
+    external: Rows = ()
+    activation: Mapping[str, Any] = field(default_factory=dict)
+    searches: Rows = ()
+    table: TableStyle = field(default_factory=TableStyle)
+    unit: str = ""
+    margin: float | None = None
+    classes: Sequence[str] = ()
+    patients_by_split: str = ""
+    one_class: Mapping[str, int] = field(default_factory=dict)
+    stages: int = 0
+    asked: int = 0
+    imported: Sequence[str] = ()
+    key_without_imported: str = ""
+
+    def flat(self) -> dict[str, Any]:
+        """As JSON has them: facts of the study among the others, those in RARE only if there."""
+        flat: dict[str, Any] = {}
+        for name in _FACTS:
+            value = getattr(self, name)
+            if name == "study":
+                flat |= value
+            elif value or name not in _RARE:
+                flat[name] = value.model_dump() if isinstance(value, TableStyle) else value
+        return flat
+
+    @classmethod
+    def from_flat(cls, flat: Mapping[str, Any]) -> Facts:
+        """What `flat` gave; a name that is no field is a fact of the study."""
+        own: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in flat.items()
+            if name in _FACTS
+        }
+        if "table" in own:
+            own["table"] = TableStyle(**own["table"])
+        study = {name: value for name, value in flat.items() if name not in _FACTS}
+        return cls(**own, study=study)
+
+
+_FACTS = tuple(each.name for each in fields(Facts))
+_RARE = {"external", "activation", "searches", "imported", "key_without_imported"}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -88,7 +174,7 @@ class Outcome:
         curve_axis: Name of the `curve: true` axis, or "".
         arms: Rows of the table.
         notes: Sentences printed under the table.
-        facts: Whatever else is worth keeping (replicates, patients, versions), JSON-able.
+        facts: What else is kept of the sweep.
     """
 
     name: str
@@ -101,4 +187,13 @@ class Outcome:
     curve_axis: str
     arms: tuple[ArmOutcome, ...]
     notes: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts = Facts()
+
+    def title_of(self, arm: ArmOutcome) -> str:
+        """An arm as the plan names it, where what is chosen on validation is no part of it."""
+        params = {
+            axis: value
+            for axis, value in arm.params.items()
+            if value != "" and (axis != self.curve_axis or value != "chosen")
+        }
+        return Arm(params, tuple(params)).title

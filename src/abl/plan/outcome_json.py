@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 
 FORMAT = 1
+_PLAIN = ("name", "key", "study", "title", "axes", "metrics", "primary", "curve_axis", "notes")
+_FRAMES = ("replicates", "curve", "test_curve")
 _NUMPY_DTYPES = frozenset({"bool", "float32", "float64", "int32", "int64"})
 
 
@@ -30,16 +31,8 @@ def outcome_to_json(outcome: Outcome) -> str:
     """
     document = {
         "format": FORMAT,
-        "name": outcome.name,
-        "key": outcome.key,
-        "study": outcome.study,
-        "title": outcome.title,
-        "axes": list(outcome.axes),
-        "metrics": list(outcome.metrics),
-        "primary": outcome.primary,
-        "curve_axis": outcome.curve_axis,
-        "notes": list(outcome.notes),
-        "facts": _encoded(outcome.facts),
+        **{name: _encoded(getattr(outcome, name)) for name in _PLAIN},
+        "facts": _encoded(outcome.facts.flat()),
     }
     # one line an arm: readable enough, and a difference of two outcomes shows the arms that changed
     head = json.dumps(document, allow_nan=False).removesuffix("}")
@@ -58,57 +51,47 @@ def outcome_from_json(text: str) -> Outcome:
     if found != FORMAT:
         raise ValueError(f"not an outcome of format {FORMAT} (found: {found!r})")
     try:
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in ((name, document[name]) for name in _PLAIN)
+        }
         return Outcome(
-            name=document["name"],
-            key=document["key"],
-            study=document["study"],
-            title=document["title"],
-            axes=tuple(document["axes"]),
-            metrics=tuple(document["metrics"]),
-            primary=document["primary"],
-            curve_axis=document["curve_axis"],
+            **plain,
             arms=tuple(_arm_from_json(arm) for arm in document["arms"]),
-            notes=tuple(document["notes"]),
-            facts=_decoded(document["facts"]),
+            facts=Facts.from_flat(_decoded(document["facts"])),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"an outcome with a part missing or malformed: {error}") from error
 
 
 def _arm_to_json(arm: ArmOutcome) -> dict[str, Any]:
+    comparison = None if arm.comparison is None else _encoded(vars(arm.comparison))
     return {
         "key": arm.key,
         "params": _encoded(arm.params),
-        "cells": {name: _encoded(asdict(cell)) for name, cell in arm.cells.items()},
-        "comparison": None if arm.comparison is None else _encoded(asdict(arm.comparison)),
-        "best": bool(arm.best),
-        "tied": bool(arm.tied),
-        "failed": arm.failed,
-        "stages": list(arm.stages),
-        "replicates": _frame_to_json(arm.replicates),
-        "curve": None if arm.curve is None else _frame_to_json(arm.curve),
-        "test_curve": None if arm.test_curve is None else _frame_to_json(arm.test_curve),
+        "cells": {name: _encoded(vars(cell)) for name, cell in arm.cells.items()},
+        "comparison": comparison,
+        **{name: _encoded(getattr(arm, name)) for name in ("best", "tied", "failed", "stages")},
+        **{name: _frame_to_json(getattr(arm, name)) for name in _FRAMES},
     }
 
 
 def _arm_from_json(arm: dict[str, Any]) -> ArmOutcome:
-    comparison, curve, test_curve = arm["comparison"], arm["curve"], arm.get("test_curve")
+    comparison = arm["comparison"]
     return ArmOutcome(
-        key=arm["key"],
-        params=_decoded(arm["params"]),
-        cells={name: Cell(**_decoded(cell)) for name, cell in arm["cells"].items()},
-        replicates=_frame_from_json(arm["replicates"]),
-        curve=None if curve is None else _frame_from_json(curve),
-        test_curve=None if test_curve is None else _frame_from_json(test_curve),
+        arm["key"],
+        _decoded(arm["params"]),
+        {name: Cell(**_decoded(cell)) for name, cell in arm["cells"].items()},
+        **{name: _frame_from_json(arm.get(name)) for name in _FRAMES},
         stages=tuple(arm["stages"]),
         comparison=None if comparison is None else Comparison(**_decoded(comparison)),
-        best=arm["best"],
-        tied=arm["tied"],
-        failed=arm["failed"],
+        **{name: arm[name] for name in ("best", "tied", "failed")},
     )
 
 
-def _frame_to_json(frame: pd.DataFrame) -> dict[str, Any]:
+def _frame_to_json(frame: pd.DataFrame | None) -> dict[str, Any] | None:
+    if frame is None:
+        return None
     columns = [_text(column) for column in frame.columns]
     if len(set(columns)) != len(columns):
         raise TypeError(f"a frame with two columns of one name: {columns}")
@@ -125,7 +108,9 @@ def _frame_to_json(frame: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _frame_from_json(document: dict[str, Any]) -> pd.DataFrame:
+def _frame_from_json(document: dict[str, Any] | None) -> Any:
+    if document is None:
+        return None
     columns = {
         column["name"]: _column(column["values"], column["dtype"]) for column in document["columns"]
     }

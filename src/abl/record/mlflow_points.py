@@ -103,7 +103,7 @@ def point_runs(outcome: Outcome, searches: Searches) -> list[PointRun]:
     """The runs of all points: searches in the order of their first point, points by number."""
     if not searches:
         return []
-    facts = {str(each.get("search", "")): each for each in outcome.facts.get("searches") or ()}
+    facts = {str(each.get("search", "")): each for each in outcome.facts.searches}
     scores, curves = _by_point(searches.scores), _by_point(searches.curves)
     roles = searches.curves["role"].nunique() if "role" in searches.curves else 0
     given = _rows(searches.points)

@@ -66,7 +66,7 @@ def external_metrics(outcome: Outcome, arm: ArmOutcome) -> dict[str, float]:
     """The arm on external sets: external_<set>_<metric>, its sd and interval ends."""
     found = {
         f"external_{row['name']}_{name}{suffix}": float(cell[part])
-        for row in outcome.facts.get("external", ())
+        for row in outcome.facts.external
         for name, cell in row["arms"].get(arm.key, {}).items()
         for part, suffix in (("mean", ""), ("sd", "_sd"), ("low", "_low"), ("high", "_high"))
     }
@@ -136,7 +136,7 @@ def _as_it_stands(text: str) -> str:
     return re.sub(r"([\\`*_|~!\[\]])", r"\\\1", text)
 
 
-def replicates_table(outcome: Outcome) -> pd.DataFrame:
+def replicates_frame(outcome: Outcome) -> pd.DataFrame:
     """Axis values and replicates of every arm, one row a replicate of an arm."""
     parts = []
     for row, arm in enumerate(outcome.arms):
@@ -217,7 +217,7 @@ def view_state(outcome: Outcome) -> str:
         shown = [axis, *(str(arm.params.get(axis, "")) for arm in outcome.arms)]
         widths[f"params.`{key_of(axis)}`"] = _column_width(shown)
     named = [name for metric in metrics for name in (metric, f"{metric}_sd")]
-    sets = outcome.facts.get("external", ())
+    sets = outcome.facts.external
     named += [f"external_{row['name']}_{outcome.primary}" for row in sets]
     for name in map(key_of, named):
         widths[f"metrics.`{name}`"] = _column_width([name, "0.000"])

@@ -147,13 +147,13 @@ class MlflowRecord(RecordPlace):
                 "table.json": rows.table_json(outcome),
                 "sweep.yaml": sweep_file,
                 "environment.json": _json(environment or {}),
-                "facts.json": _json(outcome.facts),
+                "facts.json": _json(outcome.facts.flat()),
                 "stages.json": _json({arm.key: links.of(arm) for arm in outcome.arms}),
                 **(rendered or {}),
             }
             with tempfile.TemporaryDirectory() as folder:
                 replicates = Path(folder) / "replicates.parquet"
-                rows.replicates_table(outcome).to_parquet(replicates, index=False)
+                rows.replicates_frame(outcome).to_parquet(replicates, index=False)
                 files = {"replicates.parquet": replicates, **(artifacts or {})}
                 write_files(client, sweep, files=files, texts=texts)
             tags = {"abl.content": content, rows.NOTE: rows.sweep_note(outcome)}

@@ -80,6 +80,11 @@ class Scale:
         text = self.number(value)
         return text if not value > 0 or not text.strip("0.") else "+" + text
 
+    def mean_and_sd(self, mean: float, sd: float) -> str:
+        """`mean ± sd`, or what of it is known."""
+        shown = self.number(mean)
+        return shown if math.isnan(mean) or math.isnan(sd) else f"{shown} ± {self.number(sd)}"
+
     def interval(self, low: float, high: float) -> str:
         """`[low, high]`, or a dash if it was not computed."""
         if math.isnan(low) or math.isnan(high):
@@ -150,6 +155,11 @@ def p_label(p: float) -> str:
     if math.isnan(p):
         return NOTHING
     return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def per_cent_label(share: float) -> str:
+    """A share in per cent with one decimal, under a heading that says so."""
+    return NOTHING if math.isnan(share) else f"{100 * share:.1f}"
 
 
 def size_label(value: float) -> str:

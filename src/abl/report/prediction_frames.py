@@ -1,12 +1,23 @@
-"""Frames of per-image predictions as the statistics take them."""
+"""What is known of the units of a table: predictions by replicate, metadata, pictures."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
+from PIL import Image
 
+from abl.data.dataset import Dataset, unit_names
+from abl.data.images import reduced
 from abl.decide.check import Floats
-from abl.decide.replicates import KEYS, Replicate
+from abl.decide.probabilities import largest_class
+from abl.decide.replicates import KEYS, Scores
+from abl.errors import InputError
+from abl.plan.outcome import ArmOutcome, Outcome
+
+THUMBNAIL_SIDE = 240
 
 
 def probability_columns(frame: pd.DataFrame) -> list[str]:
@@ -26,8 +37,8 @@ def arm_tests(frame: pd.DataFrame, arm: str) -> pd.DataFrame:
     return rows.sort_values([*KEYS, "unit"], kind="stable").reset_index(drop=True)
 
 
-def replicates_of(rows: pd.DataFrame) -> list[Replicate]:
-    """One Replicate for each (repeat, fold, seed) of the rows of one arm.
+def scored_replicates(rows: pd.DataFrame) -> list[Scores]:
+    """One Scores for each (repeat, fold, seed) of the rows of one arm.
 
     Raises:
         InputError: Probabilities outside [0, 1] or that do not sum to 1.
@@ -37,5 +48,61 @@ def replicates_of(rows: pd.DataFrame) -> list[Replicate]:
         repeat, fold, seed = np.asarray(key, dtype=np.int64).tolist()
         labels = part["label"].to_numpy(dtype=np.int64)
         patients = part["patient"].astype(str).to_numpy()
-        replicates.append(Replicate(repeat, fold, seed, labels, patients, probabilities_of(part)))
+        replicates.append(Scores(repeat, fold, seed, labels, patients, probabilities_of(part)))
     return replicates
+
+
+def one_class_replicates(predictions: pd.DataFrame) -> dict[str, int]:
+    """Arm (key) -> replicates on which every test unit is given one class; 0 is left out.
+
+    Args:
+        predictions: arm, repeat, fold, seed, role, p_0, ...; may be empty.
+    """
+    if predictions.empty:
+        return {}
+    tests = predictions[(predictions["role"] == "test").to_numpy()]
+    final = tests[KEYS].assign(
+        arm=tests["arm"].astype(str), final=largest_class(probabilities_of(tests))
+    )
+    classes = final.groupby(["arm", *KEYS])["final"].nunique()
+    counts = classes[classes == 1].groupby(level="arm").size()
+    return {str(arm): int(count) for arm, count in counts.items()}
+
+
+def one_class_note(outcome: Outcome, arm: ArmOutcome) -> str:
+    """What must be said of an arm, "" if nothing; reads facts.one_class."""
+    count = outcome.facts.one_class.get(arm.key, 0)
+    return one_class_words(count, len(arm.replicates)) if count else ""
+
+
+def one_class_words(count: int, replicates: int) -> str:
+    """`predicts one class only`, with the share of replicates if it is not all."""
+    where = f" in {count} of {replicates} replicates" if count < replicates else ""
+    return f"predicts one class only{where}"
+
+
+def metadata_of(dataset: Dataset, unit: str) -> pd.DataFrame:
+    """The columns of the data set, indexed by unit; of a unit's images the first speaks."""
+    frame = dataset.frame.set_axis(unit_names(dataset.frame, unit), axis=0)
+    return frame[~frame.index.duplicated()]
+
+
+def thumbnails_of(
+    dataset: Dataset, unit: str, *, side: int = THUMBNAIL_SIDE
+) -> Callable[[str], bytes | None]:
+    """unit -> PNG of its first image, longest side bounded; None where it cannot be shown."""
+    names = unit_names(dataset.frame, unit)
+    first = {name: at for at, name in reversed(list(enumerate(names.tolist())))}
+
+    def picture(name: str) -> bytes | None:
+        if name not in first:
+            return None
+        try:
+            image = reduced(dataset.source.decode(first[name]), side)
+        except InputError:
+            return None
+        stream = io.BytesIO()
+        Image.fromarray(image).save(stream, "PNG", optimize=True)
+        return stream.getvalue()
+
+    return picture

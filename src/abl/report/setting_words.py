@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import NOTHING, metric_label, one_line
 
 # The column of a table that holds chosen values.
@@ -56,3 +59,27 @@ def constraint_text(given: Mapping[str, object]) -> str:
         if given.get(name) is not None
     ]
     return " ".join([metric_label(str(given.get("metric", ""))), *bounds])
+
+
+def has_chosen(outcome: Outcome) -> bool:
+    """Whether some arm chooses its value of the curve axis, which is no column of its own."""
+    axis = outcome.curve_axis
+    return axis not in ("", *outcome.axes, *outcome.metrics) and any(
+        axis in arm.replicates.columns for arm in outcome.arms if not arm.failed
+    )
+
+
+def chosen_label(arm: ArmOutcome, axis: str) -> str:
+    """The values that an arm chose, smallest to largest; "" if it chooses none."""
+    if arm.failed or axis not in arm.replicates.columns:
+        return ""
+    values = arm.replicates[axis].to_numpy(np.float64)
+    values = values[~np.isnan(values)]
+    if values.size == 0:
+        return ""
+    # no confidence exceeds 1: such a T* sends every image on
+    low, high = (
+        "always" if math.isinf(value) or (axis == "threshold" and value > 1) else f"{value:.3g}"
+        for value in (values.min(), values.max())
+    )
+    return low if low == high else f"{low}–{high}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from abl.decide.cells import cell_of
 from abl.decide.check import Floats, Ints
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import Metric
-from abl.decide.replicates import KEYS, Replicate
+from abl.decide.replicates import KEYS, Scores
 from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import ArmOutcome, Cell, Outcome
 from abl.record.store import Store
@@ -122,17 +121,18 @@ def with_looked(outcome: Outcome, looked: Mapping[int, Looked]) -> Outcome:
     """
     rows = [_row(arm, looked.get(at)) for at, arm in enumerate(outcome.arms)]
     names = [n for n in (INSIDE, *OF_MASKS) if any(n in row.cells for row in rows)]
-    facts: dict[str, Any] = {}
+    facts = outcome.facts
     mapped = {at: each for at, each in looked.items() if INSIDE in each.cells}
     if mapped:
         areas = {rows[at].key: each.area for at, each in mapped.items()}
-        facts["activation"] = {"area": {k: v for k, v in areas.items() if not np.isnan(v)}}
+        known = {"area": {k: v for k, v in areas.items() if not np.isnan(v)}}
+        facts = replace(facts, activation=known)
     return replace(
         outcome,
         arms=tuple(rows),
         metrics=(*outcome.metrics, *names),
         notes=(*outcome.notes, *_notes(names, list(mapped.values()))),
-        facts={**outcome.facts, **facts},
+        facts=facts,
     )
 
 
@@ -173,7 +173,7 @@ def _key(cell: PlannedCell) -> tuple[int, int, int]:
     return cell.replicate.repeat, cell.replicate.fold, cell.replicate.seed
 
 
-def _shares(cell: PlannedCell, values: pd.Series, known: pd.DataFrame) -> Replicate | None:
+def _shares(cell: PlannedCell, values: pd.Series, known: pd.DataFrame) -> Scores | None:
     """Values in [0, 1] of images as the statistics take them: column 1; None if there are none."""
     values = values.dropna()
     if not len(values):
@@ -181,10 +181,10 @@ def _shares(cell: PlannedCell, values: pd.Series, known: pd.DataFrame) -> Replic
     rows, share = known.loc[values.index], np.clip(values.to_numpy(np.float64), 0, 1)
     labels = rows["label"].to_numpy(np.int64)
     patients = rows["patient"].to_numpy()
-    return Replicate(*_key(cell), labels, patients, np.column_stack([1 - share, share]))
+    return Scores(*_key(cell), labels, patients, np.column_stack([1 - share, share]))
 
 
-def _ends(arm: Sequence[Replicate | None], resamples: int) -> tuple[float, float]:
+def _ends(arm: Sequence[Scores | None], resamples: int) -> tuple[float, float]:
     present = [each for each in arm if each is not None]
     if not present:
         return np.nan, np.nan

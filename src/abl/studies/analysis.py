@@ -1,4 +1,7 @@
-"""What an analysis gives: scored replicates, and every prediction behind the table as frames."""
+"""What an analysis gives: scored replicates, and every prediction behind the table as frames.
+
+Scored is each image, or the mean over the images of a nodule or a patient.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,55 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from abl.data.dataset import unit_names
 from abl.decide.check import Bools, Floats, Ints
-from abl.decide.replicates import KEYS, Replicate
+from abl.decide.replicates import KEYS, Scores
 from abl.errors import InputError
-from abl.plan.graph import Arm, Plan, PlannedCell
-from abl.plan.graph import Replicate as Key
+from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
 from abl.plan.outcome import Outcome
 from abl.plan.searches import Searches
 from abl.record.store import Store
 from abl.report.pictures import Pictures
-from abl.studies.units import Units
+from abl.studies.contrasts import Contender
 
 # networks are also in the store, by digest: what figures need is a sample, not all of them
 MOST_NETWORK_ROWS = 2_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The units of one part of a split.
+
+    Attributes:
+        names: (U,) images, nodules or patients.
+        labels: (U,) highest label of the unit's images: malignant if any of them is.
+        patients: (U,) patient of each unit.
+        member: (N,) unit of each image.
+    """
+
+    names: np.ndarray
+    labels: Ints
+    patients: np.ndarray
+    member: Ints
+
+    def mean(self, p: Floats) -> Floats:
+        """(N, K) probabilities of images -> (U, K) of units."""
+        if len(self.names) == len(p):
+            return p[np.argsort(self.member)]
+        total = np.zeros((len(self.names), p.shape[1]))
+        np.add.at(total, self.member, p)
+        mean: Floats = total / np.bincount(self.member, minlength=len(self.names))[:, None]
+        return mean
+
+
+def units_of(frame: pd.DataFrame, positions: np.ndarray, unit: str) -> Units:
+    """The units of some rows of a data set; `unit` is image, nodule or patient."""
+    rows = frame.iloc[positions]
+    key = unit_names(rows, unit).to_numpy()
+    names, first, member = np.unique(key, return_index=True, return_inverse=True)
+    labels = np.zeros(len(names), dtype=np.int64)
+    np.maximum.at(labels, member, rows["label"].to_numpy())
+    return Units(names, labels, rows["patient"].to_numpy()[first], member.astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +100,7 @@ class ScoredCell:
         trials: Points of a search, if there was one.
     """
 
-    replicate: Key
+    replicate: Replicate
     test: ScoredPart
     validation: ScoredPart
     chosen: dict[str, float]
@@ -70,10 +109,10 @@ class ScoredCell:
     trials: pd.DataFrame | None = None
 
     @property
-    def scores(self) -> Replicate:
+    def scores(self) -> Scores:
         """What the statistics take."""
         key, test = self.replicate, self.test
-        return Replicate(key.repeat, key.fold, key.seed, test.labels, test.patients, test.p)
+        return Scores(key.repeat, key.fold, key.seed, test.labels, test.patients, test.p)
 
     @property
     def key(self) -> tuple[int, int, int]:
@@ -91,9 +130,15 @@ class ScoredArm:
     failed: str = ""
 
     @property
-    def scores(self) -> list[Replicate]:
+    def scores(self) -> list[Scores]:
         """What the statistics take."""
         return [cell.scores for cell in self.cells]
+
+    @property
+    def contender(self) -> Contender:
+        """What comparisons take."""
+        units = (cell.test.units.tolist() for cell in self.cells)
+        return Contender.of(self.arm.title, self.scores, units)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +192,7 @@ def scored_arms(
 def analysis_of(
     outcome: Outcome,
     scored: Sequence[ScoredArm],
-    networks: Iterable[tuple[str, Key, ScoredPart]] = (),
+    networks: Iterable[tuple[str, Replicate, ScoredPart]] = (),
 ) -> Analysis:
     """The outcome with the predictions of its arms, in the same order, and of networks."""
     parts = [
@@ -172,7 +217,7 @@ def analysis_of(
     return Analysis(outcome, _joined(parts), _joined(own), every)
 
 
-def _rows(column: str, name: str, key: Key, part: ScoredPart) -> pd.DataFrame:
+def _rows(column: str, name: str, key: Replicate, part: ScoredPart) -> pd.DataFrame:
     count = len(part.labels)
     columns: dict[str, object] = {
         column: _constant(name, count),

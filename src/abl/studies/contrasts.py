@@ -1,103 +1,108 @@
-"""Which arms of a sweep are compared, and every test of it, as one family."""
+"""The family of tests of a table: which arms are compared, every test, the best arm and its ties.
+
+The same for arms of the sweep and for arms that were trained elsewhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from abl.decide.comparison import Contrast, best_and_tied, comparisons
 from abl.decide.paired_tests import corrected_resampled_t
-from abl.decide.replicates import KEYS, replicate_scores
+from abl.decide.replicates import KEYS, Scores, replicate_scores
 from abl.plan.outcome import Comparison
 from abl.plan.stage import digest_of
 from abl.spec.sweep import Sweep
-from abl.studies.analysis import ScoredArm
 
-Pair = tuple[int, int]
-
-
-def same_units(scored: ScoredArm) -> str:
-    """Equal for arms that were scored on the same test units."""
-    return digest_of([[*cell.key, *cell.test.units.tolist()] for cell in scored.cells])
+Positions = tuple[int, int]  # of an arm and of its base
 
 
-def marks(sweep: Sweep, scored: Sequence[ScoredArm]) -> tuple[int | None, set[int]]:
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """An arm as its table compares it.
+
+    Attributes:
+        title: As the plan has it.
+        scores: One a replicate; none for an arm that failed.
+        units: Equal for arms that were scored on the same test units.
+    """
+
+    title: str
+    scores: Sequence[Scores] = ()
+    units: str = ""
+
+    @classmethod
+    def of(cls, title: str, scores: Sequence[Scores], units: Iterable[Sequence[Any]]) -> Contender:
+        """Of an arm with the names of its test units, replicate by replicate."""
+        named = [[*each.key, *names] for each, names in zip(scores, units, strict=True)]
+        return cls(title, scores, digest_of(named) if named else "")
+
+
+def marks(sweep: Sweep, arms: Sequence[Contender]) -> tuple[int | None, set[int]]:
     """Best arm and those not distinguishable from it, if all arms have the same units."""
-    groups: dict[str, list[int]] = {}
-    for at, each in enumerate(scored):
-        if each.cells:
-            groups.setdefault(same_units(each), []).append(at)
-    if len(groups) != 1:
+    scored = {str(at): arm.scores for at, arm in enumerate(arms) if arm.scores}
+    if len(scored) < 2 or len({arm.units for arm in arms if arm.scores}) != 1:
         return None, set()
-    arms = {str(at): scored[at].scores for at in next(iter(groups.values()))}
-    if len(arms) < 2:
-        return None, set()
-    best, tied = best_and_tied(arms, sweep.primary, permutations=sweep.resamples)
+    best, tied = best_and_tied(scored, sweep.primary, permutations=sweep.resamples)
     return int(best), {int(at) for at in tied}
 
 
-def comparable(scored: Sequence[ScoredArm], pairs: Sequence[Pair]) -> list[Pair]:
-    """(arm, base) of those that were scored on the same units, each pair once."""
-    units = {at: same_units(scored[at]) for pair in pairs for at in pair if scored[at].cells}
-    return [
+def family_of(
+    sweep: Sweep, arms: Sequence[Contender], pairs: Iterable[Positions]
+) -> dict[Positions, Comparison]:
+    """Pairs that were scored on the same units, each once, corrected together by max-T."""
+    comparable = [
         (at, base)
         for at, base in dict.fromkeys(pairs)
-        if at != base and at in units and base in units and units[at] == units[base]
-    ]
-
-
-def compared(
-    sweep: Sweep, scored: Sequence[ScoredArm], pairs: Sequence[Pair]
-) -> dict[Pair, Comparison]:
-    """Every pair of one family, corrected together by max-T."""
-    family = [
-        Contrast(scored[base].arm.title, scored[at].scores, scored[base].scores)
-        for at, base in pairs
+        if at != base and arms[at].scores and arms[at].units == arms[base].units
     ]
     found = comparisons(
-        family,
+        [Contrast(arms[base].title, arms[at].scores, arms[base].scores) for at, base in comparable],
         sweep.primary,
         margin=sweep.margin,
         resamples=sweep.resamples // 5,
         permutations=sweep.resamples,
     )
-    return dict(zip(pairs, found, strict=True))
+    return dict(zip(comparable, found, strict=True))
 
 
-def test_rows(
-    sweep: Sweep,
-    scored: Sequence[ScoredArm],
-    found: Mapping[Pair, Comparison],
-    train_patients: float,
+def comparison_rows(
+    arms: Sequence[Contender],
+    family: Mapping[Positions, Comparison],
+    before: Iterable[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Every comparison with all its tests, JSON-able; cross-validated ones have a corrected t too.
+    """Every comparison of a family, JSON-able.
 
     Args:
-        train_patients: Mean patients of a training part, for the corrected resampled t-test.
+        before: Rows of earlier tests, from which what a family does not change is kept.
     """
+    kept = {(row["arm"], row["base"]): row for row in before}
     rows = []
-    for (at, base), comparison in found.items():
-        row: dict[str, Any] = {
-            "arm": scored[at].arm.title,
-            "base": scored[base].arm.title,
-            "difference": comparison.difference,
-            "low": comparison.low,
-            "high": comparison.high,
-            "p": comparison.p,
-            "p_corrected": comparison.p_corrected,
-            "verdict": comparison.verdict,
-        }
-        one, other = (replicate_scores(scored[each].scores, [sweep.primary]) for each in (at, base))
-        differences = one[KEYS].assign(value=one[sweep.primary] - other[sweep.primary])
-        if len(differences[["repeat", "fold"]].drop_duplicates()) > 1:
-            tested = [len(np.unique(cell.test.patients)) for cell in scored[at].cells]
-            t = corrected_resampled_t(
-                differences,
-                train_patients=train_patients,
-                test_patients=float(np.mean(tested)),
-            )
-            row |= {"corrected_t": t.t, "corrected_t_df": t.df, "corrected_t_p": t.p}
-        rows.append(row)
+    for (at, base), comparison in family.items():
+        names = {"arm": arms[at].title, "base": arms[base].title}
+        numbers = {name: value for name, value in vars(comparison).items() if name != "base"}
+        rows.append({**kept.get((names["arm"], names["base"]), names), **numbers})
     return rows
+
+
+def corrected_t(
+    primary: str, arm: Contender, base: Contender, train_patients: float
+) -> dict[str, float]:
+    """The corrected resampled t-test of a contrast; nothing where there is a single split.
+
+    Args:
+        train_patients: Mean patients of a training part.
+    """
+    one, other = (replicate_scores(each.scores, [primary]) for each in (arm, base))
+    differences = one[KEYS].assign(value=one[primary] - other[primary])
+    if len(differences[["repeat", "fold"]].drop_duplicates()) < 2:
+        return {}
+    tested = [len(np.unique(each.patients)) for each in arm.scores]
+    t = corrected_resampled_t(
+        differences, train_patients=train_patients, test_patients=float(np.mean(tested))
+    )
+    return {"corrected_t": t.t, "corrected_t_df": t.df, "corrected_t_p": t.p}

@@ -14,17 +14,16 @@ from typing import Any
 import numpy as np
 
 from abl.decide.cells import external_cells
-from abl.decide.replicates import Replicate
+from abl.decide.replicates import Scores
 from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import Outcome
 from abl.spec.external import External
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
-from abl.studies.analysis import ScoredArm
+from abl.studies.analysis import ScoredArm, Units, units_of
 from abl.studies.external import external_name
 from abl.studies.external_checks import why_unscored
 from abl.studies.predictions import Predictions
-from abl.studies.units import Units, units_of
 
 
 def external_rows(
@@ -119,10 +118,10 @@ def _missing(
 
 def _replicate(
     cell: PlannedCell, units: Units, predictions: Predictions, digest: str, images: np.ndarray
-) -> Replicate:
+) -> Scores:
     key = cell.replicate
     p = units.mean(predictions.of(digest, "external", images))
-    return Replicate(key.repeat, key.fold, key.seed, units.labels, units.patients, p)
+    return Scores(key.repeat, key.fold, key.seed, units.labels, units.patients, p)
 
 
 def _sizes(units: Units, images: int, unit: str, classes: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From scored replicates to the rows of the table: cells, intervals, contrasts, marks."""
+"""From scored replicates to the table: cells, intervals, marks, and what the data is."""
 
 from __future__ import annotations
 
@@ -12,45 +12,62 @@ import pandas as pd
 from abl.decide.cells import cell_of
 from abl.decide.intervals import FEW_PATIENTS, patient_interval
 from abl.decide.metrics import metric_named
-from abl.decide.replicates import KEYS, replicate_scores
-from abl.plan.graph import Plan
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
+from abl.decide.paired_tests import auc_half_width, detectable_difference
+from abl.decide.replicates import KEYS, Scores, replicate_scores
+from abl.plan.graph import Plan, Replicate
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 from abl.plan.stage import digest_of
+from abl.report.figures.arms import base_of
 from abl.report.labels import counted
 from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
+from abl.stages.inputs import OpenData, Workspace
 from abl.studies.analysis import ScoredArm
+from abl.studies.arms import Relevant, base_position, named_contrasts
 from abl.studies.base import StudyAxis
-from abl.studies.contrasts import Pair, comparable, compared, marks, test_rows
+from abl.studies.contrasts import comparison_rows, corrected_t, family_of, marks
 
 
-def outcome_of(
+def scored_outcome(
     file: SweepFile,
     plan: Plan,
-    axes: Sequence[StudyAxis],
+    workspace: Workspace,
+    axes: tuple[StudyAxis, ...],
+    relevant: Relevant,
     scored: Sequence[ScoredArm],
-    bases: Sequence[int | None],
-    contrasts: Sequence[Pair],
-    curve_axis: str,
-    facts: Mapping[str, Any],
+    *,
+    curve_axis: str = "",
+    study: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """The table of a sweep.
+    """The table of a sweep: every arm against its base, the contrasts that the file names, and what
+    its data is.
 
     Args:
+        axes, relevant: The study's own axes, and which of them matter to an arm.
         scored: One an arm of the plan.
-        bases: Position of the arm that each is compared with, None for none.
-        contrasts: (arm, base) that the sweep names beside them.
         curve_axis: Axis that is chosen on validation, "" if none.
-        facts: Kept beside the table; `training_patients` for the corrected t-test.
+        study: Facts of the study.
     """
     sweep = file.sweep
-    best, tied = marks(sweep, scored)
+    base = base_of(file, axes)
+    bases = [
+        None if base is None else base_position(arm, plan.arms, base, relevant) for arm in plan.arms
+    ]
+    contenders = [each.contender for each in scored]
+    best, tied = marks(sweep, contenders)
     to_base = [(at, base) for at, base in enumerate(bases) if base is not None]
-    pairs = comparable(scored, [*to_base, *contrasts])
-    found = compared(sweep, scored, pairs)
-    tests = test_rows(sweep, scored, found, float(facts.get("training_patients", 1)))
+    family = family_of(
+        sweep, contenders, [*to_base, *named_contrasts(file, axes, plan.arms, relevant)]
+    )
+    opened, first = workspace.data(sweep.data), plan.replicates[0]
+    trained = training_patients(sweep, opened, first)
+    tests = [
+        row | corrected_t(sweep.primary, contenders[at], contenders[base], trained)
+        for (at, base), row in zip(family, comparison_rows(contenders, family), strict=True)
+    ]
     used = _stages_of(plan)
     rows = [
-        _row(file, each, used[at], found.get((at, bases[at] or 0)), best == at, at in tied)
+        _row(file, each, used[at], family.get((at, bases[at] or 0)), best == at, at in tied)
         for at, each in enumerate(scored)
     ]
     names = [axis.name for axis in axes]
@@ -74,7 +91,13 @@ def outcome_of(
         curve_axis=curve_axis,
         arms=tuple(rows),
         notes=tuple(_notes(file, plan, scored)),
-        facts=dict(facts) | {"tests": tests},
+        facts=Facts(
+            data=data_rows(sweep, opened, first),
+            training_patients=trained,
+            protocol=sweep.protocol,
+            study=study or {},
+            tests=tests,
+        ),
     )
 
 
@@ -109,12 +132,11 @@ def _row(
         return ArmOutcome(key, params, {}, empty, stages=stages, failed=scored.failed)
     by = metric_named(sweep.select_by or sweep.primary).name
     metrics = list(dict.fromkeys([*sweep.metrics, sweep.primary, by]))
-    table = replicate_scores(scored.scores, metrics)
+    table, cells = scored_cells(scored.scores, metrics, sweep.resamples)
     chosen = pd.DataFrame(
         [dict(zip(KEYS, cell.key, strict=True)) | cell.chosen for cell in scored.cells]
     )
     table = table.merge(chosen, on=KEYS)
-    cells = {name: _cell(file, scored, table, name) for name in metrics}
     if "share" in table:
         cells["share"] = cell_of(table[KEYS].assign(value=table["share"]))
     if f"validation_{by}" in table:
@@ -134,9 +156,17 @@ def _row(
     )
 
 
-def _cell(file: SweepFile, scored: ScoredArm, table: pd.DataFrame, metric: str) -> Cell:
-    interval = patient_interval(scored.scores, metric, resamples=file.sweep.resamples // 5)
-    return cell_of(table[KEYS].assign(value=table[metric]), low=interval.low, high=interval.high)
+def scored_cells(
+    scores: Sequence[Scores], metrics: Sequence[str], resamples: int
+) -> tuple[pd.DataFrame, dict[str, Cell]]:
+    """Metrics of an arm by replicate (repeat, fold, seed, one column each), and as cells."""
+    table = replicate_scores(scores, metrics)
+    cells = {}
+    for name in metrics:
+        interval = patient_interval(scores, name, resamples=resamples // 5)
+        values = table[KEYS].assign(value=table[name])
+        cells[name] = cell_of(values, low=interval.low, high=interval.high)
+    return table, cells
 
 
 def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str]:
@@ -168,3 +198,57 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str
 def _range(counts: Sequence[int]) -> str:
     low, high = min(counts), max(counts)
     return str(low) if low == high else f"{low}-{high}"
+
+
+def data_rows(sweep: Sweep, opened: OpenData, replicate: Replicate) -> list[dict[str, Any]]:
+    """One row a (role, centre) of one replicate's split: patients, images, images by class."""
+    frame = opened.dataset.frame
+    split = opened.split(sweep.splits, replicate.repeat, replicate.fold)
+    rows = []
+    for role, positions in split.items():
+        part = frame.iloc[positions]
+        centres = part["centre"].astype(str) if "centre" in part else pd.Series("", part.index)
+        for centre, members in part.groupby(centres, sort=True):
+            counts = members["label"].value_counts()
+            rows.append(
+                {
+                    "role": role,
+                    "centre": str(centre),
+                    "patients": int(members["patient"].nunique()),
+                    "images": len(members),
+                    **{
+                        name: int(counts.get(label, 0))
+                        for label, name in enumerate(opened.dataset.classes)
+                    },
+                    "prevalence": float((members["label"] > 0).mean()),
+                }
+            )
+    return rows
+
+
+def training_patients(sweep: Sweep, opened: OpenData, replicate: Replicate) -> int:
+    """Patients of the training part."""
+    train = opened.split(sweep.splits, replicate.repeat, replicate.fold).train
+    return int(opened.dataset.frame["patient"].iloc[train].nunique())
+
+
+def power_note(sweep: Sweep, opened: OpenData, replicates: list[Replicate]) -> str:
+    """What AUC difference the patients at hand can show; "" where there is nothing to say.
+
+    Patients of all test folds of one repeat count, as every fold's patients are others.
+    """
+    frame = opened.dataset.frame
+    first = replicates[0].repeat
+    folds = {each.fold for each in replicates if each.repeat == first}
+    tested = np.concatenate([opened.split(sweep.splits, first, fold).test for fold in folds])
+    malignant = frame.iloc[tested].groupby("patient")["label"].max() > 0
+    positive, negative = int(malignant.sum()), int((~malignant).sum())
+    if not positive or not negative:
+        return ""
+    width = auc_half_width(negative, positive)
+    least = detectable_difference(negative, positive)
+    return (
+        f"{negative + positive} test patients ({positive} positive): an AUC near 0.8 is known to "
+        f"about ±{width:.2f}; a difference of two arms under about {least:.2f} will hardly be seen "
+        "(80 % power, correlation 0.5)"
+    )

@@ -25,12 +25,11 @@ from abl.studies.checks import (
     place_of_axis,
     stated_problems,
 )
-from abl.studies.data_summary import power_note
 from abl.studies.external import ExternalSets, internal_file, internal_sweep
 from abl.studies.external_checks import external_problems
 from abl.studies.external_scores import external_note, external_rows
 from abl.studies.predictions import Predictions
-from abl.studies.table import table_of
+from abl.studies.scoring import power_note, scored_outcome
 from abl.studies.thresholds import DecisionSearch, scored_cell, validation_part
 
 ROLE = "original"  # of an arm's one network, in its cells and for its rule
@@ -167,11 +166,13 @@ class SingleNetwork(Study):
 
         scored = scored_arms(plan, workspace.store, score)
         facts = self.facts(file, plan)
-        outcome = table_of(file, plan, workspace, self.axes, self.relevant, scored, facts=facts)
+        outcome = scored_outcome(
+            file, plan, workspace, self.axes, self.relevant, scored, study=facts
+        )
         if file.sweep.external:
             # the table is made: nothing of it can follow from what comes now
             sweeps = [internal_sweep(each) for each in settings.all_of(plan.arms)]
             rows = external_rows(file.sweep, plan, workspace, sweeps, scored, outcome, ROLE)
             notes = (*outcome.notes, external_note(rows))
-            outcome = replace(outcome, notes=notes, facts={**outcome.facts, "external": rows})
+            outcome = replace(outcome, notes=notes, facts=replace(outcome.facts, external=rows))
         return analysis_of(outcome, scored)

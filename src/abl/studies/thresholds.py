@@ -27,9 +27,8 @@ from abl.spec.base import Part
 from abl.spec.search import sampler_problem
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData
-from abl.studies.analysis import ScoredCell, ScoredPart
+from abl.studies.analysis import ScoredCell, ScoredPart, Units, units_of
 from abl.studies.predictions import Predictions
-from abl.studies.units import Units, units_of
 
 CHOSEN_BY = ("exact", "histogram", "search")
 BEST_ON_TEST = "best_on_test"

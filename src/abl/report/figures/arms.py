@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from abl.decide.check import Floats
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
-from abl.decide.replicates import KEYS, Replicate, replicate_scores
+from abl.decide.replicates import KEYS, Scores, replicate_scores
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.searches import Searches
 from abl.report.labels import arm_label, metric_label
 from abl.report.pictures import Pictures
-from abl.report.prediction_frames import probability_columns, replicates_of
+from abl.report.prediction_frames import probability_columns
 
 MOST_SHOWN = 8
 DRAWS = 200
@@ -49,7 +49,7 @@ class Frames:
         """Names of the classes that predictions are of, as far as they are known."""
         if self.predictions.empty:
             return ()
-        if given := outcome.facts.get("classes"):
+        if given := outcome.facts.classes:
             return tuple(str(name) for name in given)
         size = len(probability_columns(self.predictions))
         return ("negative", "positive") if size == 2 else ()
@@ -62,13 +62,13 @@ class ShownArm:
     Attributes:
         outcome: Its row of the table.
         label: It in a few words.
-        scores: One Replicate for each (repeat, fold, seed).
+        scores: One Scores for each (repeat, fold, seed).
         base, best: Others are compared with it; it is the best on the primary metric.
     """
 
     outcome: ArmOutcome
     label: str
-    scores: Sequence[Replicate]
+    scores: Sequence[Scores]
     base: bool
     best: bool
 
@@ -146,9 +146,9 @@ def frames_by(frame: pd.DataFrame, column: str, role: str) -> dict[str, pd.DataF
     return {str(name): part for name, part in rows.groupby(column, sort=False, observed=True)}
 
 
-def replicates_in(frame: pd.DataFrame) -> list[Replicate]:
+def replicates_in(frame: pd.DataFrame) -> list[Scores]:
     """The replicates of one arm or network, units sorted by name."""
-    return replicates_of(frame.sort_values([*KEYS, "unit"], kind="stable"))
+    return scored_replicates(frame.sort_values([*KEYS, "unit"], kind="stable"))
 
 
 def shown_metric(arm: ShownArm, metric: str) -> tuple[float, float, float]:
@@ -195,7 +195,7 @@ def interval_text(mean: float, low: float, high: float) -> str:
 
 def unit_word(outcome: Outcome) -> str:
     """What is scored, for axes and sentences: images, nodules, patients; cases if not known."""
-    return f"{outcome.facts.get('unit', 'case')}s"
+    return f"{outcome.facts.unit or 'case'}s"
 
 
 def _names(arm: ArmOutcome, axes: Sequence[str]) -> set[str]:

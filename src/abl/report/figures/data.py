@@ -15,7 +15,7 @@ from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.probabilities import largest_class, margin
 from abl.decide.reliability import ECE_BINS
-from abl.decide.replicates import Patients, Replicate, patients_of
+from abl.decide.replicates import Patients, Scores, patients_of
 from abl.decide.resampling import bootstrap_weights
 from abl.decide.rules import RULES
 from abl.plan.outcome import ArmOutcome, Outcome
@@ -30,7 +30,7 @@ MOST_CURVES = 40
 _SAME = 1e-6
 
 
-def mean_roc(arm: Sequence[Replicate], draws: int) -> pd.DataFrame:
+def mean_roc(arm: Sequence[Scores], draws: int) -> pd.DataFrame:
     """ROC averaged over replicates at equal false positive rates, with a band over patients.
 
     Vertical averaging (Fawcett, Pattern Recognition Letters 2006, section 8); for K > 2 also over
@@ -71,7 +71,7 @@ def tpr_at(positive: Bools, score: Floats, weights: Floats, grid: Floats) -> Flo
     return found
 
 
-def reliability_bins(arm: Sequence[Replicate], draws: int) -> pd.DataFrame:
+def reliability_bins(arm: Sequence[Scores], draws: int) -> pd.DataFrame:
     """Predicted and observed frequency in the ten bins of the calibration error.
 
     Units of all replicates together. K = 2: of p_1 against class 1; K > 2: of the final class's
@@ -104,7 +104,7 @@ def reliability_bins(arm: Sequence[Replicate], draws: int) -> pd.DataFrame:
     )
 
 
-def risk_over_coverage(replicate: Replicate) -> tuple[Floats, float]:
+def risk_over_coverage(replicate: Scores) -> tuple[Floats, float]:
     """Error rate among the most confident share of units, at COVERAGE_GRID, and its area (AURC).
 
     Confidence is the margin of the two largest probabilities; among equal ones the order is taken
@@ -123,7 +123,7 @@ def risk_over_coverage(replicate: Replicate) -> tuple[Floats, float]:
     return np.interp(COVERAGE_GRID * size, covered, errors) / (COVERAGE_GRID * size), area
 
 
-def _frequencies(replicate: Replicate) -> tuple[Floats, Floats]:
+def _frequencies(replicate: Scores) -> tuple[Floats, Floats]:
     p, labels = replicate.p, replicate.labels
     if p.shape[1] == 2:
         return p[:, 1], labels.astype(np.float64)
@@ -131,7 +131,7 @@ def _frequencies(replicate: Replicate) -> tuple[Floats, Floats]:
     return p[np.arange(len(p)), final], (final == labels).astype(np.float64)
 
 
-def _resampled(arm: Sequence[Replicate], draws: int) -> tuple[Patients, Floats]:
+def _resampled(arm: Sequence[Scores], draws: int) -> tuple[Patients, Floats]:
     """Patients, and (1 + draws, P) weights of which the first row is the sample itself."""
     patients = patients_of(arm)
     drawn = bootstrap_weights(patients.strata, draws, np.random.default_rng([0, len(patients)]))
@@ -163,7 +163,7 @@ def with_curve_intervals(outcome: Outcome, networks: pd.DataFrame) -> Outcome:
     curves = sum(arm.curve is not None for arm in outcome.arms)
     if not frames or curves > MOST_CURVES:
         return outcome
-    scores: dict[str, list[Replicate]] = {}
+    scores: dict[str, list[Scores]] = {}
     arms = []
     for arm in outcome.arms:
         names = _networks_of(arm, list(frames))
@@ -175,9 +175,7 @@ def with_curve_intervals(outcome: Outcome, networks: pd.DataFrame) -> Outcome:
     return replace(outcome, arms=tuple(arms))
 
 
-def _with_interval(
-    arm: ArmOutcome, networks: dict[str, list[Replicate]], metric: str
-) -> ArmOutcome:
+def _with_interval(arm: ArmOutcome, networks: dict[str, list[Scores]], metric: str) -> ArmOutcome:
     rule = str(arm.params.get("rule"))
     if arm.curve is None or metric not in arm.curve or rule not in RULES:
         return arm
@@ -202,7 +200,7 @@ def _with_interval(
     return replace(arm, curve=arm.curve.assign(**{f"{metric}_low": low, f"{metric}_high": high}))
 
 
-def _decided(networks: dict[str, list[Replicate]], rule: str, threshold: float) -> list[Replicate]:
+def _decided(networks: dict[str, list[Scores]], rule: str, threshold: float) -> list[Scores]:
     """The rule's final probabilities on every replicate."""
     first = next(iter(networks.values()))
     return [
@@ -229,7 +227,7 @@ def _networks_of(arm: ArmOutcome, names: list[str]) -> dict[str, str]:
     return found
 
 
-def _paired(networks: list[list[Replicate]]) -> bool:
+def _paired(networks: list[list[Scores]]) -> bool:
     keys = {tuple(each.key for each in rows) for rows in networks}
     sizes = {tuple(each.p.shape for each in rows) for rows in networks}
     return len(keys) == 1 and len(sizes) == 1

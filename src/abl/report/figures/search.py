@@ -127,7 +127,7 @@ def search_figures(outcome: Outcome, searches: Searches) -> dict[str, Draw]:
     tuned arm on test.
 
     Args:
-        outcome: With facts["searches"]: one mapping a search. What it leaves out is read off the
+        outcome: With facts.searches: one mapping a search. What it leaves out is read off the
             frames.
         searches: May be empty: no figures.
     """
@@ -144,7 +144,7 @@ def searches_of(outcome: Outcome, searches: Searches) -> tuple[list[OneSearch], 
     """At most MOST_SEARCHES, that of the best tuned arm among them, and which if some are cut."""
     if not searches:
         return [], ""
-    facts = {str(each.get("search", "")): each for each in outcome.facts.get("searches") or ()}
+    facts = {str(each.get("search", "")): each for each in outcome.facts.searches}
     labels = {arm.key: arm_label(arm.params, outcome.axes) for arm in outcome.arms}
     found = []
     for name, points in searches.points.groupby("search", sort=False):

@@ -14,6 +14,7 @@ from typing import Any
 from abl.report.labels import metric_label
 from abl.report.page.protocol import (
     data_words,
+    metric_labels,
     replicate_words,
     settings_words,
     split_words,
@@ -55,162 +56,100 @@ def checklist(facts: ReportFacts, environment: Mapping[str, Any]) -> list[Checkl
 
 
 def _aims_and_data(facts: ReportFacts) -> Iterator[ChecklistItem]:
-    sweep, made = facts.sweep, facts.generated
+    sweep = facts.sweep
+
+    def of_data(
+        topic: str, guideline: str, left: str, generated: str, answer: str = ""
+    ) -> ChecklistItem:
+        """What generated data answer, or what real ones do and what is left then."""
+        if facts.generated:
+            return ChecklistItem(topic, guideline, generated)
+        return ChecklistItem(topic, guideline, answer, left)
+
+    source = data_words(sweep) if sweep else ""
+    image = settings_words(sweep.image) if sweep else ""
+    selected = sweep and (sweep.data.where or sweep.data.drop_missing)
+    dropped = ", ".join(sweep.data.drop_missing) if sweep else ""
+    missing = f"rows without {dropped} left out and counted" if dropped else ""
     question = facts.outcome.title or f"study {facts.outcome.study}"
     yield ChecklistItem("Aim, and the kind of study", BOTH, question, "intended use; hypotheses")
-    yield ChecklistItem(
-        "Prospective or retrospective; where and when",
-        BOTH,
-        "generated data" if made else "",
-        "" if made else "design, centres and dates of the collection",
-    )
-    yield ChecklistItem(
-        "Source of the data",
-        BOTH,
-        data_words(sweep) if sweep else "",
-        "" if made else "who collected them, and under which licence",
-    )
-    kept = bool(sweep and (sweep.data.where or sweep.data.drop_missing))
-    yield ChecklistItem(
-        "Eligibility, and how cases were selected",
-        BOTH,
-        "every generated case" if made else data_words(sweep) if sweep and kept else "",
-        "" if made else "eligibility criteria",
-    )
-    yield ChecklistItem(
-        "Preparation of the images",
-        BOTH,
-        settings_words(sweep.image) if sweep else "",
-        "" if made else "what was done before the images entered the sweep",
-    )
-    yield ChecklistItem(
-        "Missing data",
-        BOTH,
-        "nothing is missing from generated data"
-        if made
-        else "rows without " + ", ".join(sweep.data.drop_missing) + " left out and counted"
-        if sweep and sweep.data.drop_missing
-        else "",
-        "" if made else "what else was missing, and why",
-    )
-    yield ChecklistItem(
-        "Removal of identifying details",
-        CLAIM,
-        "no persons" if made else "",
-        "" if made else "how it was done",
-    )
-    yield ChecklistItem(
-        "Acquisition: devices and protocol",
-        CLAIM,
-        "simulated" if made else "",
-        "" if made else "scanners, probes, settings, operators",
-    )
-    yield ChecklistItem(
-        "Reference standard, and who set it",
-        BOTH,
-        "the class that each case was generated with" if made else "",
-        "" if made else "definition, source, and annotators' training",
-    )
-    yield ChecklistItem(
-        "Agreement of those who set the reference",
-        CLAIM,
-        "no annotators" if made else "",
-        "" if made else "variability within and between them",
-    )
+    left = "design, centres and dates of the collection"
+    yield of_data("Prospective or retrospective; where and when", BOTH, left, "generated data")
+    left = "who collected them, and under which licence"
+    yield of_data("Source of the data", BOTH, left, source, source)
+    topic, kept = "Eligibility, and how cases were selected", source if selected else ""
+    yield of_data(topic, BOTH, "eligibility criteria", "every generated case", kept)
+    left = "what was done before the images entered the sweep"
+    yield of_data("Preparation of the images", BOTH, left, image, image)
+    nothing = "nothing is missing from generated data"
+    yield of_data("Missing data", BOTH, "what else was missing, and why", nothing, missing)
+    yield of_data("Removal of identifying details", CLAIM, "how it was done", "no persons")
+    left = "scanners, probes, settings, operators"
+    yield of_data("Acquisition: devices and protocol", CLAIM, left, "simulated")
+    left = "definition, source, and annotators' training"
+    with_class = "the class that each case was generated with"
+    yield of_data("Reference standard, and who set it", BOTH, left, with_class)
+    left = "variability within and between them"
+    yield of_data("Agreement of those who set the reference", CLAIM, left, "no annotators")
     sizes = "; ".join(
         f"{size.role}: {size.patients} patients, {size.units} {facts.unit}s"
         for size in facts.sizes.values()
     )
     yield ChecklistItem("Sample size", BOTH, sizes, "how it was arrived at")
-    yield ChecklistItem(
-        "Characteristics of the participants",
-        BOTH,
-        "classes by split: see the data summary" if facts.sizes else "",
-        "age, sex, and other characteristics by split",
-    )
+    known = "classes by split: see the data summary" if facts.sizes else ""
+    left = "age, sex, and other characteristics by split"
+    yield ChecklistItem("Characteristics of the participants", BOTH, known, left)
 
 
 def _model(facts: ReportFacts) -> Iterator[ChecklistItem]:
-    sweep = facts.sweep
-    train = sweep.train if sweep else None
-    yield ChecklistItem(
-        "Division into training, validation and test", BOTH, split_words(sweep) if sweep else ""
-    )
-    yield ChecklistItem(
-        "Class imbalance", TRIPOD, f"training balanced by: {train.balance}" if train else ""
-    )
+    sweep, train = facts.sweep, facts.sweep.train if facts.sweep else None
     networks = {str(arm.params["network"]) for arm in facts.arms if "network" in arm.params}
     named = ", ".join(sorted(networks)) or (train.network if train else "")
+    splits = balance = weights = training = choice = ""
+    if sweep and train:
+        splits, balance = split_words(sweep), f"training balanced by: {train.balance}"
+        weights = f"{train.weights}; seeds: {facts.seeds}"
+        training = (
+            f"{train.epochs} epochs of batches of {train.batch_size}; "
+            f"{settings_words(train.optimizer)}; schedule {settings_words(train.schedule)}; "
+            f"augmentation {settings_words(train.augment)}"
+        )
+        by = metric_label(sweep.select_by or sweep.primary)
+        choice = f"mean of the last {train.last_k} epochs; by {by} on validation"
+    combined = (
+        "by rule: see the arms" if any("rule" in arm.params for arm in facts.arms) else "none"
+    )
+    yield ChecklistItem("Division into training, validation and test", BOTH, splits)
+    yield ChecklistItem("Class imbalance", TRIPOD, balance)
     yield ChecklistItem("The model: input, layers, output", BOTH, named, "why this architecture")
-    yield ChecklistItem(
-        "Initial weights", CLAIM, f"{train.weights}; seeds: {facts.seeds}" if train else ""
-    )
-    yield ChecklistItem(
-        "Training: optimizer, schedule, augmentation, epochs",
-        BOTH,
-        f"{train.epochs} epochs of batches of {train.batch_size}; "
-        f"{settings_words(train.optimizer)}; schedule {settings_words(train.schedule)}; "
-        f"augmentation {settings_words(train.augment)}"
-        if train
-        else "",
-    )
-    yield ChecklistItem(
-        "Choice of the final model and of thresholds",
-        BOTH,
-        f"mean of the last {train.last_k} epochs; by "
-        f"{metric_label(sweep.select_by or sweep.primary)} on validation"
-        if train and sweep
-        else "",
-    )
-    yield ChecklistItem(
-        "Combination of several networks",
-        CLAIM,
-        "by rule: see the arms" if any("rule" in arm.params for arm in facts.arms) else "none",
-        "",
-    )
+    yield ChecklistItem("Initial weights", CLAIM, weights)
+    yield ChecklistItem("Training: optimizer, schedule, augmentation, epochs", BOTH, training)
+    yield ChecklistItem("Choice of the final model and of thresholds", BOTH, choice)
+    yield ChecklistItem("Combination of several networks", CLAIM, combined)
 
 
 def _evaluation(facts: ReportFacts) -> Iterator[ChecklistItem]:
     outcome = facts.outcome
-    metrics = ", ".join(metric_label(name) for name in outcome.metrics)
-    yield ChecklistItem(
-        "Metrics, and which one decides",
-        BOTH,
-        f"{metrics}; {metric_label(outcome.primary)} decides",
-        "why these",
-    )
-    tests = (
-        " Arms tested against the base by permutation of patients, corrected for their number."
-        if facts.compared
-        else ""
-    )
-    yield ChecklistItem(
-        "Uncertainty and tests",
-        BOTH,
-        f"{replicate_words(facts)}; 95 % intervals by resampling patients.{tests}",
-    )
+    metrics = f"{metric_labels(outcome.metrics)}; {metric_label(outcome.primary)} decides"
+    tests = "Arms tested against the base by permutation of patients, corrected for their number."
+    uncertain = f"{replicate_words(facts)}; 95 % intervals by resampling patients."
     controls = "controls among them" if facts.has_controls else "no controls among them"
-    yield ChecklistItem(
-        "Ablation and sensitivity analyses", CLAIM, f"{len(outcome.arms)} arms, {controls}"
-    )
-    yield ChecklistItem(
-        "Performance of the models with intervals",
-        BOTH,
-        f"see the table. {readings_sentence(facts)}",
-    )
-    known = bool(facts.sizes.get("test"))
-    yield ChecklistItem("Calibration", TRIPOD, "reliability diagram and ECE" if known else "")
-    yield ChecklistItem(
-        "Errors: how many, of which kind, and why",
-        CLAIM,
-        "confusion matrices, risk and coverage" if known else "",
-        "review of single cases",
-    )
-    yield ChecklistItem(
-        "Evaluation on external data",
-        BOTH,
-        _external_words(facts) if facts.external else "none was done",
-    )
+    calibration = errors = ""
+    if facts.sizes.get("test"):
+        calibration = "reliability diagram and ECE"
+        errors = "confusion matrices, risk and coverage"
+    external = _external_words(facts) if facts.external else "none was done"
+    yield ChecklistItem("Metrics, and which one decides", BOTH, metrics, "why these")
+    uncertain += f" {tests}" if facts.compared else ""
+    yield ChecklistItem("Uncertainty and tests", BOTH, uncertain)
+    arms = f"{len(outcome.arms)} arms, {controls}"
+    yield ChecklistItem("Ablation and sensitivity analyses", CLAIM, arms)
+    seen = f"see the table. {readings_sentence(facts)}"
+    yield ChecklistItem("Performance of the models with intervals", BOTH, seen)
+    yield ChecklistItem("Calibration", TRIPOD, calibration)
+    topic, left = "Errors: how many, of which kind, and why", "review of single cases"
+    yield ChecklistItem(topic, CLAIM, errors, left)
+    yield ChecklistItem("Evaluation on external data", BOTH, external)
     yield ChecklistItem("Fairness: performance in subgroups", TRIPOD, "", "subgroups and results")
     yield ChecklistItem("Explanation of single decisions", CLAIM, "", "whether, and validated how")
 

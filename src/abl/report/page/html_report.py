@@ -21,7 +21,7 @@ from abl.report.page.report_facts import ReportFacts, SplitSize, report_facts
 from abl.report.page.weaknesses import OwnWeaknesses, readings_sentence, weaknesses
 from abl.report.tables import styled_table
 from abl.report.tables.model import Note, Table
-from abl.report.tables.render_html import fragment_of, page_from
+from abl.report.tables.render import fragment_of, page_from
 
 SVG_LIMIT_BYTES = 300_000
 MOST_ROWS = 500

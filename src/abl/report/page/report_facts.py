@@ -89,7 +89,7 @@ class ReportFacts:
     @property
     def published(self) -> bool:
         """Whether a paper's own protocol was followed."""
-        return self.outcome.facts.get("protocol") == "published"
+        return self.outcome.facts.protocol == "published"
 
     @property
     def generated(self) -> bool:
@@ -101,7 +101,7 @@ class ReportFacts:
         """What is scored: image, nodule, patient, or case if that is not known."""
         if self.sweep is not None:
             return self.sweep.data.unit
-        return str(self.outcome.facts.get("unit", "case"))
+        return self.outcome.facts.unit or "case"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ class ReportFacts:
     @property
     def external(self) -> bool:
         """Whether an external set was scored."""
-        return "external" in self.sizes or bool(self.outcome.facts.get("external"))
+        return "external" in self.sizes or bool(self.outcome.facts.external)
 
 
 def report_facts(

@@ -10,7 +10,7 @@ from abl.decide.intervals import FEW_PATIENTS
 from abl.report.labels import counted, metric_label
 from abl.report.page.protocol import metric_labels
 from abl.report.page.report_facts import ReportFacts, SplitSize
-from abl.report.tables.external import prevalence_sentence
+from abl.report.tables.facts import prevalence_sentence
 
 FEW_SEEDS = 3
 FEW_OF_A_CLASS = 30
@@ -67,8 +67,8 @@ def _of_the_design(facts: ReportFacts, own: Sequence[str]) -> Iterator[str]:
         )
     if not facts.external:
         yield "No external set: nothing is known of other centres, devices or times."
-    by = facts.sweep.splits.by if facts.sweep else facts.outcome.facts.get("patients_by_split")
-    if by not in (None, "patient"):
+    by = facts.sweep.splits.by if facts.sweep else facts.outcome.facts.patients_by_split
+    if by not in ("", "patient"):
         yield (
             f"Splits are by {by}, not by patient: images of one patient may lie on two sides, "
             "which makes every result look better than it is."
@@ -112,7 +112,7 @@ def _of_the_data(facts: ReportFacts) -> Iterator[str]:
             f"Prevalence differs over the splits: {name} {100 * one.shares[at]:.0f} % in "
             f"{one.role}, {100 * other.shares[at]:.0f} % in {other.role}."
         )
-    external = facts.outcome.facts.get("external", ())
+    external = facts.outcome.facts.external
     if said := prevalence_sentence(external, facts.outcome.metrics):
         yield said
     primary = facts.outcome.primary
@@ -134,7 +134,7 @@ def _of_the_analysis(facts: ReportFacts) -> Iterator[str]:
         yield "No base is declared: arms are not tested against one another."
     if facts.compared and facts.sweep is not None and facts.sweep.margin is None:
         yield "No margin is declared: equivalence of two arms cannot be shown, only difference."
-    searches = facts.outcome.facts.get("searches") or ()
+    searches = facts.outcome.facts.searches
     tuned = sum(arm.params.get("settings") == "tuned" for arm in facts.arms)
     if tuned > 1 and any(row.get("each_arm") is False for row in searches):
         yield (

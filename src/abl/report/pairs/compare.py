@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from operator import attrgetter
+from typing import Any
 
+from abl.decide.replicates import KEYS
 from abl.errors import InputError, nearest
 from abl.report.labels import (
     counted,
@@ -18,10 +21,17 @@ from abl.report.labels import (
 )
 from abl.report.pairs.compare_pair import PairComparison
 from abl.report.tables import render
-from abl.report.tables.model import Field, Note, Raw, Table, TableCell, plain_table
-from abl.report.tables.render_html import page_from
-from abl.report.tables.render_markup import markdown_escaped
-from abl.report.tables.render_text import wrapped
+from abl.report.tables.model import (
+    Column,
+    Note,
+    Table,
+    TableCell,
+    item,
+    number_column,
+    table_from,
+    text_column,
+)
+from abl.report.tables.render import markdown_escaped, page_from, wrapped_text
 
 FORMATS = ("text", "md", "html", "csv")
 MOST_PICTURES = 60
@@ -60,116 +70,107 @@ def render_comparison(
     if format == "md":
         head = "\n".join(f"- {markdown_escaped(line)}" for line in _head(pair))
         return "\n".join([head + "\n", *parts])
-    head = "\n".join(wrapped(line, width) for line in _head(pair))
+    head = "\n".join(wrapped_text(line, width) for line in _head(pair))
     return "\n\n".join([head, *(part.rstrip("\n") for part in parts)]) + "\n"
 
 
 def metrics_table(pair: PairComparison) -> Table:
     """Every metric of A and B with the difference A - B."""
-    fields = [
-        Field("metric", "metric", False),
-        Field("a", "A"),
-        Field("b", "B"),
-        Field("difference", "A − B"),
-        Field("interval", "95 % interval"),
-        Field("p", "P"),
-        Field("verdict", "A is", False),
-    ]
-    shown, raw = [], []
+    rows = []
     for each in pair.metrics:
-        scale = scale_of(each.metric, [each.first, each.second], per_cent=True)
         tested = each.metric == pair.primary
-        texts = [
-            with_unit(metric_label(each.metric), scale.unit),
-            scale.number(each.first),
-            scale.number(each.second),
-            scale.difference(each.difference),
-            scale.interval(each.low, each.high),
-            p_label(pair.p) if tested else "",
-            pair.verdict if tested else "",
-        ]
-        shown.append([TableCell(text, bold=tested and at == 0) for at, text in enumerate(texts)])
-        numbers: list[Raw] = [each.first, each.second, each.difference, each.low, each.high]
-        raw.append([each.metric, *numbers, pair.p if tested else math.nan, texts[-1]])
-    notes = [
-        Note("", "Intervals by resampling patients; P by exchanging the arms patient by patient."),
-        Note("", "P is of this pair alone: not corrected for others that were looked at."),
-        *(Note("", one_line(text)) for text in pair.notes),
+        scale = scale_of(each.metric, [each.first, each.second], per_cent=True)
+        p, verdict = (pair.p, pair.verdict) if tested else (math.nan, "")
+        rows.append(vars(each) | {"scale": scale, "tested": tested, "p": p, "verdict": verdict})
+
+    def metric(row: Mapping[str, Any]) -> TableCell:
+        label = with_unit(metric_label(row["metric"]), row["scale"].unit)
+        return TableCell(label, bold=row["tested"])
+
+    def interval(row: Mapping[str, Any]) -> str:
+        return str(row["scale"].interval(row["low"], row["high"]))
+
+    columns = [
+        Column("metric", False, metric, {"metric": item("metric")}),
+        Column("A", True, lambda row: row["scale"].number(row["first"]), {"a": item("first")}),
+        Column("B", True, lambda row: row["scale"].number(row["second"]), {"b": item("second")}),
+        Column(
+            "A − B",
+            True,
+            lambda row: row["scale"].difference(row["difference"]),
+            {"difference": item("difference")},
+        ),
+        Column("95 % interval", True, interval, {"low": item("low"), "high": item("high")}),
+        Column("P", True, lambda row: p_label(row["p"]) if row["tested"] else "", {"p": item("p")}),
+        text_column("verdict", "A is"),
     ]
-    names = ["metric", "a", "b", "difference", "low", "high", "p", "verdict"]
-    return plain_table(
-        "difference", "Difference", fields, shown, raw, notes=notes, raw_columns=names
-    )
+    notes = [
+        "Intervals by resampling patients; P by exchanging the arms patient by patient.",
+        "P is of this pair alone: not corrected for others that were looked at.",
+        *map(one_line, pair.notes),
+    ]
+    return table_from("difference", "Difference", columns, rows, notes=notes)
 
 
 def tests_table(pair: PairComparison) -> Table:
     """Right and wrong in each replicate, with McNemar's and DeLong's tests."""
-    fields = [
-        Field("repeat", "repeat"),
-        Field("fold", "fold"),
-        Field("seed", "seed"),
-        Field("both", "both right"),
-        Field("only_a", "only A right"),
-        Field("only_b", "only B right"),
-        Field("neither", "both wrong"),
-        Field("mcnemar_p", "McNemar P"),
-    ]
-    if pair.class_count == 2:
-        fields += [Field("auc_difference", "Δ AUC, points"), Field("delong_p", "DeLong P")]
     scale = scale_of("auc", [0.5], per_cent=True)
     marks = ("a",) if pair.clustered else ()
-    shown: list[Sequence[TableCell]] = []
-    raw: list[Sequence[Raw]] = []
-    by_replicate = []
-    for each in pair.tests:
-        counts = [each.both, each.only_first, each.only_second, each.neither]
-        values: list[Raw] = [each.repeat, each.fold, each.seed, *counts, each.mcnemar_p]
-        row = [*(TableCell(str(value)) for value in values[:-1])]
-        row.append(TableCell(p_label(each.mcnemar_p), marks))
-        if pair.class_count == 2:
-            row.append(TableCell(scale.difference(each.auc_difference)))
-            row.append(TableCell(p_label(each.delong_p), marks))
-            values += [each.auc_difference, each.delong_p]
-        by_replicate.append(counts)
-        shown.append(row)
-        raw.append(values)
-    if len(pair.tests) > 1:
-        means = [f"{sum(column) / len(column):.1f}" for column in zip(*by_replicate, strict=True)]
-        blank = [""] * (len(fields) - 7)
-        shown.append([TableCell(text) for text in ("mean", "", "", *means, *blank)])
+
+    def tested(label: str, name: str) -> Column:
+        p = attrgetter(name)
+        return Column(label, True, lambda row: TableCell(p_label(p(row)), marks), {name: p})
+
+    counts = {
+        "both": ("both", "both right"),
+        "only_a": ("only_first", "only A right"),
+        "only_b": ("only_second", "only B right"),
+        "neither": ("neither", "both wrong"),
+    }
+    columns = [
+        *(number_column(key, value=attrgetter(key)) for key in KEYS),
+        *(number_column(name, str, label, attrgetter(of)) for name, (of, label) in counts.items()),
+        tested("McNemar P", "mcnemar_p"),
+    ]
+    if pair.class_count == 2:
+        auc = attrgetter("auc_difference")
+        columns.append(number_column("auc_difference", scale.difference, "Δ AUC, points", auc))
+        columns.append(tested("DeLong P", "delong_p"))
     notes = [Note("", "A test within a replicate speaks of that seed's networks alone.")]
     if pair.clustered:
         text = f"ignores clusters: {pair.unit}s of one patient are taken as independent"
         notes.append(Note("a", f"{text}, so that P is too small"))
     title = f"Right and wrong, {pair.unit}s of each replicate"
-    return plain_table("tests", title, fields, shown, raw, axis_count=3, notes=notes)
+    table = table_from("tests", title, columns, pair.tests, axis_count=3, notes=notes)
+    if len(pair.tests) < 2:
+        return table
+    sums = [sum(getattr(row, of) for row in pair.tests) for of, _ in counts.values()]
+    means = [f"{total / len(pair.tests):.1f}" for total in sums]
+    last = ["mean", "", "", *means, *[""] * (len(columns) - 7)]
+    return replace(table, rows=(*table.rows, tuple(map(TableCell, last))))
 
 
 def units_table(pair: PairComparison) -> Table:
     """One row a unit that changed."""
     probability = _probability_label(pair)
-    fields = [
-        Field("unit", pair.unit, False),
-        Field("patient", "patient", False),
-        Field("label", "label", False),
-        Field("tested", "tested"),
-        Field("only_a", "only A right"),
-        Field("only_b", "only B right"),
-        Field("p_a", f"A: {probability}"),
-        Field("p_b", f"B: {probability}"),
+    columns = [
+        text_column("unit", pair.unit, attrgetter("unit")),
+        text_column("patient", value=attrgetter("patient")),
+        Column(
+            "label",
+            False,
+            lambda row: class_name(pair, row.label),
+            {"label": attrgetter("label")},
+        ),
+        number_column("tested", value=attrgetter("tested")),
+        number_column("only_a", str, "only A right", attrgetter("only_first")),
+        number_column("only_b", str, "only B right", attrgetter("only_second")),
+        number_column("p_a", "{:.3f}".format, f"A: {probability}", attrgetter("first")),
+        number_column("p_b", "{:.3f}".format, f"B: {probability}", attrgetter("second")),
     ]
-    shown = []
-    raw: list[Sequence[Raw]] = []
-    for each in pair.changed:
-        label = class_name(pair, each.label)
-        counts = [each.tested, each.only_first, each.only_second]
-        texts = [each.unit, each.patient, label, *map(str, counts)]
-        texts += [f"{each.first:.3f}", f"{each.second:.3f}"]
-        shown.append([TableCell(one_line(text)) for text in texts])
-        raw.append([each.unit, each.patient, each.label, *counts, each.first, each.second])
-    notes = [Note("", "Counts of replicates; probabilities are means over them.")]
+    notes = ["Counts of replicates; probabilities are means over them."] if pair.changed else []
     title = f"{counted(len(pair.changed), pair.unit)} changed"
-    return plain_table("units", title, fields, shown, raw, notes=notes if shown else [])
+    return table_from("units", title, columns, pair.changed, notes=notes)
 
 
 def class_name(pair: PairComparison, label: int) -> str:

@@ -16,17 +16,13 @@ from abl.decide.paired_tests import delong_test, mcnemar_test
 from abl.decide.permutation import PERMUTATIONS
 from abl.decide.probabilities import largest_class
 from abl.decide.replicates import (
-    Replicate,
+    Scores,
     mean_over_splits,
     one_image_per_patient,
     replicate_scores,
 )
 from abl.report.labels import is_metric
-from abl.report.prediction_frames import (
-    probabilities_of,
-    probability_columns,
-    replicates_of,
-)
+from abl.report.prediction_frames import probabilities_of, probability_columns, scored_replicates
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ def compared(
     Args:
         rows, other: repeat, fold, seed, unit, label, patient, p_0, ...: ordered by these.
     """
-    first, second = replicates_of(rows), replicates_of(other)
+    first, second = scored_replicates(rows), scored_replicates(other)
     tested = comparisons(
         [Contrast(titles[1], first, second)],
         primary,
@@ -167,7 +163,7 @@ def compared(
 
 
 def _difference(
-    first: list[Replicate], second: list[Replicate], metric: str, resamples: int
+    first: list[Scores], second: list[Scores], metric: str, resamples: int
 ) -> MetricDifference:
     interval = difference_interval(first, second, metric, resamples=resamples)
     means = [_mean(arm, metric) for arm in (first, second)]
@@ -176,30 +172,25 @@ def _difference(
     )
 
 
-def _mean(arm: list[Replicate], metric: str) -> float:
+def _mean(arm: list[Scores], metric: str) -> float:
     values = replicate_scores(arm, [metric])[metric].to_numpy(dtype=np.float64)[None, :]
     return float(mean_over_splits(values, arm, np.ones((1, len(arm))))[0])
 
 
-def _test(a: Replicate, b: Replicate) -> ReplicateTest:
+def _test(a: Scores, b: Scores) -> ReplicateTest:
     final, other_final = largest_class(a.p), largest_class(b.p)
     right, other_right = final == a.labels, other_final == b.labels
-    mcnemar = mcnemar_test(a.labels, final, other_final)
+    counts = (
+        int(np.sum(one & other)) for one in (right, ~right) for other in (other_right, ~other_right)
+    )
+    both, only_first, only_second, neither = counts
+    p = mcnemar_test(a.labels, final, other_final).p
     auc_difference, delong_p = math.nan, math.nan
     if a.p.shape[1] == 2:
         delong = delong_test(a.labels, a.p[:, 1], b.p[:, 1])
         auc_difference, delong_p = delong.difference, delong.p
     return ReplicateTest(
-        repeat=a.repeat,
-        fold=a.fold,
-        seed=a.seed,
-        both=int(np.sum(right & other_right)),
-        only_first=int(np.sum(right & ~other_right)),
-        only_second=int(np.sum(~right & other_right)),
-        neither=int(np.sum(~right & ~other_right)),
-        mcnemar_p=mcnemar.p,
-        auc_difference=auc_difference,
-        delong_p=delong_p,
+        *a.key, both, only_first, only_second, neither, p, auc_difference, delong_p
     )
 
 
@@ -213,35 +204,20 @@ def _changed(rows: pd.DataFrame, other: pd.DataFrame) -> tuple[ChangedUnit, ...]
             "unit": rows["unit"].astype(str).to_numpy(),
             "patient": rows["patient"].astype(str).to_numpy(),
             "label": labels,
+            "tested": labels,
             "only_first": right & ~other_right,
             "only_second": ~right & other_right,
             "first": _shown_probability(p, labels),
             "second": _shown_probability(other_p, labels),
         }
     ).groupby("unit", sort=True)
-    found = by_unit.agg(
-        patient=("patient", "first"),
-        label=("label", "first"),
-        tested=("label", "size"),
-        only_first=("only_first", "sum"),
-        only_second=("only_second", "sum"),
-        first=("first", "mean"),
-        second=("second", "mean"),
-    )
+    kept = dict.fromkeys(("patient", "label"), "first")
+    counted = dict.fromkeys(("only_first", "only_second"), "sum")
+    means = dict.fromkeys(("first", "second"), "mean")
+    # columns in the order of ChangedUnit
+    found = by_unit.agg({**kept, "tested": "size", **counted, **means})
     found = found[(found["only_first"] > 0) | (found["only_second"] > 0)].reset_index()
-    units = [
-        ChangedUnit(
-            unit=str(row["unit"]),
-            patient=str(row["patient"]),
-            label=int(row["label"]),
-            tested=int(row["tested"]),
-            only_first=int(row["only_first"]),
-            only_second=int(row["only_second"]),
-            first=float(row["first"]),
-            second=float(row["second"]),
-        )
-        for row in found.to_dict("records")
-    ]
+    units = [ChangedUnit(*row) for row in found.itertuples(index=False, name=None)]
     return tuple(sorted(units, key=lambda each: (each.only_second - each.only_first, each.unit)))
 
 

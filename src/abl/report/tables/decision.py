@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from abl.report.labels import NOTHING, metric_label, scale_of, with_unit
-from abl.report.tables.model import Column, Note, Raw, Table, TableCell
+from abl.report.labels import NOTHING, Scale, metric_label, scale_of, with_unit
+from abl.report.tables.model import Column, Raw, Table, table_from, text_column
 
 SETTING_LABELS = {
     "threshold": "T*",
@@ -42,6 +43,12 @@ class DecisionRow:
     values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
+    def told(self, metric: str) -> dict[str, float]:
+        """mean, sd, low and high of a metric; nan where there is none."""
+        mean, sd = mean_and_sd(self.values.get(metric, ()))
+        low, high = self.intervals.get(metric, (math.nan, math.nan))
+        return {"mean": mean, "sd": sd, "low": low, "high": high}
+
 
 def decision_table(
     rows: Sequence[DecisionRow],
@@ -49,14 +56,12 @@ def decision_table(
     notes: Sequence[str],
     *,
     title: str,
-    validation_label: str = "on validation",
 ) -> Table:
     """A table of decisions; with several folds mean ± sd, and the median setting with its range.
 
     Args:
         metrics: Columns of scores; a metric that no row has is left out.
         notes: Sentences under the table.
-        validation_label: Follows the name of the metric that was chosen by.
     """
     names = list(dict.fromkeys(name for row in rows for name in row.settings))
     shown = [name for name in metrics if any(name in row.values for row in rows)]
@@ -65,33 +70,60 @@ def decision_table(
         name: scale_of(name, [v for row in rows for v in row.values.get(name, ())], per_cent=True)
         for name in shown
     }
-    columns = [Column("decision", False)]
-    columns += [Column(setting_label(name), True) for name in names]
-    columns += [Column("sent on, %", True)]
+    columns = [
+        text_column("decision", value=attrgetter("label")),
+        *map(_setting_column, names),
+        _fold_column("sent on, %", attrgetter("share"), lambda v: f"{100 * v:.1f}", "share"),
+    ]
     if chosen_by:
         by = scale_of(chosen_by, [v for row in rows for v in row.chosen_at], per_cent=True)
-        said = with_unit(f"{metric_label(chosen_by)} {validation_label}", by.unit)
-        columns.append(Column(said, True))
-    columns += [Column(with_unit(metric_label(name), scales[name].unit), True) for name in shown]
-    cells = []
-    for row in rows:
-        line = [TableCell(row.label)]
-        line += [TableCell(_setting(row.settings.get(name, ()))) for name in names]
-        line.append(TableCell(_mean_sd([100 * value for value in row.share], "{:.1f}")))
-        if chosen_by:
-            line.append(TableCell(_mean_sd(row.chosen_at, by.number)))
-        for name in shown:
-            text = _mean_sd(row.values.get(name, ()), scales[name].number)
-            # with folds the table shows ± sd; JSON and CSV hold the interval too
-            if name in row.intervals and len(row.share) == 1:
-                text += " " + scales[name].interval(*row.intervals[name])
-            line.append(TableCell(text))
-        cells.append(tuple(line))
-    raw_columns, raw_rows = _raw(rows, names, shown, chosen_by)
-    return Table(
-        "decide", title, tuple(columns), 1, tuple(cells),
-        tuple(Note("", text) for text in notes), raw_columns, raw_rows,
-    )  # fmt: skip
+        said = with_unit(f"{metric_label(chosen_by)} on validation", by.unit)
+        at = f"{chosen_by}_chosen_at"
+        columns.append(_fold_column(said, attrgetter("chosen_at"), by.number, at))
+    columns += [_metric_column(name, scales[name]) for name in shown]
+    return table_from("decide", title, columns, rows, notes=notes)
+
+
+def _setting_column(name: str) -> Column:
+    def raw(row: DecisionRow) -> Raw:
+        return _middle(row.settings[name]) if name in row.settings else ""
+
+    return Column(
+        decision_setting_label(name),
+        True,
+        lambda row: _setting(row.settings.get(name, ())),
+        {name: raw},
+    )
+
+
+def _fold_column(
+    label: str,
+    values: Callable[[DecisionRow], Sequence[float]],
+    write: Callable[[float], str],
+    name: str,
+) -> Column:
+    return Column(
+        label,
+        True,
+        lambda row: _mean_sd(values(row), write),
+        {name: lambda row: mean_and_sd(values(row))[0]},
+    )
+
+
+def _metric_column(name: str, scale: Scale) -> Column:
+    def cell(row: DecisionRow) -> str:
+        text = _mean_sd(row.values.get(name, ()), scale.number)
+        # with folds the table shows ± sd; JSON and CSV hold the interval too
+        if name in row.intervals and len(row.share) == 1:
+            text += " " + scale.interval(*row.intervals[name])
+        return text
+
+    def raw(part: str) -> Callable[[DecisionRow], float]:
+        return lambda row: row.told(name)[part]
+
+    parts = ("mean", "sd", "low", "high")
+    label = with_unit(metric_label(name), scale.unit)
+    return Column(label, True, cell, {f"{name}_{part}": raw(part) for part in parts})
 
 
 def decision_facts(row: DecisionRow) -> dict[str, Any]:
@@ -113,14 +145,12 @@ def decision_facts(row: DecisionRow) -> dict[str, Any]:
         facts["chosen_at"] = plain(row.chosen_at)
     facts["metrics"] = {}
     for name, values in row.values.items():
-        mean, sd = mean_and_sd(values)
-        low, high = row.intervals.get(name, (math.nan, math.nan))
-        told = dict(zip(("mean", "sd", "low", "high"), plain((mean, sd, low, high)), strict=True))
+        told = {part: plain((value,))[0] for part, value in row.told(name).items()}
         facts["metrics"][name] = {**told, "folds": plain(values)}
     return facts
 
 
-def setting_label(name: str) -> str:
+def decision_setting_label(name: str) -> str:
     """`T*`, or `T* for 0` where each predicted class has its own."""
     kind, _, number = name.rpartition("_")
     if kind in SETTING_LABELS and number.isdigit():
@@ -135,53 +165,22 @@ def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
     return mean, float(defined.std(ddof=1)) if len(defined) > 1 else math.nan
 
 
-def setting_text(value: float) -> str:
-    """A value of T*, a weight or a cut-off in a few digits."""
-    return "always" if math.isinf(value) else f"{value:.4g}"
-
-
 def _setting(values: Sequence[float]) -> str:
     if not values:
         return NOTHING
-    low, high = min(values), max(values)
-    if low == high:
-        return setting_text(low)
-    # a middle value that occurs: between a number and `always` there is none
-    middle = float(np.quantile(values, 0.5, method="inverted_cdf"))
-    return f"{setting_text(middle)} [{setting_text(low)}, {setting_text(high)}]"
+    middle, low, high = (
+        "always" if math.isinf(value) else f"{value:.4g}"
+        for value in (_middle(values), min(values), max(values))
+    )
+    return low if min(values) == max(values) else f"{middle} [{low}, {high}]"
 
 
-def _mean_sd(values: Sequence[float], write: Any) -> str:
-    if not values:
-        return NOTHING
-    number = write if callable(write) else write.format
+def _middle(values: Sequence[float]) -> float:
+    """A middle value that occurs: between a number and `always` there is none."""
+    return float(np.quantile(values, 0.5, method="inverted_cdf"))
+
+
+def _mean_sd(values: Sequence[float], write: Callable[[float], str]) -> str:
     mean, sd = mean_and_sd(values)
-    text = NOTHING if math.isnan(mean) else str(number(mean))
-    return text if math.isnan(sd) else f"{text} ± {number(sd)}"
-
-
-def _raw(
-    rows: Sequence[DecisionRow], names: Sequence[str], metrics: Sequence[str], chosen_by: str
-) -> tuple[tuple[str, ...], tuple[tuple[Raw, ...], ...]]:
-    columns = ["decision", *names, "share"]
-    if chosen_by:
-        columns.append(f"{chosen_by}_chosen_at")
-    for name in metrics:
-        columns += [f"{name}_{part}" for part in ("mean", "sd", "low", "high")]
-    lines = []
-    for row in rows:
-        line: list[Raw] = [row.label]
-        line += [
-            float(np.quantile(row.settings[name], 0.5, method="inverted_cdf"))
-            if name in row.settings
-            else ""
-            for name in names
-        ]
-        line.append(mean_and_sd(row.share)[0])
-        if chosen_by:
-            line.append(mean_and_sd(row.chosen_at)[0])
-        for name in metrics:
-            line += [*mean_and_sd(row.values.get(name, ()))]
-            line += [*row.intervals.get(name, (math.nan, math.nan))]
-        lines.append(tuple(line))
-    return tuple(columns), tuple(lines)
+    text = NOTHING if math.isnan(mean) else write(mean)
+    return text if math.isnan(sd) else f"{text} ± {write(sd)}"

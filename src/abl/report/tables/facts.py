@@ -1,19 +1,47 @@
-"""Tables made of what an outcome keeps beside its arms: searches, tests, label noise, the data."""
+"""Tables made of what an outcome keeps beside its arms: tests, choices, noise, external sets."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from abl.decide.decision import spread
 from abl.decide.replicates import KEYS
-from abl.plan.outcome import Outcome
-from abl.report.labels import NOTHING, arm_label, metric_label, one_line, p_label, scale_of
-from abl.report.tables.external import external_table
-from abl.report.tables.model import Field, Note, Table, TableCell, plain_table
+from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
+from abl.report.labels import (
+    arm_label,
+    counted,
+    metric_label,
+    one_line,
+    p_label,
+    per_cent_label,
+    scale_of,
+    with_unit,
+)
+from abl.report.tables.ablation import styled_table
+from abl.report.tables.model import (
+    Column,
+    Table,
+    interval_column,
+    item,
+    number_column,
+    table_from,
+    text_column,
+)
 from abl.report.tables.searches import searches_table
 from abl.report.tables.setup import data_table
+from abl.spec.external import INTERNAL
+
+SET = "set"  # the column that says where an arm was scored
+# shares of positives that differ by more than this make metrics that depend on them incomparable
+PREVALENCE_GAP = 0.02
+OF_PREVALENCE = ("acc", "f1", "ppv", "npv", "ap")
+ENSEMBLE = (
+    " Its values are those of the mean of all replicates' probabilities: an ensemble, which is "
+    "another predictor than the networks of the internal rows."
+)
 
 
 def facts_tables(outcome: Outcome) -> dict[str, Table]:
@@ -23,91 +51,102 @@ def facts_tables(outcome: Outcome) -> dict[str, Table]:
         "tests": _tests_table(outcome),
         "choices": _choices_table(outcome),
         "noise": _noise_table(outcome),
-        "data": _data_table(outcome),
-        "external": external_table(outcome),
+        "data": data_table(outcome.facts.data, name=outcome.name) if outcome.facts.data else None,
+        "external": _external_table(outcome),
     }
     return {name: table for name, table in made.items() if table is not None}
 
 
 def _tests_table(outcome: Outcome) -> Table | None:
-    rows = _rows(outcome, "tests")
+    rows = outcome.facts.tests
     if not rows:
         return None
     metric = metric_label(outcome.primary)
     scale = scale_of(outcome.primary, [row["difference"] for row in rows], per_cent=True)
+    notes = ["P: permutation of patients; corrected P: max-T over all contrasts of the table."]
+    points = "points" if scale.unit else ""
     cross_validated = any("corrected_t_p" in row for row in rows)
-    fields = [
-        Field("arm", "arm", False),
-        Field("base", "against", False),
-        Field("difference", f"Δ {metric}" + (", points" if scale.unit else "")),
-        Field("interval", "95 % interval"),
-        Field("p", "P"),
-        Field("p_corrected", "corrected P"),
-        *([Field("corrected_t_p", "P, corrected t")] if cross_validated else []),
-        Field("verdict", "verdict", False),
+    t_p = item("corrected_t_p", math.nan)
+    columns = [
+        text_column("arm"),
+        text_column("base", "against"),
+        number_column("difference", scale.difference, with_unit(f"Δ {metric}", points)),
+        interval_column(scale),
+        number_column("p", p_label, "P"),
+        number_column("p_corrected", p_label, "corrected P"),
+        *([Column("P, corrected t", True, lambda row: p_label(t_p(row)))] * cross_validated),
+        text_column("verdict"),
+        *([Column("", True, raw={"corrected_t_p": t_p})] * cross_validated),
     ]
-    shown = []
-    for row in rows:
-        numbers = [
-            row["arm"],
-            row["base"],
-            scale.difference(row["difference"]),
-            scale.interval(row["low"], row["high"]),
-            p_label(row["p"]),
-            p_label(row["p_corrected"]),
-            *([p_label(row.get("corrected_t_p", math.nan))] if cross_validated else []),
-            row["verdict"],
-        ]
-        shown.append([TableCell(one_line(str(text))) for text in numbers])
     notes = ["P: permutation of patients; corrected P: max-T over all contrasts of the table."]
     if cross_validated:
         notes.append(
             "Corrected t: t-test of means over splits whose training sets overlap, with variance "
             "factor 1/J + n_test/n_train (Nadeau, Bengio 2003)."
         )
-    columns = ["arm", "base", "difference", "low", "high", "p", "p_corrected", "verdict"]
-    columns += ["corrected_t_p"] if cross_validated else []
-    return plain_table(
-        f"{outcome.name}-tests",
-        f"{one_line(outcome.title or outcome.name)}: every comparison",
-        fields,
-        shown,
-        [[row.get(name, math.nan) for name in columns] for row in rows],
-        axis_count=2,
-        notes=[Note("", text) for text in notes],
-        raw_columns=columns,
-    )
+    return _table(outcome, "tests", "every comparison", columns, rows, notes, axis_count=2)
 
 
 def _choices_table(outcome: Outcome) -> Table | None:
     """Spread over the replicates of what was chosen, and of what it promised."""
     known = {*KEYS, *outcome.metrics}
-    shown, raw = [], []
+    rows: list[dict[Any, Any]] = []
     for arm in outcome.arms:
         if arm.failed or not any(str(name).startswith("validation_") for name in arm.replicates):
             continue
         title = arm_label(arm.params, outcome.axes)
         chosen = arm.replicates.drop(columns=[n for n in arm.replicates if n in known])
-        for row in spread(chosen).to_dict("records"):
-            values = [row["median"], row["low"], row["high"]]
-            shown.append([title, metric_label(row["name"]), *map(_number, values)])
-            raw.append([title, row["name"], *values])
-    if not shown:
+        rows += spread(chosen).assign(arm=title).to_dict("records")
+    if not rows:
         return None
-    fields = [
-        Field("arm", "arm", False),
-        Field("chosen", "chosen", False),
-        Field("median", "median"),
-        Field("low", "smallest"),
-        Field("high", "largest"),
+    columns = [
+        text_column("arm"),
+        text_column("chosen", value=item("name"), write=metric_label),
+        number_column("median", _number),
+        number_column("low", _number, "smallest"),
+        number_column("high", _number, "largest"),
     ]
-    return plain_table(
-        f"{outcome.name}-choices",
-        f"{one_line(outcome.title or outcome.name)}: what was chosen on validation, by replicate",
-        fields,
-        [[TableCell(one_line(text)) for text in row] for row in shown],
-        raw,
-        notes=[Note("", "validation ...: the score on validation that the choice was made by.")],
+    notes = ["validation ...: the score on validation that the choice was made by."]
+    said = "what was chosen on validation, by replicate"
+    return _table(outcome, "choices", said, columns, rows, notes)
+
+
+def _noise_table(outcome: Outcome) -> Table | None:
+    rows = outcome.facts.study.get("label_noise", ())
+    if not rows:
+        return None
+    shares = {
+        "flipped": "wrong labels, %",
+        "kept": "kept, %",
+        "flipped_kept": "wrong among kept, %",
+        "precision": "precision, %",
+        "recall": "recall, %",
+    }
+    columns = [
+        *(text_column(name, write=_spaced) for name in ("data", "selection", "criterion")),
+        *(number_column(name, per_cent_label, label) for name, label in shares.items()),
+    ]
+    note = (
+        "Precision and recall of `excluded` as a sign of `label is wrong`, mean over replicates; "
+        "confident learning (cleanlab) on the mean prediction of the same panel."
+    )
+    said = "which wrong labels selection leaves out"
+    return _table(outcome, "noise", said, columns, rows, [note], axis_count=3)
+
+
+def _table(
+    outcome: Outcome,
+    name: str,
+    said: str,
+    columns: Sequence[Column],
+    rows: Sequence[Mapping[Any, Any]],
+    notes: Sequence[str],
+    *,
+    axis_count: int = 1,
+) -> Table:
+    title = f"{one_line(outcome.title or outcome.name)}: {said}"
+    return table_from(
+        f"{outcome.name}-{name}", title, columns, rows, axis_count=axis_count, notes=notes
     )
 
 
@@ -115,51 +154,111 @@ def _number(value: float) -> str:
     return "always" if math.isinf(value) else f"{value:.3g}"
 
 
-def _noise_table(outcome: Outcome) -> Table | None:
-    rows = _rows(outcome, "label_noise")
+def _spaced(name: object) -> str:
+    return str(name).replace("_", " ")
+
+
+def _external_table(outcome: Outcome) -> Table | None:
+    """Every arm on the internal test sets and on each external set; None if there is none.
+
+    One row an arm and set, metrics with 95 % intervals; no marks and no tests.
+    """
+    rows = outcome.facts.external
     if not rows:
         return None
-    words = ["data", "selection", "criterion"]
-    numbers = {
-        "flipped": "wrong labels, %",
-        "kept": "kept, %",
-        "flipped_kept": "wrong among kept, %",
-        "precision": "precision, %",
-        "recall": "recall, %",
-    }
-    fields = [Field(name, name, False) for name in words]
-    fields += [Field(name, label) for name, label in numbers.items()]
-    shown = [
-        [
-            *(TableCell(one_line(str(row[name]).replace("_", " "))) for name in words),
-            *(TableCell(_per_cent(row[name])) for name in numbers),
-        ]
+    measured = {name for row in rows for cells in row["arms"].values() for name in cells}
+    return styled_table(
+        replace(
+            outcome,
+            name=f"{outcome.name}-external",
+            title=f"{one_line(outcome.title or outcome.name)}: external sets",
+            axes=(*outcome.axes, SET),
+            metrics=tuple(name for name in outcome.metrics if name in measured),
+            curve_axis="",
+            arms=tuple(shown for arm in outcome.arms for shown in _shown(arm, rows)),
+            notes=tuple(_notes(outcome, rows)),
+            facts=Facts(table=outcome.facts.table),
+        ),
+        intervals=True,
+    )
+
+
+def external_sizes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the sets as a summary of the data has them: role, set, patients, images, ...."""
+    return [
+        {
+            "role": "external",
+            "centre": str(row["name"]),
+            "patients": int(row["patients"]),
+            "images": int(row["images"]),
+            **{str(name): int(count) for name, count in row["classes"].items()},
+            "prevalence": float(row["prevalence"]),
+        }
         for row in rows
+        if "patients" in row
     ]
-    note = (
-        "Precision and recall of `excluded` as a sign of `label is wrong`, mean over replicates; "
-        "confident learning (cleanlab) on the mean prediction of the same panel."
+
+
+def prevalence_sentence(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> str:
+    """Which metrics the sets' prevalences keep from being compared; "" if they are alike."""
+    concerned = [metric_label(name) for name in OF_PREVALENCE if name in metrics]
+    concerned += [metric_label(name) for name in ("f1", "ppv") if name not in metrics]
+    different = [
+        f"{row['name']} {100 * row['prevalence']:.0f} %"
+        for row in rows
+        if "prevalence" in row
+        and abs(row["prevalence"] - row["internal_prevalence"]) > PREVALENCE_GAP
+    ]
+    if not different:
+        return ""
+    internal = 100 * float(rows[0]["internal_prevalence"])
+    return (
+        f"Prevalence differs ({', '.join(different)} positive, internal test sets {internal:.0f} "
+        f"%): {', '.join(concerned)} depend on it and are not comparable between these sets."
     )
-    return plain_table(
-        f"{outcome.name}-noise",
-        f"{one_line(outcome.title or outcome.name)}: which wrong labels selection leaves out",
-        fields,
-        shown,
-        [[row[name] for name in (*words, *numbers)] for row in rows],
-        axis_count=3,
-        notes=[Note("", note)],
-    )
 
 
-def _data_table(outcome: Outcome) -> Table | None:
-    rows = _rows(outcome, "data")
-    return data_table(rows, name=outcome.name) if rows else None
+def _shown(arm: ArmOutcome, rows: Sequence[Mapping[str, Any]]) -> list[ArmOutcome]:
+    """An arm's rows: internal, then one a set; without marks and comparison."""
+    plain = arm.without_marks()
+    shown = [replace(plain, params={**arm.params, SET: INTERNAL})]
+    for row in rows:
+        name = str(row["name"])
+        cells = {k: Cell(**v) for k, v in row["arms"].get(arm.key, {}).items()}
+        why = "" if cells else str(row["missing"].get(arm.key, "its network is not at hand here"))
+        shown.append(
+            replace(
+                plain,
+                key=f"{arm.key}-{name}",
+                params={**arm.params, SET: name},
+                cells=cells,
+                failed=why,
+            )
+        )
+    return shown
 
 
-def _rows(outcome: Outcome, name: str) -> Sequence[Mapping[str, Any]]:
-    found: Sequence[Mapping[str, Any]] = outcome.facts.get(name, ())
-    return found
+def _notes(outcome: Outcome, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    notes = [
+        "External sets decide nothing: networks, arms and cut-offs are those of the internal data; "
+        "the metric of each replicate's network, averaged, if nothing else is said."
+    ]
+    for row in rows:
+        if "patients" not in row:
+            notes.append(f"{row['name']}: {row['source']}; no arm could be scored.")
+            continue
+        unit, units = str(row["unit"]), int(row["units"])
+        of_units = "" if unit == "image" else f", {counted(units, unit)}"
+        notes.append(
+            f"{row['name']}: {row['source']}; {counted(int(row['patients']), 'patient')}, "
+            f"{counted(int(row['images']), 'image')}{of_units}, "
+            f"{100 * float(row['prevalence']):.0f} % positive "
+            f"(internal test sets: {_share(float(row['internal_prevalence']))})."
+            + (ENSEMBLE if row["how"] == "ensemble" else "")
+        )
+    said = prevalence_sentence(rows, outcome.metrics)
+    return [*notes, said] if said else notes
 
 
-def _per_cent(share: float) -> str:
-    return NOTHING if math.isnan(share) else f"{100 * share:.1f}"
+def _share(share: float) -> str:
+    return "unknown" if math.isnan(share) else f"{100 * share:.0f} %"

@@ -1,12 +1,14 @@
-"""From an Outcome to a Table: which columns there are, what each cell says, what needs a note."""
+"""The columns of the ablation table: what each cell says, and what needs a note."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from operator import attrgetter
+from typing import Any
 
-from abl.plan.outcome import ArmOutcome, Comparison, Outcome
-from abl.report.imported.family import plan_title
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.report.labels import (
     NOTHING,
     Scale,
@@ -19,21 +21,17 @@ from abl.report.labels import (
     value_label,
     with_unit,
 )
-from abl.report.one_class import one_class_note
-from abl.report.setting_words import CHOSEN
-from abl.report.tables.cell_words import (
-    EMPTY_CELL,
-    chosen_label,
-    has_chosen,
-    mean_and_sd,
-    undefined_note,
-)
+from abl.report.prediction_frames import one_class_note
+from abl.report.setting_words import CHOSEN, chosen_label, has_chosen
 from abl.report.tables.model import BOLD, TIED, Column, Note, TableCell
 from abl.report.tables.published import Published
 
+EMPTY_CELL = Cell(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, count=0)
+PARTS = ("mean", "sd", "low", "high")
+
 
 class TableLayout:
-    """Columns of one outcome, and the notes that its rows give rise to."""
+    """Columns of one outcome, and the notes that their cells give rise to."""
 
     def __init__(
         self,
@@ -46,108 +44,104 @@ class TableLayout:
     ):
         self._outcome = outcome
         self._intervals = intervals
-        self._published = published
-        self._published_metrics = published.metrics if published else frozenset[str]()
+        self._published = published or Published("", {})
         self._scales: dict[str, Scale] = {}
         for metric in outcome.metrics:
             means = [arm.cells[metric].mean for arm in outcome.arms if metric in arm.cells]
             self._scales[metric] = scale_of(metric, means, per_cent=per_cent, decimals=decimals)
         self._letters: dict[str, str] = {}
-        self._chosen = has_chosen(outcome)
-        self._searched = any(arm.params.get(CHOSEN) for arm in outcome.arms)
-        self._compared = any(arm.comparison is not None for arm in outcome.arms)
-        bases = {arm.comparison.base for arm in outcome.arms if arm.comparison is not None}
-        self._one_base = len(bases) == 1
+        self._compared = [arm.comparison for arm in outcome.arms if arm.comparison is not None]
+        self._one_base = len({comparison.base for comparison in self._compared}) == 1
         self._arm_labels = {arm.key: arm_label(arm.params, outcome.axes) for arm in outcome.arms}
         self._one_class_bases = {
             name: said
             for arm in outcome.arms
             if (said := one_class_note(outcome, arm))
-            for name in (arm.key, plan_title(arm, outcome))
+            for name in (arm.key, outcome.title_of(arm))
         }
-        self._width = len(self.columns())
 
-    def columns(self) -> tuple[Column, ...]:
-        """Axes, metrics with their intervals, the chosen value of the curve axis, comparison, and
-        last the settings that a search chose."""
-        columns = [Column(one_line(axis), False) for axis in self._outcome.axes]
-        if self._chosen:
-            columns.append(Column(f"{metric_label(self._outcome.curve_axis)} chosen", True))
-        for metric in self._scales:
-            columns.extend(self.metric_columns(metric))
-        if self._compared:
-            if not self._one_base:
-                columns.append(Column("base", False))
-            unit = "points" if self._primary_scale().unit else ""
-            difference = f"Δ {metric_label(self._outcome.primary)}"
-            columns.append(Column(with_unit(difference, unit), True))
-            columns.append(Column("corrected P", True))
-            columns.append(Column("verdict", False))
-        if self._searched:
-            columns.append(Column(CHOSEN, False))
-        return tuple(columns)
+    def columns(self) -> list[Column]:
+        """Axes, the chosen value of the curve axis, metrics, comparison, settings that a search
+        chose; in CSV the marks, too."""
+        outcome = self._outcome
+        lead = [axis_column(axis, bold=True) for axis in outcome.axes]
+        if has_chosen(outcome):
+            label = f"{metric_label(outcome.curve_axis)} chosen"
+            lead.append(Column(label, True, lambda arm: chosen_label(arm, outcome.curve_axis)))
+        columns = [column for metric in self._scales for column in self.metric_columns(metric)]
+        columns += self._comparison_columns() if self._compared else []
+        if any(arm.params.get(CHOSEN) for arm in outcome.arms):
+            columns.append(
+                Column(CHOSEN, False, lambda arm: str(_param(arm, CHOSEN)), _param_raw(CHOSEN))
+            )
+        marks = [
+            Column(name, False, raw={name: attrgetter(name)})
+            for name in ("best", "tied", "failed", "key")
+        ]
+        return [*self.with_failures([*lead, *columns], len(lead)), *marks]
 
     def unit(self, metric: str) -> str:
         """ "%", or "" for what is not shown in per cent."""
         return self._scales[metric].unit
 
     def metric_columns(self, metric: str, label: str = "") -> list[Column]:
-        """Headings over metric_cells: by default the metric's name and unit."""
-        scale = self._scales[metric]
-        shown = f"{label}," if label else metric_label(metric)
-        columns = [Column(label or with_unit(shown, scale.unit), True)]
-        if self._intervals:
-            columns.append(Column(f"{shown} 95 % interval", True))
-        if metric in self._published_metrics:
-            columns.append(Column(f"{shown} published", True))
-        return columns
-
-    def metric_cells(self, arm: ArmOutcome, metric: str) -> list[TableCell]:
         """An arm's metric: mean ± sd with its marks, its interval, its published value."""
         scale = self._scales[metric]
-        cell = arm.cells.get(metric, EMPTY_CELL)
-        primary = metric == self._outcome.primary
-        marks = [TIED] if primary and arm.tied and not arm.best else []
-        if cell.undefined:
-            marks.append(self._letter(undefined_note(cell)))
-        if primary and (said := one_class_note(self._outcome, arm)):
-            marks.append(self._letter(said))
-        bold = primary and arm.best
-        cells = [TableCell(mean_and_sd(cell.mean, cell.sd, scale), tuple(marks), bold=bold)]
-        if self._intervals:
-            cells.append(TableCell(scale.interval(cell.low, cell.high)))
-        if metric in self._published_metrics:
-            cells.append(self._published_cell(arm, metric, scale))
-        return cells
-
-    def failed_cell(self, reason: str) -> TableCell:
-        """What stands where a failed arm has no number."""
-        return TableCell("failed", (self._failure_mark(reason),))
-
-    def row(self, arm: ArmOutcome) -> tuple[TableCell, ...]:
-        """The arm's cells, in the order of the columns."""
-        outcome = self._outcome
-        cells = [
-            TableCell(value_label(arm.params.get(axis, "")), bold=arm.best) for axis in outcome.axes
+        shown = f"{label}," if label else metric_label(metric)
+        columns = [
+            Column(
+                label or with_unit(shown, scale.unit),
+                True,
+                lambda arm: self._metric_cell(arm, metric),
+                {f"{metric}_{part}": _cell_raw(metric, part) for part in (*PARTS, *_COUNTS)},
+            )
         ]
-        if arm.failed:
-            if self._chosen:
-                cells.append(TableCell(""))
-            if len(cells) == self._width:
-                # no column of numbers: the mark goes to the arm's last word
-                mark = self._failure_mark(arm.failed)
-                return (*cells[:-1], TableCell(cells[-1].text, (mark,)))
-            cells.append(self.failed_cell(arm.failed))
-            return tuple(cells + [TableCell("")] * (self._width - len(cells)))
-        if self._chosen:
-            cells.append(TableCell(chosen_label(arm, outcome.curve_axis)))
-        for metric in self._scales:
-            cells.extend(self.metric_cells(arm, metric))
-        if self._compared:
-            cells.extend(self._comparison(arm))
-        if self._searched:
-            cells.append(TableCell(one_line(str(arm.params.get(CHOSEN, "")))))
-        return tuple(cells)
+        if self._intervals:
+            columns.append(
+                Column(
+                    f"{shown} 95 % interval",
+                    True,
+                    lambda arm: scale.interval(*_ends(arm.cells.get(metric, EMPTY_CELL))),
+                )
+            )
+        if metric in self._published.metrics:
+            columns.append(
+                Column(
+                    f"{shown} published",
+                    True,
+                    lambda arm: self._published_cell(arm, metric),
+                    {
+                        f"{metric}_{name}": self._published_raw(metric, part)
+                        for name, part in _STATED.items()
+                    },
+                )
+            )
+        return columns
+
+    def with_failures(self, columns: Sequence[Column], lead: int = 0) -> list[Column]:
+        """The columns as an arm without numbers shows them: `failed` with its mark behind the first
+        `lead`, then nothing. Where nothing is behind them the mark goes to the last word."""
+        shown = [at for at, column in enumerate(columns) if column.cell is not None]
+        place = min(lead, len(shown) - 1)
+
+        def guarded(cell: Callable[[ArmOutcome], TableCell | str], at: int) -> Any:
+            def shows(arm: ArmOutcome) -> TableCell | str:
+                if not arm.failed or at < place:
+                    return cell(arm)
+                if at > place:
+                    return ""
+                word = cell(arm) if at < lead else "failed"
+                text = word.text if isinstance(word, TableCell) else word
+                return TableCell(text, (self._letter(f"failed: {one_line(arm.failed)}"),))
+
+            return shows
+
+        return [
+            column
+            if column.cell is None
+            else replace(column, cell=guarded(column.cell, shown.index(at)))
+            for at, column in enumerate(columns)
+        ]
 
     def notes(self) -> list[Note]:
         """General notes first, then one for each mark in use."""
@@ -161,14 +155,75 @@ class TableLayout:
         if any(arm.best for arm in arms):
             notes.append(Note(BOLD, f"best arm on {primary}"))
         if any(arm.tied and not arm.best for arm in arms):
-            text = (
-                f"not distinguishable from the best arm on {primary}; not shown to be equal to it"
-            )
-            notes.append(Note(TIED, text))
-        if self._published is not None:
-            notes.extend(Note("", text) for text in _published_notes(self._published))
-        notes.extend(Note(letter, text) for text, letter in self._letters.items())
-        return notes
+            text = "not distinguishable from the best arm on"
+            notes.append(Note(TIED, f"{text} {primary}; not shown to be equal to it"))
+        notes += [Note("", text) for text in self._published.sentences()]
+        return notes + [Note(letter, text) for text, letter in self._letters.items()]
+
+    def _metric_cell(self, arm: ArmOutcome, metric: str) -> TableCell:
+        cell = arm.cells.get(metric, EMPTY_CELL)
+        primary = metric == self._outcome.primary
+        marks = [TIED] if primary and arm.tied and not arm.best else []
+        if cell.undefined:
+            marks.append(self._letter(_undefined_note(cell)))
+        if primary and (said := one_class_note(self._outcome, arm)):
+            marks.append(self._letter(said))
+        text = self._scales[metric].mean_and_sd(cell.mean, cell.sd)
+        return TableCell(text, tuple(marks), bold=primary and arm.best)
+
+    def _published_cell(self, arm: ArmOutcome, metric: str) -> TableCell:
+        value = self._published.values.get((arm.key, metric))
+        if value is None:
+            return TableCell("")
+        several = len(self._published.sources) > 1 and value.source
+        marks = (self._letter(f"published: {value.source}"),) if several else ()
+        return TableCell(self._scales[metric].mean_and_sd(value.mean, value.sd), marks)
+
+    def _published_raw(self, metric: str, part: str) -> Callable[[ArmOutcome], Any]:
+        return lambda arm: getattr(self._published.values.get((arm.key, metric)), part, "")
+
+    def _comparison_columns(self) -> list[Column]:
+        """The base where there are several, difference, P and verdict; empty for a base."""
+        scale = self._primary_scale()
+
+        def difference(found: Comparison) -> str:
+            text = scale.difference(found.difference)
+            interval = scale.interval(*_ends(found))
+            return text if interval == NOTHING else f"{text} {interval}"
+
+        def compared(shown: Callable[[Comparison], Any]) -> Callable[[ArmOutcome], Any]:
+            return lambda arm: "" if arm.comparison is None else shown(arm.comparison)
+
+        def raw(*names: str) -> dict[str, Callable[[ArmOutcome], Any]]:
+            return {name: compared(attrgetter(name.removeprefix("difference_"))) for name in names}
+
+        base = None if self._one_base else compared(lambda found: self._base_label(found.base))
+        label = with_unit(
+            f"Δ {metric_label(self._outcome.primary)}", "points" if scale.unit else ""
+        )
+        ends = ("difference_low", "difference_high")
+        return [
+            Column("base", False, base, raw("base")),
+            Column(label, True, compared(difference), raw("difference", *ends)),
+            Column(
+                "corrected P",
+                True,
+                compared(lambda found: p_label(found.p_corrected)),
+                raw("p", "p_corrected"),
+            ),
+            Column("verdict", False, self._verdict_cell, raw("verdict")),
+        ]
+
+    def _verdict_cell(self, arm: ArmOutcome) -> TableCell | str:
+        """Two arms that both say one class to all are easily equal: that must be said there."""
+        if arm.comparison is None or arm.comparison.verdict != "equivalent":
+            return "" if arm.comparison is None else arm.comparison.verdict
+        own, base = one_class_note(self._outcome, arm), arm.comparison.base
+        found = [own] if own else []
+        found += (
+            [f"the base {self._one_class_bases[base]}"] if base in self._one_class_bases else []
+        )
+        return TableCell(arm.comparison.verdict, tuple(self._letter(said) for said in found))
 
     def _replicate_notes(self, arms: Sequence[ArmOutcome]) -> list[str]:
         cells = [arm.cells[name] for arm in arms for name in self._scales if name in arm.cells]
@@ -184,53 +239,15 @@ class TableLayout:
             notes.append("Without ±: a single replicate has a value.")
         return notes
 
-    def _comparison(self, arm: ArmOutcome) -> list[TableCell]:
-        comparison = arm.comparison
-        if comparison is None:
-            return [TableCell("")] * (3 if self._one_base else 4)
-        scale = self._primary_scale()
-        difference = scale.difference(comparison.difference)
-        interval = scale.interval(comparison.low, comparison.high)
-        cells = [] if self._one_base else [TableCell(self._base_label(comparison.base))]
-        return [
-            *cells,
-            TableCell(difference if interval == NOTHING else f"{difference} {interval}"),
-            TableCell(p_label(comparison.p_corrected)),
-            TableCell(one_line(comparison.verdict), self._verdict_marks(arm, comparison)),
-        ]
-
-    def _verdict_marks(self, arm: ArmOutcome, comparison: Comparison) -> tuple[str, ...]:
-        """Two arms that both say one class to all are easily equal: that must be said there."""
-        if comparison.verdict != "equivalent":
-            return ()
-        own, of_base = one_class_note(self._outcome, arm), self._one_class_bases
-        found = [own] if own else []
-        found += [f"the base {of_base[comparison.base]}"] if comparison.base in of_base else []
-        return tuple(self._letter(said) for said in found)
-
     def _comparison_note(self, primary: str) -> str:
-        compared = [arm.comparison for arm in self._outcome.arms if arm.comparison is not None]
-        base = f" ({self._base_label(compared[0].base)})" if self._one_base else ""
+        base = f" ({self._base_label(self._compared[0].base)})" if self._one_base else ""
         text = f"Δ {primary}: difference to the base{base} with its 95 % interval"
-        margin = self._outcome.facts.get("margin")
+        margin, scale = self._outcome.facts.margin, self._primary_scale()
         if isinstance(margin, float) and not math.isnan(margin):
-            unit = " points" if self._primary_scale().unit else ""
-            text += f"; margin {self._primary_scale().number(margin)}{unit}"
-        if any(comparison.verdict == "undecided" for comparison in compared):
+            text += f"; margin {scale.number(margin)}{' points' if scale.unit else ''}"
+        if any(comparison.verdict == "undecided" for comparison in self._compared):
             text += "; undecided: the data show neither a difference nor its absence"
         return text + "."
-
-    def _published_cell(self, arm: ArmOutcome, metric: str, scale: Scale) -> TableCell:
-        published = self._published
-        value = published.values.get((arm.key, metric)) if published else None
-        if published is None or value is None:
-            return TableCell("")
-        several = len(published.sources) > 1 and value.source
-        marks = (self._letter(f"published: {value.source}"),) if several else ()
-        return TableCell(mean_and_sd(value.mean, value.sd, scale), marks)
-
-    def _failure_mark(self, reason: str) -> str:
-        return self._letter(f"failed: {one_line(reason)}")
 
     def _base_label(self, base: str) -> str:
         return self._arm_labels.get(base) or one_line(base)
@@ -239,14 +256,39 @@ class TableLayout:
         return self._scales.get(self._outcome.primary, Scale(1.0, 3, ""))
 
     def _letter(self, text: str) -> str:
-        if text not in self._letters:
-            self._letters[text] = letters(len(self._letters))
-        return self._letters[text]
+        return self._letters.setdefault(text, letters(len(self._letters)))
 
 
-def _published_notes(published: Published) -> list[str]:
-    sources = published.sources
-    stated = f" ({sources[0]})" if len(sources) == 1 else ""
-    first = f"Published: as stated in {one_line(published.file)}{stated}; not computed here, and no"
-    notes = [f"{first} test compares it with ours."] if published.values else []
-    return [*notes, *published.notes]
+_COUNTS = ("count", "undefined")
+_STATED = {"published": "mean", "published_sd": "sd", "source": "source"}
+_ends = attrgetter("low", "high")
+
+
+def axis_column(axis: str, *, bold: bool = False) -> Column:
+    """The value of an axis; the best arm's in bold if asked for."""
+    return Column(
+        one_line(axis),
+        False,
+        lambda arm: TableCell(value_label(_param(arm, axis)), bold=bold and arm.best),
+        _param_raw(axis),
+    )
+
+
+def _param(arm: ArmOutcome, name: str) -> str | int | float:
+    return arm.params.get(name, "")
+
+
+def _param_raw(name: str) -> dict[str, Callable[[ArmOutcome], Any]]:
+    return {name: lambda arm: _param(arm, name)}
+
+
+def _cell_raw(metric: str, part: str) -> Callable[[ArmOutcome], Any]:
+    return lambda arm: getattr(arm.cells.get(metric, EMPTY_CELL), part)
+
+
+def _undefined_note(cell: Cell) -> str:
+    """In how many replicates a metric has no value."""
+    total = cell.count + cell.undefined
+    if cell.count == 0:
+        return f"undefined in all {total} replicates" if total > 1 else "undefined in 1 replicate"
+    return f"undefined in {cell.undefined} of {total} replicates"

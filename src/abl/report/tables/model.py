@@ -1,9 +1,13 @@
-"""A table ready to be written in any format: headings, cells, marks and notes."""
+"""A table as one list of columns: what each is called, shows and holds in full precision."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from abl.report.labels import Scale, one_line
 
 BOLD = "bold"
 TIED = "†"
@@ -22,10 +26,19 @@ class TableCell:
 
 @dataclass(frozen=True)
 class Column:
-    """A heading; `numeric` columns are aligned on the right."""
+    """A column of any table: to add one is to add an entry to a table's list.
+
+    Attributes:
+        label: Its heading.
+        numeric: Aligned on the right.
+        cell: What a row shows here; None for a column of CSV alone.
+        raw: Name in CSV -> a row's value in full precision; none for a column that CSV leaves out.
+    """
 
     label: str
     numeric: bool
+    cell: Callable[[Any], TableCell | str] | None = field(default=None, compare=False)
+    raw: Mapping[str, Callable[[Any], Raw]] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -59,34 +72,88 @@ class Table:
     raw_rows: tuple[tuple[Raw, ...], ...]
 
 
-@dataclass(frozen=True)
-class Field:
-    """A column of a plain table: its name in CSV, its heading, and whether it holds numbers."""
-
-    name: str
-    label: str
-    numeric: bool = True
-
-
-def plain_table(
+def table_from(
     name: str,
     title: str,
-    fields: Sequence[Field],
-    shown: Sequence[Sequence[TableCell]],
-    raw: Sequence[Sequence[Raw]],
+    columns: Sequence[Column],
+    rows: Sequence[Any],
     *,
     axis_count: int = 1,
-    notes: Sequence[Note] = (),
-    raw_columns: Sequence[str] | None = None,
+    notes: Iterable[Note | str] | Callable[[], Iterable[Note | str]] = (),
+    in_csv: Callable[[Any], bool] = lambda row: True,
 ) -> Table:
-    """A Table from its columns; CSV has their names unless `raw_columns` says otherwise."""
+    """The table of some rows, each as the columns show it.
+
+    Args:
+        notes: Or what gives them once every cell is made, as cells may ask for marks.
+        in_csv: Rows that have numbers.
+    """
+    shown = [(column, column.cell) for column in columns if column.cell is not None]
+    raw = {at: column.raw for at, column in enumerate(columns)}
+    cells = tuple(tuple(_cell(cell(row)) for _, cell in shown) for row in rows)
+    said = notes() if callable(notes) else notes
     return Table(
-        name=name,
-        title=title,
-        columns=tuple(Column(field.label, field.numeric) for field in fields),
-        axis_count=axis_count,
-        rows=tuple(map(tuple, shown)),
-        notes=tuple(notes),
-        raw_columns=tuple(raw_columns or [field.name for field in fields]),
-        raw_rows=tuple(map(tuple, raw)),
+        name,
+        title,
+        tuple(column for column, _ in shown),
+        axis_count,
+        cells,
+        tuple(each if isinstance(each, Note) else Note("", each) for each in said),
+        tuple(key for each in raw.values() for key in each),
+        tuple(
+            tuple(value(row) for each in raw.values() for value in each.values())
+            for row in rows
+            if in_csv(row)
+        ),
     )
+
+
+def text_column(
+    name: str,
+    label: str = "",
+    value: Callable[[Any], Any] | None = None,
+    write: Callable[[Any], str] = str,
+) -> Column:
+    """A column of text.
+
+    Args:
+        name: In CSV.
+        label: Heading; the name if not given.
+        value: Of a row; by default what a row that is a mapping has by this name.
+    """
+    raw = value or item(name)
+    return Column(label or name, False, lambda row: write(raw(row)), {name: raw})
+
+
+def number_column(
+    name: str,
+    write: Callable[[Any], str] = str,
+    label: str = "",
+    value: Callable[[Any], Any] | None = None,
+) -> Column:
+    """A column of numbers as `write` writes them, otherwise like `text_column`."""
+    raw = value or item(name, math.nan)
+    return Column(label or name, True, lambda row: write(raw(row)), {name: raw})
+
+
+def interval_column(scale: Scale, label: str = "95 % interval", of: str = "") -> Column:
+    """`[low, high]` of a row that is a mapping; in CSV its ends, named after `of`."""
+    low, high = (item(end, math.nan) for end in ("low", "high"))
+    raw = {f"{of}low": low, f"{of}high": high}
+    return Column(label, True, lambda row: scale.interval(low(row), high(row)), raw)
+
+
+def item(
+    name: str, default: Any = "", kind: Callable[[Any], Any] | None = None
+) -> Callable[[Any], Any]:
+    """What a row that is a mapping has by this name, as `kind`; None counts as not there."""
+
+    def value(row: Mapping[str, Any]) -> Any:
+        found = row.get(name)
+        return default if found is None else kind(found) if kind else found
+
+    return value
+
+
+def _cell(shown: TableCell | str) -> TableCell:
+    return shown if isinstance(shown, TableCell) else TableCell(one_line(shown))

@@ -1,9 +1,11 @@
-"""What stands behind the ablation table: every replicate, and subgroups of the test units."""
+"""What stands behind the ablation table: every replicate, subgroups of the tests, one image."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,17 +15,26 @@ from abl.decide.intervals import RESAMPLES, patient_interval
 from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS, replicate_scores
 from abl.errors import InputError, nearest
-from abl.plan.outcome import ArmOutcome, Cell, Outcome
+from abl.plan.outcome import Outcome
 from abl.report.labels import (
     letters,
     metric_label,
     one_line,
     scale_of,
-    value_label,
     with_unit,
 )
-from abl.report.prediction_frames import arm_tests, replicates_of
-from abl.report.tables.model import Field, Note, Raw, Table, TableCell, plain_table
+from abl.report.prediction_frames import arm_tests, scored_replicates
+from abl.report.tables.model import (
+    Column,
+    Note,
+    Table,
+    TableCell,
+    interval_column,
+    item,
+    number_column,
+    table_from,
+    text_column,
+)
 
 FEW_IN_GROUP = 10
 FEWEST_FOR_INTERVAL = 5
@@ -36,45 +47,46 @@ def replicates_table(
 ) -> Table:
     """Every arm on every replicate: metrics, and what was chosen on validation."""
     done = [arm for arm in outcome.arms if not arm.failed]
+    failed = [arm for arm in outcome.arms if arm.failed]
+    marks = {arm.key: letters(at) for at, arm in enumerate(failed)}
     found = dict.fromkeys(str(name) for arm in done for name in arm.replicates.columns)
-    measured = [name for name in found if name not in KEYS]
-    columns = {
-        name: [v for arm in done if name in arm.replicates for v in arm.replicates[name].tolist()]
-        for name in measured
-    }
-    scales = {
-        name: scale_of(name, values, per_cent=per_cent, decimals=decimals)
-        for name, values in columns.items()
-    }
-    fields = [
-        *(Field(axis, one_line(axis), False) for axis in outcome.axes),
-        *(Field(key, key) for key in KEYS),
-        *(Field(name, with_unit(metric_label(name), scales[name].unit)) for name in measured),
-    ]
-    shown: list[Sequence[TableCell]] = []
-    raw: list[Sequence[Raw]] = []
-    notes: list[Note] = []
-    for arm in outcome.arms:
-        words = _axis_cells(outcome, arm)
-        if arm.failed:
-            mark = letters(len(notes))
-            notes.append(Note(mark, f"failed: {one_line(arm.failed)}"))
-            words = [*words, TableCell("failed", (mark,))]
-            shown.append([*words, *[TableCell("")] * (len(fields) - len(words))])
-            continue
-        for row in arm.replicates.sort_values(KEYS).to_dict("records"):
-            keys = [int(row[key]) for key in KEYS]
-            values = [float(row.get(name, math.nan)) for name in measured]
+
+    def why(row: Mapping[str, Any]) -> TableCell | str:
+        arm = row["arm"]
+        return TableCell("failed", (marks[arm.key],)) if arm.failed else str(int(row[KEYS[0]]))
+
+    def measured(name: str) -> Column:
+        values = [v for arm in done if name in arm.replicates for v in arm.replicates[name]]
+        scale = scale_of(name, values, per_cent=per_cent, decimals=decimals)
+        label, value = with_unit(metric_label(name), scale.unit), item(name, math.nan, float)
+
+        def cell(row: Mapping[str, Any]) -> str:
             # what an arm has no need to choose is left blank
-            numbers = [
-                TableCell(scales[name].number(value) if name in row else "")
-                for name, value in zip(measured, values, strict=True)
-            ]
-            shown.append([*words, *(TableCell(str(key)) for key in keys), *numbers])
-            raw.append([*_axis_values(outcome, arm), *keys, *values])
-    title = f"{_title(outcome)}: every replicate"
-    axis_count = len(outcome.axes) + len(KEYS)
-    return plain_table(outcome.name, title, fields, shown, raw, axis_count=axis_count, notes=notes)
+            return scale.number(value(row)) if name in row else ""
+
+        return Column(label, True, cell, {name: value})
+
+    first, *others = (number_column(key, value=item(key, 0, int)) for key in KEYS)
+    return table_from(
+        outcome.name,
+        f"{_title(outcome)}: every replicate",
+        [
+            *map(_of_arm, outcome.axes),
+            replace(first, cell=why),
+            *others,
+            *(measured(name) for name in found if name not in KEYS),
+        ],
+        [
+            {**values, "arm": arm}
+            for arm in outcome.arms
+            for values in (
+                [{}] if arm.failed else arm.replicates.sort_values(KEYS).to_dict("records")
+            )
+        ],
+        axis_count=len(outcome.axes) + len(KEYS),
+        notes=[Note(marks[arm.key], f"failed: {one_line(arm.failed)}") for arm in failed],
+        in_csv=lambda row: not row["arm"].failed,
+    )
 
 
 def subgroup_table(
@@ -102,55 +114,70 @@ def subgroup_table(
     """
     chosen = metric_named(metric or outcome.primary)
     groups = _groups_of(outcome, predictions, metadata, column)
-    parts = []
+    parts: list[dict[str, Any]] = []
     for arm in outcome.arms:
         rows = arm_tests(predictions, arm.key)
         group = rows["unit"].map(groups)
         for name in groups.cat.categories:
             part = rows[(group == name).to_numpy()]
             if len(part):
-                parts.append((arm, str(name), part, _cell(part, chosen.name, resamples)))
-    means = [cell.mean for *_, cell in parts]
-    scale = scale_of(chosen.name, means, per_cent=per_cent, decimals=decimals)
-    label = metric_label(chosen.name)
-    fields = [
-        *(Field(axis, one_line(axis), False) for axis in outcome.axes),
-        Field(column, one_line(column), False),
-        Field("patients", "patients"),
-        Field("units", "units"),
-        Field("positive", "positive, %"),
-        Field(chosen.name, with_unit(label, scale.unit)),
-        Field("interval", f"{label} 95 % interval"),
-    ]
-    shown: list[Sequence[TableCell]] = []
-    raw: list[Sequence[Raw]] = []
-    for arm, name, part, cell in parts:
-        patients, units = part["patient"].nunique(), part["unit"].nunique()
-        positive = float((part.drop_duplicates("unit")["label"] > 0).mean())
-        shown.append(
-            [
-                *_axis_cells(outcome, arm),
-                TableCell(one_line(name), ("a",) if patients < FEW_IN_GROUP else ()),
-                TableCell(str(patients)),
-                TableCell(str(units)),
-                TableCell(f"{100 * positive:.0f}"),
-                TableCell(scale.number(cell.mean), ("b",) if cell.undefined else ()),
-                TableCell(scale.interval(cell.low, cell.high)),
-            ]
-        )
-        numbers = [cell.mean, cell.low, cell.high, cell.undefined]
-        raw.append([*_axis_values(outcome, arm), name, patients, units, positive, *numbers])
-    ends = [f"{chosen.name}_{part}" for part in ("mean", "low", "high", "undefined")]
-    return plain_table(
-        outcome.name,
-        f"{_title(outcome)}: {label} by {one_line(column)}",
-        fields,
-        shown,
-        raw,
-        axis_count=len(outcome.axes) + 1,
-        notes=_subgroup_notes(shown),
-        raw_columns=[*outcome.axes, column, "patients", "units", "positive", *ends],
+                known = _group_row(part, chosen.name, resamples)
+                parts.append({"arm": arm, "group": str(name), **known})
+    scale = scale_of(
+        chosen.name, [each["mean"] for each in parts], per_cent=per_cent, decimals=decimals
     )
+    label = metric_label(chosen.name)
+    mean, undefined = item("mean"), item("undefined")
+
+    def few(row: Mapping[str, Any]) -> bool:
+        return bool(row["patients"] < FEW_IN_GROUP)
+
+    columns = [
+        *map(_of_arm, outcome.axes),
+        Column(
+            one_line(column),
+            False,
+            lambda row: TableCell(one_line(row["group"]), ("a",) * few(row)),
+            {column: item("group")},
+        ),
+        number_column("patients"),
+        number_column("units"),
+        number_column("positive", lambda share: f"{100 * share:.0f}", "positive, %"),
+        Column(
+            with_unit(label, scale.unit),
+            True,
+            lambda row: TableCell(scale.number(mean(row)), ("b",) * bool(undefined(row))),
+            {f"{chosen.name}_mean": mean},
+        ),
+        interval_column(scale, f"{label} 95 % interval", f"{chosen.name}_"),
+        Column("", True, raw={f"{chosen.name}_undefined": undefined}),
+    ]
+    notes = [
+        Note("", "Exploratory: intervals by resampling patients, no tests, nothing corrected."),
+        Note("", "Patients and units counted over the test sets of all replicates."),
+    ]
+    if any(map(few, parts)):
+        notes.append(Note("a", f"under {FEW_IN_GROUP} patients: too few to conclude from"))
+    if any(map(undefined, parts)):
+        notes.append(Note("b", "undefined in some replicates, which are left out"))
+    title = f"{_title(outcome)}: {label} by {one_line(column)}"
+    axis_count = len(outcome.axes) + 1
+    return table_from(outcome.name, title, columns, parts, axis_count=axis_count, notes=notes)
+
+
+def _group_row(part: pd.DataFrame, metric: str, resamples: int) -> dict[str, Any]:
+    """What is known of an arm on one group of the test units."""
+    replicates = scored_replicates(part)
+    values = replicate_scores(replicates, [metric]).rename(columns={metric: "value"})
+    undefined = values["value"].isna().tolist()
+    defined = [each for each, gone in zip(replicates, undefined, strict=True) if not gone]
+    cell, patients = cell_of(values), part["patient"].nunique()
+    if patients >= FEWEST_FOR_INTERVAL and defined:
+        interval = patient_interval(defined, metric, resamples=resamples)
+        cell = replace(cell, low=interval.low, high=interval.high)
+    units = part["unit"].nunique()
+    positive = float((part.drop_duplicates("unit")["label"] > 0).mean())
+    return {"patients": patients, "units": units, "positive": positive, **vars(cell)}
 
 
 def _groups_of(
@@ -186,37 +213,58 @@ def _name(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _cell(part: pd.DataFrame, metric: str, resamples: int) -> Cell:
-    replicates = replicates_of(part)
-    values = replicate_scores(replicates, [metric]).rename(columns={metric: "value"})
-    undefined = values["value"].isna().tolist()
-    defined = [each for each, gone in zip(replicates, undefined, strict=True) if not gone]
-    if part["patient"].nunique() < FEWEST_FOR_INTERVAL or not defined:
-        return cell_of(values)
-    interval = patient_interval(defined, metric, resamples=resamples)
-    return cell_of(values, low=interval.low, high=interval.high)
-
-
-def _subgroup_notes(shown: Sequence[Sequence[TableCell]]) -> list[Note]:
-    marks = {mark for row in shown for cell in row for mark in cell.marks}
-    notes = [
-        Note("", "Exploratory: intervals by resampling patients, no tests, nothing corrected."),
-        Note("", "Patients and units counted over the test sets of all replicates."),
-    ]
-    if "a" in marks:
-        notes.append(Note("a", f"under {FEW_IN_GROUP} patients: too few to conclude from"))
-    if "b" in marks:
-        notes.append(Note("b", "undefined in some replicates, which are left out"))
-    return notes
-
-
-def _axis_values(outcome: Outcome, arm: ArmOutcome) -> list[Raw]:
-    return [arm.params.get(axis, "") for axis in outcome.axes]
-
-
-def _axis_cells(outcome: Outcome, arm: ArmOutcome) -> list[TableCell]:
-    return [TableCell(value_label(arm.params.get(axis, ""))) for axis in outcome.axes]
+def _of_arm(axis: str) -> Column:
+    """The value of an axis of a row's arm."""
+    return text_column(axis, one_line(axis), lambda row: row["arm"].params.get(axis, ""))
 
 
 def _title(outcome: Outcome) -> str:
     return one_line(outcome.title) or one_line(outcome.name)
+
+
+def image_table(
+    history: pd.DataFrame,
+    networks: Mapping[str, str],
+    classes: Sequence[str],
+    *,
+    name: str,
+    image: str,
+    decimals: int | None = None,
+) -> Table:
+    """What every network said of one image: one row a network and role.
+
+    Args:
+        history: As `image_history` gives it.
+        networks: Digest -> label of the network.
+        classes: Names of the classes, in their order.
+        name: Of the sweep.
+        image: Its id.
+        decimals: After the point; default 3.
+    """
+    columns = [str(column) for column in history.columns if str(column).startswith("p_")]
+    titles = [classes[at] if at < len(classes) else str(at) for at in range(len(columns))]
+    digits = 3 if decimals is None else decimals
+    rows = []
+    for row in history.to_dict("records"):
+        values = [float(row[column]) for column in columns]
+        largest = titles[max(range(len(values)), key=lambda at: (values[at], at))]
+        network = networks.get(str(row["network"]), str(row["network"])[:12])
+        rows.append({**row, "network": network, "class": largest})
+    return table_from(
+        f"{name}-image",
+        f"{one_line(name)}: {one_line(image)} in {history['network'].nunique()} networks",
+        [
+            text_column("network"),
+            text_column("role"),
+            *(
+                number_column(column, f"{{:.{digits}f}}".format, f"P({title})")
+                for column, title in zip(columns, titles, strict=True)
+            ),
+            text_column("class", "largest"),
+        ],
+        rows,
+        notes=[
+            "P: averaged over the epochs that a network keeps. Role train: it was trained on the "
+            "image."
+        ],
+    )

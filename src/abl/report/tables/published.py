@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,15 +50,12 @@ class Published:
         """The sources that are named, in the order of the file."""
         return tuple(dict.fromkeys(value.source for value in self.values.values() if value.source))
 
-
-@dataclass(frozen=True)
-class _Columns:
-    """What each column of the file holds; metric -> column."""
-
-    axes: Mapping[str, str]
-    means: Mapping[str, str]
-    deviations: Mapping[str, str]
-    elsewhere: tuple[str, ...]
+    def sentences(self) -> list[str]:
+        """What a reader of the table must know of it."""
+        stated = f" ({self.sources[0]})" if len(self.sources) == 1 else ""
+        first = f"Published: as stated in {one_line(self.file)}{stated}; not computed here, and no"
+        notes = [f"{first} test compares it with ours."] if self.values else []
+        return [*notes, *self.notes]
 
 
 def read_published(path: Path, outcome: Outcome) -> Published:
@@ -72,65 +69,138 @@ def read_published(path: Path, outcome: Outcome) -> Published:
         InputError: Unknown columns, values that are no numbers or no shares, two rows for one arm;
             each with file and row.
     """
-    rows = read_rows(Path(path))
-    columns = _columns_of(rows, outcome)
-    values: dict[tuple[str, str], PublishedValue] = {}
-    stated_at: dict[tuple[str, str], int] = {}
-    problems: list[Problem] = []
-    axes = {axis: rows.text(column) for axis, column in columns.axes.items()}
-    wanted = [{axis: texts[at] for axis, texts in axes.items()} for at in range(len(rows.frame))]
-    matches = [[arm for arm in outcome.arms if _fits(arm, each)] for each in wanted]
-    sources = rows.text("source") if "source" in rows.frame else [""] * len(rows.frame)
-    for metric in columns.means:
-        for at, value in enumerate(_values(rows, columns, metric, outcome, sources, problems)):
-            for arm in matches[at] if value is not None else []:
-                place = arm.key, metric
-                if place in values:
-                    problems.append(
-                        rows.problem(
-                            at,
-                            f"row {rows.numbers[stated_at[place]]} gives {metric} of the same arm: "
-                            "keep one",
-                        )
-                    )
-                elif value is not None:
-                    values[place], stated_at[place] = value, at
-    raise_if_any(problems)
-    name = Path(rows.file).name
-    return Published(name, values, tuple(_notes(rows, columns, wanted, matches)))
+    return _PublishedFile(read_rows(Path(path)), outcome).published()
 
 
-def _columns_of(rows: Rows, outcome: Outcome) -> _Columns:
-    axes: dict[str, str] = {}
-    means: dict[str, str] = {}
-    deviations: dict[str, str] = {}
-    elsewhere: list[str] = []
-    problems: list[Problem] = []
-    own_metrics = {name.lower(): name for name in outcome.metrics}
-    own_metrics |= {metric_label(name).lower(): name for name in outcome.metrics}
-    for column in map(str, rows.frame.columns):
-        word = column.strip().lower()
-        base, is_sd = word.removesuffix("_sd"), word.endswith("_sd")
-        if column in outcome.axes:
-            axes[column] = column
-        elif base in own_metrics:
-            (deviations if is_sd else means)[own_metrics[base]] = column
-        elif is_metric(base):
-            elsewhere += [] if is_sd else [base]
-        elif word not in _OWN_COLUMNS:
-            valid = [*outcome.axes, *outcome.metrics, *_OWN_COLUMNS]
-            message = f"column '{column}' is no axis and no metric of {outcome.name}: "
-            message += f"take it out, or rename it; {nearest(column, valid)}"
-            problems.append(Problem(message, file=rows.file, line=1))
-    if not problems and not means:
-        shown = ", ".join(outcome.metrics)
-        message = f"no metric of {outcome.name} among its columns; valid: {shown}"
-        problems.append(Problem(message, file=rows.file, line=1))
-    if not problems and outcome.axes and not axes:
-        message = f"no axis of {outcome.name} among its columns; valid: {', '.join(outcome.axes)}"
-        problems.append(Problem(message, file=rows.file, line=1))
-    raise_if_any(problems)
-    return _Columns(axes, means, deviations, tuple(elsewhere))
+class _PublishedFile:
+    """A file of published values: which column holds what, and every fault that was met."""
+
+    def __init__(self, rows: Rows, outcome: Outcome):
+        self.rows, self.outcome = rows, outcome
+        self.axes: list[str] = []
+        self.means: dict[str, str] = {}  # metric -> column
+        self.deviations: dict[str, str] = {}
+        self.elsewhere: list[str] = []
+        self.problems: list[Problem] = []
+        self._find_columns()
+        texts = {axis: rows.text(axis) for axis in self.axes}
+        # row -> its axis values, and the arms that have them
+        self.wanted = [{axis: texts[axis][at] for axis in texts} for at in range(len(rows.frame))]
+        self.matches = [[arm for arm in outcome.arms if _fits(arm, each)] for each in self.wanted]
+
+    def published(self) -> Published:
+        """Each value beside the arms of its row."""
+        values: dict[tuple[str, str], PublishedValue] = {}
+        stated_at: dict[tuple[str, str], int] = {}
+        for metric in self.means:
+            for at, value in list(self._values(metric)):
+                for arm in self.matches[at]:
+                    place = arm.key, metric
+                    if place in values:
+                        first = self.rows.numbers[stated_at[place]]
+                        self._fault(at, f"row {first} gives {metric} of the same arm: keep one")
+                    else:
+                        values[place], stated_at[place] = value, at
+        raise_if_any(self.problems)
+        return Published(Path(self.rows.file).name, values, tuple(self._notes()))
+
+    def _fault(self, at: int, message: str) -> None:
+        self.problems.append(self.rows.problem(at, message))
+
+    def _find_columns(self) -> None:
+        name, metrics, axes = self.outcome.name, self.outcome.metrics, self.outcome.axes
+        own_metrics = {each.lower(): each for each in metrics}
+        own_metrics |= {metric_label(each).lower(): each for each in metrics}
+        faults = []
+        for column in map(str, self.rows.frame.columns):
+            word = column.strip().lower()
+            base, is_sd = word.removesuffix("_sd"), word.endswith("_sd")
+            if column in axes:
+                self.axes.append(column)
+            elif base in own_metrics:
+                (self.deviations if is_sd else self.means)[own_metrics[base]] = column
+            elif is_metric(base):
+                self.elsewhere += [] if is_sd else [base]
+            elif word not in _OWN_COLUMNS:
+                hint = nearest(column, [*axes, *metrics, *_OWN_COLUMNS])
+                said = f"column '{column}' is no axis and no metric of {name}: take it out, or "
+                faults.append(f"{said}rename it; {hint}")
+        if not faults and not self.means:
+            faults.append(f"no metric of {name} among its columns; valid: {', '.join(metrics)}")
+        if not faults and axes and not self.axes:
+            faults.append(f"no axis of {name} among its columns; valid: {', '.join(axes)}")
+        raise_if_any([Problem(said, file=self.rows.file, line=1) for said in faults])
+
+    def _values(self, metric: str) -> Iterator[tuple[int, PublishedValue]]:
+        """A metric's values with the positions of their rows."""
+        means = self._numbers(self.means[metric])
+        deviations = [math.nan] * len(means)
+        if metric in self.deviations:
+            deviations = self._numbers(self.deviations[metric])
+        frame = self.rows.frame
+        sources = self.rows.text("source") if "source" in frame else [""] * len(frame)
+        ours = [arm.cells[metric].mean for arm in self.outcome.arms if metric in arm.cells]
+        is_share = scale_of(metric, ours, per_cent=True).unit == "%"
+        factors = self._factors(metric, means) if is_share else [1.0] * len(means)
+        for at, (mean, sd, factor) in enumerate(zip(means, deviations, factors, strict=True)):
+            if is_share and abs(mean * factor) > 1:
+                self._fault(at, f"{metric}: {mean:g} is no share in this unit")
+            if not math.isnan(mean):
+                yield at, PublishedValue(mean * factor, sd * factor, one_line(sources[at]))
+
+    def _numbers(self, column: str) -> list[float]:
+        """The numbers of a column, nan where a field is empty."""
+        numbers = []
+        for at, text in enumerate(self.rows.text(column)):
+            try:
+                number = float(text) if text else math.nan
+            except ValueError:
+                number = math.inf
+            if math.isinf(number):
+                self._fault(at, f"{column}: '{text}' is no number")
+                number = math.nan
+            numbers.append(number)
+        return numbers
+
+    def _factors(self, metric: str, means: list[float]) -> list[float]:
+        """What brings each row's share to a fraction."""
+        if "unit" in self.rows.frame:
+            units = [text.lower() for text in self.rows.text("unit")]
+            for at, text in enumerate(self.rows.text("unit")):
+                problem = self.rows.problem(at, f"unit '{text}': {nearest(text, UNITS)}")
+                if units[at] not in UNITS and problem not in self.problems:
+                    self.problems.append(problem)
+            return [UNITS.get(unit, 1.0) for unit in units]
+        above = any(abs(mean) > 1 for mean in means)
+        below = [at for at, mean in enumerate(means) if 0 < abs(mean) < 1]
+        if above and below:
+            said = f"{metric}: {means[below[0]]:g} beside values above 1; add a column 'unit'"
+            self._fault(below[0], said)
+        return [0.01 if above else 1.0] * len(means)
+
+    def _notes(self) -> Iterator[str]:
+        # a table is read elsewhere: the name of its file, not where it lay
+        file, numbers = Path(self.rows.file).name, self.rows.numbers
+        lost = [
+            f"row {number} ({', '.join(setting_label(*setting) for setting in each.items())})"
+            for number, each, arms in zip(numbers, self.wanted, self.matches, strict=True)
+            if not arms
+        ]
+        if lost:
+            more = f"; and {len(lost) - _MOST_LISTED} more" if len(lost) > _MOST_LISTED else ""
+            yield f"{file}: no arm for {'; '.join(lost[:_MOST_LISTED])}{more}."
+        shared = [numbers[at] for at, arms in enumerate(self.matches) if len(arms) > 1]
+        if shared:
+            listed = ", ".join(map(str, shared[:_MOST_LISTED]))
+            more = f" and {len(shared) - _MOST_LISTED} more" if len(shared) > _MOST_LISTED else ""
+            word = "row" if len(shared) == 1 else "rows"
+            yield (
+                f"{file}: {word} {listed}{more} beside several arms, as the file does not name "
+                "every axis."
+            )
+        if self.elsewhere:
+            listed = ", ".join(metric_label(name) for name in self.elsewhere)
+            yield f"{file} also states {listed}, not measured here."
 
 
 def _fits(arm: ArmOutcome, wanted: Mapping[str, str]) -> bool:
@@ -138,100 +208,7 @@ def _fits(arm: ArmOutcome, wanted: Mapping[str, str]) -> bool:
 
 
 def _same(value: str | int | float, text: str) -> bool:
-    if str(value) == text:
-        return True
     try:
-        return float(value) == float(text)
+        return str(value) == text or float(value) == float(text)
     except ValueError:
         return False
-
-
-def _values(
-    rows: Rows,
-    columns: _Columns,
-    metric: str,
-    outcome: Outcome,
-    sources: list[str],
-    problems: list[Problem],
-) -> list[PublishedValue | None]:
-    """A metric's values by row, None where a row has none."""
-    means = _numbers(rows, columns.means[metric], problems)
-    deviations = [math.nan] * len(means)
-    if metric in columns.deviations:
-        deviations = _numbers(rows, columns.deviations[metric], problems)
-    ours = [arm.cells[metric].mean for arm in outcome.arms if metric in arm.cells]
-    is_share = scale_of(metric, ours, per_cent=True).unit == "%"
-    factors = _factors(rows, metric, means, problems) if is_share else [1.0] * len(means)
-    found: list[PublishedValue | None] = []
-    for at, (mean, sd, factor) in enumerate(zip(means, deviations, factors, strict=True)):
-        if is_share and abs(mean * factor) > 1:
-            problems.append(rows.problem(at, f"{metric}: {mean:g} is no share in this unit"))
-        value = PublishedValue(mean * factor, sd * factor, one_line(sources[at]))
-        found.append(None if math.isnan(mean) else value)
-    return found
-
-
-def _numbers(rows: Rows, column: str, problems: list[Problem]) -> list[float]:
-    """The numbers of a column, nan where a field is empty."""
-    numbers = []
-    for at, text in enumerate(rows.text(column)):
-        try:
-            number = float(text) if text else math.nan
-        except ValueError:
-            number = math.inf
-        if math.isinf(number):
-            problems.append(rows.problem(at, f"{column}: '{text}' is no number"))
-            number = math.nan
-        numbers.append(number)
-    return numbers
-
-
-def _factors(rows: Rows, metric: str, means: list[float], problems: list[Problem]) -> list[float]:
-    """What brings each row's share to a fraction."""
-    if "unit" in rows.frame:
-        factors = []
-        for at, text in enumerate(rows.text("unit")):
-            if text.lower() not in UNITS:
-                problem = rows.problem(at, f"unit '{text}': {nearest(text, UNITS)}")
-                problems += [problem] if problem not in problems else []
-            factors.append(UNITS.get(text.lower(), 1.0))
-        return factors
-    above = [abs(mean) > 1 for mean in means]
-    below = [at for at, mean in enumerate(means) if 0 < abs(mean) < 1]
-    if any(above) and below:
-        message = f"{metric}: {means[below[0]]:g} beside values above 1; add a column 'unit'"
-        problems.append(rows.problem(below[0], message))
-    return [0.01 if any(above) else 1.0] * len(means)
-
-
-def _notes(
-    rows: Rows,
-    columns: _Columns,
-    wanted: list[dict[str, str]],
-    matches: list[list[ArmOutcome]],
-) -> list[str]:
-    # a table is read elsewhere: the name of its file, not where it lay
-    file, notes = Path(rows.file).name, []
-    lost = [
-        f"row {rows.numbers[at]} ("
-        + ", ".join(setting_label(axis, text) for axis, text in each.items())
-        + ")"
-        for at, each in enumerate(wanted)
-        if not matches[at]
-    ]
-    if lost:
-        more = f"; and {len(lost) - _MOST_LISTED} more" if len(lost) > _MOST_LISTED else ""
-        notes.append(f"{file}: no arm for {'; '.join(lost[:_MOST_LISTED])}{more}.")
-    shared = [rows.numbers[at] for at, arms in enumerate(matches) if len(arms) > 1]
-    if shared:
-        listed = ", ".join(map(str, shared[:_MOST_LISTED]))
-        more = f" and {len(shared) - _MOST_LISTED} more" if len(shared) > _MOST_LISTED else ""
-        word = "row" if len(shared) == 1 else "rows"
-        notes.append(
-            f"{file}: {word} {listed}{more} beside several arms, as the file does not name "
-            "every axis."
-        )
-    if columns.elsewhere:
-        listed = ", ".join(metric_label(name) for name in columns.elsewhere)
-        notes.append(f"{file} also states {listed}, not measured here.")
-    return notes

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from abl.plan.outcome import Outcome
 from abl.report.labels import (
     NOTHING,
-    Scale,
     arm_label,
     metric_label,
     one_line,
@@ -20,8 +19,9 @@ from abl.report.labels import (
     with_unit,
 )
 from abl.report.setting_words import constraint_text, setting_text, short_names
-from abl.report.tables.model import Field, Note, Raw, Table, TableCell, plain_table
+from abl.report.tables.model import Column, Raw, Table, item, number_column, table_from, text_column
 
+Row = Mapping[str, Any]
 ENDS = ("complete", "pruned", "stopped", "failed")
 SCORES = ("best", "expected_by_chance", "p_by_chance", "test", "test_low", "test_high", "optimism")
 MOST_VALUES = 3
@@ -29,11 +29,11 @@ MOST_SETTINGS = 6
 
 
 def searches_table(outcome: Outcome) -> Table | None:
-    """One row a search of facts["searches"]; None if the outcome had none.
+    """One row a search; None if the outcome had none.
 
     CSV holds every number in full, and the chosen values as JSON.
     """
-    rows: Sequence[Mapping[str, Any]] = outcome.facts.get("searches") or ()
+    rows = outcome.facts.searches
     if not rows:
         return None
     metrics = list(dict.fromkeys(_metric(row, outcome) for row in rows))
@@ -42,50 +42,71 @@ def searches_table(outcome: Outcome) -> Table | None:
             metric,
             [_number(row, name) for row in rows if _metric(row, outcome) == metric
              for name in ("best", "test", "expected_by_chance")],
-            per_cent=bool(outcome.facts.get("table", {}).get("per_cent", True)),
+            per_cent=outcome.facts.table.per_cent,
         )
         for metric in metrics
     }  # fmt: skip
     # one metric stands in the headings, several in the rows
     label = metric_label(metrics[0]) if len(metrics) == 1 else "score"
     unit = scales[metrics[0]].unit if len(metrics) == 1 else ""
-    fields = [
-        Field("search", "search", False),
-        *([Field("objective", "objective", False)] if len(metrics) > 1 else []),
-        Field("points", "points"),
-        Field("ends", "complete / pruned / stopped / failed"),
-        Field("trainings", "trainings (spared)"),
-        Field("best", with_unit(f"{label} on validation", unit)),
-        Field("expected_by_chance", "by chance"),
-        Field("p_by_chance", "P by chance"),
-        Field("test", with_unit(f"{label} on test", unit) + " [95 % interval]"),
-        Field("optimism", "optimism"),
-        Field("chosen", "chosen", False),
+    number = {name: item(name, math.nan, float) for name in SCORES}
+
+    def score(name: str, label: str) -> Column:
+        return Column(
+            label,
+            True,
+            lambda row: scales[_metric(row, outcome)].number(number[name](row)),
+            {name: number[name]},
+        )
+
+    def test(row: Row) -> str:
+        scale = scales[_metric(row, outcome)]
+        text = scale.number(number["test"](row))
+        interval = scale.interval(number["test_low"](row), number["test_high"](row))
+        return text if interval == NOTHING else f"{text} {interval}"
+
+    def optimism(row: Row) -> str:
+        return scales[_metric(row, outcome)].difference(number["optimism"](row))
+
+    def chosen(row: Row) -> str:
+        return chosen_text(row.get("chosen") or (), [str(r["name"]) for r in _by_importance(row)])
+
+    def as_json(row: Row) -> str:
+        return json.dumps(list(row.get("chosen") or ()), sort_keys=True, default=str)
+
+    def metric(row: Row) -> str:
+        return _metric(row, outcome)
+
+    objective = (lambda row: metric_label(metric(row))) if len(metrics) > 1 else None
+    tests = ("test", "test_low", "test_high")
+    columns = [
+        text_column("search", value=lambda row: _name(row, outcome)),
+        Column("objective", False, objective, {"metric": metric}),
+        Column("points", True, lambda row: _count(row.get("points")), _counts("points")),
+        Column("complete / pruned / stopped / failed", True, _ends, _counts(*ENDS)),
+        Column("trainings (spared)", True, _trainings, _counts("trainings", "trainings_without")),
+        score("best", with_unit(f"{label} on validation", unit)),
+        score("expected_by_chance", "by chance"),
+        number_column("p_by_chance", p_label, "P by chance", number["p_by_chance"]),
+        Column(
+            with_unit(f"{label} on test", unit) + " [95 % interval]",
+            True,
+            test,
+            {name: number[name] for name in tests},
+        ),
+        Column("optimism", True, optimism, {"optimism": number["optimism"]}),
+        Column("chosen", False, chosen, {"chosen": as_json}),
     ]
-    shown, raw = [], []
-    for row in rows:
-        name = _name(row, outcome)
-        metric = _metric(row, outcome)
-        words = [name, *([metric_label(metric)] if len(metrics) > 1 else [])]
-        words += _counts(row) + _scores(row, scales[metric])
-        first = [str(each["name"]) for each in _by_importance(row)]
-        words.append(chosen_text(row.get("chosen") or (), first))
-        shown.append([TableCell(one_line(word)) for word in words])
-        raw.append(_raw(row, name, metric))
-    return plain_table(
+    return table_from(
         f"{outcome.name}-searches",
         f"{one_line(outcome.title or outcome.name)}: searches of hyperparameters",
-        fields,
-        shown,
-        raw,
-        notes=[Note("", text) for text in _notes(rows, outcome)],
-        raw_columns=[
-            "search", "metric", "points", *ENDS, "trainings", "trainings_without", *SCORES, "chosen"
-        ],
-    )  # fmt: skip
+        columns,
+        rows,
+        notes=_notes(rows, outcome),
+    )
 
 
-def chosen_text(chosen: Sequence[Mapping[str, Any]], first: Sequence[str] = ()) -> str:
+def chosen_text(chosen: Sequence[Row], first: Sequence[str] = ()) -> str:
     """What was chosen in a few words: `lr 0.003, head fc`.
 
     Where replicates chose differently: a range of numbers (`lr 0.001–0.01`), or the words with how
@@ -109,7 +130,7 @@ def chosen_text(chosen: Sequence[Mapping[str, Any]], first: Sequence[str] = ()) 
     return f"{text}, and {more} more" if more > 0 else text
 
 
-def _by_importance(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _by_importance(row: Row) -> list[Row]:
     known = [each for each in row.get("importance") or () if not math.isnan(_number(each, "mean"))]
     return sorted(known, key=lambda each: -_number(each, "mean"))
 
@@ -124,41 +145,21 @@ def _values_text(values: Sequence[Any]) -> str:
     return " / ".join([*often, *(["…"] if len(texts) > MOST_VALUES else [])])
 
 
-def _counts(row: Mapping[str, Any]) -> list[str]:
+def _ends(row: Row) -> str:
+    return " / ".join(_count(row.get(name)) for name in ENDS)
+
+
+def _trainings(row: Row) -> str:
     trainings, without = row.get("trainings"), row.get("trainings_without")
     spared = f" ({without - trainings})" if trainings is not None and without is not None else ""
-    return [
-        _count(row.get("points")),
-        " / ".join(_count(row.get(name)) for name in ENDS),
-        _count(trainings) + spared,
-    ]
+    return _count(trainings) + spared
 
 
-def _scores(row: Mapping[str, Any], scale: Scale) -> list[str]:
-    interval = scale.interval(_number(row, "test_low"), _number(row, "test_high"))
-    test = scale.number(_number(row, "test"))
-    return [
-        scale.number(_number(row, "best")),
-        scale.number(_number(row, "expected_by_chance")),
-        p_label(_number(row, "p_by_chance")),
-        test if interval == NOTHING else f"{test} {interval}",
-        scale.difference(_number(row, "optimism")),
-    ]
+def _counts(*names: str) -> dict[str, Callable[[Any], Raw]]:
+    return {name: item(name, "", int) for name in names}
 
 
-def _raw(row: Mapping[str, Any], name: str, metric: str) -> list[Raw]:
-    counts = ("points", *ENDS, "trainings", "trainings_without")
-    chosen = json.dumps(list(row.get("chosen") or ()), sort_keys=True, default=str)
-    return [
-        name,
-        metric,
-        *("" if row.get(each) is None else int(row[each]) for each in counts),
-        *(_number(row, each) for each in SCORES),
-        chosen,
-    ]
-
-
-def _notes(rows: Sequence[Mapping[str, Any]], outcome: Outcome) -> list[str]:
+def _notes(rows: Sequence[Row], outcome: Outcome) -> list[str]:
     notes = [
         "Points: settings tried. Complete: trained on every replicate; pruned: given up after some "
         "replicates; stopped: given up within a training. Trainings: networks trained; spared: how "
@@ -191,7 +192,7 @@ def _notes(rows: Sequence[Mapping[str, Any]], outcome: Outcome) -> list[str]:
     return [*notes, *(one_line(each) for each in terms)]
 
 
-def _name(row: Mapping[str, Any], outcome: Outcome) -> str:
+def _name(row: Row, outcome: Outcome) -> str:
     """The search's name, or the tuned arm in words; `all` if there is neither."""
     axes = outcome.axes
     labels = {arm.key: arm_label(arm.params, axes) for arm in outcome.arms}
@@ -199,12 +200,12 @@ def _name(row: Mapping[str, Any], outcome: Outcome) -> str:
     return labels.get(name, name) or labels.get(str(row.get("arm", "")), "") or "all arms"
 
 
-def _metric(row: Mapping[str, Any], outcome: Outcome) -> str:
+def _metric(row: Row, outcome: Outcome) -> str:
     objectives = row.get("objectives") or ()
     return str(objectives[0]["metric"]) if objectives else outcome.primary
 
 
-def _number(row: Mapping[str, Any], name: str) -> float:
+def _number(row: Row, name: str) -> float:
     value = row.get(name)
     return math.nan if value is None else float(value)
 

@@ -14,8 +14,8 @@ from abl.nets.cost import network_cost
 from abl.plan.outcome import Outcome
 from abl.record.done import Done
 from abl.record.store import Store
-from abl.report.labels import NOTHING, one_line, size_label, time_label
-from abl.report.tables.model import Field, Note, Raw, Table, TableCell, plain_table
+from abl.report.labels import one_line, per_cent_label, size_label, time_label
+from abl.report.tables.model import Table, item, number_column, table_from, text_column
 from abl.spec.data import Image
 from abl.spec.train import Train
 
@@ -38,35 +38,20 @@ def data_table(
             another unit, one count a class, and prevalence (fraction).
         notes: Which split this is, for one.
     """
-    words = [key for key in ("role", "centre") if any(row.get(key) for row in rows)]
+    places = [key for key in ("role", "centre") if any(row.get(key) for row in rows)]
     counts = [
         key
         for key in dict.fromkeys(key for row in rows for key in row)
         if key not in ("role", "centre", "prevalence")
     ]
-    fields = [
-        *(Field(key, "split" if key == "role" else key, False) for key in words),
-        *(Field(key, one_line(key)) for key in counts),
-        Field("prevalence", "prevalence, %"),
+    columns = [
+        *(text_column(key, "split" if key == "role" else key) for key in places),
+        *(number_column(key, label=one_line(key), value=item(key, 0, int)) for key in counts),
+        number_column("prevalence", per_cent_label, "prevalence, %"),
     ]
-    shown: list[Sequence[TableCell]] = []
-    raw: list[Sequence[Raw]] = []
-    for row in rows:
-        place = [str(row.get(key, "")) for key in words]
-        numbers = [int(row.get(key, 0)) for key in counts]
-        share = float(row.get("prevalence", math.nan))
-        texts = [*map(str, numbers), NOTHING if math.isnan(share) else f"{100 * share:.1f}"]
-        shown.append([TableCell(one_line(text)) for text in (*place, *texts)])
-        raw.append([*place, *numbers, share])
-    return plain_table(
-        name,
-        f"{one_line(name)}: data by split",
-        fields,
-        shown,
-        raw,
-        axis_count=len(words),
-        notes=[Note("", one_line(text)) for text in notes],
-    )
+    title, axis_count = f"{one_line(name)}: data by split", len(places)
+    said = map(one_line, notes)
+    return table_from(name, title, columns, rows, axis_count=axis_count, notes=said)
 
 
 def cost_table(rows: Sequence[Mapping[str, Any]], *, name: str = "cost") -> Table:
@@ -77,18 +62,11 @@ def cost_table(rows: Sequence[Mapping[str, Any]], *, name: str = "cost") -> Tabl
             (mean of one training) and trainings.
     """
     present = [key for key in _COSTS if any(row.get(key) is not None for row in rows)]
-    fields = [Field("network", "network", False)]
-    fields += [Field(key, _COSTS[key][0]) for key in present]
-    shown: list[Sequence[TableCell]] = []
-    raw: list[Sequence[Raw]] = []
-    for row in rows:
-        known = {key: row.get(key) for key in present}
-        values = [math.nan if each is None else float(each) for each in known.values()]
-        texts = [_COSTS[key][1](value) for key, value in zip(present, values, strict=True)]
-        network = str(row["network"])
-        shown.append([TableCell(one_line(network)), *map(TableCell, texts)])
-        raw.append([network, *values])
-    return plain_table(name, f"{one_line(name)}: size and time of networks", fields, shown, raw)
+    columns = [text_column("network")]
+    for key in present:
+        label, write = _COSTS[key]
+        columns.append(number_column(key, write, label, item(key, math.nan, float)))
+    return table_from(name, f"{one_line(name)}: size and time of networks", columns, rows)
 
 
 def cost_rows(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
@@ -103,15 +81,10 @@ def cost_rows(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
     rows = []
     for label, found in trainings.items():
         seconds = [float(done.facts["seconds"]) for done in found if "seconds" in done.facts]
-        rows.append(
-            {
-                "network": label,
-                "parameters": found[0].facts.get("parameters"),
-                "flops": _flops(found[0].stage.get("settings", {})),
-                "seconds": sum(seconds) / len(seconds) if seconds else None,
-                "trainings": len(found),
-            }
-        )
+        known = {"network": label, "parameters": found[0].facts.get("parameters")}
+        flops = _flops(found[0].stage.get("settings", {}))
+        mean = sum(seconds) / len(seconds) if seconds else None
+        rows.append({**known, "flops": flops, "seconds": mean, "trainings": len(found)})
     return rows
 
 
@@ -151,14 +124,16 @@ def settings_table(
             if path not in flat
         ]
     )
-    raw = [(path, text, _origin(stated.get(path))) for path, text in flat.items()]
-    fields = [
-        Field("setting", "hyperparameter", False),
-        Field("value", "value", False),
-        Field("origin", "origin", False),
+    rows = [
+        {"setting": path, "value": text, "origin": _origin(stated.get(path))}
+        for path, text in flat.items()
     ]
-    shown = [[TableCell(one_line(text)) for text in row] for row in raw]
-    return plain_table(name, f"{one_line(name)}: settings", fields, shown, raw)
+    columns = [
+        text_column("setting", "hyperparameter"),
+        text_column("value"),
+        text_column("origin"),
+    ]
+    return table_from(name, f"{one_line(name)}: settings", columns, rows)
 
 
 def _origin(where: str | None) -> str:

@@ -200,7 +200,9 @@ def _draw_optima(place: Axes, best: Sequence[Best], places: Mapping[Value, float
 
 def _has_published(outcome: Outcome, series: Sequence[Series], values: Sequence[Value]) -> bool:
     arms = [arm for each in series for arm in each.arms.values()]
-    networks = {str(arm.params.get("network") or outcome.facts.get("network")) for arm in arms}
+    networks = {
+        str(arm.params.get("network") or outcome.facts.study.get("network")) for arm in arms
+    }
     return PUBLISHED_NETWORK in networks and all(isinstance(value, int) for value in values)
 
 

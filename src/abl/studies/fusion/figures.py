@@ -118,7 +118,7 @@ class Modes:
 
 def modes_of(outcome: Outcome, predictions: pd.DataFrame) -> Modes:
     """The arms that name a mode and did not fail; of their other settings the six best."""
-    given = outcome.facts.get("modalities")
+    given = outcome.facts.study.get("modalities")
     pair = given if isinstance(given, Sequence) and len(given) == 2 else MODALITIES
     modalities = (str(pair[0]), str(pair[1]))
 
@@ -130,7 +130,7 @@ def modes_of(outcome: Outcome, predictions: pd.DataFrame) -> Modes:
         outcome, [MODE, SECOND], lambda arm: row_of(arm) if arm.params.get(MODE) else None, order,
         fewest=1, word="settings",
     )  # fmt: skip
-    by_image = outcome.facts.get("unit", "image") == "image"
+    by_image = outcome.facts.unit in ("", "image")
     return Modes(modalities, series, cut, frames_by(predictions, "arm", "test"), by_image)
 
 

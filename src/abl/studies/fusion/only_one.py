@@ -19,7 +19,7 @@ from abl.decide.probabilities import largest_class
 from abl.decide.replicates import KEYS
 from abl.report.figures.over_axis import Series
 from abl.report.figures.style import MARKERS, caption, new_figure, own_style, wrapped
-from abl.report.prediction_frames import probabilities_of, replicates_of
+from abl.report.prediction_frames import probabilities_of, scored_replicates
 from abl.studies.fusion.figures import MIXED, MODE, Modes
 
 DRAWS = 1000
@@ -139,7 +139,7 @@ def _shares(both: pd.DataFrame) -> Floats:
     classes = int(both["label"].max()) + 1
     size = max(classes, 4)
     groups = {f"p_{group}": (both["group"] == group).astype(float) for group in range(size)}
-    arm = replicates_of(both.assign(**groups).reset_index())
+    arm = scored_replicates(both.assign(**groups).reset_index())
     made = np.full((classes + 1, 4, 3), np.nan)
     for row, group in np.ndindex(classes + 1, 4):
         rows = slice(row, row + 1) if row < classes else slice(None)

@@ -41,7 +41,7 @@ def inside_figure(outcome: Outcome) -> Figure | None:
     arms = [arm for arm in outcome.arms if INSIDE in arm.cells]
     cut = f"the first {MOST_ARMS} of {len(arms)} arms" if len(arms) > MOST_ARMS else ""
     arms = arms[:MOST_ARMS]
-    areas: Mapping[str, float] = outcome.facts.get("activation", {}).get("area", {})
+    areas: Mapping[str, float] = outcome.facts.activation.get("area", {})
     flat = [areas[arm.key] for arm in arms if arm.key in areas]
     figure, _ = rows_of_arms(
         outcome, arms, INSIDE, "share of the activation inside the nodule", areas,

@@ -46,7 +46,7 @@ def with_searches(analysis: Analysis, growth: SweepGrowth) -> Analysis:
     said = _found_note(search, facts, [run for _, run in runs])
     outcome = _with_chosen(analysis.outcome, facts, rows)
     notes = (*outcome.notes, said, *alone, *([terms] if terms else []))
-    outcome = replace(outcome, notes=notes, facts={**outcome.facts, "searches": facts})
+    outcome = replace(outcome, notes=notes, facts=replace(outcome.facts, searches=facts))
     return replace(analysis, outcome=outcome, searches=searches)
 
 

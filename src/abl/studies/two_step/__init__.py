@@ -37,12 +37,11 @@ from abl.studies.checks import (
     place_of_axis,
     stated_problems,
 )
-from abl.studies.data_summary import power_note
 from abl.studies.designs import design_faults
 from abl.studies.external_checks import unsupported_problems
 from abl.studies.label_noise import noise_rows
 from abl.studies.predictions import Predictions
-from abl.studies.table import table_of
+from abl.studies.scoring import power_note, scored_outcome
 from abl.studies.thresholds import (
     curve_values,
     decision_search_problems,
@@ -237,7 +236,7 @@ class TwoStep(Study):
         facts: dict[str, Any] = {}
         if noise := noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace)):
             facts["label_noise"] = noise
-        outcome = table_of(
+        outcome = scored_outcome(
             file,
             plan,
             workspace,
@@ -245,7 +244,7 @@ class TwoStep(Study):
             relevant,
             scored,
             curve_axis="threshold" if values else "",
-            facts=facts,
+            study=facts,
         )
         outcome = replace(outcome, notes=(*outcome.notes, *kept_notes(plan, workspace.store)))
         return analysis_of(outcome, scored, network_parts(plan, settings, workspace, predictions))

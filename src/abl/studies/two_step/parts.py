@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 from abl.plan.graph import Plan, Replicate
 from abl.stages.inputs import Workspace
-from abl.studies.analysis import ScoredPart
+from abl.studies.analysis import ScoredPart, units_of
 from abl.studies.arms import Settings
 from abl.studies.base import options_of
 from abl.studies.label_noise import Judged
 from abl.studies.predictions import Predictions
 from abl.studies.two_step.networks import network_name
 from abl.studies.two_step.options import Options
-from abl.studies.units import units_of
 
 
 def judged_parts(plan: Plan, settings: Settings, workspace: Workspace) -> dict[str, Judged]:

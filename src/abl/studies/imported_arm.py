@@ -19,11 +19,10 @@ import pyarrow.parquet as pq
 from abl.data.prediction_file import read_prediction_table
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, Problem, raise_if_any
+from abl.plan.outcome import IMPORTED
 from abl.report.labels import one_line
 from abl.report.prediction_frames import probability_columns
 
-# every note on an imported arm begins with it
-NOTE = "imported: "
 _MOST_PROBLEMS = 10
 _LONGEST_NAME = 80
 _NAME = re.compile(r"(?=.*\w)[\w .-]+")
@@ -59,7 +58,7 @@ class ImportedArm:
             tests: repeat, fold, seed, unit of every test of the sweep.
         """
         replicates = tests[KEYS].drop_duplicates()
-        text = f"{NOTE}{self.name} from file {self.file}, sha256 {self.sha256[:12]}"
+        text = f"{IMPORTED}{self.name} from file {self.file}, sha256 {self.sha256[:12]}"
         seeds, splits = replicates["seed"].nunique(), len(replicates[KEYS[:2]].drop_duplicates())
         if "seed" not in self.keys and seeds > 1:
             text += f"; given once, used for all {seeds} seeds of a split"
@@ -143,7 +142,7 @@ def by_unit(imported: ImportedArm, unit_of_image: Mapping[str, str], unit: str) 
     return replace(imported, frame=grouped.drop(columns="images"))
 
 
-def placed(imported: ImportedArm, tests: pd.DataFrame, unit: str = "image") -> pd.DataFrame:
+def on_tests(imported: ImportedArm, tests: pd.DataFrame, unit: str = "image") -> pd.DataFrame:
     """The tests of a sweep with the probabilities of the imported arm.
 
     Args:

@@ -1,0 +1,210 @@
+"""The ablation table of an Outcome: arms in rows, or one metric over two axes.
+
+Shares are shown in per cent or as fractions, AUC and the share of images sent to the second network
+like every other. CSV always holds fractions, in full precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.plan.outcome import IMPORTED, ArmOutcome, Outcome
+from abl.report.labels import metric_label, one_line, setting_label, value_label, with_unit
+from abl.report.tables.layout import EMPTY_CELL, PARTS, TableLayout
+from abl.report.tables.model import Column, Table, TableCell, table_from
+from abl.report.tables.published import Published
+
+Value = str | int | float
+
+
+def table_of(
+    outcome: Outcome,
+    *,
+    per_cent: bool = True,
+    decimals: int | None = None,
+    intervals: bool = False,
+    metric: str = "",
+    pivot: tuple[str, str] | None = None,
+    published: Published | None = None,
+) -> Table:
+    """The ablation table of an outcome.
+
+    Args:
+        per_cent: Shares in per cent; otherwise fractions.
+        decimals: Digits after the point; default 1 in per cent, 3 in fractions.
+        intervals: Add a column with the 95 % interval of each metric.
+        metric: Show this one alone; best arm, ties and comparison belong to the primary metric.
+        pivot: Axis of the rows and axis of the columns of a table of the primary metric, or of
+            `metric`; default: arms in rows.
+        published: Values to stand beside ours.
+
+    Raises:
+        InputError: A metric or an axis that the outcome does not have.
+    """
+    shown = _of_metric(outcome, metric) if metric else outcome
+
+    def layout(laid_out: Outcome) -> TableLayout:
+        return TableLayout(
+            laid_out,
+            per_cent=per_cent,
+            decimals=decimals,
+            intervals=intervals,
+            published=published,
+        )
+
+    if pivot is not None:
+        return _pivot_table(shown, pivot, layout)
+    made = layout(shown)
+    return table_from(
+        shown.name,
+        one_line(shown.title) or one_line(shown.name),
+        made.columns(),
+        shown.arms,
+        axis_count=len(shown.axes),
+        notes=lambda: [*made.notes(), *map(one_line, shown.notes)],
+    )
+
+
+def styled_table(outcome: Outcome, **changes: Any) -> Table:
+    """The table of an outcome, printed as its sweep file asks; `changes` as table_of takes them."""
+    return table_of(outcome, **{**outcome.facts.table.model_dump(), **changes})
+
+
+def _of_metric(outcome: Outcome, metric: str) -> Outcome:
+    """The outcome with one metric, which takes no marks and tests from another one."""
+    if metric not in outcome.metrics:
+        hint = nearest(metric, outcome.metrics)
+        raise InputError(f"--metric: no metric '{metric}' in {outcome.name}: {hint}")
+    if metric == outcome.primary:
+        return replace(outcome, metrics=(metric,))
+    return replace(
+        outcome,
+        metrics=(metric,),
+        primary=metric,
+        arms=tuple(arm.without_marks() for arm in outcome.arms),
+    )
+
+
+def pivot_axes(text: str) -> tuple[str, str]:
+    """`ROWS,COLUMNS` as two names. Raises InputError if it is not two."""
+    names = [name.strip() for name in text.split(",")]
+    if len(names) != 2 or not all(names):
+        raise InputError(f"--pivot {text}: write two axes as ROWS,COLUMNS")
+    return names[0], names[1]
+
+
+@dataclass
+class _PivotRow:
+    """Settings that name a row, and its arms by value of the columns' axis."""
+
+    settings: tuple[Value, ...]
+    arms: dict[Value, ArmOutcome] = field(default_factory=dict)
+
+
+def _pivot_table(
+    outcome: Outcome, axes: tuple[str, str], layout_of: Callable[[Outcome], TableLayout]
+) -> Table:
+    """The primary metric over two axes; the other axes stay beside the row's.
+
+    Imported arms have no value of an axis: they are left out, and a note says so.
+    """
+    _check_axes(outcome, axes)
+    row_axis, column_axis = axes
+    named = (row_axis, *(axis for axis in outcome.axes if axis not in axes))
+    metric = outcome.primary
+    outcome, left_out = _without_imported(outcome)
+    plain = tuple(replace(arm, comparison=None) for arm in outcome.arms)
+    layout = layout_of(replace(outcome, metrics=(metric,), arms=plain))
+    columns: list[Column] = [_setting_column(axis, at) for at, axis in enumerate(named)]
+    for value in dict.fromkeys(arm.params.get(column_axis, "") for arm in outcome.arms):
+        label = setting_label(column_axis, value)
+        made = layout.with_failures(layout.metric_columns(metric, label))
+        columns += [_lifted(column, value) for column in made]
+        columns.append(Column("", True, raw=_raw_of(metric, label, value)))
+    notes = [*map(one_line, outcome.notes)]
+    if any(arm.comparison is not None for arm in outcome.arms):
+        notes.append(
+            "Differences to the base with their P stand in the table with the arms as rows."
+        )
+    title = f"{one_line(outcome.title) or one_line(outcome.name)}: "
+    return table_from(
+        outcome.name,
+        title + with_unit(metric_label(metric), layout.unit(metric)),
+        columns,
+        _pivot_rows(outcome.arms, named, column_axis),
+        axis_count=len(named),
+        notes=lambda: [*layout.notes(), *notes, *left_out],
+    )
+
+
+def _setting_column(axis: str, at: int) -> Column:
+    return Column(
+        one_line(axis),
+        False,
+        lambda row: value_label(row.settings[at]),
+        {axis: lambda row: row.settings[at]},
+    )
+
+
+def _lifted(column: Column, value: Value) -> Column:
+    """A column of arms as one of rows: of the arm that has this value; empty where none has."""
+
+    def cell(row: _PivotRow) -> TableCell | str:
+        shown = column.cell
+        return shown(row.arms[value]) if shown and value in row.arms else ""
+
+    return Column(column.label, column.numeric, cell)
+
+
+def _raw_of(metric: str, label: str, value: Value) -> dict[str, Callable[[_PivotRow], Any]]:
+    def raw(part: str) -> Callable[[_PivotRow], Any]:
+        return lambda row: getattr(
+            row.arms[value].cells.get(metric, EMPTY_CELL) if value in row.arms else EMPTY_CELL, part
+        )
+
+    return {f"{metric}_{part} ({label})": raw(part) for part in PARTS}
+
+
+def _check_axes(outcome: Outcome, axes: tuple[str, str]) -> None:
+    problems = [
+        Problem(f"--pivot: no axis '{axis}' in {outcome.name}: {nearest(axis, outcome.axes)}")
+        for axis in axes
+        if axis not in outcome.axes
+    ]
+    if not problems and axes[0] == axes[1]:
+        problems.append(Problem(f"--pivot {axes[0]},{axes[1]}: rows and columns are one axis"))
+    raise_if_any(problems)
+
+
+def _without_imported(outcome: Outcome) -> tuple[Outcome, list[str]]:
+    imported = set(outcome.facts.imported)
+    if not imported:
+        return outcome, []
+    gone = [arm for arm in outcome.arms if arm.key in imported]
+    names = ", ".join(one_line(str(next(iter(arm.params.values()), ""))) for arm in gone)
+    text = f"Imported arms have no axes and are left out: {names}"
+    text += "; one of them is the best arm." if any(arm.best for arm in gone) else "."
+    kept = replace(
+        outcome,
+        arms=tuple(arm for arm in outcome.arms if arm.key not in imported),
+        notes=tuple(note for note in outcome.notes if not note.startswith(IMPORTED)),
+    )
+    return kept, [text]
+
+
+def _pivot_rows(
+    arms: Sequence[ArmOutcome], named: Sequence[str], column_axis: str
+) -> list[_PivotRow]:
+    """Rows in the order of the arms."""
+    rows: dict[tuple[tuple[Value, ...], int], _PivotRow] = {}
+    for arm in arms:
+        settings = tuple(arm.params.get(axis, "") for axis in named)
+        value = arm.params.get(column_axis, "")
+        again = 0
+        while (settings, again) in rows and value in rows[settings, again].arms:
+            again += 1  # arms told apart by no axis: rows below
+        rows.setdefault((settings, again), _PivotRow(settings)).arms[value] = arm
+    return list(rows.values())

@@ -1,0 +1,285 @@
+"""Tables as text for a terminal, GitHub Markdown, CSV, LaTeX (booktabs) and HTML."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import textwrap
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from abl.errors import InputError, nearest
+from abl.report.tables.model import BOLD, Note, Raw, Table, TableCell
+
+FORMATS = ("text", "md", "csv", "latex", "html")
+_GAP = "  "
+_STAR = "*"
+_PLUS_MINUS = " ± "
+_MARKDOWN_SPECIAL = re.compile(r"([\\`*_|~])")
+
+# in LaTeX a bracket after \\ would be its optional argument, and a star its variant;
+# \\textquotedbl would need another font encoding
+_LATEX = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
+    "[": "{[}", "]": "{]}", "*": "{*}", "–": "--", "—": "---", "…": r"\ldots{}",
+    "“": "``", "”": "''", "’": "'",
+    **{mark: rf"\{mark}" for mark in "{}$&%#_"},
+    **{
+        mark: rf"${shown}$"
+        for mark, shown in (
+            ("±", r"\pm"), ("−", "-"), ("†", r"\dagger"), ("×", r"\times"), ("≤", r"\leq"),
+            ("≥", r"\geq"), ("∞", r"\infty"), ("·", r"\cdot"), ("Δ", r"\Delta"), ("α", r"\alpha"),
+            ("β", r"\beta"), ("γ", r"\gamma"), ("λ", r"\lambda"), ("µ", r"\mu"), ("μ", r"\mu"),
+            ("σ", r"\sigma"),
+        )
+    },
+}  # fmt: skip
+
+
+def render(table: Table, format: str, *, width: int = 120, colour: bool = False) -> str:
+    """The table as text, md, csv, latex or html; ends with a line feed.
+
+    Args:
+        width: Columns of the terminal (text only); wider tables continue below.
+        colour: The terminal shows bold (text only); otherwise a star marks the best arm.
+
+    Raises:
+        InputError: Unknown format.
+    """
+    match format:
+        case "text":
+            return _text_of(table, width=width, colour=colour)
+        case "md":
+            return _markdown_of(table)
+        case "csv":
+            return _csv_of(table)
+        case "latex":
+            return _latex_of(table)
+        case "html":
+            return page_from("table_page.html", {"table": table})
+    raise InputError(f"--format {format}: {nearest(format, FORMATS)}")
+
+
+def _text_of(table: Table, *, width: int = 120, colour: bool = False) -> str:
+    """Aligned columns; those beyond `width` continue in blocks below, each with the axes."""
+    columns = [_lines_of_column(table, index, colour=colour) for index in range(len(table.columns))]
+    axes, numbers = columns[: table.axis_count], columns[table.axis_count :]
+    parts = [wrapped_text(table.title, width)]
+    for block in _blocks(axes, numbers, width):
+        lines = zip(*block, strict=True)
+        parts.append("\n".join(_GAP.join(line).rstrip() for line in lines))
+    notes = [_note_line(note, width, colour=colour) for note in table.notes]
+    if notes:
+        parts.append("\n".join(notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def _csv_of(table: Table) -> str:
+    """Numbers in full precision as fractions; an undefined one is empty."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(table.raw_columns)
+    for row in table.raw_rows:
+        writer.writerow([_csv_value(value) for value in row])
+    return stream.getvalue()
+
+
+def _csv_value(value: Raw) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return "" if math.isnan(value) else repr(float(value))
+    return str(value)
+
+
+def _lines_of_column(table: Table, index: int, *, colour: bool) -> list[str]:
+    """Heading, rule and cells of a column, padded to the same width."""
+    column = table.columns[index]
+    cells = [row[index] for row in table.rows]
+    starred = not colour and index >= table.axis_count
+    marks = [_marks(cell, starred=starred) for cell in cells]
+    marks_width = max((display_width(mark) for mark in marks), default=0)
+    texts = (
+        _aligned_sd([cell.text for cell in cells]) if column.numeric else [c.text for c in cells]
+    )
+    text_width = max(
+        [display_width(text) for text in texts] + [display_width(column.label) - marks_width]
+    )
+    full_width = text_width + marks_width
+    lines = [_padded(column.label, full_width, right=column.numeric), "─" * full_width]
+    for cell, text, mark in zip(cells, texts, marks, strict=True):
+        line = _padded(text, text_width, right=column.numeric) + _padded(mark, marks_width)
+        lines.append(f"\x1b[1m{line}\x1b[0m" if colour and cell.bold else line)
+    return lines
+
+
+def _marks(cell: TableCell, *, starred: bool) -> str:
+    marks = ([_STAR] if cell.bold and starred else []) + list(cell.marks)
+    return " " + ",".join(marks) if marks else ""
+
+
+def _aligned_sd(texts: Sequence[str]) -> list[str]:
+    """`84.2 ± 1.3` with the deviations of a column brought to one width, so that means line up."""
+    pairs = [text.partition(_PLUS_MINUS) for text in texts]
+    widest = max((len(sd) for _, _, sd in pairs), default=0)
+    return [mean + sign + sd.rjust(widest) if sign else mean for mean, sign, sd in pairs]
+
+
+def _blocks(
+    axes: list[list[str]], numbers: list[list[str]], width: int
+) -> Iterable[list[list[str]]]:
+    block = list(axes)
+    for column in numbers:
+        if len(block) > len(axes) and _width([*block, column]) > width:
+            yield block
+            block = list(axes)
+        block.append(column)
+    yield block
+
+
+def _width(block: Sequence[Sequence[str]]) -> int:
+    # the rule under the heading carries no escape codes
+    return sum(len(column[1]) for column in block) + len(_GAP) * (len(block) - 1)
+
+
+def _note_line(note: Note, width: int, *, colour: bool) -> str:
+    mark = note.mark
+    if mark == BOLD and not colour:
+        mark = _STAR
+    return wrapped_text(f"{mark}  {note.text}" if mark else note.text, width, hang=bool(mark))
+
+
+def wrapped_text(text: str, width: int, *, hang: bool = False) -> str:
+    """The text in lines of a terminal; `hang` moves all but the first to the right."""
+    return textwrap.fill(
+        text, max(width, 20), subsequent_indent="   " if hang else "", break_on_hyphens=False
+    )
+
+
+def _padded(text: str, width: int, *, right: bool = False) -> str:
+    padding = " " * (width - display_width(text))
+    return padding + text if right else text + padding
+
+
+def display_width(text: str) -> int:
+    """Columns a text takes in a terminal: wide characters two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(mark) else 2 if unicodedata.east_asian_width(mark) in "WF" else 1
+        for mark in text
+    )
+
+
+def _markdown_of(table: Table) -> str:
+    """A GitHub table under its title in bold, the notes as a list."""
+    lines = [
+        [markdown_escaped(column.label) for column in table.columns],
+        ["---:" if column.numeric else ":---" for column in table.columns],
+        *([_markdown.cell(cell) for cell in row] for row in table.rows),
+    ]
+    notes = ["", *(f"- {_markdown.note(note)}" for note in table.notes)] if table.notes else []
+    rows = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join([f"**{markdown_escaped(table.title)}**", "", *rows, *notes]) + "\n"
+
+
+def _latex_of(table: Table) -> str:
+    r"""A floating table for a document with \usepackage{booktabs}; notes under the rules."""
+    alignment = "".join("r" if column.numeric else "l" for column in table.columns)
+    label = re.sub(r"[^A-Za-z0-9]+", "-", table.name).strip("-") or "table"
+    rows = [" & ".join(_latex.cell(cell) for cell in row) + r" \\" for row in table.rows]
+    notes = [rf"{_latex.note(note)}\par" for note in table.notes]
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{latex_escaped(table.title)}}}",
+        rf"\label{{tab:{label}}}",
+        rf"\begin{{tabular}}{{{alignment}}}",
+        r"\toprule",
+        " & ".join(latex_escaped(column.label) for column in table.columns) + r" \\",
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+        r"\end{tabular}",
+        *([r"\par\smallskip\footnotesize\raggedright", *notes] if notes else []),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def latex_escaped(text: str) -> str:
+    """Text that LaTeX prints as it stands, with any engine for Latin letters."""
+    return "".join(_LATEX.get(mark, mark) for mark in _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    # an empty line would end a caption, and any line a row of a Markdown table
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
+
+
+def markdown_escaped(text: str) -> str:
+    """Text that Markdown shows as it stands."""
+    text = _one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # an interval keeps its brackets; only what would make a link is escaped
+    return _MARKDOWN_SPECIAL.sub(r"\\\1", text).replace("](", r"]\(")
+
+
+@dataclass(frozen=True)
+class _Markup:
+    """How a language escapes text, and writes it bold and raised."""
+
+    escaped: Callable[[str], str]
+    bold: Callable[[str], str]
+    raised: Callable[[str], str]
+    of_bold: str
+    gap: str
+
+    def cell(self, cell: TableCell) -> str:
+        text = self.escaped(cell.text)
+        text = self.bold(text) if cell.bold and text else text
+        return text + (self.gap + self.raised(",".join(cell.marks)) if cell.marks else "")
+
+    def note(self, note: Note) -> str:
+        text = self.escaped(note.text)
+        if note.mark == BOLD:
+            return f"{self.bold(self.of_bold)}: {text}"
+        return f"{self.raised(note.mark)} {text}" if note.mark else text
+
+
+_markdown = _Markup(markdown_escaped, "**{}**".format, "<sup>{}</sup>".format, "bold", " ")
+_latex = _Markup(
+    latex_escaped,
+    lambda text: rf"\textbf{{{text}}}",
+    lambda marks: rf"\textsuperscript{{{latex_escaped(marks)}}}",
+    "Bold",
+    "",
+)
+
+
+def fragment_of(table: Table) -> str:
+    """The table with its style, to be placed into another page."""
+    return page_from("table.html", {"table": table})
+
+
+def page_from(template: str, values: Mapping[str, Any]) -> str:
+    """A page made from a template of the package; every value is escaped."""
+    return _environment().get_template(template).render(**values, bold=BOLD)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("abl.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
