@@ -17,13 +17,12 @@ from abl.decide.replicates import KEYS, Scores, replicate_scores
 from abl.plan.graph import Plan, Replicate
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 from abl.plan.stage import digest_of
-from abl.report.figures.arms import base_of
 from abl.report.labels import counted
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData, Workspace
 from abl.studies.analysis import ScoredArm
-from abl.studies.arms import Relevant, base_position, named_contrasts
+from abl.studies.arms import Relevant, base_position, base_values, named_contrasts
 from abl.studies.base import StudyAxis
 from abl.studies.contrasts import comparison_rows, corrected_t, family_of, marks
 
@@ -49,7 +48,7 @@ def scored_outcome(
         study: Facts of the study.
     """
     sweep = file.sweep
-    base = base_of(file, axes)
+    base = base_values(file, axes)
     bases = [
         None if base is None else base_position(arm, plan.arms, base, relevant) for arm in plan.arms
     ]

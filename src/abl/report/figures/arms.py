@@ -19,7 +19,7 @@ from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.searches import Searches
 from abl.report.labels import arm_label, metric_label
 from abl.report.pictures import Pictures
-from abl.report.prediction_frames import probability_columns
+from abl.report.prediction_frames import probability_columns, scored_replicates
 
 MOST_SHOWN = 8
 DRAWS = 200
