@@ -15,7 +15,7 @@ from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.report.labels import size_label, time_label
 from abl.report.tables import FORMATS, render
-from abl.report.tables.model import Table
+from abl.report.tables.model import Column, Table, number_column, table_from, text_column
 from abl.report.tables.more import replicates_table, subgroup_table
 from abl.report.tables.setup import cost_table, data_table, settings_table
 from latex_check import check_latex
@@ -184,3 +184,20 @@ def test_every_format(format: str, outcome: Outcome, frame: pd.DataFrame, tmp_pa
         assert len(shown.splitlines()) > len(table.rows)
         if format == "latex":
             check_latex(shown)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_column_of_the_list_is_read_by_every_format(format: str) -> None:
+    columns = [
+        text_column("arm"),
+        number_column("auc", "{:.2f}".format, "AUC"),
+        Column("shown alone", False, lambda row: "seen"),
+        Column("", True, raw={"in_csv_alone": lambda row: row["auc"] / 3}),
+    ]
+    table = table_from("n", "t", columns, [{"arm": "a", "auc": 0.8125}, {"arm": "b", "auc": 0.75}])
+    shown = render(table, format)
+    if format == "csv":
+        assert shown == f"arm,auc,in_csv_alone\na,0.8125,{0.8125 / 3!r}\nb,0.75,0.25\n"
+    else:
+        assert all(word in shown for word in ("AUC", "0.81", "0.75", "shown alone", "seen"))
+        assert not any(word in shown for word in ("0.8125", "in_csv_alone"))

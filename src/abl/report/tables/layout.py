@@ -23,7 +23,7 @@ from abl.report.labels import (
 )
 from abl.report.prediction_frames import one_class_note
 from abl.report.setting_words import CHOSEN, chosen_label, has_chosen
-from abl.report.tables.model import BOLD, TIED, Column, Note, TableCell
+from abl.report.tables.model import BOLD, TIED, Column, Note, TableCell, text_column
 from abl.report.tables.published import Published
 
 EMPTY_CELL = Cell(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, count=0)
@@ -64,16 +64,14 @@ class TableLayout:
         """Axes, the chosen value of the curve axis, metrics, comparison, settings that a search
         chose; in CSV the marks, too."""
         outcome = self._outcome
-        lead = [axis_column(axis, bold=True) for axis in outcome.axes]
+        lead = [_axis_column(axis) for axis in outcome.axes]
         if has_chosen(outcome):
             label = f"{metric_label(outcome.curve_axis)} chosen"
             lead.append(Column(label, True, lambda arm: chosen_label(arm, outcome.curve_axis)))
         columns = [column for metric in self._scales for column in self.metric_columns(metric)]
         columns += self._comparison_columns() if self._compared else []
         if any(arm.params.get(CHOSEN) for arm in outcome.arms):
-            columns.append(
-                Column(CHOSEN, False, lambda arm: str(_param(arm, CHOSEN)), _param_raw(CHOSEN))
-            )
+            columns.append(text_column(CHOSEN, value=_param(CHOSEN)))
         marks = [
             Column(name, False, raw={name: attrgetter(name)})
             for name in ("best", "tied", "failed", "key")
@@ -264,22 +262,19 @@ _STATED = {"published": "mean", "published_sd": "sd", "source": "source"}
 _ends = attrgetter("low", "high")
 
 
-def axis_column(axis: str, *, bold: bool = False) -> Column:
-    """The value of an axis; the best arm's in bold if asked for."""
+def _axis_column(axis: str) -> Column:
+    """The value of an axis, the best arm's in bold."""
+    value = _param(axis)
     return Column(
         one_line(axis),
         False,
-        lambda arm: TableCell(value_label(_param(arm, axis)), bold=bold and arm.best),
-        _param_raw(axis),
+        lambda arm: TableCell(value_label(value(arm)), bold=arm.best),
+        {axis: value},
     )
 
 
-def _param(arm: ArmOutcome, name: str) -> str | int | float:
-    return arm.params.get(name, "")
-
-
-def _param_raw(name: str) -> dict[str, Callable[[ArmOutcome], Any]]:
-    return {name: lambda arm: _param(arm, name)}
+def _param(name: str) -> Callable[[ArmOutcome], str | int | float]:
+    return lambda arm: arm.params.get(name, "")
 
 
 def _cell_raw(metric: str, part: str) -> Callable[[ArmOutcome], Any]:
