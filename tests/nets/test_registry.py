@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -137,3 +138,25 @@ def test_a_users_file_that_fails_is_told_with_its_line(tmp_path, text, line):
 def test_a_missing_users_file_is_told(tmp_path):
     with pytest.raises(InputError, match="there is no file"):
         load_module(tmp_path / "absent.py")
+
+
+def test_a_file_of_the_folder_is_imported_as_it_is_now_and_installed_names_go_first(tmp_path):
+    file, helper = tmp_path / "mine.py", tmp_path / "beside.py"
+    file.write_text(
+        USER_FILE.format(version=1, out="beside.OUT").replace(
+            "from torch", "import beside\nimport json\nfrom torch", 1
+        )
+    )
+    (tmp_path / "json.py").write_text("raise ValueError('not this one')\n")
+    for out in (3, 4):
+        helper.write_text(f"OUT = {out}\n")
+        os.utime(helper, (1e9, 1e9))  # as large and as old as the one before
+        load_module(file)
+        assert NETWORKS["mine"](2, 1, 8)[-1].out_features == out
+    load_module(_plain_file(tmp_path))
+    assert "beside" not in sys.modules
+
+
+def _plain_file(folder):
+    (folder / "plain.py").write_text("x = 1\n")
+    return folder / "plain.py"

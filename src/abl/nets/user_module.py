@@ -145,8 +145,13 @@ def _unload() -> None:
         forget(str(_current.file))
     _current = None
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Folder)]
-    loaders = {name: getattr(each, "__loader__", None) for name, each in sys.modules.items()}
-    _remove_modules({n.partition(".")[0] for n, x in loaders.items() if isinstance(x, _FromSource)})
+    _remove_modules(
+        {
+            name.partition(".")[0]
+            for name, each in sys.modules.items()
+            if isinstance(getattr(each, "__dict__", {}).get("__loader__"), _FromSource)
+        }
+    )
 
 
 def _remove_modules(names: set[str]) -> None:

@@ -73,11 +73,16 @@ class UserSource:
         """
         parts: Parts = {}
         self._take_always(parts)
-        for source in self._helpers.get(module, ()) if module else (self,):
+        defining = [self] if not module else self._files_of(module)
+        for source in defining:
             source._take(qualname, parts)
-        if len(parts) == 1 and module:  # defined elsewhere: only the file knows how
+        if not defining:  # installed: only the file knows what is made of it
             self._take_all(parts)
         return digest_of(parts)
+
+    def _files_of(self, module: str) -> list[UserSource]:
+        known = self._known.values()
+        return next((each._helpers[module] for each in known if each._helpers.get(module)), [])
 
     def _sort(self, statement: ast.stmt) -> None:
         names = dict.fromkeys(_names_defined(statement))

@@ -121,7 +121,7 @@ class Sweep(Part):
     study: str = Field(description="The question asked, with its analysis: see `abl list studies`.")
     title: str = Field("", description="One sentence for the table's head.")
     module: str | None = Field(
-        None, description="A Python file beside the sweep with networks or rules of your own."
+        None, description="A Python file beside the sweep with networks, rules, ... of your own."
     )
     data: Data
     external: tuple[External, ...] = Field(
