@@ -234,3 +234,18 @@ def test_an_arm_that_is_not_there_exits_with_2_and_says_what_to_type(folder: Pat
     assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr == "abl: tiny: no arm has 'modle1': did you mean 'model1'?\n"
+
+
+def test_another_split_of_the_same_images_is_a_new_replicate(tmp_path: Path) -> None:
+    def at(repeat: int, fold: int) -> Stage:
+        context = {"view": "v", "splits": {"kind": "kfold"}, "repeat": repeat, "fold": fold}
+        return Stage("nap", 1, {}, reads=f"{repeat} {fold}", seed=0, context=context)
+
+    store = Store(tmp_path)
+    with store.claim(at(0, 0).digest) as attempt:
+        assert attempt is not None
+        store.commit(attempt, at(0, 0), {}, {})
+    plan = by_digest(at(0, 1), at(1, 0), at(1, 1))
+    found = reasons_of(plan, set(), {}, recipes_of(store), lambda new, old: [])
+    lines = [["new fold"], ["new repeat"], ["new repeat", "new fold"]]
+    assert [why.lines for why in found.values()] == lines
