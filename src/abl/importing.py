@@ -216,12 +216,13 @@ def _without_imported(outcome: Outcome, predictions: pd.DataFrame) -> tuple[Outc
 
 def _own_contenders(outcome: Outcome, predictions: pd.DataFrame) -> list[Contender]:
     """The arms of the outcome with what was kept of their tests."""
+    titles = [outcome.title_of(arm) for arm in outcome.arms]
+    if predictions.empty:
+        return [Contender(title) for title in titles]
     frame = _plain_words(predictions)
     return [
-        Contender(outcome.title_of(arm))
-        if frame.empty or arm_tests(frame, arm.key).empty
-        else _contender(outcome.title_of(arm), arm_tests(frame, arm.key))
-        for arm in outcome.arms
+        _contender(title, arm_tests(frame, arm.key))
+        for title, arm in zip(titles, outcome.arms, strict=True)
     ]
 
 
