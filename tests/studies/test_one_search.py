@@ -219,6 +219,7 @@ def test_the_kept_study_knows_which_points_keep_the_constraints(tmp_path):
     storage = JournalStorage(JournalFileBackend(str(tmp_path / "sweep.journal")))
     study = optuna.load_study(study_name="sweep arm key", storage=storage)
     assert study.best_trial.number == best.number
+    assert study.best_trial.user_attrs["constraints"] == pytest.approx([best.values[0] - 0.8])
 
 
 def test_two_processes_ask_alike_and_one_writes(tmp_path, in_order):

@@ -189,6 +189,9 @@ class KeptStudy:
                 return  # written, though the answer was lost
             trial = self._trial(number)
             set_constraints(trial, told.constraints)
+            if told.constraints:
+                # optuna-dashboard 0.21 shows no constraints of Optuna 5, but what is noted
+                trial.set_user_attr("constraints", list(told.constraints))
             end_trial(self._study, trial, told)
 
         self._write(tell)

@@ -107,16 +107,14 @@ class SearchRun:
             self.points.append(self._opened(at, number, point))
 
     def _opened(self, at: int, generation: int, point: Point) -> PointState:
-        known = self.kept.points[at]
-        try:
-            state = PointState(at, generation, point, self.cells(point))
-        except InputError as error:
-            state = PointState(at, generation, point, [])
-            state.close(FAILED, str(error))
-            return state
+        known, state = self.kept.points[at], PointState(at, generation, point, [])
         state.failures = int(known.notes.get("failures", 0))
         if known.state == "fail" and known.notes.get("state") == FAILED:
             state.close(FAILED, str(known.notes.get("reason", "")))
+        try:
+            state.cells = self.cells(point)
+        except InputError as error:
+            state.close(FAILED, str(error))
         return state
 
     def _tell(self, current: Sequence[PointState]) -> None:
@@ -144,12 +142,11 @@ class SearchRun:
             cell = state.cells[at]
             if self._has_stopped(state, at, cell, ended, change):
                 return
-            missing = [d for d in cell.stages if not self.store.has(d)]
-            needed = [d for d in cell.cell.uses.values() if not self.store.has(d)]
-            if not needed:
+            if all(self.store.has(digest) for digest in cell.cell.uses.values()):
                 self._score(state, at, cell)
                 continue
-            failed = next((d for d in missing if d in ended.failed), None)
+            lost = (d for d in cell.stages if d in ended.failed and not self.store.has(d))
+            failed = next(lost, None)
             if failed is not None:
                 self._failed(state, failed, ended, change)
             return
@@ -239,11 +236,6 @@ def best_point(run: SearchRun) -> PointState | None:
 
     The first one of equals; None if there is none.
     """
-    sign = 1.0 if run.asking.directions[0] == "maximize" else -1.0
-    best, most = None, 0.0
-    for state in run.points:
-        if state.feasible and state.values is not None:
-            value = sign * state.values[0]
-            if best is None or value > most:
-                best, most = state, value
-    return best
+    able = [(state, state.values[0]) for state in run.points if state.feasible and state.values]
+    first = max if run.asking.directions[0] == "maximize" else min
+    return first(able, key=lambda each: each[1], default=(None, 0.0))[0]
