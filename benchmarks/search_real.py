@@ -100,11 +100,11 @@ class FoldTrainer:
 
     def start(self) -> dict[str, Any]:
         """The settings of the file, which `abl` tries first."""
-        from abl.search.space import names_of, within
+        from abl.search.space import dimensions_of, within
 
         train = self.planner.file.sweep.train.model_dump(by_alias=True)
         known = {}
-        for path in names_of(self.space):
+        for path in dimensions_of(self.space):
             value: Any = train
             for part in path.split(".")[1:]:
                 value = value[part]

@@ -17,12 +17,12 @@ from abl.plan.searches import COMPLETE
 from abl.plan.stage import Stage, canonical_json
 from abl.record.store import Store
 from abl.runner.growth import Ended
-from abl.search.generations import Asking, Generations
+from abl.search.generations import Asking
 from abl.search.kept import KeptStudy
 from abl.search.space import Choices, Point, Range, Space
 from abl.spec.search import Objective, Prune, Search
 from abl.studies.analysis import ScoredPart
-from abl.studies.searching.search_run import SearchRun, Setup
+from abl.studies.searching.search_run import SearchRun
 from abl.studies.searching.searched_arms import PointCell
 
 SLOTS = 2  # trainings side by side
@@ -177,22 +177,20 @@ def with_abl(
 def _search(
     table: Table, points: int, prune: Prune | None, store: TableStore, size: int
 ) -> SearchRun:
-    generations = Generations(Asking(SPACE, ["maximize"], seed=table.seed, size=size))
     given = {"space": {"lr": {"from": 1e-5, "to": 0.3}}, "trials": points, "generation": size}
     block = Search.model_validate(given)
-    setup = Setup(
+    return SearchRun(
         block.model_copy(update={"prune": prune}),
-        SPACE,
+        Asking(SPACE, ["maximize"], seed=table.seed, size=size),
         [Objective(metric="auc")],
-        ["maximize"],
         points,
         table.folds,
         lambda point: _cells(point, table.folds),
         lambda cell: _validated(table, cell),
         lambda _: "",
         cast(Store, store),
+        KeptStudy(None, ""),
     )
-    return SearchRun(setup, generations, KeptStudy(None, ""))
 
 
 def _cells(point: Point, folds: int) -> list[PointCell]:

@@ -29,7 +29,7 @@ from abl.results import (
 from abl.runner.engine import Executor, run_plan
 from abl.runner.ray_nodes import check_address, ray_nodes
 from abl.runner.report import Listener, RunReport
-from abl.search.kept import check_storage, storage_url
+from abl.search.kept import check_storage
 from abl.studies.analysis import Analysis
 
 
@@ -100,7 +100,7 @@ def run_sweep(
     if executor == "tune":
         sweep.store.check_shared()
     if sweep.file.sweep.search is not None:
-        check_storage(storage_url())
+        check_storage()
     sweep.fetch_weights()
     _ = sweep.plan  # made now: faults of the data are told before MLflow is asked
     if record is not None and not record.embedded:

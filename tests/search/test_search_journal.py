@@ -408,6 +408,13 @@ def test_one_room_imports_optuna():
     assert {each.split("/")[0] for each in importing} == {"search"}
 
 
+def test_a_sweep_at_work_asks_its_study_and_names_none():
+    package = Path(abl.__file__).parent
+    for name in ("session", "watching", "api"):
+        text = (package / f"{name}.py").read_text(encoding="utf-8")
+        assert not re.search(r"TunedStudy|isinstance\([\w.]*study", text), name
+
+
 def test_lines_that_only_look_like_a_journal_are_refused(tmp_path):
     file = tmp_path / "other.log"
     file.write_text('{"op_code": 99}\n', encoding="utf-8")

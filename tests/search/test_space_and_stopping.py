@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abl.search.generations import Asking, Generations
-from abl.search.space import Choices, Range, grid_points, names_of, within
+from abl.search.space import Choices, Range, dimensions_of, grid_points, within
 from abl.search.stopping import bounds_of, hopeless_epoch, running_best
 
 SPACE = {
@@ -50,7 +50,7 @@ def test_a_point_of_another_kind_is_not_of_the_space():
     assert within(SPACE, {**point, "depth": 2.5}) is None
     assert within(SPACE, {**point, "rate": "1e-3"}) is None
     assert within(SPACE, {**point, "momentum": 0.9}) == point
-    assert names_of(SPACE) == ["rate", "depth", "optimizer", "momentum", "flip"]
+    assert list(dimensions_of(SPACE)) == ["rate", "depth", "optimizer", "momentum", "flip"]
 
 
 @given(curves, st.booleans(), st.sampled_from(["median", "halving"]), st.integers(1, 3))

@@ -12,12 +12,12 @@ from abl.errors import InputError
 from abl.plan.graph import Arm, PlannedCell, Replicate
 from abl.plan.stage import Stage
 from abl.runner.growth import Ended, Failure
-from abl.search.generations import Asking, Generations
+from abl.search.generations import Asking
 from abl.search.kept import KeptStudy
 from abl.search.space import Choices, Range
 from abl.spec.search import Objective, Search
 from abl.studies.analysis import ScoredPart
-from abl.studies.searching.search_run import SearchRun, Setup
+from abl.studies.searching.search_run import SearchRun
 from abl.studies.searching.searched_arms import PointCell
 
 SPACE = {
@@ -94,22 +94,21 @@ def search_of(
             points[cell.cell.uses["original"]] = (point, cell.cell.replicate.fold)
         return made
 
-    setup = Setup(
+    asking = Asking(
+        SPACE, ["maximize"], sampler=search.sampler, seed=search.seed, size=search.generation
+    )
+    return SearchRun(
         search,
-        SPACE,
+        asking,
         (Objective(metric="acc"),),
-        ["maximize"],
         search.trials,
         folds,
         cells,
         lambda cell: part_of(score(*points[cell.cell.uses["original"]])),
         lambda asked: "",
         store,  # type: ignore[arg-type]
+        kept or KeptStudy(None, "key"),
     )
-    asking = Asking(
-        SPACE, ["maximize"], sampler=search.sampler, seed=search.seed, size=search.generation
-    )
-    return SearchRun(setup, Generations(asking), kept or KeptStudy(None, "key"))
 
 
 def run(

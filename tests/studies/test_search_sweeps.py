@@ -57,6 +57,25 @@ def test_the_tuned_arm_stands_beside_the_fixed_one(folder):
     assert points.loc[~sgd, "param:train.optimizer.momentum"].isna().all()
 
 
+def test_a_search_that_was_kept_before_is_the_same_study(folder, monkeypatch):
+    """The key of today's settings, as it was before settings of samplers were said."""
+    from abl.search import samplers
+    from abl.studies.searching import sweep_growth
+
+    def key(root):
+        sweep = api.load(written(folder), root=folder / root)
+        growth = sweep.study.grow(sweep.file, sweep.plan, sweep.workspace, print)
+        growth.close()
+        (search,) = growth.searches.values()
+        return search.kept.key
+
+    monkeypatch.setattr(sweep_growth, "version", lambda package: "5.0.0")
+    kept = key("mlruns")
+    assert kept.startswith("5a89b9e79c17")
+    monkeypatch.setattr(samplers, "tpe_settings", lambda objectives: {"multivariate": False})
+    assert key("other") != kept
+
+
 def test_the_same_command_again_trains_nothing_and_prints_the_same(folder):
     first, again = run(folder), run(folder)
     assert first.report.ran

@@ -141,10 +141,10 @@ class Generations:
         """Whether the best value, of one objective, has not moved for more than so many points."""
         from optuna.trial import TrialState
 
-        done = [t for t in self._study.trials if t.state == TrialState.COMPLETE]
+        done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if not self._single or not done:
             return False
-        values = [float(each.value) for each in done]
+        values = [each.values[0] for each in done]
         best = max(values) if self._asking.directions[0] == "maximize" else min(values)
         return len(values) - 1 - values.index(best) > trials
 

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +19,7 @@ from filelock import AcquireReturnProxy, FileLock
 
 from abl.errors import InputError, Problem
 from abl.search.generations import Asking, Generations, Values
-from abl.search.samplers import quiet, settings_in_digest
+from abl.search.samplers import Direction, quiet, settings_in_digest
 from abl.search.space import Point, Space, distributions_of
 
 JOURNAL_START = b'{"op_code":'  # of each line that Optuna writes
@@ -106,19 +106,31 @@ class _Journal:
             return
         from optuna.trial import TrialState, create_trial
 
-        state = TrialState.FAIL if trial.values is None else TrialState.COMPLETE
-        values = None if trial.values is None else list(trial.values)
+        undefined = trial.values is None
         self._study.add_trial(
             create_trial(
-                state=state,
-                values=values,
+                state=TrialState.FAIL if undefined else TrialState.COMPLETE,
+                values=trial.values,
                 params=trial.point,
                 distributions=distributions_of(self._space, trial.point),
             )
         )
 
 
-class HeldByUs:
+@contextlib.contextmanager
+def _journal(file: Path | None, name: str, asking: Asking) -> Iterator[_Journal]:
+    if file is None:
+        yield _Journal(None, None, asking.space)
+        return
+    _refuse_another_file(file)
+    with _locked(file):
+        with quiet():
+            study, _ = study_in(journal_storage(file), name, asking.directions)
+            journal = _Journal(file, study, asking.space)
+        yield journal
+
+
+class _HeldByUs:
     """Optuna's journal asks for a lock at each line; ours is held all the while."""
 
     def acquire(self) -> bool:
@@ -128,28 +140,23 @@ class HeldByUs:
         """Nothing."""
 
 
-@contextlib.contextmanager
-def _journal(file: Path | None, name: str, asking: Asking) -> Iterator[_Journal]:
-    if file is None:
-        yield _Journal(None, None, asking.space)
-        return
-    import optuna
+def journal_storage(file: Path) -> Any:
+    """Optuna's storage in a file that this process has locked."""
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    _refuse_another_file(file)
-    with _locked(file):
-        drop_broken_line(file)
-        with quiet():
-            storage = JournalStorage(JournalFileBackend(str(file), lock_obj=cast(Any, HeldByUs())))
-            if name in optuna.get_all_study_names(storage):
-                study = optuna.load_study(study_name=name, storage=storage)
-            else:
-                study = optuna.create_study(
-                    study_name=name, storage=storage, directions=list(asking.directions)
-                )
-            journal = _Journal(file, study, asking.space)
-        yield journal
+    _drop_broken_line(file)
+    return JournalStorage(JournalFileBackend(str(file), lock_obj=cast(Any, _HeldByUs())))
+
+
+def study_in(storage: Any, name: str, directions: Sequence[Direction]) -> tuple[Any, bool]:
+    """A study of a storage, made if it is not there; whether it is new."""
+    import optuna
+
+    if name in optuna.get_all_study_names(storage):
+        return optuna.load_study(study_name=name, storage=storage), False
+    made = optuna.create_study(study_name=name, storage=storage, directions=list(directions))
+    return made, True
 
 
 def _locked(file: Path) -> AcquireReturnProxy:
@@ -182,7 +189,7 @@ def _refuse_another_file(file: Path) -> None:
         raise InputError(problem)
 
 
-def drop_broken_line(file: Path) -> None:
+def _drop_broken_line(file: Path) -> None:
     """Cuts off what a killed process left of its last line; Optuna could not read past it."""
     if not file.exists():
         return

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from abl.errors import InputError
 from abl.search.generations import Told, end_trial
-from abl.search.journal import HeldByUs, drop_broken_line
+from abl.search.journal import journal_storage, study_in
 from abl.search.samplers import Direction, quiet, set_constraints
 from abl.search.space import Point, Space, distributions_of
 
@@ -49,8 +49,7 @@ class KeptStudies:
     """
 
     def __init__(self, folder: Path, name: str, url: str | None = None):
-        self._file = folder / f"{name}.journal"
-        self._where = url or str(self._file)
+        self._where = url or str(folder / f"{name}.journal")
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder / f"{name}.lock")
         self._storage: Any = None
@@ -65,12 +64,7 @@ class KeptStudies:
                 # a server that was restarted has cut its connections: they are tried before use
                 self._storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
             else:
-                from optuna.storages import JournalStorage
-                from optuna.storages.journal import JournalFileBackend
-
-                drop_broken_line(self._file)
-                backend = JournalFileBackend(str(self._file), lock_obj=cast(Any, HeldByUs()))
-                self._storage = JournalStorage(backend)
+                self._storage = journal_storage(folder / f"{name}.journal")
 
     @property
     def writes(self) -> bool:
@@ -84,15 +78,11 @@ class KeptStudies:
         import optuna
 
         with _told(self._where), quiet():
-            name = f"{title} {key[:12]}".strip()
-            if name in self._names():
-                study = optuna.load_study(study_name=name, storage=self._storage)
-            else:
-                study = optuna.create_study(
-                    study_name=name, storage=self._storage, directions=list(directions)
-                )
+            study, new = study_in(self._storage, _name_of(key, title), directions)
+            if new:
+                count = len(optuna.get_all_study_names(self._storage))
                 study.set_user_attr("abl.title", title)
-                study.set_user_attr("abl.number", len(self._names()))
+                study.set_user_attr("abl.number", count)
             return KeptStudy(study, key, self._where)
 
     def older(self, key: str, title: str) -> list[Point]:
@@ -102,27 +92,25 @@ class KeptStudies:
         import optuna
 
         with _told(self._where), quiet():
-            found = []
-            for name in self._names():
-                if name == f"{title} {key[:12]}".strip():
-                    continue
-                study = optuna.load_study(study_name=name, storage=self._storage)
-                if study.user_attrs.get("abl.title") == title:
-                    found.append((study.user_attrs.get("abl.number", 0), study))
-            if not found:
+            studies = [
+                optuna.load_study(study_name=name, storage=self._storage)
+                for name in optuna.get_all_study_names(self._storage)
+                if name != _name_of(key, title)
+            ]
+            ours = [each for each in studies if each.user_attrs.get("abl.title") == title]
+            if not ours:
                 return []
-            last = max(found, key=lambda each: each[0])[1]
+            last = max(ours, key=lambda study: study.user_attrs.get("abl.number", 0))
             return [dict(trial.params) for trial in last.get_trials(deepcopy=False)]
-
-    def _names(self) -> list[str]:
-        import optuna
-
-        return list(optuna.get_all_study_names(self._storage))
 
     def close(self) -> None:
         """Lets another process write."""
         self._storage = None
         self._lock.release()
+
+
+def _name_of(key: str, title: str) -> str:
+    return f"{title} {key[:12]}".strip()
 
 
 class KeptStudy:
@@ -253,8 +241,9 @@ def _why(error: Exception) -> str:
     return f"{type(error).__name__}: {first}"[:200]
 
 
-def check_storage(url: str | None) -> None:
+def check_storage() -> None:
     """Raises InputError if a database cannot be used: asked before anything is read or trained."""
+    url = storage_url()
     if url is None:
         return
     with _told(url):

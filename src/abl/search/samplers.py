@@ -43,8 +43,7 @@ def tpe(seed: int, size: int, objectives: int) -> Any:
     """Tree-structured Parzen estimator: a density of good points over one of the others."""
     from optuna.samplers import TPESampler
 
-    said: dict[str, Any] = dict(tpe_settings(objectives))
-    return TPESampler(seed=seed, n_startup_trials=size, **said)
+    return TPESampler(seed=seed, n_startup_trials=size, **tpe_settings(objectives))
 
 
 @sampler("gp", constraints=True)
@@ -103,7 +102,7 @@ def asking_samplers() -> list[str]:
     return [each.name for each in SAMPLERS.entries() if not each.facts.get("lists", False)]
 
 
-def tpe_settings(objectives: int) -> dict[str, bool]:
+def tpe_settings(objectives: int) -> dict[str, Any]:
     """What TPE is told though Optuna has a default: a newer default changes no search."""
     # points of one generation are asked before any is told: they must keep their distance
     return {"multivariate": objectives == 1, "constant_liar": True}

@@ -65,17 +65,6 @@ class Choices:
 Space = Mapping[str, Range | Choices]
 
 
-def names_of(space: Space) -> list[str]:
-    """Every name of a space, also those under a condition, in order."""
-    found: dict[str, None] = {}
-    for name, dimension in space.items():
-        found[name] = None
-        if isinstance(dimension, Choices):
-            for inner in dimension.inner.values():
-                found.update(dict.fromkeys(names_of(inner)))
-    return list(found)
-
-
 def dimensions_of(space: Space) -> dict[str, Range | Choices]:
     """Name -> dimension, also of those under a condition; of several with one name the first."""
     found: dict[str, Range | Choices] = {}
@@ -100,16 +89,14 @@ def within(space: Space, given: Mapping[str, Any]) -> Point | None:
         value = given[name]
         if isinstance(dimension, Choices):
             # 1 is not true, and 1.0 is 1
-            known = [v for v in dimension.values if v == value and _is_bool(v) == _is_bool(value)]
-            if not known:
-                return None
-            point[name] = known[0]
-            below = within(dimension.inner.get(known[0], {}), given)
+            same = (v for v in dimension.values if v == value)
+            known = [v for v in same if isinstance(v, bool) == isinstance(value, bool)]
+            below = within(dimension.inner.get(known[0], {}), given) if known else None
             if below is None:
                 return None
-            point |= below
+            point |= {name: known[0], **below}
             continue
-        if _is_bool(value) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         if not dimension.low <= value <= dimension.high:
             return None
@@ -117,10 +104,6 @@ def within(space: Space, given: Mapping[str, Any]) -> Point | None:
             return None
         point[name] = int(value) if dimension.integer else float(value)
     return point
-
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
 
 
 def grid_points(space: Space) -> Iterator[Point]:
@@ -133,14 +116,9 @@ def grid_points(space: Space) -> Iterator[Point]:
     for name, dimension in space.items():
         if isinstance(dimension, Range):
             every.append([{name: value} for value in dimension.grid()])
-            continue
-        every.append(
-            [
-                {name: value, **below}
-                for value in dimension.values
-                for below in grid_points(dimension.inner.get(value, {}))
-            ]
-        )
+        else:
+            inner = [(v, grid_points(dimension.inner.get(v, {}))) for v in dimension.values]
+            every.append([{name: value, **below} for value, points in inner for below in points])
     for parts in itertools.product(*every):
         yield {name: value for part in parts for name, value in part.items()}
 
@@ -177,22 +155,14 @@ def distributions_of(space: Space, point: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-@dataclass(frozen=True)
-class Importance:
-    """Share of the variance that a setting explains alone: mean and sd over replicates."""
-
-    name: str
-    mean: float
-    sd: float
-
-
 def importance_of(
     space: Space, points: Sequence[Point], scores: Sequence[Sequence[float]]
-) -> list[Importance]:
-    """Importance of every setting that all points have, the largest first.
+) -> list[dict[str, Any]]:
+    """Share of the variance that each setting of all points explains alone, the largest first.
 
-    Source: Hutter, Hoos, Leyton-Brown, ICML 2014, in Optuna's implementation, on each replicate
-    alone; [] with fewer than four points, or where no score differs.
+    Rows of `name`, `mean` and `sd` over replicates (nan of a single one); none with fewer than four
+    points, or where no score differs. Source: Hutter, Hoos, Leyton-Brown, ICML 2014, functional
+    ANOVA in Optuna's implementation, on each replicate alone.
 
     Args:
         points: Those that were scored on every replicate.
@@ -224,12 +194,12 @@ def importance_of(
             evaluator = FanovaImportanceEvaluator(n_trees=TREES, seed=0)
             for name, share in evaluator.evaluate(study).items():
                 by_name.setdefault(name, []).append(float(share))
-    found = [
-        Importance(
-            name,
-            statistics.fmean(shares),
-            statistics.stdev(shares) if len(shares) > 1 else float("nan"),
-        )
+    rows = [
+        {
+            "name": name,
+            "mean": statistics.fmean(shares),
+            "sd": statistics.stdev(shares) if len(shares) > 1 else math.nan,
+        }
         for name, shares in by_name.items()
     ]
-    return sorted(found, key=lambda each: (-each.mean, each.name))
+    return sorted(rows, key=lambda row: (-row["mean"], row["name"]))

@@ -11,15 +11,13 @@ import statistics
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+
 
 def running_best(curve: Sequence[float], *, higher: bool) -> list[float]:
     """The best value up to each epoch; nan is worse than anything."""
-    found: list[float] = []
-    for value in curve:
-        known = found[-1] if found else math.nan
-        better = math.isnan(known) or (value > known if higher else value < known)
-        found.append(value if better else known)
-    return found
+    best = np.fmax if higher else np.fmin
+    return [float(value) for value in best.accumulate(np.asarray(curve, dtype=np.float64))]
 
 
 def bounds_of(
@@ -44,10 +42,11 @@ def bounds_of(
     """
     running = [running_best(curve, higher=higher) for curve in curves]
     longest = max((len(curve) for curve in running), default=0)
-    found = {}
+    found, rung = {}, after
     for epoch in range(after, longest + 1):
-        if rule == "halving" and not _is_rung(epoch, after, factor):
+        if rule == "halving" and epoch != rung:
             continue
+        rung *= factor
         values = [curve[epoch - 1] for curve in running if len(curve) >= epoch]
         values = [value for value in values if not math.isnan(value)]
         if len(values) < least:
@@ -58,13 +57,6 @@ def bounds_of(
             ranked = sorted(values, reverse=higher)
             found[epoch] = ranked[max(math.ceil(len(values) / factor), 1) - 1]
     return found
-
-
-def _is_rung(epoch: int, after: int, factor: int) -> bool:
-    rung = after
-    while rung < epoch:
-        rung *= factor
-    return rung == epoch
 
 
 def hopeless_epoch(curve: Sequence[float], bounds: dict[int, float], *, higher: bool) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -53,8 +54,7 @@ def with_searches(analysis: Analysis, growth: SweepGrowth) -> Analysis:
 
 
 def _points_frame(name: str, run: SearchRun) -> pd.DataFrame:
-    setup, chosen = run.setup, best_point(run)
-    front = _on_front(run)
+    chosen, front = best_point(run), _on_front(run)
     rows = []
     for state in run.points:
         row: dict[str, Any] = {
@@ -65,17 +65,17 @@ def _points_frame(name: str, run: SearchRun) -> pd.DataFrame:
             "reason": state.reason,
             "replicates": len(state.scores),
         }
-        for at in range(len(setup.objectives)):
+        for at in range(len(run.objectives)):
             row[f"value_{at}"] = math.nan if state.values is None else state.values[at]
             row[f"so_far_{at}"] = math.nan if state.so_far is None else state.so_far[at]
-        violations = state.violations or [math.nan] * len(setup.search.constraints)
+        violations = state.violations or [math.nan] * len(run.search.constraints)
         row |= {f"constraint_{at}": violation for at, violation in enumerate(violations)}
         row |= {
             "feasible": state.feasible,
             "front": state.number in front,
             "chosen": state is chosen,
         }
-        for each, dimension in dimensions_of(setup.space).items():
+        for each, dimension in dimensions_of(run.asking.space).items():
             row[f"{PARAM}{each}"] = _plain_value(dimension, state.point.get(each))
         rows.append(row)
     frame = pd.DataFrame(rows)
@@ -99,12 +99,11 @@ def _plain_value(dimension: Range | Choices, value: Any) -> Any:
 
 
 def _on_front(run: SearchRun) -> set[int]:
-    able = [state for state in run.points if state.feasible and state.values is not None]
-    if not able:
-        return set()
-    signs = np.array([1.0 if each == "maximize" else -1.0 for each in run.setup.directions])
-    values = np.array([state.values for state in able], dtype=np.float64) * signs
-    return {each.number for each, on in zip(able, pareto_front(values), strict=True) if on}
+    able = [state for state in run.points if state.feasible]
+    signs = np.array([1.0 if each == "maximize" else -1.0 for each in run.asking.directions])
+    values = np.array([state.values for state in able], dtype=np.float64).reshape(-1, len(signs))
+    on_front = pareto_front(values * signs)
+    return {state.number for state, on in zip(able, on_front, strict=True) if on}
 
 
 def _scores_frame(searched: SearchedArm, run: SearchRun) -> pd.DataFrame:
@@ -122,21 +121,19 @@ def _scores_frame(searched: SearchedArm, run: SearchRun) -> pd.DataFrame:
 def _curves_frame(name: str, run: SearchRun) -> pd.DataFrame:
     """Learning curves of the first replicate of every point: what a figure shows."""
     rows = []
-    stop = run.setup.search.stop_early
+    stop = run.search.stop_early
     columns = ("validation_loss", "validation_accuracy")
     for state in run.points:
         for role, digest in state.cells[0].trainings.items() if state.cells else ():
-            curves = {column: curve_of(run.setup.store, digest, column) for column in columns}
+            curves = {column: curve_of(run.store, digest, column) for column in columns}
             if not any(curves.values()) and stop is not None:
                 curves[f"validation_{stop.metric}"] = state.curves.get((0, role), [])
-            for epoch in range(max(map(len, curves.values()))):
-                row: dict[str, Any] = {"search": name, "number": state.number, "at": 0}
-                row |= {"role": role, "epoch": epoch + 1}
-                row |= {
-                    column: curve[epoch] if epoch < len(curve) else math.nan
-                    for column, curve in curves.items()
-                }
-                rows.append(row)
+            place = {"search": name, "number": state.number, "at": 0, "role": role}
+            by_epoch = itertools.zip_longest(*curves.values(), fillvalue=math.nan)
+            rows += [
+                {**place, "epoch": epoch, **dict(zip(curves, values, strict=True))}
+                for epoch, values in enumerate(by_epoch, start=1)
+            ]
     return pd.DataFrame(rows)
 
 
@@ -146,15 +143,15 @@ def _curves_frame(name: str, run: SearchRun) -> pd.DataFrame:
 def _facts(
     searched: SearchedArm, run: SearchRun, row: ArmOutcome | None, terms: str
 ) -> dict[str, Any]:
-    setup, best = run.setup, best_point(run)
-    whole = setup.search.scope == "shared"
-    objective = setup.objectives[0].metric
+    search, asking, best = run.search, run.asking, best_point(run)
+    whole = search.scope == "shared"
+    objective = run.objectives[0].metric
     complete = [state for state in run.points if state.state == COMPLETE]
     scores = np.array([[each[0] for each in state.scores] for state in complete])
     lost = [state for state in run.points if state.state in (PRUNED, STOPPED)]
     chance = expected_best_by_chance(
-        scores.reshape(len(complete), setup.replicates),
-        setup.directions[0] == "maximize",
+        scores.reshape(len(complete), run.replicates),
+        asking.directions[0] == "maximize",
         [[each[0] for each in state.scores] for state in lost],
     )
     counts = {
@@ -168,20 +165,19 @@ def _facts(
     first = searched.replicates[0]
     place = {"repeat": None if whole else first.repeat, "fold": None if whole else first.fold}
     every = set(_trainings([run]))
-    importance = importance_of(setup.space, [state.point for state in complete], scores.tolist())
     return {
         "search": searched.name,
         "arm": "" if row is None else row.key,
         "objectives": [
             {"metric": each.metric, "direction": direction}
-            for each, direction in zip(setup.objectives, setup.directions, strict=True)
+            for each, direction in zip(run.objectives, asking.directions, strict=True)
         ],
-        "constraints": [c.model_dump(exclude_none=True) for c in setup.search.constraints],
+        "constraints": [c.model_dump(exclude_none=True) for c in search.constraints],
         "parameters": _parameters(run),
         "points": len(run.points),
         **counts,
         "ended": run.ended,
-        "trainings": sum(setup.store.has(digest) for digest in every),
+        "trainings": sum(run.store.has(digest) for digest in every),
         "trainings_without": len(every),
         "best": value,
         "expected_by_chance": chance.expected,
@@ -193,12 +189,12 @@ def _facts(
         "chosen": []
         if best is None
         else [{**place, "number": best.number, "values": dict(best.point)}],
-        "importance": [
-            {"name": each.name, "mean": each.mean, "sd": each.sd} for each in importance
-        ],
+        "importance": importance_of(
+            asking.space, [state.point for state in complete], scores.tolist()
+        ),
         "terms": terms,
-        "scope": setup.search.scope,
-        "each_arm": setup.search.tune_each_arm,
+        "scope": search.scope,
+        "each_arm": search.tune_each_arm,
     }
 
 
@@ -216,7 +212,7 @@ def _trainings(runs: Sequence[SearchRun]) -> list[str]:
 
 def _parameters(run: SearchRun) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for name, dimension in dimensions_of(run.setup.space).items():
+    for name, dimension in dimensions_of(run.asking.space).items():
         if isinstance(dimension, Choices):
             choices = [_plain_value(dimension, value) for value in dimension.values]
             found.append({"name": name, "kind": "choices", "choices": choices})
@@ -260,7 +256,7 @@ def _found_note(
     total = sum(each["points"] for each in facts)
     lost = {name: sum(each[name] for each in facts) for name in (PRUNED, STOPPED, FAILED)}
     asked = _trainings(runs)
-    trained = sum(runs[0].setup.store.has(digest) for digest in set(asked))
+    trained = sum(runs[0].store.has(digest) for digest in set(asked))
     metrics = " and ".join(each["metric"] for each in facts[0]["objectives"])
     said = ", ".join(f"{count} {name}" for name, count in lost.items() if count)
     several = "" if len(facts) == 1 else f"each of {len(facts)} searches, "

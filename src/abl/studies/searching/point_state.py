@@ -15,7 +15,7 @@ from abl.plan.searches import COMPLETE, FAILED
 from abl.record.store import Store
 from abl.search.generations import Told
 from abl.search.space import Point
-from abl.search.stopping import bounds_of, hopeless_epoch
+from abl.search.stopping import bounds_of
 from abl.spec.search import Constraint, Objective, StopEarly
 from abl.studies.analysis import ScoredPart
 from abl.studies.searching.searched_arms import PointCell
@@ -108,26 +108,18 @@ def bounds_for(
     stop: StopEarly, curves: Curves, at: int, trainings: Mapping[str, str]
 ) -> dict[str, dict[str, Any]]:
     """Digest of a training -> what it must reach by which epoch, from earlier generations."""
-    found = {}
     higher = stop.metric == "accuracy"
-    for role, digest in trainings.items():
-        values = bounds_of(
-            curves.get((at, role), []),
-            stop.rule,
-            higher=higher,
-            after=stop.after,
-            factor=stop.factor,
-            least=stop.least,
-        )
-        if values:
-            column = f"validation_{stop.metric}"
-            found[digest] = {"column": column, "higher": higher, "values": values}
-    return found
-
-
-def stopped_epoch(curve: Sequence[float], bounds: Mapping[str, Any]) -> int | None:
-    """The epoch in which a finished training would have stopped, had it been told these bounds."""
-    return hopeless_epoch(curve, dict(bounds["values"]), higher=bool(bounds["higher"]))
+    given = stop.model_dump(include={"rule", "after", "factor", "least"})
+    values = {
+        digest: bounds_of(curves.get((at, role), []), higher=higher, **given)
+        for role, digest in trainings.items()
+    }
+    column = f"validation_{stop.metric}"
+    return {
+        digest: {"column": column, "higher": higher, "values": each}
+        for digest, each in values.items()
+        if each
+    }
 
 
 def curve_of(store: Store, digest: str, column: str) -> list[float]:

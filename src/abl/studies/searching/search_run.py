@@ -15,10 +15,10 @@ from abl.plan.searches import COMPLETE, FAILED, PRUNED, STOPPED
 from abl.plan.stage import Stage
 from abl.record.store import Store
 from abl.runner.growth import Change, Ended
-from abl.search.generations import Generations
+from abl.search.generations import Asking, Generations
 from abl.search.kept import KeptStudy
-from abl.search.samplers import Direction
-from abl.search.space import Point, Space
+from abl.search.space import Point
+from abl.search.stopping import hopeless_epoch
 from abl.spec.search import Objective, Search
 from abl.studies.analysis import ScoredPart
 from abl.studies.searching.point_state import (
@@ -28,36 +28,9 @@ from abl.studies.searching.point_state import (
     bounds_for,
     curve_of,
     scores_of,
-    stopped_epoch,
     violations_of,
 )
 from abl.studies.searching.searched_arms import PointCell
-
-
-@dataclass
-class Setup:
-    """What a search works with.
-
-    Attributes:
-        search: The block of the sweep file.
-        objectives: With a direction each.
-        trials: Points to ask in all.
-        replicates: How many a point has.
-        cells: Settings -> the arm with them, one a replicate; raises InputError if they do not fit.
-        validated: Predictions on a replicate's validation images.
-        spent: Points so far -> why no more is to be asked, "" while there is budget.
-    """
-
-    search: Search
-    space: Space
-    objectives: Sequence[Objective]
-    directions: Sequence[Direction]
-    trials: int
-    replicates: int
-    cells: Callable[[Point], list[PointCell]]
-    validated: Callable[[PointCell], ScoredPart]
-    spent: Callable[[Sequence[PointState]], str]
-    store: Store
 
 
 @dataclass
@@ -65,12 +38,27 @@ class SearchRun:
     """The points of one search and what becomes of them.
 
     Attributes:
+        search: The block of the sweep file.
+        asking: What decides the points.
+        objectives: With a direction each.
+        trials: Points to ask in all.
+        replicates: How many a point has.
+        cells: Settings -> the arm with them, one a replicate; raises InputError if they do not fit.
+        validated: Predictions on a replicate's validation images.
+        spent: Points so far -> why no more is to be asked, "" while there is budget.
         points: In order of their numbers.
         ended: Why no more is asked, "" while there is more to do.
     """
 
-    setup: Setup
-    generations: Generations
+    search: Search
+    asking: Asking
+    objectives: Sequence[Objective]
+    trials: int
+    replicates: int
+    cells: Callable[[Point], list[PointCell]]
+    validated: Callable[[PointCell], ScoredPart]
+    spent: Callable[[Sequence[PointState]], str]
+    store: Store
     kept: KeptStudy
     points: list[PointState] = field(default_factory=list)
     ended: str = ""
@@ -78,6 +66,9 @@ class SearchRun:
     _bounds: dict[str, dict[str, Any]] = field(default_factory=dict)  # of this generation
     _awaited: set[str] = field(default_factory=set)
     _first: int = 0  # of this generation
+
+    def __post_init__(self) -> None:
+        self.generations = Generations(self.asking)
 
     def awaits(self, digest: str) -> bool:
         """Whether a point waits for this stage."""
@@ -107,18 +98,18 @@ class SearchRun:
 
     def _ask(self) -> None:
         self._first, self._bounds = len(self.points), {}
-        number = self._first // self.setup.search.generation
+        number = self._first // self.asking.size
         asked = self.generations.ask()
         # asked whole though not all run: a longer search later has the same points
-        for point in asked[: self.setup.trials - self._first]:
+        for point in asked[: self.trials - self._first]:
             at = len(self.points)
-            self.kept.begin(at, point, number, self.setup.space)
+            self.kept.begin(at, point, number, self.asking.space)
             self.points.append(self._opened(at, number, point))
 
     def _opened(self, at: int, generation: int, point: Point) -> PointState:
         known = self.kept.points[at]
         try:
-            state = PointState(at, generation, point, self.setup.cells(point))
+            state = PointState(at, generation, point, self.cells(point))
         except InputError as error:
             state = PointState(at, generation, point, [])
             state.close(FAILED, str(error))
@@ -134,16 +125,16 @@ class SearchRun:
             self.kept.end(state.number, state.told)
             for key, curve in state.curves.items():
                 self._curves.setdefault(key, []).append(curve)
-        if len(current) == self.setup.search.generation:
+        if len(current) == self.asking.size:
             self.generations.tell([state.told for state in current])
-        if len(self.points) >= self.setup.trials:
+        if len(self.points) >= self.trials:
             self.ended = f"{len(self.points)} points"
         elif self.points:
-            stagnation = self.setup.search.stagnation
+            stagnation = self.search.stagnation
             if stagnation and self.generations.has_stagnated(stagnation):
                 self.ended = f"the best has not moved for {stagnation} points"
             else:
-                self.ended = self.setup.spent(self.points)
+                self.ended = self.spent(self.points)
 
     def _step(self, state: PointState, ended: Ended, change: Change) -> None:
         """As far as one point can go now."""
@@ -153,8 +144,8 @@ class SearchRun:
             cell = state.cells[at]
             if self._has_stopped(state, at, cell, ended, change):
                 return
-            missing = [d for d in cell.stages if not self.setup.store.has(d)]
-            needed = [d for d in cell.cell.uses.values() if not self.setup.store.has(d)]
+            missing = [d for d in cell.stages if not self.store.has(d)]
+            needed = [d for d in cell.cell.uses.values() if not self.store.has(d)]
             if not needed:
                 self._score(state, at, cell)
                 continue
@@ -165,15 +156,15 @@ class SearchRun:
 
     def _release(self, state: PointState, at: int, change: Change) -> None:
         """Puts replicates into the plan: those it is given in any case, then one at a time."""
-        prune = self.setup.search.prune
-        single = len(self.setup.objectives) == 1
+        prune = self.search.prune
+        single = len(self.objectives) == 1
         # of the first generation nothing is known to be worse than
-        free = self.setup.replicates
+        free = self.replicates
         if prune and single and self._first:
             free = max(prune.after, prune.earliest)
-        while state.released < min(max(free, at + 1), self.setup.replicates):
+        while state.released < min(max(free, at + 1), self.replicates):
             cell = state.cells[state.released]
-            stop = self.setup.search.stop_early
+            stop = self.search.stop_early
             if stop is not None:
                 bounds = bounds_for(stop, self._curves, state.released, cell.trainings)
                 for digest, each in bounds.items():
@@ -190,23 +181,25 @@ class SearchRun:
         self, state: PointState, at: int, cell: PointCell, ended: Ended, change: Change
     ) -> bool:
         """Whether a training of this replicate gave itself up, or would have."""
-        stop = self.setup.search.stop_early
+        stop = self.search.stop_early
         if stop is None:
             return False
         column = f"validation_{stop.metric}"
         for role, digest in cell.trainings.items():
             facts = ended.stopped.get(digest)
-            curve = curve_of(self.setup.store, digest, column)
+            curve = curve_of(self.store, digest, column)
             if not curve and facts is not None:
                 curve = [float(row[column]) for row in facts.get("history", ())]
             bounds = self._bounds.get(digest)
-            epoch = stopped_epoch(curve, bounds) if curve and bounds else None
+            epoch = None
+            if curve and bounds:
+                epoch = hopeless_epoch(curve, bounds["values"], higher=bounds["higher"])
             if epoch is not None:
                 # as long as it would have been: what follows must not know more than it did
                 state.curves[at, role] = curve[:epoch]
                 state.close(STOPPED, f"replicate {at + 1}, epoch {epoch}")
                 return True
-            if facts is not None and not self.setup.store.has(digest):
+            if facts is not None and not self.store.has(digest):
                 # another search stopped it, by other bounds
                 change.stages[digest] = self._bounded(digest, cell.stages[digest])
                 change.again.append(digest)
@@ -215,24 +208,24 @@ class SearchRun:
         return False
 
     def _score(self, state: PointState, at: int, cell: PointCell) -> None:
-        part = self.setup.validated(cell)
-        values = scores_of(part, self.setup.objectives)
+        part = self.validated(cell)
+        values = scores_of(part, self.objectives)
         if values is None:
             state.close(FAILED, f"replicate {at + 1}: the objective is undefined on validation")
             return
         state.scores.append(values)
-        state.constraints.append(violations_of(part, self.setup.search.constraints))
-        if len(state.scores) == self.setup.replicates:
+        state.constraints.append(violations_of(part, self.search.constraints))
+        if len(state.scores) == self.replicates:
             state.close(COMPLETE)
             return
-        prune = self.setup.search.prune
+        prune = self.search.prune
         steps = [each[0] for each in state.scores]
         if prune and self.generations.is_hopeless(steps, prune.p, prune.after):
-            state.close(PRUNED, f"after {len(steps)} of {self.setup.replicates} replicates")
+            state.close(PRUNED, f"after {len(steps)} of {self.replicates} replicates")
 
     def _failed(self, state: PointState, digest: str, ended: Ended, change: Change) -> None:
         failure = ended.failed[digest]
-        if failure.final or state.failures >= self.setup.search.retries:
+        if failure.final or state.failures >= self.search.retries:
             state.close(FAILED, failure.reason)
             return
         state.failures += 1
@@ -246,7 +239,7 @@ def best_point(run: SearchRun) -> PointState | None:
 
     The first one of equals; None if there is none.
     """
-    sign = 1.0 if run.setup.directions[0] == "maximize" else -1.0
+    sign = 1.0 if run.asking.directions[0] == "maximize" else -1.0
     best, most = None, 0.0
     for state in run.points:
         if state.feasible and state.values is not None:
@@ -254,12 +247,3 @@ def best_point(run: SearchRun) -> PointState | None:
             if best is None or value > most:
                 best, most = state, value
     return best
-
-
-def joined_changes(changes: Sequence[Change]) -> Change:
-    """Several changes as one."""
-    whole = Change()
-    for each in changes:
-        whole.stages |= each.stages
-        whole.again += [d for d in each.again if d not in whole.again]
-    return whole

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from abl.decide.metrics import metric_named
 from abl.errors import InputError, Problem, nearest
 from abl.search.samplers import Direction
-from abl.search.space import Choices, Range, Space, dimensions_of, names_of, within
+from abl.search.space import Choices, Range, Space, dimensions_of, within
 from abl.spec.model_faults import annotation_of
 from abl.spec.read import SweepFile, sweep_with
 from abl.spec.search import SAMPLERS, Constraint, Dimension, Objective, Search, sampler_problem
@@ -61,7 +61,7 @@ def known_settings(sweep: Sweep, space: Space) -> dict[str, Any]:
     """What a sweep gives the settings of a space."""
     values = sweep.model_dump(by_alias=True)
     found: dict[str, Any] = {}
-    for path in names_of(space):
+    for path in dimensions_of(space):
         block: Any = values
         for part in path.split("."):
             block = block.get(part) if isinstance(block, dict) else None
@@ -106,13 +106,12 @@ def tuning_problems(file: SweepFile, study: Study, plain: SweepFile) -> list[Pro
     problems += _value_problems(file, study, plain, space)
     for at, point in enumerate(search.start):
         known = start_point(point, study.axes)
-        unknown = set(known) - set(names_of(space))
-        if unknown:
-            text = f"search.start: '{sorted(unknown)[0]}' is not searched"
-            problems.append(file.problem(text, "search", "start", at))
-        elif text := _start_problem(space, known):
-            text = f"search.start: point {at + 1} is no point of the space: {text}"
-            problems.append(file.problem(text, "search", "start", at))
+        unknown = sorted(set(known) - set(dimensions_of(space)))
+        text = f"'{unknown[0]}' is not searched" if unknown else _start_problem(space, known)
+        if text and not unknown:
+            text = f"point {at + 1} is no point of the space: {text}"
+        if text:
+            problems.append(file.problem(f"search.start: {text}", "search", "start", at))
     if search.sampler == "grid":
         without = [
             f"'{name}'"
@@ -141,21 +140,24 @@ def _start_problem(space: Space, known: Mapping[str, Any]) -> str:
 
 
 def _metric_problems(file: SweepFile, search: Search) -> list[Problem]:
-    found: list[tuple[str, int, str]] = []
-    for key, blocks in (("objectives", search.objectives), ("constraints", search.constraints)):
-        for at, each in enumerate(blocks):
-            try:
-                found.append((key, at, _metric_fault(each)))
-            except InputError as error:
-                found.append((key, at, str(error)))
+    blocks: dict[str, Sequence[Objective | Constraint]] = {
+        "objectives": search.objectives,
+        "constraints": search.constraints,
+    }
     return [
-        file.problem(f"search.{key}: {text}", "search", key, at) for key, at, text in found if text
+        file.problem(f"search.{key}: {text}", "search", key, at)
+        for key, block in blocks.items()
+        for at, each in enumerate(block)
+        if (text := _metric_fault(each))
     ]
 
 
 def _metric_fault(given: Objective | Constraint) -> str:
-    """What is wrong with a metric that is known, "" if nothing."""
-    higher = metric_named(given.metric).higher_is_better
+    """What is wrong with a metric or its bound, "" if nothing."""
+    try:
+        higher = metric_named(given.metric).higher_is_better
+    except InputError as error:
+        return str(error)
     if isinstance(given, Objective):
         sided = given.direction is not None or higher is not None
         return "" if sided else f"{given.metric} has no better side: give its direction"
@@ -177,7 +179,6 @@ def _name_problems(file: SweepFile, study: Study, search: Search) -> list[Proble
     seen: set[str] = set()
     for place, name, branch, each in _named(search.space):
         path = path_of(name, study.axes)
-        text = ""
         if name in axes and not path:
             text = f"'{name}' is an axis of the study: list its values under axes"
         elif name in axes and path.split(".")[0] not in SEARCHED:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from typing import Any
 
 from abl.errors import InputError
 from abl.plan.graph import Plan
-from abl.plan.stage import digest_of
+from abl.plan.stage import Stage, digest_of
 from abl.record.store import Store
 from abl.runner.growth import Change, Ended
-from abl.search.generations import Asking, Generations
+from abl.search.generations import Asking
 from abl.search.kept import KeptStudies, KeptStudy, storage_url
 from abl.search.samplers import SamplerName, settings_in_digest
 from abl.search.space import Point, grid_points, within
 from abl.spec.base import identity_of
 from abl.spec.read import SweepFile
-from abl.studies.analysis import ScoredPart
 from abl.studies.arms import Settings
 from abl.studies.searching.point_state import PointState
-from abl.studies.searching.search_run import SearchRun, Setup, best_point, joined_changes
-from abl.studies.searching.searched_arms import PointCell, PointPlanner, SearchedArm, search_of
+from abl.studies.searching.search_run import SearchRun, best_point
+from abl.studies.searching.searched_arms import PointPlanner, SearchedArm, search_of
 from abl.studies.searching.searched_space import (
     directions_of,
     known_settings,
@@ -77,14 +77,15 @@ class SweepGrowth:
 
     def advance(self, ended: Ended) -> Change:
         """New points, and the tuned arms of searches that are finished."""
-        changes = []
+        whole = Change()
         for each in self.searched:
             search = self.searches[each.name]
-            changes.append(search.advance(ended))
+            change = search.advance(ended)
+            whole.stages |= change.stages
+            whole.again += [digest for digest in change.again if digest not in whole.again]
             if search.ended and each.name not in self._placed:
                 self._placed.add(each.name)
-                changes.append(self._tuned(each, search))
-        whole = joined_changes(changes)
+                whole.stages |= self._tuned(each, search)
         for digest, stage in whole.stages.items():
             self.plan.stages.setdefault(digest, stage)
         if whole.stages and self.workspace.prepared != self._views:
@@ -110,14 +111,13 @@ class SweepGrowth:
     # -- how a search is made --------------------------------------------------------------------
 
     def _made(self, each: SearchedArm) -> SearchRun:
-        search, sweep, space = self._search, self.file.sweep, self._space
+        search, sweep, planner = self._search, self.file.sweep, self._planner
         objectives, directions = objectives_of(sweep), directions_of(sweep)
-        settings = Settings(self._planner.file, self._planner.study.axes)
-        own = settings.of(each.arm)
+        own = Settings(planner.file, planner.study.axes).of(each.arm)
         key = digest_of(
             [
                 METHOD,
-                _optuna_version(),
+                version("optuna"),
                 search.model_dump(mode="json", by_alias=True, exclude=LENGTH),
                 [each.metric for each in objectives],
                 directions,
@@ -129,26 +129,26 @@ class SweepGrowth:
             ]
         )
         kept = self._studies.study(key, f"{sweep.name} {each.name}".strip(), directions)
-        known = known_settings(own, space)
-        start, trials = self._start(each, kept, key, known)
+        start, trials = self._start(each, kept, known_settings(own, self._space))
         sampler: SamplerName = "random" if search.sampler == "grid" else search.sampler
-        asking = Asking(space, directions, sampler, search.seed, start, search.generation)
-        setup = Setup(
+        asking = Asking(self._space, directions, sampler, search.seed, start, search.generation)
+        return SearchRun(
             search,
-            space,
+            asking,
             objectives,
-            directions,
             trials,
             len(each.replicates),
-            lambda point: self._planner.cells(each.arm, point, each.replicates),
-            self._validated,
+            lambda point: planner.cells(each.arm, point, each.replicates),
+            lambda cell: planner.study.validated(
+                planner.file, cell.arm, cell.cell, planner.workspace
+            ),
             lambda points: self._spent(points, kept),
             self.workspace.store,
+            kept,
         )
-        return SearchRun(setup, Generations(asking), kept)
 
     def _start(
-        self, each: SearchedArm, kept: KeptStudy, key: str, known: dict[str, Any]
+        self, each: SearchedArm, kept: KeptStudy, known: dict[str, Any]
     ) -> tuple[list[Point], int]:
         """Points asked first, and points in all."""
         search, space = self._search, self._space
@@ -161,7 +161,8 @@ class SweepGrowth:
         older = kept.noted("older")
         if older is None:
             title = f"{self.file.sweep.name} {each.name}".strip()
-            found = (within(space, known | point) for point in self._studies.older(key, title))
+            points = self._studies.older(kept.key, title)
+            found = (within(space, known | point) for point in points)
             older = [point for point in found if point is not None and point not in own]
             older = [point for at, point in enumerate(older) if point not in older[:at]]
             kept.note("older", older)
@@ -172,11 +173,6 @@ class SweepGrowth:
                 )
         start = [point for at, point in enumerate([*own, *older]) if point not in own[:at]]
         return start, search.trials + len(older)
-
-    def _validated(self, cell: PointCell) -> ScoredPart:
-        return self._planner.study.validated(
-            self._planner.file, cell.arm, cell.cell, self.workspace
-        )
 
     def _spent(self, points: Sequence[PointState], kept: KeptStudy) -> str:
         """Why no more points are asked, "" while the budget lasts. Told at ends of generations."""
@@ -203,21 +199,23 @@ class SweepGrowth:
 
     # -- what follows from a search --------------------------------------------------------------
 
-    def _tuned(self, each: SearchedArm, search: SearchRun) -> Change:
-        change, best = Change(), best_point(search)
+    def _tuned(self, each: SearchedArm, search: SearchRun) -> dict[str, Stage]:
+        """Puts the arms that take this search's choice into the plan; their stages."""
+        stages: dict[str, Stage] = {}
+        best = best_point(search)
         for position, _ in each.targets:
             if best is None:
                 self.plan.without[position] = _nothing_found(search)
                 continue
             try:
-                change.stages |= self._planner.add_final(self.plan, position, each, best.point)
+                stages |= self._planner.add_final(self.plan, position, each, best.point)
             except InputError as error:
                 self.plan.without[position] = f"its values do not fit: {error}"
                 continue
             if self._search.scope == "shared":
                 row = self.plan.arms[position]
                 self.plan.arms[position] = replace(row, tuned=dict(best.point))
-        return change
+        return stages
 
 
 def _gpu_seconds(points: Sequence[PointState], store: Store) -> float:
@@ -236,9 +234,3 @@ def _nothing_found(search: SearchRun) -> str:
     if complete:
         return f"none of {len(complete)} complete points keeps the constraints of its search"
     return "no point of its search is complete"
-
-
-def _optuna_version() -> str:
-    from importlib.metadata import version
-
-    return version("optuna")
