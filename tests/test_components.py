@@ -53,7 +53,7 @@ def test_a_file_loaded_again_registers_its_own_names_again_and_no_others(registr
     registry.registering("of_the_package")(a_thing)
     for _ in range(2):
         forget("/somewhere/mine.py")
-        with loading("/somewhere/mine.py"):
+        with loading("/somewhere/mine.py", lambda _: True):
             registry.registering("of_mine")(lambda: None)
     assert registry.entry("of_mine").owner == "/somewhere/mine.py"
     with pytest.raises(InputError, match=r"'of_mine' exists already \(in mine.py\)"):
@@ -64,7 +64,7 @@ def test_a_file_loaded_again_registers_its_own_names_again_and_no_others(registr
 
 def test_of_a_file_that_fails_nothing_stays(registry):
     def half_of_a_file():
-        with loading("/somewhere/mine.py"):
+        with loading("/somewhere/mine.py", lambda _: True):
             registry.registering("of_mine")(a_thing)
             raise ValueError("half way")
 

@@ -60,3 +60,22 @@ plan = abl.load(sys.argv[1], root=sys.argv[1] + ".mlruns").plan
 print(len(plan.stages), sorted({"ray", "mlflow", "torch", "timm"} & set(sys.modules)))
 """
     assert python(code, str(path)) == "5 []\n"
+
+
+def test_a_users_file_that_imports_parts_of_the_package_first_owns_none_of_them(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from abl.nets.heads import head\nfrom abl.decide.rules import rule\nimport beside\n"
+    )
+    (tmp_path / "beside.py").write_text(
+        "from abl.nets.heads import head\n\n\n@head('of_mine')\ndef of_mine(*given):\n    pass\n"
+    )
+    code = """
+import sys
+from abl.nets.user_module import load_module
+from abl.registry import registries
+module = load_module(sys.argv[1])
+print([each.name for one in registries() for each in one.entries() if each.owner])
+"""
+    assert python(code, str(tmp_path / "mine.py")) == "['of_mine']\n"

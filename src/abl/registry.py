@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import importlib.util
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -18,7 +19,8 @@ from typing import Any, ClassVar, TypeVar
 from abl.errors import InputError
 
 Value = TypeVar("Value")
-_loading: list[str] = []  # names under which files of a user's own are being loaded
+IsOwn = Callable[[Mapping[str, Any]], bool]
+_loading: list[tuple[str, IsOwn]] = []  # files of a user's own that are being loaded
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,7 @@ class Registry(MutableMapping[str, Value]):
                 f"{self.what} '{name}' exists already (in {place}): choose another name"
             )
         described = description or (inspect.getdoc(made) or "").strip().split("\n")[0]
-        owner = _loading[-1] if _loading else ""
-        self._entries[name] = Entry(name, version, module, described, facts, made, owner)
+        self._entries[name] = Entry(name, version, module, described, facts, made, _owner())
         self._values[name] = value
 
     def entry(self, name: str) -> Entry | None:
@@ -165,20 +166,30 @@ def registries() -> list[Registry[Any]]:
 
 
 @contextlib.contextmanager
-def loading(owner: str) -> Iterator[None]:
+def loading(owner: str, is_own: IsOwn) -> Iterator[None]:
     """While it lasts, what is registered is of a user's own file. If it fails, nothing of it stays.
 
     Args:
         owner: The file.
+        is_own: Whether a module, by its globals, is that file or one that is loaded anew with it:
+            modules that are installed may be imported by it for the first time.
     """
-    _loading.append(owner)
+    _loading.append((owner, is_own))
     try:
         yield
     except BaseException:
         forget(owner)
         raise
     finally:
-        _loading.remove(owner)
+        _loading.pop()
+
+
+def _owner() -> str:
+    """The user's file whose modules are registering something, "" if it is another module."""
+    frame = sys._getframe(1) if _loading else None
+    while frame is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    return _loading[-1][0] if frame is not None and _loading[-1][1](frame.f_globals) else ""
 
 
 def sign(owner: str, digest_of: Callable[[Entry], str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -68,7 +68,7 @@ def load_module(path: str | Path) -> ModuleType:
         source = UserSource(file, file.parent)
         _remove_modules(source.helpers())
         sys.modules[name] = module
-        with loading(str(file)):
+        with loading(str(file), lambda each: each is module.__dict__ or _is_beside(each)):
             # compiled from the bytes that are hashed: a cached .pyc can be of an older source
             exec(compile(source.content, str(file), "exec"), module.__dict__)
     except Exception as error:
@@ -149,9 +149,14 @@ def _unload() -> None:
         {
             name.partition(".")[0]
             for name, each in sys.modules.items()
-            if isinstance(getattr(each, "__dict__", {}).get("__loader__"), _FromSource)
+            if _is_beside(getattr(each, "__dict__", {}))
         }
     )
+
+
+def _is_beside(module: Mapping[str, Any]) -> bool:
+    """Whether a module, by its globals, lies beside the user's file."""
+    return isinstance(module.get("__loader__"), _FromSource)
 
 
 def _remove_modules(names: set[str]) -> None:

@@ -43,8 +43,7 @@ def tpe(seed: int, size: int, objectives: int) -> Any:
     """Tree-structured Parzen estimator: a density of good points over one of the others."""
     from optuna.samplers import TPESampler
 
-    said: dict[str, Any] = dict(tpe_settings(objectives))
-    return TPESampler(seed=seed, n_startup_trials=size, **said)
+    return TPESampler(seed=seed, n_startup_trials=size, **tpe_settings(objectives))
 
 
 @sampler("gp", constraints=True)
