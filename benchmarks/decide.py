@@ -89,9 +89,9 @@ def curves_by_loop(
 
 def command_on_files(folder: Path, images: int, thresholds: int) -> float:
     """Seconds of what `abl decide --sweep --thresholds --curve --out` does, with Parquet files."""
+    from abl.app.deciding.asked import Asked
+    from abl.app.deciding.command import decided
     from abl.data.prediction_rows import write_prediction_table
-    from abl.deciding.asked import Asked
-    from abl.deciding.command import decided
 
     labels, predictions = predictions_of(images)
     names = [f"{at:07d}.png" for at in range(images)]

@@ -32,8 +32,7 @@ from abl.plan.kept_features import CPU_BYTES, CPU_FLOPS
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train
 from abl.train.epoch import EpochRunner
-from abl.train.feature_feed import FrontFeed, KeptFeed
-from abl.train.features import write_features
+from abl.train.feature_feed import FrontFeed, KeptFeed, write_features
 from abl.train.feed import Feed, PixelFeed
 from abl.train.process import reset_process
 

@@ -15,8 +15,7 @@ from scale_child import Row, child_main, in_child
 
 from abl.plan.stage import Stage
 from abl.record.store import Store
-from abl.studies.image_history import image_history, misclassified, predicting
-from abl.studies.predictions import Predictions
+from abl.studies.shared.predictions import Predictions, image_history, misclassified, predicting
 from abl.train.predictions import predictions_frame, write_predictions
 
 MOST_MIB = 2048

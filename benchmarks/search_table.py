@@ -13,17 +13,17 @@ import numpy as np
 
 from abl.plan.frontier import Frontier
 from abl.plan.graph import Arm, PlannedCell, Replicate
-from abl.plan.searches import COMPLETE
+from abl.plan.outcome import COMPLETE
 from abl.plan.stage import Stage, canonical_json
 from abl.record.store import Store
-from abl.runner.growth import Ended
+from abl.runner.report import Ended
 from abl.search.generations import Asking
 from abl.search.kept import KeptStudy
 from abl.search.space import Choices, Point, Range, Space
 from abl.spec.search import Objective, Prune, Search
-from abl.studies.analysis import ScoredPart
 from abl.studies.searching.search_run import SearchRun
 from abl.studies.searching.searched_arms import PointCell
+from abl.studies.shared.analysis import ScoredPart
 
 SLOTS = 2  # trainings side by side
 GENERATION: int = Search.model_fields["generation"].default

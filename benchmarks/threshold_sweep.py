@@ -28,11 +28,11 @@ import yaml
 from measuring import Measured, machine_line, markdown_table, run_measured
 from ways.task import CONSENSUS, ORIGINAL, PANEL, ROLES, RULES, THRESHOLDS, fingerprint
 
+from abl.app.results import outcome_named
 from abl.data.phantom import phantom_dataset, write_phantom
 from abl.data.splits import split_of
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.results import outcome_named
 from abl.spec.data import Phantom, Splits
 
 HERE = Path(__file__).resolve().parent

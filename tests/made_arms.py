@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from abl.app.results import outcome_folder
 from abl.decide.cells import cell_of
 from abl.decide.comparison import Contrast, comparisons
 from abl.decide.replicates import KEYS, replicate_scores
@@ -17,7 +18,6 @@ from abl.plan.outcome_json import outcome_to_json
 from abl.plan.stage import digest_of
 from abl.record.store import Store
 from abl.report.prediction_frames import arm_tests, scored_replicates
-from abl.results import outcome_folder
 
 RESAMPLES = 400
 SWEEP = f"""

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from abl.comparing import compare
+from abl.app.comparing import compare
+from abl.app.results import arm_predictions, outcome_named
 from abl.record.store import Store
-from abl.results import arm_predictions, outcome_named
 from commands import abl
 from tiny_sweeps import write_sweep
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from abl.comparing import arm_at, compare, comparison_text, refuse_if_unlike
+from abl.app.comparing import arm_at, compare, comparison_text, refuse_if_unlike
+from abl.app.results import outcome_folder
 from abl.data.phantom import phantom_dataset
 from abl.errors import InputError
 from abl.record.store import Store
 from abl.report.pairs.arm_words import arm_named
-from abl.results import outcome_folder
 from abl.spec.data import Phantom
 from made_arms import THREE, keep, made_frame, made_outcome, made_sweep
 

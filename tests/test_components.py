@@ -15,7 +15,7 @@ from abl.nets.mask_attention import variant
 from abl.nets.registry import network
 from abl.registry import Registry, forget, loading
 from abl.search.samplers import sampler
-from abl.studies.base import study
+from abl.studies.contract import study
 from abl.studies.frozen import Frozen
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from abl.app.deciding import command
+from abl.app.deciding.asked import Asked, read_costs
 from abl.data.prediction_file import read_prediction_table
 from abl.decide.curves import best_threshold, threshold_curve
 from abl.decide.metrics import scores
 from abl.decide.rules import confidence
-from abl.deciding import command
-from abl.deciding.asked import Asked, read_costs
 from abl.errors import InputError
 from ruled import apply_rule
 
@@ -360,8 +360,8 @@ def test_deciding_needs_neither_torch_nor_ray_nor_mlflow(tmp_path):
     code = """
 import sys
 from pathlib import Path
-from abl.deciding.asked import Asked
-from abl.deciding.command import decided
+from abl.app.deciding.asked import Asked
+from abl.app.deciding.command import decided
 decided(Asked(Path(sys.argv[1]), Path(sys.argv[2]), sweep=True))
 print(sorted({"torch", "ray", "mlflow", "timm", "optuna"} & set(sys.modules)))
 """

@@ -8,16 +8,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from abl.comparing import compare
+from abl.app.comparing import compare
+from abl.app.importing import forget_arm, import_arm, imported_arms, with_kept_imports
+from abl.app.results import arm_predictions, outcome_named
 from abl.errors import InputError
-from abl.importing import forget_arm, import_arm, imported_arms, with_kept_imports
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
 from abl.report.page.report_facts import sweep_of
 from abl.report.tables import render, table_of
-from abl.results import arm_predictions, outcome_named
-from abl.studies.analysis import Analysis
-from abl.studies.imported_arm import ImportedArm, by_unit, imported_file
+from abl.studies.shared.analysis import Analysis
+from abl.studies.shared.imported_arm import ImportedArm, by_unit, imported_file
 from made_arms import SWEEP, THREE, keep, made_frame, made_outcome, made_sweep
 
 KEYS = list(THREE)
@@ -40,8 +40,8 @@ def sent(folder: Path, frame: pd.DataFrame, name: str = "theirs.csv") -> Path:
 @pytest.fixture(autouse=True)
 def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures and report have tests of their own, and take seconds."""
-    monkeypatch.setattr("abl.results.figures_of", lambda *args, **kwargs: {})
-    monkeypatch.setattr("abl.results.report_page", lambda *args, **kwargs: "")
+    monkeypatch.setattr("abl.app.results.figures_of", lambda *args, **kwargs: {})
+    monkeypatch.setattr("abl.app.results.report_page", lambda *args, **kwargs: "")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import abl
-from abl.watching import full_reference, full_schema
+from abl.app.watching import full_reference, full_schema
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"

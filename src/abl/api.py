@@ -12,24 +12,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from abl.app.loaded import LoadedSweep, study_of
+from abl.app.results import outcome_named
+from abl.app.session import SweepResult, run_sweep
 from abl.errors import InputError, Problem, nearest
-from abl.loaded import LoadedSweep, study_of
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
-from abl.record.mirror import mirrored
 from abl.record.mlflow_writer import MlflowRecord
-from abl.record.opening import store_at
-from abl.record.root import check_root
+from abl.record.opening import check_root, mirrored, store_at
 from abl.report.tables import render, styled_table
-from abl.results import outcome_named
 from abl.runner.engine import Executor
 from abl.runner.report import Listener
-from abl.session import SweepResult, run_sweep
 from abl.spec.read import read_form
-from abl.spec.smoke import smoked
+from abl.spec.sweep import smoked
 from abl.stages.inputs import Workspace
-from abl.studies.base import studies
-from abl.studies.checks import load_problems
+from abl.studies.contract import studies
+from abl.studies.shared.checks import load_problems
 
 Format = Literal["text", "md", "csv", "latex", "html"]
 ROOT = "mlruns"

@@ -14,8 +14,17 @@ from PIL import Image as Picture
 
 from abl.data.dataset import BOX
 from abl.data.manifest import load_manifest
-from abl.data.mask_cut import mask_problems, masks_digest, masks_key, prepare_masks
-from abl.data.mask_sets import MaskSet, bounding_boxes, boxes_elsewhere, ellipses, open_masks
+from abl.data.masks import (
+    MaskSet,
+    bounding_boxes,
+    boxes_elsewhere,
+    ellipses,
+    mask_problems,
+    masks_digest,
+    masks_key,
+    open_masks,
+    prepare_masks,
+)
 from abl.data.phantom import phantom_dataset
 from abl.errors import InputError
 from abl.spec.data import Crop, Image, Phantom

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from abl.decide.check import largest_class
 from abl.decide.curves import best_threshold
 from abl.decide.decision import (
     Decision,
@@ -17,7 +18,6 @@ from abl.decide.decision import (
     spread,
 )
 from abl.decide.metrics import scores
-from abl.decide.probabilities import largest_class
 from abl.decide.rules import RULES, confidence, threshold_value
 from abl.errors import InputError
 from ruled import apply_rule

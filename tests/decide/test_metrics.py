@@ -11,8 +11,8 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from abl.decide.check import largest_class
 from abl.decide.metrics import METRICS, metric_named, scores
-from abl.decide.probabilities import largest_class
 from abl.errors import InputError
 
 TABLE = Path(__file__).parents[3] / "shared" / "methods" / "tables" / "two_step.csv"

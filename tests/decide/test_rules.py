@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abl.decide.probabilities import largest_class
+from abl.decide.check import largest_class
 from abl.decide.rules import (
     RULES,
     confidence,

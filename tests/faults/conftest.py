@@ -9,7 +9,7 @@ from faulty_runs import Forker, forking
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draws nothing, which takes longer than tiny trainings."""
-    monkeypatch.setattr("abl.session._draw", lambda *given: None)
+    monkeypatch.setattr("abl.app.session._draw", lambda *given: None)
 
 
 @pytest.fixture(scope="session")

@@ -101,10 +101,10 @@ for line in sys.stdin:
 
 # `abl` with what its imports take seconds for
 COMMAND = """
-import abl.cli, abl.api, abl.watching, abl.session, abl.stages.train, faulty_nets, tiny_sweeps
+import abl.cli, abl.app.watching, abl.app.session, abl.stages.train, faulty_nets, tiny_sweeps
 import torch, mlflow, abl.train.fit, abl.nets.model
 # drawing takes longer than tiny trainings
-abl.session._draw = lambda *given: None
+abl.app.session._draw = lambda *given: None
 def attempt(words):
     if words == ["reach"]:  # what a command does first where it records
         abl.api.MlflowRecord("mlruns").check_reachable()

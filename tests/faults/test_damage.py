@@ -46,7 +46,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_tiny_set(folder / "images")
     write_sweep(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("abl.session._draw", lambda *given: None)
+        patch.setattr("abl.app.session._draw", lambda *given: None)
         result = local(folder)
         assert result.exit_code == 0, result.output
         yield folder

@@ -14,7 +14,7 @@ import pytest
 from faulty_runs import attempts, contents, store_in, tables
 
 import abl
-from abl.session import SweepResult
+from abl.app.session import SweepResult
 from tiny_sweeps import write_sweep, write_tiny_set
 
 AXES = {"consensus": [1], "rule": ["original", "model1"], "threshold": [0.5]}
@@ -44,7 +44,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
     folder = tmp_path_factory.mktemp("finished")
     write_tiny_set(folder / "images")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("abl.session._draw", lambda *given: None)
+        patch.setattr("abl.app.session._draw", lambda *given: None)
         yield folder, run(folder)
 
 

@@ -8,8 +8,7 @@ import math
 import pandas as pd
 from recorded_outcomes import threshold_outcome
 
-from abl.plan.outcome import Outcome
-from abl.plan.searches import Searches
+from abl.plan.outcome import Outcome, Searches
 
 LR, DEPTH, KIND, MOMENTUM = "train.lr", "train.depth", "train.optimizer", "train.momentum"
 STATES = ("complete", "pruned", "stopped", "failed", "complete")

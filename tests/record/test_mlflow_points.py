@@ -10,15 +10,14 @@ import pytest
 from recorded_outcomes import threshold_outcome
 from recorded_points import CHOSEN, DEPTH, EPOCHS, KIND, LR, MOMENTUM, STATES, frames, searched
 
-from abl.plan.outcome import Outcome
-from abl.plan.searches import Searches
+from abl.app.recording import record_store
+from abl.app.results import keep_outcome
+from abl.plan.outcome import Outcome, Searches
 from abl.record import mlflow_points
 from abl.record.mlflow_points import point_runs
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.store import Store
-from abl.recording import record_store
-from abl.results import keep_outcome
-from abl.studies.analysis import Analysis
+from abl.studies.shared.analysis import Analysis
 
 
 @pytest.fixture(scope="module")

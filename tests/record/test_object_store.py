@@ -16,10 +16,9 @@ from abl.errors import InputError, StageError
 from abl.plan.stage import Stage
 from abl.record.done import DONE
 from abl.record.lease import Watch, machine
-from abl.record.mirror import mirrored
 from abl.record.object_store import ObjectStore
 from abl.record.objects import Objects
-from abl.record.opening import store_at, store_of
+from abl.record.opening import mirrored, store_at, store_of
 from abl.runner.engine import run_plan
 from servers import running_s3
 from tiny_sweeps import Heard, by_digest, double, nap, write_sweep

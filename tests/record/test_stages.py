@@ -8,12 +8,11 @@ import pandas as pd
 import pytest
 
 import abl
-from abl.loaded import LoadedSweep
+from abl.app.loaded import LoadedSweep
 from abl.plan.stage import flattened
 from abl.record.mlflow_client import RecordError
-from abl.record.stages import named_predictions, record_finished
+from abl.record.stages import StageWriter, named_predictions, record_finished
 from abl.record.store import Store
-from abl.record.writer import StageWriter
 from abl.runner.execute import run_stage
 from tiny_sweeps import Heard, nap, write_sweep
 

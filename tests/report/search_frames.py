@@ -10,8 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
-from abl.plan.searches import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Searches
+from abl.plan.outcome import (
+    COMPLETE,
+    FAILED,
+    PARAM,
+    PRUNED,
+    STOPPED,
+    ArmOutcome,
+    Cell,
+    Facts,
+    Outcome,
+    Searches,
+)
 
 REPLICATES, EPOCHS, POINTS = 4, 8, 24
 LR, DROP, KIND, MOMENTUM = (

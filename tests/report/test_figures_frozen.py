@@ -16,7 +16,7 @@ from abl.report.figures import Frames, figures_of
 from abl.report.figures.arms import frames_by
 from abl.report.figures.over_axis import MOST_SERIES
 from abl.report.figures.style import figure_bytes
-from abl.studies.base import studies
+from abl.studies.contract import studies
 from abl.studies.frozen.figures import (
     PUBLISHED,
     best_of_series,

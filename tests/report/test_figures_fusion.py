@@ -16,7 +16,7 @@ from abl.plan.outcome import ArmOutcome, Cell
 from abl.report.figures import Frames, figures_of
 from abl.report.figures.over_axis import MOST_SERIES
 from abl.report.figures.style import figure_bytes
-from abl.studies.base import studies
+from abl.studies.contract import studies
 from abl.studies.fusion.figures import (
     Modes,
     modes_figure,

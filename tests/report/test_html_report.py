@@ -22,7 +22,7 @@ from abl.report.page.html_report import picture_source, report_page
 from abl.report.page.report_facts import report_facts
 from abl.report.page.weaknesses import readings_sentence, weaknesses
 from abl.report.tables.model import Column, Table, TableCell
-from abl.studies.base import studies
+from abl.studies.contract import studies
 from abl.studies.two_step.weaknesses import PUBLISHED
 
 EMPTY = pd.DataFrame()

@@ -26,7 +26,7 @@ from abl.report.pictures import (
     pictures_to_bytes,
 )
 from abl.spec.sweep import Sweep
-from abl.studies.base import studies
+from abl.studies.contract import studies
 from abl.studies.mask_guided.figures import (
     MOST_SERIES,
     inside_figure,

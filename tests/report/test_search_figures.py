@@ -25,9 +25,8 @@ from search_frames import (
     made_search,
 )
 
-from abl.plan.outcome import Facts
+from abl.plan.outcome import COMPLETE, FAILED, PRUNED, STOPPED, Facts, Searches
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
-from abl.plan.searches import COMPLETE, FAILED, PRUNED, STOPPED, Searches
 from abl.report.figures import Frames, figures_of
 from abl.report.figures.search import BEST, MOST_SEARCHES, search_figures
 from abl.report.figures.style import VERMILION, figure_bytes, settle

@@ -11,15 +11,22 @@ import pytest
 from transfer_frames import Made, frozen_sweep
 
 import abl
+from abl.app.results import draw_outcome
 from abl.report.figures import Frames
 from abl.report.page.report_facts import report_facts
-from abl.results import draw_outcome
 from abl.spec.base import Part
-from abl.studies.analysis import Analysis
-from abl.studies.base import STUDIES, studies, study
+from abl.studies.contract import STUDIES, studies, study
+from abl.studies.shared.analysis import Analysis
 
 SOURCE = Path(abl.__file__).parent
-ROOMS = ("report", "record", "session.py", "watching.py", "recording.py", "results.py")
+ROOMS = (
+    "report",
+    "record",
+    "app/session.py",
+    "app/watching.py",
+    "app/recording.py",
+    "app/results.py",
+)
 
 
 def test_no_room_that_asks_a_study_names_one() -> None:
@@ -69,7 +76,7 @@ def test_figures_and_weaknesses_are_those_of_the_outcomes_study(made: Made, tmp_
 def test_a_study_without_hooks_says_and_draws_nothing(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("abl.studies.base.STUDIES", dict(STUDIES))
+    monkeypatch.setattr("abl.studies.contract.STUDIES", dict(STUDIES))
 
     class Plain:
         name: ClassVar[str] = "plain"

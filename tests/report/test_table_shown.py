@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from abl.app.showing import shown_table
 from abl.data.phantom import phantom_dataset
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
 from abl.report.prediction_frames import metadata_of, thumbnails_of
 from abl.report.tables import render
-from abl.showing import shown_table
 from abl.spec.data import Phantom
 from made_arms import THREE, keep, made_frame, made_outcome
 

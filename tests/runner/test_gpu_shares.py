@@ -12,7 +12,7 @@ from abl.plan.stage import Resources, Stage
 from abl.record.done import DONE
 from abl.record.store import Store
 from abl.runner.engine import run_plan
-from abl.runner.packing import GPU_BYTES, GPU_TOTAL_BYTES
+from abl.runner.ledger import GPU_BYTES, GPU_TOTAL_BYTES
 from tiny_sweeps import Heard, by_digest
 
 pytestmark = pytest.mark.cluster

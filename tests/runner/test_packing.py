@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from abl.plan.stage import Resources, Stage
 from abl.record.store import Store
-from abl.runner.gpu import is_gpu_failure, measured_gpu
-from abl.runner.ledger import Ledger
-from abl.runner.packing import (
+from abl.runner.execute import is_gpu_failure, measured_gpu
+from abl.runner.ledger import (
     CONTEXT_BYTES,
     GPU_BYTES,
     GPU_TOTAL_BYTES,
     HEADROOM,
+    Ledger,
     Packing,
     known_shares,
     share_of,

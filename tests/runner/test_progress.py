@@ -272,7 +272,7 @@ class TestLive:
     def test_a_frame_fits_any_terminal(self, state: ProgressState, width: int, height: int) -> None:
         from rich.console import Console
 
-        from abl.runner.progress_live import _Frame
+        from abl.runner.progress_view import _Frame
 
         state.planned(100, {"train": 90}, shared=40, reused=10)
         for index in range(50):

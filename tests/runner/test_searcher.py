@@ -13,10 +13,8 @@ from abl.errors import InputError
 from abl.plan.stage import Resources, Stage
 from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher
-from abl.runner.execute import run_stage, stage_from_json
-from abl.runner.ledger import Ledger
-from abl.runner.packing import Packing
-from abl.runner.trial import MAX_DEATHS, versions
+from abl.runner.execute import MAX_DEATHS, run_stage, stage_from_json, versions
+from abl.runner.ledger import Ledger, Packing
 from abl.runner.tune import run_with_tune
 from tiny_sweeps import Heard, by_digest, double, nap
 

@@ -9,7 +9,7 @@ import pytest
 import abl
 from abl.errors import InputError
 from abl.spec.read import read_sweep, sweep_with
-from abl.spec.smoke import smoked
+from abl.spec.sweep import smoked
 
 GOOD = """\
 name: mine
@@ -57,7 +57,7 @@ def test_the_rule_true_may_be_written_without_quotes(tmp_path: Path, word: str) 
     text = GOOD.replace("[original, true]", f"[original, {word}]")
     (tmp_path / "sweep.yaml").write_text(text, encoding="utf-8")
     loaded = abl.load(tmp_path / "sweep.yaml", root=tmp_path / "mlruns")
-    from abl.studies.arms import arms_from
+    from abl.studies.shared.arms import arms_from
     from abl.studies.two_step.options import relevant
 
     study = loaded.study

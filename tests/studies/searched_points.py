@@ -11,14 +11,14 @@ import numpy as np
 from abl.errors import InputError
 from abl.plan.graph import Arm, PlannedCell, Replicate
 from abl.plan.stage import Stage
-from abl.runner.growth import Ended, Failure
+from abl.runner.report import Ended, Failure
 from abl.search.generations import Asking
 from abl.search.kept import KeptStudy
 from abl.search.space import Choices, Range
 from abl.spec.search import Objective, Search
-from abl.studies.analysis import ScoredPart
 from abl.studies.searching.search_run import SearchRun
 from abl.studies.searching.searched_arms import PointCell
+from abl.studies.shared.analysis import ScoredPart
 
 SPACE = {
     "lr": Range(1e-4, 1e-1, log=True),

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from transfer_sweeps import load, run
 
+from abl.app.results import kept_analysis
+from abl.app.session import SweepResult
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import Metric
 from abl.decide.replicates import Scores
@@ -17,8 +19,6 @@ from abl.errors import InputError
 from abl.plan.graph import Plan
 from abl.record.mlflow_rows import arm_metrics
 from abl.report.tables import render, styled_table
-from abl.results import kept_analysis
-from abl.session import SweepResult
 from tiny_sweeps import write_tiny_set
 
 SWEEP: dict[str, Any] = {

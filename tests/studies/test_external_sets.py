@@ -13,17 +13,17 @@ import pytest
 from transfer_sweeps import FROZEN, FUSION, load, run
 
 import abl
+from abl.app.loaded import LoadedSweep
+from abl.app.session import SweepResult
+from abl.app.showing import shown_table
 from abl.decide.cells import external_cells
 from abl.decide.replicates import Scores
 from abl.errors import InputError
-from abl.loaded import LoadedSweep
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.record.mlflow_rows import arm_points, view_state
 from abl.record.store import Store
-from abl.session import SweepResult
-from abl.showing import shown_table
 from tiny_sweeps import write_sweep, write_tiny_set
 
 TINY: dict[str, Any] = {
@@ -61,7 +61,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draws nothing, which takes longer than these trainings."""
-    monkeypatch.setattr("abl.session._draw", lambda *given: None)
+    monkeypatch.setattr("abl.app.session._draw", lambda *given: None)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import torch
 from torchvision import models
 
 import abl
+from abl.app.loaded import LoadedSweep
 from abl.errors import InputError, StageError
-from abl.loaded import LoadedSweep
 from abl.nets.weights import check_hub_file, hub_fingerprint
 from tiny_sweeps import write_sweep
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from abl.errors import InputError, StageError
 from abl.plan.stage import Stage
 from abl.record.store import Store
-from abl.studies.image_history import image_history, misclassified, predicting
+from abl.studies.shared.predictions import image_history, misclassified, predicting
 from abl.train.predictions import ROLES, predictions_frame, write_predictions
 
 IMAGES = [f"folder/{letter}.png" for letter in "abcdefgh"]

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from transfer_sweeps import load, run, write_pairs
 
+from abl.app.watching import numbers_of
 from abl.errors import InputError
 from abl.plan.graph import Plan
 from abl.report.plan_text import plan_text
 from abl.report.tables import render, styled_table
-from abl.watching import numbers_of
 
 GUIDED = yaml.safe_load("""
 name: guided

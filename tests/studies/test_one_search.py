@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from searched_points import SPACE, Finished, accuracy, run, search_of, told
 
 from abl.errors import InputError
-from abl.plan.searches import COMPLETE, FAILED, PRUNED
-from abl.runner.growth import Ended, Failure
+from abl.plan.outcome import COMPLETE, FAILED, PRUNED
+from abl.runner.report import Ended, Failure
 from abl.search.kept import KeptStudies
 from abl.search.space import within
 from abl.studies.searching.search_run import best_point

@@ -251,7 +251,7 @@ def test_a_variant_of_ones_own_that_needs_no_mask_is_trained_on_images_without_m
 
 
 OWN_STUDY = """
-from abl.studies.base import study
+from abl.studies.contract import study
 from abl.studies.frozen import Frozen
 
 
@@ -305,7 +305,7 @@ def test_a_sampler_of_ones_own_searches_and_its_source_is_its_searchs(tiny_folde
 
 
 def test_what_is_listed_says_which_are_of_the_file(tmp_path, monkeypatch):
-    from abl.listing import listed
+    from abl.app.showing import listed
 
     (tmp_path / "mine.py").write_text(
         OWN_VARIANT.replace("mask=False", "mask=False, version=3") + OWN_STUDY

@@ -9,16 +9,16 @@ import pytest
 from searched_sweeps import HYPER, SPACE, merged, written
 
 from abl import api
+from abl.app.results import kept_searches
 from abl.errors import InputError
 from abl.record.store import Store
-from abl.results import kept_searches
 from tiny_sweeps import TINY, Heard, write_tiny_set
 
 
 @pytest.fixture(autouse=True)
 def _undrawn(monkeypatch):
     """Figures take longer than the searches; tests/report draws them."""
-    monkeypatch.setattr("abl.session.draw_outcome", lambda *given: None)
+    monkeypatch.setattr("abl.app.session.draw_outcome", lambda *given: None)
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from PIL import Image
 from sklearn.metrics import f1_score, roc_auc_score
 
 import abl
-from abl.loaded import LoadedSweep
-from abl.results import arm_predictions
-from abl.session import SweepResult
+from abl.app.loaded import LoadedSweep
+from abl.app.results import arm_predictions
+from abl.app.session import SweepResult
 from tiny_sweeps import tiny_image, write_sweep
 
 

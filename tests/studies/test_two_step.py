@@ -12,10 +12,10 @@ import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
 import abl
+from abl.app.loaded import LoadedSweep
+from abl.app.session import SweepResult
 from abl.errors import InputError
-from abl.loaded import LoadedSweep
 from abl.record.store import Store
-from abl.session import SweepResult
 from tiny_sweeps import PANEL, TINY, Heard, write_sweep, write_tiny_set
 
 EVERY_RULE = {

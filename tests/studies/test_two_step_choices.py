@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 import abl
+from abl.app.loaded import LoadedSweep
+from abl.app.results import arm_predictions, kept_analysis
+from abl.app.session import SweepResult
 from abl.data.splits import inner_folds
 from abl.decide.rules import confidence
 from abl.errors import InputError
-from abl.loaded import LoadedSweep
 from abl.plan.outcome import ArmOutcome
-from abl.results import arm_predictions, kept_analysis
-from abl.session import SweepResult
-from abl.studies.label_noise import exclusion_scores
+from abl.studies.two_step.label_noise import exclusion_scores
 from tiny_sweeps import write_sweep, write_tiny_set
 
 MANY = {

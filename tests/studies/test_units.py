@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abl.studies.analysis import units_of
+from abl.studies.shared.analysis import units_of
 
 FRAME = pd.DataFrame(
     {

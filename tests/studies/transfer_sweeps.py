@@ -12,8 +12,8 @@ import yaml
 from PIL import Image
 
 import abl
-from abl.loaded import LoadedSweep
-from abl.session import SweepResult
+from abl.app.loaded import LoadedSweep
+from abl.app.session import SweepResult
 
 FROZEN: dict[str, Any] = {
     "name": "frozen",

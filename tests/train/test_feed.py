@@ -14,11 +14,10 @@ from abl.nets.model import Classifier, Design, build_classifier
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train
 from abl.train.augment import fixed_draws, view_choices
-from abl.train.feature_feed import FrontFeed, KeptFeed, front_features
-from abl.train.features import write_features
+from abl.train.feature_feed import FrontFeed, KeptFeed, front_features, write_features
 from abl.train.feed import Feed, PixelFeed
 from abl.train.fit import FitResult, TrainingRows, fit
-from abl.train.predict import BATCH_SIZE
+from abl.train.predictions import BATCH_SIZE
 from abl.train.process import reset_process
 
 CPU = torch.device("cpu")

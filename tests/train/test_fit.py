@@ -17,7 +17,7 @@ from abl.spec.train import Augment, EarlyStop, Optimizer, Train
 from abl.train.checkpoint import load_weights, save_weights
 from abl.train.feed import PixelFeed
 from abl.train.fit import FitResult, Oversight, TrainingRows, fit
-from abl.train.predict import predict_logits
+from abl.train.predictions import predict_logits
 from abl.train.process import reset_process
 
 SIZE, IMAGE = 16, Image(size=16)

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from abl.data.mask_sets import MaskSet, boxes_elsewhere
+from abl.data.masks import MaskSet, boxes_elsewhere
 from abl.nets.mask_guided import build_segmenter, overlap
 from abl.spec.attention import Segmentation as Branch
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train
 from abl.train.epoch import EpochRunner
 from abl.train.fit import TrainingRows, fit
-from abl.train.mask_feed import MaskFeed
-from abl.train.mask_scores import mask_scores
+from abl.train.masks import MaskFeed, mask_scores
 from abl.train.objectives import Joint, Segmentation, classification, mask_losses
 
 CPU = torch.device("cpu")

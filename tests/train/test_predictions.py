@@ -11,9 +11,9 @@ from abl.nets.build import build_network
 from abl.spec.data import Image
 from abl.spec.train import Train
 from abl.train.feed import PixelFeed
-from abl.train.predict import predict_logits
 from abl.train.predictions import (
     mean_probabilities,
+    predict_logits,
     predictions_frame,
     read_predictions,
     write_predictions,

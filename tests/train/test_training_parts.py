@@ -10,11 +10,17 @@ from abl.errors import StageError
 from abl.spec.data import Image
 from abl.spec.train import Augment, Schedule, Train
 from abl.train.augment import augmentation_draws, augmented
-from abl.train.balance import balanced_rows, class_weights, epoch_rows
-from abl.train.batches import Normalisation, batch_slices, prefetched
+from abl.train.batches import (
+    Normalisation,
+    balanced_rows,
+    batch_slices,
+    class_weights,
+    epoch_rows,
+    prefetched,
+)
+from abl.train.epoch import learning_rate
 from abl.train.feed import PixelFeed
 from abl.train.process import derived_seed
-from abl.train.schedule import learning_rate
 
 CPU = torch.device("cpu")
 LABELS = st.lists(st.integers(0, 2), min_size=3, max_size=60).map(

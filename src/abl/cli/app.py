@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from abl.errors import InputError, StageError
-from abl.record.root import check_root
+from abl.record.opening import check_root
 
 app = typer.Typer(
     name="abl",

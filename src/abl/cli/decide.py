@@ -86,8 +86,8 @@ def decide_command(
     as_json: Annotated[bool, typer.Option("--json", help="As --format json.")] = False,
 ) -> None:
     """Decide from files of predictions that any program made; nothing is trained."""
-    from abl.deciding.asked import Asked, read_costs
-    from abl.deciding.command import decided
+    from abl.app.deciding.asked import Asked, read_costs
+    from abl.app.deciding.command import decided
 
     if as_json and format not in (None, DecidedFormat.json):
         raise InputError(f"--json or --format {format}, not both")

@@ -70,9 +70,9 @@ def table(
     mlruns: RootOpt = ROOT,
 ) -> None:
     """Print a sweep's ablation table again, or another table of it, without training."""
+    from abl.app.showing import shown_table
     from abl.record.opening import store_at
     from abl.report.tables import render
-    from abl.showing import shown_table
 
     made = shown_table(
         store_at(mlruns),
@@ -104,7 +104,7 @@ def compare(
     mlruns: RootOpt = ROOT,
 ) -> None:
     """Explain one arm against another, image by image."""
-    from abl.comparing import comparison_text
+    from abl.app.comparing import comparison_text
     from abl.record.opening import store_at
 
     chosen = format or _format_of(out)
@@ -148,7 +148,7 @@ def import_(
 ) -> None:
     """Bring an arm trained elsewhere into a sweep's table, or take it out."""
     from abl import api
-    from abl.importing import forget_arm, import_arm
+    from abl.app.importing import forget_arm, import_arm
     from abl.record.opening import store_at
 
     store = store_at(mlruns)
@@ -169,7 +169,7 @@ def import_(
 @tells
 def status(mlruns: RootOpt = ROOT, store: StoreOpt = None) -> None:
     """Show the sweeps that were run here, and the store."""
-    from abl.watching import status_text
+    from abl.app.watching import status_text
 
     print(status_text(mlruns, store), end="")
 
@@ -182,7 +182,7 @@ def record(
     store: StoreOpt = None,
 ) -> None:
     """Write to MLflow what the store holds and MLflow lacks."""
-    from abl.recording import record_store
+    from abl.app.recording import record_store
 
     _refuse_if_absent(mlruns)
     for line in record_store(mlruns.absolute(), uri or None, store):
@@ -204,8 +204,8 @@ def ui(
     """Open MLflow on the record, at the table of a sweep."""
     import signal
 
+    from abl.app.watching import ui_addresses
     from abl.record.mlflow_ui import reachable_from_outside, start_ui
-    from abl.watching import ui_addresses
 
     _refuse_if_absent(mlruns)
     # the server runs in a session of its own: whoever ends this command must end it too
@@ -250,7 +250,7 @@ def list_(
     channels: Annotated[int, typer.Option(min=1, max=3, help="Of its images.")] = 3,
 ) -> None:
     """List the names a sweep file may use, or the layers of a network."""
-    from abl.listing import BOUNDARY_COLUMNS, boundary_rows, listed
+    from abl.app.showing import BOUNDARY_COLUMNS, boundary_rows, listed
 
     if what == "network":
         if not name:
@@ -284,7 +284,7 @@ def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="A page instead.")] = False,
 ) -> None:
     """Write the JSON Schema of sweep files, for editors."""
-    from abl.watching import full_reference, full_schema
+    from abl.app.watching import full_reference, full_schema
 
     text = full_reference() if markdown else full_schema()
     if out is None:

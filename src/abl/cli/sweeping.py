@@ -51,7 +51,7 @@ def sweep(
 ) -> None:
     """Run a sweep: train what is missing, score every arm, print and record the table."""
     from abl import api
-    from abl.watching import watched
+    from abl.app.watching import watched
 
     loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke, store=store)
     recorded: bool | str = {"on": True, "off": False}.get(record, record)
@@ -112,8 +112,8 @@ def plan(
 ) -> None:
     """Show what `abl sweep` would do, and why; execute nothing."""
     from abl import api
+    from abl.app.watching import numbers_of
     from abl.report.plan_text import plan_text
-    from abl.watching import numbers_of
 
     loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke, store=store)
     numbers = numbers_of(loaded, why)

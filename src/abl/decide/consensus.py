@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from abl.decide.check import Bools, Ints, checked_pair
-from abl.decide.probabilities import largest_class
+from abl.decide.check import Bools, Ints, checked_pair, largest_class
 from abl.errors import InputError, Problem, raise_if_any
 
 

@@ -11,9 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from abl.decide import ranking
-from abl.decide.check import Floats, Ints, checked_labels
+from abl.decide.check import Floats, Ints, checked_labels, largest_class
 from abl.decide.metrics import METRICS, Metric, metric_named
-from abl.decide.probabilities import largest_class
 from abl.decide.rules import Threshold, rule_named, rule_path, threshold_value
 from abl.errors import InputError, nearest
 

@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from abl.decide.check import Bools, Floats, checked_pair, checked_predictions
-from abl.decide.probabilities import largest_class, margin
+from abl.decide.check import Bools, Floats, checked_pair, checked_predictions, largest_class, margin
 from abl.decide.rules import Threshold, confidence, rule_named, rule_path, threshold_value
 from abl.errors import InputError, Problem, raise_if_any
 

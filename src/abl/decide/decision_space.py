@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from abl.decide.check import Bools, Floats, checked_labels
+from abl.decide.check import Bools, Floats, checked_labels, largest_class, margin
 from abl.decide.decision import (
     MIXED,
     OWN_WEIGHT,
@@ -23,7 +23,6 @@ from abl.decide.decision import (
     checked_costs,
 )
 from abl.decide.metrics import metric_named
-from abl.decide.probabilities import largest_class, margin
 from abl.decide.rules import FALSE_THRESHOLD
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.search.samplers import Direction

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from abl.decide import confusion, ranking, reliability
-from abl.decide.check import Floats, Ints, checked_pair
+from abl.decide.check import Floats, Ints, checked_pair, largest_class
 from abl.decide.confusion import OfConfusion
-from abl.decide.probabilities import largest_class
 from abl.errors import InputError, nearest
 from abl.registry import Registry
 

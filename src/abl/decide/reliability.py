@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, log_softmax
 
-from abl.decide.check import Bools, Floats, Ints, checked_pair, checked_predictions
-from abl.decide.probabilities import largest_class
+from abl.decide.check import Bools, Floats, Ints, checked_pair, checked_predictions, largest_class
 from abl.errors import InputError, nearest
 
 ECE_BINS = 10

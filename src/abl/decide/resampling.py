@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from abl.decide.check import Bools, Floats, Ints
+from abl.decide.check import Bools, Floats, Ints, largest_class
 from abl.decide.metrics import METRICS, Metric
-from abl.decide.probabilities import largest_class
 from abl.decide.replicates import Patients, Scores, mean_over_splits
 
 # above these sizes the patient by patient matrix of an AUC costs more than sorting each resample

@@ -14,8 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from abl.decide.check import Floats, checked_predictions
-from abl.decide.probabilities import margin
+from abl.decide.check import Floats, checked_predictions, margin
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.registry import Registry
 

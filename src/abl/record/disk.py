@@ -1,14 +1,16 @@
-"""A disk that takes no more: what is said of it, whoever met it."""
+"""Faults of a disk told in a line, and what dead workers leave on it."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from abl.errors import StageError
+from abl.record.store import Store
 
 _FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -40,3 +42,23 @@ def disk_told(root: Path) -> Iterator[None]:
         if not line:
             raise
         raise StageError(line) from error
+
+
+def clear_leftovers(store: Store, finished: Collection[str]) -> None:
+    """Removes leases of dead holders and attempts that nobody is at work on.
+
+    A process killed between its commit and the end of its lease leaves them; no later run would
+    ask for that lease again.
+    """
+    store.clear_leases(finished)
+    folder = store.root / "work"
+    # an attempt makes its folder after it has taken its lease
+    begun = (
+        sorted(path for path in folder.iterdir() if path.name in finished)
+        if folder.is_dir()
+        else []
+    )
+    leased = set(store.leased()) if begun else set()
+    for path in begun:
+        if path.name not in leased:
+            shutil.rmtree(path, ignore_errors=True)

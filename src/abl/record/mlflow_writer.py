@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from abl.plan.outcome import Outcome
-from abl.plan.searches import Searches
+from abl.plan.outcome import Outcome, Searches
 from abl.plan.stage import PREDICTIONS
 from abl.record import mlflow_rows as rows
 from abl.record.mlflow_client import RecordPlace

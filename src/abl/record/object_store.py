@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,10 @@ from filelock import FileLock
 
 from abl.errors import InputError, StageError
 from abl.plan.stage import Stage
-from abl.record.checkpoint_copies import CheckpointCopies
 from abl.record.done import DAMAGED, DONE, Attempt, Done, done_from_json, done_to_json
 from abl.record.lease import BEAT_S, STALE_S, Place, Watch
-from abl.record.object_shared import ObjectShared
 from abl.record.objects import ObjectPlace, Objects
+from abl.record.shared import ObjectShared
 from abl.record.store import Store
 from abl.spec.regular_file import sha256_of
 
@@ -212,3 +212,62 @@ def _if_whole(done: Done | None, there: Mapping[str, int]) -> Done | None:
         return None
     sizes = {f"{done.attempt}/{name}": size for name, (size, _) in done.files.items()}
     return done if all(there.get(name) == size for name, size in sizes.items()) else None
+
+
+COPY_S = 60.0
+
+
+class CheckpointCopies:
+    """Copies the files of a folder to an object store while an attempt writes them.
+
+    Files are replaced whole, so that a copy is a whole checkpoint. What cannot be copied costs
+    time after a failure, and nothing else.
+    """
+
+    def __init__(self, objects: Objects, digest: str, folder: Path, every_s: float = COPY_S):
+        self._objects = objects
+        self._at = f"checkpoints/{digest}"
+        self._folder = folder
+        self._every_s = every_s
+        self._copied: dict[str, int] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def bring(self) -> None:
+        """Brings what another machine has left, unless something is here."""
+        if any(self._folder.iterdir()):
+            return
+        with suppress(OSError):
+            for name in self._objects.names(self._at):
+                path = self._folder / Path(name).name
+                self._objects.download(name, path)
+                self._copied[path.name] = path.stat().st_mtime_ns
+
+    def start(self) -> None:
+        """Begins to copy."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Copies the last and ends."""
+        self._stop.set()
+        self._thread.join()
+        self._copy()
+
+    def remove(self) -> None:
+        """Removes the copies: the training is finished."""
+        with suppress(OSError):
+            self._objects.remove(*self._objects.names(self._at))
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every_s):
+            self._copy()
+
+    def _copy(self) -> None:
+        with suppress(OSError):
+            for path in sorted(self._folder.iterdir()):
+                written = path.stat().st_mtime_ns
+                # what begins with a dot is being written
+                if path.name.startswith(".") or self._copied.get(path.name) == written:
+                    continue
+                self._objects.upload(path, f"{self._at}/{path.name}")
+                self._copied[path.name] = written

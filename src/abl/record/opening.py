@@ -1,13 +1,19 @@
-"""The store of an address, in whatever process."""
+"""Where a store and a record are, opened by their addresses."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from filelock import FileLock
+
+from abl.errors import InputError
+from abl.record.done import write_atomically
+from abl.record.objects import Objects
 from abl.record.store import Store
 
 SCRATCH = "ABL_SCRATCH"  # environment of a node: folder for work and copies of an object store
@@ -39,3 +45,81 @@ def store_of(address: Mapping[str, str]) -> Store:
         name = f"abl-{os.getuid()}-{hashlib.sha256(address['url'].encode()).hexdigest()[:16]}"
         root = Path(given or tempfile.gettempdir()) / name
     return ObjectStore(address["url"], root)
+
+
+def check_root(root: Path, *, writing: bool = False) -> None:
+    """Tells of a folder that cannot be used; leaves nothing behind.
+
+    Args:
+        root: The mlruns folder; it need not exist.
+        writing: Whether it must be open for writing if it exists.
+
+    Raises:
+        InputError: It is no folder, or cannot be read, made or written to.
+    """
+    own = Path(root).absolute()
+    there = next(path for path in (own, *own.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        where = "it" if there == own else f"'{there.name}'"
+        raise InputError(f"--mlruns {root}: not a folder that can be used: {where} is a file")
+    if there == own and not os.access(own, os.R_OK | os.X_OK):
+        raise InputError(f"--mlruns {root}: not a folder that can be used: it cannot be read")
+    if there == own and not writing:
+        return
+    try:
+        # below a name of its own: another run may be making the folder itself now
+        with tempfile.TemporaryDirectory(prefix=".abl-", dir=there) as probe:
+            (Path(probe) / own.relative_to(there)).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        done = "written to" if there == own else "made"
+        raise InputError(
+            f"--mlruns {root}: not a folder that can be used: "
+            f"it cannot be {done} ({error.strerror or error})"
+        ) from None
+
+
+INDEX = "INDEX.json"
+
+
+def mirrored(url: str, cache: Path) -> Path:
+    """A folder that holds what lies below an address of an object store; only changes are copied.
+
+    Args:
+        url: Such as s3://bucket/sets.
+        cache: Folder of this machine for such copies.
+
+    Raises:
+        InputError: It cannot be read, or is empty.
+    """
+    objects = Objects(url, option="--data")
+    objects.check(writing=False)
+    there = {name: version for name, version in objects.versions().items() if _is_below(name)}
+    if not there:
+        raise InputError(f"--data {url}: no such folder")
+    folder = cache / f"data-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        known = _index(folder)
+        changed = [
+            name
+            for name, version in there.items()
+            if known.get(name) != version or not (folder / name).is_file()
+        ]
+        objects.download_all({name: folder / name for name in changed})
+        for name in known.keys() - there.keys():
+            (folder / name).unlink(missing_ok=True)
+        write_atomically(folder / INDEX, json.dumps(there))
+    return folder
+
+
+def _is_below(name: str) -> bool:
+    # a key is any text: none may lead out of the folder
+    return name != INDEX and not name.endswith("/") and ".." not in PurePosixPath(name).parts
+
+
+def _index(folder: Path) -> dict[str, str]:
+    try:
+        found = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import tempfile
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pandas as pd
 from abl.errors import StageError
 from abl.plan.stage import HISTORY, PREDICTIONS, flattened
 from abl.record.done import Done
+from abl.record.mlflow_client import RecordError
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.store import Store
 
@@ -72,3 +76,45 @@ def _origin(done: Done) -> dict[str, Any]:
     context = done.stage.get("context", {})
     origin = {name: context[name] for name in ("repeat", "fold") if name in context}
     return origin | {"seed": done.stage.get("seed")}
+
+
+class StageWriter:
+    """Writes finished stages to MLflow, one after another; a lost MLflow is a warning.
+
+    Attributes:
+        runs: Stage digest -> run id of what was written.
+        lost: Why recording stopped, "" if it did not.
+    """
+
+    def __init__(self, record: MlflowRecord, store: Store, say: Callable[[str], None]):
+        self._record = record
+        self._store = store
+        self._say = say
+        self._queue: queue.Queue[str | None] = queue.Queue()
+        self.runs: dict[str, str] = {}
+        self.lost = ""
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread.start()
+
+    def add(self, digest: str) -> None:
+        """A stage has finished."""
+        self._queue.put(digest)
+
+    def close(self) -> None:
+        """Waits until everything added is written."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _write(self) -> None:
+        while (digest := self._queue.get()) is not None:
+            if self.lost or digest in self.runs:
+                continue
+            try:
+                run = record_finished(self._record, self._store, digest)
+                if run is not None:
+                    self.runs[digest] = run
+            except RecordError as error:
+                self.lost = str(error)
+                self._say(f"warning: {error}; the work is kept, `abl record` writes the rest")
+            except (StageError, OSError, ValueError, KeyError) as error:
+                self._say(f"warning: {digest[:12]} is not recorded: {error}")

@@ -11,8 +11,7 @@ from PIL import Image
 
 from abl.data.dataset import Dataset, unit_names
 from abl.data.images import reduced
-from abl.decide.check import Floats
-from abl.decide.probabilities import largest_class
+from abl.decide.check import Floats, largest_class
 from abl.decide.replicates import KEYS, Scores
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome

@@ -14,8 +14,7 @@ from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage
 from abl.record.store import Store
 from abl.runner.execute import Report, run_stage
-from abl.runner.growth import Ended, Failure, Growth
-from abl.runner.report import Listener, RunReport
+from abl.runner.report import Ended, Failure, Growth, Listener, RunReport
 
 # in the queue of the driver's own stages: not a stage, the plan is to grow
 GROW = Stage("grow", 1, {})

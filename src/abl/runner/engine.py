@@ -11,12 +11,12 @@ from typing import Literal
 
 from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage
-from abl.record.leftovers import clear_leftovers
+from abl.record.disk import clear_leftovers
 from abl.record.recipes import recipes_of
 from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher
-from abl.runner.growth import Growth
-from abl.runner.report import Listener, RunReport
+from abl.runner.execute import run_stage
+from abl.runner.report import Growth, Listener, RunReport
 
 Executor = Literal["tune", "local"]
 
@@ -83,7 +83,7 @@ def _run_missing(
             for digest, stage in list(waiting.stages.items())
         ):
             if executor == "local":
-                from abl.runner.in_process import run_in_process
+                from abl.runner.engine import run_in_process
 
                 run_in_process(dispatcher)
             else:
@@ -91,7 +91,7 @@ def _run_missing(
 
                 run_with_tune(dispatcher, workers=workers, address=address)
         else:
-            from abl.runner.in_process import run_in_process
+            from abl.runner.engine import run_in_process
 
             run_in_process(dispatcher)
     except KeyboardInterrupt:
@@ -120,3 +120,17 @@ def expected_seconds(stages: Mapping[str, Stage], store: Store) -> dict[str, flo
         if known:
             expected[digest] = statistics.median(known)
     return expected
+
+
+def run_in_process(dispatcher: Dispatcher) -> None:
+    """Runs everything that can run, in this thread."""
+    while not dispatcher.finished:
+        with dispatcher.wake:
+            stage = next(dispatcher.each_ready(), None)
+            if stage is None:
+                # a small stage of the driver is under way, or the plan is about to grow
+                if not dispatcher.finished:
+                    dispatcher.wake.wait(timeout=1)
+                continue
+        dispatcher.start(stage, "in-process")
+        dispatcher.take(run_stage(dispatcher.store, stage))

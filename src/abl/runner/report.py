@@ -1,9 +1,10 @@
-"""How the run of a plan is told: while it goes on, and at its end."""
+"""What a run tells while it goes on, how it ended, and what a plan may be asked to grow by."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from abl.plan.stage import Stage
 
@@ -60,3 +61,48 @@ class RunReport:
         ran = [*self.ran, *(digest for digest in then.ran if digest not in self.ran)]
         reused = [digest for digest in self.reused if digest not in then.ran]
         return replace(then, ran=ran, reused=reused)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a stage has no result; `final` if trying again would give the same."""
+
+    reason: str
+    final: bool
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What the run knows beside the store.
+
+    Attributes:
+        failed: Digest -> why, of stages that failed or that need one that did.
+        stopped: Digest -> what a training that stopped itself reported.
+    """
+
+    failed: Mapping[str, Failure] = field(default_factory=dict)
+    stopped: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass
+class Change:
+    """What is new: stages to run, inputs before readers, and failed ones to try again."""
+
+    stages: dict[str, Stage] = field(default_factory=dict)
+    again: list[str] = field(default_factory=list)
+
+
+class Growth(Protocol):
+    """A plan that grows."""
+
+    def advance(self, ended: Ended) -> Change:
+        """What follows from what has ended; called once at the start, and after each `awaits`."""
+
+    def awaits(self, digest: str) -> bool:
+        """Whether something may follow from the end of this stage."""
+
+    def forgives(self, digest: str) -> bool:
+        """Whether a failure of this stage is a result of the search and fails no arm."""
+
+    def close(self) -> None:
+        """Called at the end of the run, also of a broken one."""

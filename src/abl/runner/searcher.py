@@ -12,10 +12,16 @@ from ray.tune.search import Searcher
 from abl.errors import InputError
 from abl.plan.stage import Resources, Stage
 from abl.runner.dispatch import Dispatcher
-from abl.runner.execute import Report
-from abl.runner.ledger import Ledger
-from abl.runner.packing import Packing
-from abl.runner.trial import MAX_DEATHS, death, report_from, stage_config, versions, warm_up_config
+from abl.runner.execute import (
+    MAX_DEATHS,
+    Report,
+    death,
+    report_from,
+    stage_config,
+    versions,
+    warm_up_config,
+)
+from abl.runner.ledger import Ledger, Packing
 
 # how often it is asked which nodes there are
 LOOK_S = 5.0

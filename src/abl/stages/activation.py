@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.data.mask_cut import has_box, has_mask, masks_digest
-from abl.data.mask_sets import MaskSet
+from abl.data.masks import MaskSet, has_box, has_mask, masks_digest
 from abl.data.views import tested_reads
 from abl.errors import StageError
 from abl.plan.graph import Replicate

@@ -147,7 +147,7 @@ def features(work: Work) -> dict[str, Any]:
 
     from abl.nets.cut import front_of
     from abl.nets.model import design_of
-    from abl.train.features import write_features
+    from abl.train.feature_feed import write_features
     from abl.train.feed import PixelFeed
     from abl.train.process import release_memory, reset_process
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from abl.data.dataset import BOX, PAIR, ROI
-from abl.data.mask_cut import has_box, has_mask, mask_problems, masks_digest
+from abl.data.masks import has_box, has_mask, mask_problems, masks_digest
 from abl.data.tissue import TISSUE_VERSION
 from abl.errors import InputError, raise_if_any
 from abl.nets.user_module import component_identity

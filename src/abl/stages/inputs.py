@@ -12,8 +12,7 @@ import pandas as pd
 from abl.data.dataset import Dataset
 from abl.data.duplicates import KeptApart, duplicate_problems, duplicates_across
 from abl.data.load import load_dataset
-from abl.data.mask_cut import masks_key, prepare_masks
-from abl.data.mask_sets import MaskSet, open_masks
+from abl.data.masks import MaskSet, masks_key, open_masks, prepare_masks
 from abl.data.splits import Split, split_of
 from abl.data.tissue_report import cut_nodules_note
 from abl.data.views import (

@@ -164,7 +164,7 @@ def _guided(
     from abl.nets.model import design_of
     from abl.nets.weights import load_state, read_state
     from abl.train.feed import PixelFeed
-    from abl.train.mask_feed import MaskFeed
+    from abl.train.masks import MaskFeed
 
     attention, masks = settings.attention, masks_of(work)
     # its weights are those of a stage

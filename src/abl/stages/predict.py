@@ -58,8 +58,7 @@ def predict(work: Work) -> dict[str, Any]:
     import torch
 
     from abl.train.checkpoint import load_weights
-    from abl.train.predict import predict_logits
-    from abl.train.predictions import predictions_frame, write_predictions
+    from abl.train.predictions import predict_logits, predictions_frame, write_predictions
     from abl.train.process import release_memory, reset_process
 
     stage = work.stage

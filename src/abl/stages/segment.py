@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from abl.data.mask_sets import MASK_SCORES
+from abl.data.masks import MASK_SCORES
 from abl.data.views import unlabelled_reads
 from abl.errors import StageError
 from abl.plan.graph import Plan, Replicate
@@ -114,8 +114,7 @@ def segment(work: Work) -> dict[str, Any]:
     from abl.nets.weights import check_hub_file
     from abl.train.checkpoint import save_weights
     from abl.train.fit import Oversight, TrainingRows, fit
-    from abl.train.mask_feed import MaskFeed
-    from abl.train.mask_scores import mask_scores
+    from abl.train.masks import MaskFeed, mask_scores
     from abl.train.objectives import Segmentation
     from abl.train.process import release_memory, reset_process
 

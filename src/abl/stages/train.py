@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from abl.data.mask_sets import MASK_SCORES
+from abl.data.masks import MASK_SCORES
 from abl.data.views import everything_trains, training_reads
 from abl.errors import Problem
 from abl.nets.user_module import component_identity, load_module
@@ -268,8 +268,7 @@ def train(work: Work) -> dict[str, Any]:
         "machine": platform.machine(),
     }
     if settings.attention.is_predicted and (masks := masks_of(work)) is not None:
-        from abl.train.mask_feed import MaskFeed
-        from abl.train.mask_scores import mask_scores
+        from abl.train.masks import MaskFeed, mask_scores
 
         place = torch.device(device)
         true = MaskFeed(view.pixel_set(), masks, "true", image, settings, seed=seed, device=place)

@@ -7,9 +7,9 @@ from typing import ClassVar
 from abl.errors import Problem
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
-from abl.studies.base import study
+from abl.studies.contract import study
 from abl.studies.frozen import Frozen
-from abl.studies.single_network import SingleNetwork
+from abl.studies.shared.single_network import SingleNetwork
 
 
 class Options(Part):

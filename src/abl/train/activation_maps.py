@@ -12,7 +12,7 @@ from torch.nn import functional
 from abl.nets.activation import grad_cam, mapped
 from abl.nets.model import Design
 from abl.train.feed import Feed
-from abl.train.predict import BATCH_SIZE
+from abl.train.predictions import BATCH_SIZE
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from abl.errors import StageError
-from abl.spec.train import Optimizer, Train
-from abl.train.balance import epoch_rows
-from abl.train.batches import batch_slices, prefetched
+from abl.spec.train import Optimizer, Schedule, Train
+from abl.train.batches import batch_slices, epoch_rows, prefetched
 from abl.train.feed import Feed, Shown
 from abl.train.objectives import Objective, classification
-from abl.train.predict import autocast
+from abl.train.predictions import autocast
 
 _Batch = tuple[Shown, Tensor]
 
@@ -128,3 +127,21 @@ class EpochRunner:
         size = self.settings.batch_size
         for chosen, shown in self.feed.epoch(self.positions[rows], epoch, size):
             yield shown, torch.from_numpy(self.labels[rows[chosen]]).to(self.device)
+
+
+def learning_rate(schedule: Schedule, base: float, epoch: int, epochs: int) -> float:
+    """The rate in an epoch (counted from 1) of `epochs`.
+
+    Warm-up of w epochs: base * 1/(w+1), ..., base * w/(w+1). Then, t epochs after it: constant;
+    step: base * factor^(t // every); cosine: base * (1 + cos(pi t / T)) / 2 over the T left.
+    """
+    if epoch <= schedule.warmup:
+        return base * epoch / (schedule.warmup + 1)
+    after = epoch - 1 - schedule.warmup
+    match schedule.name:
+        case "constant":
+            return base
+        case "step":
+            return base * schedule.factor ** (after // schedule.every)
+        case "cosine":
+            return base * (1 + math.cos(math.pi * after / (epochs - schedule.warmup))) / 2

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from abl.errors import InputError, StageError, Stopped
 from abl.spec.data import Image
 from abl.spec.train import EarlyStop, Train
-from abl.train.balance import balanced_rows, class_weights
+from abl.train.batches import balanced_rows, class_weights
 from abl.train.checkpoint import (
     Checkpoint,
     State,
@@ -27,12 +27,11 @@ from abl.train.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from abl.train.epoch import EpochRunner
+from abl.train.epoch import EpochRunner, learning_rate
 from abl.train.feed import Feed, PixelFeed
 from abl.train.objectives import Objective, classification
-from abl.train.predict import predict_logits
+from abl.train.predictions import predict_logits
 from abl.train.process import Stream, derived_seed, reset_process, seed_everything
-from abl.train.schedule import learning_rate
 
 Row = dict[str, float]
 

@@ -15,8 +15,7 @@ from abl.decide.check import Floats
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.replicates import KEYS, Scores, replicate_scores
-from abl.plan.outcome import ArmOutcome, Outcome
-from abl.plan.searches import Searches
+from abl.plan.outcome import ArmOutcome, Outcome, Searches
 from abl.report.labels import arm_label, metric_label
 from abl.report.pictures import Pictures
 from abl.report.prediction_frames import probability_columns, scored_replicates

@@ -9,11 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from abl.decide.check import Bools, Floats
+from abl.decide.check import Bools, Floats, largest_class, margin
 from abl.decide.decision import Decision, decide
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
-from abl.decide.probabilities import largest_class, margin
 from abl.decide.reliability import ECE_BINS
 from abl.decide.replicates import Patients, Scores, patients_of
 from abl.decide.resampling import bootstrap_weights

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from abl.decide.check import Floats, Ints
-from abl.decide.probabilities import largest_class, margin
+from abl.decide.check import Floats, Ints, largest_class, margin
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import best_of, few_of, frames_by, unit_word

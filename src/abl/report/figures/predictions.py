@@ -12,9 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from abl.decide.check import Floats
+from abl.decide.check import Floats, largest_class
 from abl.decide.confusion import confusion_matrix
-from abl.decide.probabilities import largest_class
 from abl.report.figures.arms import (
     DRAWS,
     Shown,

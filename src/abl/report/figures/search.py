@@ -20,8 +20,7 @@ from matplotlib.ticker import MaxNLocator
 
 from abl.decide.check import Bools, Floats
 from abl.decide.metrics import METRICS
-from abl.plan.outcome import Outcome
-from abl.plan.searches import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Searches
+from abl.plan.outcome import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Outcome, Searches
 from abl.report.figures.arms import Draw, best_of
 from abl.report.figures.style import (
     BLACK,

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from abl.decide.check import Floats, Ints
+from abl.decide.check import Floats, Ints, largest_class
 from abl.decide.comparison import Contrast, comparisons
 from abl.decide.intervals import RESAMPLES, difference_interval
 from abl.decide.paired_tests import delong_test, mcnemar_test
 from abl.decide.permutation import PERMUTATIONS
-from abl.decide.probabilities import largest_class
 from abl.decide.replicates import (
     Scores,
     mean_over_splits,

@@ -17,8 +17,9 @@ from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.studies.base import StudyAxis, study
-from abl.studies.designs import (
+from abl.studies.contract import StudyAxis, study
+from abl.studies.frozen.figures import frozen_figure
+from abl.studies.shared.checks import (
     FROZEN,
     HEAD,
     NETWORK,
@@ -28,8 +29,7 @@ from abl.studies.designs import (
     weights_faults,
     weights_meaning,
 )
-from abl.studies.frozen.figures import frozen_figure
-from abl.studies.single_network import SingleNetwork
+from abl.studies.shared.single_network import SingleNetwork
 
 # Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020
 WEAKNESSES = (

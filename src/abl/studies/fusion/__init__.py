@@ -21,8 +21,16 @@ from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.studies.base import StudyAxis, options_of, study
-from abl.studies.designs import (
+from abl.studies.contract import StudyAxis, options_of, study
+from abl.studies.frozen import WEAKNESSES
+from abl.studies.fusion.figures import (
+    modes_figure,
+    modes_of,
+    operating_figure,
+    roc_modes_figure,
+)
+from abl.studies.fusion.only_one import only_one_figure
+from abl.studies.shared.checks import (
     FROZEN,
     HEAD,
     NETWORK,
@@ -32,15 +40,7 @@ from abl.studies.designs import (
     weights_faults,
     weights_meaning,
 )
-from abl.studies.frozen import WEAKNESSES
-from abl.studies.fusion.figures import (
-    modes_figure,
-    modes_of,
-    operating_figure,
-    roc_modes_figure,
-)
-from abl.studies.fusion.only_one import only_one_figure
-from abl.studies.single_network import SingleNetwork
+from abl.studies.shared.single_network import SingleNetwork
 
 MIXED = "mixed"
 SECOND = ("own", "first", "shuffled")

@@ -25,15 +25,21 @@ from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData, Workspace
-from abl.studies.activation import ACTIVATIONS, add_activation, looked_at, with_looked
-from abl.studies.analysis import Analysis
-from abl.studies.base import StudyAxis, options_of, study
-from abl.studies.designs import NETWORK, WEIGHTS, design_faults, weights_faults, weights_meaning
-from abl.studies.external import internal_file
+from abl.studies.contract import StudyAxis, options_of, study
+from abl.studies.mask_guided.activation import ACTIVATIONS, add_activation, looked_at, with_looked
 from abl.studies.mask_guided.figures import inside_figure, maps_figure, placement_figure
 from abl.studies.mask_guided.notes import WEAKNESSES, design_weaknesses, idle_notes
 from abl.studies.mask_guided.pictures import Seen, pictures_of
-from abl.studies.single_network import ROLE, SingleNetwork
+from abl.studies.shared.analysis import Analysis
+from abl.studies.shared.checks import (
+    NETWORK,
+    WEIGHTS,
+    design_faults,
+    weights_faults,
+    weights_meaning,
+)
+from abl.studies.shared.external import internal_file
+from abl.studies.shared.single_network import ROLE, SingleNetwork
 
 OF_BRANCH = ("train.attention.detach", "train.attention.alpha", "train.attention.segmentation")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from abl.report.page.report_facts import ReportFacts
 from abl.spec.read import SweepFile
-from abl.studies.arms import Relevant
+from abl.studies.shared.arms import Relevant
 
 GUIDED = "an arm without a predicted mask"
 # Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from abl.data.mask_sets import open_masks
+from abl.data.masks import open_masks
 from abl.data.views import open_view
 from abl.decide.metrics import metric_named
 from abl.plan.graph import Plan, PlannedCell
@@ -21,7 +21,7 @@ from abl.report.pictures import Picture, Pictures, Tile
 from abl.spec.sweep import Sweep
 from abl.stages.activation import ACTIVATION, MAPS
 from abl.stages.inputs import Workspace
-from abl.studies.activation import ACTIVATIONS
+from abl.studies.mask_guided.activation import ACTIVATIONS
 
 MOST_ROWS, MOST_COLUMNS = 6, 8
 CONTROLS = ("random", "full", "true", "ellipse")  # masks, those first that are shown before others

@@ -13,18 +13,17 @@ import pandas as pd
 
 from abl.decide.chooser import pareto_front
 from abl.decide.optimum import expected_best_by_chance
-from abl.plan.outcome import ArmOutcome, Outcome
-from abl.plan.searches import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Searches
+from abl.plan.outcome import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, ArmOutcome, Outcome, Searches
 from abl.report.setting_words import CHOSEN, setting_text, short_names
 from abl.search.space import Choices, Range, dimensions_of, importance_of
 from abl.spec.search import Search
-from abl.studies.analysis import Analysis
-from abl.studies.arms import SETTINGS_AXIS, TUNED_SETTINGS
 from abl.studies.searching.notes import shared_images_note, tuned_alone_notes
 from abl.studies.searching.point_state import curve_of
 from abl.studies.searching.search_run import SearchRun, best_point
 from abl.studies.searching.searched_arms import SearchedArm, search_of
 from abl.studies.searching.sweep_growth import SweepGrowth
+from abl.studies.shared.analysis import Analysis
+from abl.studies.shared.arms import SETTINGS_AXIS, TUNED_SETTINGS
 
 
 def with_searches(analysis: Analysis, growth: SweepGrowth) -> Analysis:
@@ -50,7 +49,7 @@ def with_searches(analysis: Analysis, growth: SweepGrowth) -> Analysis:
     return replace(analysis, outcome=outcome, searches=searches)
 
 
-# -- points as the frames of abl.plan.searches ---------------------------------------------------
+# -- points as the frames of abl.plan.outcome ---------------------------------------------------
 
 
 def _points_frame(name: str, run: SearchRun) -> pd.DataFrame:

@@ -13,8 +13,7 @@ from abl.search.space import Range, dimensions_of, grid_points, within
 from abl.spec.read import SweepFile
 from abl.spec.search import Search
 from abl.stages.inputs import Workspace
-from abl.studies.arms import Settings
-from abl.studies.base import Study
+from abl.studies.contract import Study
 from abl.studies.searching.searched_arms import (
     PointPlanner,
     SearchedArm,
@@ -23,6 +22,7 @@ from abl.studies.searching.searched_arms import (
     searched_arms,
 )
 from abl.studies.searching.searched_space import known_settings, space_of
+from abl.studies.shared.arms import Settings
 
 
 def search_notes(file: SweepFile, study: Study, plan: Plan) -> list[str]:

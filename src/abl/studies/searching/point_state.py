@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.metrics import metric_named
-from abl.plan.searches import COMPLETE, FAILED
+from abl.plan.outcome import COMPLETE, FAILED
 from abl.plan.stage import HISTORY
 from abl.record.store import Store
 from abl.search.generations import Told
 from abl.search.space import Point
 from abl.search.stopping import bounds_of
 from abl.spec.search import Constraint, Objective, StopEarly
-from abl.studies.analysis import ScoredPart
 from abl.studies.searching.searched_arms import PointCell
+from abl.studies.shared.analysis import ScoredPart
 
 OPEN = "open"
 Curves = dict[tuple[int, str], list[list[float]]]  # (replicate, role) -> by training, by epoch

@@ -11,16 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from abl.errors import InputError
-from abl.plan.searches import COMPLETE, FAILED, PRUNED, STOPPED
+from abl.plan.outcome import COMPLETE, FAILED, PRUNED, STOPPED
 from abl.plan.stage import Stage
 from abl.record.store import Store
-from abl.runner.growth import Change, Ended
+from abl.runner.report import Change, Ended
 from abl.search.generations import Asking, Generations
 from abl.search.kept import KeptStudy
 from abl.search.space import Point
 from abl.search.stopping import hopeless_epoch
 from abl.spec.search import Objective, Search
-from abl.studies.analysis import ScoredPart
 from abl.studies.searching.point_state import (
     OPEN,
     Curves,
@@ -31,6 +30,7 @@ from abl.studies.searching.point_state import (
     violations_of,
 )
 from abl.studies.searching.searched_arms import PointCell
+from abl.studies.shared.analysis import ScoredPart
 
 
 @dataclass

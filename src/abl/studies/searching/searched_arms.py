@@ -13,9 +13,9 @@ from abl.spec.read import SweepFile
 from abl.spec.search import Search
 from abl.spec.sweep import Axis, ContrastBlock
 from abl.stages.inputs import Workspace
-from abl.studies.arms import FIXED_SETTINGS, SETTINGS_AXIS, TUNED_SETTINGS, base_values
-from abl.studies.base import Study, StudyAxis
-from abl.studies.external import internal_file
+from abl.studies.contract import Study, StudyAxis
+from abl.studies.shared.arms import FIXED_SETTINGS, SETTINGS_AXIS, TUNED_SETTINGS, base_values
+from abl.studies.shared.external import internal_file
 
 
 def search_of(file: SweepFile) -> Search:

@@ -15,7 +15,7 @@ from abl.spec.model_faults import annotation_of
 from abl.spec.read import SweepFile, sweep_with
 from abl.spec.search import SAMPLERS, Constraint, Dimension, Objective, Search, sampler_problem
 from abl.spec.sweep import Sweep
-from abl.studies.base import Study, StudyAxis
+from abl.studies.contract import Study, StudyAxis
 from abl.studies.searching.searched_arms import search_of
 
 WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}

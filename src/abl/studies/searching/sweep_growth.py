@@ -12,14 +12,13 @@ from abl.errors import InputError
 from abl.plan.graph import Plan
 from abl.plan.stage import Stage, digest_of
 from abl.record.store import Store
-from abl.runner.growth import Change, Ended
+from abl.runner.report import Change, Ended
 from abl.search.generations import Asking
 from abl.search.kept import KeptStudies, KeptStudy, storage_url
 from abl.search.samplers import SamplerName, settings_in_digest
 from abl.search.space import Point, grid_points, within
 from abl.spec.base import identity_of
 from abl.spec.read import SweepFile
-from abl.studies.arms import Settings
 from abl.studies.searching.point_state import PointState
 from abl.studies.searching.search_run import SearchRun, best_point
 from abl.studies.searching.searched_arms import PointPlanner, SearchedArm, search_of
@@ -30,6 +29,7 @@ from abl.studies.searching.searched_space import (
     space_of,
     start_point,
 )
+from abl.studies.shared.arms import Settings
 
 METHOD = 1  # raised when the same settings ask other points
 # settings of a search that only say how long it goes on

@@ -9,9 +9,7 @@ from abl.errors import Problem
 from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.spec.read import SweepFile
 from abl.stages.inputs import Workspace
-from abl.studies.analysis import Analysis, ScoredPart
-from abl.studies.arms import FIXED_SETTINGS, SETTINGS_AXIS, TUNED_SETTINGS
-from abl.studies.base import Study
+from abl.studies.contract import Study
 from abl.studies.searching.found import with_searches
 from abl.studies.searching.notes import budget_notes, search_notes
 from abl.studies.searching.searched_arms import (
@@ -24,6 +22,8 @@ from abl.studies.searching.searched_arms import (
 )
 from abl.studies.searching.searched_space import tuning_problems
 from abl.studies.searching.sweep_growth import SweepGrowth
+from abl.studies.shared.analysis import Analysis, ScoredPart
+from abl.studies.shared.arms import FIXED_SETTINGS, SETTINGS_AXIS, TUNED_SETTINGS
 
 
 class TunedStudy:

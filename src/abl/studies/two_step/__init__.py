@@ -23,26 +23,25 @@ from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
 from abl.stages.train import Trainings
-from abl.studies.analysis import Analysis, ScoredArm, ScoredPart, analysis_of, scored_arms
-from abl.studies.arms import (
+from abl.studies.contract import Study, StudyAxis, options_of, study
+from abl.studies.shared.analysis import Analysis, ScoredArm, ScoredPart, analysis_of, scored_arms
+from abl.studies.shared.arms import (
     Settings,
     arms_from,
 )
-from abl.studies.base import Study, StudyAxis, options_of, study
-from abl.studies.checks import (
+from abl.studies.shared.checks import (
     arm_problems,
+    design_faults,
     metric_problems,
     module_problems,
     open_data,
     place_of_axis,
     stated_problems,
 )
-from abl.studies.designs import design_faults
-from abl.studies.external_checks import unsupported_problems
-from abl.studies.label_noise import noise_rows
-from abl.studies.predictions import Predictions
-from abl.studies.scoring import power_note, scored_outcome
-from abl.studies.thresholds import (
+from abl.studies.shared.external import unsupported_problems
+from abl.studies.shared.predictions import Predictions
+from abl.studies.shared.scoring import power_note, scored_outcome
+from abl.studies.shared.thresholds import (
     curve_values,
     decision_search_problems,
     mean_curve,
@@ -50,14 +49,16 @@ from abl.studies.thresholds import (
     threshold_problem,
     validation_part,
 )
+from abl.studies.two_step.label_noise import noise_rows
 from abl.studies.two_step.networks import (
     as_selector,
+    judged_parts,
     kept_notes,
+    network_parts,
     networks_of,
     trained_alone,
 )
 from abl.studies.two_step.options import Options, arm_faults, needs_selection, relevant
-from abl.studies.two_step.parts import judged_parts, network_parts
 from abl.studies.two_step.weaknesses import two_step_weaknesses
 
 

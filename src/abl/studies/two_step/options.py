@@ -11,7 +11,7 @@ from abl.decide.rules import RULES
 from abl.errors import nearest
 from abl.nets.registry import check_network
 from abl.spec.base import Part
-from abl.studies.thresholds import BEST_ON_TEST, DecisionSearch, threshold_problem
+from abl.studies.shared.thresholds import BEST_ON_TEST, DecisionSearch, threshold_problem
 
 SECOND = ("true", "retrained", "matched")
 CALIBRATE = ("none", "temperature", "prior")

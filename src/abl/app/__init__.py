@@ -1,0 +1,1 @@
+"""What the verbs do: load, run, show, compare, decide, import."""

@@ -1,0 +1,266 @@
+"""From files of predictions to final ones and their scores, as `abl decide` is asked for them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from abl.app.deciding.asked import Asked, grid_of
+from abl.app.deciding.ways import (
+    MOST_IMAGES,
+    MOST_PATIENTS,
+    ScoredWay,
+    best_way,
+    few_enough,
+    patients_in,
+    ways_of,
+)
+from abl.data.prediction_pairs import Fold, PairedPredictions, folds_of, read_paired
+from abl.data.prediction_rows import checked_output, write_prediction_table
+from abl.decide.decision import checked_costs
+from abl.decide.intervals import FEWEST_PATIENTS
+from abl.report.labels import metric_label, scale_of
+from abl.report.tables import render
+from abl.report.tables.decision import DecisionRow, decision_facts, decision_table, mean_and_sd
+
+DEFAULT_GRID = "0:1:101,always"
+IN_SAMPLE = "in-sample: chosen on the images it is scored on"
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """What the command prints and writes.
+
+    Attributes:
+        text: To print, with its last line feed.
+        final: image, label, patient, fold, split as in the files; p_0, ...; sent (1 if the second
+            network was asked). Of a sweep the best rule's on validation.
+        curve: rule, threshold, share, metrics (and fold) on validation images; None if not asked.
+        facts: All numbers, JSON-able.
+    """
+
+    text: str
+    final: pd.DataFrame
+    curve: pd.DataFrame | None
+    facts: dict[str, Any]
+
+
+def decided(asked: Asked, width: int = 120) -> Decided:
+    """Decides by one rule, by the best threshold of every rule, or by what a search finds.
+
+    Raises:
+        InputError: Everything that is wrong with the options, or with the files.
+    """
+    asked.check()
+    for file in filter(None, (asked.out, asked.curve)):
+        checked_output(file)
+    paired = read_paired(asked.paths, classes=asked.classes)
+    folds = folds_of(paired, choosing=asked.sweep or asked.search or asked.is_exact)
+    classes = paired.predictions["original"].shape[1]
+    if asked.costs is not None:
+        checked_costs(asked.costs, classes)
+    if asked.curve is not None:
+        grid = grid_of(DEFAULT_GRID if asked.thresholds is None else asked.thresholds)
+    has_training = all(len(fold.training) for fold in folds)
+    study = _digest(paired, asked) if asked.search else ""
+    ways = ways_of(asked, classes, has_training=has_training, study=study)
+    scored = [ScoredWay(way, folds, asked) for way in ways]
+    main = scored[-1] if asked.search else best_way(scored)
+    drawn = _curves(scored, folds, grid, asked.metrics) if asked.curve is not None else None
+    final = main.final(paired, folds)
+    rows = [each.row() for each in scored]
+    notes = _notes(paired, folds, scored, main, is_sweep=asked.sweep)
+    front = _front(main, asked.objectives)
+    facts = _facts(rows, front, notes, folds, main)
+    if asked.format == "json":
+        text = json.dumps(facts, indent=1) + "\n"
+    else:
+        text = _text(rows, front, notes, folds, asked, width)
+    if asked.out is not None:
+        write_prediction_table(asked.out, final)
+    if asked.curve is not None and drawn is not None:
+        write_prediction_table(asked.curve, drawn)
+    return Decided(text, final, drawn, facts)
+
+
+def _curves(
+    scored: Sequence[ScoredWay], folds: Sequence[Fold], grid: list[float], metrics: Sequence[str]
+) -> pd.DataFrame:
+    frames = []
+    for at, fold in enumerate(folds):
+        for each in scored:
+            way, known = each.way, each.found[at].curve
+            found = way.chooser(fold).curve(grid, metrics) if known is None else known.copy()
+            found.insert(0, "rule", way.label)
+            if fold.name:
+                found.insert(0, "fold", fold.name)
+            frames.append(found)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _digest(paired: PairedPredictions, asked: Asked) -> str:
+    settings = (asked.rule or "model1", asked.threshold, asked.costs)
+    found = hashlib.sha256(json.dumps(settings).encode())
+    found.update(paired.frame.to_csv(index=False).encode())
+    for name in sorted(paired.predictions):
+        found.update(name.encode())
+        found.update(np.ascontiguousarray(paired.predictions[name]).tobytes())
+    return found.hexdigest()
+
+
+def _front(main: ScoredWay, objectives: Sequence[str]) -> list[dict[str, Any]]:
+    """The points of a two-objective search, fold by fold, by the share that they send on."""
+    points = []
+    for at, found in enumerate(main.found):
+        if found.search is None or len(objectives) < 2:
+            return []
+        trials = found.search.trials
+        on_front = trials[trials["front"]].drop_duplicates(["value_0", "value_1"])
+        points += [
+            {
+                "fold": at,
+                "settings": found.search.decisions[row].settings(),
+                "values": {
+                    name: float(trials[f"value_{place}"][row])
+                    for place, name in enumerate(objectives)
+                },
+                "share": float(trials["share"][row]),
+            }
+            for row in on_front.index
+        ]
+    return sorted(points, key=lambda point: (point["fold"], point["share"]))
+
+
+def _notes(
+    paired: PairedPredictions,
+    folds: Sequence[Fold],
+    scored: Sequence[ScoredWay],
+    main: ScoredWay,
+    *,
+    is_sweep: bool,
+) -> list[str]:
+    images, patients = sum(len(fold.test) for fold in folds), patients_in(folds)
+    chosen, in_sample = any(each.way.chosen_by for each in scored), folds[0].in_sample
+    counted = f"{images:,} images of {patients:,} patients"
+    if in_sample and chosen:
+        notes = [
+            f"{IN_SAMPLE} ({counted}): expect less on new images; "
+            "a column split with validation and test rows tells how much"
+        ]
+    elif in_sample:
+        notes = [f"scored on all {counted}; nothing was chosen on them"]
+    elif chosen:
+        validation = sum(len(fold.validation) for fold in folds)
+        notes = [
+            f"chosen on {validation:,} validation images; test, read once for each row of the "
+            f"table: {counted}"
+        ]
+    else:
+        notes = [f"scored on test: {counted}; nothing was chosen"]
+    if len(folds) > 1:
+        notes.append(
+            f"{len(folds)} folds, each chosen and scored by itself: mean ± sd; "
+            "a setting is the median with its range"
+        )
+    elif not few_enough(folds):
+        notes.append(
+            f"above {MOST_PATIENTS:,} patients or {MOST_IMAGES:,} images no intervals are computed"
+        )
+    elif patients < FEWEST_PATIENTS:
+        notes.append(f"fewer than {FEWEST_PATIENTS} patients: no intervals")
+    elif not (chosen and in_sample):
+        notes.append("in brackets the 95 % interval, by resampling patients")
+    if not in_sample:
+        notes += _leaks(folds)
+    if "patient" not in paired.frame:
+        notes.append("no column patient: each image is taken as its own patient")
+    by, label = main.way.chosen_by, main.way.label
+    if by and not in_sample:
+        there, kept = mean_and_sd(main.chosen_at)[0], mean_and_sd(main.kept)[0]
+        scale = scale_of(by, [there, kept], per_cent=True)
+        notes.append(
+            f"optimism of '{label}': {metric_label(by)} {scale.number(there)} on validation, "
+            f"{scale.number(kept)} on test: {scale.difference(main.optimism)}"
+        )
+    if is_sweep and chosen:
+        notes.append(
+            f"best {metric_label(by)} where it was chosen: {label}; its predictions are kept"
+        )
+    return notes
+
+
+def _leaks(folds: Sequence[Fold]) -> list[str]:
+    """A note if patients of the test rows were chosen on or trained on."""
+    shared: set[str] = set()
+    for fold in folds:
+        seen = {*fold.validation.patients.tolist(), *fold.training.patients.tolist()}
+        shared |= seen & set(fold.test.patients.tolist())
+    if not shared:
+        return []
+    return [
+        f"LEAK: {len(shared):,} patients of test rows are among validation or train rows too: "
+        "these scores are too good"
+    ]
+
+
+def _text(
+    rows: Sequence[DecisionRow],
+    front: Sequence[dict[str, Any]],
+    notes: Sequence[str],
+    folds: Sequence[Fold],
+    asked: Asked,
+    width: int,
+) -> str:
+    names = [*asked.metrics, *(["cost"] if any("cost" in row.values for row in rows) else [])]
+    part = "all images" if folds[0].in_sample else "test images"
+    table = decision_table(rows, names, notes, title=f"Decisions on {part}")
+    text = render(table, asked.format, width=width)
+    if asked.format == "csv" or not front or len(folds) > 1:
+        return text
+    # the second objective is often the share, which has a column of its own
+    objectives = [name for name in asked.objectives if name != "share"]
+    points = [
+        DecisionRow(
+            f"{at}",
+            {name: (value,) for name, value in point["settings"].items()},
+            (point["share"],),
+            values={name: (point["values"][name],) for name in objectives},
+        )
+        for at, point in enumerate(front, 1)
+    ]
+    title = "Front of the search, on the images it chose on"
+    shown = decision_table(points, objectives, (), title=title)
+    return text + "\n" + render(shown, asked.format, width=width)
+
+
+def _facts(
+    rows: Sequence[DecisionRow],
+    front: Sequence[dict[str, Any]],
+    notes: Sequence[str],
+    folds: Sequence[Fold],
+    main: ScoredWay,
+) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "decisions": [decision_facts(row) for row in rows],
+        "kept": main.way.label,
+        "in_sample": folds[0].in_sample and bool(main.way.chosen_by),
+        "folds": [fold.name for fold in folds if fold.name],
+        "images": sum(len(fold.test) for fold in folds),
+        "notes": list(notes),
+    }
+    if main.way.chosen_by and not folds[0].in_sample:
+        facts["optimism"] = {main.way.chosen_by: main.optimism}
+    if front:
+        facts["front"] = [
+            {**point, "settings": {name: "always" if math.isinf(value) else value
+                                   for name, value in point["settings"].items()}}
+            for point in front
+        ]  # fmt: skip
+    return facts

@@ -1,0 +1,287 @@
+"""Ways to come to a decision from validation images (given, exact, from a grid, searched), and what
+they are worth on the test images of each fold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from abl.app.deciding.asked import SEARCHED_THRESHOLDS, WORDS, Asked, grid_of, read_threshold
+from abl.data.prediction_pairs import Fold, PairedPredictions
+from abl.decide.chooser import Chooser, Chosen, DecisionOptions
+from abl.decide.decision import MIXED, decide, expected_cost
+from abl.decide.decision_space import PAPERS_THRESHOLD
+from abl.decide.intervals import patient_interval
+from abl.decide.metrics import metric_named
+from abl.decide.replicates import Scores
+from abl.decide.rules import RULES, Rule, rule_named
+from abl.errors import InputError
+from abl.report.tables.decision import DecisionRow, mean_and_sd
+
+TRIALS = 200
+# above these, resampling takes minutes, and intervals are narrower than a table shows
+MOST_PATIENTS = 5_000
+MOST_IMAGES = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """How a decision is come to.
+
+    Attributes:
+        label: Its name in the table.
+        rule, by, false_threshold: Of its Chooser.
+        choose: From a fold's chooser, reading labels of its validation images only.
+        chosen_by: Metric that was maximised there; "" if no label was read.
+    """
+
+    label: str
+    rule: str
+    by: str
+    false_threshold: float | None
+    choose: Callable[[Chooser, Fold], Chosen]
+    chosen_by: str = ""
+
+    def chooser(self, fold: Fold) -> Chooser:
+        """Of T* on the validation images of a fold."""
+        seen = fold.validation
+        return Chooser(self.rule, self.by, seen.labels, seen.predictions, self.false_threshold)
+
+
+def ways_of(asked: Asked, classes: int, *, has_training: bool, study: str) -> list[Way]:
+    """What is asked for: one rule, every rule at its best T*, or a search after its baselines.
+
+    Args:
+        classes: K.
+        has_training: Whether every fold has training rows.
+        study: Digest of what is searched.
+
+    Raises:
+        InputError: Rules, words or values that do not exist or do not go together.
+    """
+    if asked.sweep:
+        return _sweep_ways(asked)
+    if asked.search:
+        return _search_ways(asked, classes, has_training, study)
+    return [_rule_way(str(asked.rule), asked.threshold, asked.chosen_by, asked.false_cut)]
+
+
+class ScoredWay:
+    """A way to decide: what it chose in each fold, scored on the test images of each.
+
+    Attributes:
+        found: What was chosen, one a fold.
+        share: Of the test images, sent on.
+        chosen_at, kept: The metric that was chosen by, where it was chosen and on test.
+        values: Metric -> value on test.
+    """
+
+    def __init__(self, way: Way, folds: Sequence[Fold], asked: Asked):
+        self.way = way
+        self._in_sample = folds[0].in_sample
+        self.found: list[Chosen] = []
+        self.share: list[float] = []
+        self.chosen_at: list[float] = []
+        self.kept: list[float] = []
+        self._replicates: list[Scores] = []
+        values: dict[str, list[float]] = {name: [] for name in asked.metrics}
+        for at, fold in enumerate(folds):
+            found, test = way.choose(way.chooser(fold), fold), fold.test
+            p, sent = decide(found.decision, test.predictions)
+            self.found.append(found)
+            self.share.append(float(sent.mean()))
+            if few_enough(folds):
+                self._replicates.append(Scores(0, at, 0, test.labels, test.patients, p))
+            for name in [*asked.metrics, *(["cost"] if asked.costs is not None else [])]:
+                values.setdefault(name, []).append(_score(name, test.labels, p, asked.costs))
+            if way.chosen_by:
+                seen = fold.validation
+                there = p if fold.in_sample else decide(found.decision, seen.predictions)[0]
+                self.chosen_at.append(_score(way.chosen_by, seen.labels, there, asked.costs))
+                self.kept.append(_score(way.chosen_by, test.labels, p, asked.costs))
+        self.values = {name: tuple(each) for name, each in values.items()}
+
+    @property
+    def optimism(self) -> float:
+        """Validation minus test of what it was chosen by, turned where lower is better."""
+        lost = mean_and_sd(self.chosen_at)[0] - mean_and_sd(self.kept)[0]
+        return lost if _higher_is_better(self.way.chosen_by) else -lost
+
+    @property
+    def quality(self) -> tuple[float, float]:
+        """The larger the better: where it was chosen, then by what it keeps from the second."""
+        mean = mean_and_sd(self.chosen_at)[0]
+        signed = mean if _higher_is_better(self.way.chosen_by) else -mean
+        return (-math.inf if math.isnan(mean) else signed, -mean_and_sd(self.share)[0])
+
+    def row(self) -> DecisionRow:
+        """With intervals, unless the images were chosen on or are very many."""
+        settings = [each.decision.settings() for each in self.found]
+        # a setting that another fold leaves at the rule's own is shown at its neutral value
+        neutral = {"cutoff": 0.5, "false_threshold": 0.0}
+        shown = {
+            name: tuple(each.get(name, neutral.get(name, math.nan)) for each in settings)
+            for name in dict.fromkeys(name for each in settings for name in each)
+        }
+        intervals = {}
+        if self._replicates and not (self.way.chosen_by and self._in_sample):
+            for name in self.values:
+                if name != "cost" and not math.isnan(mean_and_sd(self.values[name])[0]):
+                    found = patient_interval(self._replicates, name)
+                    intervals[name] = (found.low, found.high)
+        by = "" if self._in_sample else self.way.chosen_by
+        at = tuple(self.chosen_at) if by else ()
+        return DecisionRow(self.way.label, shown, tuple(self.share), by, at, self.values, intervals)
+
+    def final(self, paired: PairedPredictions, folds: Sequence[Fold]) -> pd.DataFrame:
+        """The final predictions of every row of the files."""
+        p = np.empty_like(paired.predictions["original"])
+        sent = np.zeros(len(p), dtype=np.int64)
+        for found, fold in zip(self.found, folds, strict=True):
+            p[fold.positions], sent[fold.positions] = decide(
+                found.decision, fold.everything.predictions
+            )
+        named = {f"p_{column}": p[:, column] for column in range(p.shape[1])}
+        return paired.frame.assign(**named, sent=sent)
+
+
+def best_way(scored: Sequence[ScoredWay]) -> ScoredWay:
+    """The best on validation among those that were chosen there; without any, the last."""
+    chosen = [each for each in scored if each.way.chosen_by]
+    return max(chosen, key=lambda each: each.quality) if chosen else scored[-1]
+
+
+def few_enough(folds: Sequence[Fold]) -> bool:
+    """Whether patients are resampled for intervals."""
+    if sum(len(fold.test) for fold in folds) > MOST_IMAGES:
+        return False
+    return patients_in(folds) <= MOST_PATIENTS
+
+
+def patients_in(folds: Sequence[Fold]) -> int:
+    """Patients with test images."""
+    return len(set().union(*(fold.test.patients.tolist() for fold in folds)))
+
+
+def _rule_way(
+    rule: str, word: str | None, by: str, false_threshold: float | None, ending: str = ""
+) -> Way:
+    """One rule, with T* given in words (see WORDS) if it has one."""
+    has_threshold = rule_named(rule).has_threshold
+    if not has_threshold and word is not None:
+        raise InputError(f"--threshold: rule '{rule}' has none: leave it out")
+    if has_threshold and word is None:
+        raise InputError(f"--threshold: rule '{rule}' needs one: {WORDS}")
+    value = None if word is None else read_threshold(word.strip())
+    label = rule + (" + False" if false_threshold is not None else "") + ending
+
+    def choose(chooser: Chooser, fold: Fold) -> Chosen:
+        return chooser.chosen(value, lambda: _training(fold))
+
+    return Way(label, rule, by, false_threshold, choose, by if value == "exact" else "")
+
+
+def _sweep_ways(asked: Asked) -> list[Way]:
+    """Every rule that the networks allow, with the best T* on validation: exact, or of a grid.
+
+    With the False network, rules with a T* come a second time with the extension.
+    """
+    by, ways = asked.chosen_by, []
+    grid = None if asked.thresholds is None else grid_of(asked.thresholds)
+
+    def along(chooser: Chooser, fold: Fold) -> Chosen:
+        return chooser.along(grid or (), asked.metrics)
+
+    for rule in RULES.values():
+        if not set(rule.uses) <= set(asked.paths):
+            continue
+        if not rule.has_threshold:
+            ways.append(_rule_way(rule.name, None, by, None))
+            continue
+        for cut in dict.fromkeys([None, asked.false_cut]):
+            way = _rule_way(rule.name, "exact", by, cut)
+            ways.append(way if grid is None else Way(way.label, rule.name, by, cut, along, by))
+    return ways
+
+
+def _search_ways(asked: Asked, classes: int, has_training: bool, study: str) -> list[Way]:
+    """The search, after what it is to be held against: no second network, T* = 0.9, exact T*."""
+    name = asked.rule or "model1"
+    space = tuple(asked.space) or _default_space(rule_named(name), classes, asked.false is not None)
+    objectives = tuple(asked.objectives) or (asked.chosen_by,)
+    by = objectives[0]
+    if by == "share":
+        raise InputError("--objective: name the quality first, share second")
+    has_threshold = rule_named(name).has_threshold
+    searches_threshold = bool(SEARCHED_THRESHOLDS & set(space))
+    cut = None if "false_threshold" in space else asked.false_cut
+    if has_threshold:
+        ways = [
+            _rule_way("original", None, by, None),
+            _rule_way(name, f"{PAPERS_THRESHOLD}", by, cut, ", T* 0.9"),
+        ]
+        if has_training:
+            ways.append(_rule_way(name, "histogram", by, cut, ", T* by histogram"))
+        if by != "cost":
+            ways.append(_rule_way(name, "exact", by, cut, ", exact T*"))
+    else:
+        ways = [_rule_way(name, None, by, cut)]
+    value = None if asked.threshold is None else read_threshold(asked.threshold.strip())
+    options = DecisionOptions(
+        space, objectives, asked.trials or TRIALS, asked.sampler or "tpe", asked.seed or 0,
+        asked.costs,
+    )  # fmt: skip
+
+    def choose(chooser: Chooser, fold: Fold) -> Chosen:
+        def known(value: Any) -> Chosen:
+            return chooser.chosen(value, lambda: _training(fold))
+
+        given = None if value is None else known(value).decision.thresholds[0]
+        starts = has_threshold and searches_threshold and by != "cost"
+        return chooser.searched(
+            options,
+            threshold=given,
+            start=(known("exact").decision,) if starts else (),
+            storage=asked.study,
+            study=f"{study} fold {fold.name}",
+        )
+
+    return [*ways, Way("search", name, by, cut, choose, by)]
+
+
+def _default_space(rule: Rule, classes: int, with_false: bool) -> tuple[str, ...]:
+    """All that a search can move, but for one T* a class."""
+    space = ["threshold"] if rule.has_threshold else []
+    space += ["weight"] if rule.uses == MIXED else []
+    space += ["cutoff"] if classes == 2 else []
+    space += ["false_threshold"] if with_false else []
+    return tuple(space)
+
+
+def _training(fold: Fold) -> np.ndarray:
+    if not len(fold.training):
+        raise InputError(
+            "--threshold histogram is read off training images: the column split needs 'train' rows"
+        )
+    return fold.training.predictions["original"]
+
+
+def _score(
+    name: str, labels: np.ndarray, p: np.ndarray, costs: Sequence[Sequence[float]] | None
+) -> float:
+    if name == "cost" and costs is not None:
+        return expected_cost(labels, p, costs)
+    if name == "f1" and p.shape[1] == 2 and not labels.any():
+        return math.nan  # nothing to find, as with sensitivity; a false alarm alone would make it 0
+    return float(metric_named(name)(labels, p))
+
+
+def _higher_is_better(name: str) -> bool:
+    """Of a metric, or of "cost"."""
+    return name != "cost" and metric_named(name).higher_is_better is not False

@@ -1,0 +1,269 @@
+"""`abl import`: an arm trained elsewhere, scored on a sweep's own tests, in its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from abl.app.results import draw_outcome, keep_outcome, kept_analysis, kept_sweep, outcome_named
+from abl.data.dataset import unit_names
+from abl.data.load import load_dataset
+from abl.decide.replicates import KEYS
+from abl.errors import InputError
+from abl.plan.outcome import IMPORTED, ArmOutcome, Outcome
+from abl.plan.stage import digest_of
+from abl.record.store import Store
+from abl.report.labels import is_metric
+from abl.report.pairs.arm_words import arm_named
+from abl.report.prediction_frames import arm_tests, one_class_replicates, scored_replicates
+from abl.spec.sweep import Sweep
+from abl.studies.shared.analysis import Analysis
+from abl.studies.shared.contrasts import Contender, Positions, comparison_rows, family_of, marks
+from abl.studies.shared.imported_arm import (
+    ImportedArm,
+    by_unit,
+    imported_file,
+    keep_imported,
+    kept_imported,
+    on_tests,
+    read_imported,
+)
+from abl.studies.shared.scoring import scored_cells
+
+
+def import_arm(
+    store: Store,
+    sweep_name: str,
+    path: Path,
+    as_name: str,
+    *,
+    against: str = "",
+    roots: Sequence[Path] = (),
+) -> Outcome:
+    """Brings a file of predictions into the newest table of a sweep, and keeps it for re-runs.
+
+    Args:
+        path: CSV or Parquet: image, label, p_0, ...; optional split, repeat, fold, seed.
+        as_name: The arm's name; one imported before under this name is replaced.
+        against: Words of the arm it is compared with; needed if the sweep has several bases.
+        roots: Folders of data sets, where a sweep scores nodules or patients and the file has
+            images, which are then averaged.
+
+    Raises:
+        InputError: No such sweep; a fault of the file, with row; tests without a prediction.
+    """
+    analysis, sweep, text = _kept(store, sweep_name)
+    imported = read_imported(Path(path), as_name, against, sweep.data.classes)
+    if sweep.data.unit != "image":
+        imported = _of_units(imported, sweep, roots)
+    others = [arm for arm in imported_arms(store, sweep_name) if arm.name != imported.name]
+    result = _joined(analysis, [*others, imported], sweep)
+    keep_imported(_folder(store, sweep_name), imported)
+    return _kept_anew(store, result, text)
+
+
+def _of_units(imported: ImportedArm, sweep: Sweep, roots: Sequence[Path]) -> ImportedArm:
+    try:
+        frame = load_dataset(sweep.data, base=Path.cwd(), roots=roots).frame
+    except InputError:
+        return imported  # the file may name units itself; if not, it is told what is missing
+    units = unit_names(frame, sweep.data.unit)
+    return by_unit(imported, dict(zip(frame["image"], units, strict=True)), sweep.data.unit)
+
+
+def forget_arm(store: Store, sweep_name: str, name: str) -> Outcome:
+    """Takes an imported arm out of the table.
+
+    Raises:
+        InputError: It was not imported.
+    """
+    analysis, sweep, text = _kept(store, sweep_name)
+    arms = imported_arms(store, sweep_name)
+    if name not in {arm.name for arm in arms}:
+        known = ", ".join(arm.name for arm in arms) or "none"
+        raise InputError(f"'{name}' was not imported into {sweep_name}; imported: {known}")
+    result = _joined(analysis, [arm for arm in arms if arm.name != name], sweep)
+    (_folder(store, sweep_name) / imported_file(name)).unlink()
+    return _kept_anew(store, result, text)
+
+
+def imported_arms(store: Store, sweep_name: str) -> list[ImportedArm]:
+    """The arms that were imported into a sweep, by name."""
+    return kept_imported(_folder(store, sweep_name))
+
+
+def with_kept_imports(store: Store, analysis: Analysis, sweep: Sweep) -> tuple[Analysis, list[str]]:
+    """A fresh analysis with the arms imported earlier; a sentence for each that fits no more."""
+    fitting, said = [], []
+    for arm in imported_arms(store, sweep.name):
+        try:
+            _joined(analysis, [arm], sweep)
+            fitting.append(arm)
+        except InputError as error:
+            said.append(f"imported arm {arm.name} is left out: {error.problems[0]}")
+    return (_joined(analysis, fitting, sweep) if fitting else analysis), said
+
+
+def _kept(store: Store, sweep_name: str) -> tuple[Analysis, Sweep, str]:
+    outcome = outcome_named(store, sweep_name)
+    return kept_analysis(store, outcome), *kept_sweep(store, outcome)
+
+
+def _kept_anew(store: Store, analysis: Analysis, text: str) -> Outcome:
+    draw_outcome(keep_outcome(store, analysis, text), analysis, text)
+    return analysis.outcome
+
+
+def _folder(store: Store, sweep_name: str) -> Path:
+    return store.sweep_folder(sweep_name) / "imported"
+
+
+def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> Analysis:
+    """The analysis with these arms as the last rows, by name, in place of earlier ones.
+
+    Every comparison is corrected anew, as the family has grown; best arm and ties are marked anew.
+
+    Args:
+        sweep: Gives margin, resamples and what is scored.
+
+    Raises:
+        InputError: An arm that does not fit, or whose base is not clear.
+    """
+    outcome, predictions = _without_imported(analysis.outcome, analysis.predictions)
+    own = _own_contenders(outcome, predictions)
+    titles = {arm.title.casefold() for arm in own}
+    for arm in arms:
+        if arm.name.casefold() in titles:
+            raise InputError(f"--as {arm.name}: {outcome.name} has an arm of its own of that name")
+    tested = next((at for at, arm in enumerate(own) if arm.scores), None)
+    if arms and tested is None:
+        raise InputError(f"{outcome.name} kept no predictions: run `abl sweep` again")
+    pairs = _compared_before(outcome, own)
+    position = {arm.title: at for at, arm in enumerate(own)}
+    bases = [
+        None if arm.comparison is None else position.get(arm.comparison.base)
+        for arm in outcome.arms
+    ]
+    axes = outcome.axes or ("arm",)
+    rows, contenders, notes = list(outcome.arms), list(own), list(outcome.notes)
+    frames = [_plain_words(predictions)]
+    for arm in sorted(arms, key=lambda each: each.name):
+        base = _base(outcome, arm.against, pairs, position)
+        like = arm_tests(frames[0], outcome.arms[(tested or 0) if base is None else base].key)
+        key = digest_of([IMPORTED, outcome.name, arm.name, arm.sha256])
+        part = on_tests(arm, like, sweep.data.unit).assign(arm=key, role="test", sent=False)
+        pairs += [] if base is None else [(len(rows), base)]
+        bases.append(base)
+        params = {axis: arm.name if at == 0 else "" for at, axis in enumerate(axes)}
+        row = ArmOutcome(key, params, {}, pd.DataFrame())
+        contenders.append(_contender(outcome.title_of(row), part))
+        metrics = [name for name in outcome.metrics if is_metric(name)]
+        table, cells = scored_cells(contenders[-1].scores, metrics, sweep.resamples)
+        rows.append(replace(row, cells=cells, replicates=table))
+        frames.append(part)
+        notes.append(arm.note(part))
+    family = family_of(sweep, contenders, pairs)
+    best, tied = marks(sweep, contenders)
+    rows = [
+        replace(
+            row,
+            comparison=family.get((at, base), row.comparison)
+            if base is not None
+            else row.comparison,
+            best=at == best,
+            tied=at in tied,
+        )
+        for at, (row, base) in enumerate(zip(rows, bases, strict=True))
+    ]
+    whole = pd.concat(frames, ignore_index=True)
+    keys = [row.key for row in rows[len(outcome.arms) :]]
+    facts = replace(
+        outcome.facts,
+        tests=comparison_rows(contenders, family, outcome.facts.tests) or outcome.facts.tests,
+        one_class=one_class_replicates(whole),
+        imported=keys,
+        key_without_imported=outcome.key if keys else "",
+    )
+    key = digest_of([outcome.key, keys]) if keys else outcome.key
+    grown = replace(outcome, key=key, axes=axes, arms=tuple(rows), notes=tuple(notes), facts=facts)
+    return replace(analysis, outcome=grown, predictions=whole)
+
+
+def _without_imported(outcome: Outcome, predictions: pd.DataFrame) -> tuple[Outcome, pd.DataFrame]:
+    """Both without the arms that were imported; comparisons are still those with them."""
+    imported = set(outcome.facts.imported)
+    if not imported:
+        return outcome, predictions
+    gone = {outcome.title_of(arm) for arm in outcome.arms if arm.key in imported}
+    plain = replace(
+        outcome,
+        key=outcome.facts.key_without_imported,
+        arms=tuple(arm for arm in outcome.arms if arm.key not in imported),
+        notes=tuple(note for note in outcome.notes if not note.startswith(IMPORTED)),
+        facts=replace(
+            outcome.facts,
+            tests=[row for row in outcome.facts.tests if row["arm"] not in gone],
+            imported=(),
+            key_without_imported="",
+        ),
+    )
+    kept = ~predictions["arm"].astype(str).isin(imported).to_numpy()
+    return plain, predictions[kept].reset_index(drop=True)
+
+
+def _own_contenders(outcome: Outcome, predictions: pd.DataFrame) -> list[Contender]:
+    """The arms of the outcome with what was kept of their tests."""
+    titles = [outcome.title_of(arm) for arm in outcome.arms]
+    if predictions.empty:
+        return [Contender(title) for title in titles]
+    frame = _plain_words(predictions)
+    return [
+        _contender(title, arm_tests(frame, arm.key))
+        for title, arm in zip(titles, outcome.arms, strict=True)
+    ]
+
+
+def _contender(title: str, tests: pd.DataFrame) -> Contender:
+    units = (part.astype(str).tolist() for _, part in tests.groupby(KEYS, sort=True)["unit"])
+    return Contender.of(title, scored_replicates(tests), units)
+
+
+def _compared_before(outcome: Outcome, own: Sequence[Contender]) -> list[Positions]:
+    """(arm, base) of every comparison that was made, in its order."""
+    position = {arm.title: at for at, arm in enumerate(own)}
+    named = [(str(row["arm"]), str(row["base"])) for row in outcome.facts.tests] or [
+        (outcome.title_of(arm), arm.comparison.base)
+        for arm in outcome.arms
+        if arm.comparison is not None
+    ]
+    pairs = [(position.get(arm), position.get(base)) for arm, base in named]
+    return [
+        (at, base)
+        for at, base in pairs
+        if at is not None and base is not None and own[at].scores and own[base].scores
+    ]
+
+
+def _base(
+    outcome: Outcome, against: str, pairs: Sequence[Positions], position: Mapping[str, int]
+) -> int | None:
+    """Position of the arm that an imported one is compared with; None where none is."""
+    if against:
+        wanted = arm_named(outcome, against)
+        if wanted.failed:
+            raise InputError(f"--against {against}: that arm failed: {wanted.failed}")
+        return outcome.arms.index(wanted)
+    bases = {arm.comparison.base for arm in outcome.arms if arm.comparison is not None}
+    if len(bases) > 1:
+        words = ", ".join(sorted(bases)[:6])
+        raise InputError(f"{outcome.name} has {len(bases)} bases ({words}): name one by --against")
+    compared_with = {base for _, base in pairs}
+    return next((position[base] for base in bases if position.get(base) in compared_with), None)
+
+
+def _plain_words(frame: pd.DataFrame) -> pd.DataFrame:
+    words = [name for name in ("arm", "role") if name in frame]
+    return frame.astype(dict.fromkeys(words, "str"))

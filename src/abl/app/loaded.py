@@ -1,0 +1,152 @@
+"""A sweep file that was read and checked, with the store it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+
+from abl.data.read_changes import read_changes
+from abl.data.views import FRAME, everything_trains, training_reads
+from abl.errors import InputError, StageError, nearest, raise_if_any
+from abl.plan.graph import Plan, wanted_stages
+from abl.plan.kept_features import keep_features
+from abl.plan.reasons import Reason, reasons_of
+from abl.plan.stage import Stage
+from abl.record.recipes import recipes_of
+from abl.record.store import Store
+from abl.spec.data import Splits
+from abl.spec.read import SweepFile
+from abl.spec.yaml_file import yaml_text
+from abl.stages.inputs import Workspace
+from abl.studies.contract import Study, studies
+from abl.studies.searching.tuned_study import TunedStudy
+from abl.studies.shared.checks import load_problems
+
+
+def study_of(file: SweepFile) -> Study:
+    """The study a sweep names; with a search in the file, of arms with fixed and tuned settings.
+
+    Raises:
+        InputError: Unknown study.
+    """
+    known = studies()
+    name = file.sweep.study
+    if name not in known:
+        raise InputError(
+            file.problem(f"study: '{name}' is not known: {nearest(name, known)}", "study")
+        )
+    if file.sweep.search is None:
+        return known[name]
+    return cast(Study, TunedStudy(known[name]))
+
+
+@dataclass(repr=False)
+class LoadedSweep:
+    """A sweep file that was read and checked, with the store it works on.
+
+    Attributes:
+        file: The sweep and its lines.
+        study: What asks the question.
+        workspace: Store, data roots, opened data sets.
+        root: The mlruns folder.
+        shrunk: Whether `--smoke` changed what the file says.
+    """
+
+    file: SweepFile
+    study: Study
+    workspace: Workspace
+    root: Path
+    shrunk: bool = False
+
+    def __repr__(self) -> str:
+        return f"<LoadedSweep {self.name} ({self.study.name})>"
+
+    @property
+    def name(self) -> str:
+        """The sweep's name."""
+        return self.file.sweep.name
+
+    @property
+    def text(self) -> str:
+        """The sweep file that says what is run."""
+        if not self.shrunk:
+            return self.file.document.text
+        settings = self.file.sweep.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return "# shrunk by --smoke\n" + yaml_text(settings)
+
+    @property
+    def store(self) -> Store:
+        """Where finished stages lie."""
+        return self.workspace.store
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Arms, replicates and stages; reads the manifest, executes nothing."""
+        self.use_names()
+        try:
+            plan = self.study.expand(self.file, self.workspace)
+            raise_if_any(self.workspace.problems)
+            keep_features(plan, self.file.sweep.resources)
+        except InputError as error:
+            placed = [self.file.placed(problem) for problem in error.problems]
+            raise InputError(placed) from None
+        if self.workspace.absent:
+            plan.notes.append(
+                f"ImageNet weights of {', '.join(self.workspace.absent)} are not on this machine: "
+                "`abl sweep` fetches them first"
+            )
+        return plan
+
+    def use_names(self) -> None:
+        """Makes the names of its own file those in use: another sweep may have been read since."""
+        raise_if_any(load_problems(self.file))
+
+    def fetch_weights(self) -> None:
+        """Fetches the hub weights that the plan names, before anything is trained."""
+        if self.workspace.fetch_weights():
+            self.__dict__.pop("plan", None)
+
+    def reasons(self, done: Collection[str], said: Mapping[str, str]) -> dict[str, Reason]:
+        """Digest -> why, of each stage that `abl sweep` would compute.
+
+        Args:
+            done, said: As the store's `usable` gives them for the plan's stages.
+        """
+        missing = wanted_stages(self.plan.stages, done).keys() - set(done)
+        if not missing:
+            return {}
+        why = {}
+        for digest, text in said.items():
+            start = f"{self.plan.stages[digest].label}: "
+            why[digest] = text.removeprefix(start).removesuffix(", computed again")
+
+        @cache
+        def frame_of(view: str) -> pd.DataFrame | None:
+            try:
+                return pd.read_parquet(self.store.shared.cached(f"view-{view}") / FRAME)
+            except (OSError, ValueError, StageError):  # gone, or damaged
+                return None
+
+        def changes(new: Stage, old: Stage) -> list[str]:
+            then = frame_of(str(old.context.get("view")))
+            if then is None or "view" not in new.context:
+                return []
+            opened = self.workspace.behind(str(new.context["view"]))
+            now = opened.dataset.frame
+            if "splits" not in new.context:
+                reads = training_reads(now, everything_trains(len(now)))
+                return read_changes(then, now, None, labelled=new.reads == reads)
+            splits = Splits.model_validate(new.context["splits"])
+            at = (splits, int(new.context["repeat"]), int(new.context["fold"]))
+            own = [splits.column] if splits.kind == "column" else []
+            groups = ["patient", "nodule", *own]
+            is_labelled = new.reads == opened.reads(*at)
+            return read_changes(then, now, opened.split(*at), labelled=is_labelled, groups=groups)
+
+        found = reasons_of(self.plan.stages, done, why, recipes_of(self.store), changes)
+        return {digest: found[digest] for digest in self.plan.stages if digest in missing}

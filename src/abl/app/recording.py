@@ -1,0 +1,106 @@
+"""Writing to MLflow: the outcome of a run, or all that the store holds and MLflow lacks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from abl.app.loaded import LoadedSweep
+from abl.app.results import kept_searches, outcome_named, recorded_files, rendered, sweep_names
+from abl.errors import InputError
+from abl.plan.outcome import Outcome
+from abl.record.mlflow_client import RecordError
+from abl.record.mlflow_writer import MlflowRecord
+from abl.record.opening import store_at
+from abl.record.stages import StageWriter
+from abl.report.environment import environment
+
+
+@contextlib.contextmanager
+def record_lease(record: MlflowRecord | None, messages: list[str]) -> Iterator[MlflowRecord | None]:
+    if record is None:
+        yield None
+        return
+    with record.lease() as ours:
+        if not ours:
+            messages.append("another run is recording here; `abl record` writes this one later")
+        yield record if ours else None
+
+
+def record_store(root: Path, uri: str | None, url: str | None = None) -> list[str]:
+    """Writes to MLflow what the store holds and MLflow lacks; says what was done.
+
+    Args:
+        root: The mlruns folder.
+        uri: Of MLflow; None is the one in the folder.
+        url: Of an object store; None is the one in the folder.
+
+    Raises:
+        InputError: MLflow or the store cannot be reached, or another run is recording.
+    """
+    store = store_at(root, url)
+    store.check(writing=False)
+    record = MlflowRecord(root, uri)
+    record.check_reachable()
+    said: list[str] = []
+    with record.lease() as ours:
+        if not ours:
+            raise InputError("another run is recording here: try again when it has ended")
+        writer = StageWriter(record, store, said.append)
+        digests = store.digests()
+        known = set(record.recorded(digests))
+        for digest in digests:
+            writer.add(digest)
+        writer.close()
+        if writer.lost:
+            raise InputError(writer.lost)
+        said.append(f"stages: {len(set(writer.runs) - known)} written, {len(known)} were there")
+        for name in sweep_names(store):
+            outcome = outcome_named(store, name)
+            folder = store.sweep_folder(name) / outcome.key[:16]
+            searches = kept_searches(store, outcome)
+            record.record_outcome(
+                outcome,
+                sweep_file=(folder / "sweep.yaml").read_text(encoding="utf-8"),
+                artifacts=recorded_files(folder),
+                rendered=rendered(outcome),
+                environment=environment(),
+                stage_runs=writer.runs,
+                searches=searches,
+            )
+            points = f", {len(searches.points)} points" if searches else ""
+            said.append(f"sweep {name}: {len(outcome.arms)} arms{points}")
+    return said
+
+
+def record_sweep(
+    sweep: LoadedSweep,
+    outcome: Outcome,
+    record: MlflowRecord,
+    writer: StageWriter,
+    files: Mapping[str, Path],
+    surroundings: Mapping[str, Any],
+    messages: list[str],
+) -> str:
+    """Writes what MLflow lacks of the sweep's stages, then the table; the page of its arms."""
+    for digest in sweep.plan.stages:
+        writer.add(digest)
+    writer.close()
+    if writer.lost:
+        return ""
+    try:
+        record.record_outcome(
+            outcome,
+            sweep_file=sweep.text,
+            artifacts=files,
+            rendered=rendered(outcome),
+            environment=surroundings,
+            stage_runs=writer.runs,
+            searches=kept_searches(sweep.store, outcome),
+        )
+        return record.address(outcome, "")
+    except (RecordError, InputError) as error:
+        messages.append(f"warning: {error}; the work is kept, `abl record` writes the rest")
+        return ""

@@ -1,0 +1,242 @@
+"""Outcomes on disk: the tables of a sweep, old ones kept, the newest found by name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pyarrow.parquet import read_metadata
+
+from abl.errors import InputError, nearest
+from abl.plan.outcome import Outcome, Searches
+from abl.plan.outcome_json import outcome_from_json, outcome_to_json
+from abl.record.done import write_atomically
+from abl.record.store import Store
+from abl.report.figures import Frames, figures_of, save_figure
+from abl.report.page.html_report import report_page
+from abl.report.page.report_facts import sweep_of
+from abl.report.pictures import pictures_from_bytes, pictures_to_bytes
+from abl.report.tables import render, styled_table
+from abl.report.tables.facts import external_sizes, facts_tables
+from abl.spec.sweep import Sweep
+from abl.studies.contract import studies
+from abl.studies.shared.analysis import Analysis
+
+PREDICTIONS, NETWORKS, TRIALS = "predictions.parquet", "networks.parquet", "trials.parquet"
+POINTS = ("points.parquet", "point_scores.parquet", "point_curves.parquet")
+PICTURES, REPORT = "pictures.npz", "report.html"
+SUFFIX = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex", "html": "html"}
+
+
+def outcome_named(store: Store, name: str) -> Outcome:
+    """The newest outcome of a sweep.
+
+    Raises:
+        InputError: No sweep of that name was run here, or its table is damaged.
+    """
+    folder = store.sweep_folder(name)
+    try:
+        key = json.loads((folder / "latest.json").read_text(encoding="utf-8"))["key"]
+        return outcome_from_json((folder / key / "outcome.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError):
+        known = sweep_names(store)
+        if name in known:
+            raise InputError(
+                f"the table of '{name}' is damaged: `abl sweep FILE` makes it again"
+            ) from None
+        advice = nearest(name, known) if known else "run `abl sweep FILE` first"
+        raise InputError(f"no sweep '{name}' was run here: {advice}") from None
+
+
+def sweep_names(store: Store) -> list[str]:
+    """Sweeps that have a table, sorted."""
+    folder = store.root / "sweeps"
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if (path / "latest.json").exists())
+
+
+def outcome_folder(store: Store, outcome: Outcome) -> Path:
+    """Where an outcome's tables, figures and predictions lie."""
+    return store.sweep_folder(outcome.name) / outcome.key[:16]
+
+
+def arm_predictions(store: Store, outcome: Outcome) -> pd.DataFrame:
+    """Final predictions of every arm: one row an (arm, replicate, role, unit).
+
+    Columns: arm (its key), repeat, fold, seed (int64), role (validation or test), unit, label,
+    patient, sent (whether the second network had a say), p_0, p_1, .... Empty if none were kept.
+    """
+    return _frame(outcome_folder(store, outcome) / PREDICTIONS)
+
+
+def kept_searches(store: Store, outcome: Outcome) -> Searches:
+    """Every point of the searches of settings; empty if there was none."""
+    folder = outcome_folder(store, outcome)
+    return Searches(*(_frame(folder / name) for name in POINTS))
+
+
+def kept_analysis(store: Store, outcome: Outcome) -> Analysis:
+    """Everything that is kept of an outcome; frames that were not are empty."""
+    folder = outcome_folder(store, outcome)
+    arms, networks, trials = (_frame(folder / n) for n in (PREDICTIONS, NETWORKS, TRIALS))
+    path = folder / PICTURES
+    pictures = pictures_from_bytes(path.read_bytes()) if path.exists() else None
+    return Analysis(outcome, arms, networks, trials, pictures, kept_searches(store, outcome))
+
+
+def kept_sweep(store: Store, outcome: Outcome) -> tuple[Sweep, str]:
+    """The sweep file of an outcome, as read and as it stands.
+
+    Raises:
+        InputError: This version does not read it.
+    """
+    text = (outcome_folder(store, outcome) / "sweep.yaml").read_text(encoding="utf-8")
+    sweep = sweep_of(text)
+    if sweep is None:
+        raise InputError(f"{outcome.name}: its sweep file is of another version: run it again")
+    return sweep, text
+
+
+def keep_outcome(store: Store, analysis: Analysis, sweep_text: str) -> Path:
+    """Writes an outcome with predictions and tables beside earlier ones of its name; its folder."""
+    outcome = analysis.outcome
+    folder = outcome_folder(store, outcome)
+    text, known = outcome_to_json(outcome), folder / "outcome.json"
+    if not (_text_of(known) == text and _are_there(folder, analysis)):
+        # what was drawn of other numbers must not stay beside these
+        (folder / REPORT).unlink(missing_ok=True)
+        write_atomically(folder / "sweep.yaml", sweep_text)
+        _write_frames(folder, analysis)
+        write_atomically(known, text)
+    for suffix, shown in rendered(outcome).items():
+        write_atomically(folder / suffix, shown)
+    write_atomically(folder.parent / "latest.json", json.dumps({"key": outcome.key[:16]}))
+    return folder
+
+
+def draw_outcome(
+    folder: Path,
+    analysis: Analysis,
+    sweep_text: str,
+    environment: Mapping[str, Any] | None = None,
+) -> None:
+    """Figures and report of a kept outcome, unless they are there.
+
+    Of a study that is not known (from a user's file that is no longer loaded) the general ones.
+    """
+    if (folder / REPORT).exists():
+        return
+    outcome = analysis.outcome
+    frames = Frames(
+        analysis.predictions,
+        analysis.networks,
+        analysis.trials,
+        analysis.pictures,
+        analysis.searches,
+    )
+    study = studies().get(outcome.study)
+    figures = figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
+    for name, figure in figures.items():
+        for kind in ("png", "svg"):
+            save_figure(figure, folder / f"{name}.{kind}")
+    page = report_page(
+        outcome,
+        predictions=analysis.predictions,
+        networks=analysis.networks,
+        sweep_text=sweep_text,
+        environment=environment or {},
+        data_summary=[
+            *outcome.facts.data,
+            *external_sizes(outcome.facts.external),
+        ],
+        more_tables=[t for n, t in facts_tables(outcome).items() if n != "data"],
+        figures=figures,
+        of_study=study.weaknesses if study else None,
+    )
+    # last, as it says that the figures are there
+    write_atomically(folder / REPORT, page)
+
+
+def recorded_files(folder: Path) -> dict[str, Path]:
+    """What of an outcome's folder goes into MLflow beside the tables, by name."""
+    wanted = (*folder.glob("*.png"), *folder.glob("*.svg"))
+    kept = (folder / name for name in (PREDICTIONS, TRIALS, *POINTS, REPORT))
+    return {path.name: path for path in sorted((*wanted, *kept)) if path.exists()}
+
+
+def _frames_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
+    """What is kept, by file name."""
+    frames = {
+        PREDICTIONS: analysis.predictions,
+        NETWORKS: analysis.networks,
+        TRIALS: analysis.trials,
+        **dict(zip(POINTS, vars(analysis.searches).values(), strict=True)),
+    }
+    return {name: frame for name, frame in frames.items() if len(frame)}
+
+
+def _write_frames(folder: Path, analysis: Analysis) -> None:
+    for name, frame in _frames_of(analysis).items():
+        part = folder / f".{name}.{os.getpid()}.part"
+        frame.to_parquet(part, index=False, compression="zstd")
+        part.replace(folder / name)
+    if analysis.pictures is not None:
+        part = folder / f".{PICTURES}.{os.getpid()}.part"
+        part.write_bytes(pictures_to_bytes(analysis.pictures))
+        part.replace(folder / PICTURES)
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        return pd.DataFrame()
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
+        name = f"{path.parent.parent.name}: {path.name}"
+        raise InputError(f"{name} is damaged: `abl sweep FILE` makes it again") from error
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _are_there(folder: Path, analysis: Analysis) -> bool:
+    """Whether the frames lie there, each to its end."""
+    try:
+        return all(
+            read_metadata(folder / name).num_rows == len(frame)
+            for name, frame in _frames_of(analysis).items()
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def rendered(outcome: Outcome) -> dict[str, str]:
+    """The table in every format, by file name."""
+    made = styled_table(outcome)
+    return {f"table.{suffix}": render(made, format) for format, suffix in SUFFIX.items()}
+
+
+def what_changed(store: Store, outcome: Outcome) -> str:
+    """How a sweep differs from its last run under the same name; "" if it does not."""
+    try:
+        before = outcome_named(store, outcome.name)
+    except InputError:
+        return ""
+    if before.key == outcome.key:
+        return ""
+    old = Counter(arm.key for arm in before.arms)
+    new = Counter(arm.key for arm in outcome.arms)
+    return (
+        f"{outcome.name} was edited since its last run: {(new - old).total()} arms are new or "
+        f"changed, {(old - new).total()} are gone; the old table is kept as {before.key[:16]}"
+    )

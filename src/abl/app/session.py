@@ -1,0 +1,228 @@
+"""A sweep at work: run, scored, kept and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from abl.app.importing import with_kept_imports
+from abl.app.loaded import LoadedSweep
+from abl.app.recording import record_lease, record_sweep
+from abl.app.results import (
+    draw_outcome,
+    keep_outcome,
+    recorded_files,
+    what_changed,
+)
+from abl.errors import DamagedError
+from abl.plan.outcome import Outcome
+from abl.plan.stage import Stage
+from abl.record.disk import disk_told
+from abl.record.mlflow_writer import MlflowRecord
+from abl.record.stages import StageWriter
+from abl.report.environment import environment
+from abl.report.prediction_frames import one_class_replicates
+from abl.runner.engine import Executor, run_plan
+from abl.runner.report import Listener, RunReport
+from abl.runner.tune import check_address, ray_nodes
+from abl.search.kept import check_storage
+from abl.studies.shared.analysis import Analysis
+
+
+@dataclass(repr=False)
+class SweepResult:
+    """What a run gave.
+
+    Attributes:
+        outcome: The ablation table as values; without arms if a person stopped the run.
+        report: Which stages ran, failed, were reused.
+        folder: Where tables and figures lie.
+        address: Path of the arms' page below MLflow's address, "" if it was not recorded.
+        messages: What the person should know, a sentence each.
+    """
+
+    outcome: Outcome
+    report: RunReport
+    folder: Path
+    address: str
+    messages: list[str]
+
+    def __repr__(self) -> str:
+        arms, failed = len(self.outcome.arms), len(self.report.failed)
+        return f"<SweepResult {self.outcome.name}: {arms} arms, {failed} stages failed>"
+
+
+class _Told:
+    """Passes events on, and finished stages to the record."""
+
+    def __init__(self, listener: Listener, writer: StageWriter | None, messages: list[str]):
+        self._listener = listener
+        self._writer = writer
+        self._messages = messages
+        self.started = listener.started
+        self.failed = listener.failed
+        self.blocked = listener.blocked
+        self.grown = listener.grown
+        self.given_up = listener.given_up
+
+    def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
+        self._listener.finished(stage, seconds, reused)
+        if self._writer is not None:
+            self._writer.add(stage.digest)
+
+    def message(self, text: str) -> None:
+        self._messages.append(text)
+        self._listener.message(text)
+
+
+def run_sweep(
+    sweep: LoadedSweep,
+    listener: Listener,
+    *,
+    executor: Executor,
+    workers: int | None,
+    address: str | None,
+    record: MlflowRecord | None,
+) -> SweepResult:
+    """Runs what the store does not hold, scores every arm, keeps and records the outcome.
+
+    Raises:
+        InputError: Data, executor or MLflow cannot be used; nothing was trained then.
+        StageError: The disk of the store is full or read-only; what is finished is kept.
+    """
+    on_cluster = executor == "tune" and address is not None
+    if on_cluster:
+        check_address(str(address))
+    if executor == "tune":
+        sweep.store.check_shared()
+    if sweep.file.sweep.search is not None:
+        check_storage()
+    sweep.fetch_weights()
+    _ = sweep.plan  # made now: faults of the data are told before MLflow is asked
+    if record is not None and not record.embedded:
+        record.check_reachable()
+
+    def run(told: Listener) -> RunReport:
+        growth = sweep.study.grow(sweep.file, sweep.plan, sweep.workspace, listener.message)
+        return run_plan(
+            sweep.plan.stages,
+            sweep.store,
+            told,
+            executor=executor,
+            workers=workers,
+            address=address,
+            growth=growth,
+        )
+
+    # joined before hours of decoding: who is let in only now knows that
+    with ray_nodes(workers, address) if on_cluster else nullcontext():
+        return _run_recorded(sweep, listener, run, record)
+
+
+def _run_recorded(
+    sweep: LoadedSweep,
+    listener: Listener,
+    run: Callable[[Listener], RunReport],
+    record: MlflowRecord | None,
+) -> SweepResult:
+    messages: list[str] = []
+    with disk_told(sweep.store.root):
+        notes = sweep.workspace.prepare(listener.message)
+    if record is not None and record.embedded:
+        # it is made by being asked: not before the images are known to be good
+        record.check_reachable()
+    with disk_told(sweep.store.root), record_lease(record, messages) as writing:
+        writer = StageWriter(writing, sweep.store, messages.append) if writing else None
+        told = _Told(listener, writer, messages)
+        report, analysis = _run_and_analysed(sweep, partial(run, told))
+        if analysis is None:
+            # half a table would stand in the place of the last whole one
+            if writer is not None:
+                writer.close()
+            folder = sweep.store.sweep_folder(sweep.name)
+            return SweepResult(_no_outcome(sweep), report, folder, "", messages)
+        outcome = _with_facts(sweep, analysis, notes)
+        analysis, left_out = with_kept_imports(
+            sweep.store, replace(analysis, outcome=outcome), sweep.file.sweep
+        )
+        outcome = analysis.outcome
+        changed = what_changed(sweep.store, outcome)
+        messages += [*left_out, *([changed] if changed else [])]
+        folder = keep_outcome(sweep.store, analysis, sweep.text)
+        surroundings = environment(sweep.file.folder)
+        _draw(sweep, folder, analysis, surroundings, messages)
+        page = ""
+        if writing is not None and writer is not None:
+            files = recorded_files(folder)
+            page = record_sweep(sweep, outcome, writing, writer, files, surroundings, messages)
+    return SweepResult(outcome, report, folder, page, messages)
+
+
+def _run_and_analysed(
+    sweep: LoadedSweep, run: Callable[[], RunReport]
+) -> tuple[RunReport, Analysis | None]:
+    """How the run ended, and its scores; no scores if a person stopped it."""
+    report = run()
+    sweep.use_names()
+    analyse = partial(sweep.study.analyse, sweep.file, sweep.plan, sweep.workspace)
+    if not report.interrupted:
+        try:
+            return report, analyse()
+        except DamagedError:
+            # where one file is damaged others may be: all are looked at, and computed again at once
+            for digest in sweep.plan.stages:
+                sweep.store.damaged(digest)
+        report = report.followed_by(run())
+    return report, None if report.interrupted else analyse()
+
+
+def _no_outcome(sweep: LoadedSweep) -> Outcome:
+    settings = sweep.file.sweep
+    return Outcome(
+        name=settings.name,
+        key="",
+        study=settings.study,
+        title=settings.title,
+        axes=(),
+        metrics=settings.metrics,
+        primary=settings.primary,
+        curve_axis="",
+        arms=(),
+        notes=("Stopped before the table was made.",),
+    )
+
+
+def _draw(
+    sweep: LoadedSweep,
+    folder: Path,
+    analysis: Analysis,
+    surroundings: Mapping[str, Any],
+    messages: list[str],
+) -> None:
+    try:
+        draw_outcome(folder, analysis, sweep.text, surroundings)
+    except Exception as error:  # hours of training are not lost for a figure
+        kind = type(error).__name__
+        messages.append(f"warning: figures and report could not be made ({kind}: {error})")
+
+
+def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Outcome:
+    outcome = analysis.outcome
+    data = [opened.dataset for opened in sweep.workspace.opened()]
+    notes = list(dict.fromkeys([*(note for each in data for note in each.notes), *notes]))
+    facts = replace(
+        outcome.facts,
+        table=sweep.file.sweep.table,
+        unit=sweep.file.sweep.data.unit,
+        margin=sweep.file.sweep.margin,
+        classes=list(data[0].classes) if data else [],
+        patients_by_split=sweep.file.sweep.splits.by,
+        one_class=one_class_replicates(analysis.predictions),
+        stages=len(sweep.plan.stages),
+        asked=sweep.plan.asked,
+    )
+    return replace(outcome, facts=facts, notes=(*outcome.notes, *notes))

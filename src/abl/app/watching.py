@@ -1,0 +1,255 @@
+"""What the command line shows beside the table: progress, plans, status, lists, pages."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from abl.app.loaded import LoadedSweep
+from abl.app.results import outcome_named, sweep_names
+from abl.errors import InputError, nearest
+from abl.plan.graph import wanted_stages
+from abl.plan.outcome import ArmOutcome, Outcome
+from abl.plan.stage import Stage
+from abl.record.lease import is_held
+from abl.record.opening import store_at
+from abl.record.store import Store
+from abl.runner.engine import expected_seconds
+from abl.runner.progress import ProgressState
+from abl.runner.progress_view import make_view
+from abl.runner.report import Listener
+
+
+class _Progress:
+    """Events of a run, for the progress view."""
+
+    def __init__(self, state: ProgressState):
+        self._state = state
+        self._blocked = 0
+
+    def started(self, stage: Stage, where: str) -> None:
+        self._state.started(stage.digest, stage.label, where, kind=stage.kind)
+
+    def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
+        self._state.finished(stage.digest, seconds)
+
+    def failed(self, stage: Stage, reason: str) -> None:
+        self._state.failed(stage.digest, stage.label, reason)
+
+    def blocked(self, stages: list[Stage], cause: Stage) -> None:
+        self._blocked += len(stages)
+        self._state.blocked(self._blocked)
+
+    def given_up(self, stage: Stage) -> None:
+        self._state.given_up(stage.digest)
+
+    def grown(self, stages: list[Stage]) -> None:
+        self._state.grown(Counter(stage.kind for stage in stages))
+
+    def message(self, text: str) -> None:
+        self._state.message(text)
+
+
+@contextlib.contextmanager
+def watched(loaded: LoadedSweep, *, executor: str, workers: int | None) -> Iterator[Listener]:
+    """Shows a run while it lasts; gives the listener to run it with."""
+    loaded.fetch_weights()
+    plan = loaded.plan
+    done, _ = loaded.store.usable(plan.stages)
+    wanted = wanted_stages(plan.stages, done)
+    missing = {digest: stage for digest, stage in wanted.items() if digest not in done}
+    expected = expected_seconds(missing, loaded.store)
+    by_kind = Counter(stage.kind for stage in missing.values())
+    seconds = {
+        kind: sum(times) / len(times)
+        for kind in by_kind
+        if (times := [expected[d] for d, s in missing.items() if s.kind == kind and d in expected])
+    }
+    slots = 1 if executor == "local" else workers or len(os.sched_getaffinity(0))
+    state = ProgressState(slots=slots, seconds_by_kind=seconds)
+    trainings = sum(stage.kind == "train" for stage in plan.stages.values())
+    with make_view(state):
+        state.planned(len(wanted), by_kind, shared=max(plan.asked - trainings, 0), reused=len(done))
+        yield _Progress(state)
+
+
+def numbers_of(loaded: LoadedSweep, why: str | None = None) -> dict[str, Any]:
+    """A plan in numbers, with reasons for what is to be computed; nothing is executed.
+
+    Args:
+        why: Words for an arm, whose stages are told one by one.
+
+    Raises:
+        InputError: No such arm, or several.
+    """
+    from abl.report.plan_text import arm_reasons, plan_numbers, reason_numbers
+
+    plan = loaded.plan
+    meant = None if why is None else _arm_meant(loaded, why)
+    done, said = loaded.store.usable(plan.stages)
+    plan.notes.extend(said.values())
+    slots = max(int(len(os.sched_getaffinity(0)) / loaded.file.sweep.resources.cpus), 1)
+    seconds = expected_seconds(plan.stages, loaded.store)
+    plan.notes += loaded.study.budget(loaded.file, plan, loaded.workspace, slots)
+    wanted = wanted_stages(plan.stages, done)
+    unknown = [d for d in wanted if d not in done and d not in seconds]
+    flops = _flops(loaded, unknown) if loaded.file.sweep.resources.gpus else 0.0
+    reasons = loaded.reasons(done, said)
+    numbers = plan_numbers(plan, done, seconds, slots) | {"flops_of_unknown": flops}
+    numbers["reasons"] = reason_numbers(reasons)
+    if meant is not None:
+        numbers["why"] = arm_reasons(meant[1], plan, meant[0], reasons)
+    return numbers
+
+
+def _arm_meant(loaded: LoadedSweep, words: str) -> tuple[int, str]:
+    """Position and title of the arm, found as in a table."""
+    from abl.report.pairs.arm_words import arm_named
+
+    named = [arm.named for arm in loaded.plan.arms]
+    arms = [ArmOutcome(str(at), params, {}, pd.DataFrame()) for at, params in enumerate(named)]
+    sweep, axes = loaded.file.sweep, tuple(dict.fromkeys(axis for each in named for axis in each))
+    rows = Outcome(sweep.name, "", sweep.study, "", axes, (), "", "", tuple(arms))
+    at = int(arm_named(rows, words).key)
+    return at, loaded.plan.arms[at].title or sweep.name
+
+
+def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
+    """Of trainings whose time is not known, each on its whole training part."""
+    from abl.nets.cost import network_cost, training_flops
+    from abl.nets.mask_guided import segmenter_flops
+    from abl.nets.registry import FUSIONS
+    from abl.spec.data import Image
+    from abl.spec.train import Train
+
+    plan, total = loaded.plan, 0.0
+    for digest in digests:
+        stage = plan.stages[digest]
+        if stage.kind not in ("train", "segment"):
+            continue
+        given = dict(stage.settings["train"])
+        given.pop("weights", None)  # may be the hash of a file
+        train, image = Train.model_validate(given), Image.model_validate(stage.settings["image"])
+        images = len(loaded.workspace.behind(str(stage.context["view"])).dataset)
+        if stage.kind == "segment" or train.attention.is_predicted:
+            branch = train.attention.segmentation
+            once = segmenter_flops(branch, image.channels, image.size)
+            total += 3.0 * once * images * train.epochs
+        if stage.kind == "segment":
+            continue
+        cost = network_cost(
+            train.network,
+            classes=int(stage.settings["classes"]),
+            channels=image.channels,
+            image_size=image.size,
+        )
+        front, joined = plan.fronts.get(digest), FUSIONS.get(train.fusion)
+        total += training_flops(
+            cost,
+            images=images,
+            epochs=train.epochs,
+            branches=2 if joined is not None and joined.at == "features" else 1,
+            frozen=0.0 if front is None else front.share,
+            kept=bool(stage.shortcuts),
+        )
+    return total
+
+
+def status_text(root: Path, url: str | None = None) -> str:
+    """Sweeps with a table, and what the store holds.
+
+    Raises:
+        InputError: The object store at `url` cannot be read.
+    """
+    store = store_at(root, url)
+    store.check(writing=False)
+    digests = store.digests()
+    finished = store.known(digests)
+    lines = []
+    for name in sweep_names(store):
+        outcome = outcome_named(store, name)
+        failed = sum(bool(arm.failed) for arm in outcome.arms)
+        missing = {d for arm in outcome.arms for d in arm.stages if d not in finished}
+        state = f"{failed} arms failed" if failed else "complete"
+        if missing:
+            state += f", {len(missing)} stages not in the store"
+        lines.append(f"{name:32} {len(outcome.arms):4} arms  {state}")
+    kinds: Counter[str] = Counter()
+    size = 0
+    for digest in digests:
+        done = finished.get(digest)
+        kinds[str(done.stage.get("kind")) if done else "damaged"] += 1
+        size += sum(bytes_ for bytes_, _ in done.files.values()) if done else 0
+    counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "nothing"
+    lines.append(f"store: {counted}; {size / 2**20:.1f} MiB")
+    running, left = _at_work(store)
+    if running:
+        lines.append(f"running: {running} stage{'s' if running != 1 else ''}")
+    if left:
+        stages = f"{left} stage{'s' if left != 1 else ''}"
+        lines.append(f"failed or broken off: {stages}; `abl sweep` again goes on from there")
+    return "\n".join(lines) + "\n"
+
+
+def _at_work(store: Store) -> tuple[int, int]:
+    """Stages that a living process is at, and others that an attempt has left behind."""
+    started = {path.name for path in (store.root / "work").glob("*")} | set(store.leased())
+    digests = {digest for digest in started if not store.has(digest)}
+    running = {digest for digest in digests if is_held(store.lease_place(digest), store.stale_s)}
+    left = {digest for digest in digests - running if (store.root / "work" / digest).is_dir()}
+    return len(running), len(left)
+
+
+def ui_addresses(root: Path, name: str | None) -> dict[str, str]:
+    """Sweep -> page of its arms, below MLflow's address.
+
+    Raises:
+        InputError: No such sweep, or nothing recorded.
+    """
+    from abl.record.mlflow_writer import MlflowRecord
+
+    store = store_at(root)
+    names = sweep_names(store)
+    if name is not None and name not in names:
+        advice = nearest(name, names) if names else "run `abl sweep FILE` first"
+        raise InputError(f"no sweep '{name}' was run here: {advice}")
+    record = MlflowRecord(root)
+    chosen = names if name is None else [name]
+    return {each: record.address(outcome_named(store, each), "") for each in chosen}
+
+
+def full_schema() -> str:
+    """The JSON Schema of sweep files, with the studies, axes and metrics there are."""
+    from abl.decide.metrics import METRICS
+    from abl.spec.reference import schema_text, sweep_schema
+    from abl.studies.contract import studies
+
+    known = studies()
+    return schema_text(
+        sweep_schema(
+            {name: study.options for name, study in known.items()},
+            {axis.name: axis.description for study in known.values() for axis in study.axes},
+            {name: metric.description for name, metric in METRICS.items()},
+        )
+    )
+
+
+def full_reference() -> str:
+    """The page that describes sweep files, with the studies there are."""
+    from abl.spec.reference import sweep_reference
+    from abl.studies.contract import studies
+
+    known = studies()
+    return sweep_reference(
+        {name: study.options for name, study in known.items()},
+        {
+            name: {axis.name: axis.description for axis in study.axes}
+            for name, study in known.items()
+        },
+    )

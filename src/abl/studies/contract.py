@@ -1,0 +1,130 @@
+"""What a study is: how the arms of a sweep become stages, and how their results are analysed."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+import abl.studies
+from abl.errors import InputError, Problem
+from abl.plan.graph import Arm, Plan, PlannedCell
+from abl.plan.outcome import Outcome
+from abl.registry import Registry
+from abl.report.figures.arms import Draw, Frames
+from abl.report.page.report_facts import ReportFacts
+from abl.report.page.weaknesses import OwnWeaknesses
+from abl.runner.report import Growth
+from abl.spec.base import Part
+from abl.spec.model_faults import problems_of
+from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
+from abl.stages.inputs import Workspace
+from abl.studies.shared.analysis import Analysis, ScoredPart
+
+OptionsOf = TypeVar("OptionsOf", bound=Part)
+
+
+@dataclass(frozen=True)
+class StudyAxis:
+    """An axis that a study adds to the settings that any sweep can vary.
+
+    Attributes:
+        name: In YAML and in the table.
+        description: One line.
+        default: Value of an arm that does not name it.
+        setting: Dotted path of the setting it stands for, "" for one of the study's own.
+        words: Whether its values are names: then YAML's true and false mean these words.
+        wide: The values that a word stands for, of an axis of words; most stand for themselves.
+    """
+
+    name: str
+    description: str
+    default: Any = None
+    setting: str = ""
+    words: bool = False
+    wide: Callable[[Any, Sweep], tuple[Any, ...]] | None = None
+
+
+class Study(Protocol):
+    """One question a sweep can ask. A class in a module of this package registers with `@study`.
+
+    `smoke_options` are the options with which it runs on the little that `--smoke` leaves.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    axes: ClassVar[tuple[StudyAxis, ...]]
+    options: ClassVar[type[Part]]
+    smoke_options: ClassVar[Mapping[str, Any]]
+
+    def problems(self, file: SweepFile) -> list[Problem]:
+        """Everything wrong with axes, arms and options that needs no data."""
+
+    def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
+        """Arms, replicates and stages; raises InputError with every problem."""
+
+    def validated(
+        self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace
+    ) -> ScoredPart:
+        """An arm's final predictions on the validation images of a replicate; nothing else is read.
+
+        A search chooses by them.
+        """
+
+    def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
+        """The table and the predictions behind it, from what the store holds.
+
+        Arms with missing stages are marked failed.
+        """
+
+    def grow(
+        self, file: SweepFile, plan: Plan, workspace: Workspace, say: Callable[[str], None]
+    ) -> Growth | None:
+        """What adds to the plan while it runs; most studies know all stages before."""
+        return None
+
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        """Name -> what draws it: figures of this study alone, or one of its own of a known name."""
+        return {}
+
+    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
+        """What is weak in the published protocol, and in what this study does of a sweep."""
+        return OwnWeaknesses()
+
+    def budget(self, file: SweepFile, plan: Plan, workspace: Workspace, slots: int) -> list[str]:
+        """Sentences on what such a growth takes with so many stages at once."""
+        return []
+
+
+STUDIES: Registry[Study] = Registry("study")
+StudyClass = TypeVar("StudyClass", bound=Study)
+
+
+def study(cls: type[StudyClass]) -> type[StudyClass]:
+    """Registers a study class. Raises InputError if its name is taken."""
+    STUDIES.add(cls.name, cls(), cls, description=cls.description)
+    return cls
+
+
+def studies() -> Mapping[str, Study]:
+    """All studies by name: the package's, and those of the user's file that is loaded."""
+    for module in pkgutil.iter_modules(abl.studies.__path__):
+        importlib.import_module(f"abl.studies.{module.name}")
+    return dict(sorted(STUDIES.items()))
+
+
+def options_of(file: SweepFile, model: type[OptionsOf]) -> OptionsOf:
+    """The study's own settings.
+
+    Raises:
+        InputError: With every problem and its line.
+    """
+    try:
+        return model.model_validate(file.sweep.options)
+    except ValidationError as error:
+        raise InputError(problems_of(error, model, file.document, ("options",))) from None

@@ -1,0 +1,201 @@
+"""Class activation maps in a sweep: their stages, and what the table says of them and of masks.
+
+They decide nothing and are never tested: their numbers are added when the table is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from abl.data.masks import MASK_SCORES
+from abl.decide.cells import cell_of
+from abl.decide.check import Floats, Ints
+from abl.decide.intervals import patient_interval
+from abl.decide.metrics import Metric
+from abl.decide.replicates import KEYS, Scores
+from abl.plan.graph import Plan, PlannedCell
+from abl.plan.outcome import ArmOutcome, Cell, Outcome
+from abl.record.store import Store
+from abl.report.labels import counted, metric_label
+from abl.spec.sweep import Sweep
+from abl.stages.activation import ACTIVATION, activation_stage, can_be_mapped
+from abl.stages.inputs import Workspace
+
+ACTIVATIONS = "activation"  # beside each training
+INSIDE, OF_MASKS = "inside", ("dice", "iou")
+
+
+def add_activation(
+    plan: Plan, workspace: Workspace, sweep: Sweep, cell: PlannedCell, training: str
+) -> None:
+    """Adds the stage that maps where a training's network looks, if it can be mapped.
+
+    Args:
+        sweep: Of the arm.
+        training: Digest, in the plan.
+    """
+    if not plan.beside_of(ACTIVATIONS, training) and can_be_mapped(
+        sweep, workspace.data(sweep.data)
+    ):
+        stage = activation_stage(workspace, sweep, cell.replicate, plan.stages[training])
+        plan.put_beside(ACTIVATIONS, training, stage)
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """What is known of an arm's maps and masks on its test images.
+
+    Attributes:
+        cells: inside, dice, iou: those that there are.
+        replicates: Columns repeat, fold, seed, and one a cell.
+        area: Mean share of the image that the nodules take: `inside` of a flat map. nan if unknown.
+        images, empty, ellipses: Images with a known nodule over all replicates; of these, maps of
+            zeros, and nodules known by their box alone.
+    """
+
+    cells: Mapping[str, Cell]
+    replicates: pd.DataFrame
+    area: float
+    images: int
+    empty: int
+    ellipses: int
+
+
+def looked_at(
+    store: Store,
+    plan: Plan,
+    cells: Sequence[tuple[PlannedCell, str]],
+    frame: pd.DataFrame,
+    resamples: int,
+) -> Looked:
+    """Numbers of one arm.
+
+    Args:
+        cells: Each with the digest of its training.
+        frame: Rows of the arm's data set, for patients and, as strata of the resamples, labels.
+        resamples: Of the intervals.
+    """
+    known = frame.set_index("image")[["label", "patient"]]
+    values: dict[str, list[tuple[PlannedCell, pd.Series]]] = {}
+    maps = []
+    for cell, training in cells:
+        digest = plan.beside_of(ACTIVATIONS, training)
+        if digest and store.has(digest):
+            maps.append(pd.read_parquet(store.file(digest, ACTIVATION)).set_index("image"))
+            values.setdefault(INSIDE, []).append((cell, maps[-1][INSIDE]))
+        done = store.done(training)
+        if done is not None and MASK_SCORES in done.files:
+            scores = pd.read_parquet(store.file(training, MASK_SCORES))
+            scores = scores[scores["role"] == "test"].set_index("image")
+            for name in OF_MASKS if len(scores) else ():
+                values.setdefault(name, []).append((cell, scores[name]))
+    table = pd.DataFrame([_key(cell) for cell, _ in cells], columns=KEYS)
+    found = {}
+    for name, each in values.items():
+        column = pd.DataFrame([(*_key(cell), series.mean()) for cell, series in each])
+        column.columns = pd.Index([*KEYS, name])
+        table = table.merge(column, on=KEYS, how="left")
+        low, high = _ends([_shares(cell, series, known) for cell, series in each], resamples)
+        found[name] = cell_of(table[KEYS].assign(value=table[name]), low=low, high=high)
+    every = pd.concat(maps) if maps else pd.DataFrame(columns=["area", INSIDE, "source"])
+    every = every[every["source"] != "none"]
+    return Looked(
+        found,
+        table,
+        float(every["area"].mean()),
+        len(every),
+        int(every[INSIDE].isna().sum()),
+        int((every["source"] == "ellipse").sum()),
+    )
+
+
+def with_looked(outcome: Outcome, looked: Mapping[int, Looked]) -> Outcome:
+    """The table with the numbers of its arms beside their metrics, and what they mean below it.
+
+    Args:
+        looked: By position of the arm.
+    """
+    rows = [_row(arm, looked.get(at)) for at, arm in enumerate(outcome.arms)]
+    names = [n for n in (INSIDE, *OF_MASKS) if any(n in row.cells for row in rows)]
+    facts = outcome.facts
+    mapped = {at: each for at, each in looked.items() if INSIDE in each.cells}
+    if mapped:
+        areas = {rows[at].key: each.area for at, each in mapped.items()}
+        known = {"area": {k: v for k, v in areas.items() if not np.isnan(v)}}
+        facts = replace(facts, activation=known)
+    return replace(
+        outcome,
+        arms=tuple(rows),
+        metrics=(*outcome.metrics, *names),
+        notes=(*outcome.notes, *_notes(names, list(mapped.values()))),
+        facts=facts,
+    )
+
+
+def _row(arm: ArmOutcome, looked: Looked | None) -> ArmOutcome:
+    if looked is None or not looked.cells:
+        return arm
+    table = arm.replicates.merge(looked.replicates, on=KEYS, how="left")
+    return replace(arm, cells={**arm.cells, **looked.cells}, replicates=table)
+
+
+def _notes(names: Sequence[str], mapped: Sequence[Looked]) -> list[str]:
+    notes = []
+    if mapped:
+        areas = [100 * each.area for each in mapped if not np.isnan(each.area)]
+        flat = f"; a flat map has {np.mean(areas):.1f} %" if areas else ""
+        text = (
+            f"{metric_label(INSIDE)}: share of the class activation map (Grad-CAM) that lies in "
+            f"the nodule, mean over test images{flat}. It is not tested and decides nothing."
+        )
+        first = mapped[0]
+        if first.ellipses:
+            which = "the" if first.ellipses == first.images else f"{first.ellipses} of the"
+            what = f"{which} {counted(first.images, 'map')} of an arm"
+            text += f" Of {what} the nodule is the ellipse in its box."
+        empty = max(each.empty for each in mapped)
+        if empty:
+            text += (
+                f" Maps in which nothing speaks for the class are left out: at most {empty} of "
+                f"{first.images} of an arm."
+            )
+        notes.append(text)
+    if "dice" in names:
+        notes.append("Dice, IoU: predicted masks against true ones, mean over test images.")
+    return notes
+
+
+def _key(cell: PlannedCell) -> tuple[int, int, int]:
+    return cell.replicate.repeat, cell.replicate.fold, cell.replicate.seed
+
+
+def _shares(cell: PlannedCell, values: pd.Series, known: pd.DataFrame) -> Scores | None:
+    """Values in [0, 1] of images as the statistics take them: column 1; None if there are none."""
+    values = values.dropna()
+    if not len(values):
+        return None
+    rows, share = known.loc[values.index], np.clip(values.to_numpy(np.float64), 0, 1)
+    labels = rows["label"].to_numpy(np.int64)
+    patients = rows["patient"].to_numpy()
+    return Scores(*_key(cell), labels, patients, np.column_stack([1 - share, share]))
+
+
+def _ends(arm: Sequence[Scores | None], resamples: int) -> tuple[float, float]:
+    present = [each for each in arm if each is not None]
+    if not present:
+        return np.nan, np.nan
+    interval = patient_interval(present, _SHARE, resamples=resamples)
+    return interval.low, interval.high
+
+
+def _mean_share(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    if weights is not None and not weights.sum() > 0:
+        return float("nan")
+    return float(np.average(p[:, 1], weights=weights))
+
+
+_SHARE = Metric("share", "share", _mean_share, False, None, "Mean of a share of each image.")

@@ -1,0 +1,1 @@
+"""What studies share: arms, stages to cells, scoring, tests, thresholds, external sets."""

@@ -1,0 +1,199 @@
+"""What can be wrong with a sweep in any study, found before there is data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from abl.decide.metrics import metric_named
+from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.nets.registry import check_network
+from abl.nets.user_module import load_module
+from abl.plan.graph import Arm
+from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
+from abl.stages.inputs import Workspace
+from abl.studies.contract import StudyAxis
+from abl.studies.shared.arms import Relevant, base_position, base_values, named_contrasts
+
+
+def base_problems(
+    file: SweepFile, axes: tuple[StudyAxis, ...], arms: list[Arm], relevant: Relevant
+) -> list[Problem]:
+    """A base that names no axis, or is the base of no arm."""
+    base = base_values(file, axes)
+    if base is None:
+        return []
+    known = [axis.name for axis in axes]
+    wrong = [name for name in base if name not in known and "." not in name]
+    if wrong:
+        told = [(name, f"base: no axis '{name}': {nearest(name, known)}") for name in wrong]
+        return [file.problem(text, "base", name) for name, text in told]
+    if arms and not any(base_position(arm, arms, base, relevant) is not None for arm in arms):
+        own = any(relevant({**arm.params, **base}) == dict(arm.params) for arm in arms)
+        text = "base: no arm differs from it" if own else "base: matches no arm of the sweep"
+        return [file.problem(text, "base")]
+    return []
+
+
+def arm_problems(
+    file: SweepFile, axes: tuple[StudyAxis, ...], arms: list[Arm], relevant: Relevant
+) -> list[Problem]:
+    """What is wrong with the base, and with the contrasts that the file names."""
+    problems = base_problems(file, axes, arms, relevant)
+    if arms:
+        try:
+            named_contrasts(file, axes, arms, relevant)
+        except InputError as error:
+            problems += error.problems
+    return problems
+
+
+def metric_problems(file: SweepFile) -> list[Problem]:
+    """What is wrong with the names of metrics in a sweep."""
+    sweep = file.sweep
+    named: list[tuple[tuple[str | int, ...], str]] = [
+        (("metrics", at), name) for at, name in enumerate(sweep.metrics)
+    ]
+    named.append((("primary",), sweep.primary))
+    if sweep.select_by:
+        named.append((("select_by",), sweep.select_by))
+    problems = [
+        file.problem(f"metrics: {name} is given twice: take one out", "metrics", at)
+        for at, name in enumerate(sweep.metrics)
+        if name in sweep.metrics[:at]
+    ]
+    for place, name in named:
+        try:
+            metric_named(name)
+        except InputError as error:
+            problems.append(file.problem(str(error), *place))
+    return list(dict.fromkeys(problems))
+
+
+def stated_problems(file: SweepFile) -> list[Problem]:
+    """Stated settings that no sweep file has."""
+    known = set(_paths(file.sweep.model_dump(mode="json", by_alias=True, exclude={"stated"})))
+    return [
+        file.problem(f"stated: no setting '{path}': {nearest(path, known)}", "stated", path)
+        for path in file.sweep.stated
+        if path not in known
+    ]
+
+
+def _paths(values: Any, above: str = "") -> Iterator[str]:
+    for name, value in values.items() if isinstance(values, dict) else ():
+        path = f"{above}{name}"
+        yield path
+        yield from _paths(value, f"{path}.")
+
+
+def load_problems(file: SweepFile) -> list[Problem]:
+    """Loads the user's module, so that its names are those in use."""
+    if not file.sweep.module:
+        return []
+    path = (file.folder / file.sweep.module).resolve()
+    if not path.is_relative_to(file.folder) or not os.path.isfile(path):  # noqa: PTH113
+        return [file.problem(f"module: no file '{file.sweep.module}' beside the sweep", "module")]
+    try:
+        load_module(path)
+    except InputError as error:
+        return list(error.problems)
+    return []
+
+
+def module_problems(file: SweepFile) -> list[Problem]:
+    """Loads the user's module, so that its names are known, and checks the network's name."""
+    if problems := load_problems(file):
+        return problems
+    wrong = check_network(file.sweep.train.network)
+    return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []
+
+
+def open_data(workspace: Workspace, sweeps: Sequence[Sweep]) -> None:
+    """Opens the data sets of all arms. Raises InputError with the faults of every one."""
+    problems: dict[Problem, None] = {}
+    for data in {sweep.data.model_dump_json(): sweep.data for sweep in sweeps}.values():
+        try:
+            workspace.data(data)
+        except InputError as error:
+            problems |= dict.fromkeys(error.problems)
+    raise_if_any(list(problems))
+
+
+def place_of_axis(file: SweepFile, axis: str) -> tuple[str | int, ...]:
+    """Where the file gives an axis its values."""
+    if axis in file.sweep.axes:
+        return ("axes", axis)
+    if axis.startswith("options."):
+        return tuple(axis.split("."))
+    return next(
+        (("arms", at, axis) for at, block in enumerate(file.sweep.arms) if axis in block), ("axes",)
+    )
+
+
+PRETRAINED, RANDOM = "pretrained", "random"
+
+NETWORK = StudyAxis("network", "Backbone.", setting="train.network", words=True)
+FROZEN = StudyAxis(
+    "frozen",
+    "n: the first n convolutions (of a transformer: blocks) stay as they are; or 'stage k'.",
+    setting="train.frozen",
+)
+WEIGHTS = StudyAxis(
+    "weights",
+    "What training starts from: pretrained (train.weights), random (a control), imagenet, a file.",
+    PRETRAINED,
+    words=True,
+)
+HEAD = StudyAxis(
+    "head",
+    "Classifier behind the features: fc (the network's own), gap or spp.",
+    setting="train.head",
+    words=True,
+)
+
+
+# how a problem begins -> the axis that is at fault
+_AXES = {"frozen": "frozen", "head": "head", "fusion": "mode", "variant": "variant",
+         "placement": "placement", "mask": "mask", "network": "network", "image.size": "image.size",
+         "segmentation": "train.attention.segmentation.encoder"}  # fmt: skip
+
+
+def weights_meaning(params: dict[str, Any]) -> dict[str, Any]:
+    """What a value of the weights axis changes."""
+    given = str(params.get("weights", PRETRAINED))
+    if given == PRETRAINED:
+        return {}
+    return {"train.weights": "none" if given == RANDOM else given}
+
+
+def weights_faults(arm: Arm, file: SweepFile) -> list[tuple[str, str]]:
+    """`pretrained` where nothing is: random networks would stand under a false name."""
+    named = arm.named.get("weights") == PRETRAINED
+    if not named or file.sweep.train.weights != "none":
+        return []
+    text = "weights: pretrained needs train.weights: a file, imagenet, or {pretrain: ...}"
+    return [("weights", text)]
+
+
+def design_relevant(params: dict[str, Any]) -> dict[str, Any]:
+    """Without levels of a pyramid that the arm's head does not have."""
+    drop = {"train.spp_levels"} if params.get("head", "spp") != "spp" else set()
+    return {axis: value for axis, value in params.items() if axis not in drop}
+
+
+def design_faults(sweep: Sweep) -> list[tuple[str, str]]:
+    """(axis, what is wrong) with frozen layers, head and fusion of an arm's network."""
+    train, image = sweep.train, sweep.image
+    plain = (train.frozen, train.head, train.fusion) == (0, "fc", "none")
+    if plain and train.attention.variant == "none":
+        return []
+    # shapes are worked out by torch, which takes seconds to import
+    from abl.nets.design_check import design_problems
+
+    return [
+        (next((axis for word, axis in _AXES.items() if found.startswith(word)), "head"), found)
+        for found in design_problems(train, image, len(sweep.data.classes))
+    ]

@@ -1,0 +1,135 @@
+"""Scores of a sweep's arms on its external sets, made when everything is decided.
+
+Every replicate's network sees the same units; their metrics are averaged, or that of the mean of
+their probabilities is given, where the file asks for an ensemble. A class is called where its
+own probability is highest: no cut-off is fitted to a set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from abl.decide.cells import external_cells
+from abl.decide.replicates import Scores
+from abl.plan.graph import Plan, PlannedCell
+from abl.plan.outcome import Outcome
+from abl.spec.external import External
+from abl.spec.sweep import Sweep
+from abl.stages.inputs import Workspace
+from abl.studies.shared.analysis import ScoredArm, Units, units_of
+from abl.studies.shared.external import external_name, why_unscored
+from abl.studies.shared.predictions import Predictions
+
+
+def external_rows(
+    sweep: Sweep,
+    plan: Plan,
+    workspace: Workspace,
+    arms: Sequence[Sweep],
+    scored: Sequence[ScoredArm],
+    outcome: Outcome,
+    role: str,
+) -> list[dict[str, Any]]:
+    """One row an external set, JSON-able: what it is, and the metrics of every arm on it.
+
+    Args:
+        arms: The sweep as each arm sees it, without external centres.
+        scored: The arms on the internal test sets.
+        outcome: The table of them.
+        role: Of an arm's one network in its cells.
+
+    Returns:
+        name, source, unit, how (averaged, ensemble); images, units, patients, classes (units of
+        each), prevalence, internal_prevalence (mean over the internal test sets); arms: key of an
+        arm -> metric -> mean, sd, low, high, count, undefined; missing: key of an arm -> why it
+        has none.
+    """
+    predictions = Predictions(workspace.store)
+    tests = [cell.test for arm in scored for cell in arm.cells]
+    shares = [float((test.labels > 0).mean()) for test in tests]
+    rows = []
+    for block in sweep.external:
+        row: dict[str, Any] = {
+            "name": block.name,
+            "source": block.source,
+            "how": block.how,
+            "internal_prevalence": float(np.mean(shares)) if shares else float("nan"),
+            "arms": {},
+            "missing": {},
+        }
+        for at, cells in enumerate(plan.cells_by_arm()):
+            key = outcome.arms[at].key
+            if outcome.arms[at].failed:
+                row["missing"][key] = outcome.arms[at].failed
+                continue
+            why = _missing(plan, workspace, block, arms[at], cells, role)
+            if why:
+                row["missing"][key] = why
+                continue
+            opened = workspace.data(block.data_for(arms[at].data))
+            frame, unit = opened.dataset.frame, opened.data.unit
+            units = units_of(frame, np.arange(len(frame)), unit)
+            images = frame["image"].to_numpy()
+            beside = external_name(block.name)
+            found = [
+                _replicate(
+                    cell, units, predictions, plan.beside_of(beside, cell.uses[role]), images
+                )
+                for cell in cells
+            ]
+            metrics = list(dict.fromkeys([*sweep.metrics, sweep.primary]))
+            draws = sweep.resamples // 5
+            measured = external_cells(found, metrics, how=block.how, resamples=draws)
+            row["arms"][key] = {name: asdict(cell) for name, cell in measured.items()}
+            # of arms that see both modalities as samples, images are twice as many
+            if "images" not in row or len(frame) < row["images"]:
+                row |= _sizes(units, len(frame), unit, opened.dataset.classes)
+        rows.append(row)
+    return rows
+
+
+def external_note(rows: Sequence[dict[str, Any]]) -> str:
+    """The sentence under the ablation table that says what was scored beside it."""
+    named = ", ".join(f"{row['name']} ({row.get('patients', 0)} patients)" for row in rows)
+    return f"Scored on external sets too, which decided nothing: {named}; see --show external."
+
+
+def _missing(
+    plan: Plan,
+    workspace: Workspace,
+    block: External,
+    sweep: Sweep,
+    cells: Sequence[PlannedCell],
+    role: str,
+) -> str:
+    """Why an arm cannot be scored on a set, "" if it can."""
+    if why := why_unscored(sweep, workspace.data(block.data_for(sweep.data))):
+        return why
+    beside = external_name(block.name)
+    digests = [plan.beside_of(beside, cell.uses[role]) for cell in cells]
+    lost = [digest for digest in digests if not workspace.store.has(digest)]
+    return f"no result of {plan.stages[lost[0]].label}" if lost else ""
+
+
+def _replicate(
+    cell: PlannedCell, units: Units, predictions: Predictions, digest: str, images: np.ndarray
+) -> Scores:
+    key = cell.replicate
+    p = units.mean(predictions.of(digest, "external", images))
+    return Scores(key.repeat, key.fold, key.seed, units.labels, units.patients, p)
+
+
+def _sizes(units: Units, images: int, unit: str, classes: Sequence[str]) -> dict[str, Any]:
+    counts = np.bincount(units.labels, minlength=len(classes))
+    return {
+        "unit": unit,
+        "images": images,
+        "units": len(units.names),
+        "patients": len(np.unique(units.patients.astype(str))),
+        "classes": {name: int(count) for name, count in zip(classes, counts, strict=True)},
+        "prevalence": float((units.labels > 0).mean()),
+    }

@@ -1,0 +1,253 @@
+"""From scored replicates to the table: cells, intervals, marks, and what the data is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from abl.decide.cells import cell_of
+from abl.decide.intervals import FEW_PATIENTS, patient_interval
+from abl.decide.metrics import metric_named
+from abl.decide.paired_tests import auc_half_width, detectable_difference
+from abl.decide.replicates import KEYS, Scores, replicate_scores
+from abl.plan.graph import Plan, Replicate
+from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
+from abl.plan.stage import digest_of
+from abl.report.labels import counted
+from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
+from abl.stages.inputs import OpenData, Workspace
+from abl.studies.contract import StudyAxis
+from abl.studies.shared.analysis import ScoredArm
+from abl.studies.shared.arms import Relevant, base_position, base_values, named_contrasts
+from abl.studies.shared.contrasts import comparison_rows, corrected_t, family_of, marks
+
+
+def scored_outcome(
+    file: SweepFile,
+    plan: Plan,
+    workspace: Workspace,
+    axes: tuple[StudyAxis, ...],
+    relevant: Relevant,
+    scored: Sequence[ScoredArm],
+    *,
+    curve_axis: str = "",
+    study: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """The table of a sweep: every arm against its base, the contrasts that the file names, and what
+    its data is.
+
+    Args:
+        axes, relevant: The study's own axes, and which of them matter to an arm.
+        scored: One an arm of the plan.
+        curve_axis: Axis that is chosen on validation, "" if none.
+        study: Facts of the study.
+    """
+    sweep = file.sweep
+    base = base_values(file, axes)
+    bases = [
+        None if base is None else base_position(arm, plan.arms, base, relevant) for arm in plan.arms
+    ]
+    contenders = [each.contender for each in scored]
+    best, tied = marks(sweep, contenders)
+    to_base = [(at, base) for at, base in enumerate(bases) if base is not None]
+    family = family_of(
+        sweep, contenders, [*to_base, *named_contrasts(file, axes, plan.arms, relevant)]
+    )
+    opened, first = workspace.data(sweep.data), plan.replicates[0]
+    trained = training_patients(sweep, opened, first)
+    tests = [
+        row | corrected_t(sweep.primary, contenders[at], contenders[base], trained)
+        for (at, base), row in zip(family, comparison_rows(contenders, family), strict=True)
+    ]
+    used = _stages_of(plan)
+    rows = [
+        _row(file, each, used[at], family.get((at, bases[at] or 0)), best == at, at in tied)
+        for at, each in enumerate(scored)
+    ]
+    names = [axis.name for axis in axes]
+    present = {axis for each in scored for axis in each.arm.named}
+    columns = [axis for axis in names if axis in present]
+    columns += [axis for axis in sweep.axes if axis in present and axis not in names]
+    if curve_axis in columns:
+        rows = [_named_as_chosen(row, curve_axis) for row in rows]
+    metrics = list(sweep.metrics)
+    if sweep.primary not in metrics:
+        metrics.insert(0, sweep.primary)
+    metrics += [m for m in ("share", "optimism") if any(m in row.cells for row in rows)]
+    return Outcome(
+        name=sweep.name,
+        key=digest_of([sweep.model_dump(mode="json", by_alias=True), [row.key for row in rows]]),
+        study=sweep.study,
+        title=sweep.title,
+        axes=tuple(columns),
+        metrics=tuple(metrics),
+        primary=sweep.primary,
+        curve_axis=curve_axis,
+        arms=tuple(rows),
+        notes=tuple(_notes(file, plan, scored)),
+        facts=Facts(
+            data=data_rows(sweep, opened, first),
+            training_patients=trained,
+            protocol=sweep.protocol,
+            study=study or {},
+            tests=tests,
+        ),
+    )
+
+
+def _named_as_chosen(row: ArmOutcome, axis: str) -> ArmOutcome:
+    """An arm that chooses its value, beside arms that name theirs."""
+    if axis in row.params or axis not in row.replicates:
+        return row
+    return replace(row, params={**row.params, axis: "chosen"})
+
+
+def _stages_of(plan: Plan) -> list[tuple[str, ...]]:
+    found: list[dict[str, None]] = [{} for _ in plan.arms]
+    for cell in plan.cells:
+        found[cell.arm].update(dict.fromkeys(cell.uses.values()))
+    return [tuple(each) for each in found]
+
+
+def _row(
+    file: SweepFile,
+    scored: ScoredArm,
+    stages: tuple[str, ...],
+    comparison: Comparison | None,
+    best: bool,
+    tied: bool,
+) -> ArmOutcome:
+    sweep = file.sweep
+    params = scored.arm.named
+    every = sorted((axis, str(value)) for axis, value in scored.arm.params.items())
+    key = digest_of([sweep.study, every, stages])
+    if scored.failed:
+        empty = pd.DataFrame(columns=[*KEYS, *sweep.metrics])
+        return ArmOutcome(key, params, {}, empty, stages=stages, failed=scored.failed)
+    by = metric_named(sweep.select_by or sweep.primary).name
+    metrics = list(dict.fromkeys([*sweep.metrics, sweep.primary, by]))
+    table, cells = scored_cells(scored.scores, metrics, sweep.resamples)
+    chosen = pd.DataFrame(
+        [dict(zip(KEYS, cell.key, strict=True)) | cell.chosen for cell in scored.cells]
+    )
+    table = table.merge(chosen, on=KEYS)
+    if "share" in table:
+        cells["share"] = cell_of(table[KEYS].assign(value=table["share"]))
+    if f"validation_{by}" in table:
+        gap = table[f"validation_{by}"] - table[by]
+        cells["optimism"] = cell_of(table[KEYS].assign(value=gap))
+    return ArmOutcome(
+        key=key,
+        params=params,
+        cells=cells,
+        replicates=table,
+        curve=scored.curve,
+        test_curve=scored.test_curve,
+        stages=stages,
+        comparison=comparison,
+        best=best,
+        tied=tied,
+    )
+
+
+def scored_cells(
+    scores: Sequence[Scores], metrics: Sequence[str], resamples: int
+) -> tuple[pd.DataFrame, dict[str, Cell]]:
+    """Metrics of an arm by replicate (repeat, fold, seed, one column each), and as cells."""
+    table = replicate_scores(scores, metrics)
+    cells = {}
+    for name in metrics:
+        interval = patient_interval(scores, name, resamples=resamples // 5)
+        values = table[KEYS].assign(value=table[name])
+        cells[name] = cell_of(values, low=interval.low, high=interval.high)
+    return table, cells
+
+
+def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str]:
+    sweep, replicates = file.sweep, plan.replicates
+    splits = len({(r.repeat, r.fold) for r in replicates})
+    seeds = len({r.seed for r in replicates})
+    by = file.sweep.splits.by
+    parts = f"{counted(splits, 'split')} by {by} x {counted(seeds, 'seed')}"
+    notes = [f"{counted(len(replicates), 'replicate')}: {parts}."]
+    if any("validation" in name for each in scored for cell in each.cells for name in cell.chosen):
+        metric = sweep.select_by or sweep.primary
+        notes.append(
+            f"Optimism: {metric} on validation, where T* was chosen, less {metric} on test."
+        )
+    whole = next((each for each in scored if each.cells), None)
+    if whole is not None:
+        patients = {str(name) for cell in whole.cells for name in cell.test.patients}
+        counts = [len(cell.test.labels) for cell in whole.cells]
+        malignant = np.mean([float((cell.test.labels > 0).mean()) for cell in whole.cells])
+        notes.append(
+            f"Test sets: {_range(counts)} {file.sweep.data.unit}s a replicate, "
+            f"{100 * malignant:.0f} % positive; {len(patients)} patients in all."
+        )
+        if len(patients) < FEW_PATIENTS:
+            notes.append("Few patients (under 50): intervals are BCa and wide.")
+    return notes
+
+
+def _range(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def data_rows(sweep: Sweep, opened: OpenData, replicate: Replicate) -> list[dict[str, Any]]:
+    """One row a (role, centre) of one replicate's split: patients, images, images by class."""
+    frame = opened.dataset.frame
+    split = opened.split(sweep.splits, replicate.repeat, replicate.fold)
+    rows = []
+    for role, positions in split.items():
+        part = frame.iloc[positions]
+        centres = part["centre"].astype(str) if "centre" in part else pd.Series("", part.index)
+        for centre, members in part.groupby(centres, sort=True):
+            counts = members["label"].value_counts()
+            rows.append(
+                {
+                    "role": role,
+                    "centre": str(centre),
+                    "patients": int(members["patient"].nunique()),
+                    "images": len(members),
+                    **{
+                        name: int(counts.get(label, 0))
+                        for label, name in enumerate(opened.dataset.classes)
+                    },
+                    "prevalence": float((members["label"] > 0).mean()),
+                }
+            )
+    return rows
+
+
+def training_patients(sweep: Sweep, opened: OpenData, replicate: Replicate) -> int:
+    """Patients of the training part."""
+    train = opened.split(sweep.splits, replicate.repeat, replicate.fold).train
+    return int(opened.dataset.frame["patient"].iloc[train].nunique())
+
+
+def power_note(sweep: Sweep, opened: OpenData, replicates: list[Replicate]) -> str:
+    """What AUC difference the patients at hand can show; "" where there is nothing to say.
+
+    Patients of all test folds of one repeat count, as every fold's patients are others.
+    """
+    frame = opened.dataset.frame
+    first = replicates[0].repeat
+    folds = {each.fold for each in replicates if each.repeat == first}
+    tested = np.concatenate([opened.split(sweep.splits, first, fold).test for fold in folds])
+    malignant = frame.iloc[tested].groupby("patient")["label"].max() > 0
+    positive, negative = int(malignant.sum()), int((~malignant).sum())
+    if not positive or not negative:
+        return ""
+    width = auc_half_width(negative, positive)
+    least = detectable_difference(negative, positive)
+    return (
+        f"{negative + positive} test patients ({positive} positive): an AUC near 0.8 is known to "
+        f"about ±{width:.2f}; a difference of two arms under about {least:.2f} will hardly be seen "
+        "(80 % power, correlation 0.5)"
+    )

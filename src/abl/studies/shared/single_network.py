@@ -1,0 +1,182 @@
+"""What studies share in which an arm is one trained network: from axes to scored arms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from abl.data.splits import all_replicates
+from abl.errors import InputError, Problem, raise_if_any
+from abl.nets.registry import check_network
+from abl.plan.graph import Arm, Plan, PlannedCell
+from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
+from abl.stages.inputs import Workspace
+from abl.stages.train import Trainings
+from abl.studies.contract import Study, options_of
+from abl.studies.shared.analysis import Analysis, ScoredArm, ScoredPart, analysis_of, scored_arms
+from abl.studies.shared.arms import Settings, arms_from
+from abl.studies.shared.checks import (
+    arm_problems,
+    metric_problems,
+    module_problems,
+    open_data,
+    place_of_axis,
+    stated_problems,
+)
+from abl.studies.shared.external import (
+    ExternalSets,
+    external_problems,
+    internal_file,
+    internal_sweep,
+)
+from abl.studies.shared.external_scores import external_note, external_rows
+from abl.studies.shared.predictions import Predictions
+from abl.studies.shared.scoring import power_note, scored_outcome
+from abl.studies.shared.thresholds import DecisionSearch, scored_cell, validation_part
+
+ROLE = "original"  # of an arm's one network, in its cells and for its rule
+
+
+def same_network_notes(plan: Plan) -> list[str]:
+    """A sentence for arms whose settings come to the same trainings."""
+    by_networks: dict[tuple[str, ...], list[str]] = {}
+    for arm, cells in zip(plan.arms, plan.cells_by_arm(), strict=True):
+        networks = tuple(cell.uses[ROLE] for cell in cells)
+        words = " · ".join(str(value) for value in arm.named.values())
+        by_networks.setdefault(networks, []).append(words)
+    return [
+        f"{' and '.join(words)} are one network, trained once: each is a row"
+        for words in by_networks.values()
+        if len(words) > 1
+    ]
+
+
+class SingleNetwork(Study):
+    """A study whose arms are one network each, scored at its own most probable class.
+
+    A study gives `name`, `description`, `axes`, `options`, and what its values mean.
+    """
+
+    smoke_options: ClassVar[Mapping[str, Any]] = {}
+
+    def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The axes that matter to an arm."""
+        return params
+
+    def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
+        """Settings that an arm's values stand for, by dotted path."""
+        return {}
+
+    def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
+        """(axis, what is wrong) with an arm."""
+        return []
+
+    def facts(self, file: SweepFile, plan: Plan) -> dict[str, Any]:
+        """What the figures of the study want to know beside the table."""
+        return {}
+
+    def settings(self, file: SweepFile) -> Settings:
+        """The sweep as each arm sees it."""
+        return Settings(file, self.axes, lambda params: self.meaning(params, file))
+
+    def problems(self, file: SweepFile) -> list[Problem]:
+        """Everything wrong with axes, arms and options that needs no data."""
+        problems = [*metric_problems(file), *module_problems(file), *stated_problems(file)]
+        try:
+            options_of(file, self.options)
+        except InputError as error:
+            # nothing that options decide can be judged
+            return list(dict.fromkeys([*problems, *error.problems]))
+        arms, found = arms_from(file, self.axes, self.relevant, {})
+        problems += found
+        settings, seen = self.settings(file), []
+        for arm in arms.arms:
+            try:
+                sweep = settings.of(arm)
+            except InputError as error:
+                problems += error.problems
+                continue
+            seen.append(sweep.data)
+            wrong = check_network(sweep.train.network)
+            if not wrong:
+                faults = self.faults(arm, sweep, file)
+            else:  # that of the train block is told already
+                faults = [("network", wrong)] if sweep.train != file.sweep.train else []
+            problems += [file.problem(text, *self._place(file, arm, axis)) for axis, text in faults]
+        problems += external_problems(file, seen)
+        problems += arm_problems(file, self.axes, arms.arms, self.relevant)
+        return list(dict.fromkeys(problems))
+
+    def _place(self, file: SweepFile, arm: Arm, axis: str) -> tuple[str | int, ...]:
+        """Where the file gives an axis, or the setting that it stands for, its value."""
+        setting = next((each.setting for each in self.axes if each.name == axis), "")
+        if "." in axis and axis not in arm.named:
+            return tuple(axis.split("."))
+        if axis in arm.named or not setting:
+            return place_of_axis(file, axis)
+        return tuple(setting.split("."))
+
+    def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
+        """One training for every arm and replicate, and its predictions on every external set."""
+        raise_if_any(self.problems(file))
+        arms, _ = arms_from(file, self.axes, self.relevant, {})
+        given = self.settings(file).all_of(arms.arms)
+        external = ExternalSets(file, workspace, [sweep.data for sweep in given])
+        file, sweeps = internal_file(file), [internal_sweep(sweep) for sweep in given]
+        open_data(workspace, [file.sweep, *sweeps])
+        plan = Plan(arms=arms.arms, replicates=all_replicates(file.sweep))
+        if note := power_note(file.sweep, workspace.data(file.sweep.data), plan.replicates):
+            plan.notes.append(note)
+        made: dict[str, Trainings] = {}
+        for at, sweep in enumerate(sweeps):
+            key = sweep.model_dump_json()
+            if key not in made:
+                made[key] = Trainings(sweep, workspace, plan)
+            for replicate in plan.replicates:
+                digest = made[key].train(replicate)
+                plan.cells.append(PlannedCell(at, replicate, {ROLE: digest}))
+                # alone, a cell would also train what its network starts from
+                plan.asked += 1 + len(plan.stages[digest].inputs)
+                external.add(plan, sweep, digest)
+        plan.notes += same_network_notes(plan)
+        return plan
+
+    def validated(
+        self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace
+    ) -> ScoredPart:
+        """An arm's predictions on a replicate's validation images."""
+        file = internal_file(file)
+        sweep = internal_sweep(self.settings(file).of(arm))
+        predictions, rule = Predictions(workspace.store), {"rule": ROLE}
+        opened = workspace.data(sweep.data)
+        return validation_part(sweep, rule, cell, predictions, opened, None, DecisionSearch())
+
+    def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
+        """Scores every arm on its test sets, each read once, then on the external sets."""
+        file = internal_file(file)
+        predictions, settings = Predictions(workspace.store), self.settings(file)
+
+        def score(arm: Arm, cells: list[PlannedCell]) -> ScoredArm:
+            sweep = internal_sweep(settings.of(arm))
+            opened, rule = workspace.data(sweep.data), {"rule": ROLE}
+            found = [
+                scored_cell(sweep, rule, cell, predictions, opened, None, DecisionSearch())
+                for cell in cells
+            ]
+            # a single network sends nothing on and chooses nothing
+            return ScoredArm(arm, tuple(replace(cell, chosen={}) for cell in found))
+
+        scored = scored_arms(plan, workspace.store, score)
+        facts = self.facts(file, plan)
+        outcome = scored_outcome(
+            file, plan, workspace, self.axes, self.relevant, scored, study=facts
+        )
+        if file.sweep.external:
+            # the table is made: nothing of it can follow from what comes now
+            sweeps = [internal_sweep(each) for each in settings.all_of(plan.arms)]
+            rows = external_rows(file.sweep, plan, workspace, sweeps, scored, outcome, ROLE)
+            notes = (*outcome.notes, external_note(rows))
+            outcome = replace(outcome, notes=notes, facts=replace(outcome.facts, external=rows))
+        return analysis_of(outcome, scored)
