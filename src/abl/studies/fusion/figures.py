@@ -123,18 +123,18 @@ def modes_of(outcome: Outcome, predictions: pd.DataFrame) -> Modes:
     modalities = (str(pair[0]), str(pair[1]))
 
     def order(rows: Iterable[Value]) -> list[Value]:
-        named = {row_of(arm): arm for arm in outcome.arms if arm.params.get(MODE)}
+        named = {row_named(arm): arm for arm in outcome.arms if arm.params.get(MODE)}
         return ordered_rows([(row, named[str(row)]) for row in rows], modalities)
 
     series, cut = series_over(
-        outcome, [MODE, SECOND], lambda arm: row_of(arm) if arm.params.get(MODE) else None, order,
+        outcome, [MODE, SECOND], lambda arm: row_named(arm) if arm.params.get(MODE) else None, order,
         fewest=1, word="settings",
     )  # fmt: skip
     by_image = outcome.facts.unit in ("", "image")
     return Modes(modalities, series, cut, frames_by(predictions, "arm", "test"), by_image)
 
 
-def row_of(arm: ArmOutcome) -> str:
+def row_named(arm: ArmOutcome) -> str:
     """An arm's mode, and its control, as figures name them."""
     name, second = str(arm.params[MODE]).replace("_", " "), second_of(arm)
     return f"{name} (second: {second})" if second else name
