@@ -270,6 +270,69 @@ def test_a_study_of_ones_own_asks_its_question(tiny_folder):
     assert set(own.stages) == set(ours.stages)
 
 
+OWN_KIND = """
+from dataclasses import replace
+
+import pandas as pd
+
+from abl.plan.stage import PREDICTIONS
+from abl.stages.inputs import split_of_stage, view_of
+from abl.stages.kind import kind, stage_of
+from abl.studies.contract import study
+from abl.studies.frozen import Frozen
+
+
+@kind("share")
+def share(work):
+    view = view_of(work)
+    split = split_of_stage(work, view)
+    positive = view.frame["train_label"].to_numpy()[split.train].mean() + ADDED
+    rows = [(view.frame["image"][at], role) for role, part in split.items() for at in part]
+    frame = pd.DataFrame(rows, columns=["image", "role"])
+    frame.assign(p_0=1 - positive, p_1=positive).to_parquet(work.out / PREDICTIONS)
+    return {"images": len(frame)}
+
+
+@study
+class Mine(Frozen):
+    name = "of_mine"
+    description = "No network at all."
+
+    def expand(self, file, workspace):
+        plan = super().expand(file, workspace)
+        trained = {cell.uses["original"]: plan.stages[cell.uses["original"]] for cell in plan.cells}
+        found = {
+            digest: stage_of("share", {}, reads=old.reads, context=old.context, label="share")
+            for digest, old in trained.items()
+        }
+        plan.stages = {stage.digest: stage for stage in found.values()}
+        plan.cells = [
+            replace(cell, uses={"original": found[cell.uses["original"]].digest})
+            for cell in plan.cells
+        ]
+        return plan
+"""
+
+
+def test_an_arm_may_end_in_a_stage_of_a_kind_of_ones_own(tiny_folder):
+    changes = HEADED | {"study": "of_mine", "module": "mine.py", "base": None}
+    digests = []
+    for added in ("0", "0  # the same", "0.01"):
+        (tiny_folder / "mine.py").write_text(OWN_KIND.replace("ADDED", added))
+        path = write_sweep(tiny_folder, changes)
+        result = abl.run(
+            abl.load(path, root=tiny_folder / "mlruns"), executor="local", record=False
+        )
+        assert not result.report.failed, result.report.traces
+        digests.append(sorted(result.report.ran))
+        for arm in result.outcome.arms:
+            assert arm.cells["auc"].mean == 0.5  # every image has the same probability
+    assert digests[0]
+    assert digests[1] == []  # a comment computes nothing anew
+    assert digests[2]
+    assert set(digests[2]).isdisjoint(digests[0])
+
+
 OWN_SAMPLER = '''
 from optuna.samplers import RandomSampler
 from abl.search.samplers import sampler
