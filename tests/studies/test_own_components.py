@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 import abl
+from abl.errors import InputError
 from abl.nets.registry import HEADS
+from abl.nets.user_module import unload_module
 from abl.plan.graph import Plan
 from abl.search.samplers import settings_in_digest
 from tiny_sweeps import write_sweep
@@ -78,6 +80,12 @@ CHANGES = {
     "metrics": ["acc", "right"],
     "primary": "right",
 }
+
+
+@pytest.fixture(autouse=True)
+def names_of_the_package_alone():
+    yield
+    unload_module()
 
 
 @pytest.fixture
@@ -182,8 +190,14 @@ def test_another_sweep_read_in_between_takes_no_names_away(planned, tiny_folder)
     sweep = abl.load(tiny_folder / "tiny.yaml", root=tiny_folder / "mlruns")
     _ = sweep.plan
     (tiny_folder / "theirs.py").write_text("x = 1\n")
-    changes = {"module": "theirs.py", "name": "theirs"}
-    abl.load(write_sweep(tiny_folder, changes, file="theirs.yaml"), root=tiny_folder / "mlruns")
+    for changes in ({"module": "theirs.py", "name": "theirs"}, {"name": "theirs"}):
+        theirs = write_sweep(tiny_folder, changes, file="theirs.yaml")
+        abl.load(theirs, root=tiny_folder / "mlruns")
+        theirs = write_sweep(
+            tiny_folder, changes | {"train.network": "of_mine"}, file="theirs.yaml"
+        )
+        with pytest.raises(InputError, match="no network is called 'of_mine'"):
+            abl.load(theirs, root=tiny_folder / "mlruns")
     result = abl.run(sweep, executor="local", record=False)
     assert [arm.failed for arm in result.outcome.arms] == ["", ""]
 

@@ -59,7 +59,7 @@ def load_module(path: str | Path) -> ModuleType:
         raise InputError(f"module: {path} is not a Python file (.py)")
     if _current is not None and _current.file == file and _current.is_as_on_disk():
         return _current.module
-    _unload()
+    unload_module()
     name = f"abl_user_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     module = ModuleType(name)
     module.__file__ = str(file)
@@ -72,7 +72,7 @@ def load_module(path: str | Path) -> ModuleType:
             # compiled from the bytes that are hashed: a cached .pyc can be of an older source
             exec(compile(source.content, str(file), "exec"), module.__dict__)
     except Exception as error:
-        _unload()
+        unload_module()
         sys.modules.pop(name, None)
         if isinstance(error, InputError):
             raise
@@ -139,7 +139,8 @@ class _Folder:
         return found is not None and not Path(found.origin or "").is_relative_to(self._folder)
 
 
-def _unload() -> None:
+def unload_module() -> None:
+    """Leaves the names of the package alone in use."""
     global _current
     if _current is not None:
         forget(str(_current.file))

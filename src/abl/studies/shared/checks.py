@@ -9,7 +9,7 @@ from typing import Any
 from abl.decide.metrics import metric_named
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.nets.registry import check_network
-from abl.nets.user_module import load_module
+from abl.nets.user_module import load_module, unload_module
 from abl.plan.graph import Arm
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -90,8 +90,9 @@ def _paths(values: Any, above: str = "") -> Iterator[str]:
 
 
 def load_problems(file: SweepFile) -> list[Problem]:
-    """Loads the user's module, so that its names are those in use."""
+    """Loads the user's module, so that its names, and no other file's, are those in use."""
     if not file.sweep.module:
+        unload_module()
         return []
     path = (file.folder / file.sweep.module).resolve()
     if not path.is_relative_to(file.folder) or not os.path.isfile(path):  # noqa: PTH113
