@@ -13,14 +13,7 @@ from matplotlib.lines import Line2D
 
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import table_value, words_of
-from abl.report.figures.style import (
-    BLUE,
-    VERMILION,
-    DrawnFigure,
-    caption,
-    new_figure,
-    own_style,
-)
+from abl.report.figures.style import BLUE, VERMILION, DrawnFigure, caption, new_figure, own_style
 from abl.report.labels import metric_label
 
 MOST_ARMS = 60

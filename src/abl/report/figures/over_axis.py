@@ -210,13 +210,7 @@ def row_figure(
 
 
 def _draw_line(
-    place: Axes,
-    series: Series,
-    metric: str,
-    places: Mapping[Value, float],
-    at: int,
-    *,
-    band: bool,
+    place: Axes, series: Series, metric: str, places: Mapping[Value, float], at: int, *, band: bool
 ) -> str:
     """Draws one line; returns what its band means."""
     colour, marker = look_of(at)

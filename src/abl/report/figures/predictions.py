@@ -14,20 +14,8 @@ from matplotlib.lines import Line2D
 
 from abl.decide.check import Floats, largest_class
 from abl.decide.confusion import confusion_matrix
-from abl.report.figures.arms import (
-    DRAWS,
-    Shown,
-    ShownArm,
-    interval_text,
-    mean_metric,
-    shown_metric,
-)
-from abl.report.figures.data import (
-    COVERAGE_GRID,
-    mean_roc,
-    reliability_bins,
-    risk_over_coverage,
-)
+from abl.report.figures.arms import DRAWS, Shown, ShownArm, interval_text, mean_metric, shown_metric
+from abl.report.figures.data import COVERAGE_GRID, mean_roc, reliability_bins, risk_over_coverage
 from abl.report.figures.style import (
     BLUE,
     COLOURS,
@@ -204,12 +192,7 @@ def _panel_title(arm: ShownArm) -> str:
 def _write(place: Axes, text: str, *, high: bool = False) -> None:
     at, side = ((0.04, 0.97), "left") if high else ((0.97, 0.04), "right")
     place.annotate(
-        text,
-        at,
-        xycoords="axes fraction",
-        ha=side,
-        va="top" if high else "bottom",
-        fontsize=8,
+        text, at, xycoords="axes fraction", ha=side, va="top" if high else "bottom", fontsize=8
     )
 
 

@@ -11,14 +11,7 @@ from typing import Any
 
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, nearest
-from abl.report.labels import (
-    counted,
-    metric_label,
-    one_line,
-    p_label,
-    scale_of,
-    with_unit,
-)
+from abl.report.labels import counted, metric_label, one_line, p_label, scale_of, with_unit
 from abl.report.pairs.compare_pair import PairComparison
 from abl.report.tables import render
 from abl.report.tables.model import (
@@ -157,10 +150,7 @@ def units_table(pair: PairComparison) -> Table:
         text_column("unit", pair.unit, attrgetter("unit")),
         text_column("patient", value=attrgetter("patient")),
         Column(
-            "label",
-            False,
-            lambda row: class_name(pair, row.label),
-            {"label": attrgetter("label")},
+            "label", False, lambda row: class_name(pair, row.label), {"label": attrgetter("label")}
         ),
         number_column("tested", value=attrgetter("tested")),
         number_column("only_a", str, "only A right", attrgetter("only_first")),

@@ -14,12 +14,7 @@ from abl.decide.comparison import Contrast, comparisons
 from abl.decide.intervals import RESAMPLES, difference_interval
 from abl.decide.paired_tests import delong_test, mcnemar_test
 from abl.decide.permutation import PERMUTATIONS
-from abl.decide.replicates import (
-    Scores,
-    mean_over_splits,
-    one_image_per_patient,
-    replicate_scores,
-)
+from abl.decide.replicates import Scores, mean_over_splits, one_image_per_patient, replicate_scores
 from abl.report.labels import is_metric
 from abl.report.prediction_frames import probabilities_of, probability_columns, scored_replicates
 

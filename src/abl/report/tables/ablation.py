@@ -48,11 +48,7 @@ def table_of(
 
     def layout(laid_out: Outcome) -> TableLayout:
         return TableLayout(
-            laid_out,
-            per_cent=per_cent,
-            decimals=decimals,
-            intervals=intervals,
-            published=published,
+            laid_out, per_cent=per_cent, decimals=decimals, intervals=intervals, published=published
         )
 
     if pivot is not None:

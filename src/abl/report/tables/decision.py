@@ -51,11 +51,7 @@ class DecisionRow:
 
 
 def decision_table(
-    rows: Sequence[DecisionRow],
-    metrics: Sequence[str],
-    notes: Sequence[str],
-    *,
-    title: str,
+    rows: Sequence[DecisionRow], metrics: Sequence[str], notes: Sequence[str], *, title: str
 ) -> Table:
     """A table of decisions; with several folds mean ± sd, and the median setting with its range.
 

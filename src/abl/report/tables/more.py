@@ -16,13 +16,7 @@ from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS, replicate_scores
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
-from abl.report.labels import (
-    letters,
-    metric_label,
-    one_line,
-    scale_of,
-    with_unit,
-)
+from abl.report.labels import letters, metric_label, one_line, scale_of, with_unit
 from abl.report.prediction_frames import arm_tests, scored_replicates
 from abl.report.tables.model import (
     Column,
