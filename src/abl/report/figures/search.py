@@ -31,7 +31,6 @@ from abl.report.figures.style import (
     caption,
     grid_of_panels,
     label_below,
-    label_left,
     own_style,
     wrapped,
 )
@@ -169,8 +168,7 @@ def history_figure(outcome: Outcome, shown: Sequence[OneSearch], cut: str = "") 
         for place, one in zip(grid, shown, strict=True):
             _draw_history(place, one)
             place.set_title(wrapped(one.label if len(shown) > 1 else "", 34), fontsize=9)
-        label_below(grid, "number of the point")
-        label_left(grid, f"{objective} on validation")
+        label_below(grid, "number of the point", f"{objective} on validation")
         handles = _handles(shown)
         figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
         several = len(shown[0].facts.get("objectives") or ()) > 1
