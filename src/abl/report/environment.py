@@ -11,27 +11,14 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 PACKAGES = (
-    "abl",
-    "torch",
-    "torchvision",
-    "timm",
-    "ray",
-    "mlflow",
-    "optuna",
-    "scikit-learn",
-    "scipy",
-    "statsmodels",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "pydantic",
-    "pillow",
-    "safetensors",
-)
+    "abl", "torch", "torchvision", "timm", "ray", "mlflow", "optuna", "scikit-learn", "scipy",
+    "statsmodels", "numpy", "pandas", "pyarrow", "pydantic", "pillow", "safetensors",
+)  # fmt: skip
 DIFF_LIMIT_BYTES = 200_000
 # files that usually hold secrets: of these a difference is not shown
 _SECRET_FILES = ("*.env", "*.env.*", "*.pem", "*.key", "*secret*", "*password*", "*credential*")
@@ -48,13 +35,14 @@ def environment(folder: Path | None = None) -> dict[str, Any]:
     Args:
         folder: Where the sweep is; its git checkout is described. Default: the current folder.
     """
+    has_affinity = hasattr(os, "sched_getaffinity")
     return {
         "python": platform.python_version(),
         "packages": _package_versions(),
         "os": platform.platform(),
         "cpu": _cpu_model(),
         "cpu_count": os.cpu_count(),
-        "cpu_usable": _usable_cpus(),
+        "cpu_usable": len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count(),
         "memory_gib": _memory_gib(),
         "gpus": _gpu_names(),
         "git": git_state(Path.cwd() if folder is None else folder),
@@ -78,7 +66,9 @@ def git_state(folder: Path) -> dict[str, Any] | None:
         plain = ("--no-color", "--no-ext-diff", "--no-textconv")
         diff = _git(folder, "diff", "HEAD", *plain, "--", *kept) or b""
     lines = status.decode("utf-8", "replace").splitlines()
-    text = _without_secrets(_without_home(diff.decode("utf-8", "replace"))).encode()
+    home = str(Path.home())
+    shown = diff.decode("utf-8", "replace").replace(home, "~" if len(home) > 1 else home)
+    text = _without_secrets(shown).encode()
     return {
         "commit": None if commit is None else commit.decode().strip(),
         "dirty": bool(lines),
@@ -91,10 +81,8 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 def _package_versions() -> dict[str, str]:
     versions = {}
     for name in PACKAGES:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return versions
 
 
@@ -106,12 +94,6 @@ def _cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def _usable_cpus() -> int | None:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
 
 
 def _memory_gib() -> float | None:
@@ -145,11 +127,6 @@ def _git(folder: Path, *arguments: str) -> bytes | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout
-
-
-def _without_home(text: str) -> str:
-    home = str(Path.home())
-    return text.replace(home, "~") if len(home) > 1 else text
 
 
 def _without_secrets(text: str) -> str:

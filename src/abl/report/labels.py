@@ -36,24 +36,10 @@ SHORT_LABELS: Mapping[str, str] = {
 }
 
 # No shares of anything, so never shown in per cent.
-PLAIN_METRICS = frozenset(
-    {
-        "calibration_intercept",
-        "calibration_slope",
-        "cost",
-        "cutoff",
-        "epochs",
-        "flops",
-        "log_loss",
-        "loss",
-        "nll",
-        "parameters",
-        "seconds",
-        "temperature",
-        "threshold",
-        "weight",
-    }
-)
+PLAIN_METRICS = frozenset({
+    "calibration_intercept", "calibration_slope", "cost", "cutoff", "epochs", "flops", "log_loss",
+    "loss", "nll", "parameters", "seconds", "temperature", "threshold", "weight",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,7 @@ class Tile:
 
     Attributes:
         cam: uint8 (h, w): class activation map over its maximum.
-        p: Probability of the class whose map it is.
-        shown: Position of that class.
+        p, shown: Probability and position of the class whose map it is.
         mask: uint8 (S, S), predicted nodule 255; None without a segmentation branch.
     """
 
@@ -32,7 +32,6 @@ class Picture:
     """An image, one row of the figure.
 
     Attributes:
-        name: Of the image.
         why: chosen, or worst.
         label: Position of its true class.
         pixels: uint8 (C, S, S), one or three channels.
@@ -57,7 +56,6 @@ class Pictures:
     Attributes:
         columns: Arms in a few words.
         worst_of: The arm whose worst images are shown, in a few words; "" if none are.
-        rows: Images.
         cut: What is left out, or "".
     """
 
@@ -82,14 +80,9 @@ def pictures_to_bytes(pictures: Pictures) -> bytes:
                 arrays[f"{at}.{place}.cam"] = tile.cam
                 if tile.mask is not None:
                     arrays[f"{at}.{place}.mask"] = tile.mask
-        rows.append(
-            {"name": row.name, "why": row.why, "label": row.label, "box": row.box, "tiles": tiles}
-        )
-    about = {
-        "columns": pictures.columns, "worst_of": pictures.worst_of, "rows": rows,
-        "cut": pictures.cut,
-    }  # fmt: skip
-    arrays["about"] = np.array(json.dumps(about))
+        plain = {name: getattr(row, name) for name in ("name", "why", "label", "box")}
+        rows.append({**plain, "tiles": tiles})
+    arrays["about"] = np.array(json.dumps({**vars(pictures), "rows": rows}))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
@@ -100,24 +93,16 @@ def pictures_from_bytes(content: bytes) -> Pictures:
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         arrays: Mapping[str, np.ndarray] = {name: file[name] for name in file.files}
     about = json.loads(str(arrays["about"]))
+
+    def tile_of(tile: Mapping[str, Any] | None, key: str) -> Tile | None:
+        if tile is None:
+            return None
+        return Tile(arrays[f"{key}.cam"], tile["p"], tile["shown"], arrays.get(f"{key}.mask"))
+
     rows = []
     for at, row in enumerate(about["rows"]):
-        tiles = tuple(
-            None
-            if tile is None
-            else Tile(
-                arrays[f"{at}.{place}.cam"],
-                tile["p"],
-                tile["shown"],
-                arrays.get(f"{at}.{place}.mask"),
-            )
-            for place, tile in enumerate(row["tiles"])
-        )
-        box = None if row["box"] is None else tuple(row["box"])
-        nodule = arrays.get(f"{at}.nodule")
-        rows.append(
-            Picture(
-                row["name"], row["why"], row["label"], arrays[f"{at}.pixels"], box, nodule, tiles
-            )
-        )
+        row["tiles"] = tuple(tile_of(tile, f"{at}.{n}") for n, tile in enumerate(row["tiles"]))
+        row["box"] = None if row["box"] is None else tuple(row["box"])
+        pixels, nodule = arrays[f"{at}.pixels"], arrays.get(f"{at}.nodule")
+        rows.append(Picture(**row, pixels=pixels, nodule=nodule))
     return Pictures(tuple(about["columns"]), about["worst_of"], tuple(rows), about["cut"])

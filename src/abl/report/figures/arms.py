@@ -107,13 +107,12 @@ def few_of(
     """At most `most` of the arms in their order, and the sentence that says which."""
     if len(arms) <= most:
         return list(arms), ""
-    first = [arm for arm in (base_of(outcome), best_of(outcome, arms)) if arm is not None]
-    ranked = [*first, *sorted(arms, key=lambda arm: -goodness(outcome, arm))]
+    base, best = base_of(outcome), best_of(outcome, arms)
+    ranked = [base, best, *sorted(arms, key=lambda arm: -goodness(outcome, arm))]
     among = {arm.key for arm in arms}
-    keys = dict.fromkeys(arm.key for arm in ranked if arm.key in among)
+    keys = dict.fromkeys(arm.key for arm in ranked if arm is not None and arm.key in among)
     kept = set(list(keys)[:most])
-    has_base = bool(first) and first[0].key in kept and first[0] is base_of(outcome)
-    words = "base and the best" if has_base else "the best"
+    words = "base and the best" if base is not None and base.key in kept else "the best"
     return [arm for arm in arms if arm.key in kept], (
         f"{words} on {metric_label(outcome.primary)}, {len(kept)} of {len(arms)} arms"
     )
@@ -126,9 +125,10 @@ def base_of(outcome: Outcome) -> ArmOutcome | None:
     if not named:
         return None
     name = named.most_common(1)[0][0]
-    return next((arm for arm in alone if name in _names(arm, outcome.axes)), None) or next(
-        iter(alone), None
-    )
+    # a comparison names its base by key, or in words
+    names = {arm.key: (arm.key, words_of(arm, outcome), outcome.title_of(arm)) for arm in alone}
+    named_so = (arm for arm in alone if name in names[arm.key])
+    return next(named_so, None) or next(iter(alone), None)
 
 
 def best_of(outcome: Outcome, arms: Sequence[ArmOutcome]) -> ArmOutcome | None:
@@ -174,10 +174,13 @@ def table_value(arm: ArmOutcome, metric: str) -> tuple[float, float, float]:
 def goodness(outcome: Outcome, arm: ArmOutcome) -> float:
     """The primary metric, turned so that more is better; -inf where it is not defined."""
     mean, _, _ = table_value(arm, outcome.primary)
-    if arm.failed or math.isnan(mean):
-        return -math.inf
-    metric = METRICS.get(outcome.primary)
-    return -mean if metric is not None and metric.higher_is_better is False else mean
+    return -math.inf if arm.failed or math.isnan(mean) else sign_of(outcome.primary) * mean
+
+
+def sign_of(metric: str) -> float:
+    """1, or -1 for a metric of which less is better."""
+    known = METRICS.get(metric)
+    return -1.0 if known is not None and known.higher_is_better is False else 1.0
 
 
 def words_of(arm: ArmOutcome, outcome: Outcome) -> str:
@@ -195,12 +198,3 @@ def interval_text(mean: float, low: float, high: float) -> str:
 def unit_word(outcome: Outcome) -> str:
     """What is scored, for axes and sentences: images, nodules, patients; cases if not known."""
     return f"{outcome.facts.unit or 'case'}s"
-
-
-def _names(arm: ArmOutcome, axes: Sequence[str]) -> set[str]:
-    """How a comparison may name its base: by key, or in words."""
-    given = [(axis, arm.params[axis]) for axis in axes if arm.params.get(axis, "") != ""]
-    titled = " · ".join(
-        value if isinstance(value, str) else f"{axis} {value}" for axis, value in given
-    )
-    return {arm.key, arm_label(arm.params, axes), titled}

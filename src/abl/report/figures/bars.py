@@ -13,14 +13,7 @@ from matplotlib.lines import Line2D
 
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import table_value, words_of
-from abl.report.figures.style import (
-    BLUE,
-    VERMILION,
-    DrawnFigure,
-    caption,
-    new_figure,
-    own_style,
-)
+from abl.report.figures.style import BLUE, VERMILION, DrawnFigure, caption, new_figure, own_style
 from abl.report.labels import metric_label
 
 MOST_ARMS = 60
@@ -61,11 +54,8 @@ def rows_of_arms(
 ) -> tuple[DrawnFigure | None, str]:
     """A row an arm: mean, 95 % interval (or sd) and replicates; None without any value.
 
-    The second value says what the lines about the means are, "" if there are none.
-
-    Args:
-        label: Of the axis.
-        marks: Key of an arm -> a value that its own is to be seen beside.
+    The second value says what the lines about the means are, "" if there are none. `marks` maps the
+    key of an arm to a value that its own is to be seen beside.
     """
     if not any(_mean(arm, metric) is not None for arm in arms):
         return None, ""
@@ -99,9 +89,8 @@ def _draw_arm(place: Axes, row: int, arm: ArmOutcome, metric: str, *, is_primary
     mean = _mean(arm, metric)
     if mean is None:
         text = "failed" if arm.failed else "undefined"
-        place.annotate(
-            text, (0.01, row), xycoords=("axes fraction", "data"), va="center", color="0.4"
-        )
+        across = ("axes fraction", "data")
+        place.annotate(text, (0.01, row), xycoords=across, va="center", color="0.4")
         return ""
     if metric in arm.replicates.columns:
         each = pd.to_numeric(arm.replicates[metric], errors="coerce").dropna()
@@ -110,13 +99,13 @@ def _draw_arm(place: Axes, row: int, arm: ArmOutcome, metric: str, *, is_primary
     face = colour if (arm.best or arm.tied) and is_primary else "w"
     cell = arm.cells[metric]
     place.plot(mean, row, "o", ms=6, color=colour, mfc=face, zorder=4)
-    if not math.isnan(cell.low) and not math.isnan(cell.high):
-        place.plot([cell.low, cell.high], [row, row], color=colour, lw=1.6, zorder=3)
-        return "95 % interval"
-    if not math.isnan(cell.sd):
-        place.plot([mean - cell.sd, mean + cell.sd], [row, row], color=colour, lw=1.6, zorder=3)
-        return "± sd"
-    return ""
+    ends, meaning = (cell.low, cell.high), "95 % interval"
+    if math.isnan(cell.low) or math.isnan(cell.high):
+        ends, meaning = (mean - cell.sd, mean + cell.sd), "± sd"
+    if math.isnan(ends[0]):
+        return ""
+    place.plot(ends, [row, row], color=colour, lw=1.6, zorder=3)
+    return meaning
 
 
 def _arm_handles(arms: Sequence[ArmOutcome], metric: str, *, is_primary: bool) -> list[Line2D]:

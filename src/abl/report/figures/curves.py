@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from abl.decide.metrics import METRICS
 from abl.plan.outcome import ArmOutcome, Outcome
+from abl.report.figures.arms import sign_of
 from abl.report.figures.style import caption, look, new_figure, own_style, wrapped
 from abl.report.labels import arm_label, metric_label, value_label
 
@@ -48,7 +48,12 @@ class CurvePanels:
 
 def curve_panels(outcome: Outcome) -> CurvePanels | None:
     """How the outcome's curves are laid out; None if no arm has one."""
-    arms = [arm for arm in outcome.arms if _has_curve(arm, outcome.curve_axis, outcome.primary)]
+    wanted = {outcome.curve_axis, outcome.primary}
+    arms = [
+        arm
+        for arm in outcome.arms
+        if not arm.failed and arm.curve is not None and len(arm.curve) and wanted <= set(arm.curve)
+    ]
     if not arms:
         return None
     varying = [name for name in outcome.axes if len({axis_value(arm, name) for arm in arms}) > 1]
@@ -73,11 +78,8 @@ def on_test(outcome: Outcome) -> Outcome:
 def curve_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
     """The primary metric over the curve axis on validation: mean, interval (or sd), chosen point.
 
-    One colour for each value of the consensus axis (or of the one with the most values), one panel
-    for each combination of the others. The band is `<metric>_low` to `<metric>_high` where the
-    curve has them. The chosen point is the mean over the replicates of the value chosen in each.
-    None if no arm has a curve. `part` says whose curves these are: those that `on_test` puts there
-    are exploratory.
+    The band is `<metric>_low` to `<metric>_high` where the curve has them. None if no arm has a
+    curve. `part` says whose curves these are: those that `on_test` puts there are exploratory.
     """
     found = curve_panels(outcome)
     if found is None:
@@ -112,21 +114,16 @@ def curve_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
         title = f"{outcome.title or outcome.name}: {PART_TITLES[part]}"
         caption(figure, title, text, found.cut)
         figure.supxlabel(axis_label(axis), fontsize=9)
-        figure.supylabel(
-            f"{metric_label(metric)} on {part}, mean{f', {band}' if band else ''}", fontsize=9
-        )
+        means = f"mean{f', {band}' if band else ''}"
+        figure.supylabel(f"{metric_label(metric)} on {part}, {means}", fontsize=9)
         handles = [
             Line2D([], [], color=looks[value][0], marker=looks[value][1], label=value_label(value))
             for value in found.values
             if found.hue
         ]
-        chosen = Line2D([], [], ls="", marker="o", mfc="w", mec="k", label="chosen (mean)")
-        figure.legend(
-            handles=[*handles, chosen],
-            title=found.hue or None,
-            loc="outside right center",
-            fontsize=8,
-        )
+        handles.append(Line2D([], [], ls="", marker="o", mfc="w", mec="k", label="chosen (mean)"))
+        title = found.hue or None
+        figure.legend(handles=handles, title=title, loc="outside right center", fontsize=8)
     return figure
 
 
@@ -172,10 +169,9 @@ def _draw_curve(
     place: Axes, arm: ArmOutcome, axis: str, metric: str, look: tuple[str, str], *, band: bool
 ) -> str:
     """Draws one arm; returns what its band means."""
-    curve = arm.curve
+    curve, (colour, marker) = arm.curve, look
     if curve is None:
         return ""
-    colour, marker = look
     values = axis_values(curve[axis], axis)
     x, tick = finite_positions(values)
     y = curve[metric].to_numpy(np.float64)
@@ -195,12 +191,10 @@ def _draw_curve(
 
 def _best_curve(arms: Sequence[ArmOutcome], metric: str) -> ArmOutcome:
     """The arm whose validation curve has the best point."""
-    known = METRICS.get(metric)
-    sign = -1.0 if known is not None and known.higher_is_better is False else 1.0
 
     def peak(arm: ArmOutcome) -> float:
         values = arm.curve[metric].dropna() if arm.curve is not None else pd.Series(dtype=float)
-        return float((sign * values).max()) if len(values) else -math.inf
+        return float((sign_of(metric) * values).max()) if len(values) else -math.inf
 
     return max(arms, key=peak)
 
@@ -208,23 +202,14 @@ def _best_curve(arms: Sequence[ArmOutcome], metric: str) -> ArmOutcome:
 def _band(curve: pd.DataFrame, metric: str) -> tuple[Floats, Floats, str]:
     """Ends of the band and what it is; "" if there is none."""
     y = curve[metric].to_numpy(np.float64)
-    if {f"{metric}_low", f"{metric}_high"} <= set(curve.columns):
-        low = curve[f"{metric}_low"].to_numpy(np.float64)
-        high = curve[f"{metric}_high"].to_numpy(np.float64)
+    ends = [f"{metric}_low", f"{metric}_high"]
+    if set(ends) <= set(curve.columns):
+        low, high = curve[ends].to_numpy(np.float64).T
         return low, high, "95 % interval"
     if f"{metric}_sd" in curve and curve[f"{metric}_sd"].notna().any():
         sd = curve[f"{metric}_sd"].to_numpy(np.float64)
         return y - sd, y + sd, "± sd"
     return y, y, ""
-
-
-def _has_curve(arm: ArmOutcome, axis: str, metric: str) -> bool:
-    return (
-        not arm.failed
-        and arm.curve is not None
-        and not arm.curve.empty
-        and {axis, metric} <= set(arm.curve.columns)
-    )
 
 
 def _hue_axis(varying: Sequence[str], arms: Sequence[ArmOutcome]) -> str:

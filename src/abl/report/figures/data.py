@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -162,14 +163,10 @@ def with_curve_intervals(outcome: Outcome, networks: pd.DataFrame) -> Outcome:
     curves = sum(arm.curve is not None for arm in outcome.arms)
     if not frames or curves > MOST_CURVES:
         return outcome
-    scores: dict[str, list[Scores]] = {}
+    scores = cache(lambda name: replicates_in(frames[name]))
     arms = []
     for arm in outcome.arms:
-        names = _networks_of(arm, list(frames))
-        for name in names.values():
-            if name not in scores:
-                scores[name] = replicates_in(frames[name])
-        found = {role: scores[name] for role, name in names.items()}
+        found = {role: scores(name) for role, name in _networks_of(arm, list(frames)).items()}
         arms.append(_with_interval(arm, found, metric.name))
     return replace(outcome, arms=tuple(arms))
 
@@ -178,7 +175,8 @@ def _with_interval(arm: ArmOutcome, networks: dict[str, list[Scores]], metric: s
     rule = str(arm.params.get("rule"))
     if arm.curve is None or metric not in arm.curve or rule not in RULES:
         return arm
-    if set(RULES[rule].uses) != set(networks) or not _paired(list(networks.values())):
+    alike = {tuple((each.key, each.p.shape) for each in rows) for rows in networks.values()}
+    if set(RULES[rule].uses) != set(networks) or len(alike) != 1:
         return arm
     thresholds = arm.curve["threshold"].to_numpy(np.float64)
     known = np.where(thresholds > 1, math.inf, thresholds)
@@ -195,22 +193,17 @@ def _with_interval(arm: ArmOutcome, networks: dict[str, list[Scores]], metric: s
         ends[:, column] = interval.low, interval.high
     if np.isnan(ends).any():
         return arm
-    low, high = (_between(at, values, len(known)) for values in ends)
+    low, high = (np.interp(np.arange(len(known)), at, values) for values in ends)
     return replace(arm, curve=arm.curve.assign(**{f"{metric}_low": low, f"{metric}_high": high}))
 
 
 def _decided(networks: dict[str, list[Scores]], rule: str, threshold: float) -> list[Scores]:
     """The rule's final probabilities on every replicate."""
-    first = next(iter(networks.values()))
-    return [
-        replace(
-            each,
-            p=decide(
-                Decision(rule, threshold), {role: rows[i].p for role, rows in networks.items()}
-            )[0],
-        )
-        for i, each in enumerate(first)
-    ]
+    decided = []
+    for each in zip(*networks.values(), strict=True):
+        p = {role: scores.p for role, scores in zip(networks, each, strict=True)}
+        decided.append(replace(each[0], p=decide(Decision(rule, threshold), p)[0]))
+    return decided
 
 
 def _networks_of(arm: ArmOutcome, names: list[str]) -> dict[str, str]:
@@ -224,13 +217,3 @@ def _networks_of(arm: ArmOutcome, names: list[str]) -> dict[str, str]:
         if len(alike) == 1:
             found[role] = alike[0]
     return found
-
-
-def _paired(networks: list[list[Scores]]) -> bool:
-    keys = {tuple(each.key for each in rows) for rows in networks}
-    sizes = {tuple(each.p.shape for each in rows) for rows in networks}
-    return len(keys) == 1 and len(sizes) == 1
-
-
-def _between(at: np.ndarray, values: Floats, count: int) -> Floats:
-    return np.interp(np.arange(count), at, values)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from abl.decide.check import Floats, Ints, largest_class, margin
+from abl.decide.check import Floats, largest_class, margin
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import best_of, few_of, frames_by, unit_word
@@ -48,17 +46,14 @@ _FATES = {
 def confidence_figure(outcome: Outcome, networks: pd.DataFrame) -> Figure | None:
     """Histogram and cumulative distribution of |p_B - p_M| of each network, and of all.
 
-    K > 2: margin of the two largest probabilities. On validation; the training images' cumulative
-    distribution beside it shows how much surer a network is of what it has seen. None without
-    predictions of networks.
+    K > 2: margin of the two largest probabilities. On validation, beside it that of the training
+    images. None without predictions of networks.
     """
-    role = next(
-        (r for r in ("validation", "test", "train") if frames_by(networks, "network", r)), ""
-    )
+    by_role = {r: frames_by(networks, "network", r) for r in ("validation", "test", "train")}
+    role = next((r for r, found in by_role.items() if found), "")
     if not role:
         return None
-    frames = frames_by(networks, "network", role)
-    train = frames_by(networks, "network", "train") if role == "validation" else {}
+    frames, train = by_role[role], by_role["train"] if role == "validation" else {}
     names = list(frames)[:MOST_NETWORKS]
     panels = [(name, frames[name], train.get(name)) for name in names]
     if len(frames) > 1:
@@ -72,26 +67,25 @@ def confidence_figure(outcome: Outcome, networks: pd.DataFrame) -> Figure | None
             _draw_confidence(place, frame, of_train)
             if threshold is not None and name.startswith("original"):
                 place.axvline(threshold, color="k", lw=0.9, ls=":")
+                box = {"boxstyle": "round,pad=0.1", "fc": "w", "ec": "none", "alpha": 0.8}
                 place.annotate(
-                    f"T* {threshold:.2f}",
-                    (threshold, 0.9),
-                    xytext=(-3, 0),
-                    textcoords="offset points",
-                    ha="right",
-                    fontsize=7,
-                    bbox={"boxstyle": "round,pad=0.1", "fc": "w", "ec": "none", "alpha": 0.8},
-                )
+                    f"T* {threshold:.2f}", (threshold, 0.9), xytext=(-3, 0),
+                    textcoords="offset points", ha="right", fontsize=7, bbox=box,
+                )  # fmt: skip
             place.set_title(wrapped(name, 34), fontsize=8)
         unit_square(grid, equal=False)
         binary = len(probability_columns(networks)) == 2
         label_below(grid, "confidence $|p_B - p_M|$" if binary else "margin of the top two")
         figure.supylabel(f"share of {unit_word(outcome)}", fontsize=9)
-        figure.legend(
-            handles=_confidence_handles(role, bool(train)),
-            loc="outside lower center",
-            ncols=2,
-            fontsize=8,
-        )
+        handles: list[Line2D | Patch] = [
+            Patch(color=SKY, label=f"{role}: right"),
+            Patch(color=VERMILION, label=f"{role}: wrong"),
+            Line2D([], [], color="k", lw=1.2, label=f"{role}: cumulative"),
+        ]
+        if train:
+            label = "training: cumulative"
+            handles.append(Line2D([], [], color="0.45", ls="--", lw=1.2, label=label))
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)
         text = (
             f"How sure the networks are of the {role} {unit_word(outcome)}, replicates together: "
             "histogram, right and wrong answers stacked, and cumulative distribution. The share "
@@ -124,26 +118,12 @@ def _draw_cumulative(place: Axes, values: Floats, colour: str, line: str) -> Non
     place.plot(at, share, color=colour, ls=line, lw=1.2)
 
 
-def _confidence_handles(role: str, train: bool) -> Sequence[Line2D | Patch]:
-    handles: list[Line2D | Patch] = [
-        Patch(color=SKY, label=f"{role}: right"),
-        Patch(color=VERMILION, label=f"{role}: wrong"),
-        Line2D([], [], color="k", lw=1.2, label=f"{role}: cumulative"),
-    ]
-    if train:
-        label = "training: cumulative"
-        handles.append(Line2D([], [], color="0.45", ls="--", lw=1.2, label=label))
-    return handles
-
-
 def _mean_threshold(outcome: Outcome) -> float | None:
     """Mean T* over the replicates of the best arm that has one, if all are within [0, 1]."""
     arms = [arm for arm in outcome.arms if "threshold" in arm.replicates and not arm.failed]
     arms = [arm for arm in arms if arm.replicates["threshold"].notna().any()]
     best = best_of(outcome, arms)
-    if best is None:
-        return None
-    mean = float(best.replicates["threshold"].mean())
+    mean = 0.0 if best is None else float(best.replicates["threshold"].mean())
     return mean if 0 < mean <= 1 else None
 
 
@@ -152,16 +132,12 @@ def flow_figure(
 ) -> Figure | None:
     """How many cases each arm sends to the second network, and what becomes of their answers.
 
-    On the test sets, mean over replicates. Right and wrong before are those of the original
-    network: of the arm with rule `original`, or of the network itself. None where no arm sends
-    any, or the original network's answers are not known.
+    Right and wrong before are those of the original network: of the arm with rule `original`, or of
+    the network itself. None where no arm sends any, or these answers are not known.
     """
     frames = frames_by(predictions, "arm", "test")
-    sending = [
-        arm
-        for arm in outcome.arms
-        if not arm.failed and arm.key in frames and frames[arm.key]["sent"].any()
-    ]
+    known = [arm for arm in outcome.arms if not arm.failed and arm.key in frames]
+    sending = [arm for arm in known if frames[arm.key]["sent"].any()]
     # where every case is sent the bar has one part; such arms are shown if there are no others
     some = [arm for arm in sending if not frames[arm.key]["sent"].all()]
     arms, cut = few_of(outcome, some or sending)
@@ -208,8 +184,9 @@ def fates_of(after: pd.DataFrame, before: pd.DataFrame) -> dict[str, float] | No
         before: The original network's on the same replicates and units.
     """
     keys = [*KEYS, "unit"]
-    classes = pd.DataFrame(before[keys]).assign(was=_final(before))
-    rows = after.assign(final=_final(after)).merge(classes, on=keys, how="left")
+    classes = before[keys].assign(was=largest_class(probabilities_of(before)))
+    final = largest_class(probabilities_of(after))
+    rows = after.assign(final=final).merge(classes, on=keys, how="left")
     if rows["was"].isna().any() or len(rows) != len(after):
         return None
     was, right = rows["was"] == rows["label"], rows["final"] == rows["label"]
@@ -241,10 +218,6 @@ def _original_of(
     if "network" in arm.params:
         named = [name for name in named if name.split(" ")[-1] == str(arm.params["network"])]
     return alone[named[0]] if len(named) == 1 else None
-
-
-def _final(frame: pd.DataFrame) -> Ints:
-    return largest_class(probabilities_of(frame))
 
 
 def _draw_flow(place: Axes, row: int, fates: dict[str, float]) -> None:

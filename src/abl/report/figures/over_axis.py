@@ -67,7 +67,6 @@ def series_over(
     Args:
         axes: Those that `value` reads; the others tell series apart.
         value: Where an arm lies, None if nowhere. Failed arms are left out.
-        order: Sorts values.
         fewest: Values that a series has at least.
         word: For series, in the sentence.
     """
@@ -157,13 +156,9 @@ def row_figure(
 ) -> DrawnFigure:
     """A panel a metric, a row a value of the axis, and in it a mean with 95 % interval a series.
 
-    The best arm is filled.
-
     Args:
         values: All of the axis, from the top.
-        names: Value -> how its row is called.
-        value_of: Mean and ends of an arm's metric.
-        bars: From 0 instead of points.
+        bars: From 0 instead of points, of which the best arm's is filled.
         base: An arm whose mean is drawn across all rows.
         note: Stands above the legend.
     """
@@ -210,26 +205,18 @@ def row_figure(
 
 
 def _draw_line(
-    place: Axes,
-    series: Series,
-    metric: str,
-    places: Mapping[Value, float],
-    at: int,
-    *,
-    band: bool,
+    place: Axes, series: Series, metric: str, places: Mapping[Value, float], at: int, *, band: bool
 ) -> str:
     """Draws one line; returns what its band means."""
     colour, marker = look_of(at)
     cells = [(places[value], arm.cells.get(metric)) for value, arm in series.arms.items()]
     known = [(x, cell) for x, cell in cells if cell is not None and not math.isnan(cell.mean)]
-    x, y = [each for each, _ in known], np.array([cell.mean for _, cell in known])
+    rows = [(x, cell.mean, cell.low, cell.high, cell.sd) for x, cell in known]
+    x, y, low, high, sd = np.array(rows, dtype=np.float64).reshape(-1, 5).T
     place.plot(x, y, color=colour, marker=marker, ms=3.5, lw=1.4, zorder=3)
-    low = np.array([cell.low for _, cell in known])
-    high = np.array([cell.high for _, cell in known])
     meaning = "95 % interval over patients"
     if np.isnan(low).all():
-        spread = np.array([cell.sd for _, cell in known])
-        low, high, meaning = y - spread, y + spread, "± sd"
+        low, high, meaning = y - sd, y + sd, "± sd"
     if not band or np.isnan(low).all():
         return ""
     if ((y >= 0) & (y <= 1)).all():  # shares: an interval by resampling may leave their range

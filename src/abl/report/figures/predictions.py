@@ -14,20 +14,8 @@ from matplotlib.lines import Line2D
 
 from abl.decide.check import Floats, largest_class
 from abl.decide.confusion import confusion_matrix
-from abl.report.figures.arms import (
-    DRAWS,
-    Shown,
-    ShownArm,
-    interval_text,
-    mean_metric,
-    shown_metric,
-)
-from abl.report.figures.data import (
-    COVERAGE_GRID,
-    mean_roc,
-    reliability_bins,
-    risk_over_coverage,
-)
+from abl.report.figures.arms import DRAWS, Shown, ShownArm, interval_text, mean_metric, shown_metric
+from abl.report.figures.data import COVERAGE_GRID, mean_roc, reliability_bins, risk_over_coverage
 from abl.report.figures.style import (
     BLUE,
     COLOURS,
@@ -163,17 +151,11 @@ def risk_coverage_figure(shown: Shown) -> Figure:
             area = float(np.mean([area for _, area in found]))
             colour = COLOURS[index % len(COLOURS)]
             place.plot(
-                COVERAGE_GRID,
-                risk,
-                color=colour,
-                lw=2.0 if arm.best else 1.2,
-                ls="--" if arm.base else "-",
-                marker=MARKERS[index % len(MARKERS)],
-                markevery=(3 + 2 * index, 24),
-                ms=5,
-                mfc="w",
+                COVERAGE_GRID, risk, color=colour, lw=2.0 if arm.best else 1.2,
+                ls="--" if arm.base else "-", marker=MARKERS[index % len(MARKERS)],
+                markevery=(3 + 2 * index, 24), ms=5, mfc="w",
                 label=f"{_number(area)}  {wrapped(_panel_title(arm), 30)}",
-            )
+            )  # fmt: skip
         place.set(xlim=(0, 1.01), ylim=(0, None))
         place.set_xlabel("coverage: share of cases decided, the most confident first")
         place.set_ylabel("risk: error rate among them")
@@ -189,11 +171,9 @@ def risk_coverage_figure(shown: Shown) -> Figure:
 
 def mean_confusion(arm: ShownArm) -> Floats:
     """(K, K) cases by true class (row) and final class (column), mean over replicates."""
-    matrices = [
-        confusion_matrix(each.labels, largest_class(each.p), each.p.shape[1]) for each in arm.scores
-    ]
-    mean: Floats = np.mean(matrices, axis=0)
-    return mean
+    size = arm.scores[0].p.shape[1]
+    matrices = [confusion_matrix(s.labels, largest_class(s.p), size) for s in arm.scores]
+    return np.asarray(np.mean(matrices, axis=0), dtype=np.float64)
 
 
 def _panel_title(arm: ShownArm) -> str:
@@ -204,12 +184,7 @@ def _panel_title(arm: ShownArm) -> str:
 def _write(place: Axes, text: str, *, high: bool = False) -> None:
     at, side = ((0.04, 0.97), "left") if high else ((0.97, 0.04), "right")
     place.annotate(
-        text,
-        at,
-        xycoords="axes fraction",
-        ha=side,
-        va="top" if high else "bottom",
-        fontsize=8,
+        text, at, xycoords="axes fraction", ha=side, va="top" if high else "bottom", fontsize=8
     )
 
 

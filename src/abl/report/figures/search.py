@@ -19,9 +19,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from abl.decide.check import Bools, Floats
-from abl.decide.metrics import METRICS
 from abl.plan.outcome import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Outcome, Searches
-from abl.report.figures.arms import Draw, best_of
+from abl.report.figures.arms import Draw, best_of, sign_of
 from abl.report.figures.style import (
     BLACK,
     BLUE,
@@ -32,7 +31,6 @@ from abl.report.figures.style import (
     caption,
     grid_of_panels,
     label_below,
-    label_left,
     own_style,
     wrapped,
 )
@@ -122,13 +120,8 @@ class OneSearch:
 def search_figures(outcome: Outcome, searches: Searches) -> dict[str, Draw]:
     """Name -> what draws it: search_history and search_importance, with a panel a search.
 
-    Six panels at most, and then they say so. All values are on validation but the level of the
-    tuned arm on test.
-
-    Args:
-        outcome: With facts.searches: one mapping a search. What it leaves out is read off the
-            frames.
-        searches: May be empty: no figures.
+    All values are on validation but the level of the tuned arm on test. What `outcome.facts` does
+    not say of a search is read off its frames.
     """
     shown, cut = searches_of(outcome, searches)
     if not shown:
@@ -149,8 +142,7 @@ def searches_of(outcome: Outcome, searches: Searches) -> tuple[list[OneSearch], 
     for name, points in searches.points.groupby("search", sort=False):
         given = facts.get(str(name), {})
         first = next(iter(given.get("objectives") or ()), {"metric": outcome.primary})
-        metric = METRICS.get(str(first["metric"]))
-        lower = metric is not None and metric.higher_is_better is False
+        lower = sign_of(str(first["metric"])) < 0
         direction = first.get("direction", "minimize" if lower else "maximize")
         label = one_line(labels.get(str(name), str(name)))
         ordered, objective = points.sort_values("number"), metric_label(str(first["metric"]))
@@ -169,15 +161,14 @@ def history_figure(outcome: Outcome, shown: Sequence[OneSearch], cut: str = "") 
     """The first objective by number of the point, a panel a search, and the best so far."""
     objective = shown[0].objective
     with own_style():
-        width, height = (6.2, 3.0) if len(shown) == 1 else (3.0, 2.3)
+        wide, high = (6.2, 3.0) if len(shown) == 1 else (3.0, 2.3)
         figure, grid = grid_of_panels(
-            len(shown), columns=3, width_in=width, height_in=height, share=False
+            len(shown), columns=3, width_in=wide, height_in=high, share=False
         )
         for place, one in zip(grid, shown, strict=True):
             _draw_history(place, one)
             place.set_title(wrapped(one.label if len(shown) > 1 else "", 34), fontsize=9)
-        label_below(grid, "number of the point")
-        label_left(grid, f"{objective} on validation")
+        label_below(grid, "number of the point", f"{objective} on validation")
         handles = _handles(shown)
         figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
         several = len(shown[0].facts.get("objectives") or ()) > 1

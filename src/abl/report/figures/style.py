@@ -43,8 +43,7 @@ _STYLE: dict[str, Any] = {
 @contextmanager
 def own_style() -> Iterator[None]:
     """Inside, artists are made and drawn with the style of this module alone."""
-    settings: list[str | Path | dict[str, Any]] = ["default", _STYLE]
-    with style.context(settings):
+    with style.context(["default", _STYLE]):
         yield
 
 
@@ -101,24 +100,17 @@ def unit_square(grid: Sequence[Axes], *, equal: bool = True) -> None:
             place.set_aspect("equal")
 
 
-def label_below(grid: Sequence[Axes], text: str) -> None:
-    """Names the x axis under the lowest panel of each column.
+def label_below(grid: Sequence[Axes], text: str, left: str = "") -> None:
+    """Names the x axis under the lowest panel of each column, and the y axis of those on the left.
 
     A label of the whole figure would lie on a legend below the panels.
     """
     spec = grid[0].get_subplotspec()
     columns = spec.get_gridspec().ncols if spec is not None else len(grid)
-    for index, place in enumerate(grid):
-        if index + columns >= len(grid):
-            place.set_xlabel(text, fontsize=9)
-
-
-def label_left(grid: Sequence[Axes], text: str) -> None:
-    """Names the y axis of the panels on the left."""
-    spec = grid[0].get_subplotspec()
-    columns = spec.get_gridspec().ncols if spec is not None else len(grid)
-    for place in grid[::columns]:
-        place.set_ylabel(text, fontsize=9)
+    for place in grid[-columns:]:
+        place.set_xlabel(text, fontsize=9)
+    for place in grid[::columns] if left else ():
+        place.set_ylabel(left, fontsize=9)
 
 
 def caption(
@@ -148,12 +140,10 @@ def look(index: int, values: Sequence[object]) -> tuple[str, str]:
 
 def settle(figure: Figure) -> None:
     """Finds the places of all parts once; left to savefig, it is done twice for every file."""
-    engine = figure.get_layout_engine()
-    if engine is None:
-        return
-    with own_style():
-        engine.execute(figure)
-        figure.set_layout_engine(None)
+    if (engine := figure.get_layout_engine()) is not None:
+        with own_style():
+            engine.execute(figure)
+            figure.set_layout_engine(None)
 
 
 def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:

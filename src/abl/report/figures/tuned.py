@@ -14,10 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from abl.decide.check import Bools, Floats
-from abl.decide.metrics import METRICS
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figures.arms import few_of
+from abl.report.figures.arms import few_of, sign_of
 from abl.report.figures.curves import (
     PART_NOTES,
     PART_TITLES,
@@ -58,35 +57,23 @@ def heatmap_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
     panels = {label: arms for label, arms in panels.items() if len(arms) > 1}
     if not panels:
         return None
-    shown = [
-        arm.curve[metric].to_numpy(np.float64)
-        for arms in panels.values()
-        for arm in arms
-        if arm.curve is not None
-    ]
-    finite = [value for values in shown for value in values if math.isfinite(value)]
-    if not finite:
+    every = [arm.curve for arms in panels.values() for arm in arms if arm.curve is not None]
+    values = np.concatenate([curve[metric].to_numpy(np.float64) for curve in every])
+    finite = values[np.isfinite(values)]
+    if not finite.size:
         return None
-    scale = Normalize(min(finite), max(finite))
+    scale = Normalize(finite.min(), finite.max())
     most = max(len(arms) for arms in panels.values())
     with own_style():
         figure, grid = grid_of_panels(
-            len(panels),
-            columns=3,
-            width_in=3.2,
-            height_in=0.8 + 0.3 * most,
-            margins_in=(1.5, 1.0),
-            share=False,
-        )
+            len(panels), columns=3, width_in=3.2, height_in=0.8 + 0.3 * most,
+            margins_in=(1.5, 1.0), share=False,
+        )  # fmt: skip
         for place, (label, arms) in zip(grid, panels.items(), strict=True):
             _draw_heat(place, arms, found.hue, axis, metric, scale)
             place.set_title(wrapped(label, 42), fontsize=9)
-        figure.colorbar(
-            ScalarMappable(scale, "viridis"),
-            ax=grid,
-            label=f"{metric_label(metric)} on {part}",
-            shrink=0.9,
-        )
+        bar = ScalarMappable(scale, "viridis")
+        figure.colorbar(bar, ax=grid, label=f"{metric_label(metric)} on {part}", shrink=0.9)
         figure.supxlabel(axis_label(axis), fontsize=9)
         figure.supylabel(found.hue, fontsize=9)
         text = (
@@ -101,7 +88,7 @@ def heatmap_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
 
 def _alike(arms: Sequence[ArmOutcome], axis: str) -> list[ArmOutcome]:
     """The arms whose curves have the values of the first one's."""
-    curves = [(arm, arm.curve[axis].to_numpy(np.float64)) for arm in arms if arm.curve is not None]
+    curves = [(arm, arm.curve[axis].to_numpy(float)) for arm in arms if arm.curve is not None]
     return [arm for arm, values in curves if np.array_equal(values, curves[0][1])]
 
 
@@ -136,12 +123,8 @@ def pareto_figure(outcome: Outcome, trials: pd.DataFrame | None = None) -> Figur
         trials: Points of a search: value_0 (quality), value_1 (share), front (bool), and arm,
             where there are several searches. Without it the points of the T* curves are shown.
     """
-    if trials is not None and not trials.empty:
-        return _front_of_trials(outcome, trials)
-    return _front_of_curves(outcome)
-
-
-def _front_of_trials(outcome: Outcome, trials: pd.DataFrame) -> Figure | None:
+    if trials is None or trials.empty:
+        return _front_of_curves(outcome)
     if "value_1" not in trials and "share" in trials:
         trials = trials.assign(value_1=trials["share"])  # one objective: its price is shown anyway
     if not {"value_0", "value_1"} <= set(trials.columns):
@@ -202,19 +185,16 @@ def _draw_trials(place: Axes, part: pd.DataFrame) -> None:
 
 
 def _front_of_curves(outcome: Outcome) -> Figure | None:
-    arms = [
-        arm
-        for arm in outcome.arms
-        if arm.curve is not None and {"share", outcome.primary} <= set(arm.curve.columns)
-    ]
+    wanted = {"share", outcome.primary}
+    arms = [arm for arm in outcome.arms if arm.curve is not None and wanted <= set(arm.curve)]
     shown, cut = few_of(outcome, arms)
     if not shown or outcome.primary == "share":
         return None
-    metric = METRICS.get(outcome.primary)
-    sign = -1.0 if metric is not None and metric.higher_is_better is False else 1.0
-    points = [_points(arm, outcome.primary) for arm in shown]
-    share = np.concatenate([each[0] for each in points])
-    quality = np.concatenate([each[1] for each in points])
+    sign = sign_of(outcome.primary)
+    columns = ["share", outcome.primary]
+    curves = [arm.curve[columns].dropna() for arm in shown if arm.curve is not None]
+    points = [curve.to_numpy(np.float64).T for curve in curves]
+    share, quality = np.concatenate(points, axis=1)
     front = on_front(sign * quality, share)
     with own_style():
         figure, (place,) = grid_of_panels(1, width_in=5.0, height_in=3.6)
@@ -224,16 +204,9 @@ def _front_of_curves(outcome: Outcome) -> Figure | None:
             place.plot(x, y, color=colour, marker=marker, ms=3, lw=0.9, alpha=0.8, label=label)
         order = np.lexsort((sign * quality[front], share[front]))
         place.plot(
-            share[front][order],
-            quality[front][order],
-            color="k",
-            lw=1.2,
-            ls="--",
-            marker="o",
-            ms=8,
-            mfc="none",
-            label="front",
-        )
+            share[front][order], quality[front][order], color="k", lw=1.2, ls="--", marker="o",
+            ms=8, mfc="none", label="front",
+        )  # fmt: skip
         place.set_xlabel(SENT_ON)
         place.set_ylabel(f"{metric_label(outcome.primary)} on validation")
         figure.legend(loc="outside right center", fontsize=8)
@@ -255,10 +228,3 @@ def on_front(quality: Floats, share: Floats) -> Bools:
         if quality[at] > best:
             front[at], best = True, quality[at]
     return front
-
-
-def _points(arm: ArmOutcome, metric: str) -> tuple[Floats, Floats]:
-    if arm.curve is None:
-        return np.empty(0), np.empty(0)
-    known = arm.curve.dropna(subset=["share", metric])
-    return known["share"].to_numpy(np.float64), known[metric].to_numpy(np.float64)

@@ -28,14 +28,7 @@ TO_STATE = "to be stated by the authors"
 
 @dataclass(frozen=True)
 class ChecklistItem:
-    """One thing to report.
-
-    Attributes:
-        topic: In a few words.
-        guideline: Which guidelines ask for it.
-        answer: What the sweep answers, or "".
-        left: What is to be stated by the authors, or "".
-    """
+    """One thing to report: what the sweep answers, and what is left to the authors ("" if none)."""
 
     topic: str
     guideline: str
@@ -116,9 +109,8 @@ def _model(facts: ReportFacts) -> Iterator[ChecklistItem]:
         )
         by = metric_label(sweep.select_by or sweep.primary)
         choice = f"mean of the last {train.last_k} epochs; by {by} on validation"
-    combined = (
-        "by rule: see the arms" if any("rule" in arm.params for arm in facts.arms) else "none"
-    )
+    has_rule = any("rule" in arm.params for arm in facts.arms)
+    combined = "by rule: see the arms" if has_rule else "none"
     yield ChecklistItem("Division into training, validation and test", BOTH, splits)
     yield ChecklistItem("Class imbalance", TRIPOD, balance)
     yield ChecklistItem("The model: input, layers, output", BOTH, named, "why this architecture")
@@ -138,7 +130,10 @@ def _evaluation(facts: ReportFacts) -> Iterator[ChecklistItem]:
     if facts.sizes.get("test"):
         calibration = "reliability diagram and ECE"
         errors = "confusion matrices, risk and coverage"
-    external = _external_words(facts) if facts.external else "none was done"
+    external = "an external set was scored" if facts.external else "none was done"
+    if facts.external and facts.sweep and facts.sweep.external:
+        named = "; ".join(f"{each.name} ({each.source})" for each in facts.sweep.external)
+        external = f"scored, deciding nothing: {named}"
     yield ChecklistItem("Metrics, and which one decides", BOTH, metrics, "why these")
     uncertain += f" {tests}" if facts.compared else ""
     yield ChecklistItem("Uncertainty and tests", BOTH, uncertain)
@@ -154,28 +149,17 @@ def _evaluation(facts: ReportFacts) -> Iterator[ChecklistItem]:
     yield ChecklistItem("Explanation of single decisions", CLAIM, "", "whether, and validated how")
 
 
-def _external_words(facts: ReportFacts) -> str:
-    """Which external sets were scored, as far as that is known."""
-    sets = facts.sweep.external if facts.sweep else ()
-    named = "; ".join(f"{each.name} ({each.source})" for each in sets)
-    return f"scored, deciding nothing: {named}" if named else "an external set was scored"
-
-
 def _open(environment: Mapping[str, Any]) -> Iterator[ChecklistItem]:
     packages = environment.get("packages") or {}
-    versions = ", ".join(
-        f"{name} {packages[name]}" for name in ("abl", "torch") if name in packages
-    )
-    yield ChecklistItem(
-        "Software and hardware", CLAIM, f"{versions}; see the environment" if versions else ""
-    )
+    named = [f"{name} {packages[name]}" for name in ("abl", "torch") if name in packages]
+    versions = f"{', '.join(named)}; see the environment" if named else ""
+    yield ChecklistItem("Software and hardware", CLAIM, versions)
     commit = (environment.get("git") or {}).get("commit")
-    yield ChecklistItem(
-        "Availability of code and data",
-        BOTH,
+    code, left = (
         f"commit {commit[:12]}" if commit else "",
         "where code, weights and data can be had",
     )
+    yield ChecklistItem("Availability of code and data", BOTH, code, left)
     for topic, guideline, left in (
         ("Ethics approval and consent", BOTH, "board, number, consent or its waiver"),
         ("Registration and protocol", BOTH, "registry and number, or that there is none"),

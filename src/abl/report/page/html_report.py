@@ -6,13 +6,14 @@ import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from abl.plan.outcome import Outcome
+from abl.report.figures.arms import words_of
 from abl.report.figures.style import DrawnFigure, figure_bytes
 from abl.report.labels import NOTHING, arm_label, one_line
 from abl.report.page.checklist import checklist
@@ -75,14 +76,12 @@ def report_page(
         sweep_text: The sweep file.
         environment: As abl.report.environment gives.
         data_summary: One row a part of the data: role, centre, patients, images, counts, ....
-        more_tables: Shown after the ablation table.
-        figures: Those of figures_of.
         of_study: What the outcome's study says of its weaknesses.
     """
     facts = report_facts(outcome, predictions, networks, sweep_text, data_summary)
     own = OwnWeaknesses() if of_study is None else of_study(facts)
     table = styled_table(outcome)
-    items = checklist(facts, environment)
+    items, columns = checklist(facts, environment), _columns(data_summary)
     return page_from(
         "report_page.html",
         {
@@ -97,8 +96,10 @@ def report_page(
             "protocol": protocol_rows(facts),
             "sizes": [_size_row(size) for size in facts.sizes.values()],
             "size_columns": ("part", "patients", f"{facts.unit}s", *_class_names(facts)),
-            "summary_columns": _columns(data_summary),
-            "summary": [_cells(row, _columns(data_summary)) for row in data_summary],
+            "summary_columns": columns,
+            "summary": [
+                [_cell(name, row.get(name, "")) for name in columns] for row in data_summary
+            ],
             "items": items,
             "to_state": sum(bool(item.left) for item in items),
             "machine": _machine(environment),
@@ -106,10 +107,12 @@ def report_page(
             "git": environment.get("git"),
             "seeds": _seeds(facts),
             "arms": [
-                (arm_label(arm.params, outcome.axes) or arm.key[:8], arm.key, len(arm.stages))
+                (words_of(arm, outcome), arm.key, len(arm.stages))
                 for arm in outcome.arms[:MOST_ROWS]
             ],
-            "stages": _stages(outcome),
+            "stages": list(dict.fromkeys(d for arm in outcome.arms for d in arm.stages))[
+                :MOST_DIGESTS
+            ],
             "more_arms": max(len(outcome.arms) - MOST_ROWS, 0),
             "sweep_text": sweep_text,
         },
@@ -121,26 +124,18 @@ def picture_source(figure: Figure) -> str:
 
     An image of its own, as the parts of SVGs written into one page would share their names.
     """
-    kind: Literal["png", "svg"] = "svg"
-    data = figure_bytes(figure, kind)
+    mime, data = "image/svg+xml", figure_bytes(figure, "svg")
     if len(data) > SVG_LIMIT_BYTES:
-        kind = "png"
-        data = figure_bytes(figure, kind)
-    mime = "image/svg+xml" if kind == "svg" else "image/png"
+        mime, data = "image/png", figure_bytes(figure, "png")
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def _picture(name: str, figure: Figure) -> FigureOnPage:
-    width, height = figure.get_size_inches()
-    heading = figure.heading if isinstance(figure, DrawnFigure) else ""
-    return FigureOnPage(
-        name,
-        heading or TITLES.get(name, name.replace("_", " ")),
-        picture_source(figure),
-        str(figure.get_label()),
-        round(96 * width),
-        round(96 * height),
-    )
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    title = figure.heading if isinstance(figure, DrawnFigure) else ""
+    title = title or TITLES.get(name, name.replace("_", " "))
+    label = str(figure.get_label())
+    return FigureOnPage(name, title, picture_source(figure), label, width, height)
 
 
 def _lead(facts: ReportFacts) -> list[tuple[str, str]]:
@@ -183,10 +178,6 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in names if any(row.get(name, "") != "" for row in rows)]
 
 
-def _cells(row: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
-    return [_cell(name, row.get(name, "")) for name in columns]
-
-
 def _cell(name: str, value: Any) -> str:
     if isinstance(value, float):
         if math.isnan(value):
@@ -220,9 +211,3 @@ def _seeds(facts: ReportFacts) -> list[tuple[str, str]]:
         if facts.sweep.data.phantom is not None:
             rows.append(("Generated images", str(facts.sweep.data.phantom.seed)))
     return rows
-
-
-def _stages(outcome: Outcome) -> list[str]:
-    """Digests of the stages behind the table, each once, at most MOST_DIGESTS."""
-    digests = dict.fromkeys(digest for arm in outcome.arms for digest in arm.stages)
-    return list(digests)[:MOST_DIGESTS]

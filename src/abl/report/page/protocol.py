@@ -16,6 +16,7 @@ def protocol_rows(facts: ReportFacts) -> list[tuple[str, str]]:
     sweep = facts.sweep
     if sweep is None:
         return []
+    draws = sweep.resamples
     rows = [
         ("Study", sweep.study + (", published protocol" if facts.published else "")),
         ("Data", data_words(sweep)),
@@ -24,7 +25,7 @@ def protocol_rows(facts: ReportFacts) -> list[tuple[str, str]]:
         ("Splits", split_words(sweep)),
         *((f"External set {s.name}", f"{s.source}; decides nothing") for s in sweep.external),
         ("Replicates", replicate_words(facts)),
-        ("Training", settings_words(sweep.train, leave=("optimizer", "schedule", "augment"))),
+        ("Training", settings_words(sweep.train, leave={"optimizer", "schedule", "augment"})),
         ("Optimizer", settings_words(sweep.train.optimizer)),
         ("Schedule", settings_words(sweep.train.schedule)),
         ("Augmentation", settings_words(sweep.train.augment)),
@@ -39,15 +40,9 @@ def protocol_rows(facts: ReportFacts) -> list[tuple[str, str]]:
         ("Metrics", f"{metric_labels(sweep.metrics)}; {metric_label(sweep.primary)} decides"),
         ("Chosen by", f"{metric_label(sweep.select_by or sweep.primary)} on validation"),
         ("Compared with", _words(sweep.base) if sweep.base else "nothing"),
-        *(
-            ("Also compared", f"{_words(each.arm)} with {_words(each.base)}")
-            for each in sweep.contrasts
-        ),
+        *(("Also compared", f"{_words(c.arm)} with {_words(c.base)}") for c in sweep.contrasts),
         ("Margin", f"{sweep.margin:g}" if sweep.margin else "none given"),
-        (
-            "Resamples",
-            f"{sweep.resamples:,} permutations, {sweep.resamples // 5:,} bootstrap draws",
-        ),
+        ("Resamples", f"{draws:,} permutations, {draws // 5:,} bootstrap draws"),
     ]
     return rows
 
@@ -85,9 +80,9 @@ def replicate_words(facts: ReportFacts) -> str:
     return f"{counted(len(facts.replicates), 'replicate')}: {splits} x {seeds}"
 
 
-def settings_words(part: Part, *, leave: tuple[str, ...] = ()) -> str:
+def settings_words(part: Part, *, leave: set[str] | None = None) -> str:
     """A block of the sweep file as `name value, name value`, defaults included."""
-    values = part.model_dump(mode="json", exclude=set(leave))
+    values = part.model_dump(mode="json", exclude=leave)
     return _words({name: value for name, value in values.items() if value is not None})
 
 

@@ -99,9 +99,7 @@ class ReportFacts:
     @property
     def unit(self) -> str:
         """What is scored: image, nodule, patient, or case if that is not known."""
-        if self.sweep is not None:
-            return self.sweep.data.unit
-        return self.outcome.facts.unit or "case"
+        return self.sweep.data.unit if self.sweep is not None else self.outcome.facts.unit or "case"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -132,11 +130,7 @@ def report_facts(
     sweep_text: str,
     data_summary: Sequence[Mapping[str, Any]] = (),
 ) -> ReportFacts:
-    """What the frames, the sweep file and the data summary tell; each may be empty.
-
-    Args:
-        data_summary: One row a (role, centre): role, patients, images, and a count a class.
-    """
+    """What the frames, the sweep file and the data summary tell; each may be empty."""
     sweep = sweep_of(sweep_text)
     sizes = {}
     for role in ROLES:
@@ -147,7 +141,12 @@ def report_facts(
         if frame is not None and len(frame):
             sizes[role] = _size(role, frame)
         elif rows:
-            sizes[role] = _summed(role, rows, sweep.data.classes if sweep else ())
+            classes = sweep.data.classes if sweep else ()
+            patients, images, *counts = (
+                sum(int(row.get(name, 0)) for row in rows)
+                for name in ("patients", "images", *classes)
+            )
+            sizes[role] = SplitSize(role, patients, images, tuple(map(float, counts)))
     return ReportFacts(outcome, sweep, sizes)
 
 
@@ -168,11 +167,3 @@ def _size(role: str, frame: pd.DataFrame) -> SplitSize:
     counts = np.bincount(rows["label"].to_numpy(np.int64)) / splits
     units, patients = rows["unit"].nunique(), rows["patient"].nunique()
     return SplitSize(role, int(patients), int(units), tuple(counts.tolist()))
-
-
-def _summed(role: str, rows: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> SplitSize:
-    def total(name: str) -> int:
-        return sum(int(row.get(name, 0)) for row in rows)
-
-    by_class = tuple(float(total(name)) for name in classes)
-    return SplitSize(role, total("patients"), total("images"), by_class)

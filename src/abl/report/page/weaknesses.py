@@ -10,13 +10,12 @@ from abl.decide.intervals import FEW_PATIENTS
 from abl.report.labels import counted, metric_label
 from abl.report.page.protocol import metric_labels
 from abl.report.page.report_facts import ReportFacts, SplitSize
-from abl.report.tables.facts import prevalence_sentence
+from abl.report.tables.facts import OF_PREVALENCE, prevalence_sentence
 
 FEW_SEEDS = 3
 FEW_OF_A_CLASS = 30
 # shares of a class in two parts that differ by more than this are called different
 PREVALENCE_GAP = 0.1
-_OF_PREVALENCE = frozenset({"acc", "f1", "ppv", "npv", "ap"})
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,7 @@ class OwnWeaknesses:
 
 
 def weaknesses(facts: ReportFacts, own: Sequence[str] = ()) -> list[str]:
-    """What is weak in this sweep, a sentence or two each, whatever protocol it follows.
-
-    Args:
-        own: What its study says of it.
-    """
+    """What is weak in this sweep, a sentence or two each; `own` is what its study says of it."""
     return [*_of_the_design(facts, own), *_of_the_data(facts), *_of_the_analysis(facts)]
 
 
@@ -112,11 +107,10 @@ def _of_the_data(facts: ReportFacts) -> Iterator[str]:
             f"Prevalence differs over the splits: {name} {100 * one.shares[at]:.0f} % in "
             f"{one.role}, {100 * other.shares[at]:.0f} % in {other.role}."
         )
-    external = facts.outcome.facts.external
-    if said := prevalence_sentence(external, facts.outcome.metrics):
+    if said := prevalence_sentence(facts.outcome.facts.external, facts.outcome.metrics):
         yield said
     primary = facts.outcome.primary
-    if test is not None and primary in _OF_PREVALENCE and max(test.shares) > 0.65:
+    if test is not None and primary in OF_PREVALENCE and max(test.shares) > 0.65:
         yield (
             f"{metric_label(primary)} decides, and depends on prevalence: with "
             f"{100 * max(test.shares):.0f} % of one class it mostly reflects that class."
@@ -141,13 +135,10 @@ def _of_the_analysis(facts: ReportFacts) -> Iterator[str]:
             "Settings were tuned for one arm and given to the others: tuned arms are not compared "
             "fairly."
         )
-    undefined = [
-        metric
-        for metric in facts.outcome.metrics
-        if any(metric in arm.cells and arm.cells[metric].undefined for arm in facts.arms)
-    ]
-    if undefined:
-        yield f"Undefined in some replicates: {metric_labels(undefined)}; means leave these out."
+    cells = [(name, cell) for arm in facts.arms for name, cell in arm.cells.items()]
+    undefined = {name for name, cell in cells if cell.undefined}
+    if named := metric_labels(name for name in facts.outcome.metrics if name in undefined):
+        yield f"Undefined in some replicates: {named}; means leave these out."
 
 
 def _largest_gap(sizes: list[SplitSize]) -> tuple[SplitSize, SplitSize, int] | None:
@@ -158,6 +149,4 @@ def _largest_gap(sizes: list[SplitSize]) -> tuple[SplitSize, SplitSize, int] | N
         for at in range(min(len(one.shares), len(other.shares)))
     ]
     widest = max(gaps, key=lambda gap: (gap[0], gap[3]), default=None)
-    if widest is None or widest[0] < PREVALENCE_GAP:
-        return None
-    return widest[1:]
+    return None if widest is None or widest[0] < PREVALENCE_GAP else widest[1:]

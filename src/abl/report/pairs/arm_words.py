@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from abl.errors import InputError, Problem, nearest
+from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import arm_label, one_line
 
@@ -34,25 +34,18 @@ def arm_named(outcome: Outcome, words: str) -> ArmOutcome:
     own = [_arm_tokens(outcome, arm) for arm in outcome.arms]
     known = set().union(*own) if own else set()
     asked = _with_axes(wanted, known)
-    unknown = [token for token in asked if token not in known]
-    if unknown:
-        words_known = {token for token in known if "=" not in token}
-        raise InputError(
-            [
-                Problem(f"{outcome.name}: no arm has '{token}': {nearest(token, words_known)}")
-                for token in unknown
-            ]
-        )
-    fitting = [
-        (row, arm)
-        for row, (arm, tokens) in enumerate(zip(outcome.arms, own, strict=True), 1)
-        if set(asked) <= tokens
-    ]
-    exact = [
-        (row, arm)
-        for row, arm in fitting
-        if sorted(_tokens(arm_label(arm.params, outcome.axes))) == sorted(wanted)
-    ]
+    words_known = {token for token in known if "=" not in token}
+    raise_if_any(
+        [
+            Problem(f"{outcome.name}: no arm has '{token}': {nearest(token, words_known)}")
+            for token in asked
+            if token not in known
+        ]
+    )
+    rows = enumerate(zip(outcome.arms, own, strict=True), 1)
+    fitting = [(row, arm) for row, (arm, tokens) in rows if set(asked) <= tokens]
+    labels = {row: _tokens(arm_label(arm.params, outcome.axes)) for row, arm in fitting}
+    exact = [(row, arm) for row, arm in fitting if sorted(labels[row]) == sorted(wanted)]
     return _only(outcome, words, exact or fitting)
 
 

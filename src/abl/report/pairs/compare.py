@@ -11,14 +11,7 @@ from typing import Any
 
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, nearest
-from abl.report.labels import (
-    counted,
-    metric_label,
-    one_line,
-    p_label,
-    scale_of,
-    with_unit,
-)
+from abl.report.labels import counted, metric_label, one_line, p_label, scale_of, with_unit
 from abl.report.pairs.compare_pair import PairComparison
 from abl.report.tables import render
 from abl.report.tables.model import (
@@ -62,9 +55,17 @@ def render_comparison(
         raise InputError(f"--format {format}: {nearest(format, FORMATS)}")
     if format == "csv":
         return render(units_table(pair), "csv")
-    if format == "html":
-        return _page(pair, picture)
     tables = [metrics_table(pair), tests_table(pair)]
+    if format == "html":
+        values = {
+            "title": f"{pair.first} against {pair.second}",
+            "head": _head(pair),
+            "tables": tables,
+            "changed": units_table(pair) if pair.changed else None,
+            "sections": _sections(pair, picture) if picture is not None else [],
+            "probability": _probability_label(pair),
+        }
+        return page_from("compare_page.html", values)
     tables += [_cut(units_table(pair))] if pair.changed else []
     parts = [render(table, format, width=width, colour=colour) for table in tables]
     if format == "md":
@@ -87,6 +88,9 @@ def metrics_table(pair: PairComparison) -> Table:
         label = with_unit(metric_label(row["metric"]), row["scale"].unit)
         return TableCell(label, bold=row["tested"])
 
+    def difference(row: Mapping[str, Any]) -> str:
+        return str(row["scale"].difference(row["difference"]))
+
     def interval(row: Mapping[str, Any]) -> str:
         return str(row["scale"].interval(row["low"], row["high"]))
 
@@ -94,12 +98,7 @@ def metrics_table(pair: PairComparison) -> Table:
         Column("metric", False, metric, {"metric": item("metric")}),
         Column("A", True, lambda row: row["scale"].number(row["first"]), {"a": item("first")}),
         Column("B", True, lambda row: row["scale"].number(row["second"]), {"b": item("second")}),
-        Column(
-            "A − B",
-            True,
-            lambda row: row["scale"].difference(row["difference"]),
-            {"difference": item("difference")},
-        ),
+        Column("A − B", True, difference, {"difference": item("difference")}),
         Column("95 % interval", True, interval, {"low": item("low"), "high": item("high")}),
         Column("P", True, lambda row: p_label(row["p"]) if row["tested"] else "", {"p": item("p")}),
         text_column("verdict", "A is"),
@@ -157,10 +156,7 @@ def units_table(pair: PairComparison) -> Table:
         text_column("unit", pair.unit, attrgetter("unit")),
         text_column("patient", value=attrgetter("patient")),
         Column(
-            "label",
-            False,
-            lambda row: class_name(pair, row.label),
-            {"label": attrgetter("label")},
+            "label", False, lambda row: class_name(pair, row.label), {"label": attrgetter("label")}
         ),
         number_column("tested", value=attrgetter("tested")),
         number_column("only_a", str, "only A right", attrgetter("only_first")),
@@ -210,31 +206,15 @@ def _cut(table: Table) -> Table:
     return replace(table, rows=rows, notes=(*table.notes, note))
 
 
-def _page(pair: PairComparison, picture: Picture | None) -> str:
-    values = {
-        "title": f"{pair.first} against {pair.second}",
-        "head": _head(pair),
-        "tables": [metrics_table(pair), tests_table(pair)],
-        "changed": units_table(pair) if pair.changed else None,
-        "sections": _sections(pair, picture) if picture is not None else [],
-        "probability": _probability_label(pair),
-    }
-    return page_from("compare_page.html", values)
-
-
 def _sections(pair: PairComparison, picture: Picture) -> list[dict[str, object]]:
     """Pictures of what changed, both ways, the surest changes first."""
     first = [each for each in pair.changed if each.only_first > each.only_second]
     second = [each for each in pair.changed if each.only_second > each.only_first][::-1]
     half = MOST_PICTURES // 2
-    shares = (
-        min(len(first), max(half, MOST_PICTURES - len(second))),
-        min(len(second), max(half, MOST_PICTURES - len(first))),
-    )
     sections: list[dict[str, object]] = []
-    for letter, units, share in zip("AB", (first, second), shares, strict=True):
+    for letter, units, others in (("A", first, second), ("B", second, first)):
         cards = []
-        for each in units[:share]:
+        for each in units[: max(half, MOST_PICTURES - len(others))]:
             png = picture(each.unit)
             if png is not None:
                 source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")

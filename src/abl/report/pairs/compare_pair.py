@@ -14,12 +14,7 @@ from abl.decide.comparison import Contrast, comparisons
 from abl.decide.intervals import RESAMPLES, difference_interval
 from abl.decide.paired_tests import delong_test, mcnemar_test
 from abl.decide.permutation import PERMUTATIONS
-from abl.decide.replicates import (
-    Scores,
-    mean_over_splits,
-    one_image_per_patient,
-    replicate_scores,
-)
+from abl.decide.replicates import Scores, mean_over_splits, one_image_per_patient, replicate_scores
 from abl.report.labels import is_metric
 from abl.report.prediction_frames import probabilities_of, probability_columns, scored_replicates
 
@@ -134,13 +129,10 @@ def compared(
         rows, other: repeat, fold, seed, unit, label, patient, p_0, ...: ordered by these.
     """
     first, second = scored_replicates(rows), scored_replicates(other)
-    tested = comparisons(
-        [Contrast(titles[1], first, second)],
-        primary,
-        margin=margin,
-        resamples=resamples,
-        permutations=permutations,
-    )[0]
+    contrast = Contrast(titles[1], first, second)
+    (tested,) = comparisons(
+        [contrast], primary, margin=margin, resamples=resamples, permutations=permutations
+    )
     shown = dict.fromkeys([primary, *(name for name in metrics if is_metric(name))])
     return PairComparison(
         first=titles[0],
@@ -164,11 +156,9 @@ def compared(
 def _difference(
     first: list[Scores], second: list[Scores], metric: str, resamples: int
 ) -> MetricDifference:
-    interval = difference_interval(first, second, metric, resamples=resamples)
-    means = [_mean(arm, metric) for arm in (first, second)]
-    return MetricDifference(
-        metric, means[0], means[1], interval.estimate, interval.low, interval.high
-    )
+    found = difference_interval(first, second, metric, resamples=resamples)
+    a, b = (_mean(arm, metric) for arm in (first, second))
+    return MetricDifference(metric, a, b, found.estimate, found.low, found.high)
 
 
 def _mean(arm: list[Scores], metric: str) -> float:
@@ -179,18 +169,16 @@ def _mean(arm: list[Scores], metric: str) -> float:
 def _test(a: Scores, b: Scores) -> ReplicateTest:
     final, other_final = largest_class(a.p), largest_class(b.p)
     right, other_right = final == a.labels, other_final == b.labels
-    counts = (
+    # both, only the first, only the second, neither
+    counts = [
         int(np.sum(one & other)) for one in (right, ~right) for other in (other_right, ~other_right)
-    )
-    both, only_first, only_second, neither = counts
+    ]
     p = mcnemar_test(a.labels, final, other_final).p
     auc_difference, delong_p = math.nan, math.nan
     if a.p.shape[1] == 2:
         delong = delong_test(a.labels, a.p[:, 1], b.p[:, 1])
         auc_difference, delong_p = delong.difference, delong.p
-    return ReplicateTest(
-        *a.key, both, only_first, only_second, neither, p, auc_difference, delong_p
-    )
+    return ReplicateTest(*a.key, *counts, p, auc_difference, delong_p)
 
 
 def _changed(rows: pd.DataFrame, other: pd.DataFrame) -> tuple[ChangedUnit, ...]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.outcome import IMPORTED, ArmOutcome, Outcome
 from abl.report.labels import metric_label, one_line, setting_label, value_label, with_unit
 from abl.report.tables.layout import EMPTY_CELL, PARTS, TableLayout
-from abl.report.tables.model import Column, Table, TableCell, table_from
+from abl.report.tables.model import Column, Table, TableCell, table_from, text_column
 from abl.report.tables.published import Published
 
 Value = str | int | float
@@ -45,15 +46,9 @@ def table_of(
         InputError: A metric or an axis that the outcome does not have.
     """
     shown = _of_metric(outcome, metric) if metric else outcome
-
-    def layout(laid_out: Outcome) -> TableLayout:
-        return TableLayout(
-            laid_out,
-            per_cent=per_cent,
-            decimals=decimals,
-            intervals=intervals,
-            published=published,
-        )
+    layout = partial(
+        TableLayout, per_cent=per_cent, decimals=decimals, intervals=intervals, published=published
+    )
 
     if pivot is not None:
         return _pivot_table(shown, pivot, layout)
@@ -78,14 +73,10 @@ def _of_metric(outcome: Outcome, metric: str) -> Outcome:
     if metric not in outcome.metrics:
         hint = nearest(metric, outcome.metrics)
         raise InputError(f"--metric: no metric '{metric}' in {outcome.name}: {hint}")
+    shown = replace(outcome, metrics=(metric,), primary=metric)
     if metric == outcome.primary:
-        return replace(outcome, metrics=(metric,))
-    return replace(
-        outcome,
-        metrics=(metric,),
-        primary=metric,
-        arms=tuple(arm.without_marks() for arm in outcome.arms),
-    )
+        return shown
+    return replace(shown, arms=tuple(arm.without_marks() for arm in outcome.arms))
 
 
 def pivot_axes(text: str) -> tuple[str, str]:
@@ -111,8 +102,16 @@ def _pivot_table(
 
     Imported arms have no value of an axis: they are left out, and a note says so.
     """
-    _check_axes(outcome, axes)
     row_axis, column_axis = axes
+    raise_if_any(
+        [
+            Problem(f"--pivot: no axis '{axis}' in {outcome.name}: {nearest(axis, outcome.axes)}")
+            for axis in axes
+            if axis not in outcome.axes
+        ]
+    )
+    if row_axis == column_axis:
+        raise InputError(f"--pivot {row_axis},{column_axis}: rows and columns are one axis")
     named = (row_axis, *(axis for axis in outcome.axes if axis not in axes))
     metric = outcome.primary
     outcome, left_out = _without_imported(outcome)
@@ -141,12 +140,7 @@ def _pivot_table(
 
 
 def _setting_column(axis: str, at: int) -> Column:
-    return Column(
-        one_line(axis),
-        False,
-        lambda row: value_label(row.settings[at]),
-        {axis: lambda row: row.settings[at]},
-    )
+    return text_column(axis, one_line(axis), lambda row: row.settings[at], value_label)
 
 
 def _lifted(column: Column, value: Value) -> Column:
@@ -166,17 +160,6 @@ def _raw_of(metric: str, label: str, value: Value) -> dict[str, Callable[[_Pivot
         )
 
     return {f"{metric}_{part} ({label})": raw(part) for part in PARTS}
-
-
-def _check_axes(outcome: Outcome, axes: tuple[str, str]) -> None:
-    problems = [
-        Problem(f"--pivot: no axis '{axis}' in {outcome.name}: {nearest(axis, outcome.axes)}")
-        for axis in axes
-        if axis not in outcome.axes
-    ]
-    if not problems and axes[0] == axes[1]:
-        problems.append(Problem(f"--pivot {axes[0]},{axes[1]}: rows and columns are one axis"))
-    raise_if_any(problems)
 
 
 def _without_imported(outcome: Outcome) -> tuple[Outcome, list[str]]:

@@ -51,17 +51,11 @@ class DecisionRow:
 
 
 def decision_table(
-    rows: Sequence[DecisionRow],
-    metrics: Sequence[str],
-    notes: Sequence[str],
-    *,
-    title: str,
+    rows: Sequence[DecisionRow], metrics: Sequence[str], notes: Sequence[str], *, title: str
 ) -> Table:
     """A table of decisions; with several folds mean ± sd, and the median setting with its range.
 
-    Args:
-        metrics: Columns of scores; a metric that no row has is left out.
-        notes: Sentences under the table.
+    A metric that no row has is left out.
     """
     names = list(dict.fromkeys(name for row in rows for name in row.settings))
     shown = [name for name in metrics if any(name in row.values for row in rows)]
@@ -88,12 +82,10 @@ def _setting_column(name: str) -> Column:
     def raw(row: DecisionRow) -> Raw:
         return _middle(row.settings[name]) if name in row.settings else ""
 
-    return Column(
-        decision_setting_label(name),
-        True,
-        lambda row: _setting(row.settings.get(name, ())),
-        {name: raw},
-    )
+    def cell(row: DecisionRow) -> str:
+        return _setting(row.settings.get(name, ()))
+
+    return Column(decision_setting_label(name), True, cell, {name: raw})
 
 
 def _fold_column(
@@ -102,12 +94,8 @@ def _fold_column(
     write: Callable[[float], str],
     name: str,
 ) -> Column:
-    return Column(
-        label,
-        True,
-        lambda row: _mean_sd(values(row), write),
-        {name: lambda row: mean_and_sd(values(row))[0]},
-    )
+    raw = {name: lambda row: mean_and_sd(values(row))[0]}
+    return Column(label, True, lambda row: _mean_sd(values(row), write), raw)
 
 
 def _metric_column(name: str, scale: Scale) -> Column:

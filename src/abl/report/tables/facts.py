@@ -63,7 +63,6 @@ def _tests_table(outcome: Outcome) -> Table | None:
         return None
     metric = metric_label(outcome.primary)
     scale = scale_of(outcome.primary, [row["difference"] for row in rows], per_cent=True)
-    notes = ["P: permutation of patients; corrected P: max-T over all contrasts of the table."]
     points = "points" if scale.unit else ""
     cross_validated = any("corrected_t_p" in row for row in rows)
     t_p = item("corrected_t_p", math.nan)
@@ -99,12 +98,11 @@ def _choices_table(outcome: Outcome) -> Table | None:
         rows += spread(chosen).assign(arm=title).to_dict("records")
     if not rows:
         return None
+    labels = {"median": "median", "low": "smallest", "high": "largest"}
     columns = [
         text_column("arm"),
         text_column("chosen", value=item("name"), write=metric_label),
-        number_column("median", _number),
-        number_column("low", _number, "smallest"),
-        number_column("high", _number, "largest"),
+        *(number_column(name, _number, label) for name, label in labels.items()),
     ]
     notes = ["validation ...: the score on validation that the choice was made by."]
     said = "what was chosen on validation, by replicate"
@@ -123,7 +121,10 @@ def _noise_table(outcome: Outcome) -> Table | None:
         "recall": "recall, %",
     }
     columns = [
-        *(text_column(name, write=_spaced) for name in ("data", "selection", "criterion")),
+        *(
+            text_column(name, write=lambda value: str(value).replace("_", " "))
+            for name in ("data", "selection", "criterion")
+        ),
         *(number_column(name, per_cent_label, label) for name, label in shares.items()),
     ]
     note = (
@@ -154,15 +155,8 @@ def _number(value: float) -> str:
     return "always" if math.isinf(value) else f"{value:.3g}"
 
 
-def _spaced(name: object) -> str:
-    return str(name).replace("_", " ")
-
-
 def _external_table(outcome: Outcome) -> Table | None:
-    """Every arm on the internal test sets and on each external set; None if there is none.
-
-    One row an arm and set, metrics with 95 % intervals; no marks and no tests.
-    """
+    """A row an arm and set (internal, then external), without marks; None if there is none."""
     rows = outcome.facts.external
     if not rows:
         return None
@@ -203,11 +197,11 @@ def prevalence_sentence(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str
     """Which metrics the sets' prevalences keep from being compared; "" if they are alike."""
     concerned = [metric_label(name) for name in OF_PREVALENCE if name in metrics]
     concerned += [metric_label(name) for name in ("f1", "ppv") if name not in metrics]
+    known = [row for row in rows if "prevalence" in row]
     different = [
         f"{row['name']} {100 * row['prevalence']:.0f} %"
-        for row in rows
-        if "prevalence" in row
-        and abs(row["prevalence"] - row["internal_prevalence"]) > PREVALENCE_GAP
+        for row in known
+        if abs(row["prevalence"] - row["internal_prevalence"]) > PREVALENCE_GAP
     ]
     if not different:
         return ""
@@ -223,18 +217,10 @@ def _shown(arm: ArmOutcome, rows: Sequence[Mapping[str, Any]]) -> list[ArmOutcom
     plain = arm.without_marks()
     shown = [replace(plain, params={**arm.params, SET: INTERNAL})]
     for row in rows:
-        name = str(row["name"])
+        key, params = f"{arm.key}-{row['name']}", {**arm.params, SET: str(row["name"])}
         cells = {k: Cell(**v) for k, v in row["arms"].get(arm.key, {}).items()}
         why = "" if cells else str(row["missing"].get(arm.key, "its network is not at hand here"))
-        shown.append(
-            replace(
-                plain,
-                key=f"{arm.key}-{name}",
-                params={**arm.params, SET: name},
-                cells=cells,
-                failed=why,
-            )
-        )
+        shown.append(replace(plain, key=key, params=params, cells=cells, failed=why))
     return shown
 
 
@@ -247,18 +233,14 @@ def _notes(outcome: Outcome, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         if "patients" not in row:
             notes.append(f"{row['name']}: {row['source']}; no arm could be scored.")
             continue
-        unit, units = str(row["unit"]), int(row["units"])
+        unit, units, internal = str(row["unit"]), int(row["units"]), row["internal_prevalence"]
         of_units = "" if unit == "image" else f", {counted(units, unit)}"
         notes.append(
             f"{row['name']}: {row['source']}; {counted(int(row['patients']), 'patient')}, "
             f"{counted(int(row['images']), 'image')}{of_units}, "
-            f"{100 * float(row['prevalence']):.0f} % positive "
-            f"(internal test sets: {_share(float(row['internal_prevalence']))})."
+            f"{100 * float(row['prevalence']):.0f} % positive (internal test sets: "
+            f"{'unknown' if math.isnan(internal) else f'{100 * internal:.0f} %'})."
             + (ENSEMBLE if row["how"] == "ensemble" else "")
         )
     said = prevalence_sentence(rows, outcome.metrics)
     return [*notes, said] if said else notes
-
-
-def _share(share: float) -> str:
-    return "unknown" if math.isnan(share) else f"{100 * share:.0f} %"

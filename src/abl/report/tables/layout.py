@@ -94,26 +94,18 @@ class TableLayout:
                 {f"{metric}_{part}": _cell_raw(metric, part) for part in (*PARTS, *_COUNTS)},
             )
         ]
+
+        def interval(arm: ArmOutcome) -> str:
+            return scale.interval(*_ends(arm.cells.get(metric, EMPTY_CELL)))
+
+        def published(arm: ArmOutcome) -> TableCell:
+            return self._published_cell(arm, metric)
+
         if self._intervals:
-            columns.append(
-                Column(
-                    f"{shown} 95 % interval",
-                    True,
-                    lambda arm: scale.interval(*_ends(arm.cells.get(metric, EMPTY_CELL))),
-                )
-            )
+            columns.append(Column(f"{shown} 95 % interval", True, interval))
         if metric in self._published.metrics:
-            columns.append(
-                Column(
-                    f"{shown} published",
-                    True,
-                    lambda arm: self._published_cell(arm, metric),
-                    {
-                        f"{metric}_{name}": self._published_raw(metric, part)
-                        for name, part in _STATED.items()
-                    },
-                )
-            )
+            stated = {f"{metric}_{n}": self._published_raw(metric, p) for n, p in _STATED.items()}
+            columns.append(Column(f"{shown} published", True, published, stated))
         return columns
 
     def with_failures(self, columns: Sequence[Column], lead: int = 0) -> list[Column]:
@@ -196,19 +188,14 @@ class TableLayout:
             return {name: compared(attrgetter(name.removeprefix("difference_"))) for name in names}
 
         base = None if self._one_base else compared(lambda found: self._base_label(found.base))
-        label = with_unit(
-            f"Δ {metric_label(self._outcome.primary)}", "points" if scale.unit else ""
-        )
+        points = "points" if scale.unit else ""
+        label = with_unit(f"Δ {metric_label(self._outcome.primary)}", points)
+        corrected = compared(lambda found: p_label(found.p_corrected))
         ends = ("difference_low", "difference_high")
         return [
             Column("base", False, base, raw("base")),
             Column(label, True, compared(difference), raw("difference", *ends)),
-            Column(
-                "corrected P",
-                True,
-                compared(lambda found: p_label(found.p_corrected)),
-                raw("p", "p_corrected"),
-            ),
+            Column("corrected P", True, corrected, raw("p", "p_corrected")),
             Column("verdict", False, self._verdict_cell, raw("verdict")),
         ]
 
@@ -216,11 +203,9 @@ class TableLayout:
         """Two arms that both say one class to all are easily equal: that must be said there."""
         if arm.comparison is None or arm.comparison.verdict != "equivalent":
             return "" if arm.comparison is None else arm.comparison.verdict
-        own, base = one_class_note(self._outcome, arm), arm.comparison.base
-        found = [own] if own else []
-        found += (
-            [f"the base {self._one_class_bases[base]}"] if base in self._one_class_bases else []
-        )
+        own = one_class_note(self._outcome, arm)
+        base = self._one_class_bases.get(arm.comparison.base)
+        found = ([own] if own else []) + ([f"the base {base}"] if base else [])
         return TableCell(arm.comparison.verdict, tuple(self._letter(said) for said in found))
 
     def _replicate_notes(self, arms: Sequence[ArmOutcome]) -> list[str]:
@@ -265,12 +250,11 @@ _ends = attrgetter("low", "high")
 def _axis_column(axis: str) -> Column:
     """The value of an axis, the best arm's in bold."""
     value = _param(axis)
-    return Column(
-        one_line(axis),
-        False,
-        lambda arm: TableCell(value_label(value(arm)), bold=arm.best),
-        {axis: value},
-    )
+
+    def cell(arm: ArmOutcome) -> TableCell:
+        return TableCell(value_label(value(arm)), bold=arm.best)
+
+    return Column(one_line(axis), False, cell, {axis: value})
 
 
 def _param(name: str) -> Callable[[ArmOutcome], str | int | float]:

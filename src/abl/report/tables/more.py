@@ -16,13 +16,7 @@ from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS, replicate_scores
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
-from abl.report.labels import (
-    letters,
-    metric_label,
-    one_line,
-    scale_of,
-    with_unit,
-)
+from abl.report.labels import letters, metric_label, one_line, scale_of, with_unit
 from abl.report.prediction_frames import arm_tests, scored_replicates
 from abl.report.tables.model import (
     Column,
@@ -67,22 +61,16 @@ def replicates_table(
         return Column(label, True, cell, {name: value})
 
     first, *others = (number_column(key, value=item(key, 0, int)) for key in KEYS)
+    metrics = [measured(name) for name in found if name not in KEYS]
+    rows: list[dict[Any, Any]] = []
+    for arm in outcome.arms:
+        each = [{}] if arm.failed else arm.replicates.sort_values(KEYS).to_dict("records")
+        rows += [{**values, "arm": arm} for values in each]
     return table_from(
         outcome.name,
         f"{_title(outcome)}: every replicate",
-        [
-            *map(_of_arm, outcome.axes),
-            replace(first, cell=why),
-            *others,
-            *(measured(name) for name in found if name not in KEYS),
-        ],
-        [
-            {**values, "arm": arm}
-            for arm in outcome.arms
-            for values in (
-                [{}] if arm.failed else arm.replicates.sort_values(KEYS).to_dict("records")
-            )
-        ],
+        [*map(_of_arm, outcome.axes), replace(first, cell=why), *others, *metrics],
+        rows,
         axis_count=len(outcome.axes) + len(KEYS),
         notes=[Note(marks[arm.key], f"failed: {one_line(arm.failed)}") for arm in failed],
         in_csv=lambda row: not row["arm"].failed,
@@ -105,9 +93,7 @@ def subgroup_table(
     Args:
         predictions: Of the arms: arm, repeat, fold, seed, role, unit, label, patient, p_0, ....
         metadata: Indexed by unit. Numbers with more than 8 values are cut at their quartiles.
-        column: Of the metadata.
         metric: Default: the primary one.
-        resamples: Bootstrap draws of an interval.
 
     Raises:
         InputError: No such column or metric, a unit that is there twice, or no predictions.
@@ -132,23 +118,19 @@ def subgroup_table(
     def few(row: Mapping[str, Any]) -> bool:
         return bool(row["patients"] < FEW_IN_GROUP)
 
+    def group_cell(row: Mapping[str, Any]) -> TableCell:
+        return TableCell(one_line(row["group"]), ("a",) * few(row))
+
+    def mean_cell(row: Mapping[str, Any]) -> TableCell:
+        return TableCell(scale.number(mean(row)), ("b",) * bool(undefined(row)))
+
     columns = [
         *map(_of_arm, outcome.axes),
-        Column(
-            one_line(column),
-            False,
-            lambda row: TableCell(one_line(row["group"]), ("a",) * few(row)),
-            {column: item("group")},
-        ),
+        Column(one_line(column), False, group_cell, {column: item("group")}),
         number_column("patients"),
         number_column("units"),
         number_column("positive", lambda share: f"{100 * share:.0f}", "positive, %"),
-        Column(
-            with_unit(label, scale.unit),
-            True,
-            lambda row: TableCell(scale.number(mean(row)), ("b",) * bool(undefined(row))),
-            {f"{chosen.name}_mean": mean},
-        ),
+        Column(with_unit(label, scale.unit), True, mean_cell, {f"{chosen.name}_mean": mean}),
         interval_column(scale, f"{label} 95 % interval", f"{chosen.name}_"),
         Column("", True, raw={f"{chosen.name}_undefined": undefined}),
     ]
@@ -236,35 +218,24 @@ def image_table(
     Args:
         history: As `image_history` gives it.
         networks: Digest -> label of the network.
-        classes: Names of the classes, in their order.
         name: Of the sweep.
-        image: Its id.
-        decimals: After the point; default 3.
     """
-    columns = [str(column) for column in history.columns if str(column).startswith("p_")]
-    titles = [classes[at] if at < len(classes) else str(at) for at in range(len(columns))]
-    digits = 3 if decimals is None else decimals
+    p = [str(column) for column in history.columns if str(column).startswith("p_")]
+    titles = [classes[at] if at < len(classes) else str(at) for at in range(len(p))]
+    write = f"{{:.{3 if decimals is None else decimals}f}}".format
     rows = []
     for row in history.to_dict("records"):
-        values = [float(row[column]) for column in columns]
-        largest = titles[max(range(len(values)), key=lambda at: (values[at], at))]
+        largest = titles[max(range(len(p)), key=lambda at: (float(row[p[at]]), at))]
         network = networks.get(str(row["network"]), str(row["network"])[:12])
         rows.append({**row, "network": network, "class": largest})
-    return table_from(
-        f"{name}-image",
-        f"{one_line(name)}: {one_line(image)} in {history['network'].nunique()} networks",
-        [
-            text_column("network"),
-            text_column("role"),
-            *(
-                number_column(column, f"{{:.{digits}f}}".format, f"P({title})")
-                for column, title in zip(columns, titles, strict=True)
-            ),
-            text_column("class", "largest"),
-        ],
-        rows,
-        notes=[
-            "P: averaged over the epochs that a network keeps. Role train: it was trained on the "
-            "image."
-        ],
+    columns = [
+        text_column("network"),
+        text_column("role"),
+        *(number_column(name, write, f"P({title})") for name, title in zip(p, titles, strict=True)),
+        text_column("class", "largest"),
+    ]
+    title = f"{one_line(name)}: {one_line(image)} in {history['network'].nunique()} networks"
+    note = (
+        "P: averaged over the epochs that a network keeps. Role train: it was trained on the image."
     )
+    return table_from(f"{name}-image", title, columns, rows, notes=[note])

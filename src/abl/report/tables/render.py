@@ -54,21 +54,19 @@ def render(table: Table, format: str, *, width: int = 120, colour: bool = False)
     Raises:
         InputError: Unknown format.
     """
-    match format:
-        case "text":
-            return _text_of(table, width=width, colour=colour)
-        case "md":
-            return _markdown_of(table)
-        case "csv":
-            return _csv_of(table)
-        case "latex":
-            return _latex_of(table)
-        case "html":
-            return page_from("table_page.html", {"table": table})
-    raise InputError(f"--format {format}: {nearest(format, FORMATS)}")
+    writers: dict[str, Callable[[], str]] = {
+        "text": lambda: _text_of(table, width=width, colour=colour),
+        "md": lambda: _markdown_of(table),
+        "csv": lambda: _csv_of(table),
+        "latex": lambda: _latex_of(table),
+        "html": lambda: page_from("table_page.html", {"table": table}),
+    }
+    if format not in writers:
+        raise InputError(f"--format {format}: {nearest(format, FORMATS)}")
+    return writers[format]()
 
 
-def _text_of(table: Table, *, width: int = 120, colour: bool = False) -> str:
+def _text_of(table: Table, *, width: int, colour: bool) -> str:
     """Aligned columns; those beyond `width` continue in blocks below, each with the axes."""
     columns = [_lines_of_column(table, index, colour=colour) for index in range(len(table.columns))]
     axes, numbers = columns[: table.axis_count], columns[table.axis_count :]
@@ -85,10 +83,8 @@ def _text_of(table: Table, *, width: int = 120, colour: bool = False) -> str:
 def _csv_of(table: Table) -> str:
     """Numbers in full precision as fractions; an undefined one is empty."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(table.raw_columns)
-    for row in table.raw_rows:
-        writer.writerow([_csv_value(value) for value in row])
+    rows = [table.raw_columns, *([_csv_value(value) for value in row] for row in table.raw_rows)]
+    csv.writer(stream, lineterminator="\n").writerows(rows)
     return stream.getvalue()
 
 
@@ -107,12 +103,9 @@ def _lines_of_column(table: Table, index: int, *, colour: bool) -> list[str]:
     starred = not colour and index >= table.axis_count
     marks = [_marks(cell, starred=starred) for cell in cells]
     marks_width = max((display_width(mark) for mark in marks), default=0)
-    texts = (
-        _aligned_sd([cell.text for cell in cells]) if column.numeric else [c.text for c in cells]
-    )
-    text_width = max(
-        [display_width(text) for text in texts] + [display_width(column.label) - marks_width]
-    )
+    texts = [cell.text for cell in cells]
+    texts = _aligned_sd(texts) if column.numeric else texts
+    text_width = max([*map(display_width, texts), display_width(column.label) - marks_width])
     full_width = text_width + marks_width
     lines = [_padded(column.label, full_width, right=column.numeric), "─" * full_width]
     for cell, text, mark in zip(cells, texts, marks, strict=True):
@@ -138,16 +131,13 @@ def _blocks(
 ) -> Iterable[list[list[str]]]:
     block = list(axes)
     for column in numbers:
-        if len(block) > len(axes) and _width([*block, column]) > width:
+        # the rule under the heading carries no escape codes
+        wide = len(_GAP.join(each[1] for each in (*block, column)))
+        if len(block) > len(axes) and wide > width:
             yield block
             block = list(axes)
         block.append(column)
     yield block
-
-
-def _width(block: Sequence[Sequence[str]]) -> int:
-    # the rule under the heading carries no escape codes
-    return sum(len(column[1]) for column in block) + len(_GAP) * (len(block) - 1)
 
 
 def _note_line(note: Note, width: int, *, colour: bool) -> str:
@@ -255,12 +245,9 @@ class _Markup:
 
 _markdown = _Markup(markdown_escaped, "**{}**".format, "<sup>{}</sup>".format, "bold", " ")
 _latex = _Markup(
-    latex_escaped,
-    lambda text: rf"\textbf{{{text}}}",
-    lambda marks: rf"\textsuperscript{{{latex_escaped(marks)}}}",
-    "Bold",
-    "",
-)
+    latex_escaped, r"\textbf{{{}}}".format,
+    lambda marks: rf"\textsuperscript{{{latex_escaped(marks)}}}", "Bold", "",
+)  # fmt: skip
 
 
 def fragment_of(table: Table) -> str:

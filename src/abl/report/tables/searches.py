@@ -29,71 +29,64 @@ MOST_SETTINGS = 6
 
 
 def searches_table(outcome: Outcome) -> Table | None:
-    """One row a search; None if the outcome had none.
-
-    CSV holds every number in full, and the chosen values as JSON.
-    """
+    """One row a search; None if the outcome had none. CSV holds the chosen values as JSON."""
     rows = outcome.facts.searches
     if not rows:
         return None
-    metrics = list(dict.fromkeys(_metric(row, outcome) for row in rows))
-    scales = {
-        metric: scale_of(
-            metric,
-            [_number(row, name) for row in rows if _metric(row, outcome) == metric
-             for name in ("best", "test", "expected_by_chance")],
-            per_cent=outcome.facts.table.per_cent,
-        )
-        for metric in metrics
-    }  # fmt: skip
-    # one metric stands in the headings, several in the rows
-    label = metric_label(metrics[0]) if len(metrics) == 1 else "score"
-    unit = scales[metrics[0]].unit if len(metrics) == 1 else ""
+
+    def metric(row: Row) -> str:
+        objectives = row.get("objectives") or ()
+        return str(objectives[0]["metric"]) if objectives else outcome.primary
+
     number = {name: item(name, math.nan, float) for name in SCORES}
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        shown = [number[name](row) for name in ("best", "test", "expected_by_chance")]
+        values.setdefault(metric(row), []).extend(shown)
+    per_cent = outcome.facts.table.per_cent
+    scales = {name: scale_of(name, each, per_cent=per_cent) for name, each in values.items()}
+    # one metric stands in the headings, several in the rows
+    first = next(iter(scales)) if len(scales) == 1 else ""
+    label, unit = (metric_label(first), scales[first].unit) if first else ("score", "")
 
     def score(name: str, label: str) -> Column:
+        value = number[name]
         return Column(
-            label,
-            True,
-            lambda row: scales[_metric(row, outcome)].number(number[name](row)),
-            {name: number[name]},
+            label, True, lambda row: scales[metric(row)].number(value(row)), {name: value}
         )
 
     def test(row: Row) -> str:
-        scale = scales[_metric(row, outcome)]
-        text = scale.number(number["test"](row))
-        interval = scale.interval(number["test_low"](row), number["test_high"](row))
+        text = scales[metric(row)].number(number["test"](row))
+        interval = scales[metric(row)].interval(*(number[end](row) for end in tests[1:]))
         return text if interval == NOTHING else f"{text} {interval}"
 
     def optimism(row: Row) -> str:
-        return scales[_metric(row, outcome)].difference(number["optimism"](row))
+        return scales[metric(row)].difference(number["optimism"](row))
 
     def chosen(row: Row) -> str:
-        return chosen_text(row.get("chosen") or (), [str(r["name"]) for r in _by_importance(row)])
+        known = [each for each in row.get("importance") or () if not math.isnan(mean(each))]
+        names = [str(each["name"]) for each in sorted(known, key=lambda each: -mean(each))]
+        return chosen_text(row.get("chosen") or (), names)
+
+    def ends(row: Row) -> str:
+        return " / ".join(_count(row.get(name)) for name in ENDS)
 
     def as_json(row: Row) -> str:
         return json.dumps(list(row.get("chosen") or ()), sort_keys=True, default=str)
 
-    def metric(row: Row) -> str:
-        return _metric(row, outcome)
-
-    objective = (lambda row: metric_label(metric(row))) if len(metrics) > 1 else None
-    tests = ("test", "test_low", "test_high")
+    mean, tests = item("mean", math.nan, float), ("test", "test_low", "test_high")
+    of_tests = {name: number[name] for name in tests}
+    objective = None if first else (lambda row: metric_label(metric(row)))
     columns = [
         text_column("search", value=lambda row: _name(row, outcome)),
         Column("objective", False, objective, {"metric": metric}),
         Column("points", True, lambda row: _count(row.get("points")), _counts("points")),
-        Column("complete / pruned / stopped / failed", True, _ends, _counts(*ENDS)),
+        Column(" / ".join(ENDS), True, ends, _counts(*ENDS)),
         Column("trainings (spared)", True, _trainings, _counts("trainings", "trainings_without")),
         score("best", with_unit(f"{label} on validation", unit)),
         score("expected_by_chance", "by chance"),
         number_column("p_by_chance", p_label, "P by chance", number["p_by_chance"]),
-        Column(
-            with_unit(f"{label} on test", unit) + " [95 % interval]",
-            True,
-            test,
-            {name: number[name] for name in tests},
-        ),
+        Column(f"{with_unit(f'{label} on test', unit)} [95 % interval]", True, test, of_tests),
         Column("optimism", True, optimism, {"optimism": number["optimism"]}),
         Column("chosen", False, chosen, {"chosen": as_json}),
     ]
@@ -107,15 +100,11 @@ def searches_table(outcome: Outcome) -> Table | None:
 
 
 def chosen_text(chosen: Sequence[Row], first: Sequence[str] = ()) -> str:
-    """What was chosen in a few words: `lr 0.003, head fc`.
+    """What was chosen in a few words, `first` first: `lr 0.003, head fc`.
 
     Where replicates chose differently: a range of numbers (`lr 0.001–0.01`), or the words with how
-    often each was chosen (`head fc ×3 / gap ×1`). Of more than MOST_SETTINGS the rest are counted;
-    those that the choice does not use are left out.
-
-    Args:
-        chosen: As in the facts of a search.
-        first: Names that come first.
+    often each was chosen (`head fc ×3 / gap ×1`). Settings that the choice does not use are left
+    out.
     """
     every = dict.fromkeys(name for each in chosen for name in each["values"])
     labels = short_names(list(every))
@@ -130,11 +119,6 @@ def chosen_text(chosen: Sequence[Row], first: Sequence[str] = ()) -> str:
     return f"{text}, and {more} more" if more > 0 else text
 
 
-def _by_importance(row: Row) -> list[Row]:
-    known = [each for each in row.get("importance") or () if not math.isnan(_number(each, "mean"))]
-    return sorted(known, key=lambda each: -_number(each, "mean"))
-
-
 def _values_text(values: Sequence[Any]) -> str:
     texts = Counter(setting_text(value) for value in values)
     if len(texts) == 1:
@@ -143,10 +127,6 @@ def _values_text(values: Sequence[Any]) -> str:
         return f"{setting_text(min(values))}–{setting_text(max(values))}"
     often = [f"{text} ×{count}" for text, count in texts.most_common(MOST_VALUES)]
     return " / ".join([*often, *(["…"] if len(texts) > MOST_VALUES else [])])
-
-
-def _ends(row: Row) -> str:
-    return " / ".join(_count(row.get(name)) for name in ENDS)
 
 
 def _trainings(row: Row) -> str:
@@ -198,16 +178,6 @@ def _name(row: Row, outcome: Outcome) -> str:
     labels = {arm.key: arm_label(arm.params, axes) for arm in outcome.arms}
     name = str(row.get("search") or "")
     return labels.get(name, name) or labels.get(str(row.get("arm", "")), "") or "all arms"
-
-
-def _metric(row: Row, outcome: Outcome) -> str:
-    objectives = row.get("objectives") or ()
-    return str(objectives[0]["metric"]) if objectives else outcome.primary
-
-
-def _number(row: Row, name: str) -> float:
-    value = row.get(name)
-    return math.nan if value is None else float(value)
 
 
 def _count(value: Any) -> str:

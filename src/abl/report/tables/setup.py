@@ -93,15 +93,12 @@ def _flops(settings: Mapping[str, Any]) -> int | None:
     try:
         image = Image.model_validate(settings.get("image", {}))
         name = settings.get("train", {}).get("network", Train().network)
-        cost = network_cost(
-            str(name),
-            classes=int(settings.get("classes", 2)),
-            channels=image.channels,
-            image_size=image.size,
-        )
+        classes = int(settings.get("classes", 2))
+        return network_cost(
+            str(name), classes=classes, channels=image.channels, image_size=image.size
+        ).forward_flops
     except (InputError, ValidationError):
         return None
-    return cost.forward_flops
 
 
 def settings_table(
@@ -117,29 +114,18 @@ def settings_table(
         InputError: A stated setting that is not there.
     """
     flat = _flat(settings)
+    unknown = [path for path in stated if path not in flat]
     raise_if_any(
-        [
-            Problem(f"stated: no setting '{path}'; {nearest(path, flat)}")
-            for path in stated
-            if path not in flat
-        ]
+        [Problem(f"stated: no setting '{path}'; {nearest(path, flat)}") for path in unknown]
     )
+    origins = dict.fromkeys(flat, "ours")
+    for path, where in stated.items():
+        origins[path] = "stated by the source" + (f" ({one_line(where)})" if where else "")
     rows = [
-        {"setting": path, "value": text, "origin": _origin(stated.get(path))}
-        for path, text in flat.items()
+        {"setting": path, "value": text, "origin": origins[path]} for path, text in flat.items()
     ]
-    columns = [
-        text_column("setting", "hyperparameter"),
-        text_column("value"),
-        text_column("origin"),
-    ]
+    columns = [text_column("setting", "hyperparameter"), *map(text_column, ("value", "origin"))]
     return table_from(name, f"{one_line(name)}: settings", columns, rows)
-
-
-def _origin(where: str | None) -> str:
-    if where is None:
-        return "ours"
-    return f"stated by the source ({one_line(where)})" if where else "stated by the source"
 
 
 def _flat(settings: Mapping[str, Any], under: str = "") -> dict[str, str]:

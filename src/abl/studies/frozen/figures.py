@@ -185,13 +185,10 @@ def _draw_optima(place: Axes, best: Sequence[Best], places: Mapping[Value, float
         y = row * (len(best) - at)
         if each.ends is not None:
             ends = [places[end] for end in each.ends]
-            place.plot(
-                ends, [y, y], color=colour, lw=2.2, marker="|", ms=6, transform=across, zorder=4
-            )
-        x = places[each.value]
-        place.plot(
-            x, y, ls="", marker=marker, mec=colour, mew=1.6, transform=across, zorder=5, **ring
-        )
+            bar: dict[str, Any] = {"lw": 2.2, "marker": "|", "ms": 6, "zorder": 4}
+            place.plot(ends, [y, y], color=colour, transform=across, **bar)
+        look: dict[str, Any] = {"marker": marker, "mec": colour, "mew": 1.6, "zorder": 5, **ring}
+        place.plot(places[each.value], y, ls="", transform=across, **look)
     known = any(each.optimum is not None for each in best)
     label = "observed optimum, 95 % interval of n" if known else "observed optimum"
     line = "-" if known else ""
@@ -199,10 +196,11 @@ def _draw_optima(place: Axes, best: Sequence[Best], places: Mapping[Value, float
 
 
 def _has_published(outcome: Outcome, series: Sequence[Series], values: Sequence[Value]) -> bool:
-    arms = [arm for each in series for arm in each.arms.values()]
-    networks = {
-        str(arm.params.get("network") or outcome.facts.study.get("network")) for arm in arms
-    }
+    arms, own = (
+        [a for each in series for a in each.arms.values()],
+        outcome.facts.study.get("network"),
+    )
+    networks = {str(arm.params.get("network") or own) for arm in arms}
     return PUBLISHED_NETWORK in networks and all(isinstance(value, int) for value in values)
 
 

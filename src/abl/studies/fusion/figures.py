@@ -46,13 +46,9 @@ OTHER_UNITS = (
 )
 # one colour a mode in every figure; the two modalities come first, whatever their names are
 _FUSION_COLOURS = {
-    MIXED: GREY,
-    "early": GREEN,
-    "late": VERMILION,
-    "late_shared": PINK,
-    "gated": SKY,
+    MIXED: GREY, "early": GREEN, "late": VERMILION, "late_shared": PINK, "gated": SKY,
     "cross_attention": BLACK,
-}
+}  # fmt: skip
 _CONTROL_LINES = ("--", ":", "-.")
 
 
@@ -126,10 +122,10 @@ def modes_of(outcome: Outcome, predictions: pd.DataFrame) -> Modes:
         named = {row_named(arm): arm for arm in outcome.arms if arm.params.get(MODE)}
         return ordered_rows([(row, named[str(row)]) for row in rows], modalities)
 
-    series, cut = series_over(
-        outcome, [MODE, SECOND], lambda arm: row_named(arm) if arm.params.get(MODE) else None, order,
-        fewest=1, word="settings",
-    )  # fmt: skip
+    def row(arm: ArmOutcome) -> str | None:
+        return row_named(arm) if arm.params.get(MODE) else None
+
+    series, cut = series_over(outcome, [MODE, SECOND], row, order, fewest=1, word="settings")
     by_image = outcome.facts.unit in ("", "image")
     return Modes(modalities, series, cut, frames_by(predictions, "arm", "test"), by_image)
 
@@ -194,12 +190,8 @@ def operating_figure(modes: Modes) -> Figure | None:
 def _rows_of(
     modes: Modes, metrics: Sequence[str], value_of: Callable[[ArmOutcome, str], Ends]
 ) -> DrawnFigure | None:
-    found = {
-        (arm.key, metric): value_of(arm, metric)
-        for each in modes.series
-        for arm in each.arms.values()
-        for metric in metrics
-    }
+    arms = [arm for each in modes.series for arm in each.arms.values()]
+    found = {(arm.key, metric): value_of(arm, metric) for arm in arms for metric in metrics}
     if len(modes.arms) < 2 or all(math.isnan(mean) for mean, _, _ in found.values()):
         return None
     return row_figure(
@@ -211,24 +203,19 @@ def _rows_of(
 
 def roc_modes_figure(modes: Modes) -> Figure | None:
     """One panel a head, one ROC a mode, AUC with its interval below. None for a single curve."""
-    shown = [
-        (each.label, {row: arm for row, arm in each.arms.items() if arm.key in modes.tests})
-        for each in modes.series
-    ]
-    shown = [(label, arms) for label, arms in shown if arms]
+    shown = []
+    for each in modes.series:
+        known = {row: arm for row, arm in each.arms.items() if arm.key in modes.tests}
+        shown += [(each.label, known)] if known else []
     if len({row for _, arms in shown for row in arms}) < 2:
         return None
     most = max(len(arms) for _, arms in shown)
     broken = any(modes.look(row)[1] != "-" for row in modes.arms)
     with own_style():
         figure, grid = grid_of_panels(
-            len(shown),
-            columns=3,
-            width_in=3.0,
-            height_in=3.5 + 0.165 * most,
-            margins_in=(0.5, 0.7),
-            share=False,
-        )
+            len(shown), columns=3, width_in=3.0, height_in=3.5 + 0.165 * most,
+            margins_in=(0.5, 0.7), share=False,
+        )  # fmt: skip
         for place, (label, arms) in zip(grid, shown, strict=True):
             place.plot([0, 1], [0, 1], color="0.8", lw=0.8, ls=":")
             for row, arm in arms.items():

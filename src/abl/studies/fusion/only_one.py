@@ -53,7 +53,9 @@ def only_one_figure(modes: Modes, classes: Sequence[str] = ()) -> Figure | None:
     if not found:
         return None
     fused = list(dict.fromkeys(row for each in found for row in each.fused))
-    names = [*_class_names(classes, len(found[0].shares) - 1), "all"]
+    count = len(found[0].shares) - 1
+    numbered = [f"class {at}" for at in range(count)]
+    names = [*(classes if len(classes) == count else numbered), "all"]
     first, second = modes.modalities
     with own_style():
         wide = max(0.82 * len(fused), 2.2) if fused else 0.0
@@ -77,9 +79,8 @@ def only_one_figure(modes: Modes, classes: Sequence[str] = ()) -> Figure | None:
             Line2D([], [], color=_colour(at, len(names)), marker=MARKERS[at], ms=5, label=name)
             for at, name in enumerate(names)
         ]
-        figure.legend(
-            handles=handles, loc="outside lower center", ncols=min(len(handles), 4), fontsize=8
-        )
+        ncols = min(len(handles), 4)
+        figure.legend(handles=handles, loc="outside lower center", ncols=ncols, fontsize=8)
     words = (
         " Right: share of the units of each group that a mode with both modalities gets right, "
         "all replicates together, pale where it gets few."
@@ -172,14 +173,11 @@ def _draw_shares(place: Axes, found: OnlyOne, names: tuple[str, str], kinds: int
             place.plot([low, high], [y, y], color=colour, lw=1.4)
             place.plot(share, y, marker=MARKERS[at], ms=4.5, color=colour)
     words = ["both right", f"only {names[0]} right", f"only {names[1]} right", "neither right"]
-    place.set_yticks(
-        range(4),
-        [
-            f"{wrapped(word, 26)} ({count:.1f})".replace(".0)", ")")
-            for word, count in zip(words, found.counts, strict=True)
-        ],
-        fontsize=8,
-    )
+    labels = [
+        f"{wrapped(word, 26)} ({count:.1f})".replace(".0)", ")")
+        for word, count in zip(words, found.counts, strict=True)
+    ]
+    place.set_yticks(range(4), labels, fontsize=8)
     place.set_ylim(3.5, -0.5)
     place.set_xlim(-0.02, 1.02)
     place.grid(visible=False, axis="y")
@@ -196,8 +194,8 @@ def _draw_fused(place: Axes, found: OnlyOne, rows: Sequence[str], *, named: bool
         text = "–" if np.isnan(share) else f"{100 * share:.0f} %"
         colour = "w" if share > 0.6 else "k"
         place.text(column, group, text, ha="center", va="center", color=colour, fontsize=8)
-    labels = [wrapped(row, 11, lines=4) for row in rows] if named else []
-    place.set_xticks(range(len(rows)), labels or [""] * len(rows), fontsize=8)
+    labels = [wrapped(row, 11, lines=4) if named else "" for row in rows]
+    place.set_xticks(range(len(rows)), labels, fontsize=8)
     place.tick_params(length=0)
     for side in ("left", "bottom"):
         place.spines[side].set_color("none")
@@ -206,7 +204,3 @@ def _draw_fused(place: Axes, found: OnlyOne, rows: Sequence[str], *, named: bool
 def _colour(at: int, kinds: int) -> str:
     """Grey for classes and black for all; colours are those of the modes."""
     return f"{0.7 * (1 - at / (kinds - 1)):.2f}"
-
-
-def _class_names(classes: Sequence[str], count: int) -> list[str]:
-    return list(classes) if len(classes) == count else [f"class {at}" for at in range(count)]

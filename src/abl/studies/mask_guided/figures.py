@@ -98,9 +98,6 @@ def maps_figure(pictures: Pictures | None, classes: Sequence[str]) -> Figure | N
     """One row an image: the frame with box and masks, then the activation map of each arm.
 
     None without pictures.
-
-    Args:
-        classes: Names, benign first; may be empty.
     """
     if pictures is None or not pictures.rows:
         return None
@@ -114,10 +111,13 @@ def maps_figure(pictures: Pictures | None, classes: Sequence[str]) -> Figure | N
                 _draw_map(place, row, tile, classes)
         grid[0, 0].set_title("image", fontsize=8.5)
         for place, name in zip(grid[0, 1:], pictures.columns, strict=True):
-            probability = place.get_title()
-            heading = wrapped(name, 19, lines=3)
-            place.set_title(f"{heading}\n{probability}".rstrip(), fontsize=8.5)
-        _bar(figure, grid)
+            heading = f"{wrapped(name, 19, lines=3)}\n{place.get_title()}".rstrip()
+            place.set_title(heading, fontsize=8.5)
+        scale = ScalarMappable(Normalize(0, 1), mpl.colormaps[_HEAT])
+        bar = figure.colorbar(scale, ax=list(grid[:, -1]), shrink=0.9, aspect=30, pad=0.04)
+        bar.set_label("activation over its maximum", fontsize=8)
+        bar.set_ticks([0, 0.5, 1], labels=["0", "0.5", "1"])
+        bar.ax.tick_params(labelsize=8)
         figure.legend(handles=_handles(pictures), loc="outside lower center", ncols=3, fontsize=8)
     title = f"Activation for {_whose(classes)}; above it the probability"
     caption(figure, title, _text(pictures, classes), pictures.cut)
@@ -134,9 +134,8 @@ def _draw_frame(place: Axes, row: Picture, classes: Sequence[str]) -> None:
     _draw_image(place, row)
     if row.box is not None:
         x0, y0, x1, y1 = row.box
-        place.add_patch(
-            Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec=ORANGE, lw=1.2, ls="-")
-        )
+        box = Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec=ORANGE, lw=1.2, ls="-")
+        place.add_patch(box)
     _outline(place, row.nodule, _WHITE, "-")
     predicted = next((t.mask for t in row.tiles if t is not None and t.mask is not None), None)
     _outline(place, predicted, SKY, "--")
@@ -182,14 +181,6 @@ def _outline(place: Axes, mask: np.ndarray | None, colour: str, line: str) -> No
     padded = np.pad((mask > 127).astype(np.float64), 1)
     at = np.arange(-1, len(padded) - 1) + 0.5
     place.contour(at, at, padded, levels=[0.5], colors=[colour], linewidths=1.1, linestyles=[line])
-
-
-def _bar(figure: Figure, grid: np.ndarray) -> None:
-    scale = ScalarMappable(Normalize(0, 1), mpl.colormaps[_HEAT])
-    bar = figure.colorbar(scale, ax=list(grid[:, -1]), shrink=0.9, aspect=30, pad=0.04)
-    bar.set_label("activation over its maximum", fontsize=8)
-    bar.set_ticks([0, 0.5, 1], labels=["0", "0.5", "1"])
-    bar.ax.tick_params(labelsize=8)
 
 
 def _handles(pictures: Pictures) -> list[Line2D]:

@@ -11,13 +11,13 @@ import pandas as pd
 
 from abl.data.masks import open_masks
 from abl.data.views import open_view
-from abl.decide.metrics import metric_named
 from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.stage import PREDICTIONS
 from abl.record.store import Store
-from abl.report.labels import arm_label
+from abl.report.figures.arms import best_of, words_of
 from abl.report.pictures import Picture, Pictures, Tile
+from abl.report.prediction_frames import probabilities_of
 from abl.spec.sweep import Sweep
 from abl.stages.activation import ACTIVATION, MAPS
 from abl.stages.inputs import Workspace
@@ -58,7 +58,9 @@ def pictures_of(
     """
     if not seen:
         return None
-    best = _best(outcome, seen)
+    # the best arm of the table or, if it has no maps, the best that has
+    row = best_of(outcome, [each.row for each in seen])
+    best = next(each for each in seen if each.row is row)
     opened = workspace.data(best.sweep.data)
     key = workspace.view(opened, best.sweep.image)
     # a map can be laid on the pixels that its network saw, not on others
@@ -99,13 +101,9 @@ def pictures_of(
         )
     if not rows:
         return None
-    worst_of = _words(best, outcome) if any(row.why == "worst" for row in rows) else ""
-    return Pictures(
-        tuple(_words(each, outcome) for each in arms),
-        worst_of,
-        tuple(rows),
-        _cut(arms, len(seen), show, [row.name for row in rows]),
-    )
+    worst_of = words_of(best.row, outcome) if any(row.why == "worst" for row in rows) else ""
+    cut = _cut(arms, len(seen), show, [row.name for row in rows])
+    return Pictures(tuple(words_of(each.row, outcome) for each in arms), worst_of, tuple(rows), cut)
 
 
 def columns_of(seen: Sequence[Seen], best: Seen) -> list[Seen]:
@@ -113,17 +111,12 @@ def columns_of(seen: Sequence[Seen], best: Seen) -> list[Seen]:
 
     Of a variant's arms the one with modules at all points, a predicted mask, and everything else
     as the best arm has it; so that columns differ by the variant alone. Of a control mask's arms
-    likewise, with the best arm's variant or, if that looks at no mask, the first that does. If
-    they are too many, the base, the best arm's variant, variants that look at a mask, and the masks
-    `random` and `full` come before the others.
+    likewise, with the best arm's variant or, if that looks at no mask, the first that does.
     """
-    found: dict[str, Seen] = {}
+    found: dict[str, list[Seen]] = {}
     for each in seen:
-        variant = each.sweep.train.attention.variant
-        known = found.get(variant)
-        if known is None or _rank(each, best) < _rank(known, best):
-            found[variant] = each
-    arms = list(found.values())
+        found.setdefault(each.sweep.train.attention.variant, []).append(each)
+    arms = [min(alike, key=lambda each: _rank(each, best)) for alike in found.values()]
     guided = [each for each in (best, *arms) if each.sweep.train.attention.is_guided]
     like = next(iter(guided), best)
     controls = []
@@ -148,7 +141,7 @@ def _differs(each: Seen, other: Seen) -> bool:
 
 
 def _importance(each: Seen, best: Seen) -> int:
-    """Where an arm stands in the choice of columns."""
+    """Where an arm stands in the choice of columns, if they are too many."""
     attention, control = each.sweep.train.attention, _control(each)
     if attention.variant == "none":
         return 0
@@ -168,27 +161,11 @@ def _rank(each: Seen, best: Seen) -> tuple[int, bool, bool]:
     return differ, attention.points != "all", is_given
 
 
-def _best(outcome: Outcome, seen: Sequence[Seen]) -> Seen:
-    """The best arm of the table or, if it has no maps, the best that has."""
-
-    sign = -1 if metric_named(outcome.primary).higher_is_better is False else 1
-
-    def goodness(each: Seen) -> float:
-        cell = each.row.cells.get(outcome.primary)
-        return -np.inf if cell is None or np.isnan(cell.mean) else sign * cell.mean
-
-    marked = next((each for each in seen if each.row.best), None)
-    return marked or max(seen, key=goodness)
-
-
 def _worst(store: Store, best: Seen, labels: pd.Series) -> list[str]:
     """Test images of the first replicate by their cross-entropy, the largest first."""
     frame = pd.read_parquet(store.file(best.cells[0][1], PREDICTIONS))
     frame = frame[frame["role"] == "test"]
-    columns = sorted(
-        (name for name in frame if str(name).startswith("p_")), key=lambda n: int(str(n)[2:])
-    )
-    p = frame[columns].to_numpy(np.float64)
+    p = probabilities_of(frame)
     true = labels.loc[frame["image"]].to_numpy(np.int64)
     loss = -np.log(np.maximum(p[np.arange(len(p)), true], _LEAST_P))
     order = np.lexsort((frame["image"].to_numpy(str), -loss))
@@ -223,10 +200,6 @@ class _Maps:
         mask = self._arrays["mask"][at] if "mask" in self._arrays else None
         row = self._frame.iloc[at]
         return Tile(self._arrays["cam"][at], float(row["p"]), int(row["class"]), mask)
-
-
-def _words(each: Seen, outcome: Outcome) -> str:
-    return arm_label(each.row.params, outcome.axes) or each.row.key[:8]
 
 
 def _cut(shown: Sequence[Seen], arms: int, show: Sequence[str], rows: Sequence[str]) -> str:
