@@ -161,14 +161,6 @@ _AXES = {"frozen": "frozen", "head": "head", "fusion": "mode", "variant": "varia
          "segmentation": "train.attention.segmentation.encoder"}  # fmt: skip
 
 
-def weights_meaning(params: dict[str, Any]) -> dict[str, Any]:
-    """What a value of the weights axis changes."""
-    given = str(params.get("weights", PRETRAINED))
-    if given == PRETRAINED:
-        return {}
-    return {"train.weights": "none" if given == RANDOM else given}
-
-
 def weights_faults(arm: Arm, file: SweepFile) -> list[tuple[str, str]]:
     """`pretrained` where nothing is: random networks would stand under a false name."""
     named = arm.named.get("weights") == PRETRAINED
@@ -176,12 +168,6 @@ def weights_faults(arm: Arm, file: SweepFile) -> list[tuple[str, str]]:
         return []
     text = "weights: pretrained needs train.weights: a file, imagenet, or {pretrain: ...}"
     return [("weights", text)]
-
-
-def design_relevant(params: dict[str, Any]) -> dict[str, Any]:
-    """Without levels of a pyramid that the arm's head does not have."""
-    drop = {"train.spp_levels"} if params.get("head", "spp") != "spp" else set()
-    return {axis: value for axis, value in params.items() if axis not in drop}
 
 
 def design_faults(sweep: Sweep) -> list[tuple[str, str]]:

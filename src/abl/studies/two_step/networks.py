@@ -157,6 +157,5 @@ def network_parts(
             split = opened.split(sweep.splits, key.repeat, key.fold)
             for part, positions in split.items():
                 units = units_of(opened.dataset.frame, positions, sweep.data.unit)
-                images = opened.dataset.frame["image"].to_numpy()[positions]
-                p = units.mean(predictions.of(digest, part, images))
+                p = predictions.of(digest, part, units)
                 yield seen[digest], key, ScoredPart.of(part, units, p)
