@@ -63,13 +63,7 @@ def comparison_text(
     return render_comparison(pair, format, width=width, colour=colour, picture=picture)
 
 
-def compare(
-    store: Store,
-    first: str,
-    second: str,
-    *,
-    metric: str = "",
-) -> PairComparison:
+def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairComparison:
     """Explains the first arm against the second.
 
     Margin, resamples, unit and classes are those of the first sweep's file, so that a contrast of
