@@ -42,10 +42,9 @@ def comparison_text(
     width: int = 120,
     colour: bool = False,
 ) -> str:
-    """The comparison of two arms as text, md, html (with pictures) or csv.
+    """The comparison of two arms, as `compare`, in text, md, html (with pictures) or csv.
 
     Args:
-        first, second, metric: As in `compare`.
         roots: Folders of data sets, for pictures; without the data the page has none, and says so.
 
     Raises:

@@ -60,7 +60,6 @@ def ways_of(asked: Asked, classes: int, *, has_training: bool, study: str) -> li
 
     Args:
         classes: K.
-        has_training: Whether every fold has training rows.
         study: Digest of what is searched.
 
     Raises:

@@ -112,7 +112,6 @@ class ScoredCell:
 
     @property
     def scores(self) -> Scores:
-        """What the statistics take."""
         return Scores(*self.key, self.test.labels, self.test.patients, self.test.p)
 
     @property
@@ -132,7 +131,6 @@ class ScoredArm:
 
     @property
     def scores(self) -> list[Scores]:
-        """What the statistics take."""
         return [cell.scores for cell in self.cells]
 
     @property
@@ -222,9 +220,7 @@ def _rows(column: str, name: str, key: Replicate, part: ScoredPart) -> pd.DataFr
     count = len(part.labels)
     columns: dict[str, object] = {
         column: _constant(name, count),
-        "repeat": np.full(count, key.repeat),
-        "fold": np.full(count, key.fold),
-        "seed": np.full(count, key.seed),
+        **{each: np.full(count, value) for each, value in vars(key).items()},
         "role": _constant(part.role, count),
         "unit": part.units.astype(str),
         "label": part.labels,

@@ -96,7 +96,7 @@ class SingleNetwork(Study):
         except InputError as error:
             # nothing that options decide can be judged
             return list(dict.fromkeys([*problems, *error.problems]))
-        arms, found = arms_from(file, self.axes, self.relevant, {})
+        arms, found = arms_from(file, self.axes, self.relevant)
         problems += found
         settings, seen = self.settings(file), []
         for arm in arms.arms:
@@ -128,7 +128,7 @@ class SingleNetwork(Study):
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """One training for every arm and replicate, and its predictions on every external set."""
         raise_if_any(self.problems(file))
-        arms, _ = arms_from(file, self.axes, self.relevant, {})
+        arms, _ = arms_from(file, self.axes, self.relevant)
         given = self.settings(file).all_of(arms.arms)
         external = ExternalSets(file, workspace, [sweep.data for sweep in given])
         file, sweeps = internal_file(file), [internal_sweep(sweep) for sweep in given]

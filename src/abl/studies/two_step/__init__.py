@@ -105,7 +105,7 @@ class TwoStep(Study):
 
     def problems(self, file: SweepFile) -> list[Problem]:
         problems = [*metric_problems(file), *module_problems(file)]
-        arms, found = arms_from(file, self.axes, relevant, {"threshold": True})
+        arms, found = arms_from(file, self.axes, relevant, ["threshold"])
         problems += found
         settings = Settings(file, self.axes)
         if not arms.arms:
@@ -151,9 +151,8 @@ class TwoStep(Study):
 
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """Selectors, selection, O and T of every arm on every replicate."""
-        problems = self.problems(file)
-        raise_if_any(problems)
-        arms, _ = arms_from(file, self.axes, relevant, {"threshold": True})
+        raise_if_any(self.problems(file))
+        arms, _ = arms_from(file, self.axes, relevant, ["threshold"])
         settings = Settings(file, self.axes)
         sweeps = settings.all_of(arms.arms)
         open_data(workspace, [file.sweep, *sweeps])
@@ -177,9 +176,8 @@ class TwoStep(Study):
         panels: dict[int, tuple[list[Trainings], Options]] = {}
         for at, (arm, sweep) in enumerate(zip(arms.arms, sweeps, strict=True)):
             rule = rule_named(str(arm.params["rule"]))
-            params = dict(arm.params)
+            params, options = dict(arm.params), Options()
             panel: list[Trainings] = []
-            options = Options()
             if needs_selection(params):
                 # arms of the same settings share one Sweep: what follows from it is made once
                 if id(sweep) not in panels:
@@ -220,19 +218,12 @@ class TwoStep(Study):
             return ScoredArm(arm, tuple(found), curves, exploratory)
 
         scored = scored_arms(plan, workspace.store, score)
-        facts: dict[str, Any] = {}
-        if noise := noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace)):
-            facts["label_noise"] = noise
+        noise = noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace))
         outcome = scored_outcome(
-            file,
-            plan,
-            workspace,
-            self.axes,
-            relevant,
-            scored,
+            file, plan, workspace, self.axes, relevant, scored,
             curve_axis="threshold" if curve_values(file.sweep) else "",
-            study=facts,
-        )
+            study={"label_noise": noise} if noise else {},
+        )  # fmt: skip
         outcome = replace(outcome, notes=(*outcome.notes, *kept_notes(plan, workspace.store)))
         return analysis_of(outcome, scored, network_parts(plan, settings, workspace, predictions))
 

@@ -38,18 +38,13 @@ def as_selector(sweep: Sweep, network: str, options: Options) -> Sweep:
 
 
 def networks_of(
-    uses: tuple[str, ...],
-    params: dict[str, Any],
-    own: Trainings,
-    panel: list[Trainings],
-    options: Options,
-    replicate: Replicate,
-) -> dict[str, str]:
+    uses: tuple[str, ...], params: dict[str, Any], own: Trainings, panel: list[Trainings],
+    options: Options, replicate: Replicate,
+) -> dict[str, str]:  # fmt: skip
     """Role -> digest of one cell's networks; with `select` where a selection is read.
 
     Args:
         uses: Roles that the rule takes.
-        params: Of the arm.
         own: Trainings of O, T and F.
         panel: Trainings of the selectors, empty if none is needed.
     """
