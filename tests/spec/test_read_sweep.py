@@ -61,7 +61,7 @@ def test_the_rule_true_may_be_written_without_quotes(tmp_path: Path, word: str) 
     from abl.studies.two_step.options import relevant
 
     study = loaded.study
-    arms, problems = arms_from(loaded.file, study.axes, relevant, {"threshold": True})
+    arms, problems = arms_from(loaded.file, study.axes, relevant, ["threshold"])
     assert not problems
     assert [arm.title for arm in arms.arms] == ["original", "true"]
 

@@ -42,10 +42,9 @@ def comparison_text(
     width: int = 120,
     colour: bool = False,
 ) -> str:
-    """The comparison of two arms as text, md, html (with pictures) or csv.
+    """The comparison of two arms, as `compare`, in text, md, html (with pictures) or csv.
 
     Args:
-        first, second, metric: As in `compare`.
         roots: Folders of data sets, for pictures; without the data the page has none, and says so.
 
     Raises:
@@ -63,13 +62,7 @@ def comparison_text(
     return render_comparison(pair, format, width=width, colour=colour, picture=picture)
 
 
-def compare(
-    store: Store,
-    first: str,
-    second: str,
-    *,
-    metric: str = "",
-) -> PairComparison:
+def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairComparison:
     """Explains the first arm against the second.
 
     Margin, resamples, unit and classes are those of the first sweep's file, so that a contrast of

@@ -133,7 +133,11 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
         InputError: An arm that does not fit, or whose base is not clear.
     """
     outcome, predictions = _without_imported(analysis.outcome, analysis.predictions)
-    own = _own_contenders(outcome, predictions)
+    frames = [_plain_words(predictions)]
+    own = [
+        Contender(title) if predictions.empty else _contender(title, arm_tests(frames[0], arm.key))
+        for title, arm in zip(map(outcome.title_of, outcome.arms), outcome.arms, strict=True)
+    ]
     titles = {arm.title.casefold() for arm in own}
     for arm in arms:
         if arm.name.casefold() in titles:
@@ -149,7 +153,6 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
     ]
     axes = outcome.axes or ("arm",)
     rows, contenders, notes = list(outcome.arms), list(own), list(outcome.notes)
-    frames = [_plain_words(predictions)]
     for arm in sorted(arms, key=lambda each: each.name):
         base = _base(outcome, arm.against, pairs, position)
         like = arm_tests(frames[0], outcome.arms[(tested or 0) if base is None else base].key)
@@ -167,17 +170,9 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
         notes.append(arm.note(part))
     family = family_of(sweep, contenders, pairs)
     best, tied = marks(sweep, contenders)
-    rows = [
-        replace(
-            row,
-            comparison=family.get((at, base), row.comparison)
-            if base is not None
-            else row.comparison,
-            best=at == best,
-            tied=at in tied,
-        )
-        for at, (row, base) in enumerate(zip(rows, bases, strict=True))
-    ]
+    for at, (row, base) in enumerate(zip(rows, bases, strict=True)):
+        compared = row.comparison if base is None else family.get((at, base), row.comparison)
+        rows[at] = replace(row, comparison=compared, best=at == best, tied=at in tied)
     whole = pd.concat(frames, ignore_index=True)
     keys = [row.key for row in rows[len(outcome.arms) :]]
     facts = replace(
@@ -212,18 +207,6 @@ def _without_imported(outcome: Outcome, predictions: pd.DataFrame) -> tuple[Outc
     )
     kept = ~predictions["arm"].astype(str).isin(imported).to_numpy()
     return plain, predictions[kept].reset_index(drop=True)
-
-
-def _own_contenders(outcome: Outcome, predictions: pd.DataFrame) -> list[Contender]:
-    """The arms of the outcome with what was kept of their tests."""
-    titles = [outcome.title_of(arm) for arm in outcome.arms]
-    if predictions.empty:
-        return [Contender(title) for title in titles]
-    frame = _plain_words(predictions)
-    return [
-        _contender(title, arm_tests(frame, arm.key))
-        for title, arm in zip(titles, outcome.arms, strict=True)
-    ]
 
 
 def _contender(title: str, tests: pd.DataFrame) -> Contender:

@@ -68,7 +68,6 @@ class LoadedSweep:
 
     @property
     def name(self) -> str:
-        """The sweep's name."""
         return self.file.sweep.name
 
     @property

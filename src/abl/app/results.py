@@ -107,13 +107,13 @@ def keep_outcome(store: Store, analysis: Analysis, sweep_text: str) -> Path:
     """Writes an outcome with predictions and tables beside earlier ones of its name; its folder."""
     outcome = analysis.outcome
     folder = outcome_folder(store, outcome)
-    text, known = outcome_to_json(outcome), folder / "outcome.json"
-    if not (_text_of(known) == text and _are_there(folder, analysis)):
+    text = outcome_to_json(outcome)
+    if not _is_kept(folder, analysis, text):
         # what was drawn of other numbers must not stay beside these
         (folder / REPORT).unlink(missing_ok=True)
         write_atomically(folder / "sweep.yaml", sweep_text)
         _write_frames(folder, analysis)
-        write_atomically(known, text)
+        write_atomically(folder / "outcome.json", text)
     for suffix, shown in rendered(outcome).items():
         write_atomically(folder / suffix, shown)
     write_atomically(folder.parent / "latest.json", json.dumps({"key": outcome.key[:16]}))
@@ -121,10 +121,7 @@ def keep_outcome(store: Store, analysis: Analysis, sweep_text: str) -> Path:
 
 
 def draw_outcome(
-    folder: Path,
-    analysis: Analysis,
-    sweep_text: str,
-    environment: Mapping[str, Any] | None = None,
+    folder: Path, analysis: Analysis, sweep_text: str, environment: Mapping[str, Any] | None = None
 ) -> None:
     """Figures and report of a kept outcome, unless they are there.
 
@@ -134,12 +131,9 @@ def draw_outcome(
         return
     outcome = analysis.outcome
     frames = Frames(
-        analysis.predictions,
-        analysis.networks,
-        analysis.trials,
-        analysis.pictures,
+        analysis.predictions, analysis.networks, analysis.trials, analysis.pictures,
         analysis.searches,
-    )
+    )  # fmt: skip
     study = studies().get(outcome.study)
     figures = figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
     for name, figure in figures.items():
@@ -151,10 +145,7 @@ def draw_outcome(
         networks=analysis.networks,
         sweep_text=sweep_text,
         environment=environment or {},
-        data_summary=[
-            *outcome.facts.data,
-            *external_sizes(outcome.facts.external),
-        ],
+        data_summary=[*outcome.facts.data, *external_sizes(outcome.facts.external)],
         more_tables=[t for n, t in facts_tables(outcome).items() if n != "data"],
         figures=figures,
         of_study=study.weaknesses if study else None,
@@ -202,17 +193,10 @@ def _frame(path: Path) -> pd.DataFrame:
         raise InputError(f"{name} is damaged: `abl sweep FILE` makes it again") from error
 
 
-def _text_of(path: Path) -> str:
+def _is_kept(folder: Path, analysis: Analysis, text: str) -> bool:
+    """Whether this outcome lies there, and its frames, each to its end."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""
-
-
-def _are_there(folder: Path, analysis: Analysis) -> bool:
-    """Whether the frames lie there, each to its end."""
-    try:
-        return all(
+        return (folder / "outcome.json").read_text(encoding="utf-8") == text and all(
             read_metadata(folder / name).num_rows == len(frame)
             for name, frame in _frames_of(analysis).items()
         )

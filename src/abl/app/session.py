@@ -12,12 +12,7 @@ from typing import Any
 from abl.app.importing import with_kept_imports
 from abl.app.loaded import LoadedSweep
 from abl.app.recording import record_lease, record_sweep
-from abl.app.results import (
-    draw_outcome,
-    keep_outcome,
-    recorded_files,
-    what_changed,
-)
+from abl.app.results import draw_outcome, keep_outcome, recorded_files, what_changed
 from abl.errors import DamagedError
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
@@ -60,14 +55,10 @@ class _Told:
     """Passes events on, and finished stages to the record."""
 
     def __init__(self, listener: Listener, writer: StageWriter | None, messages: list[str]):
-        self._listener = listener
-        self._writer = writer
-        self._messages = messages
-        self.started = listener.started
-        self.failed = listener.failed
-        self.blocked = listener.blocked
+        self._listener, self._writer, self._messages = listener, writer, messages
+        self.started, self.failed = listener.started, listener.failed
+        self.blocked, self.given_up = listener.blocked, listener.given_up
         self.grown = listener.grown
-        self.given_up = listener.given_up
 
     def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
         self._listener.finished(stage, seconds, reused)
@@ -143,8 +134,12 @@ def _run_recorded(
             # half a table would stand in the place of the last whole one
             if writer is not None:
                 writer.close()
-            folder = sweep.store.sweep_folder(sweep.name)
-            return SweepResult(_no_outcome(sweep), report, folder, "", messages)
+            folder, asked = sweep.store.sweep_folder(sweep.name), sweep.file.sweep
+            none = Outcome(
+                asked.name, "", asked.study, asked.title, (), asked.metrics, asked.primary, "", (),
+                notes=("Stopped before the table was made.",),
+            )  # fmt: skip
+            return SweepResult(none, report, folder, "", messages)
         outcome = _with_facts(sweep, analysis, notes)
         analysis, left_out = with_kept_imports(
             sweep.store, replace(analysis, outcome=outcome), sweep.file.sweep
@@ -180,22 +175,6 @@ def _run_and_analysed(
     return report, None if report.interrupted else analyse()
 
 
-def _no_outcome(sweep: LoadedSweep) -> Outcome:
-    settings = sweep.file.sweep
-    return Outcome(
-        name=settings.name,
-        key="",
-        study=settings.study,
-        title=settings.title,
-        axes=(),
-        metrics=settings.metrics,
-        primary=settings.primary,
-        curve_axis="",
-        arms=(),
-        notes=("Stopped before the table was made.",),
-    )
-
-
 def _draw(
     sweep: LoadedSweep,
     folder: Path,
@@ -211,16 +190,16 @@ def _draw(
 
 
 def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Outcome:
-    outcome = analysis.outcome
+    outcome, asked = analysis.outcome, sweep.file.sweep
     data = [opened.dataset for opened in sweep.workspace.opened()]
     notes = list(dict.fromkeys([*(note for each in data for note in each.notes), *notes]))
     facts = replace(
         outcome.facts,
-        table=sweep.file.sweep.table,
-        unit=sweep.file.sweep.data.unit,
-        margin=sweep.file.sweep.margin,
+        table=asked.table,
+        unit=asked.data.unit,
+        margin=asked.margin,
         classes=list(data[0].classes) if data else [],
-        patients_by_split=sweep.file.sweep.splits.by,
+        patients_by_split=asked.splits.by,
         one_class=one_class_replicates(analysis.predictions),
         stages=len(sweep.plan.stages),
         asked=sweep.plan.asked,

@@ -19,6 +19,7 @@ from abl.report.tables.model import Table
 from abl.report.tables.more import image_table, replicates_table, subgroup_table
 from abl.report.tables.published import read_published
 from abl.report.tables.setup import cost_rows, cost_table, settings_table
+from abl.studies.contract import STUDIES, studies
 from abl.studies.shared.predictions import image_history, predicting
 
 SUBGROUP, IMAGE = "subgroup=", "image="
@@ -137,7 +138,6 @@ def listed(
         InputError: No such sort, or a file that cannot be loaded.
     """
     from abl.nets.user_module import load_module
-    from abl.studies.contract import studies
 
     if module is not None:
         load_module(module)
@@ -147,10 +147,10 @@ def listed(
             for study in studies().values()
             for axis in study.axes
         ]
-    registry = _registry(what)
-    if registry is None:
+    if what not in SORTS:
         valid = [*SORTS, "axes", "network NAME"]
         raise InputError(f"cannot list '{what}': {nearest(what, valid)}")
+    registry = _registry(what)
     if what == "networks":
         from abl.nets.registry import network_names
 
@@ -158,28 +158,24 @@ def listed(
         return [(name, marks.get(name, "")) for name in network_names(timm=timm)]
     if what == "studies":
         studies()  # imports them
-        return sorted((each.name, _said(each)) for each in registry.entries())
-    rows = [(each.name, _said(each)) for each in registry.entries()]
+    rows = [(e.name, f"{e.description} {_marks(e)}".strip()) for e in registry.entries()]
+    if what == "studies":
+        return sorted(rows)
     return [("none", "No attention: the base."), *rows] if what == "variants" else rows
 
 
-def _registry(what: str) -> Registry[Any] | None:
+def _registry(what: str) -> Registry[Any]:
     """The components of a sort; nothing that they need is imported for their names."""
     from abl.decide.metrics import METRICS
     from abl.decide.rules import RULES
     from abl.nets.registry import FUSIONS, HEADS, NETWORKS
     from abl.spec.attention import VARIANTS
     from abl.spec.search import SAMPLERS
-    from abl.studies.contract import STUDIES
 
     found: tuple[Registry[Any], ...] = (
         NETWORKS, HEADS, FUSIONS, VARIANTS, RULES, METRICS, SAMPLERS, STUDIES
     )  # fmt: skip
-    return dict(zip(SORTS, found, strict=True)).get(what)
-
-
-def _said(entry: Entry) -> str:
-    return f"{entry.description} {_marks(entry)}".strip()
+    return found[SORTS.index(what)]
 
 
 def _marks(entry: Entry) -> str:

@@ -24,6 +24,7 @@ from abl.runner.engine import expected_seconds
 from abl.runner.progress import ProgressState
 from abl.runner.progress_view import make_view
 from abl.runner.report import Listener
+from abl.studies.contract import studies
 
 
 class _Progress:
@@ -228,7 +229,6 @@ def full_schema() -> str:
     """The JSON Schema of sweep files, with the studies, axes and metrics there are."""
     from abl.decide.metrics import METRICS
     from abl.spec.reference import schema_text, sweep_schema
-    from abl.studies.contract import studies
 
     known = studies()
     return schema_text(
@@ -243,13 +243,7 @@ def full_schema() -> str:
 def full_reference() -> str:
     """The page that describes sweep files, with the studies there are."""
     from abl.spec.reference import sweep_reference
-    from abl.studies.contract import studies
 
     known = studies()
-    return sweep_reference(
-        {name: study.options for name, study in known.items()},
-        {
-            name: {axis.name: axis.description for axis in study.axes}
-            for name, study in known.items()
-        },
-    )
+    axes = {n: {axis.name: axis.description for axis in s.axes} for n, s in known.items()}
+    return sweep_reference({name: study.options for name, study in known.items()}, axes)

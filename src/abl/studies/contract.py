@@ -1,4 +1,6 @@
-"""What a study is: how the arms of a sweep become stages, and how their results are analysed."""
+"""The contract of a study: `problems` -> `expand` -> stages run, `grow` and `validated` where a
+search adds some -> `analyse` -> `figures` and `weaknesses`; and where studies are found.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,12 @@ class StudyAxis:
 class Study(Protocol):
     """One question a sweep can ask. A class in a module of this package registers with `@study`.
 
-    `smoke_options` are the options with which it runs on the little that `--smoke` leaves.
+    What it gives in any case comes first, then what most studies leave as it is here.
+
+    Attributes:
+        axes: Its own, beside the settings that any sweep can vary.
+        options: Model of its `options:` block.
+        smoke_options: With which it runs on the little that `--smoke` leaves.
     """
 
     name: ClassVar[str]
@@ -82,12 +89,6 @@ class Study(Protocol):
         Arms with missing stages are marked failed.
         """
 
-    def grow(
-        self, file: SweepFile, plan: Plan, workspace: Workspace, say: Callable[[str], None]
-    ) -> Growth | None:
-        """What adds to the plan while it runs; most studies know all stages before."""
-        return None
-
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         """Name -> what draws it: figures of this study alone, or one of its own of a known name."""
         return {}
@@ -95,6 +96,12 @@ class Study(Protocol):
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         """What is weak in the published protocol, and in what this study does of a sweep."""
         return OwnWeaknesses()
+
+    def grow(
+        self, file: SweepFile, plan: Plan, workspace: Workspace, say: Callable[[str], None]
+    ) -> Growth | None:
+        """What adds to the plan while it runs; most studies know all stages before."""
+        return None
 
     def budget(self, file: SweepFile, plan: Plan, workspace: Workspace, slots: int) -> list[str]:
         """Sentences on what such a growth takes with so many stages at once."""

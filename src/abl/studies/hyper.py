@@ -17,18 +17,15 @@ class Options(Part):
 
 
 @study
-class Hyper(Frozen):
+class Hyper(SingleNetwork):
     """Arms as of frozen layers: usually one, with fixed and with tuned settings."""
 
     name: ClassVar[str] = "hyper"
     description: ClassVar[str] = "Hyperparameter search: the winner against the file's settings."
     options: ClassVar[type[Part]] = Options
-    # no publication stands behind it
-    figures = SingleNetwork.figures
-    weaknesses = SingleNetwork.weaknesses
+    axes = Frozen.axes
 
     def problems(self, file: SweepFile) -> list[Problem]:
-        """As of frozen layers; and a search is needed."""
         # a section that is broken is told as such
         if file.document.values.get("search") is None:
             return [file.problem("study: hyper needs a search: section", "study")]

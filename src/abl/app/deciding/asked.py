@@ -47,7 +47,6 @@ class Asked:
         study: Journal of the search.
         classes: Names of labels 0, 1, ...; of two classes by default benign and malignant.
         out, curve: Files to write; nothing is written if anything is wrong.
-        format: One of FORMATS.
     """
 
     original: Path
@@ -75,13 +74,11 @@ class Asked:
 
     @property
     def paths(self) -> dict[str, Path]:
-        """Network -> its file."""
         given = {"original": self.original, "true": self.true, "false": self.false}
         return {name: path for name, path in given.items() if path is not None}
 
     @property
     def chosen_by(self) -> str:
-        """Metric that thresholds are chosen by."""
         return "f1" if self.by is None else self.by
 
     @property
@@ -128,15 +125,10 @@ class Asked:
 
     def _of_the_search(self) -> Iterator[str]:
         if not self.search:
-            given = {
-                "--over": self.space,
-                "--objective": self.objectives,
-                "--trials": self.trials is not None,
-                "--sampler": self.sampler is not None,
-                "--seed": self.seed is not None,
-                "--study": self.study is not None,
-            }
-            if useless := [option for option, is_given in given.items() if is_given]:
+            given = {"--over": self.space or None, "--objective": self.objectives or None,
+                     "--trials": self.trials, "--sampler": self.sampler, "--seed": self.seed,
+                     "--study": self.study}  # fmt: skip
+            if useless := [option for option, value in given.items() if value is not None]:
                 verb = "belongs" if len(useless) == 1 else "belong"
                 yield f"{', '.join(useless)} {verb} to --search"
         elif self.costs is not None and "cost" not in self.objectives:
@@ -159,15 +151,12 @@ class Asked:
                 yield f"--threshold: rule '{rule.name}' has none: leave it out"
             elif not searched or searched & SEARCHED_THRESHOLDS:
                 yield f"--threshold {self.threshold}: --search looks for T* itself: {instead}"
-        if (
-            self.false_threshold is not None
-            and self.false is not None
-            and (not searched or "false_threshold" in searched)
-        ):
+        given = self.false_threshold is not None and self.false is not None
+        if given and (not searched or "false_threshold" in searched):
             yield f"--false-threshold: --search looks for it itself: {instead}"
 
     def _names(self) -> Iterator[str]:
-        for name in (*self.metrics, *([self.by] if self.by is not None else [])):
+        for name in (*self.metrics, self.chosen_by):
             try:
                 metric_named(name)
             except InputError as error:

@@ -13,16 +13,8 @@ import numpy as np
 import pandas as pd
 
 from abl.app.deciding.asked import Asked, grid_of
-from abl.app.deciding.ways import (
-    MOST_IMAGES,
-    MOST_PATIENTS,
-    ScoredWay,
-    best_way,
-    few_enough,
-    patients_in,
-    ways_of,
-)
-from abl.data.prediction_pairs import Fold, PairedPredictions, folds_of, read_paired
+from abl.app.deciding.ways import MOST_IMAGES, MOST_PATIENTS, ScoredWay, few_enough, ways_of
+from abl.data.prediction_pairs import PairedPredictions, folds_of, read_paired
 from abl.data.prediction_rows import checked_output, write_prediction_table
 from abl.decide.decision import checked_costs
 from abl.decide.intervals import FEWEST_PATIENTS
@@ -31,7 +23,6 @@ from abl.report.tables import render
 from abl.report.tables.decision import DecisionRow, decision_facts, decision_table, mean_and_sd
 
 DEFAULT_GRID = "0:1:101,always"
-IN_SAMPLE = "in-sample: chosen on the images it is scored on"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,17 +63,16 @@ def decided(asked: Asked, width: int = 120) -> Decided:
     study = _digest(paired, asked) if asked.search else ""
     ways = ways_of(asked, classes, has_training=has_training, study=study)
     scored = [ScoredWay(way, folds, asked) for way in ways]
-    main = scored[-1] if asked.search else best_way(scored)
-    drawn = _curves(scored, folds, grid, asked.metrics) if asked.curve is not None else None
-    final = main.final(paired, folds)
-    rows = [each.row() for each in scored]
-    notes = _notes(paired, folds, scored, main, is_sweep=asked.sweep)
-    front = _front(main, asked.objectives)
-    facts = _facts(rows, front, notes, folds, main)
+    chosen = [each for each in scored if each.way.chosen_by]
+    main = max(chosen, key=lambda each: each.quality) if chosen and asked.sweep else scored[-1]
+    drawn = _curves(scored, grid) if asked.curve is not None else None
+    final, rows, front = main.final(paired), [each.row() for each in scored], _front(main)
+    notes = _notes(paired, main, is_chosen=bool(chosen))
+    facts = _facts(rows, front, notes, main)
     if asked.format == "json":
         text = json.dumps(facts, indent=1) + "\n"
     else:
-        text = _text(rows, front, notes, folds, asked, width)
+        text = _text(rows, front, notes, main, width)
     if asked.out is not None:
         write_prediction_table(asked.out, final)
     if asked.curve is not None and drawn is not None:
@@ -90,18 +80,15 @@ def decided(asked: Asked, width: int = 120) -> Decided:
     return Decided(text, final, drawn, facts)
 
 
-def _curves(
-    scored: Sequence[ScoredWay], folds: Sequence[Fold], grid: list[float], metrics: Sequence[str]
-) -> pd.DataFrame:
+def _curves(scored: Sequence[ScoredWay], grid: list[float]) -> pd.DataFrame:
     frames = []
-    for at, fold in enumerate(folds):
+    for at, fold in enumerate(scored[0].folds):
         for each in scored:
             way, known = each.way, each.found[at].curve
-            found = way.chooser(fold).curve(grid, metrics) if known is None else known.copy()
-            found.insert(0, "rule", way.label)
-            if fold.name:
-                found.insert(0, "fold", fold.name)
-            frames.append(found)
+            found = way.chooser(fold).curve(grid, each.asked.metrics) if known is None else known
+            named = {"fold": fold.name} if fold.name else {}
+            named["rule"] = way.label
+            frames.append(pd.DataFrame(named | found.to_dict("series")))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -115,11 +102,11 @@ def _digest(paired: PairedPredictions, asked: Asked) -> str:
     return found.hexdigest()
 
 
-def _front(main: ScoredWay, objectives: Sequence[str]) -> list[dict[str, Any]]:
+def _front(main: ScoredWay) -> list[dict[str, Any]]:
     """The points of a two-objective search, fold by fold, by the share that they send on."""
     points = []
     for at, found in enumerate(main.found):
-        if found.search is None or len(objectives) < 2:
+        if found.search is None or len(main.asked.objectives) < 2:
             return []
         trials = found.search.trials
         on_front = trials[trials["front"]].drop_duplicates(["value_0", "value_1"])
@@ -129,7 +116,7 @@ def _front(main: ScoredWay, objectives: Sequence[str]) -> list[dict[str, Any]]:
                 "settings": found.search.decisions[row].settings(),
                 "values": {
                     name: float(trials[f"value_{place}"][row])
-                    for place, name in enumerate(objectives)
+                    for place, name in enumerate(main.asked.objectives)
                 },
                 "share": float(trials["share"][row]),
             }
@@ -138,50 +125,52 @@ def _front(main: ScoredWay, objectives: Sequence[str]) -> list[dict[str, Any]]:
     return sorted(points, key=lambda point: (point["fold"], point["share"]))
 
 
-def _notes(
-    paired: PairedPredictions,
-    folds: Sequence[Fold],
-    scored: Sequence[ScoredWay],
-    main: ScoredWay,
-    *,
-    is_sweep: bool,
-) -> list[str]:
-    images, patients = sum(len(fold.test) for fold in folds), patients_in(folds)
-    chosen, in_sample = any(each.way.chosen_by for each in scored), folds[0].in_sample
+def _notes(paired: PairedPredictions, main: ScoredWay, *, is_chosen: bool) -> list[str]:
+    folds, images, patients = main.folds, main.images, main.patients
+    by, label, in_sample = main.way.chosen_by, main.way.label, main.in_sample
     counted = f"{images:,} images of {patients:,} patients"
-    if in_sample and chosen:
-        notes = [
-            f"{IN_SAMPLE} ({counted}): expect less on new images; "
-            "a column split with validation and test rows tells how much"
-        ]
+    if in_sample and is_chosen:
+        first = (
+            f"in-sample: chosen on the images it is scored on ({counted}): expect less on new "
+            "images; a column split with validation and test rows tells how much"
+        )
     elif in_sample:
-        notes = [f"scored on all {counted}; nothing was chosen on them"]
-    elif chosen:
+        first = f"scored on all {counted}; nothing was chosen on them"
+    elif is_chosen:
         validation = sum(len(fold.validation) for fold in folds)
-        notes = [
+        first = (
             f"chosen on {validation:,} validation images; test, read once for each row of the "
             f"table: {counted}"
-        ]
+        )
     else:
-        notes = [f"scored on test: {counted}; nothing was chosen"]
+        first = f"scored on test: {counted}; nothing was chosen"
+    notes = [first]
     if len(folds) > 1:
         notes.append(
             f"{len(folds)} folds, each chosen and scored by itself: mean ± sd; "
             "a setting is the median with its range"
         )
-    elif not few_enough(folds):
+    elif not few_enough(images, patients):
         notes.append(
             f"above {MOST_PATIENTS:,} patients or {MOST_IMAGES:,} images no intervals are computed"
         )
     elif patients < FEWEST_PATIENTS:
         notes.append(f"fewer than {FEWEST_PATIENTS} patients: no intervals")
-    elif not (chosen and in_sample):
+    elif not (is_chosen and in_sample):
         notes.append("in brackets the 95 % interval, by resampling patients")
-    if not in_sample:
-        notes += _leaks(folds)
+    leaked = {
+        patient
+        for fold in folds
+        for seen in (fold.validation, fold.training)
+        for patient in np.intersect1d(seen.patients, fold.test.patients).tolist()
+    }
+    if leaked and not in_sample:
+        notes.append(
+            f"LEAK: {len(leaked):,} patients of test rows are among validation or train rows too: "
+            "these scores are too good"
+        )
     if "patient" not in paired.frame:
         notes.append("no column patient: each image is taken as its own patient")
-    by, label = main.way.chosen_by, main.way.label
     if by and not in_sample:
         there, kept = mean_and_sd(main.chosen_at)[0], mean_and_sd(main.kept)[0]
         scale = scale_of(by, [there, kept], per_cent=True)
@@ -189,40 +178,23 @@ def _notes(
             f"optimism of '{label}': {metric_label(by)} {scale.number(there)} on validation, "
             f"{scale.number(kept)} on test: {scale.difference(main.optimism)}"
         )
-    if is_sweep and chosen:
+    if main.asked.sweep and is_chosen:
         notes.append(
             f"best {metric_label(by)} where it was chosen: {label}; its predictions are kept"
         )
     return notes
 
 
-def _leaks(folds: Sequence[Fold]) -> list[str]:
-    """A note if patients of the test rows were chosen on or trained on."""
-    shared: set[str] = set()
-    for fold in folds:
-        seen = {*fold.validation.patients.tolist(), *fold.training.patients.tolist()}
-        shared |= seen & set(fold.test.patients.tolist())
-    if not shared:
-        return []
-    return [
-        f"LEAK: {len(shared):,} patients of test rows are among validation or train rows too: "
-        "these scores are too good"
-    ]
-
-
 def _text(
-    rows: Sequence[DecisionRow],
-    front: Sequence[dict[str, Any]],
-    notes: Sequence[str],
-    folds: Sequence[Fold],
-    asked: Asked,
-    width: int,
-) -> str:
+    rows: Sequence[DecisionRow], front: Sequence[dict[str, Any]], notes: Sequence[str],
+    main: ScoredWay, width: int,
+) -> str:  # fmt: skip
+    asked = main.asked
     names = [*asked.metrics, *(["cost"] if any("cost" in row.values for row in rows) else [])]
-    part = "all images" if folds[0].in_sample else "test images"
+    part = "all images" if main.in_sample else "test images"
     table = decision_table(rows, names, notes, title=f"Decisions on {part}")
     text = render(table, asked.format, width=width)
-    if asked.format == "csv" or not front or len(folds) > 1:
+    if asked.format == "csv" or not front or len(main.folds) > 1:
         return text
     # the second objective is often the share, which has a column of its own
     objectives = [name for name in asked.objectives if name != "share"]
@@ -241,22 +213,19 @@ def _text(
 
 
 def _facts(
-    rows: Sequence[DecisionRow],
-    front: Sequence[dict[str, Any]],
-    notes: Sequence[str],
-    folds: Sequence[Fold],
-    main: ScoredWay,
+    rows: Sequence[DecisionRow], front: Sequence[dict[str, Any]], notes: list[str], main: ScoredWay
 ) -> dict[str, Any]:
+    by = main.way.chosen_by
     facts: dict[str, Any] = {
         "decisions": [decision_facts(row) for row in rows],
         "kept": main.way.label,
-        "in_sample": folds[0].in_sample and bool(main.way.chosen_by),
-        "folds": [fold.name for fold in folds if fold.name],
-        "images": sum(len(fold.test) for fold in folds),
-        "notes": list(notes),
+        "in_sample": main.in_sample and bool(by),
+        "folds": [fold.name for fold in main.folds if fold.name],
+        "images": main.images,
+        "notes": notes,
     }
-    if main.way.chosen_by and not folds[0].in_sample:
-        facts["optimism"] = {main.way.chosen_by: main.optimism}
+    if by and not main.in_sample:
+        facts["optimism"] = {by: main.optimism}
     if front:
         facts["front"] = [
             {**point, "settings": {name: "always" if math.isinf(value) else value

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from abl.decide.decision_space import PAPERS_THRESHOLD
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import metric_named
 from abl.decide.replicates import Scores
-from abl.decide.rules import RULES, Rule, rule_named
+from abl.decide.rules import RULES, rule_named
 from abl.errors import InputError
 from abl.report.tables.decision import DecisionRow, mean_and_sd
 
@@ -59,7 +60,6 @@ def ways_of(asked: Asked, classes: int, *, has_training: bool, study: str) -> li
 
     Args:
         classes: K.
-        has_training: Whether every fold has training rows.
         study: Digest of what is searched.
 
     Raises:
@@ -80,45 +80,52 @@ class ScoredWay:
         share: Of the test images, sent on.
         chosen_at, kept: The metric that was chosen by, where it was chosen and on test.
         values: Metric -> value on test.
+        images, patients: How many are tested.
+        in_sample: Whether it is scored on the images it is chosen on.
     """
 
     def __init__(self, way: Way, folds: Sequence[Fold], asked: Asked):
-        self.way = way
-        self._in_sample = folds[0].in_sample
+        self.way, self.folds, self.asked = way, folds, asked
+        self.images = sum(len(fold.test) for fold in folds)
+        self.patients = len(set().union(*(fold.test.patients.tolist() for fold in folds)))
+        self.in_sample = folds[0].in_sample
         self.found: list[Chosen] = []
         self.share: list[float] = []
         self.chosen_at: list[float] = []
         self.kept: list[float] = []
         self._replicates: list[Scores] = []
-        values: dict[str, list[float]] = {name: [] for name in asked.metrics}
+        names = [*asked.metrics, *(["cost"] if asked.costs is not None else [])]
+        self.values: dict[str, list[float]] = {name: [] for name in names}
         for at, fold in enumerate(folds):
             found, test = way.choose(way.chooser(fold), fold), fold.test
             p, sent = decide(found.decision, test.predictions)
             self.found.append(found)
             self.share.append(float(sent.mean()))
-            if few_enough(folds):
-                self._replicates.append(Scores(0, at, 0, test.labels, test.patients, p))
-            for name in [*asked.metrics, *(["cost"] if asked.costs is not None else [])]:
-                values.setdefault(name, []).append(_score(name, test.labels, p, asked.costs))
+            self._replicates.append(Scores(0, at, 0, test.labels, test.patients, p))
+            for name in names:
+                self.values[name].append(_score(name, test.labels, p, asked.costs))
             if way.chosen_by:
                 seen = fold.validation
                 there = p if fold.in_sample else decide(found.decision, seen.predictions)[0]
                 self.chosen_at.append(_score(way.chosen_by, seen.labels, there, asked.costs))
                 self.kept.append(_score(way.chosen_by, test.labels, p, asked.costs))
-        self.values = {name: tuple(each) for name, each in values.items()}
+
+    @property
+    def _sign(self) -> int:
+        """-1 where less of what it was chosen by is better."""
+        by = self.way.chosen_by
+        return -1 if by == "cost" or metric_named(by).higher_is_better is False else 1
 
     @property
     def optimism(self) -> float:
         """Validation minus test of what it was chosen by, turned where lower is better."""
-        lost = mean_and_sd(self.chosen_at)[0] - mean_and_sd(self.kept)[0]
-        return lost if _higher_is_better(self.way.chosen_by) else -lost
+        return self._sign * (mean_and_sd(self.chosen_at)[0] - mean_and_sd(self.kept)[0])
 
     @property
     def quality(self) -> tuple[float, float]:
         """The larger the better: where it was chosen, then by what it keeps from the second."""
         mean = mean_and_sd(self.chosen_at)[0]
-        signed = mean if _higher_is_better(self.way.chosen_by) else -mean
-        return (-math.inf if math.isnan(mean) else signed, -mean_and_sd(self.share)[0])
+        return (-math.inf if math.isnan(mean) else self._sign * mean, -mean_and_sd(self.share)[0])
 
     def row(self) -> DecisionRow:
         """With intervals, unless the images were chosen on or are very many."""
@@ -129,21 +136,21 @@ class ScoredWay:
             name: tuple(each.get(name, neutral.get(name, math.nan)) for each in settings)
             for name in dict.fromkeys(name for each in settings for name in each)
         }
-        intervals = {}
-        if self._replicates and not (self.way.chosen_by and self._in_sample):
-            for name in self.values:
-                if name != "cost" and not math.isnan(mean_and_sd(self.values[name])[0]):
+        by = "" if self.in_sample else self.way.chosen_by
+        values, intervals = {name: tuple(each) for name, each in self.values.items()}, {}
+        if few_enough(self.images, self.patients) and (by or not self.way.chosen_by):
+            for name in values:
+                if name != "cost" and not math.isnan(mean_and_sd(values[name])[0]):
                     found = patient_interval(self._replicates, name)
                     intervals[name] = (found.low, found.high)
-        by = "" if self._in_sample else self.way.chosen_by
         at = tuple(self.chosen_at) if by else ()
-        return DecisionRow(self.way.label, shown, tuple(self.share), by, at, self.values, intervals)
+        return DecisionRow(self.way.label, shown, tuple(self.share), by, at, values, intervals)
 
-    def final(self, paired: PairedPredictions, folds: Sequence[Fold]) -> pd.DataFrame:
+    def final(self, paired: PairedPredictions) -> pd.DataFrame:
         """The final predictions of every row of the files."""
         p = np.empty_like(paired.predictions["original"])
         sent = np.zeros(len(p), dtype=np.int64)
-        for found, fold in zip(self.found, folds, strict=True):
+        for found, fold in zip(self.found, self.folds, strict=True):
             p[fold.positions], sent[fold.positions] = decide(
                 found.decision, fold.everything.predictions
             )
@@ -151,22 +158,9 @@ class ScoredWay:
         return paired.frame.assign(**named, sent=sent)
 
 
-def best_way(scored: Sequence[ScoredWay]) -> ScoredWay:
-    """The best on validation among those that were chosen there; without any, the last."""
-    chosen = [each for each in scored if each.way.chosen_by]
-    return max(chosen, key=lambda each: each.quality) if chosen else scored[-1]
-
-
-def few_enough(folds: Sequence[Fold]) -> bool:
+def few_enough(images: int, patients: int) -> bool:
     """Whether patients are resampled for intervals."""
-    if sum(len(fold.test) for fold in folds) > MOST_IMAGES:
-        return False
-    return patients_in(folds) <= MOST_PATIENTS
-
-
-def patients_in(folds: Sequence[Fold]) -> int:
-    """Patients with test images."""
-    return len(set().union(*(fold.test.patients.tolist() for fold in folds)))
+    return images <= MOST_IMAGES and patients <= MOST_PATIENTS
 
 
 def _rule_way(
@@ -180,11 +174,8 @@ def _rule_way(
         raise InputError(f"--threshold: rule '{rule}' needs one: {WORDS}")
     value = None if word is None else read_threshold(word.strip())
     label = rule + (" + False" if false_threshold is not None else "") + ending
-
-    def choose(chooser: Chooser, fold: Fold) -> Chosen:
-        return chooser.chosen(value, lambda: _training(fold))
-
-    return Way(label, rule, by, false_threshold, choose, by if value == "exact" else "")
+    chosen_by = by if value == "exact" else ""
+    return Way(label, rule, by, false_threshold, partial(_at, value), chosen_by)
 
 
 def _sweep_ways(asked: Asked) -> list[Way]:
@@ -211,17 +202,21 @@ def _sweep_ways(asked: Asked) -> list[Way]:
 
 
 def _search_ways(asked: Asked, classes: int, has_training: bool, study: str) -> list[Way]:
-    """The search, after what it is to be held against: no second network, T* = 0.9, exact T*."""
+    """The search, after what it is to be held against: no second network, T* = 0.9, exact T*.
+
+    Without a space it moves all that it can, but for one T* a class.
+    """
     name = asked.rule or "model1"
-    space = tuple(asked.space) or _default_space(rule_named(name), classes, asked.false is not None)
+    rule = rule_named(name)
+    able = {"threshold": rule.has_threshold, "weight": rule.uses == MIXED, "cutoff": classes == 2,
+            "false_threshold": asked.false is not None}  # fmt: skip
+    space = tuple(asked.space) or tuple(each for each, is_able in able.items() if is_able)
     objectives = tuple(asked.objectives) or (asked.chosen_by,)
     by = objectives[0]
     if by == "share":
         raise InputError("--objective: name the quality first, share second")
-    has_threshold = rule_named(name).has_threshold
-    searches_threshold = bool(SEARCHED_THRESHOLDS & set(space))
     cut = None if "false_threshold" in space else asked.false_cut
-    if has_threshold:
+    if rule.has_threshold:
         ways = [
             _rule_way("original", None, by, None),
             _rule_way(name, f"{PAPERS_THRESHOLD}", by, cut, ", T* 0.9"),
@@ -237,17 +232,13 @@ def _search_ways(asked: Asked, classes: int, has_training: bool, study: str) -> 
         space, objectives, asked.trials or TRIALS, asked.sampler or "tpe", asked.seed or 0,
         asked.costs,
     )  # fmt: skip
+    starts = rule.has_threshold and SEARCHED_THRESHOLDS & set(space) and by != "cost"
 
     def choose(chooser: Chooser, fold: Fold) -> Chosen:
-        def known(value: Any) -> Chosen:
-            return chooser.chosen(value, lambda: _training(fold))
-
-        given = None if value is None else known(value).decision.thresholds[0]
-        starts = has_threshold and searches_threshold and by != "cost"
         return chooser.searched(
             options,
-            threshold=given,
-            start=(known("exact").decision,) if starts else (),
+            threshold=None if value is None else _at(value, chooser, fold).decision.thresholds[0],
+            start=(_at("exact", chooser, fold).decision,) if starts else (),
             storage=asked.study,
             study=f"{study} fold {fold.name}",
         )
@@ -255,21 +246,17 @@ def _search_ways(asked: Asked, classes: int, has_training: bool, study: str) -> 
     return [*ways, Way("search", name, by, cut, choose, by)]
 
 
-def _default_space(rule: Rule, classes: int, with_false: bool) -> tuple[str, ...]:
-    """All that a search can move, but for one T* a class."""
-    space = ["threshold"] if rule.has_threshold else []
-    space += ["weight"] if rule.uses == MIXED else []
-    space += ["cutoff"] if classes == 2 else []
-    space += ["false_threshold"] if with_false else []
-    return tuple(space)
+def _at(value: Any, chooser: Chooser, fold: Fold) -> Chosen:
+    """The decision at a T* as read_threshold gives it; None of a rule that has none."""
 
-
-def _training(fold: Fold) -> np.ndarray:
-    if not len(fold.training):
+    def training() -> np.ndarray:
+        if len(fold.training):
+            return fold.training.predictions["original"]
         raise InputError(
             "--threshold histogram is read off training images: the column split needs 'train' rows"
         )
-    return fold.training.predictions["original"]
+
+    return chooser.chosen(value, training)
 
 
 def _score(
@@ -280,8 +267,3 @@ def _score(
     if name == "f1" and p.shape[1] == 2 and not labels.any():
         return math.nan  # nothing to find, as with sensitivity; a false alarm alone would make it 0
     return float(metric_named(name)(labels, p))
-
-
-def _higher_is_better(name: str) -> bool:
-    """Of a metric, or of "cost"."""
-    return name != "cost" and metric_named(name).higher_is_better is not False

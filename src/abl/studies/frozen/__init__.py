@@ -7,28 +7,16 @@ the rest is fine-tuned. The control is the same n with random weights.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
-from abl.spec.read import SweepFile
-from abl.spec.sweep import Sweep
 from abl.studies.contract import StudyAxis, study
 from abl.studies.frozen.figures import frozen_figure
-from abl.studies.shared.checks import (
-    FROZEN,
-    HEAD,
-    NETWORK,
-    WEIGHTS,
-    design_faults,
-    design_relevant,
-    weights_faults,
-    weights_meaning,
-)
+from abl.studies.shared.checks import FROZEN, HEAD, NETWORK, WEIGHTS
 from abl.studies.shared.single_network import SingleNetwork
 
 # Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020
@@ -68,26 +56,8 @@ class Frozen(SingleNetwork):
         FROZEN,
     )
 
-    def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The axes that matter to an arm."""
-        return design_relevant(params)
-
-    def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
-        """What the arm starts from."""
-        return weights_meaning(params)
-
-    def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
-        """A count that the network does not have, a head that does not fit it."""
-        return weights_faults(arm, file) or design_faults(sweep)
-
-    def facts(self, file: SweepFile, plan: Plan) -> dict[str, Any]:
-        """The network, where it is no axis."""
-        return {"network": file.sweep.train.network}
-
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
-        """Metrics over the number of frozen layers."""
         return {"frozen": lambda: frozen_figure(outcome, frames.predictions)}
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
-        """Those of the publication."""
         return OwnWeaknesses(WEAKNESSES)

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 
 from abl.errors import nearest
 from abl.nets.registry import FUSIONS
-from abl.plan.graph import Arm, Plan
+from abl.plan.graph import Arm
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
 from abl.report.page.report_facts import ReportFacts
@@ -23,12 +23,7 @@ from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.frozen import WEAKNESSES
-from abl.studies.fusion.figures import (
-    modes_figure,
-    modes_of,
-    operating_figure,
-    roc_modes_figure,
-)
+from abl.studies.fusion.figures import modes_figure, modes_of, operating_figure, roc_modes_figure
 from abl.studies.fusion.only_one import only_one_figure
 from abl.studies.shared.checks import (
     FROZEN,
@@ -36,9 +31,7 @@ from abl.studies.shared.checks import (
     NETWORK,
     WEIGHTS,
     design_faults,
-    design_relevant,
     weights_faults,
-    weights_meaning,
 )
 from abl.studies.shared.single_network import SingleNetwork
 
@@ -97,18 +90,16 @@ class FusionStudy(SingleNetwork):
     )
 
     def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The axes that matter to an arm."""
         drop = set() if str(params.get("mode")) in FUSIONS else {"second"}
         if params.get("head", "spp") != "spp":
             drop.add("options.own_shape")
         kept = {axis: value for axis, value in params.items() if axis not in drop}
-        return design_relevant(kept)
+        return super().relevant(kept)
 
     def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
-        """Modality, pairing, fusion, weights and shapes of an arm."""
         options = options_of(file, Options)
         mode = str(params.get("mode"))
-        changes = weights_meaning(params)
+        changes = super().meaning(params, file)
         if mode in options.modalities:
             which = ("first", "second")[options.modalities.index(mode)]
             changes |= {"data.modality": which, "train.fusion": "none"}
@@ -125,7 +116,6 @@ class FusionStudy(SingleNetwork):
         return changes
 
     def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
-        """A mode, control, count or head that there is not."""
         modes = [*options_of(file, Options).modalities, MIXED, *FUSIONS]
         faults = []
         mode, second = str(arm.params.get("mode")), str(arm.params.get("second", "own"))
@@ -140,13 +130,10 @@ class FusionStudy(SingleNetwork):
         faults += weights_faults(arm, file)
         return faults or design_faults(sweep)
 
-    def facts(self, file: SweepFile, plan: Plan) -> dict[str, Any]:
-        """Names of the modalities, and the network where it is no axis."""
-        names = list(options_of(file, Options).modalities)
-        return {"modalities": names, "network": file.sweep.train.network}
+    def facts(self, file: SweepFile) -> dict[str, Any]:
+        return {"modalities": list(options_of(file, Options).modalities), **super().facts(file)}
 
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
-        """The modes against each other, and what fusion makes of what one modality gets right."""
         modes, classes = modes_of(outcome, frames.predictions), frames.classes(outcome)
         return {
             "modes": lambda: modes_figure(outcome, modes),
@@ -156,5 +143,4 @@ class FusionStudy(SingleNetwork):
         }
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
-        """Those of the publication, which is also that of frozen layers."""
-        return OwnWeaknesses(WEAKNESSES)
+        return OwnWeaknesses(WEAKNESSES)  # its publication is that of frozen layers

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from abl.errors import InputError, Problem, raise_if_any
+from abl.errors import InputError, raise_if_any
 from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames, shown_arms
@@ -24,20 +24,14 @@ from abl.spec.attention import looks_at_mask
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.stages.inputs import OpenData, Workspace
+from abl.stages.inputs import Workspace
 from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.mask_guided.activation import ACTIVATIONS, add_activation, looked_at, with_looked
 from abl.studies.mask_guided.figures import inside_figure, maps_figure, placement_figure
 from abl.studies.mask_guided.notes import WEAKNESSES, design_weaknesses, idle_notes
 from abl.studies.mask_guided.pictures import Seen, pictures_of
 from abl.studies.shared.analysis import Analysis
-from abl.studies.shared.checks import (
-    NETWORK,
-    WEIGHTS,
-    design_faults,
-    weights_faults,
-    weights_meaning,
-)
+from abl.studies.shared.checks import NETWORK, WEIGHTS, design_faults, weights_faults
 from abl.studies.shared.external import internal_file
 from abl.studies.shared.single_network import ROLE, SingleNetwork
 
@@ -124,23 +118,16 @@ class MaskGuidedStudy(SingleNetwork):
     )
 
     def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The axes that matter to an arm."""
         variant, mask = str(params.get("variant", "parallel")), params.get("mask", "predicted")
-        drop: set[str] = set()
-        if not looks_at_mask(variant):
-            drop |= {"mask"}
+        guided = looks_at_mask(variant)
+        drop = set() if guided else {"mask"}
         if variant == "none":
             drop |= {"placement", "train.attention.reduction"}
-        if not looks_at_mask(variant) or mask != "predicted":
+        if not guided or mask != "predicted":
             drop |= {axis for axis in params if axis.startswith(OF_BRANCH)}
         return {axis: value for axis, value in params.items() if axis not in drop}
 
-    def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
-        """What the arm starts from."""
-        return weights_meaning(params)
-
     def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
-        """A variant, placement or encoder that there is not, or that does not fit the network."""
         found = weights_faults(arm, file)
         attention = sweep.train.attention
         if attention.variant != "none" and sweep.data.modality != "first":
@@ -150,10 +137,6 @@ class MaskGuidedStudy(SingleNetwork):
             found.append(("variant", "image.fit: own has no attention modules: use square"))
         return found or design_faults(sweep)
 
-    def facts(self, file: SweepFile, plan: Plan) -> dict[str, Any]:
-        """The network, where it is no axis."""
-        return {"network": file.sweep.train.network}
-
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """As of one network, and where each network looks on its test images."""
         plan = super().expand(file, workspace)
@@ -161,7 +144,10 @@ class MaskGuidedStudy(SingleNetwork):
         options, inner = options_of(file, Options), internal_file(file)
         if not options.activation:
             return plan
-        raise_if_any(_unknown_images(file, options.show, workspace.data(inner.sweep.data)))
+        data = workspace.data(inner.sweep.data).dataset
+        unknown = [name for name in options.show if name not in set(data.frame["image"])]
+        said = [f"options.show: no image '{name}' in {data.name}" for name in unknown]
+        raise_if_any([file.problem(text, "options", "show") for text in said])
         sweeps = self.settings(inner).all_of(plan.arms)
         for cell in plan.cells:
             add_activation(plan, workspace, sweeps[cell.arm], cell, cell.uses[ROLE])
@@ -206,14 +192,4 @@ class MaskGuidedStudy(SingleNetwork):
         return found
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
-        """Those of the publication, and of arms that know too much."""
         return OwnWeaknesses(WEAKNESSES, design_weaknesses(facts))
-
-
-def _unknown_images(file: SweepFile, show: tuple[str, ...], opened: OpenData) -> list[Problem]:
-    known = set(opened.dataset.frame["image"])
-    return [
-        file.problem(f"options.show: no image '{name}' in {opened.dataset.name}", "options", "show")
-        for name in show
-        if name not in known
-    ]

@@ -6,7 +6,7 @@ They decide nothing and are never tested: their numbers are added when the table
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from abl.decide.intervals import patient_interval
 from abl.decide.metrics import Metric
 from abl.decide.replicates import KEYS, Scores
 from abl.plan.graph import Plan, PlannedCell
-from abl.plan.outcome import ArmOutcome, Cell, Outcome
+from abl.plan.outcome import Cell, Outcome
 from abl.record.store import Store
 from abl.report.labels import counted, metric_label
 from abl.spec.sweep import Sweep
@@ -93,14 +93,19 @@ def looked_at(
             scores = scores[scores["role"] == "test"].set_index("image")
             for name in OF_MASKS if len(scores) else ():
                 values.setdefault(name, []).append((cell, scores[name]))
-    table = pd.DataFrame([_key(cell) for cell, _ in cells], columns=KEYS)
+    table = pd.DataFrame([astuple(cell.replicate) for cell, _ in cells], columns=KEYS)
     found = {}
     for name, each in values.items():
-        column = pd.DataFrame([(*_key(cell), series.mean()) for cell, series in each])
-        column.columns = pd.Index([*KEYS, name])
+        means = [(*astuple(cell.replicate), series.mean()) for cell, series in each]
+        column = pd.DataFrame(means, columns=[*KEYS, name])
         table = table.merge(column, on=KEYS, how="left")
-        low, high = _ends([_shares(cell, series, known) for cell, series in each], resamples)
-        found[name] = cell_of(table[KEYS].assign(value=table[name]), low=low, high=high)
+        kept = [(cell, series.dropna()) for cell, series in each]
+        present = [_shares(cell, series, known) for cell, series in kept if len(series)]
+        ends: dict[str, float] = {}
+        if present:
+            interval = patient_interval(present, _SHARE, resamples=resamples)
+            ends = {"low": interval.low, "high": interval.high}
+        found[name] = cell_of(table[KEYS].assign(value=table[name]), **ends)
     every = pd.concat(maps) if maps else pd.DataFrame(columns=["area", INSIDE, "source"])
     every = every[every["source"] != "none"]
     return Looked(
@@ -119,14 +124,17 @@ def with_looked(outcome: Outcome, looked: Mapping[int, Looked]) -> Outcome:
     Args:
         looked: By position of the arm.
     """
-    rows = [_row(arm, looked.get(at)) for at, arm in enumerate(outcome.arms)]
+    rows = list(outcome.arms)
+    for at, each in looked.items():
+        if each.cells:
+            table = rows[at].replicates.merge(each.replicates, on=KEYS, how="left")
+            rows[at] = replace(rows[at], cells={**rows[at].cells, **each.cells}, replicates=table)
     names = [n for n in (INSIDE, *OF_MASKS) if any(n in row.cells for row in rows)]
     facts = outcome.facts
     mapped = {at: each for at, each in looked.items() if INSIDE in each.cells}
     if mapped:
-        areas = {rows[at].key: each.area for at, each in mapped.items()}
-        known = {"area": {k: v for k, v in areas.items() if not np.isnan(v)}}
-        facts = replace(facts, activation=known)
+        areas = {rows[at].key: e.area for at, e in mapped.items() if not np.isnan(e.area)}
+        facts = replace(facts, activation={"area": areas})
     return replace(
         outcome,
         arms=tuple(rows),
@@ -134,13 +142,6 @@ def with_looked(outcome: Outcome, looked: Mapping[int, Looked]) -> Outcome:
         notes=(*outcome.notes, *_notes(names, list(mapped.values()))),
         facts=facts,
     )
-
-
-def _row(arm: ArmOutcome, looked: Looked | None) -> ArmOutcome:
-    if looked is None or not looked.cells:
-        return arm
-    table = arm.replicates.merge(looked.replicates, on=KEYS, how="left")
-    return replace(arm, cells={**arm.cells, **looked.cells}, replicates=table)
 
 
 def _notes(names: Sequence[str], mapped: Sequence[Looked]) -> list[str]:
@@ -169,27 +170,11 @@ def _notes(names: Sequence[str], mapped: Sequence[Looked]) -> list[str]:
     return notes
 
 
-def _key(cell: PlannedCell) -> tuple[int, int, int]:
-    return cell.replicate.repeat, cell.replicate.fold, cell.replicate.seed
-
-
-def _shares(cell: PlannedCell, values: pd.Series, known: pd.DataFrame) -> Scores | None:
-    """Values in [0, 1] of images as the statistics take them: column 1; None if there are none."""
-    values = values.dropna()
-    if not len(values):
-        return None
+def _shares(cell: PlannedCell, values: pd.Series, known: pd.DataFrame) -> Scores:
+    """Values in [0, 1] of images as the statistics take them: column 1."""
     rows, share = known.loc[values.index], np.clip(values.to_numpy(np.float64), 0, 1)
-    labels = rows["label"].to_numpy(np.int64)
-    patients = rows["patient"].to_numpy()
-    return Scores(*_key(cell), labels, patients, np.column_stack([1 - share, share]))
-
-
-def _ends(arm: Sequence[Scores | None], resamples: int) -> tuple[float, float]:
-    present = [each for each in arm if each is not None]
-    if not present:
-        return np.nan, np.nan
-    interval = patient_interval(present, _SHARE, resamples=resamples)
-    return interval.low, interval.high
+    labels, patients = rows["label"].to_numpy(np.int64), rows["patient"].to_numpy()
+    return Scores(*astuple(cell.replicate), labels, patients, np.column_stack([1 - share, share]))
 
 
 def _mean_share(labels: Ints, p: Floats, weights: Floats | None = None) -> float:

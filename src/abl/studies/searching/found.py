@@ -30,11 +30,9 @@ def with_searches(analysis: Analysis, growth: SweepGrowth) -> Analysis:
     """The analysis with every point of every search, and the chosen values as a column."""
     search, plan = search_of(growth.file), growth.plan
     terms = shared_images_note(growth.file, plan, growth.workspace)
-    rows = dict(enumerate(analysis.outcome.arms))
+    rows = analysis.outcome.arms
     runs = [(each, growth.searches[each.name]) for each in growth.searched]
-    facts = [
-        _facts(searched, run, rows.get(searched.targets[0][0]), terms) for searched, run in runs
-    ]
+    facts = [_facts(searched, run, rows[searched.targets[0][0]], terms) for searched, run in runs]
     frames = (
         [_points_frame(searched.name, run) for searched, run in runs],
         [_scores_frame(searched, run) for searched, run in runs],
@@ -43,7 +41,7 @@ def with_searches(analysis: Analysis, growth: SweepGrowth) -> Analysis:
     searches = Searches(*(pd.concat(each).reset_index(drop=True) for each in frames))
     alone = tuned_alone_notes(search, growth.searched, arms=len(plan.arms) // 2)
     said = _found_note(search, facts, [run for _, run in runs])
-    outcome = _with_chosen(analysis.outcome, facts, rows)
+    outcome = _with_chosen(analysis.outcome, facts)
     notes = (*outcome.notes, said, *alone, *([terms] if terms else []))
     outcome = replace(outcome, notes=notes, facts=replace(outcome.facts, searches=facts))
     return replace(analysis, outcome=outcome, searches=searches)
@@ -109,11 +107,9 @@ def _scores_frame(searched: SearchedArm, run: SearchRun) -> pd.DataFrame:
     rows = []
     for state in run.points:
         for at, values in enumerate(state.scores):
-            replicate = searched.replicates[at]
             row: dict[str, Any] = {"search": searched.name, "number": state.number, "at": at}
-            row |= {"repeat": replicate.repeat, "fold": replicate.fold, "seed": replicate.seed}
-            row |= {f"value_{i}": value for i, value in enumerate(values)}
-            rows.append(row)
+            row |= vars(searched.replicates[at])
+            rows.append(row | {f"value_{i}": value for i, value in enumerate(values)})
     return pd.DataFrame(rows)
 
 
@@ -139,9 +135,7 @@ def _curves_frame(name: str, run: SearchRun) -> pd.DataFrame:
 # -- facts, the chosen values, what is said -------------------------------------------------------
 
 
-def _facts(
-    searched: SearchedArm, run: SearchRun, row: ArmOutcome | None, terms: str
-) -> dict[str, Any]:
+def _facts(searched: SearchedArm, run: SearchRun, row: ArmOutcome, terms: str) -> dict[str, Any]:
     search, asking, best = run.search, run.asking, best_point(run)
     whole = search.scope == "shared"
     objective = run.objectives[0].metric
@@ -158,7 +152,7 @@ def _facts(
         for name in (COMPLETE, PRUNED, STOPPED, FAILED)
     }
     # of nested searches each chooses for its own split: only the table speaks for all
-    cell = None if row is None or row.failed or not whole else row.cells.get(objective)
+    cell = None if row.failed or not whole else row.cells.get(objective)
     test = None if cell is None else cell.mean
     value = None if best is None or best.values is None else best.values[0]
     first = searched.replicates[0]
@@ -166,7 +160,7 @@ def _facts(
     every = set(_trainings([run]))
     return {
         "search": searched.name,
-        "arm": "" if row is None else row.key,
+        "arm": row.key,
         "objectives": [
             {"metric": each.metric, "direction": direction}
             for each, direction in zip(run.objectives, asking.directions, strict=True)
@@ -222,16 +216,14 @@ def _parameters(run: SearchRun) -> list[dict[str, Any]]:
     return found
 
 
-def _with_chosen(
-    outcome: Outcome, facts: Sequence[Mapping[str, Any]], rows: Mapping[int, ArmOutcome]
-) -> Outcome:
+def _with_chosen(outcome: Outcome, facts: Sequence[Mapping[str, Any]]) -> Outcome:
     """A column with the values that were chosen; of several choices, the range of each."""
     by_arm: dict[str, list[Mapping[str, Any]]] = {}
     for each in facts:
         by_arm.setdefault(str(each["arm"]), []).extend(c["values"] for c in each["chosen"])
     alone = next(iter(by_arm.values()), [])
     arms = []
-    for row in rows.values():
+    for row in outcome.arms:
         tuned = row.params.get(SETTINGS_AXIS) == TUNED_SETTINGS
         # searched for once, taken by all
         values = by_arm.get(row.key, alone if len(by_arm) == 1 else []) if tuned else []

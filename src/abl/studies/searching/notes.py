@@ -68,12 +68,11 @@ def _outside_notes(file: SweepFile, study: Study, searched: Sequence[SearchedArm
     settings, outside = Settings(plain_file(file), study.axes), dict[str, Any]()
     for each in searched:
         known = known_settings(settings.of(each.arm), space)
-        if within(space, known) is None:
-            outside |= {
-                name: known[name]
-                for name, dimension in space.items()
-                if within({name: dimension}, known) is None
-            }
+        outside |= {
+            name: known[name]
+            for name, dimension in space.items()
+            if within({name: dimension}, known) is None
+        }
     if not outside:
         return []
     said = ", ".join(f"{name} is {value}" for name, value in outside.items())

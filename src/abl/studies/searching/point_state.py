@@ -50,7 +50,6 @@ class PointState:
     curves: dict[tuple[int, str], list[float]] = field(default_factory=dict)
 
     def close(self, state: str, reason: str = "") -> None:
-        """Ends the point."""
         self.state, self.reason = state, reason
 
     @property

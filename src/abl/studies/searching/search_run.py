@@ -38,7 +38,6 @@ class SearchRun:
     """The points of one search and what becomes of them.
 
     Attributes:
-        search: The block of the sweep file.
         asking: What decides the points.
         objectives: With a direction each.
         trials: Points to ask in all.
@@ -71,7 +70,6 @@ class SearchRun:
         self.generations = Generations(self.asking)
 
     def awaits(self, digest: str) -> bool:
-        """Whether a point waits for this stage."""
         return digest in self._awaited
 
     def advance(self, ended: Ended) -> Change:

@@ -76,19 +76,15 @@ def with_settings(arm: Arm, settings: str) -> Arm:
     return Arm({**arm.params, SETTINGS_AXIS: settings}, (*arm.shown, SETTINGS_AXIS))
 
 
-def _without_settings(arm: Arm) -> Arm:
-    params = {axis: value for axis, value in arm.params.items() if axis != SETTINGS_AXIS}
-    return Arm(params, tuple(axis for axis in arm.shown if axis != SETTINGS_AXIS))
-
-
 def searched_arms(file: SweepFile, axes: tuple[StudyAxis, ...], plan: Plan) -> list[SearchedArm]:
     """The searches of a sweep: one an arm, or one in all; one a split where they are nested."""
     search = search_of(file)
-    tuned = [
-        (at, _without_settings(arm))
-        for at, arm in enumerate(plan.arms)
-        if arm.params[SETTINGS_AXIS] == TUNED_SETTINGS
-    ]
+    tuned = []
+    for at, arm in enumerate(plan.arms):
+        if arm.params[SETTINGS_AXIS] == TUNED_SETTINGS:
+            params = {axis: value for axis, value in arm.params.items() if axis != SETTINGS_AXIS}
+            shown = tuple(axis for axis in arm.shown if axis != SETTINGS_AXIS)
+            tuned.append((at, Arm(params, shown)))
     groups = {"": list(plan.replicates)}
     if search.scope == "by_split":
         groups = {}

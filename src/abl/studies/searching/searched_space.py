@@ -91,11 +91,7 @@ def directions_of(sweep: Sweep) -> list[Direction]:
 
 
 def tuning_problems(file: SweepFile, study: Study, plain: SweepFile) -> list[Problem]:
-    """Everything wrong with a sweep's search that needs no data.
-
-    Args:
-        plain: The file without its search.
-    """
+    """Everything wrong with a sweep's search that needs no data; `plain` is the file without it."""
     search = search_of(file)
     told = sampler_problem("search.sampler", search.sampler, SAMPLERS)
     problems = [file.problem(text, "search", "sampler") for text in told]
@@ -105,11 +101,11 @@ def tuning_problems(file: SweepFile, study: Study, plain: SweepFile) -> list[Pro
     space = space_of(search.space, study.axes)
     problems += _value_problems(file, study, plain, space)
     for at, point in enumerate(search.start):
-        known = start_point(point, study.axes)
-        unknown = sorted(set(known) - set(dimensions_of(space)))
-        text = f"'{unknown[0]}' is not searched" if unknown else _start_problem(space, known)
-        if text and not unknown:
-            text = f"point {at + 1} is no point of the space: {text}"
+        known, text = start_point(point, study.axes), ""
+        if unknown := sorted(set(known) - set(dimensions_of(space))):
+            text = f"'{unknown[0]}' is not searched"
+        elif wrong := _start_problem(space, known):
+            text = f"point {at + 1} is no point of the space: {wrong}"
         if text:
             problems.append(file.problem(f"search.start: {text}", "search", "start", at))
     if search.sampler == "grid":
@@ -241,7 +237,12 @@ def _value_problems(file: SweepFile, study: Study, plain: SweepFile, space: Spac
     problems: dict[Problem, None] = {}
     for path, dimension in dimensions_of(space).items():
         said_of: dict[str, list[Any]] = {}
-        values = dimension.values if isinstance(dimension, Choices) else _ends(dimension)
+        values: Sequence[Any]
+        if isinstance(dimension, Choices):
+            values = dimension.values
+        else:
+            kind = int if dimension.integer else float
+            values = [kind(dimension.low), kind(dimension.high)]
         for value in values:
             try:
                 sweep = sweep_with(plain, {path: value})
@@ -258,8 +259,3 @@ def _value_problems(file: SweepFile, study: Study, plain: SweepFile, space: Spac
             text = f"search.space: {path}: {of}{said}"
             problems[file.problem(text, "search", "space", *places.get(path, (path,)))] = None
     return list(problems)
-
-
-def _ends(dimension: Range) -> tuple[Any, ...]:
-    ends = (dimension.low, dimension.high)
-    return tuple(int(each) for each in ends) if dimension.integer else ends

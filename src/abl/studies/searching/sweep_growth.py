@@ -41,10 +41,7 @@ class SweepGrowth:
 
     Args:
         file: With the search.
-        planner: Of points.
         plan: Of the sweep; it gets the stages of points and the cells of tuned arms.
-        searched: The searches.
-        say: For people.
 
     Raises:
         InputError: The study on the disk cannot be used, or is another one.
@@ -95,7 +92,6 @@ class SweepGrowth:
         return whole
 
     def awaits(self, digest: str) -> bool:
-        """Whether a point waits for this stage."""
         return any(search.awaits(digest) for search in self.searches.values())
 
     def forgives(self, digest: str) -> bool:
@@ -105,8 +101,7 @@ class SweepGrowth:
         return not any(digest in cell.uses.values() for cell in self.plan.cells)
 
     def close(self) -> None:
-        """Lets another run keep the studies."""
-        self._studies.close()
+        self._studies.close()  # another run may keep them
 
     # -- how a search is made --------------------------------------------------------------------
 
@@ -205,7 +200,12 @@ class SweepGrowth:
         best = best_point(search)
         for position, _ in each.targets:
             if best is None:
-                self.plan.without[position] = _nothing_found(search)
+                complete = sum(state.values is not None for state in search.points)
+                self.plan.without[position] = (
+                    f"none of {complete} complete points keeps the constraints of its search"
+                    if complete
+                    else "no point of its search is complete"
+                )
                 continue
             try:
                 stages |= self._planner.add_final(self.plan, position, each, best.point)
@@ -227,10 +227,3 @@ def _gpu_seconds(points: Sequence[PointState], store: Store) -> float:
         for stage, each in done
         if each is not None
     )
-
-
-def _nothing_found(search: SearchRun) -> str:
-    complete = [state for state in search.points if state.values is not None]
-    if complete:
-        return f"none of {len(complete)} complete points keeps the constraints of its search"
-    return "no point of its search is complete"

@@ -94,7 +94,6 @@ class TunedStudy:
     def validated(
         self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace
     ) -> ScoredPart:
-        """As of the inner study."""
         return self.inner.validated(plain_file(file), arm, cell, workspace)
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:

@@ -30,12 +30,14 @@ class Units:
     """The units of one part of a split.
 
     Attributes:
+        images: (N,) ids.
         names: (U,) images, nodules or patients.
         labels: (U,) highest label of the unit's images: malignant if any of them is.
         patients: (U,) patient of each unit.
         member: (N,) unit of each image.
     """
 
+    images: np.ndarray
     names: np.ndarray
     labels: Ints
     patients: np.ndarray
@@ -58,7 +60,8 @@ def units_of(frame: pd.DataFrame, positions: np.ndarray, unit: str) -> Units:
     names, first, member = np.unique(key, return_index=True, return_inverse=True)
     labels = np.zeros(len(names), dtype=np.int64)
     np.maximum.at(labels, member, rows["label"].to_numpy())
-    return Units(names, labels, rows["patient"].to_numpy()[first], member.astype(np.int64))
+    images, patients = rows["image"].to_numpy(), rows["patient"].to_numpy()[first]
+    return Units(images, names, labels, patients, member.astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +112,7 @@ class ScoredCell:
 
     @property
     def scores(self) -> Scores:
-        """What the statistics take."""
-        key, test = self.replicate, self.test
-        return Scores(key.repeat, key.fold, key.seed, test.labels, test.patients, test.p)
+        return Scores(*self.key, self.test.labels, self.test.patients, self.test.p)
 
     @property
     def key(self) -> tuple[int, int, int]:
@@ -130,7 +131,6 @@ class ScoredArm:
 
     @property
     def scores(self) -> list[Scores]:
-        """What the statistics take."""
         return [cell.scores for cell in self.cells]
 
     @property
@@ -220,9 +220,7 @@ def _rows(column: str, name: str, key: Replicate, part: ScoredPart) -> pd.DataFr
     count = len(part.labels)
     columns: dict[str, object] = {
         column: _constant(name, count),
-        "repeat": np.full(count, key.repeat),
-        "fold": np.full(count, key.fold),
-        "seed": np.full(count, key.seed),
+        **{each: np.full(count, value) for each, value in vars(key).items()},
         "role": _constant(part.role, count),
         "unit": part.units.astype(str),
         "label": part.labels,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,21 +28,21 @@ Relevant = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def arms_from(
-    file: SweepFile, axes: tuple[StudyAxis, ...], relevant: Relevant, allowed: Mapping[str, bool]
+    file: SweepFile, axes: tuple[StudyAxis, ...], relevant: Relevant, curves: Sequence[str] = ()
 ) -> tuple[ArmList, list[Problem]]:
     """The distinct arms of a sweep, and everything wrong with axes, arms and excludes.
 
     Args:
         axes: The study's own.
         relevant: Drops axes that do not matter to an arm.
-        allowed: Study axis -> whether it may be a curve.
+        curves: Study axes that may be a curve.
     """
     sweep = file.sweep
     own = {axis.name: axis for axis in axes}
     problems = [
         file.problem(f"axes.{name}: curve: true is not possible here", "axes", name)
         for name, axis in sweep.axes.items()
-        if axis.curve and not allowed.get(name, False)
+        if axis.curve and name not in curves
     ]
     faulty: set[str] = set()
     for place, name in _named_axes(sweep):
@@ -205,32 +205,23 @@ class Settings:
     def __init__(
         self, file: SweepFile, axes: tuple[StudyAxis, ...], meaning: Meaning = lambda params: {}
     ):
-        self._file = file
-        self._meaning = meaning
+        self._file, self._meaning = file, meaning
         self._paths = {axis.name: axis.setting for axis in axes}
         self._known: dict[str, Sweep] = {}
 
     def of(self, arm: Arm) -> Sweep:
         """The arm's sweep. Raises InputError for a value that a setting does not allow."""
-        changes = {}
-        for axis, value in arm.params.items():
-            path = self._paths.get(axis, axis)
-            if path and path != SETTINGS_AXIS:
-                changes[path] = value
-        return self.having(changes | self._meaning(dict(arm.params)) | dict(arm.tuned))
+        paths = {axis: self._paths.get(axis, axis) for axis in arm.params if axis != SETTINGS_AXIS}
+        changes = {path: arm.params[axis] for axis, path in paths.items() if path}
+        changes |= self._meaning(dict(arm.params)) | dict(arm.tuned)
+        key = canonical_json(sorted(changes.items()))
+        if key not in self._known:
+            self._known[key] = sweep_with(self._file, changes) if changes else self._file.sweep
+        return self._known[key]
 
     def file_of(self, arm: Arm) -> SweepFile:
         """The sweep file as if it held the arm's sweep."""
         return replace(self._file, sweep=self.of(arm))
-
-    def having(self, changes: Mapping[str, Any]) -> Sweep:
-        """The base settings with some changed, by dotted path."""
-        key = canonical_json(sorted(changes.items()))
-        if key not in self._known:
-            self._known[key] = (
-                sweep_with(self._file, dict(changes)) if changes else self._file.sweep
-            )
-        return self._known[key]
 
     def all_of(self, arms: list[Arm]) -> list[Sweep]:
         """Every arm's sweep, every problem at once."""

@@ -18,7 +18,7 @@ from abl.studies.contract import StudyAxis
 from abl.studies.shared.arms import Relevant, base_position, base_values, named_contrasts
 
 
-def base_problems(
+def _base_problems(
     file: SweepFile, axes: tuple[StudyAxis, ...], arms: list[Arm], relevant: Relevant
 ) -> list[Problem]:
     """A base that names no axis, or is the base of no arm."""
@@ -28,8 +28,10 @@ def base_problems(
     known = [axis.name for axis in axes]
     wrong = [name for name in base if name not in known and "." not in name]
     if wrong:
-        told = [(name, f"base: no axis '{name}': {nearest(name, known)}") for name in wrong]
-        return [file.problem(text, "base", name) for name, text in told]
+        return [
+            file.problem(f"base: no axis '{name}': {nearest(name, known)}", "base", name)
+            for name in wrong
+        ]
     if arms and not any(base_position(arm, arms, base, relevant) is not None for arm in arms):
         own = any(relevant({**arm.params, **base}) == dict(arm.params) for arm in arms)
         text = "base: no arm differs from it" if own else "base: matches no arm of the sweep"
@@ -41,7 +43,7 @@ def arm_problems(
     file: SweepFile, axes: tuple[StudyAxis, ...], arms: list[Arm], relevant: Relevant
 ) -> list[Problem]:
     """What is wrong with the base, and with the contrasts that the file names."""
-    problems = base_problems(file, axes, arms, relevant)
+    problems = _base_problems(file, axes, arms, relevant)
     if arms:
         try:
             named_contrasts(file, axes, arms, relevant)
@@ -51,7 +53,6 @@ def arm_problems(
 
 
 def metric_problems(file: SweepFile) -> list[Problem]:
-    """What is wrong with the names of metrics in a sweep."""
     sweep = file.sweep
     named: list[tuple[tuple[str | int, ...], str]] = [
         (("metrics", at), name) for at, name in enumerate(sweep.metrics)
@@ -162,27 +163,12 @@ _AXES = {"frozen": "frozen", "head": "head", "fusion": "mode", "variant": "varia
          "segmentation": "train.attention.segmentation.encoder"}  # fmt: skip
 
 
-def weights_meaning(params: dict[str, Any]) -> dict[str, Any]:
-    """What a value of the weights axis changes."""
-    given = str(params.get("weights", PRETRAINED))
-    if given == PRETRAINED:
-        return {}
-    return {"train.weights": "none" if given == RANDOM else given}
-
-
 def weights_faults(arm: Arm, file: SweepFile) -> list[tuple[str, str]]:
     """`pretrained` where nothing is: random networks would stand under a false name."""
-    named = arm.named.get("weights") == PRETRAINED
-    if not named or file.sweep.train.weights != "none":
+    if arm.named.get("weights") != PRETRAINED or file.sweep.train.weights != "none":
         return []
     text = "weights: pretrained needs train.weights: a file, imagenet, or {pretrain: ...}"
     return [("weights", text)]
-
-
-def design_relevant(params: dict[str, Any]) -> dict[str, Any]:
-    """Without levels of a pyramid that the arm's head does not have."""
-    drop = {"train.spp_levels"} if params.get("head", "spp") != "spp" else set()
-    return {axis: value for axis, value in params.items() if axis not in drop}
 
 
 def design_faults(sweep: Sweep) -> list[tuple[str, str]]:

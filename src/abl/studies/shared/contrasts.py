@@ -75,11 +75,7 @@ def comparison_rows(
     family: Mapping[Positions, Comparison],
     before: Iterable[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Every comparison of a family, JSON-able.
-
-    Args:
-        before: Rows of earlier tests, from which what a family does not change is kept.
-    """
+    """Every comparison of a family, JSON-able; what it does not change is kept from rows before."""
     kept = {(row["arm"], row["base"]): row for row in before}
     rows = []
     for (at, base), comparison in family.items():
@@ -92,11 +88,7 @@ def comparison_rows(
 def corrected_t(
     primary: str, arm: Contender, base: Contender, train_patients: float
 ) -> dict[str, float]:
-    """The corrected resampled t-test of a contrast; nothing where there is a single split.
-
-    Args:
-        train_patients: Mean patients of a training part.
-    """
+    """The corrected resampled t-test of a contrast; nothing where there is a single split."""
     one, other = (replicate_scores(each.scores, [primary]) for each in (arm, base))
     differences = one[KEYS].assign(value=one[primary] - other[primary])
     if len(differences[["repeat", "fold"]].drop_duplicates()) < 2:

@@ -71,7 +71,10 @@ class ExternalSets:
                     problems |= dict.fromkeys(placed_problems(file, at, block, error))
                     continue
                 if opened is not inside:
-                    _name_notes(opened, block)
+                    # what is assumed of a set says whose it is, under the sweep's table
+                    said, notes = f"External set {block.name}: ", opened.dataset.notes
+                    notes = tuple(n if n.startswith("External set ") else said + n for n in notes)
+                    opened.dataset = replace(opened.dataset, notes=notes)
                 lacking = lacking_classes(opened.dataset, opened.dataset.frame)
                 if lacking:
                     text = f"external set {block.name}: it has no image of class {lacking}"
@@ -88,35 +91,18 @@ class ExternalSets:
             training: Digest, in the plan.
         """
         for block in self._blocks:
-            if why_unscored(sweep, self._workspace.data(block.data_for(sweep.data))):
+            opened, name = (
+                self._workspace.data(block.data_for(sweep.data)),
+                external_name(block.name),
+            )
+            if why_unscored(sweep, opened) or plan.beside_of(name, training):
                 continue
-            name = external_name(block.name)
-            if not plan.beside_of(name, training):
-                opened = self._workspace.data(block.data_for(sweep.data))
-                stage = predict_stage(
-                    self._workspace,
-                    sweep,
-                    block.name,
-                    opened,
-                    plan.stages[training],
-                    self._reads_of(opened),
-                )
-                plan.put_beside(name, training, stage)
-
-    def _reads_of(self, opened: OpenData) -> str:
-        key = opened.data.model_dump_json()
-        if key not in self._reads:
-            self._reads[key] = all_reads(opened.dataset.frame)
-        return self._reads[key]
-
-
-def _name_notes(opened: OpenData, block: External) -> None:
-    """Makes what is assumed of a set say whose it is, as it stands under the sweep's table."""
-    said = f"External set {block.name}: "
-    notes = tuple(
-        note if note.startswith("External set ") else said + note for note in opened.dataset.notes
-    )
-    opened.dataset = replace(opened.dataset, notes=notes)
+            key = opened.data.model_dump_json()
+            if key not in self._reads:
+                self._reads[key] = all_reads(opened.dataset.frame)
+            network, reads = plan.stages[training], self._reads[key]
+            stage = predict_stage(self._workspace, sweep, block.name, opened, network, reads)
+            plan.put_beside(name, training, stage)
 
 
 SHUFFLED = "its pairs are shuffled within classes, which would take the set's labels"
@@ -127,11 +113,7 @@ _PLAIN = {"modality": "first", "pairing": "own", "unit": "image"}
 
 
 def external_problems(file: SweepFile, arms: Iterable[Data]) -> list[Problem]:
-    """What is wrong with the external blocks that needs no data.
-
-    Args:
-        arms: The data block of each arm.
-    """
+    """What is wrong with the external blocks, beside the data block of each arm, without data."""
     sweep, blocks = file.sweep, file.sweep.external
     problems = []
     names = [block.name for block in blocks]
@@ -238,22 +220,14 @@ def placed_problems(
     found = []
     for problem in error.problems:
         message = problem.message.removeprefix("data.")
-        text = f"external set {block.name}: {message}"
-        key = message.partition(":")[0]
-        elsewhere = problem.file is not None
-        found.append(
-            replace(problem, message=text) if elsewhere else file.problem(text, "external", at, key)
-        )
+        text, key = f"external set {block.name}: {message}", message.partition(":")[0]
+        own = file.problem(text, "external", at, key)
+        found.append(own if problem.file is None else replace(problem, message=text))
     return found
 
 
 def why_unscored(sweep: Sweep, opened: OpenData) -> str:
-    """Why an arm cannot be scored on an external set, "" if it can.
-
-    Args:
-        sweep: Of the arm.
-        opened: The set.
-    """
+    """Why an arm cannot be scored on an external set, "" if it can."""
     if sweep.data.pairing == "shuffled":
         return SHUFFLED
     attention = sweep.train.attention

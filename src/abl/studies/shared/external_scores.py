@@ -8,16 +8,15 @@ own probability is highest: no cut-off is fitted to a set.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import Any
 
 import numpy as np
 
 from abl.decide.cells import external_cells
 from abl.decide.replicates import Scores
-from abl.plan.graph import Plan, PlannedCell
+from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
-from abl.spec.external import External
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
 from abl.studies.shared.analysis import ScoredArm, Units, units_of
@@ -66,20 +65,20 @@ def external_rows(
             if outcome.arms[at].failed:
                 row["missing"][key] = outcome.arms[at].failed
                 continue
-            why = _missing(plan, workspace, block, arms[at], cells, role)
+            opened, name = workspace.data(block.data_for(arms[at].data)), external_name(block.name)
+            digests = [plan.beside_of(name, cell.uses[role]) for cell in cells]
+            why = why_unscored(arms[at], opened)
+            if not why and (lost := [each for each in digests if not workspace.store.has(each)]):
+                why = f"no result of {plan.stages[lost[0]].label}"
             if why:
                 row["missing"][key] = why
                 continue
-            opened = workspace.data(block.data_for(arms[at].data))
             frame, unit = opened.dataset.frame, opened.data.unit
             units = units_of(frame, np.arange(len(frame)), unit)
-            images = frame["image"].to_numpy()
-            beside = external_name(block.name)
             found = [
-                _replicate(
-                    cell, units, predictions, plan.beside_of(beside, cell.uses[role]), images
-                )
-                for cell in cells
+                Scores(*astuple(cell.replicate), units.labels, units.patients, p)
+                for cell, digest in zip(cells, digests, strict=True)
+                for p in [predictions.of(digest, "external", units)]
             ]
             metrics = list(dict.fromkeys([*sweep.metrics, sweep.primary]))
             draws = sweep.resamples // 5
@@ -96,31 +95,6 @@ def external_note(rows: Sequence[dict[str, Any]]) -> str:
     """The sentence under the ablation table that says what was scored beside it."""
     named = ", ".join(f"{row['name']} ({row.get('patients', 0)} patients)" for row in rows)
     return f"Scored on external sets too, which decided nothing: {named}; see --show external."
-
-
-def _missing(
-    plan: Plan,
-    workspace: Workspace,
-    block: External,
-    sweep: Sweep,
-    cells: Sequence[PlannedCell],
-    role: str,
-) -> str:
-    """Why an arm cannot be scored on a set, "" if it can."""
-    if why := why_unscored(sweep, workspace.data(block.data_for(sweep.data))):
-        return why
-    beside = external_name(block.name)
-    digests = [plan.beside_of(beside, cell.uses[role]) for cell in cells]
-    lost = [digest for digest in digests if not workspace.store.has(digest)]
-    return f"no result of {plan.stages[lost[0]].label}" if lost else ""
-
-
-def _replicate(
-    cell: PlannedCell, units: Units, predictions: Predictions, digest: str, images: np.ndarray
-) -> Scores:
-    key = cell.replicate
-    p = units.mean(predictions.of(digest, "external", images))
-    return Scores(key.repeat, key.fold, key.seed, units.labels, units.patients, p)
 
 
 def _sizes(units: Units, images: int, unit: str, classes: Sequence[str]) -> dict[str, Any]:

@@ -52,11 +52,7 @@ class ImportedArm:
         return [key for key in KEYS if key in self.frame]
 
     def note(self, tests: pd.DataFrame) -> str:
-        """What a reader of the table must know.
-
-        Args:
-            tests: repeat, fold, seed, unit of every test of the sweep.
-        """
+        """What a reader must know; `tests` are repeat, fold, seed, unit of the sweep's tests."""
         replicates = tests[KEYS].drop_duplicates()
         text = f"{IMPORTED}{self.name} from file {self.file}, sha256 {self.sha256[:12]}"
         seeds, splits = replicates["seed"].nunique(), len(replicates[KEYS[:2]].drop_duplicates())
@@ -64,16 +60,12 @@ class ImportedArm:
             text += f"; given once, used for all {seeds} seeds of a split"
         if splits > 1 and not {"repeat", "fold"} <= set(self.keys):
             text += f"; the file does not name all of the {splits} splits it was trained for"
-        if unused := self._unused(tests):
+        named = [*self.keys, "unit"]
+        asked = pd.MultiIndex.from_frame(tests.astype({"unit": str})[named])
+        if unused := int((~pd.MultiIndex.from_frame(self.frame[named]).isin(asked)).sum()):
             text += f"; {unused:,} of its {len(self.frame):,} predictions are of no test of the "
             text += "sweep and were not used"
         return text + "."
-
-    def _unused(self, tests: pd.DataFrame) -> int:
-        """How many rows no test asks for."""
-        named = [*self.keys, "unit"]
-        asked = pd.MultiIndex.from_frame(tests.astype({"unit": str})[named])
-        return int((~pd.MultiIndex.from_frame(self.frame[named]).isin(asked)).sum())
 
 
 def read_imported(path: Path, name: str, against: str, classes: tuple[str, ...]) -> ImportedArm:
@@ -161,7 +153,17 @@ def on_tests(imported: ImportedArm, tests: pd.DataFrame, unit: str = "image") ->
     found = left.merge(own, on=[*imported.keys, "unit"], how="left", validate="many_to_one")
     lost = found["row"].isna().to_numpy(dtype=bool)
     if lost.any():
-        raise InputError(_missing(imported, found[lost], len(found), unit))
+        first, known = found[lost].iloc[0], own["unit"].iloc[0]
+        where = ", ".join(f"{key} {first[key]}" for key in KEYS)
+        message = (
+            f"no prediction for {lost.sum():,} of {len(found):,} tests of {unit}s, the first is "
+            f"'{first['unit']}' of {where}"
+        )
+        if lost.all():
+            message += f"; the file has names like '{known}'"
+            if unit != "image":
+                message += f"; to average images over {unit}s give the data with --data"
+        raise InputError(Problem(message, file=imported.file))
     wrong = found[(found["said"] != found["label"]).to_numpy()].drop_duplicates("row")
     problems = [
         Problem(
@@ -175,21 +177,6 @@ def on_tests(imported: ImportedArm, tests: pd.DataFrame, unit: str = "image") ->
         problems.append(Problem(f"and {len(wrong) - _MOST_PROBLEMS:,} more labels differ"))
     raise_if_any(problems)
     return found[[*left.columns, *wanted]]
-
-
-def _missing(imported: ImportedArm, lost: pd.DataFrame, tests: int, unit: str) -> Problem:
-    first = lost.iloc[0]
-    where = ", ".join(f"{key} {first[key]}" for key in KEYS)
-    message = (
-        f"no prediction for {len(lost):,} of {tests:,} tests of {unit}s, the first is "
-        f"'{first['unit']}' of {where}"
-    )
-    known = imported.frame["unit"].iloc[0]
-    if len(lost) == tests:
-        message += f"; the file has names like '{known}'"
-        if unit != "image":
-            message += f"; to average images over {unit}s give the data with --data"
-    return Problem(message, file=imported.file)
 
 
 def keep_imported(folder: Path, imported: ImportedArm) -> Path:

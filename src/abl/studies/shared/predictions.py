@@ -18,6 +18,7 @@ from abl.decide.check import Floats, largest_class
 from abl.errors import InputError
 from abl.plan.stage import PREDICTIONS
 from abl.record.store import Store
+from abl.studies.shared.analysis import Units
 
 
 class Predictions:
@@ -27,8 +28,8 @@ class Predictions:
         self._store = store
         self._read: dict[str, dict[str, pd.DataFrame]] = {}
 
-    def of(self, digest: str, role: str, images: np.ndarray) -> Floats:
-        """Averaged probabilities (N, K) of a network on these images, in their order.
+    def of(self, digest: str, role: str, units: Units) -> Floats:
+        """Probabilities (U, K) of a network, the mean over the images of each unit.
 
         Raises:
             StageError: The predictions are damaged.
@@ -41,8 +42,8 @@ class Predictions:
                 str(each): rows.set_index("image")[columns]
                 for each, rows in frame.groupby("role", observed=True)
             }
-        found: Floats = self._read[digest][role].loc[images].to_numpy(dtype=np.float64)
-        return found
+        found = self._read[digest][role].loc[units.images]
+        return units.mean(found.to_numpy(dtype=np.float64))
 
 
 # each holds the columns of one file; more threads than this wait for the disk and for Python
@@ -144,23 +145,17 @@ def misclassified(
 
 
 def _in_roles(column: pa.ChunkedArray, roles: Sequence[str]) -> pa.ChunkedArray:
-    if pa.types.is_dictionary(column.type):  # four words, not one for each row
-        chunks = [_in_roles_of(chunk, roles) for chunk in column.chunks]
-        return pa.chunked_array(chunks, pa.bool_())
-    return pc.is_in(column, value_set=pa.array(roles, pa.string()))
-
-
-def _in_roles_of(chunk: pa.DictionaryArray, roles: Sequence[str]) -> pa.Array:
-    counted = pc.is_in(chunk.dictionary, value_set=pa.array(roles, pa.string()))
-    return counted.take(chunk.indices)
+    counted = pa.array(roles, pa.string())
+    if not pa.types.is_dictionary(column.type):
+        return pc.is_in(column, value_set=counted)
+    # four words, not one for each row
+    chunks = [pc.is_in(c.dictionary, value_set=counted).take(c.indices) for c in column.chunks]
+    return pa.chunked_array(chunks, pa.bool_())
 
 
 def _p_columns(schema: pa.Schema) -> list[str]:
-    return sorted((name for name in schema.names if name.startswith("p_")), key=_class_of)
-
-
-def _class_of(column: str) -> int:
-    return int(column.removeprefix("p_"))
+    names = [name for name in schema.names if name.startswith("p_")]
+    return sorted(names, key=lambda name: int(name.removeprefix("p_")))
 
 
 def _read_each(networks: Sequence[str], read: Callable[[str], Found]) -> list[Found]:

@@ -36,7 +36,7 @@ def scored_outcome(
     scored: Sequence[ScoredArm],
     *,
     curve_axis: str = "",
-    study: Mapping[str, Any] | None = None,
+    study: Mapping[str, Any],
 ) -> Outcome:
     """The table of a sweep: every arm against its base, the contrasts that the file names, and what
     its data is.
@@ -64,17 +64,22 @@ def scored_outcome(
         row | corrected_t(sweep.primary, contenders[at], contenders[base], trained)
         for (at, base), row in zip(family, comparison_rows(contenders, family), strict=True)
     ]
-    used = _stages_of(plan)
-    rows = [
-        _row(file, each, used[at], family.get((at, bases[at] or 0)), best == at, at in tied)
-        for at, each in enumerate(scored)
-    ]
+    rows = []
+    for at, (each, cells) in enumerate(zip(scored, plan.cells_by_arm(), strict=True)):
+        stages = tuple(dict.fromkeys(digest for cell in cells for digest in cell.uses.values()))
+        compared = family.get((at, bases[at] or 0))
+        rows.append(_row(sweep, each, stages, compared, best == at, at in tied))
     names = [axis.name for axis in axes]
     present = {axis for each in scored for axis in each.arm.named}
     columns = [axis for axis in names if axis in present]
     columns += [axis for axis in sweep.axes if axis in present and axis not in names]
-    if curve_axis in columns:
-        rows = [_named_as_chosen(row, curve_axis) for row in rows]
+    if curve_axis in columns:  # arms that choose their value stand beside arms that name theirs
+        rows = [
+            row
+            if curve_axis in row.params or curve_axis not in row.replicates
+            else replace(row, params={**row.params, curve_axis: "chosen"})
+            for row in rows
+        ]
     metrics = list(sweep.metrics)
     if sweep.primary not in metrics:
         metrics.insert(0, sweep.primary)
@@ -94,35 +99,16 @@ def scored_outcome(
             data=data_rows(sweep, opened, first),
             training_patients=trained,
             protocol=sweep.protocol,
-            study=study or {},
+            study=study,
             tests=tests,
         ),
     )
 
 
-def _named_as_chosen(row: ArmOutcome, axis: str) -> ArmOutcome:
-    """An arm that chooses its value, beside arms that name theirs."""
-    if axis in row.params or axis not in row.replicates:
-        return row
-    return replace(row, params={**row.params, axis: "chosen"})
-
-
-def _stages_of(plan: Plan) -> list[tuple[str, ...]]:
-    found: list[dict[str, None]] = [{} for _ in plan.arms]
-    for cell in plan.cells:
-        found[cell.arm].update(dict.fromkeys(cell.uses.values()))
-    return [tuple(each) for each in found]
-
-
 def _row(
-    file: SweepFile,
-    scored: ScoredArm,
-    stages: tuple[str, ...],
-    comparison: Comparison | None,
-    best: bool,
-    tied: bool,
-) -> ArmOutcome:
-    sweep = file.sweep
+    sweep: Sweep, scored: ScoredArm, stages: tuple[str, ...], comparison: Comparison | None,
+    best: bool, tied: bool,
+) -> ArmOutcome:  # fmt: skip
     params = scored.arm.named
     every = sorted((axis, str(value)) for axis, value in scored.arm.params.items())
     key = digest_of([sweep.study, every, stages])
@@ -172,8 +158,7 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str
     sweep, replicates = file.sweep, plan.replicates
     splits = len({(r.repeat, r.fold) for r in replicates})
     seeds = len({r.seed for r in replicates})
-    by = file.sweep.splits.by
-    parts = f"{counted(splits, 'split')} by {by} x {counted(seeds, 'seed')}"
+    parts = f"{counted(splits, 'split')} by {sweep.splits.by} x {counted(seeds, 'seed')}"
     notes = [f"{counted(len(replicates), 'replicate')}: {parts}."]
     if any("validation" in name for each in scored for cell in each.cells for name in cell.chosen):
         metric = sweep.select_by or sweep.primary
@@ -185,8 +170,9 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str
         patients = {str(name) for cell in whole.cells for name in cell.test.patients}
         counts = [len(cell.test.labels) for cell in whole.cells]
         malignant = np.mean([float((cell.test.labels > 0).mean()) for cell in whole.cells])
+        low, high = min(counts), max(counts)
         notes.append(
-            f"Test sets: {_range(counts)} {file.sweep.data.unit}s a replicate, "
+            f"Test sets: {low if low == high else f'{low}-{high}'} {sweep.data.unit}s a replicate, "
             f"{100 * malignant:.0f} % positive; {len(patients)} patients in all."
         )
         if len(patients) < FEW_PATIENTS:
@@ -194,14 +180,9 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str
     return notes
 
 
-def _range(counts: Sequence[int]) -> str:
-    low, high = min(counts), max(counts)
-    return str(low) if low == high else f"{low}-{high}"
-
-
 def data_rows(sweep: Sweep, opened: OpenData, replicate: Replicate) -> list[dict[str, Any]]:
     """One row a (role, centre) of one replicate's split: patients, images, images by class."""
-    frame = opened.dataset.frame
+    frame, classes = opened.dataset.frame, opened.dataset.classes
     split = opened.split(sweep.splits, replicate.repeat, replicate.fold)
     rows = []
     for role, positions in split.items():
@@ -215,10 +196,7 @@ def data_rows(sweep: Sweep, opened: OpenData, replicate: Replicate) -> list[dict
                     "centre": str(centre),
                     "patients": int(members["patient"].nunique()),
                     "images": len(members),
-                    **{
-                        name: int(counts.get(label, 0))
-                        for label, name in enumerate(opened.dataset.classes)
-                    },
+                    **{name: int(counts.get(at, 0)) for at, name in enumerate(classes)},
                     "prevalence": float((members["label"] > 0).mean()),
                 }
             )

@@ -18,12 +18,16 @@ from abl.studies.contract import Study, options_of
 from abl.studies.shared.analysis import Analysis, ScoredArm, ScoredPart, analysis_of, scored_arms
 from abl.studies.shared.arms import Settings, arms_from
 from abl.studies.shared.checks import (
+    PRETRAINED,
+    RANDOM,
     arm_problems,
+    design_faults,
     metric_problems,
     module_problems,
     open_data,
     place_of_axis,
     stated_problems,
+    weights_faults,
 )
 from abl.studies.shared.external import (
     ExternalSets,
@@ -34,7 +38,7 @@ from abl.studies.shared.external import (
 from abl.studies.shared.external_scores import external_note, external_rows
 from abl.studies.shared.predictions import Predictions
 from abl.studies.shared.scoring import power_note, scored_outcome
-from abl.studies.shared.thresholds import DecisionSearch, scored_cell, validation_part
+from abl.studies.shared.thresholds import ArmCell
 
 ROLE = "original"  # of an arm's one network, in its cells and for its rule
 
@@ -62,34 +66,37 @@ class SingleNetwork(Study):
     smoke_options: ClassVar[Mapping[str, Any]] = {}
 
     def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The axes that matter to an arm."""
-        return params
+        """The axes that matter to an arm: no levels of a pyramid that its head does not have."""
+        drop = {"train.spp_levels"} if params.get("head", "spp") != "spp" else set()
+        return {axis: value for axis, value in params.items() if axis not in drop}
 
     def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
-        """Settings that an arm's values stand for, by dotted path."""
-        return {}
+        """Settings that an arm's values stand for, by dotted path: what it starts from."""
+        weights = str(params.get("weights", PRETRAINED))
+        if weights == PRETRAINED:
+            return {}
+        return {"train.weights": "none" if weights == RANDOM else weights}
 
     def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
-        """(axis, what is wrong) with an arm."""
-        return []
+        """(axis, what is wrong) with an arm: weights, a head or a count that do not fit it."""
+        return weights_faults(arm, file) or design_faults(sweep)
 
-    def facts(self, file: SweepFile, plan: Plan) -> dict[str, Any]:
+    def facts(self, file: SweepFile) -> dict[str, Any]:
         """What the figures of the study want to know beside the table."""
-        return {}
+        return {"network": file.sweep.train.network}
 
     def settings(self, file: SweepFile) -> Settings:
         """The sweep as each arm sees it."""
         return Settings(file, self.axes, lambda params: self.meaning(params, file))
 
     def problems(self, file: SweepFile) -> list[Problem]:
-        """Everything wrong with axes, arms and options that needs no data."""
         problems = [*metric_problems(file), *module_problems(file), *stated_problems(file)]
         try:
             options_of(file, self.options)
         except InputError as error:
             # nothing that options decide can be judged
             return list(dict.fromkeys([*problems, *error.problems]))
-        arms, found = arms_from(file, self.axes, self.relevant, {})
+        arms, found = arms_from(file, self.axes, self.relevant)
         problems += found
         settings, seen = self.settings(file), []
         for arm in arms.arms:
@@ -121,7 +128,7 @@ class SingleNetwork(Study):
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """One training for every arm and replicate, and its predictions on every external set."""
         raise_if_any(self.problems(file))
-        arms, _ = arms_from(file, self.axes, self.relevant, {})
+        arms, _ = arms_from(file, self.axes, self.relevant)
         given = self.settings(file).all_of(arms.arms)
         external = ExternalSets(file, workspace, [sweep.data for sweep in given])
         file, sweeps = internal_file(file), [internal_sweep(sweep) for sweep in given]
@@ -146,12 +153,9 @@ class SingleNetwork(Study):
     def validated(
         self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace
     ) -> ScoredPart:
-        """An arm's predictions on a replicate's validation images."""
-        file = internal_file(file)
-        sweep = internal_sweep(self.settings(file).of(arm))
-        predictions, rule = Predictions(workspace.store), {"rule": ROLE}
-        opened = workspace.data(sweep.data)
-        return validation_part(sweep, rule, cell, predictions, opened, None, DecisionSearch())
+        sweep = internal_sweep(self.settings(internal_file(file)).of(arm))
+        opened, predictions = workspace.data(sweep.data), Predictions(workspace.store)
+        return ArmCell(sweep, {"rule": ROLE}, cell, predictions, opened).validated()
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
         """Scores every arm on its test sets, each read once, then on the external sets."""
@@ -160,18 +164,16 @@ class SingleNetwork(Study):
 
         def score(arm: Arm, cells: list[PlannedCell]) -> ScoredArm:
             sweep = internal_sweep(settings.of(arm))
-            opened, rule = workspace.data(sweep.data), {"rule": ROLE}
+            opened = workspace.data(sweep.data)
             found = [
-                scored_cell(sweep, rule, cell, predictions, opened, None, DecisionSearch())
-                for cell in cells
+                ArmCell(sweep, {"rule": ROLE}, cell, predictions, opened).scored() for cell in cells
             ]
             # a single network sends nothing on and chooses nothing
             return ScoredArm(arm, tuple(replace(cell, chosen={}) for cell in found))
 
         scored = scored_arms(plan, workspace.store, score)
-        facts = self.facts(file, plan)
         outcome = scored_outcome(
-            file, plan, workspace, self.axes, self.relevant, scored, study=facts
+            file, plan, workspace, self.axes, self.relevant, scored, study=self.facts(file)
         )
         if file.sweep.external:
             # the table is made: nothing of it can follow from what comes now

@@ -118,65 +118,13 @@ class _Part:
     predictions: dict[str, np.ndarray]
 
 
-def scored_cell(
-    sweep: Sweep,
-    params: Mapping[str, Any],
-    cell: PlannedCell,
-    predictions: Predictions,
-    opened: OpenData,
-    values: Sequence[Any] | None,
-    search: DecisionSearch,
-    studies: Path | None = None,
-) -> ScoredCell:
-    """One arm on one replicate: T* from validation predictions, then one look at the test set.
+class ArmCell:
+    """An arm on a replicate: its networks' calibrated predictions, and how its T* is chosen.
 
     Args:
         values: Candidates of T*, or None if the arm's own value holds.
         search: How `threshold: search` searches.
-        studies: Where searches are kept, to go on from where they stopped.
     """
-    arm = _Arm(sweep, params, cell, predictions, opened)
-    found = arm.chosen(values, search, studies)
-    metric = metric_named(arm.by)
-    on_validation = _decided(found.decision, "validation", arm.validation)
-    numbers: dict[str, float] = {}
-    if found.by_score:
-        labels = arm.validation.units.labels
-        numbers[f"validation_{metric.name}"] = metric(labels, on_validation.p)
-    # everything is decided: now, and only now, the test set is read
-    test, decision = arm.part("test"), found.decision
-    if arm.false_from_test:
-        decision = _best_on_test(decision, test, arm.by)
-    on_test = _decided(decision, "test", test)
-    numbers |= decision.settings()
-    numbers["share"] = float(np.mean(on_test.sent)) if on_test.sent is not None else 0.0
-    # drawn in an appendix marked exploratory; nothing is chosen by it
-    test_curve = None
-    if found.curve is not None:
-        test_curve = arm.chooser(test).curve(found.curve["threshold"].tolist(), arm.metrics)
-    trials = None if found.search is None else found.search.trials
-    return ScoredCell(
-        cell.replicate, on_test, on_validation, numbers, found.curve, test_curve, trials
-    )
-
-
-def validation_part(
-    sweep: Sweep,
-    params: Mapping[str, Any],
-    cell: PlannedCell,
-    predictions: Predictions,
-    opened: OpenData,
-    values: Sequence[Any] | None,
-    search: DecisionSearch,
-) -> ScoredPart:
-    """Final predictions of one arm on one replicate's validation images; no other part is read."""
-    arm = _Arm(sweep, params, cell, predictions, opened)
-    found = arm.chosen(values, search, None)
-    return _decided(found.decision, "validation", arm.validation)
-
-
-class _Arm:
-    """An arm on a replicate: its networks' calibrated predictions, and how its T* is chosen."""
 
     def __init__(
         self,
@@ -185,31 +133,69 @@ class _Arm:
         cell: PlannedCell,
         predictions: Predictions,
         opened: OpenData,
+        values: Sequence[Any] | None = None,
+        search: DecisionSearch | None = None,
     ):
         self._sweep, self._cell = sweep, cell
         self._predictions, self._opened = predictions, opened
+        self._values, self._search = values, search or DecisionSearch()
         self._rule = rule_named(str(params["rule"]))
         self._named = params.get("threshold")
         self._calibrate = str(params.get("calibrate", "none"))
         with_false = "false" in cell.uses
         self._roles = [*self._rule.uses, *(["false"] if with_false else [])]
         given = params.get("false_threshold", FALSE_THRESHOLD)
-        self.false_from_test = with_false and given == BEST_ON_TEST
+        self._false_from_test = with_false and given == BEST_ON_TEST
         self._false = None
         if with_false:
-            self._false = FALSE_THRESHOLD if self.false_from_test else float(given)
-        self.by = metric_named(sweep.select_by or sweep.primary).name
-        self.metrics = [*sweep.metrics, sweep.primary]
+            self._false = FALSE_THRESHOLD if self._false_from_test else float(given)
+        self._by = metric_named(sweep.select_by or sweep.primary)
+        self._metrics = [*sweep.metrics, sweep.primary]
 
-    def part(self, role: str) -> _Part:
-        """Units of a part of the split, with calibrated predictions."""
+    def validated(self) -> ScoredPart:
+        """Final predictions on the validation images; no other part is read."""
+        return _decided(self._chosen(None).decision, "validation", self._validation)
+
+    def scored(self, studies: Path | None = None) -> ScoredCell:
+        """T* from validation predictions, then one look at the test set.
+
+        Args:
+            studies: Where searches are kept, to go on from where they stopped.
+        """
+        found = self._chosen(studies)
+        on_validation = _decided(found.decision, "validation", self._validation)
+        numbers: dict[str, float] = {}
+        if found.by_score:
+            value = self._by(self._validation.units.labels, on_validation.p)
+            numbers[f"validation_{self._by.name}"] = value
+        # everything is decided: now, and only now, the test set is read
+        test, decision = self._part("test"), found.decision
+        if self._false_from_test:
+            # the False threshold that looks best on the test set, as the paper chose it
+            tried = [replace(decision, false_threshold=value) for value in FALSE_GRID]
+            found_p = [decide(each, test.predictions)[0] for each in tried]
+            values = np.array([self._by(test.units.labels, p) for p in found_p])
+            decision = tried[int(np.nanargmax(values * (1 if self._by.higher_is_better else -1)))]
+        on_test = _decided(decision, "test", test)
+        numbers |= decision.settings()
+        numbers["share"] = float(np.mean(on_test.sent)) if on_test.sent is not None else 0.0
+        # drawn in an appendix marked exploratory; nothing is chosen by it
+        test_curve = None
+        if found.curve is not None:
+            test_curve = self._chooser(test).curve(found.curve["threshold"].tolist(), self._metrics)
+        trials = None if found.search is None else found.search.trials
+        return ScoredCell(
+            self._cell.replicate, on_test, on_validation, numbers, found.curve, test_curve, trials
+        )
+
+    def _part(self, role: str) -> _Part:
         raw = self._raw(role)
         calibrated = {n: self._calibrations[n].apply(p) for n, p in raw.predictions.items()}
         return _Part(raw.units, calibrated)
 
     @cached_property
-    def validation(self) -> _Part:
-        return self.part("validation")
+    def _validation(self) -> _Part:
+        return self._part("validation")
 
     @cached_property
     def _calibrations(self) -> dict[str, Calibration]:
@@ -223,47 +209,33 @@ class _Arm:
         key, frame = self._cell.replicate, self._opened.dataset.frame
         split = dict(self._opened.split(self._sweep.splits, key.repeat, key.fold).items())
         units = units_of(frame, split[role], self._sweep.data.unit)
-        images = frame["image"].to_numpy()[split[role]]
-        of = {
-            name: units.mean(self._predictions.of(self._cell.uses[name], role, images))
-            for name in self._roles
-        }
-        return _Part(units, of)
+        uses, read = self._cell.uses, self._predictions
+        return _Part(units, {name: read.of(uses[name], role, units) for name in self._roles})
 
-    def chooser(self, part: _Part) -> Chooser:
-        """Of T* on a part of the split."""
-        return Chooser(self._rule.name, self.by, part.units.labels, part.predictions, self._false)
+    def _chooser(self, part: _Part) -> Chooser:
+        labels, p = part.units.labels, part.predictions
+        return Chooser(self._rule.name, self._by.name, labels, p, self._false)
 
-    def chosen(
-        self, values: Sequence[Any] | None, search: DecisionSearch, studies: Path | None
-    ) -> Chosen:
+    def _chosen(self, studies: Path | None) -> Chosen:
         """The decision, from validation (or, for `histogram`, training) predictions alone."""
-        chooser = self.chooser(self.validation)
+        chooser, search = self._chooser(self._validation), self._search
         # an arm that names a T* of its own stands beside those that choose theirs
-        if self._rule.has_threshold and values is not None and self._named is None:
-            return chooser.along(values, self.metrics)
+        if self._rule.has_threshold and self._values is not None and self._named is None:
+            return chooser.along(self._values, self._metrics)
         if not self._rule.has_threshold or self._named != "search":
-            return chooser.chosen(self._named, lambda: self.part("train").predictions["original"])
+            return chooser.chosen(self._named, lambda: self._part("train").predictions["original"])
         # whatever changes points or values; more trials only prolong a study
         name = digest_of(
             [
                 search.model_dump(mode="json", exclude={"trials"}),
-                [self._rule.name, self.by, self._false, self._calibrate],
+                [self._rule.name, self._by.name, self._false, self._calibrate],
                 {role: self._cell.uses[role] for role in self._roles},
-                self.validation.units.names.tolist(),
-                self.validation.units.labels.tolist(),
+                self._validation.units.names.tolist(),
+                self._validation.units.labels.tolist(),
             ]
         )
         storage = None if studies is None else studies / f"{name}.journal"
-        return chooser.searched(search.options(self.by), storage=storage, study=name)
-
-
-def _best_on_test(decision: Decision, test: _Part, by: str) -> Decision:
-    """The False threshold that looks best on the test set, as the paper chose it."""
-    metric = metric_named(by)
-    tried = [replace(decision, false_threshold=value) for value in FALSE_GRID]
-    values = [metric(test.units.labels, decide(each, test.predictions)[0]) for each in tried]
-    return tried[int(np.nanargmax(np.array(values) * (1 if metric.higher_is_better else -1)))]
+        return chooser.searched(search.options(self._by.name), storage=storage, study=name)
 
 
 def _decided(decision: Decision, role: str, part: _Part) -> ScoredPart:

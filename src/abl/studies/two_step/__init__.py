@@ -25,10 +25,7 @@ from abl.stages.inputs import Workspace
 from abl.stages.train import Trainings
 from abl.studies.contract import Study, StudyAxis, options_of, study
 from abl.studies.shared.analysis import Analysis, ScoredArm, ScoredPart, analysis_of, scored_arms
-from abl.studies.shared.arms import (
-    Settings,
-    arms_from,
-)
+from abl.studies.shared.arms import Settings, arms_from
 from abl.studies.shared.checks import (
     arm_problems,
     design_faults,
@@ -42,12 +39,11 @@ from abl.studies.shared.external import unsupported_problems
 from abl.studies.shared.predictions import Predictions
 from abl.studies.shared.scoring import power_note, scored_outcome
 from abl.studies.shared.thresholds import (
+    ArmCell,
     curve_values,
     decision_search_problems,
     mean_curve,
-    scored_cell,
     threshold_problem,
-    validation_part,
 )
 from abl.studies.two_step.label_noise import noise_rows
 from abl.studies.two_step.networks import (
@@ -108,9 +104,8 @@ class TwoStep(Study):
     )
 
     def problems(self, file: SweepFile) -> list[Problem]:
-        """Everything wrong with axes, arms and options that needs no data."""
         problems = [*metric_problems(file), *module_problems(file)]
-        arms, found = arms_from(file, self.axes, relevant, {"threshold": True})
+        arms, found = arms_from(file, self.axes, relevant, ["threshold"])
         problems += found
         settings = Settings(file, self.axes)
         if not arms.arms:
@@ -156,9 +151,8 @@ class TwoStep(Study):
 
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """Selectors, selection, O and T of every arm on every replicate."""
-        problems = self.problems(file)
-        raise_if_any(problems)
-        arms, _ = arms_from(file, self.axes, relevant, {"threshold": True})
+        raise_if_any(self.problems(file))
+        arms, _ = arms_from(file, self.axes, relevant, ["threshold"])
         settings = Settings(file, self.axes)
         sweeps = settings.all_of(arms.arms)
         open_data(workspace, [file.sweep, *sweeps])
@@ -182,9 +176,8 @@ class TwoStep(Study):
         panels: dict[int, tuple[list[Trainings], Options]] = {}
         for at, (arm, sweep) in enumerate(zip(arms.arms, sweeps, strict=True)):
             rule = rule_named(str(arm.params["rule"]))
-            params = dict(arm.params)
+            params, options = dict(arm.params), Options()
             panel: list[Trainings] = []
-            options = Options()
             if needs_selection(params):
                 # arms of the same settings share one Sweep: what follows from it is made once
                 if id(sweep) not in panels:
@@ -207,49 +200,41 @@ class TwoStep(Study):
     def validated(
         self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace
     ) -> ScoredPart:
-        """An arm's final predictions on a replicate's validation images, where T* is chosen."""
         own = Settings(file, self.axes).file_of(arm)
-        search, values = options_of(own, Options).search, curve_values(file.sweep)
-        predictions, opened = Predictions(workspace.store), workspace.data(own.sweep.data)
-        return validation_part(
-            own.sweep, dict(arm.params), cell, predictions, opened, values, search
-        )
+        return _cell_of(own, arm, cell, Predictions(workspace.store), workspace).validated()
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
         """Scores every arm: T* chosen on validation, test read once."""
         predictions = Predictions(workspace.store)
         settings = Settings(file, self.axes)
-        values = curve_values(file.sweep)
         searches = workspace.store.root / "searches"
 
         def score(arm: Arm, cells: list[PlannedCell]) -> ScoredArm:
-            own, params = settings.file_of(arm), dict(arm.params)
-            opened, search = workspace.data(own.sweep.data), options_of(own, Options).search
-            found = [
-                scored_cell(own.sweep, params, cell, predictions, opened, values, search, searches)
-                for cell in cells
-            ]
+            own = settings.file_of(arm)
+            of = [_cell_of(own, arm, cell, predictions, workspace) for cell in cells]
+            found = [each.scored(searches) for each in of]
             curves = mean_curve([cell.curve for cell in found])
             exploratory = mean_curve([cell.test_curve for cell in found])
             return ScoredArm(arm, tuple(found), curves, exploratory)
 
         scored = scored_arms(plan, workspace.store, score)
-        facts: dict[str, Any] = {}
-        if noise := noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace)):
-            facts["label_noise"] = noise
+        noise = noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace))
         outcome = scored_outcome(
-            file,
-            plan,
-            workspace,
-            self.axes,
-            relevant,
-            scored,
-            curve_axis="threshold" if values else "",
-            study=facts,
-        )
+            file, plan, workspace, self.axes, relevant, scored,
+            curve_axis="threshold" if curve_values(file.sweep) else "",
+            study={"label_noise": noise} if noise else {},
+        )  # fmt: skip
         outcome = replace(outcome, notes=(*outcome.notes, *kept_notes(plan, workspace.store)))
         return analysis_of(outcome, scored, network_parts(plan, settings, workspace, predictions))
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
-        """What networks that decide know of the images they decide on."""
         return two_step_weaknesses(facts)
+
+
+def _cell_of(
+    own: SweepFile, arm: Arm, cell: PlannedCell, predictions: Predictions, workspace: Workspace
+) -> ArmCell:
+    """An arm on a replicate, by the file as the arm sees it."""
+    opened, search = workspace.data(own.sweep.data), options_of(own, Options).search
+    values = curve_values(own.sweep)
+    return ArmCell(own.sweep, arm.params, cell, predictions, opened, values, search)

@@ -58,11 +58,10 @@ def noise_rows(plan: Plan, store: Store, judged: Mapping[str, Judged]) -> list[d
     for digest, part in judged.items():
         if not store.has(digest):
             continue
-        opened = part.opened
         selection = pd.read_parquet(store.file(digest, SELECTION)).set_index("image")
-        truth = opened.dataset.frame.set_index("image")["label"].loc[selection.index].to_numpy()
+        labels = part.opened.dataset.frame.set_index("image")["label"]
         seen = selection["label"].to_numpy()
-        wrong = truth != seen
+        wrong = labels.loc[selection.index].to_numpy() != seen
         if not wrong.any():
             continue
         stage, panel = plan.stages[digest], part.panel
@@ -76,7 +75,11 @@ def noise_rows(plan: Plan, store: Store, judged: Mapping[str, Judged]) -> list[d
         for criterion, mask in kept.items():
             row = {"data": part.name, "selection": how, "criterion": criterion}
             found.append(row | exclusion_scores(wrong, ~mask))
-    return _means(found)
+    if not found:
+        return []
+    grouped = pd.DataFrame(found).groupby(["data", "selection", "criterion"], sort=False)
+    table = grouped.mean().join(grouped.size().rename("replicates")).reset_index()
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def exclusion_scores(wrong: Bools, excluded: Bools) -> dict[str, float]:
@@ -125,12 +128,3 @@ def _panel_mean(store: Store, judged: Judged, stage: Stage, images: pd.Index) ->
         [np.stack([read[f"selector_{k}_{each}"] for each in range(folds)])[at] for k in selectors],
         axis=0,
     )
-
-
-def _means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if not rows:
-        return []
-    keys = ["data", "selection", "criterion"]
-    grouped = pd.DataFrame(rows).groupby(keys, sort=False)
-    table = grouped.mean().join(grouped.size().rename("replicates")).reset_index()
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

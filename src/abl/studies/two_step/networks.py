@@ -38,18 +38,13 @@ def as_selector(sweep: Sweep, network: str, options: Options) -> Sweep:
 
 
 def networks_of(
-    uses: tuple[str, ...],
-    params: dict[str, Any],
-    own: Trainings,
-    panel: list[Trainings],
-    options: Options,
-    replicate: Replicate,
-) -> dict[str, str]:
+    uses: tuple[str, ...], params: dict[str, Any], own: Trainings, panel: list[Trainings],
+    options: Options, replicate: Replicate,
+) -> dict[str, str]:  # fmt: skip
     """Role -> digest of one cell's networks; with `select` where a selection is read.
 
     Args:
         uses: Roles that the rule takes.
-        params: Of the arm.
         own: Trainings of O, T and F.
         panel: Trainings of the selectors, empty if none is needed.
     """
@@ -74,19 +69,12 @@ def networks_of(
 def _selection(
     own: Trainings, panel: list[Trainings], options: Options, replicate: Replicate
 ) -> str:
-    if options.selection == "in_sample":
-        return own.select(replicate, [[each.train(replicate)] for each in panel])
-    folds = options.inner_folds
-    return own.select(
-        replicate,
-        [
-            [
-                each.train(replicate, subset={"kind": "inner", "n": fold, "of": folds})
-                for fold in range(folds)
-            ]
-            for each in panel
-        ],
-    )
+    subsets: list[dict[str, Any] | None] = [None]
+    if options.selection == "out_of_fold":
+        folds = options.inner_folds
+        subsets = [{"kind": "inner", "n": fold, "of": folds} for fold in range(folds)]
+    networks = [[each.train(replicate, subset=subset) for subset in subsets] for each in panel]
+    return own.select(replicate, networks)
 
 
 def trained_alone(plan: Plan, uses: Mapping[str, str]) -> int:
@@ -95,13 +83,6 @@ def trained_alone(plan: Plan, uses: Mapping[str, str]) -> int:
     if "select" in uses:
         alone |= set(plan.stages[uses["select"]].inputs.values())
     return sum(plan.stages[digest].kind == "train" for digest in alone)
-
-
-def network_name(plan: Plan, digest: str, role: str, replicate: Replicate) -> str:
-    """What a network is called in figures: `original plain4`, `True-3 plain4`."""
-    words = plan.stages[digest].label.removeprefix("train ").removesuffix(f" {replicate}").split()
-    kind = " ".join(words[1:]) or role
-    return f"{kind} {words[0]}"
 
 
 def kept_notes(plan: Plan, store: Store) -> list[str]:
@@ -124,20 +105,19 @@ def judged_parts(plan: Plan, settings: Settings, workspace: Workspace) -> dict[s
     """Every select stage of the plan, with what it judged."""
     found = {}
     for cell in plan.cells:
-        if "select" in cell.uses:
-            arm = plan.arms[cell.arm]
-            own = settings.file_of(arm)
-            opened = workspace.data(own.sweep.data)
-            varied = [
-                f"{axis.rpartition('.')[2]} {value}"
-                for axis, value in arm.params.items()
-                if axis.startswith("data.")
-            ]
-            name = ", ".join([opened.dataset.name, *varied])
-            panel = len(options_of(own, Options).panel)
-            found[cell.uses["select"]] = Judged(
-                name, opened, own.sweep.splits, cell.replicate, panel
-            )
+        if "select" not in cell.uses:
+            continue
+        arm = plan.arms[cell.arm]
+        own = settings.file_of(arm)
+        opened, panel = workspace.data(own.sweep.data), len(options_of(own, Options).panel)
+        varied = [
+            f"{axis.rpartition('.')[2]} {value}"
+            for axis, value in arm.params.items()
+            if axis.startswith("data.")
+        ]
+        name = ", ".join([opened.dataset.name, *varied])
+        judged = Judged(name, opened, own.sweep.splits, cell.replicate, panel)
+        found[cell.uses["select"]] = judged
     return found
 
 
@@ -145,7 +125,7 @@ def network_parts(
     plan: Plan, settings: Settings, workspace: Workspace, predictions: Predictions
 ) -> Iterator[tuple[str, Replicate, ScoredPart]]:
     """Every network of an arm, once, on each part of its split; the name, replicate, part."""
-    seen: dict[str, str] = {}
+    seen: set[str] = set()
     for cell in plan.cells:
         sweep = settings.of(plan.arms[cell.arm])
         opened = workspace.data(sweep.data)
@@ -153,10 +133,11 @@ def network_parts(
         for role, digest in cell.uses.items():
             if role == "select" or digest in seen or not workspace.store.has(digest):
                 continue
-            seen[digest] = network_name(plan, digest, role, key)
-            split = opened.split(sweep.splits, key.repeat, key.fold)
-            for part, positions in split.items():
+            seen.add(digest)
+            # as figures call it: `original plain4`, `True-3 plain4`
+            words = plan.stages[digest].label.removeprefix("train ").removesuffix(f" {key}").split()
+            name = f"{' '.join(words[1:]) or role} {words[0]}"
+            for part, positions in opened.split(sweep.splits, key.repeat, key.fold).items():
                 units = units_of(opened.dataset.frame, positions, sweep.data.unit)
-                images = opened.dataset.frame["image"].to_numpy()[positions]
-                p = units.mean(predictions.of(digest, part, images))
-                yield seen[digest], key, ScoredPart.of(part, units, p)
+                p = predictions.of(digest, part, units)
+                yield name, key, ScoredPart.of(part, units, p)

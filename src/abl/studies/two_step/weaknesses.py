@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 
@@ -23,25 +21,17 @@ PUBLISHED = (
 
 def two_step_weaknesses(facts: ReportFacts) -> OwnWeaknesses:
     """The published ones, and what networks know of the images that decide."""
-    return OwnWeaknesses(PUBLISHED, tuple(_of_the_design(facts)))
-
-
-def _of_the_design(facts: ReportFacts) -> Iterator[str]:
-    if _selects_in_sample(facts):
-        yield (
+    arms, own = facts.outcome.arms, []
+    options = {} if facts.sweep is None else facts.sweep.options
+    selects = facts.sweep is not None and any(arm.params.get("consensus", "") != "" for arm in arms)
+    if selects and options.get("selection", "in_sample") == "in_sample":
+        own.append(
             "Training images were selected by networks that had been trained on them "
             "(selection: in_sample): such a network agrees with labels it has learned by heart."
         )
-    if any(arm.params.get("threshold") == "histogram" for arm in facts.outcome.arms):
-        yield (
+    if any(arm.params.get("threshold") == "histogram" for arm in arms):
+        own.append(
             "A T* was read off the confidences on training images, which are higher than those "
             "on new images: more test images are sent on than of those it was read from."
         )
-
-
-def _selects_in_sample(facts: ReportFacts) -> bool:
-    """Whether consensus selection judged training images by networks that had seen them."""
-    uses = any(arm.params.get("consensus", "") != "" for arm in facts.outcome.arms)
-    if facts.sweep is None or not uses:
-        return False
-    return facts.sweep.options.get("selection", "in_sample") == "in_sample"
+    return OwnWeaknesses(PUBLISHED, tuple(own))
