@@ -228,12 +228,7 @@ def own_shapes(array: ImageArray, image: Image) -> np.ndarray:
 
 
 def own_pixel_folder(
-    array: ImageArray,
-    cache: Path,
-    image: Image,
-    shapes: np.ndarray,
-    *,
-    workers: int | None = None,
+    array: ImageArray, cache: Path, image: Image, shapes: np.ndarray, *, workers: int | None = None
 ) -> Path:
     """A folder that RaggedPixels opens: each image cut, never made square, and resized.
 

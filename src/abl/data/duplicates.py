@@ -59,10 +59,7 @@ def near_duplicate_pairs(array: ImageArray) -> pd.DataFrame:
     return pd.DataFrame(np.load(folder / PAIRS), columns=COLUMNS)
 
 
-def near_duplicates_between(
-    first: ImageArray,
-    second: ImageArray,
-) -> pd.DataFrame:
+def near_duplicates_between(first: ImageArray, second: ImageArray) -> pd.DataFrame:
     """Pairs of an image of one array and one of another that are nearly the same.
 
     Args:

@@ -204,11 +204,7 @@ REGION, NODULE, TEXT = (255, 220, 0), (0, 220, 255), (255, 255, 255)
 
 
 def write_sheet(
-    path: Path,
-    dataset: Dataset,
-    regions: np.ndarray,
-    order: np.ndarray,
-    said: Sequence[str],
+    path: Path, dataset: Dataset, regions: np.ndarray, order: np.ndarray, said: Sequence[str]
 ) -> int:
     """Draws frames as a PNG: the region yellow, the nodule's box light blue, words under them.
 

@@ -61,11 +61,7 @@ class TissueFound:
 
 
 def tissue_report(
-    manifest: Path,
-    classes: tuple[str, ...],
-    *,
-    sheet: Path | None = None,
-    out: Path | None = None,
+    manifest: Path, classes: tuple[str, ...], *, sheet: Path | None = None, out: Path | None = None
 ) -> str:
     """What the tissue crop keeps of a data set, in lines; draws a sheet and writes the cut set.
 
@@ -171,10 +167,7 @@ def _rows_of(manifest: Path, classes: tuple[str, ...]) -> tuple[Rows, Path]:
 
 def _summary(dataset: Dataset, found: TissueFound) -> list[str]:
     frame, areas = dataset.frame, found.areas
-    lines = [
-        f"{len(frame)} images, tissue is found in each",
-        f"  area kept: {_spread(areas)}",
-    ]
+    lines = [f"{len(frame)} images, tissue is found in each", f"  area kept: {_spread(areas)}"]
     for what, kept in (("masks", found.masks_kept), ("boxes", found.boxes_kept)):
         known = int((~np.isnan(kept)).sum())
         if known:

@@ -77,10 +77,7 @@ def cohen_kappa(
 
 
 def fleiss_kappa_interval(
-    ratings: ArrayLike,
-    *,
-    patients: ArrayLike | None = None,
-    resamples: int = RESAMPLES,
+    ratings: ArrayLike, *, patients: ArrayLike | None = None, resamples: int = RESAMPLES
 ) -> Interval:
     """Fleiss' kappa of several readers, (N, readers) classes, with a bootstrap over patients."""
     checked = _checked_ratings(np.asarray(ratings))
@@ -102,10 +99,7 @@ def _checked_ratings(ratings: NDArray) -> NDArray:
 
 
 def _bootstrapped(
-    statistic: Callable[[Ints], float],
-    images: int,
-    patients: ArrayLike | None,
-    resamples: int,
+    statistic: Callable[[Ints], float], images: int, patients: ArrayLike | None, resamples: int
 ) -> Interval:
     names = np.arange(images) if patients is None else np.asarray(patients).astype(str)
     if len(names) != images:

@@ -76,9 +76,7 @@ def comparisons(
     if higher_is_better is None:
         raise InputError(f"'{metric}' is best between its ends: compare by another metric")
     tests = family_test(
-        [(each.arm, each.base) for each in contrasts],
-        metric,
-        permutations=permutations,
+        [(each.arm, each.base) for each in contrasts], metric, permutations=permutations
     )
     results = []
     for each, test in zip(contrasts, tests, strict=True):
@@ -128,9 +126,7 @@ def best_and_tied(
     best = max(known, key=lambda name: sign * means[name])
     others = [name for name in known if name != best]
     tests = family_test(
-        [(arms[name], arms[best]) for name in others],
-        metric,
-        permutations=permutations,
+        [(arms[name], arms[best]) for name in others], metric, permutations=permutations
     )
     tied = [n for n, test in zip(others, tests, strict=True) if test.p_corrected >= SIGNIFICANT]
     return best, frozenset(tied)

@@ -53,11 +53,7 @@ class Interval:
 
 
 def patient_interval(
-    arm: ArmScores,
-    metric: str | Metric,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    arm: ArmScores, metric: str | Metric, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
     """Interval of a cell: patients resampled within classes and, with three or more, seeds.
 
@@ -78,12 +74,7 @@ def patient_interval(
 
 
 def difference_interval(
-    arm: ArmScores,
-    base: ArmScores,
-    metric: str,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    arm: ArmScores, base: ArmScores, metric: str, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
     """Interval of arm - base, the same patients and seeds drawn for both; see patient_interval."""
     first, second = checked_pair_of_arms(arm, base)
@@ -123,11 +114,7 @@ def _independence(patients: ArrayLike | None, total: int) -> tuple[str, int]:
 
 
 def _bootstrap(
-    values: OfWeights,
-    patients: Patients,
-    seeds: int,
-    resamples: int,
-    seed: int,
+    values: OfWeights, patients: Patients, seeds: int, resamples: int, seed: int
 ) -> Interval:
     rng = np.random.default_rng([seed, len(patients), seeds])
     by_seed = values(bootstrap_weights(patients.strata, resamples, rng))

@@ -70,11 +70,7 @@ class Optimum:
 
 
 def optimum_over(
-    arms: Sequence[ArmScores],
-    metric: str,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    arms: Sequence[ArmScores], metric: str, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Optimum:
     """The arm with the best mean metric, and an interval of its position by resampling patients.
 

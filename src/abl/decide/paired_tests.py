@@ -45,11 +45,7 @@ class TestResult:
 
 
 def delong_test(
-    labels: ArrayLike,
-    first: ArrayLike,
-    second: ArrayLike,
-    *,
-    patients: ArrayLike | None = None,
+    labels: ArrayLike, first: ArrayLike, second: ArrayLike, *, patients: ArrayLike | None = None
 ) -> TestResult:
     """Paired test of two AUCs on the same images, (N,) each; z and two-sided P."""
     checked, arrays = _checked(labels, first, second)
@@ -66,11 +62,7 @@ def delong_test(
 
 
 def mcnemar_test(
-    labels: ArrayLike,
-    first: ArrayLike,
-    second: ArrayLike,
-    *,
-    patients: ArrayLike | None = None,
+    labels: ArrayLike, first: ArrayLike, second: ArrayLike, *, patients: ArrayLike | None = None
 ) -> TestResult:
     """Exact McNemar test of two arms' final classes, (N,) each; difference is that of accuracy."""
     truth, one, other = (np.asarray(each) for each in (labels, first, second))
@@ -174,12 +166,7 @@ def auc_half_width(benign: int, malignant: int, *, auc: float = AUC) -> float:
     return float(stats.norm.ppf((1 + LEVEL) / 2)) * _auc_error(benign, malignant, auc)
 
 
-def detectable_difference(
-    benign: int,
-    malignant: int,
-    *,
-    correlation: float = 0.5,
-) -> float:
+def detectable_difference(benign: int, malignant: int, *, correlation: float = 0.5) -> float:
     """Smallest difference of two paired AUCs found with a power of 80 %, about an AUC of 0.8.
 
     Args:
