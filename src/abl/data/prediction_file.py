@@ -44,8 +44,7 @@ class PredictionTable:
     """The predictions of one network.
 
     Attributes:
-        file: Name of the file.
-        path: Its path as given, for messages.
+        file, path: Name of the file; its path as given, for messages.
         frame: image (str), label (int64), p_0, ... (float64); patient, split, fold (str) if given.
         rows: (N,) row of each in the file; the header is row 1.
     """
@@ -69,10 +68,9 @@ class PredictionTable:
 def read_prediction_table(
     path: Path, *, classes: Sequence[str] = ("benign", "malignant")
 ) -> PredictionTable:
-    """A checked file of predictions.
+    """A checked file of predictions, .csv or .parquet.
 
     Args:
-        path: .csv or .parquet.
         classes: Names that a label may have, if there are as many as probabilities.
 
     Raises:
@@ -150,8 +148,7 @@ def _checked(
     for name in ("image", "patient", "fold"):
         if name in frame:
             empty = (frame[name] == "").to_numpy(dtype=bool)
-            message = f"{name} is empty"
-            faults.rows(file, rows, empty, partial(_same, message))
+            faults.rows(file, rows, empty, partial(_same, f"{name} is empty"))
     _add_probabilities(file, raw, frame, rows, columns, faults)
     table = PredictionTable(path.name, file, frame, rows)
     again = frame.duplicated(table.keys).to_numpy(dtype=bool)

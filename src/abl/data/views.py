@@ -47,7 +47,6 @@ class View:
     """A data set as one network input size sees it.
 
     Attributes:
-        frame: The data set's rows.
         pixels: uint8 (N, channels, size, size), memory-mapped, read-only; None with `fit: own`.
         pairs: Near-duplicates: position_a, position_b, distance.
         folder: Where the pixels lie.
@@ -146,7 +145,6 @@ def prepare_view(
 
 
 def _is_whole(cache: Path, folder: Path) -> bool:
-    """Whether a view is there with its pixels, all of it as it was written."""
     return (
         is_whole(folder)
         and (folder / FACTS).exists()  # an earlier version could be broken off before it

@@ -19,7 +19,7 @@ from abl.data.dataset import BOX, ROI
 from abl.data.phantom import model
 from abl.data.phantom.draws import ANGLES, CENTRES, PLANES, drawn
 from abl.data.phantom.rendering import bmode_image, elasticity_image, mask_image, tissue_columns
-from abl.data.workers import chunks, mapped, processes_for
+from abl.data.workers import mapped_over
 from abl.errors import InputError
 from abl.spec.data import Phantom
 
@@ -175,14 +175,10 @@ Settings:
 """
 
 
-def write_phantom(settings: Phantom, out: Path, *, workers: int | None = None) -> None:
+def write_phantom(settings: Phantom, out: Path) -> None:
     """Writes a set: images, elasticity, masks, manifest.csv, truth/truth.csv, README.txt.
 
     The same settings give the same bytes. The folder appears when it is whole.
-
-    Args:
-        out: A folder that is empty or not there yet.
-        workers: Processes; None is one a CPU.
 
     Raises:
         InputError: The folder holds something, or is a file.
@@ -194,10 +190,9 @@ def write_phantom(settings: Phantom, out: Path, *, workers: int | None = None) -
         for folder in ("images", "elasticity", "masks", "truth"):
             (fresh / folder).mkdir(parents=True)
         table = phantom_table(settings)
-        write = partial(_write_images, settings, fresh)
         names = list(zip(table["image"], table["elasticity"], table["mask"], strict=True))
-        jobs = [(run, names[run.start : run.stop]) for run in chunks(len(table), CHUNK)]
-        for _ in mapped(write, jobs, processes_for(workers, len(table), worth=WORTH)):
+        write = partial(_write_images, settings, fresh, names)
+        for _ in mapped_over(len(table), CHUNK, write, worth=WORTH):
             pass
         # a manifest's data set has a train_label of its own, equal to its label
         _write_csv(table.rename(columns={"train_label": "noisy_label"}), fresh / "manifest.csv")
@@ -257,10 +252,11 @@ def _stored(data: bytes) -> bytes:
 
 
 def _write_images(
-    settings: Phantom, folder: Path, job: tuple[range, list[tuple[str, str, str]]]
+    settings: Phantom, folder: Path, names: list[tuple[str, str, str]], positions: range
 ) -> None:
-    for position, names in zip(*job, strict=True):
-        for name, image in zip(names, (bmode_image, elasticity_image, _mask_grey), strict=True):
+    kinds = (bmode_image, elasticity_image, _mask_grey)
+    for position in positions:
+        for name, image in zip(names[position], kinds, strict=True):
             (folder / name).write_bytes(png_bytes(image(settings, position)))
 
 
