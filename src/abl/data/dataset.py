@@ -83,6 +83,11 @@ class Dataset:
             return Problem(message, file=file)
         return Problem(f"'{file}' {message}", file=self.file, line=row)
 
+    def without_boxes(self) -> Dataset:
+        """The same where no box is read: those in other images' pixels would have these decoded."""
+        boxes = [name for name in (*BOX, *ROI) if name in self.frame]
+        return replace(self, frame=self.frame.drop(columns=boxes))
+
     def having(self, keep: np.ndarray, note: str = "") -> Dataset:
         """The rows where `keep` (bool, one a row) holds; a note says why the others are not."""
         positions = np.flatnonzero(keep)

@@ -20,7 +20,7 @@ import pandas as pd
 
 from abl.data.arrays import ImageArray, image_array
 from abl.data.cache_folders import folder_key, folder_once
-from abl.data.dataset import BOX, ROI, Dataset
+from abl.data.dataset import Dataset
 from abl.data.ragged import hash_chunk
 from abl.data.splits import ROLES, Split
 from abl.data.workers import mapped_over
@@ -150,7 +150,6 @@ class KeptApart:
     """Two data sets that may share no image.
 
     Attributes:
-        name: Of the external set.
         external, internal: As an arm sees them.
         data: The internal data block: its `duplicates` says what is done.
         longest_side: Of the external set's decoded images.
@@ -176,19 +175,18 @@ class KeptApart:
         if not pairs:
             return [], ""
         if self.data.duplicates == "report":
-            count = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
-            lie = "lies" if len(pairs) == 1 else "lie"
+            pair, lie = ("pair", "lies") if len(pairs) == 1 else ("pairs", "lie")
             between = f"external set {self.name} and the sweep's own data"
-            return [], f"{count} of near-duplicate images {lie} across {between}."
+            return [], f"{len(pairs)} {pair} of near-duplicate images {lie} across {between}."
         problems = []
-        for pair in pairs[:SHOWN]:
-            a = self.external.frame.iloc[pair[COLUMNS[0]]]
-            b = self.internal.frame.iloc[pair[COLUMNS[1]]]
+        for each in pairs[:SHOWN]:
+            a = self.external.frame.iloc[each[COLUMNS[0]]]
+            b = self.internal.frame.iloc[each[COLUMNS[1]]]
             problems.append(
                 Problem(
                     f"external set {self.name}: {a['image']} (patient {a['patient']}) and "
                     f"{b['image']} (patient {b['patient']}) of the sweep's own data are "
-                    f"near-duplicates ({pair['distance']} of 256 bits differ); leave one out, or "
+                    f"near-duplicates ({each['distance']} of 256 bits differ); leave one out, or "
                     "set data.duplicates: report"
                 )
             )
@@ -198,7 +196,5 @@ class KeptApart:
 
 
 def _decoded(dataset: Dataset, cache: Path, longest_side: int) -> ImageArray:
-    # boxes in the pixels of other images would have these decoded, only to go unread
-    boxes = [name for name in (*BOX, *ROI) if name in dataset.frame]
-    plain = replace(dataset, frame=dataset.frame.drop(columns=boxes), boxes_of=None)
+    plain = replace(dataset.without_boxes(), boxes_of=None)
     return image_array(plain, cache, longest_side=longest_side)

@@ -195,9 +195,7 @@ def _refuse_misfits(dataset: Dataset, image: Image) -> None:
 
 def _decoded(dataset: Dataset, cache: Path, longest_side: int, image: Image) -> ImageArray:
     if dataset.boxes_of is not None and image.crop.to == "frame":
-        # boxes in the pixels of other images would have these decoded, only to go unread
-        boxes = [name for name in (*BOX, *ROI) if name in dataset.frame]
-        dataset = replace(dataset, frame=dataset.frame.drop(columns=boxes))
+        dataset = dataset.without_boxes()
     try:
         return image_array(dataset, cache, longest_side=longest_side)
     except InputError as error:
