@@ -67,13 +67,14 @@ def test_a_box_that_leaves_its_image_is_refused(tmp_path):
         image_array(dataset, tmp_path / "cache", longest_side=64)
 
 
-def test_processes_and_one_process_write_the_same_bytes(tmp_path):
+def test_processes_and_one_process_write_the_same_bytes(tmp_path, monkeypatch):
     dataset = noise_set(tmp_path, 300)
     folders = []
     for workers in (1, 2):
         cache = tmp_path / f"cache{workers}"
-        array = image_array(dataset, cache, longest_side=20, workers=workers)
-        pixel_array(array, cache, size=12, channels=3, crop=Crop(), workers=workers)
+        monkeypatch.setattr("abl.data.workers.processes_for", lambda *_, n=workers, **__: n)
+        array = image_array(dataset, cache, longest_side=20)
+        pixel_array(array, cache, size=12, channels=3, crop=Crop())
         folders.append(cache)
     assert names(folders[0]) == names(folders[1])
     for name in names(folders[0]):
@@ -148,11 +149,13 @@ def test_a_script_without_a_main_guard_may_use_processes(tmp_path):
         textwrap.dedent(
             f"""
             from pathlib import Path
+            import abl.data.workers
             from abl.data.arrays import image_array
             from abl.data.manifest import load_manifest
+            abl.data.workers.processes_for = lambda count, worth: 2
             folder = Path({str(tmp_path)!r})
             array = image_array(load_manifest(folder / "manifest.csv"), folder / "cache",
-                                longest_side=64, workers=2)
+                                longest_side=64)
             print("decoded", len(array))
             """
         )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abl.data.crops import box_problems, boxes_for, crop_windows
-from abl.data.pixels import cut, resized
+from abl.data.pixels import cut, fitted
 from abl.errors import InputError
 from abl.spec.data import Crop
 
@@ -80,21 +80,23 @@ def test_a_square_frame_is_centred_between_black_bands():
 
 def test_an_image_that_has_the_size_is_not_resampled():
     image = np.random.default_rng(0).integers(0, 256, (16, 16, 1), dtype=np.uint8)
-    np.testing.assert_array_equal(resized(image, 16, 1)[0], image[..., 0])
-    np.testing.assert_array_equal(resized(image, 16, 3), np.repeat(image.transpose(2, 0, 1), 3, 0))
+    np.testing.assert_array_equal(fitted(image, 16, 16, 1)[0], image[..., 0])
+    np.testing.assert_array_equal(
+        fitted(image, 16, 16, 3), np.repeat(image.transpose(2, 0, 1), 3, 0)
+    )
 
 
 def test_reduction_averages_over_the_support():
     checks = np.indices((64, 64)).sum(axis=0) % 2 * 255  # without antialiasing: 0 or 255
-    small = resized(checks.astype(np.uint8)[..., None], 8, 1)
+    small = fitted(checks.astype(np.uint8)[..., None], 8, 8, 1)
     assert np.abs(small.astype(int) - 127).max() <= 2
 
 
 def test_colour_becomes_luma_for_one_channel():
     green = np.zeros((4, 4, 3), dtype=np.uint8)
     green[..., 1] = 255
-    assert resized(green, 4, 1).shape == (1, 4, 4)
-    assert resized(green, 4, 1)[0, 0, 0] == round(0.587 * 255)
+    assert fitted(green, 4, 4, 1).shape == (1, 4, 4)
+    assert fitted(green, 4, 4, 1)[0, 0, 0] == round(0.587 * 255)
 
 
 def test_images_without_a_box_are_named():

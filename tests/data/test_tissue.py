@@ -96,7 +96,7 @@ def test_nothing_is_found_in_a_blank_frame_or_in_text_alone(level):
 
 def test_the_phantoms_text_is_cut_off_and_its_nodules_are_kept():
     dataset = phantom_dataset(Phantom(patients=40, size=128, text=1.0))
-    found = found_tissue(dataset, workers=1)
+    found = found_tissue(dataset)
     assert found.boxes_kept.min() > 0.9
     assert np.median(overlaps(dataset.frame, found.regions)) > 0.93
 
@@ -108,9 +108,7 @@ def test_a_sweep_sees_the_same_pixels_as_with_an_equal_roi(tmp_path):
     dataset = load_manifest(write_set(tmp_path / "set", images, rois))
     array = image_array(dataset, tmp_path / "cache", longest_side=1024)
     seen = [
-        pixel_array(
-            array, tmp_path / "cache", size=32, channels=1, crop=Crop(to=to, margin=0.1), workers=1
-        )
+        pixel_array(array, tmp_path / "cache", size=32, channels=1, crop=Crop(to=to, margin=0.1))
         for to in ("tissue", "roi", "frame")
     ]
     np.testing.assert_array_equal(seen[0], seen[1])

@@ -188,7 +188,7 @@ def test_shuffled_pairs_of_own_shapes_take_the_shape_of_the_first(tmp_path):
     assert [np.unique(each).tolist() for each in taken[:, 1]] == [[5], [1]]
 
 
-def test_own_shapes_are_the_same_bytes_from_one_process_and_two(tmp_path):
+def test_own_shapes_are_the_same_bytes_from_one_process_and_two(tmp_path, monkeypatch):
     from abl.data.arrays import image_array, own_pixel_folder, own_shapes
 
     write_set(tmp_path, [noise_image(n, 20 + n % 7, 30) for n in range(150)])
@@ -196,10 +196,10 @@ def test_own_shapes_are_the_same_bytes_from_one_process_and_two(tmp_path):
     array = image_array(dataset, tmp_path / "cache", longest_side=64)
     image = Image(size=16, fit="own", multiple=4)
     shapes = own_shapes(array, image)
-    found = [
-        own_pixel_folder(array, tmp_path / str(workers), image, shapes, workers=workers)
-        for workers in (1, 2)
-    ]
+    found = []
+    for workers in (1, 2):
+        monkeypatch.setattr("abl.data.workers.processes_for", lambda *_, n=workers, **__: n)
+        found.append(own_pixel_folder(array, tmp_path / str(workers), image, shapes))
     assert found[0].name == found[1].name
     one, two = (RaggedPixels(folder) for folder in found)
     for position in (0, 77, 149):

@@ -59,10 +59,9 @@ def test_chunks_cover_every_position_once():
     assert chunks(0, 2) == []
 
 
-def test_few_images_are_not_worth_a_process_unless_asked_for():
-    assert processes_for(None, 10, worth=100) == 1
-    assert processes_for(None, 10**9, worth=100) == available_workers()
-    assert processes_for(8, 10, worth=100) == 8
+def test_few_images_are_not_worth_a_process():
+    assert processes_for(10, worth=100) == 1
+    assert processes_for(10**9, worth=100) == available_workers()
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")

@@ -23,14 +23,12 @@ from abl.data.crops import box_problems, boxes_for, crop_windows, nothing_found,
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
 from abl.data.pixels import FILE, write_pixels, write_ragged_pixels
 from abl.data.ragged import SIZES, RaggedImages, write_images
-from abl.data.tissue import FOUND, TISSUE_VERSION, read_regions, write_regions
-from abl.data.workers import processes_for
+from abl.data.tissue import REGIONS, TISSUE_VERSION, write_regions
 from abl.errors import raise_if_any
 from abl.spec.base import identity_of
 from abl.spec.data import Crop, Image
 
 SOURCE = [SIZES.index("source_height"), SIZES.index("source_width")]
-DECODED, RESIZED = 200, 1000  # images worth the start of a process
 
 
 class ImageArray(RaggedImages):
@@ -60,38 +58,28 @@ class ImageArray(RaggedImages):
         self.frame = sizes if frame is None else with_sizes(frame, sizes, box_sizes)
 
 
-def image_array(
-    dataset: Dataset, cache: Path, *, longest_side: int, workers: int | None = None
-) -> ImageArray:
+def image_array(dataset: Dataset, cache: Path, *, longest_side: int) -> ImageArray:
     """The images of a data set, decoded on the first call and opened on every later one.
 
     Args:
-        dataset: Its source decodes. If its boxes are in the pixels of other images, these are
-            decoded as well: their sizes are needed.
+        dataset: If its boxes are in the pixels of other images, these are decoded as well: their
+            sizes are needed.
         cache: A folder of this node, shared by its processes.
         longest_side: Larger images are reduced to it.
-        workers: Processes; None is one a CPU.
 
     Raises:
         InputError: Images that cannot be decoded, or boxes that leave their image: all of them.
         StageError: A process died.
     """
-
-    def write(folder: Path) -> None:
-        write_images(
-            folder,
-            dataset.source,
-            len(dataset),
-            longest_side=longest_side,
-            workers=processes_for(workers, len(dataset), worth=DECODED),
-        )
-
+    write = partial(
+        write_images, source=dataset.source, count=len(dataset), longest_side=longest_side
+    )
     key = folder_key("images", longest_side, *dataset.source.fingerprints())
     folder, frame = folder_once(cache, f"images-{key}", write), dataset.frame
     own = RaggedImages(folder).sizes
     if dataset.boxes_of is not None:
         boxed = replace(dataset, source=dataset.boxes_of, boxes_of=None)
-        first = partial(image_array, boxed, cache, longest_side=longest_side, workers=workers)
+        first = partial(image_array, boxed, cache, longest_side=longest_side)
         has_boxes = bool({BOX[0], ROI[0]} & set(frame.columns))
         return ImageArray(folder, frame, first().sizes[:, SOURCE] if has_boxes else None, first)
     first_rows = first_of_pairs(frame)
@@ -117,25 +105,17 @@ def first_of_pairs(frame: pd.DataFrame) -> np.ndarray:
 
 
 def pixel_array(
-    array: ImageArray,
-    cache: Path,
-    *,
-    size: int,
-    channels: int,
-    crop: Crop,
-    workers: int | None = None,
+    array: ImageArray, cache: Path, *, size: int, channels: int, crop: Crop
 ) -> np.memmap:
-    """What networks see: each image cut and resized to a square (see `crop_windows`, `resized`).
+    """What networks see: each image cut and resized to a square (see `crop_windows`, `fitted`).
 
     Its `filename` opens the same memory in another process: np.load(filename, mmap_mode="r").
 
     Args:
         array: From `image_array`; one opened by path has no boxes to cut by.
-        cache: A folder of this node, shared by its processes.
         size: Side in pixels. An image that has it already, uncut, is copied as it is.
         channels: 3 repeats grey; 1 takes the luma of colour.
         crop: What is cut. `square: false` stretches the window to the square.
-        workers: Processes; None is one a CPU.
 
     Returns:
         uint8 (N, channels, size, size), read-only.
@@ -144,39 +124,28 @@ def pixel_array(
         InputError: Images without the box or region that the crop needs.
         StageError: A process died.
     """
-    windows = windows_of(array, crop, workers=workers)
-
-    def write(folder: Path) -> None:
-        write_pixels(
-            folder,
-            array.folder,
-            windows,
-            size=size,
-            channels=channels,
-            workers=processes_for(workers, len(array), worth=RESIZED),
-        )
-
+    windows = windows_of(array, crop)
+    write = partial(
+        write_pixels, images=array.folder, windows=windows, size=size, channels=channels
+    )
     # boxes are part of it: they may change in a manifest whose images do not
     cuts = digest_of_integers(windows)
     key = folder_key("pixels", array.folder.name, size, channels, identity_of(crop), cuts)
     return open_pixels(folder_once(cache, f"pixels-{key}", write))
 
 
-def windows_of(array: ImageArray, crop: Crop, *, workers: int | None = None) -> np.ndarray:
+def windows_of(array: ImageArray, crop: Crop) -> np.ndarray:
     """(N, 4) int64: what is seen of each image, see `crop_windows`.
 
     Raises:
         InputError: As `boxes_for`; images in which no tissue is found, each named.
     """
-    if crop.to == "tissue":
-        boxes = tissue_boxes(array, workers=workers)
-    else:
-        boxes = boxes_for(array.frame, crop)
+    boxes = tissue_boxes(array) if crop.to == "tissue" else boxes_for(array.frame, crop)
     heights, widths = (array.frame[side].to_numpy() for side in ("height", "width"))
     return crop_windows(boxes, heights, widths, crop)
 
 
-def tissue_boxes(array: ImageArray, *, workers: int | None = None) -> np.ndarray:
+def tissue_boxes(array: ImageArray) -> np.ndarray:
     """(N, 4) float64: the tissue region of each image, x0, y0, x1, y1; found once a data set.
 
     Of the second image of a pair it is the first one's, scaled: both are cut alike, as by boxes.
@@ -185,13 +154,9 @@ def tissue_boxes(array: ImageArray, *, workers: int | None = None) -> np.ndarray
         InputError: Images in which nothing is found, each named.
     """
     boxed = array if array.open_boxed is None else array.open_boxed()
-
-    def write(folder: Path) -> None:
-        processes = processes_for(workers, len(boxed), worth=FOUND)
-        write_regions(folder, boxed.folder, workers=processes)
-
     key = folder_key("tissue", TISSUE_VERSION, boxed.folder.name)
-    regions = read_regions(folder_once(boxed.folder.parent, f"tissue-{key}", write))
+    write = partial(write_regions, images=boxed.folder)
+    regions = np.load(folder_once(boxed.folder.parent, f"tissue-{key}", write) / REGIONS)
     rows = first_of_pairs(array.frame)
     is_first = rows == np.arange(len(rows))  # of the others nothing is used
     raise_if_any(nothing_found(array.frame["image"][is_first], regions[is_first]))
@@ -209,8 +174,7 @@ def digest_of_integers(integers: np.ndarray) -> str:
 
 def open_pixels(folder: Path) -> np.memmap:
     """The array of a folder that `pixel_array` has written: uint8 (N, C, S, S), read-only."""
-    pixels: np.memmap = np.lib.format.open_memmap(folder / FILE, mode="r")
-    return pixels
+    return np.lib.format.open_memmap(folder / FILE, mode="r")
 
 
 def own_shapes(array: ImageArray, image: Image) -> np.ndarray:
@@ -223,39 +187,24 @@ def own_shapes(array: ImageArray, image: Image) -> np.ndarray:
     sides = np.stack([y1 - y0, x1 - x0], axis=1)
     sides = sides * np.minimum(1, image.size / sides.max(axis=1, keepdims=True))
     multiples = np.floor(sides / image.multiple + 0.5).astype(np.int64)
-    shapes: np.ndarray = multiples.clip(1, image.size // image.multiple) * image.multiple
-    return shapes
+    return multiples.clip(1, image.size // image.multiple) * image.multiple
 
 
-def own_pixel_folder(
-    array: ImageArray,
-    cache: Path,
-    image: Image,
-    shapes: np.ndarray,
-    *,
-    workers: int | None = None,
-) -> Path:
+def own_pixel_folder(array: ImageArray, cache: Path, image: Image, shapes: np.ndarray) -> Path:
     """A folder that RaggedPixels opens: each image cut, never made square, and resized.
 
     Args:
-        array: From `image_array`.
-        cache: A folder of this node, shared by its processes.
-        image: Crop and channels.
         shapes: (N, 2) int64 height, width: `own_shapes` of this array, or of the first images of
             its pairs.
-        workers: Processes; None is one a CPU.
 
     Raises:
         InputError, StageError: As `pixel_array`.
     """
     windows, channels = windows_of(array, _unsquared(image.crop)), image.channels
-
-    def write(folder: Path) -> None:
-        processes = processes_for(workers, len(array), worth=RESIZED)
-        write_ragged_pixels(
-            folder, array.folder, windows, shapes, channels=channels, workers=processes
-        )
-
+    write = partial(
+        write_ragged_pixels,
+        images=array.folder, windows=windows, shapes=shapes, channels=channels,
+    )  # fmt: skip
     cuts = digest_of_integers(np.concatenate([windows, shapes], axis=1))
     return folder_once(cache, f"own-{folder_key('own', array.folder.name, channels, cuts)}", write)
 

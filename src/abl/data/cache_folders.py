@@ -24,7 +24,6 @@ def folder_once(cache: Path, name: str, write: Callable[[Path], None]) -> Path:
     """The finished folder of this name; the first caller writes it, the others wait.
 
     Args:
-        cache: Where it lies; made if need be.
         name: Says what it holds: it is never written again, unless a file of it is damaged.
         write: Fills an empty folder. Should it raise InputError, what was made for it is taken
             away again: input that is refused leaves nothing behind.
@@ -58,7 +57,8 @@ def _written_once(folder: Path, lock: Path, write: Callable[[Path], None]) -> Pa
         unfinished.mkdir()
         try:
             write(unfinished)
-            _seal(unfinished)
+            sums = {path.name: sha256_of(path) for path in sorted(unfinished.iterdir())}
+            (unfinished / SUMS).write_text(json.dumps(sums), encoding="utf-8")
             for path in unfinished.iterdir():
                 with path.open("rb+") as file:  # a rename that outlives a power cut must not
                     os.fsync(file.fileno())  # name files whose pages do not
@@ -66,12 +66,6 @@ def _written_once(folder: Path, lock: Path, write: Callable[[Path], None]) -> Pa
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return folder
-
-
-def _seal(folder: Path) -> None:
-    """Notes what the files of a folder hold, for `is_whole`."""
-    sums = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
-    (folder / SUMS).write_text(json.dumps(sums), encoding="utf-8")
 
 
 def is_whole(folder: Path) -> bool:

@@ -20,11 +20,7 @@ FEWEST_PATIENTS = 3  # of a class: one each to train, to choose and to test on
 
 
 def check_report(manifest: Path, classes: tuple[str, ...]) -> str:
-    """What a manifest holds, in lines.
-
-    Raises:
-        InputError: With every problem of the manifest and its images.
-    """
+    """What a manifest holds, in lines. Raises InputError with all problems of it and its images."""
     raise_if_any([Problem(each) for each in class_name_problems(classes)])
     _refuse_folder_of_a_manifest(manifest, classes)
     dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
@@ -67,10 +63,8 @@ def _warnings(frame: pd.DataFrame, classes: tuple[str, ...]) -> list[str]:
     for label, name in enumerate(classes):
         count = int(patients.get(label, 0))
         if count < FEWEST_PATIENTS:
-            word = "patient" if count == 1 else "patients"
-            found.append(
-                f"class '{name}' has {count} {word}: training, validation and test need one each"
-            )
+            has = f"class '{name}' has {count} {'patient' if count == 1 else 'patients'}"
+            found.append(f"{has}: training, validation and test need one each")
     if "split" in frame:
         written = {text for text in frame["split"].astype(str).str.strip() if text}
         if "test" not in {NAMES_OF_ROLES.get(text.lower()) for text in written}:

@@ -29,7 +29,6 @@ def crop_windows(
         boxes: (N, 4) float64: x0, y0, x1, y1, in pixels of images of these sizes. Not read with
             `to: frame`.
         heights, widths: (N,) of the images.
-        crop: What to cut, margin, square.
 
     Returns:
         (N, 4) int64: x0, y0 (may be negative), x1, y1 (exclusive).
@@ -83,8 +82,7 @@ def boxes_for(frame: pd.DataFrame, crop: Crop) -> np.ndarray:
 
 def areas_of(regions: np.ndarray) -> np.ndarray:
     """(N,): pixels within rectangles (N, 4)."""
-    areas: np.ndarray = (regions[:, 2] - regions[:, 0]) * (regions[:, 3] - regions[:, 1])
-    return areas
+    return (regions[:, 2] - regions[:, 0]) * (regions[:, 3] - regions[:, 1])
 
 
 def nothing_found(images: pd.Series, regions: np.ndarray) -> list[Problem]:
@@ -105,13 +103,9 @@ def box_problems(
         outside = (x0 < 0) | (y0 < 0) | (x1 > widths) | (y1 > heights)
         for row in np.flatnonzero(outside):
             box = ", ".join(f"{edge[row]:g}" for edge in (x0, y0, x1, y1))
-            problems.append(
-                (
-                    int(row),
-                    f"has {names[0][:3]} ({box}), which leaves the image, "
-                    f"{widths[row]} pixels wide and {heights[row]} high",
-                )
-            )
+            size = f"{widths[row]} pixels wide and {heights[row]} high"
+            text = f"has {names[0][:3]} ({box}), which leaves the image, {size}"
+            problems.append((int(row), text))
     return problems
 
 

@@ -39,7 +39,6 @@ class Dataset:
     """Images with labels and patients.
 
     Attributes:
-        name: For messages.
         frame: One row an image, RangeIndex. Columns: image (str, unique), label (int64),
             train_label (int64; differs from label only where label noise is planted), patient,
             nodule, fingerprint (str). Optional: centre, mask, image2 (str); box_x0, box_y0
@@ -47,7 +46,6 @@ class Dataset:
             image, nan where unknown); any other column as the source has it. Only where both
             images of each pair are samples (see load.py): modality (first or second),
             first_image (id of the first of the pair).
-        source: Decodes the image of a row.
         classes: Names of labels 0, 1, ...
         notes: What was assumed, a sentence each, for the person who reads a table.
         second: Decodes the second image of a row, where rows are pairs; else None.
@@ -76,7 +74,6 @@ class Dataset:
         """A fault of a file that a row names: told at its row of the manifest, if there is one.
 
         Args:
-            position: Row of the frame.
             message: To be put behind the file's name.
             file: As the manifest writes it.
         """
@@ -85,6 +82,11 @@ class Dataset:
         if row is None:
             return Problem(message, file=file)
         return Problem(f"'{file}' {message}", file=self.file, line=row)
+
+    def without_boxes(self) -> Dataset:
+        """The same where no box is read: those in other images' pixels would have these decoded."""
+        boxes = [name for name in (*BOX, *ROI) if name in self.frame]
+        return replace(self, frame=self.frame.drop(columns=boxes))
 
     def having(self, keep: np.ndarray, note: str = "") -> Dataset:
         """The rows where `keep` (bool, one a row) holds; a note says why the others are not."""
@@ -112,36 +114,27 @@ class SomeImages:
     positions: tuple[int, ...]
 
     def decode(self, position: int) -> np.ndarray:
-        """Image at a row of the smaller frame."""
         return self.source.decode(self.positions[position])
 
     def fingerprints(self) -> list[str]:
-        """Hex digests, one an image."""
         every = self.source.fingerprints()
         return [every[position] for position in self.positions]
 
 
 @dataclass(frozen=True)
 class Concatenated:
-    """The images of one source, then those of another.
-
-    Attributes:
-        first, second: The sources.
-        start: Number of images of the first.
-    """
+    """The images of one source, `start` in number, then those of another."""
 
     first: ImageSource
     second: ImageSource
     start: int
 
     def decode(self, position: int) -> np.ndarray:
-        """Image at a row of the joined frame."""
         if position < self.start:
             return self.first.decode(position)
         return self.second.decode(position - self.start)
 
     def fingerprints(self) -> list[str]:
-        """Hex digests, one an image."""
         return self.first.fingerprints() + self.second.fingerprints()
 
 

@@ -10,6 +10,7 @@ different patients differ in 60. Mirrored or strongly cropped copies are not fou
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,10 +20,10 @@ import pandas as pd
 
 from abl.data.arrays import ImageArray, image_array
 from abl.data.cache_folders import folder_key, folder_once
-from abl.data.dataset import BOX, ROI, Dataset
+from abl.data.dataset import Dataset
 from abl.data.ragged import hash_chunk
 from abl.data.splits import ROLES, Split
-from abl.data.workers import chunks, mapped, processes_for
+from abl.data.workers import mapped_over
 from abl.errors import Problem
 from abl.spec.data import Data
 
@@ -45,24 +46,10 @@ def near_duplicate_pairs(array: ImageArray) -> pd.DataFrame:
     Returns:
         position_a < position_b, distance (bits), all int64, sorted; one row a pair.
     """
-    count = len(array)
-
-    def write(folder: Path) -> None:
-        hash_images = partial(hash_chunk, array.folder)
-        jobs = chunks(count, CHUNK)
-        processes = processes_for(None, count, worth=HASHED)
-        parts = list(mapped(hash_images, jobs, processes))
-        np.save(folder / PAIRS, close_pairs(np.concatenate(parts), THRESHOLD))
-
-    name = f"duplicates-{folder_key('duplicates', array.folder.name, THRESHOLD)}"
-    folder = folder_once(array.folder.parent, name, write)
-    return pd.DataFrame(np.load(folder / PAIRS), columns=COLUMNS)
+    return _pairs_kept("duplicates", [array], lambda pairs: pairs)
 
 
-def near_duplicates_between(
-    first: ImageArray,
-    second: ImageArray,
-) -> pd.DataFrame:
+def near_duplicates_between(first: ImageArray, second: ImageArray) -> pd.DataFrame:
     """Pairs of an image of one array and one of another that are nearly the same.
 
     Args:
@@ -71,20 +58,32 @@ def near_duplicates_between(
     Returns:
         position_a (of the first), position_b (of the second), distance (bits), all int64, sorted.
     """
+    start = len(first)
+
+    def across(pairs: np.ndarray) -> np.ndarray:
+        crossing = pairs[(pairs[:, 0] < start) & (pairs[:, 1] >= start)]
+        return crossing - np.array([0, start, 0])
+
+    return _pairs_kept("between", [first, second], across)
+
+
+def _pairs_kept(
+    what: str, arrays: Sequence[ImageArray], chosen: Callable[[np.ndarray], np.ndarray]
+) -> pd.DataFrame:
+    """The chosen ones of the close pairs of all images, found once."""
 
     def write(folder: Path) -> None:
-        parts = []
-        for array in (first, second):
-            jobs = chunks(len(array), CHUNK)
-            processes = processes_for(None, len(array), worth=HASHED)
-            parts += list(mapped(partial(hash_chunk, array.folder), jobs, processes))
-        pairs, start = close_pairs(np.concatenate(parts), THRESHOLD), len(first)
-        across = pairs[(pairs[:, 0] < start) & (pairs[:, 1] >= start)]
-        np.save(folder / PAIRS, across - np.array([0, start, 0]))
+        hashes = [
+            part
+            for array in arrays
+            for part in mapped_over(
+                len(array), CHUNK, partial(hash_chunk, array.folder), worth=HASHED
+            )
+        ]
+        np.save(folder / PAIRS, chosen(close_pairs(np.concatenate(hashes), THRESHOLD)))
 
-    names = (first.folder.name, second.folder.name)
-    name = f"duplicates-{folder_key('between', *names, THRESHOLD)}"
-    folder = folder_once(first.folder.parent, name, write)
+    key = folder_key(what, *(array.folder.name for array in arrays), THRESHOLD)
+    folder = folder_once(arrays[0].folder.parent, f"duplicates-{key}", write)
     return pd.DataFrame(np.load(folder / PAIRS), columns=COLUMNS)
 
 
@@ -93,7 +92,6 @@ def close_pairs(hashes: np.ndarray, threshold: int) -> np.ndarray:
 
     Args:
         hashes: uint64 (N, HASH_WORDS of ragged.py).
-        threshold: Bits.
 
     Returns:
         int64 (pairs, 3): a < b, bits.
@@ -113,11 +111,7 @@ def close_pairs(hashes: np.ndarray, threshold: int) -> np.ndarray:
 
 
 def duplicates_across(split: Split, pairs: pd.DataFrame) -> pd.DataFrame:
-    """The pairs whose images lie on two sides of a split.
-
-    Returns:
-        The columns of pairs, and role_a, role_b.
-    """
+    """The pairs whose images lie on two sides of a split, and role_a, role_b."""
     count = sum(len(positions) for _, positions in split.items())
     roles = np.empty(count, dtype=np.int64)
     for number, (_, positions) in enumerate(split.items()):
@@ -129,12 +123,7 @@ def duplicates_across(split: Split, pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def duplicate_problems(frame: pd.DataFrame, across: pd.DataFrame) -> list[Problem]:
-    """A line for each pair on two sides of a split, with what to do about it.
-
-    Args:
-        frame: Of the Dataset.
-        across: From `duplicates_across`.
-    """
+    """A line for each pair of `duplicates_across`, with what to do about it."""
     problems = []
     for pair in across.to_dict("records"):
         a, b = (frame.iloc[pair[name]] for name in COLUMNS[:2])
@@ -161,7 +150,6 @@ class KeptApart:
     """Two data sets that may share no image.
 
     Attributes:
-        name: Of the external set.
         external, internal: As an arm sees them.
         data: The internal data block: its `duplicates` says what is done.
         longest_side: Of the external set's decoded images.
@@ -187,19 +175,18 @@ class KeptApart:
         if not pairs:
             return [], ""
         if self.data.duplicates == "report":
-            count = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
-            lie = "lies" if len(pairs) == 1 else "lie"
+            pair, lie = ("pair", "lies") if len(pairs) == 1 else ("pairs", "lie")
             between = f"external set {self.name} and the sweep's own data"
-            return [], f"{count} of near-duplicate images {lie} across {between}."
+            return [], f"{len(pairs)} {pair} of near-duplicate images {lie} across {between}."
         problems = []
-        for pair in pairs[:SHOWN]:
-            a = self.external.frame.iloc[pair[COLUMNS[0]]]
-            b = self.internal.frame.iloc[pair[COLUMNS[1]]]
+        for each in pairs[:SHOWN]:
+            a = self.external.frame.iloc[each[COLUMNS[0]]]
+            b = self.internal.frame.iloc[each[COLUMNS[1]]]
             problems.append(
                 Problem(
                     f"external set {self.name}: {a['image']} (patient {a['patient']}) and "
                     f"{b['image']} (patient {b['patient']}) of the sweep's own data are "
-                    f"near-duplicates ({pair['distance']} of 256 bits differ); leave one out, or "
+                    f"near-duplicates ({each['distance']} of 256 bits differ); leave one out, or "
                     "set data.duplicates: report"
                 )
             )
@@ -209,7 +196,5 @@ class KeptApart:
 
 
 def _decoded(dataset: Dataset, cache: Path, longest_side: int) -> ImageArray:
-    # boxes in the pixels of other images would have these decoded, only to go unread
-    boxes = [name for name in (*BOX, *ROI) if name in dataset.frame]
-    plain = replace(dataset, frame=dataset.frame.drop(columns=boxes), boxes_of=None)
+    plain = replace(dataset.without_boxes(), boxes_of=None)
     return image_array(plain, cache, longest_side=longest_side)

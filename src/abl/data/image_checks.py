@@ -35,7 +35,6 @@ def check_images(dataset: Dataset, *, decode: bool = True) -> list[Problem]:
     Nothing is kept or written.
 
     Args:
-        dataset: From any source.
         decode: False opens only images with a box or a mask, and reads no pixels but of masks: in
             a fraction of the time it finds what does not fit.
 
@@ -47,7 +46,8 @@ def check_images(dataset: Dataset, *, decode: bool = True) -> list[Problem]:
     is_first = np.ones(len(frame), bool)
     if PAIR in frame:  # masks and boxes are those of the first image
         is_first = (frame["image"] == frame[PAIR]).to_numpy(bool)
-    folder = _folder_of(dataset.source)
+    place = _place_of(dataset.source, 0)
+    folder = None if place is None else place[0]
     wanted = np.ones(len(frame), bool)
     if folder is None:
         masks = [""] * len(frame)
@@ -62,7 +62,7 @@ def check_images(dataset: Dataset, *, decode: bool = True) -> list[Problem]:
     second = dataset.second if decode else None
     look = partial(_looked, dataset.source, second, dataset.boxes_of, folder or "", masks, decode)
     jobs = [positions[at : at + CHUNK].tolist() for at in range(0, len(positions), CHUNK)]
-    processes = processes_for(None, len(positions), worth=DECODED if decode else OPENED)
+    processes = processes_for(len(positions), worth=DECODED if decode else OPENED)
     sizes = np.zeros((len(frame), 2), np.int64)
     told: dict[tuple[int, Problem], None] = {}
     for job, (found, faults) in zip(jobs, mapped(look, jobs, processes), strict=True):
@@ -136,11 +136,6 @@ def _place_of(source: ImageSource, position: int) -> tuple[str, str] | None:
             return _place_of(source.first, position)
         return _place_of(source.second, position - source.start)
     return (source.folder, source.paths[position]) if isinstance(source, FileSource) else None
-
-
-def _folder_of(source: ImageSource) -> str | None:
-    place = _place_of(source, 0)
-    return None if place is None else place[0]
 
 
 ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")  # as on Linux, and as on Windows

@@ -50,13 +50,7 @@ _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 @dataclass(frozen=True)
 class FileSource:
-    """Images in files.
-
-    Attributes:
-        folder: The paths are relative to it.
-        paths: One file an image.
-        digests: SHA-256 of the bytes of each file, hex.
-    """
+    """Images in files below a folder, with the SHA-256 (hex) of each file's bytes."""
 
     folder: str
     paths: tuple[str, ...]
@@ -71,10 +65,8 @@ class FileSource:
 
 
 def decoded_file(folder: str, path: str) -> np.ndarray:
-    """The image of a file below a folder; errors name the file as the manifest writes it.
-
-    Raises:
-        InputError: It cannot be read, or is of a kind that is refused.
+    """The image of a file below a folder. Raises InputError, which names the file as the manifest
+    does, if it cannot be read or is of a kind that is refused.
     """
     return _of_file(folder, path, decoded_image)
 
@@ -82,10 +74,9 @@ def decoded_file(folder: str, path: str) -> np.ndarray:
 def file_size(folder: str, path: str) -> tuple[int, int]:
     """(height, width) of the image of a file; but for TIFF its header alone is read.
 
-    Raises:
-        InputError: As `decoded_file`, as far as the header tells.
+    Raises InputError as `decoded_file`, as far as the header tells.
     """
-    return _of_file(folder, path, _size_of)
+    return _of_file(folder, path, lambda content: _read(content, _upright_size))
 
 
 def _of_file(folder: str, path: str, read: Callable[[bytes], Result]) -> Result:
@@ -111,10 +102,6 @@ def decoded_image(content: bytes) -> np.ndarray:
 def _pixels(image: Image.Image) -> np.ndarray:
     image.load()
     return _grey_if_equal(_eight_bits(_upright(image)))
-
-
-def _size_of(content: bytes) -> tuple[int, int]:
-    return _read(content, _upright_size)
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

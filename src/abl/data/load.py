@@ -33,7 +33,6 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
     """The data set that a sweep names, of the modality it asks for; its images are not decoded.
 
     Args:
-        data: Exactly one of phantom, manifest, set.
         base: Folder of the sweep file: a manifest's path is relative to it, or to a root.
         roots: Folders given with --data: a set is a folder below one of them.
 
@@ -80,10 +79,8 @@ def _have(
 def _without_values(
     dataset: Dataset, column: str, values: Sequence[str], *, narrowed: bool
 ) -> Dataset:
-    """The rows that have none of these values in a column.
-
-    Args:
-        narrowed: Whether `where` has left out rows, so that a value may rightly be gone.
+    """The rows that have none of these values in a column; `narrowed` by `where`, a value may
+    rightly be gone.
     """
     lost = _have(dataset, "without", column, values, must_be_there=not narrowed)
     unknown = _have(dataset, "without", column, EMPTY, must_be_there=False) & ~lost
@@ -159,13 +156,8 @@ def _set_path(data: Data, roots: Sequence[Path]) -> Path:
 SECOND, SECOND_FINGERPRINT = "image2", "image2_fingerprint"
 
 
-def with_modality(dataset: Dataset, modality: str, pairing: str = "own") -> Dataset:
-    """The data set as `data.modality` and `data.pairing` ask for it.
-
-    Args:
-        dataset: Of first images.
-        modality: first, second, both or mixed.
-        pairing: own, first or shuffled; read with both alone.
+def with_modality(dataset: Dataset, modality: str, pairing: str) -> Dataset:
+    """The data set of first images as `data.modality` and `data.pairing` ask for it.
 
     Raises:
         InputError: There are no second images, or rows lack them; each row is named.
@@ -178,25 +170,18 @@ def with_modality(dataset: Dataset, modality: str, pairing: str = "own") -> Data
 
 
 def second_modality(dataset: Dataset) -> Dataset:
-    """The same rows with their second images; `image` still names the pair, by its first.
-
-    Raises:
-        InputError: As `with_modality`.
-    """
+    """The same rows with their second images; `image` still names the pair, by its first."""
     source = _second_source(dataset)
     frame = dataset.frame.assign(fingerprint=dataset.frame[SECOND_FINGERPRINT])
     return replace(dataset, frame=frame, source=source, boxes_of=dataset.source)
 
 
-def paired_modalities(dataset: Dataset, pairing: str = "own") -> Dataset:
+def paired_modalities(dataset: Dataset, pairing: str) -> Dataset:
     """The same rows with both images: `second` decodes the second one.
 
     A row's fingerprint is a digest over those of both. Shuffled pairs have digests of their own:
     which images meet is drawn with the split (see `shuffled_partners`), so that their rows must
-    never be taken for the true pairs.
-
-    Raises:
-        InputError: As `with_modality`, except that pairing first needs no second images.
+    never be taken for the true pairs. Pairing first needs no second images.
     """
     frame = dataset.frame
     if pairing == "first":
@@ -217,9 +202,6 @@ def mixed_modalities(dataset: Dataset) -> Dataset:
 
     A second image's id is its own, image2; should that be taken, "#2" is added. Column modality
     says which of the two a row is, first_image of which pair.
-
-    Raises:
-        InputError: As `with_modality`.
     """
     first = dataset.frame
     source = Concatenated(dataset.source, _second_source(dataset), len(dataset))
@@ -238,11 +220,7 @@ def mixed_modalities(dataset: Dataset) -> Dataset:
 
 
 def _second_source(dataset: Dataset) -> ImageSource:
-    """Decodes the second image of each row.
-
-    Raises:
-        InputError: There is none.
-    """
+    """Decodes the second image of each row. Raises InputError if there is none."""
     if not {SECOND, SECOND_FINGERPRINT} <= set(dataset.frame.columns):
         raise InputError(
             f"{dataset.name} has no second modality: add a column {SECOND}, "

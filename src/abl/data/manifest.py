@@ -15,6 +15,7 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
 
 from __future__ import annotations
 
+import math
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
-from abl.data.image_checks import FileCheck, check_images_there, checked_files
+from abl.data.image_checks import check_images_there, checked_files
 from abl.data.images import FileSource
 from abl.data.tables import Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
 from abl.errors import InputError, Problem, nearest, raise_if_any
@@ -52,7 +53,6 @@ def load_manifest(
     decoded, so that all is told at once.
 
     Args:
-        path: The file or folder.
         columns: Our name -> the manifest's.
         classes: Names of labels 0, 1, ...
         where: Column (either name) -> values of the rows to keep, compared as text.
@@ -89,17 +89,15 @@ def load_manifest(
     for name in PATHS:
         if name in frame:
             frame[name] = rows.text(name)
-    checks = {
-        name: checked_files(folder, frame[name].tolist())
-        for name in ("image", *PATHS)
-        if name in frame
-    }
-    for name, checked in checks.items():
-        problems.extend(_file_problems(rows, name, checked))
-    frame["fingerprint"] = [check.digest for check in checks["image"]]
-    for name in PATHS:
-        if name in checks:
-            frame[f"{name}_fingerprint"] = [check.digest for check in checks[name]]
+    for name in ("image", *(name for name in PATHS if name in frame)):
+        checks = checked_files(folder, frame[name].tolist())
+        problems += [
+            rows.problem(position, f"{name} '{path}' {check.fault}")
+            for position, (path, check) in enumerate(zip(rows.text(name), checks, strict=True))
+            if check.fault
+        ]
+        digests = "fingerprint" if name == "image" else f"{name}_fingerprint"
+        frame[digests] = [check.digest for check in checks]
     source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]))
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
@@ -208,21 +206,22 @@ def _patients(rows: Rows, problems: list[Problem], notes: list[str]) -> list[str
             "so that images of one person may lie on two sides of a split."
         )
         return rows.text("image")
-    patients = rows.text("patient")
-    for position, patient in enumerate(patients):
-        if _is_lacking(patient):
-            problems.append(rows.problem(position, "patient is empty"))
-    return patients
+    return _filled(rows, "patient", problems)
+
+
+def _filled(rows: Rows, column: str, problems: list[Problem]) -> list[str]:
+    texts = rows.text(column)
+    for position, text in enumerate(texts):
+        if _is_lacking(text):
+            problems.append(rows.problem(position, f"{column} is empty"))
+    return texts
 
 
 def _nodules(rows: Rows, patients: pd.Series, problems: list[Problem]) -> list[str]:
     """Ids that are distinct over patients, whose nodules may all be called 1 and 2."""
     if "nodule" not in rows.frame:
         return patients.tolist()
-    nodules = rows.text("nodule")
-    for position, nodule in enumerate(nodules):
-        if _is_lacking(nodule):
-            problems.append(rows.problem(position, "nodule is empty"))
+    nodules = _filled(rows, "nodule", problems)
     return [f"{patient}/{nodule}" for patient, nodule in zip(patients, nodules, strict=True)]
 
 
@@ -245,9 +244,8 @@ def _with_box(
         try:
             x0, y0, x1, y1 = (float(text) for text in texts)
         except ValueError:
-            problems.append(rows.problem(position, f"{what} needs four numbers or none"))
-            continue
-        if not all(np.isfinite([x0, y0, x1, y1])):
+            x0 = y0 = x1 = y1 = math.nan
+        if not all(map(math.isfinite, (x0, y0, x1, y1))):
             problems.append(rows.problem(position, f"{what} needs four numbers or none"))
         elif x1 <= x0 or y1 <= y0:
             message = f"{what} is inverted or empty: x0 {x0:g}, y0 {y0:g}, x1 {x1:g}, y1 {y1:g}"
@@ -257,12 +255,3 @@ def _with_box(
         else:
             edges[position] = x0, y0, x1, y1
     return frame.assign(**dict(zip(names, edges.T, strict=True)))
-
-
-def _file_problems(rows: Rows, name: str, checks: Sequence[FileCheck]) -> list[Problem]:
-    paths = rows.text(name)
-    return [
-        rows.problem(position, f"{name} '{paths[position]}' {check.fault}")
-        for position, check in enumerate(checks)
-        if check.fault
-    ]

@@ -31,7 +31,6 @@ class MaskSet:
     """Masks and boxes of N images, in the pixels that networks see.
 
     Attributes:
-        size: Side of the images.
         true: uint8 (M, 1, S, S), memory-mapped: masks of the images that have one, nodule 255.
         row_of: int64 (N,): row of `true`, -1 for images without a mask.
         boxes: float64 (N, 4): x0, y0, x1, y1 of the nodule, nan where it is not known.
@@ -102,7 +101,6 @@ def boxes_elsewhere(boxes: np.ndarray, images: Sequence[str], size: int) -> np.n
     Args:
         boxes: float64 (N, 4), nan where unknown.
         images: Names, which decide the draw: a row keeps its box whatever the others are.
-        size: Side of the images.
     """
     found = np.full_like(boxes, np.nan)
     for at, name in enumerate(images):
@@ -129,9 +127,8 @@ def bounding_boxes(masks: np.ndarray) -> np.ndarray:
 
 def open_masks(folder: Path) -> MaskSet:
     """The masks of a folder that `prepare_masks` has written."""
-    boxes: np.ndarray = np.load(folder / BOXES)
     true = np.load(folder / TRUE, mmap_mode="r")
-    return MaskSet(int(true.shape[-1]), true, np.load(folder / ROWS), boxes[0], boxes[1])
+    return MaskSet(int(true.shape[-1]), true, np.load(folder / ROWS), *np.load(folder / BOXES))
 
 
 VERSION = 1
@@ -225,7 +222,7 @@ def prepare_masks(
             np.save(folder / TRUE, np.empty(shape, np.uint8))
         else:
             write_pixels(
-                folder, masks.folder, windows[rows], size=image.size, channels=1, workers=1
+                folder, images=masks.folder, windows=windows[rows], size=image.size, channels=1
             )
         true = np.load(folder / TRUE, mmap_mode="r")
         row_of = np.full(len(dataset), -1, np.int64)
@@ -247,8 +244,7 @@ def _in_windows(boxes: np.ndarray, windows: np.ndarray, size: int) -> np.ndarray
     """Boxes (N, 4) of the images in the pixels of their windows, resized to a square."""
     low, extent = windows[:, :2], windows[:, 2:] - windows[:, :2]
     scale = size / extent
-    found = np.concatenate([(boxes[:, :2] - low) * scale, (boxes[:, 2:] - low) * scale], axis=1)
-    return np.asarray(found, dtype=np.float64)
+    return np.concatenate([(boxes[:, :2] - low) * scale, (boxes[:, 2:] - low) * scale], axis=1)
 
 
 def _mask_source(dataset: Dataset, rows: np.ndarray) -> ImageSource:

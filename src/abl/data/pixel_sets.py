@@ -11,23 +11,17 @@ from typing import Protocol
 
 import numpy as np
 
-from abl.data.pixels import BYTES, INDEX, fitted_planes
+from abl.data.pixels import BYTES, INDEX, fitted
 
 PARTNER_DRAW = 11  # names the stream of random numbers of shuffled pairs
 
 
 class Pixels(Protocol):
-    """Images at positions of a data set.
-
-    Attributes:
-        channels: Of every image.
-    """
+    """Images at positions of a data set, all with as many channels."""
 
     channels: int
 
-    def __len__(self) -> int:
-        """Number of images."""
-        ...
+    def __len__(self) -> int: ...
 
     def take(self, positions: np.ndarray) -> np.ndarray:
         """Images at the positions (int64 (B,)): uint8 (B, channels, H, W), new memory.
@@ -59,13 +53,10 @@ class SquarePixels:
         return len(self.array)
 
     def take(self, positions: np.ndarray) -> np.ndarray:
-        """uint8 (B, C, H, W)."""
         # as a plain array: a memmap's subclass costs more than the rows do
-        taken: np.ndarray = np.asarray(self.array)[np.asarray(positions, dtype=np.int64)]
-        return taken
+        return np.asarray(self.array)[np.asarray(positions, dtype=np.int64)]
 
     def shapes(self, positions: np.ndarray) -> np.ndarray:
-        """int64 (B, 2), all alike."""
         return np.tile(np.array(self.array.shape[2:], dtype=np.int64), (len(positions), 1))
 
 
@@ -92,7 +83,6 @@ class RaggedPixels:
         return np.asarray(self._bytes[start:end]).reshape(self.channels, *self.sizes[position])
 
     def take(self, positions: np.ndarray) -> np.ndarray:
-        """uint8 (B, C, H, W) of images of one shape; ValueError if they are not."""
         found = {tuple(shape) for shape in self.shapes(positions).tolist()}
         if len(found) > 1:
             shown = ", ".join(f"{height} x {width}" for height, width in sorted(found)[:4])
@@ -102,9 +92,7 @@ class RaggedPixels:
         return np.stack([self.image(int(position)) for position in positions])
 
     def shapes(self, positions: np.ndarray) -> np.ndarray:
-        """int64 (B, 2): height, width."""
-        taken: np.ndarray = self.sizes[np.asarray(positions, dtype=np.int64)]
-        return taken
+        return self.sizes[np.asarray(positions, dtype=np.int64)]
 
 
 class PairedPixels:
@@ -129,7 +117,6 @@ class PairedPixels:
         return len(self.first)
 
     def take(self, positions: np.ndarray) -> np.ndarray:
-        """uint8 (B, first + second channels, H, W)."""
         positions = np.asarray(positions, dtype=np.int64)
         partners = positions if self.partner is None else self.partner[positions]
         images = self.first.take(positions)
@@ -137,11 +124,10 @@ class PairedPixels:
         if (self.second.shapes(partners) == (height, width)).all():
             return np.concatenate([images, self.second.take(partners)], axis=1)
         others = [self.second.take(partners[at : at + 1])[0] for at in range(len(partners))]
-        fitted = np.stack([fitted_planes(other, height, width) for other in others])
-        return np.concatenate([images, fitted], axis=1)
+        seconds = [fitted(each.transpose(1, 2, 0), height, width, len(each)) for each in others]
+        return np.concatenate([images, np.stack(seconds)], axis=1)
 
     def shapes(self, positions: np.ndarray) -> np.ndarray:
-        """int64 (B, 2): height, width, those of the first images."""
         return self.first.shapes(positions)
 
 
@@ -163,10 +149,8 @@ def shuffled_partners(
     patient is given, half of its rows away (another nodule, as a rule); a lone row keeps itself.
 
     Args:
-        labels: (N,) integers.
-        patients: (N,).
+        labels, patients: (N,).
         parts: Positions of train, validation, test: disjoint. Rows in none keep themselves.
-        seed: Of the draws.
 
     Returns:
         int64 (N,): a position for each row.

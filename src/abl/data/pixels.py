@@ -13,25 +13,23 @@ import numpy as np
 from PIL import Image
 
 from abl.data.ragged import RaggedImages
-from abl.data.workers import chunks, mapped
+from abl.data.workers import mapped_over
 
 FILE = "pixels.npy"
 BYTES, INDEX = "pixels.bin", "index.npz"  # of images of their own shape
 CHUNK = 64  # images a job
+WORTH = 1000  # images worth the start of a process
 
 
 def write_pixels(
-    folder: Path, images: Path, windows: np.ndarray, *, size: int, channels: int, workers: int
+    folder: Path, *, images: Path, windows: np.ndarray, size: int, channels: int
 ) -> None:
     """Writes pixels.npy, uint8 (N, channels, size, size).
 
     Args:
-        folder: Where pixels.npy goes.
         images: A folder that RaggedImages opens.
         windows: (N, 4) int64: x0, y0, x1, y1 of what is seen of each image.
-        size: Side of the result in pixels.
         channels: 1 or 3.
-        workers: Processes.
     """
     path = folder / FILE
     shape = (len(windows), channels, size, size)
@@ -39,35 +37,25 @@ def write_pixels(
     _reserve(path, path.stat().st_size)
     # every process writes its own rows of the mapped file: no pixel crosses a pipe
     resize = partial(_resize_chunk, images, path, windows)
-    for _ in mapped(resize, chunks(len(windows), CHUNK), workers):
+    for _ in mapped_over(len(windows), CHUNK, resize, worth=WORTH):
         pass
 
 
 def write_ragged_pixels(
-    folder: Path,
-    images: Path,
-    windows: np.ndarray,
-    shapes: np.ndarray,
-    *,
-    channels: int,
-    workers: int,
+    folder: Path, *, images: Path, windows: np.ndarray, shapes: np.ndarray, channels: int
 ) -> None:
     """Writes pixels.bin, images (channels, H, W) one after the other, and index.npz.
 
     Args:
-        folder: Where they go.
-        images: A folder that RaggedImages opens.
-        windows: (N, 4) int64: x0, y0, x1, y1 of what is seen of each image.
+        images, windows, channels: As `write_pixels`.
         shapes: (N, 2) int64: height, width of each result.
-        channels: 1 or 3.
-        workers: Processes.
     """
     path = folder / BYTES
     offsets = np.concatenate([[0], np.cumsum(channels * shapes.prod(axis=1))]).astype(np.int64)
     path.touch()
     _reserve(path, int(offsets[-1]))
     resize = partial(_resize_ragged_chunk, images, path, windows, shapes, offsets)
-    for _ in mapped(resize, chunks(len(windows), CHUNK), workers):
+    for _ in mapped_over(len(windows), CHUNK, resize, worth=WORTH):
         pass
     np.savez(folder / INDEX, offsets=offsets, shapes=shapes, channels=channels)
 
@@ -107,7 +95,7 @@ def _resize_chunk(images: Path, path: Path, windows: np.ndarray, positions: rang
     channels, size = pixels.shape[1:3]
     for position in positions:
         part = cut(source.image(position), windows[position])
-        pixels[position] = resized(part, size, channels)
+        pixels[position] = fitted(part, size, size, channels)
 
 
 def cut(image: np.ndarray, window: np.ndarray) -> np.ndarray:
@@ -120,11 +108,6 @@ def cut(image: np.ndarray, window: np.ndarray) -> np.ndarray:
     top, left = max(-y0, 0), max(-x0, 0)
     padded[top : top + part.shape[0], left : left + part.shape[1]] = part
     return padded
-
-
-def resized(part: np.ndarray, size: int, channels: int) -> np.ndarray:
-    """uint8 (channels, size, size) from (H, W, 1 or 3); see `fitted`."""
-    return fitted(part, size, size, channels)
 
 
 def fitted(part: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
@@ -141,8 +124,3 @@ def fitted(part: np.ndarray, height: int, width: int, channels: int) -> np.ndarr
         part = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
     planes = part.reshape(height, width, -1).transpose(2, 0, 1)
     return np.broadcast_to(planes, (channels, height, width))
-
-
-def fitted_planes(planes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """uint8 (C, height, width) from (C, H, W), C 1 or 3, as `fitted`."""
-    return fitted(planes.transpose(1, 2, 0), height, width, len(planes))

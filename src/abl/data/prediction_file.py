@@ -26,6 +26,7 @@ from abl.data.prediction_rows import (
     KEYS,
     SUFFIXES,
     Faults,
+    Tell,
     as_text,
     class_columns,
     csv_rows,
@@ -44,8 +45,7 @@ class PredictionTable:
     """The predictions of one network.
 
     Attributes:
-        file: Name of the file.
-        path: Its path as given, for messages.
+        file, path: Name of the file; its path as given, for messages.
         frame: image (str), label (int64), p_0, ... (float64); patient, split, fold (str) if given.
         rows: (N,) row of each in the file; the header is row 1.
     """
@@ -69,10 +69,9 @@ class PredictionTable:
 def read_prediction_table(
     path: Path, *, classes: Sequence[str] = ("benign", "malignant")
 ) -> PredictionTable:
-    """A checked file of predictions.
+    """A checked file of predictions, .csv or .parquet.
 
     Args:
-        path: .csv or .parquet.
         classes: Names that a label may have, if there are as many as probabilities.
 
     Raises:
@@ -131,37 +130,31 @@ def _checked(
     classes: Sequence[str],
     faults: Faults,
 ) -> PredictionTable:
-    file = str(path)
+    tell = partial(faults.rows, str(path), rows)
     frame = pd.DataFrame({"image": as_text(raw["image"])})
     names = classes if len(classes) == len(columns) else ()
-    frame["label"] = _labels(file, raw["label"], rows, names, len(columns), faults)
+    frame["label"] = _labels(raw["label"], names, len(columns), tell)
     for name in ("patient", *KEYS):
         if name in raw:
             frame[name] = as_text(raw[name])
     if "split" in frame:
         frame["split"] = frame["split"].replace(SHORT_SPLITS)
         split = frame["split"]
-        faults.rows(
-            file,
-            rows,
+        tell(
             ~split.isin(SPLITS).to_numpy(dtype=bool),
             lambda at: f"split '{split.iloc[at]}' is not train, validation or test",
         )
     for name in ("image", "patient", "fold"):
         if name in frame:
-            empty = (frame[name] == "").to_numpy(dtype=bool)
-            message = f"{name} is empty"
-            faults.rows(file, rows, empty, partial(_same, message))
-    _add_probabilities(file, raw, frame, rows, columns, faults)
-    table = PredictionTable(path.name, file, frame, rows)
+            tell((frame[name] == "").to_numpy(dtype=bool), partial(_same, f"{name} is empty"))
+    _add_probabilities(raw, frame, columns, tell)
+    table = PredictionTable(path.name, str(path), frame, rows)
     again = frame.duplicated(table.keys).to_numpy(dtype=bool)
     if again.any():
         seen: dict[tuple[str, ...], int] = {}
         for key, row in zip(frame[table.keys].itertuples(index=False), rows, strict=True):
             seen.setdefault(tuple(key), int(row))
-        faults.rows(
-            file,
-            rows,
+        tell(
             again,
             lambda at: (
                 f"image '{frame['image'].iloc[at]}' is there again, first in row "
@@ -171,14 +164,7 @@ def _checked(
     return table
 
 
-def _labels(
-    file: str,
-    raw: pd.Series,
-    rows: NDArray[np.int64],
-    names: Sequence[str],
-    size: int,
-    faults: Faults,
-) -> NDArray[np.int64]:
+def _labels(raw: pd.Series, names: Sequence[str], size: int, tell: Tell) -> NDArray[np.int64]:
     """(N,) classes; 0 where it is a fault."""
     text: pd.Series | None = None
     if pd.api.types.is_bool_dtype(raw) or pd.api.types.is_numeric_dtype(raw):
@@ -191,19 +177,12 @@ def _labels(
     known = (values >= 0) & (values < size) & (np.mod(values, 1) == 0)
     valid = f"0..{size - 1}" + (f", {', '.join(names)}" if names else "")
     shown = raw if text is None else text
-    faults.rows(
-        file, rows, ~known, lambda at: f"label '{shown.iloc[at]}' is not a class; valid: {valid}"
-    )
+    tell(~known, lambda at: f"label '{shown.iloc[at]}' is not a class; valid: {valid}")
     return np.where(known, values, 0).astype(np.int64)
 
 
 def _add_probabilities(
-    file: str,
-    raw: pd.DataFrame,
-    frame: pd.DataFrame,
-    rows: NDArray[np.int64],
-    columns: Sequence[str],
-    faults: Faults,
+    raw: pd.DataFrame, frame: pd.DataFrame, columns: Sequence[str], tell: Tell
 ) -> None:
     total = np.zeros(len(frame))
     inside = np.full(len(frame), True)
@@ -211,13 +190,11 @@ def _add_probabilities(
         numbers = pd.to_numeric(raw[name], errors="coerce")
         values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
         ok = (values >= 0) & (values <= 1)
-        faults.rows(file, rows, ~ok, partial(_not_a_probability, raw[name]))
+        tell(~ok, partial(_not_a_probability, raw[name]))
         inside &= ok
         total += values
         frame[name] = values
-    faults.rows(
-        file,
-        rows,
+    tell(
         inside & (np.abs(total - 1) > SUM_TOLERANCE),
         lambda at: f"probabilities sum to {total[at]:.6g}, not 1",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ class PairedPredictions:
 
     Attributes:
         frame: image, label; patient, split, fold if given; in the order of the first file.
-        predictions: Name -> (N, K) float64.
+        predictions: Name -> (N, K).
     """
 
     frame: pd.DataFrame
@@ -59,8 +60,7 @@ class Fold:
 
     Attributes:
         name: "" where there are none.
-        positions: Rows of the file in it.
-        everything: All of its images, in that order.
+        positions, everything: Its rows of the file, and their images.
         training: For the histogram of confidences; may be empty.
         validation: What is chosen on.
         test: What is scored on; `validation` itself if the files have no column split.
@@ -123,7 +123,11 @@ def paired(tables: Mapping[str, PredictionTable]) -> PairedPredictions:
             if column not in frame:
                 frame[column] = theirs
                 continue
-            _compare(column, frame[column].to_numpy(), theirs, first, table, found, faults)
+            ours = frame[column].to_numpy()
+            faults.rows(
+                table.path, table.rows[found], ours != theirs,
+                partial(_differs, column, ours, theirs, first),
+            )  # fmt: skip
     faults.raise_if_any()
     return PairedPredictions(frame, predictions)
 
@@ -131,11 +135,8 @@ def paired(tables: Mapping[str, PredictionTable]) -> PairedPredictions:
 def folds_of(paired: PairedPredictions, *, choosing: bool) -> list[Fold]:
     """The folds in the order of their names, numbers as numbers.
 
-    Args:
-        choosing: Whether validation images are needed.
-
     Raises:
-        InputError: A split column without test rows, or without validation rows to choose on.
+        InputError: A split column without test rows, or, if `choosing`, without validation rows.
     """
     frame = paired.frame
     names = frame["patient" if "patient" in frame else "image"].to_numpy().astype(str)
@@ -167,21 +168,8 @@ def _numbers_first(name: str) -> tuple[int, int, str]:
     return (0, int(name), name) if name.isdecimal() else (1, 0, name)
 
 
-def _compare(
-    column: str,
-    ours: NDArray,
-    theirs: NDArray,
-    first: PredictionTable,
-    other: PredictionTable,
-    positions: NDArray[np.int64],
-    faults: Faults,
-) -> None:
-    """A problem for each row of `first` whose row of `other` says another thing."""
-
-    def message(at: int) -> str:
-        return f"{column} {theirs[at]}, but {first.path}:{first.rows[at]} has {ours[at]}"
-
-    faults.rows(other.path, other.rows[positions], ours != theirs, message)
+def _differs(column: str, ours: NDArray, theirs: NDArray, first: PredictionTable, at: int) -> str:
+    return f"{column} {theirs[at]}, but {first.path}:{first.rows[at]} has {ours[at]}"
 
 
 def _positions(
@@ -205,12 +193,8 @@ def _positions(
     found = _index(other, keys).get_indexer(_index(first, keys))
     used = np.zeros(len(other.frame), dtype=bool)
     used[found[found >= 0]] = True
-    faults.rows(
-        first.path, first.rows, found < 0, lambda at: f"{_said(first, at)} is not in {other.path}"
-    )
-    faults.rows(
-        other.path, other.rows, ~used, lambda at: f"{_said(other, at)} is not in {first.path}"
-    )
+    for one, two, lacking in ((first, other, found < 0), (other, first, ~used)):
+        faults.rows(one.path, one.rows, lacking, partial(_absent, one, two))
     return None if faults.count > before else found.astype(np.int64)
 
 
@@ -220,8 +204,9 @@ def _index(table: PredictionTable, keys: Sequence[str]) -> pd.Index:
     return pd.MultiIndex.from_frame(table.frame[list(keys)])
 
 
-def _said(table: PredictionTable, at: int) -> str:
+def _absent(table: PredictionTable, other: PredictionTable, at: int) -> str:
     row = table.frame.iloc[at]
     places = [row["split"]] if "split" in row else []
     places += [f"fold {row['fold']}"] if "fold" in row else []
-    return f"image '{row['image']}'" + (f" ({', '.join(places)})" if places else "")
+    place = f" ({', '.join(places)})" if places else ""
+    return f"image '{row['image']}'{place} is not in {other.path}"

@@ -28,6 +28,9 @@ FIRST_ROW = 2  # the header is row 1
 KEYS = ("repeat", "fold", "seed", "split")
 
 Mask = NDArray[np.bool_]
+Tell = Callable[
+    [Mask, Callable[[int], str]], None
+]  # which rows are bad, and what is wrong with each
 RawRows = tuple[pd.DataFrame, NDArray[np.int64]]
 
 

@@ -14,11 +14,12 @@ from PIL import Image
 
 from abl.data.dataset import ImageSource
 from abl.data.images import reduced
-from abl.data.workers import chunks, mapped
+from abl.data.workers import mapped_over
 from abl.errors import InputError, Problem, raise_if_any
 
 SIZES = ("height", "width", "channels", "source_height", "source_width")
 CHUNK = 16  # images a job: 50 MB of 1024 x 1024 RGB
+WORTH = 200  # images worth the start of a process
 
 
 class RaggedImages:
@@ -44,9 +45,7 @@ class RaggedImages:
         return self._bytes[start:end].reshape(self.sizes[position, :3])
 
 
-def write_images(
-    folder: Path, source: ImageSource, count: int, *, longest_side: int, workers: int
-) -> None:
+def write_images(folder: Path, *, source: ImageSource, count: int, longest_side: int) -> None:
     """Decodes every image once, in order, into a folder that RaggedImages opens.
 
     Raises:
@@ -56,7 +55,7 @@ def write_images(
     problems: list[Problem] = []
     decode = partial(_decoded_chunk, source, longest_side)
     with (folder / "bytes.bin").open("wb") as file:
-        for images, source_sizes, failed in mapped(decode, chunks(count, CHUNK), workers):
+        for images, source_sizes, failed in mapped_over(count, CHUNK, decode, worth=WORTH):
             problems.extend(failed)
             for image, source_size in zip(images, source_sizes, strict=True):
                 file.write(image.data)
@@ -92,14 +91,11 @@ HASH_WORDS = HASH_SIDE * HASH_SIDE // 64
 
 def hash_chunk(folder: Path, positions: range) -> np.ndarray:
     """uint64 (len(positions), HASH_WORDS), of images in a folder that RaggedImages opens."""
-    images = RaggedImages(folder)
-    return np.stack([hash_of(images.image(position)) for position in positions])
-
-
-def hash_of(image: np.ndarray) -> np.ndarray:
-    """uint64 (HASH_WORDS,) of an image (H, W, 1 or 3)."""
     import imagehash  # SciPy behind it takes long to import, and few processes hash
 
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    bits: np.ndarray = imagehash.phash(picture, hash_size=HASH_SIDE).hash
-    return np.packbits(bits.ravel()).view(np.uint64)
+    images, hashes = RaggedImages(folder), []
+    for position in positions:
+        image = images.image(position)
+        picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+        hashes.append(imagehash.phash(picture, hash_size=HASH_SIDE).hash.ravel())
+    return np.stack([np.packbits(bits).view(np.uint64) for bits in hashes])

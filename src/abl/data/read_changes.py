@@ -23,7 +23,6 @@ def read_changes(
     """In a few words each; none if the rows do not tell.
 
     Args:
-        then, now: Frames of a Dataset.
         split: Of `now`; None where no image is kept apart.
         labelled: Whether the stage reads labels.
         groups: Columns that decide how images are split.

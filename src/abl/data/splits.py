@@ -43,7 +43,6 @@ class Split:
     test: np.ndarray
 
     def items(self) -> tuple[tuple[str, np.ndarray], ...]:
-        """(role, positions) of the three."""
         return tuple((role, getattr(self, role)) for role in ROLES)
 
 
@@ -60,7 +59,6 @@ def split_of(frame: pd.DataFrame, splits: Splits, repeat: int, fold: int) -> Spl
 
     Args:
         frame: Of a Dataset: image, label, patient, nodule; the split column for `column`.
-        splits: How.
         repeat: From 0; nothing depends on how many there are.
         fold: From 0, below `fold_count(splits)`.
 
@@ -84,10 +82,8 @@ def inner_folds(frame: pd.DataFrame, train: np.ndarray, splits: Splits, folds: i
     """Inner fold of each training row, int64 (len(train),): groups whole, classes balanced.
 
     Args:
-        frame: Of a Dataset.
         train: Positions of the training part.
         splits: What is never cut, and the seed.
-        folds: At least 2.
 
     Raises:
         InputError: A class has fewer groups than there are folds.
@@ -113,7 +109,6 @@ def reads_fingerprint(
     """SHA-256 (hex) over id, content and label of exactly these rows, whatever their order.
 
     Args:
-        frame: Of a Dataset.
         positions: Rows that a stage reads; one given twice counts twice.
         labels: The column of labels that it uses.
     """
@@ -247,17 +242,16 @@ def _check_classes(
     frame: pd.DataFrame, positions: dict[str, np.ndarray], groups: _Groups, splits: Splits
 ) -> None:
     classes = set(frame["label"].unique().tolist())
-    problems = []
-    for role, rows in positions.items():
-        lacking = sorted(classes - set(frame["label"].iloc[rows].tolist()))
-        if lacking:
-            problems.append(
-                Problem(
-                    f"splits ({splits.kind}): {role} has no image of class {_listed(lacking)}; "
-                    f"{groups.counted()}"
-                )
+    raise_if_any(
+        [
+            Problem(
+                f"splits ({splits.kind}): {role} has no image of class {_listed(lacking)}; "
+                f"{groups.counted()}"
             )
-    raise_if_any(problems)
+            for role, rows in positions.items()
+            if (lacking := sorted(classes - set(frame["label"].iloc[rows].tolist())))
+        ]
+    )
 
 
 def _listed(items: Iterable[object]) -> str:

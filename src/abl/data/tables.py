@@ -27,7 +27,7 @@ class Rows:
     """The rows of a manifest.
 
     Attributes:
-        file: Its path as given, for messages.
+        file: Its path, as given.
         frame: One column a field. CSV: text as written, "" where empty. Parquet: as typed.
         numbers: Row of each in the file; the header is row 1.
     """
@@ -115,7 +115,7 @@ def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, int]:
             problems.append(Problem(f"no folder for class '{name}'", file=str(folder)))
     raise_if_any(problems)
     frame = pd.DataFrame(images, columns=["image", "label"], dtype=str)
-    return Rows(str(folder), frame, [FIRST_ROW + row for row in range(len(frame))]), passed_over
+    return _numbered(folder, frame), passed_over
 
 
 def kept_rows(rows: Rows, where: dict[str, list[str]]) -> Rows:
@@ -173,22 +173,21 @@ def _csv_rows(path: Path) -> tuple[Rows, list[Problem]]:
         Problem(f"column '{name}' is there twice", file=str(path), line=1)
         for name in sorted({name for name in header if header.count(name) > 1})
     ]
-    ragged = [
-        Problem(_of_fields(len(record), len(header)), file=str(path), line=number)
-        for number, record in zip(numbers, records, strict=True)
-        if len(record) != len(header)
-    ]
+    ragged = []
+    for number, record in zip(numbers, records, strict=True):
+        if len(record) != len(header):
+            fields = "1 field" if len(record) == 1 else f"{len(record)} fields"
+            too_many = len(record) > len(header)
+            advice = (
+                "put a text with a comma in double quotes" if too_many else "fill in what lacks"
+            )
+            message = f"has {fields}, the header has {len(header)}: {advice}"
+            ragged.append(Problem(message, file=str(path), line=number))
     if twice:
         raise InputError([*twice, *ragged])
     whole = [at for at in range(1, len(records)) if len(records[at]) == len(header)]
     frame = pd.DataFrame([records[at] for at in whole], columns=header, dtype=str)
     return Rows(str(path), frame, [numbers[at] for at in whole]), ragged
-
-
-def _of_fields(found: int, wanted: int) -> str:
-    fields = "1 field" if found == 1 else f"{found} fields"
-    advice = "put a text with a comma in double quotes" if found > wanted else "fill in what lacks"
-    return f"has {fields}, the header has {wanted}: {advice}"
 
 
 def _parquet_rows(path: Path) -> Rows:
@@ -197,7 +196,11 @@ def _parquet_rows(path: Path) -> Rows:
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         message = f"not Parquet: {str(error).splitlines()[0]}"
         raise InputError(Problem(message, file=str(path))) from None
-    return Rows(str(path), frame, [FIRST_ROW + row for row in range(len(frame))])
+    return _numbered(path, frame)
+
+
+def _numbered(path: Path, frame: pd.DataFrame) -> Rows:
+    return Rows(str(path), frame, list(range(FIRST_ROW, FIRST_ROW + len(frame))))
 
 
 def _text(value: object) -> str:
@@ -214,10 +217,8 @@ def lacking_problems(images: Iterable[str], text: str, what: str, column: str) -
     """A problem for each of the first rows, and one that counts the others.
 
     Args:
-        images: Names of the rows.
         text: What is wrong with each.
-        what: What is missing.
-        column: Its word in `data.drop_missing`.
+        what, column: What is missing, and its word in `data.drop_missing`.
     """
     names = [str(image) for image in images]
     advice = f"leave such rows out with data: {{drop_missing: [{column}]}}"

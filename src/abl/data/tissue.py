@@ -16,7 +16,7 @@ from PIL import Image
 from scipy import ndimage
 
 from abl.data.ragged import RaggedImages
-from abl.data.workers import chunks, mapped
+from abl.data.workers import mapped_over
 
 TISSUE_VERSION = 1  # raise it when a change finds other regions: trainings depend on it
 
@@ -56,8 +56,8 @@ def tissue_region(image: np.ndarray) -> Region | None:
     side = max(small.shape)
     window = 2 * round(NEAR * side / 2) + 1
     filled = ndimage.uniform_filter(echo.astype(np.float32), window, mode="nearest") >= FILLED
-    tissue = _closed(_opened(filled, THIN * side), GAP * side)
-    labels, count = ndimage.label(tissue)
+    opened = _widened(_narrowed(filled, THIN * side), THIN * side)
+    labels, count = ndimage.label(_narrowed(_widened(opened, GAP * side), GAP * side))
     if not count:
         return None
     sizes = np.bincount(labels.ravel())[1:]
@@ -91,51 +91,33 @@ def _reduced(grey: np.ndarray) -> np.ndarray:
     return np.asarray(picture.resize(size, Image.Resampling.BOX))
 
 
-def _opened(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Opening with a disc; beyond the frame's edge the picture is taken to go on."""
-    return _widened(_narrowed(mask, radius), radius)
-
-
-def _closed(mask: np.ndarray, radius: float) -> np.ndarray:
-    return _narrowed(_widened(mask, radius), radius)
-
-
 def _narrowed(mask: np.ndarray, radius: float) -> np.ndarray:
     return ~_widened(~mask, radius)
 
 
 def _widened(mask: np.ndarray, radius: float) -> np.ndarray:
+    """Widened by a disc; beyond the frame's edge the picture is taken to go on."""
     if not mask.any():  # no distance to nothing
         return mask
-    widened: np.ndarray = ndimage.distance_transform_edt(~mask) <= radius
-    return widened
+    return np.asarray(ndimage.distance_transform_edt(~mask) <= radius)
 
 
-FILE = "regions.npy"
+REGIONS = "regions.npy"
 FOUND = 200  # images worth the start of a process
 CHUNK = 32  # images a job
 
 
-def write_regions(folder: Path, images: Path, *, workers: int) -> None:
-    """Writes regions.npy, int64 (N, 4): x0, y0, x1, y1; zeros where nothing is found.
+def write_regions(folder: Path, *, images: Path) -> None:
+    """Writes REGIONS, int64 (N, 4): x0, y0, x1, y1; zeros where nothing is found.
 
     Args:
-        folder: Where regions.npy goes.
         images: A folder that RaggedImages opens.
-        workers: Processes.
     """
-    count = len(RaggedImages(images))
-    found = partial(_regions_of_chunk, images)
-    regions = [each for part in mapped(found, chunks(count, CHUNK), workers) for each in part]
-    np.save(folder / FILE, np.array(regions, dtype=np.int64).reshape(-1, 4))
+    count, find = len(RaggedImages(images)), partial(_regions_of_chunk, images)
+    regions = [each for part in mapped_over(count, CHUNK, find, worth=FOUND) for each in part]
+    np.save(folder / REGIONS, np.array(regions, dtype=np.int64).reshape(-1, 4))
 
 
-def read_regions(folder: Path) -> np.ndarray:
-    """int64 (N, 4) of a folder that `write_regions` has filled."""
-    regions: np.ndarray = np.load(folder / FILE)
-    return regions
-
-
-def _regions_of_chunk(images: Path, positions: range) -> list[tuple[int, int, int, int]]:
+def _regions_of_chunk(images: Path, positions: range) -> list[Region]:
     source = RaggedImages(images)
     return [tissue_region(source.image(position)) or (0, 0, 0, 0) for position in positions]

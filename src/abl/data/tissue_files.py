@@ -20,7 +20,7 @@ from abl.data.images import decoded_file, is_image_name
 from abl.data.manifest import ALIASES, PATHS
 from abl.data.tables import Rows
 from abl.data.tissue import TISSUE_VERSION
-from abl.data.workers import chunks, mapped, processes_for
+from abl.data.workers import mapped_over
 from abl.errors import InputError, Problem, raise_if_any
 
 CHUNK = 16  # images a job
@@ -52,11 +52,9 @@ def write_cut(
     appears when it is whole.
 
     Args:
-        rows: The manifest as it was written.
-        folder: Its paths are relative to it.
+        rows: The manifest as it was written; its paths are relative to `folder`.
         frame: The rows as `load_manifest` gives them, in the same order.
         regions: int64 (N, 4): x0, y0, x1, y1, in pixels of the images.
-        out: A folder that is empty or not there yet.
 
     Raises:
         InputError: The folder holds something; two rows name one file, which would be cut twice.
@@ -78,8 +76,7 @@ def write_cut(
     try:
         fresh.mkdir()
         write = partial(_write_chunk, folder, fresh, paths, files, regions)
-        jobs = chunks(len(frame), CHUNK)
-        for _ in mapped(write, jobs, processes_for(None, len(frame), worth=WORTH)):
+        for _ in mapped_over(len(frame), CHUNK, write, worth=WORTH):
             pass
         table.to_csv(fresh / "manifest.csv", index=False, lineterminator="\n")
         text = README.format(version=TISSUE_VERSION, name=Path(rows.file).name)
@@ -90,11 +87,8 @@ def write_cut(
 
 
 def moved_boxes(frame: pd.DataFrame, regions: np.ndarray) -> pd.DataFrame:
-    """Boxes and regions of nodules in pixels of the cut images, float64; nan where none is left.
-
-    Args:
-        frame: With columns box_* or roi_*, or neither.
-        regions: int64 (N, 4): where images are cut.
+    """Boxes and rois, if there are any, in pixels of images cut to regions int64 (N, 4); float64,
+    nan where none is left.
     """
     moved = pd.DataFrame(index=frame.index)
     corner, size = regions[:, :2], regions[:, 2:] - regions[:, :2]
@@ -107,14 +101,6 @@ def moved_boxes(frame: pd.DataFrame, regions: np.ndarray) -> pd.DataFrame:
         is_left = (high > low).all(axis=1, keepdims=True)  # nan compares as False
         moved[list(names)] = np.where(is_left, np.concatenate([low, high], axis=1), np.nan)
     return moved
-
-
-def scaled_region(region: np.ndarray, size: tuple[int, int], own: tuple[int, int]) -> np.ndarray:
-    """A region of an image of one (height, width) in pixels of one of another, widened to whole."""
-    share = np.array([own[1] / size[1], own[0] / size[0]])
-    low = np.floor(region[:2] * share + 1e-6).astype(np.int64)
-    high = np.ceil(region[2:] * share - 1e-6).astype(np.int64)
-    return np.concatenate([low, high])
 
 
 def _path_columns(rows: Rows) -> list[str]:
@@ -183,18 +169,23 @@ def _write_chunk(
     positions: range,
 ) -> None:
     for position in positions:
-        size: tuple[int, int] = (0, 0)  # of the image, the first of the columns
+        first: np.ndarray | None = None  # (width, height) of the image, the first of the columns
         for texts in paths.values():
             if not texts[position]:
                 continue
             image = decoded_file(str(folder), texts[position])
-            height, width = image.shape[:2]
-            size = size if any(size) else (height, width)
-            x0, y0, x1, y1 = scaled_region(regions[position], size, (height, width))
+            size = np.array(image.shape[1::-1])
+            first = size if first is None else first
+            # in pixels of an image of another size, widened to whole ones
+            corners = regions[position].reshape(2, 2) * (size / first)
+            x0, y0 = np.floor(corners[0] + 1e-6).astype(np.int64)
+            x1, y1 = np.ceil(corners[1] - 1e-6).astype(np.int64)
             file = out / files[texts[position]]
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image[y0:y1, x0:x1]).save(file, format="PNG")
 
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 WIDTH, HEIGHT = 280, 200  # of a cell without its caption, in pixels
 LETTERS, LINE, MARGIN = 13, 17, 4  # of a caption: size of its letters, height of a line
@@ -204,17 +195,12 @@ REGION, NODULE, TEXT = (255, 220, 0), (0, 220, 255), (255, 255, 255)
 
 
 def write_sheet(
-    path: Path,
-    dataset: Dataset,
-    regions: np.ndarray,
-    order: np.ndarray,
-    said: Sequence[str],
+    path: Path, dataset: Dataset, regions: np.ndarray, order: np.ndarray, said: Sequence[str]
 ) -> int:
     """Draws frames as a PNG: the region yellow, the nodule's box light blue, words under them.
 
     Args:
         path: Is replaced if it is there.
-        dataset: Its source decodes.
         regions: int64 (N, 4): x0, y0, x1, y1.
         order: Rows, those to draw first.
         said: Of each row, a few words for the line under its name.
@@ -243,7 +229,7 @@ def write_sheet(
     return len(chosen)
 
 
-def _name_lines(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+def _name_lines(name: str, font: Font) -> list[str]:
     """A name on lines as wide as a cell; the end of one that is too long, behind an ellipsis."""
     lines = _lines(name, font)
     start = 0
@@ -253,7 +239,7 @@ def _name_lines(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -
     return lines
 
 
-def _lines(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+def _lines(text: str, font: Font) -> list[str]:
     """The text on lines as wide as a cell, broken behind any letter: names have no spaces."""
     lines = [""]
     for letter in text:

@@ -15,10 +15,10 @@ from abl.data.dataset import BOX, ROI, Dataset, ImageSource
 from abl.data.image_checks import check_images
 from abl.data.images import FileSource, decoded_file
 from abl.data.manifest import load_manifest
-from abl.data.tables import CLASSES_OPTION, Rows, class_name_problems, folder_rows, read_rows
+from abl.data.tables import CLASSES_OPTION, class_name_problems, folder_rows, read_rows
 from abl.data.tissue import tissue_region
 from abl.data.tissue_files import refuse_unless_empty, write_cut, write_sheet
-from abl.data.workers import chunks, mapped, processes_for
+from abl.data.workers import mapped_over
 from abl.errors import Problem, raise_if_any
 
 CHUNK = 32  # images a job
@@ -61,17 +61,12 @@ class TissueFound:
 
 
 def tissue_report(
-    manifest: Path,
-    classes: tuple[str, ...],
-    *,
-    sheet: Path | None = None,
-    out: Path | None = None,
+    manifest: Path, classes: tuple[str, ...], *, sheet: Path | None = None, out: Path | None = None
 ) -> str:
     """What the tissue crop keeps of a data set, in lines; draws a sheet and writes the cut set.
 
     Args:
         manifest: CSV, Parquet, or a folder with a folder for each class.
-        classes: Names of labels 0, 1, ...
         sheet: A PNG file to draw the worst cases to.
         out: A new folder for the images cut to their regions.
 
@@ -89,7 +84,9 @@ def tissue_report(
     found = found_tissue(dataset)
     lines = _summary(dataset, found)
     if out is not None:
-        rows, folder = _rows_of(manifest, classes)
+        is_folder = manifest.is_dir()
+        rows = folder_rows(manifest, classes)[0] if is_folder else read_rows(manifest)
+        folder = manifest if is_folder else manifest.parent
         write_cut(rows, folder, dataset.frame, found.regions, out)
         lines.append(f"cut images written to {out}")
     if sheet is not None:
@@ -99,7 +96,7 @@ def tissue_report(
     return f"{manifest}: " + "\n".join(lines) + "\n"
 
 
-def found_tissue(dataset: Dataset, *, workers: int | None = None) -> TissueFound:
+def found_tissue(dataset: Dataset) -> TissueFound:
     """The regions of all images, decoded once, and what they keep of masks and boxes.
 
     Raises:
@@ -109,8 +106,8 @@ def found_tissue(dataset: Dataset, *, workers: int | None = None) -> TissueFound
     frame = dataset.frame
     masks = frame["mask"].astype(str).tolist() if "mask" in frame else []
     find = partial(_found_in_chunk, dataset.source, masks)
-    processes = processes_for(workers, len(dataset), worth=WORTH)
-    parts = [each for part in mapped(find, chunks(len(dataset), CHUNK), processes) for each in part]
+    chunks = mapped_over(len(dataset), CHUNK, find, worth=WORTH)
+    parts = [each for part in chunks for each in part]
     regions = np.array([region for region, _, _ in parts], dtype=np.int64).reshape(-1, 4)
     raise_if_any(nothing_found(frame["image"], regions))
     return TissueFound(
@@ -152,35 +149,23 @@ def _found_in_chunk(
         kept = np.nan
         if masks and masks[position] and isinstance(source, FileSource):
             mask = decoded_file(source.folder, masks[position])
-            kept = _share_of_mask(mask, region)
+            pixels, (x0, y0, x1, y1) = np.count_nonzero(mask), region
+            kept = np.count_nonzero(mask[y0:y1, x0:x1]) / pixels if pixels else np.nan
         found.append((region, (image.shape[0], image.shape[1]), kept))
     return found
 
 
-def _share_of_mask(mask: np.ndarray, region: tuple[int, int, int, int]) -> float:
-    x0, y0, x1, y1 = region
-    pixels = np.count_nonzero(mask)
-    return np.count_nonzero(mask[y0:y1, x0:x1]) / pixels if pixels else float("nan")
-
-
-def _rows_of(manifest: Path, classes: tuple[str, ...]) -> tuple[Rows, Path]:
-    if manifest.is_dir():
-        return folder_rows(manifest, classes)[0], manifest
-    return read_rows(manifest), manifest.parent
-
-
 def _summary(dataset: Dataset, found: TissueFound) -> list[str]:
     frame, areas = dataset.frame, found.areas
-    lines = [
-        f"{len(frame)} images, tissue is found in each",
-        f"  area kept: {_spread(areas)}",
-    ]
+    lines = [f"{len(frame)} images, tissue is found in each", f"  area kept: {_spread(areas)}"]
     for what, kept in (("masks", found.masks_kept), ("boxes", found.boxes_kept)):
         known = int((~np.isnan(kept)).sum())
         if known:
             lines.append(f"  {what} kept whole: {int((kept == 1).sum())} of {known}")
     lost = [row for row in found.worst() if found.nodules_kept[row] < 1]
-    lines += [f"    {_nodule(frame, found, row)}" for row in lost[:NAMED]]
+    lines += [
+        f"    {frame['image'].iloc[row]}: {_share_of_nodule(found, row)}" for row in lost[:NAMED]
+    ]
     if len(lost) > NAMED:
         lines.append(f"    and {len(lost) - NAMED} more")
     if set(ROI) <= set(frame.columns):
@@ -193,10 +178,6 @@ def _summary(dataset: Dataset, found: TissueFound) -> list[str]:
         named = ", ".join(f"{frame['image'].iloc[row]} ({100 * areas[row]:.0f} %)" for row in rows)
         lines.append(f"  {what} regions: {named}")
     return lines
-
-
-def _nodule(frame: pd.DataFrame, found: TissueFound, row: int) -> str:
-    return f"{frame['image'].iloc[row]}: {_share_of_nodule(found, row)}"
 
 
 def _said(found: TissueFound, row: int) -> str:

@@ -47,7 +47,6 @@ class View:
     """A data set as one network input size sees it.
 
     Attributes:
-        frame: The data set's rows.
         pixels: uint8 (N, channels, size, size), memory-mapped, read-only; None with `fit: own`.
         pairs: Near-duplicates: position_a, position_b, distance.
         folder: Where the pixels lie.
@@ -146,7 +145,6 @@ def prepare_view(
 
 
 def _is_whole(cache: Path, folder: Path) -> bool:
-    """Whether a view is there with its pixels, all of it as it was written."""
     return (
         is_whole(folder)
         and (folder / FACTS).exists()  # an earlier version could be broken off before it
@@ -197,9 +195,7 @@ def _refuse_misfits(dataset: Dataset, image: Image) -> None:
 
 def _decoded(dataset: Dataset, cache: Path, longest_side: int, image: Image) -> ImageArray:
     if dataset.boxes_of is not None and image.crop.to == "frame":
-        # boxes in the pixels of other images would have these decoded, only to go unread
-        boxes = [name for name in (*BOX, *ROI) if name in dataset.frame]
-        dataset = replace(dataset, frame=dataset.frame.drop(columns=boxes))
+        dataset = dataset.without_boxes()
     try:
         return image_array(dataset, cache, longest_side=longest_side)
     except InputError as error:

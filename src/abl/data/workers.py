@@ -35,22 +35,25 @@ def available_workers() -> int:
     return os.cpu_count() or 1
 
 
-def processes_for(workers: int | None, count: int, *, worth: int) -> int:
-    """How many processes to use for so many images.
+def processes_for(count: int, *, worth: int) -> int:
+    """How many processes to use for so many images: one a CPU, if each is worth its start.
 
     Args:
-        workers: As asked for; None is one a CPU, but no more than are worth their start.
-        count: Images.
         worth: Images that take about as long as a process takes to start (half a second).
     """
-    if workers is not None:
-        return max(1, workers)
     return max(1, min(available_workers(), count // worth))
 
 
 def chunks(count: int, size: int) -> list[range]:
     """0 .. count - 1 in runs of this size."""
     return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def mapped_over(
+    count: int, size: int, function: Callable[[range], Result], *, worth: int
+) -> Iterator[Result]:
+    """`mapped` over the positions 0 .. count - 1 in runs of this size; see `processes_for`."""
+    return mapped(function, chunks(count, size), processes_for(count, worth=worth))
 
 
 def mapped(

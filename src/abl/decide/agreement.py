@@ -14,7 +14,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 
 from abl.decide.check import Ints
-from abl.decide.intervals import FEW_PATIENTS, LEVEL, RESAMPLES, Interval, wilson_interval
+from abl.decide.intervals import LEVEL, RESAMPLES, Interval, wilson_interval
 from abl.decide.resampling import draw_counts
 from abl.errors import InputError
 
@@ -27,8 +27,7 @@ def gee_interval(outcomes: ArrayLike, patients: ArrayLike) -> Interval:
     the same there is no logit: Wilson, with patients as the units.
 
     Args:
-        outcomes: (N,) 0 or 1.
-        patients: (N,) names.
+        outcomes, patients: (N,) 0 or 1, and names.
 
     Raises:
         InputError: Different lengths, none at all, or other values.
@@ -39,13 +38,8 @@ def gee_interval(outcomes: ArrayLike, patients: ArrayLike) -> Interval:
     if not np.isin(values, (0, 1)).all():
         raise InputError("outcomes: values other than 0 and 1")
     groups, code = np.unique(names, return_inverse=True)
-    count = len(groups)
     if values.min() == values.max():
-        whole = wilson_interval(round(values[0] * count), count)
-        note = "all outcomes equal"
-        return Interval(
-            float(values[0]), whole.low, whole.high, count, count < FEW_PATIENTS, "wilson", note
-        )
+        return wilson_interval(round(values[0] * len(groups)), len(groups))
     order = np.argsort(code, kind="stable")
     model = sm.GEE(
         values[order], np.ones((len(values), 1)), groups=code[order], family=sm.families.Binomial()
@@ -54,7 +48,7 @@ def gee_interval(outcomes: ArrayLike, patients: ArrayLike) -> Interval:
     middle, error = float(fitted.params[0]), float(fitted.bse[0])
     half = float(stats.norm.ppf((1 + LEVEL) / 2)) * error
     low, high = (1 / (1 + math.exp(-end)) for end in (middle - half, middle + half))
-    return Interval(float(values.mean()), low, high, count, count < FEW_PATIENTS, "gee")
+    return Interval(float(values.mean()), low, high)
 
 
 def cohen_kappa(
@@ -77,10 +71,7 @@ def cohen_kappa(
 
 
 def fleiss_kappa_interval(
-    ratings: ArrayLike,
-    *,
-    patients: ArrayLike | None = None,
-    resamples: int = RESAMPLES,
+    ratings: ArrayLike, *, patients: ArrayLike | None = None, resamples: int = RESAMPLES
 ) -> Interval:
     """Fleiss' kappa of several readers, (N, readers) classes, with a bootstrap over patients."""
     checked = _checked_ratings(np.asarray(ratings))
@@ -102,10 +93,7 @@ def _checked_ratings(ratings: NDArray) -> NDArray:
 
 
 def _bootstrapped(
-    statistic: Callable[[Ints], float],
-    images: int,
-    patients: ArrayLike | None,
-    resamples: int,
+    statistic: Callable[[Ints], float], images: int, patients: ArrayLike | None, resamples: int
 ) -> Interval:
     names = np.arange(images) if patients is None else np.asarray(patients).astype(str)
     if len(names) != images:
@@ -121,5 +109,4 @@ def _bootstrapped(
     low, high = np.full(2, math.nan)
     if drawn.size and not math.isnan(estimate):
         low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    count = len(groups)
-    return Interval(estimate, float(low), float(high), count, count < FEW_PATIENTS, "percentile")
+    return Interval(estimate, float(low), float(high))

@@ -24,7 +24,6 @@ def cell_of(values: pd.DataFrame, *, low: float = math.nan, high: float = math.n
 
     Args:
         values: Columns repeat, fold, seed, value: one row a replicate, nan where undefined.
-        low, high: Ends of the interval, where one was computed.
 
     Returns:
         Seeds averaged within (repeat, fold), then splits; sd over replicates (ddof = 1); undefined
@@ -66,11 +65,9 @@ def external_cells(
 
     Args:
         arm: Predictions of each replicate's network on the external units.
-        metrics: Names of metrics.
         how: averaged: the metric of each replicate's network, averaged. ensemble: the metric of the
             mean of their probabilities, which is another, usually better predictor, and must be
             labelled so.
-        resamples: Of patients.
 
     Raises:
         InputError: Replicates that were scored on different units; an unknown way.
@@ -80,19 +77,15 @@ def external_cells(
     scored = [ensemble_of(arm)] if how == "ensemble" else _on_the_same_units(arm)
     table = replicate_scores(scored, metrics)
     cells = {}
-    for name in table.columns.drop(["repeat", "fold", "seed"]):
+    for name in table.columns.drop(KEYS):
         interval = patient_interval(scored, name, resamples=resamples)
-        values = table[["repeat", "fold", "seed"]].assign(value=table[name])
+        values = table[KEYS].assign(value=table[name])
         cells[str(name)] = cell_of(values, low=interval.low, high=interval.high)
     return cells
 
 
 def ensemble_of(arm: ArmScores) -> Scores:
-    """One predictor of all replicates: the mean of their probabilities on the same units.
-
-    Raises:
-        InputError: Replicates that were scored on different units.
-    """
+    """One predictor of all replicates: the mean of their probabilities on the same units."""
     replicates = _on_the_same_units(arm)
     first = replicates[0]
     mean = np.mean([each.p for each in replicates], axis=0)
@@ -103,10 +96,7 @@ def _on_the_same_units(arm: ArmScores) -> list[Scores]:
     replicates = checked_arm(arm)
     first = replicates[0]
     for each in replicates[1:]:
-        same = np.array_equal(each.labels, first.labels) and np.array_equal(
-            each.patients, first.patients
-        )
-        if not same or each.p.shape != first.p.shape:
+        if not each.is_of_the_same_images(first):
             raise InputError(
                 f"external: replicates {first.key} and {each.key} were scored on different units"
             )

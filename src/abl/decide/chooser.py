@@ -32,7 +32,7 @@ class DecisionOptions:
     """What is searched, by what, and how.
 
     Attributes:
-        space: What is searched, of decision_space.PARAMETERS.
+        space: Of decision_space.PARAMETERS.
         objectives: One or two: metrics, "cost", "share".
         trials, sampler, seed: As `search`.
         costs: (K, K) for "cost".
@@ -87,8 +87,6 @@ def search_decision(
     Args:
         labels: (N,) int.
         predictions: Network -> (N, K).
-        rule: A rule of decide.rules.
-        options: What is searched, and how.
         threshold: T* if it is not searched and the rule has one.
         false_threshold: If it is not searched and the False network answers.
         start: Further decisions to begin with.
@@ -139,9 +137,7 @@ def _result(
         raise InputError("search: the objective is undefined for every decision")
     front = pareto_front(sign * values)
     frame = pd.DataFrame({"number": [each.number for each in found]})
-    settings = pd.DataFrame([each.settings() for each in decisions])
-    for name in settings.columns:
-        frame[name] = settings[name]
+    frame = frame.join(pd.DataFrame([each.settings() for each in decisions]))
     for at in range(len(directions)):
         frame[f"value_{at}"] = values[:, at]
     frame["share"], frame["front"] = shares, front
@@ -173,7 +169,6 @@ class Chosen:
     """What was chosen without the test set.
 
     Attributes:
-        decision: By it the test set is decided.
         by_score: Whether a score on validation images chose it.
         curve: Of a grid: the metrics at each of its T*.
         search: What a search found.
@@ -190,7 +185,6 @@ class Chooser:
     """The T* of a rule, from labelled validation images.
 
     Attributes:
-        rule: A rule of decide.rules.
         by: Metric to choose by.
         labels: (N,) int.
         predictions: Network -> (N, K).

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from abl.decide.cells import split_means
 from abl.decide.intervals import RESAMPLES, difference_interval
 from abl.decide.metrics import metric_named
 from abl.decide.permutation import PERMUTATIONS, family_test
@@ -20,12 +21,7 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """An arm against its base.
-
-    Attributes:
-        base_name: As shown in the table.
-        arm, base: Their replicates on the same test images.
-    """
+    """An arm against its base, named as in the table: replicates on the same test images."""
 
     base_name: str
     arm: ArmScores
@@ -76,13 +72,14 @@ def comparisons(
     if higher_is_better is None:
         raise InputError(f"'{metric}' is best between its ends: compare by another metric")
     tests = family_test(
-        [(each.arm, each.base) for each in contrasts],
-        metric,
-        permutations=permutations,
+        [(each.arm, each.base) for each in contrasts], metric, permutations=permutations
     )
     results = []
     for each, test in zip(contrasts, tests, strict=True):
         interval = difference_interval(each.arm, each.base, metric, resamples=resamples)
+        said = verdict(interval.low, interval.high, margin, higher_is_better=higher_is_better)
+        # an interval knows nothing of the other contrasts: a claim must hold within the family too
+        holds = test.p_corrected < SIGNIFICANT
         results.append(
             Comparison(
                 base=each.base_name,
@@ -91,19 +88,10 @@ def comparisons(
                 high=interval.high,
                 p=test.p,
                 p_corrected=test.p_corrected,
-                verdict=_corrected(
-                    verdict(interval.low, interval.high, margin, higher_is_better=higher_is_better),
-                    test.p_corrected,
-                ),
+                verdict=said if holds or said == "equivalent" else "undecided",
             )
         )
     return results
-
-
-def _corrected(said: Verdict, p_corrected: float) -> Verdict:
-    # an interval knows nothing of the other contrasts: a claim must hold within the family too
-    holds = p_corrected < SIGNIFICANT
-    return said if holds or said not in ("better", "worse") else "undecided"
 
 
 def best_and_tied(
@@ -120,7 +108,11 @@ def best_and_tied(
     higher_is_better = metric_named(metric).higher_is_better
     if higher_is_better is None:
         raise InputError(f"'{metric}' is best between its ends: no arm is the best")
-    means = {name: _mean(arm, metric) for name, arm in arms.items()}
+    column = metric_named(metric).name
+    means = {
+        name: split_means(replicate_scores(arm, [metric]).rename(columns={column: "value"})).mean()
+        for name, arm in arms.items()
+    }
     known = [name for name, mean in means.items() if not math.isnan(mean)]
     if not known:
         raise InputError(f"'{metric}' is undefined for every arm")
@@ -128,15 +120,7 @@ def best_and_tied(
     best = max(known, key=lambda name: sign * means[name])
     others = [name for name in known if name != best]
     tests = family_test(
-        [(arms[name], arms[best]) for name in others],
-        metric,
-        permutations=permutations,
+        [(arms[name], arms[best]) for name in others], metric, permutations=permutations
     )
     tied = [n for n, test in zip(others, tests, strict=True) if test.p_corrected >= SIGNIFICANT]
     return best, frozenset(tied)
-
-
-def _mean(arm: ArmScores, metric: str) -> float:
-    table = replicate_scores(arm, [metric])
-    by_split = table.groupby(["repeat", "fold"])[metric_named(metric).name].mean()
-    return float(by_split.mean())

@@ -21,8 +21,7 @@ def correct_counts(labels: ArrayLike, predictions: Sequence[ArrayLike]) -> Ints:
         labels: (N,) training labels.
         predictions: One (N, K) a selector.
 
-    Raises:
-        InputError: No selector, or arrays of different images.
+    Raises InputError: no selector, or arrays of different images.
     """
     if not predictions:
         raise InputError("consensus: no selector network")
@@ -53,8 +52,7 @@ def topped_up(labels: ArrayLike, selected: ArrayLike, agreement: ArrayLike, leas
     """The selection with at least so many images of each class, if the class has them, (N,) bool.
 
     Args:
-        labels: (N,) training labels.
-        selected: (N,) bool.
+        labels, selected: (N,) training labels, and bool.
         agreement: (N,) the larger, the sooner an image is added; ties by position.
         least: Images of each class.
     """
@@ -80,11 +78,10 @@ def matched_random_subset(
 
     Args:
         labels: (N,) training labels.
-        selected: (N,) bool, the selection to match.
+        selected: (N,) bool.
         rng: Draws without replacement, class after class.
 
-    Raises:
-        InputError: Different lengths.
+    Raises InputError for different lengths.
     """
     labels = np.asarray(labels)
     selected = np.asarray(selected, dtype=bool)

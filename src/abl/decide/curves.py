@@ -22,12 +22,8 @@ TIE = 1e-12
 
 @dataclass(frozen=True)
 class Choice:
-    """A chosen T*.
-
-    Attributes:
-        threshold: T*; infinity is `always`.
-        value: The metric there, on the images it was chosen on.
-        share: Share of those images that are sent on.
+    """A chosen T* (infinity is `always`); the metric there, and the share of images sent on, on
+    the images it was chosen on.
     """
 
     threshold: float
@@ -53,9 +49,8 @@ def threshold_curve(
     Args:
         labels: (N,) int.
         predictions: Network -> (N, K).
-        rule: A rule of RULES. One without a threshold gives a constant curve.
+        rule: One without a threshold gives a constant curve.
         thresholds: T* in [0, 1] or `always`, in any order.
-        metrics: Names of metrics.
         false_threshold: As in Decision.
 
     Returns:
@@ -78,8 +73,7 @@ def choose_threshold(
     A smaller T* sends fewer images to the second network.
 
     Args:
-        curve: Columns threshold, share and the metric, as threshold_curve gives.
-        by: The metric.
+        curve: From threshold_curve.
         higher_is_better: Taken from the metric if not given.
 
     Raises:
@@ -93,7 +87,9 @@ def choose_threshold(
     value = ordered[by].to_numpy(dtype=np.float64)
     if not np.isfinite(value).any():
         raise InputError(f"'{by}' is undefined at every threshold: nothing to choose by")
-    row = _first_best(value if higher_is_better else -value)
+    goodness = value if higher_is_better else -value
+    best = float(np.nanmax(goodness))
+    row = int(np.argmax(goodness >= best - TIE * max(1.0, abs(best))))
     return Choice(
         float(ordered["threshold"].iloc[row]), float(value[row]), float(ordered["share"].iloc[row])
     )
@@ -110,10 +106,8 @@ def best_threshold(
     """The T* with the best metric of all, exactly; ties go to the smallest.
 
     Only the distinct confidences, and one value above the largest (`always`), can differ. Nothing
-    is below the smallest confidence, which is therefore given as 0.
-
-    Raises:
-        InputError: As threshold_curve; the rule has no threshold; no image.
+    is below the smallest confidence, which is therefore given as 0. Raises InputError as
+    threshold_curve, and for a rule without a threshold or no image.
     """
     chosen = metric_named(metric)
     if not rule_named(rule).has_threshold:
@@ -195,12 +189,11 @@ class _Path:
         return (start + moved).reshape(steps, self.classes, self.classes).astype(np.float64)
 
     def _aucs(self, first: Ints, steps: int) -> Floats:
-        columns = [1] if self.classes == 2 else range(self.classes)
         each = [
             ranking.auc_along_path(
                 self.labels == column, self.kept[:, column], self.sent[:, column], first, steps
             )
-            for column in columns
+            for column in ([1] if self.classes == 2 else range(self.classes))
         ]
         return np.mean(each, axis=0)
 
@@ -209,8 +202,3 @@ def _direction(metric: Metric) -> bool:
     if metric.higher_is_better is None:
         raise InputError(f"'{metric.name}' is best between its ends: choose by another metric")
     return metric.higher_is_better
-
-
-def _first_best(value: Floats) -> int:
-    best = np.nanmax(value)
-    return int(np.argmax(value >= best - TIE * max(1.0, abs(float(best)))))

@@ -86,13 +86,9 @@ class Decision:
         for at, value in enumerate(self.thresholds):
             name = f"threshold_{at}" if isinstance(self.threshold, tuple) else "threshold"
             found[name] = threshold_value(value)
-        if self.weight is not None:
-            found["weight"] = self.weight
-        if self.cutoff != TIE_RULE:
-            found["cutoff"] = self.cutoff
-        if self.false_threshold is not None:
-            found["false_threshold"] = self.false_threshold
-        return found
+        cutoff = None if self.cutoff == TIE_RULE else self.cutoff
+        others = {"weight": self.weight, "cutoff": cutoff, "false_threshold": self.false_threshold}
+        return found | {name: value for name, value in others.items() if value is not None}
 
 
 def decide(decision: Decision, predictions: Mapping[str, ArrayLike]) -> tuple[Floats, Bools]:
@@ -103,8 +99,7 @@ def decide(decision: Decision, predictions: Mapping[str, ArrayLike]) -> tuple[Fl
     With a rule that has no threshold, all images are sent, or none if it is the original's answer.
 
     Args:
-        predictions: Network -> (N, K), at least those that the rule uses, and `false` if the
-            decision has a False threshold.
+        predictions: Network -> (N, K), those that the rule uses, and `false` for a False threshold.
 
     Raises:
         InputError: Missing or unequal predictions; a number of thresholds other than that of the
@@ -118,8 +113,7 @@ class DecisionInputs:
     """Checked predictions of a rule's networks, for many decisions on the same images.
 
     Attributes:
-        confidence: (N,) of the original network.
-        original_class: (N,) its final class.
+        confidence, original_class: (N,) of the original network.
         kept, sent: (N, K) what an image keeps, and what it gets from the rule if it is sent on.
         networks: Network -> (N, K).
     """
@@ -184,9 +178,7 @@ def histogram_threshold(p_training: ArrayLike) -> float:
 
     The paper's 0.9 was read off such a histogram. Of equal bars the lowest, which sends fewest on.
     These are predictions on images that the network was trained on: a baseline, not a choice.
-
-    Raises:
-        InputError: No image.
+    Raises InputError without images.
     """
     certain = confidence(p_training)
     if not certain.size:
@@ -197,13 +189,7 @@ def histogram_threshold(p_training: ArrayLike) -> float:
 
 
 def expected_cost(labels: ArrayLike, p: ArrayLike, costs: ArrayLike) -> float:
-    """Mean over images of costs[true class, final class]; nan without images.
-
-    Args:
-        labels: (N,) int.
-        p: (N, K) final probabilities.
-        costs: (K, K) finite, not negative.
-    """
+    """Mean over images of costs[true class, final class], (K, K); nan without images."""
     truth, final = checked_pair(labels, p)
     table = checked_costs(costs, final.shape[1])
     return float(table[truth, largest_class(final)].mean()) if len(truth) else math.nan
@@ -230,8 +216,8 @@ def spread(replicates: pd.DataFrame) -> pd.DataFrame:
         replicates: One row a replicate, a column a setting or score.
 
     Returns:
-        One row a numeric column: name, median, low (smallest), high (largest), sd (ddof = 1; nan
-        if one is infinite, as `always` is), count (replicates in which it is set).
+        One row a numeric column: name, median, low, high, sd (ddof = 1; nan if one is infinite, as
+        `always` is), count (replicates in which it is set).
     """
     rows = []
     for name in replicates.select_dtypes("number").columns:

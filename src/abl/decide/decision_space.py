@@ -9,19 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from abl.decide.check import Bools, Floats, checked_labels, largest_class, margin
-from abl.decide.decision import (
-    MIXED,
-    OWN_WEIGHT,
-    TIE_RULE,
-    Decision,
-    DecisionInputs,
-    checked_costs,
-)
+from abl.decide.decision import MIXED, OWN_WEIGHT, TIE_RULE, Decision, DecisionInputs, checked_costs
 from abl.decide.metrics import metric_named
 from abl.decide.rules import FALSE_THRESHOLD
 from abl.errors import InputError, Problem, nearest, raise_if_any
@@ -38,7 +32,6 @@ class Objectives:
     Args:
         labels: (N,) int.
         names: Metrics, "cost" (expected cost, needs `costs`) or "share" (of images sent on).
-        classes: K.
         costs: (K, K), true class by final class.
 
     Raises:
@@ -134,19 +127,13 @@ class DecisionSpace:
 
     def decision(self, point: Mapping[str, float]) -> Decision:
         """The decision at a point."""
-        at = {name: scale.value(point[name]) for name, scale in self._scales.items()}
-        threshold = self._fixed.threshold
-        if "threshold" in at:
-            threshold = at["threshold"]
+        at: dict[str, Any] = {
+            name: scale.value(point[name]) for name, scale in self._scales.items()
+        }
         if "threshold_0" in at:
-            threshold = tuple(at[f"threshold_{each}"] for each in range(self._inputs.classes))
-        return replace(
-            self._fixed,
-            threshold=threshold,
-            weight=at.get("weight", self._fixed.weight),
-            cutoff=at.get("cutoff", self._fixed.cutoff),
-            false_threshold=at.get("false_threshold", self._fixed.false_threshold),
-        )
+            every = range(self._inputs.classes)
+            at["threshold"] = tuple(at.pop(f"threshold_{each}") for each in every)
+        return replace(self._fixed, **at)
 
     def known_points(self) -> list[dict[str, float]]:
         """Where a search starts: T* = 0, 0.9 and always; weight 1 and 0.5; cut-off 0.5; no False.

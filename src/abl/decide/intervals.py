@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
@@ -17,7 +16,6 @@ from abl.decide.replicates import (
     Patients,
     checked_arm,
     checked_pair_of_arms,
-    one_image_per_patient,
     patients_of,
 )
 from abl.decide.resampling import OfWeights, WeightedArm, bootstrap_weights, draw_counts
@@ -27,37 +25,21 @@ FEWEST_PATIENTS = 3  # of one or two, resampling knows no spread
 SEEDS_TO_RESAMPLE = 3
 RESAMPLES = 2000
 LEVEL = 0.95  # of every interval
-IGNORES_CLUSTERS = "ignores clusters"
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its ends.
-
-    Attributes:
-        estimate, low, high: nan where undefined; the ends also of fewer than three patients where
-            patients are resampled.
-        patients: How many it rests on.
-        few: Fewer than 50 patients, which a table says.
-        method: bca, percentile, wilson, delong, gee.
-        note: "ignores clusters" where the method takes images of a patient as independent.
+    """An estimate with its ends: nan where undefined, the ends also of fewer than three patients
+    where patients are resampled.
     """
 
     estimate: float
     low: float
     high: float
-    patients: int
-    few: bool
-    method: str
-    note: str = ""
 
 
 def patient_interval(
-    arm: ArmScores,
-    metric: str | Metric,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    arm: ArmScores, metric: str | Metric, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
     """Interval of a cell: patients resampled within classes and, with three or more, seeds.
 
@@ -78,19 +60,13 @@ def patient_interval(
 
 
 def difference_interval(
-    arm: ArmScores,
-    base: ArmScores,
-    metric: str,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    arm: ArmScores, base: ArmScores, metric: str, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
     """Interval of arm - base, the same patients and seeds drawn for both; see patient_interval."""
     first, second = checked_pair_of_arms(arm, base)
     patients = patients_of(first)
     chosen = metric_named(metric)
-    of_arm = WeightedArm(first, chosen, patients)
-    of_base = WeightedArm(second, chosen, patients)
+    of_arm, of_base = (WeightedArm(each, chosen, patients) for each in (first, second))
 
     def difference(weights: Floats) -> Floats:
         return of_arm.values(weights) - of_base.values(weights)
@@ -98,36 +74,14 @@ def difference_interval(
     return _bootstrap(difference, patients, of_arm.seeds, resamples, seed)
 
 
-def wilson_interval(successes: int, total: int, *, patients: ArrayLike | None = None) -> Interval:
-    """Wilson score interval of a proportion, valid where each patient has one image.
-
-    Args:
-        patients: (total,) names, to say whether that holds; taken to hold if not given.
-    """
+def wilson_interval(successes: int, total: int) -> Interval:
+    """Wilson score interval of a proportion, valid where each patient has one image."""
     low, high = proportion_confint(successes, total, alpha=1 - LEVEL, method="wilson")
-    estimate = successes / total if total else math.nan
-    note, count = _independence(patients, total)
-    return Interval(estimate, float(low), float(high), count, count < FEW_PATIENTS, "wilson", note)
-
-
-def independence_note(patients: ArrayLike | None) -> str:
-    """ "ignores clusters" if a patient has several images, else ""."""
-    return _independence(patients, 0)[0]
-
-
-def _independence(patients: ArrayLike | None, total: int) -> tuple[str, int]:
-    if patients is None:
-        return "", total
-    names = np.asarray(patients)
-    return ("" if one_image_per_patient(names) else IGNORES_CLUSTERS), len(np.unique(names))
+    return Interval(successes / total if total else math.nan, float(low), float(high))
 
 
 def _bootstrap(
-    values: OfWeights,
-    patients: Patients,
-    seeds: int,
-    resamples: int,
-    seed: int,
+    values: OfWeights, patients: Patients, seeds: int, resamples: int, seed: int
 ) -> Interval:
     rng = np.random.default_rng([seed, len(patients), seeds])
     by_seed = values(bootstrap_weights(patients.strata, resamples, rng))
@@ -136,19 +90,17 @@ def _bootstrap(
     if seeds >= SEEDS_TO_RESAMPLE:
         drawn = drawn + _seed_deviations(observed[1:], by_seed[:, 1:], rng)
     drawn = drawn[~np.isnan(drawn)]
-    few = len(patients) < FEW_PATIENTS
-    method = "bca" if few else "percentile"
     if math.isnan(estimate) or not drawn.size or len(patients) < FEWEST_PATIENTS:
-        return Interval(estimate, math.nan, math.nan, len(patients), few, method)
+        return Interval(estimate, math.nan, math.nan)
     # the tails of t, not of the normal, as patients are few (Hesterberg, Am. Stat. 2015)
     freedom = max(1, len(patients) - len(np.unique(patients.strata)))
     reach = stats.t.ppf((1 + LEVEL) / 2, freedom)
     tails = stats.norm.cdf([-reach, reach])
-    if few:
+    if len(patients) < FEW_PATIENTS:
         leave_one_out = values(1 - np.eye(len(patients)))[:, 0]
         tails = _bca_tails(tails, drawn, estimate, leave_one_out, patients)
     low, high = np.quantile(drawn, tails)
-    return Interval(estimate, float(low), float(high), len(patients), few, method)
+    return Interval(estimate, float(low), float(high))
 
 
 def _seed_deviations(observed: Floats, by_seed: Floats, rng: np.random.Generator) -> Floats:

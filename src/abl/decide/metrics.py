@@ -33,15 +33,11 @@ class Metric:
     """One column of a table.
 
     Attributes:
-        name: Its name in YAML.
-        label: Its name in tables.
-        function: (labels (N,), p (N, K), weights (N,) or None) -> float; nan where undefined.
+        name, label: Its name in YAML, and in tables.
         additive: Whether it is a sum over images of terms that depend, given all labels, on that
             image's prediction alone; `terms` gives them.
         higher_is_better: None if the best value lies between (calibration slope: 1).
-        description: One line.
         of_confusion: The same metric from confusion matrices (..., K, K), where it is one.
-        terms: For additive metrics.
     """
 
     name: str
@@ -94,17 +90,16 @@ def metric_named(name: str) -> Metric:
     if name in METRICS:
         return METRICS[name]
     kind, _, value = name.partition("@")
-    builders: dict[str, Callable[[float], Metric]] = {
-        "ppv": ppv_at_prevalence,
-        "npv": npv_at_prevalence,
-        "sen": sensitivity_at_specificity,
-    }
     try:
         stated = float(value.removeprefix("spe") if kind == "sen" else value)
     except ValueError:
         stated = math.nan
-    if kind in builders and 0 < stated < 1:
-        return builders[kind](stated)
+    if kind == "sen" and 0 < stated < 1:
+        return sensitivity_at_specificity(stated)
+    if kind in ("ppv", "npv") and 0 < stated < 1:
+        of = confusion.ppv_at(stated) if kind == "ppv" else confusion.npv_at(stated)
+        label = f"{kind.upper()} at {100 * stated:g} %"
+        return Metric(f"{kind}@{stated:g}", label, _from_confusion(of), False, True, label, of)
     hint = nearest(name, [*METRICS, "ppv@0.1", "npv@0.1", "sen@spe0.9"])
     raise InputError(f"unknown metric '{name}': {hint}")
 
@@ -116,28 +111,12 @@ def scores(names: Sequence[str], labels: ArrayLike, p: ArrayLike) -> dict[str, f
     return {each.name: each(true_labels, predictions) for each in chosen}
 
 
-def ppv_at_prevalence(prevalence: float) -> Metric:
-    """PPV for a population with this share of malignant, from sensitivity and specificity."""
-    return _of_confusion(
-        f"ppv@{prevalence:g}", f"PPV at {100 * prevalence:g} %", confusion.ppv_at(prevalence)
-    )
-
-
-def npv_at_prevalence(prevalence: float) -> Metric:
-    """NPV for a population with this share of malignant, from sensitivity and specificity."""
-    return _of_confusion(
-        f"npv@{prevalence:g}", f"NPV at {100 * prevalence:g} %", confusion.npv_at(prevalence)
-    )
-
-
 def sensitivity_at_specificity(specificity: float) -> Metric:
     """Largest sensitivity over the cut-offs whose specificity is at least this."""
 
     def function(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
         return _one_against_rest(
-            lambda positive, score: ranking.sensitivity_at(positive, score, specificity, weights),
-            labels,
-            p,
+            lambda y, score: ranking.sensitivity_at(y, score, specificity, weights), labels, p
         )
 
     label = f"SEN at SPE {100 * specificity:g}"
@@ -145,16 +124,12 @@ def sensitivity_at_specificity(specificity: float) -> Metric:
     return Metric(f"sen@spe{specificity:g}", label, function, False, True, description)
 
 
-def _from_confusion(labels: Ints, p: Floats, weights: Floats | None, of: OfConfusion) -> float:
-    size = p.shape[1]
-    return float(of(confusion.confusion_matrix(labels, largest_class(p), size, weights)))
-
-
-def _of_confusion(name: str, label: str, of: OfConfusion) -> Metric:
+def _from_confusion(of: OfConfusion) -> MetricFunction:
     def function(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
-        return _from_confusion(labels, p, weights, of)
+        matrix = confusion.confusion_matrix(labels, largest_class(p), p.shape[1], weights)
+        return float(of(matrix))
 
-    return Metric(name, label, function, False, True, label, of)
+    return function
 
 
 def _one_against_rest(of: Callable[[np.ndarray, Floats], float], labels: Ints, p: Floats) -> float:
@@ -208,36 +183,34 @@ def _brier_terms(labels: Ints, p: Floats) -> Floats:
     return reliability.squared_errors(labels, p) / max(len(labels), 1)
 
 
-@metric("acc", label="ACC", of_confusion=confusion.accuracy, terms=_acc_terms)
-def _acc(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
-    """Share of images whose final class is the label."""
-    return _from_confusion(labels, p, weights, confusion.accuracy)
+def _register(
+    name: str, label: str, of: OfConfusion, description: str, terms: Terms | None = None
+) -> None:
+    """Registers a metric of the confusion matrix."""
+    function = _from_confusion(of)
+    function.__doc__ = description
+    metric(name, label=label, of_confusion=of, terms=terms)(function)
 
 
-@metric(
-    "balanced_acc", label="BACC", of_confusion=confusion.balanced_accuracy, terms=_balanced_terms
+_register(
+    "acc", "ACC", confusion.accuracy, "Share of images whose final class is the label.", _acc_terms
 )
-def _balanced_acc(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
-    """Mean over classes of the share found."""
-    return _from_confusion(labels, p, weights, confusion.balanced_accuracy)
-
-
-@metric("sen", label="SEN", of_confusion=confusion.sensitivity, terms=_sen_terms)
-def _sen(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
-    """Sensitivity: share of malignant images called malignant."""
-    return _from_confusion(labels, p, weights, confusion.sensitivity)
-
-
-@metric("spe", label="SPE", of_confusion=confusion.specificity, terms=_spe_terms)
-def _spe(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
-    """Specificity: share of benign images called benign."""
-    return _from_confusion(labels, p, weights, confusion.specificity)
-
-
-@metric("f1", label="F1", of_confusion=confusion.f1)
-def _f1(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
-    """2 TP / (2 TP + FP + FN); 0 if no malignant image is found, nan if there is none to find."""
-    return _from_confusion(labels, p, weights, confusion.f1)
+_register(
+    "balanced_acc", "BACC", confusion.balanced_accuracy,
+    "Mean over classes of the share found.", _balanced_terms,
+)  # fmt: skip
+_register(
+    "sen", "SEN", confusion.sensitivity,
+    "Sensitivity: share of malignant images called malignant.", _sen_terms,
+)  # fmt: skip
+_register(
+    "spe", "SPE", confusion.specificity,
+    "Specificity: share of benign images called benign.", _spe_terms,
+)  # fmt: skip
+_register(
+    "f1", "F1", confusion.f1,
+    "2 TP / (2 TP + FP + FN); 0 if no malignant image is found, nan if there is none to find.",
+)  # fmt: skip
 
 
 @metric("auc", label="AUC")
@@ -254,16 +227,14 @@ def _ap(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     )
 
 
-@metric("ppv", label="PPV", of_confusion=confusion.positive_predictive_value)
-def _ppv(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
-    """Positive predictive value at the data's prevalence; nan if nothing is called malignant."""
-    return _from_confusion(labels, p, weights, confusion.positive_predictive_value)
-
-
-@metric("npv", label="NPV", of_confusion=confusion.negative_predictive_value)
-def _npv(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
-    """Negative predictive value at the data's prevalence; nan if nothing is called benign."""
-    return _from_confusion(labels, p, weights, confusion.negative_predictive_value)
+_register(
+    "ppv", "PPV", confusion.positive_predictive_value,
+    "Positive predictive value at the data's prevalence; nan if nothing is called malignant.",
+)  # fmt: skip
+_register(
+    "npv", "NPV", confusion.negative_predictive_value,
+    "Negative predictive value at the data's prevalence; nan if nothing is called benign.",
+)  # fmt: skip
 
 
 @metric("brier", label="Brier", higher_is_better=False, terms=_brier_terms)
@@ -292,13 +263,8 @@ def _sen_at_spe95(labels: Ints, p: Floats, weights: Floats | None = None) -> flo
     return sensitivity_at_specificity(0.95).function(labels, p, weights)
 
 
-@metric("g_mean", label="G-mean", of_confusion=confusion.geometric_mean)
-def _g_mean(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
-    """Geometric mean over classes of the share found; for K = 2 the root of SEN x SPE."""
-    return _from_confusion(labels, p, weights, confusion.geometric_mean)
-
-
-@metric("youden", label="Youden", of_confusion=confusion.youden, terms=_youden_terms)
-def _youden(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
-    """SEN + SPE - 1."""
-    return _from_confusion(labels, p, weights, confusion.youden)
+_register(
+    "g_mean", "G-mean", confusion.geometric_mean,
+    "Geometric mean over classes of the share found; for K = 2 the root of SEN x SPE.",
+)  # fmt: skip
+_register("youden", "Youden", confusion.youden, "SEN + SPE - 1.", _youden_terms)

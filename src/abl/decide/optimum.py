@@ -24,10 +24,9 @@ from abl.decide.intervals import (
     SEEDS_TO_RESAMPLE,
     _seed_deviations,
 )
-from abl.decide.metrics import METRICS, Metric, metric_named
+from abl.decide.metrics import METRICS, metric_named
 from abl.decide.replicates import (
     ArmScores,
-    Patients,
     checked_arm,
     checked_pair_of_arms,
     patients_of,
@@ -50,9 +49,7 @@ class Optimum:
         low, high: Ends of the interval; the whole axis where it could not be computed.
         shares: (A,) share of the draws in which each arm is the best.
         means, lows, highs: (A,) mean of the metric and its percentile interval in the same draws.
-        patients: How many were resampled.
-        few: Fewer than 50 of them.
-        resamples: Draws behind the interval.
+        patients: How many were resampled; `few` if fewer than 50.
         note: What a caption has to say about the interval, or "".
     """
 
@@ -70,11 +67,7 @@ class Optimum:
 
 
 def optimum_over(
-    arms: Sequence[ArmScores],
-    metric: str,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    arms: Sequence[ArmScores], metric: str, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Optimum:
     """The arm with the best mean metric, and an interval of its position by resampling patients.
 
@@ -84,8 +77,8 @@ def optimum_over(
     outer percentiles of its position. Of equal arms the first counts.
 
     Args:
-        arms: One sequence of replicates for each value of the axis, in the order of the axis.
-        resamples: Draws; at most SLOW_RESAMPLES for metrics that are neither of the confusion
+        arms: One for each value of the axis, in its order.
+        resamples: At most SLOW_RESAMPLES for metrics that are neither of the confusion
             matrix nor AUC, which `note` then says.
 
     Raises:
@@ -99,7 +92,11 @@ def optimum_over(
     first = checked_arm(arms[0])
     ordered = [first, *(checked_pair_of_arms(arm, first)[0] for arm in arms[1:])]
     patients = patients_of(first)
-    draws = resamples if _is_fast(chosen, patients) else min(resamples, SLOW_RESAMPLES)
+    # of these, thousands of draws cost a few matrix products, see resampling
+    is_fast = chosen.of_confusion is not None or (
+        chosen is METRICS["auc"] and len(patients) <= MOST_PATIENTS_IN_A_MATRIX
+    )
+    draws = resamples if is_fast else min(resamples, SLOW_RESAMPLES)
     note = "" if draws == resamples else f"{draws} draws, as this metric is slow to resample"
     weights = bootstrap_weights(
         patients.strata, draws, np.random.default_rng([seed, len(patients), len(first)])
@@ -113,8 +110,11 @@ def optimum_over(
     sign = 1.0 if chosen.higher_is_better else -1.0
     shares = _shares(_best(sign * drawn), len(ordered))
     low, high = _central(shares)
-    tail = (1 - LEVEL) / 2
-    lows, highs = _ends(drawn, (tail, 1 - tail))
+    lows, highs = np.full((2, len(ordered)), np.nan)
+    known = ~np.isnan(drawn).all(axis=0)
+    if known.any():
+        tail = (1 - LEVEL) / 2
+        lows[known], highs[known] = np.nanquantile(drawn[:, known], (tail, 1 - tail), axis=0)
     return Optimum(
         best=int(_best(sign * means[None])[0]),
         low=low,
@@ -128,13 +128,6 @@ def optimum_over(
         resamples=draws,
         note=note,
     )
-
-
-def _is_fast(metric: Metric, patients: Patients) -> bool:
-    """Whether thousands of draws cost a few matrix products, see resampling."""
-    if metric.of_confusion is not None:
-        return True
-    return metric is METRICS["auc"] and len(patients) <= MOST_PATIENTS_IN_A_MATRIX
 
 
 def _resampled(arm: WeightedArm, weights: Floats, seed: int) -> tuple[float, Floats]:
@@ -175,15 +168,6 @@ def _central(shares: Floats) -> tuple[int, int]:
     return int(ends[0]), int(min(ends[1], len(shares) - 1))
 
 
-def _ends(drawn: Floats, tails: tuple[float, float]) -> Floats:
-    """(2, A) percentiles of each column (B, A); nan where it has no value."""
-    known = ~np.isnan(drawn).all(axis=0)
-    ends = np.full((2, drawn.shape[1]), np.nan)
-    if known.any():
-        ends[:, known] = np.nanquantile(drawn[:, known], tails, axis=0)
-    return ends
-
-
 # what is left of equal scores after rounding, relative to their size
 _ROUNDING = 1e-12
 # standard normals beyond this have no weight in float64
@@ -195,7 +179,7 @@ class ChanceBest:
     """The best of a search if what was searched had no effect.
 
     Attributes:
-        expected: Expected best score; nan if unknown.
+        expected: nan if unknown.
         residual_sd: Standard deviation of one score after point and replicate are taken out.
         p: Chance that a best score at least as good as the seen one arises with no effect.
     """
@@ -222,7 +206,6 @@ def expected_best_by_chance(
 
     Args:
         scores: (P points, R replicates), complete: every point on every replicate.
-        maximize: Whether larger is better.
         given_up: Scores of points that were given up, on the first replicates; may be empty.
 
     Returns:
@@ -231,7 +214,11 @@ def expected_best_by_chance(
     Raises:
         InputError: Not two-dimensional, or a score that is not finite.
     """
-    array = _checked(scores)
+    array: Floats = np.asarray(scores, dtype=np.float64)
+    if array.ndim != 2:
+        raise InputError(f"scores: shape {array.shape}, not (points, replicates)")
+    if not np.isfinite(array).all():
+        raise InputError("scores: not all finite: give complete points alone")
     points, replicates = array.shape
     if points < 2 or replicates < 2:
         return ChanceBest(math.nan, math.nan, math.nan)
@@ -283,12 +270,3 @@ def _c4(freedom: int) -> float:
     """Expected sample sd of a standard normal with so many degrees of freedom."""
     logs = special.gammaln((freedom + 1) / 2) - special.gammaln(freedom / 2)
     return math.sqrt(2 / freedom) * math.exp(float(logs))
-
-
-def _checked(scores: ArrayLike) -> Floats:
-    array: Floats = np.asarray(scores, dtype=np.float64)
-    if array.ndim != 2:
-        raise InputError(f"scores: shape {array.shape}, not (points, replicates)")
-    if not np.isfinite(array).all():
-        raise InputError("scores: not all finite: give complete points alone")
-    return array

@@ -19,11 +19,12 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from abl.decide.cells import split_means
 from abl.decide.check import Floats, Ints, checked_labels
-from abl.decide.intervals import LEVEL, independence_note
+from abl.decide.intervals import LEVEL
 from abl.errors import InputError
 
 # about which two arms are taken to lie, and the chance of telling them apart
 AUC, POWER = 0.8, 0.8
+CORRELATION = 0.5  # of two AUCs over samples of patients; networks trained alike have more
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,7 @@ class TestResult:
 
     Attributes:
         difference: First minus second.
-        statistic, p: nan where undefined.
-        note: "ignores clusters" unless each patient has one image.
+        statistic, p: nan where undefined. They take images as independent units.
     """
 
     __test__ = False  # not a test class to pytest
@@ -41,37 +41,27 @@ class TestResult:
     difference: float
     statistic: float
     p: float
-    note: str = ""
 
 
-def delong_test(
-    labels: ArrayLike,
-    first: ArrayLike,
-    second: ArrayLike,
-    *,
-    patients: ArrayLike | None = None,
-) -> TestResult:
+def delong_test(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> TestResult:
     """Paired test of two AUCs on the same images, (N,) each; z and two-sided P."""
-    checked, arrays = _checked(labels, first, second)
+    checked = checked_labels(labels, 2)
+    arrays = [np.asarray(each, dtype=np.float64) for each in (first, second)]
+    for each in arrays:
+        if each.shape != checked.shape or not np.isfinite(each).all():
+            raise InputError(f"scores: shape {each.shape} for {len(checked)} labels, all finite")
     aucs, covariance = _aucs_and_covariance(checked, arrays)
     difference = float(aucs[0] - aucs[1])
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-    note = independence_note(patients)
     if math.isnan(difference) or math.isnan(variance):
-        return TestResult(difference, math.nan, math.nan, note)
+        return TestResult(difference, math.nan, math.nan)
     if variance <= 1e-18:
-        return TestResult(difference, 0.0, 1.0 if difference == 0 else math.nan, note)
+        return TestResult(difference, 0.0, 1.0 if difference == 0 else math.nan)
     z = difference / math.sqrt(variance)
-    return TestResult(difference, z, float(2 * stats.norm.sf(abs(z))), note)
+    return TestResult(difference, z, float(2 * stats.norm.sf(abs(z))))
 
 
-def mcnemar_test(
-    labels: ArrayLike,
-    first: ArrayLike,
-    second: ArrayLike,
-    *,
-    patients: ArrayLike | None = None,
-) -> TestResult:
+def mcnemar_test(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> TestResult:
     """Exact McNemar test of two arms' final classes, (N,) each; difference is that of accuracy."""
     truth, one, other = (np.asarray(each) for each in (labels, first, second))
     if not truth.shape == one.shape == other.shape:
@@ -82,17 +72,7 @@ def mcnemar_test(
     table = [[int(np.sum(right & other_right)), only_first], [only_second, 0]]
     result = mcnemar(table, exact=True)
     difference = (only_first - only_second) / len(truth) if len(truth) else math.nan
-    p = min(1.0, float(result.pvalue))
-    return TestResult(difference, float(only_first), p, independence_note(patients))
-
-
-def _checked(labels: ArrayLike, *scores: ArrayLike) -> tuple[Ints, list[Floats]]:
-    checked = checked_labels(labels, 2)
-    arrays = [np.asarray(each, dtype=np.float64) for each in scores]
-    for each in arrays:
-        if each.shape != checked.shape or not np.isfinite(each).all():
-            raise InputError(f"scores: shape {each.shape} for {len(checked)} labels, all finite")
-    return checked, arrays
+    return TestResult(difference, float(only_first), min(1.0, float(result.pvalue)))
 
 
 def _aucs_and_covariance(labels: Ints, scores: list[Floats]) -> tuple[Floats, Floats]:
@@ -166,40 +146,25 @@ def corrected_resampled_t(
     )
 
 
-def auc_half_width(benign: int, malignant: int, *, auc: float = AUC) -> float:
-    """Half-width of the interval of an AUC with so many patients of each class.
+def auc_half_width(benign: int, malignant: int) -> float:
+    """Half-width of the interval of an AUC of 0.8 with so many patients of each class.
 
     Source: Hanley, McNeil, Radiology 1982. nan if a class has no patient.
     """
-    return float(stats.norm.ppf((1 + LEVEL) / 2)) * _auc_error(benign, malignant, auc)
+    return float(stats.norm.ppf((1 + LEVEL) / 2)) * _auc_error(benign, malignant)
 
 
-def detectable_difference(
-    benign: int,
-    malignant: int,
-    *,
-    correlation: float = 0.5,
-) -> float:
-    """Smallest difference of two paired AUCs found with a power of 80 %, about an AUC of 0.8.
-
-    Args:
-        benign, malignant: Test patients.
-        correlation: Of the two AUCs over samples of patients; networks trained alike have more.
-
-    Raises:
-        InputError: correlation outside [0, 1).
+def detectable_difference(benign: int, malignant: int) -> float:
+    """Smallest difference of two paired AUCs that so many test patients of each class find with a
+    power of 80 %, about an AUC of 0.8.
     """
-    if not 0 <= correlation < 1:
-        raise InputError(f"correlation {correlation} is outside [0, 1)")
     quantiles = float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER))
-    return quantiles * math.sqrt(2 * (1 - correlation)) * _auc_error(benign, malignant, AUC)
+    return quantiles * math.sqrt(2 * (1 - CORRELATION)) * _auc_error(benign, malignant)
 
 
-def _auc_error(benign: int, malignant: int, auc: float) -> float:
-    if not 0.5 <= auc < 1:
-        raise InputError(f"auc: {auc} is outside [0.5, 1)")
+def _auc_error(benign: int, malignant: int) -> float:
     if benign < 1 or malignant < 1:
         return math.nan
-    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    variance = auc * (1 - auc) + (malignant - 1) * (q1 - auc**2) + (benign - 1) * (q2 - auc**2)
+    q1, q2 = AUC / (2 - AUC), 2 * AUC**2 / (1 + AUC)
+    variance = AUC * (1 - AUC) + (malignant - 1) * (q1 - AUC**2) + (benign - 1) * (q2 - AUC**2)
     return math.sqrt(variance / (benign * malignant))

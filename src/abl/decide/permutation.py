@@ -46,13 +46,11 @@ class Permutation:
         difference: Arm - base; nan if the metric is undefined in every replicate.
         p: Two-sided, (b + 1) / (B + 1); nan with the difference.
         p_corrected: Within the family, by max-T (Westfall, Young 1993, step-down).
-        patients: Units that were exchanged.
     """
 
     difference: float
     p: float
     p_corrected: float
-    patients: int
 
 
 def family_test(
@@ -86,10 +84,8 @@ def family_test(
         for column, of in enumerate(statistics):
             drawn[start : start + size, column] = of(signs)
     p, corrected = _p_values(observed, drawn)
-    return [
-        Permutation(float(difference), float(one), float(other), len(patients_of(arm)))
-        for difference, one, other, (arm, _) in zip(observed, p, corrected, paired, strict=True)
-    ]
+    rows = np.column_stack([observed, p, corrected])
+    return [Permutation(*row) for row in rows.tolist()]
 
 
 def _p_values(observed: Floats, drawn: Floats) -> tuple[Floats, Floats]:
@@ -138,19 +134,14 @@ def _gain_by_patient(arm: Scores, base: Scores, metric: Metric, patients: Patien
     else:
         size = arm.p.shape[1]
         columns = [1] if size == 2 else range(size)
-        gain = np.mean(
-            [
-                _auc_gain(
-                    arm.labels == column, rankdata(arm.p[:, column]), rankdata(base.p[:, column])
-                )
-                for column in columns
-            ],
-            axis=0,
-        )
+        gains = [
+            _auc_gain(arm.labels == at, rankdata(arm.p[:, at]), rankdata(base.p[:, at]))
+            for at in columns
+        ]
+        gain = np.mean(gains, axis=0)
     if np.isnan(gain).any():
         return np.full(len(patients), math.nan)
-    position = patients.positions(arm)
-    return np.bincount(position, weights=gain, minlength=len(patients)).astype(np.float64)
+    return np.bincount(patients.positions(arm), weights=gain, minlength=len(patients))
 
 
 def _auc_gain(positive: Bools, a: Floats, b: Floats) -> Floats:

@@ -68,10 +68,9 @@ def auc_along_path(
         positive: (n,) bool.
         before, after: (n,) scores.
         step: (n,) int in 0..steps; `steps` never switches.
-        steps: Number of steps J.
 
     Returns:
-        (J,) float64; nan if one class is missing.
+        (steps,) float64; nan if one class is missing.
     """
     negative = ~positive
     pairs = 2 * int(positive.sum()) * int(negative.sum())

@@ -130,15 +130,10 @@ class Calibration:
 
 
 def fit_calibration(kind: str, labels: ArrayLike, p: ArrayLike) -> Calibration:
-    """A calibration by maximum likelihood on validation predictions.
+    """A calibration by maximum likelihood on validation images: labels (N,), p (N, K).
 
     temperature: one number (Guo et al., ICML 2017). prior: one offset a class, so that the mean
     probability of each class becomes its share of the validation images.
-
-    Args:
-        kind: none, temperature or prior.
-        labels: (N,) of the validation images.
-        p: (N, K) of the validation images.
 
     Raises:
         InputError: An unknown kind, no image, or for `prior` a class without images.

@@ -23,9 +23,8 @@ class Scores:
 
     Attributes:
         repeat, fold, seed: Which replicate. Several seeds share the split of a (repeat, fold).
-        labels: (N,) true classes.
-        patients: (N,) names.
-        p: (N, K) final probabilities.
+        labels, patients: (N,) true classes, and names.
+        p: (N, K).
 
     Raises:
         InputError: Arrays of different lengths, or no probabilities.
@@ -56,6 +55,14 @@ class Scores:
     def split(self) -> tuple[int, int]:
         return self.repeat, self.fold
 
+    def is_of_the_same_images(self, other: Scores) -> bool:
+        """Whether labels, patients and classes are those of the other."""
+        return (
+            np.array_equal(self.labels, other.labels)
+            and np.array_equal(self.patients, other.patients)
+            and self.p.shape == other.p.shape
+        )
+
 
 ArmScores = Sequence[Scores]
 
@@ -77,10 +84,7 @@ def checked_pair_of_arms(arm: ArmScores, base: ArmScores) -> tuple[list[Scores],
     if [each.key for each in first] != [each.key for each in second]:
         raise InputError("the arms were not run on the same replicates: they cannot be paired")
     for one, other in zip(first, second, strict=True):
-        same = np.array_equal(one.labels, other.labels) and np.array_equal(
-            one.patients, other.patients
-        )
-        if not same or one.p.shape != other.p.shape:
+        if not one.is_of_the_same_images(other):
             raise InputError(f"replicate {one.key}: the arms were scored on different images")
     return first, second
 
@@ -90,12 +94,8 @@ def replicate_scores(arm: ArmScores, metrics: Sequence[str]) -> pd.DataFrame:
     chosen = [metric_named(name) for name in metrics]
     return pd.DataFrame(
         [
-            {
-                "repeat": each.repeat,
-                "fold": each.fold,
-                "seed": each.seed,
-                **{metric.name: metric(each.labels, each.p) for metric in chosen},
-            }
+            dict(zip(KEYS, each.key, strict=True))
+            | {metric.name: metric(each.labels, each.p) for metric in chosen}
             for each in checked_arm(arm)
         ]
     )

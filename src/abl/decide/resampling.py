@@ -89,11 +89,10 @@ def _of_weights(replicate: Scores, metric: Metric, patients: Patients) -> OfWeig
         )
     if metric is METRICS["auc"] and len(present) <= MOST_PATIENTS_IN_A_MATRIX:
         size = replicate.p.shape[1]
-        columns = [1] if size == 2 else range(size)
         if len(replicate.labels) ** 2 / 4 <= MOST_PAIRS_IN_A_MATRIX:
             forms = [
                 _auc_form(replicate.labels == column, replicate.p[:, column], position)
-                for column in columns
+                for column in ([1] if size == 2 else range(size))
             ]
             return lambda weights: np.mean([form(weights) for form in forms], axis=0)
     return lambda weights: np.array(

@@ -28,12 +28,10 @@ class Rule:
     """A pure function from recorded predictions to final probabilities.
 
     Attributes:
-        name: Its name in YAML and in `abl list`.
         uses: Networks whose predictions it takes, in the order of its arguments.
         has_threshold: Whether T* applies. If so, `function` gives the probabilities of ambiguous
             images, and the others keep those of the original network.
         function: Arrays (N, K), one for each of `uses`, to an array (N, K).
-        description: One line.
     """
 
     name: str

@@ -18,7 +18,7 @@ from abl.data.dataset import Dataset
 from abl.data.phantom.draws import VERSION, drawn
 from abl.data.phantom.files import phantom_table, phantom_truth, sample_sheet, write_phantom
 from abl.data.phantom.model import bayes_ceiling
-from abl.data.phantom.rendering import bmode_image, elasticity_image, mask_image
+from abl.data.phantom.rendering import IMAGES
 from abl.spec.data import Phantom
 
 __all__ = [
@@ -47,46 +47,29 @@ def render(settings: Phantom, position: int) -> Rendered:
     They depend on the settings that matter to them and on the row's patient, nodule and plane:
     more patients or flipped labels change no pixel.
     """
-    return Rendered(
-        bmode_image(settings, position),
-        elasticity_image(settings, position),
-        mask_image(settings, position),
-    )
+    bmode, elasticity, mask = (image(settings, position) for image in IMAGES.values())
+    return Rendered(bmode, elasticity, mask > 0)
 
 
 @dataclass(frozen=True)
 class PhantomSource:
-    """Renders images when they are asked for; an ImageSource.
-
-    Attributes:
-        settings: Of the set.
-        modality: bmode, elasticity, or mask (the nodule is 255, the rest 0).
+    """Renders images, uint8 (S, S), when they are asked for; an ImageSource. Of a mask the nodule
+    is 255, the rest 0.
     """
 
     settings: Phantom
     modality: Modality = "bmode"
 
     def decode(self, position: int) -> np.ndarray:
-        """Image of a row, uint8 (S, S)."""
-        if self.modality == "bmode":
-            return bmode_image(self.settings, position)
-        if self.modality == "elasticity":
-            return elasticity_image(self.settings, position)
-        return np.where(mask_image(self.settings, position), 255, 0).astype(np.uint8)
+        return IMAGES[self.modality](self.settings, position)
 
     def fingerprints(self) -> list[str]:
         """SHA-256 over all that decides an image's pixels; no label, no number of patients."""
         columns, settings = drawn(self.settings), self.settings
         shared = [VERSION, self.modality, settings.size, settings.seed, settings.task,
                   settings.ambiguous, settings.rare, settings.distractors]  # fmt: skip
-        own = zip(
-            columns["patient"].tolist(),
-            columns["nodule"].tolist(),
-            columns["plane"].tolist(),
-            columns["has_text"].tolist(),
-            columns["at_b"].tolist(),
-            strict=True,
-        )
+        names = ("patient", "nodule", "plane", "has_text", "at_b")
+        own = zip(*(columns[name].tolist() for name in names), strict=True)
         found = []
         for *name, at_b in own:
             prevalence = settings.prevalence_b if at_b else settings.prevalence

@@ -8,7 +8,6 @@ anything is rendered.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -52,8 +51,7 @@ def outline_radii(
         wave = np.cos(count * angle + phases[:, column, None])
         lobes += amplitudes[:, column, None] * wave
     lobes /= np.sqrt((amplitudes**2).sum(axis=1) / 2)[:, None]
-    radii: np.ndarray = ellipse * np.maximum(1 + irregularity[:, None] * lobes, 0.4)
-    return radii
+    return ellipse * np.maximum(1 + irregularity[:, None] * lobes, 0.4)
 
 
 def extents(radii: np.ndarray) -> np.ndarray:
@@ -77,8 +75,7 @@ def free_slots(boxes: np.ndarray, keys: np.ndarray) -> np.ndarray:
     slot_low, slot_high = SLOTS - SLOT_HALF, SLOTS + SLOT_HALF
     wide = np.minimum(boxes[:, None, 2:], slot_high) - np.maximum(boxes[:, None, :2], slot_low)
     covered = np.maximum(wide, 0).prod(axis=2)
-    order: np.ndarray = np.lexsort((keys, covered), axis=1)
-    return order
+    return np.lexsort((keys, covered), axis=1)
 
 
 VERSION = 1  # of what the draws and the rendering give: raise it when any pixel changes
@@ -108,7 +105,7 @@ def drawn(settings: Phantom) -> dict[str, np.ndarray]:
 
 def _patients(settings: Phantom) -> dict[str, np.ndarray]:
     count = settings.patients
-    u = _stacked(stream(settings.seed, PATIENT, p).random(8) for p in range(count))
+    u = np.stack([stream(settings.seed, PATIENT, each).random(8) for each in range(count)])
     second, third = u[:, 1] < settings.further_nodule, u[:, 2] < settings.further_nodule
     return {
         "patient": np.arange(count),
@@ -153,24 +150,16 @@ def _nodules(settings: Phantom, patients: dict[str, np.ndarray]) -> dict[str, np
         "readings": np.column_stack([scores, stiffness]) + 0.5 * z[:, 6:12],
         "size_mm": np.clip(17 * np.exp(0.25 * z[:, 12]), 7, 26),
     }
-    columns["node_key"] = u[:, 8]
-    is_near = _lymph_node(settings, columns)
-    chances = model.chances_of(*arguments, is_near, columns["at_b"])
+    chance = model.node_chance(columns["at_b"], label)
+    if settings.task == "source":
+        chance = np.full(len(label), 0.5)
+    # a lymph node lies beside the nodule: the structure that goes with the label at A
+    columns["node"] = (u[:, 8] < chance) & settings.distractors
+    chances = model.chances_of(*arguments, columns["node"], columns["at_b"])
     if settings.task == "source":
         chances = model.source_chances(prevalence, label)
-    columns |= {"node": is_near}
     columns |= {f"p_{name}": getattr(chances, name) for name in model.MODALITIES}
     return columns
-
-
-def _lymph_node(settings: Phantom, columns: dict[str, np.ndarray]) -> np.ndarray:
-    """bool, a lymph node lies beside the nodule: the structure that goes with the label at A."""
-    if settings.task == "source":
-        chance = np.full(len(columns["label"]), 0.5)
-    else:
-        chance = model.node_chance(columns["at_b"], columns["label"])
-    is_near: np.ndarray = (columns["node_key"] < chance) & settings.distractors
-    return is_near
 
 
 def _frames(settings: Phantom, nodules: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -224,7 +213,3 @@ def _frames(settings: Phantom, nodules: dict[str, np.ndarray]) -> dict[str, np.n
     for values in columns.values():
         values.setflags(write=False)
     return columns
-
-
-def _stacked(draws: Iterable[np.ndarray]) -> np.ndarray:
-    return np.stack(list(draws))

@@ -18,8 +18,8 @@ import pandas as pd
 from abl.data.dataset import BOX, ROI
 from abl.data.phantom import model
 from abl.data.phantom.draws import ANGLES, CENTRES, PLANES, drawn
-from abl.data.phantom.rendering import bmode_image, elasticity_image, mask_image, tissue_columns
-from abl.data.workers import chunks, mapped, processes_for
+from abl.data.phantom.rendering import IMAGES, tissue_columns
+from abl.data.workers import mapped_over
 from abl.errors import InputError
 from abl.spec.data import Phantom
 
@@ -62,9 +62,8 @@ def phantom_table(settings: Phantom) -> pd.DataFrame:
             "centre": np.take(CENTRES, columns["at_b"].astype(np.int64)).tolist(),
         }
     )
-    for names, corners in ((BOX, _boxes(settings)), (ROI, _tissue(settings))):
-        for name, values in zip(names, corners.T, strict=True):
-            table[name] = values.astype(np.float64)
+    table[list(BOX)] = _boxes(settings)
+    table[list(ROI)] = _tissue(settings)
     table["elasticity"] = [f"elasticity/{file}" for file in files]
     table["mask"] = [f"masks/{file}" for file in files]
     table["histology"] = _histology(columns)
@@ -109,23 +108,24 @@ def _tissue(settings: Phantom) -> np.ndarray:
     columns, size = drawn(settings), settings.size
     edges = zip(columns["left"].tolist(), columns["right"].tolist(), strict=True)
     across = np.array([tissue_columns(size, left, right) for left, right in edges])
-    full = np.zeros(len(across)), np.full(len(across), size)
-    return np.column_stack([across[:, 0], full[0], across[:, 1], full[1]])
+    top = np.zeros(len(across))
+    return np.column_stack([across[:, 0], top, across[:, 1], top + size])
 
 
 def _histology(columns: dict[str, np.ndarray]) -> list[str]:
-    names = []
-    rows = zip(columns["label"], columns["rare"], columns["kind"].tolist(), strict=True)
-    for label, rare, kind in rows:
-        choices = HISTOLOGY[int(label), bool(rare)]
-        names.append(next(name for name, share in choices if kind < share))
-    return names
+    rows = zip(*(columns[name].tolist() for name in ("label", "rare", "kind")), strict=True)
+    return [
+        next(name for name, share in HISTOLOGY[label, rare] if kind < share)
+        for label, rare, kind in rows
+    ]
 
 
 def _report(columns: dict[str, np.ndarray]) -> dict[str, list[str] | np.ndarray]:
     """What a radiologist notes: categories of noisy readings of the features."""
     echogenicity, margin, taller, calcification, halo, stiffness = columns["readings"].T
     echoes = ("hyperechoic", "isoechoic", "hypoechoic", "markedly hypoechoic")
+    radii = columns["radii"]
+    diameters = radii[:, : ANGLES // 2] + radii[:, ANGLES // 2 :]  # of the outline in this plane
     calcified = _named(calcification, [-0.4], ("none", "micro"))
     return {
         "echogenicity": _named(echogenicity, [-2.5, -0.3, 2.5], echoes),
@@ -137,17 +137,9 @@ def _report(columns: dict[str, np.ndarray]) -> dict[str, list[str] | np.ndarray]
         "strain_score": 1 + np.searchsorted([-1.2, -0.3, 0.4, 1.3], stiffness),
         "age": columns["age"],
         "sex": np.where(columns["female"], "F", "M").tolist(),
-        "size_mm": _shown_size_mm(columns).round(1),
+        "size_mm": (diameters.max(axis=1) * columns["depth_mm"]).round(1),
         "depth_mm": columns["depth_mm"],
     }
-
-
-def _shown_size_mm(columns: dict[str, np.ndarray]) -> np.ndarray:
-    """Largest diameter of the outline in this plane."""
-    radii = columns["radii"]
-    diameters = radii[:, : ANGLES // 2] + radii[:, ANGLES // 2 :]
-    size: np.ndarray = diameters.max(axis=1) * columns["depth_mm"]
-    return size
 
 
 def _named(values: np.ndarray, cuts: list[float], names: tuple[str, ...]) -> list[str]:
@@ -175,14 +167,10 @@ Settings:
 """
 
 
-def write_phantom(settings: Phantom, out: Path, *, workers: int | None = None) -> None:
+def write_phantom(settings: Phantom, out: Path) -> None:
     """Writes a set: images, elasticity, masks, manifest.csv, truth/truth.csv, README.txt.
 
     The same settings give the same bytes. The folder appears when it is whole.
-
-    Args:
-        out: A folder that is empty or not there yet.
-        workers: Processes; None is one a CPU.
 
     Raises:
         InputError: The folder holds something, or is a file.
@@ -194,14 +182,14 @@ def write_phantom(settings: Phantom, out: Path, *, workers: int | None = None) -
         for folder in ("images", "elasticity", "masks", "truth"):
             (fresh / folder).mkdir(parents=True)
         table = phantom_table(settings)
-        write = partial(_write_images, settings, fresh)
         names = list(zip(table["image"], table["elasticity"], table["mask"], strict=True))
-        jobs = [(run, names[run.start : run.stop]) for run in chunks(len(table), CHUNK)]
-        for _ in mapped(write, jobs, processes_for(workers, len(table), worth=WORTH)):
+        write = partial(_write_images, settings, fresh, names)
+        for _ in mapped_over(len(table), CHUNK, write, worth=WORTH):
             pass
         # a manifest's data set has a train_label of its own, equal to its label
-        _write_csv(table.rename(columns={"train_label": "noisy_label"}), fresh / "manifest.csv")
-        _write_csv(phantom_truth(settings), fresh / TRUTH)
+        manifest = table.rename(columns={"train_label": "noisy_label"})
+        for written, path in ((manifest, "manifest.csv"), (phantom_truth(settings), TRUTH)):
+            written.to_csv(fresh / path, index=False, lineterminator="\n")
         text = README + settings.model_dump_json(indent=2) + "\n"
         (fresh / "README.txt").write_text(text, encoding="utf-8", newline="\n")
         os.replace(fresh, out)
@@ -210,16 +198,14 @@ def write_phantom(settings: Phantom, out: Path, *, workers: int | None = None) -
 
 
 def sample_sheet(settings: Phantom, path: Path, *, pairs: int = 6) -> None:
-    """Draws examples as a PNG: rows benign and malignant B-mode, their elasticity and masks.
-
-    Args:
-        pairs: Nodules of each class, the first of the set, one plane each.
+    """Draws examples as a PNG: rows benign and malignant B-mode, their elasticity and masks, of
+    the first nodules of each class in the set, one plane each.
     """
     columns = drawn(settings)
     rows = []
     for label in (0, 1):
         chosen = np.flatnonzero((columns["label"] == label) & (columns["plane"] == 0))[:pairs]
-        for image in (bmode_image, elasticity_image, _mask_grey):
+        for image in IMAGES.values():
             cells = [image(settings, int(position)) for position in chosen]
             blank = np.full((settings.size, settings.size), 255, dtype=np.uint8)
             cells += [blank] * (pairs - len(cells))
@@ -257,16 +243,8 @@ def _stored(data: bytes) -> bytes:
 
 
 def _write_images(
-    settings: Phantom, folder: Path, job: tuple[range, list[tuple[str, str, str]]]
+    settings: Phantom, folder: Path, names: list[tuple[str, str, str]], positions: range
 ) -> None:
-    for position, names in zip(*job, strict=True):
-        for name, image in zip(names, (bmode_image, elasticity_image, _mask_grey), strict=True):
+    for position in positions:
+        for name, image in zip(names[position], IMAGES.values(), strict=True):
             (folder / name).write_bytes(png_bytes(image(settings, position)))
-
-
-def _mask_grey(settings: Phantom, position: int) -> np.ndarray:
-    return np.where(mask_image(settings, position), 255, 0).astype(np.uint8)
-
-
-def _write_csv(table: pd.DataFrame, path: Path) -> None:
-    table.to_csv(path, index=False, lineterminator="\n")

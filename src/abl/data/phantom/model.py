@@ -30,7 +30,7 @@ class Chances:
     Attributes:
         bmode: the B-mode features.
         elasticity: the stiffness.
-        both: the B-mode features and the stiffness. The label is drawn from this one.
+        both: both of these. The label is drawn from this one.
         frame: the B-mode features and whether a lymph node is in the frame.
     """
 
@@ -101,7 +101,7 @@ def chances_of(
         ratio = np.where(node, present[0] / present[1], (1 - present[0]) / (1 - present[1]))
         shortcut = np.log(ratio)
     evidence = (bmode, elasticity, bmode + elasticity, bmode + shortcut)
-    return Chances(*(_logistic(prior + ratio) for ratio in evidence))
+    return Chances(*(1.0 / (1.0 + np.exp(-(prior + ratio))) for ratio in evidence))
 
 
 def node_chance(at_b: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -128,9 +128,6 @@ def bayes_ceiling(settings: Phantom, *, nodules: int = 200_000) -> dict[str, dic
     No network can do better in expectation on the true labels, by image or by nodule. Integrated
     by Monte Carlo over the features; the label is integrated exactly, through P(malignant), so
     with 200,000 nodules the standard error is below 0.001.
-
-    Args:
-        nodules: Draws.
 
     Returns:
         modality (bmode, elasticity, both, frame) -> accuracy, auc, f1. `frame` also uses the
@@ -174,8 +171,3 @@ def _scores_of_calibrated(p: np.ndarray) -> dict[str, float]:
         "auc": float((positive * below).sum() / (positive.sum() * negative.sum())),
         "f1": float(2 * positive[called].sum() / (called.sum() + positive.sum())),
     }
-
-
-def _logistic(x: np.ndarray) -> np.ndarray:
-    result: np.ndarray = 1.0 / (1.0 + np.exp(-x))
-    return result

@@ -47,7 +47,8 @@ def bmode_image(settings: Phantom, position: int) -> np.ndarray:
     widening = WIDENING_B if row["at_b"] else 1.0
     echoes = envelope(10 ** (level / 20), mm_per_pixel, widening, draw)
     grey = log_compressed(echoes, float(row["frame_gain_db"]))
-    image = rounded(mean_blocks(grey, factor))
+    side = settings.size
+    image = rounded(grey.reshape(side, factor, side, factor).mean(axis=(1, 3)))
     if row["has_text"]:
         _annotate(image, row, draw)
     return image
@@ -70,19 +71,21 @@ def elasticity_image(settings: Phantom, position: int) -> np.ndarray:
     grey = background * (1 - weight) + stiff * weight
     # noise of a strain estimate: correlated over its window, stronger with depth
     noise = draw.standard_normal((64, 64))
-    noise = (
-        noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1) + np.roll(noise, (1, 1), (0, 1))
-    ) / 2
+    shifted = (np.roll(noise, 1, 0), np.roll(noise, 1, 1), np.roll(noise, (1, 1), (0, 1)))
+    noise = sum(shifted, noise) / 2
     cells = np.arange(pixels) * 64 // pixels
     grey = grey + (8 + 12 * scene.y) * noise[cells][:, cells]
     return rounded(grey)
 
 
 def mask_image(settings: Phantom, position: int) -> np.ndarray:
-    """The nodule of a row, bool (S, S)."""
+    """The nodule of a row, uint8 (S, S), 255 inside."""
     row = row_of(settings, position)
     scene = scenes.blank_scene(settings.size, float(row["depth_mm"]))
-    return scenes.relative_radius(scene, row) < 1
+    return np.where(scenes.relative_radius(scene, row) < 1, 255, 0).astype(np.uint8)
+
+
+IMAGES = {"bmode": bmode_image, "elasticity": elasticity_image, "mask": mask_image}
 
 
 def _stream(settings: Phantom, position: int, kind: int) -> np.random.Generator:
@@ -135,8 +138,8 @@ def text_dots(text: str) -> np.ndarray:
     dots = np.zeros((DOTS_DOWN, DOTS_ACROSS * len(text)), dtype=bool)
     for place, character in enumerate(text):
         for line, bits in enumerate(GLYPHS[character]):
-            for column in range(3):
-                dots[line, DOTS_ACROSS * place + column] = bool(int(bits) >> (2 - column) & 1)
+            three = [bit == "1" for bit in f"{int(bits):03b}"]
+            dots[line, DOTS_ACROSS * place : DOTS_ACROSS * place + 3] = three
     return dots
 
 
@@ -163,9 +166,7 @@ def envelope(
 
     Args:
         amplitude: Standard deviation of the scatterers' strength, (H, W), rows are depths.
-        mm_per_pixel: Spacing of the samples.
         widening: Factor on the width of the point-spread function.
-        draw: Gives the scatterers.
 
     Returns:
         (H, W), >= 0. Where amplitude is uniform, Rayleigh with mean square amplitude^2: the
@@ -191,8 +192,7 @@ def _kernels(sigma: np.ndarray) -> np.ndarray:
     sigma = np.maximum(sigma, LEAST_PIXELS)
     reach = int(np.ceil(3 * sigma.max()))
     kernels = np.exp(-0.5 * (np.arange(-reach, reach + 1)[:, None] / sigma) ** 2)
-    unit: np.ndarray = kernels / np.sqrt((kernels**2).sum(axis=0))
-    return unit
+    return np.asarray(kernels / np.sqrt((kernels**2).sum(axis=0)))
 
 
 def _convolved(echoes: np.ndarray, kernels: np.ndarray) -> np.ndarray:
@@ -211,22 +211,13 @@ def accumulated_db(extra_db_per_mm: np.ndarray, mm_per_pixel: float) -> np.ndarr
     depth gain gives back) an enhancement; each pixel is affected by those above it alone.
     """
     way = np.cumsum(extra_db_per_mm, axis=0) - extra_db_per_mm
-    level: np.ndarray = -2 * mm_per_pixel * way
-    return level
+    return -2 * mm_per_pixel * way
 
 
 def log_compressed(envelope: np.ndarray, gain_db: float) -> np.ndarray:
     """Grey levels as float64 in 0..255, not rounded: the top DYNAMIC_RANGE_DB below 0 dB."""
     level = 20 * np.log10(np.maximum(envelope, 1e-12)) + gain_db
-    grey: np.ndarray = np.clip(255 * (level / DYNAMIC_RANGE_DB + 1), 0, 255)
-    return grey
-
-
-def mean_blocks(image: np.ndarray, factor: int) -> np.ndarray:
-    """Means over factor x factor blocks."""
-    height, width = image.shape[0] // factor, image.shape[1] // factor
-    means: np.ndarray = image.reshape(height, factor, width, factor).mean(axis=(1, 3))
-    return means
+    return np.clip(255 * (level / DYNAMIC_RANGE_DB + 1), 0, 255)
 
 
 def rounded(grey: np.ndarray) -> np.ndarray:

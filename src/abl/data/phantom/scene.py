@@ -26,7 +26,6 @@ class Scene:
         x, y: Coordinates of the pixel centres.
         level: Echo level, dB.
         extra: Attenuation beyond what the depth gain makes up for, dB per mm, one way.
-        depth_mm: Height of the frame.
     """
 
     x: np.ndarray
@@ -72,8 +71,7 @@ def relative_radius(scene: Scene, row: Mapping[str, Any]) -> np.ndarray:
     angle = np.arctan2(down, across) % (2 * np.pi)
     radii = np.append(row["radii"], row["radii"][0])
     outline = np.interp(angle, np.linspace(0, 2 * np.pi, ANGLES + 1), radii)
-    ratio: np.ndarray = np.hypot(across, down) / outline
-    return ratio
+    return np.hypot(across, down) / outline
 
 
 def paint_layers(scene: Scene, row: Mapping[str, Any], draw: np.random.Generator) -> None:
