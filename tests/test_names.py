@@ -24,7 +24,6 @@ ALLOWED = {
     "front_of": "of a search of decisions, and of a network",
     "mapped": "over processes, and activation maps",
     "probability_columns": "of a file, and of a frame that is kept",
-    "read_predictions": "of a person's file, and of a stage",
     "render": "a table, and a phantom's image",
     "search_problems": "of settings, and of thresholds",
     "share_of": "of a class, of a GPU, and of images that are sent on",

@@ -204,7 +204,7 @@ def shown(feed: PixelFeed, epoch: int) -> torch.Tensor:
     """What an epoch shows of every image, in the order of the data set."""
     found: dict[int, torch.Tensor] = {}
     for chosen, batch in feed.epoch(np.arange(len(feed.pixels)), epoch, 16):
-        (images,) = batch.inputs(slice(None))
+        (images,) = batch(slice(None))
         found |= dict(zip(chosen.tolist(), images, strict=True))
     return torch.stack([found[at] for at in range(len(feed.pixels))])
 
@@ -218,7 +218,7 @@ def test_fixed_views_are_the_same_for_every_seed_and_the_first_is_the_image_itse
         made = []
         for feed in feeds:
             batch = feed.shown(rows, feed.fixed_changes(rows, np.full(COUNT, view)))
-            made.append(batch.inputs(slice(None))[0])
+            made.append(batch(slice(None))[0])
         assert torch.equal(*made)
         views.append(made[0])
     plain = torch.cat([images for _, (images,) in feeds[0].plain(rows, COUNT)])
@@ -289,7 +289,7 @@ def test_images_of_one_shape_share_a_batch_and_none_is_padded():
     positions = np.random.default_rng(0).permutation(40)[:37]
     seen: list[int] = []
     for chosen, batch in feed.epoch(positions, 1, 8):
-        (images,) = batch.inputs(slice(None))
+        (images,) = batch(slice(None))
         rows = positions[chosen]
         assert len({tuple(each) for each in pixels.shapes(rows).tolist()}) == 1
         assert images.shape == (len(rows), 3, *pixels.shapes(rows)[0])

@@ -14,7 +14,7 @@ from abl.spec.train import Augment, Optimizer, Train
 from abl.train.epoch import EpochRunner
 from abl.train.fit import TrainingRows, fit
 from abl.train.masks import MaskFeed, mask_scores
-from abl.train.objectives import Joint, Segmentation, classification, mask_losses
+from abl.train.objectives import Joint, Segmentation, StepPart, classification, mask_losses
 
 CPU = torch.device("cpu")
 SIZE, COUNT = 32, 40
@@ -62,7 +62,7 @@ def test_masks_are_moved_as_their_images_are():
     feed = feed_of("true", settings(augment=Augment(flip=True, rotate_deg=40, crop=0.8)))
     positions = np.arange(30)
     for _, shown in feed.epoch(positions, 1, 30):
-        images, masks = shown.inputs(slice(None))
+        images, masks = shown(slice(None))
     # the disc is brighter than any noise
     bright = images > 0.6
     dice = 2 * (bright & (masks > 0.5)).sum() / (bright.sum() + (masks > 0.5).sum())
@@ -74,14 +74,14 @@ def test_masks_are_moved_as_their_images_are():
 def test_brightness_changes_no_mask():
     feed = feed_of("true", settings(augment=Augment(flip=False, rotate_deg=0, gain=0.5)))
     for _, shown in feed.epoch(np.arange(30), 1, 30):
-        _, masks = shown.inputs(slice(None))
+        _, masks = shown(slice(None))
     assert masks.unique().tolist() == [0.0, 1.0]
 
 
 def test_images_without_a_mask_have_no_loss():
     feed = feed_of("mixed", settings())
     for _, shown in feed.epoch(np.arange(COUNT), 1, COUNT):
-        _, masks = shown.inputs(slice(None))
+        _, masks = shown(slice(None))
     assert (masks[-2:] == -1).all()
     assert (masks[:-2] >= 0).all()
     logits = torch.zeros_like(masks, requires_grad=True)
@@ -118,7 +118,7 @@ def test_shares_of_parts_add_up_to_the_batch(objective):
     def share(part: slice) -> tuple[float, float]:
         output = (logits[part], found[part])
         given = (found[part], masks[part])
-        loss, right = objective(output, given, labels[part], labels, weights)
+        loss, right = objective(StepPart(output, given, labels[part], labels, weights))
         return float(loss), float(right)
 
     whole = share(slice(0, 6))

@@ -15,7 +15,6 @@ from abl.train.predictions import (
     mean_probabilities,
     predict_logits,
     predictions_frame,
-    read_predictions,
     write_predictions,
 )
 
@@ -39,7 +38,7 @@ def test_predictions_survive_the_file(tmp_path, epochs, classes):
     assert frame["role"].tolist() == ["train"] * 5 + ["test"] * 3
     path = tmp_path / "predictions.parquet"
     write_predictions(path, frame)
-    again = read_predictions(path)
+    again = pd.read_parquet(path)
     pd.testing.assert_frame_equal(again, frame)
     test = again[again["role"] == "test"]
     kept = [[test[f"logit_{e}_{c}"] for c in range(classes)] for e in range(epochs)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from abl.errors import StageError
 from abl.spec.train import Optimizer, Schedule, Train
 from abl.train.batches import batch_slices, epoch_rows, prefetched
 from abl.train.feed import Feed, Shown
-from abl.train.objectives import Objective, classification
+from abl.train.objectives import Objective, StepPart, classification
 from abl.train.predictions import autocast
 
 _Batch = tuple[Shown, Tensor]
@@ -22,18 +23,15 @@ _Batch = tuple[Shown, Tensor]
 def make_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
     """Over the parameters that require a gradient. The learning rate is set each epoch."""
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    rate, decay = settings.lr, settings.weight_decay
-    match (
-        settings.name
-    ):  # fused: one kernel for all tensors; on a CPU too it is several times faster
+    # fused: one kernel for all tensors; on a CPU too it is several times faster
+    asked: Any = {"lr": settings.lr, "weight_decay": settings.weight_decay, "fused": True}
+    match settings.name:
         case "adam":
-            return torch.optim.Adam(trained, rate, weight_decay=decay, fused=True)
+            return torch.optim.Adam(trained, **asked)
         case "adamw":
-            return torch.optim.AdamW(trained, rate, weight_decay=decay, fused=True)
+            return torch.optim.AdamW(trained, **asked)
         case "sgd":
-            return torch.optim.SGD(
-                trained, rate, momentum=settings.momentum, weight_decay=decay, fused=True
-            )
+            return torch.optim.SGD(trained, momentum=settings.momentum, **asked)
 
 
 class EpochRunner:
@@ -42,7 +40,6 @@ class EpochRunner:
     Args:
         rows: Rows of the training set that are used, repeated where duplicated (balanced_rows).
         class_weights: float32 (classes,) of the loss, or None.
-        objective: What a step makes smaller.
         Others: as in fit.
     """
 
@@ -111,10 +108,12 @@ class EpochRunner:
         loss = torch.zeros((), device=self.device)
         correct = torch.zeros((), dtype=torch.float64, device=self.device)
         for part in batch_slices(len(labels), self.settings.micro_batch or len(labels)):
-            inputs = shown.inputs(part)
+            inputs = shown(part)
             with autocast(self.settings.precision, self.device):
                 output = self.forward(*inputs)
-            share, right = self.objective(output, inputs, labels[part], labels, self.class_weights)
+            share, right = self.objective(
+                StepPart(output, inputs, labels[part], labels, self.class_weights)
+            )
             self.scaler.scale(share).backward()
             loss += share.detach()
             correct += right

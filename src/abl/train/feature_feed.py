@@ -19,15 +19,9 @@ from abl.train.feed import PixelFeed, Shown, Tensors, filled
 from abl.train.predictions import BATCH_SIZE, autocast
 
 
-class FeatureBatch:
-    """Features of a batch, one tensor a branch."""
-
-    def __init__(self, features: Sequence[Tensor]):
-        self._features = features
-
-    def inputs(self, part: slice) -> Tensors:
-        """float32 (B, ...) of each branch."""
-        return tuple(each[part] for each in self._features)
+def _shown(features: Tensors) -> Shown:
+    """A batch of features, float32 (B, ...) of each branch."""
+    return lambda part: tuple(each[part] for each in features)
 
 
 class FrontFeed:
@@ -57,14 +51,14 @@ class FrontFeed:
                 held.append(next(blocks))
             joined = tuple(torch.cat(each) for each in zip(*held, strict=True))
             held = [tuple(each[wanted:] for each in joined)]
-            yield np.arange(part.start, part.stop), FeatureBatch([e[:wanted] for e in joined])
+            yield np.arange(part.start, part.stop), _shown(tuple(e[:wanted] for e in joined))
 
     def _blocks(self, positions: np.ndarray, changes: Sequence[Tensor]) -> Iterator[Tensors]:
         for start in range(0, len(positions), BATCH_SIZE):
             chosen = np.arange(start, min(start + BATCH_SIZE, len(positions)))
             rows = filled(chosen, BATCH_SIZE)
             shown = self._pixels.shown(positions[rows], [each[rows] for each in changes])
-            (images,) = shown.inputs(slice(None))
+            (images,) = shown(slice(None))
             yield tuple(each[: len(chosen)] for each in self._features(images))
 
     def plain(self, positions: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, Tensors]]:
@@ -114,7 +108,7 @@ class KeptFeed:
         views = view_choices(len(positions), self._views, self._seed, epoch)
         for part in batch_slices(len(positions), size):
             features = self._read(positions[part], views[part])
-            yield np.arange(part.start, part.stop), FeatureBatch(features)
+            yield np.arange(part.start, part.stop), _shown(features)
 
     def plain(self, positions: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, Tensors]]:
         """See Feed."""
@@ -161,7 +155,7 @@ def write_features(path: Path, front: nn.Module, feed: PixelFeed, settings: Trai
             chosen = images[start : start + BATCH_SIZE]
             rows = filled(chosen, BATCH_SIZE)
             shown = feed.shown(rows, feed.fixed_changes(rows, np.full(len(rows), view)))
-            (inputs,) = shown.inputs(slice(None))
+            (inputs,) = shown(slice(None))
             features = front_features(front, inputs, settings)[: len(chosen)].cpu()
             if not torch.isfinite(features).all():
                 raise StageError("features of the frozen part are not finite")

@@ -6,7 +6,7 @@ to the bit, as one that computes them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -20,13 +20,7 @@ from abl.train.augment import augmentation_draws, augmented, fixed_draws, view_c
 from abl.train.batches import Normalisation, shape_batches, unit_range
 
 Tensors = tuple[Tensor, ...]
-
-
-class Shown(Protocol):
-    """One batch of a training."""
-
-    def inputs(self, part: slice) -> Tensors:
-        """What the network takes, of a part of the batch."""
+Shown = Callable[[slice], Tensors]  # a batch: what the network takes, of a part of it
 
 
 class Feed(Protocol):
@@ -40,15 +34,13 @@ class Feed(Protocol):
     ) -> Iterator[tuple[np.ndarray, Shown]]:
         """Batches of about `size` of the images at the positions, each image once.
 
-        Yields:
-            Places in `positions`, int64 (B,), and the batch of these images.
+        With their places in `positions`, int64 (B,).
         """
 
     def plain(self, positions: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, Tensors]]:
         """Batches of exactly `size` images as they are, the last filled up with copies.
 
-        Yields:
-            Places in `positions` that the first rows of the batch hold, and the batch.
+        With the places in `positions` that the first rows of the batch hold.
         """
 
 
@@ -101,10 +93,10 @@ class PixelFeed:
             rows = positions[filled(chosen, size)]
             yield chosen, (self._on_device(self.normalised(unit_range(self.gathered(rows)))),)
 
-    def shown(self, positions: np.ndarray, changes: Sequence[Tensor]) -> PixelBatch:
-        """The images at the positions, with what changes them."""
-        images = self.gathered(positions)
-        return PixelBatch(self, images, [each.to(self.device) for each in changes])
+    def shown(self, positions: np.ndarray, changes: Sequence[Tensor]) -> Shown:
+        """The images at the positions, float32 (B, C, H, W), changed when they are asked for."""
+        images, changes = self.gathered(positions), [each.to(self.device) for each in changes]
+        return lambda part: (self.changed(images[part], [each[part] for each in changes]),)
 
     def changes(self, positions: np.ndarray, epoch: int) -> list[Tensor]:
         """Numbers that decide an image's change in an epoch, a tensor (B, 6) a modality.
@@ -131,36 +123,22 @@ class PixelFeed:
 
     def normalised(self, images: Tensor) -> Tensor:
         """Of each modality, float32 in [0, 1]."""
-        if self.modalities == 1:
-            return self.normalise(images)
         return torch.cat([self.normalise(part) for part in images.chunk(self.modalities, 1)], 1)
 
     def changed(self, images: Tensor, changes: Sequence[Tensor]) -> Tensor:
         """Augmented and normalised, from uint8."""
         augment = self.settings.augment
         parts = unit_range(images).chunk(self.modalities, 1)
-        made = [
-            changed_images(part, each, augment) for part, each in zip(parts, changes, strict=True)
+        normal = [
+            self.normalise(changed_images(part, each, augment))
+            for part, each in zip(parts, changes, strict=True)
         ]
-        normal = [self.normalise(part) for part in made]
-        return self._on_device(normal[0] if len(normal) == 1 else torch.cat(normal, 1))
+        return self._on_device(torch.cat(normal, 1))
 
     def _on_device(self, inputs: Tensor) -> Tensor:
         if self.settings.channels_last:
             return inputs.contiguous(memory_format=torch.channels_last)
         return inputs
-
-
-class PixelBatch:
-    """Images of a batch, changed when they are asked for."""
-
-    def __init__(self, feed: PixelFeed, images: Tensor, changes: Sequence[Tensor]):
-        self._feed, self._images, self._changes = feed, images, changes
-
-    def inputs(self, part: slice) -> Tensors:
-        """float32 (B, C, H, W)."""
-        changes = [each[part] for each in self._changes]
-        return (self._feed.changed(self._images[part], changes),)
 
 
 def filled(chosen: np.ndarray, size: int) -> np.ndarray:

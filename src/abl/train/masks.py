@@ -15,7 +15,7 @@ from abl.nets.mask_guided import overlap
 from abl.spec.data import Image
 from abl.spec.train import Train
 from abl.train.batches import unit_range
-from abl.train.feed import Feed, PixelBatch, PixelFeed, Tensors, changed_images, filled
+from abl.train.feed import Feed, PixelFeed, Shown, Tensors, changed_images, filled
 from abl.train.predictions import BATCH_SIZE, ROLES, Precision, autocast
 
 
@@ -48,11 +48,11 @@ class MaskFeed(PixelFeed):
         for chosen, images in super().plain(positions, size):
             yield chosen, (*images, self.masks(positions[filled(chosen, size)]))
 
-    def shown(self, positions: np.ndarray, changes: Sequence[Tensor]) -> _MaskedBatch:
-        """See PixelFeed."""
-        batch = super().shown(positions, changes)
-        moves = changes[0].to(self.device)
-        return _MaskedBatch(self, batch, self.masks(positions), moves)
+    def shown(self, positions: np.ndarray, changes: Sequence[Tensor]) -> Shown:
+        """See PixelFeed; with masks (B, 1, S, S)."""
+        images = super().shown(positions, changes)
+        masks, moves = self.masks(positions), changes[0].to(self.device)
+        return lambda part: (*images(part), self.moved(masks[part], moves[part]))
 
     def masks(self, positions: np.ndarray) -> Tensor:
         """float32 (B, 1, S, S) on the device, as they are."""
@@ -67,18 +67,6 @@ class MaskFeed(PixelFeed):
         found = changed_images(masks.clamp(min=0), changes, augment)
         known = (masks >= 0).flatten(1).all(1)
         return torch.where(known[:, None, None, None], found, -1.0)
-
-
-class _MaskedBatch(PixelBatch):
-    def __init__(self, feed: MaskFeed, batch: PixelBatch, masks: Tensor, moves: Tensor):
-        self._own, self._batch, self._masks, self._moves = feed, batch, masks, moves
-
-    def inputs(self, part: slice) -> Tensors:
-        """float32 (B, C, S, S) and (B, 1, S, S)."""
-        return (
-            *self._batch.inputs(part),
-            self._own.moved(self._masks[part], self._moves[part]),
-        )
 
 
 def mask_scores(

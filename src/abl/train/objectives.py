@@ -2,56 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Output = Tensor | tuple[Tensor, Tensor]
 MaskLoss = Literal["bce_dice", "bce", "dice"]
 
 
-class Objective(Protocol):
-    """The loss of a training."""
+@dataclass(frozen=True, eq=False)
+class StepPart:
+    """A part of the batch of a step.
 
-    def __call__(
-        self,
-        output: Output,
-        inputs: tuple[Tensor, ...],
-        labels: Tensor,
-        whole: Tensor,
-        weights: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
-        """A part's share of its batch's mean loss, and how much of the part is right.
+    Attributes:
+        output: What the network gives for its images.
+        inputs: What it was given.
+        labels: int64 (B,) of the part.
+        whole: int64 (n,) of the whole batch.
+        weights: float32 (classes,), or None.
+    """
 
-        Shares of the parts of a batch add up to its loss, and their gradients to its gradient.
-
-        Args:
-            output: Of the network, for the images of the part.
-            inputs: What it was given.
-            labels: int64 (B,) of the part.
-            whole: int64 (n,) of the whole batch.
-            weights: float32 (classes,), or None.
-
-        Returns:
-            Scalars; the second is a number of images (or a sum over them of a score in [0, 1]).
-        """
+    output: Tensor | tuple[Tensor, Tensor]
+    inputs: tuple[Tensor, ...]
+    labels: Tensor
+    whole: Tensor
+    weights: Tensor | None
 
 
-def classification(
-    output: Output,
-    inputs: tuple[Tensor, ...],
-    labels: Tensor,
-    whole: Tensor,
-    weights: Tensor | None,
-) -> tuple[Tensor, Tensor]:
+# A part's share of its batch's mean loss, and how much of the part is right: a number of images (or
+# a sum over them of a score in [0, 1]). Shares of the parts of a batch add up to its loss, and
+# their gradients to its gradient.
+Objective = Callable[[StepPart], tuple[Tensor, Tensor]]
+
+
+def classification(part: StepPart) -> tuple[Tensor, Tensor]:
     """Cross-entropy, and the number of images classified correctly. An Objective."""
-    logits = output[0] if isinstance(output, tuple) else output
+    logits = part.output[0] if isinstance(part.output, tuple) else part.output
+    whole, weights = part.whole, part.weights
     total = weights[whole].sum() if weights is not None else whole.new_tensor(len(whole))
-    share = functional.cross_entropy(logits.float(), labels, weight=weights, reduction="sum")
-    return share / total, (logits.detach().argmax(1) == labels).sum()
+    share = functional.cross_entropy(logits.float(), part.labels, weight=weights, reduction="sum")
+    return share / total, (logits.detach().argmax(1) == part.labels).sum()
 
 
 @dataclass(frozen=True)
@@ -63,17 +56,10 @@ class Segmentation:
 
     loss: MaskLoss
 
-    def __call__(
-        self,
-        output: Output,
-        inputs: tuple[Tensor, ...],
-        labels: Tensor,
-        whole: Tensor,
-        weights: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
-        logits = output[1] if isinstance(output, tuple) else output
-        losses, scores = mask_losses(logits.float(), inputs[1], self.loss)
-        return losses.sum() / len(whole), scores.detach().sum()
+    def __call__(self, part: StepPart) -> tuple[Tensor, Tensor]:
+        logits = part.output[1] if isinstance(part.output, tuple) else part.output
+        losses, scores = mask_losses(logits.float(), part.inputs[1], self.loss)
+        return losses.sum() / len(part.whole), scores.detach().sum()
 
 
 @dataclass(frozen=True)
@@ -83,17 +69,9 @@ class Joint:
     loss: MaskLoss
     alpha: float
 
-    def __call__(
-        self,
-        output: Output,
-        inputs: tuple[Tensor, ...],
-        labels: Tensor,
-        whole: Tensor,
-        weights: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
-        share, right = classification(output, inputs, labels, whole, weights)
-        of_masks, _ = Segmentation(self.loss)(output, inputs, labels, whole, weights)
-        return share + self.alpha * of_masks, right
+    def __call__(self, part: StepPart) -> tuple[Tensor, Tensor]:
+        share, right = classification(part)
+        return share + self.alpha * Segmentation(self.loss)(part)[0], right
 
 
 def mask_losses(logits: Tensor, masks: Tensor, loss: MaskLoss) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -63,42 +64,24 @@ def predictions_frame(
         stacked = np.concatenate([logits[role] for role in filled], axis=1).astype(np.float32)
         probabilities = mean_probabilities(stacked)
         epochs, _, classes = stacked.shape
-        for epoch in range(epochs):
-            for label in range(classes):
-                columns[f"logit_{epoch}_{label}"] = stacked[epoch, :, label]
-        for label in range(classes):
-            columns[f"p_{label}"] = probabilities[:, label]
+        for epoch, label in itertools.product(range(epochs), range(classes)):
+            columns[f"logit_{epoch}_{label}"] = stacked[epoch, :, label]
+        columns |= {f"p_{label}": probabilities[:, label] for label in range(classes)}
     return pd.DataFrame(columns)
 
 
 def write_predictions(path: str | Path, frame: pd.DataFrame) -> None:
     """Writes a predictions_frame as Parquet (zstd), atomically. Same frame, same bytes."""
     target = Path(path)
-    fields = [
-        pa.field("image", pa.string()),
-        pa.field("role", pa.dictionary(pa.int8(), pa.string())),
-    ]
-    arrays = [
-        pa.array(frame["image"].tolist(), pa.string()),
-        pa.DictionaryArray.from_arrays(
-            pa.array(frame["role"].cat.codes.to_numpy(np.int8)), pa.array(ROLES, pa.string())
-        ),
-    ]
-    for name in frame.columns[2:]:
-        values = pa.array(frame[name].to_numpy())
-        fields.append(pa.field(name, values.type))
-        arrays.append(values)
+    codes = pa.array(frame["role"].cat.codes.to_numpy(np.int8))
+    arrays = {
+        "image": pa.array(frame["image"].tolist(), pa.string()),
+        "role": pa.DictionaryArray.from_arrays(codes, pa.array(ROLES, pa.string())),
+        **{name: pa.array(frame[name].to_numpy()) for name in frame.columns[2:]},
+    }
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), part, compression="zstd")
+    pq.write_table(pa.table(arrays), part, compression="zstd")
     part.replace(target)
-
-
-def read_predictions(path: str | Path) -> pd.DataFrame:
-    """What write_predictions wrote: the same frame."""
-    frame: pd.DataFrame = pq.read_table(path).to_pandas()
-    frame["image"] = frame["image"].astype("str")
-    frame["role"] = pd.Categorical(frame["role"].astype(object), categories=list(ROLES))
-    return frame
 
 
 Precision = Literal["fp32", "bf16", "fp16"]
