@@ -43,7 +43,6 @@ def load(
     """Reads and checks a sweep file.
 
     Args:
-        path: The YAML file.
         data: Folders that hold data sets by name, and that manifests and weights may lie in; an
             address such as s3://bucket/sets is copied to this machine first.
         root: The mlruns folder: store and record.
@@ -94,7 +93,6 @@ def run(
         workers: CPUs to use on this machine; default all.
         address: HOST:PORT of a Ray cluster.
         record: True for the embedded MLflow in the mlruns folder, a tracking URI, or False.
-        listener: Is told what happens.
 
     Raises:
         InputError: The data, the executor or MLflow cannot be used; nothing was trained then.

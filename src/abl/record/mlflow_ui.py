@@ -72,9 +72,10 @@ def start_ui(
         raise InputError(f"--port {port}: write 1 to {MOST_PORTS}, or 0 for a free one")
     place = RecordPlace(root)
     place.check_reachable()  # makes the schema under the lock, before the server's workers race
-    if port and not _is_free(host, port):
-        raise InputError(f"port {port} is in use; give another with --port")
-    port = port or _free_port(host)
+    try:
+        port = _bound_port(host, port)
+    except OSError:
+        raise InputError(f"port {port} is in use; give another with --port") from None
     log = place.root / "ui.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -125,20 +126,10 @@ _ENVIRONMENT = {
 
 
 def _command(place: RecordPlace, host: str, port: int) -> list[str]:
-    options = {
-        "--backend-store-uri": place.tracking_uri,
-        "--default-artifact-root": str(place.artifact_root),
-        "--host": host,
-        "--port": str(port),
-        "--workers": "1",
-    }
-    return [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        *(w for pair in options.items() for w in pair),
-    ]
+    where = ["--host", host, "--port", str(port), "--workers", "1"]
+    kept = ["--backend-store-uri", place.tracking_uri]
+    kept += ["--default-artifact-root", str(place.artifact_root)]
+    return [sys.executable, "-m", "mlflow", "server", *kept, *where]
 
 
 def _called(host: str) -> str:
@@ -171,9 +162,7 @@ def _bracketed(host: str) -> str:
 
 
 def _wait_until_it_answers(ui: MlflowUi, deadline: float, log: Path) -> None:
-    while time.monotonic() < deadline:
-        if ui.process.poll() is not None:
-            break
+    while time.monotonic() < deadline and ui.process.poll() is None:
         with contextlib.suppress(urllib.error.URLError, OSError):
             # never through a proxy: the server is on this machine
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -183,23 +172,16 @@ def _wait_until_it_answers(ui: MlflowUi, deadline: float, log: Path) -> None:
     raise InputError(f"MLflow's UI did not start; its output is in {log}")
 
 
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket(_family(host)) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _free_port(host: str) -> int:
+def _bound_port(host: str, port: int) -> int:
+    """The port, a free one for 0. Raises OSError if it is in use."""
     with socket.socket(_family(host)) as probe:
-        probe.bind((host, 0))
+        if port:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
         return int(probe.getsockname()[1])
 
 

@@ -138,7 +138,8 @@ class MlflowRecord(RecordPlace):
             if searches:
                 record_points(client, sweep, known, outcome, searches)
             state = rows.view_state(outcome)
-            client.set_experiment_tag(experiment, rows.view_tag(state), state)
+            tag = f"mlflow.sharedViewState.{rows.view_key(state)}"
+            client.set_experiment_tag(experiment, tag, state)
             content = rows.outcome_content(outcome, rendered or {})
             if is_complete(sweep) and sweep.data.tags.get("abl.content") == content:
                 return sweep.info.run_id
