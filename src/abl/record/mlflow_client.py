@@ -22,14 +22,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 # MLflow's own defaults try a dead server for four minutes; a value that the user set is kept.
-_PATIENCE = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-}
-_QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+_QUIET = dict.fromkeys(
+    ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"), "true"
+)
 # failures reach the caller as one RecordError, so not as tracebacks in a log too
 _CHATTY = ("mlflow", "alembic", "urllib3")
 

@@ -16,7 +16,7 @@ from filelock import FileLock
 from abl.errors import InputError, StageError
 from abl.plan.stage import Stage
 from abl.record.done import DAMAGED, DONE, Attempt, Done, done_from_json, done_to_json
-from abl.record.lease import BEAT_S, STALE_S, Place
+from abl.record.lease import Place
 from abl.record.objects import ObjectPlace, Objects
 from abl.record.shared import ObjectShared
 from abl.record.store import Store
@@ -37,8 +37,8 @@ class ObjectStore(Store):
         InputError: As Objects.
     """
 
-    def __init__(self, url: str, root: Path, *, beat_s: float = BEAT_S, stale_s: float = STALE_S):
-        super().__init__(root, beat_s=beat_s, stale_s=stale_s)
+    def __init__(self, url: str, root: Path):
+        super().__init__(root)
         self.objects = Objects(url)
         self.shared = ObjectShared(self.objects, self.cache)
         self._copies: dict[str, CheckpointCopies] = {}
@@ -202,11 +202,10 @@ class CheckpointCopies:
     time after a failure, and nothing else.
     """
 
-    def __init__(self, objects: Objects, digest: str, folder: Path, every_s: float = COPY_S):
+    def __init__(self, objects: Objects, digest: str, folder: Path):
         self._objects = objects
         self._at = f"checkpoints/{digest}"
         self._folder = folder
-        self._every_s = every_s
         self._copied: dict[str, int] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -237,7 +236,7 @@ class CheckpointCopies:
             self._objects.remove(*self._objects.names(self._at))
 
     def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
+        while not self._stop.wait(COPY_S):
             self._copy()
 
     def _copy(self) -> None:

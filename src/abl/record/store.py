@@ -120,10 +120,8 @@ class Store:
                 self._read.pop(digest, None)
                 with suppress(OSError):
                     self._mark_damaged(done)
-                raise DamagedError(
-                    f"stage {digest[:12]}: {name} is damaged (checksum); "
-                    "run the sweep again, which computes it again"
-                )
+                advice = "run the sweep again, which computes it again"
+                raise DamagedError(f"stage {digest[:12]}: {name} is damaged (checksum); {advice}")
             self._checked.add(path)
         return path
 
@@ -172,21 +170,14 @@ class Store:
         found: set[str] = set()
         said: dict[str, str] = {}
         for digest, stage in stages.items():
-            done = known.get(digest)
-            if done is None:
-                if digest in lying:
-                    said[digest] = f"{stage.label}: damaged in the store, computed again"
-                continue
-            changed = [
-                source
-                for source, content in done.inputs.items()
-                # an input that was cleaned away is no reason to doubt what was made from it
-                if source in known and known[source].content != content
-            ]
-            if changed:
+            # an input that was cleaned away is no reason to doubt what was made from it
+            read = known[digest].inputs if digest in known else {}
+            if any(known[d].content != content for d, content in read.items() if d in known):
                 said[digest] = f"{stage.label}: an input has changed since, computed again"
-            else:
+            elif digest in known:
                 found.add(digest)
+            elif digest in lying:
+                said[digest] = f"{stage.label}: damaged in the store, computed again"
         return found, said
 
     def looked_up(self, digests: Collection[str]) -> tuple[dict[str, Done], set[str]]:
@@ -227,8 +218,7 @@ class Store:
     ) -> Done:
         """Makes an attempt's folder the finished stage; if another attempt won, that one counts.
 
-        Args:
-            inputs: Digest -> content hash of what was read.
+        `inputs` are the content hashes of what was read, by digest.
         """
         said = done_to_json(attempt, stage, facts, inputs)
         write_atomically(attempt.folder / DONE, said)
@@ -252,8 +242,7 @@ class Store:
     def clear_leftovers(self, finished: Collection[str]) -> None:
         """Removes leases of dead holders and attempts that nobody is at work on.
 
-        A process killed between its commit and the end of its lease leaves them; no later run would
-        ask for that lease again.
+        A process killed between its commit and the end of its lease leaves them for ever.
         """
         for digest in set(self.leased()) & set(finished):
             if Watch(self.lease_place(digest), self.stale_s).free():
@@ -273,19 +262,14 @@ class Store:
         self._checked = {path for path in self._checked if folder not in path.parents}
         grave = self.root / "work" / digest / f"discarded-{uuid.uuid4().hex[:8]}"
         grave.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with suppress(FileNotFoundError):
             os.rename(folder, grave)
-        except FileNotFoundError:
-            return
-        shutil.rmtree(grave, ignore_errors=True)
-        with suppress(OSError):
-            grave.parent.rmdir()
+            shutil.rmtree(grave, ignore_errors=True)
+            with suppress(OSError):
+                grave.parent.rmdir()
 
     def checkpoints(self, attempt: Attempt) -> Path:
-        """A folder for an attempt's checkpoints, with those of the newest broken attempt moved in.
-
-        It is not part of what is committed.
-        """
+        """A folder for checkpoints, with those of the newest broken attempt; never committed."""
         own = attempt.folder.with_name(f"{attempt.name}.checkpoints")
         there = attempt.folder.parent.glob("*.checkpoints")
         others = [path for path in there if path != own and path.is_dir()]

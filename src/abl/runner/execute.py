@@ -141,9 +141,7 @@ def run_stage_on_worker(config: dict[str, Any]) -> dict[str, Any]:
     return {"report": json.dumps(asdict(report)), "done": True}
 
 
-def wait_for_all(
-    come: Callable[[], int], slots: int, *, patience_s: float = MEETING_PATIENCE_S
-) -> bool:
+def wait_for_all(come: Callable[[], int], slots: int) -> bool:
     """Whether as many workers as there are slots have come to a meeting.
 
     Ray starts few processes at a time, and Tune gives up one that is still starting as soon as
@@ -151,13 +149,12 @@ def wait_for_all(
 
     Args:
         come: Counts who has come, this process too.
-        patience_s: How long to wait while nobody new comes.
     """
     seen, since = 0, time.monotonic()
     while (count := come()) < slots:
         if count > seen:
             seen, since = count, time.monotonic()
-        if time.monotonic() - since > patience_s:
+        if time.monotonic() - since > MEETING_PATIENCE_S:
             return False
         time.sleep(max(0.05, slots / MEETING_LOOKS))
     return True

@@ -32,7 +32,6 @@ class _Loader(yaml.SafeLoader):
 
 _Loader.yaml_implicit_resolvers = {}
 
-
 _INT = r"[-+]?[0-9][0-9_]*"
 _FLOAT = r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?"
 _FLOAT_NAMES = r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
@@ -212,8 +211,11 @@ class _Reader:
                 return text.lower() == "true"
             if kind == "int":
                 return int(text)
+            # no setting takes infinity or nan, and an identity cannot hold them
+            if kind == "float" and math.isfinite(float(text)):
+                return float(text)
             if kind == "float":
-                return _finite(text)
+                raise ValueError
         except ValueError:
             self.unusable(f"'{text[:40]}' is not a number that can be used", node, place)
             return None
@@ -224,19 +226,10 @@ class _Reader:
         return text
 
 
-def _finite(text: str) -> float:
-    # no setting takes infinity or nan, and an identity cannot hold them
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError
-    return value
-
-
 class _Writer(yaml.SafeDumper):
     """Quotes words that `read_yaml` would take for something else: 1e-4, 010."""
 
-
-_Writer.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 
 
 def yaml_text(values: Any) -> str:
