@@ -66,13 +66,17 @@ def sweep(
     if result.report.interrupted:
         print("stopped; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(130)
+    _print_place(result, mlruns)
+    _tell_failures(result.report, loaded)
+
+
+def _print_place(result: Any, mlruns: Path) -> None:
     folder, here = result.folder, Path.cwd()
     shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
     print(f"\ntables and figures: {shown}")
     if result.address:
         place = [] if mlruns == ROOT else ["--mlruns", str(mlruns)]
         print("in MLflow: " + shlex.join(["abl", "ui", result.outcome.name, *place]))
-    _tell_failures(result.report, loaded)
 
 
 def _tell_failures(report: Any, loaded: Any) -> None:
