@@ -152,11 +152,7 @@ def replicates_frame(outcome: Outcome) -> pd.DataFrame:
 
 
 def arm_content(arm: ArmOutcome, external: Mapping[str, float] | None = None) -> str:
-    """Digest of everything the run of an arm shows: equal content is not written again.
-
-    Args:
-        external: Its metrics on external sets.
-    """
+    """Digest of everything the run of an arm shows: equal content is not written again."""
     return digest(
         # without external sets the digest is what it was before there were any
         ({"external": dict(external)} if external else {})

@@ -106,10 +106,8 @@ class MlflowRecord(RecordPlace):
         """Id of the run of a sweep, after it, its arms and points are written where they differ.
 
         Args:
-            sweep_file: Its text.
             artifacts: Name in the run (may hold folders) -> file: figures, the report.
             rendered: Name in the run -> text: the table in its formats.
-            environment: Versions and hardware, JSON-able.
             stage_runs: Stage digest -> run id, as record_stage and recorded give them.
             searches: Points of its searches, each a run nested under that of the sweep.
         """

@@ -16,11 +16,7 @@ from abl.spec.regular_file import sha256_of
 
 
 class Shared:
-    """Files of a folder that every machine sees, or of this machine alone.
-
-    Args:
-        cache: Folder of what can be made again from the data.
-    """
+    """Files of a folder that every machine sees, or of this machine alone."""
 
     def __init__(self, cache: Path):
         self._cache = cache

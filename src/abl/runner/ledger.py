@@ -66,12 +66,7 @@ class Ledger:
         ready: Iterable[Stage],
         wanted: Callable[[Stage], Resources] = attrgetter("resources"),
     ) -> tuple[Stage, str] | None:
-        """The next stage and its node, or None if nothing may start now.
-
-        Args:
-            ready: Stages by falling rank.
-            wanted: What a stage asks for.
-        """
+        """The next stage (they come by falling rank) and its node, or None if none may start."""
         free = [node.free() for node in self.nodes.values()]
         if all(each.cpus <= _SLACK and each.gpus <= _SLACK for each in free):
             return None  # the usual case, and a plan may have a hundred thousand ready stages
