@@ -16,7 +16,7 @@ from abl.plan.graph import Arm, PlannedCell, Replicate
 from abl.plan.outcome import COMPLETE
 from abl.plan.stage import Stage, canonical_json
 from abl.record.store import Store
-from abl.runner.report import Ended
+from abl.runner.protocols import Ended
 from abl.search.generations import Asking
 from abl.search.kept import KeptStudy
 from abl.search.space import Choices, Point, Range, Space
@@ -156,7 +156,8 @@ def with_abl(
     running: list[str] = []
     noted: set[int] = set()
     while not search.ended:
-        while len(running) < SLOTS and (stage := frontier.pop()) is not None:
+        while len(running) < SLOTS and (stage := next(frontier.each_ready(), None)) is not None:
+            frontier.start(stage.digest)
             running.append(stage.digest)
         digest = running.pop(0)
         store.finished.add(digest)

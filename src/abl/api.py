@@ -17,12 +17,11 @@ from abl.app.results import outcome_named
 from abl.app.session import SweepResult, run_sweep
 from abl.errors import InputError, Problem, nearest
 from abl.plan.outcome import Outcome
-from abl.plan.stage import Stage
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import check_root, mirrored, store_at
 from abl.report.tables import render, styled_table
 from abl.runner.engine import Executor
-from abl.runner.report import Listener
+from abl.runner.protocols import Listener
 from abl.spec.read import read_form
 from abl.spec.sweep import smoked
 from abl.stages.inputs import Workspace
@@ -44,7 +43,6 @@ def load(
     """Reads and checks a sweep file.
 
     Args:
-        path: The YAML file.
         data: Folders that hold data sets by name, and that manifests and weights may lie in; an
             address such as s3://bucket/sets is copied to this machine first.
         root: The mlruns folder: store and record.
@@ -95,7 +93,6 @@ def run(
         workers: CPUs to use on this machine; default all.
         address: HOST:PORT of a Ray cluster.
         record: True for the embedded MLflow in the mlruns folder, a tracking URI, or False.
-        listener: Is told what happens.
 
     Raises:
         InputError: The data, the executor or MLflow cannot be used; nothing was trained then.
@@ -139,26 +136,5 @@ def table(
     return render(styled_table(outcome), format, width=width, colour=colour)
 
 
-class Silent:
+class Silent(Listener):
     """A listener that says nothing."""
-
-    def started(self, stage: Stage, where: str) -> None:
-        """Nothing."""
-
-    def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
-        """Nothing."""
-
-    def failed(self, stage: Stage, reason: str) -> None:
-        """Nothing."""
-
-    def blocked(self, stages: list[Stage], cause: Stage) -> None:
-        """Nothing."""
-
-    def given_up(self, stage: Stage) -> None:
-        """Nothing."""
-
-    def grown(self, stages: list[Stage]) -> None:
-        """Nothing."""
-
-    def message(self, text: str) -> None:
-        """Nothing."""

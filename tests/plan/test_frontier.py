@@ -49,9 +49,10 @@ def test_each_stage_starts_once_after_its_inputs_and_failures_block_their_reader
     while not frontier.finished:
         step = draw.choice(["start", "finish", "finish", "fail", "again"])
         if step == "start" or not running:
-            stage = frontier.pop()
+            stage = next(frontier.each_ready(), None)
             if stage is None:
                 continue
+            frontier.start(stage.digest)
             assert set(stage.inputs.values()) <= finished
             started.append(stage.digest)
             running.append(stage.digest)
@@ -82,9 +83,9 @@ def test_the_longest_remaining_path_goes_first() -> None:
     short, long = nap("short"), nap("long")
     after = nap("after", long)
     stages = by_digest(short, long, after)
-    assert [s.label for s in Frontier(stages).ready()] == ["nap long", "nap short"]
+    assert [s.label for s in Frontier(stages).each_ready()] == ["nap long", "nap short"]
     slow = Frontier(stages, seconds={short.digest: 10.0})
-    assert [s.label for s in slow.ready()] == ["nap short", "nap long"]
+    assert [s.label for s in slow.each_ready()] == ["nap short", "nap long"]
 
 
 def test_blocked_stages_name_what_failed() -> None:
@@ -94,7 +95,7 @@ def test_blocked_stages_name_what_failed() -> None:
     frontier.start(first.digest)
     assert frontier.fail(first.digest, "broken") == [reader.digest]
     assert frontier.failed[reader.digest] == "blocked: needs nap first, which failed"
-    assert [stage.label for stage in frontier.ready()] == ["nap other"]
+    assert [stage.label for stage in frontier.each_ready()] == ["nap other"]
 
 
 def test_a_plan_holds_each_stage_once_and_knows_who_uses_it() -> None:
@@ -125,9 +126,9 @@ def test_a_stage_waits_for_its_shortcut_and_does_without_if_that_fails() -> None
     for stage in (first, source, last):
         frontier.start(stage.digest)
     frontier.finish(first.digest)
-    assert reader.digest not in {stage.digest for stage in frontier.ready()}
+    assert reader.digest not in {stage.digest for stage in frontier.each_ready()}
     assert frontier.fail(source.digest, "no room") == []
-    assert [stage.digest for stage in frontier.ready()] == [reader.digest]
+    assert [stage.digest for stage in frontier.each_ready()] == [reader.digest]
 
 
 def test_a_shortcut_is_no_part_of_an_identity() -> None:
@@ -158,7 +159,7 @@ def test_after_a_halt_nothing_starts_and_what_runs_may_end() -> None:
     frontier.start(second.digest)
     frontier.fail(second.digest, "full")
     assert frontier.halt("full") == [waiting.digest, reader.digest]
-    assert frontier.ready() == []
+    assert list(frontier.each_ready()) == []
     assert not frontier.finished
     # a process that dies now has its stage not begun again
     frontier.again(first.digest)
@@ -166,4 +167,4 @@ def test_after_a_halt_nothing_starts_and_what_runs_may_end() -> None:
     assert frontier.failed == dict.fromkeys(stages, "full")
     later = nap("later")
     frontier.extend({later.digest: later})
-    assert frontier.ready() == []
+    assert list(frontier.each_ready()) == []

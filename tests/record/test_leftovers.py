@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 from abl.plan.stage import Stage
-from abl.record.disk import clear_leftovers
 from abl.record.lease import FilePlace, Lease, machine
 from abl.record.store import Store
 from abl.runner.engine import run_plan
@@ -32,7 +31,7 @@ def test_the_dead_are_cleared_of_finished_stages_alone(tmp_path: Path) -> None:
     store = Store(tmp_path)
     left_by_a_dead_process(store, "finished")
     left_by_a_dead_process(store, "begun")
-    clear_leftovers(store, {"finished"})
+    store.clear_leftovers({"finished"})
     assert names(store) == {"begun", "begun.x"}
     assert (tmp_path / "work" / "begun" / "x" / "half.bin").exists()
 
@@ -43,12 +42,12 @@ def test_what_another_is_at_work_on_stays(tmp_path: Path) -> None:
     store.lease_path("a").unlink()
     lease = Lease(FilePlace(store.lease_path("a")), "me")
     assert lease.take()
-    clear_leftovers(store, {"a"})
+    store.clear_leftovers({"a"})
     assert names(store) == {"a", "a.x"}
 
 
 def test_a_store_without_folders_has_none(tmp_path: Path) -> None:
-    clear_leftovers(Store(tmp_path / "new"), {"a"})
+    Store(tmp_path / "new").clear_leftovers({"a"})
     assert not (tmp_path / "new").exists()
 
 

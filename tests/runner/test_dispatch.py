@@ -33,9 +33,9 @@ def test_a_stage_put_back_is_ready_again(store: Store) -> None:
     stage = nap("a")
     dispatcher = Dispatcher(by_digest(stage), store, Heard(), set(), {})
     dispatcher.start(stage, "here")
-    assert dispatcher.ready() == []
+    assert list(dispatcher.each_ready()) == []
     dispatcher.again(stage)
-    assert dispatcher.ready() == [stage]
+    assert list(dispatcher.each_ready()) == [stage]
     dispatcher.start(stage, "here")
     dispatcher.take(run_stage(store, stage))
     dispatcher.close()
@@ -51,9 +51,9 @@ def test_small_stages_run_without_a_worker_even_beside_long_ones(store: Store) -
     dispatcher = Dispatcher(by_digest(small, after, long), store, Heard(), set(), {})
     dispatcher.start(long, "worker")
     deadline = time.monotonic() + 20
-    while after not in dispatcher.ready() and time.monotonic() < deadline:
+    while after not in dispatcher.each_ready() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert dispatcher.ready() == [after]
+    assert list(dispatcher.each_ready()) == [after]
     assert not dispatcher.finished
     dispatcher.close()
 

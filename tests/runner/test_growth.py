@@ -10,7 +10,7 @@ from abl.errors import Stopped
 from abl.plan.stage import Stage
 from abl.record.store import Store
 from abl.runner.engine import run_plan
-from abl.runner.report import Change, Ended
+from abl.runner.protocols import Change, Ended
 from abl.stages.kind import KINDS
 from tiny_sweeps import Heard, by_digest, nap
 

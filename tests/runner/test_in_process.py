@@ -9,7 +9,7 @@ import pytest
 from abl.plan.stage import Stage
 from abl.record.store import Store
 from abl.runner.engine import expected_seconds, run_plan
-from abl.runner.report import RunReport
+from abl.runner.protocols import RunReport
 from tiny_sweeps import Heard, by_digest, double, nap
 
 

@@ -63,14 +63,12 @@ class TestCounts:
         now = state.snapshot()
         assert (now.done, now.reused, now.total) == (1, 1, 2)
 
-    def test_a_lost_worker_puts_its_stage_back(self, state: ProgressState) -> None:
+    def test_a_stage_whose_worker_was_lost_starts_again(self, state: ProgressState) -> None:
         state.planned(1, {"train": 1})
         state.started("a", "train a", "node-1", kind="train")
-        state.requeued("a", "node-1 died")
-        now = state.snapshot()
-        assert (len(now.running), now.waiting) == (0, 1)
-        assert "node-1 died" in now.messages[-1]
         state.started("a", "train a", "node-2", kind="train")
+        now = state.snapshot()
+        assert ([stage.where for stage in now.running], now.waiting) == (["node-2"], 0)
         state.finished("a", 1.0)
         assert state.snapshot().done == 1
 
@@ -99,7 +97,8 @@ class TestCounts:
                 elif event == "fail":
                     state.failed(digest, digest, "no")
                 else:
-                    state.requeued(digest, "lost")
+                    state.started(digest, digest, "another node", kind="train")
+                    running.append(digest)
         now = state.snapshot()
         assert now.done + now.reused + now.failed + now.waiting + len(now.running) == total
 
@@ -272,7 +271,7 @@ class TestLive:
     def test_a_frame_fits_any_terminal(self, state: ProgressState, width: int, height: int) -> None:
         from rich.console import Console
 
-        from abl.runner.progress_view import _Frame
+        from abl.runner.live_view import _Frame
 
         state.planned(100, {"train": 90}, shared=40, reused=10)
         for index in range(50):

@@ -174,7 +174,7 @@ def test_a_run_whose_stages_wait_for_a_lost_node_is_ended_and_begun_anew(make: M
         searcher.suggest("c")
     assert searcher.stuck
     searcher.give_up()
-    assert len(dispatcher.ready()) == 2
+    assert len(list(dispatcher.each_ready())) == 2
 
 
 def test_a_death_while_others_wait_for_a_lost_node_puts_its_stage_back(make: Make) -> None:
@@ -189,4 +189,4 @@ def test_a_death_while_others_wait_for_a_lost_node_puts_its_stage_back(make: Mak
     now[0] = 60
     searcher.on_trial_complete(trial_id="b", error=True)
     assert searcher.error is None
-    assert len(dispatcher.ready()) == 1
+    assert len(list(dispatcher.each_ready())) == 1

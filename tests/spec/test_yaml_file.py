@@ -10,8 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abl.errors import InputError
-from abl.spec.yaml_file import read_yaml, yaml_text
+from abl.errors import InputError, raise_if_any
+from abl.spec.yaml_file import Document, read_with_faults, yaml_text
+
+
+def read_yaml(path: Path) -> Document:
+    document = read_with_faults(path)
+    raise_if_any(list(dict.fromkeys(document.faults.values())))
+    return document
 
 
 def values_of(tmp_path: Path, text: str | bytes) -> Any:

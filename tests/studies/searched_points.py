@@ -11,7 +11,7 @@ import numpy as np
 from abl.errors import InputError
 from abl.plan.graph import Arm, PlannedCell, Replicate
 from abl.plan.stage import Stage
-from abl.runner.report import Ended, Failure
+from abl.runner.protocols import Ended, Failure
 from abl.search.generations import Asking
 from abl.search.kept import KeptStudy
 from abl.search.space import Choices, Range

@@ -12,7 +12,7 @@ from searched_points import SPACE, Finished, accuracy, run, search_of, told
 
 from abl.errors import InputError
 from abl.plan.outcome import COMPLETE, FAILED, PRUNED
-from abl.runner.report import Ended, Failure
+from abl.runner.protocols import Ended, Failure
 from abl.search.kept import KeptStudies
 from abl.search.space import within
 from abl.studies.searching.search_run import best_point

@@ -12,9 +12,9 @@ from abl.app.results import kept_searches, outcome_named, recorded_files, render
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.record.mlflow_client import RecordError
+from abl.record.mlflow_stages import StageWriter
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import store_at
-from abl.record.stages import StageWriter
 from abl.report.environment import environment
 
 

@@ -13,16 +13,15 @@ from abl.app.importing import with_kept_imports
 from abl.app.loaded import LoadedSweep
 from abl.app.recording import record_lease, record_sweep
 from abl.app.results import draw_outcome, keep_outcome, recorded_files, what_changed
-from abl.errors import DamagedError
+from abl.errors import DamagedError, disk_told
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
-from abl.record.disk import disk_told
+from abl.record.mlflow_stages import StageWriter
 from abl.record.mlflow_writer import MlflowRecord
-from abl.record.stages import StageWriter
 from abl.report.environment import environment
 from abl.report.prediction_frames import one_class_replicates
 from abl.runner.engine import Executor, run_plan
-from abl.runner.report import Listener, RunReport
+from abl.runner.protocols import Listener, RunReport
 from abl.runner.tune import check_address, ray_nodes
 from abl.search.kept import check_storage
 from abl.studies.shared.analysis import Analysis

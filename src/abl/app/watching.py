@@ -23,7 +23,7 @@ from abl.record.store import Store
 from abl.runner.engine import expected_seconds
 from abl.runner.progress import ProgressState
 from abl.runner.progress_view import make_view
-from abl.runner.report import Listener
+from abl.runner.protocols import Listener
 from abl.studies.contract import studies
 
 

@@ -56,7 +56,8 @@ def tells(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except InputError as error:
-            _tell(error)
+            for problem in error.problems:
+                print(f"abl: {problem}", file=sys.stderr)
             raise typer.Exit(2) from None
         except StageError as error:
             print(f"abl: {error}", file=sys.stderr)
@@ -67,41 +68,23 @@ def tells(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def _tell(error: InputError) -> None:
-    for problem in error.problems:
-        print(f"abl: {problem}", file=sys.stderr)
-
-
-def _usable(root: Path, *, writing: bool) -> Path:
-    # as the option is read: before anything else is
-    try:
+def _root_option(*, writing: bool) -> Any:
+    @tells
+    def usable(root: Path) -> Path:
+        # as the option is read: before anything else is
         check_root(root, writing=writing)
-    except InputError as error:
-        _tell(error)
-        raise typer.Exit(2) from None
-    return root
+        return root
 
-
-RootOpt = Annotated[
-    Path,
-    typer.Option(
+    return typer.Option(
         "--mlruns",
         envvar="ABL_MLRUNS",
         help="Folder of the store and the record.",
-        callback=lambda root: _usable(root, writing=False),
-    ),
-]
-WrittenRootOpt = Annotated[
-    Path,
-    typer.Option(
-        "--mlruns",
-        envvar="ABL_MLRUNS",
-        help="Folder of the store and the record.",
-        callback=lambda root: _usable(root, writing=True),
-    ),
-]
+        callback=usable,
+    )
 
 
+RootOpt = Annotated[Path, _root_option(writing=False)]
+WrittenRootOpt = Annotated[Path, _root_option(writing=True)]
 StoreOpt = Annotated[
     str | None,
     typer.Option(

@@ -12,14 +12,7 @@ from abl.cli.app import app, tells, terminal_width
 from abl.errors import InputError
 from abl.search.samplers import asking_samplers
 
-
-class DecidedFormat(StrEnum):
-    """How decisions are written."""
-
-    text = "text"
-    md = "md"
-    csv = "csv"
-    json = "json"
+DecidedFormat = StrEnum("DecidedFormat", ["text", "md", "csv", "json"])
 
 
 @app.command(name="decide")

@@ -24,24 +24,8 @@ from abl.cli.app import (
 )
 from abl.errors import InputError
 
-
-class TableFormat(StrEnum):
-    """How a table is written."""
-
-    text = "text"
-    md = "md"
-    csv = "csv"
-    latex = "latex"
-    html = "html"
-
-
-class PairFormat(StrEnum):
-    """How a comparison is written."""
-
-    text = "text"
-    md = "md"
-    html = "html"
-    csv = "csv"
+TableFormat = StrEnum("TableFormat", ["text", "md", "csv", "latex", "html"])
+PairFormat = StrEnum("PairFormat", ["text", "md", "html", "csv"])
 
 
 @app.command()
@@ -84,7 +68,7 @@ def table(
         decimals=decimals,
         fraction=fraction,
         intervals=intervals,
-        roots=[Path(each) for each in data or ()],
+        roots=_paths(data),
     )
     colour = format is TableFormat.text and sys.stdout.isatty()
     print_whole(render(made, format.value, width=terminal_width(), colour=colour))
@@ -107,14 +91,17 @@ def compare(
     from abl.app.comparing import comparison_text
     from abl.record.opening import store_at
 
-    chosen = format or _format_of(out)
+    if format is None:
+        ending = out.suffix.lower().removeprefix(".") if out is not None else ""
+        ending = {"htm": "html", "markdown": "md"}.get(ending, ending)
+        format = PairFormat(ending) if ending in list(PairFormat) else PairFormat.text
     text = comparison_text(
         store_at(mlruns),
         first,
         second,
-        format=chosen.value,
+        format=format.value,
         metric=metric,
-        roots=[Path(each) for each in data or ()],
+        roots=_paths(data),
         width=terminal_width(),
         colour=out is None and sys.stdout.isatty(),
     )
@@ -124,11 +111,8 @@ def compare(
         write_out(out, text)
 
 
-def _format_of(out: Path | None) -> PairFormat:
-    """The format that a file's ending asks for."""
-    ending = out.suffix.lower().removeprefix(".") if out is not None else ""
-    ending = {"htm": "html", "markdown": "md"}.get(ending, ending)
-    return PairFormat(ending) if ending in list(PairFormat) else PairFormat.text
+def _paths(given: list[str] | None) -> list[Path]:
+    return [Path(each) for each in given or ()]
 
 
 @app.command(name="import")
@@ -159,9 +143,7 @@ def import_(
     elif file is None or not name:
         raise InputError("write FILE and --as NAME, or --forget NAME")
     else:
-        outcome = import_arm(
-            store, sweep, file, name, against=against, roots=[Path(each) for each in data or ()]
-        )
+        outcome = import_arm(store, sweep, file, name, against=against, roots=_paths(data))
     print_whole(api.table(outcome, width=terminal_width()))
 
 

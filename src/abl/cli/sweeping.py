@@ -24,12 +24,7 @@ from abl.cli.app import (
     terminal_width,
 )
 
-
-class ExecutorName(StrEnum):
-    """Who runs the stages."""
-
-    tune = "tune"
-    local = "local"
+ExecutorName = StrEnum("ExecutorName", ["tune", "local"])
 
 
 @app.command()
@@ -68,23 +63,23 @@ def sweep(
         print_whole(api.table(result, width=terminal_width(), colour=sys.stdout.isatty()))
     for message in result.messages:
         print(message)
-    if not result.report.interrupted:
-        _print_place(result, mlruns)
-    _exit_for(result, loaded)
+    if result.report.interrupted:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(130)
+    _print_place(result, mlruns)
+    _tell_failures(result.report, loaded)
 
 
 def _print_place(result: Any, mlruns: Path) -> None:
-    print(f"\ntables and figures: {_short(result.folder)}")
+    folder, here = result.folder, Path.cwd()
+    shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    print(f"\ntables and figures: {shown}")
     if result.address:
         place = [] if mlruns == ROOT else ["--mlruns", str(mlruns)]
         print("in MLflow: " + shlex.join(["abl", "ui", result.outcome.name, *place]))
 
 
-def _exit_for(result: Any, loaded: Any) -> None:
-    report = result.report
-    if report.interrupted:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        raise typer.Exit(130)
+def _tell_failures(report: Any, loaded: Any) -> None:
     using = loaded.plan.arms_using()
     for digest, reason in report.failed.items():
         stage = loaded.plan.stages[digest]
@@ -121,10 +116,3 @@ def plan(
         print(json.dumps(numbers, indent=1))
         return
     print(plan_text(loaded.name, numbers, [arm.title for arm in loaded.plan.arms]), end="")
-
-
-def _short(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

@@ -70,15 +70,11 @@ def arms_of(
         axis
         for axis in several
         if len({canonical_json(arm.params[axis]) for arm in arms if axis in arm.params}) < 2
-        and not _splits(axis, arms)
+        # one value beside arms to which the axis does not apply still tells arms apart
+        and len({axis in arm.params for arm in arms}) == 1
     ]
     idle = [at for at in range(len(exclude)) if at not in matched]
     return ArmList(arms, len(combinations), unused, idle)
-
-
-def _splits(axis: str, arms: Sequence[Arm]) -> bool:
-    # one value beside arms to which the axis does not apply still tells arms apart
-    return len({axis in arm.params for arm in arms}) > 1
 
 
 def _listed(values: Any) -> list[Any] | None:

@@ -34,23 +34,17 @@ class Frontier:
         for digest, stage in self.stages.items():
             for source in stage.sources:
                 self._readers[source].append(digest)
-        self._rank = self._ranks(seconds or {})
-        self._needed = self._needed_stages()
-        for digest in self._needed:
-            self._missing[digest] = len(self.stages[digest].sources - self.done)
-        self._ready = sorted(self._entry(each) for each in self._needed if not self._missing[each])
-        self._own = [d for _, _, d in self._ready if self.stages[d].local]  # not looked at yet
-
-    def _ranks(self, seconds: Mapping[str, float]) -> dict[str, float]:
-        rank: dict[str, float] = {}
+        self._rank: dict[str, float] = {}
         for digest in reversed(self.stages):
-            after = max((rank[reader] for reader in self._readers[digest]), default=0.0)
-            rank[digest] = seconds.get(digest, 1.0) + after
-        return rank
-
-    def _needed_stages(self) -> list[str]:
+            after = max((self._rank[reader] for reader in self._readers[digest]), default=0.0)
+            self._rank[digest] = (seconds or {}).get(digest, 1.0) + after
         # a finished stage does not ask for its inputs: they may have been cleaned away
-        return [digest for digest in self.stages if digest not in self.done]
+        for digest in self.stages.keys() - self.done:
+            self._missing[digest] = len(self.stages[digest].sources - self.done)
+        self._ready = sorted(
+            self._entry(each) for each, count in self._missing.items() if not count
+        )
+        self._own = [d for _, _, d in self._ready if self.stages[d].local]  # not looked at yet
 
     def _push(self, digest: str) -> None:
         if self._halted:
@@ -74,16 +68,17 @@ class Frontier:
         new = {d: stage for d, stage in stages.items() if d not in self.stages}
         finished, blocked = set(done), []
         ahead = max(self._rank.values(), default=0.0)
+        self.stages |= new
         for digest, stage in new.items():
             self._order[digest] = len(self._order)
-            self.stages[digest] = stage
             self._readers[digest] = []
             for source in stage.sources:
                 self._readers[source].append(digest)
         after: dict[str, float] = {}
-        for digest in reversed(list(new)):
-            behind = max((after.get(r, 0.0) for r in self._readers[digest]), default=0.0)
-            after[digest] = 1.0 + behind
+        for digest in reversed(new):
+            after[digest] = 1.0 + max(
+                (after.get(r, 0.0) for r in self._readers[digest]), default=0.0
+            )
             self._rank[digest] = ahead + after[digest]
         for digest, stage in new.items():
             if digest in finished:
@@ -114,14 +109,11 @@ class Frontier:
             todo += self._readers[each]
         return back
 
-    def ready(self) -> list[Stage]:
-        """Stages that may start, longest remaining path first."""
-        return list(self.each_ready())
-
     def each_ready(self) -> Iterator[Stage]:
-        """As `ready`, one at a time: who takes the first need not list a hundred thousand.
+        """Stages that may start, longest remaining path first.
 
-        Nothing may be started or finished between two of them.
+        One at a time: who takes the first need not list a hundred thousand. Nothing may be started
+        or finished between two of them.
         """
         return (self.stages[digest] for _, _, digest in self._ready)
 
@@ -140,14 +132,6 @@ class Frontier:
         if at < len(self._ready) and self._ready[at][2] == digest:
             del self._ready[at]
         self.running.add(digest)
-
-    def pop(self) -> Stage | None:
-        """Starts the first ready stage, if any."""
-        if not self._ready:
-            return None
-        digest = self._ready.pop(0)[2]
-        self.running.add(digest)
-        return self.stages[digest]
 
     def finish(self, digest: str) -> None:
         """Marks a stage as done; what waited for it may become ready."""
@@ -174,24 +158,24 @@ class Frontier:
         """
         self.running.discard(digest)
         self.failed[digest] = reason
-        blocked, todo = [], []
-        for reader in self._readers[digest]:
-            if digest in self.stages[reader].inputs.values():
-                todo.append(reader)
-            else:
-                self._wait_no_more(reader)
+        blocked, todo = [], self._blocked_by(digest)
         while todo:
             reader = todo.pop()
             if reader in self.failed or reader in self.done:
                 continue
             self.failed[reader] = f"blocked: needs {self.stages[digest].label}, which failed"
             blocked.append(reader)
-            for further in self._readers[reader]:
-                if reader in self.stages[further].inputs.values():
-                    todo.append(further)
-                else:
-                    self._wait_no_more(further)
+            todo += self._blocked_by(reader)
         return blocked
+
+    def _blocked_by(self, digest: str) -> list[str]:
+        needing = []
+        for reader in self._readers[digest]:
+            if digest in self.stages[reader].inputs.values():
+                needing.append(reader)
+            else:
+                self._wait_no_more(reader)
+        return needing
 
     def halt(self, reason: str) -> list[str]:
         """Lets nothing start any more; returns what was not begun, which counts as blocked."""

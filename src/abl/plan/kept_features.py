@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from abl.plan.graph import Front, Plan
@@ -30,7 +29,8 @@ def keep_features(plan: Plan, asked: Resources) -> None:
     offers = []
     for users in by_stages.values():
         front = plan.fronts[users[0]]
-        size = front.numbers * (2 if _is_half(front) else 4)
+        is_half = front.stages[0].settings["train"].get("frozen_precision") == "fp16"
+        size = front.numbers * (2 if is_half else 4)
         computing = front.flops / flops
         shown = sum(plan.fronts[digest].images_shown for digest in users)
         saved = shown * (computing - size / speed) - front.images * (computing + size / speed)
@@ -49,17 +49,20 @@ def keep_features(plan: Plan, asked: Resources) -> None:
             chosen |= dict.fromkeys(users, front)
             why = ""
         said.setdefault((front.name, why), []).append((front, needed, len(users)))
-    plan.notes += [_said(parts, why) for (_, why), parts in sorted(said.items(), key=_by_share)]
-    if chosen:
-        _insert(plan, chosen)
-
-
-def _is_half(front: Front) -> bool:
-    return front.stages[0].settings["train"].get("frozen_precision") == "fp16"
-
-
-def _by_share(each: tuple[tuple[str, str], list[tuple[Front, float, int]]]) -> float:
-    return each[1][0][0].share
+    by_share = sorted(said.items(), key=lambda each: each[1][0][0].share)
+    plan.notes += [_said(parts, why) for (_, why), parts in by_share]
+    if not chosen:
+        return
+    stages: dict[str, Stage] = {}
+    for digest, stage in plan.stages.items():
+        if digest in chosen:
+            kept = chosen[digest].stages
+            for each in kept:
+                stages.setdefault(each.digest, each)
+            roles = {f"features_{at}": each.digest for at, each in enumerate(kept)}
+            stage = replace(stage, shortcuts=roles)
+        stages[digest] = stage
+    plan.stages = stages
 
 
 def _said(parts: list[tuple[Front, float, int]], why: str) -> str:
@@ -77,16 +80,3 @@ def _said(parts: list[tuple[Front, float, int]], why: str) -> str:
 
 def _bytes(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
-
-
-def _insert(plan: Plan, chosen: Mapping[str, Front]) -> None:
-    stages: dict[str, Stage] = {}
-    for digest, stage in plan.stages.items():
-        front = chosen.get(digest)
-        if front is not None:
-            for each in front.stages:
-                stages.setdefault(each.digest, each)
-            roles = {f"features_{at}": each.digest for at, each in enumerate(front.stages)}
-            stage = replace(stage, shortcuts=roles)
-        stages[digest] = stage
-    plan.stages = stages

@@ -1,4 +1,4 @@
-"""What a sweep found, as plain values: what studies return and what tables and MLflow show."""
+"""What a sweep found, as plain values: its arms, facts beside them, the points of its searches."""
 
 from __future__ import annotations
 

@@ -98,11 +98,7 @@ def _frame_to_json(frame: pd.DataFrame | None) -> dict[str, Any] | None:
     return {
         "rows": len(frame),
         "columns": [
-            {
-                "name": name,
-                "dtype": str(column.dtype),
-                "values": [_encoded(value) for value in column.tolist()],
-            }
+            {"name": name, "dtype": str(column.dtype), "values": _encoded(column.tolist())}
             for name, column in frame.items()
         ],
     }
@@ -118,7 +114,7 @@ def _frame_from_json(document: dict[str, Any] | None) -> Any:
 
 
 def _column(values: list[Any], dtype: str) -> Any:
-    decoded = [_decoded(value) for value in values]
+    decoded = _decoded(values)
     if dtype in _NUMPY_DTYPES:
         return np.array(decoded, dtype=dtype)  # many times faster than a Series
     return pd.Series(decoded, dtype=dtype)  # type: ignore[call-overload]
@@ -134,7 +130,8 @@ def _encoded(value: Any) -> Any:
     if isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, Mapping):
-        return {_escaped(_text(key)): _encoded(inner) for key, inner in value.items()}
+        named = ((_text(key), inner) for key, inner in value.items())
+        return {("$" if k.startswith("$") else "") + k: _encoded(inner) for k, inner in named}
     if isinstance(value, list | tuple):
         return [_encoded(inner) for inner in value]
     raise TypeError(f"cannot be kept as JSON: {type(value).__name__} {value!r}")
@@ -148,10 +145,6 @@ def _decoded(value: Any) -> Any:
             return float(value["$float"])
         return {key.removeprefix("$"): _decoded(inner) for key, inner in value.items()}
     return value
-
-
-def _escaped(key: str) -> str:
-    return "$" + key if key.startswith("$") else key
 
 
 def _text(key: Any) -> str:

@@ -105,11 +105,8 @@ class _Compared:
 
     def reason(self, new: Stage, old: Stage) -> Reason:
         pair = (new.digest, old.digest)
-        if pair not in self._known:
-            self._known[pair] = self._reason(new, old)
-        return self._known[pair]
-
-    def _reason(self, new: Stage, old: Stage) -> Reason:
+        if pair in self._known:
+            return self._known[pair]
         own = list(_recipe_changes(new, old))
         inputs: dict[tuple[str, ...], list[str]] = {}
         is_told = "splits" not in new.context and self._reads_as_an_input(new, old)
@@ -127,7 +124,8 @@ class _Compared:
         told = tuple((_input_words(roles), texts) for texts, roles in inputs.items())
         if not own and not told:
             own = ["its inputs changed"]
-        return Reason(tuple(own), told, old)
+        self._known[pair] = Reason(tuple(own), told, old)
+        return self._known[pair]
 
     def _input_changes(self, source: str, before: str) -> tuple[str, ...]:
         old = self._finished.stage(before)
@@ -178,14 +176,10 @@ def setting_changes(
         values = [side.get(path, _default(path)) for side in (then, now)]
         if values[0] == values[1]:
             continue
-        files = [bool(_CONTENT.fullmatch(str(value))) for value in values]
-        if all(files):
+        words = ["a file" if _CONTENT.fullmatch(str(each)) else _word(each) for each in values]
+        if words == ["a file", "a file"]:
             yield f"{path}: its content changed"
         else:
-            words = [
-                "a file" if is_file else _word(value)
-                for is_file, value in zip(files, values, strict=True)
-            ]
             yield f"{path} {' -> '.join(words)}"
 
 

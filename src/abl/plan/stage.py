@@ -64,6 +64,11 @@ class Resources:
     memory_gb: float = 0
     pack: bool = True
 
+    @property
+    def amounts(self) -> tuple[float, float, float]:
+        """CPUs, GPUs, memory in GiB."""
+        return self.cpus, self.gpus, self.memory_gb
+
 
 @dataclass(frozen=True)
 class Stage:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 BEAT_S = 10.0
@@ -34,11 +33,9 @@ def machine() -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         boot = ""
-    try:
+    with suppress(OSError):
         # two containers on one kernel see different processes
         boot += os.readlink("/proc/self/ns/pid")
-    except OSError:
-        pass
     return f"{platform.node()}/{boot}"
 
 
@@ -61,14 +58,13 @@ class Place(Protocol):
         """Seconds since it was written, as the place's clock says."""
 
 
-class FilePlace:
+class FilePlace(Place):
     """A lease as a file of a folder that every process sees."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def create(self, content: str) -> bool:
-        """Writes it if nothing is there: whether it did."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_name(f"{self.path.name}.new.{os.getpid()}.{threading.get_ident()}")
         try:
@@ -83,14 +79,12 @@ class FilePlace:
         return True
 
     def read(self) -> str | None:
-        """What is there, None if nothing is."""
         try:
             return self.path.read_text()
         except FileNotFoundError:
             return None
 
     def write(self, content: str, owner: str) -> None:
-        """Writes it over what is there; for its holder alone."""
         fresh = self.path.with_name(f"{self.path.name}.{owner}")
         try:
             fresh.write_text(content)
@@ -100,7 +94,6 @@ class FilePlace:
             raise
 
     def remove(self, content: str) -> bool:
-        """Removes it if it still says this: whether nothing of it is there now."""
         # of several observers one moves the file away; the others find it gone
         grave = self.path.with_name(f"{self.path.name}.dead.{os.getpid()}.{threading.get_ident()}")
         try:
@@ -115,7 +108,6 @@ class FilePlace:
         return True
 
     def age_s(self) -> float:
-        """Seconds since it was written, as the place's clock says."""
         return time.time() - self.path.stat().st_mtime
 
 
@@ -135,15 +127,8 @@ class Lease:
 
     def _content(self) -> str:
         pid = os.getpid()
-        return json.dumps(
-            {
-                "owner": self.owner,
-                "machine": machine(),
-                "pid": pid,
-                "start": process_start(pid),
-                "beat": self.beats,
-            }
-        )
+        holder = {"owner": self.owner, "machine": machine(), "pid": pid}
+        return json.dumps({**holder, "start": process_start(pid), "beat": self.beats})
 
     def take(self) -> bool:
         """Takes the lease if nobody has it: whether it is ours now."""
@@ -154,12 +139,7 @@ class Lease:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._stop.set()
         if self._thread:
             self._thread.join()

@@ -22,14 +22,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 # MLflow's own defaults try a dead server for four minutes; a value that the user set is kept.
-_PATIENCE = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-}
-_QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+_QUIET = dict.fromkeys(
+    ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"), "true"
+)
 # failures reach the caller as one RecordError, so not as tracebacks in a log too
 _CHATTY = ("mlflow", "alembic", "urllib3")
 
@@ -49,19 +45,17 @@ class RecordPlace:
     Args:
         root: The project's mlruns/ folder: locks, and by default the record itself.
         tracking_uri: MLflow server or database; None is `<root>/mlflow.db`.
-        artifact_root: Where new experiments keep files, for a database without a server; None is
-            `<root>/artifacts` for the embedded default and the server's own choice otherwise.
+
+    Attributes:
+        artifact_root: Where new experiments keep files: `<root>/artifacts` for the embedded
+            default, the server's own choice (None) otherwise.
     """
 
-    def __init__(
-        self, root: Path, tracking_uri: str | None = None, artifact_root: str | None = None
-    ):
+    def __init__(self, root: Path, tracking_uri: str | None = None):
         self.root = Path(root).absolute()
         self.embedded = tracking_uri is None
         self.tracking_uri = tracking_uri or f"sqlite:///{(self.root / 'mlflow.db').as_posix()}"
-        if artifact_root is None and self.embedded:
-            artifact_root = (self.root / "artifacts").as_uri()
-        self.artifact_root = artifact_root
+        self.artifact_root = (self.root / "artifacts").as_uri() if self.embedded else None
         self._lease = FileLock(self.root / "record.lock")
         self._client: MlflowClient | None = None
 

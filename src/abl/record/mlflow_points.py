@@ -36,7 +36,6 @@ class PointRun:
 
     Attributes:
         key: Digest of the rest: a point with other numbers is another run.
-        name: For people.
         params: Searched values that apply.
         points: Means of the objectives, their replicates and the learning curves.
         tags: All but the parent.
@@ -61,11 +60,8 @@ def record_points(
     """Writes the runs of points that are not there, and deletes those that are no longer true.
 
     Args:
-        client: Of the record.
         sweep: The run of the sweep.
         known: Runs of this sweep by `abl.key`, arms among them.
-        outcome: What the sweep found.
-        searches: Its points.
     """
     asked = point_runs(outcome, searches)
     true = {point.key for point in asked}
@@ -75,27 +71,23 @@ def record_points(
             client.delete_run(run.info.run_id)
     # MLflow lists runs newest first: points come in their order, behind all arms
     latest = sweep.info.start_time - 1 - len(outcome.arms)
-    for at, point in enumerate(asked):
-        _record_point(client, sweep, known.get(point.key, []), point, latest - at)
-
-
-def _record_point(
-    client: MlflowClient, sweep: Run, known: Sequence[Run], point: PointRun, start_ms: int
-) -> None:
     parent = sweep.info.run_id
-    run = preferred(known)
-    if run is not None and run.data.tags.get(PARENT) != parent:
-        client.set_tag(run.info.run_id, PARENT, parent)  # the sweep's run was deleted meanwhile
-    if run is not None and is_complete(run):
-        return
-    if run is None:
-        run = client.create_run(
+    for at, point in enumerate(asked):
+        written = preferred(known.get(point.key, []))
+        if written is not None and written.data.tags.get(PARENT) != parent:
+            # the sweep's run was deleted meanwhile
+            client.set_tag(written.info.run_id, PARENT, parent)
+        if written is not None and is_complete(written):
+            continue
+        run = written or client.create_run(
             sweep.info.experiment_id,
-            start_time=start_ms,
+            start_time=latest - at,
             tags={**point.tags, PARENT: parent},
             run_name=point.name,
         )
-    finish_run(client, run, params=point.params, points=point.points, status=point.status, end_ms=0)
+        finish_run(
+            client, run, params=point.params, points=point.points, status=point.status, end_ms=0
+        )
 
 
 def point_runs(outcome: Outcome, searches: Searches) -> list[PointRun]:
@@ -115,25 +107,13 @@ def point_runs(outcome: Outcome, searches: Searches) -> list[PointRun]:
         metrics = [str(each["metric"]) for each in known.get("objectives") or ()]
         points = list(_objective_points(row, scores.get((search, number), ()), metrics, outcome))
         points += _curve_points(curves.get((search, number), ()), by_role=roles > 1)
-        found.append(
-            _point_run(
-                outcome,
-                row,
-                label=search if len(places) > 1 else "",
-                params=param_values(_values(row, known.get("parameters") or ())),
-                points=points,
-            )
-        )
+        params = param_values(_values(row, known.get("parameters") or ()))
+        found.append(_point_run(outcome, row, search if len(places) > 1 else "", params, points))
     return found
 
 
 def _point_run(
-    outcome: Outcome,
-    row: _Row,
-    *,
-    label: str,
-    params: Mapping[str, str],
-    points: Sequence[Point],
+    outcome: Outcome, row: _Row, label: str, params: Mapping[str, str], points: Sequence[Point]
 ) -> PointRun:
     number, state = int(row["number"]), str(row["state"])
     words = [f"point {number}", " ".join(label.split())]
@@ -169,9 +149,7 @@ def _curve_points(curves: Sequence[_Row], *, by_role: bool) -> Iterator[Point]:
     The prefix tells the curve of a metric from the mean that the point is judged by.
     """
     first = min((row["at"] for row in curves), default=0)
-    for row in curves:
-        if row["at"] != first:
-            continue
+    for row in (row for row in curves if row["at"] == first):
         for name in [name for name in row if name not in _PLACE]:
             if math.isfinite(value := float(row[name])):
                 key = f"curve/{name}/{row['role']}" if by_role else f"curve/{name}"

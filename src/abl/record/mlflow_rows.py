@@ -43,34 +43,37 @@ def param_values(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def arm_metrics(arm: ArmOutcome, primary: str) -> dict[str, float]:
     """Mean, sd and interval ends of every metric, and the comparison; undefined ones left out."""
-    found: dict[str, float] = {}
-    for name, cell in arm.cells.items():
+    found = _metrics_of({name: vars(cell) for name, cell in arm.cells.items()})
+    if (compared := arm.comparison) is not None:
         found |= {
-            name: cell.mean,
-            f"{name}_sd": cell.sd,
-            f"{name}_low": cell.low,
-            f"{name}_high": cell.high,
+            f"{primary}_difference": compared.difference,
+            f"{primary}_difference_low": compared.low,
+            f"{primary}_difference_high": compared.high,
+            f"{primary}_p": compared.p,
+            f"{primary}_p_corrected": compared.p_corrected,
         }
-    if arm.comparison is not None:
-        found |= {
-            f"{primary}_difference": arm.comparison.difference,
-            f"{primary}_difference_low": arm.comparison.low,
-            f"{primary}_difference_high": arm.comparison.high,
-            f"{primary}_p": arm.comparison.p,
-            f"{primary}_p_corrected": arm.comparison.p_corrected,
-        }
-    return {key_of(name): float(value) for name, value in found.items() if math.isfinite(value)}
+    return _defined(found)
 
 
 def external_metrics(outcome: Outcome, arm: ArmOutcome) -> dict[str, float]:
     """The arm on external sets: external_<set>_<metric>, its sd and interval ends."""
-    found = {
-        f"external_{row['name']}_{name}{suffix}": float(cell[part])
-        for row in outcome.facts.external
-        for name, cell in row["arms"].get(arm.key, {}).items()
-        for part, suffix in (("mean", ""), ("sd", "_sd"), ("low", "_low"), ("high", "_high"))
+    found: dict[str, float] = {}
+    for row in outcome.facts.external:
+        found |= _metrics_of(row["arms"].get(arm.key, {}), f"external_{row['name']}_")
+    return _defined(found)
+
+
+def _metrics_of(cells: Mapping[str, Mapping[str, Any]], before: str = "") -> dict[str, float]:
+    parts = (("mean", ""), ("sd", "_sd"), ("low", "_low"), ("high", "_high"))
+    return {
+        f"{before}{name}{suffix}": cell[part]
+        for name, cell in cells.items()
+        for part, suffix in parts
     }
-    return {key_of(name): value for name, value in found.items() if math.isfinite(value)}
+
+
+def _defined(found: Mapping[str, float]) -> dict[str, float]:
+    return {key_of(name): float(value) for name, value in found.items() if math.isfinite(value)}
 
 
 def arm_points(outcome: Outcome, arm: ArmOutcome) -> list[Point]:
@@ -98,12 +101,8 @@ def curve_points(arm: ArmOutcome, primary: str) -> list[Point]:
 
 def arm_tags(arm: ArmOutcome, sweep_key: str, content: str) -> dict[str, str]:
     """Tags that find and tell apart the runs of arms."""
-    tags = {
-        "abl.key": arm.key,
-        "abl.kind": "arm",
-        "abl.sweep_key": sweep_key,
-        "abl.content": content,
-    }
+    tags = {"abl.key": arm.key, "abl.kind": "arm", "abl.sweep_key": sweep_key}
+    tags["abl.content"] = content
     if arm.comparison is not None:
         tags |= {"abl.verdict": arm.comparison.verdict, "abl.base": arm.comparison.base}
     if arm.best or arm.tied:
@@ -153,11 +152,7 @@ def replicates_frame(outcome: Outcome) -> pd.DataFrame:
 
 
 def arm_content(arm: ArmOutcome, external: Mapping[str, float] | None = None) -> str:
-    """Digest of everything the run of an arm shows: equal content is not written again.
-
-    Args:
-        external: Its metrics on external sets.
-    """
+    """Digest of everything the run of an arm shows: equal content is not written again."""
     return digest(
         # without external sets the digest is what it was before there were any
         ({"external": dict(external)} if external else {})
@@ -174,11 +169,10 @@ def arm_content(arm: ArmOutcome, external: Mapping[str, float] | None = None) ->
 
 def outcome_content(outcome: Outcome, rendered: Mapping[str, str]) -> str:
     """Digest of everything the run of a sweep shows."""
+    arms = [[arm.key, arm_content(arm, external_metrics(outcome, arm))] for arm in outcome.arms]
     return digest(
         {
-            "arms": [
-                [arm.key, arm_content(arm, external_metrics(outcome, arm))] for arm in outcome.arms
-            ],
+            "arms": arms,
             "notes": [outcome.title, *outcome.notes],
             "columns": [list(outcome.axes), list(outcome.metrics), outcome.primary],
             "rendered": dict(rendered),
@@ -232,13 +226,8 @@ def view_state(outcome: Outcome) -> str:
     return json.dumps(state, ensure_ascii=False, sort_keys=True)
 
 
-def view_tag(state: str) -> str:
-    """The experiment tag under which the UI finds a shared view."""
-    return f"mlflow.sharedViewState.{view_key(state)}"
-
-
 def view_key(state: str) -> str:
-    """The key of a shared view: the hash of its state."""
+    """The key of a shared view: the hash of its state. Of the experiment's tag, and the address."""
     return hashlib.sha256(state.encode()).hexdigest()
 
 
@@ -255,9 +244,8 @@ def _cell(arm: ArmOutcome, metric: str) -> str:
 
 
 def _verdict(arm: ArmOutcome, primary: str) -> str:
-    if arm.comparison is None:
+    if (c := arm.comparison) is None:
         return ""
-    c = arm.comparison
     return f"{c.verdict}: {primary} {c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]"
 
 

@@ -43,8 +43,7 @@ def is_complete(run: Run) -> bool:
 
 def preferred(runs: Iterable[Run]) -> Run | None:
     """Of several runs of one thing, a complete one, the oldest of them."""
-    order = sorted(runs, key=lambda run: (not is_complete(run), run.info.start_time))
-    return order[0] if order else None
+    return min(runs, key=lambda run: (not is_complete(run), run.info.start_time), default=None)
 
 
 def finish_run(
@@ -104,27 +103,19 @@ def stage_points(
 
     The time of an epoch is the sum of `seconds` up to it, where that column is given.
     """
-    curves, last, took_ms = _learning_curves(history)
-    final = [(key_of(k), last, float(v), took_ms) for k, v in (metrics or {}).items()]
-    return curves + [point for point in final if math.isfinite(point[2])], took_ms
-
-
-def _learning_curves(history: pd.DataFrame | None) -> tuple[list[Point], int, int]:
-    """Points of the numeric columns, the last epoch, the time of its end in ms."""
-    if history is None or history.empty:
-        return [], 0, 0
-    steps = history["epoch"].astype(int).tolist()
-    times = [0] * len(steps)
-    if "seconds" in history:
-        times = (history["seconds"].cumsum() * 1000).round().astype(int).tolist()
-    numeric = history.drop(columns="epoch").select_dtypes("number")
-    points = [
-        (key_of(str(name)), step, float(value), ms)
-        for name, column in numeric.items()
-        for step, value, ms in zip(steps, column, times, strict=True)
-        if math.isfinite(value)
-    ]
-    return points, max(steps), max(times)
+    points: list[Point] = []
+    last = took_ms = 0
+    if history is not None and not history.empty:
+        steps = history["epoch"].astype(int).tolist()
+        times = [0] * len(steps)
+        if "seconds" in history:
+            times = (history["seconds"].cumsum() * 1000).round().astype(int).tolist()
+        last, took_ms = max(steps), max(times)
+        for name, column in history.drop(columns="epoch").select_dtypes("number").items():
+            named = zip(steps, column, times, strict=True)
+            points += [(key_of(str(name)), step, float(v), ms) for step, v, ms in named]
+    points += [(key_of(k), last, float(v), took_ms) for k, v in (metrics or {}).items()]
+    return [point for point in points if math.isfinite(point[2])], took_ms
 
 
 class StageLinks:

@@ -19,6 +19,7 @@ from abl.errors import InputError
 from abl.record.mlflow_client import RecordPlace
 
 MOST_PORTS = 65535
+START_S, STOP_S = 180.0, 10.0  # that the server may take
 _ALL_INTERFACES = ("0.0.0.0", "::", "")
 # addresses that are nobody's (RFC 5737, RFC 3849)
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
@@ -41,27 +42,24 @@ class MlflowUi:
         """Exit status of the server, when it ends."""
         return self.process.wait()
 
-    def stop(self, patience_s: float = 10.0) -> None:
+    def stop(self) -> None:
         """Ends the server with the worker processes it started."""
         for kind in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, kind)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(patience_s)
-            if _group_ended(self.process.pid, patience_s):
+                self.process.wait(STOP_S)
+            if _group_ended(self.process.pid):
                 return
 
 
-def start_ui(
-    root: Path, port: int = 0, host: str = "127.0.0.1", *, patience_s: float = 180.0
-) -> MlflowUi:
+def start_ui(root: Path, port: int = 0, host: str = "127.0.0.1") -> MlflowUi:
     """MLflow's UI on the embedded record in `root`, once it answers.
 
     Args:
         root: The project's mlruns/ folder.
         port: 0 takes a free one.
         host: Interface to listen on; the default is reachable from this machine only.
-        patience_s: How long the server may take to start.
 
     Raises:
         InputError: No port, one that is taken, a host that is none of this machine's, or a server
@@ -72,9 +70,10 @@ def start_ui(
         raise InputError(f"--port {port}: write 1 to {MOST_PORTS}, or 0 for a free one")
     place = RecordPlace(root)
     place.check_reachable()  # makes the schema under the lock, before the server's workers race
-    if port and not _is_free(host, port):
-        raise InputError(f"port {port} is in use; give another with --port")
-    port = port or _free_port(host)
+    try:
+        port = _bound_port(host, port)
+    except OSError:
+        raise InputError(f"port {port} is in use; give another with --port") from None
     log = place.root / "ui.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -88,7 +87,7 @@ def start_ui(
         )
     ui = MlflowUi(f"http://{_bracketed(_called(host))}:{port}", process)
     try:
-        _wait_until_it_answers(ui, time.monotonic() + patience_s, log)
+        _wait_until_it_answers(ui, log)
     except BaseException:
         ui.stop()
         raise
@@ -125,20 +124,10 @@ _ENVIRONMENT = {
 
 
 def _command(place: RecordPlace, host: str, port: int) -> list[str]:
-    options = {
-        "--backend-store-uri": place.tracking_uri,
-        "--default-artifact-root": str(place.artifact_root),
-        "--host": host,
-        "--port": str(port),
-        "--workers": "1",
-    }
-    return [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        *(w for pair in options.items() for w in pair),
-    ]
+    where = ["--host", host, "--port", str(port), "--workers", "1"]
+    kept = ["--backend-store-uri", place.tracking_uri]
+    kept += ["--default-artifact-root", str(place.artifact_root)]
+    return [sys.executable, "-m", "mlflow", "server", *kept, *where]
 
 
 def _called(host: str) -> str:
@@ -170,10 +159,9 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _wait_until_it_answers(ui: MlflowUi, deadline: float, log: Path) -> None:
-    while time.monotonic() < deadline:
-        if ui.process.poll() is not None:
-            break
+def _wait_until_it_answers(ui: MlflowUi, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and ui.process.poll() is None:
         with contextlib.suppress(urllib.error.URLError, OSError):
             # never through a proxy: the server is on this machine
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -183,28 +171,21 @@ def _wait_until_it_answers(ui: MlflowUi, deadline: float, log: Path) -> None:
     raise InputError(f"MLflow's UI did not start; its output is in {log}")
 
 
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket(_family(host)) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _free_port(host: str) -> int:
+def _bound_port(host: str, port: int) -> int:
+    """The port, a free one for 0. Raises OSError if it is in use."""
     with socket.socket(_family(host)) as probe:
-        probe.bind((host, 0))
+        if port:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
         return int(probe.getsockname()[1])
 
 
-def _group_ended(group: int, patience_s: float) -> bool:
-    deadline = time.monotonic() + patience_s
+def _group_ended(group: int) -> bool:
+    deadline = time.monotonic() + STOP_S
     while time.monotonic() < deadline:
         try:
             os.killpg(group, 0)

@@ -65,19 +65,14 @@ class MlflowRecord(RecordPlace):
         history: pd.DataFrame | None = None,
         metrics: Mapping[str, float] | None = None,
         predictions: Path | None = None,
-        tags: Mapping[str, str] | None = None,
     ) -> str:
         """Id of the run of a finished stage, written unless it is complete already.
 
         Args:
             key: Digest of the stage.
-            name: Of the run, for people.
-            kind: Of the stage.
             params: Settings, flattened.
             history: One row an epoch: `epoch`, numeric columns; `seconds` sets the time axis.
-            metrics: Final numbers.
             predictions: Parquet file, kept as `predictions.parquet`.
-            tags: Further tags.
         """
         with self.client() as client:
             experiment = self._experiment(client, STAGES)
@@ -89,7 +84,7 @@ class MlflowRecord(RecordPlace):
                 run = client.create_run(
                     experiment,
                     start_time=_now_ms() - took_ms,
-                    tags={"abl.key": key, "abl.kind": kind, **(tags or {})},
+                    tags={"abl.key": key, "abl.kind": kind},
                     run_name=name,
                 )
             if predictions is not None:
@@ -111,11 +106,8 @@ class MlflowRecord(RecordPlace):
         """Id of the run of a sweep, after it, its arms and points are written where they differ.
 
         Args:
-            outcome: What the sweep found.
-            sweep_file: Its text.
             artifacts: Name in the run (may hold folders) -> file: figures, the report.
             rendered: Name in the run -> text: the table in its formats.
-            environment: Versions and hardware, JSON-able.
             stage_runs: Stage digest -> run id, as record_stage and recorded give them.
             searches: Points of its searches, each a run nested under that of the sweep.
         """
@@ -138,7 +130,8 @@ class MlflowRecord(RecordPlace):
             if searches:
                 record_points(client, sweep, known, outcome, searches)
             state = rows.view_state(outcome)
-            client.set_experiment_tag(experiment, rows.view_tag(state), state)
+            tag = f"mlflow.sharedViewState.{rows.view_key(state)}"
+            client.set_experiment_tag(experiment, tag, state)
             content = rows.outcome_content(outcome, rendered or {})
             if is_complete(sweep) and sweep.data.tags.get("abl.content") == content:
                 return sweep.info.run_id

@@ -1,4 +1,4 @@
-"""The store on an object store: the same stages, for machines that share no folder."""
+"""The store on an object store, for machines that share no folder: stages and checkpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from filelock import FileLock
 from abl.errors import InputError, StageError
 from abl.plan.stage import Stage
 from abl.record.done import DAMAGED, DONE, Attempt, Done, done_from_json, done_to_json
-from abl.record.lease import BEAT_S, STALE_S, Place, Watch
+from abl.record.lease import Place
 from abl.record.objects import ObjectPlace, Objects
 from abl.record.shared import ObjectShared
 from abl.record.store import Store
@@ -37,48 +37,33 @@ class ObjectStore(Store):
         InputError: As Objects.
     """
 
-    def __init__(self, url: str, root: Path, *, beat_s: float = BEAT_S, stale_s: float = STALE_S):
-        super().__init__(root, beat_s=beat_s, stale_s=stale_s)
+    def __init__(self, url: str, root: Path):
+        super().__init__(root)
         self.objects = Objects(url)
         self.shared = ObjectShared(self.objects, self.cache)
         self._copies: dict[str, CheckpointCopies] = {}
 
     @property
     def address(self) -> dict[str, str]:
-        """What another process opens this store by."""
         return {"url": self.objects.url, "root": str(self.root)}
 
     def check(self, *, writing: bool) -> None:
-        """Raises InputError if the store cannot be used."""
         self.objects.check(writing=writing)
 
     def check_shared(self) -> None:
-        """Raises InputError if other processes cannot see this store."""
         if self.objects.is_of_this_process:
             raise InputError(
                 f"--store {self.objects.url}: other processes do not see the memory of this one: "
                 "use s3://BUCKET/FOLDER, or --executor local"
             )
 
-    # -- leases ----------------------------------------------------------------------------------
-
     def lease_place(self, digest: str) -> Place:
-        """Where the lease of a stage lies."""
         return ObjectPlace(self.objects, f"lease/{digest}")
 
     def leased(self) -> list[str]:
-        """Digests of which there is a lease, whether or not its holder lives."""
         return [name.partition("/")[2] for name in self.objects.names("lease")]
 
-    def clear_leases(self, finished: Collection[str]) -> None:
-        """Removes leases of dead holders of finished stages."""
-        for digest in set(self.leased()) & set(finished):
-            Watch(self.lease_place(digest), self.stale_s).free()
-
-    # -- reading ---------------------------------------------------------------------------------
-
     def digests(self) -> list[str]:
-        """Every finished stage, sorted."""
         return sorted(digest for digest, files in self._list().items() if _is_stage(files))
 
     def _list(self) -> dict[str, dict[str, int]]:
@@ -90,7 +75,6 @@ class ObjectStore(Store):
         return listed
 
     def looked_up(self, digests: Collection[str]) -> tuple[dict[str, Done], set[str]]:
-        """Those that are finished, and all of which something lies there."""
         listed = self._list()
         asked = [d for d in digests if d not in self._read and DONE in listed.get(d, ())]
         read = self.objects.read_many([f"done/{digest}/{DONE}" for digest in asked])
@@ -118,15 +102,12 @@ class ObjectStore(Store):
             with FileLock(path.with_name(f"{path.name}.lock")):
                 if path.exists() and sha256_of(path) != done.files[name][1]:
                     path.unlink()  # this copy is damaged, which says nothing of the original
-                if not path.exists():
-                    self._fetch(done, name, path)
+                try:
+                    if not path.exists():
+                        self.objects.download(f"done/{done.digest}/{done.attempt}/{name}", path)
+                except FileNotFoundError:
+                    path.touch()  # told as damaged by its checksum
         return path
-
-    def _fetch(self, done: Done, name: str, path: Path) -> None:
-        try:
-            self.objects.download(f"done/{done.digest}/{done.attempt}/{name}", path)
-        except FileNotFoundError:
-            path.touch()  # told as damaged by its checksum
 
     def _mark_damaged(self, done: Done) -> None:
         folder = f"done/{done.digest}"
@@ -135,8 +116,6 @@ class ObjectStore(Store):
         if text is not None and (said is None or said.attempt == done.attempt):
             self.objects.write(f"{folder}/{DAMAGED}", text)
             self.objects.remove(f"{folder}/{DONE}")
-
-    # -- writing ---------------------------------------------------------------------------------
 
     @contextmanager
     def claim(
@@ -193,7 +172,6 @@ class ObjectStore(Store):
         return done
 
     def discard(self, digest: str) -> None:
-        """Removes a stage so that it is computed again."""
         self._read.pop(digest, None)
         copies = self.root / "fetched" / digest
         self._checked = {path for path in self._checked if copies not in path.parents}
@@ -224,11 +202,10 @@ class CheckpointCopies:
     time after a failure, and nothing else.
     """
 
-    def __init__(self, objects: Objects, digest: str, folder: Path, every_s: float = COPY_S):
+    def __init__(self, objects: Objects, digest: str, folder: Path):
         self._objects = objects
         self._at = f"checkpoints/{digest}"
         self._folder = folder
-        self._every_s = every_s
         self._copied: dict[str, int] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -259,7 +236,7 @@ class CheckpointCopies:
             self._objects.remove(*self._objects.names(self._at))
 
     def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
+        while not self._stop.wait(COPY_S):
             self._copy()
 
     def _copy(self) -> None:

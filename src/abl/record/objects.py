@@ -1,4 +1,4 @@
-"""Files of an object store, by name below one address. The only module that imports fsspec."""
+"""Files of an object store, and leases as such files. The only module that imports fsspec."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from abl.errors import InputError, StageError
+from abl.record.lease import Place
 
 # of small files asked for at once
 MANY = 500
@@ -54,7 +55,6 @@ class Objects:
         import fsspec
 
         self._option = option
-
         self.url = url.rstrip("/")
         parts = urlsplit(self.url)
         if parts.scheme in ("", "file", "local"):
@@ -63,9 +63,8 @@ class Objects:
                 "given with --mlruns"
             )
         if not parts.netloc:
-            raise InputError(
-                f"{option} {url}: names no bucket: write {parts.scheme}://BUCKET/FOLDER"
-            )
+            where = f"{parts.scheme}://BUCKET/FOLDER"
+            raise InputError(f"{option} {url}: names no bucket: write {where}")
         if "@" in parts.netloc or parts.query:
             raise InputError(
                 f"{option}: an address holds no user or password, as it is written into logs: give "
@@ -98,9 +97,7 @@ class Objects:
             finally:
                 with contextlib.suppress(OSError):
                     self.remove(name)
-        except FileNotFoundError as error:
-            raise InputError(f"{self._option} {self.url}: cannot be used ({error})") from None
-        except StoreLostError as error:
+        except (FileNotFoundError, StoreLostError) as error:
             why = str(error).removeprefix(f"store {self.url}: ")
             raise InputError(f"{self._option} {self.url}: cannot be used ({why})") from None
         if not alone:
@@ -146,11 +143,10 @@ class Objects:
     def sizes(self, folder: str) -> dict[str, int]:
         """Bytes of each file below a folder, at any depth; none if it is absent."""
         try:
-            found = self._fs.find(self._at(folder), detail=True)
+            found = self._found(self._at(folder))
         except FileNotFoundError:
             return {}
-        start = len(self._fs._strip_protocol(self._base)) + 1
-        return {str(path)[start:]: int(info["size"] or 0) for path, info in found.items()}
+        return {name: int(info["size"] or 0) for name, info in found.items()}
 
     def names(self, folder: str) -> list[str]:
         """Files below a folder, at any depth, sorted; none if it is absent."""
@@ -159,9 +155,7 @@ class Objects:
     @_told_plainly
     def versions(self) -> dict[str, str]:
         """What tells the content of each file from another: its tag, or its size and time."""
-        found = self._fs.find(self._base, detail=True)
-        start = len(self._fs._strip_protocol(self._base)) + 1
-        return {str(path)[start:]: _version(info) for path, info in found.items()}
+        return {name: _version(info) for name, info in self._found(self._base).items()}
 
     @_told_plainly
     def download_all(self, places: Mapping[str, Path]) -> None:
@@ -176,8 +170,7 @@ class Objects:
     @_told_plainly
     def age_s(self, name: str) -> float:
         """Seconds since a file was written, as the store's clock and ours say."""
-        modified = self._fs.modified(self._at(name))
-        return time.time() - float(modified.timestamp())
+        return time.time() - float(self._fs.modified(self._at(name)).timestamp())
 
     @_told_plainly
     def upload(self, path: Path, name: str) -> None:
@@ -209,8 +202,13 @@ class Objects:
     def _at(self, name: str) -> str:
         return f"{self._base}/{name}"
 
+    def _found(self, folder: str) -> dict[str, dict[str, Any]]:
+        """Name below the address -> what the store says of it, of each file below a folder."""
+        start = len(self._fs._strip_protocol(self._base)) + 1
+        return {str(p)[start:]: i for p, i in self._fs.find(folder, detail=True).items()}
 
-class ObjectPlace:
+
+class ObjectPlace(Place):
     """A lease as an object. Between a look and a removal there is a moment without protection.
 
     It could let two processes compute one stage; the commit is still one.
@@ -221,27 +219,22 @@ class ObjectPlace:
         self._name = name
 
     def create(self, content: str) -> bool:
-        """Writes it if nothing is there: whether it did."""
         return self._objects.create(self._name, content.encode())
 
     def read(self) -> str | None:
-        """What is there, None if nothing is."""
         data = self._objects.read(self._name)
         return None if data is None else data.decode()
 
     def write(self, content: str, owner: str) -> None:
-        """Writes it over what is there; for its holder alone."""
         self._objects.write(self._name, content.encode())
 
     def remove(self, content: str) -> bool:
-        """Removes it if it still says this: whether nothing of it is there now."""
         there = self.read()
         if there == content:
             self._objects.remove(self._name)
         return there in (None, content)
 
     def age_s(self) -> float:
-        """Seconds since it was written, as the place's clock says."""
         return self._objects.age_s(self._name)
 
 

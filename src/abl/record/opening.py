@@ -1,4 +1,4 @@
-"""Where a store and a record are, opened by their addresses."""
+"""Stores opened by their addresses, folders that can be used, data copied from an object store."""
 
 from __future__ import annotations
 
@@ -93,28 +93,28 @@ def mirrored(url: str, cache: Path) -> Path:
     """
     objects = Objects(url, option="--data")
     objects.check(writing=False)
-    there = {name: version for name, version in objects.versions().items() if _is_below(name)}
+    # a key is any text: none may lead out of the folder
+    there = {
+        name: version
+        for name, version in objects.versions().items()
+        if name != INDEX and not name.endswith("/") and ".." not in PurePosixPath(name).parts
+    }
     if not there:
         raise InputError(f"--data {url}: no such folder")
     folder = cache / f"data-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f"{folder.name}.lock")):
         known = _index(folder)
-        changed = [
-            name
+        changed = {
+            name: folder / name
             for name, version in there.items()
             if known.get(name) != version or not (folder / name).is_file()
-        ]
-        objects.download_all({name: folder / name for name in changed})
+        }
+        objects.download_all(changed)
         for name in known.keys() - there.keys():
             (folder / name).unlink(missing_ok=True)
         write_atomically(folder / INDEX, json.dumps(there))
     return folder
-
-
-def _is_below(name: str) -> bool:
-    # a key is any text: none may lead out of the folder
-    return name != INDEX and not name.endswith("/") and ".." not in PurePosixPath(name).parts
 
 
 def _index(folder: Path) -> dict[str, str]:

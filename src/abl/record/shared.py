@@ -1,4 +1,4 @@
-"""What workers read beside stages (views, masks, weights), by digests of content."""
+"""What workers read beside stages (views, masks, weights), in a folder or on an object store."""
 
 from __future__ import annotations
 
@@ -16,11 +16,7 @@ from abl.spec.regular_file import sha256_of
 
 
 class Shared:
-    """Files of a folder that every machine sees, or of this machine alone.
-
-    Args:
-        cache: Folder of what can be made again from the data.
-    """
+    """Files of a folder that every machine sees, or of this machine alone."""
 
     def __init__(self, cache: Path):
         self._cache = cache
@@ -65,7 +61,6 @@ class ObjectShared(Shared):
         self._names: dict[str, str] = {}
 
     def publish(self, names: Iterable[str]) -> None:
-        """Uploads folders of the cache, those that are not there."""
         for name in names:
             if self._objects.read(f"cache/{name}/{WHOLE}") is not None:
                 continue
@@ -110,7 +105,6 @@ class ObjectShared(Shared):
             shutil.rmtree(fresh, ignore_errors=True)
 
     def name_of(self, path: str) -> str:
-        """Uploads a file of this machine; a name by which every machine finds it."""
         if path in self._names:  # asked for each stage that starts
             return self._names[path]
         name = f"file-{sha256_of(Path(path))}"
@@ -123,17 +117,14 @@ class ObjectShared(Shared):
         return self._names[path]
 
     def path_of(self, name: str) -> Path:
-        """The file that `name_of` has named."""
         if not name.startswith(SHARED):
             return Path(name)
         folder, _, file = name.removeprefix(SHARED).partition("/")
         return self.cached(folder) / file
 
     def meet(self, meeting: str) -> Callable[[], int]:
-        """Comes to a meeting of processes; the function given counts who has come."""
         self._objects.write(f"meetings/{meeting}/{uuid.uuid4().hex}", b"1")
         return lambda: len(self._objects.names(f"meetings/{meeting}"))
 
     def end_meeting(self, meeting: str) -> None:
-        """Removes what a meeting left."""
         self._objects.remove(*self._objects.names(f"meetings/{meeting}"))

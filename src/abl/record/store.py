@@ -45,8 +45,6 @@ class Store:
         self._read: dict[str, Done] = {}
         self._checked: set[Path] = set()
 
-    # -- paths ---------------------------------------------------------------------------------
-
     def folder(self, digest: str) -> Path:
         """Where a finished stage lies."""
         return self.root / "done" / digest
@@ -61,11 +59,8 @@ class Store:
 
     def leased(self) -> list[str]:
         """Digests of which there is a lease, whether or not its holder lives."""
-        folder = self.root / "lease"
         # what belongs to a lease has its name with more behind it
-        return (
-            sorted({p.name.partition(".")[0] for p in folder.iterdir()}) if folder.is_dir() else []
-        )
+        return sorted({path.name.partition(".")[0] for path in _listed(self.root / "lease")})
 
     @property
     def address(self) -> dict[str, str]:
@@ -87,20 +82,15 @@ class Store:
     def check_shared(self) -> None:
         """Raises InputError if other processes cannot see this store; they see a folder."""
 
-    # -- reading -------------------------------------------------------------------------------
-
     def has(self, digest: str) -> bool:
         """Whether a stage is finished (sizes are checked, checksums when a file is read)."""
         return self.done(digest) is not None
 
     def done(self, digest: str) -> Done | None:
         """What is known of a finished stage; None if it is not finished or a file has gone."""
-        if digest in self._read:
-            return self._read[digest]
-        done = self._looked_up(digest)
-        if done is not None:
+        if digest not in self._read and (done := self._looked_up(digest)) is not None:
             self._read[digest] = done
-        return done
+        return self._read.get(digest)
 
     def _looked_up(self, digest: str) -> Done | None:
         folder = self.folder(digest)
@@ -130,10 +120,8 @@ class Store:
                 self._read.pop(digest, None)
                 with suppress(OSError):
                     self._mark_damaged(done)
-                raise DamagedError(
-                    f"stage {digest[:12]}: {name} is damaged (checksum); "
-                    "run the sweep again, which computes it again"
-                )
+                advice = "run the sweep again, which computes it again"
+                raise DamagedError(f"stage {digest[:12]}: {name} is damaged (checksum); {advice}")
             self._checked.add(path)
         return path
 
@@ -141,8 +129,7 @@ class Store:
         return self.folder(done.digest) / name
 
     def _mark_damaged(self, done: Done) -> None:
-        folder = self.folder(done.digest)
-        os.replace(folder / DONE, folder / DAMAGED)
+        os.replace(self.folder(done.digest) / DONE, self.folder(done.digest) / DAMAGED)
 
     def damaged(self, digest: str) -> str:
         """Name of the first file whose checksum is wrong, "" if all are right."""
@@ -183,21 +170,14 @@ class Store:
         found: set[str] = set()
         said: dict[str, str] = {}
         for digest, stage in stages.items():
-            done = known.get(digest)
-            if done is None:
-                if digest in lying:
-                    said[digest] = f"{stage.label}: damaged in the store, computed again"
-                continue
-            changed = [
-                source
-                for source, content in done.inputs.items()
-                # an input that was cleaned away is no reason to doubt what was made from it
-                if source in known and known[source].content != content
-            ]
-            if changed:
+            # an input that was cleaned away is no reason to doubt what was made from it
+            read = known[digest].inputs if digest in known else {}
+            if any(known[d].content != content for d, content in read.items() if d in known):
                 said[digest] = f"{stage.label}: an input has changed since, computed again"
-            else:
+            elif digest in known:
                 found.add(digest)
+            elif digest in lying:
+                said[digest] = f"{stage.label}: damaged in the store, computed again"
         return found, said
 
     def looked_up(self, digests: Collection[str]) -> tuple[dict[str, Done], set[str]]:
@@ -205,8 +185,6 @@ class Store:
         # a folder is renamed into place whole: one without a good DONE.json is damaged
         lying = {digest for digest in digests if self.folder(digest).exists()}
         return {d: done for d in digests if (done := self.done(d)) is not None}, lying
-
-    # -- writing -------------------------------------------------------------------------------
 
     @contextmanager
     def claim(
@@ -232,15 +210,15 @@ class Store:
                 yield attempt
             finally:
                 shutil.rmtree(attempt.folder, ignore_errors=True)
-                self._drop_empty(attempt.folder.parent)
+                with suppress(OSError):
+                    attempt.folder.parent.rmdir()  # unless another attempt's folder is there
 
     def commit(
         self, attempt: Attempt, stage: Stage, facts: Mapping[str, Any], inputs: Mapping[str, str]
     ) -> Done:
         """Makes an attempt's folder the finished stage; if another attempt won, that one counts.
 
-        Args:
-            inputs: Digest -> content hash of what was read.
+        `inputs` are the content hashes of what was read, by digest.
         """
         said = done_to_json(attempt, stage, facts, inputs)
         write_atomically(attempt.folder / DONE, said)
@@ -261,13 +239,21 @@ class Store:
         shutil.rmtree(attempt.folder.parent, ignore_errors=True)
         return done
 
-    def clear_leases(self, finished: Collection[str]) -> None:
-        """Removes leases of dead holders of finished stages: no run would ask for these again."""
+    def clear_leftovers(self, finished: Collection[str]) -> None:
+        """Removes leases of dead holders and attempts that nobody is at work on.
+
+        A process killed between its commit and the end of its lease leaves them for ever.
+        """
         for digest in set(self.leased()) & set(finished):
-            if not Watch(self.lease_place(digest), self.stale_s).free():
-                continue
-            for beat in self.lease_path(digest).parent.glob(f"{digest}.*"):
-                beat.unlink(missing_ok=True)
+            if Watch(self.lease_place(digest), self.stale_s).free():
+                for beat in self.lease_path(digest).parent.glob(f"{digest}.*"):
+                    beat.unlink(missing_ok=True)
+        # an attempt makes its folder after it has taken its lease
+        begun = [path for path in _listed(self.root / "work") if path.name in finished]
+        leased = set(self.leased()) if begun else set()
+        for path in begun:
+            if path.name not in leased:
+                shutil.rmtree(path, ignore_errors=True)
 
     def discard(self, digest: str) -> None:
         """Removes a stage so that it is computed again."""
@@ -276,24 +262,17 @@ class Store:
         self._checked = {path for path in self._checked if folder not in path.parents}
         grave = self.root / "work" / digest / f"discarded-{uuid.uuid4().hex[:8]}"
         grave.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with suppress(FileNotFoundError):
             os.rename(folder, grave)
-        except FileNotFoundError:
-            return
-        shutil.rmtree(grave, ignore_errors=True)
-        self._drop_empty(grave.parent)
+            shutil.rmtree(grave, ignore_errors=True)
+            with suppress(OSError):
+                grave.parent.rmdir()
 
     def checkpoints(self, attempt: Attempt) -> Path:
-        """A folder for an attempt's checkpoints, with those of the newest broken attempt moved in.
-
-        It is not part of what is committed.
-        """
+        """A folder for checkpoints, with those of the newest broken attempt; never committed."""
         own = attempt.folder.with_name(f"{attempt.name}.checkpoints")
-        others = [
-            path
-            for path in attempt.folder.parent.glob("*.checkpoints")
-            if path != own and path.is_dir()
-        ]
+        there = attempt.folder.parent.glob("*.checkpoints")
+        others = [path for path in there if path != own and path.is_dir()]
         newest = max(others, key=lambda path: path.stat().st_mtime, default=None)
         if newest is not None:
             # copied, not moved: a worker believed dead may still be writing there
@@ -305,8 +284,7 @@ class Store:
         """Content hash of each finished stage."""
         return {d: done.content for d in digests if (done := self.done(d)) is not None}
 
-    def _drop_empty(self, folder: Path) -> None:
-        try:
-            folder.rmdir()
-        except OSError:
-            pass
+
+def _listed(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted; nothing if it is absent."""
+    return sorted(folder.iterdir()) if folder.is_dir() else []

@@ -14,10 +14,19 @@ from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage
 from abl.record.store import Store
 from abl.runner.execute import Report, run_stage
-from abl.runner.report import Ended, Failure, Growth, Listener, RunReport
+from abl.runner.protocols import Ended, Failure, Growth, Listener, RunReport
 
 # in the queue of the driver's own stages: not a stage, the plan is to grow
 GROW = Stage("grow", 1, {})
+
+
+def reusable(stages: Mapping[str, Stage], store: Store, listener: Listener) -> set[str]:
+    """Digests of those that need not run; of the others what lies in the store is discarded."""
+    done, said = store.usable(stages)
+    for digest, line in said.items():
+        listener.message(line)
+        store.discard(digest)
+    return done
 
 
 class Dispatcher:
@@ -57,13 +66,17 @@ class Dispatcher:
         with self.lock:
             return self.frontier.finished and not self._growing
 
-    def ready(self) -> list[Stage]:
-        """Stages that a worker may start, longest remaining path first."""
-        with self.lock:
-            return self.frontier.ready()
+    def for_workers(self) -> list[Stage]:
+        """Stages that are not done and that a worker computes, in the order of the plan."""
+        frontier = self.frontier
+        every = list(frontier.stages.items())  # it may grow meanwhile
+        return [stage for d, stage in every if d not in frontier.done and not stage.local]
 
     def each_ready(self) -> Iterator[Stage]:
-        """As `ready`, one at a time; for who holds `lock` until it has chosen."""
+        """Stages that a worker may start, longest remaining path first.
+
+        For who holds `lock` until it has chosen.
+        """
         return self.frontier.each_ready()
 
     def start(self, stage: Stage, where: str) -> None:
@@ -91,12 +104,10 @@ class Dispatcher:
         else:
             with self.wake:
                 self.frontier.finish(report.digest)
-                (self.report.ran if report.status == "done" else self.report.reused).append(
-                    report.digest
-                )
-                self._ask_growth(report.digest)
+                ended = self.report.ran if report.status == "done" else self.report.reused
+                ended.append(report.digest)
+                self._told(report.digest)
                 self._feed_local()
-                self.wake.notify_all()
             self.listener.finished(stage, report.seconds, report.status == "reused")
 
     def _fail(self, stage: Stage, report: Report) -> None:
@@ -111,8 +122,7 @@ class Dispatcher:
             self._failures |= dict.fromkeys([stage.digest, *blocked], failure)
             forgiven = self._growth is not None and self._growth.forgives(stage.digest)
             if forgiven and report.lacks != "disk":
-                self._ask_growth(stage.digest)
-                self.wake.notify_all()
+                self._told(stage.digest)
                 self.listener.given_up(stage)
                 self.listener.message(f"{stage.label}: {report.reason}")
                 return
@@ -121,8 +131,7 @@ class Dispatcher:
                 self.report.traces[stage.digest] = report.trace
             for digest in blocked:
                 self.report.blocked[digest] = self.frontier.failed[digest]
-            self._ask_growth(stage.digest)
-            self.wake.notify_all()
+            self._told(stage.digest)
         self.listener.failed(stage, report.reason)
         if blocked:
             self.listener.blocked([self.frontier.stages[d] for d in blocked], stage)
@@ -132,9 +141,12 @@ class Dispatcher:
             blocked = self.frontier.fail(stage.digest, report.reason)
             self._stops |= dict.fromkeys([stage.digest, *blocked], report.facts)
             self.report.stopped |= {stage.digest, *blocked}
-            self._ask_growth(stage.digest)
-            self.wake.notify_all()
+            self._told(stage.digest)
         self.listener.given_up(stage)
+
+    def _told(self, digest: str) -> None:
+        self._ask_growth(digest)
+        self.wake.notify_all()
 
     def _ask_growth(self, digest: str) -> None:
         if self._growth is not None and self._growth.awaits(digest):
@@ -148,10 +160,7 @@ class Dispatcher:
         with self.lock:
             ended = Ended(dict(self._failures), dict(self._stops))
         change = self._growth.advance(ended)
-        done, said = self.store.usable(change.stages)
-        for digest, line in said.items():
-            self.listener.message(line)
-            self.store.discard(digest)
+        done = reusable(change.stages, self.store, self.listener)
         with self.wake:
             wanted = {
                 digest: stage
@@ -167,11 +176,8 @@ class Dispatcher:
                     self.report.stopped.discard(each)
             blocked = self.frontier.extend(wanted, done)
             for digest in blocked:
-                cause = next(
-                    s
-                    for s in self.frontier.stages[digest].inputs.values()
-                    if s in self.frontier.failed
-                )
+                read = self.frontier.stages[digest].inputs.values()
+                cause = next(source for source in read if source in self.frontier.failed)
                 if cause in self._stops:
                     self._stops[digest] = self._stops[cause]
                 else:
@@ -192,20 +198,17 @@ class Dispatcher:
 
     def _run_local(self) -> None:
         while (stage := self._local.get()) is not None:
-            if stage is GROW:
-                self._run_growth()
+            if stage is not GROW:
+                self.listener.started(stage, "driver")
+                self.take(run_stage(self.store, stage))
                 continue
-            self.listener.started(stage, "driver")
-            self.take(run_stage(self.store, stage))
-
-    def _run_growth(self) -> None:
-        try:
-            self.grow()
-        except Exception as error:  # told by the engine, once the executor has ended
-            self.broken = error
-        with self.wake:
-            self._growing -= 1
-            self.wake.notify_all()
+            try:
+                self.grow()
+            except Exception as error:  # told by the engine, once the executor has ended
+                self.broken = error
+            with self.wake:
+                self._growing -= 1
+                self.wake.notify_all()
 
     def close(self) -> None:
         """Ends the thread of small stages, after the one it is at."""

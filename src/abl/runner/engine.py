@@ -1,4 +1,4 @@
-"""Runs a plan: what the store has is reused, the rest is computed by the chosen executor."""
+"""Runs a plan: what the store has is reused, the rest is computed by Tune or in this process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from typing import Literal
 
 from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage
-from abl.record.disk import clear_leftovers
 from abl.record.recipes import recipes_of
 from abl.record.store import Store
-from abl.runner.dispatch import Dispatcher
+from abl.runner.dispatch import Dispatcher, reusable
 from abl.runner.execute import run_stage
-from abl.runner.report import Growth, Listener, RunReport
+from abl.runner.protocols import Growth, Listener, RunReport
 
 Executor = Literal["tune", "local"]
 
@@ -48,8 +47,7 @@ def run_plan(
         for _ in range(MAX_REPAIRS):
             # an input computed again after damage may differ (on a GPU): what was made of it
             # follows
-            anew = bool(report.failed)
-            if report.interrupted or not store.usable(stages, anew=anew)[1]:
+            if report.interrupted or not store.usable(stages, anew=bool(report.failed))[1]:
                 break
             report = report.followed_by(run())
         return report
@@ -67,32 +65,18 @@ def _run_missing(
     address: str | None,
     growth: Growth | None,
 ) -> RunReport:
-    done, said = store.usable(stages)
-    for digest, line in said.items():
-        listener.message(line)
-        store.discard(digest)
+    done = reusable(stages, store, listener)
     stages = wanted_stages(stages, done)
     seconds = expected_seconds(stages, store)
     dispatcher = Dispatcher(stages, store, listener, done, seconds, growth)
     try:
         dispatcher.grow()
-        waiting = dispatcher.frontier
         # a run in which all is done must not pay for starting Ray
-        if any(
-            digest not in waiting.done and not stage.local
-            for digest, stage in list(waiting.stages.items())
-        ):
-            if executor == "local":
-                from abl.runner.engine import run_in_process
+        if executor == "tune" and dispatcher.for_workers():
+            from abl.runner.tune import run_with_tune
 
-                run_in_process(dispatcher)
-            else:
-                from abl.runner.tune import run_with_tune
-
-                run_with_tune(dispatcher, workers=workers, address=address)
+            run_with_tune(dispatcher, workers=workers, address=address)
         else:
-            from abl.runner.engine import run_in_process
-
             run_in_process(dispatcher)
     except KeyboardInterrupt:
         dispatcher.report.interrupted = True
@@ -100,7 +84,7 @@ def _run_missing(
         dispatcher.close()
     # of workers and drivers that died between a commit and the end of their lease
     with suppress(OSError):
-        clear_leftovers(store, [*dispatcher.report.ran, *dispatcher.report.reused])
+        store.clear_leftovers([*dispatcher.report.ran, *dispatcher.report.reused])
     if dispatcher.broken is not None:
         raise dispatcher.broken
     return dispatcher.report
@@ -110,16 +94,14 @@ def expected_seconds(stages: Mapping[str, Stage], store: Store) -> dict[str, flo
     """Seconds of each stage as recorded for its shape, or for its kind; absent if never run."""
     by_shape: dict[str, list[float]] = defaultdict(list)
     by_kind: dict[str, list[float]] = defaultdict(list)
-    wanted = {stage.kind for stage in stages.values()}
-    for kind, shape, seconds in recipes_of(store).seconds(wanted):
+    for kind, shape, seconds in recipes_of(store).seconds({s.kind for s in stages.values()}):
         by_shape[shape].append(seconds)
         by_kind[kind].append(seconds)
-    expected = {}
-    for digest, stage in stages.items():
-        known = by_shape.get(stage.shape) or by_kind.get(stage.kind)
-        if known:
-            expected[digest] = statistics.median(known)
-    return expected
+    return {
+        digest: statistics.median(known)
+        for digest, stage in stages.items()
+        if (known := by_shape.get(stage.shape) or by_kind.get(stage.kind))
+    }
 
 
 def run_in_process(dispatcher: Dispatcher) -> None:

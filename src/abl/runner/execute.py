@@ -1,10 +1,9 @@
-"""Runs one stage: claim, compute, commit; in the driver, or in a worker as a trial of Tune."""
+"""Runs one stage (claim, compute, commit), here or as a trial of Tune, and measures its GPU."""
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import time
 import traceback
@@ -12,11 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from platform import python_version
 from typing import Any, Literal
 
-from abl.errors import InputError, StageError, Stopped
+from abl.errors import InputError, StageError, Stopped, disk_fault
 from abl.plan.stage import Resources, Stage
-from abl.record.disk import disk_fault
 from abl.record.opening import store_of
 from abl.record.store import Store
 from abl.runner.ledger import GPU_BYTES, GPU_TOTAL_BYTES
@@ -69,16 +68,14 @@ def run_stage(store: Store, stage: Stage) -> Report:
             inputs = store.content(stage.inputs.values())
             store.commit(attempt, stage, {**facts, **gpu, "seconds": seconds}, inputs)
             return Report(stage.digest, "done", seconds)
-    except Stopped as stopped:
-        return Report(
-            stage.digest, "stopped", time.perf_counter() - started, str(stopped), "", stopped.facts
-        )
+    except Stopped as stop:
+        seconds = time.perf_counter() - started
+        return Report(stage.digest, "stopped", seconds, str(stop), facts=stop.facts)
     except (InputError, StageError) as error:
         reason, trace = str(error).replace("\n", "; "), ""
     except Exception as error:
         # a worker must not die of a stage: whatever it was is the stage's result
-        lacks, reason = _lack(error, store.root)
-        trace = ""
+        (lacks, reason), trace = _lack(error, store.root), ""
         if not lacks:
             reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
             trace = traceback.format_exc()
@@ -91,11 +88,7 @@ def run_stage(store: Store, stage: Stage) -> Report:
 
 
 def _lack(error: Exception, root: Path) -> tuple[Lack, str]:
-    """What this machine had too little of, and a line on it that needs no traceback.
-
-    Args:
-        root: Of the store.
-    """
+    """What this machine had too little of, and a line on it that needs no traceback."""
     # PyTorch's allocator of the CPU raises a RuntimeError
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
         asked = re.search(r"allocate (\d+ bytes|\S+ [KMGTPE]iB)", str(error))
@@ -110,10 +103,8 @@ def stage_to_json(stage: Stage) -> dict[str, Any]:
     """A stage as plain values, for a worker."""
     return {
         **stage.identity(),
-        **{"context": dict(stage.context), "label": stage.label},
-        "resources": asdict(stage.resources),
-        "local": stage.local,
-        "shortcuts": dict(stage.shortcuts),
+        **{"context": dict(stage.context), "shortcuts": dict(stage.shortcuts)},
+        **{"label": stage.label, "local": stage.local, "resources": asdict(stage.resources)},
     }
 
 
@@ -134,11 +125,7 @@ def versions() -> dict[str, str]:
     """What must be equal on all nodes."""
     from importlib.metadata import version
 
-    return {
-        "abl": version("abl"),
-        "torch": version("torch"),
-        "python": platform.python_version(),
-    }
+    return {name: version(name) for name in ("abl", "torch")} | {"python": python_version()}
 
 
 def run_stage_on_worker(config: dict[str, Any]) -> dict[str, Any]:
@@ -154,9 +141,7 @@ def run_stage_on_worker(config: dict[str, Any]) -> dict[str, Any]:
     return {"report": json.dumps(asdict(report)), "done": True}
 
 
-def wait_for_all(
-    come: Callable[[], int], slots: int, *, patience_s: float = MEETING_PATIENCE_S
-) -> bool:
+def wait_for_all(come: Callable[[], int], slots: int) -> bool:
     """Whether as many workers as there are slots have come to a meeting.
 
     Ray starts few processes at a time, and Tune gives up one that is still starting as soon as
@@ -164,44 +149,29 @@ def wait_for_all(
 
     Args:
         come: Counts who has come, this process too.
-        patience_s: How long to wait while nobody new comes.
     """
     seen, since = 0, time.monotonic()
     while (count := come()) < slots:
         if count > seen:
             seen, since = count, time.monotonic()
-        if time.monotonic() - since > patience_s:
+        if time.monotonic() - since > MEETING_PATIENCE_S:
             return False
         time.sleep(max(0.05, slots / MEETING_LOOKS))
     return True
 
 
 def stage_config(stage: Stage, want: Resources, node: str, store: Store) -> dict[str, Any]:
-    """What Tune is given as a trial's config."""
-    stage = replace(stage, resources=want)
-    return {
-        "stage": json.dumps(stage_to_json(_with_shared_files(stage, store))),
-        "store": store.address,
-        "resources": asdict(stage.resources),
-        "node": node,
-    }
-
-
-def _with_shared_files(stage: Stage, store: Store) -> Stage:
-    """The stage with names of its files (weights, a user's module) that every machine finds."""
+    """What Tune is given as a trial's config; every machine finds the files that it names."""
     context = dict(stage.context)
     for role in ("module", "weights"):
         if role in context and context[role] != "imagenet":
             context[role] = store.shared.name_of(str(context[role]))
-    return replace(stage, context=context)
-
-
-def warm_up_config(
-    want: Resources, node: str, meeting: str, slots: int, store: Store
-) -> dict[str, Any]:
-    """A trial that waits for the others of its kind: one a slot brings all slots into use."""
-    asked = {"resources": asdict(want), "node": node, "store": store.address}
-    return {"meeting": meeting, "slots": slots, **asked}
+    return {
+        "stage": json.dumps(stage_to_json(replace(stage, resources=want, context=context))),
+        "store": store.address,
+        "resources": asdict(want),
+        "node": node,
+    }
 
 
 def report_from(result: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -212,12 +182,6 @@ def report_from(result: dict[str, Any] | None) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def death(stage: Stage, deaths: int) -> Report:
-    """The report of a stage whose worker died too often."""
-    reason = f"its process or node died {deaths} times (out of memory, killed, or a crash)"
-    return Report(stage.digest, "failed", 0.0, reason, died=True)
-
-
 @contextmanager
 def measured_gpu(resources: Resources) -> Iterator[dict[str, Any]]:
     """Keeps this process to its share of a GPU; gives a dict that holds what it took afterwards.
@@ -225,12 +189,9 @@ def measured_gpu(resources: Resources) -> Iterator[dict[str, Any]]:
     Without a GPU, or for a stage that asks for none, it stays empty, and torch is not imported.
     """
     facts: dict[str, Any] = {}
-    if not resources.gpus:
-        yield facts
-        return
-    import torch
-
-    if not torch.cuda.is_available():
+    if resources.gpus:
+        import torch
+    if not resources.gpus or not torch.cuda.is_available():
         yield facts
         return
     # Ray's shares of a GPU bind nobody

@@ -1,10 +1,12 @@
-"""Who may start where: free resources by node, and what is held back for a large stage (pure)."""
+"""Who may start where: free resources by node, what is held back, shares of GPUs as measured."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 from abl.plan.stage import Resources, Stage, shape_of
@@ -22,29 +24,17 @@ class Node:
     total: Resources
     used: dict[str, Resources] = field(default_factory=dict)
 
-    def free(self) -> Resources:
-        """What is not in use."""
-        return Resources(
-            self.total.cpus - sum(use.cpus for use in self.used.values()),
-            self.total.gpus - sum(use.gpus for use in self.used.values()),
-            self.total.memory_gb - sum(use.memory_gb for use in self.used.values()),
-        )
+    def free(self, *held: Resources) -> Resources:
+        """What is neither in use nor held back."""
+        amounts = [each.amounts for each in (self.total, *self.used.values(), *held)]
+        return Resources(*(have - sum(taken) for have, *taken in zip(*amounts, strict=True)))
 
 
 def fits(want: Resources, free: Resources) -> bool:
     """Whether free resources are enough."""
-    pairs = (
-        (want.cpus, free.cpus),
-        (want.gpus, free.gpus),
-        (want.memory_gb, free.memory_gb),
-    )
+    pairs = zip(want.amounts, free.amounts, strict=True)
     # what is held back for another may leave less than nothing: no matter to who wants none
     return all(need <= have + _SLACK for need, have in pairs if need > 0)
-
-
-def asked(stage: Stage) -> Resources:
-    """What a stage asks for as it was planned."""
-    return stage.resources
 
 
 class Ledger:
@@ -72,14 +62,11 @@ class Ledger:
         return set(lost), set(come)
 
     def choose(
-        self, ready: Iterable[Stage], wanted: Callable[[Stage], Resources] = asked
+        self,
+        ready: Iterable[Stage],
+        wanted: Callable[[Stage], Resources] = attrgetter("resources"),
     ) -> tuple[Stage, str] | None:
-        """The next stage and its node, or None if nothing may start now.
-
-        Args:
-            ready: Stages by falling rank.
-            wanted: What a stage asks for.
-        """
+        """The next stage (they come by falling rank) and its node, or None if none may start."""
         free = [node.free() for node in self.nodes.values()]
         if all(each.cpus <= _SLACK and each.gpus <= _SLACK for each in free):
             return None  # the usual case, and a plan may have a hundred thousand ready stages
@@ -94,32 +81,17 @@ class Ledger:
                 return stage, node
             # what is held back only grows, so that the same wish need not be tried again
             refused.add(want)
-            waiting = self._closest(want)
-            if waiting is None or len(held) == len(self.nodes):
-                continue
-            held.setdefault(waiting, want)
+            able = [node for node in self.nodes.values() if fits(want, node.total)]
+            if able and len(held) < len(self.nodes):
+                closest = max(able, key=lambda each: (*each.free().amounts[:2], each.name))
+                held.setdefault(closest.name, want)
         return None
 
     def _node_for(self, want: Resources, held: Mapping[str, Resources]) -> str | None:
         for name, node in self.nodes.items():
-            free = node.free()
-            if name in held:
-                kept = held[name]
-                free = Resources(
-                    free.cpus - kept.cpus,
-                    free.gpus - kept.gpus,
-                    free.memory_gb - kept.memory_gb,
-                )
-            if fits(want, free):
+            if fits(want, node.free(*([held[name]] if name in held else []))):
                 return name
         return None
-
-    def _closest(self, want: Resources) -> str | None:
-        able = [node for node in self.nodes.values() if fits(want, node.total)]
-        if not able:
-            return None
-        best = max(able, key=lambda node: (node.free().cpus, node.free().gpus, node.name))
-        return best.name
 
     def take(self, digest: str, node: str, want: Resources) -> None:
         """Books a stage's resources."""
@@ -134,15 +106,8 @@ class Ledger:
         """How many stages of one size run at once on empty nodes."""
         count = 0
         for node in self.nodes.values():
-            per = [
-                have / need
-                for have, need in (
-                    (node.total.cpus, want.cpus),
-                    (node.total.gpus, want.gpus),
-                    (node.total.memory_gb, want.memory_gb),
-                )
-                if need > 0
-            ]
+            pairs = zip(node.total.amounts, want.amounts, strict=True)
+            per = [have / need for have, need in pairs if need > 0]
             count += int(min(per, default=1) + _SLACK)
         return max(count, 1)
 
@@ -178,11 +143,11 @@ class Packing:
 
     def __init__(self, shares: Mapping[str, float] | None = None):
         self._shares = dict(shares or {})
-        self._deaths: dict[str, int] = {}
+        self._deaths: Counter[str] = Counter()
 
     def wanted(self, stage: Stage) -> Resources:
         """What a stage asks for now."""
-        asked, deaths = stage.resources, self._deaths.get(stage.digest, 0)
+        asked, deaths = stage.resources, self._deaths[stage.digest]
         if asked.memory_gb and deaths:
             asked = replace(asked, memory_gb=asked.memory_gb * 2**deaths)
         if asked.gpus != 1 or not asked.pack or deaths:
@@ -197,7 +162,7 @@ class Packing:
 
     def died(self, stage: Stage) -> None:
         """The process of a stage died, perhaps for want of memory: it gets more the next time."""
-        self._deaths[stage.digest] = self._deaths.get(stage.digest, 0) + 1
+        self._deaths[stage.digest] += 1
 
 
 def known_shares(store: Store) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""How far a run is: a state fed by events, which the views of progress_view show."""
+"""How far a run is: a state fed by events, and its counts and times in words (ASCII)."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class ProgressState:
         self._lock = threading.RLock()
         self._listeners: list[Callable[[Happened], None]] = []
         self._total = self._shared = self._reused = self._blocked = 0
-        self._by_kind: dict[str, int] = {}
+        self._by_kind: Counter[str] = Counter()
         self._running: dict[str, RunningStage] = {}
         self._finished: dict[str, str] = {}  # digest -> kind
         self._failed: dict[str, FailedStage] = {}
@@ -120,7 +120,7 @@ class ProgressState:
         """
         with self._lock:
             self._total, self._shared, self._reused = total, shared, reused
-            self._by_kind = dict(by_kind)
+            self._by_kind = Counter(by_kind)
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(by_kind.items()) if count)
         text = f"{total} stages" + (f" (to compute: {kinds})" if kinds else "")
         self._tell("planned", f"{text}, {reused} reused, {shared} saved by sharing")
@@ -129,8 +129,7 @@ class ProgressState:
         """The plan has got further stages to compute."""
         with self._lock:
             self._total += sum(by_kind.values())
-            for kind, count in by_kind.items():
-                self._by_kind[kind] = self._by_kind.get(kind, 0) + count
+            self._by_kind.update(by_kind)
 
     def started(self, digest: str, label: str, where: str, *, kind: str = "") -> None:
         """A stage began, for the first time or again after its worker was lost."""
@@ -164,12 +163,6 @@ class ProgressState:
             self._total -= 1
             if stage is not None and stage.kind in self._by_kind:
                 self._by_kind[stage.kind] -= 1
-
-    def requeued(self, digest: str, reason: str) -> None:
-        """A running stage lost its worker and waits again."""
-        with self._lock:
-            stage = self._running.pop(digest, None)
-        self.message(f"again: {stage.label if stage else digest[:12]}: {reason}")
 
     def blocked(self, count: int) -> None:
         """How many stages cannot run, since one that they need has failed."""
@@ -213,21 +206,16 @@ class ProgressState:
         """Work of the waiting stages over the slots, but never less than the longest running."""
         if not waiting and not self._running:
             return 0.0, False
-        work, longest, unknown, known = 0.0, 0.0, False, False
-        for stage in self._running.values():
-            mean = self._mean_seconds(stage.kind)
-            if mean is None:
-                unknown = True
-                continue
-            rest = max(0.0, mean - (now - stage.since))
-            work, longest, known = work + rest, max(longest, rest), True
-        for kind, count in self._waiting_by_kind(waiting).items():
+        # kind, how many, and seconds that they have run already
+        parts = [(stage.kind, 1, now - stage.since) for stage in self._running.values()]
+        parts += [(kind, count, 0.0) for kind, count in self._waiting_by_kind(waiting).items()]
+        work, longest, known = 0.0, 0.0, 0
+        for kind, count, gone in parts:
             mean = self._mean_seconds(kind)
-            if mean is None:
-                unknown = True
-                continue
-            work, longest, known = work + count * mean, max(longest, mean), True
-        return (max(work / self._slots, longest), unknown) if known else (None, False)
+            if mean is not None:
+                rest = max(0.0, mean - gone)
+                work, longest, known = work + count * rest, max(longest, rest), known + 1
+        return (max(work / self._slots, longest), known < len(parts)) if known else (None, False)
 
     def _waiting_by_kind(self, waiting: int) -> dict[str, int]:
         begun = Counter(self._finished.values())
@@ -253,12 +241,11 @@ class ProgressState:
 
 def counts_line(snapshot: Snapshot) -> str:
     """Done of total, what runs and waits, what went wrong, and the time left; ASCII."""
-    parts = [f"[{snapshot.done + snapshot.reused}/{snapshot.total}]"]
     counts = [f"{len(snapshot.running)} running", f"{snapshot.waiting} waiting"]
     counts += [f"{snapshot.failed} failed"] if snapshot.failed else []
     counts += [f"{snapshot.blocked} blocked"] if snapshot.blocked else []
     counts += [f"{left_text(snapshot)} left"] if snapshot.left else []
-    return " ".join([*parts, ", ".join(counts)])
+    return f"[{snapshot.done + snapshot.reused}/{snapshot.total}] {', '.join(counts)}"
 
 
 def left_text(snapshot: Snapshot) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -15,11 +16,9 @@ from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import (
     MAX_DEATHS,
     Report,
-    death,
     report_from,
     stage_config,
     versions,
-    warm_up_config,
 )
 from abl.runner.ledger import Ledger, Packing
 
@@ -64,13 +63,12 @@ class PlanSearcher(Searcher):
         self._warm_ups = self._plan_warm_ups(meeting)
 
     def _plan_warm_ups(self, meeting: str) -> list[dict[str, Any]]:
-        every = list(self.dispatcher.frontier.stages.values())  # it may grow meanwhile
-        waiting = [s for s in every if not s.local]
-        waiting = [s for s in waiting if s.digest not in self.dispatcher.frontier.done]
+        """Trials that wait for each other: one a slot brings all slots into use."""
+        waiting = self.dispatcher.for_workers()
         if not waiting:
             return []
         want = self.packing.wanted(waiting[0])
-        places: list[tuple[str, str]] = []
+        places: list[dict[str, str]] = []
         for number in range(min(self.ledger.slots(want), len(waiting))):
             name = f"warm-up-{number}"
             stage = Stage("warm_up", 1, {"number": number}, resources=want, label=name)
@@ -78,12 +76,9 @@ class PlanSearcher(Searcher):
             if chosen is None:
                 break
             self.ledger.take(name, chosen[1], want)
-            places.append((name, chosen[1]))
-        store, slots = self.dispatcher.store, len(places)
-        return [
-            {**warm_up_config(want, node, meeting, slots, store), "name": name}
-            for name, node in places
-        ]
+            places.append({"name": name, "node": chosen[1]})
+        asked = {"resources": asdict(want), "store": self.dispatcher.store.address}
+        return [{"meeting": meeting, "slots": len(places), **asked, **each} for each in places]
 
     def suggest(self, trial_id: str) -> Any:
         """The next stage, None while nothing can start, FINISHED at the end.
@@ -170,24 +165,23 @@ class PlanSearcher(Searcher):
             self.ledger.give_back(stage.digest)
             if said is not None:
                 self.dispatcher.take(Report(**said))
-                self._learn(stage)
+                done = self.dispatcher.store.done(stage.digest) if stage.resources.gpus else None
+                if done is not None:
+                    self.packing.learn(stage, done.facts)
                 return
             self._look_at_nodes()
             self._deaths[stage.digest] += 1
+            deaths = self._deaths[stage.digest]
             self.packing.died(stage)
-            if self._deaths[stage.digest] >= MAX_DEATHS:
-                self.dispatcher.take(death(stage, self._deaths[stage.digest]))
+            if deaths >= MAX_DEATHS:
+                why = "out of memory, killed, or a crash"
+                reason = f"its process or node died {deaths} times ({why})"
+                self.dispatcher.take(Report(stage.digest, "failed", reason=reason, died=True))
             else:
                 self.dispatcher.listener.message(f"{stage.label}: its process died, started again")
                 self.dispatcher.again(stage)
         except Exception as problem:
             self.error = problem
-
-    def _learn(self, stage: Stage) -> None:
-        if stage.resources.gpus:
-            done = self.dispatcher.store.done(stage.digest)
-            if done is not None:
-                self.packing.learn(stage, done.facts)
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its searcher to resume from; the store is what abl resumes from

@@ -1,19 +1,18 @@
-"""The Ray Tune executor: a searcher whose suggestions are the plan's stages.
+"""The Ray Tune executor, and the nodes of a Ray that is started here or joined.
 
-Design decision 3 tells what was measured; the comments here say what each setting is for.
+Tune's searcher (`runner/searcher.py`) suggests the plan's stages. Design decision 3 tells what was
+measured; the comments here say what each setting is for.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import shutil
 import socket
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from abl.errors import InputError, Problem
@@ -35,25 +34,25 @@ def run_with_tune(
     Raises:
         InputError: The cluster cannot be reached, is not of these versions, or is too small.
     """
-    with ray_nodes(workers, address) as nodes, _scratch() as scratch:
+    # Tune insists on a folder of its own; nothing in it is needed afterwards
+    made = TemporaryDirectory(prefix="abl-tune-", ignore_cleanup_errors=True)
+    with ray_nodes(workers, address) as nodes, made as scratch:
         ledger = Ledger(nodes)
-        for stage in list(dispatcher.frontier.stages.values()):  # it may grow meanwhile
+        every = list(dispatcher.frontier.stages.values())  # it may grow meanwhile
+        for stage in every:
             if not stage.local and not ledger.possible(stage.resources):
                 raise InputError(
                     f"{stage.label} asks for {stage.resources.cpus:g} CPUs, "
                     f"{stage.resources.gpus:g} GPUs and {stage.resources.memory_gb:g} GB; "
                     "no node has that: lower `resources:` or add nodes"
                 )
-        packing = Packing(known_shares(dispatcher.store) if _ask_for_gpus(dispatcher) else None)
+        on_gpus = any(stage.resources.gpus for stage in every)
+        packing = Packing(known_shares(dispatcher.store) if on_gpus else None)
         while _fit(dispatcher, ledger, packing, scratch):
             dispatcher.listener.message("stages wait for a node that was lost: started anew")
 
 
-def _ask_for_gpus(dispatcher: Dispatcher) -> bool:
-    return any(stage.resources.gpus for stage in list(dispatcher.frontier.stages.values()))
-
-
-def _fit(dispatcher: Dispatcher, ledger: Ledger, packing: Packing, scratch: Path) -> bool:
+def _fit(dispatcher: Dispatcher, ledger: Ledger, packing: Packing, scratch: str) -> bool:
     """Runs stages until none can start; whether some wait for a node that does not come back."""
     # Ray reads settings when it is imported: those of ray_nodes come first
     import ray
@@ -82,7 +81,7 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, packing: Packing, scratch: Path
         tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
         run_config=tune.RunConfig(
             name=f"plan-{uuid.uuid4().hex[:8]}",
-            storage_path=str(scratch),
+            storage_path=scratch,
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
@@ -99,16 +98,6 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, packing: Packing, scratch: Path
     if searcher.error is not None:
         raise searcher.error
     return searcher.stuck
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    # Tune insists on a folder of its own; nothing in it is needed afterwards
-    folder = Path(tempfile.mkdtemp(prefix="abl-tune-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 OBJECT_STORE_BYTES = 100 * 2**20
@@ -155,12 +144,10 @@ def ray_nodes(workers: int | None, address: str | None) -> Iterator[dict[str, Re
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     started_here = not ray.is_initialized()
     try:
-        if not started_here:
-            pass
-        elif address:
+        if started_here and address:
             check_address(address)
             ray.init(address=address, **quiet)
-        else:
+        elif started_here:
             # "local": a cluster that somebody has started on this machine is not joined unasked
             ray.init(
                 address="local",
@@ -172,12 +159,8 @@ def ray_nodes(workers: int | None, address: str | None) -> Iterator[dict[str, Re
     except (ConnectionError, RuntimeError, ValueError) as error:
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         where = f"no Ray cluster at {address}" if address else "Ray does not start"
-        advice = ""
-        if address:
-            advice = (
-                "; is its token in RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token?"
-            )
-        raise InputError(f"{where}: {first}{advice}") from None
+        token = "is its token in RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token?"
+        raise InputError(f"{where}: {first}" + (f"; {token}" if address else "")) from None
     # Ray's own lines would tear the live display
     for name in ("ray", "ray.tune", "ray.data", "ray._private"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

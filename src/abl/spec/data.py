@@ -67,6 +67,14 @@ class Crop(Part):
     square: bool = Field(True, description="Widen the shorter side so that nothing is stretched.")
 
 
+def only_one_of(block: Part, *sources: str) -> None:
+    """Raises ValueError unless exactly one of these keys of a block is given."""
+    given = [name for name in sources if getattr(block, name) not in (None, ())]
+    if len(given) != 1:
+        found = f" (given: {', '.join(given)})" if given else ""
+        raise ValueError(f"give exactly one of {', '.join(sources)}{found}")
+
+
 class Data(Part):
     """Where images, labels and patients come from: exactly one of phantom, manifest, set."""
 
@@ -116,31 +124,18 @@ class Data(Part):
     )
 
     @model_validator(mode="after")
-    def _classes_differ(self) -> Data:
+    def _fits_together(self) -> Data:
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             raise ValueError(f"classes: two or more different names, not {list(self.classes)}")
         if wrong := [name for name in self.classes if not name.strip() or not name.isprintable()]:
             raise ValueError(f"classes: {wrong[0]!a} is no name: write letters or digits")
         if self.phantom is not None and len(self.classes) != 2:
             raise ValueError(f"classes: the phantom has two, not {len(self.classes)}")
-        return self
-
-    @model_validator(mode="after")
-    def _pairing_of_pairs(self) -> Data:
         if self.pairing != "own" and self.modality != "both":
             raise ValueError(
                 f"pairing: {self.pairing} needs modality: both (given: modality: {self.modality})"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Data:
-        given = [name for name in ("phantom", "manifest", "set") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                "give exactly one of phantom, manifest, set"
-                + (f" (given: {', '.join(given)})" if given else "")
-            )
+        only_one_of(self, "phantom", "manifest", "set")
         return self
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from abl.spec.base import Part
-from abl.spec.data import Data, Phantom
+from abl.spec.data import Data, Phantom, only_one_of
 
 CENTRE = "centre"
 INTERNAL = "internal"  # what the sweep's own test sets are called beside external ones
@@ -66,13 +66,7 @@ class External(Part):
     def _one_source(self) -> External:
         if self.name == INTERNAL:
             raise ValueError(f"name: {INTERNAL} is what the sweep's own test sets are called")
-        sources = (CENTRE, "phantom", "manifest", "set")
-        given = [name for name in sources if getattr(self, name) not in (None, ())]
-        if len(given) != 1:
-            raise ValueError(
-                "give exactly one of centre, phantom, manifest, set"
-                + (f" (given: {', '.join(given)})" if given else "")
-            )
+        only_one_of(self, CENTRE, "phantom", "manifest", "set")
         if self.centre:
             fields = type(self).model_fields
             wrong = [

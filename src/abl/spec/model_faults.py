@@ -7,7 +7,6 @@ from types import UnionType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from abl.errors import Problem, nearest
 from abl.spec.base import Part
@@ -19,34 +18,27 @@ def problems_of(
     error: ValidationError, model: type[Part], document: Document, under: Place = ()
 ) -> list[Problem]:
     """Pydantic's errors as lines that say what to type instead, in the order of the file."""
-    problems = []
-    faults = error.errors(include_url=False)
+    problems, faults = [], error.errors(include_url=False)
     for fault in faults:
         place = (*under, *(part for part in fault["loc"] if part != "__root__"))
         if fault["type"] != "extra_forbidden" and any(
             _is_around(place, known) or _is_around(known, place) for known in document.faults
         ):
             continue  # follows from what is told already
-        if fault["type"] == "too_short" and _has_faults_within(fault["loc"], faults):
+        if fault["type"] == "too_short" and any(
+            each["loc"] != fault["loc"] and _is_around(fault["loc"], each["loc"]) for each in faults
+        ):
             continue  # entries that are wrong are not counted
         message = message_of(fault, model, place, under)
         if fault["type"] == "value_error":
             # what does not fit together is told of a block; its words begin with the key
-            place = (*place, *_key_of(str(fault["ctx"]["error"])))
+            place = (*place, *str(fault["ctx"]["error"]).partition(":")[0].split("."))
         problems.append(Problem(message, str(document.path), document.line(place)))
     return sorted(dict.fromkeys(problems), key=lambda problem: problem.line or 0)
 
 
 def _is_around(outer: Place, inner: Place) -> bool:
     return inner[: len(outer)] == outer
-
-
-def _has_faults_within(place: Place, faults: list[ErrorDetails]) -> bool:
-    return any(fault["loc"] != place and _is_around(place, fault["loc"]) for fault in faults)
-
-
-def _key_of(text: str) -> Place:
-    return tuple(text.partition(":")[0].split("."))
 
 
 def message_of(fault: Any, model: type[Part], place: Place, under: Place) -> str:
@@ -64,9 +56,8 @@ def message_of(fault: Any, model: type[Part], place: Place, under: Place) -> str
         return f"{name}: {text}" if name else text
     said = fault["msg"][0].lower() + fault["msg"][1:]
     if kind == "literal_error":
-        expected = [
-            word.strip(" '") for word in fault["ctx"]["expected"].replace(" or ", ",").split(",")
-        ]
+        words = fault["ctx"]["expected"].replace(" or ", ",").split(",")
+        expected = [word.strip(" '") for word in words]
         return f"{name}: '{fault['input']}' is not known, {nearest(str(fault['input']), expected)}"
     if kind in {"model_type", "dict_type", "model_attributes_type"}:
         said = "a block of key: value is wanted"

@@ -50,10 +50,7 @@ def too_many_arms(sweep: Sweep) -> list[tuple[Place, str]]:
     found: list[tuple[Place, str]] = []
     for at, block in enumerate(sweep.arms or ({},)):
         counts = {name: len(axis.listed()) for name, axis in sweep.axes.items() if not axis.curve}
-        counts |= {
-            name: len(values) for name, values in block.items() if isinstance(values, list | tuple)
-        }
-        counts |= {name: 1 for name in block if not isinstance(block[name], list | tuple)}
+        counts |= {name: len(_listed(values)) for name, values in block.items()}
         arms = math.prod(counts.values())
         if arms > MOST_ARMS:
             place: Place = ("arms", at) if sweep.arms else ("axes",)
@@ -91,8 +88,7 @@ def _values_of(path: str, sweep: Sweep, values: Mapping[str, Any]) -> list[Any]:
             dimension = sweep.search.space[name]
             found += dimension.choices or (dimension.stop,)
         for block in sweep.arms:
-            given = block.get(name)
-            found += given if isinstance(given, list | tuple) else [given]
+            found += _listed(block.get(name))
     # an axis of a study may stand for a setting under another name: it is not judged
     own = [axis for axis in sweep.axes if "." not in axis and axis in path.split(".")]
     return found + [value for axis in own for value in sweep.axes[axis].listed()]
@@ -108,23 +104,21 @@ def _given_again(sweep: Sweep) -> Iterator[tuple[Place, str]]:
     """Blocks of arms that name the same axes and share a combination: one arm, written twice."""
     first: dict[str, int] = {}
     for at, block in enumerate(sweep.arms):
-        lists = [
-            list(values) if isinstance(values, list | tuple) else [values]
-            for values in block.values()
-        ]
         mine: set[str] = set()
-        for combination in itertools.product(*lists):
-            arm = json.dumps(dict(zip(block, combination, strict=True)), sort_keys=True)
+        for combination in itertools.product(*map(_listed, block.values())):
+            values = dict(zip(block, combination, strict=True))
+            arm = json.dumps(values, sort_keys=True)
             if arm in mine or arm in first:
-                words = ", ".join(
-                    f"{axis}: {_word(value)}"
-                    for axis, value in zip(block, combination, strict=True)
-                )
+                words = ", ".join(f"{axis}: {_word(value)}" for axis, value in values.items())
                 before = "this block" if arm in mine else f"block {first[arm] + 1}"
                 yield ("arms", at), f"arms: {{{words}}} is there already, in {before}: take one out"
                 break
             mine.add(arm)
         first |= dict.fromkeys(mine - first.keys(), at)
+
+
+def _listed(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, list | tuple) else [values]
 
 
 def _word(value: Any) -> str:

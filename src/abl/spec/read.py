@@ -1,4 +1,4 @@
-"""Sweep file -> Sweep, or every error of the file at once, with lines and the nearest word."""
+"""Sweep file -> Sweep, or every error of it at once; and what is left of it without its faults."""
 
 from __future__ import annotations
 

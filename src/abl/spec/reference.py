@@ -1,4 +1,4 @@
-"""JSON Schema and the reference page of sweep files."""
+"""What a sweep file may hold, from its models: the JSON Schema and the reference page."""
 
 from __future__ import annotations
 
@@ -84,14 +84,8 @@ def sweep_reference(
 
 def _block(title: str, model: type[BaseModel]) -> str:
     first = (model.__doc__ or "").strip().splitlines()[0]
-    lines = [
-        f"## {title}",
-        "",
-        first,
-        "",
-        "| key | value | default | what |",
-        "| --- | --- | --- | --- |",
-    ]
+    lines = [f"## {title}", "", first, ""]
+    lines += ["| key | value | default | what |", "| --- | --- | --- | --- |"]
     for name, field in model.model_fields.items():
         text = (field.description or "").replace("|", "\\|")
         kind = (_named(field) or _kind(field.annotation)).replace("|", "\\|")
@@ -116,9 +110,7 @@ def _kind(annotation: Any) -> str:
     origin = typing.get_origin(annotation)
     if origin is typing.Literal:
         return ", ".join(f"`{each}`" for each in arguments)
-    if origin is tuple:
-        return f"list of {_kind(arguments[0])}"
-    if origin is list:
+    if origin in (tuple, list):
         return f"list of {_kind(arguments[0])}"
     if origin is dict:
         return f"{_kind(arguments[0])}: {_kind(arguments[1])}"
@@ -139,7 +131,7 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, BaseModel):
         return "see below"
     if isinstance(value, tuple):
-        return "`[" + ", ".join(str(each) for each in value) + "]`"
+        return f"`[{', '.join(map(str, value))}]`"
     if isinstance(value, bool):
         return "`yes`" if value else "`no`"
     return f"`{value}`"

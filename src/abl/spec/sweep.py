@@ -1,4 +1,4 @@
-"""The sweep file as a whole: base settings, axes, arms, replicates, and what to report."""
+"""The sweep file as a whole: settings, axes, arms, what to report; and one shrunk to a check."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
-from abl.errors import InputError, Problem, raise_if_any
+from abl.errors import InputError, Problem
 from abl.spec.regular_file import read_regular
 
 Place = tuple[str | int, ...]
@@ -31,7 +31,6 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {}
-
 
 _INT = r"[-+]?[0-9][0-9_]*"
 _FLOAT = r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?"
@@ -82,23 +81,12 @@ class Document:
         return self.lines.get(())
 
 
-def read_yaml(path: Path) -> Document:
-    """Reads one YAML mapping.
-
-    Raises:
-        InputError: With every fault: no such file, not UTF-8, not YAML, duplicate keys, tags,
-            aliases that expand without end, numbers that cannot be used.
-    """
-    document = read_with_faults(path)
-    raise_if_any(list(dict.fromkeys(document.faults.values())))
-    return document
-
-
 def read_with_faults(path: Path) -> Document:
     """Reads one YAML mapping, whose faults of single values it holds.
 
     Raises:
-        InputError: With every other fault: values around it may not be what was meant.
+        InputError: With every other fault: no such file, not UTF-8, not YAML, duplicate keys, tags,
+            aliases that expand without end. Values around it may not be what was meant.
     """
     shown = str(path)
     try:
@@ -212,8 +200,11 @@ class _Reader:
                 return text.lower() == "true"
             if kind == "int":
                 return int(text)
+            # no setting takes infinity or nan, and an identity cannot hold them
+            if kind == "float" and math.isfinite(float(text)):
+                return float(text)
             if kind == "float":
-                return _finite(text)
+                raise ValueError
         except ValueError:
             self.unusable(f"'{text[:40]}' is not a number that can be used", node, place)
             return None
@@ -224,21 +215,12 @@ class _Reader:
         return text
 
 
-def _finite(text: str) -> float:
-    # no setting takes infinity or nan, and an identity cannot hold them
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError
-    return value
-
-
 class _Writer(yaml.SafeDumper):
-    """Quotes words that `read_yaml` would take for something else: 1e-4, 010."""
+    """Quotes words that would be read as something else: 1e-4, 010."""
 
-
-_Writer.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 
 
 def yaml_text(values: Any) -> str:
-    """Plain values as YAML that `read_yaml` reads as the same values."""
+    """Plain values as YAML that `read_with_faults` reads as the same values."""
     return yaml.dump(values, Dumper=_Writer, sort_keys=False)

@@ -20,7 +20,7 @@ from abl.registry import Registry
 from abl.report.figures.arms import Draw, Frames
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
-from abl.runner.report import Growth
+from abl.runner.protocols import Growth
 from abl.spec.base import Part
 from abl.spec.model_faults import problems_of
 from abl.spec.read import SweepFile

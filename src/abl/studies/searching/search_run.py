@@ -14,7 +14,7 @@ from abl.errors import InputError
 from abl.plan.outcome import COMPLETE, FAILED, PRUNED, STOPPED
 from abl.plan.stage import Stage
 from abl.record.store import Store
-from abl.runner.report import Change, Ended
+from abl.runner.protocols import Change, Ended
 from abl.search.generations import Asking, Generations
 from abl.search.kept import KeptStudy
 from abl.search.space import Point

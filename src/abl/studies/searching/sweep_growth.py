@@ -12,7 +12,7 @@ from abl.errors import InputError
 from abl.plan.graph import Plan
 from abl.plan.stage import Stage, digest_of
 from abl.record.store import Store
-from abl.runner.report import Change, Ended
+from abl.runner.protocols import Change, Ended
 from abl.search.generations import Asking
 from abl.search.kept import KeptStudies, KeptStudy, storage_url
 from abl.search.samplers import SamplerName, settings_in_digest

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on, how it ended, and what a plan may be asked to grow by."""
+"""What a run talks with: the listener it tells, the report it ends with, the growth it asks."""
 
 from __future__ import annotations
 

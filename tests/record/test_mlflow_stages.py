@@ -11,7 +11,7 @@ import abl
 from abl.app.loaded import LoadedSweep
 from abl.plan.stage import flattened
 from abl.record.mlflow_client import RecordError
-from abl.record.stages import StageWriter, named_predictions, record_finished
+from abl.record.mlflow_stages import StageWriter, named_predictions, record_finished
 from abl.record.store import Store
 from abl.runner.execute import run_stage
 from tiny_sweeps import Heard, nap, write_sweep

@@ -1,4 +1,4 @@
-"""A finished stage as MLflow is told of it: learning curves, facts, named predictions."""
+"""Finished stages on their way to MLflow: curves, facts, named predictions, and who writes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -33,6 +32,9 @@ def record_finished(record: MlflowRecord, store: Store, digest: str) -> str | No
     done = store.done(digest)
     if done is None:
         return None
+    context = done.stage.get("context", {})
+    origin = {name: context[name] for name in ("repeat", "fold") if name in context}
+    origin["seed"] = done.stage.get("seed")
     history = None
     metrics = {name: float(done.facts[name]) for name in FACTS if name in done.facts}
     if HISTORY in done.files:
@@ -48,7 +50,7 @@ def record_finished(record: MlflowRecord, store: Store, digest: str) -> str | No
             digest,
             name=str(done.stage.get("label", digest[:12])),
             kind=str(done.stage.get("kind", "")),
-            params=flattened(done.stage.get("settings", {})) | _origin(done),
+            params=flattened(done.stage.get("settings", {})) | origin,
             history=history,
             metrics=metrics,
             predictions=predictions,
@@ -59,23 +61,14 @@ def named_predictions(store: Store, done: Done) -> pd.DataFrame:
     """Predictions with patient, label and centre beside them: a stage itself knows only images."""
     predictions = pd.read_parquet(store.file(done.digest, PREDICTIONS))
     try:
-        frame_file = store.shared.cached(f"view-{done.stage['context']['view']}") / "frame.parquet"
-    except StageError:  # gone from an object store
-        return predictions
-    try:
-        frame = pd.read_parquet(frame_file)
-    except (OSError, ValueError):  # gone, or damaged until the next run makes it again
-        return predictions
+        view = store.shared.cached(f"view-{done.stage['context']['view']}")
+        frame = pd.read_parquet(view / "frame.parquet")
+    except (StageError, OSError, ValueError):
+        return predictions  # gone, or damaged until the next run makes it again
     known = [name for name in NAMES if name in frame]
     joined = predictions.merge(frame[["image", *known]], on="image", how="left", sort=False)
     order = ["image", "role", *known]
     return joined[[*order, *(name for name in joined.columns if name not in order)]]
-
-
-def _origin(done: Done) -> dict[str, Any]:
-    context = done.stage.get("context", {})
-    origin = {name: context[name] for name in ("repeat", "fold") if name in context}
-    return origin | {"seed": done.stage.get("seed")}
 
 
 class StageWriter:
