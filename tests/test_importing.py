@@ -15,7 +15,7 @@ from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
 from abl.report.page.report_facts import sweep_of
-from abl.report.tables import render, table_of
+from abl.report.tables import printed, table_of
 from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.imported_arm import ImportedArm, by_unit, imported_file
 from made_arms import SWEEP, THREE, keep, made_frame, made_outcome, made_sweep
@@ -69,7 +69,7 @@ def test_it_becomes_a_row_with_the_same_numbers_as_an_arm_of_ours(
     assert theirs["acc"].tolist() == [ours["acc"].iloc[0]] * 3  # given once, used for all seeds
     assert row.comparison is not None
     assert row.comparison.base == "original"
-    shown = render(table_of(after), "text", width=200)
+    shown = printed(table_of(after), "text", width=200)
     assert "a colleague 2" in shown
     assert "imported: a colleague 2 from file theirs.csv, sha256" in shown
     assert "given once, used for all 3 seeds" in shown
@@ -279,7 +279,7 @@ def test_an_arm_that_says_one_class_to_all_is_marked(made: Made, tmp_path: Path)
     frame = exported(new_frame(), "x").assign(p_0=0.4, p_1=0.6)
     after = import_arm(store, "made", sent(tmp_path, frame), "constant")
     assert after.facts.one_class == {after.arms[-1].key: 3}
-    shown = render(table_of(after), "text", width=200)
+    shown = printed(table_of(after), "text", width=200)
     row = next(line for line in shown.splitlines() if line.startswith("constant"))
     letter = next(
         line.split()[0] for line in shown.splitlines() if "predicts one class only" in line

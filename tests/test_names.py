@@ -12,16 +12,7 @@ PACKAGE = Path(abl.__file__).parent
 
 # name -> why it may stand in several modules
 ALLOWED = {
-    # of rooms that are being moved
-    "Shown": "an arm in a figure, and what a training was shown",
-    "mapped": "over processes, and activation maps",
-    "render": "a table, and a phantom's image",
-    "view_key": "of a data set's view, and of MLflow's table",
-    # meant
     "Options": "what a study's `options:` may hold: each study has its own",
-    "Segmentation": "the block of the sweep file, and the loss that it asks for",
-    "Objective": "the block of the sweep file, its figure, and the loss of a training",
-    "Resources": "the block of the sweep file, and what a stage asks for",
     "compare": "the verb of the command, and what it does",
     "table": "the verb of the command, and the function of the API",
 }

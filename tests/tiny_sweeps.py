@@ -13,7 +13,7 @@ from PIL import Image
 
 import doubles  # registers kinds of stages
 from abl.nets.registry import network
-from abl.plan.stage import Resources, Stage
+from abl.plan.stage import Stage, StageResources
 
 if TYPE_CHECKING:
     from torch import nn
@@ -131,7 +131,7 @@ def double(
         inputs={f"input_{at}": stage.digest for at, stage in enumerate(inputs)},
         label=f"{kind} {text}",
         local=local,
-        resources=Resources(cpus=cpus),
+        resources=StageResources(cpus=cpus),
     )
 
 

@@ -19,7 +19,7 @@ from abl.errors import InputError, Problem, nearest
 from abl.plan.outcome import Outcome
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import check_root, mirrored, store_at
-from abl.report.tables import render, styled_table
+from abl.report.tables import printed, styled_table
 from abl.runner.engine import Executor
 from abl.runner.protocols import Listener
 from abl.spec.read import read_form
@@ -133,7 +133,7 @@ def table(
     if isinstance(sweep, SweepResult):
         sweep = sweep.outcome
     outcome = sweep if isinstance(sweep, Outcome) else outcome_named(store_at(root), sweep)
-    return render(styled_table(outcome), format, width=width, colour=colour)
+    return printed(styled_table(outcome), format, width=width, colour=colour)
 
 
 class Silent(Listener):

@@ -15,7 +15,13 @@ from PIL import Image
 
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
-from abl.data.phantom import phantom_dataset, phantom_truth, render, sample_sheet, write_phantom
+from abl.data.phantom import (
+    phantom_dataset,
+    phantom_truth,
+    render,
+    sample_sheet,
+    write_phantom,
+)
 from abl.data.phantom.files import png_bytes
 from abl.errors import InputError
 from abl.spec.data import Data, Phantom

@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from abl.data.phantom import PhantomSource, phantom_dataset, phantom_table, phantom_truth, render
+from abl.data.phantom import (
+    PhantomSource,
+    phantom_dataset,
+    phantom_table,
+    phantom_truth,
+    render,
+)
 from abl.data.phantom import rendering as physics
 from abl.data.phantom.scene import FLUID, STONE, blank_scene
 from abl.spec.data import Phantom

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from abl.errors import InputError
-from abl.nets.activation import LAST_MAP, Mapped, grad_cam, has_last_map, mapped
+from abl.nets.activation import LAST_MAP, Mapped, grad_cam, has_last_map, with_last_map
 from abl.nets.feature_point import feature_point_of
 from abl.nets.graph import traced
 from abl.nets.mask_guided import build_guided
@@ -95,7 +95,7 @@ def test_a_networks_last_map_is_found_and_its_answer_stays(design: Design):
     expected = (gradient.mean((2, 3), keepdim=True) * features).sum(1).clamp(min=0)
     assert expected.max() > 0
     answer, names = network(images()), list(network.state_dict())
-    given = mapped(network, design)
+    given = with_last_map(network, design)
     torch.testing.assert_close(grad_cam(given, (images(),))[0], expected.detach())
     assert torch.equal(given.network(images()), answer)
     assert list(network.state_dict()) == names
@@ -106,7 +106,7 @@ def test_other_heads_have_the_same_last_map(head: str):
     design = Design("tiny_resnet", 2, 3, SIZE, head=head)
     network = trained(design)
     answer = network(images())
-    given = mapped(network, design)
+    given = with_last_map(network, design)
     seen = []
     given.last.register_forward_hook(lambda module, inputs, output: seen.append(output))
     assert torch.equal(given.network(images()), answer)
@@ -121,7 +121,7 @@ def test_behind_the_last_point_its_attention_module_gives_the_map(variant: str):
     last = list(modules.children())[-1]
     seen = []
     last.register_forward_hook(lambda module, inputs, output: seen.append(output.detach().clone()))
-    given = mapped(network, DESIGN)
+    given = with_last_map(network, DESIGN)
     given.last.register_forward_hook(
         lambda module, inputs, output: seen.append(output.detach().clone())
     )
@@ -137,7 +137,7 @@ def test_behind_the_last_point_its_attention_module_gives_the_map(variant: str):
 
 @pytest.mark.parametrize("attention", [None, Attention(variant="parallel", segmentation=BRANCH)])
 def test_an_images_map_does_not_depend_on_its_batch(attention: Attention | None):
-    given = mapped(trained(attention=attention), DESIGN)
+    given = with_last_map(trained(attention=attention), DESIGN)
     together = grad_cam(given, (images(),))[0]
     assert together.max() > 0
     for at in range(3):
@@ -146,11 +146,11 @@ def test_an_images_map_does_not_depend_on_its_batch(attention: Attention | None)
 
 
 def test_a_frozen_network_has_the_same_map():
-    expected = grad_cam(mapped(trained(), DESIGN), (images(),))[0]
+    expected = grad_cam(with_last_map(trained(), DESIGN), (images(),))[0]
     frozen = trained()
     for parameter in frozen.parameters():
         parameter.requires_grad_(False)
-    assert torch.equal(grad_cam(mapped(frozen, DESIGN), (images(),))[0], expected)
+    assert torch.equal(grad_cam(with_last_map(frozen, DESIGN), (images(),))[0], expected)
     assert expected.max() > 0
 
 
@@ -161,15 +161,15 @@ def test_networks_of_attention_blocks_and_of_two_modalities_have_none():
     late = Design("tiny_resnet", 2, 3, SIZE, fusion="late")
     assert not has_last_map(late)
     with pytest.raises(InputError, match="no last feature map"):
-        mapped(build_classifier(late), late)
+        with_last_map(build_classifier(late), late)
 
 
 def test_a_network_mapped_twice_is_the_same_network():
     for attention in (None, Attention(variant="parallel", segmentation=BRANCH)):
         network = trained(attention=attention)
-        first = grad_cam(mapped(network, DESIGN), (images(),))[0]
-        assert torch.equal(grad_cam(mapped(network, DESIGN), (images(),))[0], first)
+        first = grad_cam(with_last_map(network, DESIGN), (images(),))[0]
+        assert torch.equal(grad_cam(with_last_map(network, DESIGN), (images(),))[0], first)
         assert first.max() > 0
     plain = trained()
-    mapped(plain, DESIGN)
+    with_last_map(plain, DESIGN)
     assert LAST_MAP not in dict(plain.network.named_modules())

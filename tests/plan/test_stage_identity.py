@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abl.plan.stage import Resources, Stage, canonical_json, digest_of
+from abl.plan.stage import Stage, StageResources, canonical_json, digest_of
 from abl.runner.execute import stage_from_json, stage_to_json
 from abl.spec.base import identity_of
 from abl.spec.data import Image
@@ -60,7 +60,7 @@ def test_each_setting_of_a_training_changes_its_identity() -> None:
     [
         {"context": {"view": "x"}},
         {"label": "another name"},
-        {"resources": Resources(4, 1, 8)},
+        {"resources": StageResources(4, 1, 8)},
         {"local": True},
     ],
 )
@@ -86,7 +86,7 @@ def test_what_changes_the_result_changes_the_digest(change: dict[str, object]) -
 
 
 def test_a_stage_sent_to_a_worker_is_the_same_stage() -> None:
-    stage = replace(STAGE, context={"view": "x"}, resources=Resources(2, 0.5, 3), label="l")
+    stage = replace(STAGE, context={"view": "x"}, resources=StageResources(2, 0.5, 3), label="l")
     assert stage_from_json(stage_to_json(stage)) == stage
     assert stage_from_json(stage_to_json(stage)).resources == stage.resources
     assert dict(stage_from_json(stage_to_json(stage)).context) == {"view": "x"}

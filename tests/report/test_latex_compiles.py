@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from abl.report.tables import render, table_of
+from abl.report.tables import printed, table_of
 from abl.report.tables.more import replicates_table
 from made_arms import THREE, made_frame, made_outcome
 
@@ -32,7 +32,7 @@ def test_tables_compile(tmp_path: Path) -> None:
         table_of(outcome, pivot=("rule", "consensus")),
         replicates_table(outcome),
     ]
-    page = PAGE % "\n".join(render(each, "latex") for each in made)
+    page = PAGE % "\n".join(printed(each, "latex") for each in made)
     (tmp_path / "tables.tex").write_text(page, encoding="utf-8")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"],

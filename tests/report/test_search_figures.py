@@ -32,7 +32,7 @@ from abl.report.figures.search import BEST, MOST_SEARCHES, search_figures
 from abl.report.figures.style import VERMILION, figure_bytes, settle
 from abl.report.page.html_report import TITLES
 from abl.report.setting_words import constraint_text, setting_text, short_names
-from abl.report.tables import FORMATS, render
+from abl.report.tables import FORMATS, printed
 from abl.report.tables.facts import facts_tables
 from abl.report.tables.searches import chosen_text
 
@@ -309,7 +309,7 @@ def test_the_table_has_a_row_a_search_and_full_numbers_in_csv() -> None:
     assert "SEN ≥ 0.95" in notes
     assert notes.count("Choice and score share patients of validation.") == 1
     for format in FORMATS:
-        assert render(table, format)
+        assert printed(table, format)
 
 
 def test_what_is_not_known_is_a_dash(made: MadeSearch) -> None:

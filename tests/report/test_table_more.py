@@ -14,7 +14,7 @@ import pytest
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.report.labels import size_label, time_label
-from abl.report.tables import FORMATS, render
+from abl.report.tables import FORMATS, printed
 from abl.report.tables.model import Column, Table, number_column, table_from, text_column
 from abl.report.tables.more import replicates_table, subgroup_table
 from abl.report.tables.setup import cost_table, data_table, settings_table
@@ -33,7 +33,7 @@ def outcome(frame: pd.DataFrame) -> Outcome:
 
 
 def rows_of(table: Table) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(render(table, "csv"))))
+    return list(csv.DictReader(io.StringIO(printed(table, "csv"))))
 
 
 def metadata(frame: pd.DataFrame) -> pd.DataFrame:
@@ -51,7 +51,7 @@ def test_every_replicate_is_a_row_with_its_numbers(outcome: Outcome) -> None:
         for row in arm.replicates.to_dict("records"):
             place = str(arm.params["rule"]), str(arm.params.get("consensus", "")), str(row["seed"])
             assert float(by_place[place]["acc"]) == row["acc"]
-    assert f"{100 * outcome.arms[0].replicates['acc'].iloc[0]:.2f}" in render(table, "text")
+    assert f"{100 * outcome.arms[0].replicates['acc'].iloc[0]:.2f}" in printed(table, "text")
 
 
 def test_subgroups_hold_the_arms_own_accuracy(outcome: Outcome, frame: pd.DataFrame) -> None:
@@ -72,7 +72,7 @@ def test_small_groups_are_flagged_and_unknown_ones_shown(
 ) -> None:
     known = metadata(frame)
     known = known[known.index != known.index[-1]]
-    shown = render(subgroup_table(outcome, frame, known, "centre", resamples=200), "text")
+    shown = printed(subgroup_table(outcome, frame, known, "centre", resamples=200), "text")
     assert re.search(r"small +a ", shown)
     assert not re.search(r"north +a ", shown)
     assert re.search(r"unknown +a ", shown)
@@ -180,7 +180,7 @@ def test_every_format(format: str, outcome: Outcome, frame: pd.DataFrame, tmp_pa
         settings_example(),
     ]
     for table in tables:
-        shown = render(table, format)
+        shown = printed(table, format)
         assert len(shown.splitlines()) > len(table.rows)
         if format == "latex":
             check_latex(shown)
@@ -195,7 +195,7 @@ def test_a_column_of_the_list_is_read_by_every_format(format: str) -> None:
         Column("", True, raw={"in_csv_alone": lambda row: row["auc"] / 3}),
     ]
     table = table_from("n", "t", columns, [{"arm": "a", "auc": 0.8125}, {"arm": "b", "auc": 0.75}])
-    shown = render(table, format)
+    shown = printed(table, format)
     if format == "csv":
         assert shown == f"arm,auc,in_csv_alone\na,0.8125,{0.8125 / 3!r}\nb,0.75,0.25\n"
     else:

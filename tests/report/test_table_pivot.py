@@ -12,7 +12,7 @@ import pytest
 
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
-from abl.report.tables import FORMATS, render, table_of
+from abl.report.tables import FORMATS, printed, table_of
 from abl.report.tables.ablation import pivot_axes
 from abl.report.tables.render import display_width
 from latex_check import check_latex
@@ -104,7 +104,7 @@ def test_marks_and_failures_are_kept(format: str) -> None:
         arm("late", "fc", best=True),
         arm("late", "spp", tied=True, comparison=comparison),
     ]
-    shown = render(table_of(outcome(*arms), pivot=("mode", "head")), format)
+    shown = printed(table_of(outcome(*arms), pivot=("mode", "head")), format)
     if format != "csv":
         assert "failed: no GPU" in shown
         assert "best arm on ACC" in shown
@@ -118,7 +118,7 @@ def test_marks_and_failures_are_kept(format: str) -> None:
 def test_another_metric_takes_no_marks_from_the_primary_one() -> None:
     arms = [arm("late", "fc", best=True), arm("late", "spp", tied=True)]
     for pivot in (("mode", "head"), None):
-        shown = render(table_of(outcome(*arms), metric="auc", pivot=pivot), "text")
+        shown = printed(table_of(outcome(*arms), metric="auc", pivot=pivot), "text")
         assert "90.0 ± 2.0" in shown
         assert "80.0" not in shown
         assert not set("*†") & set(shown)
@@ -126,14 +126,14 @@ def test_another_metric_takes_no_marks_from_the_primary_one() -> None:
 
 def test_intervals_and_fractions() -> None:
     table = table_of(outcome(), pivot=("mode", "head"), intervals=True, per_cent=False)
-    shown = render(table, "text", width=200)
+    shown = printed(table, "text", width=200)
     assert "0.700 ± 0.010" in shown
     assert "[0.670, 0.730]" in shown
     assert "%" not in table.title
 
 
 def test_csv_holds_full_precision() -> None:
-    rows = rows_of(render(table_of(outcome(), pivot=("mode", "head"), decimals=0), "csv"))
+    rows = rows_of(printed(table_of(outcome(), pivot=("mode", "head"), decimals=0), "csv"))
     for row in rows:
         for head in HEADS:
             assert float(row[f"acc_mean ({head})"]) == value_of(row["mode"], head)
@@ -142,7 +142,7 @@ def test_csv_holds_full_precision() -> None:
 @pytest.mark.parametrize("width", [60, 100, 160])
 def test_fits_the_terminal(width: int) -> None:
     table = table_of(outcome(), pivot=("head", "mode"), intervals=True)
-    shown = render(table, "text", width=width)
+    shown = printed(table, "text", width=width)
     assert max(display_width(line) for line in shown.splitlines()) <= width
     assert len(re.findall(r"\d\d\.\d ± 1\.0", shown)) == len(MODES) * len(HEADS)
 
@@ -176,5 +176,5 @@ def test_latex_is_balanced_and_of_one_width() -> None:
     plain = arm("late", "fc", best=True)
     names = [("a_b & c", "50%"), ("[x]", "{y}"), ("*", "")]
     arms = [replace(plain, key=mode, params={"mode": mode, "head": head}) for mode, head in names]
-    shown = render(table_of(outcome(*arms), pivot=("mode", "head"), intervals=True), "latex")
+    shown = printed(table_of(outcome(*arms), pivot=("mode", "head"), intervals=True), "latex")
     check_latex(shown)

@@ -11,7 +11,7 @@ import pytest
 
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Cell, Outcome
-from abl.report.tables import FORMATS, render, table_of
+from abl.report.tables import FORMATS, printed, table_of
 from abl.report.tables.published import read_published
 
 TABLES = Path(__file__).parents[3] / "shared" / "methods" / "tables"
@@ -54,7 +54,7 @@ def test_values_stand_beside_their_arm(tmp_path: Path) -> None:
     assert shown["original"] == ("86.1 ± 1.2", "90.4")
     assert shown["true3"] == ("88.5", "91.2")  # per cent and fractions, decided column by column
     assert shown["average5"] == ("", "")
-    raw = {row["rule"] + row["consensus"]: row for row in rows_of(render(table, "csv"))}
+    raw = {row["rule"] + row["consensus"]: row for row in rows_of(printed(table, "csv"))}
     assert float(raw["original"]["acc_published"]) == pytest.approx(0.861, abs=1e-12)
     assert raw["average5"]["acc_published"] == ""
 
@@ -67,7 +67,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
 def test_a_reader_is_told_what_it_is(tmp_path: Path, format: str) -> None:
     text = "consensus,rule,acc,source\n3,true,0.9,Li 2020 table 2\n4,true,0.91,Li 2020 table 2\n"
     published = read_published(written(tmp_path, text), outcome())
-    shown = " ".join(render(table_of(outcome(), published=published), format, width=400).split())
+    shown = " ".join(printed(table_of(outcome(), published=published), format, width=400).split())
     assert "paper.csv (Li 2020 table 2)" in shown
     assert "row 3 (consensus 4, true)" in shown
 
@@ -75,7 +75,7 @@ def test_a_reader_is_told_what_it_is(tmp_path: Path, format: str) -> None:
 def test_several_sources_are_marked_cell_by_cell(tmp_path: Path) -> None:
     text = "consensus,rule,acc,source\n3,true,0.9,Li\n5,true,0.91,Wu\n"
     published = read_published(written(tmp_path, text), outcome())
-    shown = render(table_of(outcome(), published=published), "text", width=200)
+    shown = printed(table_of(outcome(), published=published), "text", width=200)
     assert "\na  published: Li" in shown
     assert "\nb  published: Wu" in shown
     assert "90.0 a" in shown

@@ -12,7 +12,7 @@ from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
 from abl.report.prediction_frames import metadata_of, thumbnails_of
-from abl.report.tables import render
+from abl.report.tables import printed
 from abl.spec.data import Phantom
 from made_arms import THREE, keep, made_frame, made_outcome
 
@@ -31,9 +31,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 def test_the_table_in_other_dress(made: Made) -> None:
     store, outcome = made
     mean = outcome.arms[0].cells["acc"].mean
-    text = render(shown_table(store, "made", decimals=3), "text")
+    text = printed(shown_table(store, "made", decimals=3), "text")
     assert f"{100 * mean:.3f}" in text
-    text = render(shown_table(store, "made", fraction=True, intervals=True), "text", width=200)
+    text = printed(shown_table(store, "made", fraction=True, intervals=True), "text", width=200)
     assert f"{mean:.3f}" in text
     assert "ACC 95 % interval" in text
     pivoted = shown_table(store, "made", pivot="rule,consensus", metric="auc")
@@ -43,7 +43,7 @@ def test_the_table_in_other_dress(made: Made) -> None:
 def test_other_tables(made: Made) -> None:
     store, _ = made
     assert len(shown_table(store, "made", show="replicates").rows) == 9
-    settings = render(shown_table(store, "made", show="settings"), "csv")
+    settings = printed(shown_table(store, "made", show="settings"), "csv")
     assert "resamples,400,ours" in settings
     assert shown_table(store, "made", show="cost").rows == ()
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 from abl.report.labels import scale_of
-from abl.report.tables import FORMATS, render, table_of
+from abl.report.tables import FORMATS, printed, table_of
 from abl.report.tables.render import display_width, latex_escaped
 
 NAN = math.nan
@@ -121,7 +121,7 @@ class TestOneClass:
 class TestNumbers:
     @pytest.mark.parametrize("format", ["text", "md", "html"])
     def test_mean_and_sd_in_per_cent(self, format: str) -> None:
-        shown = render(table_of(outcome(arm("a", "true", 3))), format)
+        shown = printed(table_of(outcome(arm("a", "true", 3))), format)
         for expected in (
             "84.2 ± 1.3",
             "91.3 ± 1.3",
@@ -133,24 +133,24 @@ class TestNumbers:
             assert expected in shown
 
     def test_fractions_keep_the_same_precision(self) -> None:
-        shown = render(table_of(outcome(arm("a", "true")), per_cent=False), "text")
+        shown = printed(table_of(outcome(arm("a", "true")), per_cent=False), "text")
         assert "0.842 ± 0.013" in shown
         assert "0.913 ± 0.013" in shown
         assert "%" not in shown.splitlines()[2]
 
     def test_decimals_that_are_asked_for_are_those_printed(self) -> None:
         arms = outcome(arm("a", "true"))
-        shown = render(table_of(arms, per_cent=False, decimals=4), "text")
+        shown = printed(table_of(arms, per_cent=False, decimals=4), "text")
         assert "0.8420 ± 0.0130" in shown
         assert scale_of("loss", [0.5], per_cent=True, decimals=3).number(0.51234) == "0.512"
 
     def test_decimals(self) -> None:
-        assert "84.20 ± 1.30" in render(table_of(outcome(arm("a", "true")), decimals=2), "text")
+        assert "84.20 ± 1.30" in printed(table_of(outcome(arm("a", "true")), decimals=2), "text")
 
     def test_intervals_only_when_asked(self) -> None:
         sweep = outcome(arm("a", "true"))
-        assert "[81.0, 87.1]" not in render(table_of(sweep), "text")
-        assert "[81.0, 87.1]" in render(table_of(sweep, intervals=True), "text")
+        assert "[81.0, 87.1]" not in printed(table_of(sweep), "text")
+        assert "[81.0, 87.1]" in printed(table_of(sweep, intervals=True), "text")
 
     def test_a_slope_is_no_share(self) -> None:
         sweep = outcome(
@@ -158,7 +158,7 @@ class TestNumbers:
             metrics=("calibration_slope", "kilograms"),
             primary="kilograms",
         )
-        shown = render(table_of(sweep), "text")
+        shown = printed(table_of(sweep), "text")
         assert "0.900 ± 0.013" in shown
         assert "70.000 ± 0.013" in shown
 
@@ -172,14 +172,14 @@ class TestNumbers:
     def test_chosen_thresholds_are_shown_with_their_spread(self) -> None:
         replicates = pd.DataFrame({"repeat": [0, 1], "threshold": [0.55, 0.9]})
         sweep = outcome(arm("a", "model1", replicates=replicates), arm("b", "original"))
-        shown = render(table_of(sweep), "text")
+        shown = printed(table_of(sweep), "text")
         assert "0.55–0.9" in text_row(shown, "model1")
         assert "T* chosen" in shown
 
     @pytest.mark.parametrize("always", [math.inf, 1.001])
     def test_a_threshold_above_every_confidence_is_always(self, always: float) -> None:
         replicates = pd.DataFrame({"repeat": [0, 1], "threshold": [0.9, always]})
-        shown = render(table_of(outcome(arm("a", "model1", replicates=replicates))), "text")
+        shown = printed(table_of(outcome(arm("a", "model1", replicates=replicates))), "text")
         assert "0.9–always" in text_row(shown, "model1")
 
 
@@ -189,39 +189,39 @@ class TestHonesty:
         odd = {**arm("a", "true").cells, "auc": cell(0.7, count=2, undefined=1)}
         none = {**odd, "auc": Cell(NAN, NAN, NAN, NAN, 0, 3)}
         sweep = outcome(arm("a", "true", cells=odd), arm("b", "average", cells=none))
-        shown = render(table_of(sweep), format)
+        shown = printed(table_of(sweep), format)
         assert "undefined in 1 of 3 replicates" in shown
         assert "undefined in all 3 replicates" in shown
 
     def test_marks_lead_to_their_notes(self) -> None:
         odd = {**arm("a", "true").cells, "auc": cell(0.7, count=2, undefined=1)}
-        shown = render(table_of(outcome(arm("a", "true", cells=odd))), "text")
+        shown = printed(table_of(outcome(arm("a", "true", cells=odd))), "text")
         mark = re.search(r"70\.0 ± 1\.3 (\w)", shown)
         assert mark is not None
         assert f"\n{mark[1]}  undefined in 1 of 3 replicates" in shown
 
     def test_nan_is_a_dash(self) -> None:
         cells = {**arm("a", "true").cells, "auc": Cell(NAN, NAN, NAN, NAN, 0)}
-        shown = render(table_of(outcome(arm("a", "true", cells=cells)), intervals=True), "text")
+        shown = printed(table_of(outcome(arm("a", "true", cells=cells)), intervals=True), "text")
         assert "nan" not in shown.lower()
         assert "–" in text_row(shown, "true")
 
     @pytest.mark.parametrize("format", FORMATS)
     def test_a_failed_arm_is_a_row_that_says_why(self, format: str) -> None:
         broken = arm("b", "model1", 3, cells={}, failed="train 3fa2: out of memory")
-        shown = render(table_of(outcome(arm("a", "true"), broken)), format)
+        shown = printed(table_of(outcome(arm("a", "true"), broken)), format)
         assert "failed" in shown
         assert "train 3fa2: out of memory" in shown
         assert "model1" in shown
 
     def test_all_arms_failed_without_any_metric(self) -> None:
         broken = arm("b", "model1", cells={}, failed="no GPU")
-        shown = render(table_of(outcome(broken, metrics=(), curve_axis="")), "text")
+        shown = printed(table_of(outcome(broken, metrics=(), curve_axis="")), "text")
         assert "failed: no GPU" in shown
 
     def test_a_single_replicate_has_no_sd(self) -> None:
         cells = {name: cell(0.8, sd=NAN, count=1) for name in METRICS}
-        shown = render(table_of(outcome(arm("a", "true", cells=cells))), "text")
+        shown = printed(table_of(outcome(arm("a", "true", cells=cells))), "text")
         assert "±" not in shown
         assert "80.0" in shown
         assert "single replicate" in shown
@@ -229,20 +229,20 @@ class TestHonesty:
     def test_no_words_of_no_effect(self) -> None:
         arms = [arm("base", "original"), arm("a", "true", comparison=compared())]
         for format in FORMATS:
-            shown = render(table_of(outcome(*arms)), format).lower()
+            shown = printed(table_of(outcome(*arms)), format).lower()
             assert "no effect" not in shown
             assert "not significant" not in shown
-        assert "undecided" in render(table_of(outcome(*arms)), "text")
+        assert "undecided" in printed(table_of(outcome(*arms)), "text")
 
     def test_comparison_columns(self) -> None:
         arms = [arm("base", "original"), arm("a", "true", comparison=compared("better", 0.0004))]
-        shown = render(table_of(outcome(*arms)), "text", width=200)
+        shown = printed(table_of(outcome(*arms)), "text", width=200)
         row = text_row(shown, "true")
         assert "+2.1 [−0.4, 4.7]" in row
         assert "<0.001" in row
         assert row.endswith("better")
         assert "(cnn1, original)" in shown  # the base, by its settings and not by its key
-        without = render(table_of(outcome(arm("base", "original"))), "text")
+        without = printed(table_of(outcome(arm("base", "original"))), "text")
         assert "verdict" not in without
 
     def test_several_bases_are_named_in_their_rows(self) -> None:
@@ -252,31 +252,31 @@ class TestHonesty:
             arm("a", "true", comparison=compared()),
             arm("b", "model2", comparison=compared(base="other")),
         ]
-        shown = render(table_of(outcome(*arms)), "text", width=200)
+        shown = printed(table_of(outcome(*arms)), "text", width=200)
         assert "cnn1, original" in text_row(shown, " true")
         assert "cnn1, average" in text_row(shown, "model2")
 
     def test_best_and_tied(self) -> None:
         arms = [arm("a", "true", best=True), arm("b", "average", tied=True), arm("c", "original")]
         sweep = outcome(*arms)
-        plain = render(table_of(sweep), "text")
+        plain = printed(table_of(sweep), "text")
         assert "84.2 ± 1.3 *" in text_row(plain, "true")
         assert "84.2 ± 1.3 †" in text_row(plain, "average")
         assert not set("*†") & set(text_row(plain, "original"))
         assert "\n*  best arm on ACC" in plain
         assert "\n†  not distinguishable" in plain
-        coloured = render(table_of(sweep), "text", colour=True)
+        coloured = printed(table_of(sweep), "text", colour=True)
         assert "\x1b[1m" in text_row(coloured, "true")
         assert "\x1b[1m" not in text_row(coloured, "average")
         assert "\x1b" not in plain
-        assert "**84.2 ± 1.3**" in render(table_of(sweep), "md")
-        assert r"\textbf{84.2 $\pm$ 1.3}" in render(table_of(sweep), "latex")
-        assert "<strong>84.2 ± 1.3</strong>" in render(table_of(sweep), "html")
+        assert "**84.2 ± 1.3**" in printed(table_of(sweep), "md")
+        assert r"\textbf{84.2 $\pm$ 1.3}" in printed(table_of(sweep), "latex")
+        assert "<strong>84.2 ± 1.3</strong>" in printed(table_of(sweep), "html")
 
     def test_notes_of_the_study_are_printed(self) -> None:
         sweep = outcome(arm("a", "true"), notes=("35 patients are few.",))
         for format in ("text", "md", "latex", "html"):
-            assert "35 patients are few." in render(table_of(sweep), format)
+            assert "35 patients are few." in printed(table_of(sweep), format)
 
 
 class TestText:
@@ -287,24 +287,24 @@ class TestText:
             for n in (1, 3, 5)
             for rule in ("model1", "model2")
         ]
-        shown = render(table_of(outcome(*arms), intervals=True), "text", width=width)
+        shown = printed(table_of(outcome(*arms), intervals=True), "text", width=width)
         assert max(display_width(line) for line in shown.splitlines()) <= width
         assert shown.count("84.2 ± 1.3") == len(arms)
         assert shown.count("+2.1 [−0.4, 4.7]") == len(arms)
 
     def test_means_line_up(self) -> None:
         wide = {**arm("a", "true").cells, "accuracy": cell(0.5, sd=0.12)}
-        shown = render(table_of(outcome(arm("a", "model1", cells=wide), arm("b", "true"))), "text")
+        shown = printed(table_of(outcome(arm("a", "model1", cells=wide), arm("b", "true"))), "text")
         assert text_row(shown, "model1").index("±") == text_row(shown, "true").index("±")
 
     def test_wide_characters_count_twice(self) -> None:
         sweep = outcome(arm("a", "真"), arm("b", "xx"))
-        lines = render(table_of(sweep), "text").splitlines()
+        lines = printed(table_of(sweep), "text").splitlines()
         assert display_width(lines[4].split("84.2")[0]) == display_width(lines[5].split("84.2")[0])
 
     def test_control_characters_do_not_reach_the_terminal(self) -> None:
         nasty = arm("a", "x\x1b[2J\ny", cells={}, failed="line one\nline\x07 two")
-        shown = render(table_of(outcome(nasty)), "text")
+        shown = printed(table_of(outcome(nasty)), "text")
         assert not {"\x1b", "\x07"} & set(shown)
         assert "line one line two" in shown
 
@@ -314,7 +314,7 @@ class TestCsv:
     def test_exact_numbers_whatever_is_shown(self, mean: float, sd: float, undefined: int) -> None:
         cells = {**arm("a", "true").cells, "auc": Cell(mean, sd, mean, mean, 3, undefined)}
         sweep = outcome(arm("a", "true", cells=cells))
-        row = csv_rows(render(table_of(sweep, per_cent=True, decimals=0), "csv"))[0]
+        row = csv_rows(printed(table_of(sweep, per_cent=True, decimals=0), "csv"))[0]
         assert float(row["auc_mean"]) == mean
         assert float(row["auc_sd"]) == sd
         assert int(row["auc_undefined"]) == undefined
@@ -323,7 +323,7 @@ class TestCsv:
     def test_undefined_is_empty_and_the_failed_arm_has_its_reason(self) -> None:
         cells = {**arm("a", "true").cells, "auc": Cell(NAN, NAN, NAN, NAN, 0, 3)}
         broken = arm("b", 'a "quoted", name', cells={}, failed="disk, full")
-        rows = csv_rows(render(table_of(outcome(arm("a", "true", cells=cells), broken)), "csv"))
+        rows = csv_rows(printed(table_of(outcome(arm("a", "true", cells=cells), broken)), "csv"))
         assert rows[0]["auc_mean"] == ""
         assert rows[0]["auc_undefined"] == "3"
         assert rows[1]["rule"] == 'a "quoted", name'
@@ -337,7 +337,7 @@ class TestMarkup:
     def test_latex_structure(self) -> None:
         arms = [arm("base", "original"), arm("a", SPECIAL, comparison=compared())]
         sweep = outcome(*arms, title=SPECIAL, name="my_sweep 1", notes=(SPECIAL,))
-        shown = render(table_of(sweep), "latex")
+        shown = printed(table_of(sweep), "latex")
         for command in (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}", r"\end{table}"):
             assert shown.count(command) == 1
         assert r"\label{tab:my-sweep-1}" in shown
@@ -361,7 +361,7 @@ class TestMarkup:
 
     def test_markdown_keeps_its_columns(self) -> None:
         arms = [arm("a", SPECIAL), arm("b", "true", cells={}, failed="x | y")]
-        lines = render(table_of(outcome(*arms)), "md").splitlines()
+        lines = printed(table_of(outcome(*arms)), "md").splitlines()
         table = [line for line in lines if line.startswith("|")]
         assert len(table) == 4
         assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {3 + len(METRICS) + 1}
@@ -370,7 +370,7 @@ class TestMarkup:
     def test_html_is_self_contained_and_escaped(self) -> None:
         evil = "<script>alert(1)</script>"
         sweep = outcome(arm("a", evil), title=evil, notes=(evil,))
-        shown = render(table_of(sweep), "html")
+        shown = printed(table_of(sweep), "html")
         cells = html_cells(shown)
         tags = {tag for tag, _ in cells.tags}
         assert "script" not in tags
@@ -382,7 +382,7 @@ class TestMarkup:
 
     def test_html_cells_are_the_text_cells(self) -> None:
         sweep = outcome(arm("a", "true", 3), arm("b", "original"))
-        cells = html_cells(render(table_of(sweep), "html"))
+        cells = html_cells(printed(table_of(sweep), "html"))
         assert cells.rows[1] == ["cnn1", "3", "true", "84.2 ± 1.3", "91.3 ± 1.3", "38.0 ± 1.3"]
         assert {len(row) for row in cells.rows} == {6}
 
@@ -392,7 +392,7 @@ def test_same_bytes_each_time(format: str) -> None:
     def shown() -> str:
         odd = {**arm("a", "true").cells, "auc": cell(0.7, count=2, undefined=1)}
         arms = [arm("base", "original"), arm("a", "true", cells=odd, comparison=compared())]
-        return render(table_of(outcome(*arms), intervals=True), format)
+        return printed(table_of(outcome(*arms), intervals=True), format)
 
     assert shown() == shown()
     assert shown().endswith("\n")
@@ -400,9 +400,9 @@ def test_same_bytes_each_time(format: str) -> None:
 
 def test_unknown_format_says_what_to_type() -> None:
     with pytest.raises(InputError, match="did you mean 'latex'"):
-        render(table_of(outcome(arm("a", "true"))), "latx")
+        printed(table_of(outcome(arm("a", "true"))), "latx")
 
 
 def test_no_arms_is_still_a_table() -> None:
     for format in FORMATS:
-        assert render(table_of(outcome()), format)
+        assert printed(table_of(outcome()), format)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abl.plan.stage import Resources, Stage
+from abl.plan.stage import Stage, StageResources
 from abl.runner.ledger import Ledger, fits
 
 
 def stage(number: int, cpus: float = 1, gpus: float = 0, memory_gb: float = 0) -> Stage:
     return Stage(
-        "nap", 1, {"n": number}, resources=Resources(cpus, gpus, memory_gb), label=f"{number}"
+        "nap", 1, {"n": number}, resources=StageResources(cpus, gpus, memory_gb), label=f"{number}"
     )
 
 
 def one_node(cpus: float = 4, gpus: float = 0) -> Ledger:
-    return Ledger({"a": Resources(cpus, gpus)})
+    return Ledger({"a": StageResources(cpus, gpus)})
 
 
 def test_the_first_that_fits_starts() -> None:
@@ -38,16 +38,16 @@ def test_a_large_stage_is_not_starved_by_small_ones() -> None:
 
 def test_small_stages_run_beside_a_large_one_that_waits_if_both_fit() -> None:
     ledger = one_node(4, gpus=1)
-    ledger.take("x", "a", Resources(1, gpus=1))
+    ledger.take("x", "a", StageResources(1, gpus=1))
     large = stage(0, cpus=2, gpus=1)
     assert ledger.choose([large, stage(1)]) == (stage(1), "a")
-    ledger.take("y", "a", Resources(1))
+    ledger.take("y", "a", StageResources(1))
     assert ledger.choose([large, stage(1)]) is None
 
 
 def test_other_nodes_go_on_while_one_is_held_back() -> None:
-    ledger = Ledger({"a": Resources(2), "b": Resources(4)})
-    ledger.take("x", "b", Resources(3))
+    ledger = Ledger({"a": StageResources(2), "b": StageResources(4)})
+    ledger.take("x", "b", StageResources(3))
     assert ledger.choose([stage(0, cpus=4), stage(1)]) == (stage(1), "a")
 
 
@@ -63,24 +63,24 @@ def test_gpus_are_shared_as_asked() -> None:
 
 
 def test_what_no_node_has_is_known_beforehand() -> None:
-    ledger = Ledger({"a": Resources(2, 0, 8), "b": Resources(1, 1, 8)})
-    assert ledger.possible(Resources(2))
-    assert ledger.possible(Resources(1, 1))
-    assert not ledger.possible(Resources(2, 1))
-    assert not ledger.possible(Resources(1, 0, 9))
+    ledger = Ledger({"a": StageResources(2, 0, 8), "b": StageResources(1, 1, 8)})
+    assert ledger.possible(StageResources(2))
+    assert ledger.possible(StageResources(1, 1))
+    assert not ledger.possible(StageResources(2, 1))
+    assert not ledger.possible(StageResources(1, 0, 9))
 
 
 def test_slots_count_the_stages_that_run_at_once() -> None:
-    ledger = Ledger({"a": Resources(4, 1, 8), "b": Resources(2, 0, 8)})
-    assert ledger.slots(Resources(1)) == 6
-    assert ledger.slots(Resources(2)) == 3
-    assert ledger.slots(Resources(1, 0.25)) == 4
-    assert ledger.slots(Resources(1, 0, 4)) == 4
+    ledger = Ledger({"a": StageResources(4, 1, 8), "b": StageResources(2, 0, 8)})
+    assert ledger.slots(StageResources(1)) == 6
+    assert ledger.slots(StageResources(2)) == 3
+    assert ledger.slots(StageResources(1, 0.25)) == 4
+    assert ledger.slots(StageResources(1, 0, 4)) == 4
 
 
-machines = st.builds(Resources, st.integers(1, 4), st.integers(0, 2), st.integers(0, 6))
+machines = st.builds(StageResources, st.integers(1, 4), st.integers(0, 2), st.integers(0, 6))
 sizes = st.builds(
-    Resources,
+    StageResources,
     st.sampled_from([0.3, 0.5, 1, 2, 3]),
     st.sampled_from([0, 0.1, 0.5, 1]),
     st.sampled_from([0, 1, 3]),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abl.plan.stage import Resources, Stage
+from abl.plan.stage import Stage, StageResources
 from abl.record.store import Store
 from abl.runner.execute import is_gpu_failure, measured_gpu
 from abl.runner.ledger import (
@@ -28,7 +28,9 @@ GB = 2**30
 
 def training(seed: int, *, width: int = 8, gpus: float = 1, **resources) -> Stage:
     """A training of a shape: its settings, whatever its seed."""
-    return Stage("train", 1, {"width": width}, seed=seed, resources=Resources(1, gpus, **resources))
+    return Stage(
+        "train", 1, {"width": width}, seed=seed, resources=StageResources(1, gpus, **resources)
+    )
 
 
 def took(held_gb: float, total_gb: float = 24) -> dict[str, float]:
@@ -37,7 +39,7 @@ def took(held_gb: float, total_gb: float = 24) -> dict[str, float]:
 
 def running_at_once(packing: Packing, stages: list[Stage], gpus: float = 1) -> int:
     """How many of these stages a node starts before one has ended."""
-    ledger, started = Ledger({"node": Resources(16, gpus)}), 0
+    ledger, started = Ledger({"node": StageResources(16, gpus)}), 0
     waiting = list(stages)
     while (chosen := ledger.choose(waiting, packing.wanted)) is not None:
         stage, node = chosen
@@ -79,7 +81,7 @@ def test_one_that_died_has_a_gpu_and_more_memory_for_itself() -> None:
     packing, stages = Packing(), [training(seed, memory_gb=2) for seed in range(3)]
     packing.learn(stages[0], took(2))
     packing.died(stages[1])
-    assert packing.wanted(stages[1]) == Resources(1, 1, 4)
+    assert packing.wanted(stages[1]) == StageResources(1, 1, 4)
     assert packing.wanted(stages[2]).gpus < 0.2
 
 
@@ -112,10 +114,13 @@ def test_a_training_keeps_to_its_share_and_is_measured() -> None:
     import torch
 
     total = torch.cuda.get_device_properties(0).total_memory
-    with measured_gpu(Resources(1, 0.25)) as facts:
+    with measured_gpu(StageResources(1, 0.25)) as facts:
         torch.empty(2**28, dtype=torch.uint8, device="cuda")
     assert 2**28 <= facts[GPU_BYTES] < 2**29
     assert facts[GPU_TOTAL_BYTES] == total
-    with pytest.raises(torch.cuda.OutOfMemoryError) as caught, measured_gpu(Resources(1, 0.25)):
+    with (
+        pytest.raises(torch.cuda.OutOfMemoryError) as caught,
+        measured_gpu(StageResources(1, 0.25)),
+    ):
         torch.empty(total // 2, dtype=torch.uint8, device="cuda")
     assert is_gpu_failure(caught.value)

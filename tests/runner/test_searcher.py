@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from abl.errors import InputError
-from abl.plan.stage import Resources, Stage
+from abl.plan.stage import Stage, StageResources
 from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import MAX_DEATHS, run_stage, stage_from_json, versions
@@ -33,7 +33,11 @@ def make(tmp_path: Path):
         dispatcher = Dispatcher(by_digest(*stages), Store(tmp_path), heard, set(), {})
         made.append(dispatcher)
         searcher = PlanSearcher(
-            dispatcher, Ledger({"n": Resources(cpus, 0, memory_gb)}), Packing(), "meeting", **more
+            dispatcher,
+            Ledger({"n": StageResources(cpus, 0, memory_gb)}),
+            Packing(),
+            "meeting",
+            **more,
         )
         return searcher, dispatcher, heard
 
@@ -133,7 +137,7 @@ def test_the_address_of_a_ray_client_is_refused_with_advice(make: Make) -> None:
 def test_one_that_died_gets_more_memory_but_no_more_than_there_is(make: Make) -> None:
     def asking(memory_gb: float) -> Stage:
         settings = {"text": str(memory_gb)}
-        return Stage("nap", 1, settings, resources=Resources(1, 0, memory_gb), label="nap")
+        return Stage("nap", 1, settings, resources=StageResources(1, 0, memory_gb), label="nap")
 
     for asked, then in ((2.0, 4.0), (3.0, 3.0)):
         searcher, _, _ = make(asking(asked), memory_gb=5)
@@ -144,13 +148,13 @@ def test_one_that_died_gets_more_memory_but_no_more_than_there_is(make: Make) ->
 
 
 def test_nodes_that_come_are_used_and_lost_ones_are_not(make: Make) -> None:
-    nodes, now = {"n": Resources(1)}, [0.0]
+    nodes, now = {"n": StageResources(1)}, [0.0]
     stages = [nap(str(number)) for number in range(4)]
     searcher, _, heard = make(*stages, cpus=1, nodes=lambda: dict(nodes), clock=lambda: now[0])
     past_warm_ups(searcher)
     assert searcher.suggest("a")["node"] == "n"
     assert searcher.suggest("b") is None
-    nodes["new"] = Resources(1)
+    nodes["new"] = StageResources(1)
     now[0] = 6
     assert searcher.suggest("b")["node"] == "new"
     del nodes["n"]
@@ -161,7 +165,7 @@ def test_nodes_that_come_are_used_and_lost_ones_are_not(make: Make) -> None:
 
 
 def test_a_run_whose_stages_wait_for_a_lost_node_is_ended_and_begun_anew(make: Make) -> None:
-    nodes, now = {"n": Resources(1), "m": Resources(1)}, [0.0]
+    nodes, now = {"n": StageResources(1), "m": StageResources(1)}, [0.0]
     stages = [nap(str(number)) for number in range(2)]
     searcher, dispatcher, _ = make(*stages, cpus=1, nodes=lambda: dict(nodes), clock=lambda: now[0])
     past_warm_ups(searcher)
@@ -178,7 +182,7 @@ def test_a_run_whose_stages_wait_for_a_lost_node_is_ended_and_begun_anew(make: M
 
 
 def test_a_death_while_others_wait_for_a_lost_node_puts_its_stage_back(make: Make) -> None:
-    nodes, now = {"n": Resources(1), "m": Resources(1)}, [0.0]
+    nodes, now = {"n": StageResources(1), "m": StageResources(1)}, [0.0]
     stages = [nap(str(number)) for number in range(2)]
     searcher, dispatcher, _ = make(*stages, cpus=1, nodes=lambda: dict(nodes), clock=lambda: now[0])
     past_warm_ups(searcher)

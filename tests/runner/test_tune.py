@@ -8,7 +8,7 @@ import pytest
 
 import abl
 from abl.errors import InputError
-from abl.plan.stage import Resources, Stage
+from abl.plan.stage import Stage, StageResources
 from abl.record.done import DONE
 from abl.record.store import Store
 from abl.runner.engine import run_plan
@@ -95,7 +95,7 @@ def test_three_deaths_are_a_failure(tmp_path: Path) -> None:
 
 
 def test_a_stage_that_no_node_can_hold_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    large = Stage("nap", 1, {}, resources=Resources(cpus=64), label="large")
+    large = Stage("nap", 1, {}, resources=StageResources(cpus=64), label="large")
     with pytest.raises(InputError, match="large asks for 64 CPUs"):
         run(tmp_path, nap("a"), large)
     assert Store(tmp_path).digests() == []

@@ -18,7 +18,7 @@ from abl.decide.replicates import Scores
 from abl.errors import InputError
 from abl.plan.graph import Plan
 from abl.record.mlflow_rows import arm_metrics
-from abl.report.tables import render, styled_table
+from abl.report.tables import printed, styled_table
 from tiny_sweeps import write_tiny_set
 
 SWEEP: dict[str, Any] = {
@@ -185,7 +185,7 @@ def test_the_table_has_their_means_and_intervals_beside_the_metrics(done: tuple[
     assert 0 < guided.cells["iou"].mean < guided.cells["dice"].mean < 1
     assert guided.cells["dice"].low < guided.cells["dice"].mean < guided.cells["dice"].high
     assert any("CAM inside" in note and "a flat map has" in note for note in outcome.notes)
-    assert "CAM inside" in render(styled_table(outcome), "text")
+    assert "CAM inside" in printed(styled_table(outcome), "text")
     assert {row["arm"] for row in outcome.facts.tests} == {
         "parallel · all", "parallel · -L0",
     }  # fmt: skip

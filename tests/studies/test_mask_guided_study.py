@@ -15,7 +15,7 @@ from abl.app.watching import numbers_of
 from abl.errors import InputError
 from abl.plan.graph import Plan
 from abl.report.plan_text import plan_text
-from abl.report.tables import render, styled_table
+from abl.report.tables import printed, styled_table
 
 GUIDED = yaml.safe_load("""
 name: guided
@@ -238,7 +238,7 @@ def test_a_product_with_arms_that_use_the_values_says_nothing(tmp_path, changes)
 def test_what_changed_nothing_stands_under_the_table(tmp_path):
     idle = having(arms({"variant": "none", "mask": "full"}, {"variant": "se"}))
     result = run(load(tmp_path, idle, replicates={"seeds": [0]}))
-    shown = render(styled_table(result.outcome), "text")
+    shown = printed(styled_table(result.outcome), "text")
     assert "mask does not matter to variant none" in " ".join(shown.split())
 
 

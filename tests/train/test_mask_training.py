@@ -8,13 +8,13 @@ import torch
 
 from abl.data.masks import MaskSet, boxes_elsewhere
 from abl.nets.mask_guided import build_segmenter, overlap
-from abl.spec.attention import Segmentation as Branch
+from abl.spec.attention import SegmentationLoss as Branch
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train
 from abl.train.epoch import EpochRunner
 from abl.train.fit import TrainingRows, fit
 from abl.train.masks import MaskFeed, mask_scores
-from abl.train.objectives import Joint, Segmentation, StepPart, classification, mask_losses
+from abl.train.objectives import Joint, SegmentationLoss, StepPart, classification, mask_losses
 
 CPU = torch.device("cpu")
 SIZE, COUNT = 32, 40
@@ -104,7 +104,7 @@ def test_a_right_mask_has_no_loss_and_a_wrong_one_has(loss):
 
 
 @pytest.mark.parametrize(
-    "objective", [classification, Segmentation("bce_dice"), Joint("dice", 0.5)]
+    "objective", [classification, SegmentationLoss("bce_dice"), Joint("dice", 0.5)]
 )
 def test_shares_of_parts_add_up_to_the_batch(objective):
     generator = torch.Generator().manual_seed(0)
@@ -138,7 +138,7 @@ def test_a_branch_learns_to_find_the_disc_and_is_measured_on_true_masks():
         settings=train,
         image=Image(size=SIZE, channels=1, normalize="none"),
         seed=0,
-        objective=Segmentation("bce_dice"),
+        objective=SegmentationLoss("bce_dice"),
     )
     assert learned.history["train_loss"].iloc[-1] < learned.history["train_loss"].iloc[0]
     roles = {"train": np.arange(30), "test": np.arange(30, COUNT)}
@@ -179,7 +179,7 @@ def test_micro_batches_give_the_gradient_of_the_batch_without_batchnorm():
             settings=train,
             seed=0,
             device=CPU,
-            objective=Segmentation("bce_dice"),
+            objective=SegmentationLoss("bce_dice"),
         )
         runner.run(1, 0.1)
         return network.weight.detach().clone()

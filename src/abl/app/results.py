@@ -21,7 +21,7 @@ from abl.report.figures import Frames, figures_of, save_figure
 from abl.report.page.html_report import report_page
 from abl.report.page.report_facts import sweep_of
 from abl.report.pictures import pictures_from_bytes, pictures_to_bytes
-from abl.report.tables import render, styled_table
+from abl.report.tables import printed, styled_table
 from abl.report.tables.facts import external_sizes, facts_tables
 from abl.spec.sweep import Sweep
 from abl.studies.contract import studies
@@ -207,7 +207,7 @@ def _is_kept(folder: Path, analysis: Analysis, text: str) -> bool:
 def rendered(outcome: Outcome) -> dict[str, str]:
     """The table in every format, by file name."""
     made = styled_table(outcome)
-    return {f"table.{suffix}": render(made, format) for format, suffix in SUFFIX.items()}
+    return {f"table.{suffix}": printed(made, format) for format, suffix in SUFFIX.items()}
 
 
 def what_changed(store: Store, outcome: Outcome) -> str:

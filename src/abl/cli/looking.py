@@ -56,7 +56,7 @@ def table(
     """Print a sweep's ablation table again, or another table of it, without training."""
     from abl.app.showing import shown_table
     from abl.record.opening import store_at
-    from abl.report.tables import render
+    from abl.report.tables import printed
 
     made = shown_table(
         store_at(mlruns),
@@ -71,7 +71,7 @@ def table(
         roots=_paths(data),
     )
     colour = format is TableFormat.text and sys.stdout.isatty()
-    print_whole(render(made, format.value, width=terminal_width(), colour=colour))
+    print_whole(printed(made, format.value, width=terminal_width(), colour=colour))
 
 
 @app.command()

@@ -46,7 +46,7 @@ def has_last_map(design: Design) -> bool:
         return False
 
 
-def mapped(network: nn.Module, design: Design) -> Mapped:
+def with_last_map(network: nn.Module, design: Design) -> Mapped:
     """The network with its last feature map named, in the mode it was in.
 
     It shares its modules with the network given; into one that is a graph already, the module is

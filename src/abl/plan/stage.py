@@ -49,7 +49,7 @@ def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Resources:
+class StageResources:
     """What a stage asks for. Not part of its identity.
 
     Attributes:
@@ -97,7 +97,7 @@ class Stage:
     reads: str = ""
     seed: int | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
-    resources: Resources = Resources()
+    resources: StageResources = StageResources()
     label: str = ""
     local: bool = False
     shortcuts: Mapping[str, str] = field(default_factory=dict)

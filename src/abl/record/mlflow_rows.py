@@ -226,7 +226,7 @@ def view_state(outcome: Outcome) -> str:
     return json.dumps(state, ensure_ascii=False, sort_keys=True)
 
 
-def view_key(state: str) -> str:
+def shared_view_key(state: str) -> str:
     """The key of a shared view: the hash of its state. Of the experiment's tag, and the address."""
     return hashlib.sha256(state.encode()).hexdigest()
 

@@ -130,7 +130,7 @@ class MlflowRecord(RecordPlace):
             if searches:
                 record_points(client, sweep, known, outcome, searches)
             state = rows.view_state(outcome)
-            tag = f"mlflow.sharedViewState.{rows.view_key(state)}"
+            tag = f"mlflow.sharedViewState.{rows.shared_view_key(state)}"
             client.set_experiment_tag(experiment, tag, state)
             content = rows.outcome_content(outcome, rendered or {})
             if is_complete(sweep) and sweep.data.tags.get("abl.content") == content:
@@ -156,7 +156,7 @@ class MlflowRecord(RecordPlace):
         """Where the runs page reads as the ablation table, once the outcome is recorded."""
         with self.client() as client:
             experiment = self._experiment(client, outcome.name)
-        key = rows.view_key(rows.view_state(outcome))
+        key = rows.shared_view_key(rows.view_state(outcome))
         page = f"{base_url.rstrip('/')}/#/experiments/{experiment}/runs"
         return f"{page}?{TRAINING_VIEW}&viewStateShareKey={key}"
 
@@ -203,7 +203,9 @@ class MlflowRecord(RecordPlace):
         found = client.get_experiment_by_name(name)
         if found is None:
             root = self.artifact_root
-            location = None if root is None else f"{root.rstrip('/')}/{rows.view_key(name)[:12]}"
+            location = (
+                None if root is None else f"{root.rstrip('/')}/{rows.shared_view_key(name)[:12]}"
+            )
             try:
                 return client.create_experiment(name, artifact_location=location)
             except MlflowException:

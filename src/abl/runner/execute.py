@@ -15,7 +15,7 @@ from platform import python_version
 from typing import Any, Literal
 
 from abl.errors import InputError, StageError, Stopped, disk_fault
-from abl.plan.stage import Resources, Stage
+from abl.plan.stage import Stage, StageResources
 from abl.record.opening import store_of
 from abl.record.store import Store
 from abl.runner.ledger import GPU_BYTES, GPU_TOTAL_BYTES
@@ -110,7 +110,7 @@ def stage_to_json(stage: Stage) -> dict[str, Any]:
 
 def stage_from_json(values: dict[str, Any]) -> Stage:
     """The stage that `stage_to_json` wrote."""
-    return Stage(**{**values, "resources": Resources(**values["resources"])})
+    return Stage(**{**values, "resources": StageResources(**values["resources"])})
 
 
 # a process that dies is not the stage's fault the first few times
@@ -160,7 +160,7 @@ def wait_for_all(come: Callable[[], int], slots: int) -> bool:
     return True
 
 
-def stage_config(stage: Stage, want: Resources, node: str, store: Store) -> dict[str, Any]:
+def stage_config(stage: Stage, want: StageResources, node: str, store: Store) -> dict[str, Any]:
     """What Tune is given as a trial's config; every machine finds the files that it names."""
     context = dict(stage.context)
     for role in ("module", "weights"):
@@ -183,7 +183,7 @@ def report_from(result: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 @contextmanager
-def measured_gpu(resources: Resources) -> Iterator[dict[str, Any]]:
+def measured_gpu(resources: StageResources) -> Iterator[dict[str, Any]]:
     """Keeps this process to its share of a GPU; gives a dict that holds what it took afterwards.
 
     Without a GPU, or for a stage that asks for none, it stays empty, and torch is not imported.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
-from abl.plan.stage import Resources, Stage, shape_of
+from abl.plan.stage import Stage, StageResources, shape_of
 from abl.record.store import Store
 
 # shares such as 0.3 do not add up exactly
@@ -21,16 +21,16 @@ class Node:
     """A machine: what it has and what is in use."""
 
     name: str
-    total: Resources
-    used: dict[str, Resources] = field(default_factory=dict)
+    total: StageResources
+    used: dict[str, StageResources] = field(default_factory=dict)
 
-    def free(self, *held: Resources) -> Resources:
+    def free(self, *held: StageResources) -> StageResources:
         """What is neither in use nor held back."""
         amounts = [each.amounts for each in (self.total, *self.used.values(), *held)]
-        return Resources(*(have - sum(taken) for have, *taken in zip(*amounts, strict=True)))
+        return StageResources(*(have - sum(taken) for have, *taken in zip(*amounts, strict=True)))
 
 
-def fits(want: Resources, free: Resources) -> bool:
+def fits(want: StageResources, free: StageResources) -> bool:
     """Whether free resources are enough."""
     pairs = zip(want.amounts, free.amounts, strict=True)
     # what is held back for another may leave less than nothing: no matter to who wants none
@@ -45,14 +45,14 @@ class Ledger:
     behind a stream of small ones.
     """
 
-    def __init__(self, nodes: Mapping[str, Resources]):
+    def __init__(self, nodes: Mapping[str, StageResources]):
         self.nodes = {name: Node(name, total) for name, total in nodes.items()}
 
-    def possible(self, want: Resources) -> bool:
+    def possible(self, want: StageResources) -> bool:
         """Whether a stage could ever start."""
         return any(fits(want, node.total) for node in self.nodes.values())
 
-    def renew(self, nodes: Mapping[str, Resources]) -> tuple[set[str], set[str]]:
+    def renew(self, nodes: Mapping[str, StageResources]) -> tuple[set[str], set[str]]:
         """Takes the nodes that there are now: names of those lost and of those that have come."""
         lost, come = self.nodes.keys() - nodes.keys(), nodes.keys() - self.nodes.keys()
         for name in lost:
@@ -64,14 +64,14 @@ class Ledger:
     def choose(
         self,
         ready: Iterable[Stage],
-        wanted: Callable[[Stage], Resources] = attrgetter("resources"),
+        wanted: Callable[[Stage], StageResources] = attrgetter("resources"),
     ) -> tuple[Stage, str] | None:
         """The next stage (they come by falling rank) and its node, or None if none may start."""
         free = [node.free() for node in self.nodes.values()]
         if all(each.cpus <= _SLACK and each.gpus <= _SLACK for each in free):
             return None  # the usual case, and a plan may have a hundred thousand ready stages
-        held: dict[str, Resources] = {}
-        refused: set[Resources] = set()
+        held: dict[str, StageResources] = {}
+        refused: set[StageResources] = set()
         for stage in ready:
             want = wanted(stage)
             if want in refused:
@@ -87,13 +87,13 @@ class Ledger:
                 held.setdefault(closest.name, want)
         return None
 
-    def _node_for(self, want: Resources, held: Mapping[str, Resources]) -> str | None:
+    def _node_for(self, want: StageResources, held: Mapping[str, StageResources]) -> str | None:
         for name, node in self.nodes.items():
             if fits(want, node.free(*([held[name]] if name in held else []))):
                 return name
         return None
 
-    def take(self, digest: str, node: str, want: Resources) -> None:
+    def take(self, digest: str, node: str, want: StageResources) -> None:
         """Books a stage's resources."""
         self.nodes[node].used[digest] = want
 
@@ -102,7 +102,7 @@ class Ledger:
         for node in self.nodes.values():
             node.used.pop(digest, None)
 
-    def slots(self, want: Resources) -> int:
+    def slots(self, want: StageResources) -> int:
         """How many stages of one size run at once on empty nodes."""
         count = 0
         for node in self.nodes.values():
@@ -145,7 +145,7 @@ class Packing:
         self._shares = dict(shares or {})
         self._deaths: Counter[str] = Counter()
 
-    def wanted(self, stage: Stage) -> Resources:
+    def wanted(self, stage: Stage) -> StageResources:
         """What a stage asks for now."""
         asked, deaths = stage.resources, self._deaths[stage.digest]
         if asked.memory_gb and deaths:

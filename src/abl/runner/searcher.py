@@ -11,7 +11,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from abl.errors import InputError
-from abl.plan.stage import Resources, Stage
+from abl.plan.stage import Stage, StageResources
 from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import (
     MAX_DEATHS,
@@ -45,7 +45,7 @@ class PlanSearcher(Searcher):
         packing: Packing,
         meeting: str,
         *,
-        nodes: Callable[[], dict[str, Resources]] | None = None,
+        nodes: Callable[[], dict[str, StageResources]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
@@ -93,7 +93,7 @@ class PlanSearcher(Searcher):
             self._end_if_stuck()
         if self._warm_ups:
             config = self._warm_ups.pop(0)
-            want = Resources(**config["resources"])
+            want = StageResources(**config["resources"])
             self._stages[trial_id] = Stage("warm_up", 1, {}, resources=want, label=config["name"])
             self._places[trial_id] = config["node"]
             return config
@@ -110,7 +110,7 @@ class PlanSearcher(Searcher):
         self.dispatcher.start(stage, node)
         return stage_config(stage, want, node, self.dispatcher.store)
 
-    def _wanted(self, stage: Stage) -> Resources:
+    def _wanted(self, stage: Stage) -> StageResources:
         want = self.packing.wanted(stage)
         # more memory after a death, but never more than a node has: it would wait for ever
         if want is stage.resources or self.ledger.possible(want):

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from abl.errors import InputError, Problem
-from abl.plan.stage import Resources
+from abl.plan.stage import StageResources
 from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import run_stage_on_worker
 from abl.runner.ledger import Ledger, Packing, known_shares
@@ -66,7 +66,7 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, packing: Packing, scratch: str)
     )
 
     def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        want = Resources(**config["resources"])
+        want = StageResources(**config["resources"])
         bundle: dict[str, float] = {"CPU": want.cpus}
         if want.gpus:
             bundle["GPU"] = want.gpus
@@ -122,7 +122,7 @@ def check_address(address: str) -> None:
 
 
 @contextmanager
-def ray_nodes(workers: int | None, address: str | None) -> Iterator[dict[str, Resources]]:
+def ray_nodes(workers: int | None, address: str | None) -> Iterator[dict[str, StageResources]]:
     """Starts Ray here or joins a cluster; gives what each node has."""
     for name, value in {
         # a stage every few milliseconds would otherwise write several files each
@@ -174,13 +174,13 @@ def ray_nodes(workers: int | None, address: str | None) -> Iterator[dict[str, Re
             ray.shutdown()
 
 
-def nodes_of(described: list[dict[str, Any]]) -> dict[str, Resources]:
+def nodes_of(described: list[dict[str, Any]]) -> dict[str, StageResources]:
     """What each living node has, by its address."""
     nodes = {}
     for node in described:
         have = node["Resources"]
         if node["Alive"] and have.get("CPU", 0) > 0:
-            nodes[str(node["NodeManagerAddress"])] = Resources(
+            nodes[str(node["NodeManagerAddress"])] = StageResources(
                 have["CPU"], have.get("GPU", 0), have.get("memory", 0) / 2**30
             )
     return nodes

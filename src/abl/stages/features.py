@@ -13,7 +13,7 @@ from abl.data.views import all_reads
 from abl.errors import StageError
 from abl.nets.user_module import component_identity
 from abl.plan.graph import Front
-from abl.plan.stage import Resources, Stage
+from abl.plan.stage import Stage, StageResources
 from abl.spec.base import identity_of
 from abl.spec.data import Image
 from abl.spec.sweep import Sweep
@@ -42,7 +42,7 @@ class FrozenFronts:
         settings: Mapping[str, Any],
         inputs: Mapping[str, str],
         files: Mapping[str, str],
-        resources: Resources,
+        resources: StageResources,
     ):
         self._sweep, self._workspace = sweep, workspace
         self._settings, self._inputs, self._files = settings, inputs, files

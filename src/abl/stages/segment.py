@@ -14,7 +14,7 @@ from abl.data.masks import MASK_SCORES
 from abl.data.views import unlabelled_reads
 from abl.errors import StageError
 from abl.plan.graph import Plan, Replicate
-from abl.plan.stage import HISTORY, Resources
+from abl.plan.stage import HISTORY, StageResources
 from abl.spec.attention import Attention
 from abl.spec.base import identity_of
 from abl.spec.data import Image
@@ -44,7 +44,7 @@ class Segmentations:
         plan: Plan,
         opened: OpenData,
         seen: Mapping[str, Any],
-        resources: Resources,
+        resources: StageResources,
     ):
         self._sweep, self._plan, self._opened, self._seen = sweep, plan, opened, seen
         self._resources = resources
@@ -115,7 +115,7 @@ def segment(work: Work) -> dict[str, Any]:
     from abl.train.checkpoint import save_weights
     from abl.train.fit import Oversight, TrainingRows, fit
     from abl.train.masks import MaskFeed, mask_scores
-    from abl.train.objectives import Segmentation
+    from abl.train.objectives import SegmentationLoss
     from abl.train.process import release_memory, reset_process
 
     stage = work.stage
@@ -149,7 +149,7 @@ def segment(work: Work) -> dict[str, Any]:
         image=image,
         seed=seed,
         device=place,
-        objective=Segmentation(asked.loss),
+        objective=SegmentationLoss(asked.loss),
         oversight=Oversight(work.checkpoints),
     )
     history = result.history[["epoch", "lr", "train_loss", "train_accuracy"]]

@@ -13,7 +13,7 @@ from abl.data.views import everything_trains, training_reads
 from abl.errors import Problem
 from abl.nets.user_module import component_identity, load_module
 from abl.plan.graph import Plan, Replicate
-from abl.plan.stage import HISTORY, PREDICTIONS, Resources, Stage
+from abl.plan.stage import HISTORY, PREDICTIONS, Stage, StageResources
 from abl.search.stopping import hopeless_by
 from abl.spec.base import identity_of
 from abl.spec.data import Data, Image
@@ -125,10 +125,10 @@ class Trainings:
             )
         )
 
-    def _resources(self) -> Resources:
+    def _resources(self) -> StageResources:
         asked = self.sweep.resources
         cpus = max(asked.cpus, self.sweep.train.threads)
-        return Resources(cpus, asked.gpus, asked.memory_gb, asked.pack)
+        return StageResources(cpus, asked.gpus, asked.memory_gb, asked.pack)
 
     def train(
         self,

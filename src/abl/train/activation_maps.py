@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from abl.nets.activation import grad_cam, mapped
+from abl.nets.activation import grad_cam, with_last_map
 from abl.nets.model import Design
 from abl.train.feed import Feed
 from abl.train.predictions import BATCH_SIZE
@@ -50,7 +50,7 @@ def activation_maps(
     Raises:
         InputError: The network has no last feature map.
     """
-    given = mapped(network.eval(), design)
+    given = with_last_map(network.eval(), design)
     given.network.eval()
     kept: list[tuple[np.ndarray, ...]] = []
     order, masks = [], []

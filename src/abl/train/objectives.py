@@ -48,7 +48,7 @@ def classification(part: StepPart) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class Segmentation:
+class SegmentationLoss:
     """The loss of masks alone; right is the mean soft Dice. An Objective.
 
     Images without a mask have no loss. Inputs are images and masks (B, 1, S, S), -1 where unknown.
@@ -71,7 +71,7 @@ class Joint:
 
     def __call__(self, part: StepPart) -> tuple[Tensor, Tensor]:
         share, right = classification(part)
-        return share + self.alpha * Segmentation(self.loss)(part)[0], right
+        return share + self.alpha * SegmentationLoss(self.loss)(part)[0], right
 
 
 def mask_losses(logits: Tensor, masks: Tensor, loss: MaskLoss) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from abl.data.prediction_rows import checked_output, write_prediction_table
 from abl.decide.decision import checked_costs
 from abl.decide.intervals import FEWEST_PATIENTS
 from abl.report.labels import metric_label, scale_of
-from abl.report.tables import render
+from abl.report.tables import printed
 from abl.report.tables.decision import DecisionRow, decision_facts, decision_table, mean_and_sd
 
 DEFAULT_GRID = "0:1:101,always"
@@ -193,7 +193,7 @@ def _text(
     names = [*asked.metrics, *(["cost"] if any("cost" in row.values for row in rows) else [])]
     part = "all images" if main.in_sample else "test images"
     table = decision_table(rows, names, notes, title=f"Decisions on {part}")
-    text = render(table, asked.format, width=width)
+    text = printed(table, asked.format, width=width)
     if asked.format == "csv" or not front or len(main.folds) > 1:
         return text
     # the second objective is often the share, which has a column of its own
@@ -209,7 +209,7 @@ def _text(
     ]
     title = "Front of the search, on the images it chose on"
     shown = decision_table(points, objectives, (), title=title)
-    return text + "\n" + render(shown, asked.format, width=width)
+    return text + "\n" + printed(shown, asked.format, width=width)
 
 
 def _facts(

@@ -13,7 +13,7 @@ from abl.decide.replicates import KEYS
 from abl.errors import InputError, nearest
 from abl.report.labels import counted, metric_label, one_line, p_label, scale_of, with_unit
 from abl.report.pairs.compare_pair import PairComparison
-from abl.report.tables import render
+from abl.report.tables import printed
 from abl.report.tables.model import (
     Column,
     Note,
@@ -54,7 +54,7 @@ def render_comparison(
     if format not in FORMATS:
         raise InputError(f"--format {format}: {nearest(format, FORMATS)}")
     if format == "csv":
-        return render(units_table(pair), "csv")
+        return printed(units_table(pair), "csv")
     tables = [metrics_table(pair), tests_table(pair)]
     if format == "html":
         values = {
@@ -67,7 +67,7 @@ def render_comparison(
         }
         return page_from("compare_page.html", values)
     tables += [_cut(units_table(pair))] if pair.changed else []
-    parts = [render(table, format, width=width, colour=colour) for table in tables]
+    parts = [printed(table, format, width=width, colour=colour) for table in tables]
     if format == "md":
         head = "\n".join(f"- {markdown_escaped(line)}" for line in _head(pair))
         return "\n".join([head + "\n", *parts])

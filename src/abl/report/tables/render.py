@@ -44,7 +44,7 @@ _LATEX = {
 }  # fmt: skip
 
 
-def render(table: Table, format: str, *, width: int = 120, colour: bool = False) -> str:
+def printed(table: Table, format: str, *, width: int = 120, colour: bool = False) -> str:
     """The table as text, md, csv, latex or html; ends with a line feed.
 
     Args:
