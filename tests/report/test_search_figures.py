@@ -30,8 +30,8 @@ from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.report.figures import Frames, figures_of
 from abl.report.figures.search import BEST, MOST_SEARCHES, search_figures
 from abl.report.figures.style import VERMILION, figure_bytes, settle
+from abl.report.labels import constraint_text, setting_text, short_names
 from abl.report.page.html_report import TITLES
-from abl.report.setting_words import constraint_text, setting_text, short_names
 from abl.report.tables import FORMATS, printed
 from abl.report.tables.facts import facts_tables
 from abl.report.tables.searches import chosen_text

@@ -34,8 +34,7 @@ from abl.report.figures.style import (
     own_style,
     wrapped,
 )
-from abl.report.labels import arm_label, metric_label, one_line
-from abl.report.setting_words import constraint_text, short_names
+from abl.report.labels import arm_label, constraint_text, metric_label, one_line, short_names
 
 MOST_SEARCHES = 6
 MOST_GENERATIONS = 40

@@ -10,9 +10,12 @@ from typing import Any
 
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.report.labels import (
+    CHOSEN,
     NOTHING,
     Scale,
     arm_label,
+    chosen_label,
+    has_chosen,
     letters,
     metric_label,
     one_line,
@@ -22,7 +25,6 @@ from abl.report.labels import (
     with_unit,
 )
 from abl.report.prediction_frames import one_class_note
-from abl.report.setting_words import CHOSEN, chosen_label, has_chosen
 from abl.report.tables.model import BOLD, TIED, Column, Note, TableCell, text_column
 from abl.report.tables.published import Published
 

@@ -12,13 +12,15 @@ from abl.plan.outcome import Outcome
 from abl.report.labels import (
     NOTHING,
     arm_label,
+    constraint_text,
     metric_label,
     one_line,
     p_label,
     scale_of,
+    setting_text,
+    short_names,
     with_unit,
 )
-from abl.report.setting_words import constraint_text, setting_text, short_names
 from abl.report.tables.model import Column, Raw, Table, item, number_column, table_from, text_column
 
 Row = Mapping[str, Any]

@@ -14,7 +14,7 @@ import pandas as pd
 from abl.decide.chooser import pareto_front
 from abl.decide.optimum import expected_best_by_chance
 from abl.plan.outcome import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, ArmOutcome, Outcome, Searches
-from abl.report.setting_words import CHOSEN, setting_text, short_names
+from abl.report.labels import CHOSEN, setting_text, short_names
 from abl.search.space import Choices, Range, dimensions_of, importance_of
 from abl.spec.search import Search
 from abl.studies.searching.notes import shared_images_note, tuned_alone_notes
