@@ -110,7 +110,8 @@ def page(made: Made, **changes: Any) -> str:
 
 
 def weak_points(made: Made, sweep: str = SWEEP, **facts: Any) -> str:
-    outcome = dataclasses.replace(made.outcome, facts={**made.outcome.facts, **facts})
+    known_facts = dataclasses.replace(made.outcome.facts, **facts)
+    outcome = dataclasses.replace(made.outcome, facts=known_facts)
     known = report_facts(outcome, made.predictions, made.networks, sweep, SUMMARY)
     return " ".join(weaknesses(known, TWO_STEP.weaknesses(known).design))
 
@@ -245,7 +246,7 @@ def test_prevalence_that_differs_is_told_with_its_numbers(made: Made) -> None:
 
 def test_the_published_protocol_brings_its_own_weak_points(made: Made, parsed: Page) -> None:
     assert PUBLISHED[0] not in parsed.text
-    outcome = dataclasses.replace(made.outcome, facts={"protocol": "published"})
+    outcome = dataclasses.replace(made.outcome, facts=Facts(protocol="published"))
     text = Page(page(dataclasses.replace(made, outcome=outcome), figures={})).text
     for words in PUBLISHED:
         assert words in text
