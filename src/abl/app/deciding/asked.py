@@ -97,16 +97,10 @@ class Asked:
 
         The files are not read.
         """
-        problems = [
-            *self._of_the_way(),
-            *self._of_the_search(),
-            *self._of_thresholds(),
-            *self._names(),
-            *self._files(),
-        ]
+        problems = [*self._of_ways(), *self._of_thresholds(), *self._names(), *self._files()]
         raise_if_any([Problem(each) for each in dict.fromkeys(problems)])
 
-    def _of_the_way(self) -> Iterator[str]:
+    def _of_ways(self) -> Iterator[str]:
         if self.sweep and self.search:
             yield "--sweep or --search, not both"
         if self.sweep and (self.rule is not None or self.threshold is not None):
@@ -122,8 +116,6 @@ class Asked:
                 yield "--by chooses nothing here: it belongs to --sweep, --search or an exact T*"
         if self.format not in FORMATS:
             yield f"--format {self.format}: {nearest(self.format, FORMATS)}"
-
-    def _of_the_search(self) -> Iterator[str]:
         if not self.search:
             given = {"--over": self.space or None, "--objective": self.objectives or None,
                      "--trials": self.trials, "--sampler": self.sampler, "--seed": self.seed,

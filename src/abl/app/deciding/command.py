@@ -158,13 +158,11 @@ def _notes(paired: PairedPredictions, main: ScoredWay, *, is_chosen: bool) -> li
         notes.append(f"fewer than {FEWEST_PATIENTS} patients: no intervals")
     elif not (is_chosen and in_sample):
         notes.append("in brackets the 95 % interval, by resampling patients")
-    leaked = {
-        patient
-        for fold in folds
-        for seen in (fold.validation, fold.training)
-        for patient in np.intersect1d(seen.patients, fold.test.patients).tolist()
-    }
-    if leaked and not in_sample:
+    leaked: set[str] = set()
+    for fold in () if in_sample else folds:
+        seen = {*fold.validation.patients.tolist(), *fold.training.patients.tolist()}
+        leaked |= seen & set(fold.test.patients.tolist())
+    if leaked:
         notes.append(
             f"LEAK: {len(leaked):,} patients of test rows are among validation or train rows too: "
             "these scores are too good"

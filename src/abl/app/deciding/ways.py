@@ -101,14 +101,23 @@ class ScoredWay:
             p, sent = decide(found.decision, test.predictions)
             self.found.append(found)
             self.share.append(float(sent.mean()))
-            self._replicates.append(Scores(0, at, 0, test.labels, test.patients, p))
+            if few_enough(self.images, self.patients):
+                self._replicates.append(Scores(0, at, 0, test.labels, test.patients, p))
             for name in names:
-                self.values[name].append(_score(name, test.labels, p, asked.costs))
+                self.values[name].append(self._score(name, test.labels, p))
             if way.chosen_by:
                 seen = fold.validation
                 there = p if fold.in_sample else decide(found.decision, seen.predictions)[0]
-                self.chosen_at.append(_score(way.chosen_by, seen.labels, there, asked.costs))
-                self.kept.append(_score(way.chosen_by, test.labels, p, asked.costs))
+                self.chosen_at.append(self._score(way.chosen_by, seen.labels, there))
+                self.kept.append(self._score(way.chosen_by, test.labels, p))
+
+    def _score(self, name: str, labels: np.ndarray, p: np.ndarray) -> float:
+        if name == "cost" and self.asked.costs is not None:
+            return expected_cost(labels, p, self.asked.costs)
+        if name == "f1" and p.shape[1] == 2 and not labels.any():
+            # nothing to find, as with sensitivity; a false alarm alone would make it 0
+            return math.nan
+        return float(metric_named(name)(labels, p))
 
     @property
     def _sign(self) -> int:
@@ -138,7 +147,7 @@ class ScoredWay:
         }
         by = "" if self.in_sample else self.way.chosen_by
         values, intervals = {name: tuple(each) for name, each in self.values.items()}, {}
-        if few_enough(self.images, self.patients) and (by or not self.way.chosen_by):
+        if self._replicates and (by or not self.way.chosen_by):
             for name in values:
                 if name != "cost" and not math.isnan(mean_and_sd(values[name])[0]):
                     found = patient_interval(self._replicates, name)
@@ -257,13 +266,3 @@ def _at(value: Any, chooser: Chooser, fold: Fold) -> Chosen:
         )
 
     return chooser.chosen(value, training)
-
-
-def _score(
-    name: str, labels: np.ndarray, p: np.ndarray, costs: Sequence[Sequence[float]] | None
-) -> float:
-    if name == "cost" and costs is not None:
-        return expected_cost(labels, p, costs)
-    if name == "f1" and p.shape[1] == 2 and not labels.any():
-        return math.nan  # nothing to find, as with sensitivity; a false alarm alone would make it 0
-    return float(metric_named(name)(labels, p))

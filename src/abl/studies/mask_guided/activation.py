@@ -32,12 +32,7 @@ INSIDE, OF_MASKS = "inside", ("dice", "iou")
 def add_activation(
     plan: Plan, workspace: Workspace, sweep: Sweep, cell: PlannedCell, training: str
 ) -> None:
-    """Adds the stage that maps where a training's network looks, if it can be mapped.
-
-    Args:
-        sweep: Of the arm.
-        training: Digest, in the plan.
-    """
+    """Adds the stage that maps where a training's network looks, if it can be mapped."""
     if not plan.beside_of(ACTIVATIONS, training) and can_be_mapped(
         sweep, workspace.data(sweep.data)
     ):
@@ -119,11 +114,7 @@ def looked_at(
 
 
 def with_looked(outcome: Outcome, looked: Mapping[int, Looked]) -> Outcome:
-    """The table with the numbers of its arms beside their metrics, and what they mean below it.
-
-    Args:
-        looked: By position of the arm.
-    """
+    """The table with the numbers of arms, by position, beside their metrics, and their meaning."""
     rows = list(outcome.arms)
     for at, each in looked.items():
         if each.cells:

@@ -39,9 +39,6 @@ def idle_notes(file: SweepFile, relevant: Relevant) -> list[str]:
 
     Of a block that also has arms which use them nothing is said: the product of variants and
     masks is the usual way to write such arms.
-
-    Args:
-        relevant: Drops axes that do not matter to an arm.
     """
     found = []
     for at, block in enumerate(file.sweep.arms):

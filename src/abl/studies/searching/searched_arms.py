@@ -131,12 +131,7 @@ class PointCell:
 
 @dataclass
 class PointPlanner:
-    """Makes stages of points.
-
-    Attributes:
-        study: Of the sweep, without search.
-        file: The sweep file without search.
-    """
+    """Makes stages of points; study and file are those without the search."""
 
     study: Study
     file: SweepFile

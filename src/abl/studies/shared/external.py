@@ -84,17 +84,10 @@ class ExternalSets:
         raise_if_any(list(problems))
 
     def add(self, plan: Plan, sweep: Sweep, training: str) -> None:
-        """Adds the predictions of an arm's training on every set.
-
-        Args:
-            sweep: Of the arm.
-            training: Digest, in the plan.
-        """
+        """Adds the predictions of an arm's training (its digest) on every set."""
         for block in self._blocks:
-            opened, name = (
-                self._workspace.data(block.data_for(sweep.data)),
-                external_name(block.name),
-            )
+            name = external_name(block.name)
+            opened = self._workspace.data(block.data_for(sweep.data))
             if why_unscored(sweep, opened) or plan.beside_of(name, training):
                 continue
             key = opened.data.model_dump_json()

@@ -45,7 +45,6 @@ def scored_outcome(
         axes, relevant: The study's own axes, and which of them matter to an arm.
         scored: One an arm of the plan.
         curve_axis: Axis that is chosen on validation, "" if none.
-        study: Facts of the study.
     """
     sweep = file.sweep
     base = base_values(file, axes)

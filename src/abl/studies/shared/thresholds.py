@@ -173,8 +173,8 @@ class ArmCell:
         if self._false_from_test:
             # the False threshold that looks best on the test set, as the paper chose it
             tried = [replace(decision, false_threshold=value) for value in FALSE_GRID]
-            found_p = [decide(each, test.predictions)[0] for each in tried]
-            values = np.array([self._by(test.units.labels, p) for p in found_p])
+            final = [decide(each, test.predictions)[0] for each in tried]
+            values = np.array([self._by(test.units.labels, p) for p in final])
             decision = tried[int(np.nanargmax(values * (1 if self._by.higher_is_better else -1)))]
         on_test = _decided(decision, "test", test)
         numbers |= decision.settings()
