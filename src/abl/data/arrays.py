@@ -21,8 +21,14 @@ import pandas as pd
 from abl.data.cache_folders import folder_key, folder_once
 from abl.data.crops import box_problems, boxes_for, crop_windows, nothing_found, with_sizes
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
-from abl.data.pixels import FILE, write_pixels, write_ragged_pixels
-from abl.data.ragged import SIZES, RaggedImages, write_images
+from abl.data.pixels import (
+    FILE,
+    SIZES,
+    RaggedImages,
+    write_images,
+    write_pixels,
+    write_ragged_pixels,
+)
 from abl.data.tissue import REGIONS, TISSUE_VERSION, write_regions
 from abl.errors import raise_if_any
 from abl.spec.base import identity_of

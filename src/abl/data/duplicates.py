@@ -21,7 +21,7 @@ import pandas as pd
 from abl.data.arrays import ImageArray, image_array
 from abl.data.cache_folders import folder_key, folder_once
 from abl.data.dataset import Dataset
-from abl.data.ragged import hash_chunk
+from abl.data.pixels import hash_chunk
 from abl.data.splits import ROLES, Split
 from abl.data.workers import mapped_over
 from abl.errors import Problem
@@ -91,7 +91,7 @@ def close_pairs(hashes: np.ndarray, threshold: int) -> np.ndarray:
     """Pairs of hashes at most so many bits apart, by counting bits of all pairs in blocks.
 
     Args:
-        hashes: uint64 (N, HASH_WORDS of ragged.py).
+        hashes: uint64 (N, HASH_WORDS of pixels.py).
 
     Returns:
         int64 (pairs, 3): a < b, bits.

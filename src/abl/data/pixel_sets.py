@@ -1,6 +1,6 @@
 """What a training reads its images from: squares, images of their own shape, pairs of them.
 
-Free of pandas and torch, as ragged.py is.
+Free of pandas and torch, as pixels.py is.
 """
 
 from __future__ import annotations

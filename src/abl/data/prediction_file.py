@@ -130,7 +130,7 @@ def _checked(
     classes: Sequence[str],
     faults: Faults,
 ) -> PredictionTable:
-    tell = partial(faults.rows, str(path), rows)
+    tell: Tell = partial(faults.rows, str(path), rows)
     frame = pd.DataFrame({"image": as_text(raw["image"])})
     names = classes if len(classes) == len(columns) else ()
     frame["label"] = _labels(raw["label"], names, len(columns), tell)

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from abl.data.ragged import RaggedImages
+from abl.data.pixels import RaggedImages
 from abl.data.workers import mapped_over
 
 TISSUE_VERSION = 1  # raise it when a change finds other regions: trainings depend on it

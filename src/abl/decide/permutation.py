@@ -141,7 +141,8 @@ def _gain_by_patient(arm: Scores, base: Scores, metric: Metric, patients: Patien
         gain = np.mean(gains, axis=0)
     if np.isnan(gain).any():
         return np.full(len(patients), math.nan)
-    return np.bincount(patients.positions(arm), weights=gain, minlength=len(patients))
+    by_patient = np.bincount(patients.positions(arm), weights=gain, minlength=len(patients))
+    return by_patient.astype(np.float64)
 
 
 def _auc_gain(positive: Bools, a: Floats, b: Floats) -> Floats:
