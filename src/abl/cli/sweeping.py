@@ -24,7 +24,12 @@ from abl.cli.app import (
     terminal_width,
 )
 
-ExecutorName = StrEnum("ExecutorName", ["tune", "local"])
+
+class ExecutorName(StrEnum):
+    """Who runs the stages."""
+
+    tune = "tune"
+    local = "local"
 
 
 @app.command()
