@@ -123,7 +123,9 @@ def _image_table(store: Store, outcome: Outcome, image: str, decimals: int | Non
     return image_table(history, labels, classes, name=outcome.name, image=image, decimals=decimals)
 
 
-SORTS = ("networks", "heads", "fusions", "variants", "rules", "metrics", "samplers", "studies")
+SORTS = (
+    "networks", "heads", "fusions", "variants", "rules", "metrics", "samplers", "kinds", "studies"
+)  # fmt: skip
 
 
 def listed(
@@ -171,9 +173,10 @@ def _registry(what: str) -> Registry[Any]:
     from abl.nets.registry import FUSIONS, HEADS, NETWORKS
     from abl.spec.attention import VARIANTS
     from abl.spec.search import SAMPLERS
+    from abl.stages.kind import KINDS
 
     found: tuple[Registry[Any], ...] = (
-        NETWORKS, HEADS, FUSIONS, VARIANTS, RULES, METRICS, SAMPLERS, STUDIES
+        NETWORKS, HEADS, FUSIONS, VARIANTS, RULES, METRICS, SAMPLERS, KINDS, STUDIES
     )  # fmt: skip
     return found[SORTS.index(what)]
 
