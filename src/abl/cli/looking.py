@@ -219,7 +219,8 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="networks, heads, fusions, variants, rules, metrics, samplers, kinds, studies or axes; "
+            help="networks, heads, fusions, variants, rules, metrics, samplers, kinds, studies "
+            "or axes; "
             "or network NAME."
         ),
     ],
