@@ -81,15 +81,12 @@ class PairComparison:
     Attributes:
         first, second: Sweep and arm.
         unit: image, nodule or patient.
-        classes: Names of the classes; may be empty.
-        class_count: How many classes there are.
+        classes: Names; may be empty.
         units, patients, replicates: How many.
-        primary: The metric that was tested.
         p, verdict: Of the difference in the primary metric, patients exchanged; verdict is better,
             worse, equivalent or undecided, and speaks of the first arm.
         clustered: Whether a patient has several units, so that tests within a replicate ignore it.
         changed: Units that changed, those only the first arm gets right before the others.
-        notes: Sentences.
     """
 
     first: str
