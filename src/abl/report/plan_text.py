@@ -24,7 +24,7 @@ def plan_numbers(
 
     Args:
         done: Digests that the store holds.
-        seconds: Expected seconds by digest, where known.
+        seconds: Expected, by digest, where known.
         slots: Trainings that run at once.
     """
     wanted = wanted_stages(plan.stages, done)

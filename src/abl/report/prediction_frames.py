@@ -52,11 +52,7 @@ def scored_replicates(rows: pd.DataFrame) -> list[Scores]:
 
 
 def one_class_replicates(predictions: pd.DataFrame) -> dict[str, int]:
-    """Arm (key) -> replicates on which every test unit is given one class; 0 is left out.
-
-    Args:
-        predictions: arm, repeat, fold, seed, role, p_0, ...; may be empty.
-    """
+    """Arm (key) -> replicates on which every test unit is given one class; 0 is left out."""
     if predictions.empty:
         return {}
     tests = predictions[(predictions["role"] == "test").to_numpy()]

@@ -37,18 +37,14 @@ __all__ = [
 def figures_of(
     outcome: Outcome, frames: Frames, of_study: Mapping[str, Draw] | None = None
 ) -> dict[str, Figure]:
-    """Name -> figure, those that the data allow, as pages show them.
-
-    Arms, those of the study, search_history and search_importance, curve, heatmap, pareto,
-    confidence, flow, roc, reliability, confusion, risk_coverage; last curve_test and heatmap_test,
-    the exploratory appendix.
+    """Name -> figure, those that the data allow, in the order of pages; the appendix is last.
 
     Curve, heat map and front are drawn on validation. Figures with a panel or line an arm show
     base, best and the next best, eight in all, and say so. What a page says under a figure is
     `figure.get_label()`.
 
     Args:
-        of_study: What the outcome's study draws. A name from above stands for that figure.
+        of_study: What the outcome's study draws; it may stand for a general one of its name.
     """
     predictions, own = frames.predictions, dict(of_study or {})
     shown, classes = shown_arms(outcome, predictions), frames.classes(outcome)

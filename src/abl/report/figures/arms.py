@@ -61,8 +61,8 @@ class ShownArm:
     Attributes:
         outcome: Its row of the table.
         label: It in a few words.
-        scores: One Scores for each (repeat, fold, seed).
-        base, best: Others are compared with it; it is the best on the primary metric.
+        scores: One for each (repeat, fold, seed).
+        base: Others are compared with it.
     """
 
     outcome: ArmOutcome

@@ -122,8 +122,8 @@ def curve_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
             if found.hue
         ]
         handles.append(Line2D([], [], ls="", marker="o", mfc="w", mec="k", label="chosen (mean)"))
-        title = found.hue or None
-        figure.legend(handles=handles, title=title, loc="outside right center", fontsize=8)
+        hue = found.hue or None
+        figure.legend(handles=handles, title=hue, loc="outside right center", fontsize=8)
     return figure
 
 

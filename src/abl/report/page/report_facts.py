@@ -29,7 +29,6 @@ class SplitSize:
     """One part of the splits.
 
     Attributes:
-        role: train, validation, test or external.
         patients, units: Distinct ones over all splits.
         by_class: Mean number of units of each class in a split.
     """
@@ -51,7 +50,6 @@ class ReportFacts:
     """An outcome with what else is known of its sweep.
 
     Attributes:
-        outcome: The table as values.
         sweep: The sweep file as read; None if it cannot be.
         sizes: Role -> size of that part of the splits, of those that predictions are known of.
     """

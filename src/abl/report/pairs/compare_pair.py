@@ -81,15 +81,12 @@ class PairComparison:
     Attributes:
         first, second: Sweep and arm.
         unit: image, nodule or patient.
-        classes: Names of the classes; may be empty.
-        class_count: How many classes there are.
+        classes: Names; may be empty.
         units, patients, replicates: How many.
-        primary: The metric that was tested.
         p, verdict: Of the difference in the primary metric, patients exchanged; verdict is better,
             worse, equivalent or undecided, and speaks of the first arm.
         clustered: Whether a patient has several units, so that tests within a replicate ignore it.
         changed: Units that changed, those only the first arm gets right before the others.
-        notes: Sentences.
     """
 
     first: str
@@ -169,16 +166,17 @@ def _mean(arm: list[Scores], metric: str) -> float:
 def _test(a: Scores, b: Scores) -> ReplicateTest:
     final, other_final = largest_class(a.p), largest_class(b.p)
     right, other_right = final == a.labels, other_final == b.labels
-    # both, only the first, only the second, neither
-    counts = [
+    both, only_first, only_second, neither = (
         int(np.sum(one & other)) for one in (right, ~right) for other in (other_right, ~other_right)
-    ]
+    )
     p = mcnemar_test(a.labels, final, other_final).p
     auc_difference, delong_p = math.nan, math.nan
     if a.p.shape[1] == 2:
         delong = delong_test(a.labels, a.p[:, 1], b.p[:, 1])
         auc_difference, delong_p = delong.difference, delong.p
-    return ReplicateTest(*a.key, *counts, p, auc_difference, delong_p)
+    return ReplicateTest(
+        *a.key, both, only_first, only_second, neither, p, auc_difference, delong_p
+    )
 
 
 def _changed(rows: pd.DataFrame, other: pd.DataFrame) -> tuple[ChangedUnit, ...]:

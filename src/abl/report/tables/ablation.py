@@ -38,8 +38,7 @@ def table_of(
         decimals: Digits after the point; default 1 in per cent, 3 in fractions.
         intervals: Add a column with the 95 % interval of each metric.
         metric: Show this one alone; best arm, ties and comparison belong to the primary metric.
-        pivot: Axis of the rows and axis of the columns of a table of the primary metric, or of
-            `metric`; default: arms in rows.
+        pivot: Axis of the rows and axis of the columns; default: arms in rows.
         published: Values to stand beside ours.
 
     Raises:

@@ -26,7 +26,6 @@ class DecisionRow:
     """One way to decide, over folds (or once, without).
 
     Attributes:
-        label: Its name in the table.
         settings: What is set -> its value in each fold.
         share: Of the scored images, sent to the second network, in each fold.
         chosen_by: Metric it was chosen by on validation; "" if nothing was chosen.

@@ -54,11 +54,10 @@ class Table:
     """A table ready to be written in any format.
 
     Attributes:
-        name: The sweep's name: label of the LaTeX table.
+        name: Label of the LaTeX table.
         title: Caption, plain text.
-        columns: Headings; the first `axis_count` name the arm.
-        rows: One an arm, each as long as `columns`.
-        notes: Sentences under the table.
+        columns: The first `axis_count` name the arm.
+        rows: Each as long as `columns`.
         raw_columns, raw_rows: The same numbers in full precision, unscaled: what CSV holds.
     """
 

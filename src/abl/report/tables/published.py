@@ -31,7 +31,6 @@ class Published:
     """What a file states about the arms of an outcome.
 
     Attributes:
-        file: Its name.
         values: (key of the arm, metric) -> value, shares as fractions.
         notes: What could not be placed, a sentence each.
     """

@@ -34,7 +34,6 @@ class OnlyOne:
             neither; by true class, last over all of them. Means over replicates.
         counts: (4,) units in each group, mean over replicates.
         fused: Mode -> (4,) share of each group that it gets right; nan of an empty group.
-        patients: How many the units are of.
     """
 
     head: str

@@ -34,7 +34,6 @@ class Seen:
     """An arm whose networks have maps.
 
     Attributes:
-        row: Of the table.
         sweep: As the arm sees it.
         cells: Its replicates, each with the digest of its training.
     """
@@ -50,11 +49,7 @@ def pictures_of(
     """Rows for the images of `show`, then for those that the best arm gets most wrong.
 
     Each is looked at in the first replicate that tests it. Columns are the arms of `columns_of`.
-    None if there are no maps or no images.
-
-    Args:
-        seen: The arms with maps, in the order of the table.
-        show: Names of images.
+    None if there are no maps or no images. `seen` are the arms with maps, in the table's order.
     """
     if not seen:
         return None
