@@ -7,7 +7,7 @@ from typing import ClassVar
 from abl.errors import Problem
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
-from abl.studies.contract import study
+from abl.studies.contract import StudyAxis, study
 from abl.studies.frozen import Frozen
 from abl.studies.shared.single_network import SingleNetwork
 
@@ -23,7 +23,7 @@ class Hyper(SingleNetwork):
     name: ClassVar[str] = "hyper"
     description: ClassVar[str] = "Hyperparameter search: the winner against the file's settings."
     options: ClassVar[type[Part]] = Options
-    axes = Frozen.axes
+    axes: ClassVar[tuple[StudyAxis, ...]] = Frozen.axes
 
     def problems(self, file: SweepFile) -> list[Problem]:
         # a section that is broken is told as such

@@ -165,7 +165,8 @@ def _shares(cell: PlannedCell, values: pd.Series, known: pd.DataFrame) -> Scores
     """Values in [0, 1] of images as the statistics take them: column 1."""
     rows, share = known.loc[values.index], np.clip(values.to_numpy(np.float64), 0, 1)
     labels, patients = rows["label"].to_numpy(np.int64), rows["patient"].to_numpy()
-    return Scores(*astuple(cell.replicate), labels, patients, np.column_stack([1 - share, share]))
+    p = np.column_stack([1 - share, share])
+    return Scores(**vars(cell.replicate), labels=labels, patients=patients, p=p)
 
 
 def _mean_share(labels: Ints, p: Floats, weights: Floats | None = None) -> float:

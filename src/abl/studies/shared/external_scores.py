@@ -8,7 +8,7 @@ own probability is highest: no cut-off is fitted to a set.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -76,10 +76,12 @@ def external_rows(
             frame, unit = opened.dataset.frame, opened.data.unit
             units = units_of(frame, np.arange(len(frame)), unit)
             found = [
-                Scores(*astuple(cell.replicate), units.labels, units.patients, p)
+                Scores(
+                    **vars(cell.replicate), labels=units.labels, patients=units.patients,
+                    p=predictions.of(digest, "external", units),
+                )
                 for cell, digest in zip(cells, digests, strict=True)
-                for p in [predictions.of(digest, "external", units)]
-            ]
+            ]  # fmt: skip
             metrics = list(dict.fromkeys([*sweep.metrics, sweep.primary]))
             draws = sweep.resamples // 5
             measured = external_cells(found, metrics, how=block.how, resamples=draws)
