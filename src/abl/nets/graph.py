@@ -47,9 +47,6 @@ class Traced:
 
         It holds the network's own modules, under their names there.
         """
-        return fx.GraphModule(self.network, self._piece(start, end))
-
-    def _piece(self, start: str, end: str) -> fx.Graph:
         piece, values = fx.Graph(), dict[fx.Node, fx.Node]()
         source = self.node(start) if start else next(iter(self.graph.nodes))
         values[source] = piece.placeholder("given")
@@ -59,13 +56,12 @@ class Traced:
                 continue
             if node.op == "output":
                 piece.output(fx.node.map_arg(node.args[0], lambda each: values[each]))
-                return piece
+                return fx.GraphModule(self.network, piece)
             values[node] = piece.node_copy(node, lambda each: values[each])
             if node.name == end:
-                piece.output(values[node])
-                return piece
-        piece.output(values[self.node(end)])  # an empty piece: the point itself
-        return piece
+                break
+        piece.output(values[self.node(end)])  # of an empty piece: the point itself
+        return fx.GraphModule(self.network, piece)
 
 
 def traced(network: nn.Module) -> Traced:

@@ -22,7 +22,7 @@ from abl.errors import StageError
 from abl.plan.graph import Replicate
 from abl.plan.stage import PREDICTIONS, Stage
 from abl.spec.data import Splits
-from abl.stages.inputs import OpenData, view_of
+from abl.stages.inputs import OpenData, replicate_context, view_of
 from abl.stages.kind import Work, kind, stage_of
 
 SELECTION = "selection.parquet"
@@ -52,11 +52,7 @@ def select_stage(
             for at, each in enumerate(selectors)
             for fold, digest in enumerate(each)
         }
-        context |= {
-            "splits": splits.model_dump(mode="json"),
-            "repeat": replicate.repeat,
-            "fold": replicate.fold,
-        }
+        context |= replicate_context(splits, replicate)
         how = f", {folds} inner folds,"
     return stage_of(
         "select",

@@ -16,20 +16,18 @@ from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import HISTORY, PREDICTIONS, Resources, Stage
 from abl.search.stopping import hopeless_by
 from abl.spec.base import identity_of
-from abl.spec.data import Data, Image
+from abl.spec.data import Data
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
 from abl.stages.features import FrozenFronts
 from abl.stages.identity import design_title, masks_there, network_settings, seen_settings
-from abl.stages.inputs import Workspace, masks_of, split_of_stage, view_of
+from abl.stages.inputs import Workspace, masks_of, replicate_context, split_of_stage, view_of
 from abl.stages.kind import Work, kind, stage_of
 from abl.stages.network import (
     SEGMENTER,
-    device_of,
     feed_of,
     objective_of,
-    ready_to_build,
-    train_settings,
+    ready,
 )
 from abl.stages.segment import Segmentations
 from abl.stages.select import select_stage, subset_title, training_positions
@@ -174,13 +172,7 @@ class Trainings:
         what = "" if subset is None else f" {subset_title(subset)}"
         if seed_shift:
             what += " retrained"
-        context: dict[str, Any] = {
-            "view": self._view,
-            "splits": sweep.splits.model_dump(mode="json"),
-            "repeat": replicate.repeat,
-            "fold": replicate.fold,
-        }
-        context.update(self._files)
+        context = {"view": self._view, **replicate_context(sweep.splits, replicate), **self._files}
         inputs = self._inputs | ({} if select is None else {"select": select})
         if self._segments is not None:
             inputs[SEGMENTER] = self._segments.of(replicate)
@@ -208,43 +200,35 @@ class Trainings:
 def train(work: Work) -> dict[str, Any]:
     """Writes predictions.parquet, history.parquet and the weights of the last k epochs."""
     # importing torch takes seconds, which a driver with nothing to train need not pay
-    import torch
-
     from abl.train.checkpoint import save_weights
     from abl.train.feature_feed import KeptFeed
     from abl.train.fit import Oversight, TrainingRows, fit
     from abl.train.predictions import predictions_frame, write_predictions
-    from abl.train.process import release_memory, reset_process
+    from abl.train.process import release_memory
 
     stage = work.stage
     view = view_of(work)
-    settings = train_settings(stage, work.store)
-    image = Image.model_validate(stage.settings["image"])
     split = split_of_stage(work, view)
-    seed = int(stage.seed or 0)
-
-    chosen = training_positions(work, view, split, seed)
+    chosen = training_positions(work, view, split, int(stage.seed or 0))
     labels = view.frame["train_label"].to_numpy()
     roles = {"train": split.train, "validation": split.validation, "test": split.test}
-    classes = int(stage.settings["classes"])
-    device = device_of(stage)
-    ready_to_build(work, settings)
-    reset_process(seed, threads=settings.threads, deterministic=settings.deterministic)
-    network, feed = feed_of(work, view, split, settings, image, classes, torch.device(device))
+    asked = ready(work)
+    settings, image = asked.train, asked.image
+    how: Any = {"seed": asked.seed, "device": asked.device}
+    network, feed = feed_of(work, view, split, asked)
     result = fit(
         network,
         feed,
         TrainingRows(
             chosen,
             labels[chosen],
-            classes,
+            asked.classes,
             evaluate=roles,
             validation_labels=view.frame["label"].to_numpy()[split.validation],
         ),
         settings=settings,
         image=image,
-        seed=seed,
-        device=device,
+        **how,
         objective=objective_of(settings),
         oversight=Oversight(work.checkpoints, hopeless=hopeless_by(stage.context.get("bounds"))),
     )
@@ -258,20 +242,18 @@ def train(work: Work) -> dict[str, Any]:
     parameters = list(network.parameters())
     facts = {
         "images": len(chosen),
-        "images_by_class": np.bincount(labels[chosen], minlength=classes).tolist(),
+        "images_by_class": np.bincount(labels[chosen], minlength=asked.classes).tolist(),
         "parameters": sum(each.numel() for each in parameters),
         "trained_parameters": sum(each.numel() for each in parameters if each.requires_grad),
         "kept_features": isinstance(feed, KeptFeed),
         "epoch_seconds": [round(float(seconds), 4) for seconds in result.history["seconds"]],
-        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
-        "torch": torch.__version__,
+        **asked.facts,
         "machine": platform.machine(),
     }
     if settings.attention.is_predicted and (masks := masks_of(work)) is not None:
         from abl.train.masks import MaskFeed, mask_scores
 
-        place = torch.device(device)
-        true = MaskFeed(view.pixel_set(), masks, "true", image, settings, seed=seed, device=place)
+        true = MaskFeed(view.pixel_set(), masks, "true", image, settings, **how)
         scores = mask_scores(network, true, roles, images, precision=settings.precision)
         scores.to_parquet(work.out / MASK_SCORES, index=False, compression="zstd")
     del network, feed, result
