@@ -50,17 +50,10 @@ class Boundary:
 
 @dataclass(frozen=True)
 class Boundaries:
-    """Every boundary of a network, n = 0 first.
-
-    Attributes:
-        network: Its name.
-        unit: convolution or block.
-        places: Boundary n at position n.
-        parameters, flops: Of the whole network.
-    """
+    """Boundary n of a network at place n; parameters and operations of the whole network."""
 
     network: str
-    unit: str
+    unit: str  # convolution or block
     places: tuple[Boundary, ...]
     parameters: int
     flops: int

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from abl.errors import InputError, StageError
-from abl.nets.deterministic_pooling import with_deterministic_pooling
+from abl.nets.graph import with_deterministic_pooling
 from abl.nets.registry import NETWORKS, library_of
 from abl.nets.weights import first_line, load_state, not_fetched, read_state, weights_fingerprint
 

@@ -12,12 +12,7 @@ if TYPE_CHECKING:  # importing torch takes seconds, which a table is spared
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """Cost of one network.
-
-    Attributes:
-        parameters: Trainable numbers.
-        forward_flops: Of one image; a multiply-add counts as two.
-    """
+    """Numbers of one network, and operations on one image: a multiply-add counts as two."""
 
     parameters: int
     forward_flops: int

@@ -23,21 +23,13 @@ Levels = Sequence[int]
 
 @dataclass(frozen=True, eq=False)
 class OwnHead:
-    """What a network has behind its features.
-
-    Attributes:
-        whole: The network as a graph.
-        point: Where its features end.
-        width: Channels there.
-        is_map: Whether that is a map, or a vector.
-        keep_weights: Whether its weights were trained, so that widening keeps what they compute.
-    """
+    """What a network has behind the point at which its features end, a map or a vector."""
 
     whole: Traced
     point: str
     width: int
     is_map: bool
-    keep_weights: bool
+    keep_weights: bool  # they were trained: widening keeps what they compute
 
 
 def head(name: str, *, version: int = 1) -> Callable[[HeadBuilder], HeadBuilder]:

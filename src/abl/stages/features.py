@@ -62,6 +62,7 @@ class FrozenFronts:
         views = train.augment.fixed_views
         is_random = train.weights == "none"
         from abl.nets.cost import front_cost
+        from abl.nets.model import design_of
         from abl.nets.registry import FUSIONS
 
         joined = FUSIONS.get(train.fusion)
@@ -69,13 +70,8 @@ class FrozenFronts:
             return None  # a learned layer stands in front
         if joined is not None and joined.extractors == 2 and is_random:
             return None  # the second extractor starts from weights of its own
-        cost = front_cost(
-            train.network,
-            train.frozen,
-            classes=int(self._settings["classes"]),
-            channels=image.channels,
-            image_size=image.size,
-        )
+        takes = design_of(train, image, int(self._settings["classes"])).takes
+        cost = front_cost(train.network, train.frozen, **takes)
         if cost is None:
             return None
         key = seed if is_random else None

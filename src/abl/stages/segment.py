@@ -58,13 +58,9 @@ class Segmentations:
             "view": workspace.view(opened, sweep.image),
             "masks": workspace.masks(opened, sweep.image),
         }
-        self._hub = ""
-        if sweep.train.attention.segmentation.weights == "imagenet":
-            self._hub = workspace.hub_weights(self._encoder)
-
-    @property
-    def _encoder(self) -> str:
-        return f"timm/{self._sweep.train.attention.segmentation.encoder}"
+        branch, self._hub = sweep.train.attention.segmentation, ""
+        if branch.weights == "imagenet":
+            self._hub = workspace.hub_weights(f"timm/{branch.encoder}")
 
     def of(self, replicate: Replicate) -> str:
         """The branch of a replicate; the digest of its stage."""

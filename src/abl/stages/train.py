@@ -10,7 +10,6 @@ import numpy as np
 
 from abl.data.masks import MASK_SCORES
 from abl.data.views import everything_trains, training_reads
-from abl.errors import Problem
 from abl.nets.user_module import component_identity, load_module
 from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import HISTORY, PREDICTIONS, Resources, Stage
@@ -53,9 +52,13 @@ class Trainings:
             load_module(self._files["module"])  # another sweep's may have been read since
         if sweep.train.weights_file is not None:
             self._files["weights"] = str(workspace.file(sweep.train.weights_file, "train.weights"))
-            workspace.problems += [
-                each for each in self._weights_problems() if each not in workspace.problems
-            ]
+            from abl.nets.design_check import weights_problems  # torch, which most do without
+            from abl.nets.model import design_of
+
+            classes = len(self.opened.dataset.classes)
+            takes = design_of(sweep.train, sweep.image, classes).takes
+            found = weights_problems(self._files["weights"], sweep.train.network, **takes)
+            workspace.problems += [each for each in found if each not in workspace.problems]
         self._hub = ""  # hash of the hub's file, unknown while it is not here
         if sweep.train.weights == "imagenet":
             self._files["weights"] = "imagenet"
@@ -77,17 +80,6 @@ class Trainings:
             self._files["masks"] = workspace.masks(self.opened, sweep.image)
         self._fronts = FrozenFronts(
             sweep, workspace, self._settings, self._inputs, self._files, self._resources()
-        )
-
-    def _weights_problems(self) -> list[Problem]:
-        from abl.nets.design_check import weights_problems  # torch, which most plans do without
-
-        return weights_problems(
-            self._files["weights"],
-            self.sweep.train.network,
-            classes=len(self.opened.dataset.classes),
-            channels=self.sweep.image.channels,
-            image_size=self.sweep.image.size,
         )
 
     def _pretrained(self, how: Pretrain, workspace: Workspace) -> str:
