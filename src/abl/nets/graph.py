@@ -195,21 +195,15 @@ class _Tracer(fx.Tracer):
     """Leaves whole: PyTorch's modules, and those whose code depends on values."""
 
     def __init__(self) -> None:
-        functions, modules = _left_whole()
-        super().__init__(autowrap_functions=functions)
-        self._whole = modules
+        from timm.models import get_notrace_functions, get_notrace_modules
+        from torchvision.ops import StochasticDepth
+
+        super().__init__(autowrap_functions=tuple(get_notrace_functions()))
+        # a LayerNorm that permutes is one layer, which a head of two modalities makes wider
+        self._whole = (AdaptiveAveragePool, StochasticDepth, nn.LayerNorm, *get_notrace_modules())
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, self._whole) or super().is_leaf_module(m, module_qualified_name)
-
-
-def _left_whole() -> tuple[tuple, tuple[type[nn.Module], ...]]:  # type: ignore[type-arg]
-    from timm.models import get_notrace_functions, get_notrace_modules
-    from torchvision.ops import StochasticDepth
-
-    # a LayerNorm that permutes is one layer, which a head of two modalities makes wider
-    modules = (AdaptiveAveragePool, StochasticDepth, nn.LayerNorm, *get_notrace_modules())
-    return tuple(get_notrace_functions()), modules
 
 
 class AdaptiveAveragePool(nn.Module):

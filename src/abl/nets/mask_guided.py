@@ -44,10 +44,7 @@ class MaskGuided(nn.Module):
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Logits (B, classes); with a segmentation branch also its logits (B, 1, S, S).
 
-        Args:
-            images: (B, C, S, S).
-            masks: (B, 1, S, S) in [0, 1]; what the branch learns from, or the control that takes
-                the place of its prediction.
+        Masks are in [0, 1]: what the branch learns from, or the control in its prediction's place.
         """
         if self.segmenter is not None:
             found: Tensor = self.segmenter(images)

@@ -61,8 +61,6 @@ class FrozenFronts:
         train, image = sweep.train, sweep.image
         views = train.augment.fixed_views
         is_random = train.weights == "none"
-        from abl.nets.cost import front_cost
-        from abl.nets.model import design_of
         from abl.nets.registry import FUSIONS
 
         joined = FUSIONS.get(train.fusion)
@@ -70,6 +68,9 @@ class FrozenFronts:
             return None  # a learned layer stands in front
         if joined is not None and joined.extractors == 2 and is_random:
             return None  # the second extractor starts from weights of its own
+        from abl.nets.cost import front_cost
+        from abl.nets.model import design_of
+
         takes = design_of(train, image, int(self._settings["classes"])).takes
         cost = front_cost(train.network, train.frozen, **takes)
         if cost is None:

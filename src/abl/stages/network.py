@@ -28,7 +28,6 @@ if TYPE_CHECKING:  # importing torch takes seconds, which a driver with nothing 
     from torch import nn
 
     from abl.train.feed import Feed, PixelFeed
-    from abl.train.objectives import Objective
 
 FEATURES = "features.npy"  # of a features stage: fixed views x images x the features' shape
 NETWORK = "network"  # role of a training whose network predicts, or is looked at
@@ -89,11 +88,8 @@ def ready(work: Work) -> Ready:
 def weights_files(store: Store, digest: str, what: str) -> list[str]:
     """Names of the files of the epochs that a training has kept, ascending.
 
-    Args:
-        what: The weights, for the message.
-
     Raises:
-        StageError: They are not in the store.
+        StageError: They are not in the store; `what` says which weights.
     """
     done = store.done(digest)
     names = [] if done is None else sorted(n for n in done.files if n.endswith(".safetensors"))
@@ -195,16 +191,6 @@ def _guided(work: Work, view: View, asked: Ready) -> tuple[nn.Module, PixelFeed]
     if masks is None:
         raise StageError(f"attention.mask: {attention.mask} needs masks, which this stage lacks")
     return network, MaskFeed(pixels, masks, attention.masks, image, settings, **how)
-
-
-def objective_of(settings: Train) -> Objective:
-    """The loss of a training: of classes, or of classes and masks."""
-    from abl.train.objectives import Joint, classification
-
-    attention = settings.attention
-    if not attention.is_predicted:
-        return classification
-    return Joint(attention.segmentation.loss, attention.alpha)
 
 
 def _kept(

@@ -43,17 +43,14 @@ def select_stage(
             inner fold, which judges the images of that fold.
     """
     folds = len(selectors[0])
-    inputs = {f"selector_{at}": each[0] for at, each in enumerate(selectors)}
+    inputs = {
+        f"selector_{at}_{fold}" if folds > 1 else f"selector_{at}": digest
+        for at, each in enumerate(selectors)
+        for fold, digest in enumerate(each)
+    }
     context: dict[str, Any] = {"view": view}
-    how = ""
-    if folds > 1:
-        inputs = {
-            f"selector_{at}_{fold}": digest
-            for at, each in enumerate(selectors)
-            for fold, digest in enumerate(each)
-        }
-        context |= replicate_context(splits, replicate)
-        how = f", {folds} inner folds,"
+    context |= replicate_context(splits, replicate) if folds > 1 else {}
+    how = f", {folds} inner folds," if folds > 1 else ""
     return stage_of(
         "select",
         {"folds": folds} if folds > 1 else {},

@@ -22,12 +22,7 @@ from abl.stages.features import FrozenFronts
 from abl.stages.identity import design_title, masks_there, network_settings, seen_settings
 from abl.stages.inputs import Workspace, masks_of, replicate_context, split_of_stage, view_of
 from abl.stages.kind import Work, kind, stage_of
-from abl.stages.network import (
-    SEGMENTER,
-    feed_of,
-    objective_of,
-    ready,
-)
+from abl.stages.network import SEGMENTER, feed_of, ready
 from abl.stages.segment import Segmentations
 from abl.stages.select import select_stage, subset_title, training_positions
 
@@ -130,14 +125,13 @@ class Trainings:
     ) -> str:
         """A network of a replicate: on its whole training part, or on a subset that `select` gives.
 
+        Its stage is added to the plan; the stage's digest.
+
         Args:
             subset: {"kind": "true" | "false" | "matched", "n": N, "panel": size} of the
                 selection, or {"kind": "inner", "n": fold, "of": folds}: all but an inner fold.
             select: Digest of the select stage.
             seed_shift: Added to the replicate's seed, for controls that differ by it alone.
-
-        Returns:
-            The stage's digest.
         """
         wanted = (replicate, *(subset or {}).items(), select, seed_shift)
         if wanted not in self._made:
@@ -195,6 +189,7 @@ def train(work: Work) -> dict[str, Any]:
     from abl.train.checkpoint import save_weights
     from abl.train.feature_feed import KeptFeed
     from abl.train.fit import Oversight, TrainingRows, fit
+    from abl.train.objectives import Joint, Objective, classification
     from abl.train.predictions import predictions_frame, write_predictions
     from abl.train.process import release_memory
 
@@ -208,6 +203,10 @@ def train(work: Work) -> dict[str, Any]:
     settings, image = asked.train, asked.image
     how: Any = {"seed": asked.seed, "device": asked.device}
     network, feed = feed_of(work, view, split, asked)
+    attention = settings.attention
+    objective: Objective = classification
+    if attention.is_predicted:
+        objective = Joint(attention.segmentation.loss, attention.alpha)
     result = fit(
         network,
         feed,
@@ -221,7 +220,7 @@ def train(work: Work) -> dict[str, Any]:
         settings=settings,
         image=image,
         **how,
-        objective=objective_of(settings),
+        objective=objective,
         oversight=Oversight(work.checkpoints, hopeless=hopeless_by(stage.context.get("bounds"))),
     )
     images = view.frame["image"].to_numpy()
@@ -242,7 +241,7 @@ def train(work: Work) -> dict[str, Any]:
         **asked.facts,
         "machine": platform.machine(),
     }
-    if settings.attention.is_predicted and (masks := masks_of(work)) is not None:
+    if attention.is_predicted and (masks := masks_of(work)) is not None:
         from abl.train.masks import MaskFeed, mask_scores
 
         true = MaskFeed(view.pixel_set(), masks, "true", image, settings, **how)
