@@ -6,7 +6,7 @@ from torch import nn
 
 from abl.errors import InputError
 from abl.nets.build import build_network
-from abl.nets.deterministic_pooling import AdaptiveAveragePool, with_deterministic_pooling
+from abl.nets.graph import AdaptiveAveragePool, with_deterministic_pooling
 from abl.nets.registry import own_names
 
 # of the package alone: other tests register networks that are meant to fail

@@ -110,12 +110,7 @@ def grad_cam(
 def _last_node(design: Design) -> str | None:
     if design.fusion != "none":
         return None
-    point = feature_point_of(
-        design.network,
-        classes=design.classes,
-        channels=design.channels,
-        image_size=design.image_size,
-    )
+    point = feature_point_of(design.network, **design.takes)
     return point.node if point.is_map else None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import torch
-from torch import fx, nn
+from torch import nn
 
 from abl.errors import InputError
 from abl.nets.feature_point import ShapedGraph, feature_point_of, is_random_node, shaped_graph
@@ -23,17 +23,11 @@ _ONE = re.compile(r"L\d+")
 
 @dataclass(frozen=True)
 class AttentionPoint:
-    """A point through which everything flows.
+    """A point through which everything flows: a node of the network's graph."""
 
-    Attributes:
-        name: L0, L1, ..., or B0, B1, ...
-        node: In the network's graph.
-        width: Channels of its map.
-    """
-
-    name: str
+    name: str  # L0, L1, ..., or B0, B1, ...
     node: str
-    width: int
+    width: int  # channels of its map
 
 
 @dataclass(frozen=True)
@@ -180,14 +174,11 @@ class _Runs:
 
     def _joins(self, point: str) -> bool:
         node = self._shaped.whole.node(point)
-        return node.target in _JOINS and len(_inputs(node)) > 1
+        inputs = [each for each in node.all_input_nodes if each.op != "get_attr"]
+        return node.target in _JOINS and len(inputs) > 1
 
     def _side(self, point: str) -> int:
         return min(self._shaped.shapes[point][-2:])
 
     def _is_random(self, point: str) -> bool:
         return is_random_node(self._shaped.whole.node(point), self._modules)
-
-
-def _inputs(node: fx.Node) -> list[fx.Node]:
-    return [each for each in node.all_input_nodes if each.op != "get_attr"]

@@ -8,6 +8,7 @@ attention are counted in blocks.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,17 +50,10 @@ class Boundary:
 
 @dataclass(frozen=True)
 class Boundaries:
-    """Every boundary of a network, n = 0 first.
-
-    Attributes:
-        network: Its name.
-        unit: convolution or block.
-        places: Boundary n at position n.
-        parameters, flops: Of the whole network.
-    """
+    """Boundary n of a network at place n; parameters and operations of the whole network."""
 
     network: str
-    unit: str
+    unit: str  # convolution or block
     places: tuple[Boundary, ...]
     parameters: int
     flops: int
@@ -147,21 +141,10 @@ def _stages(units: Sequence[Call]) -> list[int]:
 def _map_size(unit: Call) -> int:
     """Pixels of a convolution's map; numbers in a block's tokens, which fall where they merge."""
     shape = unit.shape or (1,)
-    if len(shape) == 4 and shape[0] == 1:
-        return shape[-1] * shape[-2] if not _is_block_shape(shape) else _numel(shape)
-    return _numel(shape)
-
-
-def _is_block_shape(shape: tuple[int, ...]) -> bool:
     # (B, H, W, C), as Swin has it: height and width come first
-    return shape[1] == shape[2] != shape[3]
-
-
-def _numel(shape: Sequence[int]) -> int:
-    total = 1
-    for side in shape:
-        total *= side
-    return total
+    if len(shape) == 4 and shape[0] == 1 and not shape[1] == shape[2] != shape[3]:
+        return shape[-1] * shape[-2]
+    return math.prod(shape)
 
 
 def _blocks(run: Execution) -> list[str]:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from abl.errors import InputError, StageError
-from abl.nets.deterministic_pooling import with_deterministic_pooling
-from abl.nets.registry import NETWORKS, Builder, library_of
+from abl.nets.graph import with_deterministic_pooling
+from abl.nets.registry import NETWORKS, library_of
 from abl.nets.weights import first_line, load_state, not_fetched, read_state, weights_fingerprint
 
 # trained with inputs scaled otherwise than the rest; torchvision converts inside the network
@@ -40,18 +40,15 @@ def build_network(
         StageError: hub weights that cannot be fetched.
     """
     library, plain = library_of(name)
-    if library == "abl":
-        builder = NETWORKS[plain]
-        return _own_network(plain, builder, classes, channels, image_size, weights)
-    if library == "torchvision":
-        return _torchvision_network(plain, classes, channels, image_size, weights)
-    return _timm_network(plain, classes, channels, image_size, weights)
+    made = {"abl": _own_network, "torchvision": _torchvision_network, "timm": _timm_network}
+    return made[library](plain, classes, channels, image_size, weights)
 
 
 def _own_network(
-    name: str, builder: Builder, classes: int, channels: int, image_size: int, weights: str
+    name: str, classes: int, channels: int, image_size: int, weights: str
 ) -> nn.Module:
     """One of our networks or a user's. Arguments and errors: build_network."""
+    builder = NETWORKS[name]
     if weights == "imagenet":
         raise InputError(f"weights: {name} has no ImageNet weights (valid: none, or a file)")
     network = _built(name, image_size, lambda: builder(classes, channels, image_size))
@@ -120,7 +117,7 @@ def _timm_network(
 def _built(name: str, image_size: int, build: Callable[[], nn.Module]) -> nn.Module:
     try:
         return build()
-    except (ValueError, RuntimeError, AssertionError, ZeroDivisionError) as error:
+    except _SHAPE_ERRORS as error:
         # what libraries say of an image size that their patches or windows do not divide
         raise InputError(
             f"network {name} cannot be made for images of {image_size} px: {first_line(error)}"
@@ -168,14 +165,7 @@ def _is_torchvision_file(name: str, weights: str) -> bool:
 def _replace_first_convolution(network: nn.Module, channels: int) -> None:
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
-            fresh = nn.Conv2d(
-                channels,
-                module.out_channels,
-                module.kernel_size,  # type: ignore[arg-type]
-                module.stride,  # type: ignore[arg-type]
-                module.padding,  # type: ignore[arg-type]
-                bias=module.bias is not None,
-            )
+            fresh = convolution_like(module, channels)
             with torch.no_grad():  # a grey image repeated has the features of the sum
                 fresh.weight.copy_(module.weight.sum(1, keepdim=True).expand_as(fresh.weight))
                 fresh.weight /= channels
@@ -183,6 +173,19 @@ def _replace_first_convolution(network: nn.Module, channels: int) -> None:
                     fresh.bias.copy_(module.bias)
             network.set_submodule(name, fresh)
             return
+
+
+def convolution_like(module: nn.Conv2d, channels: int) -> nn.Conv2d:
+    """A new convolution (of one group) that takes so many channels."""
+    return nn.Conv2d(
+        channels,
+        module.out_channels,
+        module.kernel_size,  # type: ignore[arg-type]
+        module.stride,  # type: ignore[arg-type]
+        module.padding,  # type: ignore[arg-type]
+        module.dilation,  # type: ignore[arg-type]
+        bias=module.bias is not None,
+    )
 
 
 def check_image_size(

@@ -12,12 +12,7 @@ if TYPE_CHECKING:  # importing torch takes seconds, which a table is spared
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """Cost of one network.
-
-    Attributes:
-        parameters: Trainable numbers.
-        forward_flops: Of one image; a multiply-add counts as two.
-    """
+    """Numbers of one network, and operations on one image: a multiply-add counts as two."""
 
     parameters: int
     forward_flops: int
@@ -34,7 +29,7 @@ def network_cost(name: str, *, classes: int, channels: int, image_size: int) -> 
 
     network = meta_network(name, classes=classes, channels=channels, image_size=image_size).eval()
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    return NetworkCost(parameters, _measured(network, channels, image_size)[1])
+    return NetworkCost(parameters, numbers_and_flops(network, channels, image_size)[1])
 
 
 def training_flops(
@@ -92,9 +87,8 @@ def front_cost(
     asked = {"classes": classes, "channels": channels, "image_size": image_size}
     places = boundaries_of(name, **asked)
     boundary = places.at(frozen)
-    network = meta_network(name, **asked).eval()
     try:
-        whole = traced(network)
+        whole = traced(meta_network(name, **asked).eval())
     except NotTraceableError:
         return None
     point = last_frozen_point(whole, boundary.tensors, boundary.still)
@@ -106,12 +100,11 @@ def front_cost(
         if last_frozen_point(whole, before.tensors, before.still) != point:
             break
         least -= 1
-    front = whole.piece("", point)
-    numbers, flops = _measured(front, channels, image_size)
+    numbers, flops = numbers_and_flops(whole.piece("", point), channels, image_size)
     return FrontCost(point, least, numbers, flops, flops / max(places.flops, 1))
 
 
-def _measured(network: nn.Module, channels: int, image_size: int) -> tuple[int, int]:
+def numbers_and_flops(network: nn.Module, channels: int, image_size: int) -> tuple[int, int]:
     """Numbers that it gives for one image, and the operations that this takes."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode

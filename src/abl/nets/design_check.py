@@ -10,7 +10,7 @@ import torch
 
 from abl.errors import InputError, Problem
 from abl.nets.execution import meta_network
-from abl.nets.mask_guided import build_guided
+from abl.nets.mask_guided import build_guided, without_weights
 from abl.nets.model import Design, build_classifier, design_of
 from abl.nets.weights import existing_file, fitting_state, read_state
 from abl.spec.attention import Attention
@@ -32,17 +32,12 @@ def _problems(design: Design, attention: Attention) -> tuple[str, ...]:
             if attention.variant == "none":
                 build_classifier(design)
             else:
-                build_guided(design, _without_weights(attention))
+                build_guided(design, without_weights(attention))
     except InputError as error:
         if "meta tensor" in str(error):
             return ()  # made of real tensors only: a training will tell
         return tuple(problem.message for problem in error.problems)
     return ()
-
-
-def _without_weights(attention: Attention) -> Attention:
-    branch = attention.segmentation.model_copy(update={"weights": "none"})
-    return attention.model_copy(update={"segmentation": branch})
 
 
 @cache

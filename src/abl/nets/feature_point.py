@@ -21,15 +21,12 @@ from abl.nets.weights import classifier_name
 class FeaturePoint:
     """The last feature map of a convolutional network, or the vector in front of the classifier.
 
-    Attributes:
-        node: Name in the network's graph.
-        width: Channels of the map, or length of the vector.
-        is_map: (B, width, H, W), or else (B, width).
+    It is the value of a node of the network's graph.
     """
 
     node: str
     width: int
-    is_map: bool
+    is_map: bool  # (B, width, H, W), or else (B, width)
 
 
 @cache

@@ -24,12 +24,10 @@ class Fusion:
     """A fusion mode.
 
     Attributes:
-        name: In YAML.
         at: Where the modalities meet.
         extractors: Networks that are trained: one or two.
         widens: Whether features come out twice as wide.
         needs_map: Whether it works on maps alone.
-        build: Makes the module from the channels of an image, or of the features.
     """
 
     name: str

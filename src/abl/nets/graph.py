@@ -1,4 +1,7 @@
-"""A network as a graph that can be cut: what lies in front of a point, and what behind it."""
+"""A network as a graph that can be cut: what lies in front of a point, and what behind it.
+
+At the end adaptive average pooling whose gradient is deterministic on GPUs too.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,8 @@ import operator
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from torch import fx, nn
-
-from abl.nets.deterministic_pooling import AdaptiveAveragePool
+import torch
+from torch import Tensor, fx, nn
 
 # modules that draw random numbers while a network trains
 _RANDOM = ("Drop", "Stochastic")
@@ -47,9 +49,6 @@ class Traced:
 
         It holds the network's own modules, under their names there.
         """
-        return fx.GraphModule(self.network, self._piece(start, end))
-
-    def _piece(self, start: str, end: str) -> fx.Graph:
         piece, values = fx.Graph(), dict[fx.Node, fx.Node]()
         source = self.node(start) if start else next(iter(self.graph.nodes))
         values[source] = piece.placeholder("given")
@@ -59,13 +58,12 @@ class Traced:
                 continue
             if node.op == "output":
                 piece.output(fx.node.map_arg(node.args[0], lambda each: values[each]))
-                return piece
+                return fx.GraphModule(self.network, piece)
             values[node] = piece.node_copy(node, lambda each: values[each])
             if node.name == end:
-                piece.output(values[node])
-                return piece
-        piece.output(values[self.node(end)])  # an empty piece: the point itself
-        return piece
+                break
+        piece.output(values[self.node(end)])  # of an empty piece: the point itself
+        return fx.GraphModule(self.network, piece)
 
 
 def traced(network: nn.Module) -> Traced:
@@ -197,18 +195,51 @@ class _Tracer(fx.Tracer):
     """Leaves whole: PyTorch's modules, and those whose code depends on values."""
 
     def __init__(self) -> None:
-        functions, modules = _left_whole()
-        super().__init__(autowrap_functions=functions)
-        self._whole = modules
+        from timm.models import get_notrace_functions, get_notrace_modules
+        from torchvision.ops import StochasticDepth
+
+        super().__init__(autowrap_functions=tuple(get_notrace_functions()))
+        # a LayerNorm that permutes is one layer, which a head of two modalities makes wider
+        self._whole = (AdaptiveAveragePool, StochasticDepth, nn.LayerNorm, *get_notrace_modules())
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, self._whole) or super().is_leaf_module(m, module_qualified_name)
 
 
-def _left_whole() -> tuple[tuple, tuple[type[nn.Module], ...]]:  # type: ignore[type-arg]
-    from timm.models import get_notrace_functions, get_notrace_modules
-    from torchvision.ops import StochasticDepth
+class AdaptiveAveragePool(nn.Module):
+    """As nn.AdaptiveAvgPool2d: (B, C, H, W) -> (B, C, rows, columns), as two matrix products.
 
-    # a LayerNorm that permutes is one layer, which a head of two modalities makes wider
-    modules = (AdaptiveAveragePool, StochasticDepth, nn.LayerNorm, *get_notrace_modules())
-    return tuple(get_notrace_functions()), modules
+    PyTorch's own has no deterministic backward on CUDA; AlexNet and VGG contain it. Bins:
+    floor(i * n / out) to ceil((i + 1) * n / out), PyTorch's.
+    """
+
+    def __init__(self, rows: int, columns: int):
+        super().__init__()
+        self.rows, self.columns = rows, columns
+
+    def forward(self, features: Tensor) -> Tensor:
+        height, width = features.shape[-2:]
+        if (height, width) == (self.rows, self.columns):
+            return features
+        by_row = _bins(height, self.rows, features)
+        by_column = _bins(width, self.columns, features)
+        return by_row @ features @ by_column.T
+
+
+def with_deterministic_pooling(network: nn.Module) -> nn.Module:
+    """The network with each AdaptiveAvgPool2d of more than one bin replaced, in place."""
+    for name, module in list(network.named_modules()):
+        if isinstance(module, nn.AdaptiveAvgPool2d):
+            size = module.output_size
+            rows, columns = size if isinstance(size, tuple) else (size, size)
+            if rows is not None and columns is not None and (rows, columns) != (1, 1):
+                network.set_submodule(name, AdaptiveAveragePool(rows, columns))
+    return network
+
+
+def _bins(size: int, bins: int, like: Tensor) -> Tensor:
+    weights = torch.zeros(bins, size)
+    for row in range(bins):
+        start, end = row * size // bins, -(-(row + 1) * size // bins)
+        weights[row, start:end] = 1 / (end - start)
+    return weights.to(like.device, like.dtype)

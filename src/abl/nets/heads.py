@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from abl.errors import InputError
+from abl.nets.build import convolution_like
 from abl.nets.graph import Traced
 from abl.nets.registry import HEADS, HeadBuilder
 
@@ -22,21 +23,13 @@ Levels = Sequence[int]
 
 @dataclass(frozen=True, eq=False)
 class OwnHead:
-    """What a network has behind its features.
-
-    Attributes:
-        whole: The network as a graph.
-        point: Where its features end.
-        width: Channels there.
-        is_map: Whether that is a map, or a vector.
-        keep_weights: Whether its weights were trained, so that widening keeps what they compute.
-    """
+    """What a network has behind the point at which its features end, a map or a vector."""
 
     whole: Traced
     point: str
     width: int
     is_map: bool
-    keep_weights: bool
+    keep_weights: bool  # they were trained: widening keeps what they compute
 
 
 def head(name: str, *, version: int = 1) -> Callable[[HeadBuilder], HeadBuilder]:
@@ -162,24 +155,16 @@ def _wider(module: nn.Module, times: int, keep_weights: bool) -> nn.Module | Non
         fresh: nn.Module = nn.Linear(module.in_features * times, module.out_features, bias=has_bias)
         repeat = (1, times)
     elif isinstance(module, nn.Conv2d) and module.groups == 1:
-        fresh = nn.Conv2d(
-            module.in_channels * times,
-            module.out_channels,
-            module.kernel_size,  # type: ignore[arg-type]
-            module.stride,  # type: ignore[arg-type]
-            module.padding,  # type: ignore[arg-type]
-            module.dilation,  # type: ignore[arg-type]
-            bias=module.bias is not None,
-        )
+        fresh = convolution_like(module, module.in_channels * times)
         repeat = (1, times, 1, 1)  # type: ignore[assignment]
-    elif isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 1:
-        norm = type(module)(module.normalized_shape[0] * times, eps=module.eps)
-        return _repeated(norm, module, times) if keep_weights else norm
-    elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-        batch_norm = type(module)(module.num_features * times, eps=module.eps)
-        return _repeated(batch_norm, module, times) if keep_weights else batch_norm
     else:
-        return None
+        if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 1:
+            norm: nn.Module = type(module)(module.normalized_shape[0] * times, eps=module.eps)
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            norm = type(module)(module.num_features * times, eps=module.eps)
+        else:
+            return None
+        return _repeated(norm, module, times) if keep_weights else norm
     if keep_weights:
         with torch.no_grad():
             fresh.weight.copy_(module.weight.repeat(*repeat) / times)  # type: ignore[operator]

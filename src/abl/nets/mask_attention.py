@@ -37,25 +37,25 @@ def variant(name: str, *, mask: bool = True, version: int = 1) -> Callable[[Buil
 @variant("channel")
 def channel(width: int, reduction: int) -> nn.Module:
     """F + F_c: channels weighed by what they hold under the mask."""
-    return ChannelGuided(width, reduction)
+    return Guided(ChannelWeights(width, reduction), lambda f, f_s, a: f + f * a)
 
 
 @variant("spatial")
 def spatial(width: int, reduction: int) -> nn.Module:
     """F + F_s: features under the mask counted twice."""
-    return SpatialGuided()
+    return Guided(None, lambda f, f_s, _: f + f_s)
 
 
 @variant("serial")
 def serial(width: int, reduction: int) -> nn.Module:
     """The channel weights act on the spatial output, with the residual (reconstructed)."""
-    return SerialGuided(width, reduction)
+    return Guided(ChannelWeights(width, reduction), lambda f, f_s, a: f + f_s * a)
 
 
 @variant("parallel")
 def parallel(width: int, reduction: int) -> nn.Module:
     """F + F_s + F_c: the proposed module."""
-    return ParallelGuided(width, reduction)
+    return Guided(ChannelWeights(width, reduction), lambda f, f_s, a: f + f_s + f * a)
 
 
 @variant("se", mask=False)
@@ -97,49 +97,22 @@ class ChannelWeights(nn.Module):
         return weights[:, :, None, None]
 
 
-class SpatialGuided(nn.Module):
-    """F + F_s, F_s = F * m."""
+class Guided(nn.Module):
+    """An attention module that looks at features F under a mask m.
 
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        return features + features * mask
+    Args:
+        weigh: Channel weights a of F_s = F * m, (B, width, H, W) -> (B, width, 1, 1), if any.
+        sums: F, F_s and a (or F_s again) -> features.
+    """
 
-
-class ChannelGuided(nn.Module):
-    """F + F_c, F_c = F * a, a = sigmoid(MLP(GAP(F * m)))."""
-
-    def __init__(self, width: int, reduction: int):
+    def __init__(self, weigh: nn.Module | None, sums: Callable[[Tensor, Tensor, Tensor], Tensor]):
         super().__init__()
-        self.weigh = ChannelWeights(width, reduction)
-
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        weighed: Tensor = features * self.weigh(features * mask)
-        return features + weighed
-
-
-class SerialGuided(nn.Module):
-    """F + F_s * sigmoid(MLP(GAP(F_s)))."""
-
-    def __init__(self, width: int, reduction: int):
-        super().__init__()
-        self.weigh = ChannelWeights(width, reduction)
+        self.weigh = weigh
+        self._sums = sums
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         under = features * mask
-        weighed: Tensor = under * self.weigh(under)
-        return features + weighed
-
-
-class ParallelGuided(nn.Module):
-    """F + F_s + F_c."""
-
-    def __init__(self, width: int, reduction: int):
-        super().__init__()
-        self.weigh = ChannelWeights(width, reduction)
-
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        under = features * mask
-        weighed: Tensor = features * self.weigh(under)
-        return features + under + weighed
+        return self._sums(features, under, under if self.weigh is None else self.weigh(under))
 
 
 class WithoutMask(nn.Module):

@@ -6,14 +6,15 @@ Source: Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174; the branch 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import torch
 from torch import Tensor, fx, nn
 
 from abl.errors import InputError, Problem, nearest, raise_if_any
-from abl.nets.attention_points import AttentionPoint, AttentionPoints, attention_points_of
+from abl.nets.attention_points import AttentionPoint, attention_points_of
+from abl.nets.cost import numbers_and_flops
 from abl.nets.graph import Traced, traced
 from abl.nets.mask_attention import min_max, resized_mask
 from abl.nets.model import Classifier, Design, build_classifier
@@ -43,10 +44,7 @@ class MaskGuided(nn.Module):
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Logits (B, classes); with a segmentation branch also its logits (B, 1, S, S).
 
-        Args:
-            images: (B, C, S, S).
-            masks: (B, 1, S, S) in [0, 1]; what the branch learns from, or the control that takes
-                the place of its prediction.
+        Masks are in [0, 1]: what the branch learns from, or the control in its prediction's place.
         """
         if self.segmenter is not None:
             found: Tensor = self.segmenter(images)
@@ -85,7 +83,7 @@ def build_guided(design: Design, attention: Attention) -> Classifier:
         InputError: A part that is not known or does not fit the others.
     """
     raise_if_any([Problem(text) for text in guided_problems(design, attention)])
-    points = _points_of(design).at(attention.points)
+    points = attention_points_of(design.network, **design.takes).at(attention.points)
     plain = build_classifier(design)
     classifier = _with_modules(traced(plain.network), points, attention)
     segmenter = None
@@ -120,25 +118,22 @@ def guided_problems(design: Design, attention: Attention) -> list[str]:
     branch = attention.segmentation
     if attention.is_predicted and (problem := size_problem(branch, design.image_size)):
         found.append(problem)
-    checks: list[Callable[[], object]] = [lambda: _points_of(design).at(attention.points)]
+    try:
+        attention_points_of(design.network, **design.takes).at(attention.points)
+    except InputError as error:
+        found += [problem.message for problem in error.problems]
     if attention.is_predicted or attention.mask not in MASKS:
-        unweighted = branch.model_copy(update={"weights": "none"})
-        checks.append(lambda: check_segmenter(unweighted, design.channels))
-    for check in checks:
         try:
-            check()
+            _segmenter_of_shapes(branch, design.channels)
         except InputError as error:
             found += [problem.message for problem in error.problems]
     return found
 
 
-def _points_of(design: Design) -> AttentionPoints:
-    return attention_points_of(
-        design.network,
-        classes=design.classes,
-        channels=design.channels,
-        image_size=design.image_size,
-    )
+def without_weights(attention: Attention) -> Attention:
+    """The same with a branch that starts from no weights."""
+    branch = attention.segmentation.model_copy(update={"weights": "none"})
+    return attention.model_copy(update={"segmentation": branch})
 
 
 def _with_modules(
@@ -219,25 +214,17 @@ class Segmenter(nn.Module):
 
 
 @cache
-def check_segmenter(settings: Segmentation, channels: int) -> None:
-    """Raises InputError as `build_segmenter`, on shapes alone."""
+def _segmenter_of_shapes(settings: Segmentation, channels: int) -> nn.Module:
+    """As `build_segmenter`, on the meta device."""
     with torch.device("meta"):
-        build_segmenter(settings, channels)
+        return build_segmenter(settings.model_copy(update={"weights": "none"}), channels)
 
 
 @cache
 def segmenter_flops(settings: Segmentation, channels: int, image_size: int) -> int:
     """FLOPs of a forward pass of the branch on one image, found on shapes alone."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    asked = settings.model_copy(update={"weights": "none"})
-    with torch.device("meta"):
-        network = build_segmenter(asked, channels).eval()
-        image = torch.empty(1, channels, image_size, image_size)
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        network(image)
-    return counter.get_total_flops()
+    network = _segmenter_of_shapes(settings, channels).eval()
+    return numbers_and_flops(network, channels, image_size)[1]
 
 
 def size_problem(settings: Segmentation, image_size: int) -> str | None:

@@ -47,17 +47,17 @@ class Design:
     frozen: int | str = 0
 
     @property
+    def takes(self) -> dict[str, int]:
+        """What a network is built for, as `build_network` and what looks at networks ask for it."""
+        names = ("classes", "channels", "image_size")
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def boundary(self) -> Boundary:
         """Where it is frozen. Raises InputError if that is out of range."""
         if self.frozen == 0:
             return Boundary(0, "", 0, frozenset(), frozenset(), 0, 0)
-        places = boundaries_of(
-            self.network,
-            classes=self.classes,
-            channels=self.channels,
-            image_size=self.image_size,
-        )
-        return places.at(self.frozen)
+        return boundaries_of(self.network, **self.takes).at(self.frozen)
 
     @property
     def joined(self) -> Fusion | None:
@@ -185,23 +185,12 @@ def build_classifier(design: Design) -> Classifier:
 
 
 def _backbone(design: Design) -> nn.Module:
-    return build_network(
-        design.network,
-        classes=design.classes,
-        channels=design.channels,
-        image_size=design.image_size,
-        weights=design.weights,
-    )
+    return build_network(design.network, **design.takes, weights=design.weights)
 
 
 def _with_head(design: Design, backbones: Sequence[nn.Module]) -> Assembled:
     joined = design.joined if design.joined and design.joined.at == "features" else None
-    point = feature_point_of(
-        design.network,
-        classes=design.classes,
-        channels=design.channels,
-        image_size=design.image_size,
-    )
+    point = feature_point_of(design.network, **design.takes)
     if joined is not None and joined.needs_map and not point.is_map:
         raise InputError(
             f"fusion: {joined.name} needs a convolutional network; {design.network} has no last "

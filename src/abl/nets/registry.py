@@ -99,18 +99,14 @@ def split_name(name: str) -> tuple[Library | None, str]:
     return None, name
 
 
-def library_names(library: Library) -> frozenset[str]:
-    """Names of the classifiers a library declares, read from its source."""
-    return _registered_in(library)
-
-
 def _base(name: str) -> str:
     # timm marks a set of weights by a tag: resnet18.a1_in1k
     return name.partition(".")[0]
 
 
 @cache
-def _registered_in(library: Library) -> frozenset[str]:
+def library_names(library: Library) -> frozenset[str]:
+    """Names of the classifiers a library declares, read from its source."""
     spec = importlib.util.find_spec(library)
     if spec is None or spec.origin is None:
         return frozenset()

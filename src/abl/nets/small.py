@@ -15,17 +15,15 @@ from abl.nets.registry import network
 @network("plain4")
 def plain4(classes: int, channels: int, image_size: int) -> nn.Module:
     """Four 3x3 convolutions, halved between (VGG's design)."""
-    return _initialised(
-        nn.Sequential(
-            *_conv(channels, 16, 3, stride=2),
-            _halve(),
-            *_conv(16, 48, 3),
-            _halve(),
-            *_conv(48, 64, 3),
-            _halve(),
-            *_conv(64, 96, 3),
-            *_head(96, classes),
-        )
+    return _network(
+        *_conv(channels, 16, 3, stride=2),
+        _halve(),
+        *_conv(16, 48, 3),
+        _halve(),
+        *_conv(48, 64, 3),
+        _halve(),
+        *_conv(64, 96, 3),
+        *_head(96, classes),
     )
 
 
@@ -39,76 +37,68 @@ def tiny_vgg(classes: int, channels: int, image_size: int) -> nn.Module:
         layers += [*_conv(inputs, width, 3, stride=1 if at else 2), *_conv(width, width, 3)]
         layers += [_halve()] if at < len(widths) - 1 else []
         inputs = width
-    return _initialised(nn.Sequential(*layers, *_head(inputs, classes)))
+    return _network(*layers, *_head(inputs, classes))
 
 
 @network("tiny_resnet")
 def tiny_resnet(classes: int, channels: int, image_size: int) -> nn.Module:
     """Three basic residual blocks (He et al. 2016)."""
-    return _initialised(
-        nn.Sequential(
-            *_conv(channels, 16, 3, stride=2),
-            _halve(),
-            Residual(16, 24, stride=1),
-            Residual(24, 48, stride=2),
-            Residual(48, 80, stride=2),
-            *_head(80, classes),
-        )
+    return _network(
+        *_conv(channels, 16, 3, stride=2),
+        _halve(),
+        Residual(16, 24, stride=1),
+        Residual(24, 48, stride=2),
+        Residual(48, 80, stride=2),
+        *_head(80, classes),
     )
 
 
 @network("tiny_dense")
 def tiny_dense(classes: int, channels: int, image_size: int) -> nn.Module:
     """Three dense blocks of three layers, growth 16 (Huang et al. 2017)."""
-    return _initialised(
-        nn.Sequential(
-            *_conv(channels, 16, 3, stride=2),
-            _halve(),
-            DenseBlock(16, growth=16, layers=3),
-            *_conv(64, 40, 1),
-            _halve(),
-            DenseBlock(40, growth=16, layers=3),
-            *_conv(88, 48, 1),
-            _halve(),
-            DenseBlock(48, growth=16, layers=3),
-            nn.BatchNorm2d(96),
-            nn.ReLU(inplace=True),
-            *_head(96, classes),
-        )
+    return _network(
+        *_conv(channels, 16, 3, stride=2),
+        _halve(),
+        DenseBlock(16, growth=16, layers=3),
+        *_conv(64, 40, 1),
+        _halve(),
+        DenseBlock(40, growth=16, layers=3),
+        *_conv(88, 48, 1),
+        _halve(),
+        DenseBlock(48, growth=16, layers=3),
+        nn.BatchNorm2d(96),
+        nn.ReLU(inplace=True),
+        *_head(96, classes),
     )
 
 
 @network("tiny_inception")
 def tiny_inception(classes: int, channels: int, image_size: int) -> nn.Module:
     """Three blocks of four parallel branches (Szegedy et al. 2015)."""
-    return _initialised(
-        nn.Sequential(
-            *_conv(channels, 16, 3, stride=2),
-            _halve(),
-            Inception(16, 16),
-            _halve(),
-            Inception(64, 24),
-            _halve(),
-            Inception(96, 32),
-            *_head(128, classes),
-        )
+    return _network(
+        *_conv(channels, 16, 3, stride=2),
+        _halve(),
+        Inception(16, 16),
+        _halve(),
+        Inception(64, 24),
+        _halve(),
+        Inception(96, 32),
+        *_head(128, classes),
     )
 
 
 @network("tiny_mobile")
 def tiny_mobile(classes: int, channels: int, image_size: int) -> nn.Module:
     """Four inverted residuals with depthwise convolutions (Sandler et al. 2018)."""
-    return _initialised(
-        nn.Sequential(
-            *_conv(channels, 16, 3, stride=2),
-            _halve(),
-            InvertedResidual(16, 24, stride=1),
-            InvertedResidual(24, 24, stride=1),
-            InvertedResidual(24, 40, stride=2),
-            InvertedResidual(40, 64, stride=2),
-            *_conv(64, 128, 1),
-            *_head(128, classes),
-        )
+    return _network(
+        *_conv(channels, 16, 3, stride=2),
+        _halve(),
+        InvertedResidual(16, 24, stride=1),
+        InvertedResidual(24, 24, stride=1),
+        InvertedResidual(24, 40, stride=2),
+        InvertedResidual(40, 64, stride=2),
+        *_conv(64, 128, 1),
+        *_head(128, classes),
     )
 
 
@@ -200,7 +190,9 @@ def _head(width: int, classes: int) -> list[nn.Module]:
     return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)]
 
 
-def _initialised(network: nn.Module) -> nn.Module:
+def _network(*layers: nn.Module) -> nn.Module:
+    """The layers in their order, convolutions with He's weights."""
+    network = nn.Sequential(*layers)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

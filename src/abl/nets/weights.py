@@ -82,7 +82,7 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) 
 def fitting_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> State:
     """Exactly the tensors that a network wants, see `load_state`. Raises InputError as it does."""
     wanted = network.state_dict()
-    head, stem = classifier_name(network), _first_convolution_name(network)
+    head, stem = classifier_name(network), _names_of(network, nn.Conv2d)[0]
     fitting: State = {}
     problems = []
     for name, target in wanted.items():
@@ -116,11 +116,7 @@ def fitting_state(network: nn.Module, state: Mapping[str, Tensor], *, source: st
 
 def classifier_name(network: nn.Module) -> str:
     """Name of the layer that gives the logits: the last Linear or Conv2d, as registered."""
-    name = ""
-    for candidate, module in network.named_modules():
-        if isinstance(module, nn.Linear | nn.Conv2d):
-            name = candidate
-    return name
+    return _names_of(network, nn.Linear | nn.Conv2d)[-1]
 
 
 def hub_fingerprint(network: str, *, fetch: bool) -> str | None:
@@ -137,7 +133,12 @@ def hub_fingerprint(network: str, *, fetch: bool) -> str | None:
     if library == "abl":
         raise InputError(f"weights: {plain} has no ImageNet weights (valid: none, or a file)")
     try:
-        file = _of_torchvision(plain, fetch) if library == "torchvision" else _of_timm(plain, fetch)
+        if library == "torchvision":
+            from torchvision import models
+
+            file = _by_url(models.get_model_weights(plain)["DEFAULT"].url, fetch)
+        else:
+            file = _of_timm(plain, fetch)
     except InputError:
         raise
     except Exception as error:  # each hub client has errors of its own
@@ -181,11 +182,9 @@ def existing_file(path: str | Path) -> Path:
     return file
 
 
-def _first_convolution_name(network: nn.Module) -> str:
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d):
-            return name
-    return ""
+def _names_of(network: nn.Module, kind: Any) -> list[str]:
+    """Names of the modules of a kind, as registered; [""] if there are none."""
+    return [name for name, each in network.named_modules() if isinstance(each, kind)] or [""]
 
 
 def _is_rgb_for_grey(value: Tensor, target: Tensor) -> bool:
@@ -200,12 +199,6 @@ def _current_name(name: str) -> str:
     name = name.removeprefix("module.")  # saved from DataParallel
     old = _OLD_DENSENET.match(name)
     return old.group(1) + old.group(2) if old else name
-
-
-def _of_torchvision(name: str, fetch: bool) -> Path | None:
-    from torchvision import models
-
-    return _by_url(models.get_model_weights(name)["DEFAULT"].url, fetch)
 
 
 def _of_timm(name: str, fetch: bool) -> Path | None:

@@ -15,18 +15,10 @@ from abl.data.views import tested_reads
 from abl.errors import StageError
 from abl.plan.graph import Replicate
 from abl.plan.stage import Stage
-from abl.spec.data import Image
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData, Workspace, masks_of, split_of_stage, view_of
 from abl.stages.kind import Work, kind, stage_of
-from abl.stages.network import (
-    NETWORK,
-    device_of,
-    feed_of,
-    last_weights,
-    ready_to_build,
-    train_settings,
-)
+from abl.stages.network import NETWORK, feed_of, last_weights, ready
 
 ACTIVATION, MAPS = "activation.parquet", "maps.npz"
 
@@ -82,31 +74,25 @@ def activation(work: Work) -> dict[str, Any]:
     (n, h, w), each over its maximum; mask uint8 (n, S, S) if the network predicts one.
     """
     import safetensors.torch
-    import torch
 
     from abl.nets.model import design_of
     from abl.train.activation_maps import activation_maps, share_inside
     from abl.train.feed import PixelFeed
-    from abl.train.process import release_memory, reset_process
+    from abl.train.process import release_memory
 
-    stage = work.stage
     view, nodules = view_of(work), masks_of(work)
     if nodules is None:
         raise StageError("an activation stage needs nodules, which this stage lacks")
-    settings = train_settings(stage, work.store)
-    image = Image.model_validate(stage.settings["image"])
-    classes = int(stage.settings["classes"])
     split = split_of_stage(work, view, tested_reads)
-    device = torch.device(device_of(stage))
-    ready_to_build(work, settings)
-    reset_process(0, threads=settings.threads, deterministic=settings.deterministic)
-    network, feed = feed_of(work, view, split, settings, image, classes, device)
+    asked = ready(work)
+    network, feed = feed_of(work, view, split, asked)
     if not isinstance(feed, PixelFeed):  # whole images, not the features of a frozen front
-        feed = PixelFeed(view.pixel_set(), image, settings, seed=0, device=device)
-    path = last_weights(work.store, stage.inputs[NETWORK], "the network's weights")
+        feed = PixelFeed(view.pixel_set(), asked.image, asked.train, seed=0, device=asked.device)
+    path = last_weights(work.store, work.stage.inputs[NETWORK], "the network's weights")
     network.load_state_dict(safetensors.torch.load_file(path))
-    network.to(device)
-    maps = activation_maps(network, design_of(settings, image, classes), feed, split.test)
+    network.to(asked.device)
+    design = design_of(asked.train, asked.image, asked.classes)
+    maps = activation_maps(network, design, feed, split.test)
     if not np.isfinite(maps.cam).all():
         raise StageError("activation maps are not finite")
     inside, area = share_inside(maps.cam, nodules.take("mixed", split.test)[:, 0])
@@ -130,8 +116,7 @@ def activation(work: Work) -> dict[str, Any]:
     facts = {
         "images": len(frame),
         "empty_maps": int((maps.cam.max(axis=(1, 2)) == 0).sum()),
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
-        "torch": torch.__version__,
+        **asked.facts,
     }
     del network, feed
     release_memory()

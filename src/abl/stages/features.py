@@ -15,13 +15,12 @@ from abl.nets.user_module import component_identity
 from abl.plan.graph import Front
 from abl.plan.stage import Stage, StageResources
 from abl.spec.base import identity_of
-from abl.spec.data import Image
 from abl.spec.sweep import Sweep
 from abl.spec.train import Augment, Train
 from abl.stages.identity import seen_settings
-from abl.stages.inputs import OpenData, Workspace, view_of
+from abl.stages.inputs import OpenData, Workspace, whole_view_of
 from abl.stages.kind import Work, kind, stage_of
-from abl.stages.network import FEATURES, device_of, ready_to_build, train_settings
+from abl.stages.network import FEATURES, ready
 
 # settings that decide what a front computes
 _OF_FRONT = ("network", "precision", "channels_last", "threads", "deterministic",
@@ -62,7 +61,6 @@ class FrozenFronts:
         train, image = sweep.train, sweep.image
         views = train.augment.fixed_views
         is_random = train.weights == "none"
-        from abl.nets.cost import front_cost
         from abl.nets.registry import FUSIONS
 
         joined = FUSIONS.get(train.fusion)
@@ -70,13 +68,11 @@ class FrozenFronts:
             return None  # a learned layer stands in front
         if joined is not None and joined.extractors == 2 and is_random:
             return None  # the second extractor starts from weights of its own
-        cost = front_cost(
-            train.network,
-            train.frozen,
-            classes=int(self._settings["classes"]),
-            channels=image.channels,
-            image_size=image.size,
-        )
+        from abl.nets.cost import front_cost
+        from abl.nets.model import design_of
+
+        takes = design_of(train, image, int(self._settings["classes"])).takes
+        cost = front_cost(train.network, train.frozen, **takes)
         if cost is None:
             return None
         key = seed if is_random else None
@@ -143,32 +139,21 @@ class FrozenFronts:
 @kind("features", version=1)
 def features(work: Work) -> dict[str, Any]:
     """Writes features.npy: fixed views x images x the features' shape."""
-    import torch
-
     from abl.nets.cut import front_of
     from abl.nets.model import design_of
     from abl.train.feature_feed import write_features
     from abl.train.feed import PixelFeed
-    from abl.train.process import release_memory, reset_process
+    from abl.train.process import release_memory
 
-    stage = work.stage
-    view = view_of(work)
-    if all_reads(view.frame) != stage.reads:
-        raise StageError("the images here are not those of the plan: clear the store's cache")
-    settings = train_settings(stage, work.store)
-    image = Image.model_validate(stage.settings["image"])
-    ready_to_build(work, settings)
-    device = device_of(stage)
-    reset_process(
-        int(stage.seed or 0), threads=settings.threads, deterministic=settings.deterministic
-    )
-    found = front_of(design_of(settings, image, int(stage.settings["classes"])))
-    if found is None or found[0] != stage.settings["point"]:
+    view, asked = whole_view_of(work), ready(work)
+    train, image, device = asked.train, asked.image, asked.device
+    found = front_of(design_of(train, image, asked.classes))
+    if found is None or found[0] != work.stage.settings["point"]:
         raise StageError("the network has no frozen part that ends where the plan says")
-    place = torch.device(device)
-    feed = PixelFeed(view.pixel_set(), image, settings, seed=0, device=place)
-    kept = write_features(work.out / FEATURES, found[1].to(place), feed, settings)
-    facts = {"shape": list(kept.shape), "megabytes": round(kept.nbytes / 1e6, 3), "device": device}
+    feed = PixelFeed(view.pixel_set(), image, train, seed=0, device=device)
+    kept = write_features(work.out / FEATURES, found[1].to(device), feed, train)
+    size = round(kept.nbytes / 1e6, 3)
+    facts = {"shape": list(kept.shape), "megabytes": size, "device": device.type}
     del kept
     release_memory()
     return facts

@@ -14,7 +14,7 @@ from abl.errors import InputError, raise_if_any
 from abl.nets.user_module import component_identity
 from abl.spec.attention import VARIANTS, Attention, looks_at_mask
 from abl.spec.base import identity_of
-from abl.spec.data import Data, Image
+from abl.spec.data import Data
 from abl.spec.regular_file import sha256_of
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
@@ -61,35 +61,6 @@ def _digest_of(opened: OpenData, columns: list[str]) -> str:
     return hashlib.sha256(frame[known].to_csv(index=False).encode()).hexdigest()
 
 
-def frozen_count(train: Train, settings: Mapping[str, Any], image: Image) -> int:
-    """n of the boundary that `frozen` names: 'stage 2' and its number are one network."""
-    from abl.nets.boundaries import boundaries_of
-
-    places = boundaries_of(
-        train.network,
-        classes=int(settings["classes"]),
-        channels=image.channels,
-        image_size=image.size,
-    )
-    return places.at(train.frozen).n
-
-
-def attention_identity(train: Train, classes: int, sweep: Sweep) -> dict[str, Any]:
-    """What of the attention block decides a result; one spelling for the same points."""
-    identity = train.attention.relevant()
-    if "points" in identity or identity:
-        from abl.nets.attention_points import attention_points_of, canonical_points
-
-        known = attention_points_of(
-            train.network,
-            classes=classes,
-            channels=sweep.image.channels,
-            image_size=sweep.image.size,
-        )
-        identity["points"] = canonical_points(train.attention.points, known)
-    return identity
-
-
 def masks_identity(attention: Attention, opened: OpenData) -> dict[str, Any]:
     """What of the nodules' places a training reads."""
     return {} if attention.masks is None else {"masks": masks_digest(opened.dataset)}
@@ -126,39 +97,43 @@ def network_settings(
         files: `weights`: where they lie on this machine.
         hub: Hash of the hub's weights, "" if there are none, or none here.
     """
-    settings: dict[str, Any] = {
-        "train": identity_of(sweep.train),
-        "image": identity_of(sweep.image),
-        "classes": len(opened.dataset.classes),
-    }
-    settings |= seen_settings(sweep, opened)
-    settings |= component_identity(sweep.train)
-    settings["train"].pop("attention", None)
-    if attention := attention_identity(sweep.train, settings["classes"], sweep):
-        settings["train"]["attention"] = attention
-        settings |= masks_identity(sweep.train.attention, opened)
+    asked, image, classes = sweep.train, sweep.image, len(opened.dataset.classes)
+    train = identity_of(asked)
+    settings: dict[str, Any] = {"train": train, "image": identity_of(image), "classes": classes}
+    settings |= seen_settings(sweep, opened) | component_identity(asked)
+    takes = {"classes": classes, "channels": image.channels, "image_size": image.size}
+    train.pop("attention", None)
+    if attention := asked.attention.relevant():
+        from abl.nets.attention_points import attention_points_of, canonical_points
+
+        # one spelling for the same points
+        known = attention_points_of(asked.network, **takes)
+        attention["points"] = canonical_points(asked.attention.points, known)
+        train["attention"] = attention
+        settings |= masks_identity(asked.attention, opened)
     # what cannot matter is no part of an identity
-    if sweep.train.head != "spp":
-        settings["train"].pop("spp_levels", None)
-    if sweep.train.frozen == 0:
-        settings["train"].pop("frozen_precision", None)
-    if isinstance(sweep.train.frozen, str):
-        settings["train"]["frozen"] = frozen_count(sweep.train, settings, sweep.image)
+    if asked.head != "spp":
+        train.pop("spp_levels", None)
+    if asked.frozen == 0:
+        train.pop("frozen_precision", None)
+    if isinstance(asked.frozen, str):
+        from abl.nets.boundaries import boundaries_of
+
+        # 'stage 2' and its number are one network
+        train["frozen"] = boundaries_of(asked.network, **takes).at(asked.frozen).n
     if hub:
-        settings["train"]["weights"] = f"sha256:{hub}"
-    elif sweep.train.weights_file is not None:
-        settings["train"]["weights"] = f"sha256:{sha256_of(Path(files['weights']))}"
-    if isinstance(sweep.train.weights, Pretrain):
+        train["weights"] = f"sha256:{hub}"
+    elif asked.weights_file is not None:
+        train["weights"] = f"sha256:{sha256_of(Path(files['weights']))}"
+    if isinstance(asked.weights, Pretrain):
         # the digest of the pretraining stage says it all
-        del settings["train"]["weights"]
+        del train["weights"]
     return settings
 
 
 def design_title(train: Train) -> str:
     """' frozen 6 gap late': what is made of the network, "" if nothing is."""
-    words = []
-    if train.frozen != 0:
-        words.append(f"frozen {train.frozen}")
+    words = [f"frozen {train.frozen}"] if train.frozen != 0 else []
     words += [train.head] if train.head != "fc" else []
     if train.attention.variant != "none":
         words += [train.attention.variant, train.attention.points]

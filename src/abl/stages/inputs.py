@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +18,7 @@ from abl.data.splits import Split, split_of
 from abl.data.tissue_report import cut_nodules_note
 from abl.data.views import (
     View,
+    all_reads,
     everything_trains,
     open_view,
     pixel_folders,
@@ -25,6 +27,7 @@ from abl.data.views import (
     view_key,
 )
 from abl.errors import InputError, Problem, StageError, raise_if_any
+from abl.plan.graph import Replicate
 from abl.record.store import Store
 from abl.spec.data import Data, Image, Splits
 from abl.stages.kind import Work
@@ -221,6 +224,18 @@ def view_of(work: Work) -> View:
     return open_view(work.store.cache, key)
 
 
+def whole_view_of(work: Work) -> View:
+    """The view of a stage that reads every image. Raises StageError as split_of_stage."""
+    view = view_of(work)
+    _check_reads(work, all_reads(view.frame))
+    return view
+
+
+def _check_reads(work: Work, found: str) -> None:
+    if found != work.stage.reads:
+        raise StageError("the images here are not those of the plan: clear the store's cache")
+
+
 def masks_of(work: Work) -> MaskSet | None:
     """The masks that a stage reads, None if it reads none."""
     key = work.stage.context.get("masks")
@@ -244,6 +259,11 @@ def split_of_stage(
         split = split_of(view.frame, splits, int(context["repeat"]), int(context["fold"]))
     else:
         split = everything_trains(len(view.frame))
-    if reads(view.frame, split) != work.stage.reads:
-        raise StageError("the images here are not those of the plan: clear the store's cache")
+    _check_reads(work, reads(view.frame, split))
     return split
+
+
+def replicate_context(splits: Splits, replicate: Replicate) -> dict[str, Any]:
+    """What the context of a stage says of its split, for split_of_stage."""
+    asked = splits.model_dump(mode="json")
+    return {"splits": asked, "repeat": replicate.repeat, "fold": replicate.fold}

@@ -6,6 +6,7 @@ It is fed images, images with masks, or the kept features of its frozen part.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,54 +27,80 @@ if TYPE_CHECKING:  # importing torch takes seconds, which a driver with nothing 
     import torch
     from torch import nn
 
-    from abl.nets.cut import Cut
     from abl.train.feed import Feed, PixelFeed
-    from abl.train.objectives import Objective
 
 FEATURES = "features.npy"  # of a features stage: fixed views x images x the features' shape
 NETWORK = "network"  # role of a training whose network predicts, or is looked at
 SEGMENTER = "segmenter"  # role of the stage that trains the segmentation branch alone
 
 
-def train_settings(stage: Stage, store: Store) -> Train:
-    """The train block, with the weights where they lie: the identity holds what they are."""
-    return Train.model_validate(stage.settings["train"] | _weights_place(stage, store))
+@dataclass(frozen=True)
+class Ready:
+    """What a stage asks for, in a process that is ready to build its network.
+
+    Attributes:
+        train: With the weights where they lie: the identity holds what they are.
+        classes: 0 for a branch that is trained alone.
+        device: cuda if the stage asks for a GPU and there is one.
+    """
+
+    train: Train
+    image: Image
+    classes: int
+    seed: int
+    device: torch.device
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a stage's facts say of where it ran."""
+        import torch
+
+        is_cpu = self.device.type == "cpu"
+        name = "cpu" if is_cpu else torch.cuda.get_device_name()
+        return {"device": name, "torch": torch.__version__}
 
 
-def ready_to_build(work: Work, train: Train) -> None:
-    """Loads the user's module, and checks that hub weights are those the plan had in mind."""
+def ready(work: Work) -> Ready:
+    """Loads the user's module, and makes what follows independent of what the process ran before.
+
+    Raises:
+        StageError: Hub weights are not those the plan had in mind.
+    """
+    import torch
+
     from abl.nets.user_module import load_module
     from abl.nets.weights import check_hub_file
+    from abl.train.process import reset_process
 
     stage = work.stage
+    train = Train.model_validate(stage.settings["train"] | _weights_place(stage, work.store))
     if "module" in stage.context:
         load_module(work.store.shared.path_of(stage.context["module"]))
     given = str(stage.settings["train"].get("weights", ""))
     if train.weights == "imagenet" and given.startswith("sha256:"):
         check_hub_file(train.network, given.removeprefix("sha256:"))
+    image, seed = Image.model_validate(stage.settings["image"]), int(stage.seed or 0)
+    reset_process(seed, threads=train.threads, deterministic=train.deterministic)
+    device = torch.device("cuda" if torch.cuda.is_available() and stage.resources.gpus else "cpu")
+    return Ready(train, image, int(stage.settings.get("classes", 0)), seed, device)
 
 
-def device_of(stage: Stage) -> str:
-    """cuda if the stage asks for a GPU and there is one."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() and stage.resources.gpus else "cpu"
-
-
-def last_weights(store: Store, digest: str, what: str) -> Path:
-    """The file of the last epoch that a training has kept.
-
-    Args:
-        what: The weights, for the message.
+def weights_files(store: Store, digest: str, what: str) -> list[str]:
+    """Names of the files of the epochs that a training has kept, ascending.
 
     Raises:
-        StageError: They are not in the store, or damaged.
+        StageError: They are not in the store; `what` says which weights.
     """
     done = store.done(digest)
     names = [] if done is None else sorted(n for n in done.files if n.endswith(".safetensors"))
     if not names:
         raise StageError(f"{what} are not in the store")
-    return store.file(digest, names[-1])
+    return names
+
+
+def last_weights(store: Store, digest: str, what: str) -> Path:
+    """The last of them. Raises StageError as weights_files, or if it is damaged."""
+    return store.file(digest, weights_files(store, digest, what)[-1])
 
 
 def _weights_place(stage: Stage, store: Store) -> Mapping[str, Any]:
@@ -86,15 +113,7 @@ def _weights_place(stage: Stage, store: Store) -> Mapping[str, Any]:
     return {"weights": str(store.shared.path_of(str(place)))}
 
 
-def feed_of(
-    work: Work,
-    view: View,
-    split: Split,
-    settings: Train,
-    image: Image,
-    classes: int,
-    device: torch.device,
-) -> tuple[nn.Module, Feed]:
+def feed_of(work: Work, view: View, split: Split, asked: Ready) -> tuple[nn.Module, Feed]:
     """The network of a train stage, on the CPU as it starts, and its feed.
 
     Raises:
@@ -108,32 +127,28 @@ def feed_of(
     from abl.train.feature_feed import FrontFeed, KeptFeed
     from abl.train.feed import PixelFeed
 
+    settings, image, seed, device = asked.train, asked.image, asked.seed, asked.device
     if settings.attention.variant != "none":
-        return _guided(work, view, settings, image, classes, device)
-    design = design_of(settings, image, classes)
-    partner = _partners(work, view, split)
-    pixels = view.pixel_set(partner)
-    modalities = 2 if work.stage.settings.get("modality") == "both" else 1
-    mixed = work.stage.settings.get("modality") == "mixed"
+        return _guided(work, view, asked)
+    design = design_of(settings, image, asked.classes)
+    partner = None
+    if work.stage.settings.get("pairing") == "shuffled":
+        labels, patients = (view.frame[name].to_numpy() for name in ("label", "patient"))
+        parts = [split.train, split.validation, split.test]
+        partner = shuffled_partners(labels, patients, parts, seed)
+    pixels, modality = view.pixel_set(partner), work.stage.settings.get("modality")
     feed = PixelFeed(
         pixels,
         image,
         settings,
-        seed=int(work.stage.seed or 0),
+        seed=seed,
         device=device,
-        modalities=modalities,
+        modalities=2 if modality == "both" else 1,
         partner=partner,
-        images=len(pixels) // 2 if mixed else None,
+        images=len(pixels) // 2 if modality == "mixed" else None,
     )
     if (settings.head, settings.fusion, settings.frozen) == ("fc", "none", 0):
-        plain = build_network(
-            settings.network,
-            classes=classes,
-            channels=image.channels,
-            image_size=image.size,
-            weights=design.weights,
-        )
-        return plain, feed
+        return build_network(design.network, **design.takes, weights=design.weights), feed
     network = build_classifier(design)
     try:
         cut = cut_of(design, network) if settings.has_fixed_front(image) else None
@@ -143,73 +158,39 @@ def feed_of(
         return network, feed
     kept = _kept(work, feed, partner)
     if kept is None:
-        return network, FrontFeed(feed, _on(cut, device))
-    arrays, places = kept
-    seed = int(work.stage.seed or 0)
-    return network, KeptFeed(arrays, places, cut.behind, seed=seed, device=device)
+        for front in cut.fronts:
+            front.to(device)
+        return network, FrontFeed(feed, cut)
+    return network, KeptFeed(*kept, cut.behind, seed=seed, device=device)
 
 
-def _guided(
-    work: Work, view: View, settings: Train, image: Image, classes: int, device: torch.device
-) -> tuple[nn.Module, PixelFeed]:
-    """The network of a stage, on the CPU as it starts, and its feed.
-
-    Its segmentation branch has the weights with which it was trained alone.
+def _guided(work: Work, view: View, asked: Ready) -> tuple[nn.Module, PixelFeed]:
+    """As `feed_of`; its segmentation branch has the weights with which it was trained alone.
 
     Raises:
-        InputError: A network that cannot be made as asked.
         StageError: Masks are needed and the stage has none.
     """
-    from abl.nets.mask_guided import build_guided
+    from abl.nets.mask_guided import build_guided, without_weights
     from abl.nets.model import design_of
     from abl.nets.weights import load_state, read_state
     from abl.train.feed import PixelFeed
     from abl.train.masks import MaskFeed
 
-    attention, masks = settings.attention, masks_of(work)
-    # its weights are those of a stage
-    branch_alone = attention.segmentation.model_copy(update={"weights": "none"})
-    attention = attention.model_copy(update={"segmentation": branch_alone})
-    network = build_guided(design_of(settings, image, classes), attention)
+    settings, image, masks = asked.train, asked.image, masks_of(work)
+    attention = without_weights(settings.attention)  # its weights are those of a stage
+    network = build_guided(design_of(settings, image, asked.classes), attention)
     if SEGMENTER in work.stage.inputs:
         branch = network.network.get_submodule("segmenter")
         digest = work.stage.inputs[SEGMENTER]
         path = last_weights(work.store, digest, "the segmentation branch's weights")
         load_state(branch, read_state(path), source=f"stage {digest[:12]}")
-    seed, pixels = int(work.stage.seed or 0), view.pixel_set()
+    pixels = view.pixel_set()
+    how: Any = {"seed": asked.seed, "device": asked.device}
     if attention.masks is None or (masks is None and attention.is_predicted):
-        return network, PixelFeed(pixels, image, settings, seed=seed, device=device)
+        return network, PixelFeed(pixels, image, settings, **how)
     if masks is None:
         raise StageError(f"attention.mask: {attention.mask} needs masks, which this stage lacks")
-    feed = MaskFeed(pixels, masks, attention.masks, image, settings, seed=seed, device=device)
-    return network, feed
-
-
-def objective_of(settings: Train) -> Objective:
-    """The loss of a training: of classes, or of classes and masks."""
-    from abl.train.objectives import Joint, classification
-
-    attention = settings.attention
-    if not attention.is_predicted:
-        return classification
-    return Joint(attention.segmentation.loss, attention.alpha)
-
-
-def _on(cut: Cut, device: torch.device) -> Cut:
-    for front in cut.fronts:
-        front.to(device)
-    return cut
-
-
-def _partners(work: Work, view: View, split: Split) -> np.ndarray | None:
-    if work.stage.settings.get("pairing") != "shuffled":
-        return None
-    return shuffled_partners(
-        view.frame["label"].to_numpy(),
-        view.frame["patient"].to_numpy(),
-        [split.train, split.validation, split.test],
-        int(work.stage.seed or 0),
-    )
+    return network, MaskFeed(pixels, masks, attention.masks, image, settings, **how)
 
 
 def _kept(

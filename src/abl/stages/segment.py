@@ -17,13 +17,19 @@ from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import HISTORY, StageResources
 from abl.spec.attention import Attention
 from abl.spec.base import identity_of
-from abl.spec.data import Image
 from abl.spec.sweep import Sweep
 from abl.spec.train import Train
 from abl.stages.identity import masks_identity
-from abl.stages.inputs import OpenData, Workspace, masks_of, split_of_stage, view_of
+from abl.stages.inputs import (
+    OpenData,
+    Workspace,
+    masks_of,
+    replicate_context,
+    split_of_stage,
+    view_of,
+)
 from abl.stages.kind import Work, kind, stage_of
-from abl.stages.network import device_of, train_settings
+from abl.stages.network import ready
 
 # of the train block, what a segmentation branch is trained with too
 _SHARED = ("batch_size", "micro_batch", "optimizer", "schedule", "augment", "precision",
@@ -51,15 +57,10 @@ class Segmentations:
         self._context = {
             "view": workspace.view(opened, sweep.image),
             "masks": workspace.masks(opened, sweep.image),
-            "splits": sweep.splits.model_dump(mode="json"),
         }
-        self._hub = ""
-        if sweep.train.attention.segmentation.weights == "imagenet":
-            self._hub = workspace.hub_weights(self._encoder)
-
-    @property
-    def _encoder(self) -> str:
-        return f"timm/{self._sweep.train.attention.segmentation.encoder}"
+        branch, self._hub = sweep.train.attention.segmentation, ""
+        if branch.weights == "imagenet":
+            self._hub = workspace.hub_weights(f"timm/{branch.encoder}")
 
     def of(self, replicate: Replicate) -> str:
         """The branch of a replicate; the digest of its stage."""
@@ -79,7 +80,7 @@ class Segmentations:
                 settings,
                 reads=unlabelled_reads(self._opened.dataset.frame, split),
                 seed=replicate.seed,
-                context={**self._context, "repeat": replicate.repeat, "fold": replicate.fold},
+                context=self._context | replicate_context(sweep.splits, replicate),
                 resources=self._resources,
                 label=f"segment {train.attention.segmentation.encoder} {replicate}",
             )
@@ -108,48 +109,40 @@ def alone(train: Train) -> Train:
 @kind("segment", version=1)
 def segment(work: Work) -> dict[str, Any]:
     """Writes the branch's weights, history.parquet, and masks.parquet: Dice and IoU by image."""
-    import torch
-
     from abl.nets.mask_guided import build_segmenter
     from abl.nets.weights import check_hub_file
     from abl.train.checkpoint import save_weights
     from abl.train.fit import Oversight, TrainingRows, fit
     from abl.train.masks import MaskFeed, mask_scores
-    from abl.train.objectives import SegmentationLoss
-    from abl.train.process import release_memory, reset_process
+    from abl.train.process import release_memory
 
     stage = work.stage
     view, masks = view_of(work), masks_of(work)
     if masks is None:
         raise StageError("a segmentation branch needs masks, which this stage lacks")
-    settings, image = (
-        train_settings(stage, work.store),
-        Image.model_validate(stage.settings["image"]),
-    )
-    asked = settings.attention.segmentation
-    split, seed = split_of_stage(work, view, unlabelled_reads), int(stage.seed or 0)
-    place = torch.device(device_of(stage))
-    reset_process(seed, threads=settings.threads, deterministic=settings.deterministic)
+    split, asked = split_of_stage(work, view, unlabelled_reads), ready(work)
+    settings, image = asked.train, asked.image
+    branch = settings.attention.segmentation
+    how: Any = {"seed": asked.seed, "device": asked.device}
     hub = str(stage.settings.get("encoder_weights", ""))
     if hub:
-        check_hub_file(f"timm/{asked.encoder}", hub.removeprefix("sha256:"))
-    network = build_segmenter(asked, image.channels)
+        check_hub_file(f"timm/{branch.encoder}", hub.removeprefix("sha256:"))
+    network = build_segmenter(branch, image.channels)
 
     def feed(source: str) -> MaskFeed:
-        return MaskFeed(view.pixel_set(), masks, source, image, settings, seed=seed, device=place)
+        return MaskFeed(view.pixel_set(), masks, source, image, settings, **how)
 
-    known = split.train[masks.known(asked.targets)[split.train]]
+    known = split.train[masks.known(branch.targets)[split.train]]
     if not len(known):
         raise StageError("no training image has a mask or a box to learn from")
     result = fit(
         network,
-        feed(asked.targets),
+        feed(branch.targets),
         TrainingRows(known, np.zeros(len(known), np.int64), 1, evaluate={}),
         settings=settings,
         image=image,
-        seed=seed,
-        device=place,
-        objective=SegmentationLoss(asked.loss),
+        **how,
+        objective=Segmentation(branch.loss),
         oversight=Oversight(work.checkpoints),
     )
     history = result.history[["epoch", "lr", "train_loss", "train_accuracy"]]
@@ -166,8 +159,7 @@ def segment(work: Work) -> dict[str, Any]:
         "parameters": sum(each.numel() for each in network.parameters()),
         "dice": {str(role): float(rows["dice"].mean()) for role, rows in scores.groupby("role")},
         "epoch_seconds": [round(float(seconds), 4) for seconds in result.history["seconds"]],
-        "device": torch.cuda.get_device_name() if place.type == "cuda" else "cpu",
-        "torch": torch.__version__,
+        **asked.facts,
     }
     del network, result
     release_memory()

@@ -22,7 +22,7 @@ from abl.errors import StageError
 from abl.plan.graph import Replicate
 from abl.plan.stage import PREDICTIONS, Stage
 from abl.spec.data import Splits
-from abl.stages.inputs import OpenData, view_of
+from abl.stages.inputs import OpenData, replicate_context, view_of
 from abl.stages.kind import Work, kind, stage_of
 
 SELECTION = "selection.parquet"
@@ -43,21 +43,14 @@ def select_stage(
             inner fold, which judges the images of that fold.
     """
     folds = len(selectors[0])
-    inputs = {f"selector_{at}": each[0] for at, each in enumerate(selectors)}
+    inputs = {
+        f"selector_{at}_{fold}" if folds > 1 else f"selector_{at}": digest
+        for at, each in enumerate(selectors)
+        for fold, digest in enumerate(each)
+    }
     context: dict[str, Any] = {"view": view}
-    how = ""
-    if folds > 1:
-        inputs = {
-            f"selector_{at}_{fold}": digest
-            for at, each in enumerate(selectors)
-            for fold, digest in enumerate(each)
-        }
-        context |= {
-            "splits": splits.model_dump(mode="json"),
-            "repeat": replicate.repeat,
-            "fold": replicate.fold,
-        }
-        how = f", {folds} inner folds,"
+    context |= replicate_context(splits, replicate) if folds > 1 else {}
+    how = f", {folds} inner folds," if folds > 1 else ""
     return stage_of(
         "select",
         {"folds": folds} if folds > 1 else {},

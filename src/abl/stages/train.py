@@ -10,27 +10,19 @@ import numpy as np
 
 from abl.data.masks import MASK_SCORES
 from abl.data.views import everything_trains, training_reads
-from abl.errors import Problem
 from abl.nets.user_module import component_identity, load_module
 from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import HISTORY, PREDICTIONS, Stage, StageResources
 from abl.search.stopping import hopeless_by
 from abl.spec.base import identity_of
-from abl.spec.data import Data, Image
+from abl.spec.data import Data
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
 from abl.stages.features import FrozenFronts
 from abl.stages.identity import design_title, masks_there, network_settings, seen_settings
-from abl.stages.inputs import Workspace, masks_of, split_of_stage, view_of
+from abl.stages.inputs import Workspace, masks_of, replicate_context, split_of_stage, view_of
 from abl.stages.kind import Work, kind, stage_of
-from abl.stages.network import (
-    SEGMENTER,
-    device_of,
-    feed_of,
-    objective_of,
-    ready_to_build,
-    train_settings,
-)
+from abl.stages.network import SEGMENTER, feed_of, ready
 from abl.stages.segment import Segmentations
 from abl.stages.select import select_stage, subset_title, training_positions
 
@@ -55,9 +47,13 @@ class Trainings:
             load_module(self._files["module"])  # another sweep's may have been read since
         if sweep.train.weights_file is not None:
             self._files["weights"] = str(workspace.file(sweep.train.weights_file, "train.weights"))
-            workspace.problems += [
-                each for each in self._weights_problems() if each not in workspace.problems
-            ]
+            from abl.nets.design_check import weights_problems  # torch, which most do without
+            from abl.nets.model import design_of
+
+            classes = len(self.opened.dataset.classes)
+            takes = design_of(sweep.train, sweep.image, classes).takes
+            found = weights_problems(self._files["weights"], sweep.train.network, **takes)
+            workspace.problems += [each for each in found if each not in workspace.problems]
         self._hub = ""  # hash of the hub's file, unknown while it is not here
         if sweep.train.weights == "imagenet":
             self._files["weights"] = "imagenet"
@@ -79,17 +75,6 @@ class Trainings:
             self._files["masks"] = workspace.masks(self.opened, sweep.image)
         self._fronts = FrozenFronts(
             sweep, workspace, self._settings, self._inputs, self._files, self._resources()
-        )
-
-    def _weights_problems(self) -> list[Problem]:
-        from abl.nets.design_check import weights_problems  # torch, which most plans do without
-
-        return weights_problems(
-            self._files["weights"],
-            self.sweep.train.network,
-            classes=len(self.opened.dataset.classes),
-            channels=self.sweep.image.channels,
-            image_size=self.sweep.image.size,
         )
 
     def _pretrained(self, how: Pretrain, workspace: Workspace) -> str:
@@ -140,14 +125,13 @@ class Trainings:
     ) -> str:
         """A network of a replicate: on its whole training part, or on a subset that `select` gives.
 
+        Its stage is added to the plan; the stage's digest.
+
         Args:
             subset: {"kind": "true" | "false" | "matched", "n": N, "panel": size} of the
                 selection, or {"kind": "inner", "n": fold, "of": folds}: all but an inner fold.
             select: Digest of the select stage.
             seed_shift: Added to the replicate's seed, for controls that differ by it alone.
-
-        Returns:
-            The stage's digest.
         """
         wanted = (replicate, *(subset or {}).items(), select, seed_shift)
         if wanted not in self._made:
@@ -174,13 +158,7 @@ class Trainings:
         what = "" if subset is None else f" {subset_title(subset)}"
         if seed_shift:
             what += " retrained"
-        context: dict[str, Any] = {
-            "view": self._view,
-            "splits": sweep.splits.model_dump(mode="json"),
-            "repeat": replicate.repeat,
-            "fold": replicate.fold,
-        }
-        context.update(self._files)
+        context = {"view": self._view, **replicate_context(sweep.splits, replicate), **self._files}
         inputs = self._inputs | ({} if select is None else {"select": select})
         if self._segments is not None:
             inputs[SEGMENTER] = self._segments.of(replicate)
@@ -208,44 +186,41 @@ class Trainings:
 def train(work: Work) -> dict[str, Any]:
     """Writes predictions.parquet, history.parquet and the weights of the last k epochs."""
     # importing torch takes seconds, which a driver with nothing to train need not pay
-    import torch
-
     from abl.train.checkpoint import save_weights
     from abl.train.feature_feed import KeptFeed
     from abl.train.fit import Oversight, TrainingRows, fit
+    from abl.train.objectives import Joint, Objective, classification
     from abl.train.predictions import predictions_frame, write_predictions
-    from abl.train.process import release_memory, reset_process
+    from abl.train.process import release_memory
 
     stage = work.stage
     view = view_of(work)
-    settings = train_settings(stage, work.store)
-    image = Image.model_validate(stage.settings["image"])
     split = split_of_stage(work, view)
-    seed = int(stage.seed or 0)
-
-    chosen = training_positions(work, view, split, seed)
+    chosen = training_positions(work, view, split, int(stage.seed or 0))
     labels = view.frame["train_label"].to_numpy()
     roles = {"train": split.train, "validation": split.validation, "test": split.test}
-    classes = int(stage.settings["classes"])
-    device = device_of(stage)
-    ready_to_build(work, settings)
-    reset_process(seed, threads=settings.threads, deterministic=settings.deterministic)
-    network, feed = feed_of(work, view, split, settings, image, classes, torch.device(device))
+    asked = ready(work)
+    settings, image = asked.train, asked.image
+    how: Any = {"seed": asked.seed, "device": asked.device}
+    network, feed = feed_of(work, view, split, asked)
+    attention = settings.attention
+    objective: Objective = classification
+    if attention.is_predicted:
+        objective = Joint(attention.segmentation.loss, attention.alpha)
     result = fit(
         network,
         feed,
         TrainingRows(
             chosen,
             labels[chosen],
-            classes,
+            asked.classes,
             evaluate=roles,
             validation_labels=view.frame["label"].to_numpy()[split.validation],
         ),
         settings=settings,
         image=image,
-        seed=seed,
-        device=device,
-        objective=objective_of(settings),
+        **how,
+        objective=objective,
         oversight=Oversight(work.checkpoints, hopeless=hopeless_by(stage.context.get("bounds"))),
     )
     images = view.frame["image"].to_numpy()
@@ -258,20 +233,18 @@ def train(work: Work) -> dict[str, Any]:
     parameters = list(network.parameters())
     facts = {
         "images": len(chosen),
-        "images_by_class": np.bincount(labels[chosen], minlength=classes).tolist(),
+        "images_by_class": np.bincount(labels[chosen], minlength=asked.classes).tolist(),
         "parameters": sum(each.numel() for each in parameters),
         "trained_parameters": sum(each.numel() for each in parameters if each.requires_grad),
         "kept_features": isinstance(feed, KeptFeed),
         "epoch_seconds": [round(float(seconds), 4) for seconds in result.history["seconds"]],
-        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
-        "torch": torch.__version__,
+        **asked.facts,
         "machine": platform.machine(),
     }
-    if settings.attention.is_predicted and (masks := masks_of(work)) is not None:
+    if attention.is_predicted and (masks := masks_of(work)) is not None:
         from abl.train.masks import MaskFeed, mask_scores
 
-        place = torch.device(device)
-        true = MaskFeed(view.pixel_set(), masks, "true", image, settings, seed=seed, device=place)
+        true = MaskFeed(view.pixel_set(), masks, "true", image, settings, **how)
         scores = mask_scores(network, true, roles, images, precision=settings.precision)
         scores.to_parquet(work.out / MASK_SCORES, index=False, compression="zstd")
     del network, feed, result

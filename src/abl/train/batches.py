@@ -68,12 +68,7 @@ class Normalisation:
     modalities are stacked, get them repeated.
     """
 
-    def __init__(
-        self,
-        name: Literal["imagenet", "half", "none"],
-        channels: int,
-        device: torch.device,
-    ):
+    def __init__(self, name: str, channels: int, device: torch.device):
         mean, sd = (torch.tensor(values, dtype=torch.float64) for values in _MEAN_SD[name])
         if channels % 3:
             mean, sd = mean.mean().expand(channels), sd.mean().expand(channels)

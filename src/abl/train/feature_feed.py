@@ -137,7 +137,6 @@ def write_features(path: Path, front: nn.Module, feed: PixelFeed, settings: Trai
     """Writes features as .npy, (K, N, ...) in the precision in which they are kept.
 
     Args:
-        path: New file.
         front: (B, C, S, S) -> features, in evaluation mode, on the feed's device.
         feed: Of one modality, with fixed views.
 

@@ -146,8 +146,14 @@ def fit(
         objective=objective,
     )
 
-    def predicted(positions: np.ndarray) -> np.ndarray:
-        return predict_logits(network, feed, positions, precision=settings.precision)
+    def predicted(positions: np.ndarray, epoch: int, lr: float) -> np.ndarray:
+        logits = predict_logits(network, feed, positions, precision=settings.precision)
+        if not np.isfinite(logits).all():
+            raise StageError(
+                f"training diverged in epoch {epoch}: predictions are not finite "
+                f"(learning rate {lr:g})"
+            )
+        return logits
 
     key = _key_of(network, rows, settings, image, seed, place.type)
 
@@ -184,7 +190,7 @@ def fit(
         row: Row = {"epoch": epoch, "lr": lr, "train_loss": loss, "train_accuracy": accuracy}
         row |= {"validation_loss": math.nan, "validation_accuracy": math.nan}
         if validation is not None and validation_labels is not None and len(validation):
-            logits = _finite(predicted(validation), epoch, lr)
+            logits = predicted(validation, epoch, lr)
             row["validation_loss"], row["validation_accuracy"] = _scores(logits, validation_labels)
         row["seconds"] = time.perf_counter() - began
         history.append(row)
@@ -200,8 +206,8 @@ def fit(
     for epoch, state in kept:
         network.load_state_dict(state)
         for role, positions in rows.evaluate.items():
-            logits = predicted(positions).reshape(-1, rows.classes)
-            outputs[role].append(_finite(logits, epoch, history[epoch - 1]["lr"]))
+            logits = predicted(positions, epoch, history[epoch - 1]["lr"])
+            outputs[role].append(logits.reshape(-1, rows.classes))
     return FitResult(
         history=pd.DataFrame(history).astype({"epoch": "int64"}),
         logits={role: np.stack(logits) for role, logits in outputs.items()},
@@ -244,14 +250,6 @@ def _scores(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     target = torch.from_numpy(np.asarray(labels, np.int64))
     loss = nn.functional.cross_entropy(values, target)
     return float(loss), float((values.argmax(1) == target).double().mean())
-
-
-def _finite(logits: np.ndarray, epoch: int, lr: float) -> np.ndarray:
-    if not np.isfinite(logits).all():
-        raise StageError(
-            f"training diverged in epoch {epoch}: predictions are not finite (learning rate {lr:g})"
-        )
-    return logits
 
 
 def _key_of(

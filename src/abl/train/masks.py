@@ -25,7 +25,6 @@ class MaskFeed(PixelFeed):
     Args:
         masks: Of the same images.
         source: Which masks (MaskSet.take).
-        Others: as PixelFeed.
     """
 
     def __init__(
