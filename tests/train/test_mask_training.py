@@ -8,13 +8,13 @@ import torch
 
 from abl.data.masks import MaskSet, boxes_elsewhere
 from abl.nets.mask_guided import build_segmenter, overlap
+from abl.spec.attention import Segmentation as Branch
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train
 from abl.train.epoch import EpochRunner
 from abl.train.fit import TrainingRows, fit
 from abl.train.masks import MaskFeed, mask_scores
 from abl.train.objectives import Joint, SegmentationLoss, StepPart, classification, mask_losses
-from abl.train.objectives import SegmentationLoss as Branch
 
 CPU = torch.device("cpu")
 SIZE, COUNT = 32, 40

@@ -149,7 +149,7 @@ def unload_module() -> None:
     _remove_modules(
         {
             name.partition(".")[0]
-            for name, each in sys.modules.items()
+            for name, each in list(sys.modules.items())  # threads may import meanwhile
             if _is_beside(getattr(each, "__dict__", {}))
         }
     )

@@ -114,6 +114,7 @@ def segment(work: Work) -> dict[str, Any]:
     from abl.train.checkpoint import save_weights
     from abl.train.fit import Oversight, TrainingRows, fit
     from abl.train.masks import MaskFeed, mask_scores
+    from abl.train.objectives import SegmentationLoss
     from abl.train.process import release_memory
 
     stage = work.stage
@@ -142,7 +143,7 @@ def segment(work: Work) -> dict[str, Any]:
         settings=settings,
         image=image,
         **how,
-        objective=Segmentation(branch.loss),
+        objective=SegmentationLoss(branch.loss),
         oversight=Oversight(work.checkpoints),
     )
     history = result.history[["epoch", "lr", "train_loss", "train_accuracy"]]
