@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from abl.nets.mask_guided import build_guided
 from abl.nets.model import Design, build_classifier
-from abl.spec.attention import Attention, Segmentation
-from abl.train.objectives import Joint, Objective, classification
+from abl.spec.train import Attention, Segmentation
+from abl.train.epoch import Joint, Objective, classification
 
 TURNS = 3
 

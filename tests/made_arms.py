@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from abl.app.results import outcome_folder
-from abl.decide.cells import cell_of
 from abl.decide.comparison import Contrast, comparisons
+from abl.decide.intervals import cell_of
 from abl.decide.replicates import KEYS, replicate_scores
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.outcome_json import outcome_to_json

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from abl.decide.cells import cell_of
+from abl.decide.intervals import cell_of
 from abl.decide.replicates import Scores, replicate_scores
 from abl.errors import InputError
 

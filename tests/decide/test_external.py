@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from abl.decide.cells import ensemble_of, external_cells
+from abl.decide.intervals import ensemble_of, external_cells
 from abl.decide.replicates import Scores
 from abl.errors import InputError
 

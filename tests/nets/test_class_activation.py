@@ -12,7 +12,7 @@ from abl.nets.feature_point import feature_point_of
 from abl.nets.graph import traced
 from abl.nets.mask_guided import build_guided
 from abl.nets.model import Design, build_classifier
-from abl.spec.attention import Attention, Segmentation
+from abl.spec.train import Attention, Segmentation
 
 SIZE = 32
 BRANCH = Segmentation(encoder="test_resnet", depth=3, width=4)

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abl.plan.arms import arms_of
+from abl.plan.graph import arms_of
 
 RULES = {"original": set(), "true": {"n"}, "model1": {"n", "t"}}
 

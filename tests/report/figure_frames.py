@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from abl.decide.cells import cell_of
 from abl.decide.curves import choose_threshold, threshold_curve
-from abl.decide.intervals import patient_interval
+from abl.decide.intervals import cell_of, patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.rules import RULES, confidence
 from abl.plan.outcome import ArmOutcome, Comparison, Facts, Outcome

@@ -23,7 +23,7 @@ from abl.report.page.report_facts import report_facts
 from abl.report.page.weaknesses import readings_sentence, weaknesses
 from abl.report.tables.model import Column, Table, TableCell
 from abl.studies.contract import studies
-from abl.studies.two_step.weaknesses import PUBLISHED
+from abl.studies.two_step.options import PUBLISHED
 
 EMPTY = pd.DataFrame()
 TWO_STEP = studies()["two_step"]

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from abl.decide.cells import cell_of
-from abl.decide.intervals import patient_interval
+from abl.decide.intervals import cell_of, patient_interval
 from abl.decide.replicates import replicate_scores
 from abl.plan.outcome import ArmOutcome, Facts, Outcome
 from abl.report.figures.arms import replicates_in

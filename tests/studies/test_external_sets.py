@@ -16,7 +16,7 @@ import abl
 from abl.app.loaded import LoadedSweep
 from abl.app.session import SweepResult
 from abl.app.showing import shown_table
-from abl.decide.cells import external_cells
+from abl.decide.intervals import external_cells
 from abl.decide.replicates import Scores
 from abl.errors import InputError
 from abl.plan.graph import Plan

@@ -13,7 +13,7 @@ from abl.nets.cut import Cut, cut_of
 from abl.nets.model import Classifier, Design, build_classifier
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train
-from abl.train.augment import fixed_draws, view_choices
+from abl.train.batches import fixed_draws, view_choices
 from abl.train.feature_feed import FrontFeed, KeptFeed, front_features, write_features
 from abl.train.feed import Feed, PixelFeed
 from abl.train.fit import FitResult, TrainingRows, fit

@@ -8,13 +8,19 @@ import torch
 
 from abl.data.masks import MaskSet, boxes_elsewhere
 from abl.nets.mask_guided import build_segmenter, overlap
-from abl.spec.attention import Segmentation as Branch
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train
-from abl.train.epoch import EpochRunner
+from abl.spec.train import Segmentation as Branch
+from abl.train.epoch import (
+    EpochRunner,
+    Joint,
+    SegmentationLoss,
+    StepPart,
+    classification,
+    mask_losses,
+)
 from abl.train.fit import TrainingRows, fit
 from abl.train.masks import MaskFeed, mask_scores
-from abl.train.objectives import Joint, SegmentationLoss, StepPart, classification, mask_losses
 
 CPU = torch.device("cpu")
 SIZE, COUNT = 32, 40

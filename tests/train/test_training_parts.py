@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from abl.errors import StageError
 from abl.spec.data import Image
 from abl.spec.train import Augment, Schedule, Train
-from abl.train.augment import augmentation_draws, augmented
 from abl.train.batches import (
     Normalisation,
+    augmentation_draws,
+    augmented,
     balanced_rows,
     batch_slices,
     class_weights,

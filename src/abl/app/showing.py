@@ -171,8 +171,8 @@ def _registry(what: str) -> Registry[Any]:
     from abl.decide.metrics import METRICS
     from abl.decide.rules import RULES
     from abl.nets.registry import FUSIONS, HEADS, NETWORKS
-    from abl.spec.attention import VARIANTS
     from abl.spec.search import SAMPLERS
+    from abl.spec.train import VARIANTS
     from abl.stages.kind import KINDS
 
     found: tuple[Registry[Any], ...] = (

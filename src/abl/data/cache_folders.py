@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from abl.errors import InputError
-from abl.spec.regular_file import sha256_of
+from abl.spec.yaml_file import sha256_of
 
 VERSION = 1  # of what the folders hold: raise it when decoding, reducing or resizing changes
 SUMS = ".sums.json"  # SHA-256 of each file of a folder

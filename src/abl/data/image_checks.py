@@ -20,7 +20,7 @@ from abl.data.images import FileSource, decoded_file, file_size
 from abl.data.tables import first_of_each_kind
 from abl.data.workers import mapped, processes_for
 from abl.errors import InputError, Problem
-from abl.spec.regular_file import read_regular
+from abl.spec.yaml_file import read_regular
 
 DECODED, OPENED = 200, 5000  # images worth the start of a process
 CHUNK = 32  # images a job

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from abl.data.images import is_image_name
 from abl.errors import InputError, Problem, nearest, raise_if_any
-from abl.spec.regular_file import NOT_REGULAR
+from abl.spec.yaml_file import NOT_REGULAR
 
 FIRST_ROW = 2  # the header is row 1
 CLASSES_OPTION = "--classes NAME,NAME"  # of `abl data`

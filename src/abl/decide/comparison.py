@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from abl.decide.cells import split_means
-from abl.decide.intervals import RESAMPLES, difference_interval
+from abl.decide.intervals import RESAMPLES, difference_interval, split_means
 from abl.decide.metrics import metric_named
 from abl.decide.permutation import PERMUTATIONS, family_test
 from abl.decide.replicates import ArmScores, replicate_scores

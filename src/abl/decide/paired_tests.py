@@ -17,9 +17,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
-from abl.decide.cells import split_means
 from abl.decide.check import Floats, Ints, checked_labels
-from abl.decide.intervals import LEVEL
+from abl.decide.intervals import LEVEL, split_means
 from abl.errors import InputError
 
 # about which two arms are taken to lie, and the chance of telling them apart

@@ -13,9 +13,8 @@ from abl.nets.execution import meta_network
 from abl.nets.mask_guided import build_guided, without_weights
 from abl.nets.model import Design, build_classifier, design_of
 from abl.nets.weights import existing_file, fitting_state, read_state
-from abl.spec.attention import Attention
 from abl.spec.data import Image
-from abl.spec.train import Train
+from abl.spec.train import Attention, Train
 
 
 def design_problems(train: Train, image: Image, classes: int) -> tuple[str, ...]:

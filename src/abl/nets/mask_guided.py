@@ -18,7 +18,7 @@ from abl.nets.cost import numbers_and_flops
 from abl.nets.graph import Traced, traced
 from abl.nets.mask_attention import min_max, resized_mask
 from abl.nets.model import Classifier, Design, build_classifier
-from abl.spec.attention import MASKS, VARIANTS, Attention, Segmentation
+from abl.spec.train import MASKS, VARIANTS, Attention, Segmentation
 
 
 class MaskGuided(nn.Module):

@@ -16,8 +16,7 @@ from abl.errors import InputError, Problem
 from abl.nets.registry import FUSIONS, HEADS, NETWORKS
 from abl.nets.user_source import UserSource
 from abl.registry import Entry, forget, loading, sign
-from abl.spec.attention import VARIANTS
-from abl.spec.train import Train
+from abl.spec.train import VARIANTS, Train
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from abl.errors import InputError, Problem, StageError
 from abl.nets.registry import library_of
-from abl.spec.regular_file import sha256_of
+from abl.spec.yaml_file import sha256_of
 
 State = dict[str, Tensor]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from abl.plan.stage import Stage, digest_of
-from abl.spec.regular_file import sha256_of
+from abl.spec.yaml_file import sha256_of
 
 DONE = "DONE.json"
 DAMAGED = "DAMAGED.json"

@@ -20,7 +20,7 @@ from abl.record.lease import Place
 from abl.record.objects import ObjectPlace, Objects
 from abl.record.shared import ObjectShared
 from abl.record.store import Store
-from abl.spec.regular_file import sha256_of
+from abl.spec.yaml_file import sha256_of
 
 
 class ObjectStore(Store):

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from abl.errors import StageError
 from abl.record.objects import Objects
-from abl.spec.regular_file import sha256_of
+from abl.spec.yaml_file import sha256_of
 
 
 class Shared:

@@ -24,7 +24,7 @@ from abl.record.done import (
 )
 from abl.record.lease import BEAT_S, STALE_S, FilePlace, Lease, Place, Watch
 from abl.record.shared import Shared
-from abl.spec.regular_file import sha256_of
+from abl.spec.yaml_file import sha256_of
 
 
 class Store:

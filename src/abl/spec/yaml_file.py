@@ -7,8 +7,12 @@ a yes or no is wanted.
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import math
+import os
 import re
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,6 @@ import yaml
 from yaml.reader import ReaderError
 
 from abl.errors import InputError, Problem
-from abl.spec.regular_file import read_regular
 
 Place = tuple[str | int, ...]
 
@@ -224,3 +227,25 @@ class _Writer(yaml.SafeDumper):
 def yaml_text(values: Any) -> str:
     """Plain values as YAML that `read_with_faults` reads as the same values."""
     return yaml.dump(values, Dumper=_Writer, sort_keys=False)
+
+
+NOT_REGULAR = "not a regular file; put a copy of the file in its place"
+
+
+def read_regular(path: Path, *, at_most: int = -1) -> bytes:
+    """The bytes of a file, the first `at_most` of them if that is given.
+
+    Raises:
+        OSError: It cannot be read, or is a pipe or device, which is then not opened.
+    """
+    mode = os.stat(path).st_mode  # noqa: PTH116 - one call for a file and for a folder
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to a folder, open says no
+        raise OSError(errno.EINVAL, NOT_REGULAR)
+    with path.open("rb") as file:
+        return file.read(at_most)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

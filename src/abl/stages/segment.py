@@ -15,10 +15,9 @@ from abl.data.views import unlabelled_reads
 from abl.errors import StageError
 from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import HISTORY, StageResources
-from abl.spec.attention import Attention
 from abl.spec.base import identity_of
 from abl.spec.sweep import Sweep
-from abl.spec.train import Train
+from abl.spec.train import Attention, Train
 from abl.stages.identity import masks_identity
 from abl.stages.inputs import (
     OpenData,
@@ -112,9 +111,9 @@ def segment(work: Work) -> dict[str, Any]:
     from abl.nets.mask_guided import build_segmenter
     from abl.nets.weights import check_hub_file
     from abl.train.checkpoint import save_weights
+    from abl.train.epoch import SegmentationLoss
     from abl.train.fit import Oversight, TrainingRows, fit
     from abl.train.masks import MaskFeed, mask_scores
-    from abl.train.objectives import SegmentationLoss
     from abl.train.process import release_memory
 
     stage = work.stage

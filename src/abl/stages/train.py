@@ -187,9 +187,9 @@ def train(work: Work) -> dict[str, Any]:
     """Writes predictions.parquet, history.parquet and the weights of the last k epochs."""
     # importing torch takes seconds, which a driver with nothing to train need not pay
     from abl.train.checkpoint import save_weights
+    from abl.train.epoch import Joint, Objective, classification
     from abl.train.feature_feed import KeptFeed
     from abl.train.fit import Oversight, TrainingRows, fit
-    from abl.train.objectives import Joint, Objective, classification
     from abl.train.predictions import predictions_frame, write_predictions
     from abl.train.process import release_memory
 

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from abl.errors import StageError
 from abl.nets.cut import Cut
 from abl.spec.train import Train
-from abl.train.augment import view_choices
-from abl.train.batches import batch_slices
+from abl.train.batches import batch_slices, view_choices
 from abl.train.feed import PixelFeed, Shown, Tensors, filled
 from abl.train.predictions import BATCH_SIZE, autocast
 

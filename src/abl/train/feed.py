@@ -16,8 +16,15 @@ from torch import Tensor, nn
 from abl.data.pixel_sets import Pixels, pixels_of
 from abl.spec.data import Image
 from abl.spec.train import Augment, Train
-from abl.train.augment import augmentation_draws, augmented, fixed_draws, view_choices
-from abl.train.batches import Normalisation, shape_batches, unit_range
+from abl.train.batches import (
+    Normalisation,
+    augmentation_draws,
+    augmented,
+    fixed_draws,
+    shape_batches,
+    unit_range,
+    view_choices,
+)
 
 Tensors = tuple[Tensor, ...]
 Shown = Callable[[slice], Tensors]  # a batch: what the network takes, of a part of it

@@ -27,9 +27,8 @@ from abl.train.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from abl.train.epoch import EpochRunner, learning_rate
+from abl.train.epoch import EpochRunner, Objective, classification, learning_rate
 from abl.train.feed import Feed, PixelFeed
-from abl.train.objectives import Objective, classification
 from abl.train.predictions import predict_logits
 from abl.train.process import Stream, derived_seed, reset_process, seed_everything
 

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.decide.cells import cell_of
-from abl.decide.intervals import RESAMPLES, patient_interval
+from abl.decide.intervals import RESAMPLES, cell_of, patient_interval
 from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS, replicate_scores
 from abl.errors import InputError, nearest

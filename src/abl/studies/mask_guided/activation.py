@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 
 from abl.data.masks import MASK_SCORES
-from abl.decide.cells import cell_of
 from abl.decide.check import Floats, Ints
-from abl.decide.intervals import patient_interval
+from abl.decide.intervals import cell_of, patient_interval
 from abl.decide.metrics import Metric
 from abl.decide.replicates import KEYS, Scores
 from abl.plan.graph import Plan, PlannedCell

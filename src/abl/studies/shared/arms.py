@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from abl.errors import InputError, Problem, nearest, raise_if_any
-from abl.plan.arms import ArmList, arms_of
-from abl.plan.graph import Arm
+from abl.plan.graph import Arm, ArmList, arms_of
 from abl.plan.stage import canonical_json
 from abl.spec.read import SweepFile, sweep_with
 from abl.spec.sweep import Sweep

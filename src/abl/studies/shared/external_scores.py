@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from abl.decide.cells import external_cells
+from abl.decide.intervals import external_cells
 from abl.decide.replicates import Scores
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.decide.cells import cell_of
-from abl.decide.intervals import FEW_PATIENTS, patient_interval
+from abl.decide.intervals import FEW_PATIENTS, cell_of, patient_interval
 from abl.decide.metrics import metric_named
 from abl.decide.paired_tests import auc_half_width, detectable_difference
 from abl.decide.replicates import KEYS, Scores, replicate_scores

@@ -54,8 +54,13 @@ from abl.studies.two_step.networks import (
     networks_of,
     trained_alone,
 )
-from abl.studies.two_step.options import Options, arm_faults, needs_selection, relevant
-from abl.studies.two_step.weaknesses import two_step_weaknesses
+from abl.studies.two_step.options import (
+    Options,
+    arm_faults,
+    needs_selection,
+    relevant,
+    two_step_weaknesses,
+)
 
 
 @study
