@@ -9,9 +9,9 @@ import pytest
 from abl.decide.metrics import metric
 from abl.decide.rules import rule
 from abl.errors import InputError
+from abl.nets.attention_variants import variant
 from abl.nets.fusion import fusion
 from abl.nets.heads import head
-from abl.nets.mask_attention import variant
 from abl.nets.registry import network
 from abl.registry import Registry, forget, loading
 from abl.search.samplers import sampler

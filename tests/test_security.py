@@ -17,7 +17,7 @@ from typer.testing import Result
 import abl
 from abl.errors import InputError
 from abl.nets.weights import read_state
-from abl.record.mlflow_rows import sweep_note
+from abl.record.mlflow_arms import sweep_note
 from abl.record.mlflow_ui import reachable_from_outside
 from abl.report.tables.render import latex_escaped, markdown_escaped
 from commands import abl as command

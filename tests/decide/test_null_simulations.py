@@ -11,8 +11,8 @@ from simulated_arms import Truth, arms
 from abl.decide.check import largest_class
 from abl.decide.intervals import difference_interval, patient_interval
 from abl.decide.metrics import scores
+from abl.decide.multiple_testing import family_test
 from abl.decide.paired_tests import delong_test, mcnemar_test
-from abl.decide.permutation import family_test
 
 FEW = (35, 7, 3)
 MANY = (242, 2, 3)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from abl.errors import InputError
-from abl.nets.activation import LAST_MAP, Mapped, grad_cam, has_last_map, with_last_map
 from abl.nets.feature_point import feature_point_of
+from abl.nets.grad_cam import LAST_MAP, Mapped, grad_cam, has_last_map, with_last_map
 from abl.nets.graph import traced
 from abl.nets.mask_guided import build_guided
 from abl.nets.model import Design, build_classifier

@@ -17,7 +17,7 @@ from abl.decide.metrics import Metric
 from abl.decide.replicates import Scores
 from abl.errors import InputError
 from abl.plan.graph import Plan
-from abl.record.mlflow_rows import arm_metrics
+from abl.record.mlflow_arms import arm_metrics
 from abl.report.tables import printed, styled_table
 from tiny_sweeps import write_tiny_set
 

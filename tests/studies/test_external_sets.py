@@ -22,7 +22,7 @@ from abl.errors import InputError
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
-from abl.record.mlflow_rows import arm_points, view_state
+from abl.record.mlflow_arms import arm_points, view_state
 from abl.record.store import Store
 from tiny_sweeps import write_sweep, write_tiny_set
 

@@ -228,7 +228,7 @@ def test_a_higher_version_of_a_head_trains_its_own_networks_anew_and_no_others(
 
 OWN_VARIANT = '''
 from torch import nn
-from abl.nets.mask_attention import variant
+from abl.nets.attention_variants import variant
 
 
 class Scaled(nn.Module):

@@ -11,7 +11,7 @@ import pandas as pd
 from abl.app.results import arm_predictions, outcome_folder, outcome_named
 from abl.data.load import load_dataset
 from abl.decide.intervals import RESAMPLES
-from abl.decide.permutation import PERMUTATIONS
+from abl.decide.multiple_testing import PERMUTATIONS
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome

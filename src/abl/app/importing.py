@@ -92,7 +92,8 @@ def forget_arm(store: Store, sweep_name: str, name: str) -> Outcome:
 
 def imported_arms(store: Store, sweep_name: str) -> list[ImportedArm]:
     """The arms that were imported into a sweep, by name."""
-    return kept_imported(_folder(store, sweep_name))
+    folder = _folder(store, sweep_name)
+    return kept_imported(folder) if folder.is_dir() else []
 
 
 def with_kept_imports(store: Store, analysis: Analysis, sweep: Sweep) -> tuple[Analysis, list[str]]:

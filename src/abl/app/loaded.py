@@ -90,7 +90,8 @@ class LoadedSweep:
         try:
             plan = self.study.expand(self.file, self.workspace)
             raise_if_any(self.workspace.problems)
-            keep_features(plan, self.file.sweep.resources)
+            if plan.fronts:
+                keep_features(plan, self.file.sweep.resources)
         except InputError as error:
             placed = [self.file.placed(problem) for problem in error.problems]
             raise InputError(placed) from None

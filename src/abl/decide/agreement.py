@@ -15,7 +15,7 @@ from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 
 from abl.decide.check import Ints
 from abl.decide.intervals import LEVEL, RESAMPLES, Interval, wilson_interval
-from abl.decide.resampling import draw_counts
+from abl.decide.replicates import draw_counts
 from abl.errors import InputError
 
 

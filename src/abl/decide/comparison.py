@@ -9,7 +9,7 @@ from typing import Literal
 
 from abl.decide.intervals import RESAMPLES, difference_interval, split_means
 from abl.decide.metrics import metric_named
-from abl.decide.permutation import PERMUTATIONS, family_test
+from abl.decide.multiple_testing import PERMUTATIONS, family_test
 from abl.decide.replicates import ArmScores, replicate_scores
 from abl.errors import InputError
 from abl.plan.outcome import Comparison

@@ -17,14 +17,17 @@ from abl.decide.metrics import Metric, metric_named
 from abl.decide.replicates import (
     KEYS,
     ArmScores,
+    OfWeights,
     Patients,
     Scores,
+    WeightedArm,
+    bootstrap_weights,
     checked_arm,
     checked_pair_of_arms,
+    draw_counts,
     patients_of,
     replicate_scores,
 )
-from abl.decide.resampling import OfWeights, WeightedArm, bootstrap_weights, draw_counts
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Cell
 

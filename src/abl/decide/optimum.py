@@ -25,8 +25,15 @@ from abl.decide.intervals import (
     _seed_deviations,
 )
 from abl.decide.metrics import METRICS, metric_named
-from abl.decide.replicates import ArmScores, checked_arm, checked_pair_of_arms, patients_of
-from abl.decide.resampling import MOST_PATIENTS_IN_A_MATRIX, WeightedArm, bootstrap_weights
+from abl.decide.replicates import (
+    MOST_PATIENTS_IN_A_MATRIX,
+    ArmScores,
+    WeightedArm,
+    bootstrap_weights,
+    checked_arm,
+    checked_pair_of_arms,
+    patients_of,
+)
 from abl.errors import InputError
 
 # draws of a metric that is sorted anew for each of them

@@ -14,9 +14,9 @@ from torch import Tensor, fx, nn
 
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.nets.attention_points import AttentionPoint, attention_points_of
+from abl.nets.attention_variants import min_max, resized_mask
 from abl.nets.cost import numbers_and_flops
 from abl.nets.graph import Traced, traced
-from abl.nets.mask_attention import min_max, resized_mask
 from abl.nets.model import Classifier, Design, build_classifier
 from abl.spec.train import MASKS, VARIANTS, Attention, Segmentation
 

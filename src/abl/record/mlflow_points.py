@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from abl.plan.outcome import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Outcome, Searches
-from abl.record.mlflow_rows import NOTE, Point, digest, key_of, param_values
+from abl.record.mlflow_arms import NOTE, Point, digest, key_of, param_values
 from abl.record.mlflow_runs import TAG_LENGTH, finish_run, is_complete, preferred
 
 if TYPE_CHECKING:

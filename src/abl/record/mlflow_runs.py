@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from abl.plan.outcome import ArmOutcome
-from abl.record.mlflow_rows import Point, key_of
+from abl.record.mlflow_arms import Point, key_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -18,7 +18,7 @@ import pandas as pd
 
 from abl.plan.outcome import Outcome, Searches
 from abl.plan.stage import PREDICTIONS
-from abl.record import mlflow_rows as rows
+from abl.record import mlflow_arms as rows
 from abl.record.mlflow_client import RecordPlace
 from abl.record.mlflow_points import record_points
 from abl.record.mlflow_runs import (

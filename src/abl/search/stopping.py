@@ -71,15 +71,13 @@ def hopeless_epoch(curve: Sequence[float], bounds: dict[int, float], *, higher: 
 
 
 def hopeless_by(
-    given: Mapping[str, Any] | None,
-) -> Callable[[Sequence[Mapping[str, float]]], str] | None:
+    given: Mapping[str, Any],
+) -> Callable[[Sequence[Mapping[str, float]]], str]:
     """Why a training gives itself up, "" while it does not, by its history.
 
     Args:
         given: What a search has put into its context: column, higher, values (epoch -> bound).
     """
-    if not given:
-        return None
     column, higher = str(given["column"]), bool(given["higher"])
     bounds = {int(epoch): float(value) for epoch, value in given["values"].items()}
 

@@ -10,7 +10,7 @@ from abl.registry import Registry
 from abl.spec.base import Part, identity_of
 from abl.spec.data import Image, Phantom
 
-# what they are is in nets/mask_attention.py; whether one needs a mask decides what a sweep reads
+# defined in nets/attention_variants.py; whether one needs a mask decides what a sweep reads
 VARIANTS: Registry[Any] = Registry("variant", declared="abl.nets")
 
 

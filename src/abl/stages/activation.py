@@ -29,7 +29,7 @@ def can_be_mapped(sweep: Sweep, opened: OpenData) -> bool:
         return False
     if not (has_mask(opened.dataset) | has_box(opened.dataset)).any():
         return False
-    from abl.nets.activation import has_last_map
+    from abl.nets.grad_cam import has_last_map
     from abl.nets.model import design_of
 
     return has_last_map(design_of(sweep.train, sweep.image, len(opened.dataset.classes)))

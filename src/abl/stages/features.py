@@ -28,7 +28,7 @@ _OF_FRONT = ("network", "precision", "channels_last", "threads", "deterministic"
 
 
 class FrozenFronts:
-    """The frozen front of one resolved sweep's trainings.
+    """The fixed front of one resolved sweep's trainings: it sees the same images in every epoch.
 
     Args:
         settings, inputs, files, resources: Of its train stages.
@@ -48,15 +48,8 @@ class FrozenFronts:
         self._resources = resources
         self._made: dict[int | None, tuple[Stage, ...]] = {}
 
-    @property
-    def are_fixed(self) -> bool:
-        """Whether something is frozen that sees the same images in every epoch."""
-        return self._sweep.train.has_fixed_front(self._sweep.image)
-
     def of(self, split: Split, seed: int) -> Front | None:
         """The front of a training on a split; None if its features cannot be kept."""
-        if not self.are_fixed:
-            return None
         sweep = self._sweep
         train, image = sweep.train, sweep.image
         views = train.augment.fixed_views

@@ -73,9 +73,11 @@ class Trainings:
             )
         if sweep.train.attention.masks is not None:
             self._files["masks"] = workspace.masks(self.opened, sweep.image)
-        self._fronts = FrozenFronts(
-            sweep, workspace, self._settings, self._inputs, self._files, self._resources()
-        )
+        self._fronts: FrozenFronts | None = None
+        if sweep.train.has_fixed_front(sweep.image):
+            self._fronts = FrozenFronts(
+                sweep, workspace, self._settings, self._inputs, self._files, self._resources()
+            )
 
     def _pretrained(self, how: Pretrain, workspace: Workspace) -> str:
         """The stage that trains this network on the source task: all of it, one epoch kept."""
@@ -137,7 +139,7 @@ class Trainings:
         if wanted not in self._made:
             stage = self._train(replicate, subset, select, seed_shift)
             self._made[wanted] = self.plan.add(stage)
-            if self._fronts.are_fixed:
+            if self._fronts is not None:
                 split = self.opened.split(self.sweep.splits, replicate.repeat, replicate.fold)
                 front = self._fronts.of(split, int(stage.seed or 0))
                 if front is not None:
@@ -203,7 +205,7 @@ def train(work: Work) -> dict[str, Any]:
     settings, image = asked.train, asked.image
     how: Any = {"seed": asked.seed, "device": asked.device}
     network, feed = feed_of(work, view, split, asked)
-    attention = settings.attention
+    attention, bounds = settings.attention, work.stage.context.get("bounds")
     objective: Objective = classification
     if attention.is_predicted:
         objective = Joint(attention.segmentation.loss, attention.alpha)
@@ -221,7 +223,7 @@ def train(work: Work) -> dict[str, Any]:
         image=image,
         **how,
         objective=objective,
-        oversight=Oversight(work.checkpoints, hopeless=hopeless_by(stage.context.get("bounds"))),
+        oversight=Oversight(work.checkpoints, hopeless=hopeless_by(bounds) if bounds else None),
     )
     images = view.frame["image"].to_numpy()
     names = {role: images[positions].tolist() for role, positions in roles.items()}

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from abl.nets.activation import grad_cam, with_last_map
+from abl.nets.grad_cam import grad_cam, with_last_map
 from abl.nets.model import Design
 from abl.train.feed import Feed
 from abl.train.predictions import BATCH_SIZE

@@ -49,7 +49,7 @@ def figures_of(
     predictions, own = frames.predictions, dict(of_study or {})
     shown, classes = shown_arms(outcome, predictions), frames.classes(outcome)
     made: dict[str, Draw] = {
-        **search_figures(outcome, frames.searches),
+        **(search_figures(outcome, frames.searches) if frames.searches else {}),
         "curve": lambda: curve_figure(with_curve_intervals(outcome, frames.networks)),
         "heatmap": lambda: heatmap_figure(outcome),
         "pareto": lambda: pareto_figure(outcome, frames.trials),

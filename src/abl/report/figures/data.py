@@ -15,8 +15,7 @@ from abl.decide.decision import Decision, decide
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.reliability import ECE_BINS
-from abl.decide.replicates import Patients, Scores, patients_of
-from abl.decide.resampling import bootstrap_weights
+from abl.decide.replicates import Patients, Scores, bootstrap_weights, patients_of
 from abl.decide.rules import RULES
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import DRAWS, frames_by, replicates_in

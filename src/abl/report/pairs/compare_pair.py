@@ -12,8 +12,8 @@ import pandas as pd
 from abl.decide.check import Floats, Ints, largest_class
 from abl.decide.comparison import Contrast, comparisons
 from abl.decide.intervals import RESAMPLES, difference_interval
+from abl.decide.multiple_testing import PERMUTATIONS
 from abl.decide.paired_tests import delong_test, mcnemar_test
-from abl.decide.permutation import PERMUTATIONS
 from abl.decide.replicates import Scores, mean_over_splits, one_image_per_patient, replicate_scores
 from abl.report.labels import is_metric
 from abl.report.prediction_frames import probabilities_of, probability_columns, scored_replicates

@@ -14,7 +14,7 @@ from typing import Any
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.outcome import IMPORTED, ArmOutcome, Outcome
 from abl.report.labels import metric_label, one_line, setting_label, value_label, with_unit
-from abl.report.tables.layout import EMPTY_CELL, PARTS, TableLayout
+from abl.report.tables.ablation_columns import EMPTY_CELL, PARTS, TableLayout
 from abl.report.tables.model import Column, Table, TableCell, table_from, text_column
 from abl.report.tables.published import Published
 

@@ -47,7 +47,7 @@ ENSEMBLE = (
 def facts_tables(outcome: Outcome) -> dict[str, Table]:
     """Name (as `abl table --show` has it) -> table, of those that the outcome has facts for."""
     made = {
-        "searches": searches_table(outcome),
+        "searches": searches_table(outcome) if outcome.facts.searches else None,
         "tests": _tests_table(outcome),
         "choices": _choices_table(outcome),
         "noise": _noise_table(outcome),

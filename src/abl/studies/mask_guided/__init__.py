@@ -26,8 +26,8 @@ from abl.spec.sweep import Sweep
 from abl.spec.train import looks_at_mask
 from abl.stages.inputs import Workspace
 from abl.studies.contract import StudyAxis, options_of, study
-from abl.studies.mask_guided.activation import ACTIVATIONS, add_activation, looked_at, with_looked
 from abl.studies.mask_guided.figures import inside_figure, maps_figure, placement_figure
+from abl.studies.mask_guided.localisation import ACTIVATIONS, add_activation, looked_at, with_looked
 from abl.studies.mask_guided.notes import WEAKNESSES, design_weaknesses, idle_notes
 from abl.studies.mask_guided.pictures import Seen, pictures_of
 from abl.studies.shared.analysis import Analysis

@@ -21,7 +21,7 @@ from abl.report.prediction_frames import probabilities_of
 from abl.spec.sweep import Sweep
 from abl.stages.activation import ACTIVATION, MAPS
 from abl.stages.inputs import Workspace
-from abl.studies.mask_guided.activation import ACTIVATIONS
+from abl.studies.mask_guided.localisation import ACTIVATIONS
 
 MOST_ROWS, MOST_COLUMNS = 6, 8
 CONTROLS = ("random", "full", "true", "ellipse")  # masks, those first that are shown before others

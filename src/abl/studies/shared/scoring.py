@@ -14,7 +14,7 @@ from abl.decide.metrics import metric_named
 from abl.decide.paired_tests import auc_half_width, detectable_difference
 from abl.decide.replicates import KEYS, Scores, replicate_scores
 from abl.plan.graph import Plan, Replicate
-from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
+from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
 from abl.plan.stage import digest_of
 from abl.report.labels import counted
 from abl.spec.read import SweepFile
@@ -50,6 +50,11 @@ def scored_outcome(
     bases = [
         None if base is None else base_position(arm, plan.arms, base, relevant) for arm in plan.arms
     ]
+    # cells first: each is the arm's own, whatever it is compared with
+    rows = [
+        _row(sweep, each, tuple(dict.fromkeys(d for cell in cells for d in cell.uses.values())))
+        for each, cells in zip(scored, plan.cells_by_arm(), strict=True)
+    ]
     contenders = [each.contender for each in scored]
     best, tied = marks(sweep, contenders)
     to_base = [(at, base) for at, base in enumerate(bases) if base is not None]
@@ -62,11 +67,14 @@ def scored_outcome(
         row | corrected_t(sweep.primary, contenders[at], contenders[base], trained)
         for (at, base), row in zip(family, comparison_rows(contenders, family), strict=True)
     ]
-    rows = []
-    for at, (each, cells) in enumerate(zip(scored, plan.cells_by_arm(), strict=True)):
-        stages = tuple(dict.fromkeys(digest for cell in cells for digest in cell.uses.values()))
-        compared = family.get((at, bases[at] or 0))
-        rows.append(_row(sweep, each, stages, compared, best == at, at in tied))
+    rows = [
+        row
+        if row.failed
+        else replace(
+            row, comparison=family.get((at, bases[at] or 0)), best=best == at, tied=at in tied
+        )
+        for at, row in enumerate(rows)
+    ]
     names = [axis.name for axis in axes]
     present = {axis for each in scored for axis in each.arm.named}
     columns = [axis for axis in names if axis in present]
@@ -103,10 +111,7 @@ def scored_outcome(
     )
 
 
-def _row(
-    sweep: Sweep, scored: ScoredArm, stages: tuple[str, ...], comparison: Comparison | None,
-    best: bool, tied: bool,
-) -> ArmOutcome:  # fmt: skip
+def _row(sweep: Sweep, scored: ScoredArm, stages: tuple[str, ...]) -> ArmOutcome:
     params = scored.arm.named
     every = sorted((axis, str(value)) for axis, value in scored.arm.params.items())
     key = digest_of([sweep.study, every, stages])
@@ -133,9 +138,6 @@ def _row(
         curve=scored.curve,
         test_curve=scored.test_curve,
         stages=stages,
-        comparison=comparison,
-        best=best,
-        tied=tied,
     )
 
 

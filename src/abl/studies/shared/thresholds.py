@@ -190,6 +190,8 @@ class ArmCell:
 
     def _part(self, role: str) -> _Part:
         raw = self._raw(role)
+        if self._calibrate == "none":
+            return raw
         calibrated = {n: self._calibrations[n].apply(p) for n, p in raw.predictions.items()}
         return _Part(raw.units, calibrated)
 

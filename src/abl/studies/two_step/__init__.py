@@ -223,13 +223,14 @@ class TwoStep(Study):
             return ScoredArm(arm, tuple(found), curves, exploratory)
 
         scored = scored_arms(plan, workspace.store, score)
-        noise = noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace))
         outcome = scored_outcome(
             file, plan, workspace, self.axes, relevant, scored,
-            curve_axis="threshold" if curve_values(file.sweep) else "",
-            study={"label_noise": noise} if noise else {},
+            curve_axis="threshold" if curve_values(file.sweep) else "", study={},
         )  # fmt: skip
-        outcome = replace(outcome, notes=(*outcome.notes, *kept_notes(plan, workspace.store)))
+        noise = noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace))
+        facts = replace(outcome.facts, study={"label_noise": noise}) if noise else outcome.facts
+        notes = (*outcome.notes, *kept_notes(plan, workspace.store))
+        outcome = replace(outcome, notes=notes, facts=facts)
         return analysis_of(outcome, scored, network_parts(plan, settings, workspace, predictions))
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:

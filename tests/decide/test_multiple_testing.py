@@ -12,8 +12,8 @@ from simulated_arms import arms
 
 from abl.decide.comparison import Contrast, best_and_tied, comparisons, verdict
 from abl.decide.metrics import METRICS, metric_named
+from abl.decide.multiple_testing import _difference_of_signs, family_test
 from abl.decide.paired_tests import corrected_resampled_t
-from abl.decide.permutation import _difference_of_signs, family_test
 from abl.decide.replicates import Scores, checked_arm, patients_of, replicate_scores
 from abl.errors import InputError
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from abl.nets.mask_attention import min_max, resized_mask
+from abl.nets.attention_variants import min_max, resized_mask
 from abl.spec.train import VARIANTS, Attention
 
 WITHOUT_MASK = ("se", "cbam")

@@ -46,7 +46,7 @@ class TableLayout:
     ):
         self._outcome = outcome
         self._intervals = intervals
-        self._published = published or Published("", {})
+        self._published = published
         self._scales: dict[str, Scale] = {}
         for metric in outcome.metrics:
             means = [arm.cells[metric].mean for arm in outcome.arms if metric in arm.cells]
@@ -100,14 +100,10 @@ class TableLayout:
         def interval(arm: ArmOutcome) -> str:
             return scale.interval(*_ends(arm.cells.get(metric, EMPTY_CELL)))
 
-        def published(arm: ArmOutcome) -> TableCell:
-            return self._published_cell(arm, metric)
-
         if self._intervals:
             columns.append(Column(f"{shown} 95 % interval", True, interval))
-        if metric in self._published.metrics:
-            stated = {f"{metric}_{n}": self._published_raw(metric, p) for n, p in _STATED.items()}
-            columns.append(Column(f"{shown} published", True, published, stated))
+        if self._published is not None and metric in self._published.metrics:
+            columns.append(self._published_column(self._published, metric, f"{shown} published"))
         return columns
 
     def with_failures(self, columns: Sequence[Column], lead: int = 0) -> list[Column]:
@@ -149,7 +145,8 @@ class TableLayout:
         if any(arm.tied and not arm.best for arm in arms):
             text = "not distinguishable from the best arm on"
             notes.append(Note(TIED, f"{text} {primary}; not shown to be equal to it"))
-        notes += [Note("", text) for text in self._published.sentences()]
+        if self._published is not None:
+            notes += [Note("", text) for text in self._published.sentences()]
         return notes + [Note(letter, text) for text, letter in self._letters.items()]
 
     def _metric_cell(self, arm: ArmOutcome, metric: str) -> TableCell:
@@ -163,16 +160,21 @@ class TableLayout:
         text = self._scales[metric].mean_and_sd(cell.mean, cell.sd)
         return TableCell(text, tuple(marks), bold=primary and arm.best)
 
-    def _published_cell(self, arm: ArmOutcome, metric: str) -> TableCell:
-        value = self._published.values.get((arm.key, metric))
-        if value is None:
-            return TableCell("")
-        several = len(self._published.sources) > 1 and value.source
-        marks = (self._letter(f"published: {value.source}"),) if several else ()
-        return TableCell(self._scales[metric].mean_and_sd(value.mean, value.sd), marks)
+    def _published_column(self, published: Published, metric: str, heading: str) -> Column:
+        """What a file states of an arm's metric, beside ours."""
 
-    def _published_raw(self, metric: str, part: str) -> Callable[[ArmOutcome], Any]:
-        return lambda arm: getattr(self._published.values.get((arm.key, metric)), part, "")
+        def cell(arm: ArmOutcome) -> TableCell:
+            value = published.values.get((arm.key, metric))
+            if value is None:
+                return TableCell("")
+            several = len(published.sources) > 1 and value.source
+            marks = (self._letter(f"published: {value.source}"),) if several else ()
+            return TableCell(self._scales[metric].mean_and_sd(value.mean, value.sd), marks)
+
+        def raw(part: str) -> Callable[[ArmOutcome], Any]:
+            return lambda arm: getattr(published.values.get((arm.key, metric)), part, "")
+
+        return Column(heading, True, cell, {f"{metric}_{n}": raw(p) for n, p in _STATED.items()})
 
     def _comparison_columns(self) -> list[Column]:
         """The base where there are several, difference, P and verdict; empty for a base."""

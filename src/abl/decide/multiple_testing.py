@@ -25,10 +25,10 @@ from abl.decide.replicates import (
     Patients,
     Scores,
     checked_pair_of_arms,
+    confusions_by_patient,
     mean_over_splits,
     patients_of,
 )
-from abl.decide.resampling import confusions_by_patient
 from abl.errors import InputError
 
 PERMUTATIONS = 10_000

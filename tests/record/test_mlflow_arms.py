@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recorded_outcomes import arm_outcome, threshold_outcome, with_failed_arm
 
 from abl.plan.outcome import Cell
-from abl.record import mlflow_rows as rows
+from abl.record import mlflow_arms as rows
 
 
 @settings(deadline=None)  # the first example pays for importing mlflow
