@@ -101,7 +101,7 @@ for line in sys.stdin:
 
 # `abl` with what its imports take seconds for
 COMMAND = """
-import abl.cli, abl.app.watching, abl.app.session, abl.stages.train, faulty_nets, tiny_sweeps
+import abl.cli, abl.api, abl.app.watching, abl.stages.train, faulty_nets, tiny_sweeps
 import torch, mlflow, abl.train.fit, abl.nets.model
 # drawing takes longer than tiny trainings
 abl.app.session._draw = lambda *given: None
