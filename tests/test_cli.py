@@ -428,7 +428,7 @@ def goes_on_after_an_interrupt(folder: Path, prefix: str, *words: str) -> None:
             "module": "nets.py",
             "train.network": small,
             "options.panel": [small, large],
-            "train.epochs": 10,
+            "train.epochs": 80,  # long enough that the rest is not finished when it is stopped
             "replicates.seeds": [0, 1],
         },
     )

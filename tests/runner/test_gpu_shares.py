@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import doubles
 from abl.plan.stage import Stage, StageResources
 from abl.record.done import DONE
 from abl.record.store import Store
@@ -49,7 +50,15 @@ def spans(store: Store, stages: list[Stage]) -> list[tuple[float, float]]:
 def test_the_first_has_the_gpu_alone_and_three_share_it_then(one_gpu_ray, tmp_path: Path) -> None:
     settings = {"seconds": 2.0, "text": "t", "facts": TOOK}
     stages = [
-        Stage("nap", 1, settings, seed=seed, resources=StageResources(1, 1), label=f"nap {seed}")
+        Stage(
+            "nap",
+            1,
+            settings,
+            seed=seed,
+            context={"module": doubles.__file__},
+            resources=StageResources(1, 1),
+            label=f"nap {seed}",
+        )
         for seed in range(7)
     ]
     store = Store(tmp_path)
