@@ -93,8 +93,12 @@ class Registry(MutableMapping[str, Value]):
             description: Default: the first line of its documentation.
 
         Raises:
-            InputError: The name is taken.
+            InputError: The name is taken, or is no word; a version that is no whole number from 1.
         """
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            raise InputError(f"{self.what} {name!r}: its name must be text of one line")
+        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+            raise InputError(f"{self.what} '{name}': version {version!r}: write 1, 2, 3, ...")
         module = str(getattr(made, "__module__", ""))
         known, declared = self._entries.get(name), self._declared.get(name)
         if known is None and declared is not None and declared.module != module:

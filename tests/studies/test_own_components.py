@@ -11,7 +11,7 @@ import pytest
 import abl
 from abl.errors import InputError
 from abl.nets.registry import HEADS
-from abl.nets.user_module import unload_module
+from abl.nets.user_module import load_module, unload_module
 from abl.plan.graph import Plan
 from abl.search.samplers import settings_in_digest
 from tiny_sweeps import write_sweep
@@ -392,3 +392,53 @@ def test_what_is_listed_says_which_are_of_the_file(tmp_path, monkeypatch):
     assert variants["none"] == "No attention: the base."
     assert dict(listed("studies"))["of_mine"] == "A question of mine. (from mine.py)"
     assert {"tpe", "grid"} <= set(dict(listed("samplers")))
+
+
+REFUSED = {
+    "@network(3)": "network 3: its name must be text of one line",
+    '@network(" ")': "network ' ': its name must be text of one line",
+    '@network("mine", version=0)': "network 'mine': version 0: write 1, 2, 3, ...",
+    '@network("mine", version="a")': "network 'mine': version 'a': write 1, 2, 3, ...",
+    '@network("plain4")': "network 'plain4' exists already (in abl.nets.small)",
+    '@rule("mine", uses="original")': "rule 'mine': uses: original, true or both",
+    '@rule("mine", uses=("original", "third"))': "rule 'mine': uses: original, true or both",
+    '@rule("mine", uses=())': "rule 'mine': uses: original, true or both",
+    'raise SystemExit("no")\n@rule("mine", uses=("true",))': "import fails with SystemExit: no",
+}
+
+
+@pytest.mark.parametrize("decorator", REFUSED)
+def test_what_cannot_be_registered_is_told_with_its_line(tmp_path, decorator):
+    text = "from abl.decide.rules import rule\nfrom abl.nets.registry import network\n\n"
+    path = tmp_path / "mine.py"
+    path.write_text(f"{text}{decorator}\ndef mine(*given):\n    return given[0]\n")
+    with pytest.raises(InputError) as told:
+        load_module(path)
+    (problem,) = told.value.problems
+    assert REFUSED[decorator] in problem.message
+    assert (problem.file, problem.line) == ("mine.py", 4)
+
+
+@pytest.mark.parametrize(("name", "library"), [("vgg16", "torchvision"), ("test_vit", "timm")])
+def test_a_network_of_a_librarys_name_is_refused(tmp_path, name, library):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from abl.nets.registry import network\n\n\n"
+        f'@network("{name}")\ndef mine(classes, channels, image_size):\n    return None\n'
+    )
+    with pytest.raises(InputError, match=rf"'{name}' exists already \(in {library}\)"):
+        load_module(path)
+
+
+@pytest.mark.parametrize("body", ["1 / 0", "None", "original[:1]"])
+def test_a_rule_that_fails_costs_its_own_arm_alone(tiny_folder, body):
+    (tiny_folder / "mine.py").write_text(
+        "from abl.decide.rules import rule\n\n\n"
+        f'@rule("odd", uses=("original",))\ndef odd(original):\n    return {body}\n'
+    )
+    changes = {"module": "mine.py", "axes": {"rule": ["original", "odd"]}}
+    sweep = abl.load(write_sweep(tiny_folder, changes), root=tiny_folder / "mlruns")
+    result = abl.run(sweep, executor="local", record=False)
+    whole, failed = result.outcome.arms
+    assert whole.failed == ""
+    assert failed.failed.startswith("rule 'odd' ")

@@ -50,11 +50,13 @@ def rule(
     """Registers a function as a rule. Its first line of documentation describes it.
 
     Raises:
-        InputError: The name is taken, or the rule has a threshold and does not use the original
-            network, whose confidence T* is compared with.
+        InputError: The name is taken, `uses` names no networks, or the rule has a threshold and
+            does not use the original network, whose confidence T* is compared with.
     """
 
     def register(function: Callable[..., Floats]) -> Callable[..., Floats]:
+        if isinstance(uses, str) or not uses or not set(uses) <= {"original", "true"}:
+            raise InputError(f"rule '{name}': uses: original, true or both, as in ('original',)")
         if threshold and "original" not in uses:
             raise InputError(f"rule '{name}' has a threshold: add 'original' to uses")
         description = (function.__doc__ or "").strip().split("\n")[0]
@@ -160,7 +162,11 @@ def rule_path(
     if len(shapes) > 1:
         listed = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise InputError(f"networks predict different images or classes: {listed}")
-    sent = chosen.function(*(arrays[name] for name in chosen.uses))
+    try:
+        sent = np.asarray(chosen.function(*(arrays[name] for name in chosen.uses)))
+    except Exception as error:  # a user's own rule: its arm alone has no result
+        text = f"rule '{chosen.name}' fails with {type(error).__name__}: {error}"
+        raise InputError(text) from error
     if sent.shape not in shapes:
         raise InputError(f"rule '{chosen.name}' gives {sent.shape} for {shapes.pop()}")
     # without the original network there is no threshold, and this is only the rule's own
