@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -407,6 +408,8 @@ def interrupted(folder: Path, *words: str, after: int) -> subprocess.CompletedPr
         text=True,
         # Ctrl-C reaches the whole foreground group
         start_new_session=True,
+        # what runs in the background of a script ignores it, and so would its children
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     done = folder / "mlruns/store/done"
     deadline = time.monotonic() + 120

@@ -10,7 +10,7 @@ import pytest
 
 import abl
 from abl.errors import InputError
-from abl.nets.registry import HEADS
+from abl.nets.registry import HEADS, NETWORKS
 from abl.nets.user_module import load_module, unload_module
 from abl.plan.graph import Plan
 from abl.search.samplers import settings_in_digest
@@ -428,6 +428,7 @@ def test_a_network_of_a_librarys_name_is_refused(tmp_path, name, library):
     )
     with pytest.raises(InputError, match=rf"'{name}' exists already \(in {library}\)"):
         load_module(path)
+    assert name not in NETWORKS
 
 
 @pytest.mark.parametrize("body", ["1 / 0", "None", "original[:1]"])

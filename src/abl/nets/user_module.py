@@ -70,7 +70,7 @@ def load_module(path: str | Path) -> ModuleType:
         with loading(str(file), lambda each: each is module.__dict__ or _is_beside(each)):
             # compiled from the bytes that are hashed: a cached .pyc can be of an older source
             exec(compile(source.content, str(file), "exec"), module.__dict__)
-        _refuse_library_names(str(file))
+            _refuse_library_names(str(file))
     except (Exception, SystemExit) as error:
         unload_module()
         sys.modules.pop(name, None)
