@@ -57,12 +57,16 @@ class Registry(MutableMapping[str, Value]):
         declared: Package whose modules register components by `@head("name")` and the like. Their
             names are read off its source, so that a plan knows them without importing what they
             need (torch takes seconds); asking for one imports its module.
+        taken_by: Who else has a name (a library whose networks can be named too), "" if nobody. A
+            user's own file is asked; the package knows what it names.
     """
 
     _all: ClassVar[list[Registry[Any]]] = []
 
-    def __init__(self, what: str, *, declared: str = ""):
-        self.what, self._package = what, declared
+    def __init__(
+        self, what: str, *, declared: str = "", taken_by: Callable[[str], str] = lambda name: ""
+    ):
+        self.what, self._package, self._taken_by = what, declared, taken_by
         self._entries: dict[str, Entry] = {}
         self._values: dict[str, Value] = {}
         Registry._all.append(self)
@@ -103,14 +107,17 @@ class Registry(MutableMapping[str, Value]):
         known, declared = self._entries.get(name), self._declared.get(name)
         if known is None and declared is not None and declared.module != module:
             known = declared
+        owner = _owner()
+        place = self._taken_by(name) if owner else ""
         # a notebook's cell may be run again
         if known is not None and not known.module == module == "__main__":
             place = Path(known.owner).name or known.module
+        if place:
             raise InputError(
                 f"{self.what} '{name}' exists already (in {place}): choose another name"
             )
         described = description or (inspect.getdoc(made) or "").strip().split("\n")[0]
-        self._entries[name] = Entry(name, version, module, described, facts, made, _owner())
+        self._entries[name] = Entry(name, version, module, described, facts, made, owner)
         self._values[name] = value
 
     def entry(self, name: str) -> Entry | None:

@@ -426,7 +426,9 @@ def test_a_network_of_a_librarys_name_is_refused(tmp_path, name, library):
         "from abl.nets.registry import network\n\n\n"
         f'@network("{name}")\ndef mine(classes, channels, image_size):\n    return None\n'
     )
-    with pytest.raises(InputError, match=rf"'{name}' exists already \(in {library}\)"):
+    with pytest.raises(
+        InputError, match=rf"^mine.py:4: .*'{name}' exists already \(in {library}\)"
+    ):
         load_module(path)
     assert name not in NETWORKS
 

@@ -29,7 +29,9 @@ Builder = Callable[[int, int, int], "nn.Module"]
 HeadBuilder = Callable[["OwnHead", int, int, Sequence[int]], "nn.Module"]
 Library = Literal["abl", "torchvision", "timm"]
 
-NETWORKS: Registry[Builder] = Registry("network", declared="abl.nets")
+NETWORKS: Registry[Builder] = Registry(
+    "network", declared="abl.nets", taken_by=lambda name: _library_with(name)
+)
 HEADS: Registry[HeadBuilder] = Registry("head", declared="abl.nets")
 FUSIONS: Registry[Fusion] = Registry("fusion", declared="abl.nets")
 _THEIRS = re.compile(r"^@register_model\b[\s\S]*?^def (\w+)", re.MULTILINE)
@@ -102,6 +104,12 @@ def split_name(name: str) -> tuple[Library | None, str]:
 def _base(name: str) -> str:
     # timm marks a set of weights by a tag: resnet18.a1_in1k
     return name.partition(".")[0]
+
+
+def _library_with(name: str) -> str:
+    """The library that has a network of a name, "" if none has."""
+    found = (each for each in _PREFIXES if _base(name) in library_names(each))
+    return next(found, "")
 
 
 @cache

@@ -13,7 +13,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from abl.errors import InputError, Problem
-from abl.nets.registry import FUSIONS, HEADS, NETWORKS, Library, library_names
+from abl.nets.registry import FUSIONS, HEADS, NETWORKS
 from abl.nets.user_source import UserSource
 from abl.registry import Entry, forget, loading, sign
 from abl.spec.train import VARIANTS, Train
@@ -70,7 +70,6 @@ def load_module(path: str | Path) -> ModuleType:
         with loading(str(file), lambda each: each is module.__dict__ or _is_beside(each)):
             # compiled from the bytes that are hashed: a cached .pyc can be of an older source
             exec(compile(source.content, str(file), "exec"), module.__dict__)
-            _refuse_library_names(str(file))
     except (Exception, SystemExit) as error:
         unload_module()
         sys.modules.pop(name, None)
@@ -78,16 +77,6 @@ def load_module(path: str | Path) -> ModuleType:
     _current = _Loaded(file, module, source)
     sign(str(file), _current.digest_of)
     return module
-
-
-def _refuse_library_names(owner: str) -> None:
-    """Raises InputError if a user's own file has a network of a library's name."""
-    libraries: tuple[Library, ...] = ("torchvision", "timm")
-    for name in [each.name for each in NETWORKS.entries() if each.owner == owner]:
-        for library in libraries:
-            if name.partition(".")[0] in library_names(library):
-                text = f"network '{name}' exists already (in {library}): choose another name"
-                raise InputError(text)
 
 
 def component_identity(train: Train) -> dict[str, Any]:
