@@ -49,6 +49,20 @@ print(sorted({"ray", "mlflow", "torch", "timm", "torchvision", "optuna"} & set(s
     assert python(code) == "[]\n"
 
 
+def test_what_is_listed_imports_nothing_that_it_does_not_need() -> None:
+    code = """
+import sys
+from abl.app.listing import listed
+names = [len(listed(what)) for what in ("heads", "fusions", "variants", "samplers", "kinds")]
+print(all(names), sorted({"torch", "optuna", "matplotlib", "scipy", "pandas"} & set(sys.modules)))
+"""
+    assert python(code) == "True []\n"
+    command = (
+        'import sys, abl.cli; print(sorted({"pydantic", "numpy", "pandas"} & set(sys.modules)))'
+    )
+    assert python(command) == "[]\n"
+
+
 def test_planning_imports_no_framework(tiny_folder: Path) -> None:
     path = write_sweep(
         tiny_folder,
@@ -57,7 +71,7 @@ def test_planning_imports_no_framework(tiny_folder: Path) -> None:
     code = """
 import sys, abl
 plan = abl.load(sys.argv[1], root=sys.argv[1] + ".mlruns").plan
-print(len(plan.stages), sorted({"ray", "mlflow", "torch", "timm"} & set(sys.modules)))
+print(len(plan.stages), sorted({"ray", "mlflow", "torch", "timm", "matplotlib"} & set(sys.modules)))
 """
     assert python(code, str(path)) == "5 []\n"
 

@@ -15,6 +15,7 @@ from abl.nets.boundaries import Boundaries, boundaries_of
 from abl.nets.execution import execution_of
 from abl.nets.model import Classifier, Design, build_classifier
 from abl.nets.registry import library_names, own_names
+from abl.nets.user_module import load_module, unload_module
 from abl.spec.train import Optimizer
 from abl.train.epoch import make_optimizer
 
@@ -320,3 +321,23 @@ def test_freezing_survives_saving_and_loading_of_weights():
     assert trained == {key for key, _ in again.network.named_parameters()} - again.frozen
     images = torch.rand(2, 3, 32, 32)
     assert torch.equal(again.eval()(images), classifier.eval()(images))
+
+
+def test_an_edited_file_of_ones_own_has_its_new_boundaries(tmp_path):
+    path = tmp_path / "mine.py"
+    text = """
+from torch import nn
+from abl.nets.registry import network
+
+@network("of_mine")
+def of_mine(classes, channels, image_size):
+    body = [nn.Conv2d(channels, 4, 3)] + [nn.Conv2d(4, 4, 3) for _ in range(MORE)]
+    return nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes))
+"""
+    found = []
+    for more in (0, 2):
+        path.write_text(text.replace("MORE", str(more)))
+        load_module(path)
+        found.append(boundaries_of("of_mine", classes=2, channels=1, image_size=16).places[-1].n)
+    unload_module()
+    assert found == [1, 3]

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from transfer_frames import Made, frozen_sweep
 
-from abl.report.figures import Frames, figures_of
-from abl.report.figures.arms import frames_by
+from abl.report.figures.arms import Frames, frames_by
+from abl.report.figures.every import figures_of
 from abl.report.figures.over_axis import MOST_SERIES
 from abl.report.figures.style import figure_bytes
 from abl.studies.contract import studies

@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from transfer_frames import Made, fusion_sweep
 
 from abl.plan.outcome import ArmOutcome, Cell
-from abl.report.figures import Frames, figures_of
+from abl.report.figures.arms import Frames
+from abl.report.figures.every import figures_of
 from abl.report.figures.over_axis import MOST_SERIES
 from abl.report.figures.style import figure_bytes
 from abl.studies.contract import studies

@@ -13,8 +13,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from abl.decide.reliability import expected_calibration_error
 from abl.decide.replicates import Scores
-from abl.report.figures import Frames, figures_of
-from abl.report.figures.arms import MOST_SHOWN, shown_arms
+from abl.report.figures.arms import MOST_SHOWN, Frames, shown_arms
 from abl.report.figures.data import (
     COVERAGE_GRID,
     mean_roc,
@@ -23,6 +22,7 @@ from abl.report.figures.data import (
     tpr_at,
     with_curve_intervals,
 )
+from abl.report.figures.every import figures_of
 from abl.report.figures.networks import fates_of
 from abl.report.figures.style import figure_bytes
 from abl.report.figures.tuned import on_front, pareto_figure

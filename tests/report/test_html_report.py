@@ -15,7 +15,8 @@ import pytest
 from figure_frames import SWEEP, Made, made_sweep
 
 from abl.plan.outcome import Facts, Outcome
-from abl.report.figures import Frames, figures_of
+from abl.report.figures.arms import Frames
+from abl.report.figures.every import figures_of
 from abl.report.page import html_report
 from abl.report.page.checklist import TO_STATE, checklist
 from abl.report.page.html_report import picture_source, report_page

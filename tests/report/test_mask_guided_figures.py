@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
-from abl.report.figures import Frames, figures_of
-from abl.report.figures.arms import shown_arms
+from abl.report.figures.arms import Frames, shown_arms
+from abl.report.figures.every import figures_of
 from abl.report.figures.predictions import MOST_MATRICES, confusion_figure
 from abl.report.figures.style import SKY, figure_bytes, settle
 from abl.report.pictures import (

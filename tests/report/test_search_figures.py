@@ -27,7 +27,8 @@ from search_frames import (
 
 from abl.plan.outcome import COMPLETE, FAILED, PRUNED, STOPPED, Facts, Searches
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
-from abl.report.figures import Frames, figures_of
+from abl.report.figures.arms import Frames
+from abl.report.figures.every import figures_of
 from abl.report.figures.search import BEST, MOST_SEARCHES, search_figures
 from abl.report.figures.style import VERMILION, figure_bytes, settle
 from abl.report.labels import constraint_text, setting_text, short_names

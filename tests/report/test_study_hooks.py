@@ -12,7 +12,7 @@ from transfer_frames import Made, frozen_sweep
 
 import abl
 from abl.app.results import draw_outcome
-from abl.report.figures import Frames
+from abl.report.figures.arms import Frames
 from abl.report.page.report_facts import report_facts
 from abl.spec.base import Part
 from abl.spec.train import Train

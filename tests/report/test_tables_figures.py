@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 
 from abl.plan.outcome import ArmOutcome, Cell, Outcome
-from abl.report.figures import MOST_ARMS, bar_figure, curve_figure, save_figure
+from abl.report.figures.bars import MOST_ARMS, bar_figure
+from abl.report.figures.curves import curve_figure
+from abl.report.figures.style import save_figure
 
 
 def curve(last: float = 1.0) -> pd.DataFrame:
@@ -105,7 +107,8 @@ def test_same_bytes_in_another_process(tmp_path: Path, name: str) -> None:
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
         "import matplotlib; matplotlib.rcParams['font.size'] = 30\n"
         "from test_tables_figures import arm, outcome\n"
-        "from abl.report.figures import curve_figure, save_figure\n"
+        "from abl.report.figures.curves import curve_figure\n"
+        "from abl.report.figures.style import save_figure\n"
         "figure = curve_figure(outcome(arm(1, 'model1'), arm(3, 'model1')))\n"
         "save_figure(figure, Path(sys.argv[2]))\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"

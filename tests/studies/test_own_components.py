@@ -382,7 +382,7 @@ def test_a_sampler_of_ones_own_searches_and_its_source_is_its_searchs(tiny_folde
 
 
 def test_what_is_listed_says_which_are_of_the_file(tmp_path, monkeypatch):
-    from abl.app.showing import listed
+    from abl.app.listing import listed
 
     (tmp_path / "mine.py").write_text(
         OWN_VARIANT.replace("mask=False", "mask=False, version=3") + OWN_STUDY

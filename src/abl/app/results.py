@@ -17,8 +17,7 @@ from abl.plan.outcome import Outcome, Searches
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.record.done import write_atomically
 from abl.record.store import Store
-from abl.report.figures import Frames, figures_of, save_figure
-from abl.report.page.html_report import report_page
+from abl.report.figures.arms import Frames
 from abl.report.page.report_facts import sweep_of
 from abl.report.pictures import pictures_from_bytes, pictures_to_bytes
 from abl.report.tables import printed, styled_table
@@ -129,6 +128,11 @@ def draw_outcome(
     """
     if (folder / REPORT).exists():
         return
+    # matplotlib, which takes half a second and which nothing else here needs
+    from abl.report.figures.every import figures_of
+    from abl.report.figures.style import save_figure
+    from abl.report.page.html_report import report_page
+
     outcome = analysis.outcome
     frames = Frames(
         analysis.predictions, analysis.networks, analysis.trials, analysis.pictures,

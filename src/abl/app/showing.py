@@ -1,17 +1,15 @@
-"""What `abl table`, `abl status` and `abl list` show."""
+"""What `abl table` shows: the ablation table of a sweep, or what else is kept of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from abl.app.results import arm_predictions, kept_sweep, outcome_named
 from abl.data.load import load_dataset
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.registry import Entry, Registry
 from abl.report.prediction_frames import metadata_of
 from abl.report.tables.ablation import pivot_axes, styled_table
 from abl.report.tables.facts import facts_tables
@@ -19,7 +17,6 @@ from abl.report.tables.model import Table
 from abl.report.tables.more import image_table, replicates_table, subgroup_table
 from abl.report.tables.published import read_published
 from abl.report.tables.setup import cost_rows, cost_table, settings_table
-from abl.studies.contract import STUDIES, studies
 from abl.studies.shared.predictions import image_history, predicting
 
 SUBGROUP, IMAGE = "subgroup=", "image="
@@ -121,126 +118,3 @@ def _image_table(store: Store, outcome: Outcome, image: str, decimals: int | Non
     labels = {digest: str(each.stage.get("label", "")) for digest, each in done.items()}
     classes = outcome.facts.classes
     return image_table(history, labels, classes, name=outcome.name, image=image, decimals=decimals)
-
-
-SORTS = (
-    "networks", "heads", "fusions", "variants", "rules", "metrics", "samplers", "kinds", "studies"
-)  # fmt: skip
-
-
-def listed(
-    what: str, *, timm: bool = False, module: str | Path | None = None
-) -> list[tuple[str, str]]:
-    """Names and descriptions of one sort of component.
-
-    Args:
-        module: A user's own file, whose names are listed too.
-
-    Raises:
-        InputError: No such sort, or a file that cannot be loaded.
-    """
-    from abl.nets.user_module import load_module
-
-    if module is not None:
-        load_module(module)
-    if what == "axes":
-        return [
-            (axis.name, f"{study.name}: {axis.description}")
-            for study in studies().values()
-            for axis in study.axes
-        ]
-    if what not in SORTS:
-        valid = [*SORTS, "axes", "network NAME"]
-        raise InputError(f"cannot list '{what}': {nearest(what, valid)}")
-    registry = _registry(what)
-    if what == "networks":
-        from abl.nets.registry import network_names
-
-        marks = {each.name: _marks(each) for each in registry.entries()}
-        return [(name, marks.get(name, "")) for name in network_names(timm=timm)]
-    if what == "studies":
-        studies()  # imports them
-    rows = [(e.name, f"{e.description} {_marks(e)}".strip()) for e in registry.entries()]
-    if what == "studies":
-        return sorted(rows)
-    return [("none", "No attention: the base."), *rows] if what == "variants" else rows
-
-
-def _registry(what: str) -> Registry[Any]:
-    """The components of a sort; nothing that they need is imported for their names."""
-    from abl.decide.metrics import METRICS
-    from abl.decide.rules import RULES
-    from abl.nets.registry import FUSIONS, HEADS, NETWORKS
-    from abl.spec.search import SAMPLERS
-    from abl.spec.train import VARIANTS
-    from abl.stages.kind import KINDS
-
-    found: tuple[Registry[Any], ...] = (
-        NETWORKS, HEADS, FUSIONS, VARIANTS, RULES, METRICS, SAMPLERS, KINDS, STUDIES
-    )  # fmt: skip
-    return found[SORTS.index(what)]
-
-
-def _marks(entry: Entry) -> str:
-    """A version that is not the first, and the user's own file that a component is from."""
-    marks = [f"version {entry.version}"] if entry.version != 1 else []
-    marks += [f"from {Path(entry.owner).name}"] if entry.owner else []
-    return f"({', '.join(marks)})" if marks else ""
-
-
-BOUNDARY_COLUMNS = ("n", "up to", "stage", "parameters", "%", "FLOPs", "%")
-
-
-def boundary_rows(
-    network: str, *, image_size: int = 224, channels: int = 3, classes: int = 2
-) -> tuple[str, list[Sequence[str]]]:
-    """Every boundary of a network: a sentence, and one row a value of `frozen`.
-
-    Raises:
-        InputError: Unknown network, or one that cannot take such images.
-    """
-    from abl.nets.boundaries import boundaries_of
-
-    found = boundaries_of(network, classes=classes, channels=channels, image_size=image_size)
-    most, stages = len(found.places) - 1, found.places[-1].stage
-    up_to = f" to 'stage {stages}'" if stages > 1 else ""
-    head = (
-        f"{network}: frozen 0 to {most} {found.unit}s, or 'stage 1'{up_to}; "
-        f"{_short(found.parameters)} parameters, {_short(found.flops)} FLOPs for {channels} x "
-        f"{image_size} x {image_size} and {classes} classes."
-    )
-    head += _attention_words(network, classes, channels, image_size)
-    rows: list[Sequence[str]] = [
-        (
-            str(place.n),
-            place.unit or "-",
-            str(place.stage),
-            _short(place.parameters),
-            f"{100 * place.parameters / found.parameters:.1f}",
-            _short(place.flops),
-            f"{100 * place.flops / max(found.flops, 1):.1f}",
-        )
-        for place in found.places
-    ]
-    return head, rows
-
-
-def _attention_words(network: str, classes: int, channels: int, image_size: int) -> str:
-    """Where attention modules can stand; nothing of a network without feature maps."""
-    from abl.nets.attention_points import attention_points_of
-
-    try:
-        found = attention_points_of(
-            network, classes=classes, channels=channels, image_size=image_size
-        )
-    except InputError:
-        return ""
-    levels = ", ".join(f"{point.name} ({point.width})" for point in found.levels)
-    return f" Attention points and their channels: {levels}; {len(found.blocks)} blocks."
-
-
-def _short(count: int) -> str:
-    for size, word in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= size:
-            return f"{count / size:.3g} {word}"
-    return str(count)

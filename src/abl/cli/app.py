@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 
 from abl.errors import InputError, StageError
-from abl.record.opening import check_root
 
 app = typer.Typer(
     name="abl",
@@ -71,6 +70,8 @@ def tells(function: Callable[..., Any]) -> Callable[..., Any]:
 def _root_option(*, writing: bool) -> Any:
     @tells
     def usable(root: Path) -> Path:
+        from abl.record.opening import check_root
+
         # as the option is read: before anything else is
         check_root(root, writing=writing)
         return root

@@ -10,7 +10,6 @@ import typer
 
 from abl.cli.app import app, tells, terminal_width
 from abl.errors import InputError
-from abl.search.samplers import asking_samplers
 
 DecidedFormat = StrEnum("DecidedFormat", ["text", "md", "csv", "json"])
 
@@ -58,7 +57,7 @@ def decide_command(
     trials: Annotated[int | None, typer.Option(min=1, help="Of --search; default 200.")] = None,
     sampler: Annotated[
         str | None,
-        typer.Option(metavar=f"[{'|'.join(asking_samplers())}]", help="Of --search; default tpe."),
+        typer.Option(help="Of --search: one of `abl list samplers` but grid; default tpe."),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of --search; default 0.")] = None,
     study: Annotated[

@@ -220,8 +220,7 @@ def list_(
         str,
         typer.Argument(
             help="networks, heads, fusions, variants, rules, metrics, samplers, kinds, studies "
-            "or axes; "
-            "or network NAME."
+            "or axes; or network NAME."
         ),
     ],
     name: Annotated[str, typer.Argument(help="A network: where it can be frozen.")] = "",
@@ -233,12 +232,12 @@ def list_(
     channels: Annotated[int, typer.Option(min=1, max=3, help="Of its images.")] = 3,
 ) -> None:
     """List the names a sweep file may use, or the layers of a network."""
-    from abl.app.showing import BOUNDARY_COLUMNS, boundary_rows, listed
+    from abl.app.listing import BOUNDARY_COLUMNS, boundary_rows, listed
 
     if what == "network":
         if not name:
             raise InputError("which network? As in: abl list network vgg16")
-        head, rows = boundary_rows(name, image_size=size, channels=channels)
+        head, rows = boundary_rows(name, image_size=size, channels=channels, module=module)
         print_boundaries(head, BOUNDARY_COLUMNS, rows)
         return
     if name:

@@ -6,13 +6,13 @@ import difflib
 import operator
 import re
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch import nn
 
 from abl.errors import InputError
 from abl.nets.feature_point import ShapedGraph, feature_point_of, is_random_node, shaped_graph
+from abl.nets.registry import remembered
 
 # a map this much smaller than the one before belongs to the next resolution; convolutions without
 # padding lose a few pixels within one
@@ -82,7 +82,7 @@ def canonical_points(points: str, known: AttentionPoints) -> str:
     return "+".join(level_at[point.node] for point in known.at(points))
 
 
-@cache
+@remembered
 def attention_points_of(
     name: str, *, classes: int, channels: int, image_size: int
 ) -> AttentionPoints:

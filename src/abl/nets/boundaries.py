@@ -12,12 +12,12 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from torch import nn
 
 from abl.errors import InputError
 from abl.nets.execution import Call, Execution, execution_of
+from abl.nets.registry import remembered
 
 _STAGE = re.compile(r"stage (\d+)")
 _NEARLY_STAGE = re.compile(r"\s*(?:stage|layer|block)[\s_]*(\d+)\s*", re.IGNORECASE)
@@ -80,7 +80,7 @@ class Boundaries:
         raise InputError(f"frozen: {frozen!r} is out of range for {self.network}: {valid}")
 
 
-@cache
+@remembered
 def boundaries_of(name: str, *, classes: int, channels: int, image_size: int) -> Boundaries:
     """Where a network can be frozen, found from one forward pass on shapes alone.
 

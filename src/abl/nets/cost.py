@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
+
+from abl.nets.registry import remembered
 
 if TYPE_CHECKING:  # importing torch takes seconds, which a table is spared
     from torch import nn
@@ -18,7 +19,7 @@ class NetworkCost:
     forward_flops: int
 
 
-@cache
+@remembered
 def network_cost(name: str, *, classes: int, channels: int, image_size: int) -> NetworkCost:
     """Parameters and FLOPs of a network, on shapes alone (torch's meta device).
 
@@ -71,7 +72,7 @@ class FrontCost:
     share: float
 
 
-@cache
+@remembered
 def front_cost(
     name: str, frozen: int | str, *, classes: int, channels: int, image_size: int
 ) -> FrontCost | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from abl.errors import InputError, Problem
 from abl.nets.execution import meta_network
 from abl.nets.mask_guided import build_guided, without_weights
 from abl.nets.model import Design, build_classifier, design_of
+from abl.nets.registry import remembered
 from abl.nets.weights import existing_file, fitting_state, read_state
 from abl.spec.data import Image
 from abl.spec.train import Attention, Train
@@ -23,7 +23,7 @@ def design_problems(train: Train, image: Image, classes: int) -> tuple[str, ...]
     return _problems(replace(design_of(train, image, classes), weights="none"), train.attention)
 
 
-@cache
+@remembered
 def _problems(design: Design, attention: Attention) -> tuple[str, ...]:
     try:
         _ = design.boundary, design.joined
@@ -39,7 +39,7 @@ def _problems(design: Design, attention: Attention) -> tuple[str, ...]:
     return ()
 
 
-@cache
+@remembered
 def _misfit(
     path: Path, size: int, changed_ns: int, network: str, classes: int, channels: int, side: int
 ) -> tuple[Problem, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from abl.errors import InputError
 from abl.nets.build import build_network
+from abl.nets.registry import remembered
 from abl.nets.weights import classifier_name
 
 LARGER_PX = 224
@@ -54,7 +54,7 @@ class Execution:
         return next(call for call in self.calls if call.name == name) if name else self.calls[0]
 
 
-@cache
+@remembered
 def execution_of(name: str, classes: int, channels: int, image_size: int) -> Execution:
     """How a network runs.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from abl.errors import InputError
 from abl.nets.boundaries import boundaries_of
 from abl.nets.execution import LARGER_PX, execution_of, meta_network
 from abl.nets.graph import NotTraceableError, Traced, is_random, traced
+from abl.nets.registry import remembered
 from abl.nets.weights import classifier_name
 
 
@@ -29,7 +29,7 @@ class FeaturePoint:
     is_map: bool  # (B, width, H, W), or else (B, width)
 
 
-@cache
+@remembered
 def feature_point_of(name: str, *, classes: int, channels: int, image_size: int) -> FeaturePoint:
     """Where the features of a network end.
 
@@ -62,7 +62,7 @@ class ShapedGraph:
     shapes: dict[str, tuple[int, ...]]
 
 
-@cache
+@remembered
 def shaped_graph(name: str, *, classes: int, channels: int, image_size: int) -> ShapedGraph:
     """The graph of a network.
 

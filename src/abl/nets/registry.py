@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
 from abl.errors import InputError, nearest
 from abl.registry import Registry
@@ -28,6 +28,24 @@ Builder = Callable[[int, int, int], "nn.Module"]
 # (own, width, classes, levels) -> what stands behind the features
 HeadBuilder = Callable[["OwnHead", int, int, Sequence[int]], "nn.Module"]
 Library = Literal["abl", "torchvision", "timm"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_remembered: list[Any] = []
+
+
+def remembered(function: Callable[P, T]) -> Callable[P, T]:
+    """As functools.cache; forgotten when names of components may come to mean others."""
+    kept = cache(function)
+    _remembered.append(kept)
+    return cast("Callable[P, T]", kept)
+
+
+def forget_remembered() -> None:
+    """Forgets what was worked out: a user's file is about to give names another meaning."""
+    for kept in _remembered:
+        kept.cache_clear()
+
 
 NETWORKS: Registry[Builder] = Registry(
     "network", declared="abl.nets", taken_by=lambda name: _library_with(name)

@@ -13,7 +13,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from abl.errors import InputError, Problem
-from abl.nets.registry import FUSIONS, HEADS, NETWORKS
+from abl.nets.registry import FUSIONS, HEADS, NETWORKS, forget_remembered
 from abl.nets.user_source import UserSource
 from abl.registry import Entry, forget, loading, sign
 from abl.spec.train import VARIANTS, Train
@@ -139,6 +139,7 @@ class _Folder:
 def unload_module() -> None:
     """Leaves the names of the package alone in use."""
     global _current
+    forget_remembered()
     if _current is not None:
         forget(str(_current.file))
     _current = None

@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from abl.decide.check import Floats
 from abl.decide.intervals import patient_interval
@@ -20,9 +20,12 @@ from abl.report.labels import arm_label, metric_label
 from abl.report.pictures import Pictures
 from abl.report.prediction_frames import probability_columns, scored_replicates
 
+if TYPE_CHECKING:  # a plan and a list draw nothing
+    from matplotlib.figure import Figure
+
 MOST_SHOWN = 8
 DRAWS = 200
-Draw = Callable[[], Figure | None]
+Draw = Callable[[], "Figure | None"]
 
 
 @dataclass(frozen=True, eq=False)

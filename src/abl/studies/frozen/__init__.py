@@ -15,7 +15,6 @@ from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.studies.contract import StudyAxis, study
-from abl.studies.frozen.figures import frozen_figure
 from abl.studies.shared.checks import FROZEN, HEAD, NETWORK, WEIGHTS
 from abl.studies.shared.single_network import SingleNetwork
 
@@ -57,6 +56,8 @@ class Frozen(SingleNetwork):
     )
 
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        from abl.studies.frozen.figures import frozen_figure
+
         return {"frozen": lambda: frozen_figure(outcome, frames.predictions)}
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:

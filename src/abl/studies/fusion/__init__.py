@@ -23,8 +23,6 @@ from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.frozen import WEAKNESSES
-from abl.studies.fusion.figures import modes_figure, modes_of, operating_figure, roc_modes_figure
-from abl.studies.fusion.only_one import only_one_figure
 from abl.studies.shared.checks import (
     FROZEN,
     HEAD,
@@ -134,6 +132,14 @@ class FusionStudy(SingleNetwork):
         return {"modalities": list(options_of(file, Options).modalities), **super().facts(file)}
 
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        from abl.studies.fusion.figures import (
+            modes_figure,
+            modes_of,
+            operating_figure,
+            roc_modes_figure,
+        )
+        from abl.studies.fusion.only_one import only_one_figure
+
         modes, classes = modes_of(outcome, frames.predictions), frames.classes(outcome)
         return {
             "modes": lambda: modes_figure(outcome, modes),

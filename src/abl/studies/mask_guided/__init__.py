@@ -17,7 +17,6 @@ from abl.errors import InputError, raise_if_any
 from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames, shown_arms
-from abl.report.figures.predictions import MOST_MATRICES, confusion_figure
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
@@ -26,7 +25,6 @@ from abl.spec.sweep import Sweep
 from abl.spec.train import looks_at_mask
 from abl.stages.inputs import Workspace
 from abl.studies.contract import StudyAxis, options_of, study
-from abl.studies.mask_guided.figures import inside_figure, maps_figure, placement_figure
 from abl.studies.mask_guided.localisation import ACTIVATIONS, add_activation, looked_at, with_looked
 from abl.studies.mask_guided.notes import WEAKNESSES, design_weaknesses, idle_notes
 from abl.studies.mask_guided.pictures import Seen, pictures_of
@@ -180,6 +178,9 @@ class MaskGuidedStudy(SingleNetwork):
 
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         """Placements, shares inside and maps; small confusion matrices, as it has many arms."""
+        from abl.report.figures.predictions import MOST_MATRICES, confusion_figure
+        from abl.studies.mask_guided.figures import inside_figure, maps_figure, placement_figure
+
         classes = frames.classes(outcome)
         found: dict[str, Draw] = {
             "placement": lambda: placement_figure(outcome),
