@@ -40,8 +40,8 @@ def sent(folder: Path, frame: pd.DataFrame, name: str = "theirs.csv") -> Path:
 @pytest.fixture(autouse=True)
 def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures and report have tests of their own, and take seconds."""
-    monkeypatch.setattr("abl.app.results.figures_of", lambda *args, **kwargs: {})
-    monkeypatch.setattr("abl.app.results.report_page", lambda *args, **kwargs: "")
+    monkeypatch.setattr("abl.report.figures.every.figures_of", lambda *args, **kwargs: {})
+    monkeypatch.setattr("abl.report.page.html_report.report_page", lambda *args, **kwargs: "")
 
 
 @pytest.fixture

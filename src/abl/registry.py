@@ -73,6 +73,7 @@ class Registry(MutableMapping[str, Value]):
 
     def registering(self, name: str, *, version: int = 1, **facts: Any) -> Callable[[Value], Value]:
         """A decorator that registers what it decorates. Raises InputError as `add`."""
+        self._check(name, version)
 
         def register(value: Value) -> Value:
             self.add(name, value, value, version=version, **facts)
@@ -99,10 +100,7 @@ class Registry(MutableMapping[str, Value]):
         Raises:
             InputError: The name is taken, or is no word; a version that is no whole number from 1.
         """
-        if not isinstance(name, str) or not name.strip() or not name.isprintable():
-            raise InputError(f"{self.what} {name!r}: its name must be text of one line")
-        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-            raise InputError(f"{self.what} '{name}': version {version!r}: write 1, 2, 3, ...")
+        self._check(name, version)
         module = str(getattr(made, "__module__", ""))
         known, declared = self._entries.get(name), self._declared.get(name)
         if known is None and declared is not None and declared.module != module:
@@ -119,6 +117,14 @@ class Registry(MutableMapping[str, Value]):
         described = description or (inspect.getdoc(made) or "").strip().split("\n")[0]
         self._entries[name] = Entry(name, version, module, described, facts, made, owner)
         self._values[name] = value
+
+    def _check(self, name: object, version: object) -> None:
+        if callable(name):
+            raise InputError(f'{self.what}: give it a name, as in @{self.what}("name")')
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            raise InputError(f"{self.what} {name!r}: its name must be text of one line")
+        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+            raise InputError(f"{self.what} '{name}': version {version!r}: write 1, 2, 3, ...")
 
     def entry(self, name: str) -> Entry | None:
         """What is known of a name, without importing anything; None if nothing is."""

@@ -43,22 +43,19 @@ def read_changes(
         told.append(f"content of {_counted(len(content))} changed")
     parts = {} if split is None else dict(split.items())
     for role, (column, name) in _LABELS.items() if labelled else ():
-        changed = _differing(before, after, column)
+        labels = _differing(before, after, column)
         if split is not None:
-            changed = changed.intersection(pd.Index(now["image"])[parts[role]])
-        if len(changed):
-            told.append(f"{_counted(len(changed), 'label')} of the {name} images changed")
+            labels = labels.intersection(pd.Index(now["image"])[parts[role]])
+        if len(labels):
+            told.append(f"{_counted(len(labels), 'label')} of the {name} images changed")
         if split is None:
             break  # everything trains
-    if told:
-        return told
     # a split keeps classes in proportion and groups together
-    return [
-        f"{column} of {_counted(len(changed))} changed"
-        for column in dict.fromkeys(("label", *groups))
-        if column in before and column in after
-        if len(changed := _differing(before, after, column))
-    ]
+    columns = groups if told else ("label", *groups)
+    changed = {column: len(_differing(before, after, column)) for column in columns}
+    if changed.get("patient"):
+        changed.pop("nodule", None)  # named after its patient
+    return told + [f"{c} of {_counted(count)} changed" for c, count in changed.items() if count]
 
 
 def _differing(before: pd.DataFrame, after: pd.DataFrame, column: str) -> pd.Index:

@@ -163,12 +163,13 @@ def rule_path(
         listed = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise InputError(f"networks predict different images or classes: {listed}")
     try:
-        sent = np.asarray(chosen.function(*(arrays[name] for name in chosen.uses)))
+        sent: Floats = np.asarray(chosen.function(*(arrays[name] for name in chosen.uses)))
     except Exception as error:  # a user's own rule: its arm alone has no result
         text = f"rule '{chosen.name}' fails with {type(error).__name__}: {error}"
         raise InputError(text) from error
     if sent.shape not in shapes:
         raise InputError(f"rule '{chosen.name}' gives {sent.shape} for {shapes.pop()}")
+    sent = checked_predictions(sent, f"rule '{chosen.name}'")
     # without the original network there is no threshold, and this is only the rule's own
     certain = margin(arrays["original"] if "original" in chosen.uses else sent)
     kept = arrays["original"] if chosen.has_threshold else sent

@@ -28,15 +28,15 @@ class UserSource:
     """The source of a file, and of the files of its folder that it imports.
 
     Attributes:
-        name: The file, below the folder.
+        name: The file, below the folder; "" of the first, which may be called anything.
         files: Every file that was read -> its content.
     """
 
     def __init__(self, file: Path, folder: Path, known: dict[Path, UserSource] | None = None):
         self._folder = folder
+        self.name = "" if known is None else file.relative_to(folder).as_posix()
         self._known: dict[Path, UserSource] = {} if known is None else known
         self._known[file] = self
-        self.name = file.relative_to(folder).as_posix()
         self.content = file.read_bytes()
         self._tree = ast.parse(self.content, str(file))
         self._defined: dict[str, list[ast.stmt]] = {}

@@ -115,7 +115,7 @@ class _Compared:
         for role, source in new.inputs.items():
             before = old.inputs.get(role)
             if before is None:
-                inputs.setdefault(("there was none",), []).append(role)
+                own.append(f"new input {role}")
             elif before != source:
                 texts = self._input_changes(source, before)
                 further = tuple(text for text in texts if text not in own)
@@ -149,7 +149,7 @@ class _Compared:
             of_split: list[str] = []
             if "splits" in now and "splits" in then:
                 of_split = [f"new {n}" for n in ("repeat", "fold") if now[n] != then[n]]
-                of_split = of_split or list(setting_changes(now, then, "splits"))
+                of_split += setting_changes(now, then, "splits")
             told = of_split or self._read_changes(new, old) or [UNKNOWN_READS]
             self._reads[pair] = tuple(told)
         return self._reads[pair]

@@ -39,6 +39,7 @@ MOST_SHAPES = 20_000  # that a stage is compared with; of more, those that came 
 MOST_DIFFERING = 6  # settings; what differs in more is not near
 MOST_TIES = 50
 FAR = 999
+NOT_DIVIDED = -1
 CONTEXT = ("view", "splits", "repeat", "fold")  # what says how the images were divided
 
 _known: WeakKeyDictionary[Store, pa.Table] = WeakKeyDictionary()
@@ -152,11 +153,16 @@ class Recipes:
             differing += np.int16(weight) * self._unlike(name, word)
         differing += np.int16(2) * (self._replicates != _replicate(stage.context))
         differing += self._versions != stage.version
-        differing[self._unlike("kind", stage.kind)] = np.iinfo(np.int16).max
+        # what is trained on everything stands beside nothing that is trained on a part
+        is_divided = _replicate(stage.context) != NOT_DIVIDED
+        others = self._unlike("kind", stage.kind) | (
+            (self._replicates != NOT_DIVIDED) != is_divided
+        )
+        differing[others] = np.iinfo(np.int16).max
         # of equals the one that came last, or is read from the same stages
         ties = np.flatnonzero(differing == differing.min())[-MOST_TIES if inputs else -1 :]
         found = [self._stage(int(row)) for row in ties[::-1]]
-        if settings[ties[0]] > MOST_DIFFERING or found[0].kind != stage.kind:
+        if settings[ties[0]] > MOST_DIFFERING or others[ties[0]]:
             return None
         return max(found, key=lambda old: len(old.inputs.items() & inputs.items()))
 
@@ -232,5 +238,7 @@ def _tokens(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _replicate(context: Mapping[str, Any]) -> int:
-    """One number for repeat and fold, -1 where there are none."""
-    return int(context.get("repeat", -1)) * 1000 + int(context.get("fold", 999))
+    """One number for repeat and fold, NOT_DIVIDED where there are none."""
+    if "repeat" not in context:
+        return NOT_DIVIDED
+    return int(context["repeat"]) * 1000 + int(context["fold"])

@@ -114,6 +114,8 @@ StudyClass = TypeVar("StudyClass", bound=Study)
 
 def study(cls: type[StudyClass]) -> type[StudyClass]:
     """Registers a study class. Raises InputError if its name is taken."""
+    if not isinstance(cls, type):
+        raise InputError("study: write @study above the class, which has its name")
     STUDIES.add(cls.name, cls(), cls, description=cls.description)
     return cls
 

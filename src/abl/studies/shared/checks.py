@@ -105,10 +105,8 @@ def load_problems(file: SweepFile) -> list[Problem]:
     return []
 
 
-def module_problems(file: SweepFile) -> list[Problem]:
-    """Loads the user's module, so that its names are known, and checks the network's name."""
-    if problems := load_problems(file):
-        return problems
+def network_problems(file: SweepFile) -> list[Problem]:
+    """What is wrong with the network's name."""
     wrong = check_network(file.sweep.train.network)
     return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []
 

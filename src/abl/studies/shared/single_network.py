@@ -23,7 +23,7 @@ from abl.studies.shared.checks import (
     arm_problems,
     design_faults,
     metric_problems,
-    module_problems,
+    network_problems,
     open_data,
     place_of_axis,
     stated_problems,
@@ -90,7 +90,7 @@ class SingleNetwork(Study):
         return Settings(file, self.axes, lambda params: self.meaning(params, file))
 
     def problems(self, file: SweepFile) -> list[Problem]:
-        problems = [*metric_problems(file), *module_problems(file), *stated_problems(file)]
+        problems = [*metric_problems(file), *network_problems(file), *stated_problems(file)]
         try:
             options_of(file, self.options)
         except InputError as error:

@@ -30,7 +30,7 @@ from abl.studies.shared.checks import (
     arm_problems,
     design_faults,
     metric_problems,
-    module_problems,
+    network_problems,
     open_data,
     place_of_axis,
     stated_problems,
@@ -109,7 +109,7 @@ class TwoStep(Study):
     )
 
     def problems(self, file: SweepFile) -> list[Problem]:
-        problems = [*metric_problems(file), *module_problems(file)]
+        problems = [*metric_problems(file), *network_problems(file)]
         arms, found = arms_from(file, self.axes, relevant, ["threshold"])
         problems += found
         settings = Settings(file, self.axes)
