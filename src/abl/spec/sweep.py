@@ -65,13 +65,13 @@ class Axis(Part):
 
 def _first_repeated(values: tuple[Any, ...]) -> Any:
     """The first value that equals an earlier one, None if all differ."""
-    seen: set[Any] = set()  # a grid may have a hundred thousand values
-    others: list[Any] = []
-    for value in values:
-        known: Any = seen if isinstance(value, bool | int | float | str | None) else others
-        if value in known:
+    first: dict[Any, int] = {}  # a grid may have a hundred thousand values; lists have no hash
+    for at, value in enumerate(values):
+        if isinstance(value, bool | int | float | str | None):
+            if first.setdefault(value, at) < at:
+                return value
+        elif value in values[:at]:
             return value
-        (seen.add if known is seen else others.append)(value)
     return None
 
 

@@ -13,7 +13,7 @@ import math
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,10 @@ MAX_DEPTH = 40
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader with the scalars of YAML 1.2."""
+
+    def get_mark(self) -> yaml.Mark:
+        # messages tell the line and quote nothing: no mark has to hold the text
+        return yaml.Mark(self.name, self.index, self.line, self.column, None, None)
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -58,23 +62,21 @@ _KNOWN_TAGS = {
 }
 
 
-@dataclass
-class Document:
-    """A YAML file: its values, and where each of them stands.
+@dataclass(frozen=True)
+class Places:
+    """Where the values of a YAML file stand, without these.
 
     Attributes:
         path: The file.
-        text: What it holds.
-        values: Plain dicts, lists, strings, numbers, booleans and None.
         lines: Place (keys and indices from the top) -> line, counted from 1.
-        faults: Place of a value that cannot be used (None in `values`) -> what is wrong with it.
+        faults: Place of a value that cannot be used -> what is wrong with it.
+        sections: Keys at the top that are given something.
     """
 
     path: Path
-    text: str
-    values: Any
-    lines: dict[Place, int] = field(default_factory=dict)
-    faults: dict[Place, Problem] = field(default_factory=dict)
+    lines: dict[Place, int]
+    faults: dict[Place, Problem]
+    sections: frozenset[str]
 
     def line(self, place: Place) -> int | None:
         """Line of a value, or of the nearest enclosing one that is written down."""
@@ -82,6 +84,21 @@ class Document:
             if place[:end] in self.lines:
                 return self.lines[place[:end]]
         return self.lines.get(())
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file as it was read.
+
+    Attributes:
+        text: What it holds.
+        values: Plain dicts, lists, strings, numbers, booleans and None, which stands for a fault.
+        places: Where each of them stands.
+    """
+
+    text: str
+    values: Any
+    places: Places
 
 
 def read_with_faults(path: Path) -> Document:
@@ -131,7 +148,8 @@ def read_with_faults(path: Path) -> Document:
     if reader.problems:
         every = dict.fromkeys([*reader.problems, *reader.faults.values()])
         raise InputError(sorted(every, key=lambda problem: problem.line or 0))
-    return Document(path, text, values, reader.lines, reader.faults)
+    given = frozenset(name for name, value in values.items() if value is not None)
+    return Document(text, values, Places(path, reader.lines, reader.faults, given))
 
 
 class _Reader:

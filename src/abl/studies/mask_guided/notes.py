@@ -56,7 +56,7 @@ def idle_notes(file: SweepFile, relevant: Relevant) -> list[str]:
         # of a guided variant, what is idle belongs to the branch that its masks do without
         is_guided = any("mask" in relevant({"variant": each, "mask": ""}) for each in variants)
         whom = GUIDED if is_guided else f"variant {_listed(variants)}"
-        lines = sorted({file.document.line(("arms", at, axis)) or 0 for axis in idle})
+        lines = sorted({file.places.line(("arms", at, axis)) or 0 for axis in idle})
         where = f"line{'s' if len(lines) > 1 else ''} {_listed(lines)}"
         verb = "do" if len(idle) > 1 else "does"
         found.append(
