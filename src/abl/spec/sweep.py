@@ -183,6 +183,15 @@ class Sweep(Part):
     resources: Resources = Field(Resources())
     table: TableStyle = Field(TableStyle())
 
+    def __hash__(self) -> int:
+        # axes and options are dicts, which have no hash
+        return hash(self.model_dump_json())
+
+    def curve(self, name: str) -> tuple[Any, ...] | None:
+        """Values of an axis that is a curve, None if it is an ordinary one or not there."""
+        axis = self.axes.get(name)
+        return axis.listed() if axis is not None and axis.curve else None
+
     @model_validator(mode="after")
     def _fusion_has_pairs(self) -> Sweep:
         if self.train.fusion != "none" and self.data.modality != "both":

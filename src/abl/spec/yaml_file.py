@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import math
 import os
 import re
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from yaml.reader import ReaderError
 
 from abl.errors import InputError, Problem
 
@@ -31,10 +31,6 @@ MAX_DEPTH = 40
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader with the scalars of YAML 1.2."""
-
-    def get_mark(self) -> yaml.Mark:
-        # messages tell the line and quote nothing: no mark has to hold the text
-        return yaml.Mark(self.name, self.index, self.line, self.column, None, None)
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -122,18 +118,18 @@ def read_with_faults(path: Path) -> Document:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise InputError(Problem("not UTF-8: save the file as UTF-8", shown, line)) from None
+    if (wrong := _Loader.NON_PRINTABLE.search(text)) is not None:
+        line = text.count("\n", 0, wrong.start()) + 1
+        told = f"not YAML: character U+{ord(wrong[0]):04X} is not allowed"
+        raise InputError(Problem(told, shown, line))
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        # as a stream: the mark of every value would hold a string whole, to quote it in a message
+        node = yaml.compose(io.StringIO(text), Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = " ".join((error.problem or error.context or "not YAML").split())
         raise InputError(
             Problem(f"not YAML: {what}", shown, mark.line + 1 if mark else None)
-        ) from None
-    except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise InputError(
-            Problem(f"not YAML: character U+{error.character:04X} is not allowed", shown, line)
         ) from None
     except RecursionError:
         raise InputError(Problem("nested too deep", shown)) from None
@@ -141,7 +137,7 @@ def read_with_faults(path: Path) -> Document:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(Problem(f"not YAML: {what}", shown)) from None
     reader = _Reader(shown)
-    values = reader.value(node, (), 0) if node is not None else None
+    values: Any = reader.value(node, (), 0) if node is not None else None
     if not reader.problems and not isinstance(values, dict):
         line = node.start_mark.line + 1 if node else 1
         reader.problems.append(Problem("a sweep file is a mapping (key: value)", shown, line))

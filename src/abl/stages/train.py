@@ -97,7 +97,7 @@ class Trainings:
             "train": identity_of(alone),
             "image": self._settings["image"],
             "classes": len(source.dataset.classes),
-            **component_identity(alone),
+            **component_identity(alone.components),
         }
         everything = everything_trains(len(source.dataset))
         return self.plan.add(
