@@ -88,7 +88,7 @@ class Document:
 
     Attributes:
         text: What it holds.
-        values: Plain dicts, lists, strings, numbers, booleans and None, which stands for a fault.
+        values: Plain dicts, lists, strings, numbers, booleans and None, also for what is faulty.
         places: Where each of them stands.
     """
 

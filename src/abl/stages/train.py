@@ -90,9 +90,9 @@ class Trainings:
             "epochs": how.epochs,
             "last_k": 1,
             "early_stop": None,
-            "optimizer": train.optimizer.model_dump() | {"lr": how.lr},
+            "optimizer": train.optimizer.with_changes({"lr": how.lr}),
         }
-        alone = Train.model_validate(train.model_dump() | changes)
+        alone = train.with_changes(changes)
         settings = {
             "train": identity_of(alone),
             "image": self._settings["image"],

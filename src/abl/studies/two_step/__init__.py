@@ -186,11 +186,11 @@ class TwoStep(Study):
             if needs_selection(own):
                 # arms of the same settings share one Sweep: what follows from it is made once
                 if id(sweep) not in panels:
-                    source = settings.file_of(arm)
-                    options = options_of(source, Options)
+                    options = options_of(settings.file_of(arm), Options)
+                    source = sweep
                     if options.selectors == "base":
                         base = {"image": file.sweep.image, "train": file.sweep.train}
-                        source = replace(source, sweep=sweep.model_copy(update=base))
+                        source = sweep.model_copy(update=base)
                     selectors = [as_selector(source, name, options) for name in options.panel]
                     panels[id(sweep)] = [trainings(each) for each in selectors], options
                 panel, options = panels[id(sweep)]

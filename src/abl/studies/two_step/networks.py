@@ -7,7 +7,6 @@ from typing import Any
 
 from abl.plan.graph import Plan, Replicate
 from abl.record.store import Store
-from abl.spec.read import SweepFile, sweep_with
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
 from abl.stages.train import Trainings
@@ -22,17 +21,17 @@ from abl.studies.two_step.options import Options, needs_selection, uses_false
 AGAIN = 1_000_003
 
 
-def as_selector(file: SweepFile, network: str, options: Options) -> Sweep:
-    """The sweep of a file as a selector network is trained."""
-    changes: dict[str, Any] = {"train.network": network}
-    if network != file.sweep.train.network:
+def as_selector(sweep: Sweep, network: str, options: Options) -> Sweep:
+    """The sweep as a selector network is trained."""
+    changes: dict[str, Any] = {"network": network}
+    if network != sweep.train.network:
         # a count of layers is that of one architecture, and so are a head and a file of weights
-        changes |= {"train.frozen": 0, "train.head": "fc"}
-        if file.sweep.train.weights_file is not None:
-            changes["train.weights"] = "none"
+        changes |= {"frozen": 0, "head": "fc"}
+        if sweep.train.weights_file is not None:
+            changes["weights"] = "none"
     if options.epochs:
-        changes["train.epochs"] = options.epochs
-    return sweep_with(file, changes)
+        changes["epochs"] = options.epochs
+    return sweep.model_copy(update={"train": sweep.train.with_changes(changes)})
 
 
 def networks_of(
