@@ -88,12 +88,6 @@ def decision_search_problems(search: DecisionSearch) -> list[str]:
     return problems
 
 
-def curve_values(sweep: Sweep) -> tuple[Any, ...] | None:
-    """Candidates of T* if it is a curve axis, None if it is an ordinary one."""
-    axis = sweep.axes.get("threshold")
-    return axis.listed() if axis is not None and axis.curve else None
-
-
 def threshold_problem(value: Any, *, of_curve: bool = False) -> str:
     """What is wrong with a value of T*, "" if nothing."""
     if value in CHOSEN_BY:
