@@ -16,9 +16,15 @@ from abl.errors import InputError
 from abl.plan.outcome import IMPORTED, ArmOutcome, Outcome
 from abl.plan.stage import digest_of
 from abl.record.store import Store
+from abl.report.collapse import collapsed_arms
 from abl.report.labels import is_metric
 from abl.report.pairs.arm_words import arm_named
-from abl.report.prediction_frames import arm_tests, one_class_replicates, scored_replicates
+from abl.report.prediction_frames import (
+    arm_tests,
+    one_class_replicates,
+    repeated_trainings,
+    scored_replicates,
+)
 from abl.spec.sweep import Sweep
 from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.contrasts import Contender, Positions, comparison_rows, family_of, marks
@@ -136,7 +142,12 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
     outcome, predictions = _without_imported(analysis.outcome, analysis.predictions)
     frames = [_plain_words(predictions)]
     own = [
-        Contender(title) if predictions.empty else _contender(title, arm_tests(frames[0], arm.key))
+        Contender(title)
+        if predictions.empty
+        else replace(
+            _contender(title, arm_tests(frames[0], arm.key)),
+            control=outcome.facts.controls.get(arm.key, ""),
+        )
         for title, arm in zip(map(outcome.title_of, outcome.arms), outcome.arms, strict=True)
     ]
     titles = {arm.title.casefold() for arm in own}
@@ -180,12 +191,14 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
         outcome.facts,
         tests=comparison_rows(contenders, family, outcome.facts.tests) or outcome.facts.tests,
         one_class=one_class_replicates(whole),
+        trainings=repeated_trainings(whole),
         imported=keys,
         key_without_imported=outcome.key if keys else "",
     )
     key = digest_of([outcome.key, keys]) if keys else outcome.key
     grown = replace(outcome, key=key, axes=axes, arms=tuple(rows), notes=tuple(notes), facts=facts)
-    return replace(analysis, outcome=grown, predictions=whole)
+    facts = replace(facts, collapsed=collapsed_arms(grown, whole))
+    return replace(analysis, outcome=replace(grown, facts=facts), predictions=whole)
 
 
 def _without_imported(outcome: Outcome, predictions: pd.DataFrame) -> tuple[Outcome, pd.DataFrame]:

@@ -236,7 +236,8 @@ def _register(
 
 
 _register(
-    "acc", "ACC", confusion.accuracy, "Share of images whose final class is the label.", metric_terms.acc_terms,
+    "acc", "ACC", confusion.accuracy, "Share of images whose final class is the label.",
+    metric_terms.acc_terms,
     by_class=False, several="of all images, whatever their class",
 )  # fmt: skip
 _register(

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
+
 from abl.decide.decision import spread
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
 from abl.report.labels import (
     arm_label,
     counted,
+    label_in,
     metric_label,
     one_line,
     p_label,
@@ -61,7 +64,7 @@ def _tests_table(outcome: Outcome) -> Table | None:
     rows = outcome.facts.tests
     if not rows:
         return None
-    metric = metric_label(outcome.primary)
+    metric = label_in(outcome, outcome.primary)
     scale = scale_of(outcome.primary, [row["difference"] for row in rows], per_cent=True)
     points = "points" if scale.unit else ""
     cross_validated = any("corrected_t_p" in row for row in rows)
@@ -171,9 +174,12 @@ def _external_table(outcome: Outcome) -> Table | None:
             curve_axis="",
             arms=tuple(shown for arm in outcome.arms for shown in _shown(arm, rows)),
             notes=tuple(_notes(outcome, rows)),
-            facts=Facts(table=outcome.facts.table),
-        ),
-        intervals=True,
+            facts=Facts(
+                table=outcome.facts.table,
+                classes=outcome.facts.classes,
+                controls=outcome.facts.controls,
+            ),
+        )
     )
 
 
@@ -220,7 +226,11 @@ def _shown(arm: ArmOutcome, rows: Sequence[Mapping[str, Any]]) -> list[ArmOutcom
         key, params = f"{arm.key}-{row['name']}", {**arm.params, SET: str(row["name"])}
         cells = {k: Cell(**v) for k, v in row["arms"].get(arm.key, {}).items()}
         why = "" if cells else str(row["missing"].get(arm.key, "its network is not at hand here"))
-        shown.append(replace(plain, key=key, params=params, cells=cells, failed=why))
+        # its cells are not of the internal replicates
+        none = pd.DataFrame()
+        shown.append(
+            replace(plain, key=key, params=params, cells=cells, failed=why, replicates=none)
+        )
     return shown
 
 

@@ -29,22 +29,27 @@ class Contender:
         title: As the plan has it.
         scores: One a replicate; none for an arm that failed.
         units: Equal for arms that were scored on the same test units.
+        control: How it used labels of the test set, "" if it did not; such an arm is never the
+            best.
     """
 
     title: str
     scores: Sequence[Scores] = ()
     units: str = ""
+    control: str = ""
 
     @classmethod
-    def of(cls, title: str, scores: Sequence[Scores], units: Iterable[Sequence[Any]]) -> Contender:
+    def of(
+        cls, title: str, scores: Sequence[Scores], units: Iterable[Sequence[Any]], control: str = ""
+    ) -> Contender:
         """Of an arm with the names of its test units, replicate by replicate."""
         named = [[*each.key, *names] for each, names in zip(scores, units, strict=True)]
-        return cls(title, scores, digest_of(named) if named else "")
+        return cls(title, scores, digest_of(named) if named else "", control)
 
 
 def marks(sweep: Sweep, arms: Sequence[Contender]) -> tuple[int | None, set[int]]:
     """Best arm and those not distinguishable from it, if all arms have the same units."""
-    scored = {str(at): arm.scores for at, arm in enumerate(arms) if arm.scores}
+    scored = {str(at): arm.scores for at, arm in enumerate(arms) if arm.scores and not arm.control}
     if len(scored) < 2 or len({arm.units for arm in arms if arm.scores}) != 1:
         return None, set()
     best, tied = best_and_tied(scored, sweep.primary, permutations=sweep.resamples)
