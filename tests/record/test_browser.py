@@ -196,4 +196,4 @@ def test_the_table_artifact_renders_as_a_table(recorded: Recorded, browser: Any)
     cells = texts(browser, '[role="cell"]')
     for arm in outcome.arms:
         cell = arm.cells["f1"]
-        assert f"{cell.mean:.3f} ± {cell.sd:.3f}" in cells
+        assert f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]" in cells

@@ -60,7 +60,7 @@ class Metric:
 
 
 METRICS: Registry[Metric] = Registry("metric")
-MACRO = "macro mean over the classes, each against the rest; NAME@CLASS is that of one class"
+MACRO = "macro mean over the classes, each against the rest"
 
 
 def metric(
@@ -114,10 +114,10 @@ def metric_named(name: str) -> Metric:
     if word and known is not None and not known.by_class:
         raise InputError(f"unknown metric '{name}': {base} is not of one class; leave out @{word}")
     if word and known is not None:
-        stated = f", or a {'specificity' if base == 'sen' else 'prevalence'} between 0 and 1"
+        number = f", or a {'specificity' if base == 'sen' else 'prevalence'} between 0 and 1"
         raise InputError(
             f"unknown metric '{name}': after @ comes one of the classes' names (data.classes)"
-            + (stated if base in ("sen", "ppv", "npv") else "")
+            + (number if base in ("sen", "ppv", "npv") else "")
         )
     hint = nearest(name, [*METRICS, "ppv@0.1", "npv@0.1", "sen@spe0.9"])
     raise InputError(f"unknown metric '{name}': {hint}")

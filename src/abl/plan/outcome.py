@@ -147,7 +147,7 @@ class Facts:
             if name == "study":
                 flat |= value
             elif value or name not in _RARE:
-                flat[name] = value.model_dump() if isinstance(value, TableStyle) else value
+                flat[name] = _style(value) if isinstance(value, TableStyle) else value
         return flat
 
     @classmethod
@@ -162,6 +162,11 @@ class Facts:
             own["table"] = TableStyle(**own["table"])
         study = {name: value for name, value in flat.items() if name not in _FACTS}
         return cls(**own, study=study)
+
+
+def _style(table: TableStyle) -> dict[str, Any]:
+    """How a table is printed; a choice of later versions only where it was made."""
+    return table.model_dump(exclude=set() if table.spread else {"spread"})
 
 
 _FACTS = tuple(each.name for each in fields(Facts))

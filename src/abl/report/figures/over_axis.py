@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figures.arms import best_of, goodness, table_value, words_of
+from abl.report.figures.arms import best_of, goodness, is_control, table_value, words_of
 from abl.report.figures.curves import MOST_BANDS
 from abl.report.figures.style import (
     COLOURS,
@@ -24,7 +24,7 @@ from abl.report.figures.style import (
     own_style,
     wrapped,
 )
-from abl.report.labels import arm_label, metric_label
+from abl.report.labels import arm_label, label_in, metric_label
 
 MOST_SERIES = 6
 _MOST_TICKS = 16
@@ -79,12 +79,13 @@ def series_over(
     groups = {key: arms for key, arms in groups.items() if len(arms) >= fewest}
 
     def rank(key: tuple) -> float:
-        return -max(goodness(outcome, arm) for arm in groups[key].values())
+        able = [arm for arm in groups[key].values() if not is_control(outcome, arm)]
+        return -max((goodness(outcome, arm) for arm in able), default=-math.inf)
 
     kept = [key for key in groups if key in sorted(groups, key=rank)[:most]]
     cut = ""
     if len(kept) < len(groups):
-        best_on = metric_label(outcome.primary)
+        best_on = label_in(outcome, outcome.primary)
         cut = f"the best on {best_on}, {len(kept)} of {len(groups)} {word}"
     shown = [arm for key in kept for arm in groups[key].values()]
     varying = [axis for axis in others if len({arm.params.get(axis, "") for arm in shown}) > 1]
