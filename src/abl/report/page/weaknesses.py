@@ -150,8 +150,8 @@ def _of_the_analysis(facts: ReportFacts) -> Iterator[str]:
 def _of_the_predictions(outcome: Outcome) -> Iterator[str]:
     """Arms that call everything one class, that collapsed, or that used labels of the test set."""
     named = {arm.key: words_of(arm, outcome) for arm in outcome.arms}
-    one_class = {arm: one_class_note(outcome, arm) for arm in outcome.arms if not arm.failed}
-    if found := [f"{named[arm.key]} ({said})" for arm, said in one_class.items() if said]:
+    done = [(named[arm.key], one_class_note(outcome, arm)) for arm in outcome.arms]
+    if found := [f"{name} ({said})" for name, said in done if said]:
         yield (
             f"Networks that call every {outcome.facts.unit or 'case'} one class, of which no value "
             f"says that they learned anything: {_some_of(found)}."
