@@ -105,6 +105,8 @@ def line_figure(
     values: Sequence[Value],
     axis_label: str,
     beside: Beside,
+    *,
+    label_of: Callable[[str], str] = metric_label,
 ) -> tuple[DrawnFigure, str]:
     """A panel a metric and a line a series, with 95 % intervals (or sd) of three series or fewer.
 
@@ -115,6 +117,7 @@ def line_figure(
         values: All of the axis in order. Whole numbers lie where they are, words in equal steps.
         axis_label: Below the panels.
         beside: Draws what else belongs to a panel.
+        label_of: What a metric is called.
     """
     numeric = all(isinstance(value, int) for value in values)
     places = {value: float(value if numeric else at) for at, value in enumerate(values)}
@@ -137,7 +140,7 @@ def line_figure(
                 place.set_xticks(list(places.values()), names, **(turned if aslant else {}))
             place.tick_params(labelsize=8)
             place.set_xlabel(axis_label, fontsize=9)
-            place.set_ylabel(metric_label(metric), fontsize=9)
+            place.set_ylabel(label_of(metric), fontsize=9)
         ncols = min(2, len(handles))
         figure.legend(handles=handles, loc="outside lower center", ncols=ncols, fontsize=8)
     return figure, " or ".join(sorted(bands - {""}))
@@ -154,6 +157,7 @@ def row_figure(
     bars: bool = False,
     base: tuple[ArmOutcome, Outcome] | None = None,
     note: str = "",
+    label_of: Callable[[str], str] = metric_label,
 ) -> DrawnFigure:
     """A panel a metric, a row a value of the axis, and in it a mean with 95 % interval a series.
 
@@ -162,6 +166,7 @@ def row_figure(
         bars: From 0 instead of points, of which the best arm's is filled.
         base: An arm whose mean is drawn across all rows.
         note: Stands above the legend.
+        label_of: What a metric is called.
     """
     step = 0.76 / len(series)
     with own_style():
@@ -182,7 +187,7 @@ def row_figure(
                         place.plot(mean, y, marker=marker, ms=5, color=colour, mfc=face, zorder=3)
             if base is not None:
                 place.axvline(table_value(base[0], metric)[0], color="0.25", lw=1.2, ls="--")
-            place.set_xlabel(f"{metric_label(metric)} (mean, 95 % interval)", fontsize=9)
+            place.set_xlabel(f"{label_of(metric)} (mean, 95 % interval)", fontsize=9)
             place.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
             place.grid(visible=False, axis="y")
             for edge in range(1, len(values)):
