@@ -68,7 +68,9 @@ class Scale:
             return shown
         text = self.number(sd)
         least = f"<{10**-self.decimals:.{self.decimals}f}"
-        return f"{shown} ± {least if sd > 0 and not text.strip('0.') else text}"
+        # values that are equal may differ in their last bits
+        small = sd > 1e-9 and not text.strip("0.")
+        return f"{shown} ± {least if small else text}"
 
     def mean_and_interval(self, mean: float, low: float, high: float) -> str:
         """`mean [low, high]`, or what of it is known."""
