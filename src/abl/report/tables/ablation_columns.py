@@ -181,6 +181,8 @@ class TableLayout:
             )
         if primary and (said := one_class_note(self._outcome, arm)):
             marks.append(self._letter(said))
+        # a, b, ..., z, aa, after the mark of ties
+        marks.sort(key=lambda mark: (mark != TIED, len(mark), mark))
         return TableCell(text, tuple(marks), bold=primary and best)
 
     def _cell_text(self, arm: ArmOutcome, metric: str, cell: Cell) -> str:
@@ -304,9 +306,9 @@ class TableLayout:
         margin, scale = self._outcome.facts.margin, self._primary_scale()
         if isinstance(margin, float) and not math.isnan(margin):
             text += f"; margin {scale.number(margin)}{' points' if scale.unit else ''}"
-        if any(comparison.verdict == "undecided" for comparison in self._compared):
-            text += "; undecided: the data show neither a difference nor its absence"
-        return text + "."
+        given = {comparison.verdict for comparison in self._compared}
+        told = [f"; {verdict}: {said}" for verdict, said in _VERDICTS.items() if verdict in given]
+        return "".join([text, *told, "."])
 
     def _base_label(self, base: str) -> str:
         return self._arm_labels.get(base) or one_line(base)
@@ -320,6 +322,11 @@ class TableLayout:
 
 _COUNTS = ("count", "undefined")
 _STATED = {"published": "mean", "published_sd": "sd", "source": "source"}
+_VERDICTS = {
+    "undecided": "the data show neither a difference nor its absence",
+    "these networks differ": "the trained networks do; of other trainings of the arms too few are "
+    "known",
+}
 # verdicts that two arms which both say one class to all come by without merit
 _EASY = ("equivalent", "same predictions")
 _ends = attrgetter("low", "high")
