@@ -83,8 +83,11 @@ def test_an_arm_whose_partners_were_drawn_by_test_labels_is_never_the_best(tmp_p
     frame["p_0"] = 1 - frame["p_1"]
     scored = {arm.key: scored_replicates(arm_tests(frame, arm.key)) for arm in result.outcome.arms}
     why = result.outcome.facts.controls
-    arms = [Contender(key, scores, "same", why.get(key, "")) for key, scores in scored.items()]
-    best, tied = marks(sweep.file.sweep, arms)
+    assert list(why) == [control.key]
+    assert control.comparison.verdict == "no verdict: a control"
+    arms = [Contender(key, scores, "same") for key, scores in scored.items()]
+    assert marks(sweep.file.sweep, arms)[0] == 2
+    best, tied = marks(sweep.file.sweep, arms, {2})
     assert best in (0, 1)
     assert 2 not in tied
     text = printed(table_of(result.outcome), "text", width=200)

@@ -28,6 +28,7 @@ from abl.report.prediction_frames import (
 from abl.spec.sweep import Sweep
 from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.contrasts import Contender, Positions, comparison_rows, family_of, marks
+from abl.studies.shared.controls import without_verdicts
 from abl.studies.shared.imported_arm import (
     ImportedArm,
     by_unit,
@@ -142,12 +143,7 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
     outcome, predictions = _without_imported(analysis.outcome, analysis.predictions)
     frames = [_plain_words(predictions)]
     own = [
-        Contender(title)
-        if predictions.empty
-        else replace(
-            _contender(title, arm_tests(frames[0], arm.key)),
-            control=outcome.facts.controls.get(arm.key, ""),
-        )
+        Contender(title) if predictions.empty else _contender(title, arm_tests(frames[0], arm.key))
         for title, arm in zip(map(outcome.title_of, outcome.arms), outcome.arms, strict=True)
     ]
     titles = {arm.title.casefold() for arm in own}
@@ -180,8 +176,9 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
         rows.append(replace(row, cells=cells, replicates=table))
         frames.append(part)
         notes.append(arm.note(part))
-    family = family_of(sweep, contenders, pairs)
-    best, tied = marks(sweep, contenders)
+    controls = [at for at, row in enumerate(rows) if row.key in outcome.facts.controls]
+    family = without_verdicts(family_of(sweep, contenders, pairs), controls)
+    best, tied = marks(sweep, contenders, controls)
     for at, (row, base) in enumerate(zip(rows, bases, strict=True)):
         compared = row.comparison if base is None else family.get((at, base), row.comparison)
         rows[at] = replace(row, comparison=compared, best=at == best, tied=at in tied)

@@ -24,6 +24,7 @@ from abl.studies.contract import StudyAxis
 from abl.studies.shared.analysis import ScoredArm
 from abl.studies.shared.arms import Relevant, base_position, base_values, named_contrasts
 from abl.studies.shared.contrasts import comparison_rows, corrected_t, family_of, marks
+from abl.studies.shared.controls import without_verdicts
 
 
 def scored_outcome(
@@ -57,15 +58,14 @@ def scored_outcome(
         _row(sweep, each, tuple(dict.fromkeys(d for cell in cells for d in cell.uses.values())))
         for each, cells in zip(scored, plan.cells_by_arm(), strict=True)
     ]
-    controls = [control(arm) for arm in plan.arms]
-    contenders = [
-        replace(each.contender, control=why) for each, why in zip(scored, controls, strict=True)
-    ]
-    best, tied = marks(sweep, contenders)
+    controls = {at: why for at, arm in enumerate(plan.arms) if (why := control(arm))}
+    contenders = [each.contender for each in scored]
+    best, tied = marks(sweep, contenders, controls)
     to_base = [(at, base) for at, base in enumerate(bases) if base is not None]
     family = family_of(
         sweep, contenders, [*to_base, *named_contrasts(file, axes, plan.arms, relevant)]
     )
+    family = without_verdicts(family, controls)
     opened, first = workspace.data(sweep.data), plan.replicates[0]
     trained = training_patients(sweep, opened, first)
     tests = [
@@ -112,7 +112,7 @@ def scored_outcome(
             protocol=sweep.protocol,
             study=study,
             tests=tests,
-            controls={row.key: why for row, why in zip(rows, controls, strict=True) if why},
+            controls={rows[at].key: why for at, why in controls.items()},
         ),
     )
 
