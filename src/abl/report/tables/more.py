@@ -15,7 +15,7 @@ from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS, replicate_scores
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
-from abl.report.labels import label_in, letters, one_line, scale_of, with_unit
+from abl.report.labels import counted, label_in, letters, one_line, scale_of, with_unit
 from abl.report.prediction_frames import arm_tests, probability_columns, scored_replicates
 from abl.report.tables.model import (
     Column,
@@ -124,7 +124,9 @@ def subgroup_table(
         return TableCell(one_line(row["group"]), ("a",) * few(row))
 
     def mean_cell(row: Mapping[str, Any]) -> TableCell:
-        return TableCell(scale.number(mean(row)), ("b",) * bool(undefined(row)))
+        total = int(row["count"]) + int(undefined(row))
+        known = f" ({row['count']} of {counted(total, 'replicate')})" if undefined(row) else ""
+        return TableCell(scale.number(mean(row)) + known)
 
     columns = [
         *map(_of_arm, outcome.axes),
@@ -143,7 +145,7 @@ def subgroup_table(
     if any(map(few, parts)):
         notes.append(Note("a", f"under {FEW_IN_GROUP} patients: too few to conclude from"))
     if any(map(undefined, parts)):
-        notes.append(Note("b", "undefined in some replicates, which are left out"))
+        notes.append(Note("", "Of replicates: in the others the metric is undefined."))
     title = f"{_title(outcome)}: {label} by {one_line(column)}"
     axis_count = len(outcome.axes) + 1
     return table_from(outcome.name, title, columns, parts, axis_count=axis_count, notes=notes)
