@@ -136,7 +136,8 @@ def test_the_runs_page_reads_as_the_ablation_table(recorded: Recorded, browser: 
             assert row[f"params.`{axis}`"] == (str(arm.params[axis]) or "-")
         for metric in ("f1", "acc", "spe"):
             assert float(row[f"metrics.`{metric}`"]) == arm.cells[metric].mean
-            assert float(row[f"metrics.`{metric}_sd`"]) == arm.cells[metric].sd
+            assert float(row[f"metrics.`{metric}_low`"]) == arm.cells[metric].low
+            assert float(row[f"metrics.`{metric}_high`"]) == arm.cells[metric].high
 
 
 def test_points_of_a_search_are_folded_away_under_the_sweep(
