@@ -284,7 +284,14 @@ def test_an_arm_that_says_one_class_to_all_is_marked(made: Made, tmp_path: Path)
     letter = next(
         line.split()[0] for line in shown.splitlines() if "predicts one class only" in line
     )
-    assert f"50.0 ± 0.0 {letter}" in row
+    assert letter in row.split("]")[1][:8]
+    # one prediction given for three seeds is no spread
+    assert after.facts.trainings == {after.arms[-1].key: 1}
+    spread = printed(table_of(after, spread=True), "text", width=200)
+    row = next(line for line in spread.splitlines() if line.startswith("constant"))
+    assert "50.0" in row
+    assert "±" not in row.split("50.0")[1][:8]
+    assert "1 training in 3 replicates" in " ".join(spread.split())
     pair = compare(store, "made:constant", "made:original")
     assert pair.notes == ("A predicts one class only.",)
     assert forget_arm(store, "made", "constant").facts.one_class == {}

@@ -123,10 +123,13 @@ def table(
     root: str | Path = ROOT,
     width: int = 120,
     colour: bool = False,
+    spread: bool | None = None,
 ) -> str:
     """An ablation table as text, md, csv, latex or html.
 
     Args:
+        spread: Mean ± standard deviation over replicates, instead of the 95 % interval; default: as
+            the sweep file's `table:` block says.
         sweep: What a run gave, or the name of a sweep that was run: its newest table.
 
     Raises:
@@ -135,7 +138,8 @@ def table(
     if isinstance(sweep, SweepResult):
         sweep = sweep.outcome
     outcome = sweep if isinstance(sweep, Outcome) else outcome_named(store_at(root), sweep)
-    return printed(styled_table(outcome), format, width=width, colour=colour)
+    made = styled_table(outcome) if spread is None else styled_table(outcome, spread=spread)
+    return printed(made, format, width=width, colour=colour)
 
 
 class Silent:

@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abl.decide.check import largest_class
+from abl.decide.confusion import confusion_matrix
 from abl.decide.metrics import METRICS, metric_named, scores
 from abl.errors import InputError
+from abl.spec.class_metrics import with_position
 
 TABLE = Path(__file__).parents[3] / "shared" / "methods" / "tables" / "two_step.csv"
 TEST_SETS = {"thyroid": (123, 539), "dermoscopy": (1287, 452)}
@@ -135,6 +137,93 @@ def test_undefined_values_are_nan():
     missed = scores(["f1", "ppv"], [0, 1], [[0.9, 0.1], [0.8, 0.2]])
     assert missed["f1"] == 0
     assert math.isnan(missed["ppv"])
+
+
+@given(cases, st.integers(0, 3))
+@settings(max_examples=60, deadline=None)
+def test_f1_without_positives_is_undefined_however_it_is_computed(case, absent):
+    labels, p = case
+    size = p.shape[1]
+    absent = 1 if size == 2 else absent % size
+    kept = labels != absent
+    final = largest_class(p)
+    metric = METRICS["f1"]
+    assert metric.of_confusion is not None
+    # false alarms, which nearly all cases have, make no 0 of it
+    assert math.isnan(metric(labels[kept], p[kept]))
+    assert math.isnan(metric(labels, p, kept.astype(np.float64)))
+    assert math.isnan(metric.of_confusion(confusion_matrix(labels[kept], final[kept], size)))
+    assert math.isnan(scores(["sen"], labels[kept], p[kept])["sen"])
+
+
+@given(cases)
+@settings(max_examples=60, deadline=None)
+def test_a_metric_of_one_class_is_that_of_the_class_against_the_rest(case):
+    labels, p = case
+    final = largest_class(p)
+    if len(np.unique(labels)) < p.shape[1]:
+        return
+    for at in range(p.shape[1]):
+        truth, called = labels == at, final == at
+        expected = {
+            f"sen@c{at}#{at}": reference.recall_score(truth, called),
+            f"spe@c{at}#{at}": reference.recall_score(~truth, ~called),
+            f"f1@c{at}#{at}": reference.f1_score(truth, called),
+            f"auc@c{at}#{at}": reference.roc_auc_score(truth, p[:, at]),
+            f"ap@c{at}#{at}": reference.average_precision_score(truth, p[:, at]),
+        }
+        found = scores(list(expected), labels, p)
+        assert found == pytest.approx(expected)
+        weights = np.random.default_rng(at).integers(1, 4, len(labels)).astype(np.float64)
+        for name in expected:
+            repeated = np.repeat(np.arange(len(labels)), weights.astype(int))
+            metric = metric_named(name)
+            assert metric(labels, p, weights) == pytest.approx(
+                metric(labels[repeated], p[repeated])
+            )
+
+
+@given(cases, st.floats(0.01, 0.99))
+@settings(max_examples=40, deadline=None)
+def test_a_predictive_value_at_a_prevalence_is_of_each_class_then_averaged(case, prevalence):
+    labels, p = case
+    final, size = largest_class(p), p.shape[1]
+    if len(np.unique(labels)) < size or len(np.unique(final)) < size:
+        return
+    found = {"ppv": [], "npv": []}
+    for at in [1] if size == 2 else range(size):
+        sen, spe = np.mean(final[labels == at] == at), np.mean(final[labels != at] != at)
+        # Bayes' theorem (Altman, Bland, BMJ 1994; 309:102)
+        alarm, missed = (1 - spe) * (1 - prevalence), (1 - sen) * prevalence
+        found["ppv"].append(
+            sen * prevalence / (sen * prevalence + alarm) if sen + alarm else math.nan
+        )
+        found["npv"].append(spe * (1 - prevalence) / (spe * (1 - prevalence) + missed))
+    for kind, each in found.items():
+        value = metric_named(f"{kind}@{prevalence:g}")
+        rounded = float(f"{prevalence:g}")
+        assert abs(rounded - prevalence) < 1e-5
+        assert value(labels, p) == pytest.approx(np.mean(each), abs=1e-4, nan_ok=True)
+
+
+def test_classes_are_named_after_the_metric():
+    assert metric_named("sen@benign#0").label == "SEN benign"
+    assert metric_named("ppv@0.1@benign#0").label == "PPV at 10 % benign"
+    classes = ("benign", "malignant", "0.1")
+    assert with_position("sen@benign", classes) == "sen@benign#0"
+    assert with_position("sen@malignant#0", classes) == "sen@malignant#1"
+    assert with_position("ppv@0.1@malignant", classes) == "ppv@0.1@malignant#1"
+    # a share is a prevalence, whatever a class is called
+    assert with_position("ppv@0.1", classes) == "ppv@0.1"
+    assert with_position("acc", classes) == "acc"
+    for wrong, says in (
+        ("sen@bengin", "after @ comes one of the classes' names"),
+        ("acc@benign", "acc is not of one class"),
+    ):
+        with pytest.raises(InputError, match=says):
+            metric_named(with_position(wrong, classes))
+    with pytest.raises(InputError, match="no class 5 of 2"):
+        scores(["sen@x#5"], [0, 1], [[0.5, 0.5], [0.2, 0.8]])
 
 
 def test_every_metric_of_no_images_is_nan():

@@ -136,7 +136,8 @@ def test_the_runs_page_reads_as_the_ablation_table(recorded: Recorded, browser: 
             assert row[f"params.`{axis}`"] == (str(arm.params[axis]) or "-")
         for metric in ("f1", "acc", "spe"):
             assert float(row[f"metrics.`{metric}`"]) == arm.cells[metric].mean
-            assert float(row[f"metrics.`{metric}_sd`"]) == arm.cells[metric].sd
+            assert float(row[f"metrics.`{metric}_low`"]) == arm.cells[metric].low
+            assert float(row[f"metrics.`{metric}_high`"]) == arm.cells[metric].high
 
 
 def test_points_of_a_search_are_folded_away_under_the_sweep(
@@ -190,10 +191,11 @@ def test_a_rule_shows_its_curve_over_the_threshold(recorded: Recorded, browser: 
 
 def test_the_table_artifact_renders_as_a_table(recorded: Recorded, browser: Any) -> None:
     outcome = recorded.outcome
+    browser.get("about:blank")  # a page that differs behind its # alone is not loaded anew
     browser.get(recorded.page(outcome.name, recorded.sweep, "artifacts/table.json"))
     headers = eventually(browser, lambda: texts(browser, '[role="columnheader"]'), "table")
     assert [name for name in headers if name] == [*outcome.axes, *outcome.metrics, "against base"]
     cells = texts(browser, '[role="cell"]')
     for arm in outcome.arms:
         cell = arm.cells["f1"]
-        assert f"{cell.mean:.3f} ± {cell.sd:.3f}" in cells
+        assert f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]" in cells

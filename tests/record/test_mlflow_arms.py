@@ -42,15 +42,16 @@ def test_the_curve_is_stepped_in_whole_thousandths_of_the_axis() -> None:
     assert [value for _, value in points] == arm.curve["f1"].tolist()
 
 
-def test_the_view_shows_axes_then_mean_and_sd_of_the_primary_metric_first() -> None:
+def test_the_view_shows_axes_then_the_primary_metric_with_its_interval_first() -> None:
     outcome = threshold_outcome()
     columns = json.loads(rows.view_state(outcome))["selectedColumns"]
-    assert columns[:5] == [
+    assert columns[:6] == [
         "params.`network`",
         "params.`consensus`",
         "params.`rule`",
         "metrics.`f1`",
-        "metrics.`f1_sd`",
+        "metrics.`f1_low`",
+        "metrics.`f1_high`",
     ]
     assert {f"metrics.`{metric}`" for metric in outcome.metrics} <= set(columns)
 

@@ -33,9 +33,13 @@ def test_the_table_in_other_dress(made: Made) -> None:
     mean = outcome.arms[0].cells["acc"].mean
     text = printed(shown_table(store, "made", decimals=3), "text")
     assert f"{100 * mean:.3f}" in text
-    text = printed(shown_table(store, "made", fraction=True, intervals=True), "text", width=200)
+    text = printed(
+        shown_table(store, "made", fraction=True, spread=True, intervals=True), "text", width=200
+    )
     assert f"{mean:.3f}" in text
     assert "ACC 95 % interval" in text
+    assert "±" in text
+    assert "±" not in printed(shown_table(store, "made", intervals=True), "text")
     pivoted = shown_table(store, "made", pivot="rule,consensus", metric="auc")
     assert [row[0].text for row in pivoted.rows] == ["original", "average"]
 
@@ -61,7 +65,9 @@ def test_subgroups_by_a_column_of_the_data(made: Made) -> None:
     ("options", "said"),
     [
         ({"show": "replicate"}, "did you mean 'replicates'"),
-        ({"show": "noise"}, "keeps nothing of it"),
+        ({"show": "noise"}, "has no wrong labels to look for"),
+        ({"show": "choices"}, "made chooses nothing on validation"),
+        ({"show": "external"}, "has no external sets"),
         ({"show": "cost", "pivot": "rule,consensus"}, "--show stands alone"),
         ({"show": "subgroup=center"}, "no such column"),
         ({"pivot": "rule"}, "ROWS,COLUMNS"),
@@ -85,10 +91,10 @@ def test_pictures_are_small_pngs_of_the_units() -> None:
     assert picture("nobody") is None
 
 
-@pytest.mark.parametrize("options", [{"metric": "auc"}, {"intervals": True}])
+@pytest.mark.parametrize("options", [{"metric": "auc"}, {"intervals": True}, {"spread": True}])
 def test_options_of_the_ablation_table_are_no_use_to_others(made: Made, options: dict) -> None:
     store, _ = made
-    with pytest.raises(InputError, match="belong to other tables"):
+    with pytest.raises(InputError, match="are of other tables"):
         shown_table(store, "made", show="replicates", **options)
 
 

@@ -120,12 +120,13 @@ class TestOneClass:
 
 class TestNumbers:
     @pytest.mark.parametrize("format", ["text", "md", "html"])
-    def test_mean_and_sd_in_per_cent(self, format: str) -> None:
+    def test_estimate_and_interval_in_per_cent(self, format: str) -> None:
         shown = printed(table_of(outcome(arm("a", "true", 3))), format)
+        assert "±" not in shown
         for expected in (
-            "84.2 ± 1.3",
-            "91.3 ± 1.3",
-            "38.0 ± 1.3",
+            "84.2 [81.0, 87.1]",
+            "91.3 [88.1, 94.2]",
+            "38.0 [34.8, 40.9]",
             "ACC, %",
             "AUC, %",
             "sent on, %",
@@ -134,23 +135,37 @@ class TestNumbers:
 
     def test_fractions_keep_the_same_precision(self) -> None:
         shown = printed(table_of(outcome(arm("a", "true")), per_cent=False), "text")
-        assert "0.842 ± 0.013" in shown
-        assert "0.913 ± 0.013" in shown
+        assert "0.842 [0.810, 0.871]" in shown
+        assert "0.913 [0.881, 0.942]" in shown
         assert "%" not in shown.splitlines()[2]
 
     def test_decimals_that_are_asked_for_are_those_printed(self) -> None:
         arms = outcome(arm("a", "true"))
         shown = printed(table_of(arms, per_cent=False, decimals=4), "text")
-        assert "0.8420 ± 0.0130" in shown
+        assert "0.8420 [0.8100, 0.8710]" in shown
         assert scale_of("loss", [0.5], per_cent=True, decimals=3).number(0.51234) == "0.512"
 
     def test_decimals(self) -> None:
-        assert "84.20 ± 1.30" in printed(table_of(outcome(arm("a", "true")), decimals=2), "text")
+        assert "84.20 [81.00, 87.10]" in printed(
+            table_of(outcome(arm("a", "true")), decimals=2), "text"
+        )
 
-    def test_intervals_only_when_asked(self) -> None:
+    def test_the_spread_is_a_choice_and_may_have_the_interval_beside_it(self) -> None:
         sweep = outcome(arm("a", "true"))
-        assert "[81.0, 87.1]" not in printed(table_of(sweep), "text")
-        assert "[81.0, 87.1]" in printed(table_of(sweep, intervals=True), "text")
+        spread = printed(table_of(sweep, spread=True), "text")
+        assert "84.2 ± 1.3" in spread
+        assert "[81.0, 87.1]" not in spread
+        both = printed(table_of(sweep, spread=True, intervals=True), "text")
+        assert "84.2 ± 1.3" in both
+        assert "[81.0, 87.1]" in both
+        # an option of earlier versions changes nothing where there is no spread
+        assert table_of(sweep, intervals=True) == table_of(sweep)
+
+    def test_a_small_spread_is_not_written_as_none(self) -> None:
+        cells = {name: cell(0.842, sd=0.0003) for name in METRICS}
+        shown = printed(table_of(outcome(arm("a", "true", cells=cells)), spread=True), "text")
+        assert "84.2 ± <0.1" in shown
+        assert "± 0.0" not in shown
 
     def test_a_slope_is_no_share(self) -> None:
         sweep = outcome(
@@ -159,8 +174,8 @@ class TestNumbers:
             primary="kilograms",
         )
         shown = printed(table_of(sweep), "text")
-        assert "0.900 ± 0.013" in shown
-        assert "70.000 ± 0.013" in shown
+        assert "0.900 [0.868, 0.929]" in shown
+        assert "70.000 [69.968, 70.029]" in shown
 
     @given(st.floats(-1, 1), st.integers(0, 4))
     def test_no_negative_zero_and_right_value(self, value: float, decimals: int) -> None:
@@ -190,15 +205,16 @@ class TestHonesty:
         none = {**odd, "auc": Cell(NAN, NAN, NAN, NAN, 0, 3)}
         sweep = outcome(arm("a", "true", cells=odd), arm("b", "average", cells=none))
         shown = printed(table_of(sweep), format)
-        assert "undefined in 1 of 3 replicates" in shown
-        assert "undefined in all 3 replicates" in shown
+        assert "over 2 of 3 replicates, undefined in the others" in shown
+        dash = "--" if format == "latex" else "–"
+        assert f"{dash} (0 of 3 replicates)" in shown
 
     def test_marks_lead_to_their_notes(self) -> None:
         odd = {**arm("a", "true").cells, "auc": cell(0.7, count=2, undefined=1)}
         shown = printed(table_of(outcome(arm("a", "true", cells=odd))), "text")
-        mark = re.search(r"70\.0 ± 1\.3 (\w)", shown)
+        mark = re.search(r"70\.0 \[66\.8, 72\.9\] (\w)", shown)
         assert mark is not None
-        assert f"\n{mark[1]}  undefined in 1 of 3 replicates" in shown
+        assert f"\n{mark[1]}  over 2 of 3 replicates" in shown
 
     def test_nan_is_a_dash(self) -> None:
         cells = {**arm("a", "true").cells, "auc": Cell(NAN, NAN, NAN, NAN, 0)}
@@ -221,10 +237,15 @@ class TestHonesty:
 
     def test_a_single_replicate_has_no_sd(self) -> None:
         cells = {name: cell(0.8, sd=NAN, count=1) for name in METRICS}
-        shown = printed(table_of(outcome(arm("a", "true", cells=cells))), "text")
+        once = pd.DataFrame({"repeat": [0], "fold": 0, "seed": 7})
+        sweep = outcome(arm("a", "true", cells=cells, replicates=once))
+        shown = printed(table_of(sweep, spread=True), "text")
         assert "±" not in shown
         assert "80.0" in shown
-        assert "single replicate" in shown
+        assert "One replicate, one split (fold 0) and one seed (7): there is no standard" in shown
+        assert "What other splits and seeds would give is not in it" in " ".join(
+            printed(table_of(sweep), "text").split()
+        )
 
     def test_no_words_of_no_effect(self) -> None:
         arms = [arm("base", "original"), arm("a", "true", comparison=compared())]
@@ -260,8 +281,8 @@ class TestHonesty:
         arms = [arm("a", "true", best=True), arm("b", "average", tied=True), arm("c", "original")]
         sweep = outcome(*arms)
         plain = printed(table_of(sweep), "text")
-        assert "84.2 ± 1.3 *" in text_row(plain, "true")
-        assert "84.2 ± 1.3 †" in text_row(plain, "average")
+        assert "84.2 [81.0, 87.1] *" in text_row(plain, "true")
+        assert "84.2 [81.0, 87.1] †" in text_row(plain, "average")
         assert not set("*†") & set(text_row(plain, "original"))
         assert "\n*  best arm on ACC" in plain
         assert "\n†  not distinguishable" in plain
@@ -269,9 +290,9 @@ class TestHonesty:
         assert "\x1b[1m" in text_row(coloured, "true")
         assert "\x1b[1m" not in text_row(coloured, "average")
         assert "\x1b" not in plain
-        assert "**84.2 ± 1.3**" in printed(table_of(sweep), "md")
-        assert r"\textbf{84.2 $\pm$ 1.3}" in printed(table_of(sweep), "latex")
-        assert "<strong>84.2 ± 1.3</strong>" in printed(table_of(sweep), "html")
+        assert "**84.2 [81.0, 87.1]**" in printed(table_of(sweep), "md")
+        assert r"\textbf{84.2 {[}81.0, 87.1{]}}" in printed(table_of(sweep), "latex")
+        assert "<strong>84.2 [81.0, 87.1]</strong>" in printed(table_of(sweep), "html")
 
     def test_notes_of_the_study_are_printed(self) -> None:
         sweep = outcome(arm("a", "true"), notes=("35 patients are few.",))
@@ -287,14 +308,24 @@ class TestText:
             for n in (1, 3, 5)
             for rule in ("model1", "model2")
         ]
-        shown = printed(table_of(outcome(*arms), intervals=True), "text", width=width)
+        shown = printed(table_of(outcome(*arms)), "text", width=width)
         assert max(display_width(line) for line in shown.splitlines()) <= width
-        assert shown.count("84.2 ± 1.3") == len(arms)
+        assert shown.count("84.2 [81.0, 87.1]") == len(arms)
         assert shown.count("+2.1 [−0.4, 4.7]") == len(arms)
 
     def test_means_line_up(self) -> None:
-        wide = {**arm("a", "true").cells, "accuracy": cell(0.5, sd=0.12)}
-        shown = printed(table_of(outcome(arm("a", "model1", cells=wide), arm("b", "true"))), "text")
+        wide = {**arm("a", "true").cells, "accuracy": Cell(0.5, 0.12, 0.05, 1.0, 3)}
+        bare = {**arm("a", "true").cells, "accuracy": Cell(0.25, 0.12, NAN, NAN, 3)}
+        sweep = outcome(
+            arm("a", "model1", cells=wide), arm("b", "true"), arm("c", "average", cells=bare)
+        )
+        shown = printed(table_of(sweep), "text")
+        (ends,) = {
+            text_row(shown, rule).index(mean)
+            for rule, mean in (("model1", "50.0"), ("true", "84.2"), ("average", "25.0"))
+        }
+        assert ends > 0
+        shown = printed(table_of(sweep, spread=True), "text")
         assert text_row(shown, "model1").index("±") == text_row(shown, "true").index("±")
 
     def test_wide_characters_count_twice(self) -> None:
@@ -383,7 +414,14 @@ class TestMarkup:
     def test_html_cells_are_the_text_cells(self) -> None:
         sweep = outcome(arm("a", "true", 3), arm("b", "original"))
         cells = html_cells(printed(table_of(sweep), "html"))
-        assert cells.rows[1] == ["cnn1", "3", "true", "84.2 ± 1.3", "91.3 ± 1.3", "38.0 ± 1.3"]
+        assert cells.rows[1] == [
+            "cnn1",
+            "3",
+            "true",
+            "84.2 [81.0, 87.1]",
+            "91.3 [88.1, 94.2]",
+            "38.0 [34.8, 40.9]",
+        ]
         assert {len(row) for row in cells.rows} == {6}
 
 

@@ -8,6 +8,10 @@ import pytest
 from transfer_sweeps import FUSION, load, run, write_pairs
 
 from abl.errors import InputError
+from abl.report.figures.arms import best_of
+from abl.report.prediction_frames import arm_tests, scored_replicates
+from abl.report.tables import printed, table_of
+from abl.studies.shared.contrasts import Contender, marks
 
 MINE = """
 from torch import nn
@@ -62,6 +66,37 @@ def test_every_mode_and_control_has_a_result_of_its_own(tmp_path):
     pairs = {count for key, count in images.items() if key != mixed}
     assert pairs == {images[mixed] // 2}  # an image of either modality is one sample
     assert result.outcome.facts.study["modalities"] == ["bmode", "elasticity"]
+    shuffled = [key for key, params in told.items() if params.get("second") == "shuffled"]
+    assert list(result.outcome.facts.controls) == shuffled
+
+
+def test_an_arm_whose_partners_were_drawn_by_test_labels_is_never_the_best(tmp_path):
+    arms = [{"mode": ["bmode", "elasticity"]}, {"mode": "late", "second": "shuffled"}]
+    sweep = load(tmp_path, FUSION, arms=arms, base={"mode": "bmode"})
+    result = run(sweep)
+    analysis = sweep.study.analyse(sweep.file, sweep.plan, sweep.workspace)
+    control = result.outcome.arms[2]
+    # the same table, had the control separated the classes without a fault
+    frame = analysis.predictions
+    mine = (frame["arm"] == control.key).to_numpy()
+    frame.loc[mine, "p_1"] = np.where(frame["label"][mine] == 1, 0.99, 0.01)
+    frame["p_0"] = 1 - frame["p_1"]
+    scored = {arm.key: scored_replicates(arm_tests(frame, arm.key)) for arm in result.outcome.arms}
+    why = result.outcome.facts.controls
+    assert list(why) == [control.key]
+    assert control.comparison.verdict == "no verdict: a control"
+    arms = [Contender(key, scores, "same") for key, scores in scored.items()]
+    assert marks(sweep.file.sweep, arms)[0] == 2
+    best, tied = marks(sweep.file.sweep, arms, {2})
+    assert best in (0, 1)
+    assert 2 not in tied
+    text = printed(table_of(result.outcome), "text", width=200)
+    row = next(line for line in text.splitlines() if "shuffled" in line)
+    assert row.startswith("late (control)")
+    assert "drawn by the test labels" in " ".join(text.split())
+    assert best_of(result.outcome, result.outcome.arms[2:]) is None
+    page = (result.folder / "report.html").read_text(encoding="utf-8")
+    assert "Controls, which are never the best arm: late, shuffled" in page
 
 
 def test_shuffled_partners_are_those_of_the_replicate(tmp_path):

@@ -194,7 +194,7 @@ def test_a_sweep_with_parts_of_ones_own_is_run_and_edits_of_a_rule_train_nothing
     path, root = tiny_folder / "tiny.yaml", tiny_folder / "mlruns"
     first = abl.run(abl.load(path, root=root), executor="local", record=False)
     assert [arm.failed for arm in first.outcome.arms] == ["", ""]
-    assert "right, %" in abl.table(first)
+    assert "Right, %" in abl.table(first)
     # the helper as it is now, not as it was imported, is what runs
     (tiny_folder / "mine.py").write_text(MINE.replace("original[:, 1:] >", "original[:, 1:] >="))
     again = abl.run(abl.load(path, root=root), executor="local", record=False)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import f1_score, recall_score, roc_auc_score
 
 import abl
 from abl.app.loaded import LoadedSweep
 from abl.app.results import arm_predictions
 from abl.app.session import SweepResult
+from abl.report.tables import printed, table_of
+from abl.report.tables.facts import facts_tables
 from tiny_sweeps import tiny_image, write_sweep
 
 
@@ -42,7 +44,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[LoadedSweep, SweepRes
                 "threshold": ["exact", 0.9],
                 "false_k": ["none", 1],
             },
-            "metrics": ["acc", "f1", "auc"],
+            "metrics": ["acc", "f1", "auc", "sen@b", "ppv@0.1"],
             "primary": "acc",
         },
     )
@@ -62,6 +64,8 @@ def test_every_metric_is_that_of_scikit_learn(ran: tuple[LoadedSweep, SweepResul
         final = p.argmax(axis=1)
         assert arm.cells["acc"].mean == pytest.approx((final == labels).mean())
         assert arm.cells["f1"].mean == pytest.approx(f1_score(labels, final, average="macro"))
+        found = recall_score(labels == 1, final == 1)
+        assert arm.cells["sen@b#1"].mean == pytest.approx(found)
         assert arm.cells["auc"].mean == pytest.approx(roc_auc_score(labels, p, multi_class="ovr"))
 
 
@@ -79,6 +83,19 @@ def test_ambiguous_is_a_small_margin_of_the_two_largest(
     sent = of(rule="model1", consensus=2, threshold=0.9, false_k="none")["sent"]
     ordered = np.sort(original[["p_0", "p_1", "p_2"]].to_numpy(), axis=1)
     assert np.array_equal(sent.to_numpy(), ordered[:, 2] - ordered[:, 1] < 0.9)
+
+
+def test_columns_name_the_class_or_the_average(ran: tuple[LoadedSweep, SweepResult]) -> None:
+    _, result = ran
+    text = abl.table(result.outcome, width=200)
+    head = text.splitlines()[2]
+    for label in ("ACC, %", "F1 macro, %", "AUC macro, %", "SEN b, %", "PPV at 10 % macro, %"):
+        assert label in head
+    assert "positive" not in text
+    assert "a 33 %, b 33 %, c 33 %" in " ".join(text.split())
+    assert "SEN b" in printed(table_of(result.outcome, metric="sen@b"), "text")
+    assert all("prevalence" not in row for row in result.outcome.facts.data)
+    assert "prevalence" not in printed(facts_tables(result.outcome)["data"], "text")
 
 
 def test_the_report_names_the_classes(ran: tuple[LoadedSweep, SweepResult]) -> None:

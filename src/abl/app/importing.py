@@ -16,12 +16,19 @@ from abl.errors import InputError
 from abl.plan.outcome import IMPORTED, ArmOutcome, Outcome
 from abl.plan.stage import digest_of
 from abl.record.store import Store
+from abl.report.collapse import collapsed_arms
 from abl.report.labels import is_metric
 from abl.report.pairs.arm_words import arm_named
-from abl.report.prediction_frames import arm_tests, one_class_replicates, scored_replicates
+from abl.report.prediction_frames import (
+    arm_tests,
+    one_class_replicates,
+    repeated_trainings,
+    scored_replicates,
+)
 from abl.spec.sweep import Sweep
 from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.contrasts import Contender, Positions, comparison_rows, family_of, marks
+from abl.studies.shared.controls import without_verdicts
 from abl.studies.shared.imported_arm import (
     ImportedArm,
     by_unit,
@@ -169,8 +176,9 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
         rows.append(replace(row, cells=cells, replicates=table))
         frames.append(part)
         notes.append(arm.note(part))
-    family = family_of(sweep, contenders, pairs)
-    best, tied = marks(sweep, contenders)
+    controls = [at for at, row in enumerate(rows) if row.key in outcome.facts.controls]
+    family = without_verdicts(family_of(sweep, contenders, pairs), controls)
+    best, tied = marks(sweep, contenders, controls)
     for at, (row, base) in enumerate(zip(rows, bases, strict=True)):
         compared = row.comparison if base is None else family.get((at, base), row.comparison)
         rows[at] = replace(row, comparison=compared, best=at == best, tied=at in tied)
@@ -180,12 +188,14 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
         outcome.facts,
         tests=comparison_rows(contenders, family, outcome.facts.tests) or outcome.facts.tests,
         one_class=one_class_replicates(whole),
+        trainings=repeated_trainings(whole),
         imported=keys,
         key_without_imported=outcome.key if keys else "",
     )
     key = digest_of([outcome.key, keys]) if keys else outcome.key
     grown = replace(outcome, key=key, axes=axes, arms=tuple(rows), notes=tuple(notes), facts=facts)
-    return replace(analysis, outcome=grown, predictions=whole)
+    facts = replace(facts, collapsed=collapsed_arms(grown, whole))
+    return replace(analysis, outcome=replace(grown, facts=facts), predictions=whole)
 
 
 def _without_imported(outcome: Outcome, predictions: pd.DataFrame) -> tuple[Outcome, pd.DataFrame]:

@@ -63,7 +63,15 @@ def listed(
     rows = [(e.name, f"{e.description} {_marks(e)}".strip()) for e in registry.entries()]
     if what == "studies":
         return sorted(rows)
+    if what == "metrics":
+        return [(name, _with_classes(said, registry[name])) for name, said in rows]
     return [("none", "No attention: the base."), *rows] if what == "variants" else rows
+
+
+def _with_classes(said: str, metric: Any) -> str:
+    """A metric's description with what it is for three and more classes."""
+    one = f", or {metric.name}@CLASS" if metric.by_class else ""
+    return f"{said.rstrip('.')}. K > 2: {metric.several}{one}." if metric.several else said
 
 
 def _registry(what: str) -> Registry[Any]:

@@ -18,8 +18,9 @@ from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
 from abl.record.mlflow_stages import StageWriter
 from abl.record.mlflow_writer import MlflowRecord
+from abl.report.collapse import collapsed_arms
 from abl.report.environment import environment
-from abl.report.prediction_frames import one_class_replicates
+from abl.report.prediction_frames import one_class_replicates, repeated_trainings
 from abl.runner.engine import Executor, run_plan
 from abl.runner.protocols import Listener, RunReport
 from abl.runner.tune import check_address, ray_nodes
@@ -200,7 +201,10 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
         classes=list(data[0].classes) if data else [],
         patients_by_split=asked.splits.by,
         one_class=one_class_replicates(analysis.predictions),
+        trainings=repeated_trainings(analysis.predictions),
         stages=len(sweep.plan.stages),
         asked=sweep.plan.asked,
     )
-    return replace(outcome, facts=facts, notes=(*outcome.notes, *notes))
+    outcome = replace(outcome, facts=facts, notes=(*outcome.notes, *notes))
+    collapsed = collapsed_arms(outcome, analysis.predictions)
+    return replace(outcome, facts=replace(facts, collapsed=collapsed))

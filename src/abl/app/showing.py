@@ -17,11 +17,21 @@ from abl.report.tables.model import Table
 from abl.report.tables.more import image_table, replicates_table, subgroup_table
 from abl.report.tables.published import read_published
 from abl.report.tables.setup import cost_rows, cost_table, settings_table
+from abl.spec.class_metrics import with_position
 from abl.studies.shared.predictions import image_history, predicting
 
 SUBGROUP, IMAGE = "subgroup=", "image="
 SHOWN = ("replicates", "settings", "cost", "tests", "choices", "noise", "data", "external",
          "searches", f"{SUBGROUP}COLUMN", f"{IMAGE}ID")  # fmt: skip
+# why a sweep that was run may have no such table
+_ABSENT = {
+    "tests": "compares no arms: give `base` or `contrasts` in the sweep file",
+    "choices": "chooses nothing on validation: no arm has a curve, a search or a choice of T*",
+    "noise": "has no wrong labels to look for: only generated data with flipped labels have",
+    "data": "was run by a version that kept nothing of it: run it again",
+    "external": "has no external sets: give `external` in the sweep file",
+    "searches": "searches no settings: give `search` in the sweep file",
+}
 
 
 def shown_table(
@@ -34,6 +44,7 @@ def shown_table(
     published: Path | None = None,
     decimals: int | None = None,
     fraction: bool | None = None,
+    spread: bool | None = None,
     intervals: bool | None = None,
     roots: Sequence[Path] = (),
 ) -> Table:
@@ -54,13 +65,15 @@ def shown_table(
     if show:
         if pivot or published is not None:
             raise InputError("--show stands alone: leave out --pivot and --published")
-        if intervals is not None or (metric and not show.startswith(SUBGROUP)):
-            raise InputError("--metric and --intervals belong to other tables than --show's")
+        shaped = spread is not None or intervals is not None
+        if shaped or (metric and not show.startswith(SUBGROUP)):
+            raise InputError("--metric, --spread and --intervals are of other tables than --show's")
         return _other_table(store, outcome, show, metric, per_cent, digits, roots)
     return styled_table(
         outcome,
         per_cent=per_cent,
         decimals=digits,
+        spread=style.spread if spread is None else spread,
         intervals=style.intervals if intervals is None else intervals,
         metric=metric,
         pivot=pivot_axes(pivot) if pivot else None,
@@ -93,7 +106,7 @@ def _other_table(
             arm_predictions(store, outcome),
             metadata,
             show.removeprefix(SUBGROUP),
-            metric,
+            with_position(metric, outcome.facts.classes),
             per_cent=per_cent,
             decimals=decimals,
         )
@@ -103,7 +116,7 @@ def _other_table(
     if show in known:
         return known[show]
     if show in SHOWN:
-        raise InputError(f"--show {show}: {outcome.name} keeps nothing of it; run it again")
+        raise InputError(f"--show {show}: {outcome.name} {_ABSENT.get(show, 'keeps none')}")
     raise InputError(f"--show {show}: {nearest(show, SHOWN)}")
 
 

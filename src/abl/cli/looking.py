@@ -47,8 +47,13 @@ def table(
     fraction: Annotated[
         bool | None, typer.Option("--fraction/--per-cent", help="How shares are written.")
     ] = None,
+    spread: Annotated[
+        bool | None,
+        typer.Option("--spread/--no-spread", help="± sd over replicates, not the interval."),
+    ] = None,
     intervals: Annotated[
-        bool | None, typer.Option("--intervals/--no-intervals", help="95 % intervals.")
+        bool | None,
+        typer.Option("--intervals/--no-intervals", help="Beside --spread, the 95 % intervals too."),
     ] = None,
     data: DataOpt = None,
     mlruns: RootOpt = ROOT,
@@ -67,6 +72,7 @@ def table(
         published=published,
         decimals=decimals,
         fraction=fraction,
+        spread=spread,
         intervals=intervals,
         roots=_paths(data),
     )

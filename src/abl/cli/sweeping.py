@@ -47,6 +47,10 @@ def sweep(
         str, typer.Option(help="MLflow tracking URI; on for the one in mlruns; off for none.")
     ] = "on",
     smoke: Annotated[bool, typer.Option("--smoke", help="Shrink it: does it run?")] = False,
+    spread: Annotated[
+        bool | None,
+        typer.Option("--spread/--no-spread", help="± sd over replicates, not the interval."),
+    ] = None,
     store: StoreOpt = None,
 ) -> None:
     """Run a sweep: train what is missing, score every arm, print and record the table."""
@@ -65,7 +69,8 @@ def sweep(
             listener=listener,
         )
     if not result.report.interrupted:
-        print_whole(api.table(result, width=terminal_width(), colour=sys.stdout.isatty()))
+        colour = sys.stdout.isatty()
+        print_whole(api.table(result, width=terminal_width(), colour=colour, spread=spread))
     for message in result.messages:
         print(message)
     if result.report.interrupted:

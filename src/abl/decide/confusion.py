@@ -2,6 +2,7 @@
 one array operation. Row: true class, column: final class; entries may be weights.
 
 K = 2: malignant (1) is positive. K > 2: macro mean over the classes, each against the rest.
+A value that the counts do not give is nan, of a macro mean wherever one class has none.
 """
 
 from __future__ import annotations
@@ -63,8 +64,10 @@ def youden(confusion: Floats) -> Floats:
 
 
 def f1(confusion: Floats) -> Floats:
+    """nan without positives, as sensitivity: a false alarm alone would make it 0."""
     tp, fp, fn, _ = one_against_rest(confusion)
-    return divided(2 * tp, 2 * tp + fp + fn).mean(axis=-1)
+    there = tp + fn != 0
+    return divided(2 * tp, np.where(there, 2 * tp + fp + fn, 0.0)).mean(axis=-1)
 
 
 def positive_predictive_value(confusion: Floats) -> Floats:
@@ -78,25 +81,48 @@ def negative_predictive_value(confusion: Floats) -> Floats:
 
 
 def ppv_at(prevalence: float) -> OfConfusion:
-    """PPV of the same sensitivity and specificity at another prevalence (Bayes)."""
+    """PPV of the same sensitivity and specificity at another prevalence (Bayes).
+
+    K > 2: of each class, each at this prevalence, then averaged.
+    """
 
     def ppv(confusion: Floats) -> Floats:
-        found = sensitivity(confusion) * prevalence
-        alarm = (1 - specificity(confusion)) * (1 - prevalence)
-        return divided(found, found + alarm)
+        sen, spe = _rates(confusion)
+        found, alarm = sen * prevalence, (1 - spe) * (1 - prevalence)
+        return divided(found, found + alarm).mean(axis=-1)
 
     return ppv
 
 
 def npv_at(prevalence: float) -> OfConfusion:
-    """NPV of the same sensitivity and specificity at another prevalence (Bayes)."""
+    """NPV of the same sensitivity and specificity at another prevalence (Bayes); as `ppv_at`."""
 
     def npv(confusion: Floats) -> Floats:
-        cleared = specificity(confusion) * (1 - prevalence)
-        missed = (1 - sensitivity(confusion)) * prevalence
-        return divided(cleared, cleared + missed)
+        sen, spe = _rates(confusion)
+        cleared, missed = spe * (1 - prevalence), (1 - sen) * prevalence
+        return divided(cleared, cleared + missed).mean(axis=-1)
 
     return npv
+
+
+def of_class(of: OfConfusion, column: int) -> OfConfusion:
+    """The metric of one class against the rest: of the (..., 2, 2) matrix in which it is 1."""
+
+    def metric(confusion: Floats) -> Floats:
+        tp = confusion[..., column, column]
+        fn = confusion[..., column, :].sum(axis=-1) - tp
+        fp = confusion[..., :, column].sum(axis=-1) - tp
+        tn = confusion.sum(axis=(-2, -1)) - tp - fn - fp
+        cells = np.stack([tn, fp, fn, tp], axis=-1)
+        return of(cells.reshape(*cells.shape[:-1], 2, 2))
+
+    return metric
+
+
+def _rates(confusion: Floats) -> tuple[Floats, Floats]:
+    """Sensitivity and specificity of each class of `one_against_rest`, (..., C)."""
+    tp, fp, fn, tn = one_against_rest(confusion)
+    return divided(tp, tp + fn), divided(tn, tn + fp)
 
 
 def one_against_rest(confusion: Floats) -> tuple[Floats, Floats, Floats, Floats]:

@@ -1,5 +1,6 @@
 """The metrics of a table. Malignant (1) is the positive class; for K > 2 classes a metric is the
-macro mean over the classes, each against the rest, unless it says otherwise.
+macro mean over the classes, each against the rest, unless it says otherwise. `sen@benign` is one of
+them: the metric of that class against the rest, written `sen@benign#0` with the class's position.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from abl.decide import confusion, ranking, reliability
+from abl.decide import confusion, metric_terms, ranking, reliability
 from abl.decide.check import Floats, Ints, checked_pair, largest_class
 from abl.decide.confusion import OfConfusion
 from abl.errors import InputError, nearest
@@ -38,6 +39,9 @@ class Metric:
             image's prediction alone; `terms` gives them.
         higher_is_better: None if the best value lies between (calibration slope: 1).
         of_confusion: The same metric from confusion matrices (..., K, K), where it is one.
+        by_class: Whether it is of one class: for K > 2 the macro mean over the classes, each
+            against the rest, and NAME@CLASS gives that of one.
+        several: What it is for K > 2, a few words; "" if its description says it.
     """
 
     name: str
@@ -48,12 +52,15 @@ class Metric:
     description: str
     of_confusion: OfConfusion | None = None
     terms: Terms | None = None
+    by_class: bool = False
+    several: str = ""
 
     def __call__(self, labels: Ints, p: Floats, weights: Floats | None = None) -> float:
         return self.function(labels, p, weights)
 
 
 METRICS: Registry[Metric] = Registry("metric")
+MACRO = "macro mean over the classes, each against the rest"
 
 
 def metric(
@@ -63,18 +70,26 @@ def metric(
     higher_is_better: bool | None = True,
     of_confusion: OfConfusion | None = None,
     terms: Terms | None = None,
+    by_class: bool = False,
+    several: str = "",
     version: int = 1,
 ) -> Callable[[MetricFunction], MetricFunction]:
     """Registers a metric. The first line of its documentation describes it.
 
-    Raises InputError if the name is taken.
+    Args:
+        by_class: Whether it is of one class, and its function gives for K > 2 the macro mean over
+            the classes; tables then say so.
+        several: What it is for K > 2, where that is something else.
+
+    Raises:
+        InputError: The name is taken.
     """
 
     def register(function: MetricFunction) -> MetricFunction:
         description = (function.__doc__ or "").strip().split("\n")[0]
         made = Metric(
             name, label, function, terms is not None, higher_is_better, description,
-            of_confusion, terms,
+            of_confusion, terms, by_class, several or (MACRO if by_class else ""),
         )  # fmt: skip
         METRICS.add(name, made, function, version=version)
         return function
@@ -83,25 +98,86 @@ def metric(
 
 
 def metric_named(name: str) -> Metric:
-    """A registered metric, or one at a stated value: `ppv@0.05`, `npv@0.05`, `sen@spe0.9`.
+    """A registered metric, one at a stated value (`ppv@0.05`, `npv@0.05`, `sen@spe0.9`), or one of
+    these of one class: `sen@benign#0`, `ppv@0.05@benign#0`.
 
     Raises InputError with the nearest name.
     """
     if name in METRICS:
         return METRICS[name]
-    kind, _, value = name.partition("@")
-    try:
-        stated = float(value.removeprefix("spe") if kind == "sen" else value)
-    except ValueError:
-        stated = math.nan
-    if kind == "sen" and 0 < stated < 1:
-        return sensitivity_at_specificity(stated)
-    if kind in ("ppv", "npv") and 0 < stated < 1:
-        of = confusion.ppv_at(stated) if kind == "ppv" else confusion.npv_at(stated)
-        label = f"{kind.upper()} at {100 * stated:g} %"
-        return Metric(f"{kind}@{stated:g}", label, _from_confusion(of), False, True, label, of)
+    if stated := _at_stated_value(name):
+        return stated
+    base, word, position = split_class(name)
+    known = METRICS.get(base) or _at_stated_value(base)
+    if word and known is not None and known.by_class and position >= 0:
+        return metric_of_class(known, word, position)
+    if word and known is not None and not known.by_class:
+        raise InputError(f"unknown metric '{name}': {base} is not of one class; leave out @{word}")
+    if word and known is not None:
+        number = f", or a {'specificity' if base == 'sen' else 'prevalence'} between 0 and 1"
+        raise InputError(
+            f"unknown metric '{name}': after @ comes one of the classes' names (data.classes)"
+            + (number if base in ("sen", "ppv", "npv") else "")
+        )
     hint = nearest(name, [*METRICS, "ppv@0.1", "npv@0.1", "sen@spe0.9"])
     raise InputError(f"unknown metric '{name}': {hint}")
+
+
+def split_class(name: str) -> tuple[str, str, int]:
+    """`sen@benign#0` as metric, class and its position; "" and -1 where there is none."""
+    base, _, word = name.partition("@")
+    inner, _, after = word.partition("@")
+    if after and _at_stated_value(f"{base}@{inner}"):
+        base, word = f"{base}@{inner}", after
+    shown, _, position = word.rpartition("#")
+    if shown and position.isdigit():
+        return base, shown, int(position)
+    return base, word, -1
+
+
+def _at_stated_value(name: str) -> Metric | None:
+    """`ppv@0.05`, `npv@0.05` or `sen@spe0.9`; None if the name is none of these."""
+    kind, _, value = name.partition("@")
+    try:
+        stated = float(value.removeprefix("spe")) if kind == "sen" else float(value)
+    except ValueError:
+        return None
+    if not 0 < stated < 1:
+        return None
+    if kind == "sen":
+        return sensitivity_at_specificity(stated)
+    if kind not in ("ppv", "npv"):
+        return None
+    of = confusion.ppv_at(stated) if kind == "ppv" else confusion.npv_at(stated)
+    label = f"{kind.upper()} at {100 * stated:g} %"
+    return Metric(
+        f"{kind}@{stated:g}", label, _from_confusion(of), False, True, label, of,
+        by_class=True, several=MACRO,
+    )  # fmt: skip
+
+
+def metric_of_class(whole: Metric, word: str, position: int) -> Metric:
+    """A metric of one class against the rest.
+
+    Args:
+        whole: One with `by_class`.
+        word, position: The class's name, and which probability is its.
+    """
+    of = whole.of_confusion and confusion.of_class(whole.of_confusion, position)
+
+    def function(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+        if position >= p.shape[1]:
+            raise InputError(f"{whole.name}@{word}: no class {position} of {p.shape[1]}")
+        if of is not None:
+            return _from_confusion(of)(labels, p, weights)
+        against_rest = np.column_stack([1 - p[:, position], p[:, position]])
+        return whole((labels == position).astype(np.int64), against_rest, weights)
+
+    said = f"{whole.label} of {word} against the rest"
+    return Metric(
+        f"{whole.name}@{word}#{position}", f"{whole.label} {word}", function, False,
+        whole.higher_is_better, said, of,
+    )  # fmt: skip
 
 
 def scores(names: Sequence[str], labels: ArrayLike, p: ArrayLike) -> dict[str, float]:
@@ -121,7 +197,10 @@ def sensitivity_at_specificity(specificity: float) -> Metric:
 
     label = f"SEN at SPE {100 * specificity:g}"
     description = f"Sensitivity at the cut-off with specificity {specificity:g}"
-    return Metric(f"sen@spe{specificity:g}", label, function, False, True, description)
+    return Metric(
+        f"sen@spe{specificity:g}", label, function, False, True, description,
+        by_class=True, several=MACRO,
+    )  # fmt: skip
 
 
 def _from_confusion(of: OfConfusion) -> MetricFunction:
@@ -138,74 +217,41 @@ def _one_against_rest(of: Callable[[np.ndarray, Floats], float], labels: Ints, p
     return float(np.mean([of(labels == column, p[:, column]) for column in range(p.shape[1])]))
 
 
-def _recall_terms(labels: Ints, p: Floats) -> Floats:
-    """(N, K): [final = label = k] / (images of class k); nan for a class without images."""
-    size = p.shape[1]
-    terms = np.zeros((len(labels), size))
-    images = np.bincount(labels, minlength=size).astype(np.float64)
-    correct = largest_class(p) == labels
-    terms[np.arange(len(labels)), labels] = correct / images[labels]
-    terms[:, images == 0] = np.nan
-    return terms
-
-
-def _acc_terms(labels: Ints, p: Floats) -> Floats:
-    return (largest_class(p) == labels) / max(len(labels), 1)
-
-
-def _balanced_terms(labels: Ints, p: Floats) -> Floats:
-    return _recall_terms(labels, p).mean(axis=1)
-
-
-def _sen_terms(labels: Ints, p: Floats) -> Floats:
-    recall = _recall_terms(labels, p)
-    return recall[:, 1] if p.shape[1] == 2 else recall.mean(axis=1)
-
-
-def _spe_terms(labels: Ints, p: Floats) -> Floats:
-    size = p.shape[1]
-    final = largest_class(p)
-    columns = [1] if size == 2 else range(size)
-    terms = np.zeros(len(labels))
-    for column in columns:
-        rest = labels != column
-        share = int(rest.sum())
-        terms += (rest & (final != column)) / share if share else np.nan
-    return terms / len(columns)
-
-
-def _youden_terms(labels: Ints, p: Floats) -> Floats:
-    offset = 1 / max(len(labels), 1)
-    return _sen_terms(labels, p) + _spe_terms(labels, p) - offset
-
-
-def _brier_terms(labels: Ints, p: Floats) -> Floats:
-    return reliability.squared_errors(labels, p) / max(len(labels), 1)
-
-
 def _register(
-    name: str, label: str, of: OfConfusion, description: str, terms: Terms | None = None
+    name: str,
+    label: str,
+    of: OfConfusion,
+    description: str,
+    terms: Terms | None = None,
+    *,
+    by_class: bool = True,
+    several: str = "",
 ) -> None:
     """Registers a metric of the confusion matrix."""
     function = _from_confusion(of)
     function.__doc__ = description
-    metric(name, label=label, of_confusion=of, terms=terms)(function)
+    metric(name, label=label, of_confusion=of, terms=terms, by_class=by_class, several=several)(
+        function
+    )
 
 
 _register(
-    "acc", "ACC", confusion.accuracy, "Share of images whose final class is the label.", _acc_terms
-)
+    "acc", "ACC", confusion.accuracy, "Share of images whose final class is the label.",
+    metric_terms.acc_terms,
+    by_class=False, several="of all images, whatever their class",
+)  # fmt: skip
 _register(
     "balanced_acc", "BACC", confusion.balanced_accuracy,
-    "Mean over classes of the share found.", _balanced_terms,
+    "Mean over classes of the share found.", metric_terms.balanced_terms,
+    by_class=False, several="the same, and equal to sen",
 )  # fmt: skip
 _register(
     "sen", "SEN", confusion.sensitivity,
-    "Sensitivity: share of malignant images called malignant.", _sen_terms,
+    "Sensitivity: share of malignant images called malignant.", metric_terms.sen_terms,
 )  # fmt: skip
 _register(
     "spe", "SPE", confusion.specificity,
-    "Specificity: share of benign images called benign.", _spe_terms,
+    "Specificity: share of benign images called benign.", metric_terms.spe_terms,
 )  # fmt: skip
 _register(
     "f1", "F1", confusion.f1,
@@ -213,13 +259,13 @@ _register(
 )  # fmt: skip
 
 
-@metric("auc", label="AUC")
+@metric("auc", label="AUC", by_class=True)
 def _auc(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Area under the ROC curve of p_M, ties one half; nan if a class is missing."""
     return _one_against_rest(lambda y, score: ranking.auc(y, score, weights), labels, p)
 
 
-@metric("ap", label="AP")
+@metric("ap", label="AP", by_class=True)
 def _ap(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Average precision of p_M."""
     return _one_against_rest(
@@ -237,27 +283,30 @@ _register(
 )  # fmt: skip
 
 
-@metric("brier", label="Brier", higher_is_better=False, terms=_brier_terms)
+@metric(
+    "brier", label="Brier", higher_is_better=False, terms=metric_terms.brier_terms,
+    several="summed over the classes",
+)  # fmt: skip
 def _brier(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
-    """Mean squared error of p_M; for K > 2 summed over classes."""
+    """Mean squared error of p_M."""
     if not len(labels) or (weights is not None and not weights.any()):
         return math.nan
     return float(np.average(reliability.squared_errors(labels, p), weights=weights))
 
 
-@metric("ece", label="ECE", higher_is_better=False)
+@metric("ece", label="ECE", higher_is_better=False, several="of the final class")
 def _ece(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
-    """Expected calibration error of p_M in ten equal bins; for K > 2 of the final class."""
+    """Expected calibration error of p_M in ten equal bins."""
     return reliability.expected_calibration_error(labels, p, weights)
 
 
-@metric("calibration_slope", label="Slope", higher_is_better=None)
+@metric("calibration_slope", label="Slope", higher_is_better=None, by_class=True)
 def _calibration_slope(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Slope of the label on logit p_M: 1 is calibrated, less is overconfident."""
     return reliability.calibration_slope(labels, p, weights)
 
 
-@metric("sen_at_spe95", label="SEN at SPE 95")
+@metric("sen_at_spe95", label="SEN at SPE 95", by_class=True)
 def _sen_at_spe95(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Largest sensitivity at a specificity of at least 0.95."""
     return sensitivity_at_specificity(0.95).function(labels, p, weights)
@@ -266,5 +315,6 @@ def _sen_at_spe95(labels: Ints, p: Floats, weights: Floats | None = None) -> flo
 _register(
     "g_mean", "G-mean", confusion.geometric_mean,
     "Geometric mean over classes of the share found; for K = 2 the root of SEN x SPE.",
+    by_class=False, several="of the shares found of all classes",
 )  # fmt: skip
-_register("youden", "Youden", confusion.youden, "SEN + SPE - 1.", _youden_terms)
+_register("youden", "Youden", confusion.youden, "SEN + SPE - 1.", metric_terms.youden_terms)

@@ -107,6 +107,11 @@ class Facts:
         classes: Names of the classes.
         patients_by_split: What splits keep together; "" if that is not known.
         one_class: Arm (key) -> replicates on which it predicts one class only.
+        controls: Arm (key) -> how it used labels of the test set; such an arm is never the best.
+        trainings: Arm (key) -> distinct predictions among its replicates, where some seeds of a
+            split predict the same for every unit.
+        collapsed: Arm (key) -> what collapsed against its base: acc, f1, or `called CLASS` (the
+            share of units called that class) with `before` and `after`.
         stages, asked: Stages of the plan, and how many were asked for before equal ones were one.
         imported: Keys of the arms that were imported.
         key_without_imported: The sweep's key without them.
@@ -126,6 +131,9 @@ class Facts:
     classes: Sequence[str] = ()
     patients_by_split: str = ""
     one_class: Mapping[str, int] = field(default_factory=dict)
+    controls: Mapping[str, str] = field(default_factory=dict)
+    trainings: Mapping[str, int] = field(default_factory=dict)
+    collapsed: Mapping[str, Rows] = field(default_factory=dict)
     stages: int = 0
     asked: int = 0
     imported: Sequence[str] = ()
@@ -139,7 +147,7 @@ class Facts:
             if name == "study":
                 flat |= value
             elif value or name not in _RARE:
-                flat[name] = value.model_dump() if isinstance(value, TableStyle) else value
+                flat[name] = _style(value) if isinstance(value, TableStyle) else value
         return flat
 
     @classmethod
@@ -156,8 +164,16 @@ class Facts:
         return cls(**own, study=study)
 
 
+def _style(table: TableStyle) -> dict[str, Any]:
+    """How a table is printed; a choice of later versions only where it was made."""
+    return table.model_dump(exclude=set() if table.spread else {"spread"})
+
+
 _FACTS = tuple(each.name for each in fields(Facts))
-_RARE = {"external", "activation", "searches", "imported", "key_without_imported"}
+_RARE = {
+    "external", "activation", "searches", "imported", "key_without_imported", "controls",
+    "trainings", "collapsed",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -183,14 +183,15 @@ def outcome_content(outcome: Outcome, rendered: Mapping[str, str]) -> str:
 def table_json(outcome: Outcome) -> str:
     """The ablation table as MLflow's UI shows tables: JSON with columns and data (log_table).
 
-    Cells read `mean ± sd`; the numbers themselves are the metrics of the arms' runs.
+    Cells read `mean [low, high]`, or `mean ± sd` where the sweep file asks for the spread; the
+    numbers themselves are the metrics of the arms' runs.
     """
     compared = any(arm.comparison for arm in outcome.arms)
     columns = [*outcome.axes, *outcome.metrics, *(["against base"] if compared else [])]
     data = []
     for arm in outcome.arms:
         row: list[Any] = [arm.params.get(axis, "") for axis in outcome.axes]
-        row += [_cell(arm, metric) for metric in outcome.metrics]
+        row += [_cell(outcome, arm, metric) for metric in outcome.metrics]
         if compared:
             row.append(_verdict(arm, outcome.primary))
         data.append(row)
@@ -201,8 +202,8 @@ def view_state(outcome: Outcome) -> str:
     """The runs page that reads as the ablation table, as the JSON of a shared view.
 
     MLflow 3.17 reads it from the experiment's tag `mlflow.sharedViewState.<key>` when the address
-    carries `viewStateShareKey=<key>`. Only arms, axes first, then mean and sd of each metric, the
-    primary metric first.
+    carries `viewStateShareKey=<key>`. Only arms, axes first, then each metric with its 95 %
+    interval (or its sd, where the sweep file asks for the spread), the primary metric first.
     """
     metrics = sorted(outcome.metrics, key=lambda name: name != outcome.primary)
     widths = {"attributes.`Run Name`": 210, "runDateAndNestInfo": 95}
@@ -210,7 +211,12 @@ def view_state(outcome: Outcome) -> str:
     for axis in outcome.axes:
         shown = [axis, *(str(arm.params.get(axis, "")) for arm in outcome.arms)]
         widths[f"params.`{key_of(axis)}`"] = _column_width(shown)
-    named = [name for metric in metrics for name in (metric, f"{metric}_sd")]
+    ends = ("sd",) if outcome.facts.table.spread else ("low", "high")
+
+    def beside(metric: str) -> list[str]:
+        return [f"{metric}_{end}" for end in ends]
+
+    named = [name for metric in metrics for name in (metric, *beside(metric))]
     sets = outcome.facts.external
     named += [f"external_{row['name']}_{outcome.primary}" for row in sets]
     for name in map(key_of, named):
@@ -236,11 +242,15 @@ def _column_width(texts: Iterable[str]) -> int:
     return min(220, 32 + 7 * max(len(text) for text in texts))
 
 
-def _cell(arm: ArmOutcome, metric: str) -> str:
+def _cell(outcome: Outcome, arm: ArmOutcome, metric: str) -> str:
     cell = arm.cells.get(metric)
     if cell is None or not math.isfinite(cell.mean):
         return arm.failed and "failed"
-    return f"{cell.mean:.3f}" + (f" ± {cell.sd:.3f}" if math.isfinite(cell.sd) else "")
+    text, low, high = f"{cell.mean:.3f}", cell.low, cell.high
+    if not outcome.facts.table.spread:
+        return text + (f" [{low:.3f}, {high:.3f}]" if math.isfinite(low + high) else "")
+    once = outcome.facts.trainings.get(arm.key, len(arm.replicates)) < 2
+    return text + (f" ± {cell.sd:.3f}" if math.isfinite(cell.sd) and not once else "")
 
 
 def _verdict(arm: ArmOutcome, primary: str) -> str:

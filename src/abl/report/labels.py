@@ -8,32 +8,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from abl.decide.metrics import metric_named
+from abl.decide.metrics import Metric, metric_named
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
 
 NOTHING = "–"
 MINUS = "−"
 
-SHORT_LABELS: Mapping[str, str] = {
-    "acc": "ACC",
+# Columns that are no metrics of predictions; a metric's label stands where it is registered.
+OTHER_LABELS: Mapping[str, str] = {
     "accuracy": "ACC",
-    "auc": "AUC",
     "average_precision": "AP",
     "balanced_accuracy": "BACC",
-    "brier": "Brier",
     "dice": "Dice",
-    "ece": "ECE",
-    "f1": "F1",
     "inside": "CAM inside",
     "iou": "IoU",
     "nll": "NLL",
-    "npv": "NPV",
-    "ppv": "PPV",
-    "sen": "SEN",
     "sensitivity": "SEN",
     "share": "sent on",
-    "spe": "SPE",
     "specificity": "SPE",
     "threshold": "T*",
 }
@@ -70,9 +62,20 @@ class Scale:
         return text if not value > 0 or not text.strip("0.") else "+" + text
 
     def mean_and_sd(self, mean: float, sd: float) -> str:
-        """`mean ± sd`, or what of it is known."""
+        """`mean ± sd`, or what of it is known; a sd that rounds to 0 is `<0.1`."""
         shown = self.number(mean)
-        return shown if math.isnan(mean) or math.isnan(sd) else f"{shown} ± {self.number(sd)}"
+        if math.isnan(mean) or math.isnan(sd):
+            return shown
+        text = self.number(sd)
+        least = f"<{10**-self.decimals:.{self.decimals}f}"
+        # values that are equal may differ in their last bits
+        small = sd > 1e-9 and not text.strip("0.")
+        return f"{shown} ± {least if small else text}"
+
+    def mean_and_interval(self, mean: float, low: float, high: float) -> str:
+        """`mean [low, high]`, or what of it is known."""
+        interval = self.interval(low, high)
+        return self.number(mean) + ("" if interval == NOTHING else f" {interval}")
 
     def interval(self, low: float, high: float) -> str:
         """`[low, high]`, or a dash if it was not computed."""
@@ -97,18 +100,34 @@ def scale_of(
     return Scale(1.0, 3 if decimals is None else decimals, "")
 
 
-def metric_label(metric: str) -> str:
-    """The field's abbreviation of a metric, or its name."""
-    return SHORT_LABELS.get(metric, metric.replace("_", " "))
+def metric_label(metric: str, classes: int = 2) -> str:
+    """The label that a metric is registered with, or the name of another column.
+
+    Args:
+        classes: Of three and more, a mean over the classes says `macro`, and a metric of one class
+            has its name anyway.
+    """
+    known = _registered(metric)
+    if known is None:
+        return OTHER_LABELS.get(metric, metric.replace("_", " "))
+    return f"{known.label} macro" if classes > 2 and known.by_class else known.label
+
+
+def label_in(outcome: Outcome, metric: str) -> str:
+    """The label of a metric in a table or figure of this outcome."""
+    return metric_label(metric, len(outcome.facts.classes))
 
 
 def is_metric(name: str) -> bool:
     """Whether a column of a table is a metric of predictions (share and cost are not)."""
+    return _registered(name) is not None
+
+
+def _registered(name: str) -> Metric | None:
     try:
-        metric_named(name)
+        return metric_named(name)
     except InputError:
-        return False
-    return True
+        return None
 
 
 def with_unit(label: str, unit: str) -> str:

@@ -64,6 +64,25 @@ def one_class_replicates(predictions: pd.DataFrame) -> dict[str, int]:
     return {str(arm): int(count) for arm, count in counts.items()}
 
 
+def repeated_trainings(predictions: pd.DataFrame) -> dict[str, int]:
+    """Arm (key) -> distinct predictions among its replicates, of arms where some seeds of a split
+    give the same probabilities to every test unit: one training, given for several seeds.
+    """
+    if predictions.empty:
+        return {}
+    tests = predictions[(predictions["role"] == "test").to_numpy()]
+    of_unit = pd.util.hash_pandas_object(
+        tests[["unit", *probability_columns(tests)]].astype({"unit": str}), index=False
+    )
+    # the sum does not depend on the order of the units
+    keys = tests[KEYS].assign(arm=tests["arm"].astype(str), seen=of_unit.to_numpy())
+    seen = keys.groupby(["arm", *KEYS])["seen"].sum().reset_index()
+    counts = seen.groupby("arm").size()
+    distinct = seen.drop_duplicates(["arm", "repeat", "fold", "seen"]).groupby("arm").size()
+    fewer = distinct[distinct < counts]
+    return {str(arm): int(count) for arm, count in fewer.items()}
+
+
 def one_class_note(outcome: Outcome, arm: ArmOutcome) -> str:
     """What must be said of an arm, "" if nothing; reads facts.one_class."""
     count = outcome.facts.one_class.get(arm.key, 0)

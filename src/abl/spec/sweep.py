@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from abl.spec.base import Part
+from abl.spec.class_metrics import positions_in, with_position
 from abl.spec.data import Data, Image, Replicates, Splits
 from abl.spec.external import External
 from abl.spec.search import Search
@@ -100,7 +101,13 @@ class TableStyle(Part):
     decimals: Annotated[int, Field(ge=0, le=6)] | None = Field(
         None, description="Digits after the point; default: 1 in per cent, 3 in fractions."
     )
-    intervals: bool = Field(False, description="Show 95 % intervals.")
+    spread: bool = Field(
+        False,
+        description="Mean ± standard deviation over replicates, instead of the 95 % interval.",
+    )
+    intervals: bool = Field(
+        False, description="Beside spread: true, 95 % intervals too; without it always."
+    )
 
 
 class ContrastBlock(Part):
@@ -151,7 +158,9 @@ class Sweep(Part):
         None, description="Searches settings on validation images, for every arm alike."
     )
     metrics: tuple[str, ...] = Field(
-        ("acc", "spe", "sen", "f1", "auc"), min_length=1, description="Columns of the table."
+        ("acc", "spe", "sen", "f1", "auc"),
+        min_length=1,
+        description="Columns of the table; sen@benign is that of one class.",
     )
     primary: str = Field("f1", description="The one metric that decides and is tested.")
     select_by: str | None = Field(
@@ -201,6 +210,26 @@ class Sweep(Part):
             )
         if self.train.fusion == "none" and self.data.modality == "both":
             raise ValueError("data.modality: both needs train.fusion: early, late, ...")
+        return self
+
+    @model_validator(mode="after")
+    def _classes_have_positions(self) -> Sweep:
+        classes, known = self.data.classes, self.__dict__
+        for name in ("metrics", "primary", "select_by"):
+            known[name] = positions_in(known[name], classes)
+        if self.search is not None:
+            changed = {
+                name: tuple(
+                    each.model_copy(update={"metric": with_position(each.metric, classes)})
+                    for each in getattr(self.search, name)
+                )
+                for name in ("objectives", "constraints")
+            }
+            known["search"] = self.search.model_copy(update=changed)
+        decisions = self.options.get("search")
+        if isinstance(decisions, dict) and "objectives" in decisions:
+            objectives = positions_in(decisions["objectives"], classes)
+            known["options"] = self.options | {"search": decisions | {"objectives": objectives}}
         return self
 
 

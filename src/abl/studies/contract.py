@@ -89,6 +89,12 @@ class Study(Protocol):
         Arms with missing stages are marked failed.
         """
 
+    def control(self, file: SweepFile, arm: Arm) -> str:
+        """How an arm used labels of the test set, so that it can win without merit; "" if it did
+        not, as most. A table says so, and never marks such an arm as the best.
+        """
+        return ""
+
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         """Name -> what draws it: figures of this study alone, or one of its own of a known name."""
         return {}

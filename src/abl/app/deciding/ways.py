@@ -114,9 +114,6 @@ class ScoredWay:
     def _score(self, name: str, labels: np.ndarray, p: np.ndarray) -> float:
         if name == "cost" and self.asked.costs is not None:
             return expected_cost(labels, p, self.asked.costs)
-        if name == "f1" and p.shape[1] == 2 and not labels.any():
-            # nothing to find, as with sensitivity; a false alarm alone would make it 0
-            return math.nan
         return float(metric_named(name)(labels, p))
 
     @property

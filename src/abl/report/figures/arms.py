@@ -16,7 +16,7 @@ from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.replicates import KEYS, Scores, replicate_scores
 from abl.plan.outcome import ArmOutcome, Outcome, Searches
-from abl.report.labels import arm_label, metric_label
+from abl.report.labels import arm_label, label_in
 from abl.report.pictures import Pictures
 from abl.report.prediction_frames import probability_columns, scored_replicates
 
@@ -96,7 +96,7 @@ def shown_arms(outcome: Outcome, predictions: pd.DataFrame, most: int = MOST_SHO
     base, best = base_of(outcome), best_of(outcome, known)
     shown = (
         ShownArm(
-            arm, words_of(arm, outcome), replicates_in(frames[arm.key]),
+            arm, row_words(arm, outcome), replicates_in(frames[arm.key]),
             base is not None and arm.key == base.key, best is not None and arm.key == best.key,
         )
         for arm in chosen
@@ -111,13 +111,14 @@ def few_of(
     if len(arms) <= most:
         return list(arms), ""
     base, best = base_of(outcome), best_of(outcome, arms)
-    ranked = [base, best, *sorted(arms, key=lambda arm: -goodness(outcome, arm))]
+    others = sorted(arms, key=lambda arm: (is_control(outcome, arm), -goodness(outcome, arm)))
+    ranked = [base, best, *others]
     among = {arm.key for arm in arms}
     keys = dict.fromkeys(arm.key for arm in ranked if arm is not None and arm.key in among)
     kept = set(list(keys)[:most])
     words = "base and the best" if base is not None and base.key in kept else "the best"
     return [arm for arm in arms if arm.key in kept], (
-        f"{words} on {metric_label(outcome.primary)}, {len(kept)} of {len(arms)} arms"
+        f"{words} on {label_in(outcome, outcome.primary)}, {len(kept)} of {len(arms)} arms"
     )
 
 
@@ -135,9 +136,20 @@ def base_of(outcome: Outcome) -> ArmOutcome | None:
 
 
 def best_of(outcome: Outcome, arms: Sequence[ArmOutcome]) -> ArmOutcome | None:
-    """The arm that the table marks as the best, or has the best value."""
-    marked = next((arm for arm in arms if arm.best), None)
-    return marked or max(arms, key=lambda arm: goodness(outcome, arm), default=None)
+    """The arm that the table marks as the best, or has the best value; never a control."""
+    able = [arm for arm in arms if not is_control(outcome, arm)]
+    marked = next((arm for arm in able if arm.best), None)
+    return marked or max(able, key=lambda arm: goodness(outcome, arm), default=None)
+
+
+def is_control(outcome: Outcome, arm: ArmOutcome) -> bool:
+    """Whether an arm used labels of the test set."""
+    return arm.key in outcome.facts.controls
+
+
+def row_words(arm: ArmOutcome, outcome: Outcome) -> str:
+    """An arm in a few words, with what it is if it is a control."""
+    return words_of(arm, outcome) + (" (control)" if is_control(outcome, arm) else "")
 
 
 def frames_by(frame: pd.DataFrame, column: str, role: str) -> dict[str, pd.DataFrame]:

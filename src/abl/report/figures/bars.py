@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figures.arms import table_value, words_of
+from abl.report.figures.arms import goodness, is_control, row_words, table_value
 from abl.report.figures.style import BLUE, VERMILION, DrawnFigure, caption, new_figure, own_style
-from abl.report.labels import metric_label
+from abl.report.labels import label_in
 
 MOST_ARMS = 60
 
@@ -28,10 +28,10 @@ def bar_figure(outcome: Outcome) -> Figure | None:
     arms = [arm for arm in outcome.arms if metric in arm.cells or arm.failed]
     total = len(arms)
     if total > MOST_ARMS:
-        ranked = sorted(arms, key=lambda arm: -(_mean(arm, metric) or -math.inf))
+        ranked = sorted(arms, key=lambda arm: (is_control(outcome, arm), -goodness(outcome, arm)))
         kept = {id(arm) for arm in ranked[:MOST_ARMS]}
         arms = [arm for arm in arms if id(arm) in kept]
-    label = metric_label(metric)
+    label = label_in(outcome, metric)
     figure, behind = rows_of_arms(outcome, arms, metric, label)
     if figure is None:
         return None
@@ -69,7 +69,7 @@ def rows_of_arms(
             if arm.key in marks:
                 ends = [row - 0.5, row + 0.5]
                 place.plot([marks[arm.key]] * 2, ends, color=VERMILION, lw=1.3, ls="--", zorder=1)
-        place.set_yticks(range(len(arms)), [words_of(arm, outcome) for arm in arms])
+        place.set_yticks(range(len(arms)), [row_words(arm, outcome) for arm in arms])
         for tick, arm in zip(place.get_yticklabels(), arms, strict=True):
             tick.set_fontweight("bold" if arm.best and is_primary else "normal")
         place.set_ylim(len(arms) - 0.4, -0.6)

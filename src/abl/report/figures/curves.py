@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import sign_of
 from abl.report.figures.style import caption, look, new_figure, own_style, wrapped
-from abl.report.labels import arm_label, metric_label, value_label
+from abl.report.labels import arm_label, label_in, value_label
 
 PART_TITLES = {"validation": "chosen on validation", "test": "exploratory, on test"}
 PART_NOTES = {
@@ -107,7 +107,7 @@ def curve_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
         most = max(len(members) for members in found.panels.values())
         which = " of the best curve of each panel" if band and most > MOST_BANDS else ""
         text = (
-            f"{metric_label(metric)} on the {part} sets over {axis_label(axis)}: mean over "
+            f"{label_in(outcome, metric)} on the {part} sets over {axis_label(axis)}: mean over "
             f"replicates{f', with {band}{which}' if band else ''}. The open marker is the value "
             f"chosen on validation, averaged over replicates. {PART_NOTES[part]}"
         )
@@ -115,7 +115,7 @@ def curve_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
         caption(figure, title, text, found.cut)
         figure.supxlabel(axis_label(axis), fontsize=9)
         means = f"mean{f', {band}' if band else ''}"
-        figure.supylabel(f"{metric_label(metric)} on {part}, {means}", fontsize=9)
+        figure.supylabel(f"{label_in(outcome, metric)} on {part}, {means}", fontsize=9)
         handles = [
             Line2D([], [], color=looks[value][0], marker=looks[value][1], label=value_label(value))
             for value in found.values

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figures.arms import best_of, goodness, table_value, words_of
+from abl.report.figures.arms import best_of, goodness, is_control, table_value, words_of
 from abl.report.figures.curves import MOST_BANDS
 from abl.report.figures.style import (
     COLOURS,
@@ -24,7 +24,7 @@ from abl.report.figures.style import (
     own_style,
     wrapped,
 )
-from abl.report.labels import arm_label, metric_label
+from abl.report.labels import arm_label, label_in, metric_label
 
 MOST_SERIES = 6
 _MOST_TICKS = 16
@@ -79,12 +79,13 @@ def series_over(
     groups = {key: arms for key, arms in groups.items() if len(arms) >= fewest}
 
     def rank(key: tuple) -> float:
-        return -max(goodness(outcome, arm) for arm in groups[key].values())
+        able = [arm for arm in groups[key].values() if not is_control(outcome, arm)]
+        return -max((goodness(outcome, arm) for arm in able), default=-math.inf)
 
     kept = [key for key in groups if key in sorted(groups, key=rank)[:most]]
     cut = ""
     if len(kept) < len(groups):
-        best_on = metric_label(outcome.primary)
+        best_on = label_in(outcome, outcome.primary)
         cut = f"the best on {best_on}, {len(kept)} of {len(groups)} {word}"
     shown = [arm for key in kept for arm in groups[key].values()]
     varying = [axis for axis in others if len({arm.params.get(axis, "") for arm in shown}) > 1]
@@ -104,6 +105,8 @@ def line_figure(
     values: Sequence[Value],
     axis_label: str,
     beside: Beside,
+    *,
+    label_of: Callable[[str], str] = metric_label,
 ) -> tuple[DrawnFigure, str]:
     """A panel a metric and a line a series, with 95 % intervals (or sd) of three series or fewer.
 
@@ -114,6 +117,7 @@ def line_figure(
         values: All of the axis in order. Whole numbers lie where they are, words in equal steps.
         axis_label: Below the panels.
         beside: Draws what else belongs to a panel.
+        label_of: What a metric is called.
     """
     numeric = all(isinstance(value, int) for value in values)
     places = {value: float(value if numeric else at) for at, value in enumerate(values)}
@@ -136,7 +140,7 @@ def line_figure(
                 place.set_xticks(list(places.values()), names, **(turned if aslant else {}))
             place.tick_params(labelsize=8)
             place.set_xlabel(axis_label, fontsize=9)
-            place.set_ylabel(metric_label(metric), fontsize=9)
+            place.set_ylabel(label_of(metric), fontsize=9)
         ncols = min(2, len(handles))
         figure.legend(handles=handles, loc="outside lower center", ncols=ncols, fontsize=8)
     return figure, " or ".join(sorted(bands - {""}))
@@ -153,6 +157,7 @@ def row_figure(
     bars: bool = False,
     base: tuple[ArmOutcome, Outcome] | None = None,
     note: str = "",
+    label_of: Callable[[str], str] = metric_label,
 ) -> DrawnFigure:
     """A panel a metric, a row a value of the axis, and in it a mean with 95 % interval a series.
 
@@ -161,6 +166,7 @@ def row_figure(
         bars: From 0 instead of points, of which the best arm's is filled.
         base: An arm whose mean is drawn across all rows.
         note: Stands above the legend.
+        label_of: What a metric is called.
     """
     step = 0.76 / len(series)
     with own_style():
@@ -181,7 +187,7 @@ def row_figure(
                         place.plot(mean, y, marker=marker, ms=5, color=colour, mfc=face, zorder=3)
             if base is not None:
                 place.axvline(table_value(base[0], metric)[0], color="0.25", lw=1.2, ls="--")
-            place.set_xlabel(f"{metric_label(metric)} (mean, 95 % interval)", fontsize=9)
+            place.set_xlabel(f"{label_of(metric)} (mean, 95 % interval)", fontsize=9)
             place.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
             place.grid(visible=False, axis="y")
             for edge in range(1, len(values)):

@@ -34,7 +34,7 @@ from abl.report.figures.style import (
     own_style,
     wrapped,
 )
-from abl.report.labels import arm_label, constraint_text, metric_label, one_line, short_names
+from abl.report.labels import arm_label, constraint_text, label_in, one_line, short_names
 
 MOST_SEARCHES = 6
 MOST_GENERATIONS = 40
@@ -144,7 +144,7 @@ def searches_of(outcome: Outcome, searches: Searches) -> tuple[list[OneSearch], 
         lower = sign_of(str(first["metric"])) < 0
         direction = first.get("direction", "minimize" if lower else "maximize")
         label = one_line(labels.get(str(name), str(name)))
-        ordered, objective = points.sort_values("number"), metric_label(str(first["metric"]))
+        ordered, objective = points.sort_values("number"), label_in(outcome, str(first["metric"]))
         found.append(OneSearch(label, given, ordered, objective, direction == "maximize"))
     if len(found) <= MOST_SEARCHES:
         return found, ""

@@ -37,7 +37,7 @@ from abl.report.figures.style import (
     own_style,
     wrapped,
 )
-from abl.report.labels import arm_label, metric_label, value_label
+from abl.report.labels import arm_label, label_in, value_label
 
 _TICKS = 6
 MOST_TRIALS = 2000
@@ -73,11 +73,11 @@ def heatmap_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
             _draw_heat(place, arms, found.hue, axis, metric, scale)
             place.set_title(wrapped(label, 42), fontsize=9)
         bar = ScalarMappable(scale, "viridis")
-        figure.colorbar(bar, ax=grid, label=f"{metric_label(metric)} on {part}", shrink=0.9)
+        figure.colorbar(bar, ax=grid, label=f"{label_in(outcome, metric)} on {part}", shrink=0.9)
         figure.supxlabel(axis_label(axis), fontsize=9)
         figure.supylabel(found.hue, fontsize=9)
         text = (
-            f"Mean {metric_label(metric)} over the replicates' {part} sets. White points: the "
+            f"Mean {label_in(outcome, metric)} over the replicates' {part} sets. White points: the "
             "chosen value, averaged over replicates; it may lie beside the brightest cell of its "
             f"row, as each replicate chooses by its own validation set. {PART_NOTES[part]}"
         )
@@ -208,7 +208,7 @@ def _front_of_curves(outcome: Outcome) -> Figure | None:
             ms=8, mfc="none", label="front",
         )  # fmt: skip
         place.set_xlabel(SENT_ON)
-        place.set_ylabel(f"{metric_label(outcome.primary)} on validation")
+        place.set_ylabel(f"{label_in(outcome, outcome.primary)} on validation")
         figure.legend(loc="outside right center", fontsize=8)
         text = (
             "Each arm along T*, averaged over the validation sets: quality against the share of "

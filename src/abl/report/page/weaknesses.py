@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from abl.decide.intervals import FEW_PATIENTS
+from abl.plan.outcome import Outcome
+from abl.report.collapse import collapse_words
+from abl.report.figures.arms import words_of
 from abl.report.labels import counted, metric_label
 from abl.report.page.protocol import metric_labels
 from abl.report.page.report_facts import ReportFacts, SplitSize
+from abl.report.prediction_frames import one_class_note
 from abl.report.tables.facts import OF_PREVALENCE, prevalence_sentence
 
 FEW_SEEDS = 3
 FEW_OF_A_CLASS = 30
+MOST_NAMED = 12
 # shares of a class in two parts that differ by more than this are called different
 PREVALENCE_GAP = 0.1
 
@@ -135,10 +140,36 @@ def _of_the_analysis(facts: ReportFacts) -> Iterator[str]:
             "Settings were tuned for one arm and given to the others: tuned arms are not compared "
             "fairly."
         )
+    yield from _of_the_predictions(facts.outcome)
     cells = [(name, cell) for arm in facts.arms for name, cell in arm.cells.items()]
     undefined = {name for name, cell in cells if cell.undefined}
     if named := metric_labels(name for name in facts.outcome.metrics if name in undefined):
         yield f"Undefined in some replicates: {named}; means leave these out."
+
+
+def _of_the_predictions(outcome: Outcome) -> Iterator[str]:
+    """Arms that call everything one class, that collapsed, or that used labels of the test set."""
+    named = {arm.key: words_of(arm, outcome) for arm in outcome.arms}
+    done = [(named[arm.key], one_class_note(outcome, arm)) for arm in outcome.arms]
+    if found := [f"{name} ({said})" for name, said in done if said]:
+        yield (
+            f"Networks that call every {outcome.facts.unit or 'case'} one class, of which no value "
+            f"says that they learned anything: {_some_of(found)}."
+        )
+    for arm in outcome.arms:
+        for row in outcome.facts.collapsed.get(arm.key, ()):
+            said = collapse_words(outcome, arm, row).removeprefix("warning: ")
+            yield f"{named[arm.key]}: {said}."
+    by_reason: dict[str, list[str]] = {}
+    for key, why in outcome.facts.controls.items():
+        by_reason.setdefault(why, []).append(named.get(key, key[:8]))
+    for why, arms in by_reason.items():
+        yield f"Controls, which are never the best arm: {_some_of(arms)}; {why}."
+
+
+def _some_of(names: Sequence[str]) -> str:
+    more = f"; and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return "; ".join(names[:MOST_NAMED]) + more
 
 
 def _largest_gap(sizes: list[SplitSize]) -> tuple[SplitSize, SplitSize, int] | None:

@@ -13,10 +13,11 @@ from typing import Any
 
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.outcome import IMPORTED, ArmOutcome, Outcome
-from abl.report.labels import metric_label, one_line, setting_label, value_label, with_unit
+from abl.report.labels import label_in, one_line, setting_label, value_label, with_unit
 from abl.report.tables.ablation_columns import EMPTY_CELL, PARTS, TableLayout
 from abl.report.tables.model import Column, Table, TableCell, table_from, text_column
 from abl.report.tables.published import Published
+from abl.spec.class_metrics import with_position, without_position
 
 Value = str | int | float
 
@@ -26,6 +27,7 @@ def table_of(
     *,
     per_cent: bool = True,
     decimals: int | None = None,
+    spread: bool = False,
     intervals: bool = False,
     metric: str = "",
     pivot: tuple[str, str] | None = None,
@@ -36,7 +38,9 @@ def table_of(
     Args:
         per_cent: Shares in per cent; otherwise fractions.
         decimals: Digits after the point; default 1 in per cent, 3 in fractions.
-        intervals: Add a column with the 95 % interval of each metric.
+        spread: Mean ± standard deviation over replicates, instead of the 95 % interval.
+        intervals: Beside the spread, a column with the 95 % interval of each metric; without it
+            every cell has its interval anyway.
         metric: Show this one alone; best arm, ties and comparison belong to the primary metric.
         pivot: Axis of the rows and axis of the columns; default: arms in rows.
         published: Values to stand beside ours.
@@ -46,7 +50,12 @@ def table_of(
     """
     shown = _of_metric(outcome, metric) if metric else outcome
     layout = partial(
-        TableLayout, per_cent=per_cent, decimals=decimals, intervals=intervals, published=published
+        TableLayout,
+        per_cent=per_cent,
+        decimals=decimals,
+        spread=spread,
+        intervals=intervals,
+        published=published,
     )
 
     if pivot is not None:
@@ -69,8 +78,9 @@ def styled_table(outcome: Outcome, **changes: Any) -> Table:
 
 def _of_metric(outcome: Outcome, metric: str) -> Outcome:
     """The outcome with one metric, which takes no marks and tests from another one."""
+    metric = with_position(metric, outcome.facts.classes)
     if metric not in outcome.metrics:
-        hint = nearest(metric, outcome.metrics)
+        hint = nearest(metric, [without_position(name) for name in outcome.metrics])
         raise InputError(f"--metric: no metric '{metric}' in {outcome.name}: {hint}")
     shown = replace(outcome, metrics=(metric,), primary=metric)
     if metric == outcome.primary:
@@ -130,7 +140,7 @@ def _pivot_table(
     title = f"{one_line(outcome.title) or one_line(outcome.name)}: "
     return table_from(
         outcome.name,
-        title + with_unit(metric_label(metric), layout.unit(metric)),
+        title + with_unit(label_in(outcome, metric), layout.unit(metric)),
         columns,
         _pivot_rows(outcome.arms, named, column_axis),
         axis_count=len(named),

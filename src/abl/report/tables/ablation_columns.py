@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
+import pandas as pd
+
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
+from abl.report.collapse import collapse_words
 from abl.report.labels import (
     CHOSEN,
     NOTHING,
     Scale,
     arm_label,
     chosen_label,
+    counted,
     has_chosen,
+    label_in,
     letters,
     metric_label,
     one_line,
@@ -27,6 +32,12 @@ from abl.report.labels import (
 from abl.report.prediction_frames import one_class_note
 from abl.report.tables.model import BOLD, TIED, Column, Note, TableCell, text_column
 from abl.report.tables.published import Published
+from abl.report.tables.replicates_said import (
+    defined_of_all,
+    equal_seeds_note,
+    spread_of,
+    varied_words,
+)
 
 EMPTY_CELL = Cell(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, count=0)
 PARTS = ("mean", "sd", "low", "high")
@@ -41,17 +52,20 @@ class TableLayout:
         *,
         per_cent: bool,
         decimals: int | None,
-        intervals: bool,
+        spread: bool = False,
+        intervals: bool = False,
         published: Published | None = None,
     ):
         self._outcome = outcome
-        self._intervals = intervals
+        # what a cell holds beside its mean: the interval, or the sd with the interval as asked
+        self._spread, self._intervals = spread, spread and intervals
         self._published = published
         self._scales: dict[str, Scale] = {}
         for metric in outcome.metrics:
             means = [arm.cells[metric].mean for arm in outcome.arms if metric in arm.cells]
             self._scales[metric] = scale_of(metric, means, per_cent=per_cent, decimals=decimals)
         self._letters: dict[str, str] = {}
+        self._controls = outcome.facts.controls
         self._compared = [arm.comparison for arm in outcome.arms if arm.comparison is not None]
         self._one_base = len({comparison.base for comparison in self._compared}) == 1
         self._arm_labels = {arm.key: arm_label(arm.params, outcome.axes) for arm in outcome.arms}
@@ -66,7 +80,7 @@ class TableLayout:
         """Axes, the chosen value of the curve axis, metrics, comparison, settings that a search
         chose; in CSV the marks, too."""
         outcome = self._outcome
-        lead = [_axis_column(axis) for axis in outcome.axes]
+        lead = [self._axis_column(axis) for axis in outcome.axes]
         if has_chosen(outcome):
             label = f"{metric_label(outcome.curve_axis)} chosen"
             lead.append(Column(label, True, lambda arm: chosen_label(arm, outcome.curve_axis)))
@@ -85,9 +99,9 @@ class TableLayout:
         return self._scales[metric].unit
 
     def metric_columns(self, metric: str, label: str = "") -> list[Column]:
-        """An arm's metric: mean ± sd with its marks, its interval, its published value."""
+        """An arm's metric with its marks: mean and interval, or mean ± sd; its published value."""
         scale = self._scales[metric]
-        shown = f"{label}," if label else metric_label(metric)
+        shown = f"{label}," if label else label_in(self._outcome, metric)
         columns = [
             Column(
                 label or with_unit(shown, scale.unit),
@@ -134,13 +148,11 @@ class TableLayout:
     def notes(self) -> list[Note]:
         """General notes first, then one for each mark in use."""
         arms = [arm for arm in self._outcome.arms if not arm.failed]
-        primary = metric_label(self._outcome.primary)
+        primary = label_in(self._outcome, self._outcome.primary)
         notes = [Note("", text) for text in self._replicate_notes(arms)]
-        if self._intervals:
-            notes.append(Note("", "95 % intervals by resampling patients."))
         if self._compared:
             notes.append(Note("", self._comparison_note(primary)))
-        if any(arm.best for arm in arms):
+        if any(self._is_best(arm) for arm in arms):
             notes.append(Note(BOLD, f"best arm on {primary}"))
         if any(arm.tied and not arm.best for arm in arms):
             text = "not distinguishable from the best arm on"
@@ -151,14 +163,50 @@ class TableLayout:
 
     def _metric_cell(self, arm: ArmOutcome, metric: str) -> TableCell:
         cell = arm.cells.get(metric, EMPTY_CELL)
-        primary = metric == self._outcome.primary
-        marks = [TIED] if primary and arm.tied and not arm.best else []
-        if cell.undefined:
-            marks.append(self._letter(_undefined_note(cell)))
+        primary, best = metric == self._outcome.primary, self._is_best(arm)
+        marks = [TIED] if primary and arm.tied and not best else []
+        if primary and (why := self._controls.get(arm.key)):
+            marks.append(self._letter(f"a control, never the best: {why}"))
+        if primary and (trainings := self._outcome.facts.trainings.get(arm.key)):
+            marks.append(self._letter(equal_seeds_note(arm, trainings, spread=self._spread)))
+        text, scale = self._cell_text(arm, metric, cell), self._scales[metric]
+        if cell.undefined and math.isnan(cell.mean):
+            text = f"{scale.number(cell.mean)} ({defined_of_all(arm, metric, cell)})"
+        elif cell.undefined:
+            marks.append(
+                self._letter(
+                    f"over {defined_of_all(arm, metric, cell)}, undefined in the others; values "
+                    "without this mark are over all of them"
+                )
+            )
         if primary and (said := one_class_note(self._outcome, arm)):
             marks.append(self._letter(said))
-        text = self._scales[metric].mean_and_sd(cell.mean, cell.sd)
-        return TableCell(text, tuple(marks), bold=primary and arm.best)
+        # a, b, ..., z, aa, after the mark of ties
+        marks.sort(key=lambda mark: (mark != TIED, len(mark), mark))
+        return TableCell(text, tuple(marks), bold=primary and best)
+
+    def _cell_text(self, arm: ArmOutcome, metric: str, cell: Cell) -> str:
+        scale = self._scales[metric]
+        if not self._spread:
+            return scale.mean_and_interval(cell.mean, cell.low, cell.high)
+        trainings = self._outcome.facts.trainings.get(arm.key, len(arm.replicates))
+        return scale.mean_and_sd(cell.mean, spread_of(arm, metric, cell, trainings))
+
+    def _is_best(self, arm: ArmOutcome) -> bool:
+        return arm.best and arm.key not in self._controls
+
+    def _axis_column(self, axis: str) -> Column:
+        """The value of an axis, the best arm's in bold; the first one names a control as one."""
+        value = _param(axis)
+
+        def cell(arm: ArmOutcome) -> TableCell:
+            text = value_label(value(arm))
+            named = [each for each in self._outcome.axes if arm.params.get(each, "") != ""]
+            if arm.key in self._controls and axis == (named or self._outcome.axes)[0]:
+                text = f"{text} (control)".lstrip()
+            return TableCell(text, bold=self._is_best(arm))
+
+        return Column(one_line(axis), False, cell, {axis: value})
 
     def _published_column(self, published: Published, metric: str, heading: str) -> Column:
         """What a file states of an arm's metric, beside ours."""
@@ -193,7 +241,7 @@ class TableLayout:
 
         base = None if self._one_base else compared(lambda found: self._base_label(found.base))
         points = "points" if scale.unit else ""
-        label = with_unit(f"Δ {metric_label(self._outcome.primary)}", points)
+        label = with_unit(f"Δ {label_in(self._outcome, self._outcome.primary)}", points)
         corrected = compared(lambda found: p_label(found.p_corrected))
         ends = ("difference_low", "difference_high")
         return [
@@ -204,27 +252,53 @@ class TableLayout:
         ]
 
     def _verdict_cell(self, arm: ArmOutcome) -> TableCell | str:
-        """Two arms that both say one class to all are easily equal: that must be said there."""
-        if arm.comparison is None or arm.comparison.verdict != "equivalent":
-            return "" if arm.comparison is None else arm.comparison.verdict
-        own = one_class_note(self._outcome, arm)
-        base = self._one_class_bases.get(arm.comparison.base)
-        found = ([own] if own else []) + ([f"the base {base}"] if base else [])
+        """The verdict with what must be said beside it: arms that say one class to all, and what
+        collapsed while the primary metric rose."""
+        if arm.comparison is None:
+            return ""
+        found = [self._collapse_words(arm, row) for row in self._collapsed(arm)]
+        if arm.comparison.verdict in _EASY or arm.comparison.verdict.endswith("one class only"):
+            own = one_class_note(self._outcome, arm)
+            base = self._one_class_bases.get(arm.comparison.base)
+            found = ([own] if own else []) + ([f"the base {base}"] if base else []) + found
         return TableCell(arm.comparison.verdict, tuple(self._letter(said) for said in found))
+
+    def _collapsed(self, arm: ArmOutcome) -> Sequence[Mapping[str, Any]]:
+        return self._outcome.facts.collapsed.get(arm.key, ())
+
+    def _collapse_words(self, arm: ArmOutcome, row: Mapping[str, Any]) -> str:
+        return collapse_words(self._outcome, arm, row)
 
     def _replicate_notes(self, arms: Sequence[ArmOutcome]) -> list[str]:
         cells = [arm.cells[name] for arm in arms for name in self._scales if name in arm.cells]
-        totals = {cell.count + cell.undefined for cell in cells}
         shown = [cell for cell in cells if not math.isnan(cell.mean)]
-        if shown and all(math.isnan(cell.sd) for cell in shown):
-            return ["A single replicate: no standard deviation can be shown."]
         if not shown:
             return []
-        count = f"; {totals.pop()} replicates an arm" if len(totals) == 1 else ""
-        notes = [f"Mean ± standard deviation over replicates, seeds averaged first{count}."]
-        if any(math.isnan(cell.sd) for cell in shown):
-            notes.append("Without ±: a single replicate has a value.")
-        return notes
+        frames = [arm.replicates for arm in arms if len(arm.replicates)]
+        # arms that were trained elsewhere may have fewer
+        frame = max(frames, key=len, default=pd.DataFrame())
+        most = len(frame) or max(cell.count + cell.undefined for cell in cells)
+        replicates = counted(most, "replicate")
+        if self._spread:
+            varied = varied_words(frame) or "what they differ in is not known"
+            if most == 1:
+                notes = [f"One replicate, {varied}: there is no standard deviation to show."]
+            else:
+                notes = [f"Mean ± standard deviation over {replicates}: {varied}."]
+                if any(math.isnan(cell.sd) for cell in shown):
+                    notes.append("Without ±: a single replicate has a value.")
+            return notes + ["95 % intervals by patients."] * self._intervals
+        if all(math.isnan(cell.low) for cell in shown):
+            return [f"Mean over {replicates}; no intervals were computed."]
+        if most == 1:
+            return [
+                "One replicate; in brackets its 95 % interval by patients. What other splits and "
+                "seeds would give is not in it."
+            ]
+        return [
+            f"Mean over {replicates}, seeds averaged first; in brackets its 95 % interval by "
+            "patients."
+        ]
 
     def _comparison_note(self, primary: str) -> str:
         base = f" ({self._base_label(self._compared[0].base)})" if self._one_base else ""
@@ -232,9 +306,9 @@ class TableLayout:
         margin, scale = self._outcome.facts.margin, self._primary_scale()
         if isinstance(margin, float) and not math.isnan(margin):
             text += f"; margin {scale.number(margin)}{' points' if scale.unit else ''}"
-        if any(comparison.verdict == "undecided" for comparison in self._compared):
-            text += "; undecided: the data show neither a difference nor its absence"
-        return text + "."
+        given = {comparison.verdict for comparison in self._compared}
+        told = [f"; {verdict}: {said}" for verdict, said in _VERDICTS.items() if verdict in given]
+        return "".join([text, *told, "."])
 
     def _base_label(self, base: str) -> str:
         return self._arm_labels.get(base) or one_line(base)
@@ -248,17 +322,14 @@ class TableLayout:
 
 _COUNTS = ("count", "undefined")
 _STATED = {"published": "mean", "published_sd": "sd", "source": "source"}
+_VERDICTS = {
+    "undecided": "the data show neither a difference nor its absence",
+    "these networks differ": "the trained networks do; of other trainings of the arms too few are "
+    "known",
+}
+# verdicts that two arms which both say one class to all come by without merit
+_EASY = ("equivalent", "same predictions")
 _ends = attrgetter("low", "high")
-
-
-def _axis_column(axis: str) -> Column:
-    """The value of an axis, the best arm's in bold."""
-    value = _param(axis)
-
-    def cell(arm: ArmOutcome) -> TableCell:
-        return TableCell(value_label(value(arm)), bold=arm.best)
-
-    return Column(one_line(axis), False, cell, {axis: value})
 
 
 def _param(name: str) -> Callable[[ArmOutcome], str | int | float]:
@@ -267,11 +338,3 @@ def _param(name: str) -> Callable[[ArmOutcome], str | int | float]:
 
 def _cell_raw(metric: str, part: str) -> Callable[[ArmOutcome], Any]:
     return lambda arm: getattr(arm.cells.get(metric, EMPTY_CELL), part)
-
-
-def _undefined_note(cell: Cell) -> str:
-    """In how many replicates a metric has no value."""
-    total = cell.count + cell.undefined
-    if cell.count == 0:
-        return f"undefined in all {total} replicates" if total > 1 else "undefined in 1 replicate"
-    return f"undefined in {cell.undefined} of {total} replicates"

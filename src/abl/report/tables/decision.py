@@ -168,6 +168,11 @@ def _middle(values: Sequence[float]) -> float:
 
 
 def _mean_sd(values: Sequence[float], write: Callable[[float], str]) -> str:
+    """`84.2 ± 1.3`, and over how many folds where some have no value."""
     mean, sd = mean_and_sd(values)
     text = NOTHING if math.isnan(mean) else write(mean)
-    return text if math.isnan(sd) else f"{text} ± {write(sd)}"
+    text += "" if math.isnan(sd) else f" ± {write(sd)}"
+    known = sum(not math.isnan(value) for value in values)
+    if known == len(values) or len(values) == 1:
+        return text
+    return f"{text} ({known} of {len(values)} folds)"

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
+
 from abl.decide.decision import spread
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
 from abl.report.labels import (
     arm_label,
     counted,
+    label_in,
     metric_label,
     one_line,
     p_label,
@@ -61,7 +64,7 @@ def _tests_table(outcome: Outcome) -> Table | None:
     rows = outcome.facts.tests
     if not rows:
         return None
-    metric = metric_label(outcome.primary)
+    metric = label_in(outcome, outcome.primary)
     scale = scale_of(outcome.primary, [row["difference"] for row in rows], per_cent=True)
     points = "points" if scale.unit else ""
     cross_validated = any("corrected_t_p" in row for row in rows)
@@ -171,9 +174,12 @@ def _external_table(outcome: Outcome) -> Table | None:
             curve_axis="",
             arms=tuple(shown for arm in outcome.arms for shown in _shown(arm, rows)),
             notes=tuple(_notes(outcome, rows)),
-            facts=Facts(table=outcome.facts.table),
-        ),
-        intervals=True,
+            facts=Facts(
+                table=outcome.facts.table,
+                classes=outcome.facts.classes,
+                controls=outcome.facts.controls,
+            ),
+        )
     )
 
 
@@ -186,7 +192,7 @@ def external_sizes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "patients": int(row["patients"]),
             "images": int(row["images"]),
             **{str(name): int(count) for name, count in row["classes"].items()},
-            "prevalence": float(row["prevalence"]),
+            **({"prevalence": float(row["prevalence"])} if len(row["classes"]) == 2 else {}),
         }
         for row in rows
         if "patients" in row
@@ -194,22 +200,41 @@ def external_sizes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def prevalence_sentence(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> str:
-    """Which metrics the sets' prevalences keep from being compared; "" if they are alike."""
+    """Which metrics the sets' prevalences keep from being compared; "" if they are alike.
+
+    Of three and more classes it is the share of any of them.
+    """
     concerned = [metric_label(name) for name in OF_PREVALENCE if name in metrics]
     concerned += [metric_label(name) for name in ("f1", "ppv") if name not in metrics]
-    known = [row for row in rows if "prevalence" in row]
-    different = [
-        f"{row['name']} {100 * row['prevalence']:.0f} %"
-        for row in known
-        if abs(row["prevalence"] - row["internal_prevalence"]) > PREVALENCE_GAP
-    ]
+    different = [said for row in rows if (said := _other_shares(row))]
     if not different:
         return ""
-    internal = 100 * float(rows[0]["internal_prevalence"])
     return (
-        f"Prevalence differs ({', '.join(different)} positive, internal test sets {internal:.0f} "
-        f"%): {', '.join(concerned)} depend on it and are not comparable between these sets."
+        f"Prevalence differs ({'; '.join(different)}): {', '.join(concerned)} depend on it and are "
+        "not comparable between these sets."
     )
+
+
+def _other_shares(row: Mapping[str, Any]) -> str:
+    """`B 60 % positive, internal test sets 40 %`; of more than two classes those that differ."""
+    if "classes" not in row:
+        return ""
+    if len(row["classes"]) == 2:
+        here, internal = float(row["prevalence"]), float(row["internal_prevalence"])
+        if not abs(here - internal) > PREVALENCE_GAP:
+            return ""
+        return (
+            f"{row['name']} {100 * here:.0f} % positive, internal test sets {100 * internal:.0f} %"
+        )
+    total = sum(row["classes"].values())
+    shares = {name: count / total for name, count in row["classes"].items()}
+    inside = row.get("internal_shares", {})
+    found = [
+        f"{name} {100 * share:.0f} %, internal test sets {100 * inside[name]:.0f} %"
+        for name, share in shares.items()
+        if name in inside and abs(share - inside[name]) > PREVALENCE_GAP
+    ]
+    return f"{row['name']}: {'; '.join(found)}" if found else ""
 
 
 def _shown(arm: ArmOutcome, rows: Sequence[Mapping[str, Any]]) -> list[ArmOutcome]:
@@ -220,7 +245,11 @@ def _shown(arm: ArmOutcome, rows: Sequence[Mapping[str, Any]]) -> list[ArmOutcom
         key, params = f"{arm.key}-{row['name']}", {**arm.params, SET: str(row["name"])}
         cells = {k: Cell(**v) for k, v in row["arms"].get(arm.key, {}).items()}
         why = "" if cells else str(row["missing"].get(arm.key, "its network is not at hand here"))
-        shown.append(replace(plain, key=key, params=params, cells=cells, failed=why))
+        # its cells are not of the internal replicates
+        none = pd.DataFrame()
+        shown.append(
+            replace(plain, key=key, params=params, cells=cells, failed=why, replicates=none)
+        )
     return shown
 
 
@@ -233,14 +262,22 @@ def _notes(outcome: Outcome, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         if "patients" not in row:
             notes.append(f"{row['name']}: {row['source']}; no arm could be scored.")
             continue
-        unit, units, internal = str(row["unit"]), int(row["units"]), row["internal_prevalence"]
+        unit, units = str(row["unit"]), int(row["units"])
         of_units = "" if unit == "image" else f", {counted(units, unit)}"
         notes.append(
             f"{row['name']}: {row['source']}; {counted(int(row['patients']), 'patient')}, "
             f"{counted(int(row['images']), 'image')}{of_units}, "
-            f"{100 * float(row['prevalence']):.0f} % positive (internal test sets: "
-            f"{'unknown' if math.isnan(internal) else f'{100 * internal:.0f} %'})."
-            + (ENSEMBLE if row["how"] == "ensemble" else "")
+            f"{_class_shares(row)}." + (ENSEMBLE if row["how"] == "ensemble" else "")
         )
     said = prevalence_sentence(rows, outcome.metrics)
     return [*notes, said] if said else notes
+
+
+def _class_shares(row: Mapping[str, Any]) -> str:
+    """`60 % positive (internal test sets: 40 %)`, or the share of each of more classes."""
+    if len(row["classes"]) == 2:
+        internal = float(row["internal_prevalence"])
+        said = "unknown" if math.isnan(internal) else f"{100 * internal:.0f} %"
+        return f"{100 * float(row['prevalence']):.0f} % positive (internal test sets: {said})"
+    total = sum(row["classes"].values())
+    return ", ".join(f"{name} {100 * n / total:.0f} %" for name, n in row["classes"].items())

@@ -15,8 +15,8 @@ from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS, replicate_scores
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
-from abl.report.labels import letters, metric_label, one_line, scale_of, with_unit
-from abl.report.prediction_frames import arm_tests, scored_replicates
+from abl.report.labels import counted, label_in, letters, one_line, scale_of, with_unit
+from abl.report.prediction_frames import arm_tests, probability_columns, scored_replicates
 from abl.report.tables.model import (
     Column,
     Note,
@@ -51,7 +51,7 @@ def replicates_table(
     def measured(name: str) -> Column:
         values = [v for arm in done if name in arm.replicates for v in arm.replicates[name]]
         scale = scale_of(name, values, per_cent=per_cent, decimals=decimals)
-        label, value = with_unit(metric_label(name), scale.unit), item(name, math.nan, float)
+        label, value = with_unit(label_in(outcome, name), scale.unit), item(name, math.nan, float)
 
         def cell(row: Mapping[str, Any]) -> str:
             # what an arm has no need to choose is left blank
@@ -111,8 +111,11 @@ def subgroup_table(
     scale = scale_of(
         chosen.name, [each["mean"] for each in parts], per_cent=per_cent, decimals=decimals
     )
-    label = metric_label(chosen.name)
+    label = label_in(outcome, chosen.name)
     mean, undefined = item("mean"), item("undefined")
+
+    # of three classes none is the positive one
+    several = len(probability_columns(predictions)) > 2
 
     def few(row: Mapping[str, Any]) -> bool:
         return bool(row["patients"] < FEW_IN_GROUP)
@@ -121,14 +124,16 @@ def subgroup_table(
         return TableCell(one_line(row["group"]), ("a",) * few(row))
 
     def mean_cell(row: Mapping[str, Any]) -> TableCell:
-        return TableCell(scale.number(mean(row)), ("b",) * bool(undefined(row)))
+        total = int(row["count"]) + int(undefined(row))
+        known = f" ({row['count']} of {counted(total, 'replicate')})" if undefined(row) else ""
+        return TableCell(scale.number(mean(row)) + known)
 
     columns = [
         *map(_of_arm, outcome.axes),
         Column(one_line(column), False, group_cell, {column: item("group")}),
         number_column("patients"),
         number_column("units"),
-        number_column("positive", lambda share: f"{100 * share:.0f}", "positive, %"),
+        *([] if several else [number_column("positive", _rounded_share, "positive, %")]),
         Column(with_unit(label, scale.unit), True, mean_cell, {f"{chosen.name}_mean": mean}),
         interval_column(scale, f"{label} 95 % interval", f"{chosen.name}_"),
         Column("", True, raw={f"{chosen.name}_undefined": undefined}),
@@ -140,10 +145,14 @@ def subgroup_table(
     if any(map(few, parts)):
         notes.append(Note("a", f"under {FEW_IN_GROUP} patients: too few to conclude from"))
     if any(map(undefined, parts)):
-        notes.append(Note("b", "undefined in some replicates, which are left out"))
+        notes.append(Note("", "Of replicates: in the others the metric is undefined."))
     title = f"{_title(outcome)}: {label} by {one_line(column)}"
     axis_count = len(outcome.axes) + 1
     return table_from(outcome.name, title, columns, parts, axis_count=axis_count, notes=notes)
+
+
+def _rounded_share(share: float) -> str:
+    return f"{100 * share:.0f}"
 
 
 def _group_row(part: pd.DataFrame, metric: str, resamples: int) -> dict[str, Any]:

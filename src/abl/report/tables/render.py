@@ -22,6 +22,7 @@ FORMATS = ("text", "md", "csv", "latex", "html")
 _GAP = "  "
 _STAR = "*"
 _PLUS_MINUS = " ± "
+_INTERVAL = " ["
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_|~])")
 
 # in LaTeX a bracket after \\ would be its optional argument, and a star its variant;
@@ -104,7 +105,7 @@ def _lines_of_column(table: Table, index: int, *, colour: bool) -> list[str]:
     marks = [_marks(cell, starred=starred) for cell in cells]
     marks_width = max((display_width(mark) for mark in marks), default=0)
     texts = [cell.text for cell in cells]
-    texts = _aligned_sd(texts) if column.numeric else texts
+    texts = _aligned(texts) if column.numeric else texts
     text_width = max([*map(display_width, texts), display_width(column.label) - marks_width])
     full_width = text_width + marks_width
     lines = [_padded(column.label, full_width, right=column.numeric), "─" * full_width]
@@ -119,11 +120,22 @@ def _marks(cell: TableCell, *, starred: bool) -> str:
     return " " + ",".join(marks) if marks else ""
 
 
-def _aligned_sd(texts: Sequence[str]) -> list[str]:
-    """`84.2 ± 1.3` with the deviations of a column brought to one width, so that means line up."""
+def _aligned(texts: Sequence[str]) -> list[str]:
+    """`84.2 ± 1.3` and `84.2 [80.1, 87.9]` with what follows the number brought to one width, so
+    that the numbers line up."""
     pairs = [text.partition(_PLUS_MINUS) for text in texts]
     widest = max((len(sd) for _, _, sd in pairs), default=0)
-    return [mean + sign + sd.rjust(widest) if sign else mean for mean, sign, sd in pairs]
+    texts = [mean + sign + sd.rjust(widest) if sign else mean for mean, sign, sd in pairs]
+    intervals = [text.partition(_INTERVAL) for text in texts]
+    widest = max((len(rest) for _, _, rest in intervals), default=0)
+    if not widest:
+        return texts
+    return [
+        mean + sign + rest.ljust(widest)
+        if sign
+        else mean + " " * (widest + len(_INTERVAL)) * (" " not in mean and bool(mean))
+        for mean, sign, rest in intervals
+    ]
 
 
 def _blocks(

@@ -47,8 +47,9 @@ def data_table(
     columns = [
         *(text_column(key, "split" if key == "role" else key) for key in places),
         *(number_column(key, label=one_line(key), value=item(key, 0, int)) for key in counts),
-        number_column("prevalence", per_cent_label, "prevalence, %"),
     ]
+    if any("prevalence" in row for row in rows):
+        columns.append(number_column("prevalence", per_cent_label, "prevalence, %"))
     title, axis_count = f"{one_line(name)}: data by split", len(places)
     said = map(one_line, notes)
     return table_from(name, title, columns, rows, axis_count=axis_count, notes=said)

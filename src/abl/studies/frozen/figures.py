@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -20,7 +21,7 @@ from abl.report.figures.arms import frames_by, goodness, replicates_in
 from abl.report.figures.curves import MOST_BANDS
 from abl.report.figures.over_axis import Series, Value, line_figure, look_of, series_over
 from abl.report.figures.style import caption
-from abl.report.labels import metric_label
+from abl.report.labels import label_in
 
 AXIS = "frozen"
 FEWEST_VALUES = 3
@@ -101,14 +102,16 @@ def frozen_figure(outcome: Outcome, predictions: pd.DataFrame) -> Figure | None:
 
     numeric = all(isinstance(value, int) for value in values)
     label = "n, frozen convolutions" if numeric else "frozen up to"
-    figure, bands = line_figure(series, metrics, values, label, beside)
+    figure, bands = line_figure(
+        series, metrics, values, label, beside, label_of=partial(label_in, outcome)
+    )
     which = " of the series with the best arm" if len(series) > MOST_BANDS else ""
     parts = [
-        f"{', '.join(metric_label(metric) for metric in metrics)} on the test sets over the "
+        f"{', '.join(label_in(outcome, metric) for metric in metrics)} on the test sets over the "
         "layers that stay as they were: mean over replicates"
         f"{f', with {bands}{which}' if bands else ''}."
     ]
-    primary = metric_label(outcome.primary)
+    primary = label_in(outcome, outcome.primary)
     first = next((at for at, each in enumerate(series) if each.main), 0)
     for at in (first, *(at for at in range(len(series)) if at != first)):
         whose = f"{primary} ({series[at].label})" if series[at].label else primary

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -37,7 +38,7 @@ from abl.report.figures.style import (
     unit_square,
     wrapped,
 )
-from abl.report.labels import metric_label
+from abl.report.labels import label_in, metric_label
 
 MODE, SECOND, MIXED, OWN = "mode", "second", "mixed", "own"
 MODALITIES = ("bmode", "elasticity")
@@ -61,6 +62,7 @@ class Modes:
         series: By the settings that are no mode.
         cut: Says which are left out, or "".
         tests: Key of an arm -> its test predictions.
+        label_of: What a metric is called.
         by_image: Whether single images are scored; else nodules or patients, which mixed has too.
     """
 
@@ -69,6 +71,7 @@ class Modes:
     cut: str
     tests: Mapping[str, pd.DataFrame]
     by_image: bool = True
+    label_of: Callable[[str], str] = metric_label
 
     @property
     def arms(self) -> dict[Value, ArmOutcome]:
@@ -127,7 +130,8 @@ def modes_of(outcome: Outcome, predictions: pd.DataFrame) -> Modes:
 
     series, cut = series_over(outcome, [MODE, SECOND], row, order, fewest=1, word="settings")
     by_image = outcome.facts.unit in ("", "image")
-    return Modes(modalities, series, cut, frames_by(predictions, "arm", "test"), by_image)
+    tests, label_of = frames_by(predictions, "arm", "test"), partial(label_in, outcome)
+    return Modes(modalities, series, cut, tests, by_image, label_of)
 
 
 def row_named(arm: ArmOutcome) -> str:
@@ -161,7 +165,8 @@ def modes_figure(outcome: Outcome, modes: Modes) -> Figure | None:
     if figure is None:
         return None
     text = (
-        f"{metric_label(outcome.primary)} on the test sets by mode of fusion: mean over replicates "
+        f"{label_in(outcome, outcome.primary)} on the test sets "
+        f"by mode of fusion: mean over replicates "
         f"and 95 % interval over patients.{modes.note}"
     )
     title = f"{outcome.title or outcome.name}: modes"
@@ -197,7 +202,7 @@ def _rows_of(
     return row_figure(
         modes.series, metrics, list(modes.arms), names=modes.name,
         value_of=lambda arm, metric: found[arm.key, metric],
-        note=f"†{OTHER_UNITS}" if modes.mixed else "",
+        note=f"†{OTHER_UNITS}" if modes.mixed else "", label_of=modes.label_of,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
@@ -21,7 +22,7 @@ from abl.report.figures.arms import base_of, best_of, words_of
 from abl.report.figures.bars import MOST_ARMS, rows_of_arms
 from abl.report.figures.over_axis import row_figure, series_over
 from abl.report.figures.style import ORANGE, SKY, caption, new_figure, own_style, wrapped
-from abl.report.labels import metric_label
+from abl.report.labels import label_in
 from abl.report.pictures import Picture, Pictures, Tile
 
 INSIDE, PLACEMENT = "inside", "placement"
@@ -73,11 +74,12 @@ def placement_figure(outcome: Outcome) -> Figure | None:
     base, best = base_of(outcome), best_of(outcome, [a for s in series for a in s.arms.values()])
     figure = row_figure(
         series, [outcome.primary], names, axis_label="where the modules stand", bars=True,
-        base=None if base is None else (base, outcome),
+        base=None if base is None else (base, outcome), label_of=partial(label_in, outcome),
     )  # fmt: skip
     which = f" Best here: {words_of(best, outcome)}." if best is not None else ""
     text = (
-        f"{metric_label(outcome.primary)} on the test sets by placement of the attention modules: "
+        f"{label_in(outcome, outcome.primary)} on the test sets "
+        f"by placement of the attention modules: "
         f"mean over replicates and 95 % interval over patients.{which} -L2 is all points but L2."
     )
     caption(figure, f"{outcome.title or outcome.name}: placements", text, cut)

@@ -54,7 +54,8 @@ def pictures_of(
     if not seen:
         return None
     # the best arm of the table or, if it has no maps, the best that has
-    row = best_of(outcome, [each.row for each in seen])
+    # arms that are all controls have no best one
+    row = best_of(outcome, [each.row for each in seen]) or seen[0].row
     best = next(each for each in seen if each.row is row)
     opened = workspace.data(best.sweep.data)
     key = workspace.view(opened, best.sweep.image)

@@ -5,7 +5,7 @@ The same for arms of the sweep and for arms that were trained elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,9 +42,17 @@ class Contender:
         return cls(title, scores, digest_of(named) if named else "")
 
 
-def marks(sweep: Sweep, arms: Sequence[Contender]) -> tuple[int | None, set[int]]:
-    """Best arm and those not distinguishable from it, if all arms have the same units."""
-    scored = {str(at): arm.scores for at, arm in enumerate(arms) if arm.scores}
+def marks(
+    sweep: Sweep, arms: Sequence[Contender], controls: Collection[int] = ()
+) -> tuple[int | None, set[int]]:
+    """Best arm and those not distinguishable from it, if all arms have the same units.
+
+    Args:
+        controls: Positions of arms that are never the best, as they used labels of the test set.
+    """
+    scored = {
+        str(at): arm.scores for at, arm in enumerate(arms) if arm.scores and at not in controls
+    }
     if len(scored) < 2 or len({arm.units for arm in arms if arm.scores}) != 1:
         return None, set()
     best, tied = best_and_tied(scored, sweep.primary, permutations=sweep.resamples)

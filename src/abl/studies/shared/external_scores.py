@@ -43,20 +43,27 @@ def external_rows(
 
     Returns:
         name, source, unit, how (averaged, ensemble); images, units, patients, classes (units of
-        each), prevalence, internal_prevalence (mean over the internal test sets); arms: key of an
+        each), prevalence, internal_prevalence (mean over the internal test sets; of two classes),
+        internal_shares (of each class, likewise); arms: key of an
         arm -> metric -> mean, sd, low, high, count, undefined; missing: key of an arm -> why it
         has none.
     """
     predictions = Predictions(workspace.store)
     tests = [cell.test for arm in scored for cell in arm.cells]
-    shares = [float((test.labels > 0).mean()) for test in tests]
+    classes = sweep.data.classes
+    of_tests = [
+        np.bincount(each.labels, minlength=len(classes)) / len(each.labels) for each in tests
+    ]
+    shares = np.mean(of_tests, axis=0) if tests else np.full(len(classes), np.nan)
+    two = len(classes) == 2
     rows = []
     for block in sweep.external:
         row: dict[str, Any] = {
             "name": block.name,
             "source": block.source,
             "how": block.how,
-            "internal_prevalence": float(np.mean(shares)) if shares else float("nan"),
+            **({"internal_prevalence": float(shares[1])} if two else {}),
+            "internal_shares": dict(zip(classes, shares.tolist(), strict=True)),
             "arms": {},
             "missing": {},
         }
@@ -107,5 +114,5 @@ def _sizes(units: Units, images: int, unit: str, classes: Sequence[str]) -> dict
         "units": len(units.names),
         "patients": len(np.unique(units.patients.astype(str))),
         "classes": {name: int(count) for name, count in zip(classes, counts, strict=True)},
-        "prevalence": float((units.labels > 0).mean()),
+        **({"prevalence": float((units.labels > 0).mean())} if len(classes) == 2 else {}),
     }

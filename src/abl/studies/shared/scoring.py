@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from abl.decide.intervals import FEW_PATIENTS, cell_of, patient_interval
 from abl.decide.metrics import metric_named
 from abl.decide.paired_tests import auc_half_width, detectable_difference
 from abl.decide.replicates import KEYS, Scores, replicate_scores
-from abl.plan.graph import Plan, Replicate
+from abl.plan.graph import Arm, Plan, Replicate
 from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
 from abl.plan.stage import digest_of
 from abl.report.labels import counted
@@ -25,6 +25,7 @@ from abl.studies.contract import StudyAxis
 from abl.studies.shared.analysis import ScoredArm
 from abl.studies.shared.arms import Relevant, base_position, base_values, named_contrasts
 from abl.studies.shared.contrasts import comparison_rows, corrected_t, family_of, marks
+from abl.studies.shared.controls import without_verdicts
 
 
 def scored_outcome(
@@ -37,6 +38,7 @@ def scored_outcome(
     *,
     curve_axis: str = "",
     study: Mapping[str, Any],
+    control: Callable[[Arm], str] = lambda arm: "",
 ) -> Outcome:
     """The table of a sweep: every arm against its base, the contrasts that the file names, and what
     its data is.
@@ -45,6 +47,7 @@ def scored_outcome(
         axes, relevant: The study's own axes, and which of them matter to an arm.
         scored: One an arm of the plan.
         curve_axis: Axis that is chosen on validation, "" if none.
+        control: The study's `control`: how an arm used labels of the test set.
     """
     sweep = file.sweep
     base = base_values(file, axes)
@@ -56,12 +59,14 @@ def scored_outcome(
         _row(sweep, each, tuple(dict.fromkeys(d for cell in cells for d in cell.uses.values())))
         for each, cells in zip(scored, plan.cells_by_arm(), strict=True)
     ]
+    controls = {at: why for at, arm in enumerate(plan.arms) if (why := control(arm))}
     contenders = [each.contender for each in scored]
-    best, tied = marks(sweep, contenders)
+    best, tied = marks(sweep, contenders, controls)
     to_base = [(at, base) for at, base in enumerate(bases) if base is not None]
     family = family_of(
         sweep, contenders, [*to_base, *named_contrasts(file, axes, plan.arms, relevant)]
     )
+    family = without_verdicts(family, controls)
     opened, first = workspace.data(sweep.data), plan.replicates[0]
     trained = training_patients(sweep, opened, first)
     tests = [
@@ -108,6 +113,7 @@ def scored_outcome(
             protocol=sweep.protocol,
             study=study,
             tests=tests,
+            controls={rows[at].key: why for at, why in controls.items()},
         ),
     )
 
@@ -170,19 +176,37 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str
     if whole is not None:
         patients = {str(name) for cell in whole.cells for name in cell.test.patients}
         counts = [len(cell.test.labels) for cell in whole.cells]
-        malignant = np.mean([float((cell.test.labels > 0).mean()) for cell in whole.cells])
         low, high = min(counts), max(counts)
         notes.append(
             f"Test sets: {low if low == high else f'{low}-{high}'} {sweep.data.unit}s a replicate, "
-            f"{100 * malignant:.0f} % positive; {len(patients)} patients in all."
+            f"{_shares(sweep, whole)}; {len(patients)} patients in all."
         )
         if len(patients) < FEW_PATIENTS:
             notes.append("Few patients (under 50): intervals are BCa and wide.")
     return notes
 
 
+def _shares(sweep: Sweep, scored: ScoredArm) -> str:
+    """`40 % positive`, or the share of each class where there are more than two."""
+    classes = sweep.data.classes
+    shares = np.mean(
+        [
+            np.bincount(cell.test.labels, minlength=len(classes)) / len(cell.test.labels)
+            for cell in scored.cells
+        ],
+        axis=0,
+    )
+    if len(classes) == 2:
+        return f"{100 * shares[1]:.0f} % positive"
+    named = zip(classes, shares.tolist(), strict=True)
+    return ", ".join(f"{name} {100 * share:.0f} %" for name, share in named)
+
+
 def data_rows(sweep: Sweep, opened: OpenData, replicate: Replicate) -> list[dict[str, Any]]:
-    """One row a (role, centre) of one replicate's split: patients, images, images by class."""
+    """One row a (role, centre) of one replicate's split: patients, images, images by class.
+
+    Two classes have a prevalence; of three there is no positive one.
+    """
     frame, classes = opened.dataset.frame, opened.dataset.classes
     split = opened.split(sweep.splits, replicate.repeat, replicate.fold)
     rows = []
@@ -198,7 +222,11 @@ def data_rows(sweep: Sweep, opened: OpenData, replicate: Replicate) -> list[dict
                     "patients": int(members["patient"].nunique()),
                     "images": len(members),
                     **{name: int(counts.get(at, 0)) for at, name in enumerate(classes)},
-                    "prevalence": float((members["label"] > 0).mean()),
+                    **(
+                        {"prevalence": float((members["label"] > 0).mean())}
+                        if len(classes) == 2
+                        else {}
+                    ),
                 }
             )
     return rows

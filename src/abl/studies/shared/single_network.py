@@ -29,6 +29,7 @@ from abl.studies.shared.checks import (
     stated_problems,
     weights_faults,
 )
+from abl.studies.shared.controls import test_labels_used
 from abl.studies.shared.external import (
     ExternalSets,
     external_problems,
@@ -87,6 +88,10 @@ class SingleNetwork(Study):
     def settings(self, file: SweepFile) -> Settings:
         """The sweep as each arm sees it."""
         return Settings(file, self.axes, lambda params: self.meaning(params, file))
+
+    def control(self, file: SweepFile, arm: Arm) -> str:
+        """By the settings that an arm comes to, whatever axis gives them."""
+        return test_labels_used(self.settings(file).of(arm))
 
     def problems(self, file: SweepFile) -> list[Problem]:
         problems = [*metric_problems(file), *network_problems(file), *stated_problems(file)]
@@ -173,8 +178,9 @@ class SingleNetwork(Study):
 
         scored = scored_arms(plan, workspace.store, score)
         outcome = scored_outcome(
-            file, plan, workspace, self.axes, self.relevant, scored, study=self.facts(file)
-        )
+            file, plan, workspace, self.axes, self.relevant, scored, study=self.facts(file),
+            control=lambda arm: self.control(file, arm),
+        )  # fmt: skip
         if file.sweep.external:
             # the table is made: nothing of it can follow from what comes now
             sweeps = [internal_sweep(each) for each in settings.all_of(plan.arms)]

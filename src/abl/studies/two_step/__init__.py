@@ -35,10 +35,12 @@ from abl.studies.shared.checks import (
     place_of_axis,
     stated_problems,
 )
+from abl.studies.shared.controls import test_labels_used
 from abl.studies.shared.external import unsupported_problems
 from abl.studies.shared.predictions import Predictions
 from abl.studies.shared.scoring import power_note, scored_outcome
 from abl.studies.shared.thresholds import (
+    BEST_ON_TEST,
     ArmCell,
     decision_search_problems,
     mean_curve,
@@ -226,12 +228,18 @@ class TwoStep(Study):
         outcome = scored_outcome(
             file, plan, workspace, self.axes, relevant, scored,
             curve_axis="threshold" if file.sweep.curve("threshold") else "", study={},
+            control=lambda arm: self.control(file, arm),
         )  # fmt: skip
         noise = noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace))
         facts = replace(outcome.facts, study={"label_noise": noise}) if noise else outcome.facts
         notes = (*outcome.notes, *kept_notes(plan, workspace.store))
         outcome = replace(outcome, notes=notes, facts=facts)
         return analysis_of(outcome, scored, network_parts(plan, settings, workspace, predictions))
+
+    def control(self, file: SweepFile, arm: Arm) -> str:
+        if arm.params.get("false_threshold") == BEST_ON_TEST:
+            return "its False threshold is the best on the test labels"
+        return test_labels_used(Settings(file, self.axes).of(arm))
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return two_step_weaknesses(facts)
