@@ -19,6 +19,8 @@ SHORT_LABELS: Mapping[str, str] = {
     "acc": "ACC",
     "accuracy": "ACC",
     "auc": "AUC",
+    "augrc": "AUGRC",
+    "aurc": "AURC",
     "average_precision": "AP",
     "balanced_accuracy": "BACC",
     "brier": "Brier",

@@ -13,7 +13,12 @@ from abl.nets.registry import check_network
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
-from abl.studies.shared.thresholds import BEST_ON_TEST, DecisionSearch, threshold_problem
+from abl.studies.shared.thresholds import (
+    BEST_ON_TEST,
+    DecisionSearch,
+    PromiseOptions,
+    threshold_problem,
+)
 
 SECOND = ("true", "retrained", "matched")
 CALIBRATE = ("none", "temperature", "prior")
@@ -62,6 +67,9 @@ class Options(Part):
     search: DecisionSearch = Field(
         DecisionSearch(), description="What `threshold: search` searches."
     )
+    promise: PromiseOptions = Field(
+        PromiseOptions(), description="What `threshold: promise` promises."
+    )
 
 
 def uses_true(params: dict[str, Any]) -> bool:
@@ -88,20 +96,26 @@ def relevant(params: dict[str, Any]) -> dict[str, Any]:
     rule = RULES.get(str(params.get("rule")))
     if rule is None:
         return params
-    search = {axis for axis in params if axis.startswith("options.search")}
+    # of the words that choose a T*: a block of options that matters to that word alone
+    ways = {
+        word: {axis for axis in params if axis.startswith(f"options.{word}")}
+        for word in ("search", "promise")
+    }
+    of_ways = set().union(*ways.values())
     drop: set[str] = set()
     if not uses_true(params):
         drop |= {"consensus", "second"}
     if params.get("second") == "retrained":
         drop.add("consensus")
     if not needs_selection(params):
-        drop |= {axis for axis in params if axis.startswith("options.")} - search
+        drop |= {axis for axis in params if axis.startswith("options.")} - of_ways
     if not rule.has_threshold:
         drop |= {"threshold", "false_k"}
     if not uses_false(params):
         drop.add("false_threshold")
-    if "threshold" in drop or params.get("threshold") != "search":
-        drop |= search
+    for word, own in ways.items():
+        if "threshold" in drop or params.get("threshold") != word:
+            drop |= own
     return {axis: value for axis, value in params.items() if axis not in drop}
 
 
