@@ -228,7 +228,10 @@ def test_calibration_moves_probabilities_and_no_ranks(home: Path) -> None:
     [
         ({"axes.false_k": [4]}, "false_k: 4 is not in 1..3"),
         ({"axes.false_k": ["two"]}, "false_k: a whole number is wanted, or none, not two"),
-        ({"axes.threshold": ["exatc"]}, "'exatc' is not in \\[0, 1\\].*exact, histogram, search"),
+        (
+            {"axes.threshold": ["exatc"]},
+            "'exatc' is not in \\[0, 1\\].*exact, histogram, promise, search",
+        ),
         (
             {"axes.threshold": {"values": [0.5, "exact"], "curve": True}},
             "exact chooses a T\\* itself",
@@ -355,3 +358,61 @@ def test_an_empty_true_set_can_be_topped_up(home: Path) -> None:
 def load_stage(loaded: LoadedSweep, digest: str) -> object:
     done = loaded.store.done(digest)
     return None if done is None else done.stage
+
+
+PROMISED = {
+    "name": "promised",
+    "splits": {"kind": "holdout", "test": 0.3, "validation": 0.5},
+    "axes": {"consensus": [2], "rule": ["original", "model1"], "threshold": [0.9, "promise"]},
+    "options.promise": {"risk": "error", "level": 0.45, "confidence": 0.6},
+    "replicates": {"repeats": 1, "seeds": [0, 1]},
+    "metrics": ["acc", "aurc", "augrc"],
+    "primary": "acc",
+}
+
+
+def test_a_promise_chooses_the_threshold_and_is_held_against_the_test(home: Path) -> None:
+    loaded, result = run(home, PROMISED)
+    found = arm(result, consensus=2, rule="model1", threshold="promise")
+    assert not found.failed
+    kept = arm_predictions(kept_analysis(loaded.store, result.outcome), found)
+    for _, row in found.replicates.iterrows():
+        assert 0 <= row["validation_risk"] <= 0.45
+        for role, name in (("validation", "validation_risk"), ("test", "risk")):
+            part = kept[(kept["seed"] == row["seed"]) & (kept["role"] == role)]
+            stays = part[~part["sent"]]
+            wrong = (stays["p_1"] >= stays["p_0"]) != stays["label"]
+            risk = wrong.groupby(stays["patient"].astype(str)).mean().mean()
+            assert row[name] == pytest.approx(risk, nan_ok=True)
+    [note] = [note for note in result.outcome.notes if note.startswith("T* by promise")]
+    assert "error among the images not sent on at most 45 %, with 60 % confidence" in note
+    assert not any(note.startswith("Optimism") for note in result.outcome.notes)
+    for each in result.outcome.arms:
+        assert 0 <= each.cells["augrc"].mean <= each.cells["aurc"].mean <= 1
+    shown = abl.table("promised", root=home / "mlruns", format="text")
+    assert "AURC" in shown
+
+
+def test_a_promise_that_no_threshold_keeps_is_a_failed_arm_that_says_so(home: Path) -> None:
+    strict = {"risk": "missed", "level": 0.01, "confidence": 0.99}
+    _, result = run(home, PROMISED | {"name": "strict", "options.promise": strict})
+    failed = {each.failed for each in result.outcome.arms if each.failed}
+    [said] = failed
+    assert "no T* keeps the promise (share of malignant images that are not sent on and" in said
+    assert "it takes 459 patients with malignant images without an error, and there are" in said
+    assert said.endswith("in 2 of 2 replicates")
+    fine = arm(result, consensus=2, rule="model1", threshold=0.9)
+    assert not fine.failed
+
+
+def test_a_promise_may_be_an_axis_and_matters_to_its_word_alone(home: Path) -> None:
+    axes = PROMISED["axes"] | {"options.promise.level": [0.4, 0.45]}
+    loaded = load(home, PROMISED | {"name": "levels", "axes": axes})
+    named = [dict(each.named) for each in loaded.plan.arms]
+    assert sum(each.get("threshold") == "promise" for each in named) == 2
+    assert sum(each.get("threshold") == 0.9 for each in named) == 1
+    with pytest.raises(InputError) as caught:
+        load(home, PROMISED | {"options.promise": {"risk": "errors", "level": 5, "sure": 0.9}})
+    said = str(caught.value)
+    for each in ("options.promise.risk", "options.promise.level", "options.promise.sure"):
+        assert each in said

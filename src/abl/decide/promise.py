@@ -136,8 +136,11 @@ def promised_threshold(
     if not rejected.size or not rejected[0]:
         raise InputError(_none(promise, path, p, start))
     last = start + (len(rejected) if rejected.all() else int(np.argmin(rejected))) - 1
-    # below the smallest confidence of all nothing is sent on
-    threshold = 0.0 if last == len(p) - 1 else float(path.threshold[last])
+    threshold = 0.0  # nothing has to be sent on
+    if last < len(p) - 1:
+        # down to the next image that counts; those between do not
+        above = confidence[confidence > path.threshold[last + 1]]
+        threshold = float(above.min(initial=math.inf))
     count = int(path.patients[last])
     return PromisedThreshold(threshold, float(path.total[last] / count), float(p[last]), count)
 

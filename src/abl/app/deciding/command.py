@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -231,6 +231,9 @@ def _facts(
     }
     if by and not main.in_sample:
         facts["optimism"] = {by: main.optimism}
+    if main.way.promise is not None:
+        risks = [None if math.isnan(risk) else risk for risk in main.risks]
+        facts["promise"] = {**asdict(main.way.promise), "test": risks}
     if front:
         facts["front"] = [
             {**point, "settings": {name: "always" if math.isinf(value) else value
