@@ -364,7 +364,7 @@ PROMISED = {
     "name": "promised",
     "splits": {"kind": "holdout", "test": 0.3, "validation": 0.5},
     "axes": {"consensus": [2], "rule": ["original", "model1"], "threshold": [0.9, "promise"]},
-    "options.promise": {"risk": "error", "level": 0.45, "confidence": 0.6},
+    "options.promise": {"risk": "missed", "level": 0.45, "confidence": 0.6},
     "replicates": {"repeats": 1, "seeds": [0, 1]},
     "metrics": ["acc", "aurc", "augrc"],
     "primary": "acc",
@@ -375,17 +375,18 @@ def test_a_promise_chooses_the_threshold_and_is_held_against_the_test(home: Path
     loaded, result = run(home, PROMISED)
     found = arm(result, consensus=2, rule="model1", threshold="promise")
     assert not found.failed
-    kept = arm_predictions(kept_analysis(loaded.store, result.outcome), found)
+    every = arm_predictions(loaded.store, result.outcome)
+    kept = every[every["arm"] == found.key]
     for _, row in found.replicates.iterrows():
         assert 0 <= row["validation_risk"] <= 0.45
         for role, name in (("validation", "validation_risk"), ("test", "risk")):
             part = kept[(kept["seed"] == row["seed"]) & (kept["role"] == role)]
-            stays = part[~part["sent"]]
-            wrong = (stays["p_1"] >= stays["p_0"]) != stays["label"]
-            risk = wrong.groupby(stays["patient"].astype(str)).mean().mean()
-            assert row[name] == pytest.approx(risk, nan_ok=True)
+            malignant = part[part["label"] == 1]
+            missed = ~malignant["sent"] & (malignant["p_1"] < malignant["p_0"])
+            risk = missed.groupby(malignant["patient"].astype(str)).mean().mean()
+            assert row[name] == pytest.approx(risk)
     [note] = [note for note in result.outcome.notes if note.startswith("T* by promise")]
-    assert "error among the images not sent on at most 45 %, with 60 % confidence" in note
+    assert "not sent on and called benign at most 45 %, with 60 % confidence" in note
     assert not any(note.startswith("Optimism") for note in result.outcome.notes)
     for each in result.outcome.arms:
         assert 0 <= each.cells["augrc"].mean <= each.cells["aurc"].mean <= 1

@@ -12,11 +12,11 @@ import pytest
 
 import abl
 from abl.app.loaded import LoadedSweep
-from abl.app.results import arm_predictions, kept_analysis
+from abl.app.results import arm_predictions
 from abl.app.session import SweepResult
 from abl.decide.decision import Decision, decide
 from abl.decide.metrics import scores
-from abl.plan.outcome import Outcome
+from abl.plan.outcome import Facts, Outcome
 from abl.plan.outcome_json import outcome_to_json
 from tiny_sweeps import write_sweep, write_tiny_set
 
@@ -56,7 +56,8 @@ def run(home: Path, changes: dict[str, Any]) -> tuple[LoadedSweep, SweepResult]:
 
 
 def internal(outcome: Outcome) -> str:
-    facts = replace(outcome.facts, external=())
+    """The table, its tests and its notes, as text."""
+    facts = Facts(tests=outcome.facts.tests)
     notes = tuple(note for note in outcome.notes if "external" not in note)
     return outcome_to_json(replace(outcome, key="", facts=facts, notes=notes))
 
@@ -97,7 +98,12 @@ def test_arms_decide_outside_as_they_were_told_inside(home):
 def test_calibration_is_that_of_internal_validation(home):
     sweep = {
         "name": "calibrated",
-        "axes": {"rule": ["model1"], "threshold": [0.3], "calibrate": ["none", "temperature"]},
+        "axes": {
+            "consensus": [1],
+            "rule": ["model1"],
+            "threshold": [0.3],
+            "calibrate": ["none", "temperature"],
+        },
         "external": [OUTSIDE],
         "metrics": ["auc", "brier"],
         "primary": "auc",
@@ -122,9 +128,9 @@ def test_an_external_centre_is_in_no_split_and_no_selection(home):
     sweep = ARMS | {"name": "centre", "external": [{"name": "C", "centre": "C"}]}
     sweep["axes"] = {"consensus": [2], "rule": ["original", "model1"], "threshold": ["exact"]}
     loaded, result = run(home, sweep)
-    for arm in result.outcome.arms:
-        kept = arm_predictions(kept_analysis(loaded.store, result.outcome), arm)
-        assert not names & set(kept["unit"])
+    kept = arm_predictions(loaded.store, result.outcome)
+    assert set(kept["arm"]) == {arm.key for arm in result.outcome.arms}
+    assert not names & set(kept["unit"])
     selections = [d for d, stage in loaded.plan.stages.items() if stage.kind == "select"]
     for digest in selections:
         seen = pd.read_parquet(loaded.store.file(digest, "selection.parquet"))["image"]
