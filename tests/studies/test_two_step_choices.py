@@ -243,6 +243,7 @@ def test_calibration_moves_probabilities_and_no_ranks(home: Path) -> None:
         ({"axes.threshold": ["search"], "options.search": {"trials": 0}}, "trials"),
         ({"axes.false_k": [1], "axes.false_threshold": ["best_on_test"]}, "protocol: published"),
         ({"axes.calibrate": ["platt"]}, "calibrate: 'platt' is not known"),
+        ({"axes.threshold": [{"promise": {"level": 0.1}}]}, "write promise, and its risk, level"),
     ],
 )
 def test_what_is_wrong_is_said(home: Path, changes: dict[str, Any], said: str) -> None:
@@ -396,7 +397,9 @@ def test_a_promise_chooses_the_threshold_and_is_held_against_the_test(home: Path
 
 def test_a_promise_that_no_threshold_keeps_is_a_failed_arm_that_says_so(home: Path) -> None:
     strict = {"risk": "missed", "level": 0.01, "confidence": 0.99}
-    _, result = run(home, PROMISED | {"name": "strict", "options.promise": strict})
+    loaded, result = run(home, PROMISED | {"name": "strict", "options.promise": strict})
+    [warned] = [note for note in loaded.plan.notes if "no T* can keep it" in note]
+    assert "takes 459 validation patients with malignant images" in warned
     failed = {each.failed for each in result.outcome.arms if each.failed}
     [said] = failed
     assert "no T* keeps the promise (share of malignant images that are not sent on and" in said

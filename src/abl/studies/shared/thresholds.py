@@ -107,6 +107,8 @@ def threshold_problem(value: Any, *, of_curve: bool = False) -> str:
     """What is wrong with a value of T*, "" if nothing."""
     if value in CHOSEN_BY:
         return f"threshold: {value} chooses a T* itself: no place on a curve" if of_curve else ""
+    if isinstance(value, dict) and "promise" in value:
+        return "threshold: write promise, and its risk, level and confidence in options.promise"
     try:
         if written_share(value) is None:
             threshold_value(value)

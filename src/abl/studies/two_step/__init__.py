@@ -49,7 +49,7 @@ from abl.studies.shared.thresholds import (
     decision_search_problems,
     threshold_problem,
 )
-from abl.studies.two_step.cells import ArmCells, promise_notes
+from abl.studies.two_step.cells import ArmCells, hopeless_promises, promise_notes
 from abl.studies.two_step.label_noise import noise_rows
 from abl.studies.two_step.networks import (
     as_selector,
@@ -181,6 +181,7 @@ class TwoStep(Study):
             )
         if note := power_note(file.sweep, workspace.data(file.sweep.data), plan.replicates):
             plan.notes.append(note)
+        plan.notes += hopeless_promises(plan, settings, workspace)
         values = curve_values(file.sweep)
         made: dict[str, Trainings] = {}
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from abl.decide.check import Floats
+from abl.decide.risk_bounds import fewest_patients
 from abl.errors import InputError
-from abl.plan.graph import Arm, PlannedCell, Replicate
+from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
 from abl.stages.inputs import Workspace
 from abl.studies.contract import options_of
 from abl.studies.shared.analysis import ScoredArm, ScoredCell, Units
@@ -78,6 +79,30 @@ class ArmCells:
             digests: Role -> digest of its network's predictions on the set.
         """
         return self._scored[at, cell.replicate].external(digests, units)
+
+
+def hopeless_promises(plan: Plan, settings: Settings, workspace: Workspace) -> list[str]:
+    """A sentence for each promise that the validation patients at hand are too few to keep."""
+    found = []
+    for arm in plan.arms:
+        if arm.params.get("threshold") != "promise":
+            continue
+        own = settings.file_of(arm)
+        promise, opened = options_of(own, Options).promise.promise, workspace.data(own.sweep.data)
+        counts = []
+        for repeat, fold in dict.fromkeys((each.repeat, each.fold) for each in plan.replicates):
+            split = opened.split(own.sweep.splits, repeat, fold)
+            rows = opened.dataset.frame.iloc[split.validation]
+            counts.append(rows[rows["label"] == 1] if promise.risk == "missed" else rows)
+        fewest = min(int(rows["patient"].nunique()) for rows in counts)
+        needed = fewest_patients(promise.level, promise.alpha)
+        if fewest < needed:
+            kind = "patients with malignant images" if promise.risk == "missed" else "patients"
+            found.append(
+                f"threshold: promise ({promise}) takes {needed} validation {kind} without an error, "
+                f"and a split has {fewest}: no T* can keep it"
+            )
+    return list(dict.fromkeys(found))
 
 
 def promise_notes(scored: Sequence[ScoredArm], settings: Settings) -> list[str]:
