@@ -115,44 +115,51 @@ def test_sums_that_floating_point_misses_tie_everywhere():
     assert largest_class(third).tolist() == [2, 2]
 
 
-@pytest.mark.parametrize("parts", [100, 1000])
-def test_the_exact_threshold_is_the_confidence_from_which_images_stay(parts):
-    forms, malignant = two_classes(parts)
-    between = np.abs(2 * malignant - parts)
-    for p in forms.values():
-        for step in sorted(set(between.tolist()))[1 :: 7 if parts == 100 else 61]:
-            # the original is right from there on, the second network below
-            labels = np.where(between >= step, largest_class(p), 1 - largest_class(p))
-            networks = {"original": p, "true": np.eye(2)[1 - largest_class(p)]}
-            found = best_threshold(labels, networks, "model1", "acc")
-            assert (found.threshold, found.value) == (step / parts, 1.0)
-            chooser = Chooser("model1", "acc", labels, networks)
-            along = chooser.along(np.linspace(0, 1, parts + 1).tolist(), ["acc"])
-            assert decide(along.decision, networks)[1].tolist() == (between < step).tolist()
+def turned(p: np.ndarray, between: np.ndarray, step: int) -> tuple:
+    """Labels, and a second network: the first is right from a confidence on, the second below."""
+    final = largest_class(p)
+    other = (final + 1) % p.shape[1]
+    return np.where(between >= step, final, other), {
+        "original": p,
+        "true": np.eye(p.shape[1])[other],
+    }
 
 
-def test_a_search_finds_the_same_edge():
-    forms, malignant = two_classes(100)
-    between = np.abs(2 * malignant - 100)
-    for p in forms.values():
-        labels = np.where(between >= 30, largest_class(p), 1 - largest_class(p))
-        networks = {"original": p, "true": np.eye(2)[1 - largest_class(p)]}
+@pytest.mark.parametrize(("p", "parts", "whole"), CASES)
+def test_the_exact_threshold_is_the_confidence_from_which_images_stay(p, parts, whole):
+    between = parts_between(whole)
+    for step in sorted(set(between.tolist()))[1 :: 7 if parts == 100 else 61]:
+        labels, networks = turned(p, between, step)
+        found = best_threshold(labels, networks, "model1", "acc")
+        assert (found.threshold, found.value) == (step / parts, 1.0)
         chooser = Chooser("model1", "acc", labels, networks)
-        start = [Decision("model1", 1 - 0.7)]
-        found = chooser.searched(DecisionOptions(("threshold",), ("acc",), trials=8), start=start)
-        assert found.search is not None
-        assert found.search.values == (1.0,)
-        assert decide(found.decision, networks)[1].tolist() == (between < 30).tolist()
-        assert found.search.share == (between < 30).mean()
+        along = chooser.along(np.linspace(0, 1, parts + 1).tolist(), ["acc"])
+        assert decide(along.decision, networks)[1].tolist() == (between < step).tolist()
+
+
+@pytest.mark.parametrize(("p", "parts", "whole"), [each for each in CASES if "1000" not in each.id])
+def test_a_search_finds_the_same_edge(p, parts, whole):
+    between = parts_between(whole)
+    labels, networks = turned(p, between, 30)
+    start = [Decision("model1", 1 - 0.7)]
+    options = DecisionOptions(("threshold",), ("acc",), trials=8)
+    found = Chooser("model1", "acc", labels, networks).searched(options, start=start)
+    assert found.search is not None
+    assert found.search.values == (1.0,)
+    assert decide(found.decision, networks)[1].tolist() == (between < 30).tolist()
+    assert found.search.share == (between < 30).mean()
 
 
 @pytest.mark.parametrize("tenth", range(10))
 def test_a_histogram_puts_a_confidence_into_the_bar_that_it_begins(tenth):
     malignant = 0.5 + tenth / 20
     p = np.array([[1 - malignant, malignant], [malignant, 1 - malignant]] * 3 + [[0.02, 0.98]])
-    threshold = histogram_threshold(p)
-    assert threshold == tenth / 10
-    assert not decide(Decision("model1", threshold), {"original": p, "true": p})[1].any()
+    third = np.array([[0.0, 1 - malignant, malignant]] * 6 + [[0.01, 0.01, 0.98]])
+    for each in (p, third):
+        threshold = histogram_threshold(each)
+        assert threshold == tenth / 10
+        networks = {"original": each, "true": each}
+        assert not decide(Decision("model1", threshold), networks)[1].any()
 
 
 def test_a_share_is_counted_in_decimals():

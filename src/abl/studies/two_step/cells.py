@@ -99,8 +99,8 @@ def hopeless_promises(plan: Plan, settings: Settings, workspace: Workspace) -> l
         if fewest < needed:
             kind = "patients with malignant images" if promise.risk == "missed" else "patients"
             found.append(
-                f"threshold: promise ({promise}) takes {needed} validation {kind} without an error, "
-                f"and a split has {fewest}: no T* can keep it"
+                f"threshold: promise ({promise}) takes {needed} validation {kind} without an "
+                f"error, and a split has {fewest}: no T* can keep it"
             )
     return list(dict.fromkeys(found))
 
