@@ -20,6 +20,7 @@ Bools = NDArray[np.bool_]
 SUM_TOLERANCE = 1e-3
 # errors of sums and differences of probabilities are some 1e-16, and no softmax means 1e-12
 DIGITS = 12
+HALF_DIGIT = 0.5 * 10**-DIGITS  # what is less is rounded to 0
 
 
 def checked_predictions(p: ArrayLike, name: str = "predictions") -> Floats:
@@ -99,11 +100,16 @@ def largest_class(p: Floats) -> Ints:
 
     Probabilities tie where their difference is 0 to DIGITS decimals: where `margin` is 0.
     """
-    classes = p.shape[1]
-    if classes == 2:
-        return (comparable(p[:, 0] - p[:, 1]) <= 0).astype(np.int64)
-    tied = comparable(p.max(axis=1, keepdims=True) - p) <= 0
-    return (classes - 1 - np.argmax(tied[:, ::-1], axis=1)).astype(np.int64)
+    if p.shape[1] == 2:
+        return (p[:, 0] - p[:, 1] <= HALF_DIGIT).astype(np.int64)
+    # column by column, several times as fast as along the rows
+    least = p[:, 0] - HALF_DIGIT
+    for column in range(1, p.shape[1]):
+        np.maximum(least, p[:, column] - HALF_DIGIT, out=least)
+    highest = np.zeros(len(p), dtype=np.int64)
+    for column in range(1, p.shape[1]):
+        highest[p[:, column] >= least] = column
+    return highest
 
 
 def at_least(values: Floats, cutoff: float) -> Bools:
