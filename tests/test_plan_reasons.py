@@ -166,6 +166,17 @@ def test_images_that_moved_to_another_part(planned: Planned, folder: Path) -> No
     assert planned()[FIRST] == ["split of 2 images changed"]
 
 
+def test_a_patient_that_changed_is_told_beside_labels(planned: Planned, folder: Path) -> None:
+    def rename(manifest: pd.DataFrame) -> pd.DataFrame:
+        manifest.loc[:3, "patient"] = [f"q{each}" for each in manifest.loc[:3, "patient"]]
+        return flipped([0, 5, 9])(manifest)
+
+    edit_manifest(folder, rename)
+    labels = "3 labels of the training images changed"
+    assert planned({"splits": {"kind": "column", "by": "nodule"}})[FIRST][:2] != [labels]
+    assert planned()[FIRST] == [labels, "patient of 4 images changed"]
+
+
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"no rows")])
 def test_where_the_earlier_images_are_not_kept_it_says_that_much(
     planned: Planned, folder: Path, harm: Callable[[Path], object]
@@ -187,10 +198,8 @@ def test_a_damaged_stage_says_so(planned: Planned, folder: Path) -> None:
 def test_a_version_that_was_raised_and_what_is_read_from_it(tmp_path: Path) -> None:
     old, store = double("nap", "a"), Store(tmp_path)
     reader = double("double", "b", old)
-    for stage in (old, reader):
-        with store.claim(stage.digest) as attempt:
-            assert attempt is not None
-            store.commit(attempt, stage, {}, {})
+    keep(store, old)
+    keep(store, reader)
     new = Stage("nap", 2, old.settings, label=old.label)
     plan = by_digest(new, double("double", "b", new), double("other", "c", new))
     found = reasons_of(plan, set(), {}, recipes_of(store), lambda new, old: [])
@@ -236,16 +245,58 @@ def test_an_arm_that_is_not_there_exits_with_2_and_says_what_to_type(folder: Pat
     assert result.stderr == "abl: tiny: no arm has 'modle1': did you mean 'model1'?\n"
 
 
+def test_words_of_several_arms_are_answered_with_what_this_command_takes(folder: Path) -> None:
+    write_sweep(folder, BASE | {"axes.rule": ["original", "model1", "model2"]}, file="three.yaml")
+    told = abl(folder, "plan", "three.yaml", "--why", "0.5").stderr
+    assert told.startswith("abl: 0.5 fits 2 arms: #2 ")
+    assert told.endswith("; add a word, or write #2\n")
+    assert abl(folder, "plan", "three.yaml", "--why", "#2").exit_code == 0
+
+
 def test_another_split_of_the_same_images_is_a_new_replicate(tmp_path: Path) -> None:
     def at(repeat: int, fold: int) -> Stage:
         context = {"view": "v", "splits": {"kind": "kfold"}, "repeat": repeat, "fold": fold}
         return Stage("nap", 1, {}, reads=f"{repeat} {fold}", seed=0, context=context)
 
     store = Store(tmp_path)
-    with store.claim(at(0, 0).digest) as attempt:
-        assert attempt is not None
-        store.commit(attempt, at(0, 0), {}, {})
+    keep(store, at(0, 0))
     plan = by_digest(at(0, 1), at(1, 0), at(1, 1))
     found = reasons_of(plan, set(), {}, recipes_of(store), lambda new, old: [])
     lines = [["new fold"], ["new repeat"], ["new repeat", "new fold"]]
     assert [why.lines for why in found.values()] == lines
+
+
+def test_a_new_fold_hides_no_setting_of_the_splits(tmp_path: Path) -> None:
+    def at(fold: int, validation: float) -> Stage:
+        splits = {"kind": "kfold", "validation": validation}
+        context = {"view": "v", "splits": splits, "repeat": 0, "fold": fold}
+        return Stage("nap", 1, {}, reads=f"{fold} {validation}", seed=0, context=context)
+
+    store = Store(tmp_path)
+    keep(store, at(0, 0.25))
+    found = reasons_of(by_digest(at(1, 0.5)), set(), {}, recipes_of(store), lambda new, old: [])
+    assert [why.lines for why in found.values()] == [["new fold", "splits.validation 0.25 -> 0.5"]]
+
+
+def test_what_is_trained_on_everything_has_nothing_near_it_that_is_not(tmp_path: Path) -> None:
+    part = {"view": "v", "splits": {"kind": "kfold"}, "repeat": 0, "fold": 0}
+    store = Store(tmp_path)
+    keep(store, Stage("nap", 1, {}, reads="a part", seed=0, context=part))
+    plan = by_digest(Stage("nap", 1, {}, reads="all", seed=0, context={"view": "v"}))
+    found = reasons_of(plan, set(), {}, recipes_of(store), lambda new, old: [])
+    assert [why.lines for why in found.values()] == [[NEVER]]
+
+
+def test_an_input_that_was_not_there_is_called_new(tmp_path: Path) -> None:
+    store, source = Store(tmp_path), double("nap", "a")
+    keep(store, source)
+    keep(store, Stage("double", 1, {}))
+    plan = by_digest(source, Stage("double", 1, {}, {"weights": source.digest}))
+    found = reasons_of(plan, {source.digest}, {}, recipes_of(store), lambda new, old: [])
+    assert [why.lines for why in found.values()] == [["new input weights"]]
+
+
+def keep(store: Store, stage: Stage) -> None:
+    with store.claim(stage.digest) as attempt:
+        assert attempt is not None
+        store.commit(attempt, stage, {}, {})

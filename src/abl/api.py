@@ -25,6 +25,7 @@ from abl.runner.engine import Executor
 from abl.runner.protocols import Listener
 from abl.spec.read import read_form
 from abl.spec.sweep import smoked
+from abl.spec.yaml_file import read_with_faults
 from abl.stages.inputs import Workspace
 from abl.studies.shared.checks import load_problems
 
@@ -55,7 +56,8 @@ def load(
             is no folder.
     """
     check_root(Path(root))
-    file, problems = read_form(Path(path))
+    document = read_with_faults(Path(path))
+    file, problems = read_form(document)
     if file is None:
         raise InputError(problems)
     broken = load_problems(file)  # the study itself may be the file's own
@@ -73,7 +75,7 @@ def load(
     opened = store_at(root, store)
     opened.check(writing=False)
     workspace = Workspace(opened, file.folder, roots)
-    return LoadedSweep(file, study, workspace, Path(root).absolute(), shrunk=smoke)
+    return LoadedSweep(document, file, study, workspace, Path(root).absolute(), shrunk=smoke)
 
 
 def run(

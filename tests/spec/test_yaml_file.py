@@ -16,7 +16,7 @@ from abl.spec.yaml_file import Document, read_with_faults, yaml_text
 
 def read_yaml(path: Path) -> Document:
     document = read_with_faults(path)
-    raise_if_any(list(dict.fromkeys(document.faults.values())))
+    raise_if_any(list(dict.fromkeys(document.places.faults.values())))
     return document
 
 

@@ -103,7 +103,7 @@ def test_arms_differ_by_what_guides_them(finished):
 
 def test_again_nothing_is_trained(finished):
     sweep, _ = finished
-    again = run(load(sweep.file.document.path.parent, GUIDED))
+    again = run(load(sweep.file.folder, GUIDED))
     assert again.report.ran == []
 
 

@@ -14,6 +14,7 @@ from abl.nets.registry import HEADS, NETWORKS
 from abl.nets.user_module import load_module, unload_module
 from abl.plan.graph import Plan
 from abl.search.samplers import settings_in_digest
+from commands import abl as command
 from tiny_sweeps import write_sweep
 
 HELPER = '''
@@ -142,6 +143,21 @@ def test_what_one_network_uses_trains_it_anew_and_no_other(planned, before, afte
     # a network trained on a selection is another where its selectors are
     same = {label for label in old if old[label] == new[label]}
     assert same == {label for label in old if label.startswith("train other")} != set()
+
+
+def test_a_file_of_another_name_trains_nothing_anew(planned, tiny_folder):
+    old = trainings(planned())
+    (tiny_folder / "renamed.py").write_bytes((tiny_folder / "mine.py").read_bytes())
+    assert trainings(planned(changes={"module": "renamed.py"})) == old
+
+
+def test_of_a_file_that_does_not_load_nothing_else_is_told(tiny_folder):
+    (tiny_folder / "mine.py").write_text("import no_such_package\n")
+    changes = {"module": "mine.py", "train.network": "of_mine", "axes.rule": ["original", "odd"]}
+    with pytest.raises(InputError) as told:
+        abl.load(write_sweep(tiny_folder, changes), root=tiny_folder / "mlruns")
+    (problem,) = told.value.problems
+    assert "No module named 'no_such_package'" in problem.message
 
 
 def test_a_statement_that_does_more_than_define_a_name_counts_for_every_network(planned):
@@ -403,13 +419,16 @@ REFUSED = {
     '@rule("mine", uses="original")': "rule 'mine': uses: original, true or both",
     '@rule("mine", uses=("original", "third"))': "rule 'mine': uses: original, true or both",
     '@rule("mine", uses=())': "rule 'mine': uses: original, true or both",
+    "@network": 'network: give it a name, as in @network("name")',
+    "@study": "study: write @study above the class, which has its name",
     'raise SystemExit("no")\n@rule("mine", uses=("true",))': "import fails with SystemExit: no",
 }
 
 
 @pytest.mark.parametrize("decorator", REFUSED)
 def test_what_cannot_be_registered_is_told_with_its_line(tmp_path, decorator):
-    text = "from abl.decide.rules import rule\nfrom abl.nets.registry import network\n\n"
+    text = "from abl.decide.rules import rule\nfrom abl.nets.registry import network\n"
+    text += "from abl.studies.contract import study\n"
     path = tmp_path / "mine.py"
     path.write_text(f"{text}{decorator}\ndef mine(*given):\n    return given[0]\n")
     with pytest.raises(InputError) as told:
@@ -433,7 +452,7 @@ def test_a_network_of_a_librarys_name_is_refused(tmp_path, name, library):
     assert name not in NETWORKS
 
 
-@pytest.mark.parametrize("body", ["1 / 0", "None", "original[:1]"])
+@pytest.mark.parametrize("body", ["1 / 0", "None", "original[:1]", "original + 0.5"])
 def test_a_rule_that_fails_costs_its_own_arm_alone(tiny_folder, body):
     (tiny_folder / "mine.py").write_text(
         "from abl.decide.rules import rule\n\n\n"
@@ -444,4 +463,17 @@ def test_a_rule_that_fails_costs_its_own_arm_alone(tiny_folder, body):
     result = abl.run(sweep, executor="local", record=False)
     whole, failed = result.outcome.arms
     assert whole.failed == ""
-    assert failed.failed.startswith("rule 'odd' ")
+    assert failed.failed.startswith("rule 'odd'")
+
+
+def test_an_arm_without_numbers_is_told_and_the_command_fails(tiny_folder):
+    (tiny_folder / "mine.py").write_text(
+        "from abl.decide.rules import rule\n\n\n"
+        '@rule("odd", uses=("original",))\ndef odd(original):\n    return 1 / 0\n'
+    )
+    changes = {"module": "mine.py", "axes": {"rule": ["original", "odd"]}}
+    write_sweep(tiny_folder, changes)
+    ran = command(tiny_folder, "sweep", "tiny.yaml", "--executor", "local", "--record", "off")
+    assert ran.exit_code == 1
+    told = "abl: failed: arm odd: rule 'odd' fails with ZeroDivisionError: division by zero\n"
+    assert ran.stderr.endswith(told)

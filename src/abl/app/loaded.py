@@ -21,7 +21,7 @@ from abl.record.recipes import recipes_of
 from abl.record.store import Store
 from abl.spec.data import Splits
 from abl.spec.read import SweepFile
-from abl.spec.yaml_file import yaml_text
+from abl.spec.yaml_file import Document, yaml_text
 from abl.stages.inputs import Workspace
 from abl.studies.contract import Study, studies
 from abl.studies.searching.tuned_study import TunedStudy
@@ -50,6 +50,7 @@ class LoadedSweep:
     """A sweep file that was read and checked, with the store it works on.
 
     Attributes:
+        document: The file as it was read.
         file: The sweep and its lines.
         study: What asks the question.
         workspace: Store, data roots, opened data sets.
@@ -57,6 +58,7 @@ class LoadedSweep:
         shrunk: Whether `--smoke` changed what the file says.
     """
 
+    document: Document
     file: SweepFile
     study: Study
     workspace: Workspace
@@ -74,7 +76,7 @@ class LoadedSweep:
     def text(self) -> str:
         """The sweep file that says what is run."""
         if not self.shrunk:
-            return self.file.document.text
+            return self.document.text
         settings = self.file.sweep.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return "# shrunk by --smoke\n" + yaml_text(settings)
 

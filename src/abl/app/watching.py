@@ -117,7 +117,7 @@ def _arm_meant(loaded: LoadedSweep, words: str) -> tuple[int, str]:
     arms = [ArmOutcome(str(at), params, {}, pd.DataFrame()) for at, params in enumerate(named)]
     sweep, axes = loaded.file.sweep, tuple(dict.fromkeys(axis for each in named for axis in each))
     rows = Outcome(sweep.name, "", sweep.study, "", axes, (), "", "", tuple(arms))
-    at = int(arm_named(rows, words).key)
+    at = int(arm_named(rows, words, alone=True).key)
     return at, loaded.plan.arms[at].title or sweep.name
 
 

@@ -72,7 +72,7 @@ def sweep(
         print("stopped; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(130)
     _print_place(result, mlruns)
-    _tell_failures(result.report, loaded)
+    _tell_failures(result, loaded)
 
 
 def _print_place(result: Any, mlruns: Path) -> None:
@@ -84,7 +84,9 @@ def _print_place(result: Any, mlruns: Path) -> None:
         print("in MLflow: " + shlex.join(["abl", "ui", result.outcome.name, *place]))
 
 
-def _tell_failures(report: Any, loaded: Any) -> None:
+def _tell_failures(result: Any, loaded: Any) -> None:
+    """Every stage and arm without a result, and why: exit code 1 if there is one."""
+    report, outcome = result.report, result.outcome
     using = loaded.plan.arms_using()
     for digest, reason in report.failed.items():
         stage = loaded.plan.stages[digest]
@@ -93,7 +95,11 @@ def _tell_failures(report: Any, loaded: Any) -> None:
         print(f"abl: failed: {stage.label} (arms: {shown}): {reason}", file=sys.stderr)
         if digest in report.traces:
             print(report.traces[digest], file=sys.stderr)
-    if report.failed:
+    of_stages = {at for digest in report.failed for at in using[digest]}
+    failed = [each for at, each in enumerate(outcome.arms) if each.failed and at not in of_stages]
+    for arm in failed:
+        print(f"abl: failed: arm {outcome.title_of(arm)}: {arm.failed}", file=sys.stderr)
+    if report.failed or failed:
         raise typer.Exit(1)
 
 

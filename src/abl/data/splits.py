@@ -24,8 +24,7 @@ from abl.data.dataset import PAIR
 from abl.data.draws import Stratum, drawn_folds, drawn_share
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.graph import Replicate
-from abl.spec.data import Splits
-from abl.spec.sweep import Sweep
+from abl.spec.data import Replicates, Splits
 
 ROLES = ("train", "validation", "test")
 NAMES_OF_ROLES = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
@@ -260,11 +259,11 @@ def _listed(items: Iterable[object]) -> str:
     return ", ".join(words[:NAMED]) + more
 
 
-def all_replicates(sweep: Sweep) -> list[Replicate]:
+def all_replicates(splits: Splits, replicates: Replicates) -> list[Replicate]:
     """Every (repeat, fold, seed) of a sweep, in order."""
     return [
         Replicate(repeat, fold, seed)
-        for repeat in range(sweep.replicates.repeats)
-        for fold in range(fold_count(sweep.splits))
-        for seed in sweep.replicates.seeds
+        for repeat in range(replicates.repeats)
+        for fold in range(fold_count(splits))
+        for seed in replicates.seeds
     ]

@@ -15,8 +15,8 @@ from typing import Any
 from abl.errors import InputError, Problem
 from abl.nets.registry import FUSIONS, HEADS, NETWORKS, forget_remembered
 from abl.nets.user_source import UserSource
-from abl.registry import Entry, forget, loading, sign
-from abl.spec.train import VARIANTS, Train
+from abl.registry import Entry, Registry, forget, loading, sign
+from abl.spec.train import VARIANTS
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,18 +79,22 @@ def load_module(path: str | Path) -> ModuleType:
     return module
 
 
-def component_identity(train: Train) -> dict[str, Any]:
-    """What the components that a training names add to its identity.
+# role in a training, as `Train.components` has it -> where its names are known
+_KNOWN: Mapping[str, Registry[Any]] = {
+    "network": NETWORKS,
+    "head": HEADS,
+    "fusion": FUSIONS,
+    "variant": VARIANTS,
+}
+
+
+def component_identity(components: Mapping[str, str]) -> dict[str, Any]:
+    """What the components that a training names, by role, add to its identity.
 
     Nothing for one of the package at version 1. `head_version` and the like for a higher one;
     `module`, with the digest of its source, for one of the user's own file.
     """
-    used = {
-        "network": NETWORKS.identity(train.network),
-        "head": HEADS.identity(train.head),
-        "fusion": FUSIONS.identity(train.fusion),
-        "variant": VARIANTS.identity(train.attention.variant),
-    }
+    used = {role: _KNOWN[role].identity(name) for role, name in components.items()}
     identity: dict[str, Any] = {
         f"{role}_version": each["version"] for role, each in used.items() if "version" in each
     }
@@ -112,6 +116,7 @@ class _Folder:
 
     def __init__(self, folder: Path):
         self._folder = folder
+        self.found: set[str] = set()  # modules and packages at the top that came from it
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: object = None
@@ -126,6 +131,7 @@ class _Folder:
         spec = PathFinder.find_spec(name, path)
         if spec is not None and isinstance(spec.loader, SourceFileLoader):
             spec.loader = _FromSource(name, spec.loader.path)
+            self.found.add(name.partition(".")[0])
         return spec
 
     def _is_installed(self, name: str) -> bool:
@@ -143,14 +149,9 @@ def unload_module() -> None:
     if _current is not None:
         forget(str(_current.file))
     _current = None
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Folder)]
-    _remove_modules(
-        {
-            name.partition(".")[0]
-            for name, each in list(sys.modules.items())  # threads may import meanwhile
-            if _is_beside(getattr(each, "__dict__", {}))
-        }
-    )
+    folders = [finder for finder in sys.meta_path if isinstance(finder, _Folder)]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in folders]
+    _remove_modules(set().union(*(folder.found for folder in folders)))
 
 
 def _is_beside(module: Mapping[str, Any]) -> bool:

@@ -38,6 +38,11 @@ class Arm:
     tuned: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def own(self) -> dict[str, Any]:
+        """The values of the study's own axes; the others are settings, by dotted path."""
+        return {axis: value for axis, value in self.params.items() if "." not in axis}
+
+    @property
     def named(self) -> dict[str, Any]:
         """The values of the axes that are shown."""
         return {axis: _shown(value) for axis, value in self.params.items() if axis in self.shown}
@@ -231,18 +236,23 @@ def arms_of(
             used = relevant(params)
             kept.setdefault(canonical_json(sorted(used.items())), Arm(used, named_by))
     arms = list(kept.values())
-    several = [
-        axis for axis in order if len({canonical_json(c.get(axis)) for c in combinations}) > 1
-    ]
     unused = [
         axis
-        for axis in several
-        if len({canonical_json(arm.params[axis]) for arm in arms if axis in arm.params}) < 2
+        for axis in order
+        if _differ(params.get(axis) for params in combinations)
+        and not _differ(arm.params[axis] for arm in arms if axis in arm.params)
         # one value beside arms to which the axis does not apply still tells arms apart
         and len({axis in arm.params for arm in arms}) == 1
     ]
     idle = [at for at in range(len(exclude)) if at not in matched]
     return ArmList(arms, len(combinations), unused, idle)
+
+
+def _differ(values: Iterable[Any]) -> bool:
+    """Whether one of them is another than the first: 1 is neither 1.0 nor true."""
+    texts = map(canonical_json, values)
+    first = next(texts, "")
+    return any(text != first for text in texts)
 
 
 def _listed(values: Any) -> list[Any] | None:

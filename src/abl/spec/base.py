@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
@@ -25,6 +26,10 @@ class Part(BaseModel):
         if isinstance(value, bool) and wanted in (int, float):
             raise ValueError(f"a number is wanted, not {value}".lower())
         return value
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Self:
+        """The block with some of its settings changed, checked as if they stood in the file."""
+        return self.model_validate({**self.model_dump(), **changes})
 
 
 def identity_of(part: Part) -> dict[str, Any]:

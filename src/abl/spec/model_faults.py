@@ -11,18 +11,18 @@ from pydantic import BaseModel, ValidationError
 from abl.errors import Problem, nearest
 from abl.spec.base import Part
 from abl.spec.sweep import Sweep
-from abl.spec.yaml_file import Document, Place
+from abl.spec.yaml_file import Place, Places
 
 
 def problems_of(
-    error: ValidationError, model: type[Part], document: Document, under: Place = ()
+    error: ValidationError, model: type[Part], written: Places, under: Place = ()
 ) -> list[Problem]:
     """Pydantic's errors as lines that say what to type instead, in the order of the file."""
     problems, faults = [], error.errors(include_url=False)
     for fault in faults:
         place = (*under, *(part for part in fault["loc"] if part != "__root__"))
         if fault["type"] != "extra_forbidden" and any(
-            _is_around(place, known) or _is_around(known, place) for known in document.faults
+            _is_around(place, known) or _is_around(known, place) for known in written.faults
         ):
             continue  # follows from what is told already
         if fault["type"] == "too_short" and any(
@@ -33,7 +33,7 @@ def problems_of(
         if fault["type"] == "value_error":
             # what does not fit together is told of a block; its words begin with the key
             place = (*place, *str(fault["ctx"]["error"]).partition(":")[0].split("."))
-        problems.append(Problem(message, str(document.path), document.line(place)))
+        problems.append(Problem(message, str(written.path), written.line(place)))
     return sorted(dict.fromkeys(problems), key=lambda problem: problem.line or 0)
 
 

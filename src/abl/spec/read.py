@@ -14,24 +14,24 @@ from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.spec.model_faults import first_unknown, message_of, model_at, problems_of
 from abl.spec.pointless import pointless, too_many_arms
 from abl.spec.sweep import Sweep
-from abl.spec.yaml_file import Document, Place, read_with_faults
+from abl.spec.yaml_file import Document, Place, Places, read_with_faults
 
 
 @dataclass(frozen=True)
 class SweepFile:
-    """A sweep and the file it was read from, for errors that are found later."""
+    """A sweep and where the file has what, for errors that are found later."""
 
     sweep: Sweep
-    document: Document
+    places: Places
 
     @property
     def folder(self) -> Path:
         """Folder that relative paths of the sweep start from."""
-        return self.document.path.resolve().parent
+        return self.places.path.resolve().parent
 
     def problem(self, message: str, *place: str | int) -> Problem:
         """A problem at a place of the file."""
-        return Problem(message, str(self.document.path), self.document.line(place))
+        return Problem(message, str(self.places.path), self.places.line(place))
 
     def placed(self, problem: Problem) -> Problem:
         """The problem at the block that its message begins with, if it has no place yet."""
@@ -50,55 +50,50 @@ def read_sweep(path: Path) -> SweepFile:
     Raises:
         InputError: With every problem of the file.
     """
-    file, problems = read_form(path)
+    file, problems = read_form(read_with_faults(path))
     if problems or file is None:
         raise InputError(problems)
     return file
 
 
-def read_form(path: Path) -> tuple[SweepFile | None, list[Problem]]:
-    """The sweep file and the faults of its form.
+def read_form(document: Document) -> tuple[SweepFile | None, list[Problem]]:
+    """The sweep file that a document is, and the faults of its form.
 
     If it has faults, what they leave of the file is given, so that a study can check the names in
     it and all is told at once; None if that would not be what the writer meant.
-
-    Raises:
-        InputError: It is not YAML.
     """
-    document = read_with_faults(path)
-    written = document.values
-    problems = list(dict.fromkeys(document.faults.values()))
-    places = [place for place in document.faults if not is_value_of_axis(place)]
+    faults = document.places.faults
+    problems = list(dict.fromkeys(faults.values()))
+    places = [place for place in faults if not is_value_of_axis(place)]
     if problems:
-        document = without(document, [place for place in document.faults if place not in places])
+        document = without(document, [place for place in faults if place not in places])
     try:
         sweep = Sweep.model_validate(document.values)
         if not problems:
-            return _judged(SweepFile(sweep, document), [])
+            return _judged(SweepFile(sweep, document.places), [])
     except ValidationError as error:
-        problems += problems_of(error, Sweep, document)
+        problems += problems_of(error, Sweep, document.places)
         problems.sort(key=lambda problem: problem.line or 0)
         places += [fault["loc"] for fault in error.errors(include_url=False)]
     if any(place[:1] in {(name,) for name in _COMBINED} for place in places):
         return None, problems
     document = without(document, places)
     values = {"name": "unnamed", "data": {"phantom": {}}} | document.values
-    if "axes" in {place[0] for place in document.faults}:
+    if "axes" in {place[0] for place in faults}:
         # they may name a value that cannot be used
         values |= {"base": None, "contrasts": [], "exclude": []}
     try:
         sweep = Sweep.model_validate(values)
     except ValidationError:
         return None, problems
-    # whether a section is written down can still be seen
-    return _judged(SweepFile(sweep, replace(document, values=written)), problems)
+    return _judged(SweepFile(sweep, document.places), problems)
 
 
 def _judged(file: SweepFile, problems: list[Problem]) -> tuple[SweepFile | None, list[Problem]]:
     if too_many := too_many_arms(file.sweep):
         # nobody waits for these to be listed
         return None, [*problems, *(file.problem(text, *place) for place, text in too_many)]
-    if not file.document.faults:  # what is read may hang on a value that cannot be used
+    if not file.places.faults:  # what is read may hang on a value that cannot be used
         problems += [file.problem(text, *place) for place, text in pointless(file.sweep)]
     return file, problems
 
@@ -162,9 +157,9 @@ def without(document: Document, places: list[Place]) -> Document:
         _take_away(values, place)
     gaps: dict[Place, list[int | None]] = {}
     values = _closed(values, gaps)
-    moved = {_moved(place, gaps): line for place, line in document.lines.items()}
+    moved = {_moved(place, gaps): line for place, line in document.places.lines.items()}
     lines = {place: line for place, line in moved.items() if place is not None}
-    return replace(document, values=values, lines=lines)
+    return replace(document, values=values, places=replace(document.places, lines=lines))
 
 
 def _take_away(values: dict[str, Any], place: Place) -> None:

@@ -65,13 +65,13 @@ class Axis(Part):
 
 def _first_repeated(values: tuple[Any, ...]) -> Any:
     """The first value that equals an earlier one, None if all differ."""
-    seen: set[Any] = set()  # a grid may have a hundred thousand values
-    others: list[Any] = []
-    for value in values:
-        known: Any = seen if isinstance(value, bool | int | float | str | None) else others
-        if value in known:
+    first: dict[Any, int] = {}  # a grid may have a hundred thousand values; lists have no hash
+    for at, value in enumerate(values):
+        if isinstance(value, bool | int | float | str | None):
+            if first.setdefault(value, at) < at:
+                return value
+        elif value in values[:at]:
             return value
-        (seen.add if known is seen else others.append)(value)
     return None
 
 
@@ -182,6 +182,15 @@ class Sweep(Part):
     )
     resources: Resources = Field(Resources())
     table: TableStyle = Field(TableStyle())
+
+    def __hash__(self) -> int:
+        # axes and options are dicts, which have no hash
+        return hash(self.model_dump_json())
+
+    def curve(self, name: str) -> tuple[Any, ...] | None:
+        """Values of an axis that is a curve, None if it is an ordinary one or not there."""
+        axis = self.axes.get(name)
+        return axis.listed() if axis is not None and axis.curve else None
 
     @model_validator(mode="after")
     def _fusion_has_pairs(self) -> Sweep:

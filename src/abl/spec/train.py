@@ -241,6 +241,16 @@ class Train(Part):
             raise ValueError(f"last_k: {self.last_k} is more than epochs: {self.epochs}")
         return self
 
+    @property
+    def components(self) -> dict[str, str]:
+        """Role -> name of what it is made of that a user's own file can add to."""
+        return {
+            "network": self.network,
+            "head": self.head,
+            "fusion": self.fusion,
+            "variant": self.attention.variant,
+        }
+
     def has_fixed_front(self, image: Image) -> bool:
         """Whether something is frozen that sees the same images, of one shape, in every epoch."""
         return (

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import math
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from yaml.reader import ReaderError
 
 from abl.errors import InputError, Problem
 
@@ -58,23 +58,21 @@ _KNOWN_TAGS = {
 }
 
 
-@dataclass
-class Document:
-    """A YAML file: its values, and where each of them stands.
+@dataclass(frozen=True)
+class Places:
+    """Where the values of a YAML file stand, without these.
 
     Attributes:
         path: The file.
-        text: What it holds.
-        values: Plain dicts, lists, strings, numbers, booleans and None.
         lines: Place (keys and indices from the top) -> line, counted from 1.
-        faults: Place of a value that cannot be used (None in `values`) -> what is wrong with it.
+        faults: Place of a value that cannot be used -> what is wrong with it.
+        sections: Keys at the top that are given something.
     """
 
     path: Path
-    text: str
-    values: Any
-    lines: dict[Place, int] = field(default_factory=dict)
-    faults: dict[Place, Problem] = field(default_factory=dict)
+    lines: dict[Place, int]
+    faults: dict[Place, Problem]
+    sections: frozenset[str]
 
     def line(self, place: Place) -> int | None:
         """Line of a value, or of the nearest enclosing one that is written down."""
@@ -82,6 +80,21 @@ class Document:
             if place[:end] in self.lines:
                 return self.lines[place[:end]]
         return self.lines.get(())
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file as it was read.
+
+    Attributes:
+        text: What it holds.
+        values: Plain dicts, lists, strings, numbers, booleans and None, also for what is faulty.
+        places: Where each of them stands.
+    """
+
+    text: str
+    values: Any
+    places: Places
 
 
 def read_with_faults(path: Path) -> Document:
@@ -105,18 +118,18 @@ def read_with_faults(path: Path) -> Document:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise InputError(Problem("not UTF-8: save the file as UTF-8", shown, line)) from None
+    if (wrong := _Loader.NON_PRINTABLE.search(text)) is not None:
+        line = text.count("\n", 0, wrong.start()) + 1
+        told = f"not YAML: character U+{ord(wrong[0]):04X} is not allowed"
+        raise InputError(Problem(told, shown, line))
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        # as a stream: the mark of every value would hold a string whole, to quote it in a message
+        node = yaml.compose(io.StringIO(text), Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = " ".join((error.problem or error.context or "not YAML").split())
         raise InputError(
             Problem(f"not YAML: {what}", shown, mark.line + 1 if mark else None)
-        ) from None
-    except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise InputError(
-            Problem(f"not YAML: character U+{error.character:04X} is not allowed", shown, line)
         ) from None
     except RecursionError:
         raise InputError(Problem("nested too deep", shown)) from None
@@ -124,14 +137,15 @@ def read_with_faults(path: Path) -> Document:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(Problem(f"not YAML: {what}", shown)) from None
     reader = _Reader(shown)
-    values = reader.value(node, (), 0) if node is not None else None
+    values: Any = reader.value(node, (), 0) if node is not None else None
     if not reader.problems and not isinstance(values, dict):
         line = node.start_mark.line + 1 if node else 1
         reader.problems.append(Problem("a sweep file is a mapping (key: value)", shown, line))
     if reader.problems:
         every = dict.fromkeys([*reader.problems, *reader.faults.values()])
         raise InputError(sorted(every, key=lambda problem: problem.line or 0))
-    return Document(path, text, values, reader.lines, reader.faults)
+    given = frozenset(name for name, value in values.items() if value is not None)
+    return Document(text, values, Places(path, reader.lines, reader.faults, given))
 
 
 class _Reader:

@@ -114,7 +114,7 @@ class FrozenFronts:
         if isinstance(self._settings["train"].get("weights"), str):
             asked["weights"] = self._settings["train"]["weights"]
         settings = {name: self._settings[name] for name in ("image", "classes")}
-        settings |= component_identity(front)
+        settings |= component_identity(front.components)
         # of this modality's images alone, so that every mode that shows them shares the stage
         settings |= seen_settings(sweep.model_copy(update={"data": opened.data}), opened)
         return stage_of(

@@ -99,7 +99,7 @@ def network_settings(
     asked, image, classes = sweep.train, sweep.image, len(opened.dataset.classes)
     train = identity_of(asked)
     settings: dict[str, Any] = {"train": train, "image": identity_of(image), "classes": classes}
-    settings |= seen_settings(sweep, opened) | component_identity(asked)
+    settings |= seen_settings(sweep, opened) | component_identity(asked.components)
     takes = {"classes": classes, "channels": image.channels, "image_size": image.size}
     train.pop("attention", None)
     if attention := asked.attention.relevant():

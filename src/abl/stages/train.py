@@ -90,14 +90,14 @@ class Trainings:
             "epochs": how.epochs,
             "last_k": 1,
             "early_stop": None,
-            "optimizer": train.optimizer.model_dump() | {"lr": how.lr},
+            "optimizer": train.optimizer.with_changes({"lr": how.lr}),
         }
-        alone = Train.model_validate(train.model_dump() | changes)
+        alone = train.with_changes(changes)
         settings = {
             "train": identity_of(alone),
             "image": self._settings["image"],
             "classes": len(source.dataset.classes),
-            **component_identity(alone),
+            **component_identity(alone.components),
         }
         everything = everything_trains(len(source.dataset))
         return self.plan.add(

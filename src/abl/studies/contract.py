@@ -136,4 +136,4 @@ def options_of(file: SweepFile, model: type[OptionsOf]) -> OptionsOf:
     try:
         return model.model_validate(file.sweep.options)
     except ValidationError as error:
-        raise InputError(problems_of(error, model, file.document, ("options",))) from None
+        raise InputError(problems_of(error, model, file.places, ("options",))) from None

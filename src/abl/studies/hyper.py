@@ -27,6 +27,6 @@ class Hyper(SingleNetwork):
 
     def problems(self, file: SweepFile) -> list[Problem]:
         # a section that is broken is told as such
-        if file.document.values.get("search") is None:
+        if "search" not in file.places.sections:
             return [file.problem("study: hyper needs a search: section", "study")]
         return super().problems(file)

@@ -13,8 +13,11 @@ _MOST_LISTED = 6
 _KEY = re.compile(r"[0-9a-f]{6,64}")
 
 
-def arm_named(outcome: Outcome, words: str) -> ArmOutcome:
+def arm_named(outcome: Outcome, words: str, *, alone: bool = False) -> ArmOutcome:
     """The only arm that has all of these words and settings.
+
+    Args:
+        alone: Whether the words are given without the sweep's name, so that advice has none.
 
     Raises:
         InputError: None has, or several have; says what to type instead.
@@ -30,7 +33,7 @@ def arm_named(outcome: Outcome, words: str) -> ArmOutcome:
         return by_key[0]
     wanted = _tokens(words)
     if not wanted:
-        return _only(outcome, words, list(enumerate(outcome.arms, 1)))
+        return _only(outcome, words, list(enumerate(outcome.arms, 1)), alone)
     own = [_arm_tokens(outcome, arm) for arm in outcome.arms]
     known = set().union(*own) if own else set()
     asked = _with_axes(wanted, known)
@@ -46,7 +49,7 @@ def arm_named(outcome: Outcome, words: str) -> ArmOutcome:
     fitting = [(row, arm) for row, (arm, tokens) in rows if set(asked) <= tokens]
     labels = {row: _tokens(arm_label(arm.params, outcome.axes)) for row, arm in fitting}
     exact = [(row, arm) for row, arm in fitting if sorted(labels[row]) == sorted(wanted)]
-    return _only(outcome, words, exact or fitting)
+    return _only(outcome, words, exact or fitting, alone)
 
 
 def arm_title(outcome: Outcome, arm: ArmOutcome) -> str:
@@ -54,17 +57,20 @@ def arm_title(outcome: Outcome, arm: ArmOutcome) -> str:
     return arm_label(arm.params, outcome.axes, separator=" · ") or one_line(outcome.name)
 
 
-def _only(outcome: Outcome, words: str, found: list[tuple[int, ArmOutcome]]) -> ArmOutcome:
+def _only(
+    outcome: Outcome, words: str, found: list[tuple[int, ArmOutcome]], alone: bool
+) -> ArmOutcome:
     if len(found) == 1:
         return found[0][1]
-    asked = f"{outcome.name}:{one_line(words)}"
+    sweep = "" if alone else f"{outcome.name}:"
+    asked = sweep + one_line(words)
     if not found:
         listed = _listed(outcome, list(enumerate(outcome.arms, 1)))
         raise InputError(f"{asked}: no arm has all of these; there are {listed}")
     row = found[0][0]
     raise InputError(
         f"{asked} fits {len(found)} arms: {_listed(outcome, found)}; "
-        f"add a word, or write {outcome.name}:#{row}"
+        f"add a word, or write {sweep}#{row}"
     )
 
 

@@ -6,7 +6,7 @@ itself, and with second images exchanged between patients of one class.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
@@ -87,12 +87,11 @@ class FusionStudy(SingleNetwork):
         WEIGHTS,
     )
 
-    def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
-        drop = set() if str(params.get("mode")) in FUSIONS else {"second"}
-        if params.get("head", "spp") != "spp":
+    def relevant(self, own: Mapping[str, Any], axes: Collection[str]) -> set[str]:
+        drop = set() if str(own.get("mode")) in FUSIONS else {"second"}
+        if own.get("head", "spp") != "spp":
             drop.add("options.own_shape")
-        kept = {axis: value for axis, value in params.items() if axis not in drop}
-        return super().relevant(kept)
+        return super().relevant(own, axes) - drop
 
     def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
         options = options_of(file, Options)

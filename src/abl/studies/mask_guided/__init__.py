@@ -6,7 +6,7 @@ elliptic, everywhere one or elsewhere, and attention that needs no mask (se, cba
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import combinations
 from typing import Any, ClassVar
@@ -115,15 +115,15 @@ class MaskGuidedStudy(SingleNetwork):
         WEIGHTS,
     )
 
-    def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
-        variant, mask = str(params.get("variant", "parallel")), params.get("mask", "predicted")
+    def relevant(self, own: Mapping[str, Any], axes: Collection[str]) -> set[str]:
+        variant, mask = str(own.get("variant", "parallel")), own.get("mask", "predicted")
         guided = looks_at_mask(variant)
         drop = set() if guided else {"mask"}
         if variant == "none":
             drop |= {"placement", "train.attention.reduction"}
         if not guided or mask != "predicted":
-            drop |= {axis for axis in params if axis.startswith(OF_BRANCH)}
-        return {axis: value for axis, value in params.items() if axis not in drop}
+            drop |= {axis for axis in axes if axis.startswith(OF_BRANCH)}
+        return set(axes) - drop
 
     def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
         found = weights_faults(arm, file)

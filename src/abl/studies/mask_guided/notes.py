@@ -47,16 +47,16 @@ def idle_notes(file: SweepFile, relevant: Relevant) -> list[str]:
             axis
             for axis in block
             if not any(
-                axis in relevant({**block, "variant": variant, "mask": mask})
+                axis in relevant({"variant": variant, "mask": mask}, block)
                 for variant, mask in product(variants, masks)
             )
         ]
         if not idle:
             continue
         # of a guided variant, what is idle belongs to the branch that its masks do without
-        is_guided = any("mask" in relevant({"variant": each, "mask": ""}) for each in variants)
+        is_guided = any("mask" in relevant({"variant": each}, ["mask"]) for each in variants)
         whom = GUIDED if is_guided else f"variant {_listed(variants)}"
-        lines = sorted({file.document.line(("arms", at, axis)) or 0 for axis in idle})
+        lines = sorted({file.places.line(("arms", at, axis)) or 0 for axis in idle})
         where = f"line{'s' if len(lines) > 1 else ''} {_listed(lines)}"
         verb = "do" if len(idle) > 1 else "does"
         found.append(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from abl.errors import InputError, Problem, nearest, raise_if_any
@@ -23,7 +24,14 @@ SETTINGS_AXIS, FIXED_SETTINGS, TUNED_SETTINGS = "settings", "fixed", "tuned"
 
 # what values of a study's own axes mean, by dotted path of the settings they change
 Meaning = Callable[[dict[str, Any]], dict[str, Any]]
-Relevant = Callable[[dict[str, Any]], dict[str, Any]]
+# which of an arm's axes matter, by its values of the study's own
+Relevant = Callable[[Mapping[str, Any], Collection[str]], Collection[str]]
+
+
+def used_values(params: Mapping[str, Any], relevant: Relevant) -> dict[str, Any]:
+    """An arm's values of the axes that matter to it."""
+    kept = relevant(Arm(params).own, tuple(params))
+    return {axis: value for axis, value in params.items() if axis in kept}
 
 
 def arms_from(
@@ -33,7 +41,7 @@ def arms_from(
 
     Args:
         axes: The study's own.
-        relevant: Drops axes that do not matter to an arm.
+        relevant: Which axes matter to an arm.
         curves: Study axes that may be a curve.
     """
     sweep = file.sweep
@@ -78,11 +86,12 @@ def arms_from(
     shown += [axis for block in blocks for axis in block if axis not in shown]
     empty = [at for at, block in enumerate(sweep.arms) if [] in block.values()]
     problems += [file.problem("this block gives an axis no value", "arms", at) for at in empty]
+    used = partial(used_values, relevant=relevant)
     if problems:
         # without the blocks, which may be at fault, nothing that is excluded can be judged
-        found = arms_of(every, blocks, [], relevant, shown)
+        found = arms_of(every, blocks, [], used, shown)
         return ArmList(found.arms, found.cells, [], []), problems
-    found = arms_of(every, blocks, exclude, relevant, shown)
+    found = arms_of(every, blocks, exclude, used, shown)
     problems += [
         file.problem(f"axes.{name}: changes nothing: no arm uses more than one value", "axes", name)
         for name in found.unused
@@ -105,7 +114,7 @@ def base_position(
     arm: Arm, arms: list[Arm], base: Mapping[str, Any], relevant: Relevant
 ) -> int | None:
     """Position of the arm that this one is compared with: equal but for the base's values."""
-    wanted = relevant({**arm.params, **base})
+    wanted = used_values({**arm.params, **base}, relevant)
     position = next((at for at, other in enumerate(arms) if dict(other.params) == wanted), None)
     return None if position is not None and arms[position] is arm else position
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from abl.decide.metrics import metric_named
@@ -11,11 +11,18 @@ from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.nets.registry import check_network
 from abl.nets.user_module import load_module, unload_module
 from abl.plan.graph import Arm
+from abl.spec.data import Data
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
 from abl.studies.contract import StudyAxis
-from abl.studies.shared.arms import Relevant, base_position, base_values, named_contrasts
+from abl.studies.shared.arms import (
+    Relevant,
+    base_position,
+    base_values,
+    named_contrasts,
+    used_values,
+)
 
 
 def _base_problems(
@@ -33,7 +40,7 @@ def _base_problems(
             for name in wrong
         ]
     if arms and not any(base_position(arm, arms, base, relevant) is not None for arm in arms):
-        own = any(relevant({**arm.params, **base}) == dict(arm.params) for arm in arms)
+        own = any(used_values({**arm.params, **base}, relevant) == arm.params for arm in arms)
         text = "base: no arm differs from it" if own else "base: matches no arm of the sweep"
         return [file.problem(text, "base")]
     return []
@@ -75,6 +82,8 @@ def metric_problems(file: SweepFile) -> list[Problem]:
 
 def stated_problems(file: SweepFile) -> list[Problem]:
     """Stated settings that no sweep file has."""
+    if not file.sweep.stated:
+        return []
     known = set(_paths(file.sweep.model_dump(mode="json", by_alias=True, exclude={"stated"})))
     return [
         file.problem(f"stated: no setting '{path}': {nearest(path, known)}", "stated", path)
@@ -111,10 +120,10 @@ def network_problems(file: SweepFile) -> list[Problem]:
     return [file.problem(f"train.network: {wrong}", "train", "network")] if wrong else []
 
 
-def open_data(workspace: Workspace, sweeps: Sequence[Sweep]) -> None:
+def open_data(workspace: Workspace, blocks: Iterable[Data]) -> None:
     """Opens the data sets of all arms. Raises InputError with the faults of every one."""
     problems: dict[Problem, None] = {}
-    for data in {sweep.data.model_dump_json(): sweep.data for sweep in sweeps}.values():
+    for data in {data.model_dump_json(): data for data in blocks}.values():
         try:
             workspace.data(data)
         except InputError as error:

@@ -17,6 +17,7 @@ from abl.plan.graph import Plan, Replicate
 from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
 from abl.plan.stage import digest_of
 from abl.report.labels import counted
+from abl.spec.data import Splits
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData, Workspace
@@ -210,7 +211,7 @@ def training_patients(sweep: Sweep, opened: OpenData, replicate: Replicate) -> i
     return int(opened.dataset.frame["patient"].iloc[train].nunique())
 
 
-def power_note(sweep: Sweep, opened: OpenData, replicates: list[Replicate]) -> str:
+def power_note(splits: Splits, opened: OpenData, replicates: list[Replicate]) -> str:
     """What AUC difference the patients at hand can show; "" where there is nothing to say.
 
     Patients of all test folds of one repeat count, as every fold's patients are others.
@@ -218,7 +219,7 @@ def power_note(sweep: Sweep, opened: OpenData, replicates: list[Replicate]) -> s
     frame = opened.dataset.frame
     first = replicates[0].repeat
     folds = {each.fold for each in replicates if each.repeat == first}
-    tested = np.concatenate([opened.split(sweep.splits, first, fold).test for fold in folds])
+    tested = np.concatenate([opened.split(splits, first, fold).test for fold in folds])
     malignant = frame.iloc[tested].groupby("patient")["label"].max() > 0
     positive, negative = int(malignant.sum()), int((~malignant).sum())
     if not positive or not negative:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -73,10 +73,9 @@ class SingleNetwork(Study):
 
     smoke_options: ClassVar[Mapping[str, Any]] = {}
 
-    def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
+    def relevant(self, own: Mapping[str, Any], axes: Collection[str]) -> set[str]:
         """The axes that matter to an arm: no levels of a pyramid that its head does not have."""
-        drop = {"train.spp_levels"} if params.get("head", "spp") != "spp" else set()
-        return {axis: value for axis, value in params.items() if axis not in drop}
+        return set(axes) - ({"train.spp_levels"} if own.get("head", "spp") != "spp" else set())
 
     def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
         """Settings that an arm's values stand for, by dotted path: what it starts from."""
@@ -140,17 +139,18 @@ class SingleNetwork(Study):
         given = self.settings(file).all_of(arms.arms)
         external = ExternalSets(file, workspace, [sweep.data for sweep in given])
         file, sweeps = internal_file(file), [internal_sweep(sweep) for sweep in given]
-        open_data(workspace, [file.sweep, *sweeps])
-        plan = Plan(arms=arms.arms, replicates=all_replicates(file.sweep))
-        if note := power_note(file.sweep, workspace.data(file.sweep.data), plan.replicates):
+        open_data(workspace, [sweep.data for sweep in (file.sweep, *sweeps)])
+        plan = Plan(
+            arms=arms.arms, replicates=all_replicates(file.sweep.splits, file.sweep.replicates)
+        )
+        if note := power_note(file.sweep.splits, workspace.data(file.sweep.data), plan.replicates):
             plan.notes.append(note)
-        made: dict[str, Trainings] = {}
+        made: dict[Sweep, Trainings] = {}
         for at, sweep in enumerate(sweeps):
-            key = sweep.model_dump_json()
-            if key not in made:
-                made[key] = Trainings(sweep, workspace, plan)
+            if sweep not in made:
+                made[sweep] = Trainings(sweep, workspace, plan)
             for replicate in plan.replicates:
-                digest = made[key].train(replicate)
+                digest = made[sweep].train(replicate)
                 plan.cells.append(PlannedCell(at, replicate, {ROLE: digest}))
                 # alone, a cell would also train what its network starts from
                 plan.asked += 1 + len(plan.stages[digest].inputs)

@@ -17,7 +17,6 @@ from abl.errors import InputError
 from abl.search.samplers import asking_samplers
 from abl.spec.base import Part
 from abl.spec.search import sampler_problem
-from abl.spec.sweep import Sweep
 
 CHOSEN_BY = ("exact", "histogram", "promise", "search")
 BEST_ON_TEST = "best_on_test"
@@ -95,12 +94,6 @@ def decision_search_problems(search: DecisionSearch) -> list[str]:
     if {"threshold", "class_thresholds"} <= set(search.over):
         problems.append("options.search.over: threshold or class_thresholds, not both")
     return problems
-
-
-def curve_values(sweep: Sweep) -> tuple[Any, ...] | None:
-    """Candidates of T* if it is a curve axis, None if it is an ordinary one."""
-    axis = sweep.axes.get("threshold")
-    return axis.listed() if axis is not None and axis.curve else None
 
 
 def threshold_problem(value: Any, *, of_curve: bool = False) -> str:

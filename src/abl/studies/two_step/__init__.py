@@ -45,7 +45,6 @@ from abl.studies.shared.external_scores import external_note, external_rows
 from abl.studies.shared.predictions import Predictions
 from abl.studies.shared.scoring import power_note, scored_outcome
 from abl.studies.shared.thresholds import (
-    curve_values,
     decision_search_problems,
     threshold_problem,
 )
@@ -151,9 +150,9 @@ class TwoStep(Study):
                     problems.append(file.problem(text, "options", "epochs"))
             problems += [
                 file.problem(text, *place_of_axis(file, axis))
-                for axis, text in arm_faults(dict(arm.params), panel, file.sweep.protocol)
+                for axis, text in arm_faults(arm.own, panel, file.sweep.protocol)
             ]
-        values = curve_values(file.sweep) or ()
+        values = file.sweep.curve("threshold") or ()
         faults = [threshold_problem(value, of_curve=True) for value in values]
         problems += [file.problem(text, "axes", "threshold") for text in faults if text]
         problems += arm_problems(file, self.axes, arms.arms, relevant)
@@ -172,45 +171,46 @@ class TwoStep(Study):
         file = internal_file(file)
         settings = InternalSettings(file, self.axes)
         sweeps = settings.all_of(arms.arms)
-        open_data(workspace, [file.sweep, *sweeps])
-        plan = Plan(arms=arms.arms, replicates=all_replicates(file.sweep))
+        open_data(workspace, [sweep.data for sweep in (file.sweep, *sweeps)])
+        plan = Plan(
+            arms=arms.arms, replicates=all_replicates(file.sweep.splits, file.sweep.replicates)
+        )
         if arms.cells > len(arms.arms):
             plan.notes.append(
                 f"{arms.cells} combinations of axis values are {len(arms.arms)} arms: rules that "
                 "use no second network or threshold do not vary with it"
             )
-        if note := power_note(file.sweep, workspace.data(file.sweep.data), plan.replicates):
+        if note := power_note(file.sweep.splits, workspace.data(file.sweep.data), plan.replicates):
             plan.notes.append(note)
         plan.notes += hopeless_promises(plan, settings, workspace)
-        values = curve_values(file.sweep)
-        made: dict[str, Trainings] = {}
+        values = file.sweep.curve("threshold")
+        made: dict[Sweep, Trainings] = {}
 
         def trainings(sweep: Sweep) -> Trainings:
-            key = sweep.model_dump_json()
-            if key not in made:
-                made[key] = Trainings(sweep, workspace, plan)
-            return made[key]
+            if sweep not in made:
+                made[sweep] = Trainings(sweep, workspace, plan)
+            return made[sweep]
 
         panels: dict[int, tuple[list[Trainings], Options]] = {}
         for at, (arm, sweep) in enumerate(zip(arms.arms, sweeps, strict=True)):
             rule = rule_named(str(arm.params["rule"]))
-            params, options = dict(arm.params), Options()
+            own, options = arm.own, Options()
             panel: list[Trainings] = []
-            if needs_selection(params):
+            if needs_selection(own):
                 # arms of the same settings share one Sweep: what follows from it is made once
                 if id(sweep) not in panels:
                     options = options_of(settings.file_of(arm), Options)
                     source = sweep
                     if options.selectors == "base":
-                        own = {"image": file.sweep.image, "train": file.sweep.train}
-                        source = sweep.model_copy(update=own)
+                        base = {"image": file.sweep.image, "train": file.sweep.train}
+                        source = sweep.model_copy(update=base)
                     selectors = [as_selector(source, name, options) for name in options.panel]
                     panels[id(sweep)] = [trainings(each) for each in selectors], options
                 panel, options = panels[id(sweep)]
             networks = trainings(sweep)
             times = len(values) if rule.has_threshold and values else 1
             for replicate in plan.replicates:
-                uses = networks_of(rule.uses, params, networks, panel, options, replicate)
+                uses = networks_of(rule.uses, own, networks, panel, options, replicate)
                 plan.cells.append(PlannedCell(at, replicate, uses))
                 plan.asked += trained_alone(plan, uses) * times
                 for role, digest in uses.items():
@@ -234,7 +234,7 @@ class TwoStep(Study):
         scored = scored_arms(plan, workspace.store, cells.score)
         outcome = scored_outcome(
             file, plan, workspace, self.axes, relevant, scored,
-            curve_axis="threshold" if curve_values(file.sweep) else "", study={},
+            curve_axis="threshold" if file.sweep.curve("threshold") else "", study={},
         )  # fmt: skip
         noise = noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace))
         facts = replace(outcome.facts, study={"label_noise": noise}) if noise else outcome.facts

@@ -18,7 +18,7 @@ from abl.studies.shared.analysis import ScoredArm, ScoredCell, Units
 from abl.studies.shared.arm_cell import RISK, ArmCell
 from abl.studies.shared.arms import Settings
 from abl.studies.shared.predictions import Predictions
-from abl.studies.shared.thresholds import curve_values, mean_curve
+from abl.studies.shared.thresholds import mean_curve
 from abl.studies.two_step.options import Options
 
 
@@ -41,7 +41,7 @@ class ArmCells:
         options, opened = options_of(own, Options), self._workspace.data(own.sweep.data)
         return ArmCell(
             own.sweep, arm.params, cell, self._predictions, opened,
-            curve_values(own.sweep), options.search, options.promise,
+            own.sweep.curve("threshold"), options.search, options.promise,
         )  # fmt: skip
 
     def score(self, arm: Arm, cells: Sequence[PlannedCell]) -> ScoredArm:

@@ -8,7 +8,6 @@ from typing import Any
 from abl.plan.graph import Plan, Replicate
 from abl.record.store import Store
 from abl.spec.sweep import Sweep
-from abl.spec.train import Train
 from abl.stages.inputs import Workspace
 from abl.stages.train import Trainings
 from abl.studies.contract import options_of
@@ -25,43 +24,42 @@ AGAIN = 1_000_003
 def as_selector(sweep: Sweep, network: str, options: Options) -> Sweep:
     """The sweep as a selector network is trained."""
     changes: dict[str, Any] = {"network": network}
-    if network != sweep.train.network and sweep.train.weights_file is not None:
-        # a file holds the weights of one architecture
-        changes["weights"] = "none"
     if network != sweep.train.network:
-        # a count of layers is that of one architecture, and so is a head
+        # a count of layers is that of one architecture, and so are a head and a file of weights
         changes |= {"frozen": 0, "head": "fc"}
+        if sweep.train.weights_file is not None:
+            changes["weights"] = "none"
     if options.epochs:
         changes["epochs"] = options.epochs
-    train = Train.model_validate(sweep.train.model_dump() | changes)
-    return sweep.model_copy(update={"train": train})
+    return sweep.model_copy(update={"train": sweep.train.with_changes(changes)})
 
 
 def networks_of(
-    uses: tuple[str, ...], params: dict[str, Any], own: Trainings, panel: list[Trainings],
+    uses: tuple[str, ...], values: Mapping[str, Any], own: Trainings, panel: list[Trainings],
     options: Options, replicate: Replicate,
 ) -> dict[str, str]:  # fmt: skip
     """Role -> digest of one cell's networks; with `select` where a selection is read.
 
     Args:
         uses: Roles that the rule takes.
+        values: The arm's, of the study's own axes.
         own: Trainings of O, T and F.
         panel: Trainings of the selectors, empty if none is needed.
     """
     networks = {}
     if "original" in uses:
         networks["original"] = own.train(replicate)
-    if needs_selection(params):
+    if needs_selection(values):
         networks["select"] = _selection(own, panel, options, replicate)
-    second = params.get("second", "true")
+    second = values.get("second", "true")
     least = {"least": options.keep_at_least} if options.keep_at_least else {}
     if "true" in uses and second == "retrained":
         networks["true"] = own.train(replicate, seed_shift=AGAIN)
     elif "true" in uses:
-        subset = {"kind": second, "n": int(params["consensus"]), "panel": len(panel)} | least
+        subset = {"kind": second, "n": int(values["consensus"]), "panel": len(panel)} | least
         networks["true"] = own.train(replicate, subset=subset, select=networks["select"])
-    if uses_false(params):
-        subset = {"kind": "false", "n": int(params["false_k"]), "panel": len(panel)} | least
+    if uses_false(values):
+        subset = {"kind": "false", "n": int(values["false_k"]), "panel": len(panel)} | least
         networks["false"] = own.train(replicate, subset=subset, select=networks["select"])
     return networks
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -72,77 +73,77 @@ class Options(Part):
     )
 
 
-def uses_true(params: dict[str, Any]) -> bool:
+def uses_true(own: Mapping[str, Any]) -> bool:
     """Whether the arm's rule has a second network."""
-    rule = RULES.get(str(params.get("rule")))
+    rule = RULES.get(str(own.get("rule")))
     return rule is not None and "true" in rule.uses
 
 
-def uses_false(params: dict[str, Any]) -> bool:
+def uses_false(own: Mapping[str, Any]) -> bool:
     """Whether the False network has the last word on images that stay unsure."""
-    rule = RULES.get(str(params.get("rule")))
-    named = params.get("false_k", NO_FALSE) != NO_FALSE
+    rule = RULES.get(str(own.get("rule")))
+    named = own.get("false_k", NO_FALSE) != NO_FALSE
     return named and rule is not None and rule.has_threshold
 
 
-def needs_selection(params: dict[str, Any]) -> bool:
+def needs_selection(own: Mapping[str, Any]) -> bool:
     """Whether a selector panel has to judge the training images."""
-    by_true = uses_true(params) and params.get("second") != "retrained"
-    return by_true or uses_false(params)
+    by_true = uses_true(own) and own.get("second") != "retrained"
+    return by_true or uses_false(own)
 
 
-def relevant(params: dict[str, Any]) -> dict[str, Any]:
-    """The axes that matter to an arm."""
-    rule = RULES.get(str(params.get("rule")))
+def relevant(own: Mapping[str, Any], axes: Collection[str]) -> set[str]:
+    """The axes that matter to an arm with these values of the study's own."""
+    rule = RULES.get(str(own.get("rule")))
     if rule is None:
-        return params
+        return set(axes)
     # of the words that choose a T*: a block of options that matters to that word alone
     ways = {
-        word: {axis for axis in params if axis.startswith(f"options.{word}")}
+        word: {axis for axis in axes if axis.startswith(f"options.{word}")}
         for word in ("search", "promise")
     }
     of_ways = set().union(*ways.values())
     drop: set[str] = set()
-    if not uses_true(params):
+    if not uses_true(own):
         drop |= {"consensus", "second"}
-    if params.get("second") == "retrained":
+    if own.get("second") == "retrained":
         drop.add("consensus")
-    if not needs_selection(params):
-        drop |= {axis for axis in params if axis.startswith("options.")} - of_ways
+    if not needs_selection(own):
+        drop |= {axis for axis in axes if axis.startswith("options.")} - of_ways
     if not rule.has_threshold:
         drop |= {"threshold", "false_k"}
-    if not uses_false(params):
+    if not uses_false(own):
         drop.add("false_threshold")
-    for word, own in ways.items():
-        if "threshold" in drop or params.get("threshold") != word:
-            drop |= own
-    return {axis: value for axis, value in params.items() if axis not in drop}
+    for word, found in ways.items():
+        if "threshold" in drop or own.get("threshold") != word:
+            drop |= found
+    return set(axes) - drop
 
 
 def arm_faults(
-    params: dict[str, Any], panel: tuple[str, ...] | None, protocol: str
+    own: Mapping[str, Any], panel: tuple[str, ...] | None, protocol: str
 ) -> list[tuple[str, str]]:
     """(axis or option, what is wrong with its value) of an arm; panel None if it is not known."""
     faults = []
     for name in panel or ():
         if wrong := check_network(name):
             faults.append(("options.panel", f"options.panel: {wrong}"))
-    rule = str(params.get("rule"))
+    rule = str(own.get("rule"))
     if rule not in RULES:
         faults.append(("rule", f"rule '{rule}' is not known: {nearest(rule, RULES)}"))
-    if "network" in params and (wrong := check_network(str(params["network"]))):
+    if "network" in own and (wrong := check_network(str(own["network"]))):
         faults.append(("network", wrong))
     for axis in ("consensus", "false_k"):
-        count = params.get(axis, NO_FALSE)
-        if axis in params and not (axis == "false_k" and count == NO_FALSE):
+        count = own.get(axis, NO_FALSE)
+        if axis in own and not (axis == "false_k" and count == NO_FALSE):
             faults += [(axis, text) for text in _count_faults(axis, count, panel)]
     for axis, valid in (("second", SECOND), ("calibrate", CALIBRATE)):
-        word = str(params.get(axis, valid[0]))
+        word = str(own.get(axis, valid[0]))
         if word not in valid:
             faults.append((axis, f"{axis}: '{word}' is not known: {nearest(word, valid)}"))
-    if "threshold" in params and (text := threshold_problem(params["threshold"])):
+    if "threshold" in own and (text := threshold_problem(own["threshold"])):
         faults.append(("threshold", text))
-    cut = params.get("false_threshold", 0.0)
+    cut = own.get("false_threshold", 0.0)
     if cut == BEST_ON_TEST:
         if protocol != "published":
             text = f"{BEST_ON_TEST} reads the test set to choose: it needs protocol: published"
