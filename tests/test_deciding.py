@@ -225,7 +225,7 @@ def test_a_grid_and_its_curve(tmp_path):
     chosen = next(each for each in found.facts["decisions"] if each["decision"] == "model1")[
         "settings"
     ]["threshold"][0]
-    assert chosen in [*np.linspace(0, 1, 11), "always"]
+    assert chosen in [*np.arange(11) / 10, "always"]
     assert expected["f1"].max() == pytest.approx(
         model1.loc[model1["threshold"] == (math.inf if chosen == "always" else chosen), "f1"].item()
     )
@@ -325,6 +325,14 @@ def test_every_format_has_every_decision(tmp_path, format):
         ({"rule": "true", "classes": ["a", ""]}, "--classes a,: an empty name"),
         ({"rule": "true", "classes": ["a"]}, "but --classes names 1: a"),
         ({"sweep": True, "costs": [[0, 1, 2]] * 3}, "needs a 2 x 2 table"),
+        ({"rule": "model1", "threshold": "promise", "level": 5.0}, "--level: 5.0 is not between"),
+        ({"rule": "model1", "threshold": "promise", "risk": "eror"}, "did you mean 'error'"),
+        ({"rule": "model1", "threshold": "0.9", "level": 0.1}, "belongs to --threshold promise"),
+        ({"sweep": True, "risk": "error", "level": 0.1}, "belong to --threshold promise"),
+        (
+            {"rule": "model1", "threshold": "promise", "level": 0.001},
+            "it takes 2302 patients without an error, and there are 60",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_told_and_nothing_written(tmp_path, options, said):
@@ -423,3 +431,42 @@ def test_without_a_malignant_image_neither_sensitivity_nor_f1_is_defined(tmp_pat
     line = next(line for line in found.text.splitlines() if line.startswith("original"))
     assert line.split()[-2:] == ["–", "–"]
     assert found.facts["decisions"][0]["metrics"]["acc"]["mean"] == 0.75
+
+
+def test_a_promise_is_made_to_patients_and_its_risk_on_test_is_told(tmp_path):
+    made = frames(600, patient=[f"p{at // 2}" for at in range(600)])
+    for name, frame in made.items():
+        split = np.where(np.arange(600) // 2 % 2 == 0, "validation", "test")
+        made[name] = frame.assign(split=split)
+    paths = files(tmp_path, made)
+    found = decided(
+        paths["original"], paths["true"], rule="model1", threshold="promise",
+        level=0.3, confidence=0.8, out=tmp_path / "out.csv",
+    )  # fmt: skip
+    [row] = found.facts["decisions"]
+    [threshold] = row["settings"]["threshold"]
+    final = pd.read_csv(tmp_path / "out.csv")
+    stays = final[(final["sent"] == 0) & (final["split"] == "test")]
+    wrong = (stays["p_1"] >= stays["p_0"]).astype(int) != stays["label"]
+    risk = wrong.groupby(stays["patient"]).mean().mean()
+    [told] = [note for note in found.facts["notes"] if "promise" in note]
+    assert "error among the images not sent on at most 30 %, with 80 % confidence" in told
+    assert f"on test images the risk is {100 * risk:.1f} %" in told
+    assert "chosen on 300 validation images" in found.facts["notes"][0]
+    # a stricter promise sends more on
+    strict = decided(
+        paths["original"], paths["true"], rule="model1", threshold="promise",
+        level=0.12, confidence=0.8,
+    )  # fmt: skip
+    assert strict.facts["decisions"][0]["settings"]["threshold"][0] > threshold
+    assert row["metrics"]["acc"]["low"] < row["metrics"]["acc"]["high"]
+    [of_json] = found.facts["promise"].pop("test")
+    assert of_json == pytest.approx(risk)
+    assert found.facts["promise"] == {"risk": "error", "level": 0.3, "confidence": 0.8}
+
+
+def test_a_promise_in_sample_says_so_and_gives_no_interval(tmp_path):
+    paths = files(tmp_path, frames(300))
+    found = decided(paths["original"], paths["true"], rule="model1", threshold="promise", level=0.3)
+    assert found.facts["notes"][0].startswith("in-sample")
+    assert found.facts["decisions"][0]["metrics"]["acc"]["low"] is None

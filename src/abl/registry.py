@@ -54,9 +54,9 @@ class Registry(MutableMapping[str, Value]):
 
     Args:
         what: The word for one of them, in messages and as its decorator: `head`.
-        declared: Package whose modules register components by `@head("name")` and the like. Their
-            names are read off its source, so that a plan knows them without importing what they
-            need (torch takes seconds); asking for one imports its module.
+        declared: Module, or package of modules, that registers components by `@head("name")` and
+            the like. Their names are read off its source, so that a plan knows them without
+            importing what they need (torch takes seconds); asking for one imports its module.
         taken_by: Who else has a name (a library whose networks can be named too), "" if nobody. A
             user's own file is asked; the package knows what it names.
     """
@@ -163,8 +163,9 @@ class Registry(MutableMapping[str, Value]):
         del self._values[name], self._entries[name]
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._declared
-        yield from [name for name in self._entries if name not in self._declared]
+        others = [name for name in self._entries if name not in self._declared]
+        own = [name for name in others if self._entries[name].module.startswith("abl.")]
+        yield from dict.fromkeys([*own, *self._declared, *others])
 
     def __len__(self) -> int:
         return len(set(self._declared) | set(self._entries))
@@ -258,6 +259,8 @@ def _literals(call: ast.Call) -> dict[str, Any]:
 def _sources(package: str) -> tuple[tuple[str, str], ...]:
     spec = importlib.util.find_spec(package)
     files: list[tuple[str, str]] = []
+    if spec is not None and spec.submodule_search_locations is None and spec.origin:
+        return ((package, Path(spec.origin).read_text(encoding="utf-8")),)
     for place in (spec.submodule_search_locations or ()) if spec is not None else ():
         for file in sorted(Path(place).rglob("*.py")):
             parts = file.relative_to(place).with_suffix("").parts

@@ -24,7 +24,7 @@ from abl.plan.outcome import Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.record.mlflow_arms import arm_points, view_state
 from abl.record.store import Store
-from tiny_sweeps import write_sweep, write_tiny_set
+from tiny_sweeps import write_tiny_set
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -426,13 +426,6 @@ def test_sets_that_cannot_be_read_are_told_together(folder):
     assert "external set C: manifest: there is no 'nowhere.csv'" in told[0]
     assert "[manifest: nowhere.csv" in told[0] or "[- name: C" in told[0]
     assert "external set D: set: no 'ddti/manifest.csv'" in told[1]
-
-
-def test_a_study_without_external_sets_refuses_them(folder):
-    path = write_sweep(folder, {"external": [OUTSIDE]})
-    with pytest.raises(InputError, match="two_step scores no external sets yet") as found:
-        _ = abl.load(path, root=folder / "mlruns").plan
-    assert len(found.value.problems) == 1
 
 
 def test_smoke_shrinks_generated_sets(folder):

@@ -228,7 +228,10 @@ def test_calibration_moves_probabilities_and_no_ranks(home: Path) -> None:
     [
         ({"axes.false_k": [4]}, "false_k: 4 is not in 1..3"),
         ({"axes.false_k": ["two"]}, "false_k: a whole number is wanted, or none, not two"),
-        ({"axes.threshold": ["exatc"]}, "'exatc' is not in \\[0, 1\\].*exact, histogram, search"),
+        (
+            {"axes.threshold": ["exatc"]},
+            "'exatc' is not in \\[0, 1\\].*exact, histogram, promise, search",
+        ),
         (
             {"axes.threshold": {"values": [0.5, "exact"], "curve": True}},
             "exact chooses a T\\* itself",
@@ -240,6 +243,7 @@ def test_calibration_moves_probabilities_and_no_ranks(home: Path) -> None:
         ({"axes.threshold": ["search"], "options.search": {"trials": 0}}, "trials"),
         ({"axes.false_k": [1], "axes.false_threshold": ["best_on_test"]}, "protocol: published"),
         ({"axes.calibrate": ["platt"]}, "calibrate: 'platt' is not known"),
+        ({"axes.threshold": [{"promise": {"level": 0.1}}]}, "write promise, and its risk, level"),
     ],
 )
 def test_what_is_wrong_is_said(home: Path, changes: dict[str, Any], said: str) -> None:
@@ -355,3 +359,64 @@ def test_an_empty_true_set_can_be_topped_up(home: Path) -> None:
 def load_stage(loaded: LoadedSweep, digest: str) -> object:
     done = loaded.store.done(digest)
     return None if done is None else done.stage
+
+
+PROMISED = {
+    "name": "promised",
+    "splits": {"kind": "holdout", "test": 0.3, "validation": 0.5},
+    "axes": {"consensus": [2], "rule": ["original", "model1"], "threshold": [0.9, "promise"]},
+    "options.promise": {"risk": "missed", "level": 0.45, "confidence": 0.6},
+    "replicates": {"repeats": 1, "seeds": [0, 1]},
+    "metrics": ["acc", "aurc", "augrc"],
+    "primary": "acc",
+}
+
+
+def test_a_promise_chooses_the_threshold_and_is_held_against_the_test(home: Path) -> None:
+    loaded, result = run(home, PROMISED)
+    found = arm(result, consensus=2, rule="model1", threshold="promise")
+    assert not found.failed
+    every = arm_predictions(loaded.store, result.outcome)
+    kept = every[every["arm"] == found.key]
+    for _, row in found.replicates.iterrows():
+        assert 0 <= row["validation_risk"] <= 0.45
+        for role, name in (("validation", "validation_risk"), ("test", "risk")):
+            part = kept[(kept["seed"] == row["seed"]) & (kept["role"] == role)]
+            malignant = part[part["label"] == 1]
+            missed = ~malignant["sent"] & (malignant["p_1"] < malignant["p_0"])
+            risk = missed.groupby(malignant["patient"].astype(str)).mean().mean()
+            assert row[name] == pytest.approx(risk)
+    [note] = [note for note in result.outcome.notes if note.startswith("T* by promise")]
+    assert "not sent on and called benign at most 45 %, with 60 % confidence" in note
+    assert not any(note.startswith("Optimism") for note in result.outcome.notes)
+    for each in result.outcome.arms:
+        assert 0 <= each.cells["augrc"].mean <= each.cells["aurc"].mean <= 1
+    shown = abl.table("promised", root=home / "mlruns", format="text")
+    assert "AURC" in shown
+
+
+def test_a_promise_that_no_threshold_keeps_is_a_failed_arm_that_says_so(home: Path) -> None:
+    strict = {"risk": "missed", "level": 0.01, "confidence": 0.99}
+    loaded, result = run(home, PROMISED | {"name": "strict", "options.promise": strict})
+    [warned] = [note for note in loaded.plan.notes if "no T* can keep it" in note]
+    assert "takes 459 validation patients with malignant images" in warned
+    failed = {each.failed for each in result.outcome.arms if each.failed}
+    [said] = failed
+    assert "no T* keeps the promise (share of malignant images that are not sent on and" in said
+    assert "it takes 459 patients with malignant images without an error, and there are" in said
+    assert said.endswith("in 2 of 2 replicates")
+    fine = arm(result, consensus=2, rule="model1", threshold=0.9)
+    assert not fine.failed
+
+
+def test_a_promise_may_be_an_axis_and_matters_to_its_word_alone(home: Path) -> None:
+    axes = PROMISED["axes"] | {"options.promise.level": [0.4, 0.45]}
+    loaded = load(home, PROMISED | {"name": "levels", "axes": axes})
+    named = [dict(each.named) for each in loaded.plan.arms]
+    assert sum(each.get("threshold") == "promise" for each in named) == 2
+    assert sum(each.get("threshold") == 0.9 for each in named) == 1
+    with pytest.raises(InputError) as caught:
+        load(home, PROMISED | {"options.promise": {"risk": "errors", "level": 5, "sure": 0.9}})
+    said = str(caught.value)
+    for each in ("options.promise.risk", "options.promise.level", "options.promise.sure"):
+        assert each in said

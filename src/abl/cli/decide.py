@@ -26,7 +26,7 @@ def decide_command(
         str | None, typer.Option(help="One rule, as `abl list rules` names it.")
     ] = None,
     threshold: Annotated[
-        str | None, typer.Option(help="T*: 0.9, always, 38%, exact or histogram.")
+        str | None, typer.Option(help="T*: 0.9, always, 38%, exact, promise or histogram.")
     ] = None,
     sweep: Annotated[bool, typer.Option("--sweep", help="Every rule at its best T*.")] = False,
     search: Annotated[bool, typer.Option("--search", help="Search with Optuna.")] = False,
@@ -62,6 +62,16 @@ def decide_command(
     seed: Annotated[int | None, typer.Option(min=0, help="Of --search; default 0.")] = None,
     study: Annotated[
         Path | None, typer.Option(help="Journal of the search, to go on from.")
+    ] = None,
+    risk: Annotated[
+        str | None,
+        typer.Option(help="Of --threshold promise: error (default) of what stays, or missed."),
+    ] = None,
+    level: Annotated[
+        float | None, typer.Option(help="The risk stays under it; default 0.05.")
+    ] = None,
+    confidence: Annotated[
+        float | None, typer.Option(help="How sure the promise is; default 0.9.")
     ] = None,
     classes: Annotated[
         str | None, typer.Option(help="Names of labels 0, 1, ...; of two: benign,malignant.")
@@ -103,6 +113,9 @@ def decide_command(
         seed=seed,
         costs=read_costs(costs, len(names) if names else None),
         study=study,
+        risk=risk,
+        level=level,
+        confidence=confidence,
         classes=names,
         out=out,
         curve=curve,

@@ -1,4 +1,9 @@
-"""Checks of arrays at the door of decide/; the functions behind it only compute."""
+"""Checks of arrays at the door of decide/, and how what they hold is compared; the functions behind
+it only compute.
+
+Confidences, probabilities and thresholds are compared to DIGITS decimals: 0.95 - 0.05 is
+0.8999999999999999 in floating point, and yet it *is* a T* of 0.9.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,9 @@ Bools = NDArray[np.bool_]
 
 # softmax in float32, written as text with a few digits, still sums to 1 within this
 SUM_TOLERANCE = 1e-3
+# errors of sums and differences of probabilities are some 1e-16, and no softmax means 1e-12
+DIGITS = 12
+HALF_DIGIT = 0.5 * 10**-DIGITS  # what is less is rounded to 0
 
 
 def checked_predictions(p: ArrayLike, name: str = "predictions") -> Floats:
@@ -69,17 +77,42 @@ def checked_pair(labels: ArrayLike, p: ArrayLike, name: str = "predictions") -> 
     return checked, predictions
 
 
+def comparable(values: Floats) -> Floats:
+    """The same values to DIGITS decimals: the float64 next to each, so that a decimal is itself.
+
+    What went through this once is compared, sorted and counted by the usual operators; infinity
+    stays.
+    """
+    rounded: Floats = np.round(values, DIGITS)
+    return rounded
+
+
 def margin(p: Floats) -> Floats:
-    """(N,) difference of the two largest probabilities; |p_B - p_M| for K = 2."""
+    """(N,) difference of the two largest probabilities, comparable; |p_B - p_M| for K = 2."""
     if p.shape[1] == 2:
-        return np.abs(p[:, 0] - p[:, 1])
+        return comparable(np.abs(p[:, 0] - p[:, 1]))
     top = np.partition(p, -2, axis=1)
-    return top[:, -1] - top[:, -2]
+    return comparable(top[:, -1] - top[:, -2])
 
 
 def largest_class(p: Floats) -> Ints:
-    """(N,) class of the largest probability; a tie goes to the higher class (malignant)."""
-    classes = p.shape[1]
-    if classes == 2:
-        return (p[:, 0] <= p[:, 1]).astype(np.int64)
-    return (classes - 1 - np.argmax(p[:, ::-1], axis=1)).astype(np.int64)
+    """(N,) class of the largest probability; a tie goes to the higher class (malignant).
+
+    Probabilities tie where their difference is 0 to DIGITS decimals: where `margin` is 0.
+    """
+    if p.shape[1] == 2:
+        return (p[:, 0] - p[:, 1] <= HALF_DIGIT).astype(np.int64)
+    # column by column, several times as fast as along the rows
+    least = p[:, 0] - HALF_DIGIT
+    for column in range(1, p.shape[1]):
+        np.maximum(least, p[:, column] - HALF_DIGIT, out=least)
+    highest = np.zeros(len(p), dtype=np.int64)
+    for column in range(1, p.shape[1]):
+        highest[p[:, column] >= least] = column
+    return highest
+
+
+def at_least(values: Floats, cutoff: float) -> Bools:
+    """(N,) whether each value reaches a cut-off, one that is equal to DIGITS decimals included."""
+    reached: Bools = comparable(values) >= round(cutoff, DIGITS)
+    return reached

@@ -1,5 +1,5 @@
 """How a decision is chosen from validation predictions, for sweeps and for `abl decide` alike:
-given, exact, along a grid, or searched with Optuna.
+given, exact, along a grid, by a promise, or searched with Optuna.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from abl.decide.check import Bools, Floats
 from abl.decide.curves import best_threshold, choose_threshold, threshold_curve
 from abl.decide.decision import Decision, DecisionInputs, histogram_threshold
 from abl.decide.decision_space import DecisionSpace, Objectives
+from abl.decide.promise import Promise, promised_threshold
 from abl.decide.rules import Threshold, rule_named, threshold_from_share, threshold_value
 from abl.errors import InputError
 from abl.search.generations import Asking, Values
@@ -169,7 +170,7 @@ class Chosen:
     """What was chosen without the test set.
 
     Attributes:
-        by_score: Whether a score on validation images chose it.
+        by_score: Whether the metric to choose by chose it, on validation images.
         curve: Of a grid: the metrics at each of its T*.
         search: What a search found.
     """
@@ -189,6 +190,7 @@ class Chooser:
         labels: (N,) int.
         predictions: Network -> (N, K).
         false_threshold: Of the False extension, if it is on.
+        patients: (N,) names, and `promise`: for `promise` alone.
     """
 
     rule: str
@@ -196,15 +198,21 @@ class Chooser:
     labels: ArrayLike
     predictions: Mapping[str, ArrayLike]
     false_threshold: float | None = None
+    patients: ArrayLike | None = None
+    promise: Promise | None = None
 
     def chosen(self, value: Any, training: Callable[[], ArrayLike]) -> Chosen:
-        """By a value of T*: a number, `always`, a share such as `38%`, `exact` or `histogram`.
+        """By a value of T*: a number, `always`, a share such as `38%`, or one of three words.
 
-        A rule without a threshold has nothing to choose.
+        `exact` is the best there is; `histogram` is read off training images; `promise` is the
+        smallest that keeps the promise. A rule without a threshold has nothing to choose.
 
         Args:
             training: The original network's predictions (M, K) of training images; read for
                 `histogram` alone.
+
+        Raises:
+            InputError: Among others, no T* keeps the promise.
         """
         if not rule_named(self.rule).has_threshold:
             return Chosen(self._decision(None))
@@ -214,6 +222,12 @@ class Chooser:
                 false_threshold=self.false_threshold,
             )  # fmt: skip
             return Chosen(self._decision(best.threshold), by_score=True)
+        if value == "promise" and self.patients is not None:
+            kept = promised_threshold(
+                self.labels, self.predictions, self.rule, self.patients,
+                self.promise or Promise(), false_threshold=self.false_threshold,
+            )  # fmt: skip
+            return Chosen(self._decision(kept.threshold))
         if value == "histogram":
             return Chosen(self._decision(histogram_threshold(training())))
         return Chosen(self._decision(self.resolved(value)))

@@ -6,11 +6,12 @@ Source: Lee, Kwak, Lee, Sci. Rep. 2025, doi 10.1038/s41598-025-00416-5, "effecti
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from abl.decide.check import Bools, Ints, checked_pair, largest_class
+from abl.decide.check import DIGITS, Bools, Ints, checked_pair, largest_class
 from abl.errors import InputError, Problem, raise_if_any
 
 
@@ -46,6 +47,42 @@ def false_set(counts: ArrayLike, k: int, panel: int) -> Bools:
     Raises InputError unless 1 <= k <= panel.
     """
     return panel - _checked_counts(counts, k, panel, "False") >= k
+
+
+def more_than_share(counts: ArrayLike, totals: ArrayLike, share: float | Fraction) -> Bools:
+    """Whether counts / totals > share, strictly and in whole numbers, (N,) bool: F_j > theta.
+
+    9 wrong answers of 10 are not more than 0.9, nor more than 1 - 0.1. An image without answers
+    has no share and is not flagged.
+
+    Args:
+        counts, totals: (N,) whole numbers, 0 <= counts <= totals; one total holds for all.
+        share: In [0, 1]; a number stands for the decimal, or the simple fraction, next to it.
+
+    Raises InputError: no whole numbers, counts above their totals, a share outside [0, 1].
+    """
+    few, many = np.broadcast_arrays(np.asarray(counts), np.asarray(totals))
+    for name, array in (("counts", few), ("totals", many)):
+        if array.size and not np.issubdtype(array.dtype, np.integer):
+            raise InputError(f"{name}: not whole numbers")
+    if few.size and (few.min() < 0 or (few > many).any()):
+        raise InputError("counts: not between 0 and their totals")
+    exact = _fraction(share)
+    # k > x is k > floor(x), and there are few different totals
+    distinct, place = np.unique(many, return_inverse=True)
+    most = [exact.numerator * int(total) // exact.denominator for total in distinct]
+    return np.asarray(few > np.array(most, dtype=np.int64)[place].reshape(few.shape))
+
+
+def _fraction(share: float | Fraction) -> Fraction:
+    if not 0 <= share <= 1:
+        raise InputError(f"share: {share} is outside [0, 1]")
+    if isinstance(share, Fraction):
+        return share
+    simple = Fraction(share).limit_denominator(10_000)
+    if abs(simple - Fraction(share)) < Fraction(1, 2 * 10**DIGITS):
+        return simple
+    return Fraction(repr(round(float(share), DIGITS)))
 
 
 def topped_up(labels: ArrayLike, selected: ArrayLike, agreement: ArrayLike, least: int) -> Bools:

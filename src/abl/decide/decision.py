@@ -14,13 +14,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from abl.decide.check import Bools, Floats, checked_pair, checked_predictions, largest_class, margin
+from abl.decide.check import (
+    Bools,
+    Floats,
+    at_least,
+    checked_pair,
+    checked_predictions,
+    largest_class,
+    margin,
+)
 from abl.decide.rules import Threshold, confidence, rule_named, rule_path, threshold_value
 from abl.errors import InputError, Problem, raise_if_any
 
 HISTOGRAM_BARS = 10
 MIXED = ("original", "true")
 TIE_RULE = 0.5
+# the largest p_M that is benign, not a tie
+BELOW_TIE = TIE_RULE - 1e-12
 OWN_WEIGHT = {"model1": 1.0, "model2": 0.5, "average": 0.5}
 
 
@@ -168,8 +178,8 @@ def with_cutoff_at_half(p: Floats, cutoff: float) -> Floats:
     odds_for, odds_against = malignant * (1 - cutoff), (1 - malignant) * cutoff
     shifted = odds_for / (odds_for + odds_against)
     # rounding may carry an image at the cut-off over 0.5
-    called = malignant >= cutoff
-    shifted = np.where(called, np.maximum(shifted, 0.5), np.minimum(shifted, np.nextafter(0.5, 0)))
+    called = at_least(malignant, cutoff)
+    shifted = np.where(called, np.maximum(shifted, TIE_RULE), np.minimum(shifted, BELOW_TIE))
     return np.column_stack([1 - shifted, shifted])
 
 
@@ -183,9 +193,10 @@ def histogram_threshold(p_training: ArrayLike) -> float:
     certain = confidence(p_training)
     if not certain.size:
         raise InputError("no training image to read the histogram of confidence from")
-    counts, edges = np.histogram(certain, bins=HISTOGRAM_BARS, range=(0, 1))
-    # edges of a grid in tenths, without the rounding of its steps
-    return round(float(edges[int(np.argmax(counts))]), 6)
+    # tenths as decimals have them: the third step of a range is 0.30000000000000004
+    edges = np.arange(HISTOGRAM_BARS + 1) / HISTOGRAM_BARS
+    counts, _ = np.histogram(certain, bins=edges)
+    return float(edges[int(np.argmax(counts))])
 
 
 def expected_cost(labels: ArrayLike, p: ArrayLike, costs: ArrayLike) -> float:

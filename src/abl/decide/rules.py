@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from abl.decide.check import Floats, checked_predictions, margin
+from abl.decide.check import DIGITS, Floats, checked_predictions, margin
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.registry import Registry
 
@@ -69,7 +69,7 @@ def rule(
 
 @rule("original", uses=("original",))
 def _original(original: Floats) -> Floats:
-    """The original network alone."""
+    """The original network alone. In every rule p = 0.5, a tie, is malignant: the higher class."""
     return original
 
 
@@ -87,30 +87,36 @@ def _average(original: Floats, true: Floats) -> Floats:
 
 @rule("model1", uses=("original", "true"), threshold=True)
 def _model1(original: Floats, true: Floats) -> Floats:
-    """Ambiguous images go to the true network."""
+    """Images with confidence < T* go to the true network; at T* they stay."""
     return true
 
 
 @rule("model2", uses=("original", "true"), threshold=True)
 def _model2(original: Floats, true: Floats) -> Floats:
-    """Ambiguous images take the mean of the original and the true network."""
+    """Images with confidence < T* take the mean of the original and the true network."""
     return (original + true) / 2
 
 
 def confidence(p: ArrayLike) -> Floats:
-    """Difference of the two largest probabilities, (N, K) -> (N,); for K = 2 it is |p_B - p_M|."""
+    """Difference of the two largest probabilities, (N, K) -> (N,); for K = 2 it is |p_B - p_M|.
+
+    To 12 decimals, as T* is, so that an image whose confidence is T* is not below it.
+    """
     return margin(checked_predictions(p))
 
 
 def threshold_value(threshold: Threshold) -> float:
-    """T* as a number: `always` is infinity, above any confidence. Raises InputError."""
+    """T* as a number to 12 decimals: `always` is infinity, above any confidence.
+
+    Raises InputError.
+    """
     if isinstance(threshold, str):
         if threshold == ALWAYS:
             return math.inf
         raise InputError(f"threshold: '{threshold}' is neither a number nor 'always'")
     value = float(threshold)
     if value == math.inf or 0 <= value <= 1:
-        return value
+        return round(value, DIGITS)
     raise InputError(f"threshold: {threshold} is outside [0, 1]; above any confidence is 'always'")
 
 
@@ -127,7 +133,8 @@ def threshold_from_share(p_validation_original: ArrayLike, share: float) -> floa
     ordered = np.sort(confidence(p_validation_original))
     if not ordered.size:
         raise InputError("share: no validation image to read the quantile of confidence from")
-    sent = math.floor(share * ordered.size + 0.5)
+    # a half as decimals have it: 0.145 x 100 is 14.499999999999998
+    sent = math.floor(round(share * ordered.size, DIGITS) + 0.5)
     if sent == 0:
         return 0.0
     return math.inf if sent == ordered.size else float(ordered[sent])
@@ -145,9 +152,9 @@ def rule_path(
 ) -> tuple[Floats, Floats, Floats]:
     """What T* moves an image between: (kept (N, K), sent (N, K), confidence (N,)).
 
-    At T*, the final probabilities are `sent` where confidence < T*, elsewhere `kept`. A rule
-    without threshold has kept = sent. The False extension changes an image alone, so it keeps
-    this form.
+    At T*, the final probabilities are `sent` where confidence < T*, elsewhere `kept`: an image
+    whose confidence is T*, to 12 decimals, is kept. A rule without threshold has kept = sent. The
+    False extension changes an image alone, so it keeps this form.
     """
     needed = chosen.uses + (("false",) if false_threshold is not None else ())
     raise_if_any(

@@ -85,6 +85,10 @@ def sweep_reference(
         parts.append(_block(f"`{name}`" if name else "Top level", model))
     for study, model in sorted(options.items()):
         parts.append(_block(f"`options` of study `{study}`", model))
+        for name, field in model.model_fields.items():
+            inner = field.annotation
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                parts.append(_block(f"`options.{name}` of study `{study}`", inner))
         rows = "\n".join(f"| `{axis}` | {text} |" for axis, text in axes[study].items())
         parts.append(f"## Axes of study `{study}`\n\n| axis | what |\n| --- | --- |\n{rows}\n")
     return "\n".join(parts)

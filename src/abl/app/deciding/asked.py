@@ -14,12 +14,13 @@ from abl.data.tables import class_name_problems
 from abl.decide.chooser import written_share
 from abl.decide.decision_space import PARAMETERS
 from abl.decide.metrics import METRICS, metric_named
+from abl.decide.promise import Promise
 from abl.decide.rules import FALSE_THRESHOLD, RULES, threshold_value
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.search.samplers import SamplerName, asking_samplers
 
 FORMATS = ("text", "md", "csv", "json")
-WORDS = "a number in [0, 1], always, a share such as 38%, exact, or histogram"
+WORDS = "a number in [0, 1], always, a share such as 38%, exact, promise, or histogram"
 OBJECTIVES = ("cost", "share")
 SEARCHED_THRESHOLDS = frozenset({"threshold", "class_thresholds"})
 
@@ -45,6 +46,7 @@ class Asked:
             default `objectives` is (by,), 200 trials, tpe, seed 0. `costs` without a search add the
             expected cost to the scores.
         study: Journal of the search.
+        risk, level, confidence: Of decide.promise.Promise, for the threshold `promise`.
         classes: Names of labels 0, 1, ...; of two classes by default benign and malignant.
         out, curve: Files to write; nothing is written if anything is wrong.
     """
@@ -67,6 +69,9 @@ class Asked:
     seed: int | None = None
     costs: Sequence[Sequence[float]] | None = None
     study: Path | None = None
+    risk: str | None = None
+    level: float | None = None
+    confidence: float | None = None
     classes: Sequence[str] | None = None
     out: Path | None = None
     curve: Path | None = None
@@ -85,6 +90,14 @@ class Asked:
     def is_exact(self) -> bool:
         """Whether the one rule's T* is the best there is."""
         return (self.threshold or "").strip() == "exact"
+
+    @property
+    def promise(self) -> Promise | None:
+        """What the one rule's T* promises; None if it promises nothing. Raises InputError."""
+        if (self.threshold or "").strip() != "promise":
+            return None
+        given = {"risk": self.risk, "level": self.level, "confidence": self.confidence}
+        return Promise(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 
     @property
     def false_cut(self) -> float | None:
@@ -131,6 +144,14 @@ class Asked:
             yield f"--trials: {self.trials} is less than 1"
 
     def _of_thresholds(self) -> Iterator[str]:
+        given = {"--risk": self.risk, "--level": self.level, "--confidence": self.confidence}
+        useless = [option for option, value in given.items() if value is not None]
+        try:
+            if self.promise is None and useless:
+                verb = "belongs" if len(useless) == 1 else "belong"
+                yield f"{', '.join(useless)} {verb} to --threshold promise"
+        except InputError as error:
+            yield from (f"--{each.message}" for each in error.problems)
         if self.false_threshold is not None and self.false is None:
             yield "--false-threshold needs the predictions of the False network: --false"
         if not self.search:
@@ -143,8 +164,8 @@ class Asked:
                 yield f"--threshold: rule '{rule.name}' has none: leave it out"
             elif not searched or searched & SEARCHED_THRESHOLDS:
                 yield f"--threshold {self.threshold}: --search looks for T* itself: {instead}"
-        given = self.false_threshold is not None and self.false is not None
-        if given and (not searched or "false_threshold" in searched):
+        has_cut = self.false_threshold is not None and self.false is not None
+        if has_cut and (not searched or "false_threshold" in searched):
             yield f"--false-threshold: --search looks for it itself: {instead}"
 
     def _names(self) -> Iterator[str]:
@@ -234,7 +255,7 @@ def grid_of(text: str) -> list[float]:
 
 def read_threshold(word: str) -> str | float:
     """T* in words (see WORDS) as Chooser.chosen takes it."""
-    if word in ("exact", "histogram", "always"):
+    if word in ("exact", "histogram", "promise", "always"):
         return word
     try:
         number = float(word.removesuffix("%"))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -64,10 +64,11 @@ def decided(asked: Asked, width: int = 120) -> Decided:
     ways = ways_of(asked, classes, has_training=has_training, study=study)
     scored = [ScoredWay(way, folds, asked) for way in ways]
     chosen = [each for each in scored if each.way.chosen_by]
+    reads_labels = any(each.way.reads_labels for each in scored)
     main = max(chosen, key=lambda each: each.quality) if chosen and asked.sweep else scored[-1]
     drawn = _curves(scored, grid) if asked.curve is not None else None
     final, rows, front = main.final(paired), [each.row() for each in scored], _front(main)
-    notes = _notes(paired, main, is_chosen=bool(chosen))
+    notes = _notes(paired, main, is_chosen=reads_labels)
     facts = _facts(rows, front, notes, main)
     if asked.format == "json":
         text = json.dumps(facts, indent=1) + "\n"
@@ -169,6 +170,12 @@ def _notes(paired: PairedPredictions, main: ScoredWay, *, is_chosen: bool) -> li
         )
     if "patient" not in paired.frame:
         notes.append("no column patient: each image is taken as its own patient")
+    if main.way.promise is not None:
+        risk, where = mean_and_sd(main.risks)[0], "those same" if in_sample else "test"
+        notes.append(
+            f"T* is the smallest that keeps the promise, patient by patient: {main.way.promise}; "
+            f"on {where} images the risk is {100 * risk:.1f} %"
+        )
     if by and not in_sample:
         there, kept = mean_and_sd(main.chosen_at)[0], mean_and_sd(main.kept)[0]
         scale = scale_of(by, [there, kept], per_cent=True)
@@ -224,6 +231,9 @@ def _facts(
     }
     if by and not main.in_sample:
         facts["optimism"] = {by: main.optimism}
+    if main.way.promise is not None:
+        risks = [None if math.isnan(risk) else risk for risk in main.risks]
+        facts["promise"] = {**asdict(main.way.promise), "test": risks}
     if front:
         facts["front"] = [
             {**point, "settings": {name: "always" if math.isinf(value) else value

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from abl.decide.decision import MIXED, decide, expected_cost
 from abl.decide.decision_space import PAPERS_THRESHOLD
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import metric_named
+from abl.decide.promise import Promise, promised_risk
 from abl.decide.replicates import Scores
 from abl.decide.rules import RULES, rule_named
 from abl.errors import InputError
@@ -39,7 +40,8 @@ class Way:
         label: Its name in the table.
         rule, by, false_threshold: Of its Chooser.
         choose: From a fold's chooser, reading labels of its validation images only.
-        chosen_by: Metric that was maximised there; "" if no label was read.
+        chosen_by: Metric that was maximised there; "" if none was.
+        promise: What T* promises there, if it does.
     """
 
     label: str
@@ -48,11 +50,20 @@ class Way:
     false_threshold: float | None
     choose: Callable[[Chooser, Fold], Chosen]
     chosen_by: str = ""
+    promise: Promise | None = None
+
+    @property
+    def reads_labels(self) -> bool:
+        """Whether labels of validation images chose anything."""
+        return bool(self.chosen_by) or self.promise is not None
 
     def chooser(self, fold: Fold) -> Chooser:
         """Of T* on the validation images of a fold."""
         seen = fold.validation
-        return Chooser(self.rule, self.by, seen.labels, seen.predictions, self.false_threshold)
+        return Chooser(
+            self.rule, self.by, seen.labels, seen.predictions, self.false_threshold,
+            seen.patients, self.promise,
+        )  # fmt: skip
 
 
 def ways_of(asked: Asked, classes: int, *, has_training: bool, study: str) -> list[Way]:
@@ -69,7 +80,8 @@ def ways_of(asked: Asked, classes: int, *, has_training: bool, study: str) -> li
         return _sweep_ways(asked)
     if asked.search:
         return _search_ways(asked, classes, has_training, study)
-    return [_rule_way(str(asked.rule), asked.threshold, asked.chosen_by, asked.false_cut)]
+    way = _rule_way(str(asked.rule), asked.threshold, asked.chosen_by, asked.false_cut)
+    return [replace(way, promise=asked.promise)]
 
 
 class ScoredWay:
@@ -79,6 +91,7 @@ class ScoredWay:
         found: What was chosen, one a fold.
         share: Of the test images, sent on.
         chosen_at, kept: The metric that was chosen by, where it was chosen and on test.
+        risks: What T* promised to keep small, on the test images of each fold.
         values: Metric -> value on test.
         images, patients: How many are tested.
         in_sample: Whether it is scored on the images it is chosen on.
@@ -93,6 +106,7 @@ class ScoredWay:
         self.share: list[float] = []
         self.chosen_at: list[float] = []
         self.kept: list[float] = []
+        self.risks: list[float] = []
         self._replicates: list[Scores] = []
         names = [*asked.metrics, *(["cost"] if asked.costs is not None else [])]
         self.values: dict[str, list[float]] = {name: [] for name in names}
@@ -101,6 +115,9 @@ class ScoredWay:
             p, sent = decide(found.decision, test.predictions)
             self.found.append(found)
             self.share.append(float(sent.mean()))
+            if way.promise is not None:
+                risk = promised_risk(way.promise.risk, test.labels, p, sent, test.patients)
+                self.risks.append(risk)
             if few_enough(self.images, self.patients):
                 self._replicates.append(Scores(0, at, 0, test.labels, test.patients, p))
             for name in names:
@@ -144,7 +161,7 @@ class ScoredWay:
         }
         by = "" if self.in_sample else self.way.chosen_by
         values, intervals = {name: tuple(each) for name, each in self.values.items()}, {}
-        if self._replicates and (by or not self.way.chosen_by):
+        if self._replicates and not (self.in_sample and self.way.reads_labels):
             for name in values:
                 if name != "cost" and not math.isnan(mean_and_sd(values[name])[0]):
                     found = patient_interval(self._replicates, name)

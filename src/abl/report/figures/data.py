@@ -10,13 +10,14 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from abl.decide.check import Bools, Floats, largest_class, margin
+from abl.decide.check import Bools, Floats, largest_class
 from abl.decide.decision import Decision, decide
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.reliability import ECE_BINS
 from abl.decide.replicates import Patients, Scores, bootstrap_weights, patients_of
 from abl.decide.rules import RULES
+from abl.decide.selective import risk_steps
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import DRAWS, frames_by, replicates_in
 
@@ -106,20 +107,11 @@ def reliability_bins(arm: Sequence[Scores], draws: int) -> pd.DataFrame:
 def risk_over_coverage(replicate: Scores) -> tuple[Floats, float]:
     """Error rate among the most confident share of units, at COVERAGE_GRID, and its area (AURC).
 
-    Confidence is the margin of the two largest probabilities; among equal ones the order is taken
-    as random. AURC is the mean risk over the coverages 1/N, ..., 1. Source: Geifman, El-Yaniv,
-    "Selective classification for deep neural networks", NeurIPS 2017.
+    Confidence and area are those of the metric `aurc`.
     """
-    confidence = margin(replicate.p)
-    wrong = largest_class(replicate.p) != replicate.labels
-    order = np.argsort(-confidence, kind="stable")
-    size = len(order)
-    last_of_tie = np.append(np.diff(confidence[order]) != 0, True)
-    covered = np.append(0, np.flatnonzero(last_of_tie) + 1)
-    errors = np.append(0, np.cumsum(wrong[order])[last_of_tie])
-    every = np.arange(1, size + 1)
-    area = float(np.mean(np.interp(every, covered, errors) / every))
-    return np.interp(COVERAGE_GRID * size, covered, errors) / (COVERAGE_GRID * size), area
+    covered, errors = risk_steps(replicate.labels, replicate.p)
+    at = COVERAGE_GRID * covered[-1]
+    return np.interp(at, covered, errors) / at, METRICS["aurc"](replicate.labels, replicate.p)
 
 
 def _frequencies(replicate: Scores) -> tuple[Floats, Floats]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -18,13 +19,14 @@ from abl.data.masks import mask_problems
 from abl.data.tables import Rows
 from abl.data.views import all_reads
 from abl.errors import InputError, Problem, nearest, raise_if_any
-from abl.plan.graph import Plan
+from abl.plan.graph import Arm, Plan
 from abl.spec.data import Data
 from abl.spec.external import CENTRE, External, internal_data
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData, Workspace
 from abl.stages.predict import predict_stage
+from abl.studies.shared.arms import Settings
 
 
 def external_name(name: str) -> str:
@@ -40,6 +42,19 @@ def internal_file(file: SweepFile) -> SweepFile:
 def internal_sweep(sweep: Sweep) -> Sweep:
     """The same of an arm's sweep, whatever its axes have made of the data block."""
     return sweep.model_copy(update={"data": internal_data(sweep.data, sweep.external)})
+
+
+class InternalSettings(Settings):
+    """The sweep as each arm sees it, without the rows of external centres."""
+
+    def of(self, arm: Arm) -> Sweep:
+        found = super().of(arm)
+        # arms of the same settings share one sweep
+        return self._internal.setdefault(id(found), internal_sweep(found))
+
+    @cached_property
+    def _internal(self) -> dict[int, Sweep]:
+        return {}
 
 
 class ExternalSets:
@@ -138,14 +153,6 @@ def external_problems(file: SweepFile, arms: Iterable[Data]) -> list[Problem]:
                 text = f"{said}: {error}"
                 problems.append(file.problem(text, "external", at, "modality"))
     return list(dict.fromkeys(problems))
-
-
-def unsupported_problems(file: SweepFile) -> list[Problem]:
-    """Of a study that scores no external sets."""
-    if not file.sweep.external:
-        return []
-    text = f"external: study {file.sweep.study} scores no external sets yet; leave them out"
-    return [file.problem(text, "external")]
 
 
 def centre_problems(file: SweepFile, workspace: Workspace, arms: Iterable[Data]) -> list[Problem]:

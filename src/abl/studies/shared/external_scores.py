@@ -7,21 +7,25 @@ own probability is highest: no cut-off is fitted to a set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from abl.decide.check import Floats
 from abl.decide.intervals import external_cells
 from abl.decide.replicates import Scores
-from abl.plan.graph import Plan
+from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import Outcome
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
 from abl.studies.shared.analysis import ScoredArm, Units, units_of
 from abl.studies.shared.external import external_name, why_unscored
-from abl.studies.shared.predictions import Predictions
+
+# position of an arm, its cell, role -> digest of the predictions on a set (that each of the cell's
+# networks has), the set's units -> final probabilities (U, K)
+Decided = Callable[[int, PlannedCell, Mapping[str, str], Units], Floats]
 
 
 def external_rows(
@@ -31,7 +35,7 @@ def external_rows(
     arms: Sequence[Sweep],
     scored: Sequence[ScoredArm],
     outcome: Outcome,
-    role: str,
+    decided: Decided,
 ) -> list[dict[str, Any]]:
     """One row an external set, JSON-able: what it is, and the metrics of every arm on it.
 
@@ -39,7 +43,7 @@ def external_rows(
         arms: The sweep as each arm sees it, without external centres.
         scored: The arms on the internal test sets.
         outcome: The table of them.
-        role: Of an arm's one network in its cells.
+        decided: What an arm says of a set's units on a replicate.
 
     Returns:
         name, source, unit, how (averaged, ensemble); images, units, patients, classes (units of
@@ -48,7 +52,6 @@ def external_rows(
         arm -> metric -> mean, sd, low, high, count, undefined; missing: key of an arm -> why it
         has none.
     """
-    predictions = Predictions(workspace.store)
     tests = [cell.test for arm in scored for cell in arm.cells]
     classes = sweep.data.classes
     of_tests = [
@@ -73,9 +76,15 @@ def external_rows(
                 row["missing"][key] = outcome.arms[at].failed
                 continue
             opened, name = workspace.data(block.data_for(arms[at].data)), external_name(block.name)
-            digests = [plan.beside_of(name, cell.uses[role]) for cell in cells]
+            # a selection of training images has nothing beside it
+            digests = [
+                {role: beside for role, each in cell.uses.items()
+                 if (beside := plan.beside_of(name, each))}
+                for cell in cells
+            ]  # fmt: skip
             why = why_unscored(arms[at], opened)
-            if not why and (lost := [each for each in digests if not workspace.store.has(each)]):
+            asked = dict.fromkeys(digest for each in digests for digest in each.values())
+            if not why and (lost := [each for each in asked if not workspace.store.has(each)]):
                 why = f"no result of {plan.stages[lost[0]].label}"
             if why:
                 row["missing"][key] = why
@@ -85,9 +94,9 @@ def external_rows(
             found = [
                 Scores(
                     **vars(cell.replicate), labels=units.labels, patients=units.patients,
-                    p=predictions.of(digest, "external", units),
+                    p=decided(at, cell, each, units),
                 )
-                for cell, digest in zip(cells, digests, strict=True)
+                for cell, each in zip(cells, digests, strict=True)
             ]  # fmt: skip
             metrics = list(dict.fromkeys([*sweep.metrics, sweep.primary]))
             draws = sweep.resamples // 5

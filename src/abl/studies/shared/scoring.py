@@ -167,8 +167,9 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str
     seeds = len({r.seed for r in replicates})
     parts = f"{counted(splits, 'split')} by {sweep.splits.by} x {counted(seeds, 'seed')}"
     notes = [f"{counted(len(replicates), 'replicate')}: {parts}."]
-    if any("validation" in name for each in scored for cell in each.cells for name in cell.chosen):
-        metric = sweep.select_by or sweep.primary
+    metric = sweep.select_by or sweep.primary
+    chosen = {name for each in scored for cell in each.cells for name in cell.chosen}
+    if f"validation_{metric_named(metric).name}" in chosen:
         notes.append(
             f"Optimism: {metric} on validation, where T* was chosen, less {metric} on test."
         )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from abl.data.splits import all_replicates
+from abl.decide.check import Floats
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell
@@ -15,7 +16,15 @@ from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
 from abl.stages.train import Trainings
 from abl.studies.contract import Study, options_of
-from abl.studies.shared.analysis import Analysis, ScoredArm, ScoredPart, analysis_of, scored_arms
+from abl.studies.shared.analysis import (
+    Analysis,
+    ScoredArm,
+    ScoredPart,
+    Units,
+    analysis_of,
+    scored_arms,
+)
+from abl.studies.shared.arm_cell import ArmCell
 from abl.studies.shared.arms import Settings, arms_from
 from abl.studies.shared.checks import (
     PRETRAINED,
@@ -39,7 +48,6 @@ from abl.studies.shared.external import (
 from abl.studies.shared.external_scores import external_note, external_rows
 from abl.studies.shared.predictions import Predictions
 from abl.studies.shared.scoring import power_note, scored_outcome
-from abl.studies.shared.thresholds import ArmCell
 
 ROLE = "original"  # of an arm's one network, in its cells and for its rule
 
@@ -184,7 +192,11 @@ class SingleNetwork(Study):
         if file.sweep.external:
             # the table is made: nothing of it can follow from what comes now
             sweeps = [internal_sweep(each) for each in settings.all_of(plan.arms)]
-            rows = external_rows(file.sweep, plan, workspace, sweeps, scored, outcome, ROLE)
+
+            def own(at: int, cell: PlannedCell, digests: Mapping[str, str], units: Units) -> Floats:
+                return predictions.of(digests[ROLE], "external", units)
+
+            rows = external_rows(file.sweep, plan, workspace, sweeps, scored, outcome, own)
             notes = (*outcome.notes, external_note(rows))
             outcome = replace(outcome, notes=notes, facts=replace(outcome.facts, external=rows))
         return analysis_of(outcome, scored)

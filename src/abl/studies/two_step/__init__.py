@@ -24,7 +24,7 @@ from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
 from abl.stages.train import Trainings
 from abl.studies.contract import Study, StudyAxis, options_of, study
-from abl.studies.shared.analysis import Analysis, ScoredArm, ScoredPart, analysis_of, scored_arms
+from abl.studies.shared.analysis import Analysis, ScoredPart, analysis_of, scored_arms
 from abl.studies.shared.arms import Settings, arms_from
 from abl.studies.shared.checks import (
     arm_problems,
@@ -36,16 +36,21 @@ from abl.studies.shared.checks import (
     stated_problems,
 )
 from abl.studies.shared.controls import test_labels_used
-from abl.studies.shared.external import unsupported_problems
+from abl.studies.shared.external import (
+    ExternalSets,
+    InternalSettings,
+    external_problems,
+    internal_file,
+)
+from abl.studies.shared.external_scores import external_note, external_rows
 from abl.studies.shared.predictions import Predictions
 from abl.studies.shared.scoring import power_note, scored_outcome
 from abl.studies.shared.thresholds import (
     BEST_ON_TEST,
-    ArmCell,
     decision_search_problems,
-    mean_curve,
     threshold_problem,
 )
+from abl.studies.two_step.cells import ArmCells, hopeless_promises, promise_notes
 from abl.studies.two_step.label_noise import noise_rows
 from abl.studies.two_step.networks import (
     as_selector,
@@ -88,7 +93,7 @@ class TwoStep(Study):
             "threshold",
             "T*: a number in [0, 1], always, a share as '38%', or how it is chosen in each "
             "replicate: exact (best on validation), histogram (of confidences on training images), "
-            "search (options.search).",
+            "promise (the smallest that keeps options.promise), search (options.search).",
             0.9,
         ),
         StudyAxis(
@@ -113,7 +118,7 @@ class TwoStep(Study):
         problems = [*metric_problems(file), *network_problems(file)]
         arms, found = arms_from(file, self.axes, relevant, ["threshold"])
         problems += found
-        settings = Settings(file, self.axes)
+        settings, seen = Settings(file, self.axes), []
         if not arms.arms:
             try:
                 options_of(file, Options)
@@ -126,6 +131,7 @@ class TwoStep(Study):
             except InputError as error:
                 problems += error.problems
             else:
+                seen.append(own.sweep.data)
                 wrong = check_network(own.sweep.train.network)
                 if "train.network" in arm.params:
                     problems += [file.problem(wrong, "axes", "train.network")] if wrong else []
@@ -152,14 +158,20 @@ class TwoStep(Study):
         faults = [threshold_problem(value, of_curve=True) for value in values]
         problems += [file.problem(text, "axes", "threshold") for text in faults if text]
         problems += arm_problems(file, self.axes, arms.arms, relevant)
-        problems += [*stated_problems(file), *unsupported_problems(file)]
+        problems += [*stated_problems(file), *external_problems(file, seen)]
         return list(dict.fromkeys(problems))
 
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
-        """Selectors, selection, O and T of every arm on every replicate."""
+        """Selectors, selection, O and T of every arm on every replicate.
+
+        What O, T and F say of external sets stands beside them.
+        """
         raise_if_any(self.problems(file))
         arms, _ = arms_from(file, self.axes, relevant, ["threshold"])
-        settings = Settings(file, self.axes)
+        given = Settings(file, self.axes).all_of(arms.arms)
+        external = ExternalSets(file, workspace, [sweep.data for sweep in given])
+        file = internal_file(file)
+        settings = InternalSettings(file, self.axes)
         sweeps = settings.all_of(arms.arms)
         open_data(workspace, [sweep.data for sweep in (file.sweep, *sweeps)])
         plan = Plan(
@@ -172,6 +184,7 @@ class TwoStep(Study):
             )
         if note := power_note(file.sweep.splits, workspace.data(file.sweep.data), plan.replicates):
             plan.notes.append(note)
+        plan.notes += hopeless_promises(plan, settings, workspace)
         values = file.sweep.curve("threshold")
         made: dict[Sweep, Trainings] = {}
 
@@ -202,29 +215,25 @@ class TwoStep(Study):
                 uses = networks_of(rule.uses, own, networks, panel, options, replicate)
                 plan.cells.append(PlannedCell(at, replicate, uses))
                 plan.asked += trained_alone(plan, uses) * times
+                for role, digest in uses.items():
+                    if role != "select":
+                        external.add(plan, sweep, digest)
         return plan
 
     def validated(
         self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace
     ) -> ScoredPart:
-        own = Settings(file, self.axes).file_of(arm)
-        return _cell_of(own, arm, cell, Predictions(workspace.store), workspace).validated()
+        settings = InternalSettings(internal_file(file), self.axes)
+        cells = ArmCells(settings, workspace, Predictions(workspace.store))
+        return cells.cell(arm, cell).validated()
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
-        """Scores every arm: T* chosen on validation, test read once."""
+        """Scores every arm: T* chosen on validation, test read once, then the external sets."""
+        file = internal_file(file)
         predictions = Predictions(workspace.store)
-        settings = Settings(file, self.axes)
-        searches = workspace.store.root / "searches"
-
-        def score(arm: Arm, cells: list[PlannedCell]) -> ScoredArm:
-            own = settings.file_of(arm)
-            of = [_cell_of(own, arm, cell, predictions, workspace) for cell in cells]
-            found = [each.scored(searches) for each in of]
-            curves = mean_curve([cell.curve for cell in found])
-            exploratory = mean_curve([cell.test_curve for cell in found])
-            return ScoredArm(arm, tuple(found), curves, exploratory)
-
-        scored = scored_arms(plan, workspace.store, score)
+        settings = InternalSettings(file, self.axes)
+        cells = ArmCells(settings, workspace, predictions)
+        scored = scored_arms(plan, workspace.store, cells.score)
         outcome = scored_outcome(
             file, plan, workspace, self.axes, relevant, scored,
             curve_axis="threshold" if file.sweep.curve("threshold") else "", study={},
@@ -232,8 +241,16 @@ class TwoStep(Study):
         )  # fmt: skip
         noise = noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace))
         facts = replace(outcome.facts, study={"label_noise": noise}) if noise else outcome.facts
-        notes = (*outcome.notes, *kept_notes(plan, workspace.store))
-        outcome = replace(outcome, notes=notes, facts=facts)
+        notes = [*promise_notes(scored, settings), *kept_notes(plan, workspace.store)]
+        if file.sweep.external:
+            # the table is made: nothing of it can follow from what comes now
+            sweeps = settings.all_of(plan.arms)
+            rows = external_rows(
+                file.sweep, plan, workspace, sweeps, scored, outcome, cells.external
+            )
+            notes.append(external_note(rows))
+            facts = replace(facts, external=rows)
+        outcome = replace(outcome, notes=(*outcome.notes, *notes), facts=facts)
         return analysis_of(outcome, scored, network_parts(plan, settings, workspace, predictions))
 
     def control(self, file: SweepFile, arm: Arm) -> str:
@@ -243,12 +260,3 @@ class TwoStep(Study):
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return two_step_weaknesses(facts)
-
-
-def _cell_of(
-    own: SweepFile, arm: Arm, cell: PlannedCell, predictions: Predictions, workspace: Workspace
-) -> ArmCell:
-    """An arm on a replicate, by the file as the arm sees it."""
-    opened, search = workspace.data(own.sweep.data), options_of(own, Options).search
-    values = own.sweep.curve("threshold")
-    return ArmCell(own.sweep, arm.params, cell, predictions, opened, values, search)

@@ -14,7 +14,12 @@ from abl.nets.registry import check_network
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
-from abl.studies.shared.thresholds import BEST_ON_TEST, DecisionSearch, threshold_problem
+from abl.studies.shared.thresholds import (
+    BEST_ON_TEST,
+    DecisionSearch,
+    PromiseOptions,
+    threshold_problem,
+)
 
 SECOND = ("true", "retrained", "matched")
 CALIBRATE = ("none", "temperature", "prior")
@@ -63,6 +68,9 @@ class Options(Part):
     search: DecisionSearch = Field(
         DecisionSearch(), description="What `threshold: search` searches."
     )
+    promise: PromiseOptions = Field(
+        PromiseOptions(), description="What `threshold: promise` promises."
+    )
 
 
 def uses_true(own: Mapping[str, Any]) -> bool:
@@ -89,20 +97,26 @@ def relevant(own: Mapping[str, Any], axes: Collection[str]) -> set[str]:
     rule = RULES.get(str(own.get("rule")))
     if rule is None:
         return set(axes)
-    search = {axis for axis in axes if axis.startswith("options.search")}
+    # of the words that choose a T*: a block of options that matters to that word alone
+    ways = {
+        word: {axis for axis in axes if axis.startswith(f"options.{word}")}
+        for word in ("search", "promise")
+    }
+    of_ways = set().union(*ways.values())
     drop: set[str] = set()
     if not uses_true(own):
         drop |= {"consensus", "second"}
     if own.get("second") == "retrained":
         drop.add("consensus")
     if not needs_selection(own):
-        drop |= {axis for axis in axes if axis.startswith("options.")} - search
+        drop |= {axis for axis in axes if axis.startswith("options.")} - of_ways
     if not rule.has_threshold:
         drop |= {"threshold", "false_k"}
     if not uses_false(own):
         drop.add("false_threshold")
-    if "threshold" in drop or own.get("threshold") != "search":
-        drop |= search
+    for word, found in ways.items():
+        if "threshold" in drop or own.get("threshold") != word:
+            drop |= found
     return set(axes) - drop
 
 
