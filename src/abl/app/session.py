@@ -25,6 +25,7 @@ from abl.runner.protocols import Listener, RunReport
 from abl.runner.tune import check_address, ray_nodes
 from abl.search.kept import check_storage
 from abl.studies.shared.analysis import Analysis
+from abl.studies.shared.ran import what_ran
 
 
 @dataclass(repr=False)
@@ -202,5 +203,6 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
         one_class=one_class_replicates(analysis.predictions),
         stages=len(sweep.plan.stages),
         asked=sweep.plan.asked,
+        ran=what_ran(sweep.file, sweep.study, sweep.plan, sweep.workspace, outcome),
     )
     return replace(outcome, facts=facts, notes=(*outcome.notes, *notes))

@@ -108,6 +108,8 @@ class Facts:
         patients_by_split: What splits keep together; "" if that is not known.
         one_class: Arm (key) -> replicates on which it predicts one class only.
         stages, asked: Stages of the plan, and how many were asked for before equal ones were one.
+        ran: What ran: settings by arm, trainings by network, where each image went; see
+            studies/shared/ran.py.
         imported: Keys of the arms that were imported.
         key_without_imported: The sweep's key without them.
     """
@@ -128,6 +130,7 @@ class Facts:
     one_class: Mapping[str, int] = field(default_factory=dict)
     stages: int = 0
     asked: int = 0
+    ran: Mapping[str, Any] = field(default_factory=dict)
     imported: Sequence[str] = ()
     key_without_imported: str = ""
 
@@ -157,7 +160,7 @@ class Facts:
 
 
 _FACTS = tuple(each.name for each in fields(Facts))
-_RARE = {"external", "activation", "searches", "imported", "key_without_imported"}
+_RARE = {"external", "activation", "searches", "ran", "imported", "key_without_imported"}
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,10 @@ class Study(Protocol):
         """Name -> what draws it: figures of this study alone, or one of its own of a known name."""
         return {}
 
+    def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
+        """Settings that an arm's values stand for beside those of its axes, by dotted path."""
+        return {}
+
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         """What is weak in the published protocol, and in what this study does of a sweep."""
         return OwnWeaknesses()

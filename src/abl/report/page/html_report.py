@@ -17,8 +17,11 @@ from abl.report.figures.arms import words_of
 from abl.report.figures.style import DrawnFigure, figure_bytes
 from abl.report.labels import NOTHING, arm_label, one_line
 from abl.report.page.checklist import checklist
+from abl.report.page.counts import count_rows, counts_note
+from abl.report.page.data_parts import DataPart, SplitSize
+from abl.report.page.flow import flow_tables, parts_note
 from abl.report.page.protocol import protocol_rows
-from abl.report.page.report_facts import ReportFacts, SplitSize, report_facts
+from abl.report.page.report_facts import ReportFacts, report_facts
 from abl.report.page.weaknesses import OwnWeaknesses, readings_sentence, weaknesses
 from abl.report.tables import styled_table
 from abl.report.tables.model import Note, Table
@@ -39,6 +42,7 @@ TITLES = {
     "reliability": "Reliability",
     "confusion": "Confusion matrices",
     "risk_coverage": "Risk and coverage",
+    "decision_curve": "Decision curve",
     "flow": "Flow between the networks",
     "curve_test": "Appendix, exploratory: curves on test",
     "heatmap_test": "Appendix, exploratory: heat map on test",
@@ -78,10 +82,12 @@ def report_page(
         data_summary: One row a part of the data: role, centre, patients, images, counts, ....
         of_study: What the outcome's study says of its weaknesses.
     """
-    facts = report_facts(outcome, predictions, networks, sweep_text, data_summary)
+    drawn = list(figures or {})
+    facts = report_facts(outcome, predictions, networks, sweep_text, data_summary, drawn)
     own = OwnWeaknesses() if of_study is None else of_study(facts)
     table = styled_table(outcome)
-    items, columns = checklist(facts, environment), _columns(data_summary)
+    items, columns = checklist(facts, environment, own.choices), _columns(data_summary)
+    counts = count_rows(outcome, predictions, facts.classes)
     return page_from(
         "report_page.html",
         {
@@ -93,9 +99,12 @@ def report_page(
             "published": own.published if facts.published else (),
             "weak": weaknesses(facts, own.design),
             "test_reads": readings_sentence(facts),
-            "protocol": protocol_rows(facts),
-            "sizes": [_size_row(size) for size in facts.sizes.values()],
-            "size_columns": ("part", "patients", f"{facts.unit}s", *_class_names(facts)),
+            "protocol": protocol_rows(facts, own.choices),
+            "flows": flow_tables(facts),
+            "sizes": [_sizes(part, facts) for part in facts.data],
+            "counts": counts[:MOST_ROWS],
+            "counts_note": counts_note(counts, facts.unit, classes=len(facts.classes)),
+            "more_counts": max(len(counts) - MOST_ROWS, 0),
             "summary_columns": columns,
             "summary": [
                 [_cell(name, row.get(name, "")) for name in columns] for row in data_summary
@@ -167,8 +176,18 @@ def _size_row(size: SplitSize) -> tuple[str, ...]:
     return size.role, str(size.patients), str(size.units), *by_class
 
 
-def _class_names(facts: ReportFacts) -> list[str]:
-    count = max((len(size.by_class) for size in facts.sizes.values()), default=0)
+def _sizes(part: DataPart, facts: ReportFacts) -> dict[str, Any]:
+    """A table of the parts of the splits."""
+    return {
+        "name": part.name,
+        "columns": ("part", "patients", f"{part.unit}s", *_class_names(part, facts)),
+        "rows": [_size_row(size) for size in part.sizes.values()],
+        "note": parts_note(part, facts.splits, part.unit),
+    }
+
+
+def _class_names(part: DataPart, facts: ReportFacts) -> list[str]:
+    count = max((len(size.by_class) for size in part.sizes.values()), default=0)
     return [*facts.classes[:count], *(f"class {at}" for at in range(len(facts.classes), count))]
 
 

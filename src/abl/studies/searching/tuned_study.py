@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from abl.errors import Problem
 from abl.plan.graph import Arm, Plan, PlannedCell
@@ -90,6 +91,10 @@ class TunedStudy:
         planner = PointPlanner(self.inner, plain_file(file), workspace)
         searched = searched_arms(file, self.axes, plan)
         return budget_notes(search_of(file), planner, searched, slots)
+
+    def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
+        """That of the inner study."""
+        return self.inner.meaning(params, plain_file(file))
 
     def validated(
         self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace
