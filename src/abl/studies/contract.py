@@ -93,6 +93,10 @@ class Study(Protocol):
         """Name -> what draws it: figures of this study alone, or one of its own of a known name."""
         return {}
 
+    def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Of axes and options (`options.panel`) with their values, those that matter to an arm."""
+        return params
+
     def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
         """Settings that an arm's values stand for beside those of its axes, by dotted path."""
         return {}

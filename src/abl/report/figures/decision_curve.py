@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from abl.decide.check import Floats
 from abl.decide.net_benefit import net_benefit, net_benefit_of_all
-from abl.decide.replicates import Scores
+from abl.decide.replicates import Scores, mean_over_splits
 from abl.report.figures.arms import Shown
 from abl.report.figures.style import (
     COLOURS,
@@ -35,17 +35,17 @@ def decision_curve_figure(shown: Shown, classes: tuple[str, ...]) -> Figure | No
     if not arms or arms[0].scores[0].p.shape[1] != 2:
         return None
     positive = classes[1] if len(classes) == 2 else "class 1"
-    everyone = mean_over_splits(
+    everyone = _mean(
         arms[0].scores, [net_benefit_of_all(each.labels, THRESHOLDS) for each in arms[0].scores]
     )
-    highest = float(everyone[0])
+    highest = float(np.nanmax(everyone))
     with own_style():
         figure, (place,) = grid_of_panels(1, width_in=5.6, height_in=3.4)
         place.axhline(0, color="0.25", lw=1.0, label="none called positive")
         place.plot(THRESHOLDS, everyone, color="0.55", lw=1.2, ls=":", label="all called positive")
         for index, arm in enumerate(arms):
             curves = [net_benefit(each.labels, each.p, THRESHOLDS) for each in arm.scores]
-            curve = mean_over_splits(arm.scores, curves)
+            curve = _mean(arm.scores, curves)
             highest = max(highest, float(np.nanmax(curve)))
             place.plot(
                 THRESHOLDS, curve, color=COLOURS[index % len(COLOURS)],
@@ -69,15 +69,7 @@ def decision_curve_figure(shown: Shown, classes: tuple[str, ...]) -> Figure | No
     return figure
 
 
-def mean_over_splits(scores: Sequence[Scores], curves: Sequence[Floats]) -> Floats:
-    """(T,) mean of curves (T,): seeds within each (repeat, fold) first, as cells of a table are.
-
-    Replicates without units are left out.
-    """
-    by_split: dict[tuple[int, int], list[Floats]] = {}
-    for each, curve in zip(scores, curves, strict=True):
-        if len(each.labels):
-            by_split.setdefault(each.split, []).append(curve)
-    return np.asarray(
-        np.mean([np.mean(found, axis=0) for found in by_split.values()], axis=0), dtype=np.float64
-    )
+def _mean(scores: Sequence[Scores], curves: Sequence[Floats]) -> Floats:
+    """(T,) mean of curves (T,) over replicates, as a cell of a table is one."""
+    columns = np.column_stack(curves)
+    return mean_over_splits(columns, scores, np.ones((1, len(scores))))

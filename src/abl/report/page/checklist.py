@@ -8,7 +8,7 @@ The guidelines themselves decide what is complete.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from abl.decide.rules import RULES
@@ -18,6 +18,7 @@ from abl.report.page.choices import choices_words
 from abl.report.page.flow import sizes_words
 from abl.report.page.protocol import (
     data_words,
+    marked,
     metric_labels,
     network_words,
     primary_words,
@@ -59,12 +60,13 @@ def checklist(
     Args:
         own_choices: What the outcome's study says of choices of its own.
     """
-    return [
+    items = [
         *_aims_and_data(facts),
         *_model(facts, own_choices),
         *_evaluation(facts),
         *_open(environment),
     ]
+    return [replace(item, answer=marked(item.answer, facts)) for item in items]
 
 
 def _aims_and_data(facts: ReportFacts) -> Iterator[ChecklistItem]:
@@ -156,7 +158,7 @@ def _model(facts: ReportFacts, own_choices: Sequence[str] | None) -> Iterator[Ch
             ]
         )  # fmt: skip
         epochs = either(_epochs_used(block) for block in blocks)
-        choice = f"predictions of {epochs}; chosen: {choices_words(facts, own_choices)}"
+        choice = f"predictions: {epochs}; chosen: {choices_words(facts, own_choices)}"
     elif facts.settings:
         named = training = "no arm of this sweep trained a network"
     rules = [RULES.get(str(arm.params.get("rule"))) for arm in facts.arms]
@@ -201,7 +203,8 @@ def _evaluation(facts: ReportFacts) -> Iterator[ChecklistItem]:
     yield ChecklistItem("Ablation and sensitivity analyses", CLAIM, arms)
     seen = f"see the table. {readings_sentence(facts)}"
     yield ChecklistItem("Performance of the models with intervals", BOTH, seen)
-    yield ChecklistItem("Calibration", TRIPOD, calibration)
+    left = "" if calibration else "whether predicted probabilities are calibrated"
+    yield ChecklistItem("Calibration", TRIPOD, calibration, left)
     topic, left = "Errors: how many, of which kind, and why", "review of single cases"
     yield ChecklistItem(topic, CLAIM, errors, left)
     yield ChecklistItem("Evaluation on external data", BOTH, external)

@@ -43,7 +43,7 @@ class DataPart:
     """The data of some arms, from their source to the parts of the splits.
 
     Attributes:
-        name: Of the data set; "" if all arms have the same.
+        name: Of the data set, with what tells it from others; "" if all arms have the same.
         unit: What is scored.
         splits: How many splits the sizes are over: all of them, or 1 where only the first is known.
         sizes: Role -> size.

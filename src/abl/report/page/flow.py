@@ -29,7 +29,7 @@ def flow_tables(facts: ReportFacts) -> list[FlowTable]:
 
 def _table(part: DataPart, facts: ReportFacts) -> FlowTable:
     flow = part.flow
-    with_units = part.unit != "image"
+    with_units = part.unit == "nodule"
     rows = [("in the source", flow["listed"])]
     rows += [(f"left out: {each['why']}", each) for each in flow["left_out"]]
     if flow["second"]:
@@ -74,7 +74,7 @@ def parts_note(part: DataPart, splits: int, unit: str) -> str:
     if part.splits == 1:
         return "Of the one split that there is."
     return (
-        f"Patients and {unit}s: distinct ones over {part.splits} splits, so that one may be in "
+        f"Patients{'' if unit == 'patient' else f' and {unit}s'}: distinct ones over {part.splits} splits, so that one may be in "
         "several parts. Classes: mean of a split."
     )
 
@@ -84,7 +84,8 @@ def sizes_words(data: Sequence[DataPart], splits: int) -> str:
     said = []
     for part in data:
         sizes = "; ".join(
-            f"{size.role}: {counted(size.patients, 'patient')}, {counted(size.units, part.unit)}"
+            f"{size.role}: {counted(size.patients, 'patient')}"
+            + ("" if part.unit == "patient" else f", {counted(size.units, part.unit)}")
             for size in part.sizes.values()
         )
         over = ""

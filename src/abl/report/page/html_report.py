@@ -86,7 +86,8 @@ def report_page(
     facts = report_facts(outcome, predictions, networks, sweep_text, data_summary, drawn)
     own = OwnWeaknesses() if of_study is None else of_study(facts)
     table = styled_table(outcome)
-    items, columns = checklist(facts, environment, own.choices), _columns(data_summary)
+    items, summary = checklist(facts, environment, own.choices), _by_centre(facts, data_summary)
+    columns = [n for n in _columns(summary) if n != "prevalence" or len(facts.classes) == 2]
     counts = count_rows(outcome, predictions, facts.classes)
     return page_from(
         "report_page.html",
@@ -106,9 +107,7 @@ def report_page(
             "counts_note": counts_note(counts, facts.unit, classes=len(facts.classes)),
             "more_counts": max(len(counts) - MOST_ROWS, 0),
             "summary_columns": columns,
-            "summary": [
-                [_cell(name, row.get(name, "")) for name in columns] for row in data_summary
-            ],
+            "summary": [[_cell(name, row.get(name, "")) for name in columns] for row in summary],
             "items": items,
             "to_state": sum(bool(item.left) for item in items),
             "machine": _machine(environment),
@@ -168,22 +167,42 @@ def _bounded(table: Table) -> Table:
     return replace(table, rows=table.rows[:MOST_ROWS], notes=(note, *table.notes))
 
 
-def _size_row(size: SplitSize) -> tuple[str, ...]:
+def _counted_of(part: DataPart) -> list[str]:
+    return ["patients"] if part.unit == "patient" else ["patients", f"{part.unit}s"]
+
+
+def _size_row(size: SplitSize, part: DataPart) -> tuple[str, ...]:
     by_class = [
         f"{f'{count:.1f}'.removesuffix('.0')} ({100 * share:.0f} %)"
         for count, share in zip(size.by_class, size.shares, strict=True)
     ]
-    return size.role, str(size.patients), str(size.units), *by_class
+    counts = (str(size.patients), str(size.units))[: len(_counted_of(part))]
+    return size.role, *counts, *by_class
 
 
 def _sizes(part: DataPart, facts: ReportFacts) -> dict[str, Any]:
     """A table of the parts of the splits."""
     return {
         "name": part.name,
-        "columns": ("part", "patients", f"{part.unit}s", *_class_names(part, facts)),
-        "rows": [_size_row(size) for size in part.sizes.values()],
+        "columns": ("part", *_counted_of(part), *_class_names(part, facts)),
+        "rows": [_size_row(size, part) for size in part.sizes.values()],
         "note": parts_note(part, facts.splits, part.unit),
     }
+
+
+def _by_centre(
+    facts: ReportFacts, summary: Sequence[Mapping[str, Any]]
+) -> Sequence[Mapping[str, Any]]:
+    """The summary of the first split, where it says more than the sizes and is of every arm.
+
+    It is made of the data and splits of the file, for which some axis may stand.
+    """
+    ran = facts.outcome.facts.ran
+    paths = [path for row in ran.get("settings", ()) for path in row["changes"]]
+    if any(path.startswith(("data.", "splits.")) for path in paths):
+        return ()
+    centres = {row.get("centre") for row in summary if row.get("role") != "external"}
+    return summary if len(centres) > 1 or not ran else ()
 
 
 def _class_names(part: DataPart, facts: ReportFacts) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from abl.report.figures.arms import words_of
 from abl.report.labels import CHOSEN, counted, metric_label
 from abl.report.page.arm_settings import blocks_of, own_arms
 from abl.report.page.choices import choices_words
 from abl.report.page.report_facts import ReportFacts
-from abl.report.page.setting_words import block_words, either, value_words, values_words
+from abl.report.page.setting_words import BY_ARM, block_words, either, value_words, values_words
 from abl.spec.sweep import Sweep
 
 DUPLICATES = {
@@ -18,7 +19,7 @@ DUPLICATES = {
     "ignore": "not looked for",
 }
 ROLES_OF_NETWORKS = {
-    "arm": "of arms",
+    "arm": "arms",
     "selector": "selectors",
     "pretraining": "pretraining",
     "segmentation": "segmentation branch",
@@ -49,8 +50,10 @@ def protocol_rows(
         ("Replicates", replicate_words(facts)),
         *_training_rows(facts),
     ]
-    if options := block_words(blocks_of(facts.settings, "options")):
-        rows.append(("Options of the study", options))
+    options = blocks_of(facts.settings, "options")
+    if using := [block for block in options if block]:
+        some = "" if len(using) == len(options) else " (arms that use them)"
+        rows.append(("Options of the study", block_words(using) + some))
     rows += [(f"Axis {name}", values) for name, values in axis_rows(facts)]
     rows += [
         ("Metrics", f"{metric_labels(facts.outcome.metrics)}; {primary_words(facts)}"),
@@ -58,12 +61,16 @@ def protocol_rows(
         *_comparison_rows(facts, sweep),
     ]
     if facts.imported:
-        names = ", ".join(
-            str(next(iter(arm.params.values()), arm.key[:8])) for arm in facts.imported
-        )
+        names = ", ".join(words_of(arm, facts.outcome) for arm in facts.imported)
         said = f"{names}: trained elsewhere, of which nothing above speaks; scored on these tests"
         rows.append(("Imported arms", said))
-    return rows
+    return [(name, marked(text, facts)) for name, text in rows]
+
+
+def marked(text: str, facts: ReportFacts) -> str:
+    """The text, where settings were chosen for each split alone, with `by arm and split`."""
+    nested = any(row.get("scope") == "by_split" for row in facts.outcome.facts.searches)
+    return text.replace(BY_ARM, "(by arm and split)") if nested else text
 
 
 def primary_words(facts: ReportFacts) -> str:
@@ -82,19 +89,26 @@ def _training_rows(facts: ReportFacts) -> Iterable[tuple[str, str]]:
         return
     parts = ("optimizer", "schedule", "augment")
     rest = [{n: value for n, value in block.items() if n not in parts} for block in blocks]
-    yield "Training", block_words(rest)
+    yield "Training of arms", block_words(rest)
     for name, title in zip(parts, ("Optimizer", "Schedule", "Augmentation"), strict=True):
         yield title, block_words([block[name] for block in blocks])
 
 
 def network_words(facts: ReportFacts) -> str:
     """Networks with what they were trained for, and how often; "" if that was not recorded."""
-    rows: Sequence[Mapping[str, Any]] = facts.outcome.facts.ran.get("trainings", ())
-    return "; ".join(
-        f"{row['network']} ({' and '.join(ROLES_OF_NETWORKS[role] for role in row['roles'])}: "
-        f"{counted(int(row['count']), 'training')})"
-        for row in rows
-    )
+    found: dict[str, tuple[int, dict[str, int]]] = {}
+    for row in facts.outcome.facts.ran.get("trainings", ()):
+        total, roles = found.get(row["network"], (0, {}))
+        for role in row["roles"]:
+            roles[role] = roles.get(role, 0) + int(row["count"])
+        found[row["network"]] = (total + int(row["count"]), roles)
+    said = []
+    for network, (total, roles) in found.items():
+        words = [ROLES_OF_NETWORKS[role] for role in roles]
+        if len(roles) > 1:
+            words = [f"{name} {n}" for name, n in zip(words, roles.values(), strict=True)]
+        said.append(f"{network}: {counted(total, 'training')} ({', '.join(words)})")
+    return "; ".join(said)
 
 
 def _comparison_rows(facts: ReportFacts, sweep: Sweep) -> Iterable[tuple[str, str]]:

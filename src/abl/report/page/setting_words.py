@@ -8,6 +8,7 @@ from typing import Any
 from abl.plan.stage import canonical_json
 
 MOST_VALUES = 12
+MOST_DIGITS = 10
 BY_ARM = "(by arm)"
 
 
@@ -21,7 +22,11 @@ def value_words(value: Any) -> str:
         return str(value).lower()
     if value is None:
         return "none"
-    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    # what a search has chosen has more digits than anybody reads
+    text = repr(value).removesuffix(".0")
+    return text if len(text) <= MOST_DIGITS else f"{value:.4g}"
 
 
 def values_words(values: Iterable[Any]) -> str:

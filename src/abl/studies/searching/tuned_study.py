@@ -92,6 +92,10 @@ class TunedStudy:
         searched = searched_arms(file, self.axes, plan)
         return budget_notes(search_of(file), planner, searched, slots)
 
+    def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
+        """That of the inner study."""
+        return self.inner.relevant(params)
+
     def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
         """That of the inner study."""
         return self.inner.meaning(params, plain_file(file))

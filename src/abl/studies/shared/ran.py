@@ -6,7 +6,7 @@ was trained with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from abl.data.dataset import PAIR
 from abl.errors import InputError
 from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome
-from abl.plan.stage import Stage, canonical_json
+from abl.plan.stage import Stage, canonical_json, flattened
 from abl.record.store import Store
 from abl.spec.data import Splits
 from abl.spec.read import SweepFile
@@ -39,7 +39,8 @@ def what_ran(
     """JSON-able; arms are named by their position in the table, those that failed are left out.
 
     Returns:
-        settings: arms, changes (dotted path -> value, against the file); one row a set of changes.
+        settings: arms, changes (dotted path -> value, against the file; `options`: those of the
+            study that the arms use, defaults included); one row a set of changes.
             Where a search chose for each split alone, an arm is in several rows.
         trainings: network, roles (of arm, selector, pretraining, segmentation, search), count of
             finished ones; one row a network and set of roles.
@@ -52,23 +53,27 @@ def what_ran(
     ran = [at for at, row in enumerate(outcome.arms) if not row.failed and at < len(plan.arms)]
     settings = Settings(file, study.axes, lambda params: study.meaning(params, file))
 
-    def blocks(sweep: Sweep) -> dict[str, Any]:
-        found = {name: getattr(sweep, name).model_dump(mode="json") for name in BLOCKS}
-        options = options_of(replace(file, sweep=sweep), study.options)
-        return found | {"options": options.model_dump(mode="json")}
+    def options(arm: Arm, sweep: Sweep) -> dict[str, Any]:
+        given = options_of(replace(file, sweep=sweep), study.options).model_dump(mode="json")
+        # those of which an arm makes no use are no part of its protocol
+        used = study.relevant(
+            {**arm.params, **{f"options.{name}": value for name, value in given.items()}}
+        )
+        return {name: value for name, value in given.items() if f"options.{name}" in used}
 
-    sweeps: dict[int, list[Sweep]] = {}
+    sweeps: dict[int, list[tuple[Sweep, dict[str, Any]]]] = {}
     for at in ran:
         try:
             arms = _as_chosen(plan.arms[at], _chosen(outcome, at))
-            sweeps[at] = [settings.of(arm) for arm in arms]
+            own = [(arm, settings.of(arm)) for arm in arms]
+            sweeps[at] = [(sweep, options(arm, sweep)) for arm, sweep in own]
         except InputError:  # a study of one's own may read its arms otherwise
             continue
     return {
-        "settings": _changes(file.sweep, sweeps, blocks),
+        "settings": _changes(file.sweep, sweeps),
         "trainings": _trainings(plan, workspace.store, ran),
         "untrained": _untrained(plan, ran),
-        "data": list(_data(plan, workspace, {at: each[0] for at, each in sweeps.items()})),
+        "data": _data(plan, workspace, {at: each[0][0] for at, each in sweeps.items()}),
     }
 
 
@@ -85,20 +90,20 @@ def _as_chosen(arm: Arm, values: Sequence[Mapping[str, Any]]) -> list[Arm]:
 
 
 def _changes(
-    base: Sweep,
-    sweeps: Mapping[int, Sequence[Sweep]],
-    blocks: Callable[[Sweep], dict[str, Any]],
+    base: Sweep, sweeps: Mapping[int, Sequence[tuple[Sweep, Mapping[str, Any]]]]
 ) -> list[dict[str, Any]]:
-    # options of a study are what the file gives; those it leaves out are at their defaults
-    given = blocks(base) | {"options": base.options}
-    found: dict[str, dict[str, Any]] = {}
+    given, found = _blocks(base), dict[str, dict[str, Any]]()
     for at, every in sweeps.items():
-        for sweep in every:
-            changes = dict(differences(given, blocks(sweep)))
+        for sweep, options in every:
+            changes = dict(differences(given, _blocks(sweep))) | {"options": options}
             row = found.setdefault(canonical_json(changes), {"arms": [], "changes": changes})
             if at not in row["arms"]:
                 row["arms"].append(at)
     return list(found.values())
+
+
+def _blocks(sweep: Sweep) -> dict[str, Any]:
+    return {name: getattr(sweep, name).model_dump(mode="json") for name in BLOCKS}
 
 
 def differences(
@@ -155,39 +160,61 @@ def _untrained(plan: Plan, ran: Iterable[int]) -> list[int]:
     return [at for at in ran if at not in with_training]
 
 
-def _data(
-    plan: Plan, workspace: Workspace, sweeps: Mapping[int, Sweep]
-) -> Iterator[dict[str, Any]]:
+def _data(plan: Plan, workspace: Workspace, sweeps: Mapping[int, Sweep]) -> list[dict[str, Any]]:
     groups: dict[str, tuple[Sweep, list[int]]] = {}
     for at, sweep in sweeps.items():
         inner = internal_sweep(sweep)
         key = inner.data.model_dump_json() + inner.splits.model_dump_json()
         groups.setdefault(key, (inner, []))[1].append(at)
     places = sorted({(each.repeat, each.fold) for each in plan.replicates})
+    rows: dict[str, dict[str, Any]] = {}
+    settings: dict[str, list[dict[str, Any]]] = {}
     for sweep, arms in groups.values():
         try:
-            opened = workspace.data(sweep.data)
-            parts = _parts(opened, sweep.splits, places, sweep.data.unit)
+            found = _flow(workspace.data(sweep.data), sweep, places)
         except InputError:  # arms of a study of one's own that need no split
             continue
-        frame, lost = opened.dataset.frame, opened.dataset.left_out
-        used = {"images": len(frame), "patients": int(frame["patient"].nunique())}
-        # of a mixed set the second images of pairs are rows of their own, which no source lists
-        added = len(frame) - int(frame[PAIR].nunique()) if PAIR in frame else 0
-        yield {
-            "arms": arms,
-            "name": opened.dataset.name,
-            "unit": sweep.data.unit,
-            "listed": {
-                "images": used["images"] - added + sum(each.images for each in lost),
-                "patients": used["patients"] + sum(each.patients for each in lost),
-            },
-            "left_out": [asdict(each) for each in lost],
-            "second": added,
-            "used": used,
-            "splits": len(places),
-            "parts": parts,
-        }
+        key = canonical_json(found)  # flipped labels, for one, move nobody
+        rows.setdefault(key, {**found, "arms": []})["arms"] += arms
+        given = {name: getattr(sweep, name).model_dump(mode="json") for name in ("data", "splits")}
+        settings.setdefault(key, []).append(flattened(given))
+    for key, words in _differing(settings).items():
+        rows[key]["name"] = ", ".join([rows[key]["name"], *words])
+    return list(rows.values())
+
+
+def _differing(settings: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[str]]:
+    """Group -> the settings that tell it from the others: `validation 0.2`."""
+    paths = dict.fromkeys(path for each in settings.values() for one in each for path in one)
+    values = {
+        key: {path: {str(one.get(path)) for one in each} for path in paths}
+        for key, each in settings.items()
+    }
+    told = [p for p in paths if len({frozenset(of[p]) for of in values.values()}) > 1]
+    return {
+        key: [f"{path.rpartition('.')[2]} {' or '.join(sorted(of[path]))}" for path in told]
+        for key, of in values.items()
+    }
+
+
+def _flow(opened: OpenData, sweep: Sweep, places: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    frame, lost = opened.dataset.frame, opened.dataset.left_out
+    used = {"images": len(frame), "patients": int(frame["patient"].nunique())}
+    # of a mixed set the second images of pairs are rows of their own, which no source lists
+    added = len(frame) - int(frame[PAIR].nunique()) if PAIR in frame else 0
+    return {
+        "name": opened.dataset.name,
+        "unit": sweep.data.unit,
+        "listed": {
+            "images": used["images"] - added + sum(each.images for each in lost),
+            "patients": used["patients"] + sum(each.patients for each in lost),
+        },
+        "left_out": [asdict(each) for each in lost],
+        "second": added,
+        "used": used,
+        "splits": len(places),
+        "parts": _parts(opened, sweep.splits, places, sweep.data.unit),
+    }
 
 
 def _parts(

@@ -233,6 +233,9 @@ class TwoStep(Study):
         outcome = replace(outcome, notes=notes, facts=facts)
         return analysis_of(outcome, scored, network_parts(plan, settings, workspace, predictions))
 
+    def relevant(self, params: dict[str, Any]) -> dict[str, Any]:
+        return relevant(params)
+
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return two_step_weaknesses(facts)
 
