@@ -64,9 +64,12 @@ def roc_figure(shown: Shown) -> Figure:
             label = f"base: {wrapped(base.label, 40)}, AUC {auc}"
             handles.append(Line2D([], [], color="0.45", lw=1.1, ls="--", label=label))
         figure.legend(handles=handles, loc="outside lower center", ncols=1, fontsize=8)
+        several = arms[0].scores[0].p.shape[1] > 2
+        of_classes = " and over the classes, each against the rest" if several else ""
         text = (
             "Sensitivity over 1 − specificity on the test sets, averaged over replicates at equal "
-            f"specificity. Bands: 95 % of {DRAWS} samples of patients, at each point alone."
+            f"specificity{of_classes}. Bands: 95 % of {DRAWS} samples of patients, at each point "
+            "alone."
         )
         caption(figure, "ROC on the test sets", text, shown.cut)
     return figure
@@ -86,8 +89,8 @@ def reliability_figure(shown: Shown) -> Figure:
             place.vlines(bins["predicted"], bins["low"], bins["high"], color=colour, lw=1.2)
             known = bins.dropna(subset=["observed"])
             place.plot(known["predicted"], known["observed"], "o-", ms=4, lw=1, color=colour)
-            place.set_title(_panel_title(arm), fontsize=8)
-            _write(place, _calibration_text(arm), high=True)
+            title = f"{_panel_title(arm)}\n{_calibration_text(arm)}"
+            place.set_title(title, fontsize=7.5)
         unit_square(grid)
         what = "of class 1" if classes == 2 else "of the final class"
         figure.supxlabel(f"predicted probability {what}", fontsize=9)
@@ -192,7 +195,7 @@ def _calibration_text(arm: ShownArm) -> str:
     if arm.scores[0].p.shape[1] == 2:
         lines.append(f"slope {_number(mean_metric(arm, 'calibration_slope'), 2)}")
         lines.append(f"intercept {_number(mean_metric(arm, 'calibration_intercept'), 2)}")
-    return "\n".join(lines)
+    return ", ".join(lines)
 
 
 def _write(place: Axes, text: str, *, high: bool = False) -> None:

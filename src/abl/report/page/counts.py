@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,46 +15,73 @@ from abl.plan.outcome import Outcome
 from abl.report.figures.arms import frames_by, words_of
 from abl.report.prediction_frames import probabilities_of
 
-COLUMNS = ("TP", "FN", "FP", "TN")
+
+@dataclass(frozen=True)
+class CountTable:
+    """Counts of the test sets.
+
+    Attributes:
+        columns: Of what stands behind the arm: class (of three and more), TP, FN, FP, TN, in all,
+            replicates (where arms differ in them).
+        rows: Arm, then the columns.
+        note: What was counted, and what was summed.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str
 
 
-def count_rows(
-    outcome: Outcome, predictions: pd.DataFrame, classes: Sequence[str]
-) -> list[tuple[str, ...]]:
-    """(arm, class, TP, FN, FP, TN, units, replicates) of each arm, summed over its replicates.
+def count_table(
+    outcome: Outcome, predictions: pd.DataFrame, classes: Sequence[str], unit: str
+) -> CountTable | None:
+    """TP, FN, FP, TN of each arm, summed over its replicates; None without kept predictions.
 
     K = 2: of class 1, the positive one; K > 2: of every class against the rest. The final class is
-    the most probable one. Arms without kept predictions are left out.
+    the most probable one.
     """
     frames, rows = frames_by(predictions, "arm", "test"), []
+    size, replicates = 2, dict[int, None]()
     for arm in outcome.arms:
         frame = frames.get(arm.key)
         if arm.failed or frame is None:
             continue
         p, labels = probabilities_of(frame), frame["label"].to_numpy(np.int64)
-        size = p.shape[1]
+        size, count = p.shape[1], len(frame[KEYS].drop_duplicates())
+        replicates[count] = None
         matrix = np.asarray(confusion_matrix(labels, largest_class(p), size), dtype=np.int64)
-        replicates = len(frame[KEYS].drop_duplicates())
         for at in [1] if size == 2 else range(size):
             true = int(matrix[at, at])
             missed, false = int(matrix[at].sum()) - true, int(matrix[:, at].sum()) - true
             rest = int(matrix.sum()) - true - missed - false
-            name = classes[at] if at < len(classes) else f"class {at}"
-            numbers = (true, missed, false, rest, len(frame), replicates)
+            numbers = (true, missed, false, rest, len(frame), count)
+            name = _named(classes, at)
             rows.append((words_of(arm, outcome), name, *(f"{each:,}" for each in numbers)))
-    return rows
-
-
-def counts_note(rows: Sequence[tuple[str, ...]], unit: str, *, classes: int) -> str:
-    """What was counted, and what was summed."""
-    several = {row[-1] for row in rows} != {"1"}
-    summed = (
-        f"Summed over the replicates of an arm: each {unit} is counted once for every replicate "
-        "in whose test set it is."
-        if several
-        else f"Each {unit} of the test set is counted once."
+    if not rows:
+        return None
+    columns = ("class", "TP", "FN", "FP", "TN", "in all", "replicates")
+    kept = slice(2 if size == 2 else 1, -1 if len(replicates) == 1 else None)
+    return CountTable(
+        columns[kept.start - 1 : kept.stop],
+        tuple((row[0], *row[kept]) for row in rows),
+        _note(list(replicates), unit, _named(classes, 1) if size == 2 else ""),
     )
-    of = "the positive class" if classes == 2 else "each class against the rest"
+
+
+def _named(classes: Sequence[str], at: int) -> str:
+    return classes[at] if at < len(classes) else f"class {at}"
+
+
+def _note(replicates: Sequence[int], unit: str, positive: str) -> str:
+    if replicates == [1]:
+        summed = f"Each {unit} of the test set is counted once."
+    else:
+        many = f"the {replicates[0]} replicates" if len(replicates) == 1 else "the replicates"
+        summed = (
+            f"Summed over {many} of an arm: each {unit} is counted once for every replicate in "
+            "whose test set it is."
+        )
+    of = positive if positive else "each class against the rest"
     return (
         f"{summed} Of {of}: TP found, FN missed, FP called so wrongly, TN rightly not called so, "
         "at the most probable class. Metrics of the table are means over replicates, not of sums."

@@ -73,9 +73,10 @@ def parts_note(part: DataPart, splits: int, unit: str) -> str:
         return f"Of the first of {splits} splits."
     if part.splits == 1:
         return "Of the one split that there is."
+    counted_of = "Patients" if unit == "patient" else f"Patients and {unit}s"
     return (
-        f"Patients{'' if unit == 'patient' else f' and {unit}s'}: distinct ones over {part.splits} splits, so that one may be in "
-        "several parts. Classes: mean of a split."
+        f"{counted_of}: distinct ones over {part.splits} splits, so that one may be in several "
+        "parts. Classes: mean of a split."
     )
 
 

@@ -17,7 +17,7 @@ from abl.report.figures.arms import words_of
 from abl.report.figures.style import DrawnFigure, figure_bytes
 from abl.report.labels import NOTHING, arm_label, one_line
 from abl.report.page.checklist import checklist
-from abl.report.page.counts import count_rows, counts_note
+from abl.report.page.counts import count_table
 from abl.report.page.data_parts import DataPart, SplitSize
 from abl.report.page.flow import flow_tables, parts_note
 from abl.report.page.protocol import protocol_rows
@@ -88,7 +88,7 @@ def report_page(
     table = styled_table(outcome)
     items, summary = checklist(facts, environment, own.choices), _by_centre(facts, data_summary)
     columns = [n for n in _columns(summary) if n != "prevalence" or len(facts.classes) == 2]
-    counts = count_rows(outcome, predictions, facts.classes)
+    counts = count_table(outcome, predictions, facts.classes, facts.unit)
     return page_from(
         "report_page.html",
         {
@@ -103,9 +103,8 @@ def report_page(
             "protocol": protocol_rows(facts, own.choices),
             "flows": flow_tables(facts),
             "sizes": [_sizes(part, facts) for part in facts.data],
-            "counts": counts[:MOST_ROWS],
-            "counts_note": counts_note(counts, facts.unit, classes=len(facts.classes)),
-            "more_counts": max(len(counts) - MOST_ROWS, 0),
+            "counts": counts,
+            "most_rows": MOST_ROWS,
             "summary_columns": columns,
             "summary": [[_cell(name, row.get(name, "")) for name in columns] for row in summary],
             "items": items,
