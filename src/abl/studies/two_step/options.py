@@ -216,6 +216,9 @@ def _searched(facts: ReportFacts, by: str) -> list[str]:
     said = []
     for search in blocks or [{}]:
         over = ", ".join(search.get("over", ("threshold",))).replace("_", " ")
-        wanted = " and ".join(metric_label(n) for n in search.get("objectives", ())) or by
-        said.append(f"{over} searched by {wanted} on validation")
+        named = [
+            "share sent on" if name == "share" else metric_label(name)
+            for name in search.get("objectives", ())
+        ]
+        said.append(f"{over} searched by {' and '.join(named) or by}, on validation")
     return said
