@@ -80,6 +80,8 @@ def test_what_axes_put_in_place_of_settings_is_said_and_nothing_else(tiny_folder
     assert said["Axis rule"] == "original, true"
     assert said["Compared with"] == "rule original, at equal other axes"
     assert said["Chosen"] == "nothing: every setting was given beforehand"
+    shown = page.split("What so many patients can show")[1]
+    assert "test patients (" in shown.split("</p>")[0]
     assert "(arms that use them)" in said["Options of the study"]
     assert "search" not in said["Options of the study"]
     [flow] = flow_tables(facts)

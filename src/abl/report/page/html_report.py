@@ -100,6 +100,7 @@ def report_page(
             "published": own.published if facts.published else (),
             "weak": weaknesses(facts, own.design),
             "test_reads": readings_sentence(facts),
+            "power": [f"{note}." for note in outcome.facts.ran.get("power", ())],
             "protocol": protocol_rows(facts, own.choices),
             "flows": flow_tables(facts),
             "sizes": [_sizes(part, facts) for part in facts.data],
