@@ -137,6 +137,37 @@ def test_choices_of_a_real_sweep_are_told_with_their_metric(tiny_folder: Path) -
     assert said["Axis threshold"] == "0, 0.5, chosen on validation"
 
 
+def test_arms_with_images_of_their_own_have_a_flow_of_their_own(tiny_folder: Path) -> None:
+    _, facts, _ = ran(
+        tiny_folder,
+        {
+            "study": "fusion",
+            "options": None,
+            "data": {"phantom": {"patients": 20, "size": 32}},
+            "image": {"size": 32, "channels": 1, "normalize": "half"},
+            "train.network": "plain4",
+            "train.epochs": 1,
+            "train.last_k": 1,
+            "axes": {"mode": ["bmode", "mixed", "late"], "second": ["own", "shuffled"]},
+            "base": {"mode": "bmode"},
+        },
+    )
+    assert [part.name for part in facts.data] == [
+        "phantom, modality both or first", "phantom, modality mixed",
+    ]  # fmt: skip
+    singly, mixed = ({row[0]: row[1] for row in each.rows} for each in flow_tables(facts))
+    images = int(singly["in the sweep"])
+    assert mixed["in the source"] == singly["in the source"] == str(images)
+    assert mixed["second images, as samples of their own"] == f"+{images}"
+    assert int(mixed["in the sweep"]) == 2 * images
+    said = protocol(facts)
+    assert said["Data"].endswith(
+        "; first images | both images, singly | pairs of images | pairs of images, exchanged "
+        "within a class (by arm)"
+    )
+    assert "fusion none | late (by arm)" in said["Training of arms"]
+
+
 # -- outcomes that are made ----------------------------------------------------------------------
 
 

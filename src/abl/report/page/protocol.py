@@ -153,7 +153,10 @@ def data_words(facts: ReportFacts) -> str:
     if len(phantoms) < len(blocks):
         return either((_data_text(block) for block in blocks), among="; or ")
     said = f"generated ultrasound images: {block_words(phantoms)}"
-    return said + either("".join(f"; {each}" for each in _selected(block)) for block in blocks)
+    chosen = ["; ".join(_selected(block)) for block in blocks]
+    if not any(chosen):
+        return said
+    return f"{said}; {either(each or 'first images' for each in chosen)}"
 
 
 def _data_text(data: Mapping[str, Any]) -> str:

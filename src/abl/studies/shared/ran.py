@@ -194,6 +194,14 @@ def _differing(settings: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[s
         for key, each in settings.items()
     }
     told = [p for p in paths if len({frozenset(of[p]) for of in values.values()}) > 1]
+    # a setting of which no value is in two groups tells them apart alone
+    apart = [
+        p
+        for p in told
+        if sum(len(of[p]) for of in values.values())
+        == len(set[str]().union(*(of[p] for of in values.values())))
+    ]
+    told = apart or told
     return {
         key: [f"{path.rpartition('.')[2]} {' or '.join(sorted(of[path]))}" for path in told]
         for key, of in values.items()
