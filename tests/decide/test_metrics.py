@@ -131,8 +131,8 @@ def test_undefined_values_are_nan():
     benign = scores(list(METRICS), [0, 0, 0], [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])
     undefined = {name for name, value in benign.items() if math.isnan(value)}
     assert undefined == {
-        "balanced_acc", "sen", "f1", "auc", "ap", "ppv", "calibration_slope", "sen_at_spe95",
-        "g_mean", "youden",
+        "balanced_acc", "sen", "f1", "auc", "ap", "ppv", "calibration_slope",
+        "calibration_intercept", "sen_at_spe95", "g_mean", "youden",
     }  # fmt: skip
     missed = scores(["f1", "ppv"], [0, 1], [[0.9, 0.1], [0.8, 0.2]])
     assert missed["f1"] == 0

@@ -163,7 +163,7 @@ def test_many_series_are_cut_to_the_best_with_one_band() -> None:
     made = frozen_sweep([0, 2, 4], weights=weights, patients=20)
     drawn = frozen_figure(made.outcome, made.predictions)
     assert drawn is not None
-    note = f"the best on ACC, {MOST_SERIES} of 8 series"
+    note = f"those with the best ACC on test: {MOST_SERIES} of 8 series"
     assert note in drawn.get_suptitle()
     assert note in drawn.get_label()
     assert len(panels(drawn)["ACC"].collections) == 1

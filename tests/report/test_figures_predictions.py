@@ -38,6 +38,7 @@ EVERY = {
     "confusion",
     "risk_coverage",
     "flow",
+    "decision_curve",
 }
 EMPTY = pd.DataFrame()
 
@@ -74,7 +75,9 @@ def test_only_what_the_data_allow_is_drawn(made: Made) -> None:
     assert set(drawn) == {"arms", "curve", "heatmap", "pareto"}
     plain = made_sweep(rules=("average",))
     names = set(figures_of(plain.outcome, Frames(plain.predictions)))
-    assert names == {"arms", "roc", "reliability", "confusion", "risk_coverage", "flow"}
+    assert names == {
+        "arms", "roc", "reliability", "confusion", "risk_coverage", "decision_curve", "flow",
+    }  # fmt: skip
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=30))
@@ -254,7 +257,7 @@ def test_confidence_has_a_panel_a_network_and_one_for_all(figures: dict[str, Fig
 def test_three_classes_are_drawn_too() -> None:
     made = made_sweep(classes=3, seeds=1, units=36)
     drawn = figures_of(made.outcome, Frames(made.predictions, made.networks))
-    assert set(drawn) == EVERY
+    assert set(drawn) == EVERY - {"decision_curve"}
     assert "margin of the top two" in [a.get_xlabel() for a in drawn["confidence"].axes]
     assert len(drawn["confusion"].axes[0].texts) == 9
 

@@ -25,16 +25,21 @@ ROOMS = ("report", "record", "app", "runner", "stages", "plan")
 
 def test_no_room_that_asks_a_study_names_one() -> None:
     quoted = re.compile(rf"(['\"])({'|'.join(studies())})\1")
-    # stages read settings by name, and one study is called like one
+    # stages and what arms are said to be trained with read settings by name, and one study is
+    # called like one
     setting = re.compile(rf"(['\"])({'|'.join(set(studies()) & set(Train.model_fields))})\1")
     assert quoted.search("if study == 'two_step':")
+
+    def reads_settings(path: Path) -> bool:
+        return "stages" in path.parts or path.name == "arm_settings.py"
+
     files = [path for room in ROOMS for path in (SOURCE / room).rglob("*.py")]
     assert len(files) > 40
     found = {
         f"{path.relative_to(SOURCE)}:{number}: {line.strip()}"
         for path in files
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        if quoted.search(setting.sub("", line) if "stages" in path.parts else line)
+        if quoted.search(setting.sub("", line) if reads_settings(path) else line)
     }
     assert found == set()
 
@@ -54,7 +59,7 @@ def drawn(made: Made, name: str, folder: Path) -> tuple[set[str], str]:
 
 
 def test_figures_and_weaknesses_are_those_of_the_outcomes_study(made: Made, tmp_path: Path) -> None:
-    general = {"arms", "roc", "reliability", "confusion", "risk_coverage"}
+    general = {"arms", "roc", "reliability", "confusion", "risk_coverage", "decision_curve"}
     names, page = drawn(made, "frozen", tmp_path / "known")
     assert names == {*general, "frozen"}
     assert "Metric against the frozen part" in page

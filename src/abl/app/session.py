@@ -26,6 +26,7 @@ from abl.runner.protocols import Listener, RunReport
 from abl.runner.tune import check_address, ray_nodes
 from abl.search.kept import check_storage
 from abl.studies.shared.analysis import Analysis
+from abl.studies.shared.ran import what_ran
 
 
 @dataclass(repr=False)
@@ -204,6 +205,7 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
         trainings=repeated_trainings(analysis.predictions),
         stages=len(sweep.plan.stages),
         asked=sweep.plan.asked,
+        ran=what_ran(sweep.file, sweep.study, sweep.plan, sweep.workspace, outcome),
     )
     outcome = replace(outcome, facts=facts, notes=(*outcome.notes, *notes))
     collapsed = collapsed_arms(outcome, analysis.predictions)

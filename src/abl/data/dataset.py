@@ -35,6 +35,19 @@ class ImageSource(Protocol):
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Rows of a source that a data block leaves out, and the patients of whom none is left.
+
+    Attributes:
+        why: In a few words: `centre is not A`, `no mask`.
+    """
+
+    why: str
+    images: int
+    patients: int
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Images with labels and patients.
 
@@ -54,6 +67,7 @@ class Dataset:
         boxes_of: The images whose pixels boxes are in; None if they are those of `source`.
         file: The manifest, for messages; "" if there is none.
         rows: Image -> its row in that file.
+        left_out: What the data block leaves out of the source, in its order.
     """
 
     name: str
@@ -66,6 +80,7 @@ class Dataset:
     boxes_of: ImageSource | None = None
     file: str = ""
     rows: Mapping[str, int] = field(default_factory=dict, repr=False)
+    left_out: tuple[LeftOut, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -88,8 +103,11 @@ class Dataset:
         boxes = [name for name in (*BOX, *ROI) if name in self.frame]
         return replace(self, frame=self.frame.drop(columns=boxes))
 
-    def having(self, keep: np.ndarray, note: str = "") -> Dataset:
-        """The rows where `keep` (bool, one a row) holds; a note says why the others are not."""
+    def having(self, keep: np.ndarray, note: str = "", *, why: str = "") -> Dataset:
+        """The rows where `keep` (bool, one a row) holds; a note says why the others are not.
+
+        With `why`, in a few words, those are counted as left out of the source.
+        """
         positions = np.flatnonzero(keep)
         kept = tuple(positions.tolist())
 
@@ -103,7 +121,15 @@ class Dataset:
             notes=(*self.notes, note) if note else self.notes,
             second=some(self.second),
             boxes_of=some(self.boxes_of),
+            left_out=(*self.left_out, *self._lost(keep, why)),
         )
+
+    def _lost(self, keep: np.ndarray, why: str) -> list[LeftOut]:
+        images = int((~keep).sum())
+        if not why or not images:
+            return []
+        patients = self.frame["patient"]
+        return [LeftOut(why, images, patients.nunique() - patients[keep].nunique())]
 
 
 @dataclass(frozen=True)

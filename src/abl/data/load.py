@@ -21,7 +21,7 @@ import pandas as pd
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource
 from abl.data.manifest import load_manifest
-from abl.data.tables import SHOWN, Rows, lacking_problems
+from abl.data.tables import SHOWN, Rows, lacking_problems, other_values
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.spec.data import Data
 
@@ -44,7 +44,8 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
 
         dataset = phantom_dataset(data.phantom)
         for column, values in data.where.items():
-            dataset = dataset.having(_have(dataset, "where", column, values))
+            keep = _have(dataset, "where", column, values)
+            dataset = dataset.having(keep, why=other_values(column, values))
     else:
         path = (
             _manifest_path(data.manifest, base, roots) if data.manifest else _set_path(data, roots)
@@ -103,7 +104,8 @@ def _without_values(
         raise InputError(f"data.without: no row of {dataset.name} is left")
     count = int(lost.sum())
     named = f"{'1 image' if count == 1 else f'{count} images'} of {dataset.name}"
-    return dataset.having(~lost, f"{named} left out by {column}: {', '.join(values)}.")
+    said = ", ".join(values)
+    return dataset.having(~lost, f"{named} left out by {column}: {said}.", why=f"{column}: {said}")
 
 
 def _without_missing(dataset: Dataset, what: str) -> Dataset:
@@ -118,7 +120,8 @@ def _without_missing(dataset: Dataset, what: str) -> Dataset:
         return dataset
     lost = int((~has).sum())
     images = "image" if lost == 1 else "images"
-    return dataset.having(has, f"{lost} {images} of {dataset.name} without {what} left out.")
+    note = f"{lost} {images} of {dataset.name} without {what} left out."
+    return dataset.having(has, note, why=f"no {what}")
 
 
 def _manifest_path(manifest: str, base: Path, roots: Sequence[Path]) -> Path:

@@ -73,7 +73,9 @@ def load_manifest(
         rows, ragged = whole_rows(path)
     try:
         rows = _renamed(rows, dict(columns or {}), may_be_empty=bool(ragged))
-        rows = kept_rows(rows, {column: list(values) for column, values in (where or {}).items()})
+        rows, left_out = kept_rows(
+            rows, {name: list(given) for name, given in (where or {}).items()}
+        )
     except InputError as error:
         raise InputError(first_of_each_kind([*error.problems, *ragged])) from None
     problems = [*ragged, *_control_characters(rows)]
@@ -102,8 +104,9 @@ def load_manifest(
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
     dataset = Dataset(
-        name, frame, source, tuple(classes), tuple(notes), file=rows.file, rows=numbers
-    )
+        name, frame, source, tuple(classes), tuple(notes), file=rows.file, rows=numbers,
+        left_out=tuple(left_out),
+    )  # fmt: skip
     if problems:
         problems += check_images_there(dataset)
         raise InputError(first_of_each_kind(sorted(problems, key=lambda each: each.line or 0)))

@@ -14,10 +14,12 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet as pq
 
+from abl.data.dataset import LeftOut
 from abl.data.images import is_image_name
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.spec.yaml_file import NOT_REGULAR
 
+MOST_NAMED = 5  # values of a column in a message
 FIRST_ROW = 2  # the header is row 1
 CLASSES_OPTION = "--classes NAME,NAME"  # of `abl data`
 
@@ -118,14 +120,25 @@ def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, int]:
     return _numbered(folder, frame), passed_over
 
 
-def kept_rows(rows: Rows, where: dict[str, list[str]]) -> Rows:
-    """The rows whose columns hold one of the values asked for.
+def other_values(column: str, values: Sequence[str]) -> str:
+    """Why rows are left out that have none of these values in a column."""
+    few = (
+        list(values) if len(values) <= MOST_NAMED else [*values[:2], f"... ({len(values)} values)"]
+    )
+    return f"{column} other than {', '.join(few)}"
+
+
+def kept_rows(rows: Rows, where: dict[str, list[str]]) -> tuple[Rows, list[LeftOut]]:
+    """The rows whose columns hold one of the values asked for, and how many each column cost.
 
     Raises:
         InputError: A column or a value that the manifest does not have, or nothing is left.
     """
-    problems = []
+    problems, lost = [], []
     keep = np.ones(len(rows.frame), dtype=bool)
+    # without the column each image is taken as a patient of its own
+    by = "patient" if "patient" in rows.frame else "image"
+    patients = np.array(rows.text(by) if by in rows.frame else [""] * len(keep), dtype=object)
     for column, values in where.items():
         if column not in rows.frame:
             hint = nearest(column, map(str, rows.frame.columns))
@@ -137,12 +150,16 @@ def kept_rows(rows: Rows, where: dict[str, list[str]]) -> Rows:
                 hint = nearest(value, {text for text in found if text})
                 message = f"where: no row has {column} '{value}'; {hint}"
                 problems.append(Problem(message, file=rows.file))
-        keep &= np.array([text in values for text in found], dtype=bool)
+        before = keep
+        keep = keep & np.array([text in values for text in found], dtype=bool)
+        if images := int(before.sum() - keep.sum()):
+            gone = len(set(patients[before])) - len(set(patients[keep]))
+            lost.append(LeftOut(other_values(column, values), images, gone))
     if not problems and not keep.any():
         problems.append(Problem("where: no row has all of these values", file=rows.file))
     raise_if_any(problems)
     numbers = [number for number, kept in zip(rows.numbers, keep, strict=True) if kept]
-    return Rows(rows.file, rows.frame[keep].reset_index(drop=True), numbers)
+    return Rows(rows.file, rows.frame[keep].reset_index(drop=True), numbers), lost
 
 
 def _csv_rows(path: Path) -> tuple[Rows, list[Problem]]:

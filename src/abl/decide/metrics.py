@@ -307,6 +307,15 @@ def _calibration_slope(labels: Ints, p: Floats, weights: Floats | None = None) -
     return reliability.calibration_slope(labels, p, weights)
 
 
+@metric(
+    "calibration_intercept", label="Intercept", higher_is_better=None,
+    several="mean size over the classes, each against the rest",
+)  # fmt: skip
+def _calibration_intercept(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Intercept of the label with offset logit p_M: 0 is calibrated; for K > 2 its mean size."""
+    return reliability.calibration_intercept(labels, p, weights)
+
+
 @metric("sen_at_spe95", label="SEN at SPE 95", by_class=True)
 def _sen_at_spe95(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Largest sensitivity at a specificity of at least 0.95."""

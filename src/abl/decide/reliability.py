@@ -1,5 +1,5 @@
-"""How far probabilities are from frequencies: Brier score, calibration error and slope; and their
-calibration, fitted on validation and applied before T*.
+"""How far probabilities are from frequencies: Brier score, calibration error, slope and intercept;
+and their calibration, fitted on validation and applied before T*.
 
 Class duplication in training shifts the prior of a network; `prior` takes that back.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import brentq, minimize, minimize_scalar
 from scipy.special import expit, log_softmax
 
 from abl.decide.check import Bools, Floats, Ints, checked_pair, checked_predictions, largest_class
@@ -62,6 +62,40 @@ def calibration_slope(labels: Ints, p: Floats, weights: Floats | None = None) ->
     columns = [1] if p.shape[1] == 2 else range(p.shape[1])
     slopes = [_slope(labels == column, logit(p[:, column]), weights) for column in columns]
     return float(np.mean(slopes))
+
+
+def calibration_intercept(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
+    """Intercept of the logistic regression of the label with offset logit(p); 0 is calibrated.
+
+    Calibration in the large: above 0 the class is more frequent than predicted, below 0 less.
+    K = 2: of p_M; K > 2: mean size over the classes, each against the rest, as signs would cancel
+    out. nan where a class is missing. Source: Cox 1958; Van Calster et al., BMC Med 2019; 17:230.
+    """
+    if p.shape[1] == 2:
+        return _intercept(labels == 1, logit(p[:, 1]), weights)
+    found = [_intercept(labels == at, logit(p[:, at]), weights) for at in range(p.shape[1])]
+    return float(np.mean(np.abs(found)))
+
+
+def _intercept(positive: Bools, x: Floats, weights: Floats | None) -> float:
+    weight = np.ones(len(x)) if weights is None else weights
+    used = weight > 0
+    positive, x, weight = positive[used], x[used], weight[used]
+    if positive.all() or not positive.any():
+        return math.nan
+    share = float(np.average(positive, weights=weight))
+    # at these ends every probability is below the share, or every one above it
+    middle = math.log(share) - math.log1p(-share)
+    low, high = middle - float(x.max()), middle - float(x.min())
+    if low == high:
+        return low
+
+    def gap(intercept: float) -> float:
+        return float(np.average(expit(x + intercept), weights=weight)) - share
+
+    if gap(low) >= 0 or gap(high) <= 0:  # the ends differ by rounding alone
+        return (low + high) / 2
+    return float(brentq(gap, low, high, xtol=1e-12))
 
 
 def logit(p: Floats) -> Floats:

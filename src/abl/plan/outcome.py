@@ -113,6 +113,8 @@ class Facts:
         collapsed: Arm (key) -> what collapsed against its base: acc, f1, or `called CLASS` (the
             share of units called that class) with `before` and `after`.
         stages, asked: Stages of the plan, and how many were asked for before equal ones were one.
+        ran: What ran: settings by arm, trainings by network, where each image went; see
+            studies/shared/ran.py.
         imported: Keys of the arms that were imported.
         key_without_imported: The sweep's key without them.
     """
@@ -136,6 +138,7 @@ class Facts:
     collapsed: Mapping[str, Rows] = field(default_factory=dict)
     stages: int = 0
     asked: int = 0
+    ran: Mapping[str, Any] = field(default_factory=dict)
     imported: Sequence[str] = ()
     key_without_imported: str = ""
 
@@ -172,7 +175,7 @@ def _style(table: TableStyle) -> dict[str, Any]:
 _FACTS = tuple(each.name for each in fields(Facts))
 _RARE = {
     "external", "activation", "searches", "imported", "key_without_imported", "controls",
-    "trainings", "collapsed",
+    "trainings", "collapsed", "ran",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -97,6 +97,19 @@ class Study(Protocol):
 
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         """Name -> what draws it: figures of this study alone, or one of its own of a known name."""
+        return {}
+
+    def relevant(self, own: Mapping[str, Any], axes: Collection[str]) -> Collection[str]:
+        """Of axes and options (`options.panel`), those that matter to an arm.
+
+        Args:
+            own: The arm's values of the study's own axes.
+            axes: Names of axes and options.
+        """
+        return axes
+
+    def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
+        """Settings that an arm's values stand for beside those of its axes, by dotted path."""
         return {}
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:

@@ -116,10 +116,10 @@ def few_of(
     among = {arm.key for arm in arms}
     keys = dict.fromkeys(arm.key for arm in ranked if arm is not None and arm.key in among)
     kept = set(list(keys)[:most])
-    words = "base and the best" if base is not None and base.key in kept else "the best"
-    return [arm for arm in arms if arm.key in kept], (
-        f"{words} on {label_in(outcome, outcome.primary)}, {len(kept)} of {len(arms)} arms"
-    )
+    words = f"those with the best {label_in(outcome, outcome.primary)} on test"
+    if base is not None and base.key in kept:
+        words = f"base and {words}"
+    return [arm for arm in arms if arm.key in kept], f"{words}: {len(kept)} of {len(arms)} arms"
 
 
 def base_of(outcome: Outcome) -> ArmOutcome | None:

@@ -26,16 +26,16 @@ def bar_figure(outcome: Outcome) -> Figure | None:
     """
     metric = outcome.primary
     arms = [arm for arm in outcome.arms if metric in arm.cells or arm.failed]
-    total = len(arms)
+    total, label = len(arms), label_in(outcome, metric)
     if total > MOST_ARMS:
         ranked = sorted(arms, key=lambda arm: (is_control(outcome, arm), -goodness(outcome, arm)))
         kept = {id(arm) for arm in ranked[:MOST_ARMS]}
         arms = [arm for arm in arms if id(arm) in kept]
-    label = label_in(outcome, metric)
     figure, behind = rows_of_arms(outcome, arms, metric, label)
     if figure is None:
         return None
-    cut = f"{MOST_ARMS} best of {total} arms" if total > len(arms) else ""
+    best = f"those with the best {label} on test"
+    cut = f"{best}: {MOST_ARMS} of {total} arms" if total > len(arms) else ""
     text = (
         f"{label} of each arm on the test sets: mean over replicates"
         f"{f' with {behind}' if behind else ''}, and every replicate."

@@ -11,6 +11,7 @@ from abl.report.figures.arms import Draw, Frames, shown_arms
 from abl.report.figures.bars import bar_figure
 from abl.report.figures.curves import curve_figure, on_test
 from abl.report.figures.data import with_curve_intervals
+from abl.report.figures.decision_curve import decision_curve_figure
 from abl.report.figures.networks import confidence_figure, flow_figure
 from abl.report.figures.predictions import (
     confusion_figure,
@@ -53,6 +54,7 @@ def figures_of(
             "reliability": lambda: reliability_figure(shown),
             "confusion": lambda: confusion_figure(shown, classes),
             "risk_coverage": lambda: risk_coverage_figure(shown),
+            "decision_curve": lambda: decision_curve_figure(shown, classes),
         }
     made |= {
         "curve_test": lambda: curve_figure(on_test(outcome), "test"),

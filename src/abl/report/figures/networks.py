@@ -88,10 +88,13 @@ def confidence_figure(outcome: Outcome, networks: pd.DataFrame) -> Figure | None
         figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)
         text = (
             f"How sure the networks are of the {role} {unit_word(outcome)}, replicates together: "
-            "histogram, right and wrong answers stacked, and cumulative distribution. The share "
-            "below T* is what goes to the second network."
-            + (" T*: mean of the best arm that chooses or names one." if threshold else "")
+            "histogram, right and wrong answers stacked, and cumulative distribution."
         )
+        if threshold is not None:
+            text += (
+                " The share below T* is what goes to the second network. T*: mean of the arm with "
+                "the best value on test that chooses or names one."
+            )
         cut = f"{len(names)} of {len(frames)} networks" if len(frames) > len(names) else ""
         caption(figure, f"Confidence of the networks, {role} sets", text, cut)
     return figure

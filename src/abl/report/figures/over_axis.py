@@ -86,7 +86,7 @@ def series_over(
     cut = ""
     if len(kept) < len(groups):
         best_on = label_in(outcome, outcome.primary)
-        cut = f"the best on {best_on}, {len(kept)} of {len(groups)} {word}"
+        cut = f"those with the best {best_on} on test: {len(kept)} of {len(groups)} {word}"
     shown = [arm for key in kept for arm in groups[key].values()]
     varying = [axis for axis in others if len({arm.params.get(axis, "") for arm in shown}) > 1]
     best = best_of(outcome, shown)

@@ -28,6 +28,7 @@ from abl.report.figures.style import (
     unit_square,
     wrapped,
 )
+from abl.report.labels import MINUS
 
 MOST_CLASSES_WITH_NUMBERS = 6
 MOST_MATRICES = 12  # of those without counts, which are smaller
@@ -63,9 +64,12 @@ def roc_figure(shown: Shown) -> Figure:
             label = f"base: {wrapped(base.label, 40)}, AUC {auc}"
             handles.append(Line2D([], [], color="0.45", lw=1.1, ls="--", label=label))
         figure.legend(handles=handles, loc="outside lower center", ncols=1, fontsize=8)
+        several = arms[0].scores[0].p.shape[1] > 2
+        of_classes = " and over the classes, each against the rest" if several else ""
         text = (
             "Sensitivity over 1 − specificity on the test sets, averaged over replicates at equal "
-            f"specificity. Bands: 95 % of {DRAWS} samples of patients, at each point alone."
+            f"specificity{of_classes}. Bands: 95 % of {DRAWS} samples of patients, at each point "
+            "alone."
         )
         caption(figure, "ROC on the test sets", text, shown.cut)
     return figure
@@ -85,8 +89,8 @@ def reliability_figure(shown: Shown) -> Figure:
             place.vlines(bins["predicted"], bins["low"], bins["high"], color=colour, lw=1.2)
             known = bins.dropna(subset=["observed"])
             place.plot(known["predicted"], known["observed"], "o-", ms=4, lw=1, color=colour)
-            place.set_title(_panel_title(arm), fontsize=8)
-            _write(place, f"ECE {_number(mean_metric(arm, 'ece'))}", high=True)
+            title = f"{_panel_title(arm)}\n{_calibration_text(arm)}"
+            place.set_title(title, fontsize=7.5)
         unit_square(grid)
         what = "of class 1" if classes == 2 else "of the final class"
         figure.supxlabel(f"predicted probability {what}", fontsize=9)
@@ -96,6 +100,11 @@ def reliability_figure(shown: Shown) -> Figure:
             "together; bars: 95 % interval over patients; grey: share of the cases in each bin. "
             "ECE: expected calibration error, mean over replicates."
         )
+        if classes == 2:
+            text += (
+                " Slope and intercept of the logistic regression of the class on the log odds, "
+                "means over replicates: 1 and 0 are calibrated; the intercept is that at slope 1."
+            )
         caption(figure, "Reliability on the test sets", text, shown.cut)
     return figure
 
@@ -181,6 +190,14 @@ def _panel_title(arm: ShownArm) -> str:
     return wrapped(arm.label + role, 28)
 
 
+def _calibration_text(arm: ShownArm) -> str:
+    lines = [f"ECE {_number(mean_metric(arm, 'ece'))}"]
+    if arm.scores[0].p.shape[1] == 2:
+        lines.append(f"slope {_number(mean_metric(arm, 'calibration_slope'), 2)}")
+        lines.append(f"intercept {_number(mean_metric(arm, 'calibration_intercept'), 2)}")
+    return ", ".join(lines)
+
+
 def _write(place: Axes, text: str, *, high: bool = False) -> None:
     at, side = ((0.04, 0.97), "left") if high else ((0.97, 0.04), "right")
     place.annotate(
@@ -188,5 +205,5 @@ def _write(place: Axes, text: str, *, high: bool = False) -> None:
     )
 
 
-def _number(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{value:.3f}"
+def _number(value: float, decimals: int = 3) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.{decimals}f}".replace("-", MINUS)

@@ -17,8 +17,11 @@ from abl.report.figures.arms import words_of
 from abl.report.figures.style import DrawnFigure, figure_bytes
 from abl.report.labels import NOTHING, arm_label, one_line
 from abl.report.page.checklist import checklist
+from abl.report.page.counts import count_table
+from abl.report.page.data_parts import DataPart, SplitSize
+from abl.report.page.flow import flow_tables, parts_note
 from abl.report.page.protocol import protocol_rows
-from abl.report.page.report_facts import ReportFacts, SplitSize, report_facts
+from abl.report.page.report_facts import ReportFacts, report_facts
 from abl.report.page.weaknesses import OwnWeaknesses, readings_sentence, weaknesses
 from abl.report.tables import styled_table
 from abl.report.tables.model import Note, Table
@@ -39,6 +42,7 @@ TITLES = {
     "reliability": "Reliability",
     "confusion": "Confusion matrices",
     "risk_coverage": "Risk and coverage",
+    "decision_curve": "Decision curve",
     "flow": "Flow between the networks",
     "curve_test": "Appendix, exploratory: curves on test",
     "heatmap_test": "Appendix, exploratory: heat map on test",
@@ -78,10 +82,13 @@ def report_page(
         data_summary: One row a part of the data: role, centre, patients, images, counts, ....
         of_study: What the outcome's study says of its weaknesses.
     """
-    facts = report_facts(outcome, predictions, networks, sweep_text, data_summary)
+    drawn = list(figures or {})
+    facts = report_facts(outcome, predictions, networks, sweep_text, data_summary, drawn)
     own = OwnWeaknesses() if of_study is None else of_study(facts)
     table = styled_table(outcome)
-    items, columns = checklist(facts, environment), _columns(data_summary)
+    items, summary = checklist(facts, environment, own.choices), _by_centre(facts, data_summary)
+    columns = [n for n in _columns(summary) if n != "prevalence" or len(facts.classes) == 2]
+    counts = count_table(outcome, predictions, facts.classes, facts.unit)
     return page_from(
         "report_page.html",
         {
@@ -93,13 +100,14 @@ def report_page(
             "published": own.published if facts.published else (),
             "weak": weaknesses(facts, own.design),
             "test_reads": readings_sentence(facts),
-            "protocol": protocol_rows(facts),
-            "sizes": [_size_row(size) for size in facts.sizes.values()],
-            "size_columns": ("part", "patients", f"{facts.unit}s", *_class_names(facts)),
+            "power": [f"{note}." for note in outcome.facts.ran.get("power", ())],
+            "protocol": protocol_rows(facts, own.choices),
+            "flows": flow_tables(facts),
+            "sizes": [_sizes(part, facts) for part in facts.data],
+            "counts": counts,
+            "most_rows": MOST_ROWS,
             "summary_columns": columns,
-            "summary": [
-                [_cell(name, row.get(name, "")) for name in columns] for row in data_summary
-            ],
+            "summary": [[_cell(name, row.get(name, "")) for name in columns] for row in summary],
             "items": items,
             "to_state": sum(bool(item.left) for item in items),
             "machine": _machine(environment),
@@ -159,16 +167,46 @@ def _bounded(table: Table) -> Table:
     return replace(table, rows=table.rows[:MOST_ROWS], notes=(note, *table.notes))
 
 
-def _size_row(size: SplitSize) -> tuple[str, ...]:
+def _counted_of(part: DataPart) -> list[str]:
+    return ["patients"] if part.unit == "patient" else ["patients", f"{part.unit}s"]
+
+
+def _size_row(size: SplitSize, part: DataPart) -> tuple[str, ...]:
     by_class = [
         f"{f'{count:.1f}'.removesuffix('.0')} ({100 * share:.0f} %)"
         for count, share in zip(size.by_class, size.shares, strict=True)
     ]
-    return size.role, str(size.patients), str(size.units), *by_class
+    counts = (str(size.patients), str(size.units))[: len(_counted_of(part))]
+    return size.role, *counts, *by_class
 
 
-def _class_names(facts: ReportFacts) -> list[str]:
-    count = max((len(size.by_class) for size in facts.sizes.values()), default=0)
+def _sizes(part: DataPart, facts: ReportFacts) -> dict[str, Any]:
+    """A table of the parts of the splits."""
+    return {
+        "name": part.name,
+        "columns": ("part", *_counted_of(part), *_class_names(part, facts)),
+        "rows": [_size_row(size, part) for size in part.sizes.values()],
+        "note": parts_note(part, facts.splits, part.unit),
+    }
+
+
+def _by_centre(
+    facts: ReportFacts, summary: Sequence[Mapping[str, Any]]
+) -> Sequence[Mapping[str, Any]]:
+    """The summary of the first split, where it says more than the sizes and is of every arm.
+
+    It is made of the data and splits of the file, for which some axis may stand.
+    """
+    ran = facts.outcome.facts.ran
+    paths = [path for row in ran.get("settings", ()) for path in row["changes"]]
+    if any(path.startswith(("data.", "splits.")) for path in paths):
+        return ()
+    centres = {row.get("centre") for row in summary if row.get("role") != "external"}
+    return summary if len(centres) > 1 or not ran else ()
+
+
+def _class_names(part: DataPart, facts: ReportFacts) -> list[str]:
+    count = max((len(size.by_class) for size in part.sizes.values()), default=0)
     return [*facts.classes[:count], *(f"class {at}" for at in range(len(facts.classes), count))]
 
 

@@ -1,48 +1,27 @@
-"""What a report says of a sweep beside its numbers: settings, sizes of the splits, replicates."""
+"""What a report says of a sweep beside its numbers: settings, data and their parts, replicates."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from abl.decide.replicates import KEYS
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figures.arms import frames_by
+from abl.report.labels import metric_label
+from abl.report.page.arm_settings import own_arms, settings_of_arms
+from abl.report.page.data_parts import DataPart, SplitSize, data_parts, scored_units
 from abl.spec.read import read_sweep
 from abl.spec.sweep import Sweep
 
-ROLES = ("train", "validation", "test", "external")
 # arms with one of these values separate a mechanism from more training, ensembling or capacity
 CONTROLS = frozenset({"retrained", "matched", "null", "random", "shuffled", "ellipse", "full"})
-
-
-@dataclass(frozen=True)
-class SplitSize:
-    """One part of the splits.
-
-    Attributes:
-        patients, units: Distinct ones over all splits.
-        by_class: Mean number of units of each class in a split.
-    """
-
-    role: str
-    patients: int
-    units: int
-    by_class: tuple[float, ...]
-
-    @property
-    def shares(self) -> tuple[float, ...]:
-        """Share of each class."""
-        total = sum(self.by_class)
-        return tuple(count / total for count in self.by_class) if total else self.by_class
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,17 +30,37 @@ class ReportFacts:
 
     Attributes:
         sweep: The sweep file as read; None if it cannot be.
-        sizes: Role -> size of that part of the splits, of those that predictions are known of.
+        data: The data of the arms; several where an axis changes the data or their splits.
+        drawn: Names of the figures on the page.
+        scored: unit, patient of the test predictions that were kept, each once.
     """
 
     outcome: Outcome
     sweep: Sweep | None
-    sizes: Mapping[str, SplitSize]
+    data: Sequence[DataPart]
+    drawn: frozenset[str] = frozenset()
+    scored: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def sizes(self) -> Mapping[str, SplitSize]:
+        """Role -> size of that part of the splits, of the first data."""
+        return self.data[0].sizes if self.data else {}
+
+    @cached_property
+    def settings(self) -> list[dict[str, Any]]:
+        """Blocks of the sweep file as arms had them: see arm_settings; [] without the file."""
+        return [] if self.sweep is None else settings_of_arms(self.outcome, self.sweep)
 
     @cached_property
     def arms(self) -> list[ArmOutcome]:
         """Arms that have numbers."""
         return [arm for arm in self.outcome.arms if not arm.failed]
+
+    @cached_property
+    def imported(self) -> list[ArmOutcome]:
+        """Arms that were trained elsewhere."""
+        keys = set(self.outcome.facts.imported)
+        return [arm for arm in self.outcome.arms if arm.key in keys]
 
     @cached_property
     def replicates(self) -> pd.DataFrame:
@@ -81,8 +80,8 @@ class ReportFacts:
 
     @property
     def test_reads(self) -> int:
-        """How many times the test set of a replicate was read: once by each arm on each."""
-        return sum(len(arm.replicates) for arm in self.arms)
+        """How many times a test set was read: once by each arm of the sweep on each replicate."""
+        return sum(len(arm.replicates) for arm in own_arms(self.outcome))
 
     @property
     def published(self) -> bool:
@@ -91,13 +90,22 @@ class ReportFacts:
 
     @property
     def generated(self) -> bool:
-        """Whether the images are generated."""
-        return self.sweep is not None and self.sweep.data.phantom is not None
+        """Whether the images of all arms are generated, external sets aside."""
+        return bool(self.settings) and all(each["data"].get("phantom") for each in self.settings)
+
+    @property
+    def chooses_by(self) -> str:
+        """Label of the metric by which an arm chooses what it chooses."""
+        by = self.sweep.select_by if self.sweep is not None else None
+        return metric_label(by or self.outcome.primary)
 
     @property
     def unit(self) -> str:
-        """What is scored: image, nodule, patient, or case if that is not known."""
-        return self.sweep.data.unit if self.sweep is not None else self.outcome.facts.unit or "case"
+        """What is scored: image, nodule, patient, or case if that is not known or differs."""
+        units = {str(each["data"]["unit"]) for each in self.settings}
+        if len(units) > 1:
+            return "case"
+        return next(iter(units), self.outcome.facts.unit or "case")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -112,13 +120,16 @@ class ReportFacts:
 
     @property
     def compared(self) -> bool:
-        """Whether arms were tested against a base."""
-        return any(arm.comparison is not None for arm in self.outcome.arms)
+        """Whether arms were tested against one another."""
+        tested = any(arm.comparison is not None for arm in self.outcome.arms)
+        return tested or bool(self.outcome.facts.tests)
 
     @property
     def external(self) -> bool:
         """Whether an external set was scored."""
-        return "external" in self.sizes or bool(self.outcome.facts.external)
+        return bool(self.outcome.facts.external) or any(
+            r.startswith("external") for r in self.sizes
+        )
 
 
 def report_facts(
@@ -127,25 +138,12 @@ def report_facts(
     networks: pd.DataFrame,
     sweep_text: str,
     data_summary: Sequence[Mapping[str, Any]] = (),
+    drawn: Sequence[str] = (),
 ) -> ReportFacts:
     """What the frames, the sweep file and the data summary tell; each may be empty."""
     sweep = sweep_of(sweep_text)
-    sizes = {}
-    for role in ROLES:
-        frames = frames_by(predictions, "arm", role) or frames_by(networks, "network", role)
-        # networks trained on a selection may be told on less than the whole training set
-        frame = max(frames.values(), key=len, default=None)
-        rows = [row for row in data_summary if row.get("role") == role]
-        if frame is not None and len(frame):
-            sizes[role] = _size(role, frame)
-        elif rows:
-            classes = sweep.data.classes if sweep else ()
-            patients, images, *counts = (
-                sum(int(row.get(name, 0)) for row in rows)
-                for name in ("patients", "images", *classes)
-            )
-            sizes[role] = SplitSize(role, patients, images, tuple(map(float, counts)))
-    return ReportFacts(outcome, sweep, sizes)
+    data = data_parts(outcome, predictions, networks, data_summary, sweep)
+    return ReportFacts(outcome, sweep, data, frozenset(drawn), scored_units(predictions))
 
 
 def sweep_of(text: str) -> Sweep | None:
@@ -157,11 +155,3 @@ def sweep_of(text: str) -> Sweep | None:
             return read_sweep(path).sweep
         except InputError:
             return None
-
-
-def _size(role: str, frame: pd.DataFrame) -> SplitSize:
-    rows = frame.drop_duplicates(["repeat", "fold", "unit"])
-    splits = len(rows[["repeat", "fold"]].drop_duplicates())
-    counts = np.bincount(rows["label"].to_numpy(np.int64)) / splits
-    units, patients = rows["unit"].nunique(), rows["patient"].nunique()
-    return SplitSize(role, int(patients), int(units), tuple(counts.tolist()))

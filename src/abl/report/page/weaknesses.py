@@ -11,8 +11,11 @@ from abl.plan.outcome import Outcome
 from abl.report.collapse import collapse_words
 from abl.report.figures.arms import words_of
 from abl.report.labels import counted, metric_label
+from abl.report.page.arm_settings import blocks_of, own_arms
+from abl.report.page.choices import choices
+from abl.report.page.data_parts import DataPart, SplitSize
 from abl.report.page.protocol import metric_labels
-from abl.report.page.report_facts import ReportFacts, SplitSize
+from abl.report.page.report_facts import ReportFacts
 from abl.report.prediction_frames import one_class_note
 from abl.report.tables.facts import OF_PREVALENCE, prevalence_sentence
 
@@ -30,12 +33,14 @@ class OwnWeaknesses:
     Attributes:
         published: What is weak in the protocol of its publication.
         design: What is weak in a sweep by what this study alone does.
+        choices: What it chose by predictions, by what, on which images; None if it does not say.
     """
 
     published: tuple[str, ...] = (
         "The protocol is the published one of this study, with its weaknesses.",
     )
     design: tuple[str, ...] = ()
+    choices: tuple[str, ...] | None = None
 
 
 def weaknesses(facts: ReportFacts, own: Sequence[str] = ()) -> list[str]:
@@ -44,17 +49,28 @@ def weaknesses(facts: ReportFacts, own: Sequence[str] = ()) -> list[str]:
 
 
 def readings_sentence(facts: ReportFacts) -> str:
-    """How many times the test set was read."""
-    arms, replicates = len(facts.arms), len(facts.replicates)
+    """How many times the test set was read, and what was decided by it."""
+    arms, replicates = len(own_arms(facts.outcome)), len(facts.replicates)
     text = (
         f"The test set of a replicate was read once by each arm: {counted(arms, 'arm')} on "
         f"{counted(replicates, 'replicate')}, {counted(facts.test_reads, 'reading')} in all."
     )
-    if facts.published:
-        return text + " The published protocol makes choices without a validation set: see above."
+    if facts.imported:
+        text += (
+            f" How often the makers of {counted(len(facts.imported), 'imported arm')} looked at "
+            "these images is not known."
+        )
     if any(arm.test_curve is not None for arm in facts.arms):
         text += " Curves over the tuned value were drawn on it too, in the exploratory appendix."
-    return text + " No choice was made from it."
+    if facts.published:
+        return text + " The published protocol makes choices without a validation set: see above."
+    text += " No setting, epoch or threshold was chosen by it."
+    if len(facts.arms) > 1:
+        text += (
+            " Which arm is called the best, and which of many arms a figure shows, was read off "
+            "it: that is no choice to be reported as a result."
+        )
+    return text
 
 
 def _of_the_design(facts: ReportFacts, own: Sequence[str]) -> Iterator[str]:
@@ -67,14 +83,17 @@ def _of_the_design(facts: ReportFacts, own: Sequence[str]) -> Iterator[str]:
         )
     if not facts.external:
         yield "No external set: nothing is known of other centres, devices or times."
-    by = facts.sweep.splits.by if facts.sweep else facts.outcome.facts.patients_by_split
-    if by not in ("", "patient"):
-        yield (
-            f"Splits are by {by}, not by patient: images of one patient may lie on two sides, "
-            "which makes every result look better than it is."
-        )
-    if facts.sweep is not None and facts.sweep.data.duplicates != "refuse":
-        yield "Near-duplicate images on two sides of a split were allowed."
+    kept = [str(block["by"]) for block in blocks_of(facts.settings, "splits")]
+    kept = kept or [facts.outcome.facts.patients_by_split]
+    for by in dict.fromkeys(kept):
+        if by not in ("", "patient"):
+            yield (
+                f"Splits are by {by}, not by patient{_some(kept)}: images of one patient may lie "
+                "on two sides, which makes every result look better than it is."
+            )
+    looked = [str(block["duplicates"]) for block in blocks_of(facts.settings, "data")]
+    if set(looked) - {"refuse"}:
+        yield f"Near-duplicate images on two sides of a split were allowed{_some(looked)}."
     yield from own
     if len(facts.outcome.arms) > 1 and not facts.has_controls:
         yield (
@@ -86,38 +105,55 @@ def _of_the_design(facts: ReportFacts, own: Sequence[str]) -> Iterator[str]:
         yield f"{counted(len(failed), 'arm')} failed: the comparison is incomplete."
 
 
-def _of_the_data(facts: ReportFacts) -> Iterator[str]:
-    if facts.generated:
-        yield "The images are generated: they show how a method behaves, and nothing of patients."
+def _some(values: Sequence[str]) -> str:
+    """` for some arms`, where not all have the same."""
+    return " for some arms" if len(set(values)) > 1 else ""
+
+
+def _of_a_part(facts: ReportFacts, part: DataPart) -> Iterator[str]:
+    where = f" of {part.name}" if part.name else ""
+    # of splits that are not all known nothing is said of all
+    of = "in all" if part.splits >= facts.splits else "in the first split"
     for role in ("validation", "test"):
-        size = facts.sizes.get(role)
+        size = part.sizes.get(role)
         if size is not None and size.patients < FEW_PATIENTS:
             what = "choices are noisy" if role == "validation" else "intervals are wide"
+            if role == "validation" and not choices(facts):
+                what = "what is read off them is noisy"
             yield (
-                f"Fewer than {FEW_PATIENTS} patients in the {role} sets "
-                f"({size.patients} in all): {what}."
+                f"Fewer than {FEW_PATIENTS} patients in the {role} sets{where} "
+                f"({size.patients} {of}): {what}."
             )
-    test = facts.sizes.get("test")
+    test = part.sizes.get("test")
     if test is not None and test.by_class and min(test.by_class) < FEW_OF_A_CLASS:
+        share = "sensitivity or specificity" if len(test.by_class) == 2 else "what is found of it"
         yield (
-            f"A test set holds about {min(test.by_class):.0f} {facts.unit}s of its smaller class: "
-            "each of them moves sensitivity or specificity by "
+            f"A test set{where} holds about {min(test.by_class):.0f} {part.unit}s of its smallest "
+            f"class: each of them moves {share} by "
             f"{100 / max(min(test.by_class), 1):.0f} points."
         )
-    gap = _largest_gap(list(facts.sizes.values()))
+    gap = _largest_gap(list(part.sizes.values()))
     if gap is not None:
         one, other, at = gap
         name = facts.classes[at] if at < len(facts.classes) else f"class {at}"
         yield (
-            f"Prevalence differs over the splits: {name} {100 * one.shares[at]:.0f} % in "
+            f"Prevalence differs between the parts{where}: {name} {100 * one.shares[at]:.0f} % in "
             f"{one.role}, {100 * other.shares[at]:.0f} % in {other.role}."
         )
+
+
+def _of_the_data(facts: ReportFacts) -> Iterator[str]:
+    if facts.generated:
+        yield "The images are generated: they show how a method behaves, and nothing of patients."
+    for part in facts.data:
+        yield from _of_a_part(facts, part)
+    test = facts.sizes.get("test")
     if said := prevalence_sentence(facts.outcome.facts.external, facts.outcome.metrics):
         yield said
     primary = facts.outcome.primary
     if test is not None and primary in OF_PREVALENCE and max(test.shares) > 0.65:
         yield (
-            f"{metric_label(primary)} decides, and depends on prevalence: with "
+            f"{metric_label(primary)} is the primary metric, and depends on prevalence: with "
             f"{100 * max(test.shares):.0f} % of one class it mostly reflects that class."
         )
 

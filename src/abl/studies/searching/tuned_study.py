@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from typing import Any
 
 from abl.errors import Problem
 from abl.plan.graph import Arm, Plan, PlannedCell
@@ -90,6 +91,14 @@ class TunedStudy:
         planner = PointPlanner(self.inner, plain_file(file), workspace)
         searched = searched_arms(file, self.axes, plan)
         return budget_notes(search_of(file), planner, searched, slots)
+
+    def relevant(self, own: Mapping[str, Any], axes: Collection[str]) -> Collection[str]:
+        """That of the inner study."""
+        return self.inner.relevant(own, axes)
+
+    def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
+        """That of the inner study."""
+        return self.inner.meaning(params, plain_file(file))
 
     def validated(
         self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace

@@ -7,7 +7,7 @@ correctly; images on which O is not confident enough go to T.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -257,6 +257,9 @@ class TwoStep(Study):
         if arm.params.get("false_threshold") == BEST_ON_TEST:
             return "its False threshold is the best on the test labels"
         return test_labels_used(Settings(file, self.axes).of(arm))
+
+    def relevant(self, own: Mapping[str, Any], axes: Collection[str]) -> set[str]:
+        return relevant(own, axes)
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return two_step_weaknesses(facts)

@@ -11,6 +11,7 @@ from abl.decide.consensus import consensus_problems
 from abl.decide.rules import RULES
 from abl.errors import nearest
 from abl.nets.registry import check_network
+from abl.report.labels import metric_label
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
@@ -191,4 +192,48 @@ def two_step_weaknesses(facts: ReportFacts) -> OwnWeaknesses:
             "A T* was read off the confidences on training images, which are higher than those "
             "on new images: more test images are sent on than of those it was read from."
         )
-    return OwnWeaknesses(PUBLISHED, tuple(own))
+    return OwnWeaknesses(PUBLISHED, tuple(own), tuple(two_step_choices(facts)))
+
+
+def two_step_choices(facts: ReportFacts) -> list[str]:
+    """What was chosen by predictions in each replicate: T*, calibration, the False threshold."""
+    by, curve, found = facts.chooses_by, facts.outcome.curve_axis, []
+    imported = {arm.key for arm in facts.imported}
+    arms = [arm for arm in facts.arms if arm.key not in imported]
+    for arm in arms:
+        rule = RULES.get(str(arm.params.get("rule")))
+        if rule is not None and not rule.has_threshold:
+            continue
+        named = arm.params.get("threshold", "chosen" if curve and arm.curve is not None else "")
+        if named == "chosen":
+            found.append(f"T* of a grid by {by} on validation")
+        elif named == "exact":
+            found.append(f"T* by {by} on validation, the best of all")
+        elif named == "histogram":
+            found.append("T* by the confidences on training images")
+        elif named == "search":
+            found += _searched(facts, by)
+        elif str(named).endswith("%"):
+            found.append(f"T* by the share of validation images sent on, {named}")
+        elif str(named) != "always" and isinstance(named, str) and named:
+            found.append(f"T* by {named}, on validation")
+    calibrated = dict.fromkeys(str(arm.params.get("calibrate", "none")) for arm in arms)
+    fitted = [name for name in calibrated if name not in ("none", "")]
+    found += [f"calibration ({', '.join(fitted)}) fitted on validation"] if fitted else []
+    if any(arm.params.get("false_threshold") == BEST_ON_TEST for arm in arms):
+        found.append(f"the False threshold by {by} on the test images, as the publication did")
+    return list(dict.fromkeys(found))
+
+
+def _searched(facts: ReportFacts, by: str) -> list[str]:
+    """Of each search block that arms had: what it searched, and by what."""
+    blocks = [each["options"].get("search", {}) for each in facts.settings]
+    said = []
+    for search in blocks or [{}]:
+        over = ", ".join(search.get("over", ("threshold",))).replace("_", " ")
+        named = [
+            "share sent on" if name == "share" else metric_label(name)
+            for name in search.get("objectives", ())
+        ]
+        said.append(f"{over} searched by {' and '.join(named) or by}, on validation")
+    return said

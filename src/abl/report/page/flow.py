@@ -1,0 +1,98 @@
+"""The flow of images and patients: source, what was left out, parts of the splits, what was scored.
+
+A flow as STARD 2015 asks for one (Bossuyt et al., BMJ 2015; 351:h5527), as rows of a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from abl.report.labels import counted
+from abl.report.page.data_parts import DataPart
+from abl.report.page.report_facts import ReportFacts
+
+
+@dataclass(frozen=True)
+class FlowTable:
+    """Rows of (step, images, patients, units); `units` is "" where images are scored."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def flow_tables(facts: ReportFacts) -> list[FlowTable]:
+    """One a data set; those of which the source is not known are left out."""
+    return [_table(part, facts) for part in facts.data if part.flow]
+
+
+def _table(part: DataPart, facts: ReportFacts) -> FlowTable:
+    flow = part.flow
+    with_units = part.unit == "nodule"
+    rows = [("in the source", flow["listed"])]
+    rows += [(f"left out: {each['why']}", each) for each in flow["left_out"]]
+    if flow["second"]:
+        rows.append(("second images, as samples of their own", {"images": flow["second"]}))
+    rows.append(("in the sweep", flow["used"]))
+    over = "" if part.splits == 1 else f", over {counted(part.splits, 'split')}"
+    rows += [(f"{size['role']}{over}", size) for size in flow["parts"]]
+    shown = [
+        (
+            name,
+            _signed(name, row.get("images")),
+            _signed(name, row.get("patients")),
+            *([_signed(name, row.get("units"))] if with_units else []),
+        )
+        for name, row in rows
+    ]
+    columns = ("", "images", "patients", *([f"{part.unit}s"] if with_units else []))
+    return FlowTable(part.name, columns, (*shown, *_scored(part, facts, with_units=with_units)))
+
+
+def _scored(part: DataPart, facts: ReportFacts, *, with_units: bool) -> list[tuple[str, ...]]:
+    """What the predictions on test sets are of, where they were kept."""
+    if facts.scored.empty or part.name:
+        return []
+    tests = facts.scored
+    units, patients = tests["unit"].nunique(), tests["patient"].nunique()
+    row = ("", f"{patients:,}", f"{units:,}") if with_units else (f"{units:,}", f"{patients:,}")
+    return [("scored on test", *row)]
+
+
+def _signed(name: str, count: int | None) -> str:
+    if count is None:
+        return ""
+    sign = "−" if name.startswith("left out") else "+" if name.startswith("second") else ""
+    return f"{sign}{int(count):,}" if count else "0"
+
+
+def parts_note(part: DataPart, splits: int, unit: str) -> str:
+    """What the sizes of the parts count."""
+    if part.splits < splits:
+        return f"Of the first of {splits} splits."
+    if part.splits == 1:
+        return "Of the one split that there is."
+    counted_of = "Patients" if unit == "patient" else f"Patients and {unit}s"
+    return (
+        f"{counted_of}: distinct ones over {part.splits} splits, so that one may be in several "
+        "parts. Classes: mean of a split."
+    )
+
+
+def sizes_words(data: Sequence[DataPart], splits: int) -> str:
+    """`train: 30 patients, 60 images; ...`, and over which splits."""
+    said = []
+    for part in data:
+        sizes = "; ".join(
+            f"{size.role}: {counted(size.patients, 'patient')}"
+            + ("" if part.unit == "patient" else f", {counted(size.units, part.unit)}")
+            for size in part.sizes.values()
+        )
+        over = ""
+        if part.splits < splits:
+            over = f" (the first of {splits} splits)"
+        elif part.splits > 1:
+            over = f" (distinct ones over {part.splits} splits)"
+        said.append((f"{part.name}: " if part.name else "") + sizes + over)
+    return "; ".join(said)
