@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -190,6 +191,14 @@ class Splits(Part):
     )
     column: str = Field("split", description="The column of kind: column.")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the draws.")
+    draw: Literal[1, 2] = Field(
+        2,
+        description="How patients are drawn. 2: a corrected label or a new patient moves few others, "
+        "and patients of several classes count for each; 1: as version 0.1 did.",
+    )
+
+    # a stage that says nothing of the draw is of the time when there was one
+    IDENTITY_DEFAULTS: ClassVar[Mapping[str, Any]] = {"draw": 1}
 
 
 class Replicates(Part):
