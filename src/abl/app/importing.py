@@ -72,7 +72,8 @@ def _of_units(imported: ImportedArm, sweep: Sweep, roots: Sequence[Path]) -> Imp
     except InputError:
         return imported  # the file may name units itself; if not, it is told what is missing
     units = unit_names(frame, sweep.data.unit)
-    return by_unit(imported, dict(zip(frame["image"], units, strict=True)), sweep.data.unit)
+    unit_of = dict(zip(frame["image"], units, strict=True))
+    return by_unit(imported, unit_of, sweep.data.unit, sweep.data.patient_label)
 
 
 def forget_arm(store: Store, sweep_name: str, name: str) -> Outcome:

@@ -117,6 +117,11 @@ class Data(Part):
     unit: Literal["image", "nodule", "patient"] = Field(
         "image", description="What is scored: each image, or the mean over a nodule or a patient."
     )
+    patient_label: Literal["refuse", "highest", "majority"] = Field(
+        "refuse",
+        description="Class of a scored patient (or nodule) with images of several: the highest of "
+        "them, that of most images (a tie goes to the higher), or such a set is refused.",
+    )
     duplicates: Literal["refuse", "report", "ignore"] = Field(
         "refuse", description="Near-duplicate images on two sides of a split."
     )

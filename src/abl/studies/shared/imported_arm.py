@@ -17,6 +17,7 @@ import pyarrow
 import pyarrow.parquet as pq
 
 from abl.data.prediction_file import read_prediction_table
+from abl.data.unit_labels import unit_label
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import IMPORTED
@@ -117,8 +118,10 @@ def read_imported(path: Path, name: str, against: str, classes: tuple[str, ...])
     return ImportedArm(shown, against.strip(), table.file, digest, kept, told)
 
 
-def by_unit(imported: ImportedArm, unit_of_image: Mapping[str, str], unit: str) -> ImportedArm:
-    """Predictions of images as those of nodules or patients: the mean, and the highest label.
+def by_unit(
+    imported: ImportedArm, unit_of_image: Mapping[str, str], unit: str, rule: str = "highest"
+) -> ImportedArm:
+    """Predictions of images as those of nodules or patients: the mean, and their class by a rule.
 
     Rows that name no image of the data stay as they are: they may name units.
 
@@ -131,8 +134,10 @@ def by_unit(imported: ImportedArm, unit_of_image: Mapping[str, str], unit: str) 
         return imported
     known = frame.assign(unit=named.fillna(frame["unit"]), images=1)
     keys = [*imported.keys, "unit"]
+    replicate = known[keys].astype(str).agg("\x1f".join, axis=1)
+    known["label"] = unit_label(known["label"], replicate, rule)
     means = dict.fromkeys(probability_columns(frame), "mean")
-    how = {"label": "max", **means, "row": "first", "images": "sum"}
+    how = {"label": "first", **means, "row": "first", "images": "sum"}
     grouped = known.groupby(keys, sort=False).agg(how).reset_index()
     images = Counter(unit_of_image.values())
     wanted = grouped["unit"].map(images)
