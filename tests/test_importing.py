@@ -197,8 +197,9 @@ def test_an_arm_that_names_no_folds_has_no_verdict_and_is_never_the_best(tmp_pat
     assert not row.best
     assert not row.tied
     assert sum(arm.best for arm in after.arms) == 1
-    assert any("not out of fold: the file does not say for which of the 2 splits" in n for n in after.notes)
-    again, _ = with_kept_imports(store, Analysis(after, new_frame()), sweep_of(SWEEP))
+    assert any(
+        "not out of fold: the file does not say for which of the 2 splits" in n for n in after.notes
+    )
     assert [arm.is_out_of_fold(frame) for arm in imported_arms(store, "made")] == [False]
 
 
@@ -220,9 +221,13 @@ def test_folds_that_are_not_the_sweeps_are_refused_by_row(tmp_path: Path) -> Non
     with pytest.raises(InputError) as caught:
         import_arm(store, "made", sent(tmp_path, wrong), "wrong")
     first, *_, last = map(str, caught.value.problems)
-    assert "theirs.csv:2: image 'images/000.png' is given for repeat 0, fold 1, in the sweep" in first
+    assert (
+        "theirs.csv:2: image 'images/000.png' is given for repeat 0, fold 1, in the sweep" in first
+    )
     assert "it is a test of repeat 0, fold 0" in first
-    assert "48 images are of other splits than the sweep's: train on those that `abl splits`" in last
+    assert (
+        "48 images are of other splits than the sweep's: train on those that `abl splits`" in last
+    )
     assert outcome_named(store, "made").key == before.key
     everywhere = pd.concat([exported(new_frame(folds=2), "x"), wrong])
     assert import_arm(store, "made", sent(tmp_path, everywhere), "all").arms[-1].comparison

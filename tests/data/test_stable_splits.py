@@ -167,7 +167,9 @@ def test_specimens_that_hold_both_classes_are_split() -> None:
     for splits in DRAWN:
         for repeat in range(3):
             split = split_of(frame, splits, repeat, 0)
-            assert all(len(rows) and frame["label"].iloc[rows].nunique() == 2 for _, rows in split.items())
+            assert all(
+                len(rows) and frame["label"].iloc[rows].nunique() == 2 for _, rows in split.items()
+            )
     with pytest.raises(InputError, match=r"class 0: 0|of each class"):
         split_of(frame, FIVE.model_copy(update={"draw": 1}), 0, 0)
 

@@ -40,7 +40,9 @@ def test_a_patient_of_both_classes_is_refused_unless_the_file_says_what_it_is(fo
         scored(folder, unit="patient")
     (problem,) = caught.value.problems
     assert "data.unit: 2 of 4 patients of " in str(problem)
-    assert "(p0, p1); say how one is scored by data: {patient_label: highest} or maj" in str(problem)
+    assert "(p0, p1); say how one is scored by data: {patient_label: highest} or maj" in str(
+        problem
+    )
     highest = scored(folder, unit="patient", patient_label="highest")
     assert highest == {"p0": 1, "p1": 1, "p2": 0, "p3": 1}
     majority = scored(folder, unit="patient", patient_label="majority")

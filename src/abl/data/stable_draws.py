@@ -3,7 +3,7 @@
 Every group has a place of its own, a keyed hash of its name: the fold it wants, how readily it
 gives that up, and which folds it takes instead. Nothing else of the set enters it. Then as few
 groups as possible are moved until each class is spread evenly: the cheapest assignment within the
-bounds of every fold, a minimum-cost flow found by shortest augmenting paths (Ahuja, Magnanti, Orlin,
+bounds of every fold, a minimum-cost flow by shortest augmenting paths (Ahuja, Magnanti, Orlin,
 Network Flows, 1993, section 9.7). It is unique, so no order of rows or steps decides.
 
 A group is counted for every class that it holds. Those of several classes are spread first, then
@@ -14,6 +14,7 @@ before it left uneven, so that a class is even over all of its groups.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,9 @@ def stable_folds(holders: Holders, folds: int, key: Sequence[int]) -> dict[str, 
     fold_of = np.zeros(len(holders), dtype=np.int64)
     for members, classes in _layers(holders, folds):
         low, high = _level(held[classes].mean(axis=0).astype(np.int64), len(members))
-        fold_of[members] = _within(home[members], _costs(place[members], home[members], folds), low, high)
+        fold_of[members] = _within(
+            home[members], _costs(place[members], home[members], folds), low, high
+        )
         for fold in range(folds):
             held[:, fold] += holders.holds[members[fold_of[members] == fold]].sum(axis=0)
     return {name: int(fold) for name, fold in zip(holders.names, fold_of, strict=True)}
@@ -100,7 +103,7 @@ def _layers(holders: Holders, folds: int) -> Iterator[tuple[Ints, Ints]]:
     """Positions of groups that are spread together, and their classes.
 
     Groups of one set of classes; sets that fewer groups hold than there are folds are one layer,
-    as each alone could not be spread. Sizes count in powers of sixteen, so that an image more or less
+    as each alone could not be spread. Sizes count in powers of sixteen: an image more or less
     seldom matters.
     """
     sets, member = np.unique(holders.holds, axis=0, return_inverse=True)
@@ -157,7 +160,7 @@ def _within(home: Ints, costs: Ints, low: Ints, high: Ints) -> Ints:
         ends = (over, held < high) if over.any() else (held > low, held < low)
         step, who = _steps(own, cost, folds)
         path = _cheapest(step, *ends)
-        for here, there in zip(path, path[1:], strict=False):
+        for here, there in itertools.pairwise(path):
             own[who[here, there]] = there
         held[path[0]] -= 1
         held[path[-1]] += 1

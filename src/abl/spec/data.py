@@ -198,8 +198,8 @@ class Splits(Part):
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the draws.")
     draw: Literal[1, 2] = Field(
         2,
-        description="How patients are drawn. 2: a corrected label or a new patient moves few others, "
-        "and patients of several classes count for each; 1: as version 0.1 did.",
+        description="How patients are drawn. 2: a corrected label or a new patient moves few "
+        "others, and patients of several classes count for each; 1: as version 0.1 did.",
     )
 
     # a stage that says nothing of the draw is of the time when there was one

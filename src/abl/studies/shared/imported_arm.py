@@ -219,7 +219,9 @@ def _of_other_folds(
     for row in wrong.drop_duplicates("unit").head(_MOST_PROBLEMS).to_dict("records"):
         own = tested[tested["unit"] == row["unit"]].iloc[0]
         there, here = (", ".join(f"{key} {each[key]}" for key in keys) for each in (row, own))
-        message = f"{unit} '{row['unit']}' is given for {there}, in the sweep it is a test of {here}"
+        message = (
+            f"{unit} '{row['unit']}' is given for {there}, in the sweep it is a test of {here}"
+        )
         problems.append(Problem(message, file=imported.file, line=int(row["row"])))
     if count := wrong["unit"].nunique():
         more = f"{count:,} {unit}s are of other splits than the sweep's"
@@ -249,8 +251,9 @@ def kept_imported(folder: Path) -> list[ImportedArm]:
         said = json.loads((table.schema.metadata or {})[b"abl"])
         frame = table.replace_schema_metadata(None).to_pandas()
         known = [key for key in KEYS[:2] if key in frame]  # an earlier version kept no more
-        words = (said[key] for key in ("name", "against", "file", "sha256"))
-        arms.append(ImportedArm(*words, frame, tuple(said.get("told", known))))
+        told = tuple(said.get("told", known))
+        words = {key: said[key] for key in ("name", "against", "file", "sha256")}
+        arms.append(ImportedArm(**words, frame=frame, told=told))
     return sorted(arms, key=lambda arm: arm.name)
 
 
