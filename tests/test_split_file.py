@@ -25,6 +25,7 @@ replicates: {repeats: 2, seeds: [0, 1]}
 train: {network: cnn1, epochs: 1, last_k: 1}
 metrics: [acc]
 primary: acc
+resamples: 200
 """
 
 
@@ -77,7 +78,12 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path, out: str, sai
     assert len(told.splitlines()) == 1
 
 
-def test_the_file_with_probabilities_is_imported_as_out_of_fold(tmp_path: Path) -> None:
+def test_the_file_with_probabilities_is_imported_as_out_of_fold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # figures and report have tests of their own, and take seconds
+    monkeypatch.setattr("abl.report.figures.every.figures_of", lambda *args, **kwargs: {})
+    monkeypatch.setattr("abl.report.page.html_report.report_page", lambda *args, **kwargs: "")
     from abl.app.importing import import_arm
 
     text = SWEEP.replace("seeds: [0, 1]", "seeds: [0]").replace("repeats: 2", "repeats: 1")
@@ -89,7 +95,8 @@ def test_the_file_with_probabilities_is_imported_as_out_of_fold(tmp_path: Path) 
     p = np.where(folds["label"] == 1, 0.9, 0.1)
     theirs = folds.assign(p_0=1 - p, p_1=p)
     theirs.to_csv(tmp_path / "theirs.csv", index=False)
-    row = import_arm(loaded.store, "folds", tmp_path / "theirs.csv", "theirs").arms[-1]
+    found = import_arm(loaded.store, "folds", tmp_path / "theirs.csv", "theirs")
+    row = found.arms[-1]
     assert row.best
     assert row.cells["acc"].mean == 1
     theirs.assign(fold=(theirs["fold"] + 1) % 3).to_csv(tmp_path / "wrong.csv", index=False)
@@ -100,7 +107,8 @@ def test_the_file_with_probabilities_is_imported_as_out_of_fold(tmp_path: Path) 
     assert "in the sweep it is a test of repeat" in said
     once = theirs[theirs["role"] == "test"].drop(columns=["repeat", "fold", "role"])
     once.drop_duplicates("image").to_csv(tmp_path / "pooled.csv", index=False)
-    row = import_arm(loaded.store, "folds", tmp_path / "pooled.csv", "pooled").arms[-1]
+    found = import_arm(loaded.store, "folds", tmp_path / "pooled.csv", "unsaid")
+    row = found.arms[-1]
     assert not row.best
     assert row.comparison is not None
     assert row.comparison.verdict == "no verdict: not out of fold"
