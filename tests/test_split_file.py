@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 import abl
 from abl.cli import app
 from abl.data.splits import split_of
+from abl.plan.outcome import Outcome
+from made_arms import THREE, keep, made_outcome
 
 SWEEP = """
 name: folds
@@ -78,6 +80,17 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path, out: str, sai
     assert len(told.splitlines()) == 1
 
 
+def run_before(tests: pd.DataFrame) -> tuple[Outcome, pd.DataFrame]:
+    """What a run of the sweep would have kept: three arms on the tests of its splits."""
+    draw, parts = np.random.default_rng(0), []
+    for arm in THREE:
+        p = np.clip(0.5 + (tests["label"] - 0.5) * draw.normal(0.3, 0.5, len(tests)), 0.01, 0.99)
+        part = tests.rename(columns={"image": "unit"}).assign(arm=arm, seed=0, sent=False)
+        parts.append(part.assign(p_0=1 - p, p_1=p))
+    frame = pd.concat(parts, ignore_index=True)
+    return made_outcome(frame, THREE, name="folds", base=next(iter(THREE))), frame
+
+
 def test_the_file_with_probabilities_is_imported_as_out_of_fold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,16 +99,15 @@ def test_the_file_with_probabilities_is_imported_as_out_of_fold(
     monkeypatch.setattr("abl.report.page.html_report.report_page", lambda *args, **kwargs: "")
     from abl.app.importing import import_arm
 
-    text = SWEEP.replace("seeds: [0, 1]", "seeds: [0]").replace("repeats: 2", "repeats: 1")
-    path, root = written(tmp_path, text), tmp_path / "runs"
-    loaded = abl.load(path, root=root)
-    abl.run(loaded, executor="local", record=False)
+    path, root = written(tmp_path), tmp_path / "runs"
     run("splits", path, "--out", tmp_path / "folds.csv", "--mlruns", root)
     folds = pd.read_csv(tmp_path / "folds.csv")
+    folds = folds[folds["repeat"] == 0]
+    store = keep(root / "store", *run_before(folds[folds["role"] == "test"]))
     p = np.where(folds["label"] == 1, 0.9, 0.1)
     theirs = folds.assign(p_0=1 - p, p_1=p)
     theirs.to_csv(tmp_path / "theirs.csv", index=False)
-    found = import_arm(loaded.store, "folds", tmp_path / "theirs.csv", "theirs")
+    found = import_arm(store, "folds", tmp_path / "theirs.csv", "theirs")
     row = found.arms[-1]
     assert row.best
     assert row.cells["acc"].mean == 1
@@ -107,7 +119,7 @@ def test_the_file_with_probabilities_is_imported_as_out_of_fold(
     assert "in the sweep it is a test of repeat" in said
     once = theirs[theirs["role"] == "test"].drop(columns=["repeat", "fold", "role"])
     once.drop_duplicates("image").to_csv(tmp_path / "pooled.csv", index=False)
-    found = import_arm(loaded.store, "folds", tmp_path / "pooled.csv", "unsaid")
+    found = import_arm(store, "folds", tmp_path / "pooled.csv", "unsaid")
     row = found.arms[-1]
     assert not row.best
     assert row.comparison is not None
