@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
+import abl
 from abl.data.splits import Split, fold_count, inner_folds, split_of
 from abl.data.stable_draws import Holders, stable_folds, stable_share
 from abl.errors import InputError
+from abl.plan.reasons import setting_changes
+from abl.spec.base import identity_of
 from abl.spec.data import Splits
 
 FIVE = Splits(kind="kfold", folds=5)
@@ -210,3 +214,37 @@ def test_inner_folds_stand_still_and_hold_every_class() -> None:
     assert (one != other).sum() <= 8
     for fold in range(4):
         assert set(frame["label"].iloc[train[one == fold]]) == {0, 1}
+
+
+def test_the_number_of_the_draw_enters_identities_and_reasons_from_the_second_on() -> None:
+    assert identity_of(Splits(draw=1)) == {"kind": "holdout"}
+    assert identity_of(Splits()) == {"kind": "holdout", "draw": 2}
+    old, new = {"splits": {"kind": "holdout"}}, {"splits": Splits().model_dump(mode="json")}
+    assert list(setting_changes(new, old, "splits")) == ["splits.draw 1 -> 2"]
+
+
+INNER = """
+name: inner
+study: two_step
+data: {phantom: {patients: 60, size: 32}}
+image: {size: 32}
+axes: {rule: [original, true], consensus: [1]}
+base: {rule: original}
+options: {selection: out_of_fold, inner_folds: 2}
+splits: {kind: holdout, draw: DRAW}
+train: {network: cnn1, epochs: 1, last_k: 1}
+metrics: [acc]
+primary: acc
+"""
+
+
+def test_inner_folds_of_another_draw_are_other_trainings(tmp_path: Path) -> None:
+    subsets = []
+    for draw in "12":
+        path = tmp_path / f"{draw}.yaml"
+        path.write_text(INNER.replace("DRAW", draw), encoding="utf-8")
+        plan = abl.load(path, root=tmp_path / "mlruns").plan
+        found = [each.settings.get("subset", {}) for each in plan.stages.values()]
+        subsets.append([each for each in found if each.get("kind") == "inner"])
+    assert subsets[0][0] == {"kind": "inner", "n": 0, "of": 2}
+    assert subsets[1][0] == {"kind": "inner", "n": 0, "of": 2, "draw": 2, "seed": 0}
