@@ -20,9 +20,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from abl.data.dataset import PAIR
-from abl.data.draws import Stratum, drawn_folds, drawn_share
-from abl.data.stable_draws import Holders, stable_folds, stable_share
+from abl.data.draws import drawn_folds, drawn_share
+from abl.data.split_groups import SplitGroups, groups_of
+from abl.data.stable_draws import stable_folds, stable_share
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.graph import Replicate
 from abl.spec.data import Splits
@@ -68,7 +68,7 @@ def split_of(frame: pd.DataFrame, splits: Splits, repeat: int, fold: int) -> Spl
     """
     if not 0 <= fold < fold_count(splits):
         raise ValueError(f"fold {fold} of {fold_count(splits)}")
-    groups = _groups(frame, splits)
+    groups = groups_of(frame, splits)
     if splits.kind == "column":
         role_of = _roles_in_column(frame, groups, splits, repeat)
     else:
@@ -89,7 +89,7 @@ def inner_folds(frame: pd.DataFrame, train: np.ndarray, splits: Splits, folds: i
     Raises:
         InputError: A class has fewer groups than there are folds.
     """
-    groups = _groups(frame.iloc[train], splits)
+    groups = groups_of(frame.iloc[train], splits)
     if min(groups.by_class.values()) < folds:
         raise InputError(
             f"inner folds: {folds} need as many {groups.word}s of each class in the training part; "
@@ -119,70 +119,7 @@ def reads_fingerprint(
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-@dataclass(frozen=True, eq=False)
-class _Groups:
-    """What is never cut.
-
-    Attributes:
-        word: patient, nodule or image.
-        of_row: Name of the group of each row.
-        holders: The groups with their images of each class.
-        classes: What the columns of these are.
-        draw: How they are counted.
-    """
-
-    word: str
-    of_row: list[str]
-    holders: Holders
-    classes: tuple[int, ...]
-    draw: int
-
-    @property
-    def strata(self) -> list[Stratum]:
-        """The groups of each class, by most of their images: how draw 1 counts."""
-        names, images = np.array(self.holders.names, dtype=object), self.holders.images
-        # the last of equal maxima: a tie goes to the higher class
-        majority = images.shape[1] - 1 - images[:, ::-1].argmax(axis=1)
-        return [
-            Stratum(tuple(names[majority == at]), images[majority == at].sum(axis=1))
-            for at in np.unique(majority)
-        ]
-
-    @property
-    def by_class(self) -> dict[int, int]:
-        """Class -> how many groups count for it."""
-        images = self.holders.images
-        if self.draw == 1:
-            majority = images.shape[1] - 1 - images[:, ::-1].argmax(axis=1)
-            found, counts = np.unique(majority, return_counts=True)
-            return {self.classes[at]: int(n) for at, n in zip(found, counts, strict=True)}
-        return {
-            each: int(n)
-            for each, n in zip(self.classes, self.holders.holds.sum(axis=0), strict=True)
-        }
-
-    def counted(self) -> str:
-        each = ", ".join(f"class {label}: {count}" for label, count in self.by_class.items())
-        if self.draw == 1:
-            each += ", by most of their images"
-        elif (self.holders.holds.sum(axis=1) > 1).any():
-            each += f"; a {self.word} of several classes counts for each"
-        return f"there are {len(self.holders)} {self.word}s ({each})"
-
-
-def _groups(frame: pd.DataFrame, splits: Splits) -> _Groups:
-    by = splits.by
-    # named by the first of each pair, the groups of a mixed set are drawn as those of first images
-    of_row = frame[PAIR if by == "image" and PAIR in frame else by].astype(str).to_numpy(object)
-    names, group = np.unique(of_row, return_inverse=True)
-    classes, label = np.unique(frame["label"].to_numpy(), return_inverse=True)
-    images = np.zeros((len(names), len(classes)), dtype=np.int64)
-    np.add.at(images, (group, label), 1)
-    holders = Holders(tuple(names), images)
-    return _Groups(by, of_row.tolist(), holders, tuple(classes.tolist()), splits.draw)
-
-
-def _drawn_roles(groups: _Groups, splits: Splits, repeat: int, fold: int) -> dict[str, str]:
+def _drawn_roles(groups: SplitGroups, splits: Splits, repeat: int, fold: int) -> dict[str, str]:
     """Group -> role, drawn; groups that are not in it train."""
     is_kfold = splits.kind == "kfold"
     needed = max(3, splits.folds) if is_kfold else 3
@@ -202,13 +139,13 @@ def _drawn_roles(groups: _Groups, splits: Splits, repeat: int, fold: int) -> dic
 
 
 def _validation_roles(
-    groups: _Groups, test: set[str], splits: Splits, repeat: int, fold: int
+    groups: SplitGroups, test: set[str], splits: Splits, repeat: int, fold: int
 ) -> dict[str, str]:
     chosen = _share(groups, test, splits.validation, 1, splits, VALIDATION_DRAW, repeat, fold)
     return dict.fromkeys(chosen, "validation")
 
 
-def _folds(groups: _Groups, folds: int, splits: Splits, *draw: int) -> dict[str, int]:
+def _folds(groups: SplitGroups, folds: int, splits: Splits, *draw: int) -> dict[str, int]:
     if splits.draw != 1:
         return stable_folds(groups.holders, folds, [splits.seed, *draw])
     drawn = drawn_folds(groups.strata, folds, _generator(splits, *draw))
@@ -216,7 +153,7 @@ def _folds(groups: _Groups, folds: int, splits: Splits, *draw: int) -> dict[str,
 
 
 def _share(
-    groups: _Groups, taken: set[str], share: float, left: int, splits: Splits, *draw: int
+    groups: SplitGroups, taken: set[str], share: float, left: int, splits: Splits, *draw: int
 ) -> set[str]:
     """A share of the groups that are not taken yet."""
     if splits.draw != 1:
@@ -235,7 +172,7 @@ def _generator(splits: Splits, draw: int, *which: int) -> np.random.Generator:
 
 
 def _roles_in_column(
-    frame: pd.DataFrame, groups: _Groups, splits: Splits, repeat: int
+    frame: pd.DataFrame, groups: SplitGroups, splits: Splits, repeat: int
 ) -> dict[str, str]:
     """Group -> role, as the column has it; validation is drawn if the column names none."""
     if splits.column not in frame:
@@ -279,7 +216,7 @@ def _wrong_word(value: str) -> str:
 
 
 def _check_classes(
-    frame: pd.DataFrame, positions: dict[str, np.ndarray], groups: _Groups, splits: Splits
+    frame: pd.DataFrame, positions: dict[str, np.ndarray], groups: SplitGroups, splits: Splits
 ) -> None:
     classes = set(frame["label"].unique().tolist())
     raise_if_any(
