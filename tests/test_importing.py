@@ -21,13 +21,16 @@ from abl.studies.shared.imported_arm import ImportedArm, by_unit, imported_file
 from made_arms import SWEEP, THREE, keep, made_frame, made_outcome, made_sweep
 
 KEYS = list(THREE)
+KEYS_OF_SPLIT = ("repeat", "fold")
 
 
-def exported(frame: pd.DataFrame, arm: str, *keys: str) -> pd.DataFrame:
-    """An arm's predictions as a colleague would send them."""
+def exported(frame: pd.DataFrame, arm: str, *keys: str, told: bool = True) -> pd.DataFrame:
+    """An arm's predictions as a colleague would send them; `told`: with repeat and fold."""
     part = frame[frame["arm"] == arm].rename(columns={"unit": "image"})
     if "seed" not in keys:
         part = part[part["seed"] == 0]
+    if told:
+        keys = (*KEYS_OF_SPLIT, *(key for key in keys if key not in KEYS_OF_SPLIT))
     return part[[*keys, "image", "label", "p_0", "p_1"]]
 
 
@@ -179,17 +182,55 @@ def test_validation_rows_are_passed_over(made: Made, tmp_path: Path) -> None:
     assert by_name["theirs"].cells == by_name["plain"].cells
 
 
-def test_folds_are_told_apart_or_said_not_to_be(tmp_path: Path) -> None:
+def test_an_arm_that_names_no_folds_has_no_verdict_and_is_never_the_best(tmp_path: Path) -> None:
     store, *_ = made_sweep(tmp_path / "store", folds=2)
-    frame = new_frame(folds=2)
-    by_fold = import_arm(store, "made", sent(tmp_path, exported(frame, "x", "fold")), "by fold")
-    pooled = import_arm(store, "made", sent(tmp_path, exported(frame, "x")), "pooled")
-    assert by_fold.arms[-1].cells == pooled.arms[-1].cells
-    assert any("does not name all of the 2 splits" in note for note in pooled.notes)
-    wrong = exported(frame, "x", "fold")
+    frame = new_frame(3.0, folds=2)
+    by_fold = import_arm(store, "made", sent(tmp_path, exported(frame, "x")), "by fold")
+    assert by_fold.arms[-1].best
+    assert by_fold.arms[-1].comparison.verdict == "better"
+    forget_arm(store, "made", "by fold")
+    pooled = sent(tmp_path, exported(frame, "x", told=False))
+    after = import_arm(store, "made", pooled, "pooled")
+    row = after.arms[-1]
+    assert row.cells == by_fold.arms[-1].cells
+    assert row.comparison.verdict == "no verdict: not out of fold"
+    assert not row.best
+    assert not row.tied
+    assert sum(arm.best for arm in after.arms) == 1
+    assert any(
+        "not out of fold: the file does not say for which of the 2 splits" in n for n in after.notes
+    )
+    assert [arm.is_out_of_fold(frame) for arm in imported_arms(store, "made")] == [False]
+
+
+def test_of_one_split_it_is_enough_to_say_that_rows_are_tests(made: Made, tmp_path: Path) -> None:
+    store, *_ = made
+    frame = exported(new_frame(3.0), "x", told=False)
+    silent = import_arm(store, "made", sent(tmp_path, frame), "theirs")
+    assert silent.arms[-1].comparison.verdict == "no verdict: not out of fold"
+    for column in ("split", "role"):
+        said = import_arm(store, "made", sent(tmp_path, frame.assign(**{column: "test"})), "theirs")
+        assert said.arms[-1].comparison.verdict == "better"
+        assert said.arms[-1].best
+
+
+def test_folds_that_are_not_the_sweeps_are_refused_by_row(tmp_path: Path) -> None:
+    store, before, _ = made_sweep(tmp_path / "store", folds=2)
+    wrong = exported(new_frame(folds=2), "x")
     wrong["fold"] = 1 - wrong["fold"]
-    with pytest.raises(InputError, match="no prediction for 144 of 144 tests"):
+    with pytest.raises(InputError) as caught:
         import_arm(store, "made", sent(tmp_path, wrong), "wrong")
+    first, *_, last = map(str, caught.value.problems)
+    assert (
+        "theirs.csv:2: image 'images/000.png' is given for repeat 0, fold 1, in the sweep" in first
+    )
+    assert "it is a test of repeat 0, fold 0" in first
+    assert (
+        "48 images are of other splits than the sweep's: train on those that `abl splits`" in last
+    )
+    assert outcome_named(store, "made").key == before.key
+    everywhere = pd.concat([exported(new_frame(folds=2), "x"), wrong])
+    assert import_arm(store, "made", sent(tmp_path, everywhere), "all").arms[-1].comparison
 
 
 def faulty(frame: pd.DataFrame, fault: str) -> pd.DataFrame:

@@ -49,17 +49,25 @@ def test_boxes_crop(real):
 
 
 @pytest.mark.parametrize("folds", [3, 5])
-def test_patients_with_both_classes_and_many_images_are_split_evenly(real, folds):
+@pytest.mark.parametrize(("draw", "patients_apart", "images"), [(1, 1, 1.4), (2, 2, 1.7)])
+def test_patients_with_both_classes_and_many_images_are_split_evenly(
+    real, folds, draw, patients_apart, images
+):
     _, dataset, _, _ = real
     frame = dataset.frame
-    splits = Splits(kind="kfold", folds=folds)
+    splits = Splits(kind="kfold", folds=folds, draw=draw)
     for repeat in range(3):
         tests = [split_of(frame, splits, repeat, fold).test for fold in range(folds)]
         assert sorted(np.concatenate(tests).tolist()) == list(range(len(frame)))
         patients = [frame["patient"].iloc[test].nunique() for test in tests]
         assert sum(patients) == frame["patient"].nunique()
-        assert max(patients) - min(patients) <= 1
-        assert max(map(len, tests)) < 1.4 * len(frame) / folds
+        assert max(patients) - min(patients) <= patients_apart
+        assert max(map(len, tests)) < images * len(frame) / folds
+        if draw == 2:
+            for label in (0, 1):
+                rows = frame["label"].to_numpy() == label
+                own = [frame["patient"].iloc[test[rows[test]]].nunique() for test in tests]
+                assert max(own) - min(own) <= 1
 
 
 def test_near_duplicates_lie_within_patients_but_for_one_pair(real):

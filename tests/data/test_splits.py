@@ -16,6 +16,8 @@ SPLITS = [
     Splits(kind="monte_carlo", test=0.4, validation=0.3),
     Splits(kind="kfold", folds=4, by="nodule"),
     Splits(kind="holdout", by="image"),
+    Splits(kind="kfold", folds=3, draw=1),
+    Splits(kind="holdout", draw=1),
 ]
 
 
@@ -99,7 +101,9 @@ def test_planted_label_noise_moves_nobody():
         np.testing.assert_array_equal(one[1], other[1])
 
 
-def test_folds_are_balanced_in_patients_classes_and_images():
+@pytest.mark.parametrize(("how", "least", "most"), [(1, 0.14, 0.26), (2, 0.1, 0.32)])
+def test_folds_are_balanced_in_patients_classes_and_images(how, least, most):
+    splits = Splits(kind="kfold", draw=how)
     draw = np.random.default_rng(0)
     labels, patients = [], []
     for number in range(60):
@@ -109,10 +113,10 @@ def test_folds_are_balanced_in_patients_classes_and_images():
     frame = frame_of(labels, patients)
     for repeat in range(10):
         for fold in range(5):
-            test = frame.iloc[split_of(frame, Splits(kind="kfold"), repeat, fold).test]
+            test = frame.iloc[split_of(frame, splits, repeat, fold).test]
             assert test["patient"].nunique() == 12
             assert test.loc[test["label"] == 1, "patient"].nunique() == 4
-            assert 0.14 < len(test) / len(frame) < 0.26
+            assert least < len(test) / len(frame) < most
 
 
 def test_shares_are_of_the_patients():

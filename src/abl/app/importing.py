@@ -53,7 +53,8 @@ def import_arm(
     """Brings a file of predictions into the newest table of a sweep, and keeps it for re-runs.
 
     Args:
-        path: CSV or Parquet: image, label, p_0, ...; optional split, repeat, fold, seed.
+        path: CSV or Parquet: image, label, p_0, ...; repeat and fold, as `abl splits` has them,
+            without which the arm has no verdict; optional split, seed.
         as_name: The arm's name; one imported before under this name is replaced.
         against: Words of the arm it is compared with; needed if the sweep has several bases.
         roots: Folders of data sets, where a sweep scores nodules or patients and the file has
@@ -78,7 +79,8 @@ def _of_units(imported: ImportedArm, sweep: Sweep, roots: Sequence[Path]) -> Imp
     except InputError:
         return imported  # the file may name units itself; if not, it is told what is missing
     units = unit_names(frame, sweep.data.unit)
-    return by_unit(imported, dict(zip(frame["image"], units, strict=True)), sweep.data.unit)
+    unit_of = dict(zip(frame["image"], units, strict=True))
+    return by_unit(imported, unit_of, sweep.data.unit, sweep.data.patient_label)
 
 
 def forget_arm(store: Store, sweep_name: str, name: str) -> Outcome:
@@ -170,7 +172,8 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
         bases.append(base)
         params = {axis: arm.name if at == 0 else "" for at, axis in enumerate(axes)}
         row = ArmOutcome(key, params, {}, pd.DataFrame())
-        contenders.append(_contender(outcome.title_of(row), part))
+        fair = arm.is_out_of_fold(part)
+        contenders.append(replace(_contender(outcome.title_of(row), part), out_of_fold=fair))
         metrics = [name for name in outcome.metrics if is_metric(name)]
         table, cells = scored_cells(contenders[-1].scores, metrics, sweep.resamples)
         rows.append(replace(row, cells=cells, replicates=table))

@@ -1,4 +1,4 @@
-"""`abl data`: check a data set, or make one."""
+"""`abl data`: check a data set, or make one; `abl splits`: how a sweep divides one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,22 @@ from typing import Annotated
 
 import typer
 
-from abl.cli.app import data_app, tells
+from abl.cli.app import ROOT, DataOpt, RootOpt, SweepArg, app, data_app, tells
+
+
+@app.command()
+@tells
+def splits(
+    file: SweepArg,
+    out: Annotated[Path, typer.Option(help="CSV or Parquet file to write.")],
+    data: DataOpt = None,
+    mlruns: RootOpt = ROOT,
+) -> None:
+    """Write which images each split of a sweep trains, validates and tests on, for others."""
+    from abl import api
+    from abl.app.split_file import write_splits
+
+    print(write_splits(api.load(file, data=data or (), root=mlruns), out), end="")
 
 
 @data_app.command()

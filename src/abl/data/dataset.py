@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # processes that only decode need not import pandas
 
 BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 ROI = ("roi_x0", "roi_y0", "roi_x1", "roi_y1")
+UNIT_LABEL = "unit_label"  # class of a row's unit, where some unit has images of several
 PAIR = "first_image"  # of a mixed set: id of the first image of a row's pair; in no other set
 
 
@@ -58,7 +59,8 @@ class Dataset:
             (inclusive), box_x1, box_y1 (exclusive), roi_x0, ... (float64, pixels of the decoded
             image, nan where unknown); any other column as the source has it. Only where both
             images of each pair are samples (see load.py): modality (first or second),
-            first_image (id of the first of the pair).
+            first_image (id of the first of the pair). Only where scored patients or nodules have
+            images of several classes: unit_label (see unit_labels.py).
         classes: Names of labels 0, 1, ...
         notes: What was assumed, a sentence each, for the person who reads a table.
         second: Decodes the second image of a row, where rows are pairs; else None.

@@ -22,6 +22,7 @@ from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource,
 from abl.data.images import FileSource
 from abl.data.manifest import load_manifest
 from abl.data.tables import SHOWN, Rows, lacking_problems, other_values
+from abl.data.unit_labels import with_unit_labels
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.spec.data import Data
 
@@ -37,7 +38,8 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
         roots: Folders given with --data: a set is a folder below one of them.
 
     Raises:
-        InputError: It is not there, lies outside these folders, or is faulty.
+        InputError: It is not there, lies outside these folders, or is faulty; it does not say how
+            a patient of several classes is scored.
     """
     if data.phantom is not None:
         from abl.data.phantom import phantom_dataset
@@ -55,7 +57,7 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
         dataset = _without_values(dataset, column, values, narrowed=bool(data.where))
     for what in data.drop_missing:
         dataset = _without_missing(dataset, what)
-    return with_modality(dataset, data.modality, data.pairing)
+    return with_unit_labels(with_modality(dataset, data.modality, data.pairing), data)
 
 
 def _have(

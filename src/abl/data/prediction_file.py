@@ -5,8 +5,8 @@ One row an image (CSV or Parquet), columns:
 - image: any name, the same in all files.
 - label: 0, 1, ... or the name of a class.
 - p_0, p_1, ...: probabilities of the classes, which sum to 1.
-- patient, split (train, validation or test), fold: optional; an image may be there once in each
-  (fold, split).
+- patient, split or role (train, validation or test), fold: optional; an image may be there once in
+  each (fold, split).
 
 Other columns are passed over.
 """
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from abl.data.prediction_rows import (
     KEYS,
+    ROLE,
     SUFFIXES,
     Faults,
     Tell,
@@ -105,6 +106,8 @@ def checked_table(
     if found is None:
         return None
     frame, rows = found
+    if ROLE in frame and "split" not in frame:
+        frame = frame.rename(columns={ROLE: "split"})
     columns = class_columns(frame)
     for name in ("image", "label"):
         if name not in frame:

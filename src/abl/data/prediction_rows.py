@@ -26,6 +26,7 @@ SUFFIXES = (".csv", ".parquet", ".pq")
 SHOWN = 10
 FIRST_ROW = 2  # the header is row 1
 KEYS = ("repeat", "fold", "seed", "split")
+ROLE = "role"  # the column split, as `abl splits` writes it
 
 Mask = NDArray[np.bool_]
 Tell = Callable[
@@ -155,7 +156,7 @@ def parquet_rows(path: Path, faults: Faults) -> RawRows | None:
 
 
 def _is_known(name: str) -> bool:
-    return name in ("image", "label", "patient", *KEYS) or _is_probability(name)
+    return name in ("image", "label", "patient", ROLE, *KEYS) or _is_probability(name)
 
 
 def _is_probability(name: str) -> bool:

@@ -1,12 +1,12 @@
 """Train, validation and test: grouped, stratified, drawn anew in every repeat.
 
-Groups (patients, as a rule) are never cut. A group's stratum is the class of most of its images; a
-tie goes to the higher class. Within a stratum, parts are balanced in groups and in images: see
-draws.py.
+Groups (patients, as a rule) are never cut. A group counts for every class that it holds. Draws are
+keyed by (seed, repeat, fold) alone. So a split depends neither on the order of the manifest nor on
+how many repeats there are, and a corrected label or a new patient moves few others: see
+stable_draws.py. They read `label`, never `train_label`: planted label noise moves nobody.
 
-Draws are keyed by (seed, repeat, fold) alone and made over groups in the order of their ids. So a
-split depends neither on the order of the manifest nor on how many repeats there are. They read
-`label`, never `train_label`: planted label noise moves nobody.
+`draw: 1` is how version 0.1 drew (draws.py): a group is of the class of most of its images, a tie
+goes to the higher class, and one label more or less moves most of a class.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from abl.data.dataset import PAIR
-from abl.data.draws import Stratum, drawn_folds, drawn_share
+from abl.data.draws import drawn_folds, drawn_share
+from abl.data.split_groups import SplitGroups, groups_of
+from abl.data.stable_draws import stable_folds, stable_share
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.graph import Replicate
 from abl.spec.data import Replicates, Splits
@@ -66,7 +67,7 @@ def split_of(frame: pd.DataFrame, splits: Splits, repeat: int, fold: int) -> Spl
     """
     if not 0 <= fold < fold_count(splits):
         raise ValueError(f"fold {fold} of {fold_count(splits)}")
-    groups = _groups(frame, splits.by)
+    groups = groups_of(frame, splits)
     if splits.kind == "column":
         role_of = _roles_in_column(frame, groups, splits, repeat)
     else:
@@ -87,15 +88,13 @@ def inner_folds(frame: pd.DataFrame, train: np.ndarray, splits: Splits, folds: i
     Raises:
         InputError: A class has fewer groups than there are folds.
     """
-    groups = _groups(frame.iloc[train], splits.by)
-    strata = list(groups.strata.values())
-    if min(map(len, strata)) < folds:
+    groups = groups_of(frame.iloc[train], splits)
+    if min(groups.by_class.values()) < folds:
         raise InputError(
             f"inner folds: {folds} need as many {groups.word}s of each class in the training part; "
             f"{groups.counted()}"
         )
-    assigned = drawn_folds(strata, folds, _generator(splits, INNER_DRAW, folds))
-    fold_of = {name: fold for part in assigned for name, fold in part.items()}
+    fold_of = _folds(groups, folds, splits, INNER_DRAW, folds)
     return np.array([fold_of[name] for name in groups.of_row], dtype=np.int64)
 
 
@@ -119,48 +118,11 @@ def reads_fingerprint(
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class _Groups:
-    """What is never cut.
-
-    Attributes:
-        word: patient, nodule or image.
-        of_row: Name of the group of each row.
-        strata: Class -> its groups, by the class of most of their images.
-    """
-
-    word: str
-    of_row: list[str]
-    strata: dict[int, Stratum]
-
-    def counted(self) -> str:
-        total = sum(map(len, self.strata.values()))
-        each = ", ".join(f"class {label}: {len(part)}" for label, part in self.strata.items())
-        return f"there are {total} {self.word}s ({each}, by most of their images)"
-
-
-def _groups(frame: pd.DataFrame, by: str) -> _Groups:
-    # named by the first of each pair, the groups of a mixed set are drawn as those of first images
-    of_row = frame[PAIR if by == "image" and PAIR in frame else by].astype(str).to_numpy(object)
-    names, group = np.unique(of_row, return_inverse=True)
-    classes, label = np.unique(frame["label"].to_numpy(), return_inverse=True)
-    images = np.zeros((len(names), len(classes)), dtype=np.int64)
-    np.add.at(images, (group, label), 1)
-    # the last of equal maxima: a tie goes to the higher class
-    majority = classes[::-1][images[:, ::-1].argmax(axis=1)]
-    strata = {
-        int(each): Stratum(tuple(names[majority == each]), images[majority == each].sum(axis=1))
-        for each in np.unique(majority)
-    }
-    return _Groups(by, of_row.tolist(), strata)
-
-
-def _drawn_roles(groups: _Groups, splits: Splits, repeat: int, fold: int) -> dict[str, str]:
+def _drawn_roles(groups: SplitGroups, splits: Splits, repeat: int, fold: int) -> dict[str, str]:
     """Group -> role, drawn; groups that are not in it train."""
-    strata = list(groups.strata.values())
     is_kfold = splits.kind == "kfold"
     needed = max(3, splits.folds) if is_kfold else 3
-    fewest = min(map(len, strata)) if len(strata) > 1 else 0
+    fewest = min(groups.by_class.values()) if len(groups.by_class) > 1 else 0
     if fewest < needed:
         what = f"{splits.folds} folds" if is_kfold else "train, validation and test"
         raise InputError(
@@ -168,23 +130,39 @@ def _drawn_roles(groups: _Groups, splits: Splits, repeat: int, fold: int) -> dic
             + (f"; write folds: {fewest} or less" if is_kfold and fewest >= 3 else "")
         )
     if is_kfold:
-        assigned = drawn_folds(strata, splits.folds, _generator(splits, FOLD_DRAW, repeat))
-        test = {name for fold_of in assigned for name, member in fold_of.items() if member == fold}
+        fold_of = _folds(groups, splits.folds, splits, FOLD_DRAW, repeat)
+        test = {name for name, member in fold_of.items() if member == fold}
     else:
-        draw = _generator(splits, TEST_DRAW, repeat)
-        test = {name for part in strata for name in drawn_share(part, splits.test, 2, draw)}
-    rest = [part.without(test) for part in strata]
-    return dict.fromkeys(test, "test") | _validation_roles(rest, splits, repeat, fold)
+        test = _share(groups, set(), splits.test, 2, splits, TEST_DRAW, repeat)
+    return dict.fromkeys(test, "test") | _validation_roles(groups, test, splits, repeat, fold)
 
 
 def _validation_roles(
-    rest: Sequence[Stratum], splits: Splits, repeat: int, fold: int
+    groups: SplitGroups, test: set[str], splits: Splits, repeat: int, fold: int
 ) -> dict[str, str]:
-    draw = _generator(splits, VALIDATION_DRAW, repeat, fold)
+    chosen = _share(groups, test, splits.validation, 1, splits, VALIDATION_DRAW, repeat, fold)
+    return dict.fromkeys(chosen, "validation")
+
+
+def _folds(groups: SplitGroups, folds: int, splits: Splits, *draw: int) -> dict[str, int]:
+    if splits.draw != 1:
+        return stable_folds(groups.holders, folds, [splits.seed, *draw])
+    drawn = drawn_folds(groups.strata, folds, _generator(splits, *draw))
+    return {name: fold for part in drawn for name, fold in part.items()}
+
+
+def _share(
+    groups: SplitGroups, taken: set[str], share: float, left: int, splits: Splits, *draw: int
+) -> set[str]:
+    """A share of the groups that are not taken yet."""
+    if splits.draw != 1:
+        rest = groups.holders.without(taken)
+        return stable_share(rest, share, left, [splits.seed, *draw])
+    generator = _generator(splits, *draw)
     return {
-        name: "validation"
-        for part in rest
-        for name in drawn_share(part, splits.validation, 1, draw)
+        name
+        for part in groups.strata
+        for name in drawn_share(part.without(taken), share, left, generator)
     }
 
 
@@ -193,7 +171,7 @@ def _generator(splits: Splits, draw: int, *which: int) -> np.random.Generator:
 
 
 def _roles_in_column(
-    frame: pd.DataFrame, groups: _Groups, splits: Splits, repeat: int
+    frame: pd.DataFrame, groups: SplitGroups, splits: Splits, repeat: int
 ) -> dict[str, str]:
     """Group -> role, as the column has it; validation is drawn if the column names none."""
     if splits.column not in frame:
@@ -228,8 +206,7 @@ def _roles_in_column(
     role_of = {str(name): str(role) for name, role in zip(groups.of_row, roles, strict=True)}
     if "validation" not in role_of.values():
         test = {name for name, role in role_of.items() if role == "test"}
-        rest = [part.without(test) for part in groups.strata.values()]
-        role_of.update(_validation_roles(rest, splits, repeat, 0))
+        role_of.update(_validation_roles(groups, test, splits, repeat, 0))
     return role_of
 
 
@@ -238,7 +215,7 @@ def _wrong_word(value: str) -> str:
 
 
 def _check_classes(
-    frame: pd.DataFrame, positions: dict[str, np.ndarray], groups: _Groups, splits: Splits
+    frame: pd.DataFrame, positions: dict[str, np.ndarray], groups: SplitGroups, splits: Splits
 ) -> None:
     classes = set(frame["label"].unique().tolist())
     raise_if_any(

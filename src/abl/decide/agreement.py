@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 import statsmodels.api as sm
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
@@ -18,13 +20,21 @@ from abl.decide.intervals import LEVEL, RESAMPLES, Interval, wilson_interval
 from abl.decide.replicates import draw_counts
 from abl.errors import InputError
 
+_FEW_PATIENTS = 50
+Missing = Literal["refuse", "drop"]
+_NO_ANSWER = ("", "nan", "NaN", "None", "<NA>")
+
 
 def gee_interval(outcomes: ArrayLike, patients: ArrayLike) -> Interval:
     """Interval of a proportion whose outcomes cluster in patients.
 
     Intercept-only logistic regression by generalised estimating equations (Liang, Zeger 1986),
-    independence working correlation, robust variance, on the logit scale. Where every outcome is
-    the same there is no logit: Wilson, with patients as the units.
+    independence working correlation, robust variance, on the logit scale. That variance is too
+    small where patients are few: under 50 it is the bias-reduced one (Mancl, DeRouen, Biometrics
+    57, 2001, 126-134), with the quantile of t at one degree of freedom less than there are
+    patients. Where every
+    outcome is the same there is no logit: Wilson, with patients as the units. Of a single patient
+    whose outcomes differ nothing is known: no end.
 
     Args:
         outcomes, patients: (N,) 0 or 1, and names.
@@ -40,13 +50,17 @@ def gee_interval(outcomes: ArrayLike, patients: ArrayLike) -> Interval:
     groups, code = np.unique(names, return_inverse=True)
     if values.min() == values.max():
         return wilson_interval(round(values[0] * len(groups)), len(groups))
+    if len(groups) == 1:
+        return Interval(float(values.mean()), math.nan, math.nan)
     order = np.argsort(code, kind="stable")
     model = sm.GEE(
         values[order], np.ones((len(values), 1)), groups=code[order], family=sm.families.Binomial()
     )
-    fitted = model.fit()
+    few = len(groups) < _FEW_PATIENTS
+    fitted = model.fit(cov_type="bias_reduced" if few else "robust")
     middle, error = float(fitted.params[0]), float(fitted.bse[0])
-    half = float(stats.norm.ppf((1 + LEVEL) / 2)) * error
+    tails = stats.t(len(groups) - 1) if few else stats.norm()
+    half = float(tails.ppf((1 + LEVEL) / 2)) * error
     low, high = (1 / (1 + math.exp(-end)) for end in (middle - half, middle + half))
     return Interval(float(values.mean()), low, high)
 
@@ -57,9 +71,20 @@ def cohen_kappa(
     *,
     patients: ArrayLike | None = None,
     resamples: int = RESAMPLES,
+    missing: Missing = "refuse",
 ) -> Interval:
-    """Cohen's kappa of two readers, (N,) class of each image, with a bootstrap over patients."""
-    ratings = _checked_ratings(np.column_stack([np.asarray(first), np.asarray(second)]))
+    """Cohen's kappa of two readers, (N,) class of each image, with a bootstrap over patients.
+
+    Args:
+        missing: What becomes of images that a reader gave no answer on.
+
+    Raises:
+        InputError: As fleiss_kappa_interval.
+    """
+    one, other = np.array(first, dtype=object), np.array(second, dtype=object)
+    if one.shape != other.shape:
+        raise InputError(f"ratings: {len(one)} and {len(other)} answers of two readers")
+    ratings, patients = _answered(np.column_stack([one, other]), patients, missing)
 
     def kappa(rows: Ints) -> float:
         chosen = ratings[rows]
@@ -71,10 +96,24 @@ def cohen_kappa(
 
 
 def fleiss_kappa_interval(
-    ratings: ArrayLike, *, patients: ArrayLike | None = None, resamples: int = RESAMPLES
+    ratings: ArrayLike,
+    *,
+    patients: ArrayLike | None = None,
+    resamples: int = RESAMPLES,
+    missing: Missing = "refuse",
 ) -> Interval:
-    """Fleiss' kappa of several readers, (N, readers) classes, with a bootstrap over patients."""
-    checked = _checked_ratings(np.asarray(ratings))
+    """Fleiss' kappa of several readers, (N, readers) classes, with a bootstrap over patients.
+
+    An answer that is missing (None, nan, empty text) is none of the classes.
+
+    Args:
+        missing: What becomes of images that not every reader answered: refuse them, or drop.
+
+    Raises:
+        InputError: No table of two readers or more; missing answers, which are counted by reader;
+            none left.
+    """
+    checked, patients = _answered(ratings, patients, missing)
     table, _ = aggregate_raters(checked)
 
     def kappa(rows: Ints) -> float:
@@ -86,10 +125,32 @@ def fleiss_kappa_interval(
     return _bootstrapped(kappa, len(checked), patients, resamples)
 
 
-def _checked_ratings(ratings: NDArray) -> NDArray:
-    if ratings.ndim != 2 or not len(ratings) or ratings.shape[1] < 2:
-        raise InputError(f"ratings: shape {ratings.shape}, not (images, readers >= 2)")
-    return ratings
+def _answered(
+    ratings: ArrayLike, patients: ArrayLike | None, missing: Missing
+) -> tuple[Ints, ArrayLike | None]:
+    """(images, readers) codes of the classes and the patients, where every reader answered."""
+    given = np.array(ratings, dtype=object)
+    if given.ndim != 2 or not len(given) or given.shape[1] < 2:
+        raise InputError(f"ratings: shape {given.shape}, not (images, readers >= 2)")
+    if patients is not None and len(np.asarray(patients)) != len(given):
+        raise InputError(f"{len(np.asarray(patients))} patients for {len(given)} images")
+    text = pd.DataFrame(given).map(lambda each: "" if pd.isna(each) else str(each).strip())
+    lacks = text.isin(_NO_ANSWER).to_numpy()
+    whole = ~lacks.any(axis=1)
+    if missing == "refuse" and not whole.all():
+        by_reader = ", ".join(
+            f"reader {at + 1}: {n}" for at, n in enumerate(lacks.sum(axis=0)) if n
+        )
+        raise InputError(
+            f"ratings: {(~whole).sum()} of {len(given)} images lack an answer ({by_reader}), the "
+            f"first is row {int(np.flatnonzero(~whole)[0]) + 1}; write missing='drop' to leave "
+            "such images out"
+        )
+    if not whole.any():
+        raise InputError("ratings: no image has an answer of every reader")
+    _, code = np.unique(text.to_numpy(str)[whole], return_inverse=True)
+    kept = None if patients is None else np.asarray(patients)[whole]
+    return code.reshape(int(whole.sum()), -1).astype(np.int64), kept
 
 
 def _bootstrapped(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from abl.plan.stage import Stage, flattened
-from abl.spec.base import Part
+from abl.spec.base import Part, identity_default
 from abl.spec.data import Image, Splits
 from abl.spec.train import Train
 
@@ -188,8 +188,8 @@ def _default(path: str) -> Any:
     block, *names = path.split(".")
     if block not in _BLOCKS or not names:
         return 1 if path.endswith("version") else None
-    field = _BLOCKS[block].model_fields.get(names[0])
-    value: Any = field.get_default(call_default_factory=True) if field else None
+    known = names[0] in _BLOCKS[block].model_fields
+    value: Any = identity_default(_BLOCKS[block], names[0]) if known else None
     for name in names[1:]:
         value = getattr(value, name, None)
     if isinstance(value, Part):

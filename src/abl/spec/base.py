@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
@@ -13,6 +13,9 @@ DISCRIMINATORS = frozenset({"kind", "name"})
 
 class Part(BaseModel):
     """A block of a sweep file: unknown keys are errors, values do not change after reading."""
+
+    # what `identity_of` leaves out where that is not the default of today
+    IDENTITY_DEFAULTS: ClassVar[Mapping[str, Any]] = {}
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True
@@ -38,12 +41,22 @@ def identity_of(part: Part) -> dict[str, Any]:
     A field added later with a default that keeps the old behaviour therefore changes no digest.
     """
     identity: dict[str, Any] = {}
-    for name, field in type(part).model_fields.items():
+    for name in type(part).model_fields:
         value = getattr(part, name)
+        default = identity_default(type(part), name)
         if isinstance(value, Part):
             inner = identity_of(value)
-            if inner or value != field.get_default(call_default_factory=True):
+            if inner or value != default:
                 identity[name] = inner
-        elif name in DISCRIMINATORS or value != field.get_default(call_default_factory=True):
+        elif name in DISCRIMINATORS or value != default:
             identity[name] = part.model_dump(mode="json", include={name})[name]
     return identity
+
+
+def identity_default(block: type[Part], name: str) -> Any:
+    """The value of a field that an identity leaves out: its default, or that of the first version.
+
+    A field whose default changes keeps the old one here, so that old digests hold.
+    """
+    default = block.model_fields[name].get_default(call_default_factory=True)
+    return block.IDENTITY_DEFAULTS.get(name, default)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -116,6 +117,11 @@ class Data(Part):
     unit: Literal["image", "nodule", "patient"] = Field(
         "image", description="What is scored: each image, or the mean over a nodule or a patient."
     )
+    patient_label: Literal["refuse", "highest", "majority"] = Field(
+        "refuse",
+        description="Class of a scored patient (or nodule) with images of several: the highest of "
+        "them, that of most images (a tie goes to the higher), or such a set is refused.",
+    )
     duplicates: Literal["refuse", "report", "ignore"] = Field(
         "refuse", description="Near-duplicate images on two sides of a split."
     )
@@ -190,6 +196,14 @@ class Splits(Part):
     )
     column: str = Field("split", description="The column of kind: column.")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the draws.")
+    draw: Literal[1, 2] = Field(
+        2,
+        description="How patients are drawn. 2: a corrected label or a new patient moves few "
+        "others, and patients of several classes count for each; 1: as version 0.1 did.",
+    )
+
+    # a stage that says nothing of the draw is of the time when there was one
+    IDENTITY_DEFAULTS: ClassVar[Mapping[str, Any]] = {"draw": 1}
 
 
 class Replicates(Part):

@@ -118,6 +118,7 @@ class External(Part):
             modality=self.modality or data.modality,
             pairing=data.pairing,
             unit=unit,
+            patient_label=data.patient_label,
             duplicates=data.duplicates,
             longest_side=self.longest_side or data.longest_side,
         )

@@ -31,6 +31,7 @@ READ_IF: dict[str, tuple[str, Callable[[Any], bool], str]] = {
     "train.spp_levels": ("train.head", _is("spp"), "spp"),
     "train.frozen_precision": ("train.frozen", _is_positive, "1 or more"),
     "image.multiple": ("image.fit", _is("own"), "own"),
+    "data.patient_label": ("data.unit", _is("nodule", "patient"), "nodule or patient"),
     "splits.test": ("splits.kind", _is("holdout", "monte_carlo"), "holdout or monte_carlo"),
     "splits.column": ("splits.kind", _is("column"), "column"),
     "data.phantom.prevalence_b": ("data.phantom.centre_b", _is_positive, "above 0"),

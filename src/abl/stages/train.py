@@ -131,7 +131,8 @@ class Trainings:
 
         Args:
             subset: {"kind": "true" | "false" | "matched", "n": N, "panel": size} of the
-                selection, or {"kind": "inner", "n": fold, "of": folds}: all but an inner fold.
+                selection, or {"kind": "inner", "n": fold, "of": folds} with
+                `inner_draw`: all but an inner fold.
             select: Digest of the select stage.
             seed_shift: Added to the replicate's seed, for controls that differ by it alone.
         """
@@ -174,6 +175,12 @@ class Trainings:
             resources=self._resources(),
             label=f"train {sweep.train.network}{design_title(sweep.train)}{what} {replicate}",
         )
+
+    @property
+    def inner_draw(self) -> dict[str, Any]:
+        """What of the splits block decides inner folds and is not seen in what a training reads."""
+        splits = self.sweep.splits
+        return {} if splits.draw == 1 else {"draw": splits.draw, "seed": splits.seed}
 
     def select(self, replicate: Replicate, selectors: Sequence[Sequence[str]]) -> str:
         """The selection of a replicate, see `select_stage`; its digest."""

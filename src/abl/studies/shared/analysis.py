@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from abl.data.dataset import unit_names
+from abl.data.dataset import UNIT_LABEL, unit_names
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.replicates import KEYS, Scores
 from abl.errors import InputError
@@ -32,7 +32,7 @@ class Units:
     Attributes:
         images: (N,) ids.
         names: (U,) images, nodules or patients.
-        labels: (U,) highest label of the unit's images: malignant if any of them is.
+        labels: (U,) label of the unit's images; where these differ as `data.patient_label` says.
         patients: (U,) patient of each unit.
         member: (N,) unit of each image.
     """
@@ -59,7 +59,7 @@ def units_of(frame: pd.DataFrame, positions: np.ndarray, unit: str) -> Units:
     key = unit_names(rows, unit).to_numpy()
     names, first, member = np.unique(key, return_index=True, return_inverse=True)
     labels = np.zeros(len(names), dtype=np.int64)
-    np.maximum.at(labels, member, rows["label"].to_numpy())
+    np.maximum.at(labels, member, rows[UNIT_LABEL if UNIT_LABEL in rows else "label"].to_numpy())
     images, patients = rows["image"].to_numpy(), rows["patient"].to_numpy()[first]
     return Units(images, names, labels, patients, member.astype(np.int64))
 

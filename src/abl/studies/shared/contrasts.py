@@ -6,7 +6,7 @@ The same for arms of the sweep and for arms that were trained elsewhere.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,11 +29,14 @@ class Contender:
         title: As the plan has it.
         scores: One a replicate; none for an arm that failed.
         units: Equal for arms that were scored on the same test units.
+        out_of_fold: Whether no network was trained on what it is tested on; of arms from elsewhere
+            that is not always known.
     """
 
     title: str
     scores: Sequence[Scores] = ()
     units: str = ""
+    out_of_fold: bool = True
 
     @classmethod
     def of(cls, title: str, scores: Sequence[Scores], units: Iterable[Sequence[Any]]) -> Contender:
@@ -48,12 +51,16 @@ def marks(
     """Best arm and those not distinguishable from it, if all arms have the same units.
 
     Args:
-        controls: Positions of arms that are never the best, as they used labels of the test set.
+        controls: Positions of arms that are never the best, as they used labels of the test set;
+            so are arms that are not out of fold.
     """
-    scored = {
-        str(at): arm.scores for at, arm in enumerate(arms) if arm.scores and at not in controls
+    fair = {
+        at: arm
+        for at, arm in enumerate(arms)
+        if arm.scores and arm.out_of_fold and at not in controls
     }
-    if len(scored) < 2 or len({arm.units for arm in arms if arm.scores}) != 1:
+    scored = {str(at): arm.scores for at, arm in fair.items()}
+    if len(scored) < 2 or len({arm.units for arm in fair.values()}) != 1:
         return None, set()
     best, tied = best_and_tied(scored, sweep.primary, permutations=sweep.resamples)
     return int(best), {int(at) for at in tied}
@@ -75,7 +82,12 @@ def family_of(
         resamples=sweep.resamples // 5,
         permutations=sweep.resamples,
     )
-    return dict(zip(comparable, found, strict=True))
+    fair = [arms[at].out_of_fold and arms[base].out_of_fold for at, base in comparable]
+    said = [
+        each if known else replace(each, verdict="no verdict: not out of fold")
+        for each, known in zip(found, fair, strict=True)
+    ]
+    return dict(zip(comparable, said, strict=True))
 
 
 def comparison_rows(

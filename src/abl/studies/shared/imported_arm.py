@@ -17,6 +17,7 @@ import pyarrow
 import pyarrow.parquet as pq
 
 from abl.data.prediction_file import read_prediction_table
+from abl.data.unit_labels import unit_label
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import IMPORTED
@@ -38,6 +39,7 @@ class ImportedArm:
         file, sha256: Where they were read from.
         frame: unit (str), label (int64), p_0, ... (float64), row (int64, of the file); those of
             repeat, fold, seed (int64) that the file has.
+        told: Those of the columns repeat, fold, split that the file has.
     """
 
     name: str
@@ -45,11 +47,23 @@ class ImportedArm:
     file: str
     sha256: str
     frame: pd.DataFrame
+    told: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:
         """Those of repeat, fold, seed that tell its rows apart."""
         return [key for key in KEYS if key in self.frame]
+
+    def is_out_of_fold(self, tests: pd.DataFrame) -> bool:
+        """Whether the file says of every prediction which split its network was trained for.
+
+        Of a sweep with one split, that it names it: by repeat, fold, or split `test`.
+
+        Args:
+            tests: repeat and fold of the sweep's tests.
+        """
+        several = [key for key in KEYS[:2] if tests[key].nunique() > 1]
+        return set(several) <= set(self.told) if several else bool(self.told)
 
     def note(self, tests: pd.DataFrame) -> str:
         """What a reader must know; `tests` are repeat, fold, seed, unit of the sweep's tests."""
@@ -57,9 +71,12 @@ class ImportedArm:
         text = f"{IMPORTED}{self.name} from file {self.file}, sha256 {self.sha256[:12]}"
         seeds, splits = replicates["seed"].nunique(), len(replicates[KEYS[:2]].drop_duplicates())
         if "seed" not in self.keys and seeds > 1:
-            text += f"; given once, used for all {seeds} seeds of a split"
-        if splits > 1 and not {"repeat", "fold"} <= set(self.keys):
-            text += f"; the file does not name all of the {splits} splits it was trained for"
+            text += f"; given once, used for all {seeds} seeds of a split: it is one training"
+        if not self.is_out_of_fold(tests):
+            text += "; not out of fold: the file does not say for which of the "
+            text += f"{splits} splits" if splits > 1 else "sweep's splits"
+            text += " each prediction was trained (columns repeat and fold, as `abl splits` writes "
+            text += "them), so that it may have seen the test images, and there is no verdict"
         named = [*self.keys, "unit"]
         asked = pd.MultiIndex.from_frame(tests.astype({"unit": str})[named])
         if unused := int((~pd.MultiIndex.from_frame(self.frame[named]).isin(asked)).sum()):
@@ -94,14 +111,17 @@ def read_imported(path: Path, name: str, against: str, classes: tuple[str, ...])
         frame = frame[(frame["split"] == "test").to_numpy()]
     if frame.empty:
         raise InputError(Problem("has no test rows (column split)", file=table.file))
+    told = tuple(name for name in (*KEYS[:2], "split") if name in frame)
     columns = ["unit", "label", *probability_columns(frame), "row"]
     kept = frame[[*(key for key in KEYS if key in frame), *columns]].reset_index(drop=True)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return ImportedArm(shown, against.strip(), table.file, digest, kept)
+    return ImportedArm(shown, against.strip(), table.file, digest, kept, told)
 
 
-def by_unit(imported: ImportedArm, unit_of_image: Mapping[str, str], unit: str) -> ImportedArm:
-    """Predictions of images as those of nodules or patients: the mean, and the highest label.
+def by_unit(
+    imported: ImportedArm, unit_of_image: Mapping[str, str], unit: str, rule: str = "highest"
+) -> ImportedArm:
+    """Predictions of images as those of nodules or patients: the mean, and their class by a rule.
 
     Rows that name no image of the data stay as they are: they may name units.
 
@@ -114,8 +134,10 @@ def by_unit(imported: ImportedArm, unit_of_image: Mapping[str, str], unit: str) 
         return imported
     known = frame.assign(unit=named.fillna(frame["unit"]), images=1)
     keys = [*imported.keys, "unit"]
+    replicate = known[keys].astype(str).agg("\x1f".join, axis=1)
+    known["label"] = unit_label(known["label"], replicate, rule)
     means = dict.fromkeys(probability_columns(frame), "mean")
-    how = {"label": "max", **means, "row": "first", "images": "sum"}
+    how = {"label": "first", **means, "row": "first", "images": "sum"}
     grouped = known.groupby(keys, sort=False).agg(how).reset_index()
     images = Counter(unit_of_image.values())
     wanted = grouped["unit"].map(images)
@@ -153,6 +175,7 @@ def on_tests(imported: ImportedArm, tests: pd.DataFrame, unit: str = "image") ->
     found = left.merge(own, on=[*imported.keys, "unit"], how="left", validate="many_to_one")
     lost = found["row"].isna().to_numpy(dtype=bool)
     if lost.any():
+        raise_if_any(_of_other_folds(imported, left, found[lost], unit))
         first, known = found[lost].iloc[0], own["unit"].iloc[0]
         where = ", ".join(f"{key} {first[key]}" for key in KEYS)
         message = (
@@ -179,11 +202,39 @@ def on_tests(imported: ImportedArm, tests: pd.DataFrame, unit: str = "image") ->
     return found[[*left.columns, *wanted]]
 
 
+def _of_other_folds(
+    imported: ImportedArm, tests: pd.DataFrame, lost: pd.DataFrame, unit: str
+) -> list[Problem]:
+    """Rows that the file has for other splits than those in which their units are tests."""
+    keys = [key for key in KEYS[:2] if key in imported.frame]
+    if not keys:
+        return []
+    tested = tests[[*keys, "unit"]].drop_duplicates()
+    given = imported.frame[imported.frame["unit"].isin(lost["unit"])]
+    right = pd.MultiIndex.from_frame(tested)
+    wrong = given[~pd.MultiIndex.from_frame(given[[*keys, "unit"]]).isin(right)]
+    # a unit that has its right row too was given for every split: another of its rows is missing
+    wrong = wrong[~wrong["unit"].isin(given["unit"][~given.index.isin(wrong.index)])]
+    problems = []
+    for row in wrong.drop_duplicates("unit").head(_MOST_PROBLEMS).to_dict("records"):
+        own = tested[tested["unit"] == row["unit"]].iloc[0]
+        there, here = (", ".join(f"{key} {each[key]}" for key in keys) for each in (row, own))
+        message = (
+            f"{unit} '{row['unit']}' is given for {there}, in the sweep it is a test of {here}"
+        )
+        problems.append(Problem(message, file=imported.file, line=int(row["row"])))
+    if count := wrong["unit"].nunique():
+        more = f"{count:,} {unit}s are of other splits than the sweep's"
+        hint = "train on those that `abl splits` writes"
+        problems.append(Problem(f"{more}: {hint}", file=imported.file))
+    return problems
+
+
 def keep_imported(folder: Path, imported: ImportedArm) -> Path:
     """Writes an imported arm below a folder, in place of one of the same name."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / imported_file(imported.name)
-    said = {key: getattr(imported, key) for key in ("name", "against", "file", "sha256")}
+    said = {key: getattr(imported, key) for key in ("name", "against", "file", "sha256", "told")}
     table = pyarrow.Table.from_pandas(imported.frame, preserve_index=False)
     table = table.replace_schema_metadata({"abl": json.dumps(said, sort_keys=True)})
     fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -199,7 +250,10 @@ def kept_imported(folder: Path) -> list[ImportedArm]:
         table = pq.read_table(path)
         said = json.loads((table.schema.metadata or {})[b"abl"])
         frame = table.replace_schema_metadata(None).to_pandas()
-        arms.append(ImportedArm(said["name"], said["against"], said["file"], said["sha256"], frame))
+        known = [key for key in KEYS[:2] if key in frame]  # an earlier version kept no more
+        told = tuple(said.get("told", known))
+        words = {key: said[key] for key in ("name", "against", "file", "sha256")}
+        arms.append(ImportedArm(**words, frame=frame, told=told))
     return sorted(arms, key=lambda arm: arm.name)
 
 

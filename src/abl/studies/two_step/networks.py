@@ -69,8 +69,8 @@ def _selection(
 ) -> str:
     subsets: list[dict[str, Any] | None] = [None]
     if options.selection == "out_of_fold":
-        folds = options.inner_folds
-        subsets = [{"kind": "inner", "n": fold, "of": folds} for fold in range(folds)]
+        inner = {"of": options.inner_folds, **own.inner_draw}
+        subsets = [{"kind": "inner", "n": n, **inner} for n in range(options.inner_folds)]
     networks = [[each.train(replicate, subset=subset) for subset in subsets] for each in panel]
     return own.select(replicate, networks)
 
