@@ -64,7 +64,7 @@ def test_a_search_that_was_kept_before_is_the_same_study(folder, monkeypatch):
 
     def key(root):
         # as splits were drawn then
-        sweep = api.load(written(folder, {"splits.draw": 1}), root=folder / root)
+        sweep = api.load(written(folder, {"splits": {"draw": 1}}), root=folder / root)
         growth = sweep.study.grow(sweep.file, sweep.plan, sweep.workspace, print)
         growth.close()
         (search,) = growth.searches.values()
