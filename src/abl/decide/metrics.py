@@ -18,6 +18,8 @@ from abl.decide.confusion import OfConfusion
 from abl.errors import InputError, nearest
 from abl.registry import Registry
 
+SHARE = (0.0, 1.0)  # bounds of a share
+
 # labels (N,), p (N, K) -> (N,) terms whose sum is the metric
 Terms = Callable[[Ints, Floats], Floats]
 
@@ -38,6 +40,8 @@ class Metric:
             image's prediction alone; `terms` gives them.
         higher_is_better: None if the best value lies between (calibration slope: 1).
         of_confusion: The same metric from confusion matrices (..., K, K), where it is one.
+        bounds: The smallest and largest value it can have, where both are known: ends of intervals
+            lie between them.
     """
 
     name: str
@@ -48,6 +52,7 @@ class Metric:
     description: str
     of_confusion: OfConfusion | None = None
     terms: Terms | None = None
+    bounds: tuple[float, float] | None = None
 
     def __call__(self, labels: Ints, p: Floats, weights: Floats | None = None) -> float:
         return self.function(labels, p, weights)
@@ -63,6 +68,7 @@ def metric(
     higher_is_better: bool | None = True,
     of_confusion: OfConfusion | None = None,
     terms: Terms | None = None,
+    bounds: tuple[float, float] | None = None,
     version: int = 1,
 ) -> Callable[[MetricFunction], MetricFunction]:
     """Registers a metric. The first line of its documentation describes it.
@@ -74,7 +80,7 @@ def metric(
         description = (function.__doc__ or "").strip().split("\n")[0]
         made = Metric(
             name, label, function, terms is not None, higher_is_better, description,
-            of_confusion, terms,
+            of_confusion, terms, bounds,
         )  # fmt: skip
         METRICS.add(name, made, function, version=version)
         return function
@@ -99,7 +105,9 @@ def metric_named(name: str) -> Metric:
     if kind in ("ppv", "npv") and 0 < stated < 1:
         of = confusion.ppv_at(stated) if kind == "ppv" else confusion.npv_at(stated)
         label = f"{kind.upper()} at {100 * stated:g} %"
-        return Metric(f"{kind}@{stated:g}", label, _from_confusion(of), False, True, label, of)
+        return Metric(
+            f"{kind}@{stated:g}", label, _from_confusion(of), False, True, label, of, bounds=SHARE
+        )
     hint = nearest(name, [*METRICS, "ppv@0.1", "npv@0.1", "sen@spe0.9"])
     raise InputError(f"unknown metric '{name}': {hint}")
 
@@ -121,7 +129,9 @@ def sensitivity_at_specificity(specificity: float) -> Metric:
 
     label = f"SEN at SPE {100 * specificity:g}"
     description = f"Sensitivity at the cut-off with specificity {specificity:g}"
-    return Metric(f"sen@spe{specificity:g}", label, function, False, True, description)
+    return Metric(
+        f"sen@spe{specificity:g}", label, function, False, True, description, bounds=SHARE
+    )
 
 
 def _from_confusion(of: OfConfusion) -> MetricFunction:
@@ -184,12 +194,13 @@ def _brier_terms(labels: Ints, p: Floats) -> Floats:
 
 
 def _register(
-    name: str, label: str, of: OfConfusion, description: str, terms: Terms | None = None
-) -> None:
+    name: str, label: str, of: OfConfusion, description: str, terms: Terms | None = None,
+    bounds: tuple[float, float] = SHARE,
+) -> None:  # fmt: skip
     """Registers a metric of the confusion matrix."""
     function = _from_confusion(of)
     function.__doc__ = description
-    metric(name, label=label, of_confusion=of, terms=terms)(function)
+    metric(name, label=label, of_confusion=of, terms=terms, bounds=bounds)(function)
 
 
 _register(
@@ -213,13 +224,13 @@ _register(
 )  # fmt: skip
 
 
-@metric("auc", label="AUC")
+@metric("auc", label="AUC", bounds=SHARE)
 def _auc(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Area under the ROC curve of p_M, ties one half; nan if a class is missing."""
     return _one_against_rest(lambda y, score: ranking.auc(y, score, weights), labels, p)
 
 
-@metric("ap", label="AP")
+@metric("ap", label="AP", bounds=SHARE)
 def _ap(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Average precision of p_M."""
     return _one_against_rest(
@@ -237,7 +248,7 @@ _register(
 )  # fmt: skip
 
 
-@metric("brier", label="Brier", higher_is_better=False, terms=_brier_terms)
+@metric("brier", label="Brier", higher_is_better=False, terms=_brier_terms, bounds=(0.0, 2.0))
 def _brier(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Mean squared error of p_M; for K > 2 summed over classes."""
     if not len(labels) or (weights is not None and not weights.any()):
@@ -245,7 +256,7 @@ def _brier(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     return float(np.average(reliability.squared_errors(labels, p), weights=weights))
 
 
-@metric("ece", label="ECE", higher_is_better=False)
+@metric("ece", label="ECE", higher_is_better=False, bounds=SHARE)
 def _ece(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Expected calibration error of p_M in ten equal bins; for K > 2 of the final class."""
     return reliability.expected_calibration_error(labels, p, weights)
@@ -257,7 +268,7 @@ def _calibration_slope(labels: Ints, p: Floats, weights: Floats | None = None) -
     return reliability.calibration_slope(labels, p, weights)
 
 
-@metric("sen_at_spe95", label="SEN at SPE 95")
+@metric("sen_at_spe95", label="SEN at SPE 95", bounds=SHARE)
 def _sen_at_spe95(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Largest sensitivity at a specificity of at least 0.95."""
     return sensitivity_at_specificity(0.95).function(labels, p, weights)
@@ -267,4 +278,4 @@ _register(
     "g_mean", "G-mean", confusion.geometric_mean,
     "Geometric mean over classes of the share found; for K = 2 the root of SEN x SPE.",
 )  # fmt: skip
-_register("youden", "Youden", confusion.youden, "SEN + SPE - 1.", _youden_terms)
+_register("youden", "Youden", confusion.youden, "SEN + SPE - 1.", _youden_terms, (-1.0, 1.0))
