@@ -100,9 +100,11 @@ def comparisons(
     found = [group.measured.differences(group.first, group.second) for group in groups]
     at = [place for group in groups for place in group.at]
     p = np.concatenate([each.p for each in found])
-    drawn = np.concatenate(
-        [_drawn(group, permutations, seed) for seed, group in enumerate(groups)], axis=1
-    )
+    drawn = np.zeros((1, 1))  # of one contrast there is nothing to correct
+    if len(contrasts) > 1:
+        drawn = np.concatenate(
+            [_drawn(group, permutations, seed) for seed, group in enumerate(groups)], axis=1
+        )
     corrected = corrected_p(p, drawn)
     level = simultaneous_level(drawn[:, ~np.isnan(p)], LEVEL)
     results: dict[int, Comparison] = {}
@@ -131,6 +133,7 @@ def comparisons(
                 verdict=said,
                 low_corrected=float(wide_low[row]),
                 high_corrected=float(wide_high[row]),
+                of_networks=not bool(each.recipes[row]),
             )
         start += len(group.at)
     assert sorted(at) == sorted(results)
@@ -209,8 +212,8 @@ def _names_of(replicate: Scores) -> int:
 
 
 def _drawn(group: _Group, draws: int, seed: int) -> Floats:
-    covariance = group.measured.covariance()
     first, second = np.array(group.first), np.array(group.second)
+    covariance = group.measured.covariance()
     return contrast_draws(joint_draws(covariance, draws, seed), covariance, first, second)
 
 

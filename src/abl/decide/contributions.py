@@ -36,7 +36,7 @@ _SMOOTHING = 0.5  # images spread over a class before a derivative is taken: roo
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
+class SharedTests:
     """The tests that arms share.
 
     Attributes:
@@ -52,7 +52,7 @@ class Design:
     local: Sequence[Ints]
 
     @classmethod
-    def of(cls, replicates: Sequence[Scores]) -> Design:
+    def of(cls, replicates: Sequence[Scores]) -> SharedTests:
         """Of an arm's replicates, in the order of their keys."""
         patients = patients_of(replicates)
         found = [np.unique(patients.positions(each), return_inverse=True) for each in replicates]
@@ -77,7 +77,7 @@ class Contributions:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class EntryPlaces:
     """Where the entries of H stand; alike for all arms on one design.
 
     Attributes:
@@ -99,23 +99,23 @@ def has_derivative(metric: Metric) -> bool:
     return metric.of_confusion is not None or metric.terms is not None or metric is METRICS["auc"]
 
 
-def rows_of(design: Design, metric: Metric, draws: int = DRAWS) -> Rows:
+def places_of(design: SharedTests, metric: Metric, draws: int = DRAWS) -> EntryPlaces:
     """The rows of H for a metric; those of metrics without a derivative are bootstrap draws."""
     replicates, strata = len(design.replicates), design.patients.strata
-    kinds, stratum = np.unique(strata, return_inverse=True)
+    stratum = np.unique(strata, return_inverse=True)[1]
     sizes = np.bincount(stratum).astype(np.float64)
     if not has_derivative(metric):
         row, column = np.tile(np.arange(draws), replicates), np.repeat(np.arange(replicates), draws)
         freedom = np.array([max(1.0, float(np.sum(sizes - 1)))])
-        return Rows(row, column, np.zeros(draws, dtype=np.int64), freedom, False)
+        return EntryPlaces(row, column, np.zeros(draws, dtype=np.int64), freedom, False)
     row = np.concatenate(design.present)
     column = np.repeat(np.arange(replicates), [len(each) for each in design.present])
-    return Rows(row, column, stratum, np.maximum(sizes - 1, 1.0), True)
+    return EntryPlaces(row, column, stratum, np.maximum(sizes - 1, 1.0), True)
 
 
 def contributions(
     arm: Sequence[Scores],
-    design: Design,
+    design: SharedTests,
     metric: Metric,
     weights: Floats | None = None,
     values: Floats | None = None,
@@ -144,7 +144,9 @@ def contributions(
     return Contributions(values, entries * scale[np.concatenate(design.present)])
 
 
-def weights_for(design: Design, metric: Metric, draws: int = DRAWS, seed: int = 0) -> Floats | None:
+def weights_for(
+    design: SharedTests, metric: Metric, draws: int = DRAWS, seed: int = 0
+) -> Floats | None:
     """(B, P) weights that all arms on a design share; None for metrics with a derivative."""
     if has_derivative(metric):
         return None
@@ -184,15 +186,15 @@ def gradient(metric: Metric, counts: Floats) -> Floats:
     return np.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0).reshape(size, size)
 
 
-def _of_confusion(arm: Sequence[Scores], design: Design, metric: Metric) -> Floats:
+def _of_confusion(arm: Sequence[Scores], design: SharedTests, metric: Metric) -> Floats:
     size, found = design.classes, []
     counted = [
         confusions_by_patient(each, local, len(present))
         for each, local, present in zip(arm, design.local, design.present, strict=True)
     ]
-    pooled: dict[int, Floats] = {}
+    pooled = {each.seed: np.zeros((size, size)) for each in arm}
     for each, counts in zip(arm, counted, strict=True):
-        pooled[each.seed] = pooled.get(each.seed, 0.0) + counts.sum(axis=0).reshape(size, size)
+        pooled[each.seed] += counts.sum(axis=0).reshape(size, size)
     for each, counts in zip(arm, counted, strict=True):
         whole = pooled[each.seed]
         share = whole / np.maximum(whole.sum(axis=1, keepdims=True), 1.0)
@@ -204,15 +206,15 @@ def _of_confusion(arm: Sequence[Scores], design: Design, metric: Metric) -> Floa
     return np.concatenate(found)
 
 
-def _of_terms(arm: Sequence[Scores], design: Design, metric: Metric) -> Floats:
+def _of_terms(arm: Sequence[Scores], design: SharedTests, metric: Metric) -> Floats:
     size, found = design.classes, []
     assert metric.terms is not None
     terms = [metric.terms(each.labels, each.p) * len(each.labels) for each in arm]
-    sums: dict[int, Floats] = {}
+    sums = {each.seed: np.zeros((2, size)) for each in arm}
     for each, term in zip(arm, terms, strict=True):
         known = np.nan_to_num(term)
         both = [np.bincount(each.labels, w, minlength=size) for w in (known, np.ones(len(term)))]
-        sums[each.seed] = sums.get(each.seed, 0.0) + np.array(both)
+        sums[each.seed] += np.array(both)
     for each, term, local, present in zip(arm, terms, design.local, design.present, strict=True):
         total, images = sums[each.seed]
         mean = total / np.maximum(images, 1.0)
@@ -221,9 +223,9 @@ def _of_terms(arm: Sequence[Scores], design: Design, metric: Metric) -> Floats:
     return np.concatenate(found)
 
 
-def _of_auc(arm: Sequence[Scores], design: Design) -> Floats:
+def _of_auc(arm: Sequence[Scores], design: SharedTests) -> Floats:
     columns = [1] if design.classes == 2 else list(range(design.classes))
-    total = 0.0
+    parts = []
     for column in columns:
         placed = [_placements(each.labels == column, each.p[:, column]) for each in arm]
         means: dict[int, list[float]] = {}
@@ -241,8 +243,9 @@ def _of_auc(arm: Sequence[Scores], design: Design) -> Floats:
             sizes = np.where(positive, positive.sum(), (~positive).sum())
             own = np.zeros(len(place)) if math.isnan(area) else (place - pooled[each.seed]) / sizes
             found.append(np.bincount(local, own, minlength=len(present)))
-        total = total + np.concatenate(found) / len(columns)
-    return np.asarray(total)
+        parts.append(np.concatenate(found))
+    of_classes: Floats = np.mean(parts, axis=0)
+    return of_classes
 
 
 def _placements(positive: Bools, score: Floats) -> tuple[Floats, float]:
@@ -257,7 +260,9 @@ def _placements(positive: Bools, score: Floats) -> tuple[Floats, float]:
     return place, float(place[positive].mean())
 
 
-def _of_draws(arm: Sequence[Scores], design: Design, metric: Metric, weights: Floats) -> Floats:
+def _of_draws(
+    arm: Sequence[Scores], design: SharedTests, metric: Metric, weights: Floats
+) -> Floats:
     found = []
     for each in arm:
         drawn = of_weights(each, metric, design.patients)(weights)

@@ -12,7 +12,8 @@ import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from abl.decide.contributions import DRAWS
-from abl.decide.measured import LEVEL, Measured
+from abl.decide.measured import LEVEL as LEVEL
+from abl.decide.measured import Measured
 from abl.decide.metrics import Metric, metric_named
 from abl.decide.replicates import (
     KEYS,
@@ -32,7 +33,7 @@ RESAMPLES = 2000  # of what is resampled
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its ends: nan where undefined, the ends also of fewer than three patients."""
+    """An estimate with its ends: nan where undefined, the ends also of under three patients."""
 
     estimate: float
     low: float
@@ -42,7 +43,7 @@ class Interval:
 def patient_interval(
     arm: ArmScores, metric: str | Metric, *, resamples: int = DRAWS, seed: int = 0
 ) -> Interval:
-    """Interval of a cell: other patients of each class and, from three trainings on, others of them.
+    """Interval of a cell: other patients of each class and, from three trainings on, of these.
 
     A score interval (Wilson, JASA 1927) of the effective number of independent units, on the scale
     of the metric's bounds, with the quantile of t: its ends lie within the bounds and do not meet

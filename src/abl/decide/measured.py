@@ -7,19 +7,19 @@ that a row never says one thing in its interval and another in its P.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from abl.decide.check import Bools, Floats, Ints, largest_class
 from abl.decide.contributions import (
     DRAWS,
-    Design,
-    Rows,
+    EntryPlaces,
+    SharedTests,
     confusion_of,
     contributions,
     gradient,
-    rows_of,
+    places_of,
     smoothed,
     weights_for,
 )
@@ -95,7 +95,12 @@ class Differences:
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """Means of A arms, nan where undefined: with the ends of their intervals and their variances."""
+    """Means of A arms with the ends of their intervals, and variances; (A,) each, nan if undefined.
+
+    Attributes:
+        mean, low, high, variance: In whole.
+        patients: The part of the variance that the networks at hand have.
+    """
 
     mean: Floats
     low: Floats
@@ -120,12 +125,12 @@ class Measured:
     ):
         ordered = [checked_pair_of_arms(arm, arms[0])[0] for arm in arms]
         self.arms, self.metric = ordered, metric
-        self.design = Design.of(ordered[0])
+        self.design = SharedTests.of(ordered[0])
         weights = weights_for(self.design, metric, draws, seed)
         found = [contributions(arm, self.design, metric, weights) for arm in ordered]
         self.values = np.stack([each.values for each in found])
         self._entries = np.stack([each.entries for each in found])
-        self._rows = rows_of(self.design, metric, draws)
+        self._rows = places_of(self.design, metric, draws)
         self._defined = ~np.isnan(self.values)
         prints = [[hash(each.p.tobytes()) for each in arm] for arm in ordered]
         self._prints = np.array(prints)
@@ -167,7 +172,7 @@ class Measured:
     def means(self, level: float = LEVEL) -> Means:
         """Every arm's mean with its interval."""
         size = len(self.arms)
-        found = {name: np.full(size, np.nan) for name in ("mean", "low", "high", "variance", "p")}
+        found = {each.name: np.full(size, np.nan) for each in fields(Means)}
         for kept, at in _patterns(self._defined):
             moments = self._moments(at, kept)
             enough = np.array([self.of_recipe(arm, kept) for arm in at])
@@ -183,8 +188,8 @@ class Measured:
                 found["mean"][at[chosen]] = mean
                 found["low"][at[chosen]], found["high"][at[chosen]] = ends
                 found["variance"][at[chosen]] = variance
-                found["p"][at[chosen]] = spread.patients[chosen]
-        return Means(*found.values())
+                found["patients"][at[chosen]] = spread.patients[chosen]
+        return Means(**found)
 
     def differences(self, first: Sequence[int], second: Sequence[int]) -> Differences:
         """first - second of every pair of positions, over the replicates in which both are defined.
@@ -210,7 +215,8 @@ class Measured:
                 ]
             )
             difference = moments.means[i] - moments.means[j]
-            variance, discordant, units = spread.variance, np.nan, np.nan
+            variance = spread.variance
+            discordant = units = np.full(len(at), np.nan)
             if self._of_units:
                 discordant = self._discordant(involved, kept, moments.layout, i, j)
                 spare = np.maximum(discordant - difference**2, 0.0)
@@ -218,20 +224,26 @@ class Measured:
             else:
                 flips = self._flips(involved)
                 unseen = 2 * _MOVED**2 * ((flips[i] + flips[j]) ** 2 / 4).sum(axis=1)
-                # one discordant patient of each arm more (after Agresti, Min, Stat. Med. 2005)
-                variance = variance * (1 + 2 / np.maximum(carriers, 1.0)) + unseen
-            numbers[:, at] = np.broadcast_arrays(
-                difference, variance, spread.freedom, carriers, discordant, units
-            )
+                # the fewer patients carry a difference, the more may hang on those not seen
+                few = 1 / np.maximum(carriers, 1.0)
+                variance = variance * (1 + few) + unseen * np.minimum(4 * few**2, 1.0)
+            numbers[:, at] = difference, variance, spread.freedom, carriers, discordant, units
         low, high = self.metric.bounds or (-np.inf, np.inf)
-        return Differences(*numbers, edge=high - low, recipes=recipes)
+        return Differences(
+            numbers[0],
+            numbers[1],
+            numbers[2],
+            numbers[3],
+            numbers[4],
+            numbers[5],
+            high - low,
+            recipes,
+        )
 
     def covariance(self) -> Floats:
-        """(A, A) of the arms' means: patients, and the luck of trainings where networks are shared."""
-        whole = np.ones(len(self._whole.split), dtype=bool)
+        """(A, A) of the arms' means: patients, and the luck of trainings, shared as networks are."""
         known = np.nan_to_num(self.values)
         moments = Moments(known, self._entries, self._rows, self._whole)
-        del whole
         means = self.means()
         luck = np.sqrt(np.maximum(np.nan_to_num(means.variance - means.patients), 0.0))
         own = np.sqrt(np.diagonal(moments.interaction))
@@ -246,7 +258,9 @@ class Measured:
         inside = kept[self._rows.column]
         rows = self._rows
         column = (np.cumsum(kept) - 1)[rows.column[inside]]
-        kept_rows = Rows(rows.row[inside], column, rows.strata, rows.freedom, rows.are_patients)
+        kept_rows = EntryPlaces(
+            rows.row[inside], column, rows.strata, rows.freedom, rows.are_patients
+        )
         entries = self._entries[arms] if inside.all() else self._entries[arms][:, inside]
         return Moments(self.values[arms][:, kept], entries, kept_rows, Layout.of(replicates))
 
@@ -321,7 +335,7 @@ class Measured:
         return of_auc
 
     def _least_units(self, arm: int) -> float:
-        """Effective number of units of a mean in which nothing, or nothing but one thing, is seen."""
+        """Effective number of units of a mean in which no spread is seen."""
         if self._of_units:
             return self._sizes_concerned()
         sizes = np.maximum(self._sizes[:-1], 1.0)
@@ -370,7 +384,7 @@ def _chunks(count: int) -> list[slice]:
     return [slice(at, at + _FEWEST_CHUNK) for at in range(0, count, _FEWEST_CHUNK)]
 
 
-def _effective_patients(design: Design, layout: Layout) -> Floats:
+def _effective_patients(design: SharedTests, layout: Layout) -> Floats:
     """(K + 1,) effective number of patients of each class, then of all, by their images (Kish)."""
     size, count = design.classes, len(design.patients)
     weight = np.zeros((size + 1, count))

@@ -7,8 +7,8 @@ The variance of the mean over J splits and K seeds is the sum of
   the part in which trainings of one split differ on the same patients;
 - W / (J K): W, the variance of seeds within splits, holds that part and the luck of a training, so
   that nothing is counted twice;
-- a seed that is better in all its splits: the variance of the seeds' means beyond W / J, by K;
-- from three splits on, what splits differ by beyond patients and seeds, by J.
+- a seed that is better in all its splits: the variance of the seeds' means beyond 2 W / J, by K;
+- from three splits on, what splits differ by beyond twice of what patients and seeds explain, by J.
 
 With its degrees of freedom after Satterthwaite (Biometrics Bulletin 1946). Where the trained
 networks are taken as given, only the patients count.
@@ -26,7 +26,7 @@ import numpy as np
 from scipy import sparse
 
 from abl.decide.check import Bools, Floats, Ints
-from abl.decide.contributions import Rows
+from abl.decide.contributions import EntryPlaces
 from abl.decide.replicates import Scores
 
 FEWEST_TRAININGS = 3  # of each arm, from which on a statement is about recipes
@@ -100,7 +100,7 @@ class Moments:
         layout: Of the R replicates.
     """
 
-    def __init__(self, values: Floats, entries: Floats, rows: Rows, layout: Layout):
+    def __init__(self, values: Floats, entries: Floats, rows: EntryPlaces, layout: Layout):
         self.layout, self.rows = layout, rows
         count, columns = len(rows.strata), len(layout.split)
         self.means = values @ layout.weight
@@ -171,7 +171,7 @@ class Moments:
         return self._spread(
             np.stack([own(each) for each in self.by_stratum]),
             own(self.interaction), (within, freedom), (seeds, _of_seeds(self.layout, len(at))),
-            own(self.of_splits) - own(self.expected_of_splits),
+            own(self.of_splits), own(self.expected_of_splits),
             np.full(len(at), recipes),
         )  # fmt: skip
 
@@ -202,7 +202,8 @@ class Moments:
             difference(self.interaction),
             of_trainings(self.within, np.full(count, float(max(self.layout.within, 1)))),
             of_trainings(self.of_seeds, _of_seeds(self.layout, count)),
-            difference(self.of_splits) - difference(self.expected_of_splits),
+            difference(self.of_splits),
+            difference(self.expected_of_splits),
             recipes,
         )
 
@@ -212,7 +213,8 @@ class Moments:
         interaction: Floats,
         within: tuple[Floats, Floats],
         seeds: tuple[Floats, Floats],
-        splits: Floats,
+        of_splits: Floats,
+        expected: Floats,
         recipes: Bools,
     ) -> Spread:
         layout = self.layout
@@ -220,15 +222,17 @@ class Moments:
         squares = (strata**2 / self.rows.freedom[:, None]).sum(axis=0)
         of_patients = _divided(patients**2, squares, float(self.rows.freedom.sum()))
         if not layout.within:
-            beyond = np.where(recipes, np.maximum(splits, 0.0) / max(layout.splits, 1), 0.0)
+            beyond = np.where(recipes, np.maximum(of_splits - expected, 0.0) / layout.splits, 0.0)
             parts = [(patients, of_patients), (beyond, np.full_like(beyond, layout.splits - 1))]
         else:
             each = layout.one_by_seeds / layout.splits
-            common = np.maximum(patients - each * interaction, 0.0)
             w, w_freedom = within
-            of_seed = np.maximum(seeds[0] - w / layout.splits, 0.0) / max(layout.seeds, 1)
-            explained = (w - interaction) * layout.one_by_seeds
-            beyond = np.maximum(splits - explained, 0.0) / layout.splits
+            # what trainings have in common is known with an error and may come out below 0
+            common = np.maximum(patients - each * interaction, -each * w / 2)
+            # chance alone makes seeds and splits differ by up to twice what explains them
+            of_seed = np.maximum(seeds[0] - 2 * w / layout.splits, 0.0) / max(layout.seeds, 1)
+            explained = expected + (w - interaction) * layout.one_by_seeds
+            beyond = np.maximum(of_splits - 2 * np.maximum(explained, 0.0), 0.0) / layout.splits
             parts = [
                 (np.where(recipes, common, patients), of_patients),
                 (np.where(recipes, each * w, 0.0), w_freedom),

@@ -51,6 +51,8 @@ class Comparison:
             its reason.
         low_corrected, high_corrected: Ends that hold for the whole family in 95 %, by which
             equivalence and the margin are judged; nan in outcomes of earlier versions.
+        of_networks: Whether it takes the trained networks as given: under three trainings of an
+            arm, or one seed alone.
     """
 
     base: str
@@ -62,6 +64,7 @@ class Comparison:
     verdict: str
     low_corrected: float = math.nan
     high_corrected: float = math.nan
+    of_networks: bool = False
 
 
 @dataclass(frozen=True)

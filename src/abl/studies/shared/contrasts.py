@@ -5,7 +5,7 @@ The same for arms of the sweep and for arms that were trained elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,11 +29,14 @@ class Contender:
         title: As the plan has it.
         scores: One a replicate; none for an arm that failed.
         units: Equal for arms that were scored on the same test units.
+        out_of_fold: Whether no network was trained on what it is tested on; of arms from elsewhere
+            that is not always known.
     """
 
     title: str
     scores: Sequence[Scores] = ()
     units: str = ""
+    out_of_fold: bool = True
 
     @classmethod
     def of(cls, title: str, scores: Sequence[Scores], units: Iterable[Sequence[Any]]) -> Contender:
@@ -42,26 +45,46 @@ class Contender:
         return cls(title, scores, digest_of(named) if named else "")
 
 
-def marks(sweep: Sweep, arms: Sequence[Contender]) -> tuple[int | None, set[int]]:
-    """Best arm and those not distinguishable from it, if all arms have the same units."""
+def marks(
+    sweep: Sweep, arms: Sequence[Contender], controls: Collection[int] = ()
+) -> tuple[int | None, set[int]]:
+    """Best arm and those that may be the best, if all arms have the same units.
+
+    Args:
+        controls: Positions of arms that are never the best, as they used labels of the test set;
+            so are arms that are not out of fold.
+    """
     scored = {str(at): arm.scores for at, arm in enumerate(arms) if arm.scores}
     if len(scored) < 2 or len({arm.units for arm in arms if arm.scores}) != 1:
         return None, set()
-    best, tied = best_and_tied(scored, sweep.primary, permutations=sweep.resamples)
+    shut_out = {str(at) for at, arm in enumerate(arms) if at in controls or not arm.out_of_fold}
+    if not scored.keys() - shut_out:
+        return None, set()
+    best, tied = best_and_tied(
+        scored, sweep.primary, permutations=sweep.resamples, controls=shut_out
+    )
     return int(best), {int(at) for at in tied}
 
 
 def family_of(
     sweep: Sweep, arms: Sequence[Contender], pairs: Iterable[Positions]
 ) -> dict[Positions, Comparison]:
-    """Pairs that were scored on the same units, each once, corrected together by max-T."""
+    """Pairs that were scored on the same units, each once, corrected together."""
     comparable = [
         (at, base)
         for at, base in dict.fromkeys(pairs)
         if at != base and arms[at].scores and arms[at].units == arms[base].units
     ]
     found = comparisons(
-        [Contrast(arms[base].title, arms[at].scores, arms[base].scores) for at, base in comparable],
+        [
+            Contrast(
+                arms[base].title,
+                arms[at].scores,
+                arms[base].scores,
+                arms[at].out_of_fold and arms[base].out_of_fold,
+            )
+            for at, base in comparable
+        ],
         sweep.primary,
         margin=sweep.margin,
         resamples=sweep.resamples // 5,

@@ -36,8 +36,9 @@ from abl.studies.shared.external import (
     internal_sweep,
 )
 from abl.studies.shared.external_scores import external_note, external_rows
+from abl.studies.shared.plan_notes import replicate_notes
 from abl.studies.shared.predictions import Predictions
-from abl.studies.shared.scoring import power_note, scored_outcome
+from abl.studies.shared.scoring import scored_outcome
 from abl.studies.shared.thresholds import ArmCell
 
 ROLE = "original"  # of an arm's one network, in its cells and for its rule
@@ -134,8 +135,8 @@ class SingleNetwork(Study):
         file, sweeps = internal_file(file), [internal_sweep(sweep) for sweep in given]
         open_data(workspace, [file.sweep, *sweeps])
         plan = Plan(arms=arms.arms, replicates=all_replicates(file.sweep))
-        if note := power_note(file.sweep, workspace.data(file.sweep.data), plan.replicates):
-            plan.notes.append(note)
+        opened = workspace.data(file.sweep.data)
+        plan.notes += replicate_notes(file.sweep, opened, plan.replicates)
         made: dict[str, Trainings] = {}
         for at, sweep in enumerate(sweeps):
             key = sweep.model_dump_json()

@@ -36,8 +36,9 @@ from abl.studies.shared.checks import (
     stated_problems,
 )
 from abl.studies.shared.external import unsupported_problems
+from abl.studies.shared.plan_notes import replicate_notes
 from abl.studies.shared.predictions import Predictions
-from abl.studies.shared.scoring import power_note, scored_outcome
+from abl.studies.shared.scoring import scored_outcome
 from abl.studies.shared.thresholds import (
     ArmCell,
     curve_values,
@@ -167,8 +168,8 @@ class TwoStep(Study):
                 f"{arms.cells} combinations of axis values are {len(arms.arms)} arms: rules that "
                 "use no second network or threshold do not vary with it"
             )
-        if note := power_note(file.sweep, workspace.data(file.sweep.data), plan.replicates):
-            plan.notes.append(note)
+        opened = workspace.data(file.sweep.data)
+        plan.notes += replicate_notes(file.sweep, opened, plan.replicates)
         values = curve_values(file.sweep)
         made: dict[str, Trainings] = {}
 
