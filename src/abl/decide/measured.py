@@ -39,7 +39,7 @@ LEVEL = 0.95  # of every interval
 # shares of units: the class they are a share of, None for all; of two classes alone where one is
 _SHARES = {"acc": None, "sen": 1, "spe": 0}
 # independent units that stand for what is not known of the spread of a few discordant ones
-_PRIOR = 1.0
+_PRIOR = 0.5
 # by how many of the other class a patient that has not been seen may be misplaced
 _MOVED = 0.25
 _FEWEST_CHUNK = 512
