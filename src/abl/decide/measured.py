@@ -226,7 +226,11 @@ class Measured:
                 unseen = 2 * _MOVED**2 * ((flips[i] + flips[j]) ** 2 / 4).sum(axis=1)
                 # the fewer patients carry a difference, the more may hang on those not seen
                 few = 1 / np.maximum(carriers, 1.0)
-                variance = variance * (1 + few) + unseen * np.minimum(4 * few**2, 1.0)
+                share = np.minimum(4 * few**2, 1.0)
+                if not self._rows.are_patients:  # who carries bootstrap draws is not known
+                    whole = unseen + variance
+                    share = np.divide(unseen, whole, out=np.zeros(len(at)), where=whole > 0)
+                variance = variance * (1 + few) + unseen * share
             numbers[:, at] = difference, variance, spread.freedom, carriers, discordant, units
         low, high = self.metric.bounds or (-np.inf, np.inf)
         return Differences(

@@ -34,7 +34,7 @@ def replicate_notes(sweep: Sweep, opened: OpenData, replicates: Sequence[Replica
     positive, negative = int(malignant.sum()), int((~malignant).sum())
     splits = len({(each.repeat, each.fold) for each in replicates})
     seeds = len({each.seed for each in replicates})
-    notes = [verdict_note(splits, seeds, metric_named(sweep.primary))]
+    notes = [verdict_note(splits, seeds)]
     if positive + negative < FEWEST_PATIENTS:
         notes.append(
             f"{counted(positive + negative, 'test patient')}: no verdict, as fewer than "
@@ -45,7 +45,7 @@ def replicate_notes(sweep: Sweep, opened: OpenData, replicates: Sequence[Replica
     return notes
 
 
-def verdict_note(splits: int, seeds: int, metric: Metric) -> str:
+def verdict_note(splits: int, seeds: int) -> str:
     """Which verdicts so many splits and seeds can give, and what more would."""
     trainings = splits * seeds
     said = f"{counted(splits, 'split')} x {counted(seeds, 'seed')}"
