@@ -82,7 +82,7 @@ def test_interval_surrounds_the_estimate_and_repeats_itself():
     assert first.low < first.estimate < first.high
 
 
-@pytest.mark.parametrize("metric", [*METRICS, "ppv@0.1"])
+@pytest.mark.parametrize("metric", [*(m for m in METRICS if m != "calibration_slope"), "ppv@0.1"])
 def test_contributions_vary_as_resampled_patients_do(metric):
     arm, base = two_arms(patients=60, images=2, seeds=2)
     known = patients_of(arm)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ def two_arms(patients=12, images=3, seeds=3, seed=0, **more):
     return arms(np.random.default_rng(seed), patients, images, seeds, **more)
 
 
+@cache
 def independent(count, correlation=0.0):
     """Contrasts of `count` arms with one base that does not vary, and draws of them."""
     covariance = np.full((count + 1, count + 1), correlation)

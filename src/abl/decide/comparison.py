@@ -10,7 +10,7 @@ import numpy as np
 
 from abl.decide.check import Floats, largest_class
 from abl.decide.contributions import DRAWS as BOOTSTRAPS
-from abl.decide.measured import LEVEL, Measured
+from abl.decide.measured import Measured
 from abl.decide.metrics import Metric, metric_named
 from abl.decide.multiple_testing import (
     DRAWS,
@@ -21,6 +21,7 @@ from abl.decide.multiple_testing import (
     simultaneous_level,
 )
 from abl.decide.replicates import ArmScores, Scores, checked_arm, checked_pair_of_arms
+from abl.decide.score_intervals import LEVEL
 from abl.decide.verdicts import (
     FEWEST_PATIENTS,
     NOT_OUT_OF_FOLD,

@@ -12,7 +12,6 @@ import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from abl.decide.contributions import DRAWS
-from abl.decide.measured import LEVEL as LEVEL
 from abl.decide.measured import Measured
 from abl.decide.metrics import Metric, metric_named
 from abl.decide.replicates import (
@@ -23,6 +22,7 @@ from abl.decide.replicates import (
     checked_pair_of_arms,
     replicate_scores,
 )
+from abl.decide.score_intervals import LEVEL as LEVEL
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Cell
 
@@ -75,7 +75,7 @@ def difference_interval(
 
 
 def _shown(measured: Measured, estimate: float, low: float, high: float) -> Interval:
-    if len(measured.design.patients) < FEWEST_PATIENTS:
+    if len(measured.tests.patients) < FEWEST_PATIENTS:
         low = high = math.nan
     return Interval(float(estimate), float(low), float(high))
 

@@ -16,81 +16,29 @@ from abl.decide.contributions import (
     DRAWS,
     EntryPlaces,
     SharedTests,
-    confusion_of,
     contributions,
-    gradient,
     places_of,
-    smoothed,
     weights_for,
 )
-from abl.decide.metrics import Metric
-from abl.decide.replicates import ArmScores, checked_pair_of_arms
-from abl.decide.score_intervals import (
-    plain_interval,
-    plain_p,
-    quantile,
-    tango_interval,
-    tango_p,
-    wilson,
+from abl.decide.effective_units import (
+    bounds_of,
+    effective_patients,
+    effective_units,
+    least_units,
+    mean_interval,
+    patient_flips,
+    unseen_variance,
+    widened,
 )
+from abl.decide.metrics import Metric
+from abl.decide.paired_differences import Differences
+from abl.decide.replicates import ArmScores, checked_pair_of_arms
+from abl.decide.score_intervals import LEVEL, quantile
 from abl.decide.spread import FEWEST_TRAININGS, Layout, Moments
 
-LEVEL = 0.95  # of every interval
 # shares of units: the class they are a share of, None for all; of two classes alone where one is
 _SHARES = {"acc": None, "sen": 1, "spe": 0}
-# independent units that stand for what is not known of the spread of a few discordant ones
-_PRIOR = 0.5
-# by how many of the other class a patient that has not been seen may be misplaced
-_MOVED = 0.25
-_FEWEST_CHUNK = 512
-
-
-@dataclass(frozen=True, eq=False)
-class Differences:
-    """Differences of n pairs of arms; nan where no replicate has a value of both.
-
-    Attributes:
-        difference: (n,) first - second.
-        variance, freedom: (n,) what it varies by.
-        patients: (n,) effective number of patients that carry the difference.
-        discordant, units: (n,) of shares: the share of units that one of both has right, and the
-            effective number of units; otherwise nan.
-        edge: The largest difference that the metric can have.
-        recipes: (n,) whether both arms were trained often enough to speak of more than the
-            networks at hand.
-    """
-
-    difference: Floats
-    variance: Floats
-    freedom: Floats
-    patients: Floats
-    discordant: Floats
-    units: Floats
-    edge: float
-    recipes: Bools
-
-    @property
-    def p(self) -> Floats:
-        """(n,) two-sided; below 0.05 exactly where the 95 % interval excludes 0."""
-        found = plain_p(self.difference, np.sqrt(self.variance), self.freedom)
-        of_units = ~np.isnan(self.units)
-        found[of_units] = tango_p(*self._of_units(of_units), self.freedom[of_units])
-        found[np.isnan(self.difference)] = np.nan
-        return found
-
-    def interval(self, level: float | Floats = LEVEL) -> tuple[Floats, Floats]:
-        """(n,) low and high ends."""
-        level = np.broadcast_to(level, self.difference.shape)
-        reach = quantile(self.freedom, level)
-        low, high = plain_interval(self.difference, np.sqrt(self.variance), reach, self.edge)
-        of_units = ~np.isnan(self.units)
-        if of_units.any():
-            ends = tango_interval(*self._of_units(of_units), reach[of_units])
-            low[of_units], high[of_units] = ends
-        return low, high
-
-    def _of_units(self, chosen: Bools) -> tuple[Floats, Floats, Floats]:
-        return self.difference[chosen], self.discordant[chosen], self.units[chosen]
+_CHUNK = 512  # pairs whose contributions are held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +61,7 @@ class Measured:
     """Arms that were tested on the same images, by one metric.
 
     Attributes:
-        design: The tests that they share.
+        tests: That they share.
         values: (A, R) the metric in each replicate.
 
     Raises:
@@ -125,19 +73,19 @@ class Measured:
     ):
         ordered = [checked_pair_of_arms(arm, arms[0])[0] for arm in arms]
         self.arms, self.metric = ordered, metric
-        self.design = SharedTests.of(ordered[0])
-        weights = weights_for(self.design, metric, draws, seed)
-        found = [contributions(arm, self.design, metric, weights) for arm in ordered]
+        self.tests = SharedTests.of(ordered[0])
+        weights = weights_for(self.tests, metric, draws, seed)
+        found = [contributions(arm, self.tests, metric, weights) for arm in ordered]
         self.values = np.stack([each.values for each in found])
         self._entries = np.stack([each.entries for each in found])
-        self._rows = places_of(self.design, metric, draws)
+        self._rows = places_of(self.tests, metric, draws)
         self._defined = ~np.isnan(self.values)
         prints = [[hash(each.p.tobytes()) for each in arm] for arm in ordered]
         self._prints = np.array(prints)
-        self._whole = Layout.of(self.design.replicates)
-        self._sizes = _effective_patients(self.design, self._whole)
+        self._whole = Layout.of(self.tests.replicates)
+        self._sizes = effective_patients(self.tests, self._whole)
         kind = _SHARES.get(metric.name, -1)
-        self._of_units = kind is None or (kind >= 0 and self.design.classes == 2)
+        self._of_units = kind is None or (kind >= 0 and self.tests.classes == 2)
         self._class = kind if self._of_units else None
         self._right = self._correct() if self._of_units else []
 
@@ -145,8 +93,8 @@ class Measured:
     def patients_concerned(self) -> int:
         """Patients that the metric can say anything of."""
         if self._class is None:
-            return len(self.design.patients)
-        named = [each.patients[each.labels == self._class] for each in self.design.replicates]
+            return len(self.tests.patients)
+        named = [each.patients[each.labels == self._class] for each in self.tests.replicates]
         return len(np.unique(np.concatenate(named)))
 
     def alike(self, first: int, second: int) -> bool:
@@ -184,7 +132,9 @@ class Measured:
                 mean, reach = moments.means[chosen], quantile(spread.freedom[chosen], level)
                 variance = spread.variance[chosen]
                 carriers = self._carriers(moments.combined[chosen])
-                ends = self._ends_of_mean(at[chosen], mean, variance, carriers, reach)
+                least = np.array([self._least_units(int(arm)) for arm in at[chosen]])
+                bounds = bounds_of(self.metric)
+                ends = mean_interval(bounds, mean, variance, carriers, least, reach)
                 found["mean"][at[chosen]] = mean
                 found["low"][at[chosen]], found["high"][at[chosen]] = ends
                 found["variance"][at[chosen]] = variance
@@ -220,32 +170,20 @@ class Measured:
             if self._of_units:
                 discordant = self._discordant(involved, kept, moments.layout, i, j)
                 spare = np.maximum(discordant - difference**2, 0.0)
-                units = self._units(spare, variance, carriers, self._sizes_concerned())
+                units = effective_units(
+                    spare, variance, carriers, np.full(len(at), self._concerned)
+                )
             else:
-                flips = self._flips(involved)
-                unseen = 2 * _MOVED**2 * ((flips[i] + flips[j]) ** 2 / 4).sum(axis=1)
-                # the fewer patients carry a difference, the more may hang on those not seen
-                few = 1 / np.maximum(carriers, 1.0)
-                share = np.minimum(4 * few**2, 1.0)
-                if not self._rows.are_patients:  # who carries bootstrap draws is not known
-                    whole = unseen + variance
-                    share = np.divide(unseen, whole, out=np.zeros(len(at)), where=whole > 0)
-                variance = variance * (1 + few) + unseen * share
+                flips = np.stack([self._flips(int(arm)) for arm in involved])
+                unseen = unseen_variance((flips[i] + flips[j]) / 2)
+                variance = widened(variance, unseen, carriers, self._rows.are_patients)
             numbers[:, at] = difference, variance, spread.freedom, carriers, discordant, units
-        low, high = self.metric.bounds or (-np.inf, np.inf)
-        return Differences(
-            numbers[0],
-            numbers[1],
-            numbers[2],
-            numbers[3],
-            numbers[4],
-            numbers[5],
-            high - low,
-            recipes,
-        )
+        low, high = bounds_of(self.metric) or (-np.inf, np.inf)
+        d, v, f, c, q, u = numbers
+        return Differences(d, v, f, c, q, u, high - low, recipes)
 
     def covariance(self) -> Floats:
-        """(A, A) of the arms' means: patients, and the luck of trainings, shared as networks are."""
+        """(A, A) of the means: patients, and the luck of trainings, shared where networks are."""
         known = np.nan_to_num(self.values)
         moments = Moments(known, self._entries, self._rows, self._whole)
         means = self.means()
@@ -257,8 +195,21 @@ class Measured:
         total: Floats = moments.by_stratum.sum(axis=0) + np.outer(luck, luck) * alike
         return total
 
+    @property
+    def _concerned(self) -> float:
+        """Effective number of patients that a share of units is of."""
+        return float(max(self._sizes[-1 if self._class is None else self._class], 1.0))
+
+    def _flips(self, arm: int) -> Floats:
+        return patient_flips(self.arms[arm], self.metric, self._sizes[:-1])
+
+    def _least_units(self, arm: int) -> float:
+        if self._of_units:
+            return self._concerned
+        return least_units(self.arms[arm], self.metric, self._sizes[:-1])
+
     def _moments(self, arms: Ints, kept: Bools) -> Moments:
-        replicates = [each for each, keep in zip(self.design.replicates, kept, strict=True) if keep]
+        replicates = [each for each, keep in zip(self.tests.replicates, kept, strict=True) if keep]
         inside = kept[self._rows.column]
         rows = self._rows
         column = (np.cumsum(kept) - 1)[rows.column[inside]]
@@ -271,7 +222,7 @@ class Measured:
     def _carriers(self, combined: Floats) -> Floats:
         """(n,) effective number of patients behind contributions (n, rows)."""
         if not self._rows.are_patients:
-            return np.full(len(combined), float(len(self.design.patients)))
+            return np.full(len(combined), float(len(self.tests.patients)))
         squares = combined**2
         fourth = (squares**2).sum(axis=1)
         return np.divide(
@@ -281,7 +232,7 @@ class Measured:
     def _correct(self) -> list[tuple[Bools, Floats]]:
         """By replicate: (A, N) whether right, and (N,) each image's weight in the metric."""
         found = []
-        for at, each in enumerate(self.design.replicates):
+        for at, each in enumerate(self.tests.replicates):
             right = np.stack([largest_class(arm[at].p) == each.labels for arm in self.arms])
             counted = np.ones(len(each.labels))
             if self._class is not None:
@@ -301,80 +252,6 @@ class Measured:
         own = np.diagonal(product)
         return np.clip(own[first] + own[second] - 2 * product[first, second], 0.0, 1.0)
 
-    def _units(self, spare: Floats, variance: Floats, carriers: Floats, least: float) -> Floats:
-        """Effective number of independent units of a share whose variance is spare / units."""
-        known = np.divide(variance, spare, out=np.zeros(len(spare)), where=spare > 1e-15)
-        carried = np.where(spare > 1e-15, carriers, 0.0)
-        return (carried + _PRIOR) / (carried * known + _PRIOR / least)
-
-    def _sizes_concerned(self) -> float:
-        """Effective number of patients that a share of units is of."""
-        if self._class is not None:
-            return float(max(self._sizes[self._class], 1.0))
-        return float(max(self._sizes[-1], 1.0))
-
-    def _flips(self, arms: Ints) -> Floats:
-        """(n, K) by how much a patient of a class moves the metric if it is got wrong."""
-        return np.stack([self._flip(int(arm)) for arm in arms])
-
-    def _flip(self, arm: int) -> Floats:
-        sizes, classes = np.maximum(self._sizes[:-1], 1.0), self.design.classes
-        counts = confusion_of(self.arms[arm])
-        images = counts.sum(axis=1)
-        if self.metric.of_confusion is not None:
-            smooth = smoothed(counts)
-            slope = gradient(self.metric, smooth)
-            away = np.diagonal(slope)[:, None] - slope
-            found: Floats = np.abs(away).sum(axis=1) / max(classes - 1, 1) * images / sizes
-            return found
-        if self.metric.terms is not None:
-            share: Floats = images / (sizes * max(images.sum(), 1.0))
-            return share
-        if self.metric.bounds is None:
-            return np.zeros(classes)
-        if classes == 2:
-            return 1 / sizes
-        rest = np.maximum(sizes.sum() - sizes, 1.0)
-        of_auc: Floats = (1 / sizes + (1 / rest).sum() - 1 / rest) / classes
-        return of_auc
-
-    def _least_units(self, arm: int) -> float:
-        """Effective number of units of a mean in which no spread is seen."""
-        if self._of_units:
-            return self._sizes_concerned()
-        sizes = np.maximum(self._sizes[:-1], 1.0)
-        present = self._sizes[:-1] > 0
-        if self.metric.of_confusion is None or self.metric.bounds is None:
-            return float(sizes[present].min()) if present.any() else 1.0
-        counts = smoothed(confusion_of(self.arms[arm]), 1.0)
-        images = counts.sum(axis=1)
-        share = counts / np.maximum(images[:, None], 1e-9)
-        slope = gradient(self.metric, counts)
-        mean = (share * slope).sum(axis=1)
-        spread = (share * slope**2).sum(axis=1) - mean**2
-        variance = float(np.sum(images**2 * np.maximum(spread, 0.0) / sizes))
-        low, high = self.metric.bounds
-        value = (float(self.metric.of_confusion(counts)) - low) / (high - low)
-        whole = value * (1 - value) * (high - low) ** 2
-        fewest, most = float(sizes[present].min()), float(sizes[present].sum())
-        return float(np.clip(whole / variance, fewest, most)) if variance > 0 else fewest
-
-    def _ends_of_mean(
-        self, arms: Ints, mean: Floats, variance: Floats, carriers: Floats, reach: Floats
-    ) -> tuple[Floats, Floats]:
-        if self.metric.bounds is None:
-            return plain_interval(mean, np.sqrt(variance), reach)
-        low, high = self.metric.bounds
-        share = np.clip((mean - low) / (high - low), 0.0, 1.0)
-        scaled = variance / (high - low) ** 2
-        least = np.array([self._least_units(int(arm)) for arm in arms])
-        spare = share * (1 - share)
-        known = np.divide(scaled, spare, out=np.zeros(len(spare)), where=spare > 1e-15)
-        carried = np.where(spare > 1e-15, carriers, 0.0)
-        units = (carried + _PRIOR) / (carried * known + _PRIOR / least)
-        ends = wilson(share, units, reach)
-        return low + (high - low) * ends[0], low + (high - low) * ends[1]
-
 
 def _patterns(defined: Bools) -> Iterator[tuple[Bools, Ints]]:
     """Each set of replicates that is defined for some, with those; not the empty set."""
@@ -385,20 +262,4 @@ def _patterns(defined: Bools) -> Iterator[tuple[Bools, Ints]]:
 
 
 def _chunks(count: int) -> list[slice]:
-    return [slice(at, at + _FEWEST_CHUNK) for at in range(0, count, _FEWEST_CHUNK)]
-
-
-def _effective_patients(design: SharedTests, layout: Layout) -> Floats:
-    """(K + 1,) effective number of patients of each class, then of all, by their images (Kish)."""
-    size, count = design.classes, len(design.patients)
-    weight = np.zeros((size + 1, count))
-    for each, of_replicate in zip(design.replicates, layout.weight, strict=True):
-        position = design.patients.positions(each)
-        images = np.bincount(each.labels, minlength=size)
-        for at in range(size):
-            if images[at]:
-                share = (each.labels == at) / images[at]
-                weight[at] += of_replicate * np.bincount(position, share, minlength=count)
-        weight[size] += of_replicate * np.bincount(position, minlength=count) / len(each.labels)
-    squares = (weight**2).sum(axis=1)
-    return np.divide(weight.sum(axis=1) ** 2, squares, out=np.zeros(size + 1), where=squares > 0)
+    return [slice(at, at + _CHUNK) for at in range(0, count, _CHUNK)]

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import stats
 
 from abl.decide.contributions import gradient
-from abl.decide.measured import LEVEL
 from abl.decide.metrics import Metric
+from abl.decide.score_intervals import LEVEL
 
 # about which two arms are taken to lie, and the chance of telling them apart
 VALUE, POWER = 0.8, 0.8

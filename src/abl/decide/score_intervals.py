@@ -13,6 +13,7 @@ from scipy import stats
 
 from abl.decide.check import Floats
 
+LEVEL = 0.95  # of every interval
 _STEPS = 60  # halvings of [0, 1]: below the last digit of a float64
 
 
