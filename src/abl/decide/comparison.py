@@ -36,7 +36,7 @@ from abl.errors import InputError
 from abl.plan.outcome import Comparison
 
 # for the best of hundreds of arms, a pair of which is looked at in each of them
-_BEST_DRAWS = 4000
+_BEST_DRAWS = 2000
 # images of a class that a network never calls, before its silence tells more than bad luck
 _FEWEST_MISSED = 6
 
@@ -174,16 +174,13 @@ def best_and_tied(
     covariance = measured.covariance()[np.ix_(known, known)]
     drawn = joint_draws(covariance, min(permutations, _BEST_DRAWS))
     level = all_pairs_level(drawn, covariance, LEVEL)
-    tied = []
-    for at in known:
-        others = [other for other in known if other != at]
-        if at == best or not others:
-            continue
-        found = measured.differences([at] * len(others), others)
-        below = (found.p < 1 - level) & (sign * found.difference < 0)
-        if not below.any():
-            tied.append(names[at])
-    return names[best], frozenset(tied)
+    first, second = np.triu_indices(len(known), 1)
+    places = np.array(known)
+    found = measured.differences(places[first], places[second])
+    apart = found.p < 1 - level
+    lower = np.where(sign * found.difference < 0, places[first], places[second])[apart]
+    tied = set(known) - set(lower.tolist()) - {best}
+    return names[best], frozenset(names[at] for at in tied)
 
 
 def _groups(contrasts: Sequence[Contrast], metric: Metric, draws: int) -> list[_Group]:

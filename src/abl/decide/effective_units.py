@@ -1,4 +1,4 @@
-"""How many independent units a value stands on, and what units that were not seen might do to it."""
+"""How many independent units a value stands on, and what unseen ones might do to it."""
 
 from __future__ import annotations
 

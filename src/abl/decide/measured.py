@@ -141,7 +141,7 @@ class Measured:
                 found["patients"][at[chosen]] = spread.patients[chosen]
         return Means(**found)
 
-    def differences(self, first: Sequence[int], second: Sequence[int]) -> Differences:
+    def differences(self, first: Sequence[int] | Ints, second: Sequence[int] | Ints) -> Differences:
         """first - second of every pair of positions, over the replicates in which both are defined.
 
         The networks are taken as given where either arm was trained less than three times.

@@ -17,7 +17,6 @@ from scipy import stats
 from abl.decide.check import Floats, Ints
 
 DRAWS = 10_000
-_CHUNK = 2_000_000  # numbers held at once
 
 
 def joint_draws(covariance: Floats, draws: int = DRAWS, seed: int = 0) -> Floats:
@@ -31,12 +30,16 @@ def joint_draws(covariance: Floats, draws: int = DRAWS, seed: int = 0) -> Floats
 
 def contrast_draws(drawn: Floats, covariance: Floats, first: Ints, second: Ints) -> Floats:
     """(B, F) absolute standardised differences; 0 of arms that never differ."""
+    return np.abs(drawn[:, first] - drawn[:, second]) * _inverse_scale(covariance, first, second)
+
+
+def _inverse_scale(covariance: Floats, first: Ints, second: Ints) -> Floats:
+    """(F,) 1 / standard deviation of differences, 0 of arms that never differ."""
     own = np.diagonal(covariance)
     variance = own[first] + own[second] - 2 * covariance[first, second]
     scale = np.sqrt(np.maximum(variance, 0.0))
     least = 1e-9 * np.sqrt(np.maximum(own[first], own[second]))
-    apart = np.abs(drawn[:, first] - drawn[:, second])
-    return np.divide(apart, scale, out=np.zeros_like(apart), where=scale > least)
+    return np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > least)
 
 
 def corrected_p(p: Floats, drawn: Floats) -> Floats:
@@ -80,14 +83,15 @@ def all_pairs_level(drawn: Floats, covariance: Floats, level: float) -> float:
     arms = drawn.shape[1]
     if arms < 3:
         return level
-    most = np.zeros(len(drawn))
-    step = max(1, _CHUNK // len(drawn))
+    # an arm a row, in half the memory: hundreds of arms are tens of thousands of pairs
+    rows = np.ascontiguousarray(drawn.T, dtype=np.float32)
+    most = np.zeros(len(drawn), dtype=np.float32)
     for at in range(arms - 1):
-        for start in range(at + 1, arms, step):
-            others = np.arange(start, min(start + step, arms))
-            one = np.full(len(others), at)
-            found = contrast_draws(drawn, covariance, one, others)
-            most = np.maximum(most, found.max(axis=1))
+        inverse = _inverse_scale(covariance, np.full(arms - at - 1, at), np.arange(at + 1, arms))
+        apart = rows[at + 1 :] - rows[at]
+        np.abs(apart, out=apart)
+        apart *= inverse[:, None].astype(np.float32)
+        np.maximum(most, apart.max(axis=0), out=most)
     return max(level, 1 - 2 * float(stats.norm.sf(np.quantile(most, level))))
 
 
