@@ -17,7 +17,7 @@ _PRIOR = 0.5
 _MOVED = 0.25
 
 
-def bounds_of(metric: Metric) -> tuple[float, float] | None:
+def metric_bounds(metric: Metric) -> tuple[float, float] | None:
     """Those of a metric; of one at a stated value or class (`sen@benign`) those of its kind."""
     kind = metric.name.partition("@")[0]
     if metric.bounds is None and kind in METRICS:
@@ -99,7 +99,7 @@ def patient_flips(arm: ArmScores, metric: Metric, sizes: Floats) -> Floats:
     if metric.terms is not None:
         share: Floats = images / (sizes * max(images.sum(), 1.0))
         return share
-    if bounds_of(metric) is None:
+    if metric_bounds(metric) is None:
         return np.zeros(classes)
     if classes == 2:
         return 1 / sizes
@@ -119,7 +119,7 @@ def least_units(arm: ArmScores, metric: Metric, class_sizes: Floats) -> float:
     """
     sizes, present = np.maximum(class_sizes, 1.0), class_sizes > 0
     fewest = float(sizes[present].min()) if present.any() else 1.0
-    bounds = bounds_of(metric)
+    bounds = metric_bounds(metric)
     if metric.of_confusion is None or bounds is None or not present.any():
         return fewest
     counts = smoothed(confusion_of(arm), 1.0)

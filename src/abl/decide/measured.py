@@ -21,7 +21,7 @@ from abl.decide.contributions import (
     weights_for,
 )
 from abl.decide.effective_units import (
-    bounds_of,
+    metric_bounds,
     effective_patients,
     effective_units,
     least_units,
@@ -133,7 +133,7 @@ class Measured:
                 variance = spread.variance[chosen]
                 carriers = self._carriers(moments.combined[chosen])
                 least = np.array([self._least_units(int(arm)) for arm in at[chosen]])
-                bounds = bounds_of(self.metric)
+                bounds = metric_bounds(self.metric)
                 ends = mean_interval(bounds, mean, variance, carriers, least, reach)
                 found["mean"][at[chosen]] = mean
                 found["low"][at[chosen]], found["high"][at[chosen]] = ends
@@ -178,7 +178,7 @@ class Measured:
                 unseen = unseen_variance((flips[i] + flips[j]) / 2)
                 variance = widened(variance, unseen, carriers, self._rows.are_patients)
             numbers[:, at] = difference, variance, spread.freedom, carriers, discordant, units
-        low, high = bounds_of(self.metric) or (-np.inf, np.inf)
+        low, high = metric_bounds(self.metric) or (-np.inf, np.inf)
         d, v, f, c, q, u = numbers
         return Differences(d, v, f, c, q, u, high - low, recipes)
 
