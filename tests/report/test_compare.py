@@ -90,6 +90,17 @@ def test_a_clear_difference_is_found_and_none_is_not(frame: pd.DataFrame) -> Non
     assert "no image changed" in render_comparison(alike, "text")
 
 
+def test_one_seed_speaks_of_its_networks_alone(frame: pd.DataFrame) -> None:
+    one = pair_of(frame[frame["seed"] == 0], margin=0.001)
+    assert one.verdict == "these networks differ"
+    for format in ("text", "md", "html"):
+        text = " ".join(render_comparison(one, format).split())
+        assert "these networks differ" in text
+        assert "three trainings of each arm" in text
+    several = render_comparison(pair_of(frame), "text")
+    assert "other patients and other trainings" in " ".join(several.split())
+
+
 def test_turned_round_it_says_the_same_the_other_way(
     frame: pd.DataFrame, pair: PairComparison
 ) -> None:

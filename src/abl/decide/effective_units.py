@@ -60,6 +60,8 @@ def effective_units(spare: Floats, variance: Floats, carriers: Floats, least: Fl
 def widened(variance: Floats, unseen: Floats, carriers: Floats, carriers_are_known: bool) -> Floats:
     """(n,) variance of a difference that few patients carry: the more may hang on those not seen.
 
+    Two carriers are added, as Bonett and Price (J. Educ. Behav. Stat. 2012) add discordant pairs.
+
     Args:
         unseen: Variance if a patient of each class and arm more were misplaced.
         carriers: Effective number of patients that carry the difference.
@@ -69,7 +71,7 @@ def widened(variance: Floats, unseen: Floats, carriers: Floats, carriers_are_kno
     if not carriers_are_known:
         whole = unseen + variance
         share = np.divide(unseen, whole, out=np.zeros(len(whole)), where=whole > 0)
-    return variance * (1 + few) + unseen * share
+    return variance * (1 + 2 * few) + unseen * share
 
 
 def unseen_variance(flips: Floats) -> Floats:

@@ -47,8 +47,8 @@ def patient_interval(
 
     A score interval (Wilson, JASA 1927) of the effective number of independent units, on the scale
     of the metric's bounds, with the quantile of t: its ends lie within the bounds and do not meet
-    where every image is right. For AUC so Kottas, Kuss, Zapf (BMC Med. Res. Methodol. 2014). What
-    varies, and how much: `spread`.
+    where every image is right. An AUC is a probability too, and so taken (Kottas, Kuss, Zapf, BMC
+    Med. Res. Methodol. 2014). What varies, and how much: `spread`.
 
     Args:
         resamples: Bootstrap draws, of metrics without a derivative; at most 500 are used.

@@ -21,11 +21,11 @@ from abl.decide.contributions import (
     weights_for,
 )
 from abl.decide.effective_units import (
-    metric_bounds,
     effective_patients,
     effective_units,
     least_units,
     mean_interval,
+    metric_bounds,
     patient_flips,
     unseen_variance,
     widened,
