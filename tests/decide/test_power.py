@@ -49,11 +49,13 @@ def test_luck_of_trainings_is_bought_off_by_seeds():
 
 def test_the_plan_says_which_verdicts_can_be_given():
     for splits, seeds in ((1, 1), (5, 1), (1, 2)):
-        note = verdict_note(splits, seeds)
+        note = verdict_note(splits, seeds, has_margin=True)
         assert "these networks alone" in note
         assert "seeds: [0, 1, 2] allows better, worse and equivalent" in note
-    assert "about recipes" in verdict_note(1, 3)
-    assert "about recipes" in verdict_note(3, 2)
+    for splits, seeds in ((1, 3), (3, 2)):
+        note = verdict_note(splits, seeds, has_margin=True)
+        assert "about recipes: better, worse, equivalent or undecided" in note
+    assert "a margin: would allow equivalent" in verdict_note(1, 3, has_margin=False)
     (note,) = power_notes(metric_named("sen"), 60, 40, 1, 3)
     assert "100 test patients (40 positive): a difference in SEN" in note
     assert "with 6 seeds" in note

@@ -34,7 +34,7 @@ def replicate_notes(sweep: Sweep, opened: OpenData, replicates: Sequence[Replica
     positive, negative = int(malignant.sum()), int((~malignant).sum())
     splits = len({(each.repeat, each.fold) for each in replicates})
     seeds = len({each.seed for each in replicates})
-    notes = [verdict_note(splits, seeds)]
+    notes = [verdict_note(splits, seeds, has_margin=sweep.margin is not None)]
     if positive + negative < FEWEST_PATIENTS:
         notes.append(
             f"{counted(positive + negative, 'test patient')}: no verdict, as fewer than "
@@ -45,12 +45,14 @@ def replicate_notes(sweep: Sweep, opened: OpenData, replicates: Sequence[Replica
     return notes
 
 
-def verdict_note(splits: int, seeds: int) -> str:
+def verdict_note(splits: int, seeds: int, *, has_margin: bool) -> str:
     """Which verdicts so many splits and seeds can give, and what more would."""
     trainings = splits * seeds
     said = f"{counted(splits, 'split')} x {counted(seeds, 'seed')}"
     if seeds > 1 and trainings >= FEWEST_TRAININGS:
-        return f"{said}: verdicts are about recipes: better, worse, equivalent or undecided"
+        words = "better, worse, equivalent" if has_margin else "better, worse"
+        more = "" if has_margin else "; a margin: would allow equivalent"
+        return f"{said}: verdicts are about recipes: {words} or undecided{more}"
     why = (
         "1 seed tells nothing of the luck of a training"
         if seeds == 1
