@@ -57,21 +57,25 @@ def effective_units(spare: Floats, variance: Floats, carriers: Floats, least: Fl
     return units
 
 
-def widened(variance: Floats, unseen: Floats, carriers: Floats, carriers_are_known: bool) -> Floats:
+def widened(
+    variance: Floats, unseen: Floats, carriers: Floats, *, counts: bool, carriers_are_known: bool
+) -> Floats:
     """(n,) variance of a difference that few patients carry: the more may hang on those not seen.
 
-    Two carriers are added, as Bonett and Price (J. Educ. Behav. Stat. 2012) add discordant pairs.
+    To counts two carriers are added, as Bonett and Price (J. Educ. Behav. Stat. 2012) add
+    discordant pairs; ranks are finer, and get one.
 
     Args:
         unseen: Variance if a patient of each class and arm more were misplaced.
         carriers: Effective number of patients that carry the difference.
+        counts: Whether the metric is one of the confusion matrix.
     """
     few = 1 / np.maximum(carriers, 1.0)
     share = np.minimum(4 * few**2, 1.0)
     if not carriers_are_known:
         whole = unseen + variance
         share = np.divide(unseen, whole, out=np.zeros(len(whole)), where=whole > 0)
-    return variance * (1 + 2 * few) + unseen * share
+    return variance * (1 + (2 if counts else 1) * few) + unseen * share
 
 
 def unseen_variance(flips: Floats) -> Floats:

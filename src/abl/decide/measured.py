@@ -176,7 +176,11 @@ class Measured:
             else:
                 flips = np.stack([self._flips(int(arm)) for arm in involved])
                 unseen = unseen_variance((flips[i] + flips[j]) / 2)
-                variance = widened(variance, unseen, carriers, self._rows.are_patients)
+                variance = widened(
+                    variance, unseen, carriers,
+                    counts=self.metric.of_confusion is not None,
+                    carriers_are_known=self._rows.are_patients,
+                )  # fmt: skip
             numbers[:, at] = difference, variance, spread.freedom, carriers, discordant, units
         low, high = metric_bounds(self.metric) or (-np.inf, np.inf)
         d, v, f, c, q, u = numbers
