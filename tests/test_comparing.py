@@ -78,7 +78,7 @@ def test_two_arms_of_a_sweep(store: Store) -> None:
     assert pair.first == "made: consensus 5 · average"
     assert pair.second == "made: original"
     assert (pair.units, pair.patients, pair.replicates) == (48, 24, 3)
-    assert pair.verdict == "better"
+    assert pair.verdict == "better by more than the margin"
 
 
 def test_a_contrast_has_the_numbers_of_the_table(tmp_path: Path) -> None:

@@ -45,3 +45,19 @@ def test_other_units_and_ways_are_refused(arm):
         external_cells([*arm, shorter], ["acc"])
     with pytest.raises(InputError, match="did you mean 'ensemble'"):
         external_cells(arm, ["acc"], how="ensembled")
+
+
+def test_ends_are_shares_however_few_and_sure_the_networks():
+    """So it was: SEN [77.3, 102.6] and SPE [-2.6, 31.2]."""
+    labels = np.repeat([1, 0], [9, 12])
+    patients = np.array([f"p{at}" for at in range(21)])
+    rng = np.random.default_rng(1)
+    found = []
+    for fold in range(4):
+        called = np.where(labels == 1, rng.random(21) < 0.95, rng.random(21) < 0.85)
+        p = np.where(called, 0.9, 0.1)
+        found.append(Scores(0, fold, 0, labels, patients, np.column_stack([1 - p, p])))
+    for how in ("averaged", "ensemble"):
+        for cell in external_cells(found, ["sen", "spe", "acc", "auc", "f1"], how=how).values():
+            assert 0 <= cell.low <= cell.mean <= cell.high <= 1
+            assert cell.high - cell.low > 0.1

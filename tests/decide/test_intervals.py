@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from simulated_arms import arms
+from simulated_arms import Truth, arms
+from statsmodels.stats.proportion import proportion_confint
 
 from abl.decide.agreement import cohen_kappa, fleiss_kappa_interval, gee_interval
 from abl.decide.intervals import (
@@ -15,6 +16,7 @@ from abl.decide.intervals import (
     patient_interval,
     wilson_interval,
 )
+from abl.decide.measured import Measured
 from abl.decide.metrics import METRICS, metric_named
 from abl.decide.paired_tests import delong_test, mcnemar_test
 from abl.decide.replicates import Scores, WeightedArm, bootstrap_weights, draw_counts, patients_of
@@ -80,35 +82,32 @@ def test_interval_surrounds_the_estimate_and_repeats_itself():
     assert first.low < first.estimate < first.high
 
 
+@pytest.mark.parametrize("metric", [*(m for m in METRICS if m != "calibration_slope"), "ppv@0.1"])
+def test_contributions_vary_as_resampled_patients_do(metric):
+    arm, base = two_arms(patients=60, images=2, seeds=2)
+    known = patients_of(arm)
+    weights = bootstrap_weights(known.strata, 3000, np.random.default_rng(0))
+    drawn = [WeightedArm(each, metric_named(metric), known).values(weights) for each in (arm, base)]
+    measured = Measured([arm, base], metric_named(metric), draws=2000)
+    spread = measured.means().variance
+    for each, variance in zip(drawn, spread, strict=True):
+        assert variance == pytest.approx(np.nanvar(each[:, 0]), rel=0.2)
+    both = measured.covariance()
+    difference = np.nanvar(drawn[0][:, 0] - drawn[1][:, 0])
+    assert both[0, 0] + both[1, 1] - 2 * both[0, 1] == pytest.approx(difference, rel=0.25)
+
+
 def test_interval_matches_scipy_where_patients_are_images():
     rng = np.random.default_rng(3)
     images = 200
     labels = np.zeros(images, dtype=int)
     malignant = rng.beta(2, 3, images)
     arm = [Scores(0, 0, 0, labels, np.arange(images), np.column_stack([1 - malignant, malignant]))]
-    ours = patient_interval(arm, "brier", resamples=4000)
+    ours = patient_interval(arm, "brier")
     theirs = stats.bootstrap(
         (malignant**2,), np.mean, n_resamples=4000, method="percentile", rng=rng
     ).confidence_interval
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=0.02)
-
-
-def test_bca_matches_scipy_where_patients_are_images():
-    rng = np.random.default_rng(4)
-    images = 40
-    malignant = rng.beta(1, 8, images)
-    arm = [
-        Scores(
-            0, 0, 0, np.zeros(images, dtype=int), np.arange(images),
-            np.column_stack([1 - malignant, malignant]),
-        )
-    ]  # fmt: skip
-    ours = patient_interval(arm, "brier", resamples=20_000)
-    theirs = stats.bootstrap(
-        (malignant**2,), np.mean, n_resamples=20_000, method="BCa", rng=rng
-    ).confidence_interval
-    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=0.05)
-    assert ours.high - ours.estimate > 1.2 * (ours.estimate - ours.low)  # skewed as the data are
 
 
 def test_images_of_one_patient_carry_less_than_images_of_many():
@@ -133,10 +132,48 @@ def test_seeds_widen_the_interval_from_three_on():
     assert three.high - three.low > 1.5 * (two.high - two.low)
 
 
-def test_paired_difference_of_equal_arms_is_exactly_zero():
+def test_an_interval_of_equal_arms_does_not_collapse():
     arm, _ = two_arms()
-    same = difference_interval(arm, arm, "f1", resamples=200)
-    assert (same.estimate, same.low, same.high) == (0, 0, 0)
+    for metric in ("acc", "sen", "f1", "auc", "youden", "ap"):
+        same = difference_interval(arm, arm, metric, resamples=200)
+        assert same.estimate == 0
+        assert same.low < -0.005
+        assert same.high > 0.005
+
+
+def all_right(images, patients=None):
+    labels = np.repeat([1, 0], images)
+    names = np.arange(len(labels)) if patients is None else np.repeat(np.arange(patients), 2)
+    return [Scores(0, 0, 0, labels, names, np.eye(2)[labels])]
+
+
+def test_thirty_of_thirty_is_not_certain():
+    found = patient_interval(all_right(30), "sen")
+    low, _ = proportion_confint(30, 30, method="wilson")
+    assert found.estimate == found.high == 1
+    # t of 28 degrees for the normal
+    assert low - 0.02 < found.low < low
+    assert low == pytest.approx(0.886, abs=0.001)
+    for metric in ("acc", "spe", "f1", "auc", "ppv", "balanced_acc", "youden", "sen@spe0.9"):
+        assert patient_interval(all_right(30), metric).low < 0.96
+
+
+@pytest.mark.parametrize("metric", [*METRICS, "ppv@0.1", "sen@spe0.9"])
+@pytest.mark.parametrize("shape", [(6, 1, 1), (9, 2, 3), (30, 1, 2)])
+def test_ends_stay_within_the_bounds_and_hold_the_estimate(metric, shape):
+    for seed, skill in enumerate((0.5, 2.0, 6.0)):
+        arm, base = two_arms(*shape, seed=seed, truth=Truth(skill=skill))
+        found = patient_interval(arm, metric, resamples=100)
+        if math.isnan(found.estimate):
+            continue
+        assert found.low <= found.estimate <= found.high
+        low, high = metric_named(metric).bounds or (-math.inf, math.inf)
+        assert low <= found.low
+        assert found.high <= high
+        apart = difference_interval(arm, base, metric, resamples=100)
+        assert apart.low <= apart.estimate <= apart.high
+        assert low - high <= apart.low
+        assert apart.high <= high - low
 
 
 @pytest.mark.filterwarnings("error")

@@ -30,7 +30,6 @@ def pair_of(frame: pd.DataFrame, **changes: object) -> PairComparison:
         "metrics": ["acc", "auc"],
         "classes": ("benign", "malignant"),
         "resamples": 200,
-        "permutations": 400,
     }
     rows, other = arm_tests(frame, "a"), arm_tests(frame, "b")
     return compared(rows, other, **settings | changes)
@@ -86,9 +85,20 @@ def test_a_clear_difference_is_found_and_none_is_not(frame: pd.DataFrame) -> Non
     assert pair_of(frame).p < 0.01
     same = pd.concat([frame[frame["arm"] == "a"], frame[frame["arm"] == "a"].assign(arm="b")])
     alike = pair_of(same, margin=0.02)
-    assert alike.verdict == "equivalent"
+    assert alike.verdict == "same predictions"
     assert (alike.p, alike.changed) == (1.0, ())
     assert "no image changed" in render_comparison(alike, "text")
+
+
+def test_one_seed_speaks_of_its_networks_alone(frame: pd.DataFrame) -> None:
+    one = pair_of(frame[frame["seed"] == 0], margin=0.001)
+    assert one.verdict == "these networks differ"
+    for format in ("text", "md", "html"):
+        text = " ".join(render_comparison(one, format).split())
+        assert "these networks differ" in text
+        assert "three trainings of each arm" in text
+    several = render_comparison(pair_of(frame), "text")
+    assert "other patients and other trainings" in " ".join(several.split())
 
 
 def test_turned_round_it_says_the_same_the_other_way(

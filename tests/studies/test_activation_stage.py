@@ -174,7 +174,7 @@ def test_the_table_has_their_means_and_intervals_beside_the_metrics(done: tuple[
             )  # fmt: skip
         cell = arm.cells["inside"]
         assert cell.mean == pytest.approx(np.mean(shares))
-        mean = Metric("mean", "mean", _weighted_mean, False, None, "")
+        mean = Metric("mean", "mean", _weighted_mean, False, None, "", bounds=(0.0, 1.0))
         interval = patient_interval(replicates, mean, resamples=40)
         assert (cell.low, cell.high) == pytest.approx((interval.low, interval.high))
         assert cell.low <= cell.mean <= cell.high

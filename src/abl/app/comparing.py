@@ -10,9 +10,9 @@ import pandas as pd
 
 from abl.app.results import arm_predictions, outcome_folder, outcome_named
 from abl.data.load import load_dataset
-from abl.decide.intervals import RESAMPLES
-from abl.decide.multiple_testing import PERMUTATIONS
+from abl.decide.contributions import DRAWS
 from abl.decide.replicates import KEYS
+from abl.decide.verdicts import NOT_OUT_OF_FOLD
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
@@ -94,8 +94,11 @@ def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairC
         margin=sweep.margin if sweep is not None and primary == sweep.primary else None,
         unit=unit,
         classes=sweep.data.classes if sweep is not None else (),
-        resamples=sweep.resamples // 5 if sweep is not None else RESAMPLES,
-        permutations=sweep.resamples if sweep is not None else PERMUTATIONS,
+        resamples=sweep.resamples // 5 if sweep is not None else DRAWS,
+        out_of_fold=not any(
+            each.comparison is not None and each.comparison.verdict == NOT_OUT_OF_FOLD
+            for each in (arm, other)
+        ),
     )
     notes = [
         f"{letter} {one_class_words(count, pair.replicates)}."

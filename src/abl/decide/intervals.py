@@ -9,40 +9,31 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from abl.decide.check import Floats
+from abl.decide.contributions import DRAWS
+from abl.decide.measured import Measured
 from abl.decide.metrics import Metric, metric_named
 from abl.decide.replicates import (
     KEYS,
     ArmScores,
-    OfWeights,
-    Patients,
     Scores,
-    WeightedArm,
-    bootstrap_weights,
     checked_arm,
     checked_pair_of_arms,
-    draw_counts,
-    patients_of,
     replicate_scores,
 )
+from abl.decide.score_intervals import LEVEL as LEVEL
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Cell
 
 FEW_PATIENTS = 50
-FEWEST_PATIENTS = 3  # of one or two, resampling knows no spread
-SEEDS_TO_RESAMPLE = 3
-RESAMPLES = 2000
-LEVEL = 0.95  # of every interval
+FEWEST_PATIENTS = 3  # one or two know no spread
+RESAMPLES = 2000  # of what is resampled
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its ends: nan where undefined, the ends also of fewer than three patients
-    where patients are resampled.
-    """
+    """An estimate with its ends: nan where undefined, the ends also of under three patients."""
 
     estimate: float
     low: float
@@ -50,117 +41,49 @@ class Interval:
 
 
 def patient_interval(
-    arm: ArmScores, metric: str | Metric, *, resamples: int = RESAMPLES, seed: int = 0
+    arm: ArmScores, metric: str | Metric, *, resamples: int = DRAWS, seed: int = 0
 ) -> Interval:
-    """Interval of a cell: patients resampled within classes and, with three or more, seeds.
+    """Interval of a cell: other patients of each class and, from three trainings on, of these.
 
-    Patients are drawn for the mean over seeds. To that comes what seeds differ by beyond what the
-    same patients make them differ; resampling both at once would count that part three times, and
-    cover up to 98 %. A seed is drawn for all folds at once. Percentile ends; under 50
-    patients bias-corrected and accelerated (Efron 1987; acceleration from the jackknife over
-    patients, stratum by stratum).
+    A score interval (Wilson, JASA 1927) of the effective number of independent units, on the scale
+    of the metric's bounds, with the quantile of t: its ends lie within the bounds and do not meet
+    where every image is right. An AUC is a probability too, and so taken (Kottas, Kuss, Zapf, BMC
+    Med. Res. Methodol. 2014). What varies, and how much: `spread`.
+
+    Args:
+        resamples: Bootstrap draws, of metrics without a derivative; at most 500 are used.
 
     Raises:
         InputError: No replicate, or an unknown metric.
     """
-    ordered = checked_arm(arm)
-    patients = patients_of(ordered)
     chosen = metric_named(metric) if isinstance(metric, str) else metric
-    weighted = WeightedArm(ordered, chosen, patients)
-    return _bootstrap(weighted.values, patients, weighted.seeds, resamples, seed)
+    measured = Measured([checked_arm(arm)], chosen, draws=min(resamples, DRAWS), seed=seed)
+    found = measured.means()
+    return _shown(measured, found.mean[0], found.low[0], found.high[0])
 
 
 def difference_interval(
-    arm: ArmScores, base: ArmScores, metric: str, *, resamples: int = RESAMPLES, seed: int = 0
+    arm: ArmScores, base: ArmScores, metric: str, *, resamples: int = DRAWS, seed: int = 0
 ) -> Interval:
-    """Interval of arm - base, the same patients and seeds drawn for both; see patient_interval."""
+    """Interval of arm - base, over the replicates in which both are defined; see `measured`."""
     first, second = checked_pair_of_arms(arm, base)
-    patients = patients_of(first)
     chosen = metric_named(metric)
-    of_arm, of_base = (WeightedArm(each, chosen, patients) for each in (first, second))
+    measured = Measured([first, second], chosen, draws=min(resamples, DRAWS), seed=seed)
+    found = measured.differences([0], [1])
+    low, high = found.interval()
+    return _shown(measured, found.difference[0], low[0], high[0])
 
-    def difference(weights: Floats) -> Floats:
-        return of_arm.values(weights) - of_base.values(weights)
 
-    return _bootstrap(difference, patients, of_arm.seeds, resamples, seed)
+def _shown(measured: Measured, estimate: float, low: float, high: float) -> Interval:
+    if len(measured.tests.patients) < FEWEST_PATIENTS:
+        low = high = math.nan
+    return Interval(float(estimate), float(low), float(high))
 
 
 def wilson_interval(successes: int, total: int) -> Interval:
     """Wilson score interval of a proportion, valid where each patient has one image."""
     low, high = proportion_confint(successes, total, alpha=1 - LEVEL, method="wilson")
     return Interval(successes / total if total else math.nan, float(low), float(high))
-
-
-def _bootstrap(
-    values: OfWeights, patients: Patients, seeds: int, resamples: int, seed: int
-) -> Interval:
-    rng = np.random.default_rng([seed, len(patients), seeds])
-    by_seed = values(bootstrap_weights(patients.strata, resamples, rng))
-    observed = values(np.ones((1, len(patients))))[0]
-    estimate, drawn = float(observed[0]), by_seed[:, 0]
-    if seeds >= SEEDS_TO_RESAMPLE:
-        drawn = drawn + _seed_deviations(observed[1:], by_seed[:, 1:], rng)
-    drawn = drawn[~np.isnan(drawn)]
-    if math.isnan(estimate) or not drawn.size or len(patients) < FEWEST_PATIENTS:
-        return Interval(estimate, math.nan, math.nan)
-    # the tails of t, not of the normal, as patients are few (Hesterberg, Am. Stat. 2015)
-    freedom = max(1, len(patients) - len(np.unique(patients.strata)))
-    reach = stats.t.ppf((1 + LEVEL) / 2, freedom)
-    tails = stats.norm.cdf([-reach, reach])
-    if len(patients) < FEW_PATIENTS:
-        leave_one_out = values(1 - np.eye(len(patients)))[:, 0]
-        tails = _bca_tails(tails, drawn, estimate, leave_one_out, patients)
-    low, high = np.quantile(drawn, tails)
-    return Interval(estimate, float(low), float(high))
-
-
-def _seed_deviations(observed: Floats, by_seed: Floats, rng: np.random.Generator) -> Floats:
-    """(B,) what drawing other seeds adds to the mean over seeds.
-
-    Seeds differ on these patients (variance between them) partly because patients and seeds
-    interact, which the patients' resamples already hold. The deviations of the seeds are shrunk to
-    the rest, by moments, and widened by S / (S - 1), as S draws of S seeds vary too little.
-
-    Args:
-        observed: (S,) value of each seed.
-        by_seed: (B, S) the same in each resample of patients.
-    """
-    known = ~np.isnan(observed)
-    if np.count_nonzero(known) < SEEDS_TO_RESAMPLE:
-        return np.zeros(len(by_seed))
-    deviation = observed[known] - observed[known].mean()
-    resampled = by_seed[:, known]
-    seeds = len(deviation)
-    between = float(deviation @ deviation) / (seeds - 1)
-    centred = resampled - resampled.mean(axis=1, keepdims=True)
-    interaction = float(np.nanvar(centred, axis=0).sum()) / (seeds - 1)
-    shrunk = math.sqrt(max(0.0, 1 - interaction / between)) if between > 0 else 0.0
-    drawn = draw_counts(seeds, len(by_seed), rng) @ deviation / seeds
-    return shrunk * math.sqrt(seeds / (seeds - 1)) * drawn
-
-
-def _bca_tails(
-    tails: Floats, drawn: Floats, estimate: float, leave_one_out: Floats, patients: Patients
-) -> Floats:
-    """The quantiles of the resampled values that BCa reads, instead of the nominal ones."""
-    below = np.mean(drawn < estimate) + np.mean(drawn == estimate) / 2
-    # an estimate at the edge of its resamples has no finite correction
-    edge = 1 / (len(drawn) + 1)
-    bias = stats.norm.ppf(np.clip(below, edge, 1 - edge))
-    cubes, squares = 0.0, 0.0
-    for stratum in np.unique(patients.strata):
-        left = leave_one_out[(patients.strata == stratum) & ~np.isnan(leave_one_out)]
-        size = len(left)
-        if size > 1:
-            influence = (size - 1) * (left.mean() - left)
-            cubes += float(np.sum(influence**3)) / size**3
-            squares += float(np.sum(influence**2)) / size**2
-    acceleration = cubes / (6 * squares**1.5) if squares > 0 else 0.0
-    z = bias + stats.norm.ppf(tails)
-    with np.errstate(divide="ignore", invalid="ignore"):  # tails of very few patients are infinite
-        corrected = stats.norm.cdf(bias + z / (1 - acceleration * z))
-    # two or three patients can have an acceleration that turns the tails round
-    return np.where(np.isfinite(corrected), corrected, tails)
 
 
 def cell_of(values: pd.DataFrame, *, low: float = math.nan, high: float = math.nan) -> Cell:
@@ -203,7 +126,7 @@ def external_cells(
     metrics: Sequence[str],
     *,
     how: External = "averaged",
-    resamples: int = RESAMPLES,
+    resamples: int = DRAWS,
 ) -> dict[str, Cell]:
     """Metrics of an arm on an external set, with 95 % intervals by patient.
 

@@ -19,6 +19,8 @@ from abl.decide.confusion import OfConfusion
 from abl.errors import InputError, nearest
 from abl.registry import Registry
 
+SHARE = (0.0, 1.0)  # bounds of a share
+
 # labels (N,), p (N, K) -> (N,) terms whose sum is the metric
 Terms = Callable[[Ints, Floats], Floats]
 
@@ -42,6 +44,8 @@ class Metric:
         by_class: Whether it is of one class: for K > 2 the macro mean over the classes, each
             against the rest, and NAME@CLASS gives that of one.
         several: What it is for K > 2, a few words; "" if its description says it.
+        bounds: The smallest and largest value it can have, where both are known: ends of intervals
+            lie between them.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Metric:
     terms: Terms | None = None
     by_class: bool = False
     several: str = ""
+    bounds: tuple[float, float] | None = None
 
     def __call__(self, labels: Ints, p: Floats, weights: Floats | None = None) -> float:
         return self.function(labels, p, weights)
@@ -73,6 +78,7 @@ def metric(
     terms: Terms | None = None,
     by_class: bool = False,
     several: str = "",
+    bounds: tuple[float, float] | None = None,
     version: int = 1,
 ) -> Callable[[MetricFunction], MetricFunction]:
     """Registers a metric. The first line of its documentation describes it.
@@ -90,7 +96,7 @@ def metric(
         description = (function.__doc__ or "").strip().split("\n")[0]
         made = Metric(
             name, label, function, terms is not None, higher_is_better, description,
-            of_confusion, terms, by_class, several or (MACRO if by_class else ""),
+            of_confusion, terms, by_class, several or (MACRO if by_class else ""), bounds,
         )  # fmt: skip
         METRICS.add(name, made, function, version=version)
         return function
@@ -153,7 +159,7 @@ def _at_stated_value(name: str) -> Metric | None:
     label = f"{kind.upper()} at {100 * stated:g} %"
     return Metric(
         f"{kind}@{stated:g}", label, _from_confusion(of), False, True, label, of,
-        by_class=True, several=MACRO,
+        by_class=True, several=MACRO, bounds=SHARE,
     )  # fmt: skip
 
 
@@ -177,7 +183,7 @@ def metric_of_class(whole: Metric, word: str, position: int) -> Metric:
     said = f"{whole.label} of {word} against the rest"
     return Metric(
         f"{whole.name}@{word}#{position}", f"{whole.label} {word}", function, False,
-        whole.higher_is_better, said, of,
+        whole.higher_is_better, said, of, bounds=whole.bounds,
     )  # fmt: skip
 
 
@@ -200,7 +206,7 @@ def sensitivity_at_specificity(specificity: float) -> Metric:
     description = f"Sensitivity at the cut-off with specificity {specificity:g}"
     return Metric(
         f"sen@spe{specificity:g}", label, function, False, True, description,
-        by_class=True, several=MACRO,
+        by_class=True, several=MACRO, bounds=SHARE,
     )  # fmt: skip
 
 
@@ -227,13 +233,15 @@ def _register(
     *,
     by_class: bool = True,
     several: str = "",
+    bounds: tuple[float, float] = SHARE,
 ) -> None:
     """Registers a metric of the confusion matrix."""
     function = _from_confusion(of)
     function.__doc__ = description
-    metric(name, label=label, of_confusion=of, terms=terms, by_class=by_class, several=several)(
-        function
-    )
+    metric(
+        name, label=label, of_confusion=of, terms=terms, by_class=by_class, several=several,
+        bounds=bounds,
+    )(function)  # fmt: skip
 
 
 _register(
@@ -260,13 +268,13 @@ _register(
 )  # fmt: skip
 
 
-@metric("auc", label="AUC", by_class=True)
+@metric("auc", label="AUC", by_class=True, bounds=SHARE)
 def _auc(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Area under the ROC curve of p_M, ties one half; nan if a class is missing."""
     return _one_against_rest(lambda y, score: ranking.auc(y, score, weights), labels, p)
 
 
-@metric("ap", label="AP", by_class=True)
+@metric("ap", label="AP", by_class=True, bounds=SHARE)
 def _ap(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Average precision of p_M."""
     return _one_against_rest(
@@ -286,7 +294,7 @@ _register(
 
 @metric(
     "brier", label="Brier", higher_is_better=False, terms=metric_terms.brier_terms,
-    several="summed over the classes",
+    several="summed over the classes", bounds=(0.0, 2.0),
 )  # fmt: skip
 def _brier(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Mean squared error of p_M."""
@@ -295,7 +303,7 @@ def _brier(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     return float(np.average(reliability.squared_errors(labels, p), weights=weights))
 
 
-@metric("ece", label="ECE", higher_is_better=False, several="of the final class")
+@metric("ece", label="ECE", higher_is_better=False, bounds=SHARE, several="of the final class")
 def _ece(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Expected calibration error of p_M in ten equal bins."""
     return reliability.expected_calibration_error(labels, p, weights)
@@ -316,7 +324,7 @@ def _calibration_intercept(labels: Ints, p: Floats, weights: Floats | None = Non
     return reliability.calibration_intercept(labels, p, weights)
 
 
-@metric("sen_at_spe95", label="SEN at SPE 95", by_class=True)
+@metric("sen_at_spe95", label="SEN at SPE 95", by_class=True, bounds=SHARE)
 def _sen_at_spe95(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Largest sensitivity at a specificity of at least 0.95."""
     return sensitivity_at_specificity(0.95).function(labels, p, weights)
@@ -327,4 +335,7 @@ _register(
     "Geometric mean over classes of the share found; for K = 2 the root of SEN x SPE.",
     by_class=False, several="of the shares found of all classes",
 )  # fmt: skip
-_register("youden", "Youden", confusion.youden, "SEN + SPE - 1.", metric_terms.youden_terms)
+_register(
+    "youden", "Youden", confusion.youden, "SEN + SPE - 1.", metric_terms.youden_terms,
+    bounds=(-1.0, 1.0),
+)  # fmt: skip

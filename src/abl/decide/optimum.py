@@ -21,8 +21,6 @@ from abl.decide.intervals import (
     FEWEST_PATIENTS,
     LEVEL,
     RESAMPLES,
-    SEEDS_TO_RESAMPLE,
-    _seed_deviations,
 )
 from abl.decide.metrics import METRICS, metric_named
 from abl.decide.replicates import (
@@ -34,6 +32,7 @@ from abl.decide.replicates import (
     checked_pair_of_arms,
     patients_of,
 )
+from abl.decide.seed_resampling import SEEDS_TO_RESAMPLE, seed_deviations
 from abl.errors import InputError
 
 # draws of a metric that is sorted anew for each of them
@@ -73,7 +72,7 @@ def optimum_over(
 ) -> Optimum:
     """The arm with the best mean metric, and an interval of its position by resampling patients.
 
-    Patients are drawn within their classes and, with three or more, seeds as in patient_interval;
+    Patients are drawn within their classes and, with three or more, seeds (`seed_resampling`);
     every draw is the same for all arms, so that what makes a patient easy for each of them does
     not move the optimum. In each draw the best arm is found again: the interval runs between the
     outer percentiles of its position. Of equal arms the first counts.
@@ -140,7 +139,7 @@ def _resampled(arm: WeightedArm, weights: Floats, seed: int) -> tuple[float, Flo
     if arm.seeds >= SEEDS_TO_RESAMPLE:
         # a generator of its own for each arm, so that all arms draw the same seeds
         rng = np.random.default_rng([seed, *weights.shape])
-        drawn = drawn + _seed_deviations(observed[1:], by_seed[:, 1:], rng)
+        drawn = drawn + seed_deviations(observed[1:], by_seed[:, 1:], rng)
     return float(observed[0]), drawn
 
 

@@ -1,4 +1,4 @@
-"""Tests of two arms beside that by patients, and what difference a test set can show at all.
+"""Tests of two arms beside the one that decides.
 
 DeLong's test of AUC and McNemar's, for one image a patient; the corrected resampled t-test of
 cross-validated means, whose training sets overlap.
@@ -20,10 +20,6 @@ from statsmodels.stats.contingency_tables import mcnemar
 from abl.decide.check import Floats, Ints, checked_labels
 from abl.decide.intervals import LEVEL, split_means
 from abl.errors import InputError
-
-# about which two arms are taken to lie, and the chance of telling them apart
-AUC, POWER = 0.8, 0.8
-CORRELATION = 0.5  # of two AUCs over samples of patients; networks trained alike have more
 
 
 @dataclass(frozen=True)
@@ -143,27 +139,3 @@ def corrected_resampled_t(
     return CorrectedT(
         mean, t, j - 1, float(2 * stats.t.sf(abs(t), j - 1)), mean - half, mean + half
     )
-
-
-def auc_half_width(benign: int, malignant: int) -> float:
-    """Half-width of the interval of an AUC of 0.8 with so many patients of each class.
-
-    Source: Hanley, McNeil, Radiology 1982. nan if a class has no patient.
-    """
-    return float(stats.norm.ppf((1 + LEVEL) / 2)) * _auc_error(benign, malignant)
-
-
-def detectable_difference(benign: int, malignant: int) -> float:
-    """Smallest difference of two paired AUCs that so many test patients of each class find with a
-    power of 80 %, about an AUC of 0.8.
-    """
-    quantiles = float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER))
-    return quantiles * math.sqrt(2 * (1 - CORRELATION)) * _auc_error(benign, malignant)
-
-
-def _auc_error(benign: int, malignant: int) -> float:
-    if benign < 1 or malignant < 1:
-        return math.nan
-    q1, q2 = AUC / (2 - AUC), 2 * AUC**2 / (1 + AUC)
-    variance = AUC * (1 - AUC) + (malignant - 1) * (q1 - AUC**2) + (benign - 1) * (q2 - AUC**2)
-    return math.sqrt(variance / (benign * malignant))

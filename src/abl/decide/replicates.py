@@ -173,7 +173,7 @@ class WeightedArm:
 
     def __init__(self, arm: Sequence[Scores], metric: Metric, patients: Patients):
         self._arm = list(arm)
-        self._of_weights = [_of_weights(each, metric, patients) for each in self._arm]
+        self._of_weights = [of_weights(each, metric, patients) for each in self._arm]
         seeds = sorted({each.seed for each in self._arm})
         self._of_seed = [[float(each.seed == seed) for each in self._arm] for seed in seeds]
 
@@ -223,7 +223,7 @@ def draw_counts(
     return np.bincount(flat, minlength=resamples * size).reshape(resamples, size).astype(np.float64)
 
 
-def _of_weights(replicate: Scores, metric: Metric, patients: Patients) -> OfWeights:
+def of_weights(replicate: Scores, metric: Metric, patients: Patients) -> OfWeights:
     position = patients.positions(replicate)
     present, local = np.unique(position, return_inverse=True)
     if metric.of_confusion is not None:

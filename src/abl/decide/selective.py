@@ -12,10 +12,10 @@ import numpy as np
 from scipy import special
 
 from abl.decide.check import Floats, Ints, largest_class, margin
-from abl.decide.metrics import metric
+from abl.decide.metrics import SHARE, metric
 
 
-@metric("aurc", label="AURC", higher_is_better=False)
+@metric("aurc", label="AURC", higher_is_better=False, bounds=SHARE)
 def _aurc(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Mean error rate of the most confident 1, 2, ..., N images, ties spread evenly."""
     # Geifman, El-Yaniv, "Selective classification for deep neural networks", NeurIPS 2017
@@ -29,7 +29,7 @@ def _aurc(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     return float(np.sum(slope * width + (wrong - slope * before) * harmonic) / covered[-1])
 
 
-@metric("augrc", label="AUGRC", higher_is_better=False)
+@metric("augrc", label="AUGRC", higher_is_better=False, bounds=SHARE)
 def _augrc(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Area under the share of all images that are decided and wrong, over coverage."""
     # Traub et al., "Overcoming common flaws in the evaluation of selective classification systems",

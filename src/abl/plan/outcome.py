@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -22,7 +23,8 @@ class Cell:
     Attributes:
         mean: Mean over replicates (seeds averaged within (repeat, fold) first); nan if undefined.
         sd: Standard deviation over replicates (ddof = 1); nan with a single replicate.
-        low, high: 95 % interval by resampling patients; nan where it was not computed.
+        low, high: 95 % interval, of other patients and, from three trainings on, other trainings;
+            nan where it was not computed.
         count: Replicates with a defined value.
         undefined: Replicates in which the metric is undefined (one class, no predicted positive).
     """
@@ -37,7 +39,21 @@ class Cell:
 
 @dataclass(frozen=True)
 class Comparison:
-    """An arm against its base on the primary metric."""
+    """An arm against its base on the primary metric.
+
+    Attributes:
+        base: Title of the base.
+        difference: Arm - base, over the replicates in which both are defined.
+        low, high: 95 % interval; it excludes 0 exactly where p is below 0.05.
+        p, p_corrected: Alone, and within the table's family.
+        verdict: better, better by more than the margin, worse, worse by more than the margin,
+            equivalent, undecided, these networks differ, same predictions, or `no verdict: ` with
+            its reason.
+        low_corrected, high_corrected: Ends that hold for the whole family in 95 %, by which
+            equivalence and the margin are judged; nan in outcomes of earlier versions.
+        of_networks: Whether it takes the trained networks as given: under three trainings of an
+            arm, or one seed alone.
+    """
 
     base: str
     difference: float
@@ -45,7 +61,10 @@ class Comparison:
     high: float
     p: float
     p_corrected: float
-    verdict: str  # better | worse | equivalent | undecided
+    verdict: str
+    low_corrected: float = math.nan
+    high_corrected: float = math.nan
+    of_networks: bool = False
 
 
 @dataclass(frozen=True)

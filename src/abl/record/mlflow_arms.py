@@ -49,6 +49,8 @@ def arm_metrics(arm: ArmOutcome, primary: str) -> dict[str, float]:
             f"{primary}_difference": compared.difference,
             f"{primary}_difference_low": compared.low,
             f"{primary}_difference_high": compared.high,
+            f"{primary}_difference_low_corrected": compared.low_corrected,
+            f"{primary}_difference_high_corrected": compared.high_corrected,
             f"{primary}_p": compared.p,
             f"{primary}_p_corrected": compared.p_corrected,
         }

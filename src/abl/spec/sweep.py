@@ -187,7 +187,8 @@ class Sweep(Part):
         None, description="Smallest difference of the primary metric that matters (fraction)."
     )
     resamples: Annotated[int, Field(ge=200, le=1_000_000)] = Field(
-        10_000, description="Permutations of a test, and a fifth of it bootstrap draws."
+        10_000,
+        description="Draws of a family's joint distribution; of bootstraps a fifth, at most 500.",
     )
     resources: Resources = Field(Resources())
     table: TableStyle = Field(TableStyle())

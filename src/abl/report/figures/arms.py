@@ -166,7 +166,7 @@ def replicates_in(frame: pd.DataFrame) -> list[Scores]:
 
 
 def shown_metric(arm: ShownArm, metric: str) -> tuple[float, float, float]:
-    """Mean and 95 % interval of a metric: the table's, or by resampling patients DRAWS times."""
+    """Mean and 95 % interval of a metric: the table's, or its own."""
     cell = arm.outcome.cells.get(metric)
     if cell is not None and not math.isnan(cell.low):
         return cell.mean, cell.low, cell.high

@@ -104,7 +104,7 @@ def metrics_table(pair: PairComparison) -> Table:
         text_column("verdict", "A is"),
     ]
     notes = [
-        "Intervals by resampling patients; P by exchanging the arms patient by patient.",
+        _varied(pair),
         "P is of this pair alone: not corrected for others that were looked at.",
         *map(one_line, pair.notes),
     ]
@@ -172,6 +172,17 @@ def units_table(pair: PairComparison) -> Table:
 def class_name(pair: PairComparison, label: int) -> str:
     """Name of a class, or its number."""
     return pair.classes[label] if label < len(pair.classes) else f"class {label}"
+
+
+def _varied(pair: PairComparison) -> str:
+    """What intervals and P are of."""
+    text = "95 % intervals and P by one model: other patients"
+    if pair.of_networks:
+        return (
+            f"{text}, these trained networks. Better, worse and equivalent need three trainings of "
+            "each arm, in two seeds or more."
+        )
+    return f"{text} and other trainings."
 
 
 def _probability_label(pair: PairComparison) -> str:

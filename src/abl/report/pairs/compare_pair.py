@@ -11,8 +11,8 @@ import pandas as pd
 
 from abl.decide.check import Floats, Ints, largest_class
 from abl.decide.comparison import Contrast, comparisons
-from abl.decide.intervals import RESAMPLES, difference_interval
-from abl.decide.multiple_testing import PERMUTATIONS
+from abl.decide.contributions import DRAWS
+from abl.decide.intervals import difference_interval
 from abl.decide.paired_tests import delong_test, mcnemar_test
 from abl.decide.replicates import Scores, mean_over_splits, one_image_per_patient, replicate_scores
 from abl.report.labels import is_metric
@@ -83,8 +83,9 @@ class PairComparison:
         unit: image, nodule or patient.
         classes: Names; may be empty.
         units, patients, replicates: How many.
-        p, verdict: Of the difference in the primary metric, patients exchanged; verdict is better,
-            worse, equivalent or undecided, and speaks of the first arm.
+        p, verdict: Of the difference in the primary metric; the verdict (`Comparison`) speaks of
+            the first arm.
+        of_networks: Whether the trained networks are taken as given (`Comparison`).
         clustered: Whether a patient has several units, so that tests within a replicate ignore it.
         changed: Units that changed, those only the first arm gets right before the others.
     """
@@ -100,6 +101,7 @@ class PairComparison:
     primary: str
     p: float
     verdict: str
+    of_networks: bool
     clustered: bool
     metrics: tuple[MetricDifference, ...]
     tests: tuple[ReplicateTest, ...]
@@ -117,19 +119,18 @@ def compared(
     margin: float | None = None,
     unit: str = "image",
     classes: Sequence[str] = (),
-    resamples: int = RESAMPLES,
-    permutations: int = PERMUTATIONS,
+    resamples: int = DRAWS,
+    out_of_fold: bool = True,
 ) -> PairComparison:
     """The comparison of two arms' test rows, alike in everything but their probabilities.
 
     Args:
         rows, other: repeat, fold, seed, unit, label, patient, p_0, ...: ordered by these.
+        out_of_fold: Whether neither arm was trained on what it is tested on.
     """
     first, second = scored_replicates(rows), scored_replicates(other)
-    contrast = Contrast(titles[1], first, second)
-    (tested,) = comparisons(
-        [contrast], primary, margin=margin, resamples=resamples, permutations=permutations
-    )
+    contrast = Contrast(titles[1], first, second, out_of_fold)
+    (tested,) = comparisons([contrast], primary, margin=margin, resamples=resamples)
     shown = dict.fromkeys([primary, *(name for name in metrics if is_metric(name))])
     return PairComparison(
         first=titles[0],
@@ -143,6 +144,7 @@ def compared(
         primary=primary,
         p=tested.p,
         verdict=tested.verdict,
+        of_networks=tested.of_networks,
         clustered=not all(one_image_per_patient(each.patients) for each in first),
         metrics=tuple(_difference(first, second, name, resamples) for name in shown),
         tests=tuple(_test(a, b) for a, b in zip(first, second, strict=True)),

@@ -80,7 +80,7 @@ def _tests_table(outcome: Outcome) -> Table | None:
         text_column("verdict"),
         *([Column("", True, raw={"corrected_t_p": t_p})] * cross_validated),
     ]
-    notes = ["P: permutation of patients; corrected P: max-T over all contrasts of the table."]
+    notes = ["P and interval by one model; corrected P: over all contrasts of the table."]
     if cross_validated:
         notes.append(
             "Corrected t: t-test of means over splits whose training sets overlap, with variance "

@@ -139,7 +139,7 @@ def subgroup_table(
         Column("", True, raw={f"{chosen.name}_undefined": undefined}),
     ]
     notes = [
-        Note("", "Exploratory: intervals by resampling patients, no tests, nothing corrected."),
+        Note("", "Exploratory: 95 % intervals, no tests, nothing corrected."),
         Note("", "Patients and units counted over the test sets of all replicates."),
     ]
     if any(map(few, parts)):

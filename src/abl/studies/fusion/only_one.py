@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from abl.decide.check import Floats, Ints, largest_class
 from abl.decide.confusion import confusion_matrix
 from abl.decide.intervals import patient_interval
-from abl.decide.metrics import Metric
+from abl.decide.metrics import SHARE, Metric
 from abl.decide.replicates import KEYS
 from abl.report.figures.over_axis import Series
 from abl.report.figures.style import MARKERS, caption, new_figure, own_style, wrapped
@@ -160,7 +160,7 @@ def _share(rows: slice, group: int, size: int) -> Metric:
     def of_units(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
         return float(of_confusion(confusion_matrix(labels, largest_class(p), size, weights)))
 
-    return Metric("share", "share", of_units, False, None, "", of_confusion)
+    return Metric("share", "share", of_units, False, None, "", of_confusion, bounds=SHARE)
 
 
 def _draw_shares(place: Axes, found: OnlyOne, names: tuple[str, str], kinds: int) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from abl.data.masks import MASK_SCORES
 from abl.decide.check import Floats, Ints
 from abl.decide.intervals import cell_of, patient_interval
-from abl.decide.metrics import Metric
+from abl.decide.metrics import SHARE, Metric
 from abl.decide.replicates import KEYS, Scores
 from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import Cell, Outcome
@@ -174,4 +174,6 @@ def _mean_share(labels: Ints, p: Floats, weights: Floats | None = None) -> float
     return float(np.average(p[:, 1], weights=weights))
 
 
-_SHARE = Metric("share", "share", _mean_share, False, None, "Mean of a share of each image.")
+_SHARE = Metric(
+    "share", "share", _mean_share, False, None, "Mean of a share of each image.", bounds=SHARE
+)

@@ -6,7 +6,7 @@ The same for arms of the sweep and for arms that were trained elsewhere.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,46 +48,50 @@ class Contender:
 def marks(
     sweep: Sweep, arms: Sequence[Contender], controls: Collection[int] = ()
 ) -> tuple[int | None, set[int]]:
-    """Best arm and those not distinguishable from it, if all arms have the same units.
+    """Best arm and those that may be the best, if all arms have the same units.
 
     Args:
         controls: Positions of arms that are never the best, as they used labels of the test set;
             so are arms that are not out of fold.
     """
-    fair = {
-        at: arm
-        for at, arm in enumerate(arms)
-        if arm.scores and arm.out_of_fold and at not in controls
+    shut_out = {str(at) for at, arm in enumerate(arms) if at in controls or not arm.out_of_fold}
+    fair = {arm.units for at, arm in enumerate(arms) if arm.scores and str(at) not in shut_out}
+    scored = {
+        str(at): arm.scores for at, arm in enumerate(arms) if arm.scores and arm.units in fair
     }
-    scored = {str(at): arm.scores for at, arm in fair.items()}
-    if len(scored) < 2 or len({arm.units for arm in fair.values()}) != 1:
+    if len(fair) != 1 or len(scored) < 2:
         return None, set()
-    best, tied = best_and_tied(scored, sweep.primary, permutations=sweep.resamples)
+    best, tied = best_and_tied(
+        scored, sweep.primary, permutations=sweep.resamples, controls=shut_out
+    )
     return int(best), {int(at) for at in tied}
 
 
 def family_of(
     sweep: Sweep, arms: Sequence[Contender], pairs: Iterable[Positions]
 ) -> dict[Positions, Comparison]:
-    """Pairs that were scored on the same units, each once, corrected together by max-T."""
+    """Pairs that were scored on the same units, each once, corrected together."""
     comparable = [
         (at, base)
         for at, base in dict.fromkeys(pairs)
         if at != base and arms[at].scores and arms[at].units == arms[base].units
     ]
     found = comparisons(
-        [Contrast(arms[base].title, arms[at].scores, arms[base].scores) for at, base in comparable],
+        [
+            Contrast(
+                arms[base].title,
+                arms[at].scores,
+                arms[base].scores,
+                arms[at].out_of_fold and arms[base].out_of_fold,
+            )
+            for at, base in comparable
+        ],
         sweep.primary,
         margin=sweep.margin,
         resamples=sweep.resamples // 5,
         permutations=sweep.resamples,
     )
-    fair = [arms[at].out_of_fold and arms[base].out_of_fold for at, base in comparable]
-    said = [
-        each if known else replace(each, verdict="no verdict: not out of fold")
-        for each, known in zip(found, fair, strict=True)
-    ]
-    return dict(zip(comparable, said, strict=True))
+    return dict(zip(comparable, found, strict=True))
 
 
 def comparison_rows(

@@ -11,13 +11,11 @@ import pandas as pd
 
 from abl.decide.intervals import FEW_PATIENTS, cell_of, patient_interval
 from abl.decide.metrics import metric_named
-from abl.decide.paired_tests import auc_half_width, detectable_difference
 from abl.decide.replicates import KEYS, Scores, replicate_scores
 from abl.plan.graph import Arm, Plan, Replicate
 from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
 from abl.plan.stage import digest_of
 from abl.report.labels import counted
-from abl.spec.data import Splits
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData, Workspace
@@ -183,7 +181,7 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str
             f"{_shares(sweep, whole)}; {len(patients)} patients in all."
         )
         if len(patients) < FEW_PATIENTS:
-            notes.append("Few patients (under 50): intervals are BCa and wide.")
+            notes.append("Few patients (under 50): intervals are wide.")
     return notes
 
 
@@ -237,25 +235,3 @@ def training_patients(sweep: Sweep, opened: OpenData, replicate: Replicate) -> i
     """Patients of the training part."""
     train = opened.split(sweep.splits, replicate.repeat, replicate.fold).train
     return int(opened.dataset.frame["patient"].iloc[train].nunique())
-
-
-def power_note(splits: Splits, opened: OpenData, replicates: list[Replicate]) -> str:
-    """What AUC difference the patients at hand can show; "" where there is nothing to say.
-
-    Patients of all test folds of one repeat count, as every fold's patients are others.
-    """
-    frame = opened.dataset.frame
-    first = replicates[0].repeat
-    folds = {each.fold for each in replicates if each.repeat == first}
-    tested = np.concatenate([opened.split(splits, first, fold).test for fold in folds])
-    malignant = frame.iloc[tested].groupby("patient")["label"].max() > 0
-    positive, negative = int(malignant.sum()), int((~malignant).sum())
-    if not positive or not negative:
-        return ""
-    width = auc_half_width(negative, positive)
-    least = detectable_difference(negative, positive)
-    return (
-        f"{negative + positive} test patients ({positive} positive): an AUC near 0.8 is known to "
-        f"about ±{width:.2f}; a difference of two arms under about {least:.2f} will hardly be seen "
-        "(80 % power, correlation 0.5)"
-    )

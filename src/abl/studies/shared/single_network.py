@@ -46,8 +46,9 @@ from abl.studies.shared.external import (
     internal_sweep,
 )
 from abl.studies.shared.external_scores import external_note, external_rows
+from abl.studies.shared.plan_notes import replicate_notes
 from abl.studies.shared.predictions import Predictions
-from abl.studies.shared.scoring import power_note, scored_outcome
+from abl.studies.shared.scoring import scored_outcome
 
 ROLE = "original"  # of an arm's one network, in its cells and for its rule
 
@@ -148,8 +149,8 @@ class SingleNetwork(Study):
         plan = Plan(
             arms=arms.arms, replicates=all_replicates(file.sweep.splits, file.sweep.replicates)
         )
-        if note := power_note(file.sweep.splits, workspace.data(file.sweep.data), plan.replicates):
-            plan.notes.append(note)
+        opened = workspace.data(file.sweep.data)
+        plan.notes += replicate_notes(file.sweep, opened, plan.replicates)
         made: dict[Sweep, Trainings] = {}
         for at, sweep in enumerate(sweeps):
             if sweep not in made:

@@ -43,8 +43,9 @@ from abl.studies.shared.external import (
     internal_file,
 )
 from abl.studies.shared.external_scores import external_note, external_rows
+from abl.studies.shared.plan_notes import replicate_notes
 from abl.studies.shared.predictions import Predictions
-from abl.studies.shared.scoring import power_note, scored_outcome
+from abl.studies.shared.scoring import scored_outcome
 from abl.studies.shared.thresholds import (
     BEST_ON_TEST,
     decision_search_problems,
@@ -182,8 +183,8 @@ class TwoStep(Study):
                 f"{arms.cells} combinations of axis values are {len(arms.arms)} arms: rules that "
                 "use no second network or threshold do not vary with it"
             )
-        if note := power_note(file.sweep.splits, workspace.data(file.sweep.data), plan.replicates):
-            plan.notes.append(note)
+        opened = workspace.data(file.sweep.data)
+        plan.notes += replicate_notes(file.sweep, opened, plan.replicates)
         plan.notes += hopeless_promises(plan, settings, workspace)
         values = file.sweep.curve("threshold")
         made: dict[Sweep, Trainings] = {}

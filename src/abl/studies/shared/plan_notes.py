@@ -1,0 +1,87 @@
+"""What `abl plan` says before anything is run: which verdicts the replicates allow, and how small a
+difference they can show.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from abl.decide.metrics import Metric, metric_named
+from abl.decide.power import detectable_difference
+from abl.decide.spread import FEWEST_TRAININGS
+from abl.decide.verdicts import FEWEST_PATIENTS
+from abl.plan.graph import Replicate
+from abl.report.labels import counted, metric_label
+from abl.spec.sweep import Sweep
+from abl.stages.inputs import OpenData
+
+_MORE_SEEDS = 5
+
+
+def replicate_notes(sweep: Sweep, opened: OpenData, replicates: Sequence[Replicate]) -> list[str]:
+    """Sentences on verdicts and on power, of a plan with these replicates.
+
+    Patients of all test folds of one repeat count, as every fold's patients are others.
+    """
+    frame = opened.dataset.frame
+    first = replicates[0].repeat
+    folds = {each.fold for each in replicates if each.repeat == first}
+    tested = np.concatenate([opened.split(sweep.splits, first, fold).test for fold in folds])
+    malignant = frame.iloc[tested].groupby("patient")["label"].max() > 0
+    positive, negative = int(malignant.sum()), int((~malignant).sum())
+    splits = len({(each.repeat, each.fold) for each in replicates})
+    seeds = len({each.seed for each in replicates})
+    notes = [verdict_note(splits, seeds, has_margin=sweep.margin is not None)]
+    if positive + negative < FEWEST_PATIENTS:
+        notes.append(
+            f"{counted(positive + negative, 'test patient')}: no verdict, as fewer than "
+            f"{FEWEST_PATIENTS} patients cannot reach P < 0.05"
+        )
+    elif len(opened.dataset.classes) == 2:
+        notes += power_notes(metric_named(sweep.primary), negative, positive, splits, seeds)
+    return notes
+
+
+def verdict_note(splits: int, seeds: int, *, has_margin: bool) -> str:
+    """Which verdicts so many splits and seeds can give, and what more would."""
+    trainings = splits * seeds
+    said = f"{counted(splits, 'split')} x {counted(seeds, 'seed')}"
+    if seeds > 1 and trainings >= FEWEST_TRAININGS:
+        words = "better, worse, equivalent" if has_margin else "better, worse"
+        more = "" if has_margin else "; a margin: would allow equivalent"
+        return f"{said}: verdicts are about recipes: {words} or undecided{more}"
+    why = (
+        "1 seed tells nothing of the luck of a training"
+        if seeds == 1
+        else (f"{trainings} trainings of an arm are fewer than {FEWEST_TRAININGS}")
+    )
+    return (
+        f"{said}: {why}, so a verdict is about these networks alone (these networks differ, or "
+        "undecided); seeds: [0, 1, 2] allows better, worse and equivalent"
+    )
+
+
+def power_notes(metric: Metric, benign: int, malignant: int, splits: int, seeds: int) -> list[str]:
+    """The detectable difference of the metric that decides; none where it is not known before."""
+    least = detectable_difference(metric, benign, malignant, splits=splits, seeds=seeds)
+    if math.isnan(least):
+        return []
+    of_recipes = seeds > 1 and splits * seeds >= FEWEST_TRAININGS
+    who = "two arms" if of_recipes else "two arms' networks"
+    note = (
+        f"{benign + malignant} test patients ({malignant} positive): a difference in "
+        f"{metric_label(metric.name)} of {who} under about {_points(least)} will hardly be seen"
+    )
+    more = max(_MORE_SEEDS, 2 * seeds)
+    if of_recipes:
+        then = detectable_difference(metric, benign, malignant, splits=splits, seeds=more)
+        buys = f"{_points(then)} with {more} seeds"
+        note += f"; {buys if _points(then) != _points(least) else 'more seeds buy little'}"
+    return [f"{note} (80 % power, both near 0.8, correlation 0.5, trainings as measured)"]
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:.1f} points"
