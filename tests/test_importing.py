@@ -187,7 +187,7 @@ def test_an_arm_that_names_no_folds_has_no_verdict_and_is_never_the_best(tmp_pat
     frame = new_frame(3.0, folds=2)
     by_fold = import_arm(store, "made", sent(tmp_path, exported(frame, "x")), "by fold")
     assert by_fold.arms[-1].best
-    assert by_fold.arms[-1].comparison.verdict == "better"
+    assert by_fold.arms[-1].comparison.verdict == "these networks differ"
     forget_arm(store, "made", "by fold")
     pooled = sent(tmp_path, exported(frame, "x", told=False))
     after = import_arm(store, "made", pooled, "pooled")
@@ -210,7 +210,7 @@ def test_of_one_split_it_is_enough_to_say_that_rows_are_tests(made: Made, tmp_pa
     assert silent.arms[-1].comparison.verdict == "no verdict: not out of fold"
     for column in ("split", "role"):
         said = import_arm(store, "made", sent(tmp_path, frame.assign(**{column: "test"})), "theirs")
-        assert said.arms[-1].comparison.verdict == "better"
+        assert said.arms[-1].comparison.verdict == "these networks differ"
         assert said.arms[-1].best
 
 
