@@ -158,7 +158,7 @@ def _notes(paired: PairedPredictions, main: ScoredWay, *, is_chosen: bool) -> li
     elif patients < FEWEST_PATIENTS:
         notes.append(f"fewer than {FEWEST_PATIENTS} patients: no intervals")
     elif not (is_chosen and in_sample):
-        notes.append("in brackets the 95 % interval, by resampling patients")
+        notes.append("in brackets the 95 % interval, by patients")
     leaked: set[str] = set()
     for fold in () if in_sample else folds:
         seen = {*fold.validation.patients.tolist(), *fold.training.patients.tolist()}

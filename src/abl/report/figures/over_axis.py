@@ -225,7 +225,7 @@ def _draw_line(
         low, high, meaning = y - sd, y + sd, "± sd"
     if not band or np.isnan(low).all():
         return ""
-    if ((y >= 0) & (y <= 1)).all():  # shares: an interval by resampling may leave their range
+    if ((y >= 0) & (y <= 1)).all():  # shares, which a standard deviation may leave
         low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
     place.fill_between(x, low, high, color=colour, alpha=0.15, lw=0, zorder=2)
     return meaning

@@ -124,8 +124,9 @@ def _comparison_rows(facts: ReportFacts, sweep: Sweep) -> Iterable[tuple[str, st
         yield "Also compared", f"{value_words(each.arm)} with {value_words(each.base)}"
     if facts.compared:
         yield "Margin", value_words(sweep.margin) if sweep.margin else "none given"
-    draws = f"{sweep.resamples // 5:,} bootstrap draws"
-    yield "Resamples", f"{sweep.resamples:,} permutations, {draws}" if facts.compared else draws
+    draws = f"{sweep.resamples // 5:,} of patients, for metrics that are not smooth in them"
+    family = f"{sweep.resamples:,} of the family's tests; " if facts.compared else ""
+    yield "Draws", family + draws
 
 
 def axis_rows(facts: ReportFacts) -> Iterable[tuple[str, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from abl.decide.spread import FEWEST_TRAININGS
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.report.collapse import collapse_words
 from abl.report.labels import (
@@ -287,7 +288,7 @@ class TableLayout:
                 notes = [f"Mean ± standard deviation over {replicates}: {varied}."]
                 if any(math.isnan(cell.sd) for cell in shown):
                     notes.append("Without ±: a single replicate has a value.")
-            return notes + ["95 % intervals by patients."] * self._intervals
+            return notes + [f"95 % intervals by {_drawn(frame)}."] * self._intervals
         if all(math.isnan(cell.low) for cell in shown):
             return [f"Mean over {replicates}; no intervals were computed."]
         if most == 1:
@@ -297,7 +298,7 @@ class TableLayout:
             ]
         return [
             f"Mean over {replicates}, seeds averaged first; in brackets its 95 % interval by "
-            "patients."
+            f"{_drawn(frame)}."
         ]
 
     def _comparison_note(self, primary: str) -> str:
@@ -330,6 +331,11 @@ _VERDICTS = {
 # verdicts that two arms which both say one class to all come by without merit
 _EASY = ("equivalent", "same predictions")
 _ends = attrgetter("low", "high")
+
+
+def _drawn(replicates: pd.DataFrame) -> str:
+    """What an interval of these replicates draws anew: trainings only where there are enough."""
+    return "patients and trainings" if len(replicates) >= FEWEST_TRAININGS else "patients"
 
 
 def _param(name: str) -> Callable[[ArmOutcome], str | int | float]:

@@ -168,9 +168,8 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str
     metric = sweep.select_by or sweep.primary
     chosen = {name for each in scored for cell in each.cells for name in cell.chosen}
     if f"validation_{metric_named(metric).name}" in chosen:
-        notes.append(
-            f"Optimism: {metric} on validation, where T* was chosen, less {metric} on test."
-        )
+        label = metric_named(metric).label
+        notes.append(f"Optimism: {label} on validation, where T* was chosen, less {label} on test.")
     whole = next((each for each in scored if each.cells), None)
     if whole is not None:
         patients = {str(name) for cell in whole.cells for name in cell.test.patients}
