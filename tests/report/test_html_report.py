@@ -162,7 +162,7 @@ def test_table_protocol_environment_and_digests_are_there(made: Made, parsed: Pa
     arm = made.outcome.arms[-1]
     for words in (
         f"{100 * arm.cells['acc'].mean:.1f}",
-        "Resamples 10,000 permutations, 2,000 bootstrap draws",
+        "Draws 10,000 of the family's tests; 2,000 of patients, for metrics that are not smooth",
         "Axis threshold 0, 0.1, 0.2,",
         "torch 2.15.0",
         "4 of 8",

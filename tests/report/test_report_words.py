@@ -271,7 +271,7 @@ def test_nothing_is_compared_where_nothing_was(made: Made) -> None:
     facts = facts_of(dataclasses.replace(made, outcome=outcome))
     said = protocol(facts)
     assert said["Compared with"] == "nothing; rule original was asked for"
-    assert "permutations" not in said["Resamples"]
+    assert "tests" not in said["Draws"]
     assert "decides" not in said["Metrics"]
     assert "Margin" not in said
     topics = {item.topic: item.answer for item in checklist(facts, {})}

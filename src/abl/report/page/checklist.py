@@ -180,7 +180,8 @@ def _evaluation(facts: ReportFacts) -> Iterator[ChecklistItem]:
     outcome = facts.outcome
     metrics = f"{metric_labels(outcome.metrics)}; {primary_words(facts)}"
     tests = "Arms tested against their bases by the same model, corrected for number."
-    uncertain = f"{replicate_words(facts)}; 95 % intervals over patients and, from three trainings on, over trainings."
+    uncertain = f"{replicate_words(facts)}; 95 % intervals over patients and, from three "
+    uncertain += "trainings on, over trainings."
     controls = "controls among them" if facts.has_controls else "no controls among them"
     has = facts.drawn
     calibration = "reliability diagram with ECE" if "reliability" in has else ""
