@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from PIL import Image
 from typer.testing import Result
@@ -156,6 +157,10 @@ FAULTS = {
             "train.epohcs": 3,
             "external": [{"name": "B", "centr": "B"}],
         },
+    ),
+    "a metric without a best end decides": fault(
+        ("tiny.yaml:", "primary: calibration_slope is best between its ends: choose a metric"),
+        changes={"primary": "calibration_slope"},
     ),
     "wrong types": fault(
         ("tiny.yaml:7: image.size", "integer, not [1]"),
@@ -570,3 +575,15 @@ def test_a_check_tells_all_faults_of_a_manifest_in_words_of_the_command(tiny_fol
 def test_the_tiny_sweep_itself_is_good(tiny_sweep: Path) -> None:
     result = sweep(tiny_sweep.parent)
     assert result.exit_code == 0, result.output
+
+
+def test_a_column_gives_one_split_however_often_it_is_asked(tiny_folder: Path) -> None:
+    manifest = pd.read_csv(tiny_folder / "images/manifest.csv")
+    parts = ["train"] * 24 + ["validation"] * 12 + ["test"] * 12
+    manifest.assign(split=parts).to_csv(tiny_folder / "images/manifest.csv", index=False)
+    changes = {"splits": {"kind": "column"}, "replicates.repeats": 3}
+    write_sweep(tiny_folder, changes)
+    told = abl(tiny_folder, "plan", "tiny.yaml")
+    assert told.exit_code == 2
+    assert "replicates.repeats: 3: column 'split' gives every repeat the same split" in told.stderr
+    assert "write repeats: 1" in told.stderr

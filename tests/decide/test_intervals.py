@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from simulated_arms import Truth, arms
 from statsmodels.stats.proportion import proportion_confint
 
 from abl.decide.agreement import cohen_kappa, fleiss_kappa_interval, gee_interval
+from abl.decide.comparison import Contrast, comparisons
 from abl.decide.intervals import (
     difference_interval,
     patient_interval,
@@ -282,3 +284,51 @@ def test_kappas():
     fleiss = fleiss_kappa_interval(ratings, resamples=200)
     assert fleiss.estimate == pytest.approx((observed - chance) / (1 - chance))
     assert math.isnan(cohen_kappa([1, 1], [1, 1], resamples=10).estimate)
+
+
+def _answers(wrong: np.ndarray, seeds: int = 3, splits: int = 1) -> list[Scores]:
+    """An arm of 60 patients, half of them malignant; `wrong` (60,) or (seeds, 60)."""
+    labels, names = np.arange(60) % 2, np.array([f"p{at:02d}" for at in range(60)])
+    fold = (np.arange(60) // 2) % splits
+    found = []
+    for split in range(splits):
+        for seed in range(seeds):
+            missed = np.broadcast_to(wrong, (seeds, 60))[seed]
+            malignant = np.where(missed, 1 - labels, labels).astype(float) * 0.8 + 0.1
+            p = np.column_stack([1 - malignant, malignant])[fold == split]
+            of = fold == split
+            found.append(Scores(0, split, seed, labels[of], names[of], p))
+    return found
+
+
+@pytest.mark.parametrize("metric", ["f1", "balanced_acc", "g_mean", "youden", "auc", "acc"])
+def test_where_nothing_is_discordant_every_metric_leaves_room_for_it(metric):
+    """Of 60 patients none: up to 6 % of such patients may be (1 - 0.025^(1/60))."""
+    none = np.zeros(60, bool)
+    other = [replace(each, p=0.9 * each.p + 0.05) for each in _answers(none)]
+    (found,) = comparisons([Contrast("base", _answers(none), other)], metric, margin=0.02)
+    assert found.low < -0.03
+    assert found.high > 0.03
+    assert found.verdict == "undecided"
+
+
+def test_seeds_that_agree_by_chance_are_worth_no_more_than_their_predictions():
+    wrong = np.zeros((3, 60), bool)
+    for seed in range(3):
+        wrong[seed, seed * 15 : seed * 15 + 15] = True  # a quarter each, of other patients
+    found = patient_interval(_answers(wrong), "acc")
+    low, high = proportion_confint(135, 180, method="wilson")
+    assert found.low <= low + 0.003
+    assert found.high >= high - 0.003
+
+
+def test_no_p_is_smaller_than_what_its_patients_can_reach():
+    labels, names = np.arange(6) % 2, np.array(list("abcdef"))
+
+    def arm(right: bool) -> list[Scores]:
+        called = labels if right else np.where(np.arange(6) < 3, 1 - labels, labels)
+        p = np.column_stack([1 - called, called]) * 0.8 + 0.1
+        return [Scores(0, 0, seed, labels, names, p + seed * 0.0) for seed in range(3)]
+
+    (found,) = comparisons([Contrast("base", arm(True), arm(False))], "acc")
+    assert found.p >= 2 / 2**6

@@ -76,7 +76,7 @@ def test_what_axes_put_in_place_of_settings_is_said_and_nothing_else(tiny_folder
     assert "45" not in said["Augmentation"]
     # one selection for each rotation; pooled6 is an original network and a selector
     assert "pooled3: 2 trainings (selectors)" in said["Networks trained"]
-    assert "pooled6: 4 trainings (arms 4, selectors 2)" in said["Networks trained"]
+    assert "pooled6: 4 trainings (arms 4, selectors 2, some are both)" in said["Networks trained"]
     assert said["Axis rule"] == "original, true"
     assert said["Compared with"] == "rule original, at equal other axes"
     assert said["Chosen"] == "nothing: every setting was given beforehand"

@@ -12,7 +12,7 @@ from abl.app.results import arm_predictions, outcome_folder, outcome_named
 from abl.data.load import load_dataset
 from abl.decide.contributions import DRAWS
 from abl.decide.replicates import KEYS
-from abl.decide.verdicts import NOT_OUT_OF_FOLD
+from abl.decide.verdicts import A_CONTROL, NOT_OUT_OF_FOLD
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
@@ -105,6 +105,11 @@ def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairC
         for letter, part in (("A", rows), ("B", other_rows))
         for count in one_class_replicates(part).values()
     ]
+    for letter, whole, each in (("A", outcome, arm), ("B", other_outcome, other)):
+        if reason := whole.facts.controls.get(each.key):
+            notes.append(f"{letter} is a control: {reason}.")
+    if arm.key in outcome.facts.controls:
+        pair = replace(pair, verdict=A_CONTROL)
     return replace(pair, notes=(*pair.notes, *notes))
 
 

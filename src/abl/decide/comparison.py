@@ -24,6 +24,7 @@ from abl.decide.replicates import ArmScores, Scores, checked_arm, checked_pair_o
 from abl.decide.score_intervals import LEVEL
 from abl.decide.verdicts import (
     FEWEST_PATIENTS,
+    NO_VALUE,
     NOT_OUT_OF_FOLD,
     ONE_CLASS,
     SAME,
@@ -100,7 +101,13 @@ def comparisons(
     groups = _groups(contrasts, chosen, min(resamples, BOOTSTRAPS))
     found = [group.measured.differences(group.first, group.second) for group in groups]
     at = [place for group in groups for place in group.at]
-    p = np.concatenate([each.p for each in found])
+    # by exchanging the patients' answers none of them could be smaller
+    p = np.concatenate(
+        [
+            np.maximum(each.p, 2.0 ** (1 - group.measured.patients_concerned))
+            for group, each in zip(groups, found, strict=True)
+        ]
+    )
     drawn = np.zeros((1, 1))  # of one contrast there is nothing to correct
     if len(contrasts) > 1:
         drawn = np.concatenate(
@@ -225,6 +232,8 @@ def _reason(group: _Group, row: int, contrast: Contrast) -> str:
         return ONE_CLASS
     if group.measured.patients_concerned < FEWEST_PATIENTS:
         return TOO_FEW
+    if not group.measured.are_defined(group.first[row], group.second[row]):
+        return NO_VALUE
     return ""
 
 
@@ -232,7 +241,7 @@ def calls_one_class(arm: ArmScores) -> bool:
     """Whether an arm's networks give up: all of a replicate's images are called one class.
 
     That some test set holds six images of a class that is never called is enough; of smaller ones
-    all of a seed must be so.
+    all of a seed must be so, or half of them all.
     """
     of_seed: dict[int, list[bool]] = {}
     for each in checked_arm(arm):
@@ -244,4 +253,5 @@ def calls_one_class(arm: ArmScores) -> bool:
             return True
         if missed > 0 or len(called) > 1:  # a fold of one class, called so, tells nothing
             of_seed.setdefault(each.seed, []).append(one)
-    return any(all(each) for each in of_seed.values())
+    every = [one for each in of_seed.values() for one in each]
+    return any(all(each) for each in of_seed.values()) or 2 * sum(every) >= max(len(every), 1)

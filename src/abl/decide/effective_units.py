@@ -13,8 +13,9 @@ from abl.decide.spread import Layout
 
 # independent units that stand for what is not known of the spread of a few
 _PRIOR = 0.5
-# by how many of the other class a patient that has not been seen may be misplaced
-_MOVED = 0.25
+# by how many of the other class a patient that has not been seen may be misplaced: one is called
+# rightly or wrongly in whole; among ranks it may stand as a typical one of the other class does
+_MOVED, _MOVED_RANK = 1.0, 0.5
 
 
 def effective_patients(tests: SharedTests, layout: Layout) -> Floats:
@@ -33,7 +34,9 @@ def effective_patients(tests: SharedTests, layout: Layout) -> Floats:
     return np.divide(weight.sum(axis=1) ** 2, squares, out=np.zeros(size + 1), where=squares > 0)
 
 
-def effective_units(spare: Floats, variance: Floats, carriers: Floats, least: Floats) -> Floats:
+def effective_units(
+    spare: Floats, variance: Floats, carriers: Floats, least: Floats, most: Floats | float = np.inf
+) -> Floats:
     """(n,) independent units of a share whose variance is spare / units.
 
     Args:
@@ -41,12 +44,13 @@ def effective_units(spare: Floats, variance: Floats, carriers: Floats, least: Fl
         variance: Of the share.
         carriers: Effective number of patients that the variance was seen on.
         least: What is taken where nothing was seen.
+        most: Predictions that were made: more they cannot be worth, however even they came out.
     """
     seen = spare > 1e-15
     known = np.divide(variance, spare, out=np.zeros(len(spare)), where=seen)
     carried = np.where(seen, carriers, 0.0)
     units: Floats = (carried + _PRIOR) / (carried * known + _PRIOR / least)
-    return units
+    return np.minimum(units, most)
 
 
 def widened(
@@ -70,13 +74,14 @@ def widened(
     return variance * (1 + (2 if counts else 1) * few) + unseen * share
 
 
-def unseen_variance(flips: Floats) -> Floats:
-    """(n,) as if one patient a class and direction were misplaced by a quarter of the others.
+def unseen_variance(flips: Floats, *, counts: bool) -> Floats:
+    """(n,) as if one patient a class and direction were misplaced.
 
     Args:
         flips: (n, K) of `patient_flips`.
+        counts: Whether the metric is one of the confusion matrix.
     """
-    found: Floats = 2 * _MOVED**2 * (flips**2).sum(axis=1)
+    found: Floats = 2 * (_MOVED if counts else _MOVED_RANK) ** 2 * (flips**2).sum(axis=1)
     return found
 
 
@@ -141,17 +146,19 @@ def mean_interval(
     carriers: Floats,
     least: Floats,
     reach: Floats,
+    most: Floats | float = np.inf,
 ) -> tuple[Floats, Floats]:
     """Ends of means (n,): a score interval on the scale of the bounds, plain where there are none.
 
     Args:
-        carriers, least: As in `effective_units`.
+        carriers, least, most: As in `effective_units`.
         reach: Quantile.
     """
     if bounds is None:
         return plain_interval(mean, np.sqrt(variance), reach)
     low, high = bounds
     share = np.clip((mean - low) / (high - low), 0.0, 1.0)
-    units = effective_units(share * (1 - share), variance / (high - low) ** 2, carriers, least)
+    spread = variance / (high - low) ** 2
+    units = effective_units(share * (1 - share), spread, carriers, least, most)
     ends = wilson(share, units, reach)
     return low + (high - low) * ends[0], low + (high - low) * ends[1]

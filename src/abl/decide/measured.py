@@ -100,6 +100,10 @@ class Measured:
         """Whether both arms predict the same of every image."""
         return bool((self._prints[first] == self._prints[second]).all())
 
+    def are_defined(self, first: int, second: int) -> bool:
+        """Whether some replicate has a value of both arms."""
+        return bool((self._defined[first] & self._defined[second]).any())
+
     def of_recipe(self, arm: int, kept: Bools | None = None) -> bool:
         """Whether an arm was trained often enough, with several seeds; equal ones are one.
 
@@ -133,7 +137,8 @@ class Measured:
                 carriers = self._carriers(moments.combined[chosen])
                 least = np.array([self._least_units(int(arm)) for arm in at[chosen]])
                 bounds = self.metric.bounds
-                ends = mean_interval(bounds, mean, variance, carriers, least, reach)
+                most = least * self._repeated if self._counts else np.inf
+                ends = mean_interval(bounds, mean, variance, carriers, least, reach, most)
                 found["mean"][at[chosen]] = mean
                 found["low"][at[chosen]], found["high"][at[chosen]] = ends
                 found["variance"][at[chosen]] = variance
@@ -169,15 +174,14 @@ class Measured:
             if self._of_units:
                 discordant = self._discordant(involved, kept, moments.layout, i, j)
                 spare = np.maximum(discordant - difference**2, 0.0)
-                units = effective_units(
-                    spare, variance, carriers, np.full(len(at), self._concerned)
-                )
+                least = np.full(len(at), self._concerned)
+                units = effective_units(spare, variance, carriers, least, least * self._repeated)
             else:
                 flips = np.stack([self._flips(int(arm)) for arm in involved])
-                unseen = unseen_variance((flips[i] + flips[j]) / 2)
+                unseen = unseen_variance((flips[i] + flips[j]) / 2, counts=self._counts)
                 variance = widened(
                     variance, unseen, carriers,
-                    counts=self.metric.of_confusion is not None,
+                    counts=self._counts,
                     carriers_are_known=self._rows.are_patients,
                 )  # fmt: skip
             numbers[:, at] = difference, variance, spread.freedom, carriers, discordant, units
@@ -202,6 +206,16 @@ class Measured:
     def _concerned(self) -> float:
         """Effective number of patients that a share of units is of."""
         return float(max(self._sizes[-1 if self._class is None else self._class], 1.0))
+
+    @property
+    def _counts(self) -> bool:
+        return self.metric.of_confusion is not None
+
+    @property
+    def _repeated(self) -> float:
+        """How often a patient was called: images of one, by trainings of a split."""
+        images = sum(len(each.labels) for each in self.tests.replicates)
+        return max(images / max(len(self.tests.patients), 1), 1.0)
 
     def _flips(self, arm: int) -> Floats:
         return patient_flips(self.arms[arm], self.metric, self._sizes[:-1])

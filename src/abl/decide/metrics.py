@@ -61,7 +61,13 @@ class Metric:
     bounds: tuple[float, float] | None = None
 
     def __call__(self, labels: Ints, p: Floats, weights: Floats | None = None) -> float:
-        return self.function(labels, p, weights)
+        try:
+            return self.function(labels, p, weights)
+        except InputError:
+            raise
+        except Exception as error:  # a user's own metric: its sweep goes on without it
+            text = f"metric '{self.name}' fails with {type(error).__name__}: {error}"
+            raise InputError(text) from error
 
 
 # what this module does not register itself is read off that one

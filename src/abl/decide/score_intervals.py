@@ -81,8 +81,10 @@ def tango_interval(
 
 def tango_p(difference: Floats, discordant: Floats, units: Floats, freedom: Floats) -> Floats:
     """Two-sided P of no difference, by the same statistic; 1 where nothing is discordant."""
-    error = np.sqrt(discordant / units)
-    return _p(difference, error, freedom)
+    # less than any share of images can be, rounding left it
+    seen = discordant > 1e-15
+    error = np.sqrt(np.where(seen, discordant, 0.0) / units)
+    return _p(np.where(seen, difference, 0.0), error, freedom)
 
 
 def plain_interval(

@@ -15,6 +15,8 @@ DIFFER, SAME = "these networks differ", "same predictions"
 NO_VERDICT = "no verdict: "
 TOO_FEW = NO_VERDICT + "too few patients"
 ONE_CLASS = NO_VERDICT + "one class only"
+NO_VALUE = NO_VERDICT + "undefined"
+A_CONTROL = NO_VERDICT + "a control"
 NOT_OUT_OF_FOLD = NO_VERDICT + "not out of fold"
 
 # two-sided P of a sign flip of n patients is at least 2 / 2^n: 0.0625 of five

@@ -174,7 +174,11 @@ def _notes(paired: PairedPredictions, main: ScoredWay, *, is_chosen: bool) -> li
         risk, where = mean_and_sd(main.risks)[0], "those same" if in_sample else "test"
         notes.append(
             f"T* is the smallest that keeps the promise, patient by patient: {main.way.promise}; "
-            f"on {where} images the risk is {100 * risk:.1f} %"
+            + (
+                f"no {where} image counts for it"
+                if math.isnan(risk)
+                else f"on {where} images the risk is {100 * risk:.1f} %"
+            )
         )
     if by and not in_sample:
         there, kept = mean_and_sd(main.chosen_at)[0], mean_and_sd(main.kept)[0]

@@ -24,6 +24,7 @@ ROLES_OF_NETWORKS = {
     "pretraining": "pretraining",
     "segmentation": "segmentation branch",
     "search": "points of a search",
+    "failed": "arms without a result",
 }
 _SPLITS = {"kind", "folds", "test", "validation", "by", "column", "seed"}
 
@@ -107,6 +108,8 @@ def network_words(facts: ReportFacts) -> str:
         words = [ROLES_OF_NETWORKS[role] for role in roles]
         if len(roles) > 1:
             words = [f"{name} {n}" for name, n in zip(words, roles.values(), strict=True)]
+            if sum(roles.values()) > total:
+                words.append("some are both")
         said.append(f"{network}: {counted(total, 'training')} ({', '.join(words)})")
     return "; ".join(said)
 

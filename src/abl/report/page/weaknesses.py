@@ -76,10 +76,15 @@ def readings_sentence(facts: ReportFacts) -> str:
 def _of_the_design(facts: ReportFacts, own: Sequence[str]) -> Iterator[str]:
     if facts.splits == 1:
         yield "One split only: how much results depend on who fell into the test set is unknown."
-    if 0 < facts.seeds < FEW_SEEDS:
+    if facts.seeds == 1:
         yield (
-            f"{counted(facts.seeds, 'seed')}: differences of initialisation and image order "
-            "are not told from differences between arms; three or more would show them."
+            "1 seed: differences of initialisation and image order are not told from differences "
+            "between arms; three or more would show them."
+        )
+    elif 0 < facts.seeds < FEW_SEEDS:
+        yield (
+            f"{counted(facts.seeds, 'seed')}: what seeds differ by is hardly known; three or more "
+            "would make intervals narrower."
         )
     if not facts.external:
         yield "No external set: nothing is known of other centres, devices or times."
@@ -189,8 +194,8 @@ def _of_the_predictions(outcome: Outcome) -> Iterator[str]:
     done = [(named[arm.key], one_class_note(outcome, arm)) for arm in outcome.arms]
     if found := [f"{name} ({said})" for name, said in done if said]:
         yield (
-            f"Networks that call every {outcome.facts.unit or 'case'} one class, of which no value "
-            f"says that they learned anything: {_some_of(found)}."
+            f"Networks that call every {outcome.facts.unit or 'case'} of a test set one class, so "
+            f"that no share of them says that they learned anything: {_some_of(found)}."
         )
     for arm in outcome.arms:
         for row in outcome.facts.collapsed.get(arm.key, ()):

@@ -157,7 +157,7 @@ class TableLayout:
             notes.append(Note(BOLD, f"best arm on {primary}"))
         if any(arm.tied and not arm.best for arm in arms):
             text = "not distinguishable from the best arm on"
-            notes.append(Note(TIED, f"{text} {primary}; not shown to be equal to it"))
+            notes.append(Note(TIED, f"{text} {primary}; that alone shows no equality"))
         if self._published is not None:
             notes += [Note("", text) for text in self._published.sentences()]
         return notes + [Note(letter, text) for text, letter in self._letters.items()]
@@ -304,6 +304,8 @@ class TableLayout:
     def _comparison_note(self, primary: str) -> str:
         base = f" ({self._base_label(self._compared[0].base)})" if self._one_base else ""
         text = f"Δ {primary}: difference to the base{base} with its 95 % interval"
+        if len(self._compared) > 1:
+            text += " (of this pair alone; P is corrected over all)"
         margin, scale = self._outcome.facts.margin, self._primary_scale()
         if isinstance(margin, float) and not math.isnan(margin):
             text += f"; margin {scale.number(margin)}{' points' if scale.unit else ''}"
@@ -335,7 +337,10 @@ _ends = attrgetter("low", "high")
 
 def _drawn(replicates: pd.DataFrame) -> str:
     """What an interval of these replicates draws anew: trainings only where there are enough."""
-    return "patients and trainings" if len(replicates) >= FEWEST_TRAININGS else "patients"
+    if len(replicates) < FEWEST_TRAININGS:
+        return "patients"
+    one_seed = "seed" in replicates and replicates["seed"].nunique() == 1
+    return "patients and splits" if one_seed else "patients and trainings"
 
 
 def _param(name: str) -> Callable[[ArmOutcome], str | int | float]:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
+
 from abl.decide.metrics import metric_named
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.nets.registry import check_network
@@ -14,7 +16,7 @@ from abl.plan.graph import Arm
 from abl.spec.data import Data
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.stages.inputs import Workspace
+from abl.stages.inputs import OpenData, Workspace
 from abl.studies.contract import StudyAxis
 from abl.studies.shared.arms import (
     Relevant,
@@ -74,9 +76,13 @@ def metric_problems(file: SweepFile) -> list[Problem]:
     ]
     for place, name in named:
         try:
-            metric_named(name)
+            chosen = metric_named(name)
         except InputError as error:
             problems.append(file.problem(str(error), *place))
+        else:
+            if place == ("primary",) and chosen.higher_is_better is None:
+                text = f"primary: {name} is best between its ends: choose a metric with a best end"
+                problems.append(file.problem(text, *place))
     return list(dict.fromkeys(problems))
 
 
@@ -129,6 +135,20 @@ def open_data(workspace: Workspace, blocks: Iterable[Data]) -> None:
         except InputError as error:
             problems |= dict.fromkeys(error.problems)
     raise_if_any(list(problems))
+
+
+def refuse_equal_repeats(file: SweepFile, opened: OpenData) -> None:
+    """Raises InputError if every repeat would have the same split, and count as another."""
+    splits, repeats = file.sweep.splits, file.sweep.replicates.repeats
+    if splits.kind != "column" or repeats == 1:
+        return
+    parts = [opened.split(splits, repeat, 0).items() for repeat in (0, 1)]
+    if all(np.array_equal(one, other) for (_, one), (_, other) in zip(*parts, strict=True)):
+        text = (
+            f"replicates.repeats: {repeats}: column '{splits.column}' gives every repeat the same "
+            "split; write repeats: 1, and more seeds for more trainings"
+        )
+        raise InputError([file.problem(text, "replicates", "repeats")])
 
 
 def place_of_axis(file: SweepFile, axis: str) -> tuple[str | int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from abl.decide.verdicts import A_CONTROL
 from abl.plan.outcome import Comparison
 from abl.spec.sweep import Sweep
 from abl.spec.train import looks_at_mask
@@ -28,9 +29,6 @@ def test_labels_used(sweep: Sweep) -> str:
     return DRAWN_MASKS.get(attention.mask, "") if looks_at_mask(attention.variant) else ""
 
 
-NO_VERDICT = "no verdict: a control"
-
-
 def without_verdicts(
     family: Mapping[tuple[int, int], Comparison], controls: Collection[int]
 ) -> dict[tuple[int, int], Comparison]:
@@ -40,6 +38,6 @@ def without_verdicts(
     than one which was helped is what the control is there to show.
     """
     return {
-        pair: replace(found, verdict=NO_VERDICT) if pair[0] in controls else found
+        pair: replace(found, verdict=A_CONTROL) if pair[0] in controls else found
         for pair, found in family.items()
     }

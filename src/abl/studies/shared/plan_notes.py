@@ -34,13 +34,13 @@ def replicate_notes(sweep: Sweep, opened: OpenData, replicates: Sequence[Replica
     positive, negative = int(malignant.sum()), int((~malignant).sum())
     splits = len({(each.repeat, each.fold) for each in replicates})
     seeds = len({each.seed for each in replicates})
-    notes = [verdict_note(splits, seeds, has_margin=sweep.margin is not None)]
     if positive + negative < FEWEST_PATIENTS:
-        notes.append(
+        return [
             f"{counted(positive + negative, 'test patient')}: no verdict, as fewer than "
             f"{FEWEST_PATIENTS} patients cannot reach P < 0.05"
-        )
-    elif len(opened.dataset.classes) == 2:
+        ]
+    notes = [verdict_note(splits, seeds, has_margin=sweep.margin is not None)]
+    if len(opened.dataset.classes) == 2:
         notes += power_notes(metric_named(sweep.primary), negative, positive, splits, seeds)
     return notes
 

@@ -123,6 +123,10 @@ def _trainings(plan: Plan, store: Store, ran: Iterable[int]) -> list[dict[str, A
     kept = set(ran)
     own = {d for cell in plan.cells if cell.arm in kept for d in cell.uses.values()}
     roles: dict[str, set[str]] = {digest: {"arm"} for digest in own}
+    for cell in plan.cells:
+        if cell.arm not in kept:
+            for digest in cell.uses.values():
+                roles.setdefault(digest, {"failed"})
     for digest, stage in plan.stages.items():
         if stage.kind == "segment":
             roles.setdefault(digest, set()).add("segmentation")

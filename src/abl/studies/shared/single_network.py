@@ -35,6 +35,7 @@ from abl.studies.shared.checks import (
     network_problems,
     open_data,
     place_of_axis,
+    refuse_equal_repeats,
     stated_problems,
     weights_faults,
 )
@@ -150,6 +151,7 @@ class SingleNetwork(Study):
             arms=arms.arms, replicates=all_replicates(file.sweep.splits, file.sweep.replicates)
         )
         opened = workspace.data(file.sweep.data)
+        refuse_equal_repeats(file, opened)
         plan.notes += replicate_notes(file.sweep, opened, plan.replicates)
         made: dict[Sweep, Trainings] = {}
         for at, sweep in enumerate(sweeps):

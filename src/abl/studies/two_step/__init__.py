@@ -33,6 +33,7 @@ from abl.studies.shared.checks import (
     network_problems,
     open_data,
     place_of_axis,
+    refuse_equal_repeats,
     stated_problems,
 )
 from abl.studies.shared.controls import test_labels_used
@@ -184,6 +185,7 @@ class TwoStep(Study):
                 "use no second network or threshold do not vary with it"
             )
         opened = workspace.data(file.sweep.data)
+        refuse_equal_repeats(file, opened)
         plan.notes += replicate_notes(file.sweep, opened, plan.replicates)
         plan.notes += hopeless_promises(plan, settings, workspace)
         values = file.sweep.curve("threshold")

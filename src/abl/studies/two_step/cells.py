@@ -89,6 +89,12 @@ def hopeless_promises(plan: Plan, settings: Settings, workspace: Workspace) -> l
             continue
         own = settings.file_of(arm)
         promise, opened = options_of(own, Options).promise.promise, workspace.data(own.sweep.data)
+        if promise.risk == "missed" and len(opened.dataset.classes) != 2:
+            text = (
+                "options.promise.risk: missed is for two classes, and these are "
+                f"{len(opened.dataset.classes)}: write error"
+            )
+            raise InputError([own.problem(text, "options", "promise", "risk")])
         counts = []
         for repeat, fold in dict.fromkeys((each.repeat, each.fold) for each in plan.replicates):
             split = opened.split(own.sweep.splits, repeat, fold)
@@ -106,8 +112,8 @@ def hopeless_promises(plan: Plan, settings: Settings, workspace: Workspace) -> l
 
 
 def promise_notes(scored: Sequence[ScoredArm], settings: Settings) -> list[str]:
-    """What became of promised risks on the test images, each distinct one once."""
-    notes = []
+    """What became of promised risks on the test images, with the arms that it is true of."""
+    notes: dict[str, list[str]] = {}
     for arm in scored:
         values = np.array([cell.chosen[RISK] for cell in arm.cells if RISK in cell.chosen])
         known = values[~np.isnan(values)]
@@ -116,8 +122,9 @@ def promise_notes(scored: Sequence[ScoredArm], settings: Settings) -> list[str]:
         promise = options_of(settings.file_of(arm.arm), Options).promise.promise
         above = int(np.sum(known > promise.level))
         ends = f", {100 * known.min():.1f} to {100 * known.max():.1f} %" if known.size > 1 else ""
-        notes.append(
+        said = (
             f"T* by promise ({promise}): on test images the risk is {100 * known.mean():.1f} %"
-            f"{ends}; above the level in {above} of {len(values)} replicates."
+            f"{ends}; above the level in {above} of {len(values)} replicates"
         )
-    return list(dict.fromkeys(notes))
+        notes.setdefault(said, []).append(arm.arm.title)
+    return [f"{said} ({'; '.join(titles)})." for said, titles in notes.items()]
