@@ -37,10 +37,14 @@ def arm_named(outcome: Outcome, words: str, *, alone: bool = False) -> ArmOutcom
     own = [_arm_tokens(outcome, arm) for arm in outcome.arms]
     known = set().union(*own) if own else set()
     asked = _with_axes(wanted, known)
+    spelt = {token.casefold(): token for token in _words(words)}  # as it was typed
     words_known = {token for token in known if "=" not in token}
     raise_if_any(
         [
-            Problem(f"{outcome.name}: no arm has '{token}': {nearest(token, words_known)}")
+            Problem(
+                f"{outcome.name}: no arm has '{spelt.get(token, token)}': "
+                f"{nearest(token, words_known)}"
+            )
             for token in asked
             if token not in known
         ]
@@ -81,7 +85,11 @@ def _listed(outcome: Outcome, found: list[tuple[int, ArmOutcome]]) -> str:
 
 
 def _tokens(text: str) -> list[str]:
-    return [token for token in re.split(r"[\s,·]+", text.casefold()) if token]
+    return _words(text.casefold())
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(r"[\s,·]+", text) if word]
 
 
 def _arm_tokens(outcome: Outcome, arm: ArmOutcome) -> set[str]:
