@@ -38,7 +38,8 @@ def arm_named(outcome: Outcome, words: str, *, alone: bool = False) -> ArmOutcom
     known = set().union(*own) if own else set()
     asked = _with_axes(wanted, known)
     spelt = {token.casefold(): token for token in _words(words)}  # as it was typed
-    words_known = {token for token in known if "=" not in token}
+    written = _as_written(outcome)
+    words_known = {written.get(token, token) for token in known if "=" not in token}
     raise_if_any(
         [
             Problem(
@@ -101,6 +102,12 @@ def _arm_tokens(outcome: Outcome, arm: ArmOutcome) -> set[str]:
             tokens |= {*_tokens(arm_label({axis: value}, [axis])), *_tokens(str(value))}
             tokens |= {f"{axis.casefold()}={token}" for token in _tokens(str(value))}
     return tokens
+
+
+def _as_written(outcome: Outcome) -> dict[str, str]:
+    """Each word of the arms' titles, case folded -> as it stands there."""
+    titles = [arm_label(arm.params, outcome.axes) for arm in outcome.arms]
+    return {word.casefold(): word for title in titles for word in _words(title)}
 
 
 def _with_axes(wanted: Sequence[str], known: set[str]) -> list[str]:
