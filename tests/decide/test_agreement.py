@@ -117,7 +117,7 @@ def test_two_readers_with_gaps() -> None:
 
 @pytest.mark.parametrize("missing", ["omit", "Drop", "", None, True])
 def test_another_way_with_gaps_is_refused_even_where_there_are_none(missing: object) -> None:
-    both = r"missing: .* is none of 'refuse', 'drop'"
+    both = r"missing: .* is neither 'refuse' nor 'drop'"
     with pytest.raises(InputError, match=both):
         fleiss_kappa_interval(RATINGS, missing=missing)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=both):

@@ -64,7 +64,7 @@ def compared_before(outcome: Outcome, own: Sequence[Contender]) -> list[Position
     ]
 
 
-def base_position(
+def own_base(
     outcome: Outcome, against: str, pairs: Sequence[Positions], position: Mapping[str, int]
 ) -> int | None:
     """Position of the own arm that an imported one is compared with; None where none is.

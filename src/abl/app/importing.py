@@ -10,10 +10,10 @@ import pandas as pd
 
 from abl.app.imported_bases import (
     against_words,
-    base_position,
     compared_before,
     is_against,
     needed_for,
+    own_base,
 )
 from abl.app.results import draw_outcome, keep_outcome, kept_analysis, kept_sweep, outcome_named
 from abl.data.dataset import unit_names
@@ -199,9 +199,9 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
     for arm in arms:
         base = imported_at.get(arm.against.casefold()) if arm.against else None
         if base is None:
-            base = base_position(outcome, arm.against, pairs, position)
-        own_base = base if base is not None and base < len(own) else tested or 0
-        like = arm_tests(frames[0], outcome.arms[own_base].key)
+            base = own_base(outcome, arm.against, pairs, position)
+        like_arm = base if base is not None and base < len(own) else tested or 0
+        like = arm_tests(frames[0], outcome.arms[like_arm].key)
         key = digest_of([IMPORTED, outcome.name, arm.name, arm.sha256])
         part = on_tests(arm, like, sweep.data.unit).assign(arm=key, role="test", sent=False)
         pairs += [] if base is None else [(len(rows), base)]

@@ -133,7 +133,7 @@ def _answered(
 ) -> tuple[Ints, ArrayLike | None]:
     """(images, readers) codes of the classes and the patients, where every reader answered."""
     if missing not in _MISSING:
-        raise InputError(f"missing: {missing!r} is none of {', '.join(map(repr, _MISSING))}")
+        raise InputError(f"missing: {missing!r} is neither 'refuse' nor 'drop'")
     given = np.array(ratings, dtype=object)
     if given.ndim != 2 or not len(given) or given.shape[1] < 2:
         raise InputError(f"ratings: shape {given.shape}, not (images, readers >= 2)")
@@ -145,9 +145,8 @@ def _answered(
     infinite = np.argwhere(folded.isin(_INFINITE).to_numpy())
     if len(infinite):
         row, reader = (int(at) + 1 for at in infinite[0])
-        raise InputError(
-            f"ratings: row {row}, reader {reader}: '{text.iloc[row - 1, reader - 1]}' is no class"
-        )
+        answer = str(text.to_numpy()[row - 1, reader - 1])
+        raise InputError(f"ratings: row {row}, reader {reader}: '{answer}' is no class")
     lacks = folded.isin(_NO_ANSWER).to_numpy()
     whole = ~lacks.any(axis=1)
     if missing == "refuse" and not whole.all():
