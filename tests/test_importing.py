@@ -233,6 +233,136 @@ def test_folds_that_are_not_the_sweeps_are_refused_by_row(tmp_path: Path) -> Non
     assert import_arm(store, "made", sent(tmp_path, everywhere), "all").arms[-1].comparison
 
 
+def test_rows_called_tests_that_the_sweep_trains_on_are_another_split(
+    made: Made, tmp_path: Path
+) -> None:
+    from abl.data.phantom import phantom_dataset
+
+    store, *_ = made
+    sweep = sweep_of(SWEEP.replace("NAME", "made"))
+    assert sweep is not None
+    assert sweep.data.phantom is not None
+    trained = phantom_dataset(sweep.data.phantom).frame["image"].head(5)  # in the data, no tests
+    frame = exported(new_frame(3.0), "x").assign(role="test")
+    more = frame.head(5).assign(image=trained.to_numpy())
+    for columns in ([], ["fold"], ["repeat", "fold"]):  # no folds told, or no repeat
+        file = pd.concat([frame, more]).drop(columns=columns)
+        after = import_arm(store, "made", sent(tmp_path, file), "theirs")
+        row = after.arms[-1]
+        assert row.comparison.verdict == "no verdict: not out of fold"
+        assert not row.best
+        note = next(note for note in after.notes if note.startswith("imported: theirs"))
+        assert "not out of fold: the file calls 5 predictions tests" in note
+        assert trained.iloc[0] in note
+    # the same file with the roles that the sweep gives is fair, and so are images of elsewhere
+    fair = pd.concat([frame, more.assign(role="train")])
+    elsewhere = pd.concat([frame, more.assign(image=[f"new{n}.png" for n in range(5)])])
+    for file in (fair, elsewhere):
+        after = import_arm(store, "made", sent(tmp_path, file), "theirs")
+        assert after.arms[-1].best
+        assert after.arms[-1].comparison.verdict == "these networks differ"
+
+
+def test_a_test_of_another_fold_under_the_name_of_test_is_another_split(tmp_path: Path) -> None:
+    store, *_ = made_sweep(tmp_path / "store", folds=2)
+    right = exported(new_frame(3.0, folds=2), "x").assign(role="test")
+    wrong = right.assign(fold=1 - right["fold"])
+    after = import_arm(store, "made", sent(tmp_path, pd.concat([right, wrong.head(3)])), "theirs")
+    assert after.arms[-1].comparison.verdict == "no verdict: not out of fold"
+    assert "calls 3 predictions tests" in after.notes[-1]
+
+
+def two_repeats(frame: pd.DataFrame) -> pd.DataFrame:
+    """Tests of two folds, and in a second repeat with the folds of every third image changed."""
+    again = frame.assign(repeat=1)
+    moved = again["unit"].str[7:10].astype(int) % 3 == 0
+    return pd.concat([frame, again.assign(fold=again["fold"].where(~moved, 1 - again["fold"]))])
+
+
+@pytest.fixture
+def repeated(tmp_path: Path) -> Made:
+    frame = two_repeats(made_frame(dict.fromkeys(THREE, 1.0), folds=2, seeds=2))
+    outcome = made_outcome(frame, THREE, base=KEYS[0])
+    return keep(tmp_path / "store", outcome, frame), outcome, frame
+
+
+def told_of(store: Store, folder: Path, frame: pd.DataFrame) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        import_arm(store, "made", sent(folder, frame), "theirs")
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_rows_moved_to_another_fold_are_named_in_every_repeat(
+    repeated: Made, tmp_path: Path
+) -> None:
+    store, *_ = repeated
+    theirs = exported(two_repeats(new_frame(folds=2)), "x").reset_index(drop=True)
+    rows = [0, 1, 2, len(theirs) - 1]
+    theirs.loc[rows, "fold"] = 1 - theirs.loc[rows, "fold"]
+    for file in (theirs, theirs.assign(role="test")):
+        said = told_of(store, tmp_path, file)
+        assert [line.partition(": ")[0] for line in said[:-1]] == [
+            f"theirs.csv:{row + 2}" for row in rows
+        ]
+        assert all("in the sweep it is a test of repeat" in line for line in said[:-1])
+        assert "of other splits" in said[-1]
+
+
+def test_the_cause_is_named_in_one_line(repeated: Made, tmp_path: Path) -> None:
+    store, *_ = repeated
+    theirs = exported(two_repeats(new_frame(folds=2, seeds=2)), "x", "seed").reset_index(drop=True)
+    for file, words in (
+        (theirs[theirs["seed"] == 0].assign(seed=7), "has seed 7, the sweep has seeds 0, 1"),
+        (theirs[theirs["seed"] == 0], "has seed 0, the sweep has seeds 0, 1"),
+        (theirs.assign(fold=theirs["fold"] + 1), "has folds 1, 2, the sweep has folds 0, 1"),
+        (theirs.drop(columns="repeat"), "theirs.csv:1: needs the column repeat"),
+        (theirs.drop(columns=["repeat", "fold"]), "needs the columns repeat and fold"),
+        (theirs.drop(columns="seed"), "theirs.csv:1: needs the column seed"),
+    ):
+        said = told_of(store, tmp_path, file)
+        assert len(said) == 1
+        assert words in said[0]
+    once = theirs[theirs["seed"] == 0].drop(columns="seed")
+    said = told_of(store, tmp_path, pd.concat([once, once.head(1)]))
+    assert "is there again, first in row 2" in said[0]
+
+
+def test_tests_under_another_role_are_named(made: Made, tmp_path: Path) -> None:
+    store, *_ = made
+    frame = exported(new_frame(), "x").assign(role="test").reset_index(drop=True)
+    frame.loc[[3, 4], "role"] = ["train", "val"]
+    said = told_of(store, tmp_path, frame)
+    assert "theirs.csv:5: image 'images/003.png' has role train, in the sweep it is a" in said[0]
+    assert "theirs.csv:6: image 'images/004.png' has role validation" in said[1]
+    assert "2 tests of the sweep are in the file under another role" in said[2]
+
+
+def test_an_imported_arm_may_be_the_base_of_another(made: Made, tmp_path: Path) -> None:
+    store, before, frame = made
+    first = sent(tmp_path, exported(new_frame(2.0), "x"), "first.csv")
+    import_arm(store, "made", first, "ViT")
+    second = sent(tmp_path, exported(new_frame(0.2), "x"), "second.csv")
+    after = import_arm(store, "made", second, "A later ViT", against="vit")
+    by_name = {arm.params["consensus"]: arm for arm in after.arms[3:]}
+    assert by_name["A later ViT"].comparison.base == "ViT"
+    assert by_name["ViT"].comparison.base == "original"
+    sweep = sweep_of(SWEEP.replace("NAME", "made"))
+    assert sweep is not None
+    again, said = with_kept_imports(store, Analysis(before, frame), sweep)
+    assert (said, again.outcome.key) == ([], after.key)
+    assert again.outcome.arms[3].comparison.base == "ViT"
+    with pytest.raises(InputError, match="'ViT' is what A later ViT is compared with"):
+        forget_arm(store, "made", "ViT")
+    with pytest.raises(InputError, match="is the arm itself"):
+        import_arm(store, "made", first, "ViT", against="ViT")
+    with pytest.raises(InputError, match="is itself compared with ViT"):
+        import_arm(store, "made", first, "ViT", against="A later ViT")
+    with pytest.raises(InputError, match=r"no arm has 'ViX': .*ViT"):
+        import_arm(store, "made", first, "other", against="ViX")
+    forget_arm(store, "made", "A later ViT")
+    assert forget_arm(store, "made", "ViT").key == before.key
+
+
 def faulty(frame: pd.DataFrame, fault: str) -> pd.DataFrame:
     broken = frame.reset_index(drop=True).copy()
     if fault == "label":

@@ -80,6 +80,47 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path, out: str, sai
     assert len(told.splitlines()) == 1
 
 
+@pytest.fixture
+def with_manifest(tmp_path: Path) -> Path:
+    """A sweep `s.csv` (any name is one) of a manifest beside it, whose images are in files."""
+    from abl.data.phantom import write_phantom
+    from abl.spec.data import Phantom
+
+    write_phantom(Phantom(patients=12, size=32), tmp_path / "set")
+    text = SWEEP.replace("phantom: {patients: 40, size: 32}", "manifest: set/manifest.csv")
+    path = tmp_path / "s.csv"
+    path.write_text(text.replace("folds: 3", "folds: 2"), encoding="utf-8")
+    return path
+
+
+def test_what_is_read_is_never_overwritten(with_manifest: Path) -> None:
+    folder = with_manifest.parent
+    manifest, linked = folder / "set" / "manifest.csv", folder / "link.csv"
+    linked.symlink_to(manifest)
+    truth = folder / "set" / "notes.csv"
+    truth.write_text("a,b\n1,2\n", encoding="utf-8")
+    for out, why in (
+        (manifest, "is read too"),
+        (folder / "set" / ".." / "set" / "manifest.csv", "is read too"),
+        (linked, "is read too"),
+        (with_manifest, "is read too"),
+        (truth, "is a file of the data set"),
+    ):
+        before = out.read_bytes()
+        code, said = run("splits", with_manifest, "--out", out, "--mlruns", folder / "mlruns")
+        assert code == 2
+        assert f"--out {out}: {why}, and would be overwritten: give another name" in said
+        assert len(said.splitlines()) == 1
+        assert out.read_bytes() == before
+
+
+def test_its_own_file_is_written_anew(with_manifest: Path) -> None:
+    out = with_manifest.parent / "set" / "folds.csv"
+    for _ in range(2):
+        code, _ = run("splits", with_manifest, "--out", out, "--mlruns", out.parents[1] / "mlruns")
+        assert code == 0
+
+
 def run_before(tests: pd.DataFrame) -> tuple[Outcome, pd.DataFrame]:
     """What a run of the sweep would have kept: three arms on the tests of its splits."""
     draw, parts = np.random.default_rng(0), []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -79,7 +80,9 @@ RATINGS = [[0, 0, 0], [1, 1, 1], [0, 0, 1], [1, 1, 0]]
 GAPS: list[list[object]] = [*RATINGS, [1, None, 0], [math.nan, 1, 1]]
 
 
-@pytest.mark.parametrize("empty", [None, math.nan, "", " "])
+@pytest.mark.parametrize(
+    "empty", [None, math.nan, "", " ", "NA", "nan", "NaN", "n/a", "None", pd.NA, np.float32("nan")]
+)
 def test_a_missing_answer_is_no_category(empty: object) -> None:
     ratings = [*RATINGS, [1, empty, 0], [0, 0, empty]]
     with pytest.raises(
@@ -110,3 +113,44 @@ def test_two_readers_with_gaps() -> None:
         cohen_kappa([None, 1], [1, None], missing="drop")
     with pytest.raises(InputError, match="5 and 4 answers"):
         cohen_kappa(first, second[:4])
+
+
+@pytest.mark.parametrize("missing", ["omit", "Drop", "", None, True])
+def test_another_way_with_gaps_is_refused_even_where_there_are_none(missing: object) -> None:
+    both = r"missing: .* is neither 'refuse' nor 'drop'"
+    with pytest.raises(InputError, match=both):
+        fleiss_kappa_interval(RATINGS, missing=missing)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=both):
+        cohen_kappa([0, 1], [0, 1], missing=missing)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, "inf", "Infinity", np.float32("inf")])
+def test_infinity_is_no_class(value: object) -> None:
+    for missing in ("refuse", "drop"):
+        with pytest.raises(InputError, match=r"row 5, reader 2: '-?[Ii]nf.*' is no class"):
+            fleiss_kappa_interval([*RATINGS, [1, value, 0]], missing=missing)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="row 2, reader 1"):
+        cohen_kappa([0, value], [0, 1])
+
+
+@pytest.mark.parametrize("name", [None, math.nan, "", "NA", "nan", pd.NA])
+def test_patients_without_a_name_are_no_patient(name: object) -> None:
+    patients = ["a", "b", name, name]
+    said = r"patients: 2 of 4 have no name, the first is row 3"
+    with pytest.raises(InputError, match=said):
+        fleiss_kappa_interval(RATINGS, patients=patients)
+    with pytest.raises(InputError, match=said):
+        cohen_kappa([0, 1, 0, 1], [0, 1, 1, 1], patients=patients)
+    with pytest.raises(InputError, match=said):
+        gee_interval([0, 1, 0, 1], patients)
+
+
+def test_a_column_with_gaps_is_of_the_same_classes_as_one_without() -> None:
+    """pandas reads 0, 1 with a gap as 0.0, 1.0."""
+    found = cohen_kappa([0, 1, 1, 0], pd.Series([0, 1, None, 0]), resamples=50, missing="drop")
+    assert found.estimate == 1
+
+
+def test_none_is_a_class_if_readers_write_it() -> None:
+    found = cohen_kappa(["none", "mass"] * 3, ["none", "mass"] * 3, resamples=20)
+    assert found.estimate == 1

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from abl.app.imported_bases import (
+    against_words,
+    compared_before,
+    is_against,
+    needed_for,
+    own_base,
+)
 from abl.app.results import draw_outcome, keep_outcome, kept_analysis, kept_sweep, outcome_named
 from abl.data.dataset import unit_names
 from abl.data.load import load_dataset
@@ -18,16 +25,16 @@ from abl.plan.stage import digest_of
 from abl.record.store import Store
 from abl.report.collapse import collapsed_arms
 from abl.report.labels import is_metric
-from abl.report.pairs.arm_words import arm_named
 from abl.report.prediction_frames import (
     arm_tests,
     one_class_replicates,
     repeated_trainings,
     scored_replicates,
 )
+from abl.spec.external import internal_data
 from abl.spec.sweep import Sweep
 from abl.studies.shared.analysis import Analysis
-from abl.studies.shared.contrasts import Contender, Positions, comparison_rows, family_of, marks
+from abl.studies.shared.contrasts import Contender, comparison_rows, family_of, marks
 from abl.studies.shared.controls import without_verdicts
 from abl.studies.shared.imported_arm import (
     ImportedArm,
@@ -64,23 +71,38 @@ def import_arm(
         InputError: No such sweep; a fault of the file, with row; tests without a prediction.
     """
     analysis, sweep, text = _kept(store, sweep_name)
-    imported = read_imported(Path(path), as_name, against, sweep.data.classes)
-    if sweep.data.unit != "image":
-        imported = _of_units(imported, sweep, roots)
+    _, own = _without_imported(analysis.outcome, analysis.predictions)
+    tests = own[own["role"] == "test"] if len(own) else own
+    several = [key for key in KEYS if key in tests and tests[key].nunique() > 1]
+    imported = read_imported(Path(path), as_name, against, sweep.data.classes, several)
+    imported = _of_data(imported, sweep, tests, roots)
+    imported = replace(imported, against=against_words(analysis.outcome, imported))
     others = [arm for arm in imported_arms(store, sweep_name) if arm.name != imported.name]
+    if any(is_against(arm, imported.name) for arm in needed_for(imported, others)):
+        raise InputError(f"--against {against}: is itself compared with {imported.name}")
     result = _joined(analysis, [*others, imported], sweep)
     keep_imported(_folder(store, sweep_name), imported)
     return _kept_anew(store, result, text)
 
 
-def _of_units(imported: ImportedArm, sweep: Sweep, roots: Sequence[Path]) -> ImportedArm:
+def _of_data(
+    imported: ImportedArm, sweep: Sweep, tests: pd.DataFrame, roots: Sequence[Path]
+) -> ImportedArm:
+    """The predictions as those of the sweep's units, told which of them are in its data."""
+    unit = sweep.data.unit
     try:
-        frame = load_dataset(sweep.data, base=Path.cwd(), roots=roots).frame
+        data = internal_data(sweep.data, sweep.external)
+        frame = load_dataset(data, base=Path.cwd(), roots=roots).frame
     except InputError:
-        return imported  # the file may name units itself; if not, it is told what is missing
-    units = unit_names(frame, sweep.data.unit)
-    unit_of = dict(zip(frame["image"], units, strict=True))
-    return by_unit(imported, unit_of, sweep.data.unit, sweep.data.patient_label)
+        # the file may name units itself; if not, it is told what is missing
+        return imported
+    units = unit_names(frame, unit)
+    if unit != "image":
+        unit_of = dict(zip(frame["image"], units, strict=True))
+        imported = by_unit(imported, unit_of, unit, sweep.data.patient_label)
+    own = imported.frame["unit"]
+    known = own.isin(units) | own.isin(tests["unit"].astype(str) if len(tests) else ())
+    return replace(imported, frame=imported.frame.assign(in_data=known))
 
 
 def forget_arm(store: Store, sweep_name: str, name: str) -> Outcome:
@@ -94,7 +116,13 @@ def forget_arm(store: Store, sweep_name: str, name: str) -> Outcome:
     if name not in {arm.name for arm in arms}:
         known = ", ".join(arm.name for arm in arms) or "none"
         raise InputError(f"'{name}' was not imported into {sweep_name}; imported: {known}")
-    result = _joined(analysis, [arm for arm in arms if arm.name != name], sweep)
+    kept = [arm for arm in arms if arm.name != name]
+    if on := [arm.name for arm in kept if is_against(arm, name)]:
+        raise InputError(
+            f"'{name}' is what {', '.join(on)} is compared with: forget that first, or import it "
+            "again with another --against"
+        )
+    result = _joined(analysis, kept, sweep)
     (_folder(store, sweep_name) / imported_file(name)).unlink()
     return _kept_anew(store, result, text)
 
@@ -107,10 +135,13 @@ def imported_arms(store: Store, sweep_name: str) -> list[ImportedArm]:
 
 def with_kept_imports(store: Store, analysis: Analysis, sweep: Sweep) -> tuple[Analysis, list[str]]:
     """A fresh analysis with the arms imported earlier; a sentence for each that fits no more."""
-    fitting, said = [], []
-    for arm in imported_arms(store, sweep.name):
+    fitting: list[ImportedArm] = []
+    said: list[str] = []
+    arms = imported_arms(store, sweep.name)
+    # those that others are compared with come first
+    for arm in sorted(arms, key=lambda each: len(needed_for(each, arms))):
         try:
-            _joined(analysis, [arm], sweep)
+            _joined(analysis, [*needed_for(arm, fitting), arm], sweep)
             fitting.append(arm)
         except InputError as error:
             said.append(f"imported arm {arm.name} is left out: {error.problems[0]}")
@@ -155,7 +186,7 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
     tested = next((at for at, arm in enumerate(own) if arm.scores), None)
     if arms and tested is None:
         raise InputError(f"{outcome.name} kept no predictions: run `abl sweep` again")
-    pairs = _compared_before(outcome, own)
+    pairs = compared_before(outcome, own)
     position = {arm.title: at for at, arm in enumerate(own)}
     bases = [
         None if arm.comparison is None else position.get(arm.comparison.base)
@@ -163,9 +194,14 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
     ]
     axes = outcome.axes or ("arm",)
     rows, contenders, notes = list(outcome.arms), list(own), list(outcome.notes)
-    for arm in sorted(arms, key=lambda each: each.name):
-        base = _base(outcome, arm.against, pairs, position)
-        like = arm_tests(frames[0], outcome.arms[(tested or 0) if base is None else base].key)
+    arms = sorted(arms, key=lambda each: each.name)
+    imported_at = {arm.name.casefold(): len(own) + at for at, arm in enumerate(arms)}
+    for arm in arms:
+        base = imported_at.get(arm.against.casefold()) if arm.against else None
+        if base is None:
+            base = own_base(outcome, arm.against, pairs, position)
+        like_arm = base if base is not None and base < len(own) else tested or 0
+        like = arm_tests(frames[0], outcome.arms[like_arm].key)
         key = digest_of([IMPORTED, outcome.name, arm.name, arm.sha256])
         part = on_tests(arm, like, sweep.data.unit).assign(arm=key, role="test", sent=False)
         pairs += [] if base is None else [(len(rows), base)]
@@ -226,39 +262,6 @@ def _without_imported(outcome: Outcome, predictions: pd.DataFrame) -> tuple[Outc
 def _contender(title: str, tests: pd.DataFrame) -> Contender:
     units = (part.astype(str).tolist() for _, part in tests.groupby(KEYS, sort=True)["unit"])
     return Contender.of(title, scored_replicates(tests), units)
-
-
-def _compared_before(outcome: Outcome, own: Sequence[Contender]) -> list[Positions]:
-    """(arm, base) of every comparison that was made, in its order."""
-    position = {arm.title: at for at, arm in enumerate(own)}
-    named = [(str(row["arm"]), str(row["base"])) for row in outcome.facts.tests] or [
-        (outcome.title_of(arm), arm.comparison.base)
-        for arm in outcome.arms
-        if arm.comparison is not None
-    ]
-    pairs = [(position.get(arm), position.get(base)) for arm, base in named]
-    return [
-        (at, base)
-        for at, base in pairs
-        if at is not None and base is not None and own[at].scores and own[base].scores
-    ]
-
-
-def _base(
-    outcome: Outcome, against: str, pairs: Sequence[Positions], position: Mapping[str, int]
-) -> int | None:
-    """Position of the arm that an imported one is compared with; None where none is."""
-    if against:
-        wanted = arm_named(outcome, against)
-        if wanted.failed:
-            raise InputError(f"--against {against}: that arm failed: {wanted.failed}")
-        return outcome.arms.index(wanted)
-    bases = {arm.comparison.base for arm in outcome.arms if arm.comparison is not None}
-    if len(bases) > 1:
-        words = ", ".join(sorted(bases)[:6])
-        raise InputError(f"{outcome.name} has {len(bases)} bases ({words}): name one by --against")
-    compared_with = {base for _, base in pairs}
-    return next((position[base] for base in bases if position.get(base) in compared_with), None)
 
 
 def _plain_words(frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import pyarrow
+import pyarrow.parquet as pq
 
 from abl.app.loaded import LoadedSweep
 from abl.data.dataset import PAIR
-from abl.data.prediction_rows import checked_output, write_prediction_table
+from abl.data.load import manifest_of
+from abl.data.prediction_rows import checked_output, same_file, write_prediction_table
 from abl.data.splits import Split
 from abl.errors import InputError
 from abl.report.labels import counted
 
 COLUMNS = ("repeat", "fold", "role", "image", "patient", "label")
+_FILES = ("image", "image2", "mask")  # columns of a data set that name files
 
 
 def write_splits(loaded: LoadedSweep, out: Path) -> str:
@@ -23,10 +28,13 @@ def write_splits(loaded: LoadedSweep, out: Path) -> str:
         out: .csv or .parquet: repeat, fold, role (train, validation, test), image, patient, label.
 
     Raises:
-        InputError: A file that cannot be written; arms that are split in several ways.
+        InputError: A file that cannot be written, or that the sweep reads; arms that are split in
+            several ways.
     """
     checked_output(out)
+    _refuse_what_is_read(loaded, out)  # before planning, which may take long
     frame = splits_frame(loaded)
+    _refuse_what_is_read(loaded, out)
     write_prediction_table(out, frame)
     splits = len(frame[["repeat", "fold"]].drop_duplicates())
     images = frame["image"].nunique()
@@ -58,6 +66,63 @@ def splits_frame(loaded: LoadedSweep) -> pd.DataFrame:
         )
     frames = [ways[key][0] for key in sorted(ways)]
     return pd.concat(frames, ignore_index=True)[list(COLUMNS)]
+
+
+def _refuse_what_is_read(loaded: LoadedSweep, out: Path) -> None:
+    """Raises InputError if the file is one that the sweep reads, or lies there with its data."""
+    if not out.exists():
+        return
+    if same_file(out, _files_read(loaded)):
+        why = "is read too"
+    elif same_file(out, _beside_data(loaded, out)):
+        why = "is a file of the data set"
+    elif out.resolve().is_relative_to((loaded.root / "store").resolve()):
+        why = "is a file of the store"
+    else:
+        return
+    raise InputError(f"--out {out}: {why}, and would be overwritten: give another name")
+
+
+def _files_read(loaded: LoadedSweep) -> Iterator[Path]:
+    """The sweep file, what it names, the manifests, and every image and mask of these."""
+    sweep, workspace = loaded.file.sweep, loaded.workspace
+    yield loaded.file.places.path
+    for name in (sweep.module, sweep.train.weights_file):
+        if name:
+            yield workspace.file(name, "file")
+    for opened in workspace.opened():
+        if opened.data.phantom is not None:
+            continue
+        manifest = manifest_of(opened.data, base=workspace.base, roots=workspace.roots)
+        yield manifest
+        folder, frame = _folder(manifest), opened.dataset.frame
+        for column in _FILES:
+            if column in frame:
+                yield from (folder / str(name) for name in frame[column].unique() if name)
+
+
+def _beside_data(loaded: LoadedSweep, out: Path) -> Iterator[Path]:
+    """The file, if it lies in the folder of a data set and is none that `abl splits` wrote."""
+    workspace = loaded.workspace
+    for opened in workspace.opened():
+        if opened.data.phantom is None:
+            manifest = manifest_of(opened.data, base=workspace.base, roots=workspace.roots)
+            if out.resolve().is_relative_to(_folder(manifest).resolve()) and not _is_ours(out):
+                yield out
+
+
+def _folder(manifest: Path) -> Path:
+    return manifest if manifest.is_dir() else manifest.parent
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file has the columns that `abl splits` writes, so that it may be written anew."""
+    try:
+        if path.suffix.lower() == ".csv":
+            return tuple(pd.read_csv(path, nrows=0).columns) == COLUMNS
+        return tuple(pq.read_schema(path).names) == COLUMNS
+    except (OSError, ValueError, pyarrow.ArrowException):
+        return False
 
 
 def _rows(frame: pd.DataFrame, split: Split) -> pd.DataFrame:

@@ -49,9 +49,7 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
             keep = _have(dataset, "where", column, values)
             dataset = dataset.having(keep, why=other_values(column, values))
     else:
-        path = (
-            _manifest_path(data.manifest, base, roots) if data.manifest else _set_path(data, roots)
-        )
+        path = manifest_of(data, base=base, roots=roots)
         dataset = load_manifest(path, columns=data.columns, classes=data.classes, where=data.where)
     for column, values in data.without.items():
         dataset = _without_values(dataset, column, values, narrowed=bool(data.where))
@@ -124,6 +122,15 @@ def _without_missing(dataset: Dataset, what: str) -> Dataset:
     images = "image" if lost == 1 else "images"
     note = f"{lost} {images} of {dataset.name} without {what} left out."
     return dataset.having(has, note, why=f"no {what}")
+
+
+def manifest_of(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Path:
+    """The manifest, or folder of classes, of a data block that is no phantom; see load_dataset.
+
+    Raises:
+        InputError: It is not there, or lies outside these folders.
+    """
+    return _manifest_path(data.manifest, base, roots) if data.manifest else _set_path(data, roots)
 
 
 def _manifest_path(manifest: str, base: Path, roots: Sequence[Path]) -> Path:

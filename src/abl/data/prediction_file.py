@@ -68,18 +68,23 @@ class PredictionTable:
 
 
 def read_prediction_table(
-    path: Path, *, classes: Sequence[str] = ("benign", "malignant")
+    path: Path,
+    *,
+    classes: Sequence[str] = ("benign", "malignant"),
+    several: Sequence[str] = (),
 ) -> PredictionTable:
     """A checked file of predictions, .csv or .parquet.
 
     Args:
         classes: Names that a label may have, if there are as many as probabilities.
+        several: Columns (repeat, fold, seed) that tell rows of one image apart; where images are
+            there again and one of these is not, that is the fault.
 
     Raises:
         InputError: Every fault with file and row; of many the first ten, and how many more.
     """
     faults = Faults()
-    table = checked_table(path, classes, faults)
+    table = checked_table(path, classes, faults, several=several)
     faults.raise_if_any()
     if table is None:
         raise InputError(Problem("cannot be read", file=str(path)))
@@ -87,12 +92,18 @@ def read_prediction_table(
 
 
 def checked_table(
-    path: Path, classes: Sequence[str], faults: Faults, *, names_count: bool = False
+    path: Path,
+    classes: Sequence[str],
+    faults: Faults,
+    *,
+    names_count: bool = False,
+    several: Sequence[str] = (),
 ) -> PredictionTable | None:
     """The table, with its faults added to `faults`; None if one leaves no rows to look at.
 
     Args:
         names_count: Whether another number of probabilities than of classes is a fault.
+        several: As read_prediction_table.
     """
     before = faults.count
     if fault := no_file(path):
@@ -122,7 +133,7 @@ def checked_table(
         faults.add("has no rows", str(path))
     if faults.count > before:
         return None
-    return _checked(path, frame, rows, columns, classes, faults)
+    return _checked(path, frame, rows, columns, classes, faults, several)
 
 
 def _checked(
@@ -132,6 +143,7 @@ def _checked(
     columns: Sequence[str],
     classes: Sequence[str],
     faults: Faults,
+    several: Sequence[str],
 ) -> PredictionTable:
     tell: Tell = partial(faults.rows, str(path), rows)
     frame = pd.DataFrame({"image": as_text(raw["image"])})
@@ -153,7 +165,16 @@ def _checked(
     _add_probabilities(raw, frame, columns, tell)
     table = PredictionTable(path.name, str(path), frame, rows)
     again = frame.duplicated(table.keys).to_numpy(dtype=bool)
-    if again.any():
+    lacking = _lacking_keys(table, again, several)
+    if lacking:
+        names = " and ".join(lacking)
+        column = "column" if len(lacking) == 1 else "columns"
+        message = f"needs the {column} {names}, as `abl splits` writes repeat and fold: "
+        count = int(again.sum())
+        message += f"without, {count:,} {'row is' if count == 1 else 'rows are'} of images that "
+        message += f"are there already, the first is '{frame['image'][again].iloc[0]}'"
+        faults.add(message, str(path), 1)
+    elif again.any():
         seen: dict[tuple[str, ...], int] = {}
         for key, row in zip(frame[table.keys].itertuples(index=False), rows, strict=True):
             seen.setdefault(tuple(key), int(row))
@@ -165,6 +186,18 @@ def _checked(
             ),
         )
     return table
+
+
+def _lacking_keys(
+    table: PredictionTable, again: NDArray[np.bool_], several: Sequence[str]
+) -> list[str]:
+    """Columns for want of which images are there again."""
+    lacking = [key for key in several if key not in table.frame] if again.any() else []
+    splits = [key for key in lacking if key != "seed"]
+    if splits or not lacking:
+        return splits
+    # a row doubled by accident is no second seed: then every image is there several times
+    return lacking if table.frame.groupby(table.keys).size().min() > 1 else []
 
 
 def _labels(raw: pd.Series, names: Sequence[str], size: int, tell: Tell) -> NDArray[np.int64]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
@@ -22,7 +22,9 @@ from abl.errors import InputError
 
 _FEW_PATIENTS = 50
 Missing = Literal["refuse", "drop"]
-_NO_ANSWER = ("", "nan", "NaN", "None", "<NA>")
+_MISSING: tuple[Missing, ...] = ("refuse", "drop")
+_NO_ANSWER = ("", "na", "n/a", "nan", "<na>")  # case folded; "none" may be a class
+_INFINITE = ("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
 
 
 def gee_interval(outcomes: ArrayLike, patients: ArrayLike) -> Interval:
@@ -40,9 +42,9 @@ def gee_interval(outcomes: ArrayLike, patients: ArrayLike) -> Interval:
         outcomes, patients: (N,) 0 or 1, and names.
 
     Raises:
-        InputError: Different lengths, none at all, or other values.
+        InputError: Different lengths, none at all, other values, or patients without a name.
     """
-    values, names = np.asarray(outcomes, dtype=np.float64), np.asarray(patients).astype(str)
+    values, names = np.asarray(outcomes, dtype=np.float64), _named(patients)
     if values.ndim != 1 or values.shape != names.shape or not len(values):
         raise InputError(f"outcomes of shape {values.shape} for patients of shape {names.shape}")
     if not np.isin(values, (0, 1)).all():
@@ -104,14 +106,15 @@ def fleiss_kappa_interval(
 ) -> Interval:
     """Fleiss' kappa of several readers, (N, readers) classes, with a bootstrap over patients.
 
-    An answer that is missing (None, nan, empty text) is none of the classes.
+    An answer that is missing (None, nan, empty text, the texts NA and nan in any case) is none of
+    the classes.
 
     Args:
-        missing: What becomes of images that not every reader answered: refuse them, or drop.
+        missing: What becomes of images that not every reader answered: "refuse" them, or "drop".
 
     Raises:
         InputError: No table of two readers or more; missing answers, which are counted by reader;
-            none left.
+            none left; infinite ones; patients without a name; another `missing`.
     """
     checked, patients = _answered(ratings, patients, missing)
     table, _ = aggregate_raters(checked)
@@ -129,13 +132,22 @@ def _answered(
     ratings: ArrayLike, patients: ArrayLike | None, missing: Missing
 ) -> tuple[Ints, ArrayLike | None]:
     """(images, readers) codes of the classes and the patients, where every reader answered."""
+    if missing not in _MISSING:
+        raise InputError(f"missing: {missing!r} is neither 'refuse' nor 'drop'")
     given = np.array(ratings, dtype=object)
     if given.ndim != 2 or not len(given) or given.shape[1] < 2:
         raise InputError(f"ratings: shape {given.shape}, not (images, readers >= 2)")
-    if patients is not None and len(np.asarray(patients)) != len(given):
-        raise InputError(f"{len(np.asarray(patients))} patients for {len(given)} images")
-    text = pd.DataFrame(given).map(lambda each: "" if pd.isna(each) else str(each).strip())
-    lacks = text.isin(_NO_ANSWER).to_numpy()
+    names = None if patients is None else _named(patients)
+    if names is not None and len(names) != len(given):
+        raise InputError(f"{len(names)} patients for {len(given)} images")
+    text = pd.DataFrame(given).map(_as_answer)
+    folded = text.map(str.casefold)
+    infinite = np.argwhere(folded.isin(_INFINITE).to_numpy())
+    if len(infinite):
+        row, reader = (int(at) + 1 for at in infinite[0])
+        answer = str(text.to_numpy()[row - 1, reader - 1])
+        raise InputError(f"ratings: row {row}, reader {reader}: '{answer}' is no class")
+    lacks = folded.isin(_NO_ANSWER).to_numpy()
     whole = ~lacks.any(axis=1)
     if missing == "refuse" and not whole.all():
         by_reader = ", ".join(
@@ -149,8 +161,31 @@ def _answered(
     if not whole.any():
         raise InputError("ratings: no image has an answer of every reader")
     _, code = np.unique(text.to_numpy(str)[whole], return_inverse=True)
-    kept = None if patients is None else np.asarray(patients)[whole]
+    kept = None if names is None else names[whole]
     return code.reshape(int(whole.sum()), -1).astype(np.int64), kept
+
+
+def _as_answer(value: Any) -> str:
+    """The text of an answer; 1.0 is 1, as a column with gaps makes one of the other; "" of none."""
+    if pd.isna(value) or value == "None":  # as numpy writes None among texts
+        return ""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _named(patients: ArrayLike) -> NDArray[np.str_]:
+    """The names of patients as text (N,). Raises InputError where one has none, with its row."""
+    given = np.asarray(patients, dtype=object)
+    names = np.array([_as_answer(each) for each in given.ravel()], dtype=str)
+    nameless = np.flatnonzero([name.casefold() in _NO_ANSWER for name in names.tolist()])
+    if len(nameless):
+        row = int(nameless[0])
+        raise InputError(
+            f"patients: {len(nameless)} of {len(names)} have no name, the first is row {row + 1} "
+            f"({given.ravel()[row]!r})"
+        )
+    return names.reshape(given.shape)
 
 
 def _bootstrapped(

@@ -37,10 +37,15 @@ def arm_named(outcome: Outcome, words: str, *, alone: bool = False) -> ArmOutcom
     own = [_arm_tokens(outcome, arm) for arm in outcome.arms]
     known = set().union(*own) if own else set()
     asked = _with_axes(wanted, known)
-    words_known = {token for token in known if "=" not in token}
+    spelt = {token.casefold(): token for token in _words(words)}  # as it was typed
+    written = _as_written(outcome)
+    words_known = {written.get(token, token) for token in known if "=" not in token}
     raise_if_any(
         [
-            Problem(f"{outcome.name}: no arm has '{token}': {nearest(token, words_known)}")
+            Problem(
+                f"{outcome.name}: no arm has '{spelt.get(token, token)}': "
+                f"{nearest(token, words_known)}"
+            )
             for token in asked
             if token not in known
         ]
@@ -81,7 +86,11 @@ def _listed(outcome: Outcome, found: list[tuple[int, ArmOutcome]]) -> str:
 
 
 def _tokens(text: str) -> list[str]:
-    return [token for token in re.split(r"[\s,·]+", text.casefold()) if token]
+    return _words(text.casefold())
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(r"[\s,·]+", text) if word]
 
 
 def _arm_tokens(outcome: Outcome, arm: ArmOutcome) -> set[str]:
@@ -93,6 +102,12 @@ def _arm_tokens(outcome: Outcome, arm: ArmOutcome) -> set[str]:
             tokens |= {*_tokens(arm_label({axis: value}, [axis])), *_tokens(str(value))}
             tokens |= {f"{axis.casefold()}={token}" for token in _tokens(str(value))}
     return tokens
+
+
+def _as_written(outcome: Outcome) -> dict[str, str]:
+    """Each word of the arms' titles, case folded -> as it stands there."""
+    titles = [arm_label(arm.params, outcome.axes) for arm in outcome.arms]
+    return {word.casefold(): word for title in titles for word in _words(title)}
 
 
 def _with_axes(wanted: Sequence[str], known: set[str]) -> list[str]:

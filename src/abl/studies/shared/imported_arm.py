@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from abl.data.unit_labels import unit_label
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import IMPORTED
-from abl.report.labels import one_line
+from abl.report.labels import counted, one_line
 from abl.report.prediction_frames import probability_columns
+from abl.studies.shared.imported_faults import faults_on_tests
 
 _MOST_PROBLEMS = 10
 _LONGEST_NAME = 80
@@ -38,8 +39,11 @@ class ImportedArm:
         against: Words of the arm it is compared with; "" for the sweep's only base.
         file, sha256: Where they were read from.
         frame: unit (str), label (int64), p_0, ... (float64), row (int64, of the file); those of
-            repeat, fold, seed (int64) that the file has.
+            repeat, fold, seed (int64) that the file has; in_data (bool) once it is known, whether
+            the sweep's data hold the unit.
         told: Those of the columns repeat, fold, split that the file has.
+        others: Rows of the file that are no tests there: unit, split, row, and its keys; for
+            messages, and not kept.
     """
 
     name: str
@@ -48,6 +52,7 @@ class ImportedArm:
     sha256: str
     frame: pd.DataFrame
     told: tuple[str, ...] = ()
+    others: pd.DataFrame | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -55,15 +60,36 @@ class ImportedArm:
         return [key for key in KEYS if key in self.frame]
 
     def is_out_of_fold(self, tests: pd.DataFrame) -> bool:
-        """Whether the file says of every prediction which split its network was trained for.
+        """Whether the file says of every prediction which split its network was trained for, and
+        this is the sweep's.
 
         Of a sweep with one split, that it names it: by repeat, fold, or split `test`.
 
         Args:
-            tests: repeat and fold of the sweep's tests.
+            tests: repeat, fold, unit of the sweep's tests.
         """
+        return self._names_splits(tests) and self.of_other_splits(tests).empty
+
+    def _names_splits(self, tests: pd.DataFrame) -> bool:
         several = [key for key in KEYS[:2] if tests[key].nunique() > 1]
         return set(several) <= set(self.told) if several else bool(self.told)
+
+    def of_other_splits(self, tests: pd.DataFrame) -> pd.DataFrame:
+        """Rows of `frame` that the file calls tests, and the sweep trains or validates on.
+
+        Who tests on them has divided the images otherwise, and trained on the sweep's tests.
+
+        Args:
+            tests: repeat, fold, unit of the sweep's tests.
+        """
+        if "split" not in self.told:
+            return self.frame.head(0)  # every role may be in the file
+        named = [*(key for key in KEYS[:2] if key in self.frame), "unit"]
+        asked = pd.MultiIndex.from_frame(tests.astype({"unit": str})[named])
+        stray = ~pd.MultiIndex.from_frame(self.frame[named]).isin(asked)
+        if "in_data" in self.frame:
+            stray &= self.frame["in_data"].to_numpy(dtype=bool)
+        return self.frame[stray]
 
     def note(self, tests: pd.DataFrame) -> str:
         """What a reader must know; `tests` are repeat, fold, seed, unit of the sweep's tests."""
@@ -72,11 +98,21 @@ class ImportedArm:
         seeds, splits = replicates["seed"].nunique(), len(replicates[KEYS[:2]].drop_duplicates())
         if "seed" not in self.keys and seeds > 1:
             text += f"; given once, used for all {seeds} seeds of a split: it is one training"
-        if not self.is_out_of_fold(tests):
+        strays = self.of_other_splits(tests)
+        if not self._names_splits(tests):
             text += "; not out of fold: the file does not say for which of the "
             text += f"{splits} splits" if splits > 1 else "sweep's splits"
             text += " each prediction was trained (columns repeat and fold, as `abl splits` writes "
             text += "them), so that it may have seen the test images, and there is no verdict"
+        elif len(strays):
+            first = strays.iloc[0]
+            where = "".join(f", {key} {first[key]}" for key in KEYS[:2] if key in strays)
+            text += f"; not out of fold: the file calls {counted(len(strays), 'prediction')} tests "
+            text += (
+                f"that the sweep trains or validates on, the first of '{first['unit']}'{where}: "
+            )
+            text += "it was divided otherwise than the sweep and may have trained on its tests, so "
+            text += "that there is no verdict"
         named = [*self.keys, "unit"]
         asked = pd.MultiIndex.from_frame(tests.astype({"unit": str})[named])
         if unused := int((~pd.MultiIndex.from_frame(self.frame[named]).isin(asked)).sum()):
@@ -85,8 +121,13 @@ class ImportedArm:
         return text + "."
 
 
-def read_imported(path: Path, name: str, against: str, classes: tuple[str, ...]) -> ImportedArm:
+def read_imported(
+    path: Path, name: str, against: str, classes: tuple[str, ...], several: Sequence[str] = ()
+) -> ImportedArm:
     """The test rows of a file of predictions; see prediction_file for its columns.
+
+    Args:
+        several: Those of repeat, fold, seed of which the sweep has several.
 
     Raises:
         InputError: Every fault with file and row; a name of other characters.
@@ -96,7 +137,7 @@ def read_imported(path: Path, name: str, against: str, classes: tuple[str, ...])
         raise InputError(
             f"--as '{one_line(name)}': write 1 to {_LONGEST_NAME} letters, digits, spaces, _ - ."
         )
-    table = read_prediction_table(path, classes=classes)
+    table = read_prediction_table(path, classes=classes, several=several)
     frame = table.frame.rename(columns={"image": "unit"}).assign(row=table.rows)
     problems = []
     for key in KEYS:
@@ -107,15 +148,17 @@ def read_imported(path: Path, name: str, against: str, classes: tuple[str, ...])
                 problems.append(Problem(message, file=table.file, line=int(table.rows[at])))
             frame[key] = numbers.fillna(0).astype(np.int64)
     raise_if_any(problems)
+    others = None
     if "split" in frame:
+        others = frame[(frame["split"] != "test").to_numpy()]
         frame = frame[(frame["split"] == "test").to_numpy()]
     if frame.empty:
-        raise InputError(Problem("has no test rows (column split)", file=table.file))
+        raise InputError(Problem("has no test rows (column split or role)", file=table.file))
     told = tuple(name for name in (*KEYS[:2], "split") if name in frame)
     columns = ["unit", "label", *probability_columns(frame), "row"]
     kept = frame[[*(key for key in KEYS if key in frame), *columns]].reset_index(drop=True)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return ImportedArm(shown, against.strip(), table.file, digest, kept, told)
+    return ImportedArm(shown, against.strip(), table.file, digest, kept, told, others)
 
 
 def by_unit(
@@ -128,7 +171,10 @@ def by_unit(
     Raises:
         InputError: Units of which some images are there and others are not.
     """
-    frame = imported.frame
+    frame, others = imported.frame, imported.others
+    if others is not None:
+        of_unit = others["unit"].map(unit_of_image).fillna(others["unit"])
+        imported = replace(imported, others=others.assign(unit=of_unit))
     named = frame["unit"].map(unit_of_image)
     if named.isna().all():
         return imported
@@ -173,61 +219,8 @@ def on_tests(imported: ImportedArm, tests: pd.DataFrame, unit: str = "image") ->
     own = imported.frame.rename(columns={"label": "said"})
     left = tests.drop(columns=wanted).assign(unit=tests["unit"].astype(str))
     found = left.merge(own, on=[*imported.keys, "unit"], how="left", validate="many_to_one")
-    lost = found["row"].isna().to_numpy(dtype=bool)
-    if lost.any():
-        raise_if_any(_of_other_folds(imported, left, found[lost], unit))
-        first, known = found[lost].iloc[0], own["unit"].iloc[0]
-        where = ", ".join(f"{key} {first[key]}" for key in KEYS)
-        message = (
-            f"no prediction for {lost.sum():,} of {len(found):,} tests of {unit}s, the first is "
-            f"'{first['unit']}' of {where}"
-        )
-        if lost.all():
-            message += f"; the file has names like '{known}'"
-            if unit != "image":
-                message += f"; to average images over {unit}s give the data with --data"
-        raise InputError(Problem(message, file=imported.file))
-    wrong = found[(found["said"] != found["label"]).to_numpy()].drop_duplicates("row")
-    problems = [
-        Problem(
-            f"{unit} '{row['unit']}' has label {int(row['said'])}, in the sweep {row['label']}",
-            file=imported.file,
-            line=int(row["row"]),
-        )
-        for row in wrong.head(_MOST_PROBLEMS).to_dict("records")
-    ]
-    if len(wrong) > _MOST_PROBLEMS:
-        problems.append(Problem(f"and {len(wrong) - _MOST_PROBLEMS:,} more labels differ"))
-    raise_if_any(problems)
+    raise_if_any(faults_on_tests(imported, left, found, unit))
     return found[[*left.columns, *wanted]]
-
-
-def _of_other_folds(
-    imported: ImportedArm, tests: pd.DataFrame, lost: pd.DataFrame, unit: str
-) -> list[Problem]:
-    """Rows that the file has for other splits than those in which their units are tests."""
-    keys = [key for key in KEYS[:2] if key in imported.frame]
-    if not keys:
-        return []
-    tested = tests[[*keys, "unit"]].drop_duplicates()
-    given = imported.frame[imported.frame["unit"].isin(lost["unit"])]
-    right = pd.MultiIndex.from_frame(tested)
-    wrong = given[~pd.MultiIndex.from_frame(given[[*keys, "unit"]]).isin(right)]
-    # a unit that has its right row too was given for every split: another of its rows is missing
-    wrong = wrong[~wrong["unit"].isin(given["unit"][~given.index.isin(wrong.index)])]
-    problems = []
-    for row in wrong.drop_duplicates("unit").head(_MOST_PROBLEMS).to_dict("records"):
-        own = tested[tested["unit"] == row["unit"]].iloc[0]
-        there, here = (", ".join(f"{key} {each[key]}" for key in keys) for each in (row, own))
-        message = (
-            f"{unit} '{row['unit']}' is given for {there}, in the sweep it is a test of {here}"
-        )
-        problems.append(Problem(message, file=imported.file, line=int(row["row"])))
-    if count := wrong["unit"].nunique():
-        more = f"{count:,} {unit}s are of other splits than the sweep's"
-        hint = "train on those that `abl splits` writes"
-        problems.append(Problem(f"{more}: {hint}", file=imported.file))
-    return problems
 
 
 def keep_imported(folder: Path, imported: ImportedArm) -> Path:
