@@ -14,8 +14,8 @@ from abl.decide.spread import Layout
 # independent units that stand for what is not known of the spread of a few
 _PRIOR = 0.5
 # by how many of the other class a patient that has not been seen may be misplaced: one is called
-# rightly or wrongly in whole; among ranks it may stand as a typical one of the other class does
-_MOVED, _MOVED_RANK = 1.0, 0.5
+# rightly or wrongly in whole; ranks are finer, and moved by a quarter of the others
+_MOVED, _MOVED_RANK = 1.0, 0.25
 
 
 def effective_patients(tests: SharedTests, layout: Layout) -> Floats:
