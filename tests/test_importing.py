@@ -337,6 +337,20 @@ def test_tests_under_another_role_are_named(made: Made, tmp_path: Path) -> None:
     assert "2 tests of the sweep are in the file under another role" in said[2]
 
 
+def test_a_test_that_the_file_also_trains_on_is_named(repeated: Made, tmp_path: Path) -> None:
+    store, *_ = repeated
+    tests = exported(two_repeats(new_frame(3.0, folds=2)), "x").assign(role="test")
+    trained = tests.assign(fold=1 - tests["fold"], role="train")  # as it should be
+    fair = pd.concat([tests, trained])
+    assert import_arm(store, "made", sent(tmp_path, fair), "fair").arms[-1].best
+    said = told_of(store, tmp_path, pd.concat([fair, tests.head(1).assign(role="train")]))
+    assert f"theirs.csv:{len(fair) + 2}: image 'images/000.png' has role train" in said[0]
+    # without folds it cannot be told, and there is no verdict anyway
+    pooled = fair[fair["repeat"] == 0].drop(columns=["repeat", "fold"])
+    after = import_arm(store, "made", sent(tmp_path, pooled), "pooled")
+    assert after.arms[-1].comparison.verdict == "no verdict: not out of fold"
+
+
 def test_an_imported_arm_may_be_the_base_of_another(made: Made, tmp_path: Path) -> None:
     store, before, frame = made
     first = sent(tmp_path, exported(new_frame(2.0), "x"), "first.csv")

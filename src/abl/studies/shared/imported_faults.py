@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import pandas as pd
@@ -39,7 +39,7 @@ def faults_on_tests(
     """
     lost = found[found["row"].isna().to_numpy(dtype=bool)]
     if lost.empty:
-        return _other_labels(imported.file, found, unit)
+        return _also_trained(imported, tests, unit) or _other_labels(imported.file, found, unit)
     return (
         _other_values(imported, tests, lost)
         or _of_other_folds(imported, tests, lost, unit)
@@ -74,14 +74,27 @@ def _values(key: str, values: Iterable[int]) -> str:
     return f"{key}{'s' if len(several) > 1 else ''} {shown}{more}"
 
 
-def _of_other_roles(imported: _Predictions, lost: pd.DataFrame, unit: str) -> list[Problem]:
+def _also_trained(imported: _Predictions, tests: pd.DataFrame, unit: str) -> list[Problem]:
+    """Tests of the sweep that the file has as tests and, in the same split, trains on."""
+    several = {key for key in KEYS[:2] if tests[key].nunique() > 1}
+    # without its split an image that trains here and is a test there is both, rightly
+    told = several <= set(imported.told)
+    return _of_other_roles(imported, tests, unit, ("train",)) if told else []
+
+
+def _of_other_roles(
+    imported: _Predictions,
+    lost: pd.DataFrame,
+    unit: str,
+    roles: Sequence[str] = ("train", "validation"),
+) -> list[Problem]:
     """Tests of the sweep that the file has under another role."""
     others = imported.others
     if others is None or others.empty:
         return []
     keys = [*(key for key in KEYS if key in others), "unit"]
     asked = pd.MultiIndex.from_frame(lost[keys])
-    wrong = others[pd.MultiIndex.from_frame(others[keys]).isin(asked)]
+    wrong = others[pd.MultiIndex.from_frame(others[keys]).isin(asked) & others["split"].isin(roles)]
     problems = [
         Problem(
             f"{unit} '{row['unit']}' has role {row['split']}, in the sweep it is a test"
