@@ -73,7 +73,7 @@ def decided(asked: Asked, width: int = 120) -> Decided:
     if asked.format == "json":
         text = json.dumps(facts, indent=1) + "\n"
     else:
-        text = _text(rows, front, notes, main, width)
+        text = _text(rows, front, notes, main, width, classes)
     if asked.out is not None:
         write_prediction_table(asked.out, final)
     if asked.curve is not None and drawn is not None:
@@ -196,12 +196,12 @@ def _notes(paired: PairedPredictions, main: ScoredWay, *, is_chosen: bool) -> li
 
 def _text(
     rows: Sequence[DecisionRow], front: Sequence[dict[str, Any]], notes: Sequence[str],
-    main: ScoredWay, width: int,
+    main: ScoredWay, width: int, classes: int,
 ) -> str:  # fmt: skip
     asked = main.asked
     names = [*asked.metrics, *(["cost"] if any("cost" in row.values for row in rows) else [])]
     part = "all images" if main.in_sample else "test images"
-    table = decision_table(rows, names, notes, title=f"Decisions on {part}")
+    table = decision_table(rows, names, notes, title=f"Decisions on {part}", classes=classes)
     text = printed(table, asked.format, width=width)
     if asked.format == "csv" or not front or len(main.folds) > 1:
         return text
@@ -217,7 +217,7 @@ def _text(
         for at, point in enumerate(front, 1)
     ]
     title = "Front of the search, on the images it chose on"
-    shown = decision_table(points, objectives, (), title=title)
+    shown = decision_table(points, objectives, (), title=title, classes=classes)
     return text + "\n" + printed(shown, asked.format, width=width)
 
 

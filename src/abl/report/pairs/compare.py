@@ -85,7 +85,7 @@ def metrics_table(pair: PairComparison) -> Table:
         rows.append(vars(each) | {"scale": scale, "tested": tested, "p": p, "verdict": verdict})
 
     def metric(row: Mapping[str, Any]) -> TableCell:
-        label = with_unit(metric_label(row["metric"]), row["scale"].unit)
+        label = with_unit(metric_label(row["metric"], pair.class_count), row["scale"].unit)
         return TableCell(label, bold=row["tested"])
 
     def difference(row: Mapping[str, Any]) -> str:

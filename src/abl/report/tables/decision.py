@@ -50,7 +50,12 @@ class DecisionRow:
 
 
 def decision_table(
-    rows: Sequence[DecisionRow], metrics: Sequence[str], notes: Sequence[str], *, title: str
+    rows: Sequence[DecisionRow],
+    metrics: Sequence[str],
+    notes: Sequence[str],
+    *,
+    title: str,
+    classes: int,
 ) -> Table:
     """A table of decisions; with several folds mean ± sd, and the median setting with its range.
 
@@ -70,10 +75,10 @@ def decision_table(
     ]
     if chosen_by:
         by = scale_of(chosen_by, [v for row in rows for v in row.chosen_at], per_cent=True)
-        said = with_unit(f"{metric_label(chosen_by)} on validation", by.unit)
+        said = with_unit(f"{metric_label(chosen_by, classes)} on validation", by.unit)
         at = f"{chosen_by}_chosen_at"
         columns.append(_fold_column(said, attrgetter("chosen_at"), by.number, at))
-    columns += [_metric_column(name, scales[name]) for name in shown]
+    columns += [_metric_column(name, scales[name], classes) for name in shown]
     return table_from("decide", title, columns, rows, notes=notes)
 
 
@@ -97,7 +102,7 @@ def _fold_column(
     return Column(label, True, lambda row: _mean_sd(values(row), write), raw)
 
 
-def _metric_column(name: str, scale: Scale) -> Column:
+def _metric_column(name: str, scale: Scale, classes: int) -> Column:
     def cell(row: DecisionRow) -> str:
         text = _mean_sd(row.values.get(name, ()), scale.number)
         # with folds the table shows ± sd; JSON and CSV hold the interval too
@@ -109,7 +114,7 @@ def _metric_column(name: str, scale: Scale) -> Column:
         return lambda row: row.told(name)[part]
 
     parts = ("mean", "sd", "low", "high")
-    label = with_unit(metric_label(name), scale.unit)
+    label = with_unit(metric_label(name, classes), scale.unit)
     return Column(label, True, cell, {f"{name}_{part}": raw(part) for part in parts})
 
 
