@@ -169,7 +169,7 @@ class Measured:
                 ]
             )
             difference = moments.means[i] - moments.means[j]
-            variance, freedom = spread.variance, spread.freedom
+            variance = spread.variance
             discordant = units = np.full(len(at), np.nan)
             if self._of_units:
                 discordant = self._discordant(involved, kept, moments.layout, i, j)
@@ -184,12 +184,7 @@ class Measured:
                     counts=self._counts,
                     carriers_are_known=self._rows.are_patients,
                 )  # fmt: skip
-                # what is added is no estimate: seeds, however few, make it no less certain
-                added = variance - spread.variance
-                error = spread.variance**2 / freedom + added**2 / len(self.tests.patients)
-                known = error > 0
-                freedom = np.where(known, variance**2 / np.where(known, error, 1.0), freedom)
-            numbers[:, at] = difference, variance, freedom, carriers, discordant, units
+            numbers[:, at] = difference, variance, spread.freedom, carriers, discordant, units
         low, high = self.metric.bounds or (-np.inf, np.inf)
         d, v, f, c, q, u = numbers
         return Differences(d, v, f, c, q, u, high - low, recipes)
