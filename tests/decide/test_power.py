@@ -4,14 +4,15 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from abl.decide.metrics import metric_named
-from abl.decide.power import auc_half_width, detectable_difference
+from abl.decide.power import detectable_difference
 from abl.decide.ranking import auc
 from abl.studies.shared.plan_notes import power_notes, verdict_note
 
 
-def test_half_width_is_that_of_simulated_sets():
+def test_the_spread_of_auc_is_that_of_simulated_sets():
     rng = np.random.default_rng(0)
     positive = np.arange(150) < 60
     # two exponentials, for which Hanley and McNeil's variance is derived: AUC = r / (1 + r) = 0.8
@@ -20,7 +21,10 @@ def test_half_width_is_that_of_simulated_sets():
         for _ in range(4000)
     ]
     assert np.mean(drawn) == pytest.approx(0.8, abs=0.005)
-    assert auc_half_width(90, 60) == pytest.approx(1.96 * np.std(drawn), rel=0.05)
+    # of two arms with a correlation of one half the difference spreads as each arm does
+    quantiles = stats.t.ppf(0.975, 148) + stats.t.ppf(0.8, 148)
+    found = detectable_difference(metric_named("auc"), 90, 60)
+    assert found == pytest.approx(quantiles * np.std(drawn), rel=0.05)
 
 
 def test_more_patients_show_smaller_differences():
@@ -28,7 +32,7 @@ def test_more_patients_show_smaller_differences():
     assert detectable_difference(of_auc, 400, 400) == pytest.approx(
         detectable_difference(of_auc, 100, 100) / 2, rel=0.03
     )
-    assert math.isnan(auc_half_width(0, 10))
+    assert math.isnan(detectable_difference(of_auc, 0, 10))
 
 
 def test_a_share_of_n_patients_has_the_variance_of_a_binomial():

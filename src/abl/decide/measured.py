@@ -33,7 +33,8 @@ from abl.decide.metrics import Metric
 from abl.decide.paired_differences import Differences
 from abl.decide.replicates import ArmScores, checked_pair_of_arms
 from abl.decide.score_intervals import LEVEL, quantile
-from abl.decide.spread import FEWEST_TRAININGS, Layout, Moments
+from abl.decide.spread import Layout, Moments
+from abl.decide.verdicts import FEWEST_TRAININGS
 
 # shares of units: the class they are a share of, None for all; of two classes alone where one is
 _SHARES = {"acc": None, "sen": 1, "spe": 0}

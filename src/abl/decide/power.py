@@ -24,14 +24,6 @@ TRAINING_SD = {"sen": 0.05, "spe": 0.05, "f1": 0.023, "auc": 0.004}
 OTHER_SD = 0.023  # of a metric that was not measured
 
 
-def auc_half_width(benign: int, malignant: int) -> float:
-    """Half-width of the interval of an AUC of 0.8 with so many patients of each class.
-
-    Source: Hanley, McNeil, Radiology 1982. nan if a class has no patient.
-    """
-    return float(stats.norm.ppf((1 + LEVEL) / 2)) * math.sqrt(_auc_variance(benign, malignant))
-
-
 def detectable_difference(
     metric: Metric, benign: int, malignant: int, *, splits: int = 1, seeds: int = 1
 ) -> float:
@@ -72,6 +64,7 @@ def _variance(metric: Metric, benign: int, malignant: int) -> float:
 
 
 def _auc_variance(benign: int, malignant: int) -> float:
+    """Source: Hanley, McNeil, Radiology 1982."""
     if benign < 1 or malignant < 1:
         return math.nan
     q1, q2 = VALUE / (2 - VALUE), 2 * VALUE**2 / (1 + VALUE)

@@ -77,10 +77,15 @@ def calibration_intercept(labels: Ints, p: Floats, weights: Floats | None = None
     return float(np.mean(np.abs(found)))
 
 
-def _intercept(positive: Bools, x: Floats, weights: Floats | None) -> float:
+def _weighing(positive: Bools, x: Floats, weights: Floats | None) -> tuple[Bools, Floats, Floats]:
+    """Those with a weight, and their weights."""
     weight = np.ones(len(x)) if weights is None else weights
     used = weight > 0
-    positive, x, weight = positive[used], x[used], weight[used]
+    return positive[used], x[used], weight[used]
+
+
+def _intercept(positive: Bools, x: Floats, weights: Floats | None) -> float:
+    positive, x, weight = _weighing(positive, x, weights)
     if positive.all() or not positive.any():
         return math.nan
     share = float(np.average(positive, weights=weight))
@@ -104,9 +109,7 @@ def logit(p: Floats) -> Floats:
 
 
 def _slope(positive: Bools, x: Floats, weights: Floats | None) -> float:
-    weight = np.ones(len(x)) if weights is None else weights
-    used = weight > 0
-    positive, x, weight = positive[used], x[used], weight[used]
+    positive, x, weight = _weighing(positive, x, weights)
     if positive.all() or not positive.any():
         return math.nan
     high, low = x[positive], x[~positive]

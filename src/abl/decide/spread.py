@@ -29,7 +29,6 @@ from abl.decide.check import Bools, Floats, Ints
 from abl.decide.contributions import EntryPlaces
 from abl.decide.replicates import Scores
 
-FEWEST_TRAININGS = 3  # of each arm, from which on a statement is about recipes
 # correlation, on patients, of two arms' networks of one seed, from which on they share some
 SHARED = 0.25
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
-import pandas as pd
-
-from abl.decide.spread import FEWEST_TRAININGS
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.report.collapse import collapse_words
 from abl.report.labels import (
@@ -19,7 +16,6 @@ from abl.report.labels import (
     Scale,
     arm_label,
     chosen_label,
-    counted,
     has_chosen,
     label_in,
     letters,
@@ -31,13 +27,13 @@ from abl.report.labels import (
     with_unit,
 )
 from abl.report.prediction_frames import one_class_note
+from abl.report.tables.ablation_notes import cell_notes, comparison_note
 from abl.report.tables.model import BOLD, TIED, Column, Note, TableCell, text_column
 from abl.report.tables.published import Published
 from abl.report.tables.replicates_said import (
     defined_of_all,
     equal_seeds_note,
     spread_of,
-    varied_words,
 )
 
 EMPTY_CELL = Cell(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, count=0)
@@ -150,9 +146,13 @@ class TableLayout:
         """General notes first, then one for each mark in use."""
         arms = [arm for arm in self._outcome.arms if not arm.failed]
         primary = label_in(self._outcome, self._outcome.primary)
-        notes = [Note("", text) for text in self._replicate_notes(arms)]
+        cells = [arm.cells[name] for arm in arms for name in self._scales if name in arm.cells]
+        said = cell_notes(arms, cells, spread=self._spread, intervals=self._intervals)
         if self._compared:
-            notes.append(Note("", self._comparison_note(primary)))
+            base = self._base_label(self._compared[0].base) if self._one_base else ""
+            margin, scale = self._outcome.facts.margin, self._primary_scale()
+            said.append(comparison_note(primary, base, self._compared, margin, scale))
+        notes = [Note("", text) for text in said]
         if any(self._is_best(arm) for arm in arms):
             notes.append(Note(BOLD, f"best arm on {primary}"))
         if any(arm.tied and not arm.best for arm in arms):
@@ -257,61 +257,13 @@ class TableLayout:
         collapsed while the primary metric rose."""
         if arm.comparison is None:
             return ""
-        found = [self._collapse_words(arm, row) for row in self._collapsed(arm)]
+        collapsed = self._outcome.facts.collapsed.get(arm.key, ())
+        found = [collapse_words(self._outcome, arm, row) for row in collapsed]
         if arm.comparison.verdict in _EASY or arm.comparison.verdict.endswith("one class only"):
             own = one_class_note(self._outcome, arm)
             base = self._one_class_bases.get(arm.comparison.base)
             found = ([own] if own else []) + ([f"the base {base}"] if base else []) + found
         return TableCell(arm.comparison.verdict, tuple(self._letter(said) for said in found))
-
-    def _collapsed(self, arm: ArmOutcome) -> Sequence[Mapping[str, Any]]:
-        return self._outcome.facts.collapsed.get(arm.key, ())
-
-    def _collapse_words(self, arm: ArmOutcome, row: Mapping[str, Any]) -> str:
-        return collapse_words(self._outcome, arm, row)
-
-    def _replicate_notes(self, arms: Sequence[ArmOutcome]) -> list[str]:
-        cells = [arm.cells[name] for arm in arms for name in self._scales if name in arm.cells]
-        shown = [cell for cell in cells if not math.isnan(cell.mean)]
-        if not shown:
-            return []
-        frames = [arm.replicates for arm in arms if len(arm.replicates)]
-        # arms that were trained elsewhere may have fewer
-        frame = max(frames, key=len, default=pd.DataFrame())
-        most = len(frame) or max(cell.count + cell.undefined for cell in cells)
-        replicates = counted(most, "replicate")
-        if self._spread:
-            varied = varied_words(frame) or "what they differ in is not known"
-            if most == 1:
-                notes = [f"One replicate, {varied}: there is no standard deviation to show."]
-            else:
-                notes = [f"Mean ± standard deviation over {replicates}: {varied}."]
-                if any(math.isnan(cell.sd) for cell in shown):
-                    notes.append("Without ±: a single replicate has a value.")
-            return notes + [f"95 % intervals by {_drawn(frame)}."] * self._intervals
-        if all(math.isnan(cell.low) for cell in shown):
-            return [f"Mean over {replicates}; no intervals were computed."]
-        if most == 1:
-            return [
-                "One replicate; in brackets its 95 % interval by patients. What other splits and "
-                "seeds would give is not in it."
-            ]
-        return [
-            f"Mean over {replicates}, seeds averaged first; in brackets its 95 % interval by "
-            f"{_drawn(frame)}."
-        ]
-
-    def _comparison_note(self, primary: str) -> str:
-        base = f" ({self._base_label(self._compared[0].base)})" if self._one_base else ""
-        text = f"Δ {primary}: difference to the base{base} with its 95 % interval"
-        if len(self._compared) > 1:
-            text += " (of this pair alone; P is corrected over all)"
-        margin, scale = self._outcome.facts.margin, self._primary_scale()
-        if isinstance(margin, float) and not math.isnan(margin):
-            text += f"; margin {scale.number(margin)}{' points' if scale.unit else ''}"
-        given = {comparison.verdict for comparison in self._compared}
-        told = [f"; {verdict}: {said}" for verdict, said in _VERDICTS.items() if verdict in given]
-        return "".join([text, *told, "."])
 
     def _base_label(self, base: str) -> str:
         return self._arm_labels.get(base) or one_line(base)
@@ -325,22 +277,9 @@ class TableLayout:
 
 _COUNTS = ("count", "undefined")
 _STATED = {"published": "mean", "published_sd": "sd", "source": "source"}
-_VERDICTS = {
-    "undecided": "the data show neither a difference nor its absence",
-    "these networks differ": "the trained networks do; of other trainings of the arms too few are "
-    "known",
-}
 # verdicts that two arms which both say one class to all come by without merit
 _EASY = ("equivalent", "same predictions")
 _ends = attrgetter("low", "high")
-
-
-def _drawn(replicates: pd.DataFrame) -> str:
-    """What an interval of these replicates draws anew: trainings only where there are enough."""
-    if len(replicates) < FEWEST_TRAININGS:
-        return "patients"
-    one_seed = "seed" in replicates and replicates["seed"].nunique() == 1
-    return "patients and splits" if one_seed else "patients and trainings"
 
 
 def _param(name: str) -> Callable[[ArmOutcome], str | int | float]:

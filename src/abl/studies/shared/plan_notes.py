@@ -11,8 +11,7 @@ import numpy as np
 
 from abl.decide.metrics import Metric, metric_named
 from abl.decide.power import detectable_difference
-from abl.decide.spread import FEWEST_TRAININGS
-from abl.decide.verdicts import FEWEST_PATIENTS
+from abl.decide.verdicts import FEWEST_PATIENTS, FEWEST_TRAININGS
 from abl.plan.graph import Replicate
 from abl.report.labels import counted, metric_label
 from abl.spec.sweep import Sweep
