@@ -25,9 +25,10 @@ import numpy as np
 import pandas as pd
 
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
+from abl.data.folder_rows import folder_rows
 from abl.data.image_checks import check_images_there, checked_files
 from abl.data.images import FileSource
-from abl.data.tables import Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
+from abl.data.tables import Rows, first_of_each_kind, kept_rows, whole_rows
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
 REQUIRED = ("image", "label")
@@ -65,9 +66,7 @@ def load_manifest(
     ragged: list[Problem] = []
     if path.is_dir():
         folder = path
-        rows, passed_over = folder_rows(path, tuple(classes))
-        if passed_over:
-            notes.append(f"{passed_over} files without the name of an image were left out.")
+        rows, notes = folder_rows(path, tuple(classes))
     else:
         folder = path.parent
         rows, ragged = whole_rows(path)

@@ -15,7 +15,6 @@ import pyarrow
 import pyarrow.parquet as pq
 
 from abl.data.dataset import LeftOut
-from abl.data.images import is_image_name
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.spec.yaml_file import NOT_REGULAR
 
@@ -83,41 +82,6 @@ def class_name_problems(names: Sequence[str]) -> list[str]:
     problems = ["an empty name"] if any(not name.strip() for name in names) else []
     problems += [f"'{name}' is there twice" for name in sorted(set(names)) if names.count(name) > 1]
     return [f"--classes {','.join(names)}: {each}" for each in problems]
-
-
-def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, int]:
-    """A row for each image of a folder that has a folder for each class, in the order of names.
-
-    Returns:
-        The rows (image, label), and how many files are not named as images are.
-
-    Raises:
-        InputError: A class without a folder, a folder that is no class, folders within one.
-    """
-    problems: list[Problem] = []
-    images: list[tuple[str, str]] = []
-    passed_over = 0
-    for inner in sorted(folder.iterdir()):
-        if not inner.is_dir() or inner.name.startswith("."):
-            continue
-        if inner.name not in classes:
-            hint = nearest(inner.name, classes)
-            problems.append(Problem(f"folder '{inner.name}' is not a class; {hint}"))
-            continue
-        for file in sorted(inner.iterdir()):
-            if file.is_dir():
-                message = f"'{inner.name}/{file.name}' is a folder within a class; use a manifest"
-                problems.append(Problem(message, file=str(folder)))
-            elif is_image_name(file.name):
-                images.append((f"{inner.name}/{file.name}", inner.name))
-            else:
-                passed_over += not file.name.startswith(".")
-    for name in classes:
-        if not (folder / name).is_dir():
-            problems.append(Problem(f"no folder for class '{name}'", file=str(folder)))
-    raise_if_any(problems)
-    frame = pd.DataFrame(images, columns=["image", "label"], dtype=str)
-    return _numbered(folder, frame), passed_over
 
 
 def other_values(column: str, values: Sequence[str]) -> str:

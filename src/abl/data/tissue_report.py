@@ -12,10 +12,11 @@ import pandas as pd
 from abl.data.arrays import image_array, tissue_boxes
 from abl.data.crops import areas_of, nothing_found
 from abl.data.dataset import BOX, ROI, Dataset, ImageSource
+from abl.data.folder_rows import folder_rows
 from abl.data.image_checks import check_images
 from abl.data.images import FileSource, decoded_file
 from abl.data.manifest import load_manifest
-from abl.data.tables import CLASSES_OPTION, class_name_problems, folder_rows, read_rows
+from abl.data.tables import CLASSES_OPTION, class_name_problems, read_rows
 from abl.data.tissue import tissue_region
 from abl.data.tissue_files import refuse_unless_empty, write_cut, write_sheet
 from abl.data.workers import mapped_over

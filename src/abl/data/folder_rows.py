@@ -1,0 +1,79 @@
+"""A folder with a folder for each class, to the rows of a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from abl.data.annotations.folder import AnnotatedFolder, is_hidden
+from abl.data.annotations.mask_names import MaskPairs, masks_beside
+from abl.data.tables import FIRST_ROW, Rows
+from abl.errors import Problem, nearest, raise_if_any
+
+
+def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, list[str]]:
+    """A row for each image of a folder that has a folder for each class, in the order of names.
+
+    Files that are told as masks of the others (`mask_names`) become their column `mask`.
+
+    Returns:
+        The rows (image, label, mask if there is one), and what was passed over, a sentence each.
+
+    Raises:
+        InputError: A class without a folder, a folder that is no class, folders within one.
+    """
+    found = AnnotatedFolder(folder)
+    pairs = masks_beside(found.images, classes=classes)
+    problems: list[Problem] = []
+    of_masks = {name.split("/")[0] for masks in pairs.masks_of.values() for name in masks}
+    of_images = {name.split("/")[0] for name in pairs.images if "/" in name}
+    for inner in sorted(each.name for each in folder.iterdir() if each.is_dir()):
+        if is_hidden(inner) or inner in classes or inner in of_masks - of_images:
+            continue
+        hint = nearest(inner, classes)
+        problems.append(Problem(f"folder '{inner}' is not a class; {hint}"))
+    rows: list[tuple[str, str, str]] = []
+    deeper: dict[str, None] = {}
+    for image in sorted(pairs.images, key=lambda image: image.split("/")):
+        parts = image.split("/")
+        if len(parts) == 2:
+            rows.append((image, parts[0], mask_cell(pairs.masks_of.get(image, ()))))
+        elif len(parts) > 2 and parts[0] in classes:
+            deeper["/".join(parts[:2])] = None
+    for name in deeper:
+        advice = "use a manifest, which `abl init` writes"
+        message = f"'{name}' is a folder within a class; {advice}"
+        problems.append(Problem(message, file=str(folder)))
+    for name in classes:
+        if not (folder / name).is_dir():
+            problems.append(Problem(f"no folder for class '{name}'", file=str(folder)))
+    raise_if_any(problems)
+    frame = pd.DataFrame(rows, columns=["image", "label", "mask"], dtype=str)
+    if not pairs.masks_of:
+        frame = frame.drop(columns="mask")
+    numbers = list(range(FIRST_ROW, FIRST_ROW + len(frame)))
+    return Rows(str(folder), frame, numbers), passed_over(found, pairs, rows=len(rows))
+
+
+def mask_cell(masks: Sequence[str]) -> str:
+    """What a manifest's column `mask` says of an image with these masks, which are united."""
+    return ";".join(masks)
+
+
+def passed_over(folder: AnnotatedFolder, pairs: MaskPairs, *, rows: int) -> list[str]:
+    """What of a folder is taken as a mask, and what has no row, a sentence each."""
+    notes = []
+    if masks := sum(map(len, pairs.masks_of.values())):
+        notes.append(f"{masks} files are taken as masks of {len(pairs.masks_of)} images by name.")
+    for count, what in (
+        (len(pairs.without_image), "mask{} without an image"),
+        (len(pairs.images) - rows, "image{} in no folder of a class"),
+        (len(folder.files) - len(folder.images), "file{} without the name of an image"),
+        (folder.hidden, "hidden file{} (names that begin with a dot, __MACOSX)"),
+    ):
+        if count:
+            said = what.format("" if count == 1 else "s")
+            notes.append(f"{count} {said} {'was' if count == 1 else 'were'} left out.")
+    return notes
