@@ -154,7 +154,7 @@ def test_one_file_under_two_spellings_is_a_duplicate(tmp_path):
         ("image,label\n", "has no rows"),
         ("image,lable\n0.png,0\n", "no column 'label'; did you mean 'lable'?"),
         ("image,label,label\n0.png,0,1\n", "column 'label' is there twice"),
-        ("image;label\n0.png;0\n", "not separated by commas"),
+        ("image label\n0.png 0\n", "no column 'image'; did you mean 'image label'?"),
         ("image,label\n0.png,0\n1.png,1,2\n", "manifest.csv:3: has 3 fields, the header has 2"),
         ("image,label\n0.png,0\n1.png,0\n", "class 'malignant' (1) has no image"),
         ('image,label\n"0.png,0\n', "not CSV"),

@@ -8,19 +8,14 @@ one with the fewest: `benign/P001/1.png` and `P001/benign/1.png` are both unders
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from abl.data.annotations.mask_names import is_image_folder, natural_order
+from abl.data.words import role_named, same_name
 
-SPLIT_FOLDERS = {
-    "train": "train", "training": "train", "trainset": "train",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "test": "test", "testing": "test", "testset": "test",
-}  # fmt: skip
 # names of findings from the mildest to the worst; the last class is the positive one
 RANKS = (
     {"normal", "healthy", "control", "controls", "none", "no finding", "no findings", "nofinding"},
@@ -61,7 +56,7 @@ def class_order(names: Collection[str]) -> tuple[str, ...]:
         return tuple(sorted(names, key=natural_order))
 
     def rank(name: str) -> int:
-        return next((at for at, words in enumerate(RANKS) if folded_name(name) in words), OTHER)
+        return next((at for at, words in enumerate(RANKS) if same_name(name) in words), OTHER)
 
     return tuple(sorted(names, key=lambda name: (rank(name), natural_order(name))))
 
@@ -75,13 +70,13 @@ def folder_layout(images: Sequence[str], *, classes: Collection[str] = ()) -> Fo
     """
     split_of: dict[str, str] = {}
     folders: dict[str, tuple[str, ...]] = {}
-    wanted = {folded_name(name) for name in classes}
+    wanted = {same_name(name) for name in classes}
     for image in images:
         kept = []
         for name in PurePosixPath(image).parent.parts:
-            word = folded_name(name)
-            if word in SPLIT_FOLDERS and word not in wanted and image not in split_of:
-                split_of[image] = SPLIT_FOLDERS[word]
+            word, role = same_name(name), role_named(name)
+            if role is not None and word not in wanted and image not in split_of:
+                split_of[image] = role
             elif word in wanted or not is_image_folder(name):
                 kept.append(name)
         folders[image] = tuple(kept)
@@ -92,11 +87,11 @@ def folder_layout(images: Sequence[str], *, classes: Collection[str] = ()) -> Fo
     named: dict[str, str] = {}
     for image, parts in folders.items():
         if level is not None and len(parts) > level:
-            key = folded_name(parts[level])
+            key = same_name(parts[level])
             if not wanted or key in wanted:
                 names.setdefault(key, Counter())[parts[level].strip()] += 1
                 named[image] = key
-    asked = {folded_name(name): name for name in classes}
+    asked = {same_name(name): name for name in classes}
     shown = {key: asked.get(key) or found.most_common(1)[0][0] for key, found in names.items()}
     return FolderLayout(
         {image: shown[key] for image, key in named.items()},
@@ -115,11 +110,6 @@ def folder_layout(images: Sequence[str], *, classes: Collection[str] = ()) -> Fo
     )
 
 
-def folded_name(name: str) -> str:
-    """A name without what people do not see a difference in: case, spaces around, Unicode form."""
-    return unicodedata.normalize("NFC", name).strip().casefold()
-
-
 def _class_level(folders: Sequence[tuple[str, ...]], wanted: Collection[str]) -> int | None:
     """The level of folders that names the classes; None if there are no folders."""
     counts: Mapping[tuple[str, ...], int] = Counter(folders)
@@ -128,7 +118,7 @@ def _class_level(folders: Sequence[tuple[str, ...]], wanted: Collection[str]) ->
     levels: dict[int, set[str]] = {}
     for level in range(depth):
         reached = sum(count for parts, count in counts.items() if len(parts) > level)
-        names = {folded_name(parts[level]) for parts in counts if len(parts) > level}
+        names = {same_name(parts[level]) for parts in counts if len(parts) > level}
         # a level that few images reach, or that divides nothing, is none of classes
         if wanted or (len(names) > 1 and 2 * reached > total):
             levels[level] = names
@@ -151,7 +141,7 @@ def _shared_depth(counts: Mapping[tuple[str, ...], int]) -> int | None:
     for parts in counts:
         same = 0
         for one, other in zip(first, parts, strict=False):
-            if folded_name(one) != folded_name(other):
+            if same_name(one) != same_name(other):
                 break
             same += 1
         shared = min(shared, same)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from abl.data.alike_names import nearest_name, shown_name
 from abl.data.annotations.folder import AnnotatedFolder, is_hidden
 from abl.data.annotations.mask_names import MaskPairs, masks_beside
 from abl.data.tables import FIRST_ROW, Rows
-from abl.errors import Problem, nearest, raise_if_any
+from abl.data.words import class_numbers
+from abl.errors import Problem, raise_if_any
 
 
 def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, list[str]]:
@@ -29,25 +31,27 @@ def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, list[str]
     problems: list[Problem] = []
     of_masks = {name.split("/")[0] for masks in pairs.masks_of.values() for name in masks}
     of_images = {name.split("/")[0] for name in pairs.images if "/" in name}
-    for inner in sorted(each.name for each in folder.iterdir() if each.is_dir()):
-        if is_hidden(inner) or inner in classes or inner in of_masks - of_images:
-            continue
-        hint = nearest(inner, classes)
-        problems.append(Problem(f"folder '{inner}' is not a class; {hint}"))
+    inside = [each.name for each in folder.iterdir() if each.is_dir() and not is_hidden(each.name)]
+    named = class_numbers(inside, classes)
+    for inner in sorted(inside):
+        if inner not in named and inner not in of_masks - of_images:
+            hint = nearest_name(inner, classes)
+            problems.append(Problem(f"folder {shown_name(inner)} is not a class; {hint}"))
     rows: list[tuple[str, str, str]] = []
     deeper: dict[str, None] = {}
     for image in sorted(pairs.images, key=lambda image: image.split("/")):
         parts = image.split("/")
         if len(parts) == 2:
-            rows.append((image, parts[0], mask_cell(pairs.masks_of.get(image, ()))))
-        elif len(parts) > 2 and parts[0] in classes:
+            label = classes[named[parts[0]]] if parts[0] in named else parts[0]
+            rows.append((image, label, mask_cell(pairs.masks_of.get(image, ()))))
+        elif len(parts) > 2 and parts[0] in named:
             deeper["/".join(parts[:2])] = None
     for name in deeper:
         advice = "use a manifest, which `abl init` writes"
         message = f"'{name}' is a folder within a class; {advice}"
         problems.append(Problem(message, file=str(folder)))
-    for name in classes:
-        if not (folder / name).is_dir():
+    for at, name in enumerate(classes):
+        if at not in named.values():
             problems.append(Problem(f"no folder for class '{name}'", file=str(folder)))
     raise_if_any(problems)
     frame = pd.DataFrame(rows, columns=["image", "label", "mask"], dtype=str)

@@ -10,8 +10,9 @@ from pathlib import PurePosixPath
 from abl.app.init.label_table import LabelTable
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.mask_names import MaskPairs, masks_beside, natural_order
-from abl.data.class_folders import class_order, folded_name, folder_layout
+from abl.data.class_folders import class_order, folder_layout
 from abl.data.folder_rows import passed_over
+from abl.data.words import same_name
 from abl.errors import InputError, Problem, nearest
 from abl.report.labels import counted
 
@@ -115,8 +116,8 @@ def set_in_table(folder: AnnotatedFolder, table: LabelTable, asked: Sequence[str
     pairs = masks_beside(folder.images)
     spelled: dict[str, Counter[str]] = {}
     for label in table.label_of.values():
-        spelled.setdefault(folded_name(label), Counter())[label] += 1
-    wanted = {folded_name(name): name for name in asked}
+        spelled.setdefault(same_name(label), Counter())[label] += 1
+    wanted = {same_name(name): name for name in asked}
     shown = {key: wanted.get(key) or found.most_common(1)[0][0] for key, found in spelled.items()}
     if missing := [name for key, name in wanted.items() if key not in shown]:
         hint = nearest(missing[0], shown.values())
@@ -125,14 +126,14 @@ def set_in_table(folder: AnnotatedFolder, table: LabelTable, asked: Sequence[str
     images = [
         FoundImage(
             image,
-            shown[folded_name(table.label_of[image])],
+            shown[same_name(table.label_of[image])],
             pairs.masks_of.get(image, ()),
             table.split_of.get(image, "") or layout.split_of.get(image, ""),
             "/".join(PurePosixPath(image).parent.parts),
             table.patient_of.get(image, ""),
         )
         for image in sorted(table.label_of, key=natural_order)
-        if not wanted or folded_name(table.label_of[image]) in wanted
+        if not wanted or same_name(table.label_of[image]) in wanted
     ]
     of_class = Counter(each.label for each in images)
     _check_number(folder, of_class)
@@ -147,8 +148,8 @@ def _check_number(folder: AnnotatedFolder, of_class: Counter[str]) -> None:
         few = ", ".join(sorted(of_class, key=natural_order)[:SHOWN])
         raise InputError(
             Problem(
-                f"has {len(of_class)} different classes ({few}, ...): are these patients? Put images "
-                "into a folder for each class, or name a table's column with --label",
+                f"has {len(of_class)} different classes ({few}, ...): are these patients? "
+                "Put images into a folder for each class, or name a table's column with --label",
                 file=str(folder.path),
             )
         )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abl.data.annotations.folder import AnnotatedFolder
-from abl.data.class_folders import SPLIT_FOLDERS, folded_name
 from abl.data.tables import Rows, read_rows
+from abl.data.words import is_missing, role_named, same_name
 from abl.errors import InputError, Problem, nearest
 
 # names of columns, without spaces and signs
@@ -18,11 +18,10 @@ LABELS = (
     "malignancy", "outcome", "finding", "histology", "y",
 )  # fmt: skip
 PATIENTS = (
-    "patient", "patientid", "pid", "subject", "subjectid", "case", "caseid", "person", "participant",
-    "participantid", "studyid",
+    "patient", "patientid", "pid", "subject", "subjectid", "case", "caseid", "person",
+    "participant", "participantid", "studyid",
 )  # fmt: skip
 SPLITS = ("split", "subset", "partition", "set", "fold")
-LACKING = ("", "nan", "na", "n/a", "none", "null", "-", "?")
 TRIED = 200  # rows by which a column of images is found
 MOST_VALUES = 12  # of a column that may be one of classes
 SHOWN = 3
@@ -80,7 +79,7 @@ def find_table(folder: AnnotatedFolder, named: str | None, images: Collection[st
     if len(tables) > 1:
         raise InputError(
             Problem(
-                f"holds several tables of images: {', '.join(tables[:SHOWN])}; name one with --table",
+                f"holds several tables: {', '.join(tables[:SHOWN])}; name one with --table",
                 file=str(folder.path),
             )
         )
@@ -134,9 +133,9 @@ def label_table(
         file = image_meant(folder, name, text, images)
         if file is None:
             lacking.append(text)
-        elif folded_name(labels[position]) in LACKING:
+        elif is_missing(labels[position]):
             unlabelled += 1
-        elif file in found and folded_name(labels[found[file]]) != folded_name(labels[position]):
+        elif file in found and same_name(labels[found[file]]) != same_name(labels[position]):
             message = (
                 f"image '{text}' has {label} '{labels[position]}', in row "
                 f"{rows.numbers[found[file]]} '{labels[found[file]]}'"
@@ -165,13 +164,9 @@ def label_table(
         {
             file: patients[at]
             for file, at in found.items()
-            if patients and folded_name(patients[at]) not in LACKING
+            if patients and not is_missing(patients[at])
         },
-        {
-            file: SPLIT_FOLDERS.get(folded_name(splits[at]), "")
-            for file, at in found.items()
-            if splits
-        },
+        {file: role_named(splits[at]) or "" for file, at in found.items() if splits},
         f"{said})",
         tuple(note for note in notes if note),
     )
@@ -180,7 +175,7 @@ def label_table(
 def image_meant(
     folder: AnnotatedFolder, table: str, text: str, images: Collection[str]
 ) -> str | None:
-    """The image that a cell names, with or without folders and suffix; None if none is, or several."""
+    """The image that a cell names, with or without folders and suffix; None if none or several."""
     if not text:
         return None
     for found in (folder.image_of(text, table), folder.image_with_stem(text, table)):
@@ -210,7 +205,7 @@ def _label_column(rows: Rows, names: Sequence[str], image: str, ask: Ask | None)
     if known:
         return known
     values: Mapping[str, set[str]] = {
-        name: {text for text in rows.text(name) if folded_name(text) not in LACKING}
+        name: {text for text in rows.text(name) if not is_missing(text)}
         for name in names
         if name != image
     }
@@ -234,7 +229,7 @@ def _label_column(rows: Rows, names: Sequence[str], image: str, ask: Ask | None)
 
 def _known(names: Sequence[str], words: Sequence[str], taken: Collection[str]) -> str:
     """The column with the first of these names; "" if none has."""
-    plain = {re.sub(r"[\W_]+", "", folded_name(name)): name for name in names if name not in taken}
+    plain = {re.sub(r"[\W_]+", "", same_name(name)): name for name in names if name not in taken}
     return next((plain[word] for word in words if word in plain), "")
 
 
@@ -242,5 +237,5 @@ def _split_column(rows: Rows, column: str) -> str:
     """A column if its values are splits; else ""."""
     if not column:
         return ""
-    values = {folded_name(text) for text in rows.text(column)} - {""}
-    return column if values and values <= set(SPLIT_FOLDERS) else ""
+    values = set(rows.given(column)) - {""}
+    return column if values and all(map(role_named, values)) else ""

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 
+from abl.data.words import same_name
+
 MASK_WORDS = r"masks?|seg|segm|segmentations?|gt|ground[ _-]?truth|annotations?|labels?|lesion"
 IMAGE_WORDS = r"images?|imgs?|originals?|pictures?|frames?"
 # `name_mask`, `name-seg`, `name_mask_2`, `name_mask (2)`
@@ -28,6 +30,8 @@ ANY_PREFIX = re.compile(r"[a-z]+[ ._-]+(?P<base>.+)")
 MASK_FOLDER = re.compile(rf"(?:(?P<rest>.+?)[ ._-]+)?(?:{MASK_WORDS})(?P<end>tr|ts)?")
 IMAGE_FOLDER = re.compile(rf"(?:(?P<rest>.+?)[ ._-]+)?(?:{IMAGE_WORDS})(?P<end>tr|ts)?")
 DIGITS = re.compile(r"(\d+)")
+
+_folded = cache(same_name)
 
 Key = tuple[tuple[str, ...], str]  # folders and stem, without what tells masks from images
 
@@ -200,8 +204,3 @@ def _stem(path: str) -> str:
 def _without(paths: Iterable[str], taken: Collection[str]) -> list[str]:
     gone = set(taken)
     return [path for path in paths if path not in gone]
-
-
-@cache
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).strip().casefold()

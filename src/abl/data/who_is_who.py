@@ -1,0 +1,86 @@
+"""Patients, nodules and centres whose names look alike: told with their rows, before they split one
+person over training and test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from abl.data.alike_names import alike_groups, differences, shown_name
+from abl.data.dataset import PAIR, Dataset
+
+MOST_GROUPS = 5
+MOST_ROWS = 3
+MAY_BE_ONE = "Names that may be one "  # how every sentence of these begins
+_ADVICE = {
+    "patient": "that person may lie on two sides of a split and counts as several: write one name, "
+    "or data: {patient_names: alike}",
+    "nodule": "write one name",
+    "centre": "write one name",
+}
+
+
+def alike_notes(dataset: Dataset) -> list[str]:
+    """A sentence for each kind of name of which some look alike: which, in which rows."""
+    frame = dataset.frame
+    images = frame[PAIR if PAIR in frame else "image"].astype(str)
+    row_of = {str(image): row for image, row in dataset.rows.items()}
+    rows = images.map(row_of) if row_of else None
+    notes = []
+    if not (frame["patient"].astype(str) == images).all():  # else nobody is known
+        notes.append(alike_sentence("patient", frame["patient"], rows))
+    if not (frame["nodule"] == frame["patient"]).all():
+        of_patient = frame.groupby("patient")["nodule"].unique()
+        groups = [group for nodules in of_patient for group in alike_groups(nodules.tolist())]
+        notes.append(_sentence("nodule", groups, frame["nodule"], rows))
+    if "centre" in frame:
+        notes.append(alike_sentence("centre", frame["centre"], rows))
+    return [note for note in notes if note]
+
+
+def alike_words(names: Sequence[str], rows: Mapping[str, Sequence[int]]) -> str:
+    """Look-alikes with their rows and in what they differ.
+
+    Args:
+        rows: Name -> its rows of the file, if there is one.
+    """
+    first, *others = [shown_name(name) + _at(rows.get(name, ())) for name in names]
+    how = dict.fromkeys(each for name in names[1:] for each in differences(names[0], name))
+    return f"{first} and {', '.join(others)} ({', '.join(how)})"
+
+
+def alike_sentence(what: str, names: pd.Series, rows: pd.Series | None) -> str:
+    """What is said of names that look alike; "" if there are none.
+
+    Args:
+        what: patient, nodule or centre.
+        names, rows: (N,) name, and row of the file, of each image.
+    """
+    names = names.fillna("").astype(str)
+    return _sentence(what, alike_groups(name for name in names.unique() if name), names, rows)
+
+
+def _sentence(
+    what: str, groups: Sequence[list[str]], names: pd.Series, rows: pd.Series | None
+) -> str:
+    if not groups:
+        return ""
+    shown = groups[:MOST_GROUPS]
+    rows_of: dict[str, list[int]] = {}
+    if rows is not None:
+        asked = names.isin([name for group in shown for name in group]).to_numpy(dtype=bool)
+        for name, row in zip(names[asked], rows[asked], strict=True):
+            rows_of.setdefault(name, []).append(int(row))
+    words = "; ".join(alike_words(group, rows_of) for group in shown)
+    more = f"; and {len(groups) - len(shown):,} more" if len(groups) > len(shown) else ""
+    return f"{MAY_BE_ONE}{what}: {words}{more}. If they are one, {_ADVICE[what]}."
+
+
+def _at(rows: Sequence[int]) -> str:
+    if not rows:
+        return ""
+    listed = ", ".join(map(str, rows[:MOST_ROWS]))
+    more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
+    return f" [row{'s' if len(rows) > 1 else ''} {listed}{more}]"
