@@ -63,15 +63,21 @@ def verdict_note(splits: int, seeds: int, *, has_margin: bool) -> str:
     )
 
 
-def power_notes(metric: Metric, benign: int, malignant: int, splits: int, seeds: int) -> list[str]:
-    """The detectable difference of the metric that decides; none where it is not known before."""
+def power_notes(
+    metric: Metric, benign: int, malignant: int, splits: int, seeds: int, unit: str = "patient"
+) -> list[str]:
+    """The detectable difference of the metric that decides; none where it is not known before.
+
+    Args:
+        unit: What benign and malignant count.
+    """
     least = detectable_difference(metric, benign, malignant, splits=splits, seeds=seeds)
     if math.isnan(least):
         return []
     of_recipes = seeds > 1 and splits * seeds >= FEWEST_TRAININGS
     who = "two arms" if of_recipes else "two arms' networks"
     note = (
-        f"{benign + malignant} test patients ({malignant} positive): a difference in "
+        f"{benign + malignant} test {unit}s ({malignant} positive): a difference in "
         f"{metric_label(metric.name)} of {who} under about {_points(least)} will hardly be seen"
     )
     more = max(_MORE_SEEDS, 2 * seeds)

@@ -1,0 +1,275 @@
+"""`abl init`: from a folder of images as it comes to `manifest.csv` and `sweep.yaml`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import shlex
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from abl.app.init.design import Design, designed
+from abl.app.init.found import FoundSet, set_in_folders, set_in_table
+from abl.app.init.groups import looked_through
+from abl.app.init.label_table import Columns, find_table, label_table
+from abl.app.init.machine import Machine, this_machine
+from abl.app.init.patients import with_patients
+from abl.app.init.sweep_text import power_said, sweep_text
+from abl.data.annotations.folder import AnnotatedFolder
+from abl.data.annotations.mask_names import masks_beside
+from abl.data.class_folders import folder_layout
+from abl.data.folder_rows import mask_cell
+from abl.data.manifest import load_manifest
+from abl.data.splits import all_replicates, split_of
+from abl.errors import InputError, Problem, raise_if_any
+from abl.nets.registry import check_network
+from abl.report.labels import time_label
+from abl.spec.read import read_form
+from abl.spec.yaml_file import read_with_faults
+
+MANIFEST, SWEEP = "manifest.csv", "sweep.yaml"
+DICOM = (".dcm", ".dicom", ".ima")
+Ask = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class InitOptions:
+    """What a person says of a folder; None and () are left to `abl init`.
+
+    Attributes:
+        out: Where the two files go.
+        classes: Those to take, from the mildest to the worst.
+        table: A table of labels, relative to the folder.
+        columns: Its columns.
+        patients: unknown, or folder.
+        patient_from: A regular expression whose groups are the patient.
+        networks, size: Of the sweep.
+        force: Whether files that are there are written over.
+    """
+
+    out: Path
+    classes: tuple[str, ...] = ()
+    table: str | None = None
+    columns: Columns = field(default=Columns())
+    patients: str | None = None
+    patient_from: str | None = None
+    networks: tuple[str, ...] = ()
+    size: int | None = None
+    force: bool = False
+
+
+def init_sweep(
+    folder: Path, options: InitOptions, ask: Ask | None = None, machine: Machine | None = None
+) -> str:
+    """Writes the manifest and the sweep file of a folder, and says what was taken and chosen.
+
+    Args:
+        ask: Asks the person who types; None if nobody does.
+        machine: What trains; default this machine.
+
+    Raises:
+        InputError: Everything that is wrong, a line each; nothing was written then.
+    """
+    _check_options(options)
+    listing = _listed(folder, options.out)
+    found = _found(listing, options, ask)
+    found = with_patients(found, options.patients, options.patient_from, ask)
+    found, sizes = looked_through(found)
+    machine = this_machine() if machine is None else machine
+    design = designed(found, sizes, machine, networks=options.networks, size=options.size)
+    found = found.with_images(found.images, *design.said)
+    place = Placed.of(folder, options.out)
+    title = folder.resolve().name
+    sweep = sweep_text(
+        found, design, machine, name=sweep_name(title), title=title, data=place.data_lines()
+    )
+    _written(found, place, sweep)
+    return _report(found, design, machine, place)
+
+
+def _check_options(options: InitOptions) -> None:
+    problems = [
+        Problem(f"--networks: {wrong}")
+        for wrong in map(check_network, options.networks)
+        if wrong is not None
+    ]
+    if options.patients is not None and options.patients not in ("unknown", "folder"):
+        problems.append(
+            Problem(f"--patients {options.patients}: unknown or folder; --patient-from reads names")
+        )
+    if options.patients is not None and options.patient_from is not None:
+        problems.append(Problem("--patients and --patient-from: give one of them"))
+    for name in sorted({each for each in options.classes if options.classes.count(each) > 1}):
+        problems.append(Problem(f"--classes: '{name}' is there twice"))
+    if len(options.classes) == 1 or not all(map(str.strip, options.classes)):
+        problems.append(Problem(f"--classes {','.join(options.classes)}: two names or more"))
+    if not options.force:
+        problems += [
+            Problem("is there already; --force writes it anew, --out FOLDER elsewhere", str(path))
+            for path in (options.out / MANIFEST, options.out / SWEEP)
+            if os.path.lexists(path)
+        ]
+    raise_if_any(problems)
+
+
+def _listed(folder: Path, out: Path) -> AnnotatedFolder:
+    """The files of the folder without those that abl itself has put there."""
+    listing = AnnotatedFolder(folder)
+    own = {MANIFEST} if folder.resolve() == out.resolve() else set()
+    listing.files = tuple(
+        name for name in listing.files if name not in own and not name.startswith("mlruns/")
+    )
+    if not listing.images:
+        dicom = len(listing.ending(*DICOM))
+        said = f"holds no images; {len(listing.files)} other files"
+        if dicom:
+            said = f"holds {dicom} DICOM files and no other images"
+        raise InputError(Problem(said, file=str(folder)))
+    return listing
+
+
+def _found(listing: AnnotatedFolder, options: InitOptions, ask: Ask | None) -> FoundSet:
+    columns = options.columns
+    named = options.table is not None or columns != Columns()
+    images = masks_beside(listing.images, classes=options.classes).images
+    layout = folder_layout(images, classes=options.classes)
+    if not named and len(set(layout.class_of.values())) > 1:
+        return set_in_folders(listing, options.classes)
+    table = find_table(listing, options.table, set(images))
+    if table is not None:
+        read = label_table(listing, table, set(images), columns, ask)
+        return set_in_table(listing, read, options.classes)
+    if layout.class_of and not named:
+        return set_in_folders(listing, options.classes)  # which says what is wrong
+    sheets = listing.ending(".xlsx", ".xls", ".ods")
+    advice = (
+        f"save {sheets[0]} as CSV (UTF-8)"
+        if sheets
+        else "put images into a folder for each class, or a CSV table beside them that names "
+        "images and labels"
+    )
+    raise InputError(
+        Problem(
+            f"has neither folders of classes nor a table that names its images: {advice}",
+            file=str(listing.path),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where the two files go, and how the manifest names images.
+
+    Attributes:
+        folder: The images.
+        out: The two files.
+        before: What a path in the folder has before it in the manifest; "" or it ends in /.
+    """
+
+    folder: Path
+    out: Path
+    before: str
+
+    @classmethod
+    def of(cls, folder: Path, out: Path) -> Placed:
+        """Raises InputError if the folder does not lie below `out`."""
+        real, home = folder.resolve(), out.resolve()
+        if not real.is_relative_to(home):
+            raise InputError(
+                f"--out {out}: images must lie below the manifest's folder; give {real} or a "
+                "folder above it"
+            )
+        inner = real.relative_to(home).as_posix()
+        return cls(folder, out, "" if inner == "." else f"{inner}/")
+
+    def data_lines(self) -> list[str]:
+        return [f"manifest: {MANIFEST}"]
+
+
+def manifest_text(found: FoundSet, before: str) -> str:
+    """The manifest as CSV; columns that would be empty in every row are left out."""
+    rows = [
+        {
+            "image": before + each.image,
+            "label": each.label,
+            "patient": each.patient,
+            "group": each.group,
+            "split": each.split,
+            "mask": mask_cell([before + name for name in each.masks]),
+        }
+        for each in found.images
+    ]
+    columns = [name for name in rows[0] if any(row[name] for row in rows)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def sweep_name(title: str) -> str:
+    """A folder's name as that of a sweep."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", title).strip("_.-")
+    return name[:80] or "sweep"
+
+
+def _written(found: FoundSet, place: Placed, sweep: str) -> None:
+    """Writes both files, whole or not at all, after they were read as a sweep reads them."""
+    word = uuid.uuid4().hex[:12]
+    drafts = {
+        place.out / f".{word}-{MANIFEST}": manifest_text(found, place.before),
+        place.out / f".{word}-{SWEEP}": sweep,
+    }
+    made = not place.out.exists()
+    try:
+        place.out.mkdir(parents=True, exist_ok=True)
+        for path, text in drafts.items():
+            path.write_text(text, encoding="utf-8")
+        _check_drafts(found, *drafts)
+        for path, name in zip(drafts, (MANIFEST, SWEEP), strict=True):
+            os.replace(path, place.out / name)
+    except OSError as error:
+        raise InputError(
+            f"--out {place.out}: cannot be written ({error.strerror}); name another with --out"
+        ) from None
+    finally:
+        for path in drafts:
+            path.unlink(missing_ok=True)
+        if made and place.out.is_dir() and not any(place.out.iterdir()):
+            place.out.rmdir()
+
+
+def _check_drafts(found: FoundSet, manifest: Path, sweep: Path) -> None:
+    """Raises InputError if a sweep would refuse them."""
+    file, problems = read_form(read_with_faults(sweep))
+    raise_if_any(problems)
+    assert file is not None
+    dataset = load_manifest(manifest, classes=found.classes)
+    asked = file.sweep
+    for replicate in all_replicates(asked.splits, asked.replicates):
+        split_of(dataset.frame, asked.splits, replicate.repeat, replicate.fold)
+
+
+def _report(found: FoundSet, design: Design, machine: Machine, place: Placed) -> str:
+    panel = design.panel
+    splits = "the split that is named" if design.by_column else f"{panel.folds} folds"
+    trainings = len(panel.networks) * len(design.seeds) * (1 if design.by_column else panel.folds)
+    starts = "ImageNet weights" if panel.pretrained else "from scratch"
+    shown = os.path.relpath(place.out / SWEEP)
+    lines = [
+        f"{place.folder}: {len(found.images)} images",
+        *(f"  {each}" for each in found.said),
+        f"  machine: {machine.said}",
+        f"  networks: {', '.join(panel.networks)} ({starts}), {panel.size} px, {splits}, "
+        f"{len(design.seeds)} seeds: {trainings} trainings, about {time_label(60 * panel.minutes)}",
+        *(f"  {each}" for each in power_said(found, design)),
+        f"written: {os.path.relpath(place.out / MANIFEST)}, {shown}",
+        "next:",
+        f"  abl plan {shlex.quote(shown)}",
+        f"  abl sweep {shlex.quote(shown)}",
+    ]
+    return "\n".join(lines) + "\n"
