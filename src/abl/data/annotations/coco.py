@@ -9,7 +9,7 @@ annotations are taken as the others are, and counted in a note. Ids are compared
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -35,15 +35,16 @@ from abl.data.annotations.values import (
     size_of,
 )
 
-KEYS = {"id", "width", "height", "file_name", "license", "date_captured"}
-OF_IMAGES = KEYS | {"coco_url", "flickr_url"}
+OF_IMAGES = {
+    *("id", "width", "height", "file_name", "license", "date_captured", "coco_url", "flickr_url")
+}
 
 
 def _recognises(folder: AnnotatedFolder) -> str | None:
     return next(_files(folder), None)
 
 
-def _files(folder: AnnotatedFolder) -> Iterable[str]:
+def _files(folder: AnnotatedFolder) -> Iterator[str]:
     for name in folder.ending(".json"):
         if folder.has_words(name, '"images"') and (
             folder.has_words(name, '"annotations"') or folder.has_words(name, '"categories"')
@@ -86,27 +87,21 @@ def _read_file(reading: Reading, name: str, content: dict[str, Any]) -> None:
         crowds += annotation.get("iscrowd") in (1, True, "1")
         unused.discard(name_of(annotation.get("category_id")))
         regions[image].append(region)
-    for image in listed:
-        identifier = name_of(image.get("id"))
-        file_name = name_of(image.get("file_name"))
+    for entry in listed:
+        identifier = name_of(entry.get("id"))
         if ids[identifier] > 1:
             reading.problem(f"two images have the id {identifier or 'null'}", name)
             continue
-        path = reading.image_named(file_name, name)
+        path = reading.image_named(name_of(entry.get("file_name")), name)
         if path is None:
             continue
-        columns = {key: name_of(image[key]) for key in image if key not in OF_IMAGES}
+        columns = {key: name_of(entry[key]) for key in entry if key not in OF_IMAGES}
         columns = {key: value for key, value in columns.items() if value}
         if split := split_word(PurePosixPath(name).parts):
             columns["split"] = split
+        size = size_of(entry.get("height"), entry.get("width"))
         reading.add(
-            AnnotatedImage(
-                path,
-                tuple(regions[identifier]),
-                size_of(image.get("height"), image.get("width")),
-                columns=columns,
-                source=name,
-            )
+            AnnotatedImage(path, tuple(regions[identifier]), size, columns=columns, source=name)
         )
     if crowds:
         reading.notes.append(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import yaml
@@ -18,7 +19,7 @@ from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.reading import Reading
 from abl.data.annotations.regions import AnnotatedImage, AnnotationKind, Annotations, Region
 from abl.data.annotations.splits import split_word
-from abl.data.annotations.values import corners_box, name_of, number_of, numbers_of
+from abl.data.annotations.values import corners_box, dictionary, name_of, numbers_of
 
 NAMES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt", "labels.txt")
 MOST_OUTSIDE = 0.02  # shares of tools that round, and of boxes drawn over the edge
@@ -90,8 +91,8 @@ def _read(folder: AnnotatedFolder) -> Annotations:
         reading.notes.append(
             "Every line has four corners: they are taken as turned boxes, which make no mask."
         )
-    for image in found:
-        reading.add(_upright(image) if turned else image)
+    for each in found:
+        reading.add(_upright(each) if turned else each)
     if not names:
         reading.notes.append("No data.yaml or classes.txt: classes are known by number alone.")
     return reading.done()
@@ -158,16 +159,17 @@ def _class_names(reading: Reading) -> dict[int, str]:
         try:
             content = _parsed(reading.text(name) or "")
         except ValueError as error:
-            reading.problem(str(error), name)
+            if PurePosixPath(name).stem.lower().startswith("data"):  # others may be anything
+                reading.problem(str(error), name)
             continue
         if "kpt_shape" in content:
             reading.problem("holds key points (kpt_shape); boxes and outlines are read", name)
         names = content.get("names")
-        pairs = enumerate(names) if isinstance(names, list) else dict(names or {}).items()
+        pairs = enumerate(names) if isinstance(names, list) else dictionary(names).items()
         if named := {
             int(key): name_of(value)
             for key, value in pairs
-            if number_of(key) is not None and str(key).isdecimal() and name_of(value)
+            if str(key).isdecimal() and name_of(value)
         }:
             found[name] = named
     for name in reading.folder.ending(".txt", ".names", ".labels"):
@@ -182,7 +184,7 @@ def _class_names(reading: Reading) -> dict[int, str]:
     return distinct[0][1] if distinct else {}
 
 
-def _parsed(text: str) -> dict[str, object]:
+def _parsed(text: str) -> dict[str, Any]:
     """A YAML file that holds an object, every scalar as text. Raises ValueError, in words."""
     try:
         content = yaml.load(text, Loader=yaml.BaseLoader)
