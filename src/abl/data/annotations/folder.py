@@ -13,9 +13,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from abl.data.images import is_image_name
-from abl.errors import InputError, Problem
+from abl.errors import InputError, Problem, raise_if_any
 
-PASSED_OVER = ("__MACOSX",)  # beside names that begin with a dot
+# made by systems, beside names that begin with a dot
+PASSED_OVER = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
 WRITTEN = ".abl-import"  # marks a folder of masks that `abl data import` wrote
 NO_IMAGES = re.compile(
     r"(.*[_-])?(masks?|labels?|annotations?|segmentation\w*|gt|ground_?truth)", re.I
@@ -23,9 +24,14 @@ NO_IMAGES = re.compile(
 # texts that tell formats apart
 MARKS = (
     *('"images"', '"annotations"', '"categories"', '"shapes"', '"imagePath"'),
-    *('"_via_img_metadata"', '"regions"', '"filename"', '"region_shape_attributes"'),
+    *('"_via_img_metadata"', '"regions"', '"filename"', "region_shape_attributes"),
     *("<annotation", "<annotations", "<case", "<mark"),
 )
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is one that systems leave behind: `._x.png`, `__MACOSX`."""
+    return name.startswith(".") or name in PASSED_OVER
 
 
 class FileFaultError(ValueError):
@@ -38,7 +44,10 @@ class AnnotatedFolder:
     Attributes:
         path: As it was given.
         files: Relative to it, / between folders, sorted; without hidden ones (`.x`, `._x.png`).
-        hidden: How many were passed over because they are hidden.
+        hidden: How many were passed over because they, or a folder that they lie in, are hidden.
+
+    Raises:
+        InputError: No such folder, or one within it that cannot be read.
     """
 
     def __init__(self, path: Path):
@@ -48,19 +57,27 @@ class AnnotatedFolder:
         self.path = path
         self.hidden = 0
         found: list[str] = []
-        for parent, folders, names in os.walk(path):
-            folders[:] = sorted(
-                name for name in folders if not name.startswith(".") and name not in PASSED_OVER
-            )
+        unread: list[Problem] = []
+
+        def refuse(error: OSError) -> None:
+            unread.append(Problem(f"cannot be read: {error.strerror}", file=str(error.filename)))
+
+        for parent, folders, names in os.walk(path, onerror=refuse, followlinks=True):
+            base = Path(parent).relative_to(path)
             if WRITTEN in names:  # masks of an earlier import are no images of this one
                 folders[:] = []
                 continue
-            base = Path(parent).relative_to(path)
+            # a link to a folder above would lead round for ever
+            folders[:] = [name for name in folders if not _leads_up(Path(parent, name))]
+            if any(map(is_hidden, base.parts)):
+                self.hidden += len(names)
+                continue
             for name in names:
-                if name.startswith("."):
+                if is_hidden(name):
                     self.hidden += 1
                 else:
                     found.append((base / name).as_posix())
+        raise_if_any(unread)
         self.files = tuple(sorted(found))
         self._words: dict[str, frozenset[str]] = {}
 
@@ -181,6 +198,10 @@ class AnnotatedFolder:
         for path in self.images:
             found[_folded(PurePosixPath(path).stem)].append(path)
         return dict(found)
+
+
+def _leads_up(folder: Path) -> bool:
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 
 def _folded(name: str) -> str:
