@@ -8,7 +8,7 @@ from typing import NoReturn
 from abl.cli.app import app
 
 # each registers its commands, in the order in which `abl --help` lists them
-for _name in ("sweeping", "looking", "decide", "init", "data"):
+for _name in ("sweeping", "looking", "decide", "init", "data", "data_import"):
     import_module(f"abl.cli.{_name}")
 
 

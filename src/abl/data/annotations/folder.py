@@ -17,6 +17,16 @@ from abl.errors import InputError, Problem, raise_if_any
 
 # made by systems, beside names that begin with a dot
 PASSED_OVER = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
+WRITTEN = ".abl-import"  # marks a folder of masks that `abl data import` wrote
+NO_IMAGES = re.compile(
+    r"(.*[_-])?(masks?|labels?|annotations?|segmentation\w*|gt|ground_?truth)", re.I
+)
+# texts that tell formats apart
+MARKS = (
+    *('"images"', '"annotations"', '"categories"', '"shapes"', '"imagePath"'),
+    *('"_via_img_metadata"', '"regions"', '"filename"', "region_shape_attributes"),
+    *("<annotation", "<annotations", "<case", "<mark"),
+)
 
 
 def is_hidden(name: str) -> bool:
@@ -54,6 +64,9 @@ class AnnotatedFolder:
 
         for parent, folders, names in os.walk(path, onerror=refuse, followlinks=True):
             base = Path(parent).relative_to(path)
+            if WRITTEN in names:  # masks of an earlier import are no images of this one
+                folders[:] = []
+                continue
             # a link to a folder above would lead round for ever
             folders[:] = [name for name in folders if not _leads_up(Path(parent, name))]
             if any(map(is_hidden, base.parts)):
@@ -66,7 +79,7 @@ class AnnotatedFolder:
                     found.append((base / name).as_posix())
         raise_if_any(unread)
         self.files = tuple(sorted(found))
-        self._parsed: dict[str, Any] = {}
+        self._words: dict[str, frozenset[str]] = {}
 
     def ending(self, *suffixes: str) -> list[str]:
         """The files with one of these suffixes (`.json`), whatever their case."""
@@ -86,30 +99,49 @@ class AnnotatedFolder:
         except UnicodeDecodeError as error:
             raise FileFaultError(f"is not UTF-8 (byte {error.start})") from None
 
+    def has_words(self, name: str, *words: str) -> bool:
+        """Whether a file holds all of these texts; read once for all words of MARKS."""
+        if name not in self._words:
+            try:
+                content = (self.path / name).read_bytes()
+            except OSError:
+                content = b""
+            self._words[name] = frozenset(mark for mark in MARKS if mark.encode() in content)
+        return self._words[name].issuperset(words)
+
     def json(self, name: str) -> Any:
-        """What a JSON file holds, read once. Raises FileFaultError."""
-        return self._once(name, _parsed_json)
+        """What a JSON file holds. Raises FileFaultError."""
+        text = self.text(name)
+        if not text.strip():
+            raise FileFaultError("is empty")
+        try:
+            return json.loads(text)
+        except ValueError as error:  # also a number of more digits than Python converts
+            raise FileFaultError(f"is not JSON: {error}") from None
+        except RecursionError:
+            raise FileFaultError("is not JSON that can be read: nested too deeply") from None
 
     def xml(self, name: str) -> ElementTree.Element:
-        """The root of an XML file, read once. Raises FileFaultError."""
-        return self._once(name, _parsed_xml)
-
-    def _once(self, name: str, parse: Any) -> Any:
-        if name not in self._parsed:
-            try:
-                self._parsed[name] = parse(self.text(name))
-            except FileFaultError as fault:
-                self._parsed[name] = fault
-        if isinstance(self._parsed[name], FileFaultError):
-            raise self._parsed[name]
-        return self._parsed[name]
+        """The root of an XML file, in the encoding that it declares. Raises FileFaultError."""
+        try:
+            content = (self.path / name).read_bytes()
+        except OSError as error:
+            raise FileFaultError(f"cannot be read: {error.strerror}") from None
+        # entities within entities fill the memory; no tool of this field writes any
+        if b"<!ENTITY" in content.replace(b"\0", b""):
+            raise FileFaultError("declares entities, which are not read")
+        try:
+            return ElementTree.fromstring(content.lstrip())
+        except (ElementTree.ParseError, ValueError, LookupError) as error:
+            raise FileFaultError(f"is not XML: {error}") from None
 
     def image_of(self, named: str, beside: str) -> str | list[str]:
         r"""The image that a file of annotations means.
 
         Of the images with this file name, those whose folders agree with the end of the name as it
         is written (`C:\data\train\x.png` and `train/x.png`) best; then the one nearest to the file
-        of annotations. Letters may differ in case and in Unicode form where no name is the same.
+        of annotations; images below a folder of masks or labels come last. Letters may differ in
+        case and in Unicode form where no name is the same.
 
         Args:
             named: As it is written, / or \ between folders.
@@ -138,10 +170,11 @@ class AnnotatedFolder:
             return found[0] if found else []
         home = PurePosixPath(beside).parent.parts
 
-        def agreement(path: str) -> tuple[int, int]:
+        def agreement(path: str) -> tuple[int, bool, int]:
             folders = PurePosixPath(path).parent.parts
             return (
                 _common(folders[::-1], tuple(parts[:-1])[::-1]),
+                not any(map(NO_IMAGES.fullmatch, folders)),
                 2 * _common(folders, home) - len(folders),
             )
 
@@ -183,24 +216,3 @@ def _common(one: tuple[str, ...], other: tuple[str, ...]) -> int:
             break
         count += 1
     return count
-
-
-def _parsed_json(text: str) -> Any:
-    if not text.strip():
-        raise FileFaultError("is empty")
-    try:
-        return json.loads(text)
-    except ValueError as error:  # also a number of more digits than Python converts
-        raise FileFaultError(f"is not JSON: {error}") from None
-    except RecursionError:
-        raise FileFaultError("is not JSON that can be read: nested too deeply") from None
-
-
-def _parsed_xml(text: str) -> ElementTree.Element:
-    if "<!ENTITY" in text:
-        # entities within entities fill the memory; no tool of this field writes any
-        raise FileFaultError("declares entities, which are not read")
-    try:
-        return ElementTree.fromstring(text.lstrip())
-    except (ElementTree.ParseError, ValueError) as error:
-        raise FileFaultError(f"is not XML: {error}") from None

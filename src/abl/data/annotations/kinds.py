@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from abl.data.annotations.folder import AnnotatedFolder
+from abl.data.annotations import coco, cvat, ddti, labelme, via, voc, yolo
+from abl.data.annotations.folder import AnnotatedFolder, FileFaultError
 from abl.data.annotations.regions import AnnotationKind
 from abl.errors import InputError, Problem, nearest
 
 # a kind is a module of this folder with a KIND; the order is that of messages
-KINDS: tuple[AnnotationKind, ...] = ()
+KINDS: tuple[AnnotationKind, ...] = (
+    *(coco.KIND, labelme.KIND, via.KIND, voc.KIND),
+    *(yolo.KIND, cvat.KIND, ddti.KIND),
+)
+
+MOST_BROKEN = 5  # files named where nothing is recognised
 
 
 def recognised(folder: AnnotatedFolder) -> dict[str, str]:
@@ -35,9 +41,8 @@ def kind_of(folder: AnnotatedFolder, asked: str | None) -> AnnotationKind:
             raise InputError(Problem(said, file=str(folder.path)))
         return by_name[asked]
     if not found:
-        raise InputError(
-            Problem(f"holds no annotations that are read; {_looked_for()}", str(folder.path))
-        )
+        said = f"holds no annotations that are read; {_looked_for()}"
+        raise InputError([Problem(said, str(folder.path)), *_broken_files(folder)])
     if len(found) > 1:
         there = "; ".join(f"--kind {name} ({reason})" for name, reason in found.items())
         said = f"holds several kinds of annotations, say which to read: {there}"
@@ -47,3 +52,16 @@ def kind_of(folder: AnnotatedFolder, asked: str | None) -> AnnotationKind:
 
 def _looked_for() -> str:
     return "read are " + ", ".join(kind.title for kind in KINDS)
+
+
+def _broken_files(folder: AnnotatedFolder) -> list[Problem]:
+    """Why nothing was recognised in the first files that could have held annotations."""
+    problems = []
+    for name in folder.ending(".json", ".xml"):
+        try:
+            folder.json(name) if name.lower().endswith(".json") else folder.xml(name)
+        except FileFaultError as fault:
+            problems.append(Problem(str(fault), str(folder.path / name)))
+        if len(problems) == MOST_BROKEN:
+            break
+    return problems

@@ -38,20 +38,25 @@ class Region:
     """One annotated region: an annotation of COCO, a shape of LabelMe, an object of VOC.
 
     It has an outline (polygons, bitmap, or both, united), a box, or both; the outline then counts.
+    One that cannot be read has neither, and says why: its class is known, its place is not.
 
     Attributes:
         category: Name of its class as the file has it, "" if it has none.
+        attributes: What else is said of it: name -> value.
         polygons: float64 (P, 2) each, P >= 3: corners x, y. They are united.
         box: x0, y0, x1, y1.
         shares: Whether coordinates are shares of the image's width and height.
+        fault: Why its place cannot be read, "" if it can.
         at: The region in its file, for messages: `annotation 17`.
     """
 
     category: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
     polygons: tuple[np.ndarray, ...] = ()
     bitmap: Bitmap | None = None
     box: tuple[float, float, float, float] | None = None
     shares: bool = False
+    fault: str = ""
     at: str = ""
 
     @property

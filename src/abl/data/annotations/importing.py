@@ -1,0 +1,169 @@
+"""`abl data import`: a folder of annotated images to a manifest with masks and boxes."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from abl.data.annotations.folder import AnnotatedFolder
+from abl.data.annotations.kinds import kind_of
+from abl.data.annotations.labels import LEAVE, labelling_of, patients_of
+from abl.data.annotations.places import STORED, UPRIGHT
+from abl.data.annotations.report import imported_text, reasons_text
+from abl.data.annotations.rows import Told, labelled, rows_of
+from abl.data.annotations.writing import ManifestWriter
+from abl.data.tables import first_of_each_kind
+from abl.errors import InputError, Problem, nearest, raise_if_any
+
+NO_PATIENTS = "none"
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What a person may say of an import.
+
+    Attributes:
+        kind: Name of the format; None: the one there is.
+        label: Where the class is from; None: the one thing that tells classes apart.
+        classes: `NAME=VALUE,VALUE` each.
+        empty: Class of images without a region.
+        mixed: Class of images with regions of several classes, or `leave`.
+        patient: Where the patient is from, or `none`; None: what the format says.
+        exif: stored or upright: of which pixels coordinates are, should that not be plain.
+        masks: Name of the folder of masks beside the manifest.
+        left: CSV file for everything that was left out.
+        force: Whether an earlier import may be written anew.
+    """
+
+    kind: str | None = None
+    label: str | None = None
+    classes: Sequence[str] = field(default_factory=tuple)
+    empty: str = ""
+    mixed: str = ""
+    patient: str | None = None
+    exif: str | None = None
+    masks: str = "masks"
+    left: Path | None = None
+    force: bool = False
+
+
+def import_annotations(path: Path, out: Path, options: ImportOptions) -> str:
+    """Writes a manifest of the annotated images of a folder, and their masks; says what it took.
+
+    Raises:
+        InputError: Everything that has to be mended or said first. Nothing is written then.
+    """
+    classes = _classes(options)
+    folder = AnnotatedFolder(path)
+    prefix = _way(out, path)
+    kind = kind_of(folder, options.kind)
+    read = kind.read(folder)
+    told = Told(list(read.left))
+    if not read.images:
+        raise InputError([Problem(f"no annotated image of {kind.title}", str(path)), *_why(told)])
+    labelling = labelling_of(
+        read.images,
+        by=options.label,
+        classes=classes,
+        empty=options.empty,
+        mixed=options.mixed,
+    )
+    patient_of = (
+        None if options.patient == NO_PATIENTS else patients_of(read.images, options.patient)
+    )
+    found = labelled(read.images, labelling, told)
+    if options.mixed not in ("", LEAVE) and options.mixed not in (names := {n for _, n in found}):
+        raise InputError(f"--mixed {options.mixed}: {nearest(options.mixed, {*names, LEAVE})}")
+    if patient_of is not None:
+        _check_patients([(image.image, patient_of(image)) for image, _ in found])
+    problems: list[Problem] = []
+    images = [image.image for image, _ in found]
+    rows = []
+    with ManifestWriter(out, options.masks, prefix, images, options.force) as writer:
+        for row in rows_of(
+            found, labelling=labelling, patient_of=patient_of, folder=path,
+            frame=options.exif, told=told, problems=problems,
+        ):  # fmt: skip
+            writer.add(row)
+            rows.append((row.label, row.regions, row.place.box is not None))
+        raise_if_any(first_of_each_kind(problems))
+        if not rows:
+            raise InputError([Problem("no image is left", str(path)), *_why(told)])
+        if options.left is not None:
+            _write_left(options.left, told)
+        writer.commit()
+    return imported_text(
+        kind=kind,
+        by=labelling.by,
+        rows=rows,
+        masks=writer.masks_written,
+        told=told,
+        notes=read.notes,
+        hidden=folder.hidden,
+        patients=None if patient_of is None else len({patient_of(each) for each, _ in found}),
+        out=out,
+        left_in=options.left,
+    )
+
+
+def _classes(options: ImportOptions) -> dict[str, str]:
+    """Value -> class. Raises InputError with everything that is wrong with the options."""
+    found: dict[str, str] = {}
+    problems = []
+    for text in options.classes:
+        name, mark, values = text.partition("=")
+        named = [value.strip() for value in values.split(",") if value.strip()]
+        if not mark or not name.strip() or not named:
+            problems.append(f"--class {text}: write NAME=VALUE,VALUE")
+        for value in named:
+            if found.setdefault(value, name.strip()) != name.strip():
+                problems.append(f"--class {text}: '{value}' is in {found[value]} already")
+    if options.exif not in (None, STORED, UPRIGHT):
+        problems.append(f"--exif {options.exif}: {nearest(str(options.exif), (STORED, UPRIGHT))}")
+    if Path(options.masks).name != options.masks or options.masks in ("", ".", ".."):
+        problems.append(f"--masks {options.masks}: is no name of a folder beside the manifest")
+    if options.left is not None and not options.left.absolute().parent.is_dir():
+        problems.append(f"--left {options.left}: no folder {options.left.parent}")
+    raise_if_any([Problem(each) for each in problems])
+    return found
+
+
+def _way(out: Path, folder: Path) -> str:
+    """From the manifest's folder to the images', with / at the end; "" if they are one."""
+    way = os.path.relpath(folder.resolve(), out.absolute().parent.resolve())
+    parts = Path(way).parts
+    if ".." in parts:
+        inside = folder / out.name
+        raise InputError(
+            f"--out {out}: images stay where they are, and have to lie below the manifest's "
+            f"folder: --out {inside}"
+        )
+    return "".join(f"{part}/" for part in parts)
+
+
+def _check_patients(patients: Sequence[tuple[str, str]]) -> None:
+    lacking = [image for image, patient in patients if not patient]
+    advice = "name another source with --patient, or none with --patient none"
+    raise_if_any(
+        first_of_each_kind([Problem(f"has no patient; {advice}", each) for each in lacking])
+    )
+
+
+def _why(told: Told) -> list[Problem]:
+    return [Problem(line) for line in reasons_text(told.left)]
+
+
+def _write_left(path: Path, told: Told) -> None:
+    counts: Mapping[str, int] = Counter(each.why for each in told.left)
+    ordered = sorted(told.left, key=lambda each: (-counts[each.why], each.why))
+    try:
+        with path.open("w", encoding="utf-8", newline="", errors="replace") as file:
+            table = csv.writer(file)
+            table.writerow(("what", "why"))
+            table.writerows((each.what, each.why) for each in [*ordered, *told.no_mask])
+    except OSError as error:
+        raise InputError(f"--left {path}: cannot be written ({error.strerror})") from None

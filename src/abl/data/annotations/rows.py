@@ -1,0 +1,155 @@
+"""Annotations to rows of a manifest: what each image gets, and why others get none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from abl.data.annotations.labels import LEAVE, Labelling
+from abl.data.annotations.places import OtherSizeError, Place, UnknownFrameError, place_of
+from abl.data.annotations.regions import AnnotatedImage, Left, Region
+from abl.data.manifest import CONTROL
+from abl.data.tables import first_of_each_kind
+from abl.errors import InputError, Problem
+
+NO_REGION = "image without a region, so without a class (--empty NAME gives it one)"
+NO_CLASS = "image without a class"
+OTHER_CLASS = "region of a category that is in no --class"
+TWO_CLASSES = "image with regions of several classes"
+ODD_NAME = "image with a name that no manifest can hold"
+NO_MASK = "no mask, as not every region of the image has an outline that can be drawn"
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A row of the manifest to be, its mask apart.
+
+    Attributes:
+        regions: How many are united in its mask and box.
+    """
+
+    image: AnnotatedImage
+    label: str
+    patient: str
+    regions: int
+    place: Place
+
+
+@dataclass
+class Told:
+    """What is said of the rows.
+
+    Attributes:
+        left: Images and regions without a row or a place.
+        no_mask: Images whose regions have boxes and no outline, or not all.
+    """
+
+    left: list[Left] = field(default_factory=list)
+    no_mask: list[Left] = field(default_factory=list)
+
+
+def labelled(
+    images: Sequence[AnnotatedImage], labelling: Labelling, told: Told
+) -> list[tuple[AnnotatedImage, str]]:
+    """The images that have a class, with it.
+
+    Raises:
+        InputError: Every image with regions of several classes, unless it was said what they are.
+    """
+    found, problems = [], []
+    for image in images:
+        if CONTROL.search(image.image) or not _is_text(image.image):
+            told.left.append(Left(repr(image.image), ODD_NAME))
+            continue
+        values = labelling.values(image)
+        told.left += _other_categories(image, labelling)
+        if len(values) > 1 and labelling.mixed == LEAVE:
+            told.left.append(Left(image.image, TWO_CLASSES))
+        elif len(values) > 1 and labelling.mixed in values:
+            found.append((image, labelling.mixed))
+        elif len(values) > 1:
+            problems.append(
+                Problem(
+                    f"has regions of {', '.join(values)}, and a row is an image; --mixed NAME "
+                    "gives such images that class, --mixed leave leaves them out",
+                    image.image,
+                )
+            )
+        elif values:
+            found.append((image, values[0]))
+        elif not image.regions and not image.mask_files and labelling.empty:
+            found.append((image, labelling.empty))
+        else:
+            empty = not image.regions and labelling.by == "category"
+            told.left.append(Left(image.image, NO_REGION if empty else NO_CLASS))
+    if problems:
+        raise InputError(first_of_each_kind(problems))
+    return found
+
+
+def _other_categories(image: AnnotatedImage, labelling: Labelling) -> Iterator[Left]:
+    kept = set(map(id, labelling.regions(image)))
+    for region in image.regions:
+        if id(region) not in kept:
+            name = region.category or "none"
+            yield Left(f"{image.source}: {region.at} ({name}) of {image.image}", OTHER_CLASS)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of a file name that are not UTF-8
+        return False
+    return True
+
+
+def rows_of(
+    found: Sequence[tuple[AnnotatedImage, str]],
+    *,
+    labelling: Labelling,
+    patient_of: Callable[[AnnotatedImage], str] | None,
+    folder: Path,
+    frame: str | None,
+    told: Told,
+    problems: list[Problem],
+) -> Iterator[Row]:
+    """A row for each image that can be read and is of the size that was annotated.
+
+    Args:
+        frame: Of which pixels coordinates are; see `place_of`.
+        problems: Gets images of which that is not known; no row is to be kept then.
+    """
+    for image, label in found:
+        regions = labelling.regions(image)
+        try:
+            place = _place(image, regions, folder, frame)
+        except OtherSizeError as error:
+            told.left.append(
+                Left(f"{image.image}: {error}", "image of another size than annotated")
+            )
+            continue
+        except UnknownFrameError as error:
+            problems.append(Problem(str(error), image.image))
+            continue
+        except InputError as error:
+            if error.problems[0].file is None:  # not a fault of this image
+                raise
+            told.left += [
+                Left(f"{each.file}: {each.message}", "image that cannot be read")
+                for each in error.problems
+            ]
+            continue
+        told.left += [
+            Left(f"{image.source}: {at} of {image.image}", fault) for at, fault in place.faults
+        ]
+        if regions and place.mask is None:
+            told.no_mask.append(Left(image.image, NO_MASK))
+        patient = "" if patient_of is None else patient_of(image)
+        yield Row(image, label, patient, len(regions), place)
+
+
+def _place(image: AnnotatedImage, regions: list[Region], folder: Path, frame: str | None) -> Place:
+    if image.mask_files:  # its masks are there, and say more than anything drawn here
+        return Place(None, None)
+    return place_of(image, regions, folder, frame)

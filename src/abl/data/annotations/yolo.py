@@ -1,0 +1,196 @@
+"""YOLO: a text file an image, a line a region, in shares of the image's width and height.
+
+Five numbers are a class and a box by its middle and sides, seven or more in odd number a class and
+the corners of an outline. Nine in every line of a set are turned boxes: they make no mask. The text
+lies beside its image, or below `labels/` where the image is below `images/`; an empty one says that
+nothing was found. Names of classes are in data.yaml, classes.txt or a file `.names`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import yaml
+
+from abl.data.annotations.folder import AnnotatedFolder
+from abl.data.annotations.reading import Reading
+from abl.data.annotations.regions import AnnotatedImage, AnnotationKind, Annotations, Region
+from abl.data.annotations.splits import split_word
+from abl.data.annotations.values import corners_box, dictionary, name_of, numbers_of
+
+NAMES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt", "labels.txt")
+MOST_OUTSIDE = 0.02  # shares of tools that round, and of boxes drawn over the edge
+TURNED = 9  # numbers in the line of a turned box
+
+
+def _recognises(folder: AnnotatedFolder) -> str | None:
+    for name in _label_files(folder):
+        first = next(iter(_lines(folder, name)), "")
+        numbers = numbers_of(first.split())
+        if numbers and len(numbers) >= 5 and numbers[0] == int(numbers[0]) >= 0:
+            return name
+    return next(
+        (name for name in _yaml_files(folder) if _label_files(folder) and _is_data(folder, name)),
+        None,
+    )
+
+
+def _label_files(folder: AnnotatedFolder) -> list[str]:
+    found = []
+    for name in folder.ending(".txt"):
+        path = PurePosixPath(name)
+        if path.name.lower() in NAMES:
+            continue
+        below_labels = "labels" in (part.lower() for part in path.parent.parts)
+        if below_labels or folder.image_with_stem(path.stem, name):
+            found.append(name)
+    return found
+
+
+def _yaml_files(folder: AnnotatedFolder) -> list[str]:
+    return folder.ending(".yaml", ".yml")
+
+
+def _is_data(folder: AnnotatedFolder, name: str) -> bool:
+    try:
+        return "names" in (_parsed(folder.text(name)) or {})
+    except ValueError:
+        return False
+
+
+def _lines(folder: AnnotatedFolder, name: str) -> list[str]:
+    try:
+        return [line for line in folder.text(name).splitlines() if line.strip()]
+    except ValueError:
+        return []
+
+
+def _read(folder: AnnotatedFolder) -> Annotations:
+    reading = Reading(folder)
+    names = _class_names(reading)
+    found = []
+    for name in _label_files(folder):
+        text = reading.text(name)
+        regions = [] if text is None else _regions(reading, name, text, names)
+        image = _image_of(reading, name)
+        if image is not None:
+            parts = PurePosixPath(image).parent.parts
+            split = split_word(parts)
+            columns = {"split": split} if split else {}
+            found.append(AnnotatedImage(image, tuple(regions), columns=columns, source=name))
+    corners = [
+        len(region.polygons[0]) if region.polygons else 0
+        for image in found
+        for region in image.regions
+    ]
+    turned = bool(corners) and all(2 * count + 1 == TURNED for count in corners)
+    if turned:
+        reading.notes.append(
+            "Every line has four corners: they are taken as turned boxes, which make no mask."
+        )
+    for each in found:
+        reading.add(_upright(each) if turned else each)
+    if not names:
+        reading.notes.append("No data.yaml or classes.txt: classes are known by number alone.")
+    return reading.done()
+
+
+def _upright(image: AnnotatedImage) -> AnnotatedImage:
+    return replace(
+        image,
+        regions=tuple(
+            replace(each, polygons=(), box=corners_box(*each.polygons[0].T.tolist()))
+            for each in image.regions
+        ),
+    )
+
+
+def _image_of(reading: Reading, name: str) -> str | None:
+    path = PurePosixPath(name)
+    parts = ["images" if part.lower() == "labels" else part for part in path.parent.parts]
+    named = PurePosixPath(*parts, path.stem).as_posix()
+    found = reading.folder.image_with_stem(named, PurePosixPath(*parts, path.name).as_posix())
+    if isinstance(found, str):
+        return found
+    return reading.image_named("", name, or_stem=named)
+
+
+def _regions(reading: Reading, name: str, text: str, names: dict[int, str]) -> list[Region]:
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        region = _region(line, names, f"line {number}")
+        if isinstance(region, str):
+            reading.problem(region, name, number)
+        else:
+            found.append(region)
+    return found
+
+
+def _region(line: str, names: dict[int, str], at: str) -> Region | str:
+    """The region of a line, or what is wrong with it."""
+    numbers = numbers_of(line.split())
+    if not numbers or numbers[0] != int(numbers[0]) or numbers[0] < 0:
+        return "is not the number of a class and shares of the image"
+    label, shares = int(numbers[0]), np.array(numbers[1:])
+    if len(numbers) == 6:
+        return "has six numbers: a box with a confidence is a prediction"
+    if len(numbers) < 5 or len(numbers) % 2 == 0:
+        return f"has {len(numbers)} numbers; five are a box, seven or more in odd number an outline"
+    if shares.min() < -MOST_OUTSIDE or shares.max() > 1 + MOST_OUTSIDE:
+        return "has coordinates that are no shares of the image (0 to 1)"
+    if names and label not in names:
+        return f"has class {label}, which has no name"
+    category = names.get(label, str(label))
+    if len(numbers) > 5:
+        return Region(category, polygons=(shares.reshape(-1, 2),), shares=True, at=at)
+    x, y, width, height = shares.tolist()
+    box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    return Region(category, box=box, shares=True, at=at)
+
+
+def _class_names(reading: Reading) -> dict[int, str]:
+    found: dict[str, dict[int, str]] = {}
+    for name in _yaml_files(reading.folder):
+        try:
+            content = _parsed(reading.text(name) or "")
+        except ValueError as error:
+            if PurePosixPath(name).stem.lower().startswith("data"):  # others may be anything
+                reading.problem(str(error), name)
+            continue
+        if "kpt_shape" in content:
+            reading.problem("holds key points (kpt_shape); boxes and outlines are read", name)
+        names = content.get("names")
+        pairs = enumerate(names) if isinstance(names, list) else dictionary(names).items()
+        if named := {
+            int(key): name_of(value)
+            for key, value in pairs
+            if str(key).isdecimal() and name_of(value)
+        }:
+            found[name] = named
+    for name in reading.folder.ending(".txt", ".names", ".labels"):
+        if PurePosixPath(name).name.lower() in NAMES:
+            lines = (reading.text(name) or "").splitlines()
+            if named := {at: line.strip() for at, line in enumerate(lines) if line.strip()}:
+                found[name] = named
+    distinct = list(found.items())
+    for name, named in distinct[1:]:
+        if named != distinct[0][1]:
+            reading.problem(f"names other classes than {distinct[0][0]}; keep one of them", name)
+    return distinct[0][1] if distinct else {}
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """A YAML file that holds an object, every scalar as text. Raises ValueError, in words."""
+    try:
+        content = yaml.load(text, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise ValueError("is not YAML") from None
+    return content if isinstance(content, dict) else {}
+
+
+KIND = AnnotationKind("yolo", "YOLO (text files)", _recognises, _read)
