@@ -17,16 +17,16 @@ from abl.data.annotations.mask_names import is_image_folder, natural_order
 from abl.data.words import role_named, same_name
 
 # names of findings from the mildest to the worst; the last class is the positive one
-RANKS = (
+RANKS: tuple[frozenset[str], ...] = tuple(map(frozenset, (
     {"normal", "healthy", "control", "controls", "none", "no finding", "no findings", "nofinding"},
     {"negative", "neg", "absent", "no", "false", "0"},
     {"benign"},
-    set(),  # every other name
+    (),  # every other name
     {"positive", "pos", "present", "yes", "true", "1"},
     {"malignant", "cancer", "carcinoma", "tumor", "tumour", "disease", "diseased"},
-)
+)))  # fmt: skip
 OTHER = 3
-KNOWN = frozenset().union(*RANKS)
+KNOWN = frozenset[str]().union(*RANKS)
 FEW = 12  # names of a level that is readily taken for that of classes
 
 

@@ -9,9 +9,11 @@ import re
 import shlex
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from abl.app.init.annotated import annotated_kinds, set_in_annotations
 from abl.app.init.design import Design, designed
 from abl.app.init.found import FoundSet, set_in_folders, set_in_table
 from abl.app.init.groups import looked_through
@@ -76,14 +78,24 @@ def init_sweep(
     """
     _check_options(options)
     listing = _listed(folder, options.out)
-    found = _found(listing, options, ask)
+    place = Placed.of(folder, options.out)
+    with ExitStack() as undo:
+        found = _found(listing, options, place, ask, undo)
+        report = _rest(found, options, place, ask, machine)
+        undo.pop_all()
+    return report
+
+
+def _rest(
+    found: FoundSet, options: InitOptions, place: Placed, ask: Ask | None, machine: Machine | None
+) -> str:
+    """From the images to the two files, and what is said of them."""
     found = with_patients(found, options.patients, options.patient_from, ask)
     found, sizes = looked_through(found)
     machine = this_machine() if machine is None else machine
     design = designed(found, sizes, machine, networks=options.networks, size=options.size)
     found = found.with_images(found.images, *design.said)
-    place = Placed.of(folder, options.out)
-    title = folder.resolve().name
+    title = place.folder.resolve().name
     sweep = sweep_text(
         found, design, machine, name=sweep_name(title), title=title, data=place.data_lines()
     )
@@ -132,9 +144,21 @@ def _listed(folder: Path, out: Path) -> AnnotatedFolder:
     return listing
 
 
-def _found(listing: AnnotatedFolder, options: InitOptions, ask: Ask | None) -> FoundSet:
+def _found(
+    listing: AnnotatedFolder,
+    options: InitOptions,
+    place: Placed,
+    ask: Ask | None,
+    undo: ExitStack,
+) -> FoundSet:
+    """The images and their classes: of annotations, folders or a table, in this order."""
     columns = options.columns
     named = options.table is not None or columns != Columns()
+    kinds = [] if named else annotated_kinds(listing)
+    if kinds:
+        return set_in_annotations(
+            listing, kinds, place.out / MANIFEST, place.before, options.classes, options.force, undo
+        )
     images = masks_beside(listing.images, classes=options.classes).images
     layout = folder_layout(images, classes=options.classes)
     if not named and len(set(layout.class_of.values())) > 1:
@@ -200,6 +224,7 @@ def manifest_text(found: FoundSet, before: str) -> str:
             "group": each.group,
             "split": each.split,
             "mask": mask_cell([before + name for name in each.masks]),
+            **each.columns,
         }
         for each in found.images
     ]

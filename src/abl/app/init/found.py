@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from abl.app.init.label_table import LabelTable
@@ -30,6 +30,7 @@ class FoundImage:
         split: train, validation or test; "" if nothing says so.
         below: The folders around it that name no class; "" if there are none.
         patient, group: "" if not known.
+        columns: Further columns of the manifest: name -> text.
     """
 
     image: str
@@ -39,6 +40,7 @@ class FoundImage:
     below: str = ""
     patient: str = ""
     group: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,7 @@ def set_in_folders(folder: AnnotatedFolder, asked: Sequence[str]) -> FoundSet:
                 for name in missing
             ]
         )
-    _check_number(folder, of_class)
-    classes = tuple(asked) or class_order(of_class)
+    classes = checked_classes(folder, of_class, asked)
     images = [
         FoundImage(
             image,
@@ -98,7 +99,7 @@ def set_in_folders(folder: AnnotatedFolder, asked: Sequence[str]) -> FoundSet:
         )
         for image in sorted(layout.class_of, key=natural_order)
     ]
-    said = [f"classes from folders: {_of_each(classes, of_class)}"]
+    said = [f"classes from folders: {of_each(classes, of_class)}"]
     said += [
         f"folders {', '.join(map(repr, (name, *others)))} are taken as one class"
         for name, others in layout.spelled.items()
@@ -136,14 +137,16 @@ def set_in_table(folder: AnnotatedFolder, table: LabelTable, asked: Sequence[str
         if not wanted or same_name(table.label_of[image]) in wanted
     ]
     of_class = Counter(each.label for each in images)
-    _check_number(folder, of_class)
-    classes = tuple(asked) or class_order(of_class)
-    said = [f"classes from {table.said}: {_of_each(classes, of_class)}", *table.notes]
+    classes = checked_classes(folder, of_class, asked)
+    said = [f"classes from {table.said}: {of_each(classes, of_class)}", *table.notes]
     said += _left(folder, pairs, len(images), of_table=True)
     return FoundSet(folder, tuple(images), classes, tuple(said), has_table=True)
 
 
-def _check_number(folder: AnnotatedFolder, of_class: Counter[str]) -> None:
+def checked_classes(
+    folder: AnnotatedFolder, of_class: Counter[str], asked: Sequence[str]
+) -> tuple[str, ...]:
+    """The classes in their order, if there are two and not too many. Raises InputError."""
     if len(of_class) > MOST_CLASSES:
         few = ", ".join(sorted(of_class, key=natural_order)[:SHOWN])
         raise InputError(
@@ -162,9 +165,11 @@ def _check_number(folder: AnnotatedFolder, of_class: Counter[str]) -> None:
                 file=str(folder.path),
             )
         )
+    return tuple(asked) or class_order(of_class)
 
 
-def _of_each(classes: Sequence[str], of_class: Counter[str]) -> str:
+def of_each(classes: Sequence[str], of_class: Counter[str]) -> str:
+    """Classes with their numbers of images."""
     return ", ".join(f"{name} {of_class[name]}" for name in classes)
 
 

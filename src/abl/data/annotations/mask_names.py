@@ -114,8 +114,8 @@ def _in_folders(
     for image in images:
         stem = _folded(_stem(image))
         by_stem[stem].append(image)
-        if found := ANY_PREFIX.fullmatch(stem):
-            by_number[found["base"]].append(image)
+        if match := ANY_PREFIX.fullmatch(stem):
+            by_number[match["base"]].append(image)
     pairs: dict[str, str] = {}
     for path in masks:
         stem, folders = _folded(_stem(path)), _key_folders(path, classes)
@@ -123,7 +123,9 @@ def _in_folders(
         bases += [base] if (base := _named_base(stem)) is not None else []
         prefixed = MASK_PREFIX.fullmatch(stem)
         bases += [prefixed["base"]] if prefixed else []
-        found = next((by_key[folders, base] for base in bases if (folders, base) in by_key), [])
+        found = next(
+            (by_key[folders, base] for base in bases if (folders, base) in by_key), list[str]()
+        )
         # one folder of masks for images of several classes
         found = found or next((by_stem[base] for base in bases if len(by_stem[base]) == 1), [])
         if not found and prefixed and len(by_number[prefixed["base"]]) == 1:
