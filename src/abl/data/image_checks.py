@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from abl.data.bit_depth import reading
 from abl.data.crops import box_problems
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource, decoded_file, file_size
@@ -145,14 +146,22 @@ READERS = 16  # threads that wait for the disk; hashing holds no lock
 
 @dataclass(frozen=True)
 class FileCheck:
-    """A file of a manifest: the SHA-256 of its bytes in hex, or what is wrong with it."""
+    """A file of a manifest: the SHA-256 of its bytes in hex, or what is wrong with it.
+
+    Of an image that is not read by all its bits the digest is one of that too.
+    """
 
     digest: str = ""
     fault: str = ""
 
 
-def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
-    """Each file hashed, or its fault; an empty path has neither. Nothing is decoded."""
+def checked_files(folder: Path, paths: Sequence[str], bits: int | None = None) -> list[FileCheck]:
+    """Each file hashed, or its fault; an empty path has neither. Nothing is decoded, but images of
+    16 bits that say that they use fewer.
+
+    Args:
+        bits: Of images: those that files of 16 bits use, 0 if that is not said. None of others.
+    """
     real = os.path.realpath(folder)
 
     @functools.cache
@@ -180,7 +189,10 @@ def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
             return FileCheck(fault=f"cannot be read: {reason}")
         if not content:
             return FileCheck(fault="is empty (0 bytes)")
-        return FileCheck(digest=hashlib.sha256(content).hexdigest())
+        digest = hashlib.sha256(content).hexdigest()
+        if bits is not None and (said := reading(content, bits)):
+            digest = hashlib.sha256(f"{digest} {said}".encode()).hexdigest()
+        return FileCheck(digest=digest)
 
     with ThreadPoolExecutor(READERS) as pool:
         return list(pool.map(check, paths))

@@ -50,7 +50,14 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
             dataset = dataset.having(keep, why=other_values(column, values))
     else:
         path = manifest_of(data, base=base, roots=roots)
-        dataset = load_manifest(path, columns=data.columns, classes=data.classes, where=data.where)
+        dataset = load_manifest(
+            path,
+            columns=data.columns,
+            classes=data.classes,
+            where=data.where,
+            box_format=data.box_format,
+            bits=data.bits,
+        )
     for column, values in data.without.items():
         dataset = _without_values(dataset, column, values, narrowed=bool(data.where))
     for what in data.drop_missing:
@@ -253,7 +260,8 @@ def _other_source(source: ImageSource, dataset: Dataset) -> ImageSource:
         return inner if isinstance(inner, FileSource) else replace(source, source=inner)
     if isinstance(source, FileSource):
         frame = dataset.frame
-        return FileSource(source.folder, tuple(frame[SECOND]), tuple(frame[SECOND_FINGERPRINT]))
+        paths, digests = tuple(frame[SECOND]), tuple(frame[SECOND_FINGERPRINT])
+        return replace(source, paths=paths, digests=digests)
     from abl.data.phantom import PhantomSource  # costs what only a phantom is worth
 
     if isinstance(source, PhantomSource):

@@ -7,7 +7,7 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
 - patient: optional; without it each image is its own patient, and the notes say so.
 - nodule: optional, distinct within a patient; without it each patient has one.
 - box_x0, box_y0 (inclusive), box_x1, box_y1 (exclusive), roi_x0, ...: pixels of the image after its
-  EXIF orientation; all four or none in a row.
+  EXIF orientation, or what `box_format` says; all four or none in a row.
 - mask, image2: paths as image; empty is unknown. image2 is a second modality (elasticity is another
   name for it).
 - centre, split and any other column: kept as they are.
@@ -15,7 +15,6 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
 
 from __future__ import annotations
 
-import math
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from abl.data.boxes import with_box
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
 from abl.data.image_checks import check_images_there, checked_files
 from abl.data.images import FileSource
@@ -46,6 +46,8 @@ def load_manifest(
     classes: Sequence[str] = ("benign", "malignant"),
     where: Mapping[str, Sequence[str]] | None = None,
     named_by: str = "data: {classes: [...]}",
+    box_format: str = "pixels",
+    bits: int = 0,
 ) -> Dataset:
     """The data set of a manifest: a CSV or Parquet file, or a folder with a folder for each class.
 
@@ -57,6 +59,8 @@ def load_manifest(
         classes: Names of labels 0, 1, ...
         where: Column (either name) -> values of the rows to keep, compared as text.
         named_by: How the person who asks names classes, for messages.
+        box_format: What the columns of boxes and regions hold, see box_formats.py.
+        bits: Those that files of 16 bits use; 0: what the files say, else all 16.
 
     Raises:
         InputError: Everything that is wrong with it, each with its row.
@@ -87,12 +91,13 @@ def load_manifest(
     frame["patient"] = _patients(rows, problems, notes)
     frame["nodule"] = _nodules(rows, frame["patient"], problems)
     for names in (BOX, ROI):
-        frame = _with_box(frame, rows, names, problems)
+        frame = with_box(frame, rows, names, problems, str(folder), box_format)
     for name in PATHS:
         if name in frame:
             frame[name] = rows.text(name)
     for name in ("image", *(name for name in PATHS if name in frame)):
-        checks = checked_files(folder, frame[name].tolist())
+        # masks have no grey levels
+        checks = checked_files(folder, frame[name].tolist(), None if name == "mask" else bits)
         problems += [
             rows.problem(position, f"{name} '{path}' {check.fault}")
             for position, (path, check) in enumerate(zip(rows.text(name), checks, strict=True))
@@ -100,7 +105,7 @@ def load_manifest(
         ]
         digests = "fingerprint" if name == "image" else f"{name}_fingerprint"
         frame[digests] = [check.digest for check in checks]
-    source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]))
+    source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]), bits)
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
     dataset = Dataset(
@@ -226,35 +231,3 @@ def _nodules(rows: Rows, patients: pd.Series, problems: list[Problem]) -> list[s
         return patients.tolist()
     nodules = _filled(rows, "nodule", problems)
     return [f"{patient}/{nodule}" for patient, nodule in zip(patients, nodules, strict=True)]
-
-
-def _with_box(
-    frame: pd.DataFrame, rows: Rows, names: tuple[str, ...], problems: list[Problem]
-) -> pd.DataFrame:
-    """The frame with the four columns of a box as float64, nan where it is not known."""
-    there = [name for name in names if name in frame]
-    if not there:
-        return frame
-    if len(there) < len(names):
-        lacking = ", ".join(name for name in names if name not in there)
-        problems.append(Problem(f"has {there[0]} but no {lacking}", file=rows.file, line=1))
-        return frame
-    what = names[0][:3]
-    edges = np.full((len(frame), len(names)), np.nan)
-    for position, texts in enumerate(zip(*(rows.text(name) for name in names), strict=True)):
-        if not any(texts):
-            continue
-        try:
-            x0, y0, x1, y1 = (float(text) for text in texts)
-        except ValueError:
-            x0 = y0 = x1 = y1 = math.nan
-        if not all(map(math.isfinite, (x0, y0, x1, y1))):
-            problems.append(rows.problem(position, f"{what} needs four numbers or none"))
-        elif x1 <= x0 or y1 <= y0:
-            message = f"{what} is inverted or empty: x0 {x0:g}, y0 {y0:g}, x1 {x1:g}, y1 {y1:g}"
-            problems.append(rows.problem(position, message))
-        elif x0 < 0 or y0 < 0:
-            problems.append(rows.problem(position, f"{what} leaves the image: x0 or y0 below 0"))
-        else:
-            edges[position] = x0, y0, x1, y1
-    return frame.assign(**dict(zip(names, edges.T, strict=True)))
