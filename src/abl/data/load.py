@@ -21,7 +21,14 @@ import pandas as pd
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource
 from abl.data.manifest import load_manifest
-from abl.data.tables import SHOWN, Rows, lacking_problems, other_values
+from abl.data.second_images import (
+    SECOND,
+    SECOND_FINGERPRINT,
+    exchanged_by_name,
+    exchanged_words,
+    same_file_problems,
+)
+from abl.data.tables import SHOWN, Rows, first_of_each_kind, lacking_problems, other_values
 from abl.data.unit_labels import with_unit_labels
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.spec.data import Data
@@ -172,9 +179,6 @@ def _set_path(data: Data, roots: Sequence[Path]) -> Path:
     )
 
 
-SECOND, SECOND_FINGERPRINT = "image2", "image2_fingerprint"
-
-
 def with_modality(dataset: Dataset, modality: str, pairing: str) -> Dataset:
     """The data set of first images as `data.modality` and `data.pairing` ask for it.
 
@@ -183,6 +187,10 @@ def with_modality(dataset: Dataset, modality: str, pairing: str) -> Dataset:
     """
     if modality == "first":
         return dataset
+    if SECOND in dataset.frame and SECOND_FINGERPRINT in dataset.frame:
+        exchanged = exchanged_by_name(dataset.frame)
+        if said := exchanged_words(dataset.frame, exchanged, "their names"):
+            dataset = replace(dataset, notes=(*dataset.notes, f"{said}."))
     if modality == "both":
         return paired_modalities(dataset, pairing)
     return second_modality(dataset) if modality == "second" else mixed_modalities(dataset)
@@ -249,6 +257,7 @@ def _second_source(dataset: Dataset) -> ImageSource:
     lacking = dataset.frame.loc[given.isna() | (given.astype(str) == ""), "image"]
     text = f"has no {SECOND}, its image of the second modality"
     raise_if_any(lacking_problems(lacking, text, SECOND, SECOND))
+    raise_if_any(first_of_each_kind(same_file_problems(dataset)))
     return _other_source(dataset.source, dataset)
 
 
