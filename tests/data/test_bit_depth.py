@@ -97,7 +97,9 @@ def test_declared_bits_enter_the_digest_and_others_do_not(tmp_path: Path) -> Non
     for at, content in enumerate([png(LEVELS), png(LEVELS, 12), png(LEVELS, 16), tiff12(LEVELS)]):
         (tmp_path / f"images/{at}.png").write_bytes(content)
     found = load_manifest(path).frame["fingerprint"]
-    plain = [hashlib.sha256((tmp_path / f"images/{n}.png").read_bytes()).hexdigest() for n in range(4)]
+    plain = [
+        hashlib.sha256((tmp_path / f"images/{n}.png").read_bytes()).hexdigest() for n in range(4)
+    ]
     assert (found == plain).tolist() == [True, False, True, False]
 
 

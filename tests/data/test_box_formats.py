@@ -70,7 +70,9 @@ def test_each_format_is_read_as_the_same_pixels(tmp_path: Path, name: str, digit
 
 
 def test_regions_are_of_the_same_format(tmp_path: Path) -> None:
-    frame = load_manifest(manifest(tmp_path, written_as("yolo"), names=ROI), box_format="yolo").frame
+    frame = load_manifest(
+        manifest(tmp_path, written_as("yolo"), names=ROI), box_format="yolo"
+    ).frame
     np.testing.assert_allclose(frame[list(ROI)].to_numpy(), TRUE)
 
 

@@ -21,7 +21,9 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _GREY = 0  # colour type of a PNG
 _TIFF = (b"II*\0", b"MM\0*")
 _BITS_PER_SAMPLE = 258
-_PPM = re.compile(rb"P([2356])(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)\s")
+_PPM = re.compile(
+    rb"P([2356])(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)\s"
+)
 
 
 def is_sixteen_bits(content: bytes) -> bool:

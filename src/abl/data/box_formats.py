@@ -50,9 +50,7 @@ FORMATS = {
 }
 
 
-def in_pixels(
-    values: np.ndarray, sizes: np.ndarray, name: str, *, decimals: int = 9
-) -> np.ndarray:
+def in_pixels(values: np.ndarray, sizes: np.ndarray, name: str, *, decimals: int = 9) -> np.ndarray:
     """Boxes as written, in pixels.
 
     Shares are rounded where they are written: an edge that lies so near a whole pixel, or so little

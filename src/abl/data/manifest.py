@@ -10,6 +10,8 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
   EXIF orientation, or what `box_format` says; all four or none in a row.
 - mask, image2: paths as image; empty is unknown. image2 is a second modality (elasticity is another
   name for it).
+- group: optional, empty where there is none: images of a group stay on one side of every split,
+  with their patients (see groups.py).
 - centre, split and any other column: kept as they are.
 """
 
@@ -24,7 +26,8 @@ import numpy as np
 import pandas as pd
 
 from abl.data.boxes import with_box
-from abl.data.dataset import BOX, PAIR, ROI, Dataset
+from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, Dataset
+from abl.data.groups import with_groups
 from abl.data.image_checks import check_images_there, checked_files
 from abl.data.images import FileSource
 from abl.data.tables import Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
@@ -33,10 +36,10 @@ from abl.errors import InputError, Problem, nearest, raise_if_any
 REQUIRED = ("image", "label")
 PATHS = ("mask", "image2")
 ALIASES = {"elasticity": "image2"}
-OURS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS, *BOX, *ROI)
-WORDS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS)
+OURS = ("image", "label", "patient", "nodule", "centre", "split", GROUP, *PATHS, *BOX, *ROI)
+WORDS = ("image", "label", "patient", "nodule", "centre", "split", GROUP, *PATHS)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR)
+COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR, TOGETHER)
 
 
 def load_manifest(
@@ -90,6 +93,9 @@ def load_manifest(
         problems += _empty_classes(rows, frame["label"], classes, named_by)
     frame["patient"] = _patients(rows, problems, notes)
     frame["nodule"] = _nodules(rows, frame["patient"], problems)
+    if GROUP in frame:
+        frame, said = with_groups(frame, rows.text(GROUP))
+        notes += [said] if said else []
     for names in (BOX, ROI):
         frame = with_box(frame, rows, names, problems, str(folder), box_format)
     for name in PATHS:
@@ -110,7 +116,7 @@ def load_manifest(
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
     dataset = Dataset(
         name, frame, source, tuple(classes), tuple(notes), file=rows.file, rows=numbers,
-        left_out=tuple(left_out),
+        left_out=tuple(left_out), patients_known="patient" in rows.frame,
     )  # fmt: skip
     if problems:
         problems += check_images_there(dataset)

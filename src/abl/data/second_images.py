@@ -72,9 +72,7 @@ def second_files(dataset: Dataset) -> tuple[ImageSource | None, np.ndarray]:
     if not isinstance(source, FileSource):
         return None, nothing
     paths = frame[SECOND].fillna("").astype(str)
-    files = FileSource(
-        source.folder, tuple(paths), tuple(frame[SECOND_FINGERPRINT]), source.bits
-    )
+    files = FileSource(source.folder, tuple(paths), tuple(frame[SECOND_FINGERPRINT]), source.bits)
     return files, (paths != "").to_numpy(bool)
 
 
