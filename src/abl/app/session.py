@@ -194,6 +194,7 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
     outcome, asked = analysis.outcome, sweep.file.sweep
     data = [opened.dataset for opened in sweep.workspace.opened()]
     notes = list(dict.fromkeys([*(note for each in data for note in each.notes), *notes]))
+    clusters = {each.clusters for each in data} or {"patient"}
     facts = replace(
         outcome.facts,
         table=asked.table,
@@ -201,6 +202,10 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
         margin=asked.margin,
         classes=list(data[0].classes) if data else [],
         patients_by_split=asked.splits.by,
+        clusters=""
+        if clusters == {"patient"}
+        else min(clusters, key=["group", "image", "patient"].index),
+        patients_unknown=any(not each.patients_known for each in data),
         one_class=one_class_replicates(analysis.predictions),
         trainings=repeated_trainings(analysis.predictions),
         stages=len(sweep.plan.stages),

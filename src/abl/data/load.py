@@ -22,7 +22,14 @@ from abl.data.alike_names import nearest_name, shown_name
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource
 from abl.data.manifest import load_manifest
-from abl.data.tables import SHOWN, Rows, lacking_problems, other_values
+from abl.data.second_images import (
+    SECOND,
+    SECOND_FINGERPRINT,
+    exchanged_by_name,
+    exchanged_words,
+    same_file_problems,
+)
+from abl.data.tables import SHOWN, Rows, first_of_each_kind, lacking_problems, other_values
 from abl.data.unit_labels import with_unit_labels
 from abl.data.who_is_who import alike_notes
 from abl.data.words import missing_words
@@ -58,6 +65,8 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
             classes=data.classes,
             where=data.where,
             patient_names=data.patient_names,
+            box_format=data.box_format,
+            bits=data.bits,
         )
     for column, values in data.without.items():
         dataset = _without_values(dataset, column, values, narrowed=bool(data.where))
@@ -185,9 +194,6 @@ def _set_path(data: Data, roots: Sequence[Path]) -> Path:
     )
 
 
-SECOND, SECOND_FINGERPRINT = "image2", "image2_fingerprint"
-
-
 def with_modality(dataset: Dataset, modality: str, pairing: str) -> Dataset:
     """The data set of first images as `data.modality` and `data.pairing` ask for it.
 
@@ -196,6 +202,10 @@ def with_modality(dataset: Dataset, modality: str, pairing: str) -> Dataset:
     """
     if modality == "first":
         return dataset
+    if SECOND in dataset.frame and SECOND_FINGERPRINT in dataset.frame:
+        exchanged = exchanged_by_name(dataset.frame)
+        if said := exchanged_words(dataset.frame, exchanged, "their names"):
+            dataset = replace(dataset, notes=(*dataset.notes, f"{said}."))
     if modality == "both":
         return paired_modalities(dataset, pairing)
     return second_modality(dataset) if modality == "second" else mixed_modalities(dataset)
@@ -262,6 +272,7 @@ def _second_source(dataset: Dataset) -> ImageSource:
     lacking = dataset.frame.loc[given.isna() | (given.astype(str) == ""), "image"]
     text = f"has no {SECOND}, its image of the second modality"
     raise_if_any(lacking_problems(lacking, text, SECOND, SECOND))
+    raise_if_any(first_of_each_kind(same_file_problems(dataset)))
     return _other_source(dataset.source, dataset)
 
 
@@ -273,7 +284,8 @@ def _other_source(source: ImageSource, dataset: Dataset) -> ImageSource:
         return inner if isinstance(inner, FileSource) else replace(source, source=inner)
     if isinstance(source, FileSource):
         frame = dataset.frame
-        return FileSource(source.folder, tuple(frame[SECOND]), tuple(frame[SECOND_FINGERPRINT]))
+        paths, digests = tuple(frame[SECOND]), tuple(frame[SECOND_FINGERPRINT])
+        return replace(source, paths=paths, digests=digests)
     from abl.data.phantom import PhantomSource  # costs what only a phantom is worth
 
     if isinstance(source, PhantomSource):

@@ -8,15 +8,16 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
   `-` and the like are nobody's name.
 - nodule: optional, distinct within a patient; without it each patient has one.
 - box_x0, box_y0 (inclusive), box_x1, box_y1 (exclusive), roi_x0, ...: pixels of the image after its
-  EXIF orientation; all four or none in a row.
+  EXIF orientation, or what `box_format` says; all four or none in a row.
 - mask, image2: paths as image; empty is unknown. image2 is a second modality (elasticity is another
   name for it).
+- group: optional, empty where there is none: images of a group stay on one side of every split,
+  with their patients (see groups.py).
 - centre, split and any other column: kept as they are.
 """
 
 from __future__ import annotations
 
-import math
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -27,8 +28,10 @@ import numpy as np
 import pandas as pd
 
 from abl.data.alike_names import alike_groups, label_fault
-from abl.data.dataset import BOX, PAIR, ROI, Dataset
+from abl.data.boxes import with_box
+from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, Dataset
 from abl.data.folder_rows import folder_rows
+from abl.data.groups import with_groups
 from abl.data.image_checks import NO_FILE, check_images_there, checked_files
 from abl.data.images import FileSource
 from abl.data.paths_there import AlikeFiles, paths_there
@@ -39,10 +42,10 @@ from abl.errors import InputError, Problem, nearest, raise_if_any
 REQUIRED = ("image", "label")
 PATHS = ("mask", "image2")
 ALIASES = {"elasticity": "image2"}
-OURS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS, *BOX, *ROI)
-WORDS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS)
+OURS = ("image", "label", "patient", "nodule", "centre", "split", GROUP, *PATHS, *BOX, *ROI)
+WORDS = ("image", "label", "patient", "nodule", "centre", "split", GROUP, *PATHS)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR)
+COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR, TOGETHER)
 
 
 def load_manifest(
@@ -53,6 +56,8 @@ def load_manifest(
     where: Mapping[str, Sequence[str]] | None = None,
     patient_names: str = "written",
     named_by: str = "data: {classes: [...]}",
+    box_format: str = "pixels",
+    bits: int = 0,
 ) -> Dataset:
     """The data set of a manifest: a CSV or Parquet file, or a folder with a folder for each class.
 
@@ -65,6 +70,8 @@ def load_manifest(
         where: Column (either name) -> values of the rows to keep, compared as text.
         patient_names: `alike` takes patients whose names look alike as one; see alike_names.py.
         named_by: How the person who asks names classes, for messages.
+        box_format: What the columns of boxes and regions hold, see box_formats.py.
+        bits: Those that files of 16 bits use; 0: what the files say, else all 16.
 
     Raises:
         InputError: Everything that is wrong with it, each with its row.
@@ -93,26 +100,30 @@ def load_manifest(
         problems += _empty_classes(rows, frame["label"], classes, named_by)
     frame["patient"] = _patients(rows, frame["image"], problems, notes, patient_names)
     frame["nodule"] = _nodules(rows, frame["patient"], problems)
+    if GROUP in frame:
+        frame, said = with_groups(frame, rows.text(GROUP))
+        notes += [said] if said else []
     for names in (BOX, ROI):
-        frame = _with_box(frame, rows, names, problems)
+        frame = with_box(frame, rows, names, problems, str(folder), box_format)
     for name in PATHS:
         if name in frame:
             frame[name] = paths_there(folder, rows.given(name))
     alike = AlikeFiles(folder)
     for name in ("image", *(name for name in PATHS if name in frame)):
-        checks = checked_files(folder, frame[name].tolist())
+        # masks have no grey levels
+        checks = checked_files(folder, frame[name].tolist(), None if name == "mask" else bits)
         for position, (file, check) in enumerate(zip(frame[name], checks, strict=True)):
             if check.fault:
                 hint = alike.hint(file) if check.fault == NO_FILE else ""
                 problems.append(rows.problem(position, f"{name} '{file}' {check.fault}{hint}"))
         digests = "fingerprint" if name == "image" else f"{name}_fingerprint"
         frame[digests] = [check.digest for check in checks]
-    source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]))
+    source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]), bits)
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
     dataset = Dataset(
         name, frame, source, tuple(classes), tuple(notes), file=rows.file, rows=numbers,
-        left_out=tuple(left_out),
+        left_out=tuple(left_out), patients_known="patient" in rows.frame,
     )  # fmt: skip
     if problems:
         problems += check_images_there(dataset)
@@ -241,35 +252,3 @@ def _nodules(rows: Rows, patients: pd.Series, problems: list[Problem]) -> list[s
         return patients.tolist()
     nodules = _filled(rows, "nodule", problems)
     return [f"{patient}/{nodule}" for patient, nodule in zip(patients, nodules, strict=True)]
-
-
-def _with_box(
-    frame: pd.DataFrame, rows: Rows, names: tuple[str, ...], problems: list[Problem]
-) -> pd.DataFrame:
-    """The frame with the four columns of a box as float64, nan where it is not known."""
-    there = [name for name in names if name in frame]
-    if not there:
-        return frame
-    if len(there) < len(names):
-        lacking = ", ".join(name for name in names if name not in there)
-        problems.append(rows.header_problem(f"has {there[0]} but no {lacking}"))
-        return frame
-    what = names[0][:3]
-    edges = np.full((len(frame), len(names)), np.nan)
-    for position, texts in enumerate(zip(*(rows.given(name) for name in names), strict=True)):
-        if not any(texts):
-            continue
-        try:
-            x0, y0, x1, y1 = (float(text) for text in texts)
-        except ValueError:
-            x0 = y0 = x1 = y1 = math.nan
-        if not all(map(math.isfinite, (x0, y0, x1, y1))):
-            problems.append(rows.problem(position, f"{what} needs four numbers or none"))
-        elif x1 <= x0 or y1 <= y0:
-            message = f"{what} is inverted or empty: x0 {x0:g}, y0 {y0:g}, x1 {x1:g}, y1 {y1:g}"
-            problems.append(rows.problem(position, message))
-        elif x0 < 0 or y0 < 0:
-            problems.append(rows.problem(position, f"{what} leaves the image: x0 or y0 below 0"))
-        else:
-            edges[position] = x0, y0, x1, y1
-    return frame.assign(**dict(zip(names, edges.T, strict=True)))

@@ -255,7 +255,8 @@ def _mask_source(dataset: Dataset, rows: np.ndarray) -> ImageSource:
         source = source.source
     if isinstance(source, FileSource):
         frame = dataset.frame.iloc[rows]
-        return FileSource(source.folder, tuple(frame["mask"]), tuple(frame["mask_fingerprint"]))
+        files = tuple(frame["mask"]), tuple(frame["mask_fingerprint"])
+        return FileSource(source.folder, *files, may_be_blank=True)
     from abl.data.phantom import PhantomSource  # costs what only a phantom is worth
 
     if isinstance(source, PhantomSource):

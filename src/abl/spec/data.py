@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 from abl.spec.base import Part
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+BoxFormatName = Literal[
+    "pixels", "inclusive", "one_based", "xywh", "cxcywh", "shares", "shares_xywh", "yolo"
+]
 
 
 class Phantom(Part):
@@ -94,6 +97,18 @@ class Data(Part):
     classes: tuple[str, ...] = Field(
         ("benign", "malignant"), description="Names of the classes 0, 1, ..."
     )
+    box_format: BoxFormatName = Field(
+        "pixels",
+        description="What box_x0, box_y0, box_x1, box_y1 (and roi_...) hold: pixels, ends exclusive; "
+        "inclusive: ends inside the box; one_based: so, counted from 1 (Pascal VOC); xywh: corner "
+        "and size (COCO); cxcywh: centre and size; shares and shares_xywh: the same as shares of "
+        "the image; yolo: centre and size as shares.",
+    )
+    bits: Annotated[int, Field(ge=0, le=16)] = Field(
+        0,
+        description="How many bits files of 16 bits use, where they do not say it themselves: 12 "
+        "reads 4095 as white. 0: what the file says, else all 16.",
+    )
     where: dict[str, list[str]] = Field(
         default_factory=dict, description="Keep only rows with one of these values in a column."
     )
@@ -142,6 +157,10 @@ class Data(Part):
             raise ValueError(f"classes: {wrong[0]!a} is no name: write letters or digits")
         if self.phantom is not None and len(self.classes) != 2:
             raise ValueError(f"classes: the phantom has two, not {len(self.classes)}")
+        if 0 < self.bits <= 8:
+            raise ValueError(f"bits: {self.bits} fit into 8 bits; write 9 to 16, or leave it out")
+        if self.phantom is not None and (self.bits or self.box_format != "pixels"):
+            raise ValueError("box_format, bits: of manifests; the phantom has pixels of 8 bits")
         if self.pairing != "own" and self.modality != "both":
             raise ValueError(
                 f"pairing: {self.pairing} needs modality: both (given: modality: {self.modality})"

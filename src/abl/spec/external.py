@@ -7,15 +7,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from abl.spec.base import Part
-from abl.spec.data import Data, Phantom, only_one_of
+from abl.spec.data import BoxFormatName, Data, Phantom, only_one_of
 
 CENTRE = "centre"
 INTERNAL = "internal"  # what the sweep's own test sets are called beside external ones
 _WORD = {"type": ["string", "number"]}
 _ONE_OR_SEVERAL = {"anyOf": [{"type": "array", "items": _WORD}, _WORD]}
 # keys that say where a set of its own comes from; a centre is in the sweep's own data
-_OF_A_SET = ("phantom", "manifest", "set", "columns", "classes", "where", "without",
-             "drop_missing", "modality", "longest_side")  # fmt: skip
+_OF_A_SET = ("phantom", "manifest", "set", "columns", "classes", "box_format", "bits",
+             "where", "without", "drop_missing", "modality", "longest_side")  # fmt: skip
 
 
 class External(Part):
@@ -37,6 +37,8 @@ class External(Part):
     classes: tuple[str, ...] | None = Field(
         None, description="Must be those of data; default: these."
     )
+    box_format: BoxFormatName = Field("pixels", description="As in data.")
+    bits: Annotated[int, Field(ge=0, le=16)] = Field(0, description="As in data.")
     where: dict[str, list[str]] = Field(default_factory=dict, description="As in data.")
     without: dict[str, list[str]] = Field(default_factory=dict, description="As in data.")
     drop_missing: tuple[Literal["box", "roi", "mask", "image2"], ...] = Field(
@@ -112,6 +114,8 @@ class External(Part):
             set=self.set,
             columns=self.columns,
             classes=data.classes,
+            box_format=self.box_format,
+            bits=self.bits,
             where=self.where,
             without=self.without,
             drop_missing=self.drop_missing,

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from abl.data.dataset import Dataset
-from abl.data.duplicates import KeptApart, duplicate_problems, duplicates_across
+from abl.data.duplicates import PAIR_COLUMNS, duplicate_problems, duplicates_across
+from abl.data.kept_apart import KeptApart
 from abl.data.load import load_dataset
 from abl.data.masks import MaskSet, masks_key, open_masks, prepare_masks
 from abl.data.splits import Split, split_of
@@ -189,9 +190,9 @@ class Workspace:
             if opened.data.duplicates == "ignore" or not opened.splits:
                 continue
             leaks = [duplicates_across(split, view.pairs) for split in opened.splits.values()]
-            pairs = pd.concat(leaks).drop_duplicates(["position_a", "position_b"])
+            pairs = pd.concat(leaks).drop_duplicates(PAIR_COLUMNS)
             if opened.data.duplicates == "refuse":
-                found |= dict.fromkeys(duplicate_problems(opened.dataset.frame, pairs))
+                found |= dict.fromkeys(duplicate_problems(opened.dataset, pairs))
             elif len(pairs):
                 which = f"near-duplicate images of {opened.dataset.name}"
                 count = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"

@@ -117,7 +117,7 @@ def power_said(found: FoundSet, design: Design) -> list[str]:
     counts = [_tested(found, design, name) for name in found.classes]
     metric = metric_named(PRIMARY)
     if len(counts) == 2:
-        return said + power_notes(metric, counts[0], counts[1], splits, seeds, design.units)
+        return said + power_notes(metric, counts[0], counts[1], splits, seeds, word=design.units)
     each = []
     for name, count in zip(found.classes, counts, strict=True):
         least = detectable_difference(
