@@ -16,8 +16,8 @@ from pathlib import Path
 from abl.app.init.annotated import annotated_kinds, set_in_annotations
 from abl.app.init.design import Design, designed
 from abl.app.init.found import FoundSet, set_in_folders, set_in_table
-from abl.app.init.groups import looked_through
 from abl.app.init.label_table import Columns, find_table, label_table
+from abl.app.init.looked import looked_through
 from abl.app.init.machine import Machine, this_machine
 from abl.app.init.patients import with_patients
 from abl.app.init.sweep_text import power_said, sweep_text

@@ -6,13 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-
 from abl.app.init.found import FoundImage, FoundSet
-from abl.app.init.groups import Sizes
+from abl.app.init.looked import Sizes
 from abl.app.init.machine import Machine, Panel, chosen_panel
+from abl.data.groups import united
 from abl.errors import InputError, Problem
 from abl.report.labels import counted
 
@@ -93,24 +90,15 @@ def designed(
     )
 
 
-def units_of(images: Sequence[FoundImage]) -> dict[str, int]:
-    """Image -> the number of what may not be divided: images joined by a patient or a group."""
-    keys: dict[tuple[str, str], int] = {}
-    edges = [
-        (at, keys.setdefault(key, len(images) + len(keys)))
-        for at, each in enumerate(images)
-        for key in (("patient", each.patient), ("group", each.group))
-        if key[1]
-    ]
-    count = len(images) + len(keys)
-    ends = np.array(edges, dtype=np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))
-    part = connected_components(graph, directed=False)[1].tolist()
-    return {each.image: part[at] for at, each in enumerate(images)}
+def units_of(images: Sequence[FoundImage]) -> dict[str, str]:
+    """Image -> the name of what may not be divided: images joined by a patient or a group."""
+    names = [each.patient or each.image for each in images]
+    together = united(names, [each.group for each in images])
+    return {each.image: name for each, name in zip(images, together.tolist(), strict=True)}
 
 
 def _own_split(
-    images: Sequence[FoundImage], unit_of: dict[str, int], classes: Sequence[str]
+    images: Sequence[FoundImage], unit_of: dict[str, str], classes: Sequence[str]
 ) -> tuple[bool, list[str]]:
     """Whether the split that folders or table name can be used, and what is said of it."""
     roles = {each.split for each in images} - {""}
@@ -127,7 +115,7 @@ def _own_split(
             f"{counted(without, 'image')} of {len(images)} "
             f"{'is' if without == 1 else 'are'} in no part of {named}: folds are drawn"
         ]
-    of_unit: dict[int, set[str]] = defaultdict(set)
+    of_unit: dict[str, set[str]] = defaultdict(set)
     for each in images:
         of_unit[unit_of[each.image]].add(each.split)
     across = sum(len(parts) > 1 for parts in of_unit.values())

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from abl.app.init.found import FoundImage, FoundSet
 from abl.data.duplicates import THRESHOLD, close_pairs
+from abl.data.groups import components
 from abl.data.image_looks import ImageLook, image_looks
 from abl.errors import InputError, Problem
 from abl.report.labels import counted
@@ -80,8 +79,7 @@ def near_groups(
     hashes = np.stack([look.hash for look in looks if look.hash is not None])
     pairs = close_pairs(hashes, THRESHOLD)
     count = len(images)
-    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    part = connected_components(graph, directed=False)[1]
+    part = components(pairs[:, :2], count)
     members: dict[int, list[int]] = defaultdict(list)
     for at, number in enumerate(part.tolist()):
         members[number].append(at)
