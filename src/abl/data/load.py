@@ -61,6 +61,7 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
         path = manifest_of(data, base=base, roots=roots)
         dataset = load_manifest(
             path,
+            images=images_of(data, base=base, roots=roots),
             columns=data.columns,
             classes=data.classes,
             where=data.where,
@@ -159,23 +160,39 @@ def manifest_of(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Path:
     Raises:
         InputError: It is not there, or lies outside these folders.
     """
-    return _manifest_path(data.manifest, base, roots) if data.manifest else _set_path(data, roots)
+    if data.manifest is None:
+        return _set_path(data, roots)
+    return _path_named("manifest", data.manifest, base, roots)
 
 
-def _manifest_path(manifest: str, base: Path, roots: Sequence[Path]) -> Path:
-    """The manifest below the sweep's folder or a root; a symbolic link is followed first."""
+def images_of(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Path | None:
+    """The folder that paths in the manifest are relative to; None if it is the manifest's own.
+
+    Raises:
+        InputError: It is not there, lies outside these folders, or is none.
+    """
+    if data.images is None:
+        return None
+    folder = _path_named("images", data.images, base, roots)
+    if not folder.is_dir():
+        raise InputError(f"data.images: '{data.images}' is no folder")
+    if manifest_of(data, base=base, roots=roots).is_dir():
+        raise InputError("data.images: the manifest is a folder itself; leave images out")
+    return folder
+
+
+def _path_named(key: str, name: str, base: Path, roots: Sequence[Path]) -> Path:
+    """A path below the sweep's folder or a root; a symbolic link is followed first."""
     # os.path says no to a name that is too long, where pathlib raises
-    there = [folder / manifest for folder in (base, *roots) if os.path.exists(folder / manifest)]  # noqa: PTH110
+    there = [folder / name for folder in (base, *roots) if os.path.exists(folder / name)]  # noqa: PTH110
     if not there:
         given = ", ".join(map(str, roots))
         also = f" or below {given}" if given else "; give the folder that holds it with --data"
-        raise InputError(
-            f"data.manifest: there is no '{manifest}' in the sweep file's folder{also}"
-        )
+        raise InputError(f"data.{key}: there is no '{name}' in the sweep file's folder{also}")
     path = there[0]
     if not any(path.resolve().is_relative_to(folder.resolve()) for folder in (base, *roots)):
         raise InputError(
-            f"data.manifest: '{manifest}' is outside the sweep file's folder; "
+            f"data.{key}: '{name}' is outside the sweep file's folder; "
             "give its folder with --data FOLDER"
         )
     return path

@@ -51,6 +51,7 @@ COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprin
 def load_manifest(
     path: Path,
     *,
+    images: Path | None = None,
     columns: Mapping[str, str] | None = None,
     classes: Sequence[str] = ("benign", "malignant"),
     where: Mapping[str, Sequence[str]] | None = None,
@@ -65,6 +66,7 @@ def load_manifest(
     decoded, so that all is told at once.
 
     Args:
+        images: Folder that the paths of a table are relative to; default: the table's own.
         columns: Our name -> the manifest's.
         classes: Names of labels 0, 1, ...
         where: Column (either name) -> values of the rows to keep, compared as text.
@@ -82,7 +84,7 @@ def load_manifest(
         folder = path
         rows, notes = folder_rows(path, tuple(classes))
     else:
-        folder = path.parent
+        folder = path.parent if images is None else images
         rows, ragged = whole_rows(path)
     try:
         rows = _renamed(rows, dict(columns or {}), may_be_empty=bool(ragged))

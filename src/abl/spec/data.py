@@ -90,6 +90,11 @@ class Data(Part):
         None,
         description="A set by name: NAME/manifest.csv below a folder given by --data.",
     )
+    images: str | None = Field(
+        None,
+        description="Folder that the manifest's paths are relative to, below the sweep's folder or "
+        "one given by --data; default: the manifest's own.",
+    )
     columns: dict[str, str] = Field(
         default_factory=dict,
         description="Where a manifest names a column differently: {label: diagnosis, ...}.",
@@ -166,6 +171,8 @@ class Data(Part):
                 f"pairing: {self.pairing} needs modality: both (given: modality: {self.modality})"
             )
         only_one_of(self, "phantom", "manifest", "set")
+        if self.images is not None and self.manifest is None:
+            raise ValueError("images: only beside manifest")
         return self
 
 

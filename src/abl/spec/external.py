@@ -14,8 +14,8 @@ INTERNAL = "internal"  # what the sweep's own test sets are called beside extern
 _WORD = {"type": ["string", "number"]}
 _ONE_OR_SEVERAL = {"anyOf": [{"type": "array", "items": _WORD}, _WORD]}
 # keys that say where a set of its own comes from; a centre is in the sweep's own data
-_OF_A_SET = ("phantom", "manifest", "set", "columns", "classes", "box_format", "bits",
-             "where", "without", "drop_missing", "modality", "longest_side")  # fmt: skip
+_OF_A_SET = ("phantom", "manifest", "set", "images", "columns", "classes", "box_format",
+             "bits", "where", "without", "drop_missing", "modality", "longest_side")  # fmt: skip
 
 
 class External(Part):
@@ -32,6 +32,7 @@ class External(Part):
     )
     phantom: Phantom | None = Field(None, description="Generated ultrasound images.")
     manifest: str | None = Field(None, description="As in data.")
+    images: str | None = Field(None, description="As in data.")
     set: str | None = Field(None, description="As in data.")
     columns: dict[str, str] = Field(default_factory=dict, description="As in data.")
     classes: tuple[str, ...] | None = Field(
@@ -111,6 +112,7 @@ class External(Part):
         return Data(
             phantom=self.phantom,
             manifest=self.manifest,
+            images=self.images,
             set=self.set,
             columns=self.columns,
             classes=data.classes,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
 import shlex
-import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,6 +12,7 @@ from pathlib import Path
 
 from abl.app.init.annotated import annotated_kinds, set_in_annotations
 from abl.app.init.design import Design, designed
+from abl.app.init.files import MANIFEST, SWEEP, Placed, write_files
 from abl.app.init.found import FoundSet, set_in_folders, set_in_table
 from abl.app.init.label_table import Columns, find_table, label_table
 from abl.app.init.looked import looked_through
@@ -24,16 +22,10 @@ from abl.app.init.sweep_text import power_said, sweep_text
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.mask_names import masks_beside
 from abl.data.class_folders import folder_layout
-from abl.data.folder_rows import mask_cell
-from abl.data.manifest import load_manifest
-from abl.data.splits import all_replicates, split_of
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.report.labels import time_label
-from abl.spec.read import read_form
-from abl.spec.yaml_file import read_with_faults
 
-MANIFEST, SWEEP = "manifest.csv", "sweep.yaml"
 DICOM = (".dcm", ".dicom", ".ima")
 Ask = Callable[[str], str]
 
@@ -99,7 +91,7 @@ def _rest(
     sweep = sweep_text(
         found, design, machine, name=sweep_name(title), title=title, data=place.data_lines()
     )
-    _written(found, place, sweep)
+    write_files(found, place, sweep)
     return _report(found, design, machine, place)
 
 
@@ -155,6 +147,11 @@ def _found(
     columns = options.columns
     named = options.table is not None or columns != Columns()
     kinds = [] if named else annotated_kinds(listing)
+    if kinds and not place.is_below:
+        raise InputError(
+            f"--out {place.out}: masks of annotations are written beside the manifest, and images "
+            f"must lie below it: give {place.folder.resolve()} or a folder above it"
+        )
     if kinds:
         return set_in_annotations(
             listing, kinds, place.out / MANIFEST, place.before, options.classes, options.force, undo
@@ -184,99 +181,10 @@ def _found(
     )
 
 
-@dataclass(frozen=True)
-class Placed:
-    """Where the two files go, and how the manifest names images.
-
-    Attributes:
-        folder: The images.
-        out: The two files.
-        before: What a path in the folder has before it in the manifest; "" or it ends in /.
-    """
-
-    folder: Path
-    out: Path
-    before: str
-
-    @classmethod
-    def of(cls, folder: Path, out: Path) -> Placed:
-        """Raises InputError if the folder does not lie below `out`."""
-        real, home = folder.resolve(), out.resolve()
-        if not real.is_relative_to(home):
-            raise InputError(
-                f"--out {out}: images must lie below the manifest's folder; give {real} or a "
-                "folder above it"
-            )
-        inner = real.relative_to(home).as_posix()
-        return cls(folder, out, "" if inner == "." else f"{inner}/")
-
-    def data_lines(self) -> list[str]:
-        return [f"manifest: {MANIFEST}"]
-
-
-def manifest_text(found: FoundSet, before: str) -> str:
-    """The manifest as CSV; columns that would be empty in every row are left out."""
-    rows = [
-        {
-            "image": before + each.image,
-            "label": each.label,
-            "patient": each.patient,
-            "group": each.group,
-            "split": each.split,
-            "mask": mask_cell([before + name for name in each.masks]),
-            **each.columns,
-        }
-        for each in found.images
-    ]
-    columns = [name for name in rows[0] if any(row[name] for row in rows)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 def sweep_name(title: str) -> str:
     """A folder's name as that of a sweep."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", title).strip("_.-")
     return name[:80] or "sweep"
-
-
-def _written(found: FoundSet, place: Placed, sweep: str) -> None:
-    """Writes both files, whole or not at all, after they were read as a sweep reads them."""
-    word = uuid.uuid4().hex[:12]
-    drafts = {
-        place.out / f".{word}-{MANIFEST}": manifest_text(found, place.before),
-        place.out / f".{word}-{SWEEP}": sweep,
-    }
-    made = not place.out.exists()
-    try:
-        place.out.mkdir(parents=True, exist_ok=True)
-        for path, text in drafts.items():
-            path.write_text(text, encoding="utf-8")
-        _check_drafts(found, *drafts)
-        for path, name in zip(drafts, (MANIFEST, SWEEP), strict=True):
-            os.replace(path, place.out / name)
-    except OSError as error:
-        raise InputError(
-            f"--out {place.out}: cannot be written ({error.strerror}); name another with --out"
-        ) from None
-    finally:
-        for path in drafts:
-            path.unlink(missing_ok=True)
-        if made and place.out.is_dir() and not any(place.out.iterdir()):
-            place.out.rmdir()
-
-
-def _check_drafts(found: FoundSet, manifest: Path, sweep: Path) -> None:
-    """Raises InputError if a sweep would refuse them."""
-    file, problems = read_form(read_with_faults(sweep))
-    raise_if_any(problems)
-    assert file is not None
-    dataset = load_manifest(manifest, classes=found.classes)
-    asked = file.sweep
-    for replicate in all_replicates(asked.splits, asked.replicates):
-        split_of(dataset.frame, asked.splits, replicate.repeat, replicate.fold)
 
 
 def _report(found: FoundSet, design: Design, machine: Machine, place: Placed) -> str:
@@ -285,6 +193,7 @@ def _report(found: FoundSet, design: Design, machine: Machine, place: Placed) ->
     trainings = len(panel.networks) * len(design.seeds) * (1 if design.by_column else panel.folds)
     starts = "ImageNet weights" if panel.pretrained else "from scratch"
     shown = os.path.relpath(place.out / SWEEP)
+    command = [shown] if place.root is None else [shown, "--data", str(place.root)]
     lines = [
         f"{place.folder}: {len(found.images)} images",
         *(f"  {each}" for each in found.said),
@@ -294,7 +203,7 @@ def _report(found: FoundSet, design: Design, machine: Machine, place: Placed) ->
         *(f"  {each}" for each in power_said(found, design)),
         f"written: {os.path.relpath(place.out / MANIFEST)}, {shown}",
         "next:",
-        f"  abl plan {shlex.quote(shown)}",
-        f"  abl sweep {shlex.quote(shown)}",
+        f"  abl plan {shlex.join(command)}",
+        f"  abl sweep {shlex.join(command)}",
     ]
     return "\n".join(lines) + "\n"
