@@ -8,6 +8,7 @@ one with the fewest: `benign/P001/1.png` and `P001/benign/1.png` are both unders
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ RANKS: tuple[frozenset[str], ...] = tuple(map(frozenset, (
     {"malignant", "cancer", "carcinoma", "tumor", "tumour", "disease", "diseased"},
 )))  # fmt: skip
 OTHER = 3
+SIGNS = re.compile(r"[ _.-]+")
+WITHOUT = re.compile(r"(no|non|not|without) |notumou?r$|uninfected$")  # `no tumor`, `non-cancer`
 KNOWN = frozenset[str]().union(*RANKS)
 FEW = 12  # names of a level that is readily taken for that of classes
 
@@ -56,7 +59,10 @@ def class_order(names: Collection[str]) -> tuple[str, ...]:
         return tuple(sorted(names, key=natural_order))
 
     def rank(name: str) -> int:
-        return next((at for at, words in enumerate(RANKS) if same_name(name) in words), OTHER)
+        word = SIGNS.sub(" ", same_name(name))
+        if WITHOUT.match(word):
+            return 0
+        return next((at for at, words in enumerate(RANKS) if word in words), OTHER)
 
     return tuple(sorted(names, key=lambda name: (rank(name), natural_order(name))))
 

@@ -66,14 +66,27 @@ def mask_cell(masks: Sequence[str]) -> str:
     return ";".join(masks)
 
 
-def passed_over(folder: AnnotatedFolder, pairs: MaskPairs, *, rows: int) -> list[str]:
-    """What of a folder is taken as a mask, and what has no row, a sentence each."""
+def passed_over(
+    folder: AnnotatedFolder,
+    pairs: MaskPairs,
+    *,
+    rows: int,
+    outside: str = "in no folder of a class",
+) -> list[str]:
+    """What of a folder is taken as a mask, and what has no row, a sentence each.
+
+    Args:
+        rows: How many images have a row.
+        outside: What the others are.
+    """
     notes = []
     if masks := sum(map(len, pairs.masks_of.values())):
-        notes.append(f"{masks} files are taken as masks of {len(pairs.masks_of)} images by name.")
+        owners = len(pairs.masks_of)
+        files = "1 file is taken as a mask" if masks == 1 else f"{masks} files are taken as masks"
+        notes.append(f"{files} of {owners} {'image' if owners == 1 else 'images'} by name.")
     for count, what in (
         (len(pairs.without_image), "mask{} without an image"),
-        (len(pairs.images) - rows, "image{} in no folder of a class"),
+        (len(pairs.images) - rows, f"image{{}} {outside}"),
         (len(folder.files) - len(folder.images), "file{} without the name of an image"),
         (folder.hidden, "hidden file{} (names that begin with a dot, __MACOSX)"),
     ):

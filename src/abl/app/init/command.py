@@ -22,9 +22,10 @@ from abl.app.init.sweep_text import power_said, sweep_text
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.mask_names import masks_beside
 from abl.data.class_folders import folder_layout
+from abl.data.manifest import CONTROL
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
-from abl.report.labels import time_label
+from abl.report.labels import counted, time_label
 
 DICOM = (".dcm", ".dicom", ".ima")
 Ask = Callable[[str], str]
@@ -69,10 +70,11 @@ def init_sweep(
         InputError: Everything that is wrong, a line each; nothing was written then.
     """
     _check_options(options)
-    listing = _listed(folder, options.out)
+    listing, odd = _listed(folder, options.out)
     place = Placed.of(folder, options.out)
     with ExitStack() as undo:
         found = _found(listing, options, place, ask, undo)
+        found = found.with_images(found.images, odd)
         report = _rest(found, options, place, ask, machine)
         undo.pop_all()
     return report
@@ -120,20 +122,31 @@ def _check_options(options: InitOptions) -> None:
     raise_if_any(problems)
 
 
-def _listed(folder: Path, out: Path) -> AnnotatedFolder:
-    """The files of the folder without those that abl itself has put there."""
+def _listed(folder: Path, out: Path) -> tuple[AnnotatedFolder, str]:
+    """The files of the folder, without those that abl itself has put there and those with names
+    that no manifest can hold; and what is said of these.
+    """
     listing = AnnotatedFolder(folder)
     own = {MANIFEST} if folder.resolve() == out.resolve() else set()
-    listing.files = tuple(
-        name for name in listing.files if name not in own and not name.startswith("mlruns/")
-    )
+    theirs = [name for name in listing.files if name not in own and not name.startswith("mlruns/")]
+    listing.files = tuple(name for name in theirs if _is_plain(name))
+    odd = len(theirs) - len(listing.files)
     if not listing.images:
         dicom = len(listing.ending(*DICOM))
-        said = f"holds no images; {len(listing.files)} other files"
+        said = f"holds no images; {counted(len(theirs), 'other file')}"
         if dicom:
-            said = f"holds {dicom} DICOM files and no other images"
+            said = f"holds {counted(dicom, 'DICOM file')} and no other images"
         raise InputError(Problem(said, file=str(folder)))
-    return listing
+    what = "1 file has a name" if odd == 1 else f"{odd} files have names"
+    return listing, f"{what} with a control character or not in UTF-8: left out" if odd else ""
+
+
+def _is_plain(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of a file name that are not UTF-8
+        return False
+    return not CONTROL.search(name)
 
 
 def _found(

@@ -14,7 +14,7 @@ from abl.app.init.sweep_text import quoted
 from abl.data.folder_rows import mask_cell
 from abl.data.manifest import load_manifest
 from abl.data.splits import all_replicates, split_of
-from abl.errors import InputError, raise_if_any
+from abl.errors import InputError, Problem, raise_if_any
 from abl.spec.read import read_form
 from abl.spec.yaml_file import read_with_faults
 
@@ -118,7 +118,11 @@ def _check_drafts(found: FoundSet, place: Placed, manifest: Path, sweep: Path) -
     file, problems = read_form(read_with_faults(sweep))
     raise_if_any(problems)
     assert file is not None
-    dataset = load_manifest(manifest, images=place.images, classes=found.classes)
+    try:
+        dataset = load_manifest(manifest, images=place.images, classes=found.classes)
+    except InputError as error:
+        # rows of a file that nobody sees
+        raise InputError([Problem(each.message) for each in error.problems]) from None
     asked = file.sweep
     for replicate in all_replicates(asked.splits, asked.replicates):
         split_of(dataset.frame, asked.splits, replicate.repeat, replicate.fold)

@@ -104,7 +104,8 @@ def set_in_folders(folder: AnnotatedFolder, asked: Sequence[str]) -> FoundSet:
         f"folders {', '.join(map(repr, (name, *others)))} are taken as one class"
         for name, others in layout.spelled.items()
     ]
-    said += _left(folder, pairs, len(images))
+    outside = "in no folder of these classes" if asked else "in no folder of a class"
+    said += _left(folder, pairs, len(images), outside)
     return FoundSet(folder, tuple(images), classes, tuple(said))
 
 
@@ -139,7 +140,7 @@ def set_in_table(folder: AnnotatedFolder, table: LabelTable, asked: Sequence[str
     of_class = Counter(each.label for each in images)
     classes = checked_classes(folder, of_class, asked)
     said = [f"classes from {table.said}: {of_each(classes, of_class)}", *table.notes]
-    said += _left(folder, pairs, len(images), of_table=True)
+    said += _left(folder, pairs, len(images), f"without a class in {table.name}")
     return FoundSet(folder, tuple(images), classes, tuple(said), has_table=True)
 
 
@@ -173,15 +174,14 @@ def of_each(classes: Sequence[str], of_class: Counter[str]) -> str:
     return ", ".join(f"{name} {of_class[name]}" for name in classes)
 
 
-def _left(
-    folder: AnnotatedFolder, pairs: MaskPairs, rows: int, *, of_table: bool = False
-) -> list[str]:
-    notes = passed_over(folder, pairs, rows=rows)
+def _left(folder: AnnotatedFolder, pairs: MaskPairs, rows: int, outside: str) -> list[str]:
+    """What is said of masks, and of files that have no row.
+
+    Args:
+        outside: What images without a row are: `in no folder of a class`.
+    """
+    notes = passed_over(folder, pairs, rows=rows, outside=outside)
     if several := sum(len(masks) > 1 for masks in pairs.masks_of.values()):
         has = "1 image has" if several == 1 else f"{several} images have"
         notes.insert(1, f"{has} several masks, which are united.")
-    if of_table:
-        notes = [
-            each.replace("in no folder of a class", "without a row and a class") for each in notes
-        ]
     return [note.rstrip(".") for note in notes]

@@ -11,6 +11,7 @@ from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.tables import Rows, read_rows
 from abl.data.words import is_missing, role_named, same_name
 from abl.errors import InputError, Problem, nearest
+from abl.report.labels import counted
 
 # names of columns, without spaces and signs
 LABELS = (
@@ -43,12 +44,14 @@ class LabelTable:
     """What a table says of the images of a folder.
 
     Attributes:
-        label_column: Its name.
+        name: The file, relative to the folder.
+        label_column: Its column of classes.
         label_of, patient_of, split_of: Image -> text; only images with a label.
         said: Which table, and which columns, in a few words.
         notes: What was left out, a sentence each.
     """
 
+    name: str
     label_column: str
     label_of: dict[str, str]
     patient_of: dict[str, str]
@@ -149,16 +152,17 @@ def label_table(
     if problems:
         raise InputError(problems[:20])
     notes = [
-        f"{len(lacking)} rows of {name} have no image here, the first '{lacking[0]}'"
+        f"without an image here: {counted(len(lacking), 'row')} of {name}, the first '{lacking[0]}'"
         if lacking
         else "",
-        f"{unlabelled} rows of {name} have no {label}" if unlabelled else "",
+        f"without {label}: {counted(unlabelled, 'row')} of {name}" if unlabelled else "",
     ]
     said = f"{name} (image: {image}, label: {label}"
     said += f", patient: {patient}" if patient else ""
     said += f", split: {split}" if split else ""
     patients, splits = (rows.text(each) if each else [] for each in (patient, split))
     return LabelTable(
+        name,
         label,
         {file: labels[at] for file, at in found.items()},
         {

@@ -23,6 +23,7 @@ GPU_MS_224 = {
     "plain4": 0.5, "tiny_resnet": 0.5, "tiny_dense": 0.5,
     "resnet18": 2.2, "mobilenet_v3_small": 0.6, "densenet121": 8.0, "efficientnet_b0": 3.0,
 }  # fmt: skip
+START_S = 1.5  # seconds of every training but for its steps
 SCRATCH = ("tiny_resnet", "plain4", "tiny_dense")
 SCRATCH_ON_GPU = ("resnet18", "tiny_resnet", "densenet121")
 PRETRAINED = ("resnet18", "densenet121", "efficientnet_b0", "mobilenet_v3_small")
@@ -157,4 +158,5 @@ def estimated_minutes(
         each = sum(CPU_MS_64.get(name, slowest) for name in networks) * (size / 64) ** 2
         at_once = machine.cpus
     share = 0.8 * (1 - 1 / folds) if folds > 1 else 0.6
-    return 1.1 * each * images * share * epochs * folds * seeds / at_once / 60_000
+    steps = 1.1 * each * images * share * epochs / 1000
+    return (steps + START_S * len(networks)) * folds * seeds / at_once / 60

@@ -47,7 +47,7 @@ def with_patients(
     ]
     named = {each.patient for each in images} - {""}
     if not named:
-        return found.with_images(images, "patients unknown: images of one person may be apart")
+        return found.with_images(images, f"patients unknown: {_advice(found)}")
     lacking = sum(not each.patient for each in images)
     if lacking:
         # a table with gaps: nobody knows whether these are further images of the others
@@ -58,6 +58,15 @@ def with_patients(
             "--patients unknown"
         )
     return found.with_images(images, f"{counted(len(named), 'patient')}, {how}", _mixed(images))
+
+
+def _advice(found: FoundSet) -> str:
+    """What unknown patients mean, and how to name them."""
+    said = "images of one person may lie on two sides of a split"
+    folders = sorted({each.below for each in found.images} - {""})
+    if len(folders) > 1 and not found.has_table:
+        return f"{said}; if folders such as '{folders[0]}' are patients: --patients folder"
+    return f"{said}; --patient-from reads them off file names"
 
 
 def _asked(images: Sequence[FoundImage], ask: Ask) -> tuple[str | None, str | None]:
