@@ -21,6 +21,7 @@ import pandas as pd
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource
 from abl.data.manifest import load_manifest
+from abl.data.mask_rule import MaskRule
 from abl.data.tables import SHOWN, Rows, lacking_problems, other_values
 from abl.data.unit_labels import with_unit_labels
 from abl.errors import InputError, Problem, nearest, raise_if_any
@@ -51,6 +52,8 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
     else:
         path = manifest_of(data, base=base, roots=roots)
         dataset = load_manifest(path, columns=data.columns, classes=data.classes, where=data.where)
+    rule = MaskRule(data.mask_value, data.mask_cut, data.mask_inverted)
+    dataset = replace(dataset, mask_rule=rule)
     for column, values in data.without.items():
         dataset = _without_values(dataset, column, values, narrowed=bool(data.where))
     for what in data.drop_missing:

@@ -9,12 +9,13 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
 - box_x0, box_y0 (inclusive), box_x1, box_y1 (exclusive), roi_x0, ...: pixels of the image after its
   EXIF orientation; all four or none in a row.
 - mask, image2: paths as image; empty is unknown. image2 is a second modality (elasticity is another
-  name for it).
+  name for it). Several masks of an image are `a.png;b.png`, or columns mask, mask2, mask3, ...
 - centre, split and any other column: kept as they are.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import posixpath
 import re
@@ -27,6 +28,7 @@ import pandas as pd
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
 from abl.data.image_checks import check_images_there, checked_files
 from abl.data.images import FileSource
+from abl.data.mask_columns import joined_digest, joined_masks, mask_paths
 from abl.data.tables import Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
@@ -90,16 +92,21 @@ def load_manifest(
         frame = _with_box(frame, rows, names, problems)
     for name in PATHS:
         if name in frame:
-            frame[name] = rows.text(name)
+            frame[name] = joined_masks(rows) if name == "mask" else rows.text(name)
     for name in ("image", *(name for name in PATHS if name in frame)):
-        checks = checked_files(folder, frame[name].tolist())
+        files: list[tuple[str, ...]] = [(text,) for text in frame[name]]
+        if name == "mask":
+            files = [mask_paths(folder, text) for text in frame[name]]
+        checks = iter(checked_files(folder, [path for paths in files for path in paths]))
+        found = [list(itertools.islice(checks, len(paths))) for paths in files]
         problems += [
             rows.problem(position, f"{name} '{path}' {check.fault}")
-            for position, (path, check) in enumerate(zip(rows.text(name), checks, strict=True))
+            for position, row in enumerate(found)
+            for path, check in zip(files[position], row, strict=True)
             if check.fault
         ]
         digests = "fingerprint" if name == "image" else f"{name}_fingerprint"
-        frame[digests] = [check.digest for check in checks]
+        frame[digests] = [joined_digest([check.digest for check in row]) for row in found]
     source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]))
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from abl.data.dataset import BOX, PAIR, ROI
-from abl.data.masks import has_box, has_mask, mask_problems, masks_digest
+from abl.data.masks import has_box, mask_problems
+from abl.data.read_masks import has_mask
 from abl.data.tissue import TISSUE_VERSION
 from abl.errors import InputError, raise_if_any
 from abl.nets.user_module import component_identity
@@ -62,7 +63,7 @@ def _digest_of(opened: OpenData, columns: list[str]) -> str:
 
 def masks_identity(attention: Attention, opened: OpenData) -> dict[str, Any]:
     """What of the nodules' places a training reads."""
-    return {} if attention.masks is None else {"masks": masks_digest(opened.dataset)}
+    return {} if attention.masks is None else {"masks": opened.masks_digest}
 
 
 def masks_there(attention: Attention, opened: OpenData) -> None:
