@@ -39,6 +39,11 @@ def mask_paths(folder: str | Path, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in text.split(BETWEEN) if part.strip()))
 
 
+def files_named(folder: str | Path, column: str, text: str) -> tuple[str, ...]:
+    """The files that a cell of a column of paths names."""
+    return mask_paths(folder, text) if column == "mask" else (text,)
+
+
 def joined_digest(digests: Sequence[str]) -> str:
     """One hex digest of the files of a row: that of a single file as it is, "" if one lacks."""
     if len(digests) == 1:

@@ -23,7 +23,7 @@ from abl.spec.base import identity_of
 from abl.spec.data import Image
 
 MASK_SCORES = "masks.parquet"  # of a trained network: Dice and IoU by image
-TRUE, BOXES, ROWS = "pixels.npy", "boxes.npy", "rows.npy"
+TRUE, BOXES, ROWS, SHOWS = "pixels.npy", "boxes.npy", "rows.npy", "shows.npy"
 PLACE_DRAW = 12  # names the stream of random numbers of boxes put elsewhere
 
 
@@ -50,7 +50,8 @@ class MaskSet:
     def known(self, source: str) -> np.ndarray:
         """bool (N,): which images have a mask of this source."""
         has_mask, has_box = self.row_of >= 0, ~np.isnan(self.boxes).any(axis=1)
-        return {"true": has_mask, "mixed": has_mask | has_box}.get(source, has_box)
+        # a mask without a nodule has no box, and says that there is no ellipse either
+        return has_mask if source == "true" else has_mask | has_box
 
     def take(self, source: str, positions: np.ndarray) -> np.ndarray:
         """uint8 (B, 1, S, S), nodule 255; zeros where there is no mask of this source.
@@ -241,6 +242,7 @@ def prepare_masks(
         boxless = rows[np.isnan(boxes[rows]).any(axis=1)]
         if len(boxless):
             boxes[boxless] = bounding_boxes(np.asarray(true)[row_of[boxless]])
+        np.save(folder / SHOWS, np.array([bool((mask > 127).any()) for mask in true], bool))
         names = dataset.frame["image"].tolist()
         np.save(folder / BOXES, np.stack([boxes, boxes_elsewhere(boxes, names, image.size)]))
         np.save(folder / ROWS, row_of)

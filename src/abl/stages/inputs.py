@@ -9,12 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from abl.data.dataset import Dataset
 from abl.data.duplicates import KeptApart, duplicate_problems, duplicates_across
 from abl.data.load import load_dataset
-from abl.data.masks import MaskSet, masks_digest, masks_key, open_masks, prepare_masks
+from abl.data.mask_notes import mask_notes, vanished_note
+from abl.data.masks import SHOWS, MaskSet, masks_digest, masks_key, open_masks, prepare_masks
 from abl.data.read_masks import MaskReadings, masks_read
 from abl.data.splits import Split, split_of
 from abl.data.tissue_report import cut_nodules_note
@@ -62,6 +64,11 @@ class OpenData:
     def masks_digest(self) -> str:
         """What is known of the nodules' places. Raises InputError as `masks`."""
         return masks_digest(self.dataset, self.masks.marks)
+
+    @property
+    def mask_notes(self) -> list[str]:
+        """What is to be said of the masks, if they were read."""
+        return mask_notes(self.dataset, self.masks) if "masks" in vars(self) else []
 
     def split(self, splits: Splits, repeat: int, fold: int) -> Split:
         """The split of a replicate."""
@@ -226,9 +233,13 @@ class Workspace:
         raise_if_any(list(found))
         for key, (opened, image) in self._masks.items():
             side, cache = opened.data.longest_side, self.store.cache
-            prepare_masks(
+            folder = prepare_masks(
                 opened.dataset, opened.masks, key, longest_side=side, image=image, cache=cache
             )
+            if (folder / SHOWS).exists():  # an earlier version kept no such file
+                shows = np.load(folder / SHOWS)
+                note = vanished_note(opened.dataset, opened.masks, shows, image.size)
+                notes |= dict.fromkeys([note] if note else [])
         views = [f"view-{key}" for key in self._views]
         pixels = {name for view in views for name in pixel_folders(self.store.cache / view)}
         # a view names its pixels, so that it comes after them
