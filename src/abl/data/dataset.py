@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from abl.data.mask_rule import AS_THEY_ARE, MaskRule
 from abl.errors import Problem
 
 if TYPE_CHECKING:  # processes that only decode need not import pandas
@@ -74,6 +75,7 @@ class Dataset:
         rows: Image -> its row in that file.
         left_out: What the data block leaves out of the source, in its order.
         patients_known: Whether the source names patients; if not, each image is taken as one.
+        mask_rule: What the data block says of its masks.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Dataset:
     rows: Mapping[str, int] = field(default_factory=dict, repr=False)
     left_out: tuple[LeftOut, ...] = ()
     patients_known: bool = True
+    mask_rule: MaskRule = AS_THEY_ARE
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -102,7 +102,7 @@ def file_size(folder: str, path: str) -> tuple[int, int]:
 
     Raises InputError as `decoded_file`, as far as the header tells.
     """
-    return _of_file(folder, path, lambda content: _read(content, _upright_size))
+    return _of_file(folder, path, lambda content: opened_image(content, _upright_size))
 
 
 def _of_file(folder: str, path: str, read: Callable[[bytes], Result]) -> Result:
@@ -126,12 +126,12 @@ def decoded_image(content: bytes, bits: int = 0) -> np.ndarray:
         ValueError: Why it is refused, in words to put behind a file name.
     """
     used = bits_read(content, bits)
-    return _read(content, lambda image: _pixels(image, used))
+    return opened_image(content, lambda image: _pixels(image, used))
 
 
 def _pixels(image: Image.Image, bits: int = 0) -> np.ndarray:
     image.load()
-    return _grey_if_equal(_eight_bits(_upright(image), bits))
+    return _grey_if_equal(_eight_bits(upright(image), bits))
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
@@ -142,15 +142,21 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
     return (image.width, image.height) if turned else (image.height, image.width)
 
 
-def _read(content: bytes, read: Callable[[Image.Image], Result]) -> Result:
-    """What `read` makes of the image in the bytes of a file; ValueError as `decoded_image`."""
+def opened_image(
+    content: bytes, read: Callable[[Image.Image], Result], *, any_range: bool = False
+) -> Result:
+    """What `read` makes of the image in the bytes of a file; ValueError as `decoded_image`.
+
+    Args:
+        any_range: Lets floating-point and 32-bit values pass, of which no range is agreed.
+    """
     if not content:
         raise ValueError("is empty (0 bytes)")
     if content[128:132] == b"DICM":
         raise ValueError("is a DICOM file; convert it to PNG first")
     try:
         with Image.open(io.BytesIO(content), formats=KINDS) as image:
-            reason = _refusal(image)
+            reason = _refusal(image, any_range=any_range)
             if reason is None:
                 return read(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -178,16 +184,16 @@ def reduced(image: np.ndarray, longest_side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
-def _refusal(image: Image.Image) -> str | None:
+def _refusal(image: Image.Image, *, any_range: bool) -> str | None:
     """Why an image is refused, from its header; None if it is not."""
     if image.width * image.height > MAX_PIXELS:
         return _too_large()
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format in ("TIFF", "WEBP", "PNG"):
         return f"has {frames} pages or frames; save the one to use as a file of its own"
-    if image.mode == "F":
+    if image.mode == "F" and not any_range:
         return "holds floating-point values; save it with 8 or 16 bits"
-    if image.mode == "I" and image.format not in ("PNG", "PPM"):
+    if image.mode == "I" and image.format not in ("PNG", "PPM") and not any_range:
         return "holds 32-bit or signed values; save it with 8 or 16 bits"
     if image.mode == "LAB":
         return "is in CIELAB colours; save it as RGB"
@@ -198,7 +204,7 @@ def _too_large() -> str:
     return f"has more than {MAX_PIXELS:,} pixels; reduce it first"
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     """The image with its EXIF orientation applied (TIFF: Pillow has done so on loading)."""
     if image.format == "TIFF":
         return image

@@ -22,6 +22,7 @@ from abl.data.alike_names import nearest_name, shown_name
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource
 from abl.data.manifest import load_manifest
+from abl.data.mask_rule import MaskRule
 from abl.data.second_images import (
     SECOND,
     SECOND_FINGERPRINT,
@@ -69,6 +70,8 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
             box_format=data.box_format,
             bits=data.bits,
         )
+    rule = MaskRule(data.mask_value, data.mask_cut, data.mask_inverted)
+    dataset = replace(dataset, mask_rule=rule)
     for column, values in data.without.items():
         dataset = _without_values(dataset, column, values, narrowed=bool(data.where))
     for what in data.drop_missing:

@@ -10,7 +10,7 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
 - box_x0, box_y0 (inclusive), box_x1, box_y1 (exclusive), roi_x0, ...: pixels of the image after its
   EXIF orientation, or what `box_format` says; all four or none in a row.
 - mask, image2: paths as image; empty is unknown. image2 is a second modality (elasticity is another
-  name for it).
+  name for it). Several masks of an image are `a.png;b.png`, or columns mask, mask2, mask3, ...
 - group: optional, empty where there is none: images of a group stay on one side of every split,
   with their patients (see groups.py).
 - centre, split and any other column: kept as they are.
@@ -18,6 +18,7 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ from abl.data.folder_rows import folder_rows
 from abl.data.groups import with_groups
 from abl.data.image_checks import NO_FILE, check_images_there, checked_files
 from abl.data.images import FileSource
+from abl.data.mask_columns import joined_digest, joined_masks, mask_paths
 from abl.data.paths_there import AlikeFiles, paths_there
 from abl.data.tables import Rows, first_of_each_kind, kept_rows, whole_rows
 from abl.data.words import class_numbers, missing_words
@@ -109,17 +111,25 @@ def load_manifest(
         frame = with_box(frame, rows, names, problems, str(folder), box_format)
     for name in PATHS:
         if name in frame:
-            frame[name] = paths_there(folder, rows.given(name))
+            texts = joined_masks(rows) if name == "mask" else rows.given(name)
+            frame[name] = paths_there(folder, texts)
     alike = AlikeFiles(folder)
     for name in ("image", *(name for name in PATHS if name in frame)):
+        files: list[tuple[str, ...]] = [(text,) for text in frame[name]]
+        if name == "mask":
+            files = [mask_paths(folder, text) for text in frame[name]]
+        every = [path for paths in files for path in paths]
         # masks have no grey levels
-        checks = checked_files(folder, frame[name].tolist(), None if name == "mask" else bits)
-        for position, (file, check) in enumerate(zip(frame[name], checks, strict=True)):
-            if check.fault:
-                hint = alike.hint(file) if check.fault == NO_FILE else ""
-                problems.append(rows.problem(position, f"{name} '{file}' {check.fault}{hint}"))
+        checks = iter(checked_files(folder, every, None if name == "mask" else bits))
+        found = [list(itertools.islice(checks, len(paths))) for paths in files]
+        for position, row in enumerate(found):
+            for file, check in zip(files[position], row, strict=True):
+                if check.fault:
+                    hint = alike.hint(file) if check.fault == NO_FILE else ""
+                    fault = f"{name} '{file}' {check.fault}{hint}"
+                    problems.append(rows.problem(position, fault))
         digests = "fingerprint" if name == "image" else f"{name}_fingerprint"
-        frame[digests] = [check.digest for check in checks]
+        frame[digests] = [joined_digest([check.digest for check in row]) for row in found]
     source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]), bits)
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
