@@ -10,13 +10,13 @@ from image_folders import write_set
 from PIL import Image, ImageEnhance
 
 from abl.data.arrays import image_array
+from abl.data.dataset import Dataset
 from abl.data.duplicates import (
     close_pairs,
     duplicate_problems,
     duplicates_across,
     near_duplicate_pairs,
 )
-from abl.data.dataset import Dataset
 from abl.data.images import FileSource
 from abl.data.manifest import load_manifest
 from abl.data.splits import Split

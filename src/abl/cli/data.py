@@ -30,11 +30,16 @@ def splits(
 def check(
     manifest: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder a class.")],
     classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    box_format: Annotated[
+        str, typer.Option(help="What columns of boxes hold: pixels, shares, xywh, yolo, ...")
+    ] = "pixels",
+    bits: Annotated[int, typer.Option(help="How many bits files of 16 use; 0: as they say.")] = 0,
 ) -> None:
-    """Read a manifest and every image of it; say everything that is wrong."""
+    """Read a manifest and every image of it; say everything that is wrong, and what it holds."""
     from abl.data.checking import check_report
 
-    print(check_report(manifest, tuple(classes.split(","))), end="")
+    names = tuple(classes.split(","))
+    print(check_report(manifest, names, box_format=box_format, bits=bits), end="")
 
 
 @data_app.command()
@@ -51,6 +56,26 @@ def tissue(
     from abl.data.tissue_report import tissue_report
 
     print(tissue_report(manifest, tuple(classes.split(",")), sheet=sheet, out=out), end="")
+
+
+@data_app.command()
+@tells
+def group(
+    manifest: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder a class.")],
+    out: Annotated[Path, typer.Option(help="CSV or Parquet file to write, beside the manifest.")],
+    sheet: Annotated[
+        Path | None, typer.Option(help="PNG file: the groups, drawn; default: beside --out.")
+    ] = None,
+    classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+) -> None:
+    """Put near-duplicate images into groups: the manifest again, with a column that keeps them
+    together in splits.
+    """
+    from abl.data.group_files import write_groups
+
+    names = tuple(classes.split(","))
+    print(write_groups(manifest, out, names, sheet=sheet, force=force), end="")
 
 
 @data_app.command()

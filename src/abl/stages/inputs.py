@@ -167,7 +167,16 @@ class Workspace:
         return frozenset(self._views) | frozenset(self._masks)
 
     def prepare(self, say: Callable[[str], None]) -> list[str]:
-        """Decodes what the stages will read; returns what is to be said of the images.
+        """`looked_through`, and what stages read is there for workers on every machine."""
+        notes = self.looked_through(say)
+        views = [f"view-{key}" for key in self._views]
+        pixels = {name for view in views for name in pixel_folders(self.store.cache / view)}
+        # a view names its pixels, so that it comes after them
+        self.store.shared.publish([*sorted(pixels), *views, *self._masks])
+        return notes
+
+    def looked_through(self, say: Callable[[str], None]) -> list[str]:
+        """Decodes what the stages will read, once; returns what is to be said of the images.
 
         Raises:
             InputError: Images that cannot be read, or near-duplicates on two sides of a split.
@@ -206,10 +215,6 @@ class Workspace:
         for key, (opened, image) in self._masks.items():
             side, cache = opened.data.longest_side, self.store.cache
             prepare_masks(opened.dataset, key, longest_side=side, image=image, cache=cache)
-        views = [f"view-{key}" for key in self._views]
-        pixels = {name for view in views for name in pixel_folders(self.store.cache / view)}
-        # a view names its pixels, so that it comes after them
-        self.store.shared.publish([*sorted(pixels), *views, *self._masks])
         return list(notes)
 
 
