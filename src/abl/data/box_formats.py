@@ -104,8 +104,8 @@ def other_formats(
 
 def advice(names: Sequence[str]) -> str:
     """What to type for boxes that may be of these formats."""
-    told = [f"{name} ({FORMATS[name].holds})" for name in names]
-    return "write data: {box_format: ...}: " + ", or ".join(told)
+    told = [f"data: {{box_format: {name}}} ({FORMATS[name].holds})" for name in names]
+    return f"write {' or '.join(told)}"
 
 
 FEWEST = 10  # boxes from which a pattern in all of them is no accident

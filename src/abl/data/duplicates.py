@@ -10,7 +10,7 @@ different patients differ in 60. Mirrored or strongly cropped copies are not fou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,27 +117,30 @@ def column_of(dataset: Dataset) -> str:
     return IMAGE2 if dataset.boxes_of is not None and PAIR not in dataset.frame else IMAGE
 
 
-def pairs_of_rows(dataset: Dataset, arrays: Mapping[str, ImageArray]) -> pd.DataFrame:
+def pairs_of_rows(
+    dataset: Dataset,
+    parts: Sequence[tuple[str, np.ndarray, ImageArray]],
+    *,
+    keep_own: bool = False,
+) -> pd.DataFrame:
     """Near-duplicates of a data set as rows of its frame: within a modality, and across two.
 
-    The two images of one row make no pair.
-
     Args:
-        arrays: Column that an image is of (image, image2) -> its images, one a row of the frame.
+        parts: Column that images are of (image, image2), their rows int64 (n,), the images.
+        keep_own: Whether the two images of one row may make a pair.
 
     Returns:
-        PAIR_COLUMNS: position_a < position_b, distance (bits), which_a, which_b (column of the
+        PAIR_COLUMNS: position_a <= position_b, distance (bits), which_a, which_b (column of the
         image), sorted.
     """
-    rows = np.arange(len(dataset))
-    which = np.repeat(np.array(list(arrays), object), len(dataset))
+    row = np.concatenate([rows for _, rows, _ in parts])
+    which = np.repeat([name for name, _, _ in parts], [len(rows) for _, rows, _ in parts])
     if PAIR in dataset.frame:  # a row each, whichever image it is
         which = np.where(dataset.frame["modality"] == "second", IMAGE2, IMAGE).astype(object)
-    row = np.tile(rows, len(arrays))
-    if len(arrays) == 1:
-        found = near_duplicate_pairs(next(iter(arrays.values())))
+    if len(parts) == 1:
+        found = near_duplicate_pairs(parts[0][2])
     else:
-        found = _pairs_kept("rows", list(arrays.values()), lambda pairs: pairs)
+        found = _pairs_kept("rows", [array for _, _, array in parts], lambda pairs: pairs)
     a, b = (found[name].to_numpy() for name in COLUMNS[:2])
     first = np.where(row[a] <= row[b], a, b)
     second = np.where(row[a] <= row[b], b, a)
@@ -147,11 +150,13 @@ def pairs_of_rows(dataset: Dataset, arrays: Mapping[str, ImageArray]) -> pd.Data
             "position_a": row[first],
             "position_b": row[second],
             "distance": found["distance"].to_numpy(),
-            "which_a": which[first],
-            "which_b": which[second],
+            "which_a": which[first].astype(object),
+            "which_b": which[second].astype(object),
         }
     )
-    return table[~own].sort_values(["position_a", "position_b", "distance"], ignore_index=True)
+    return table[keep_own | ~own].sort_values(
+        ["position_a", "position_b", "distance"], ignore_index=True
+    )
 
 
 def duplicates_across(split: Split, pairs: pd.DataFrame) -> pd.DataFrame:

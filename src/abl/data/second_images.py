@@ -73,7 +73,9 @@ def second_files(dataset: Dataset) -> tuple[ImageSource | None, np.ndarray]:
         return None, nothing
     paths = frame[SECOND].fillna("").astype(str)
     files = FileSource(source.folder, tuple(paths), tuple(frame[SECOND_FINGERPRINT]), source.bits)
-    return files, (paths != "").to_numpy(bool)
+    # a file that could not be hashed is told already, and may hang whoever opens it
+    there = (paths != "") & (frame[SECOND_FINGERPRINT] != "")
+    return files, there.to_numpy(bool)
 
 
 def exchanged_by_name(frame: pd.DataFrame) -> np.ndarray:

@@ -137,7 +137,8 @@ def prepare_view(
         say(f"decoding {len(dataset):,} {what} of {dataset.name}")
         array = _decoded(dataset, cache, longest_side, image)
         shapes = own_shapes(array, image) if image.fit == "own" else None
-        arrays = {column_of(dataset): array}
+        rows = np.arange(len(dataset))
+        parts = [(column_of(dataset), rows, array)]
         facts = {"pixels": _pixel_folder(array, cache, image, shapes), "fit": image.fit}
         if dataset.second is not None:
             facts |= {"second": facts["pixels"], "pairing": dataset.pairing}
@@ -145,9 +146,9 @@ def prepare_view(
                 alone = replace(dataset, source=dataset.second, boxes_of=dataset.source)
                 second = _decoded(alone, cache, longest_side, image)
                 facts |= {"second": _pixel_folder(second, cache, image, shapes), PAIRED: "all"}
-                arrays[IMAGE2] = second
+                parts.append((IMAGE2, rows, second))
         dataset.frame.to_parquet(folder / FRAME, index=False)
-        pairs_of_rows(dataset, arrays).to_parquet(folder / PAIRS, index=False)
+        pairs_of_rows(dataset, parts).to_parquet(folder / PAIRS, index=False)
         (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
 
     folder = cache / f"view-{key}"

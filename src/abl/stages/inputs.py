@@ -196,7 +196,16 @@ class Workspace:
         return frozenset(self._views) | frozenset(self._masks)
 
     def prepare(self, say: Callable[[str], None]) -> list[str]:
-        """Decodes what the stages will read; returns what is to be said of the images.
+        """`looked_through`, and what stages read is there for workers on every machine."""
+        notes = self.looked_through(say)
+        views = [f"view-{key}" for key in self._views]
+        pixels = {name for view in views for name in pixel_folders(self.store.cache / view)}
+        # a view names its pixels, so that it comes after them
+        self.store.shared.publish([*sorted(pixels), *views, *self._masks])
+        return notes
+
+    def looked_through(self, say: Callable[[str], None]) -> list[str]:
+        """Decodes what the stages will read, once; returns what is to be said of the images.
 
         Raises:
             InputError: Images that cannot be read, or near-duplicates on two sides of a split.
@@ -241,10 +250,6 @@ class Workspace:
                 shows = np.load(folder / SHOWS)
                 note = vanished_note(opened.dataset, opened.masks, shows, image.size)
                 notes |= dict.fromkeys([note] if note else [])
-        views = [f"view-{key}" for key in self._views]
-        pixels = {name for view in views for name in pixel_folders(self.store.cache / view)}
-        # a view names its pixels, so that it comes after them
-        self.store.shared.publish([*sorted(pixels), *views, *self._masks])
         return list(notes)
 
 
