@@ -14,12 +14,13 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from abl.data.dataset import GROUP, Dataset
 from abl.data.duplicates import IMAGE, THRESHOLD, image_words
+from abl.data.folder_rows import folder_rows
 from abl.data.grouping import FoundGroup, found_groups, manifest_pairs
 from abl.data.image_checks import check_images
 from abl.data.manifest import load_manifest
 from abl.data.prediction_rows import checked_output, same_file
 from abl.data.second_images import second_files
-from abl.data.tables import CLASSES_OPTION, class_name_problems, folder_rows, read_rows
+from abl.data.tables import CLASSES_OPTION, class_name_problems, read_rows
 from abl.errors import InputError, Problem, raise_if_any
 
 LISTED = 20  # groups in words

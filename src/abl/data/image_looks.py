@@ -12,6 +12,9 @@ from functools import partial
 import numpy as np
 
 from abl.data.images import decoded_file, reduced
+from abl.data.mask_files import mask_values
+from abl.data.mask_reading import read_mask
+from abl.data.mask_rule import AS_THEY_ARE, MaskDoubtError
 from abl.data.pixels import image_hash
 from abl.data.workers import mapped_over
 from abl.errors import InputError
@@ -30,8 +33,9 @@ class ImageLook:
         fault: Why it cannot be read, "" if it can; then nothing else is known.
         height, width: Pixels.
         is_grey: Whether it has no colour.
-        empty_masks: Those of its masks that mark nothing: every pixel has one value.
-        mask_faults: Those of its masks that cannot be used, and why.
+        mask_is_empty: Whether it has masks, and none marks anything.
+        mask_faults: Those of its masks that cannot be opened or have another size, and why.
+        mask_doubts: Those of its masks of which it is not clear what they mark, and why.
         hash: uint64 (HASH_WORDS,): by which near-duplicates are found; None of a fault.
     """
 
@@ -39,8 +43,9 @@ class ImageLook:
     height: int = 0
     width: int = 0
     is_grey: bool = True
-    empty_masks: tuple[str, ...] = ()
+    mask_is_empty: bool = False
     mask_faults: tuple[tuple[str, str], ...] = ()
+    mask_doubts: tuple[tuple[str, str], ...] = ()
     hash: np.ndarray | None = None
 
 
@@ -69,18 +74,28 @@ def _look(folder: str, image: str, masks: tuple[str, ...]) -> ImageLook:
         pixels = decoded_file(folder, image)
     except InputError as error:
         return ImageLook(fault=error.problems[0].message)
-    empty, faults = [], []
+    faults: list[tuple[str, str]] = []
+    doubts: list[tuple[str, str]] = []
+    areas = []
     for name in masks:
         try:
-            mask = decoded_file(folder, name)
+            values = mask_values(folder, name)
+            if values.size != pixels.shape[:2]:
+                own, its = (f"{size[1]} x {size[0]}" for size in (values.size, pixels.shape))
+                faults.append((name, f"is {own} pixels, its image {its}"))
+            else:
+                areas.append(float(read_mask(values, AS_THEY_ARE).nodule.mean()))
+        except MaskDoubtError as error:
+            doubts.append((name, str(error)))
         except InputError as error:
             faults.append((name, error.problems[0].message))
-            continue
-        if mask.shape[:2] != pixels.shape[:2]:
-            own, its = (f"{each.shape[1]} x {each.shape[0]}" for each in (mask, pixels))
-            faults.append((name, f"is {own} pixels, its image {its}"))
-        elif mask.min() == mask.max():
-            empty.append(name)
     height, width = pixels.shape[:2]
-    hashed = image_hash(reduced(pixels, LONGEST_SIDE))
-    return ImageLook("", height, width, pixels.ndim == 2, tuple(empty), tuple(faults), hashed)
+    return ImageLook(
+        height=height,
+        width=width,
+        is_grey=pixels.ndim == 2,
+        mask_is_empty=bool(areas) and not any(areas) and not doubts,
+        mask_faults=tuple(faults),
+        mask_doubts=tuple(doubts),
+        hash=image_hash(reduced(pixels, LONGEST_SIDE)),
+    )

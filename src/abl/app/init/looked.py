@@ -78,6 +78,9 @@ def near_groups(
     """
     hashes = np.stack([look.hash for look in looks if look.hash is not None])
     pairs = close_pairs(hashes, THRESHOLD)
+    # those of one patient are together without a group
+    patients = np.array([each.patient or str(at) for at, each in enumerate(images)], object)
+    pairs = pairs[patients[pairs[:, 0]] != patients[pairs[:, 1]]]
     count = len(images)
     part = components(pairs[:, :2], count)
     members: dict[int, list[int]] = defaultdict(list)
@@ -102,13 +105,13 @@ def near_groups(
         said.append(
             f"{counted(len(contradicting), 'group')} of near-duplicates "
             f"{'has' if len(contradicting) == 1 else 'have'} images of several classes, the first "
-            f"{shown}: look at them"
+            f"{shown}: look at them (abl data group MANIFEST --out OTHER draws them)"
         )
     return names, said
 
 
 def _with_good_masks(image: FoundImage, look: ImageLook) -> FoundImage:
-    bad = {*look.empty_masks, *(name for name, _ in look.mask_faults)}
+    bad = {name for name, _ in look.mask_faults}
     return replace(image, masks=tuple(name for name in image.masks if name not in bad))
 
 
@@ -124,10 +127,17 @@ def _unreadable(images: Sequence[FoundImage], looks: Sequence[ImageLook]) -> lis
 
 def _masks_said(kept: Sequence[tuple[FoundImage, ImageLook]]) -> list[str]:
     said = []
-    empty = Counter(each.label for each, look in kept for _ in look.empty_masks)
+    empty = Counter(each.label for each, look in kept if look.mask_is_empty)
     if empty:
         of = ", ".join(f"{name} {count}" for name, count in sorted(empty.items()))
-        said.append(f"masks that mark nothing (one value alone), left out of the manifest: {of}")
+        said.append(f"masks that mark nothing: {of}")
+    doubts = [doubt for _, look in kept for doubt in look.mask_doubts]
+    if doubts:
+        name, why = doubts[0]
+        said.append(
+            f"{counted(len(doubts), 'mask')} not clear, which studies of masks refuse; the first: "
+            f"{name} {why}"
+        )
     faults = [fault for _, look in kept for fault in look.mask_faults]
     if faults:
         name, why = faults[0]
