@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -149,11 +150,7 @@ def _outline(segmentation: Any) -> tuple[tuple[np.ndarray, ...], Bitmap | None]:
         shape = size_of(*size) if isinstance(size, list) and len(size) == 2 else None
         if shape is None:
             raise ValueError("run lengths without a size")
-        counts = segmentation.get("counts")
-        numbers = compressed_counts(counts) if isinstance(counts, str) else numbers_of(counts)
-        if numbers is None:
-            raise ValueError("run lengths are not numbers")
-        return (), Bitmap(run_lengths(numbers, *shape), whole=True)
+        return (), Bitmap(partial(_pixels, segmentation.get("counts"), *shape), whole=True)
     if not isinstance(segmentation, list):
         raise ValueError(NOT_NUMBERS)
     # one polygon without the list around it is a common slip
@@ -165,6 +162,13 @@ def _outline(segmentation: Any) -> tuple[tuple[np.ndarray, ...], Bitmap | None]:
             raise ValueError(NOT_NUMBERS)
         polygons.append(np.array(numbers, dtype=np.float64).reshape(-1, 2))
     return tuple(polygons), None
+
+
+def _pixels(counts: Any, height: int, width: int) -> np.ndarray:
+    numbers = compressed_counts(counts) if isinstance(counts, str) else numbers_of(counts)
+    if numbers is None:
+        raise ValueError("run lengths are not numbers")
+    return run_lengths(numbers, height, width)
 
 
 def _box(box: Any) -> tuple[float, float, float, float]:

@@ -11,8 +11,11 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ElementTree
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
+
+import numpy as np
 
 from abl.data.annotations.fill import ellipse_outline, run_lengths, turned_corners
 from abl.data.annotations.folder import AnnotatedFolder
@@ -133,21 +136,18 @@ def _region(shape: ElementTree.Element, at: str) -> Region:
             return Region(**common, fault="radius below 0")
         outline = ellipse_outline((a, b), (c, d), math.radians(angle[0]))
         return Region(**common, polygons=(outline,))
-    try:
-        bitmap = _bitmap(shape.get("rle", ""), numbers)
-    except ValueError as error:
-        return Region(**common, fault=str(error))
-    return Region(**common, bitmap=bitmap)
+    size = size_of(d, c)
+    if size is None or a != int(a) or b != int(b):
+        return Region(**common, fault=NOT_NUMBERS)
+    pixels = partial(_pixels, shape.get("rle", ""), *size)
+    return Region(**common, bitmap=Bitmap(pixels, int(a), int(b)))
 
 
-def _bitmap(text: str, place: list[float]) -> Bitmap:
-    """The pixels of a mask. Raises ValueError, in words."""
-    left, top = place[:2]
-    size = size_of(place[3], place[2])
+def _pixels(text: str, height: int, width: int) -> np.ndarray:
     counts = numbers_of([each for each in re.split(r"[,\s]+", text) if each])
-    if size is None or counts is None or left != int(left) or top != int(top):
+    if counts is None:
         raise ValueError(NOT_NUMBERS)
-    return Bitmap(run_lengths(counts, *size, by_rows=True), int(left), int(top))
+    return run_lengths(counts, height, width, by_rows=True)
 
 
 KIND = AnnotationKind("cvat", "CVAT for images (XML)", _recognises, _read)

@@ -12,6 +12,7 @@ import base64
 import binascii
 import io
 import math
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -114,11 +115,9 @@ def _region(shape: dict[str, Any], kind: str, at: str) -> Region:
     if kind == "rectangle" and len(points) in (2, 4):
         return Region(**common, box=_inclusive(points))
     if kind == "mask" and len(points) == 2:
-        try:
-            bitmap = _bitmap(shape.get("mask"), _inclusive(points))
-        except ValueError as error:
-            return Region(**common, fault=str(error))
-        return Region(**common, bitmap=bitmap)
+        box = _inclusive(points)
+        pixels = partial(_pixels, shape.get("mask"), box)
+        return Region(**common, bitmap=Bitmap(pixels, int(box[0]), int(box[1])))
     return Region(**common, fault=f"{kind} of {len(points)} points, which is not read")
 
 
@@ -127,8 +126,8 @@ def _inclusive(points: np.ndarray) -> Box:
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
-def _bitmap(text: Any, box: Box) -> Bitmap:
-    """The pixels of a `mask` shape. Raises ValueError, in words."""
+def _pixels(text: Any, box: Box) -> np.ndarray:
+    """The pixels of a `mask` shape, bool (h, w). Raises ValueError, in words."""
     try:
         with Image.open(
             io.BytesIO(base64.b64decode(text, validate=True)), formats=["PNG"]
@@ -146,7 +145,7 @@ def _bitmap(text: Any, box: Box) -> Bitmap:
             f"mask is {pixels.shape[1]} x {pixels.shape[0]} pixels, its corners say "
             f"{x1 - x0:.0f} x {y1 - y0:.0f}"
         )
-    return Bitmap(pixels, int(x0), int(y0))
+    return pixels
 
 
 KIND = AnnotationKind("labelme", "LabelMe (JSON files)", _recognises, _read)

@@ -40,22 +40,27 @@ class Labelling:
 
     def regions(self, image: AnnotatedImage) -> list[Region]:
         """The regions that count: with classes given for categories, those that have one."""
-        if not (self.classes and self._of_regions):
+        if not (self.classes and self.of_regions):
             return list(image.regions)
         return [each for each in image.regions if self._value(each) in self.classes]
 
     @property
-    def _of_regions(self) -> bool:
+    def of_regions(self) -> bool:
+        """Whether regions have the classes, rather than images."""
         return self.by == CATEGORY or self.by.startswith("region:")
 
     def values(self, image: AnnotatedImage) -> list[str]:
         """The distinct classes of an image, in the order of their regions; [] if it has none."""
-        if self._of_regions:
-            values = [self._value(each) for each in self.regions(image)]
+        named = (self.classes.get(value, "") for value in self.said(image))
+        return list(dict.fromkeys(filter(None, named))) if self.classes else self.said(image)
+
+    def said(self, image: AnnotatedImage) -> list[str]:
+        """The distinct values of an image that stand for its classes, without the empty one."""
+        if self.of_regions:
+            values = [self._value(each) for each in image.regions]
         else:
             values = [_said(image, self.by)]
-        named = [self.classes.get(value, "") if self.classes else value for value in values]
-        return list(dict.fromkeys(each for each in named if each))
+        return list(dict.fromkeys(filter(None, values)))
 
     def _value(self, region: Region) -> str:
         if self.by == CATEGORY:
@@ -99,9 +104,17 @@ def labelling_of(
         found = _only_one(candidates, images, classes, empty)
     chosen = Labelling(found, classes, empty, mixed)
     values = {value for image in images for value in chosen.values(image)}
-    if classes and not values:
-        there = sorted(candidates[found])
-        raise InputError(f"--class: no value of {found} is among them; there are {_few(there)}")
+    if unknown := [value for value in classes if value not in candidates[found]]:
+        source = found.removeprefix("region:")
+        raise InputError(
+            [
+                Problem(
+                    f"--class {classes[value]}={value}: no {source} is '{value}'; "
+                    f"{nearest(value, candidates[found])}"
+                )
+                for value in unknown
+            ]
+        )
     if not classes and values and all(value.isdecimal() for value in values):
         few = " ".join(f"--class NAME={value}" for value in sorted(values)[:3])
         raise InputError(f"classes are numbers without a name; name them: {few}")

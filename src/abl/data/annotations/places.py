@@ -119,12 +119,15 @@ def _fill(region: Region, mask: np.ndarray) -> str:
     except ValueError as error:
         return str(error)
     if region.bitmap is not None:
-        pattern = region.bitmap
-        if pattern.whole and pattern.pixels.shape != mask.shape:
-            theirs, ours = (f"{w} x {h}" for h, w in (pattern.pixels.shape, mask.shape))
+        try:
+            pattern = region.bitmap.pixels()
+        except ValueError as error:
+            return str(error)
+        if region.bitmap.whole and pattern.shape != mask.shape:
+            theirs, ours = (f"{w} x {h}" for h, w in (pattern.shape, mask.shape))
             return f"pixels are {theirs}, its image is {ours}"
-        top, left = max(pattern.top, 0), max(pattern.left, 0)
-        cut = pattern.pixels[top - pattern.top :, left - pattern.left :]
+        top, left = max(region.bitmap.top, 0), max(region.bitmap.left, 0)
+        cut = pattern[top - region.bitmap.top :, left - region.bitmap.left :]
         cut = cut[: max(height - top, 0), : max(width - left, 0)]
         pixels[top : top + cut.shape[0], left : left + cut.shape[1]] |= cut
     mask |= pixels

@@ -18,7 +18,6 @@ import yaml
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.reading import Reading
 from abl.data.annotations.regions import AnnotatedImage, AnnotationKind, Annotations, Region
-from abl.data.annotations.splits import split_word
 from abl.data.annotations.values import corners_box, dictionary, name_of, numbers_of
 
 NAMES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt", "labels.txt")
@@ -77,10 +76,7 @@ def _read(folder: AnnotatedFolder) -> Annotations:
         regions = [] if text is None else _regions(reading, name, text, names)
         image = _image_of(reading, name)
         if image is not None:
-            parts = PurePosixPath(image).parent.parts
-            split = split_word(parts)
-            columns = {"split": split} if split else {}
-            found.append(AnnotatedImage(image, tuple(regions), columns=columns, source=name))
+            found.append(AnnotatedImage(image, tuple(regions), source=name))
     corners = [
         len(region.polygons[0]) if region.polygons else 0
         for image in found
