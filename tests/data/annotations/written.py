@@ -229,7 +229,7 @@ def voc_text(name: str, objects: Sequence[tuple[str, Sequence[float]]]) -> str:
 
 
 def write_voc(folder: Path, outlines: Outlines) -> None:
-    """Boxes in XML and each object's pixels in SegmentationObject, parts that overlap drawn over."""
+    """Boxes in XML and each object's pixels in SegmentationObject, later ones on top."""
     (folder / "Annotations").mkdir()
     (folder / "SegmentationObject").mkdir()
     for name, (label, polygons) in outlines.items():

@@ -129,7 +129,7 @@ def _region(annotation: dict[str, Any], categories: dict[str, str], position: in
     common: dict[str, Any] = {
         "category": categories.get(category, category),
         "attributes": {
-            str(key): name_of(value)
+            name_of(key): name_of(value)
             for key, value in dictionary(annotation.get("attributes")).items()
         },
         "at": f"annotation {at}" if at else f"annotation at {position}",

@@ -80,16 +80,16 @@ def _read_file(reading: Reading, name: str, content: dict[str, Any]) -> None:
         elif (kind := shape.get("shape_type") or "polygon") in NO_AREA:
             reading.leave(f"{name}: {at}", f"{kind}, which has no area")
         else:
-            regions.append(_region(shape, str(kind), at))
+            regions.append(_region(shape, name_of(kind), at))
     flags = dictionary(content.get("flags"))
-    named = [str(flag) for flag, is_set in flags.items() if is_set is True]
+    named = [name_of(flag) for flag, is_set in flags.items() if is_set is True]
     reading.add(
         AnnotatedImage(
             path,
             tuple(regions),
             size_of(content.get("imageHeight"), content.get("imageWidth")),
             label=named[0] if len(named) == 1 else "",
-            columns={str(flag): name_of(is_set) for flag, is_set in flags.items()},
+            columns={name_of(flag): name_of(is_set) for flag, is_set in flags.items()},
             source=name,
         )
     )
@@ -99,7 +99,7 @@ def _region(shape: dict[str, Any], kind: str, at: str) -> Region:
     common: dict[str, Any] = {
         "category": name_of(shape.get("label")),
         "attributes": {
-            str(flag): name_of(value) for flag, value in dictionary(shape.get("flags")).items()
+            name_of(flag): name_of(value) for flag, value in dictionary(shape.get("flags")).items()
         },
         "at": at,
     }

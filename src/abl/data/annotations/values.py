@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from abl.data.manifest import CONTROL
+
 Box = tuple[float, float, float, float]
 NOT_NUMBERS = "coordinates are not numbers"
 FEW_POINTS = "fewer than three points"
@@ -51,17 +53,21 @@ def size_of(height: Any, width: Any) -> tuple[int, int] | None:
 
 
 def name_of(value: Any) -> str:
-    """A name as text on one line, "" if it is missing or no name; 3.0 is 3."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    """A name as text on one line, "" if it is missing or no name; 3.0 is 3.
+
+    Half characters, which no file can hold, become a question mark.
+    """
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else value
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str | int | float):
         return ""
     try:
-        return " ".join(str(value).split())
+        text = CONTROL.sub(" ", str(value)).encode(errors="replace").decode()
     except ValueError:  # a number of more digits than Python converts
         return ""
+    return "" if text.strip().lower() == "nan" else " ".join(text.split())
 
 
 def corners_box(xs: Sequence[float], ys: Sequence[float]) -> Box:

@@ -131,7 +131,7 @@ def _attributes(value: Any) -> Iterator[tuple[str, str]]:
         if isinstance(said, dict):  # boxes to tick: {"cyst": true}
             said = ", ".join(str(each) for each, is_set in said.items() if is_set)
         if text := name_of(said):
-            yield str(key), text
+            yield name_of(key), text
 
 
 def _region(shape: dict[str, Any], kind: str, attributes: dict[str, str], position: int) -> Region:
