@@ -75,9 +75,10 @@ def import_annotations(path: Path, out: Path, options: ImportOptions) -> str:
     patient_of = (
         None if options.patient == NO_PATIENTS else patients_of(read.images, options.patient)
     )
-    found = labelled(read.images, labelling, told)
-    if options.mixed not in ("", LEAVE) and options.mixed not in (names := {n for _, n in found}):
+    names = {name for image in read.images for name in labelling.values(image)}
+    if options.mixed not in ("", LEAVE, *names):
         raise InputError(f"--mixed {options.mixed}: {nearest(options.mixed, {*names, LEAVE})}")
+    found = labelled(read.images, labelling, told)
     if patient_of is not None:
         _check_patients([(image.image, patient_of(image)) for image, _ in found])
     problems: list[Problem] = []

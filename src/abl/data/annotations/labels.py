@@ -18,6 +18,7 @@ NO_CLASSES = re.compile(
 )
 PATIENTS = re.compile(r"(patient|subject|case)([ _-]?(id|number|no))?", re.IGNORECASE)
 TIRADS = "tirads"
+USUAL = {"benign", "malignant", "normal"}  # names that are classes beyond doubt
 LEAVE = "leave"  # what `--mixed` does with an image of two classes
 
 
@@ -156,8 +157,9 @@ def _only_one(
         tuple(tuple(Labelling(name, {}).values(image)) for image in images): name
         for name in reversed(telling)
     }
-    if len(answers) == 1:
-        return telling[0]
+    usual = [name for name in telling if {each.lower() for each in candidates[name]} <= USUAL]
+    if len(answers) == 1 or len(usual) == 1:
+        return (usual or telling)[0]
     there = "; ".join(
         f"--label {name.removeprefix('region:')} ({_few(sorted(values))})"
         for name, values in candidates.items()
