@@ -21,7 +21,7 @@ from abl.data.annotations.fill import (
     filled_polygons,
     run_lengths,
 )
-from abl.data.annotations.places import OtherSizeError, Place, UnknownFrameError, place_of
+from abl.data.annotations.places import DrawnRegions, OtherSizeError, UnknownFrameError, place_of
 from abl.data.annotations.regions import AnnotatedImage, Bitmap, Region
 from abl.data.images import decoded_file
 
@@ -85,7 +85,9 @@ def test_an_outline_far_outside_its_image_is_refused(value: float) -> None:
         filled_polygons([np.array([(1, 1), (value, 2), (5, 5.0)])], 20, 20)
 
 
-def place(folder: Path, *regions: Region, frame: str | None = None, **of_image: object) -> Place:
+def place(
+    folder: Path, *regions: Region, frame: str | None = None, **of_image: object
+) -> DrawnRegions:
     image = AnnotatedImage("a.jpg", regions, **of_image)  # type: ignore[arg-type]
     return place_of(image, regions, folder, frame)
 

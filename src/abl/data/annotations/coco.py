@@ -30,9 +30,9 @@ from abl.data.annotations.splits import split_word
 from abl.data.annotations.values import (
     NOT_NUMBERS,
     dictionary,
+    finite_numbers,
     name_of,
     number_of,
-    numbers_of,
     size_of,
 )
 
@@ -157,7 +157,7 @@ def _outline(segmentation: Any) -> tuple[tuple[np.ndarray, ...], Bitmap | None]:
     parts = [segmentation] if number_of(segmentation[0]) is not None else segmentation
     polygons = []
     for part in parts:
-        numbers = numbers_of(part)
+        numbers = finite_numbers(part)
         if numbers is None or len(numbers) % 2:
             raise ValueError(NOT_NUMBERS)
         polygons.append(np.array(numbers, dtype=np.float64).reshape(-1, 2))
@@ -165,14 +165,14 @@ def _outline(segmentation: Any) -> tuple[tuple[np.ndarray, ...], Bitmap | None]:
 
 
 def _pixels(counts: Any, height: int, width: int) -> np.ndarray:
-    numbers = compressed_counts(counts) if isinstance(counts, str) else numbers_of(counts)
+    numbers = compressed_counts(counts) if isinstance(counts, str) else finite_numbers(counts)
     if numbers is None:
         raise ValueError("run lengths are not numbers")
     return run_lengths(numbers, height, width)
 
 
 def _box(box: Any) -> tuple[float, float, float, float]:
-    numbers = numbers_of(box, 4)
+    numbers = finite_numbers(box, 4)
     if numbers is None:
         raise ValueError("neither a segmentation nor a box of four numbers")
     x, y, width, height = numbers

@@ -31,8 +31,8 @@ from abl.data.annotations.splits import split_word
 from abl.data.annotations.values import (
     NOT_NUMBERS,
     corners_box,
+    finite_numbers,
     name_of,
-    numbers_of,
     points_of,
     size_of,
 )
@@ -109,7 +109,7 @@ def _region(shape: ElementTree.Element, at: str) -> Region:
     common: dict[str, Any] = {
         "category": name_of(shape.get("label")), "attributes": _attributes(shape), "at": at,
     }  # fmt: skip
-    angle = numbers_of([shape.get("rotation", "0")])
+    angle = finite_numbers([shape.get("rotation", "0")])
     if angle is None:
         return Region(**common, fault=NOT_NUMBERS)
     if shape.tag == "polygon":
@@ -123,7 +123,7 @@ def _region(shape: ElementTree.Element, at: str) -> Region:
         "ellipse": ("cx", "cy", "rx", "ry"),
         "mask": ("left", "top", "width", "height"),
     }[shape.tag]
-    numbers = numbers_of([shape.get(key) for key in keys])
+    numbers = finite_numbers([shape.get(key) for key in keys])
     if numbers is None:
         return Region(**common, fault=NOT_NUMBERS)
     a, b, c, d = numbers
@@ -144,7 +144,7 @@ def _region(shape: ElementTree.Element, at: str) -> Region:
 
 
 def _pixels(text: str, height: int, width: int) -> np.ndarray:
-    counts = numbers_of([each for each in re.split(r"[,\s]+", text) if each])
+    counts = finite_numbers([each for each in re.split(r"[,\s]+", text) if each])
     if counts is None:
         raise ValueError(NOT_NUMBERS)
     return run_lengths(counts, height, width, by_rows=True)

@@ -173,7 +173,7 @@ def _few(values: Sequence[str]) -> str:
     return ", ".join(values[:4]) + (f", ... ({len(values)})" if len(values) > 4 else "")
 
 
-def patients_of(
+def patient_source(
     images: Sequence[AnnotatedImage], asked: str | None
 ) -> Callable[[AnnotatedImage], str] | None:
     """What gives the patient of an image, None if nothing is known of patients.

@@ -35,7 +35,7 @@ class UnknownFrameError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class DrawnRegions:
     """Where the regions of an image are.
 
     Attributes:
@@ -51,7 +51,7 @@ class Place:
 
 def place_of(
     image: AnnotatedImage, regions: Sequence[Region], folder: Path, frame: str | None
-) -> Place:
+) -> DrawnRegions:
     """The mask and box of these regions of an image.
 
     A mask is made if every region has an outline, so that no nodule is missing in it; a region
@@ -100,7 +100,7 @@ def place_of(
     if turned:
         mask = None if mask is None else turned_pixels(mask, orientation)
         box = None if box is None else _turned_box(box, orientation, height, width)
-    return Place(mask, box, tuple(faults))
+    return DrawnRegions(mask, box, tuple(faults))
 
 
 NOTHING_FILLED = "outline fills no pixel"

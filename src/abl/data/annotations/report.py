@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from abl.data.annotations.regions import AnnotationKind, Left
-from abl.data.annotations.rows import Told
+from abl.data.annotations.rows import Account
 
 NAMED = 3  # of each reason
 
@@ -29,7 +29,7 @@ def imported_text(
     by: str,
     rows: Sequence[tuple[str, int, bool]],
     masks: int,
-    told: Told,
+    account: Account,
     notes: Sequence[str],
     hidden: int,
     patients: int | None,
@@ -55,7 +55,7 @@ def imported_text(
     several = sum(count > 1 for _, count, _ in rows)
     if several:
         lines.append(f"  {several} images have several regions; they are united")
-    for title, left in (("left out", told.left), ("without a mask", told.no_mask)):
+    for title, left in (("left out", account.left), ("without a mask", account.no_mask)):
         if left:
             lines.append(f"  {title}:")
             lines += [f"    {line}" for line in reasons_text(left)]

@@ -9,8 +9,8 @@ from pathlib import Path
 from abl.data.annotations.labels import LEAVE, Labelling
 from abl.data.annotations.places import (
     NOTHING_FILLED,
+    DrawnRegions,
     OtherSizeError,
-    Place,
     UnknownFrameError,
     place_of,
 )
@@ -42,11 +42,11 @@ class Row:
     label: str
     patient: str
     regions: int
-    place: Place
+    place: DrawnRegions
 
 
 @dataclass
-class Told:
+class Account:
     """What is said of the rows.
 
     Attributes:
@@ -59,7 +59,7 @@ class Told:
 
 
 def labelled(
-    images: Sequence[AnnotatedImage], labelling: Labelling, told: Told
+    images: Sequence[AnnotatedImage], labelling: Labelling, account: Account
 ) -> list[tuple[AnnotatedImage, str]]:
     """The images that have a class, with it.
 
@@ -69,12 +69,12 @@ def labelled(
     found, problems = [], []
     for image in images:
         if CONTROL.search(image.image) or not _is_text(image.image):
-            told.left.append(Left(repr(image.image), ODD_NAME))
+            account.left.append(Left(repr(image.image), ODD_NAME))
             continue
         values = labelling.values(image)
-        told.left += _other_categories(image, labelling)
+        account.left += _other_categories(image, labelling)
         if len(values) > 1 and labelling.mixed == LEAVE:
-            told.left.append(Left(image.image, TWO_CLASSES))
+            account.left.append(Left(image.image, TWO_CLASSES))
         elif len(values) > 1 and labelling.mixed in values:
             found.append((image, labelling.mixed))
         elif len(values) > 1:
@@ -90,7 +90,7 @@ def labelled(
         elif not image.regions and not image.mask_files and labelling.empty:
             found.append((image, labelling.empty))
         else:
-            told.left.append(_without_class(image, labelling))
+            account.left.append(_without_class(image, labelling))
     if problems:
         raise InputError(first_of_each_kind(problems))
     return found
@@ -128,7 +128,7 @@ def rows_of(
     patient_of: Callable[[AnnotatedImage], str] | None,
     folder: Path,
     frame: str | None,
-    told: Told,
+    account: Account,
     problems: list[Problem],
 ) -> Iterator[Row]:
     """A row for each image that can be read and is of the size that was annotated.
@@ -142,7 +142,7 @@ def rows_of(
         try:
             place = _place(image, regions, folder, frame)
         except OtherSizeError as error:
-            told.left.append(
+            account.left.append(
                 Left(f"{image.image}: {error}", "image of another size than annotated")
             )
             continue
@@ -152,21 +152,21 @@ def rows_of(
         except InputError as error:
             if error.problems[0].file is None:  # not a fault of this image
                 raise
-            told.left += [
+            account.left += [
                 Left(f"{each.file}: {each.message}", "image that cannot be read")
                 for each in error.problems
             ]
             continue
-        told.left += [
+        account.left += [
             Left(f"{image.source}: {at} of {image.image}", fault) for at, fault in place.faults
         ]
         if regions and place.mask is None:
-            told.no_mask.append(Left(image.image, _no_mask(regions, place)))
+            account.no_mask.append(Left(image.image, _no_mask(regions, place)))
         patient = "" if patient_of is None else patient_of(image)
         yield Row(image, label, patient, len(regions), place)
 
 
-def _no_mask(regions: list[Region], place: Place) -> str:
+def _no_mask(regions: list[Region], place: DrawnRegions) -> str:
     faults = {fault for _, fault in place.faults}
     if faults - {NOTHING_FILLED}:
         return NOT_DRAWN
@@ -175,7 +175,9 @@ def _no_mask(regions: list[Region], place: Place) -> str:
     return NO_PIXEL if all(each.has_outline for each in regions) else SOME_BOXES
 
 
-def _place(image: AnnotatedImage, regions: list[Region], folder: Path, frame: str | None) -> Place:
+def _place(
+    image: AnnotatedImage, regions: list[Region], folder: Path, frame: str | None
+) -> DrawnRegions:
     if image.mask_files:  # its masks are there, and say more than anything drawn here
-        return Place(None, None)
+        return DrawnRegions(None, None)
     return place_of(image, regions, folder, frame)

@@ -26,7 +26,7 @@ def number_of(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def numbers_of(values: Any, count: int | None = None) -> list[float] | None:
+def finite_numbers(values: Any, count: int | None = None) -> list[float] | None:
     """A list of finite numbers, of this length; None for anything else."""
     if not isinstance(values, list | tuple) or (count is not None and len(values) != count):
         return None
@@ -38,7 +38,7 @@ def points_of(values: Any) -> np.ndarray | None:
     """Points [[x, y], ...] as float64 (P, 2); None if they are none."""
     if not isinstance(values, list | tuple):
         return None
-    pairs = [numbers_of(value, 2) for value in values]
+    pairs = [finite_numbers(value, 2) for value in values]
     if None in pairs:
         return None
     return np.array(pairs, dtype=np.float64).reshape(-1, 2)
@@ -46,7 +46,7 @@ def points_of(values: Any) -> np.ndarray | None:
 
 def size_of(height: Any, width: Any) -> tuple[int, int] | None:
     """Height and width in pixels, None unless both are whole numbers above 0."""
-    sides = numbers_of([height, width])
+    sides = finite_numbers([height, width])
     if sides is None or any(side < 1 or side != int(side) for side in sides):
         return None
     return int(sides[0]), int(sides[1])
