@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from written import FORMATS, HEIGHT, WIDTH, ddti_text, filled, svg, write_images
@@ -47,6 +47,8 @@ def test_every_format_gives_the_mask_of_coco(name: str, seed: int) -> None:
         "a.png": ("benign", [polygon(rng)]),
         "b.png": ("malignant", [polygon(rng), polygon(rng)]),
     }
+    first, second = map(filled, zip(outlines["b.png"][1]))
+    assume((first & ~second).any())  # a value a pixel: an object under another is not in VOC
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write_images(folder, list(outlines))
@@ -59,8 +61,6 @@ def test_every_format_gives_the_mask_of_coco(name: str, seed: int) -> None:
         for row, (image, (_, polygons)) in enumerate(outlines.items()):
             wanted = filled(polygons)
             assert set(np.unique(masks[image])) == {0, 255}
-            if name == "voc" and (filled(polygons[:1]) & filled(polygons[-1:])).any():
-                pass  # one object lies over the other there: their union is the same
             np.testing.assert_array_equal(masks[image] > 127, wanted)
             assert frame.loc[row, BOX].tolist() == around(wanted)
         assert "2 images" in report
@@ -77,7 +77,7 @@ def test_outlines_of_ddti_give_the_mask_of_coco(seed: int) -> None:
         folder = Path(place)
         write_images(folder, ["7_1.jpg"])
         (folder / "7.xml").write_text(ddti_text("7", {"1": svg(polygons)}))
-        options = ImportOptions(classes=["malignant=4a,4b"])
+        options = ImportOptions(classes=["malignant=4a"])
         import_annotations(folder, folder / "manifest.csv", options)
         np.testing.assert_array_equal(masks_of(folder)["7_1.jpg"] > 127, filled(polygons))
 

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 from pycocotools import mask as coco_mask
+
+from abl.data.annotations.importing import ImportOptions, import_annotations
+from abl.data.dataset import BOX
 
 WIDTH, HEIGHT = 60, 44
 Outlines = Mapping[str, tuple[str, Sequence[np.ndarray]]]
@@ -229,7 +233,7 @@ def voc_text(name: str, objects: Sequence[tuple[str, Sequence[float]]]) -> str:
 
 
 def write_voc(folder: Path, outlines: Outlines) -> None:
-    """Boxes in XML and each object's pixels in SegmentationObject, parts that overlap drawn over."""
+    """Boxes in XML and each object's pixels in SegmentationObject, later ones on top."""
     (folder / "Annotations").mkdir()
     (folder / "SegmentationObject").mkdir()
     for name, (label, polygons) in outlines.items():
@@ -286,3 +290,19 @@ FORMATS: dict[str, tuple[str, Callable[[Path, Outlines], None]]] = {
     "cvat masks": ("cvat", write_cvat_masks),
     "voc": ("voc", write_voc),
 }
+
+
+def imported(folder: Path, **options: Any) -> tuple[pd.DataFrame, str]:
+    """The manifest that an import wrote, as text, by image; and what it said."""
+    report = import_annotations(folder, folder / "manifest.csv", ImportOptions(**options))
+    frame = pd.read_csv(folder / "manifest.csv", dtype=str, keep_default_na=False)
+    return frame.set_index("image"), report
+
+
+def box_of(frame: pd.DataFrame, image: str) -> list[float]:
+    return [float(frame.loc[image, name]) for name in BOX]
+
+
+def mask_of(folder: Path, frame: pd.DataFrame, image: str) -> np.ndarray:
+    """bool (H, W)"""
+    return np.asarray(Image.open(folder / str(frame.loc[image, "mask"]))) > 127

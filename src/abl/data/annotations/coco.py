@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -29,9 +30,9 @@ from abl.data.annotations.splits import split_word
 from abl.data.annotations.values import (
     NOT_NUMBERS,
     dictionary,
+    finite_numbers,
     name_of,
     number_of,
-    numbers_of,
     size_of,
 )
 
@@ -128,7 +129,7 @@ def _region(annotation: dict[str, Any], categories: dict[str, str], position: in
     common: dict[str, Any] = {
         "category": categories.get(category, category),
         "attributes": {
-            str(key): name_of(value)
+            name_of(key): name_of(value)
             for key, value in dictionary(annotation.get("attributes")).items()
         },
         "at": f"annotation {at}" if at else f"annotation at {position}",
@@ -149,26 +150,29 @@ def _outline(segmentation: Any) -> tuple[tuple[np.ndarray, ...], Bitmap | None]:
         shape = size_of(*size) if isinstance(size, list) and len(size) == 2 else None
         if shape is None:
             raise ValueError("run lengths without a size")
-        counts = segmentation.get("counts")
-        numbers = compressed_counts(counts) if isinstance(counts, str) else numbers_of(counts)
-        if numbers is None:
-            raise ValueError("run lengths are not numbers")
-        return (), Bitmap(run_lengths(numbers, *shape), whole=True)
+        return (), Bitmap(partial(_pixels, segmentation.get("counts"), *shape), whole=True)
     if not isinstance(segmentation, list):
         raise ValueError(NOT_NUMBERS)
     # one polygon without the list around it is a common slip
     parts = [segmentation] if number_of(segmentation[0]) is not None else segmentation
     polygons = []
     for part in parts:
-        numbers = numbers_of(part)
+        numbers = finite_numbers(part)
         if numbers is None or len(numbers) % 2:
             raise ValueError(NOT_NUMBERS)
         polygons.append(np.array(numbers, dtype=np.float64).reshape(-1, 2))
     return tuple(polygons), None
 
 
+def _pixels(counts: Any, height: int, width: int) -> np.ndarray:
+    numbers = compressed_counts(counts) if isinstance(counts, str) else finite_numbers(counts)
+    if numbers is None:
+        raise ValueError("run lengths are not numbers")
+    return run_lengths(numbers, height, width)
+
+
 def _box(box: Any) -> tuple[float, float, float, float]:
-    numbers = numbers_of(box, 4)
+    numbers = finite_numbers(box, 4)
     if numbers is None:
         raise ValueError("neither a segmentation nor a box of four numbers")
     x, y, width, height = numbers

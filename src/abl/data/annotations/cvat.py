@@ -11,8 +11,11 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ElementTree
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
+
+import numpy as np
 
 from abl.data.annotations.fill import ellipse_outline, run_lengths, turned_corners
 from abl.data.annotations.folder import AnnotatedFolder
@@ -28,8 +31,8 @@ from abl.data.annotations.splits import split_word
 from abl.data.annotations.values import (
     NOT_NUMBERS,
     corners_box,
+    finite_numbers,
     name_of,
-    numbers_of,
     points_of,
     size_of,
 )
@@ -106,7 +109,7 @@ def _region(shape: ElementTree.Element, at: str) -> Region:
     common: dict[str, Any] = {
         "category": name_of(shape.get("label")), "attributes": _attributes(shape), "at": at,
     }  # fmt: skip
-    angle = numbers_of([shape.get("rotation", "0")])
+    angle = finite_numbers([shape.get("rotation", "0")])
     if angle is None:
         return Region(**common, fault=NOT_NUMBERS)
     if shape.tag == "polygon":
@@ -120,7 +123,7 @@ def _region(shape: ElementTree.Element, at: str) -> Region:
         "ellipse": ("cx", "cy", "rx", "ry"),
         "mask": ("left", "top", "width", "height"),
     }[shape.tag]
-    numbers = numbers_of([shape.get(key) for key in keys])
+    numbers = finite_numbers([shape.get(key) for key in keys])
     if numbers is None:
         return Region(**common, fault=NOT_NUMBERS)
     a, b, c, d = numbers
@@ -133,21 +136,18 @@ def _region(shape: ElementTree.Element, at: str) -> Region:
             return Region(**common, fault="radius below 0")
         outline = ellipse_outline((a, b), (c, d), math.radians(angle[0]))
         return Region(**common, polygons=(outline,))
-    try:
-        bitmap = _bitmap(shape.get("rle", ""), numbers)
-    except ValueError as error:
-        return Region(**common, fault=str(error))
-    return Region(**common, bitmap=bitmap)
+    size = size_of(d, c)
+    if size is None or a != int(a) or b != int(b):
+        return Region(**common, fault=NOT_NUMBERS)
+    pixels = partial(_pixels, shape.get("rle", ""), *size)
+    return Region(**common, bitmap=Bitmap(pixels, int(a), int(b)))
 
 
-def _bitmap(text: str, place: list[float]) -> Bitmap:
-    """The pixels of a mask. Raises ValueError, in words."""
-    left, top = place[:2]
-    size = size_of(place[3], place[2])
-    counts = numbers_of([each for each in re.split(r"[,\s]+", text) if each])
-    if size is None or counts is None or left != int(left) or top != int(top):
+def _pixels(text: str, height: int, width: int) -> np.ndarray:
+    counts = finite_numbers([each for each in re.split(r"[,\s]+", text) if each])
+    if counts is None:
         raise ValueError(NOT_NUMBERS)
-    return Bitmap(run_lengths(counts, *size, by_rows=True), int(left), int(top))
+    return run_lengths(counts, height, width, by_rows=True)
 
 
 KIND = AnnotationKind("cvat", "CVAT for images (XML)", _recognises, _read)

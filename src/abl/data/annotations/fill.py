@@ -36,9 +36,10 @@ def filled_polygons(polygons: Iterable[np.ndarray], height: int, width: int) -> 
     """
     mask = _pycocotools()
     runs = []
+    limit = REACH * max(height, width)
     for polygon in polygons:
-        limit = REACH * max(height, width)
-        if polygon.size and (polygon.min() < -limit or polygon.max() > limit + limit // REACH):
+        # written so that nan is refused
+        if not (np.all(polygon >= -limit) and np.all(polygon <= limit + limit // REACH)):
             raise ValueError("points lie far outside the image")
         if len(polygon) >= 3:  # two points would be taken as a box
             runs += mask.frPyObjects([polygon.ravel().tolist()], height, width)

@@ -160,7 +160,7 @@ class AnnotatedFolder:
 
     def image_with_stem(self, stem: str, beside: str) -> str | list[str]:
         """As `image_of`, by a file name without its suffix, folders before it or not."""
-        parts = [part for part in re.split(r"[\\/]+", stem.strip()) if part not in ("", ".")]
+        parts = [part for part in re.split(r"[\\/]+", stem) if part not in ("", ".")]
         if not parts:
             return []
         return self._decided(self._by_stem.get(_folded(parts[-1]), []), parts, beside)

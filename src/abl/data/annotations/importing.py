@@ -11,10 +11,10 @@ from pathlib import Path
 
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.kinds import kind_of
-from abl.data.annotations.labels import LEAVE, labelling_of, patients_of
+from abl.data.annotations.labels import LEAVE, labelling_of, patient_source
 from abl.data.annotations.places import STORED, UPRIGHT
 from abl.data.annotations.report import imported_text, reasons_text
-from abl.data.annotations.rows import Told, labelled, rows_of
+from abl.data.annotations.rows import Account, labelled, rows_of
 from abl.data.annotations.writing import ManifestWriter
 from abl.data.tables import first_of_each_kind
 from abl.errors import InputError, Problem, nearest, raise_if_any
@@ -62,9 +62,11 @@ def import_annotations(path: Path, out: Path, options: ImportOptions) -> str:
     prefix = _way(out, path)
     kind = kind_of(folder, options.kind)
     read = kind.read(folder)
-    told = Told(list(read.left))
+    account = Account(list(read.left))
     if not read.images:
-        raise InputError([Problem(f"no annotated image of {kind.title}", str(path)), *_why(told)])
+        raise InputError(
+            [Problem(f"no annotated image of {kind.title}", str(path)), *_why(account)]
+        )
     labelling = labelling_of(
         read.images,
         by=options.label,
@@ -73,11 +75,12 @@ def import_annotations(path: Path, out: Path, options: ImportOptions) -> str:
         mixed=options.mixed,
     )
     patient_of = (
-        None if options.patient == NO_PATIENTS else patients_of(read.images, options.patient)
+        None if options.patient == NO_PATIENTS else patient_source(read.images, options.patient)
     )
-    found = labelled(read.images, labelling, told)
-    if options.mixed not in ("", LEAVE) and options.mixed not in (names := {n for _, n in found}):
+    names = {name for image in read.images for name in labelling.values(image)}
+    if options.mixed not in ("", LEAVE, *names):
         raise InputError(f"--mixed {options.mixed}: {nearest(options.mixed, {*names, LEAVE})}")
+    found = labelled(read.images, labelling, account)
     if patient_of is not None:
         _check_patients([(image.image, patient_of(image)) for image, _ in found])
     problems: list[Problem] = []
@@ -86,22 +89,22 @@ def import_annotations(path: Path, out: Path, options: ImportOptions) -> str:
     with ManifestWriter(out, options.masks, prefix, images, options.force) as writer:
         for row in rows_of(
             found, labelling=labelling, patient_of=patient_of, folder=path,
-            frame=options.exif, told=told, problems=problems,
+            frame=options.exif, account=account, problems=problems,
         ):  # fmt: skip
             writer.add(row)
             rows.append((row.label, row.regions, row.place.box is not None))
         raise_if_any(first_of_each_kind(problems))
         if not rows:
-            raise InputError([Problem("no image is left", str(path)), *_why(told)])
+            raise InputError([Problem("no image is left", str(path)), *_why(account)])
         if options.left is not None:
-            _write_left(options.left, told)
+            _write_left(options.left, account)
         writer.commit()
     return imported_text(
         kind=kind,
         by=labelling.by,
         rows=rows,
         masks=writer.masks_written,
-        told=told,
+        account=account,
         notes=read.notes,
         hidden=folder.hidden,
         patients=None if patient_of is None else len({patient_of(each) for each, _ in found}),
@@ -153,17 +156,17 @@ def _check_patients(patients: Sequence[tuple[str, str]]) -> None:
     )
 
 
-def _why(told: Told) -> list[Problem]:
-    return [Problem(line) for line in reasons_text(told.left)]
+def _why(account: Account) -> list[Problem]:
+    return [Problem(line) for line in reasons_text(account.left)]
 
 
-def _write_left(path: Path, told: Told) -> None:
-    counts: Mapping[str, int] = Counter(each.why for each in told.left)
-    ordered = sorted(told.left, key=lambda each: (-counts[each.why], each.why))
+def _write_left(path: Path, account: Account) -> None:
+    counts: Mapping[str, int] = Counter(each.why for each in account.left)
+    ordered = sorted(account.left, key=lambda each: (-counts[each.why], each.why))
     try:
         with path.open("w", encoding="utf-8", newline="", errors="replace") as file:
             table = csv.writer(file)
             table.writerow(("what", "why"))
-            table.writerows((each.what, each.why) for each in [*ordered, *told.no_mask])
+            table.writerows((each.what, each.why) for each in [*ordered, *account.no_mask])
     except OSError as error:
         raise InputError(f"--left {path}: cannot be written ({error.strerror})") from None

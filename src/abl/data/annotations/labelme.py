@@ -12,6 +12,7 @@ import base64
 import binascii
 import io
 import math
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -79,16 +80,16 @@ def _read_file(reading: Reading, name: str, content: dict[str, Any]) -> None:
         elif (kind := shape.get("shape_type") or "polygon") in NO_AREA:
             reading.leave(f"{name}: {at}", f"{kind}, which has no area")
         else:
-            regions.append(_region(shape, str(kind), at))
+            regions.append(_region(shape, name_of(kind), at))
     flags = dictionary(content.get("flags"))
-    named = [str(flag) for flag, is_set in flags.items() if is_set is True]
+    named = [name_of(flag) for flag, is_set in flags.items() if is_set is True]
     reading.add(
         AnnotatedImage(
             path,
             tuple(regions),
             size_of(content.get("imageHeight"), content.get("imageWidth")),
             label=named[0] if len(named) == 1 else "",
-            columns={str(flag): name_of(is_set) for flag, is_set in flags.items()},
+            columns={name_of(flag): name_of(is_set) for flag, is_set in flags.items()},
             source=name,
         )
     )
@@ -98,7 +99,7 @@ def _region(shape: dict[str, Any], kind: str, at: str) -> Region:
     common: dict[str, Any] = {
         "category": name_of(shape.get("label")),
         "attributes": {
-            str(flag): name_of(value) for flag, value in dictionary(shape.get("flags")).items()
+            name_of(flag): name_of(value) for flag, value in dictionary(shape.get("flags")).items()
         },
         "at": at,
     }
@@ -114,11 +115,9 @@ def _region(shape: dict[str, Any], kind: str, at: str) -> Region:
     if kind == "rectangle" and len(points) in (2, 4):
         return Region(**common, box=_inclusive(points))
     if kind == "mask" and len(points) == 2:
-        try:
-            bitmap = _bitmap(shape.get("mask"), _inclusive(points))
-        except ValueError as error:
-            return Region(**common, fault=str(error))
-        return Region(**common, bitmap=bitmap)
+        box = _inclusive(points)
+        pixels = partial(_pixels, shape.get("mask"), box)
+        return Region(**common, bitmap=Bitmap(pixels, int(box[0]), int(box[1])))
     return Region(**common, fault=f"{kind} of {len(points)} points, which is not read")
 
 
@@ -127,8 +126,8 @@ def _inclusive(points: np.ndarray) -> Box:
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
-def _bitmap(text: Any, box: Box) -> Bitmap:
-    """The pixels of a `mask` shape. Raises ValueError, in words."""
+def _pixels(text: Any, box: Box) -> np.ndarray:
+    """The pixels of a `mask` shape, bool (h, w). Raises ValueError, in words."""
     try:
         with Image.open(
             io.BytesIO(base64.b64decode(text, validate=True)), formats=["PNG"]
@@ -146,7 +145,7 @@ def _bitmap(text: Any, box: Box) -> Bitmap:
             f"mask is {pixels.shape[1]} x {pixels.shape[0]} pixels, its corners say "
             f"{x1 - x0:.0f} x {y1 - y0:.0f}"
         )
-    return Bitmap(pixels, int(x0), int(y0))
+    return pixels
 
 
 KIND = AnnotationKind("labelme", "LabelMe (JSON files)", _recognises, _read)

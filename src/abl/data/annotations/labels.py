@@ -18,6 +18,7 @@ NO_CLASSES = re.compile(
 )
 PATIENTS = re.compile(r"(patient|subject|case)([ _-]?(id|number|no))?", re.IGNORECASE)
 TIRADS = "tirads"
+USUAL = {"benign", "malignant", "normal"}  # names that are classes beyond doubt
 LEAVE = "leave"  # what `--mixed` does with an image of two classes
 
 
@@ -40,22 +41,27 @@ class Labelling:
 
     def regions(self, image: AnnotatedImage) -> list[Region]:
         """The regions that count: with classes given for categories, those that have one."""
-        if not (self.classes and self._of_regions):
+        if not (self.classes and self.of_regions):
             return list(image.regions)
         return [each for each in image.regions if self._value(each) in self.classes]
 
     @property
-    def _of_regions(self) -> bool:
+    def of_regions(self) -> bool:
+        """Whether regions have the classes, rather than images."""
         return self.by == CATEGORY or self.by.startswith("region:")
 
     def values(self, image: AnnotatedImage) -> list[str]:
         """The distinct classes of an image, in the order of their regions; [] if it has none."""
-        if self._of_regions:
-            values = [self._value(each) for each in self.regions(image)]
+        named = (self.classes.get(value, "") for value in self.said(image))
+        return list(dict.fromkeys(filter(None, named))) if self.classes else self.said(image)
+
+    def said(self, image: AnnotatedImage) -> list[str]:
+        """The distinct values of an image that stand for its classes, without the empty one."""
+        if self.of_regions:
+            values = [self._value(each) for each in image.regions]
         else:
             values = [_said(image, self.by)]
-        named = [self.classes.get(value, "") if self.classes else value for value in values]
-        return list(dict.fromkeys(each for each in named if each))
+        return list(dict.fromkeys(filter(None, values)))
 
     def _value(self, region: Region) -> str:
         if self.by == CATEGORY:
@@ -99,9 +105,17 @@ def labelling_of(
         found = _only_one(candidates, images, classes, empty)
     chosen = Labelling(found, classes, empty, mixed)
     values = {value for image in images for value in chosen.values(image)}
-    if classes and not values:
-        there = sorted(candidates[found])
-        raise InputError(f"--class: no value of {found} is among them; there are {_few(there)}")
+    if unknown := [value for value in classes if value not in candidates[found]]:
+        source = found.removeprefix("region:")
+        raise InputError(
+            [
+                Problem(
+                    f"--class {classes[value]}={value}: no {source} is '{value}'; "
+                    f"{nearest(value, candidates[found])}"
+                )
+                for value in unknown
+            ]
+        )
     if not classes and values and all(value.isdecimal() for value in values):
         few = " ".join(f"--class NAME={value}" for value in sorted(values)[:3])
         raise InputError(f"classes are numbers without a name; name them: {few}")
@@ -143,8 +157,9 @@ def _only_one(
         tuple(tuple(Labelling(name, {}).values(image)) for image in images): name
         for name in reversed(telling)
     }
-    if len(answers) == 1:
-        return telling[0]
+    usual = [name for name in telling if {each.lower() for each in candidates[name]} <= USUAL]
+    if len(answers) == 1 or len(usual) == 1:
+        return (usual or telling)[0]
     there = "; ".join(
         f"--label {name.removeprefix('region:')} ({_few(sorted(values))})"
         for name, values in candidates.items()
@@ -158,7 +173,7 @@ def _few(values: Sequence[str]) -> str:
     return ", ".join(values[:4]) + (f", ... ({len(values)})" if len(values) > 4 else "")
 
 
-def patients_of(
+def patient_source(
     images: Sequence[AnnotatedImage], asked: str | None
 ) -> Callable[[AnnotatedImage], str] | None:
     """What gives the patient of an image, None if nothing is known of patients.

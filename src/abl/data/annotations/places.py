@@ -35,7 +35,7 @@ class UnknownFrameError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class DrawnRegions:
     """Where the regions of an image are.
 
     Attributes:
@@ -51,7 +51,7 @@ class Place:
 
 def place_of(
     image: AnnotatedImage, regions: Sequence[Region], folder: Path, frame: str | None
-) -> Place:
+) -> DrawnRegions:
     """The mask and box of these regions of an image.
 
     A mask is made if every region has an outline, so that no nodule is missing in it; a region
@@ -100,7 +100,7 @@ def place_of(
     if turned:
         mask = None if mask is None else turned_pixels(mask, orientation)
         box = None if box is None else _turned_box(box, orientation, height, width)
-    return Place(mask, box, tuple(faults))
+    return DrawnRegions(mask, box, tuple(faults))
 
 
 NOTHING_FILLED = "outline fills no pixel"
@@ -119,12 +119,15 @@ def _fill(region: Region, mask: np.ndarray) -> str:
     except ValueError as error:
         return str(error)
     if region.bitmap is not None:
-        pattern = region.bitmap
-        if pattern.whole and pattern.pixels.shape != mask.shape:
-            theirs, ours = (f"{w} x {h}" for h, w in (pattern.pixels.shape, mask.shape))
+        try:
+            pattern = region.bitmap.pixels()
+        except ValueError as error:
+            return str(error)
+        if region.bitmap.whole and pattern.shape != mask.shape:
+            theirs, ours = (f"{w} x {h}" for h, w in (pattern.shape, mask.shape))
             return f"pixels are {theirs}, its image is {ours}"
-        top, left = max(pattern.top, 0), max(pattern.left, 0)
-        cut = pattern.pixels[top - pattern.top :, left - pattern.left :]
+        top, left = max(region.bitmap.top, 0), max(region.bitmap.left, 0)
+        cut = pattern[top - region.bitmap.top :, left - region.bitmap.left :]
         cut = cut[: max(height - top, 0), : max(width - left, 0)]
         pixels[top : top + cut.shape[0], left : left + cut.shape[1]] |= cut
     mask |= pixels

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from abl.data.annotations.folder import NO_IMAGES, AnnotatedFolder, FileFaultError
 from abl.data.annotations.regions import AnnotatedImage, Annotations, Left
+from abl.data.annotations.splits import split_word
 from abl.data.tables import first_of_each_kind
 from abl.errors import InputError, Problem
 
@@ -103,5 +105,13 @@ class Reading:
             below_masks = any(map(NO_IMAGES.fullmatch, PurePosixPath(name).parent.parts))
             if name not in accounted and not below_masks:
                 self.leave(name, NOT_ANNOTATED)
-        images = tuple(self._images[name] for name in sorted(self._images))
+        images = tuple(_with_split(self._images[name]) for name in sorted(self._images))
         return Annotations(images, tuple(self.left), tuple(self.notes))
+
+
+def _with_split(image: AnnotatedImage) -> AnnotatedImage:
+    """The image with its part, if its folders are named train, test and the like."""
+    split = split_word(PurePosixPath(image.image).parent.parts)
+    if "split" in image.columns or not split:
+        return image
+    return replace(image, columns={**image.columns, "split": split})

@@ -22,12 +22,13 @@ class Bitmap:
     """A region that comes as pixels.
 
     Attributes:
-        pixels: bool (h, w).
+        pixels: Gives bool (h, w) when it is called, so that a set of many images is never held
+            whole; raises ValueError, in words, if the region cannot be read.
         left, top: Where its first pixel lies in the image.
         whole: Whether it is as large as the image, so that another size is a fault.
     """
 
-    pixels: np.ndarray
+    pixels: Callable[[], np.ndarray]
     left: int = 0
     top: int = 0
     whole: bool = False

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from abl.data.annotations.regions import AnnotationKind, Left
-from abl.data.annotations.rows import Told
+from abl.data.annotations.rows import Account
 
 NAMED = 3  # of each reason
 
@@ -29,7 +29,7 @@ def imported_text(
     by: str,
     rows: Sequence[tuple[str, int, bool]],
     masks: int,
-    told: Told,
+    account: Account,
     notes: Sequence[str],
     hidden: int,
     patients: int | None,
@@ -55,11 +55,12 @@ def imported_text(
     several = sum(count > 1 for _, count, _ in rows)
     if several:
         lines.append(f"  {several} images have several regions; they are united")
-    if told.left or told.no_mask:
-        lines.append("  left out:")
-        lines += [f"    {line}" for line in reasons_text([*told.left, *told.no_mask])]
-        if left_in is not None:
-            lines.append(f"    all of them: {left_in}")
+    for title, left in (("left out", account.left), ("without a mask", account.no_mask)):
+        if left:
+            lines.append(f"  {title}:")
+            lines += [f"    {line}" for line in reasons_text(left)]
+    if left_in is not None:
+        lines.append(f"  all that was left out: {left_in}")
     if hidden:
         lines.append(f"  {hidden} hidden files were passed over")
     lines += [f"  {note}" for note in notes]

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from abl.data.annotations.labels import LEAVE, Labelling
-from abl.data.annotations.places import OtherSizeError, Place, UnknownFrameError, place_of
+from abl.data.annotations.places import (
+    NOTHING_FILLED,
+    DrawnRegions,
+    OtherSizeError,
+    UnknownFrameError,
+    place_of,
+)
 from abl.data.annotations.regions import AnnotatedImage, Left, Region
 from abl.data.manifest import CONTROL
 from abl.data.tables import first_of_each_kind
@@ -18,7 +24,10 @@ NO_CLASS = "image without a class"
 OTHER_CLASS = "region of a category that is in no --class"
 TWO_CLASSES = "image with regions of several classes"
 ODD_NAME = "image with a name that no manifest can hold"
-NO_MASK = "no mask, as not every region of the image has an outline that can be drawn"
+ALL_BOXES = "regions are boxes alone"
+SOME_BOXES = "boxes beside outlines, so that a mask would lack them"
+NOT_DRAWN = "a region cannot be drawn"
+NO_PIXEL = "outlines fill no pixel"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,16 +42,16 @@ class Row:
     label: str
     patient: str
     regions: int
-    place: Place
+    place: DrawnRegions
 
 
 @dataclass
-class Told:
+class Account:
     """What is said of the rows.
 
     Attributes:
         left: Images and regions without a row or a place.
-        no_mask: Images whose regions have boxes and no outline, or not all.
+        no_mask: Images that have a row with regions and no mask.
     """
 
     left: list[Left] = field(default_factory=list)
@@ -50,7 +59,7 @@ class Told:
 
 
 def labelled(
-    images: Sequence[AnnotatedImage], labelling: Labelling, told: Told
+    images: Sequence[AnnotatedImage], labelling: Labelling, account: Account
 ) -> list[tuple[AnnotatedImage, str]]:
     """The images that have a class, with it.
 
@@ -60,12 +69,12 @@ def labelled(
     found, problems = [], []
     for image in images:
         if CONTROL.search(image.image) or not _is_text(image.image):
-            told.left.append(Left(repr(image.image), ODD_NAME))
+            account.left.append(Left(repr(image.image), ODD_NAME))
             continue
         values = labelling.values(image)
-        told.left += _other_categories(image, labelling)
+        account.left += _other_categories(image, labelling)
         if len(values) > 1 and labelling.mixed == LEAVE:
-            told.left.append(Left(image.image, TWO_CLASSES))
+            account.left.append(Left(image.image, TWO_CLASSES))
         elif len(values) > 1 and labelling.mixed in values:
             found.append((image, labelling.mixed))
         elif len(values) > 1:
@@ -81,8 +90,7 @@ def labelled(
         elif not image.regions and not image.mask_files and labelling.empty:
             found.append((image, labelling.empty))
         else:
-            empty = not image.regions and labelling.by == "category"
-            told.left.append(Left(image.image, NO_REGION if empty else NO_CLASS))
+            account.left.append(_without_class(image, labelling))
     if problems:
         raise InputError(first_of_each_kind(problems))
     return found
@@ -94,6 +102,15 @@ def _other_categories(image: AnnotatedImage, labelling: Labelling) -> Iterator[L
         if id(region) not in kept:
             name = region.category or "none"
             yield Left(f"{image.source}: {region.at} ({name}) of {image.image}", OTHER_CLASS)
+
+
+def _without_class(image: AnnotatedImage, labelling: Labelling) -> Left:
+    if said := labelling.said(image):
+        name = labelling.by.removeprefix("region:")
+        return Left(f"{image.image} ({', '.join(said)})", f"image with a {name} in no --class")
+    if not image.regions and labelling.of_regions:
+        return Left(image.image, NO_REGION)
+    return Left(image.image, NO_CLASS)
 
 
 def _is_text(name: str) -> bool:
@@ -111,7 +128,7 @@ def rows_of(
     patient_of: Callable[[AnnotatedImage], str] | None,
     folder: Path,
     frame: str | None,
-    told: Told,
+    account: Account,
     problems: list[Problem],
 ) -> Iterator[Row]:
     """A row for each image that can be read and is of the size that was annotated.
@@ -125,7 +142,7 @@ def rows_of(
         try:
             place = _place(image, regions, folder, frame)
         except OtherSizeError as error:
-            told.left.append(
+            account.left.append(
                 Left(f"{image.image}: {error}", "image of another size than annotated")
             )
             continue
@@ -135,21 +152,32 @@ def rows_of(
         except InputError as error:
             if error.problems[0].file is None:  # not a fault of this image
                 raise
-            told.left += [
+            account.left += [
                 Left(f"{each.file}: {each.message}", "image that cannot be read")
                 for each in error.problems
             ]
             continue
-        told.left += [
+        account.left += [
             Left(f"{image.source}: {at} of {image.image}", fault) for at, fault in place.faults
         ]
         if regions and place.mask is None:
-            told.no_mask.append(Left(image.image, NO_MASK))
+            account.no_mask.append(Left(image.image, _no_mask(regions, place)))
         patient = "" if patient_of is None else patient_of(image)
         yield Row(image, label, patient, len(regions), place)
 
 
-def _place(image: AnnotatedImage, regions: list[Region], folder: Path, frame: str | None) -> Place:
+def _no_mask(regions: list[Region], place: DrawnRegions) -> str:
+    faults = {fault for _, fault in place.faults}
+    if faults - {NOTHING_FILLED}:
+        return NOT_DRAWN
+    if not any(each.has_outline for each in regions):
+        return ALL_BOXES
+    return NO_PIXEL if all(each.has_outline for each in regions) else SOME_BOXES
+
+
+def _place(
+    image: AnnotatedImage, regions: list[Region], folder: Path, frame: str | None
+) -> DrawnRegions:
     if image.mask_files:  # its masks are there, and say more than anything drawn here
-        return Place(None, None)
+        return DrawnRegions(None, None)
     return place_of(image, regions, folder, frame)

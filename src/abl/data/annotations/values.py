@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from abl.data.manifest import CONTROL
+
 Box = tuple[float, float, float, float]
 NOT_NUMBERS = "coordinates are not numbers"
 FEW_POINTS = "fewer than three points"
@@ -24,7 +26,7 @@ def number_of(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def numbers_of(values: Any, count: int | None = None) -> list[float] | None:
+def finite_numbers(values: Any, count: int | None = None) -> list[float] | None:
     """A list of finite numbers, of this length; None for anything else."""
     if not isinstance(values, list | tuple) or (count is not None and len(values) != count):
         return None
@@ -36,7 +38,7 @@ def points_of(values: Any) -> np.ndarray | None:
     """Points [[x, y], ...] as float64 (P, 2); None if they are none."""
     if not isinstance(values, list | tuple):
         return None
-    pairs = [numbers_of(value, 2) for value in values]
+    pairs = [finite_numbers(value, 2) for value in values]
     if None in pairs:
         return None
     return np.array(pairs, dtype=np.float64).reshape(-1, 2)
@@ -44,24 +46,28 @@ def points_of(values: Any) -> np.ndarray | None:
 
 def size_of(height: Any, width: Any) -> tuple[int, int] | None:
     """Height and width in pixels, None unless both are whole numbers above 0."""
-    sides = numbers_of([height, width])
+    sides = finite_numbers([height, width])
     if sides is None or any(side < 1 or side != int(side) for side in sides):
         return None
     return int(sides[0]), int(sides[1])
 
 
 def name_of(value: Any) -> str:
-    """A name as text on one line, "" if it is missing or no name; 3.0 is 3."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    """A name as text on one line, "" if it is missing or no name; 3.0 is 3.
+
+    Half characters, which no file can hold, become a question mark.
+    """
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else value
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str | int | float):
         return ""
     try:
-        return " ".join(str(value).split())
+        text = CONTROL.sub(" ", str(value)).encode(errors="replace").decode()
     except ValueError:  # a number of more digits than Python converts
         return ""
+    return "" if text.strip().lower() == "nan" else " ".join(text.split())
 
 
 def corners_box(xs: Sequence[float], ys: Sequence[float]) -> Box:

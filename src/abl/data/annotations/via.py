@@ -20,7 +20,7 @@ from abl.data.annotations.fill import ellipse_outline
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.reading import Reading
 from abl.data.annotations.regions import AnnotatedImage, AnnotationKind, Annotations, Region
-from abl.data.annotations.values import NOT_NUMBERS, dictionary, name_of, numbers_of
+from abl.data.annotations.values import NOT_NUMBERS, dictionary, finite_numbers, name_of
 
 CATEGORY = ("label", "class", "category", "type", "name", "diagnosis")
 NO_AREA = ("point", "polyline", "line")
@@ -131,7 +131,7 @@ def _attributes(value: Any) -> Iterator[tuple[str, str]]:
         if isinstance(said, dict):  # boxes to tick: {"cyst": true}
             said = ", ".join(str(each) for each, is_set in said.items() if is_set)
         if text := name_of(said):
-            yield str(key), text
+            yield name_of(key), text
 
 
 def _region(shape: dict[str, Any], kind: str, attributes: dict[str, str], position: int) -> Region:
@@ -142,7 +142,7 @@ def _region(shape: dict[str, Any], kind: str, attributes: dict[str, str], positi
         "category": category, "attributes": attributes, "at": f"region at {position}",
     }  # fmt: skip
     if kind in ("polygon", "polyline"):
-        xs, ys = (numbers_of(shape.get(f"all_points_{axis}")) for axis in "xy")
+        xs, ys = (finite_numbers(shape.get(f"all_points_{axis}")) for axis in "xy")
         if xs is None or ys is None or len(xs) != len(ys):
             return Region(**common, fault=NOT_NUMBERS)
         return Region(**common, polygons=(np.array([xs, ys], dtype=np.float64).T,))
@@ -153,8 +153,8 @@ def _region(shape: dict[str, Any], kind: str, attributes: dict[str, str], positi
     }.get(kind)
     if keys is None:
         return Region(**common, fault=f"{kind or 'a shape without a name'}, which is not read")
-    numbers = numbers_of([shape.get(key) for key in keys])
-    angle = numbers_of([shape.get("theta", 0.0)])
+    numbers = finite_numbers([shape.get(key) for key in keys])
+    angle = finite_numbers([shape.get("theta", 0.0)])
     if numbers is None or angle is None:
         return Region(**common, fault=NOT_NUMBERS)
     if kind == "rect":

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.reading import Reading
 from abl.data.annotations.regions import AnnotatedImage, AnnotationKind, Annotations, Region
-from abl.data.annotations.values import NOT_NUMBERS, name_of, numbers_of, size_of
+from abl.data.annotations.values import NOT_NUMBERS, finite_numbers, name_of, size_of
 from abl.data.annotations.voc_pixels import VocPixels
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -72,7 +72,7 @@ def _annotated(root: ElementTree.Element, image: str, name: str) -> AnnotatedIma
     regions = []
     for position, element in enumerate(root.findall("object"), 1):
         category, at = name_of(element.findtext("name") or ""), f"object {position}"
-        corners = numbers_of([element.findtext(f"bndbox/{corner}") for corner in CORNERS])
+        corners = finite_numbers([element.findtext(f"bndbox/{corner}") for corner in CORNERS])
         if corners is None:
             regions.append(Region(category, fault=NOT_NUMBERS, at=at))
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -111,18 +112,24 @@ class VocPixels:
 
     def _bitmaps(self, name: str) -> dict[int, Bitmap] | None:
         """Value -> its pixels, in the order of values; None if it cannot be read, which is told."""
+        path = self._reading.folder.path / name
         try:
-            values = _values(self._reading.folder.path / name)
+            values = np.unique(_values(path))
         except ValueError:
             self._reading.leave(name, UNREADABLE)
             return None
         return {
-            int(value): Bitmap(values == value, whole=True)
-            for value in np.unique(values)
+            int(value): Bitmap(partial(_pixels, path, int(value)), whole=True)
+            for value in values
             if value not in (BACKGROUND, BORDER)
         }
 
 
+def _pixels(path: Path, value: int) -> np.ndarray:
+    return _values(path) == value
+
+
+@lru_cache(maxsize=1)  # the objects of one image after each other
 def _values(path: Path) -> np.ndarray:
     """Values of the pixels, uint8 (H, W). Raises ValueError if it is no such image."""
     try:

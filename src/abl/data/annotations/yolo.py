@@ -10,18 +10,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
 
 import numpy as np
-import yaml
 
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.reading import Reading
 from abl.data.annotations.regions import AnnotatedImage, AnnotationKind, Annotations, Region
-from abl.data.annotations.splits import split_word
-from abl.data.annotations.values import corners_box, dictionary, name_of, numbers_of
+from abl.data.annotations.values import corners_box, finite_numbers
+from abl.data.annotations.yolo_names import LISTS, names_classes, yaml_files, yolo_class_names
 
-NAMES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt", "labels.txt")
 MOST_OUTSIDE = 0.02  # shares of tools that round, and of boxes drawn over the edge
 TURNED = 9  # numbers in the line of a turned box
 
@@ -29,11 +26,15 @@ TURNED = 9  # numbers in the line of a turned box
 def _recognises(folder: AnnotatedFolder) -> str | None:
     for name in _label_files(folder):
         first = next(iter(_lines(folder, name)), "")
-        numbers = numbers_of(first.split())
+        numbers = finite_numbers(first.split())
         if numbers and len(numbers) >= 5 and numbers[0] == int(numbers[0]) >= 0:
             return name
     return next(
-        (name for name in _yaml_files(folder) if _label_files(folder) and _is_data(folder, name)),
+        (
+            name
+            for name in yaml_files(folder)
+            if _label_files(folder) and names_classes(folder, name)
+        ),
         None,
     )
 
@@ -42,23 +43,12 @@ def _label_files(folder: AnnotatedFolder) -> list[str]:
     found = []
     for name in folder.ending(".txt"):
         path = PurePosixPath(name)
-        if path.name.lower() in NAMES:
+        if path.name.lower() in LISTS:
             continue
         below_labels = "labels" in (part.lower() for part in path.parent.parts)
         if below_labels or folder.image_with_stem(path.stem, name):
             found.append(name)
     return found
-
-
-def _yaml_files(folder: AnnotatedFolder) -> list[str]:
-    return folder.ending(".yaml", ".yml")
-
-
-def _is_data(folder: AnnotatedFolder, name: str) -> bool:
-    try:
-        return "names" in (_parsed(folder.text(name)) or {})
-    except ValueError:
-        return False
 
 
 def _lines(folder: AnnotatedFolder, name: str) -> list[str]:
@@ -70,17 +60,14 @@ def _lines(folder: AnnotatedFolder, name: str) -> list[str]:
 
 def _read(folder: AnnotatedFolder) -> Annotations:
     reading = Reading(folder)
-    names = _class_names(reading)
+    names = yolo_class_names(reading)
     found = []
     for name in _label_files(folder):
         text = reading.text(name)
         regions = [] if text is None else _regions(reading, name, text, names)
         image = _image_of(reading, name)
         if image is not None:
-            parts = PurePosixPath(image).parent.parts
-            split = split_word(parts)
-            columns = {"split": split} if split else {}
-            found.append(AnnotatedImage(image, tuple(regions), columns=columns, source=name))
+            found.append(AnnotatedImage(image, tuple(regions), source=name))
     corners = [
         len(region.polygons[0]) if region.polygons else 0
         for image in found
@@ -133,7 +120,7 @@ def _regions(reading: Reading, name: str, text: str, names: dict[int, str]) -> l
 
 def _region(line: str, names: dict[int, str], at: str) -> Region | str:
     """The region of a line, or what is wrong with it."""
-    numbers = numbers_of(line.split())
+    numbers = finite_numbers(line.split())
     if not numbers or numbers[0] != int(numbers[0]) or numbers[0] < 0:
         return "is not the number of a class and shares of the image"
     label, shares = int(numbers[0]), np.array(numbers[1:])
@@ -151,46 +138,6 @@ def _region(line: str, names: dict[int, str], at: str) -> Region | str:
     x, y, width, height = shares.tolist()
     box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     return Region(category, box=box, shares=True, at=at)
-
-
-def _class_names(reading: Reading) -> dict[int, str]:
-    found: dict[str, dict[int, str]] = {}
-    for name in _yaml_files(reading.folder):
-        try:
-            content = _parsed(reading.text(name) or "")
-        except ValueError as error:
-            if PurePosixPath(name).stem.lower().startswith("data"):  # others may be anything
-                reading.problem(str(error), name)
-            continue
-        if "kpt_shape" in content:
-            reading.problem("holds key points (kpt_shape); boxes and outlines are read", name)
-        names = content.get("names")
-        pairs = enumerate(names) if isinstance(names, list) else dictionary(names).items()
-        if named := {
-            int(key): name_of(value)
-            for key, value in pairs
-            if str(key).isdecimal() and name_of(value)
-        }:
-            found[name] = named
-    for name in reading.folder.ending(".txt", ".names", ".labels"):
-        if PurePosixPath(name).name.lower() in NAMES:
-            lines = (reading.text(name) or "").splitlines()
-            if named := {at: line.strip() for at, line in enumerate(lines) if line.strip()}:
-                found[name] = named
-    distinct = list(found.items())
-    for name, named in distinct[1:]:
-        if named != distinct[0][1]:
-            reading.problem(f"names other classes than {distinct[0][0]}; keep one of them", name)
-    return distinct[0][1] if distinct else {}
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    """A YAML file that holds an object, every scalar as text. Raises ValueError, in words."""
-    try:
-        content = yaml.load(text, Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, RecursionError, ValueError):
-        raise ValueError("is not YAML") from None
-    return content if isinstance(content, dict) else {}
 
 
 KIND = AnnotationKind("yolo", "YOLO (text files)", _recognises, _read)
