@@ -9,7 +9,7 @@ from image_folders import noise_image, write_png
 
 from abl.data.manifest import load_manifest
 from abl.errors import InputError
-from busi_folder import COUNTS, write_busi
+from busi_files import COUNTS, write_busi
 
 CLASSES = ("normal", "benign", "malignant")
 

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def write_files(found: FoundSet, place: Placed, sweep: str) -> None:
         place.out / f".{word}-{MANIFEST}": manifest_text(found, place.before),
         place.out / f".{word}-{SWEEP}": sweep,
     }
-    made = not place.out.exists()
+    made = [each for each in (place.out, *place.out.parents) if not os.path.lexists(each)]
     try:
         place.out.mkdir(parents=True, exist_ok=True)
         for path, text in drafts.items():
@@ -108,9 +109,11 @@ def write_files(found: FoundSet, place: Placed, sweep: str) -> None:
         ) from None
     finally:
         for path in drafts:
-            path.unlink(missing_ok=True)
-        if made and place.out.is_dir() and not any(place.out.iterdir()):
-            place.out.rmdir()
+            with suppress(OSError):
+                path.unlink()
+        for each in made:
+            with suppress(OSError):  # not empty: both files lie there
+                each.rmdir()
 
 
 def _check_drafts(found: FoundSet, place: Placed, manifest: Path, sweep: Path) -> None:
