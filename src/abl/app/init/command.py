@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from abl.app.init.annotated import annotated_kinds, set_in_annotations
-from abl.app.init.design import Design, designed
-from abl.app.init.files import MANIFEST, SWEEP, Placed, write_files
+from abl.app.init.design import FirstDesign, designed
+from abl.app.init.files import MANIFEST, SWEEP, Placed, write_both
 from abl.app.init.found import FoundSet, set_in_folders, set_in_table
 from abl.app.init.label_table import Columns, find_table, label_table
 from abl.app.init.looked import looked_through
@@ -91,9 +91,9 @@ def _rest(
     found = found.with_images(found.images, *design.said)
     title = place.folder.resolve().name
     sweep = sweep_text(
-        found, design, machine, name=sweep_name(title), title=title, data=place.data_lines()
+        found, design, machine, name=name_for_sweep(title), title=title, data=place.data_lines()
     )
-    write_files(found, place, sweep)
+    write_both(found, place, sweep)
     return _report(found, design, machine, place)
 
 
@@ -194,13 +194,13 @@ def _found(
     )
 
 
-def sweep_name(title: str) -> str:
+def name_for_sweep(title: str) -> str:
     """A folder's name as that of a sweep."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", title).strip("_.-")
     return name[:80] or "sweep"
 
 
-def _report(found: FoundSet, design: Design, machine: Machine, place: Placed) -> str:
+def _report(found: FoundSet, design: FirstDesign, machine: Machine, place: Placed) -> str:
     panel = design.panel
     splits = "the split that is named" if design.by_column else f"{panel.folds} folds"
     trainings = len(panel.networks) * len(design.seeds) * (1 if design.by_column else panel.folds)

@@ -19,7 +19,7 @@ FEWEST = 3  # units of a class: one each to train, to choose and to test on
 
 
 @dataclass(frozen=True)
-class Design:
+class FirstDesign:
     """What the sweep file says beside the data.
 
     Attributes:
@@ -50,13 +50,13 @@ def designed(
     *,
     networks: Sequence[str] = (),
     size: int | None = None,
-) -> Design:
+) -> FirstDesign:
     """The design for a set on a machine.
 
     Raises:
         InputError: Classes with too few patients, groups or images to train, choose and test on.
     """
-    unit_of = units_of(found.images)
+    unit_of = undivided(found.images)
     of_class = {
         name: len({unit_of[each.image] for each in found.images if each.label == name})
         for name in found.classes
@@ -78,7 +78,7 @@ def designed(
         size=size,
     )
     batch = 32 if len(found.images) >= 200 else 16 if len(found.images) >= 80 else 8
-    return Design(
+    return FirstDesign(
         panel,
         by_column,
         SEEDS,
@@ -90,7 +90,7 @@ def designed(
     )
 
 
-def units_of(images: Sequence[FoundImage]) -> dict[str, str]:
+def undivided(images: Sequence[FoundImage]) -> dict[str, str]:
     """Image -> the name of what may not be divided: images joined by a patient or a group."""
     names = [each.patient or each.image for each in images]
     together = united(names, [each.group for each in images])

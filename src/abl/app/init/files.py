@@ -88,7 +88,7 @@ def manifest_text(found: FoundSet, before: str) -> str:
     return text.getvalue()
 
 
-def write_files(found: FoundSet, place: Placed, sweep: str) -> None:
+def write_both(found: FoundSet, place: Placed, sweep: str) -> None:
     """Writes both files, whole or not at all, after they were read as a sweep reads them."""
     word = uuid.uuid4().hex[:12]
     drafts = {

@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from abl.app.init.design import Design
+from abl.app.init.design import FirstDesign
 from abl.app.init.found import FoundSet
 from abl.app.init.machine import MINUTES, Machine
 from abl.decide.metrics import metric_named
@@ -22,7 +22,13 @@ WORDS_OF_YAML = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
 def sweep_text(
-    found: FoundSet, design: Design, machine: Machine, *, name: str, title: str, data: Sequence[str]
+    found: FoundSet,
+    design: FirstDesign,
+    machine: Machine,
+    *,
+    name: str,
+    title: str,
+    data: Sequence[str],
 ) -> str:
     """The sweep file.
 
@@ -109,7 +115,7 @@ def sweep_text(
     return "\n".join(lines) + "\n"
 
 
-def power_said(found: FoundSet, design: Design) -> list[str]:
+def power_said(found: FoundSet, design: FirstDesign) -> list[str]:
     """Which verdicts the design allows, and how small a difference it can show."""
     splits = 1 if design.by_column else design.panel.folds
     seeds = len(design.seeds)
@@ -134,7 +140,7 @@ def power_said(found: FoundSet, design: Design) -> list[str]:
     return said
 
 
-def _tested(found: FoundSet, design: Design, name: str) -> int:
+def _tested(found: FoundSet, design: FirstDesign, name: str) -> int:
     """Units of a class in the test sets of one repeat."""
     if not design.by_column:
         return design.of_class[name]
@@ -172,7 +178,7 @@ def _patient_lines(known: bool, grouped: bool) -> Iterable[str]:
     return comment(said, indent=2)
 
 
-def _weights_advice(design: Design, machine: Machine) -> str:
+def _weights_advice(design: FirstDesign, machine: Machine) -> str:
     if design.panel.pretrained:
         return ", which lie on this machine"
     if len(machine.with_weights) < 2:
