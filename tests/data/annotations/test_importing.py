@@ -62,7 +62,7 @@ def test_the_command_makes_a_set_that_is_read_as_it_stands(folder: Path) -> None
     assert code == 0
     assert "2 images, patients unknown, read as LabelMe" in said
     assert f"next: abl data check {out} --classes benign,malignant" in said
-    assert "2 images of 2 patients" in check_report(out, ("benign", "malignant"))
+    assert f"{out}: 2 images of " in check_report(out, ("benign", "malignant"))
 
 
 def test_the_manifest_may_lie_above_the_folder_and_nowhere_else(folder: Path) -> None:
@@ -161,7 +161,7 @@ def test_hidden_files_and_masks_beside_images_are_no_images(folder: Path) -> Non
     (folder / "._a.json").write_bytes(b"\0\5\26\7")
     (folder / "labels").mkdir()
     Image.new("L", (60, 44)).save(folder / "labels" / "a.png")
-    frame, said = imported(folder)
+    frame, said = imported(folder, kind="labelme")
     assert list(frame.index) == ["a.png", "b.png"]
     assert "2 hidden files were passed over" in said
 
@@ -275,11 +275,11 @@ def test_masks_of_others_are_never_written_over(folder: Path) -> None:
     (folder / "masks").mkdir()
     (folder / "masks" / "a.png").write_bytes(b"mine")
     before = everything_in(folder)
-    code, said = run(folder, "--out", folder / "manifest.csv", "--force")
+    code, said = run(folder, "--out", folder / "manifest.csv", "--force", "--kind", "labelme")
     assert code == 2
     assert "masks: is there, and not from an import; --masks NAME names another" in said
     assert everything_in(folder) == before
-    frame, _ = imported(folder, masks="drawn")
+    frame, _ = imported(folder, masks="drawn", kind="labelme")
     assert frame["mask"].tolist() == ["drawn/a.png", "drawn/b.png"]
 
 
@@ -305,6 +305,47 @@ def test_images_that_cannot_be_read_are_left_out_by_name(folder: Path) -> None:
     frame, said = imported(folder)
     assert list(frame.index) == ["a.png", "b.png"]
     assert "1 x image that cannot be read: c.png: is not an image of a kind that is read" in said
+
+
+def test_links_that_leave_the_folder_are_left_out(folder: Path) -> None:
+    write_images(folder.parent / "elsewhere", ["c.png"])
+    (folder / "c.png").symlink_to(folder.parent / "elsewhere" / "c.png")
+    content = labelme_content("c.png", "benign", [{"points": SQUARE.tolist()}])
+    (folder / "c.json").write_text(json.dumps(content))
+    frame, said = imported(folder)
+    assert list(frame.index) == ["a.png", "b.png"]
+    assert "1 x link to an image outside the manifest's folder: c.png" in said
+    assert run(folder, "--out", folder.parent / "manifest.csv")[0] == 0
+    assert len(pd.read_csv(folder.parent / "manifest.csv")) == 3
+
+
+def test_classes_that_differ_in_capitals_are_told(folder: Path) -> None:
+    text = (folder / "b.json").read_text().replace("malignant", "Benign")
+    (folder / "b.json").write_text(text)
+    with pytest.raises(InputError, match="--class benign=Benign,benign"):
+        imported(folder)
+
+
+def test_a_list_of_what_was_left_overwrites_nothing(folder: Path) -> None:
+    write_images(folder, ["c.png"])
+    left = folder / "left.csv"
+    left.write_text("mine")
+    code, said = run(folder, "--out", folder / "manifest.csv", "--left", left)
+    assert code == 2
+    assert "left.csv: is there; --force writes it anew" in said
+    assert left.read_text() == "mine"
+    assert not (folder / "manifest.csv").exists()
+    assert run(folder, "--out", folder / "m.csv", "--left", folder / "m.csv")[0] == 2
+    assert run(folder, "--out", folder / "manifest.csv", "--left", left, "--force")[0] == 0
+    assert left.read_text() == "what,why\nc.png,image without an annotation\n"
+
+
+def test_a_manifest_that_cannot_be_written_is_told(folder: Path) -> None:
+    before = everything_in(folder)
+    code, said = run(folder, "--out", folder / f"{'x' * 300}.csv")
+    assert code == 2
+    assert "cannot be written (File name too long)" in said
+    assert everything_in(folder) == before
 
 
 def test_names_that_no_manifest_can_hold_are_left_out(folder: Path) -> None:

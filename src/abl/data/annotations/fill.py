@@ -41,7 +41,7 @@ def filled_polygons(polygons: Iterable[np.ndarray], height: int, width: int) -> 
         # written so that nan is refused
         if not (np.all(polygon >= -limit) and np.all(polygon <= limit + limit // REACH)):
             raise ValueError("points lie far outside the image")
-        if len(polygon) >= 3:  # two points would be taken as a box
+        if len(polygon) >= 3:  # two points are taken for a box, and a TypeError
             runs += mask.frPyObjects([polygon.ravel().tolist()], height, width)
     if not runs:
         return np.zeros((height, width), dtype=bool)

@@ -58,6 +58,8 @@ def import_annotations(path: Path, out: Path, options: ImportOptions) -> str:
         InputError: Everything that has to be mended or said first. Nothing is written then.
     """
     classes = _classes(options)
+    if options.left is not None and options.left.absolute() == out.absolute():
+        raise InputError(f"--left {options.left}: is --out too; give another name")
     folder = AnnotatedFolder(path)
     prefix = _way(out, path)
     kind = kind_of(folder, options.kind)
@@ -86,19 +88,22 @@ def import_annotations(path: Path, out: Path, options: ImportOptions) -> str:
     problems: list[Problem] = []
     images = [image.image for image, _ in found]
     rows = []
-    with ManifestWriter(out, options.masks, prefix, images, options.force) as writer:
-        for row in rows_of(
-            found, labelling=labelling, patient_of=patient_of, folder=path,
-            frame=options.exif, account=account, problems=problems,
-        ):  # fmt: skip
-            writer.add(row)
-            rows.append((row.label, row.regions, row.place.box is not None))
-        raise_if_any(first_of_each_kind(problems))
-        if not rows:
-            raise InputError([Problem("no image is left", str(path)), *_why(account)])
-        if options.left is not None:
-            _write_left(options.left, account)
-        writer.commit()
+    try:
+        with ManifestWriter(out, options.masks, prefix, images, options.force) as writer:
+            for row in rows_of(
+                found, labelling=labelling, patient_of=patient_of, folder=path,
+                root=out.absolute().parent, frame=options.exif, account=account, problems=problems,
+            ):  # fmt: skip
+                writer.add(row)
+                rows.append((row.label, row.patient, row.regions, row.place.box is not None))
+            raise_if_any(first_of_each_kind(problems))
+            if not rows:
+                raise InputError([Problem("no image is left", str(path)), *_why(account)])
+            if options.left is not None:
+                _write_left(options.left, account)
+            writer.commit()
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written ({error.strerror or error})") from None
     return imported_text(
         kind=kind,
         by=labelling.by,
@@ -107,7 +112,7 @@ def import_annotations(path: Path, out: Path, options: ImportOptions) -> str:
         account=account,
         notes=read.notes,
         hidden=folder.hidden,
-        patients=None if patient_of is None else len({patient_of(each) for each, _ in found}),
+        knows_patients=patient_of is not None,
         out=out,
         left_in=options.left,
     )
@@ -129,10 +134,20 @@ def _classes(options: ImportOptions) -> dict[str, str]:
         problems.append(f"--exif {options.exif}: {nearest(str(options.exif), (STORED, UPRIGHT))}")
     if Path(options.masks).name != options.masks or options.masks in ("", ".", ".."):
         problems.append(f"--masks {options.masks}: is no name of a folder beside the manifest")
-    if options.left is not None and not options.left.absolute().parent.is_dir():
-        problems.append(f"--left {options.left}: no folder {options.left.parent}")
+    if options.left is not None:
+        problems += _left_faults(options.left, options.force)
     raise_if_any([Problem(each) for each in problems])
     return found
+
+
+def _left_faults(left: Path, force: bool) -> list[str]:
+    if left.is_dir():
+        return [f"--left {left}: is a folder; name a file in it"]
+    if not left.absolute().parent.is_dir():
+        return [f"--left {left}: no folder {left.parent}"]
+    if left.exists() and not force:
+        return [f"--left {left}: is there; --force writes it anew"]
+    return []
 
 
 def _way(out: Path, folder: Path) -> str:

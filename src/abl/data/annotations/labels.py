@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -114,6 +115,19 @@ def labelling_of(
                     f"{nearest(value, candidates[found])}"
                 )
                 for value in unknown
+            ]
+        )
+    alike: dict[str, list[str]] = {}
+    for value in sorted(values):
+        alike.setdefault(unicodedata.normalize("NFKC", value).casefold(), []).append(value)
+    if twins := [each for each in alike.values() if len(each) > 1]:
+        raise InputError(
+            [
+                Problem(
+                    f"classes {' and '.join(map(repr, each))} differ in their letters' form alone; "
+                    f"join them: --class {each[-1]}={','.join(each)}, and name the others likewise"
+                )
+                for each in twins
             ]
         )
     if not classes and values and all(value.isdecimal() for value in values):

@@ -27,32 +27,33 @@ def imported_text(
     *,
     kind: AnnotationKind,
     by: str,
-    rows: Sequence[tuple[str, int, bool]],
+    rows: Sequence[tuple[str, str, int, bool]],
     masks: int,
     account: Account,
     notes: Sequence[str],
     hidden: int,
-    patients: int | None,
+    knows_patients: bool,
     out: Path,
     left_in: Path | None,
 ) -> str:
     """The report of an import.
 
     Args:
-        rows: Label, regions, and whether it has a box, of each row.
-        patients: How many; None if they are not known.
+        rows: Label, patient, regions, and whether it has a box, of each row.
     """
-    labels = Counter(label for label, _, _ in rows)
-    boxes = sum(has_box for _, _, has_box in rows)
-    regions = sum(count for _, count, _ in rows)
-    whose = "patients unknown" if patients is None else f"{patients} patients"
+    labels = Counter(label for label, _, _, _ in rows)
+    patients = len({patient for _, patient, _, _ in rows})
+    regions = sum(count for _, _, count, _ in rows)
+    boxes = sum(has_box for _, _, _, has_box in rows)
+    whose = f"{patients} patients" if knows_patients else "patients unknown"
     lines = [
         f"{out}: {len(rows)} images, {whose}, read as {kind.title}",
-        f"  {regions} regions: {masks} masks, {boxes} boxes, one an image",
         f"  classes by {by.removeprefix('region:')}:",
         *(f"    {name}: {count} images" for name, count in sorted(labels.items())),
     ]
-    several = sum(count > 1 for _, count, _ in rows)
+    if regions:
+        lines.insert(1, f"  {regions} regions: {masks} masks, {boxes} boxes, one an image")
+    several = sum(count > 1 for _, _, count, _ in rows)
     if several:
         lines.append(f"  {several} images have several regions; they are united")
     for title, left in (("left out", account.left), ("without a mask", account.no_mask)):
@@ -64,7 +65,7 @@ def imported_text(
     if hidden:
         lines.append(f"  {hidden} hidden files were passed over")
     lines += [f"  {note}" for note in notes]
-    if patients is None:
+    if not knows_patients:
         lines.append(
             "  No patients are known, so each image will count as one; --patient names a source."
         )

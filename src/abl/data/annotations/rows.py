@@ -23,6 +23,7 @@ NO_REGION = "image without a region, so without a class (--empty NAME gives it o
 NO_CLASS = "image without a class"
 OTHER_CLASS = "region of a category that is in no --class"
 TWO_CLASSES = "image with regions of several classes"
+LINK = "link to an image outside the manifest's folder"
 ODD_NAME = "image with a name that no manifest can hold"
 ALL_BOXES = "regions are boxes alone"
 SOME_BOXES = "boxes beside outlines, so that a mask would lack them"
@@ -127,6 +128,7 @@ def rows_of(
     labelling: Labelling,
     patient_of: Callable[[AnnotatedImage], str] | None,
     folder: Path,
+    root: Path,
     frame: str | None,
     account: Account,
     problems: list[Problem],
@@ -134,10 +136,15 @@ def rows_of(
     """A row for each image that can be read and is of the size that was annotated.
 
     Args:
+        root: The folder of the manifest, in which images have to lie once links are followed.
         frame: Of which pixels coordinates are; see `place_of`.
         problems: Gets images of which that is not known; no row is to be kept then.
     """
+    root = root.resolve()
     for image, label in found:
+        if not (folder / image.image).resolve().is_relative_to(root):
+            account.left.append(Left(image.image, LINK))
+            continue
         regions = labelling.regions(image)
         try:
             place = _place(image, regions, folder, frame)

@@ -80,6 +80,9 @@ def _read(folder: AnnotatedFolder) -> Annotations:
         )
     for each in found:
         reading.add(_upright(each) if turned else each)
+    used = {region.category for image in found for region in image.regions}
+    if unused := [name for name in names.values() if name not in used]:
+        reading.notes.append(f"Classes without a region: {', '.join(unused)}.")
     if not names:
         reading.notes.append("No data.yaml or classes.txt: classes are known by number alone.")
     return reading.done()
