@@ -157,7 +157,11 @@ def segment(work: Work) -> dict[str, Any]:
     facts = {
         "images": len(known),
         "parameters": sum(each.numel() for each in network.parameters()),
-        "dice": {str(role): float(rows["dice"].mean()) for role, rows in scores.groupby("role")},
+        "dice": {  # of images in which there is a nodule, or one was found
+            str(role): float(rows.mean())
+            for role, rows in scores.groupby("role")["dice"]
+            if rows.notna().any()
+        },
         "epoch_seconds": [round(float(seconds), 4) for seconds in result.history["seconds"]],
         **asked.facts,
     }
