@@ -18,7 +18,7 @@ from abl.plan.stage import HISTORY, StageResources
 from abl.spec.base import identity_of
 from abl.spec.sweep import Sweep
 from abl.spec.train import Attention, Train
-from abl.stages.identity import masks_identity
+from abl.stages.identity import masks_identity, precision_identity
 from abl.stages.inputs import (
     OpenData,
     Workspace,
@@ -70,6 +70,7 @@ class Segmentations:
             "image": identity_of(sweep.image),
             **self._seen,
             **masks_identity(train.attention, self._opened),
+            **precision_identity(train),
         }
         if self._hub:
             settings["encoder_weights"] = f"sha256:{self._hub}"

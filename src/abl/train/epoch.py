@@ -16,7 +16,7 @@ from abl.errors import StageError
 from abl.spec.train import Optimizer, Schedule, Train
 from abl.train.batches import batch_slices, epoch_rows, prefetched
 from abl.train.feed import Feed, Shown
-from abl.train.predictions import autocast
+from abl.train.precision import autocast, last_layers_in_fp32
 
 MaskLoss = Literal["bce_dice", "bce", "dice"]
 
@@ -130,6 +130,7 @@ class EpochRunner:
     Args:
         rows: Rows of the training set that are used, repeated where duplicated (balanced_rows).
         class_weights: float32 (classes,) of the loss, or None.
+        outputs: Numbers that the network gives for an image; see `last_layers_in_fp32`.
         Others: as in fit.
     """
 
@@ -145,9 +146,10 @@ class EpochRunner:
         settings: Train,
         seed: int,
         device: torch.device,
+        outputs: int = 0,
         objective: Objective = classification,
     ):
-        self.objective = objective
+        self.objective, self.outputs = objective, outputs
         self.network, self.feed, self.positions = network, feed, positions
         self.forward = feed.forward(network)
         self.labels, self.rows, self.settings = np.asarray(labels, np.int64), rows, settings
@@ -173,13 +175,14 @@ class EpochRunner:
         count = 0
         batches = prefetched(self._batches(epoch), enabled=self.device.type == "cuda")
         try:
-            for batch in batches:
-                batch_loss, batch_correct, batch_scored = self._step(batch)
-                size = len(batch[1])
-                loss += batch_loss.double() * size
-                correct += batch_correct
-                scored += batch_scored
-                count += size
+            with last_layers_in_fp32(self.network, self.outputs, self.settings.precision):
+                for batch in batches:
+                    batch_loss, batch_correct, batch_scored = self._step(batch)
+                    size = len(batch[1])
+                    loss += batch_loss.double() * size
+                    correct += batch_correct
+                    scored += batch_scored
+                    count += size
         except RuntimeError as error:
             if "deterministic" in str(error) and self.settings.deterministic:
                 raise StageError(

@@ -16,7 +16,8 @@ from abl.spec.data import Image
 from abl.spec.train import Train
 from abl.train.batches import unit_range
 from abl.train.feed import Feed, PixelFeed, Shown, Tensors, changed_images, filled
-from abl.train.predictions import BATCH_SIZE, ROLES, Precision, autocast
+from abl.train.precision import Precision, autocast
+from abl.train.predictions import BATCH_SIZE, ROLES
 
 
 class MaskFeed(PixelFeed):
