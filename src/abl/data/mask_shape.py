@@ -105,10 +105,12 @@ def way_between(rgb: np.ndarray) -> tuple[np.ndarray, Colour, Colour] | None:
     order = np.argsort(-counts, kind="stable")
     order = order[counts[order] > 0]
     centres = np.stack([order >> 8, order >> 4 & 15, order & 15], axis=1) * 16 + 8
-    far = np.abs(centres - centres[0]).max(axis=1) >= APART
-    if not far.any():
+    distance = np.abs(centres - centres[0]).max(axis=1)
+    if distance.max() < APART:
         return None
-    first, second = (rgb[bins == order[at]].mean(axis=0) for at in (0, int(far.argmax())))
+    # often, and far: of a small shape most pixels are those of its edge
+    other = int((counts[order] * np.where(distance < APART, 0, distance) ** 2).argmax())
+    first, second = (rgb[bins == order[at]].mean(axis=0) for at in (0, other))
     along = second - first
     level = np.clip((rgb - first) @ along / (along @ along), 0, 1)
     off = np.abs(rgb - (first + level[..., None] * along)).max(axis=2) > OFF

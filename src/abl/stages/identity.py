@@ -125,6 +125,7 @@ def network_settings(
     train = identity_of(asked)
     settings: dict[str, Any] = {"train": train, "image": identity_of(image), "classes": classes}
     settings |= seen_settings(sweep, opened) | component_identity(asked.components)
+    settings |= precision_identity(asked)
     takes = {"classes": classes, "channels": image.channels, "image_size": image.size}
     train.pop("attention", None)
     if attention := asked.attention.relevant():
@@ -153,6 +154,12 @@ def network_settings(
         # the digest of the pretraining stage says it all
         del train["weights"]
     return settings
+
+
+def precision_identity(train: Train) -> dict[str, Any]:
+    """How the last layer computes, where that is not how the others do."""
+    # version 0.1 computed it in the shorter type too, and its scores were quantised
+    return {} if train.precision == "fp32" else {"last_layer": "fp32"}
 
 
 def design_title(train: Train) -> str:
