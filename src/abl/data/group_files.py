@@ -126,7 +126,7 @@ def _told(
         ]
     images = sum(len(each.rows) for each in groups)
     lines = [
-        f"{manifest}: {len(groups)} groups of {images} of {len(dataset)} images, from {found} "
+        f"{manifest}: {_counted(len(groups))} of {images} of {len(dataset)} images, from {found} "
         f"near-duplicate pairs between {of} (at most {THRESHOLD} of 256 bits differ)"
     ]
     contradict = [each for each in groups if each.contradicts]
@@ -147,10 +147,14 @@ def _told(
     known = {each.name for each in groups}
     kept = sorted({name for name in names if name} - known)
     if kept:
-        lines.append(f"  {len(kept)} groups of the manifest stay as they are")
+        lines.append(f"  of the manifest's own, {_counted(len(kept))} without near-duplicates kept")
     if not dataset.patients_known:
         lines.append("  patients stay unknown: groups are no patients")
     return lines
+
+
+def _counted(groups: int) -> str:
+    return "1 group" if groups == 1 else f"{groups:,} groups"
 
 
 def _lines_of(dataset: Dataset, group: FoundGroup) -> list[str]:

@@ -68,8 +68,8 @@ def with_groups(frame: pd.DataFrame, groups: list[str]) -> tuple[pd.DataFrame, s
     given = pd.Series(named)
     has = (given != "").to_numpy()
     said = (
-        f"{given[has].nunique()} groups of {int(has.sum())} images (column {GROUP}) are kept on one "
-        "side of every split; they are not patients"
+        f"{given[has].nunique()} groups of {int(has.sum())} images (column {GROUP}) are kept on "
+        "one side of every split; they are not patients"
     )
     patients = frame["patient"].to_numpy()
     several = pd.DataFrame({"patient": patients[has], "group": given[has].to_numpy()})

@@ -69,7 +69,7 @@ def shortcuts(
             continue
         best = max(
             (_told(name, units, int(label), is_number) for label in units["label"].unique()),
-            key=lambda each: each.auc,
+            key=lambda each: (round(each.auc, 9), each.label),  # of two classes the higher
         )
         if best.auc > TELLS and best.low > SURELY:
             found.append(best)
