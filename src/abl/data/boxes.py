@@ -147,8 +147,8 @@ def _of_another_format(
         if np.median(values.max(axis=1)) <= 1.5:
             return ""
         return (
-            f"{every} have values up to {values.max():g}, and box_format: {box_format} wants shares "
-            f"between 0 and 1; {advice(['pixels', 'xywh', 'cxcywh'])}"
+            f"{every} have values up to {values.max():g}, and box_format: {box_format} wants "
+            f"shares between 0 and 1; {advice(['pixels', 'xywh', 'cxcywh'])}"
         )
     inverted = (edges[:, 2:] <= edges[:, :2]).any(axis=1)
     if form.kind != "corners" or inverted.sum() < MANY:
@@ -158,8 +158,8 @@ def _of_another_format(
     if not fitting:
         return ""
     return (
-        f"{what}: in {inverted.sum()} of {len(values)} rows x1 is not above x0, or y1 not above y0, "
-        f"and all of them fit their images as x, y, width, height; {advice(fitting)}"
+        f"{what}: in {inverted.sum()} of {len(values)} rows x1 is not above x0, or y1 not above "
+        f"y0, and all of them fit their images as x, y, width, height; {advice(fitting)}"
     )
 
 

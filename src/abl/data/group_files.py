@@ -132,8 +132,8 @@ def _told(
     contradict = [each for each in groups if each.contradicts]
     if contradict:
         lines.append(
-            f"  labels contradict in {len(contradict)} of them, listed first: look at these images, "
-            "and correct a label or leave the images out"
+            f"  labels contradict in {len(contradict)} of them, listed first: look at these "
+            "images, and correct a label or leave the images out"
         )
     lines += [line for each in groups[:LISTED] for line in _lines_of(dataset, each)]
     if len(groups) > LISTED:
@@ -165,10 +165,12 @@ def _lines_of(dataset: Dataset, group: FoundGroup) -> list[str]:
     )
     mark = ": LABELS CONTRADICT" if group.contradicts else ""
     lines = [f"  group {group.name}: {len(group.rows)} images ({classes}){mark}"]
-    for pair in group.pairs.head(NAMED).itertuples():
+    closest = group.pairs.head(NAMED)
+    rows = closest[["position_a", "position_b"]].to_numpy(np.int64)
+    for pair, both in zip(closest.itertuples(), rows, strict=True):
         a, b = (
             f"{image_words(dataset, pair, side)} {dataset.classes[int(label[row])]}"
-            for side, row in (("a", pair.position_a), ("b", pair.position_b))
+            for side, row in zip("ab", both, strict=True)
         )
         lines.append(f"    {a} and {b}: {pair.distance} bits")
     if len(group.pairs) > NAMED:

@@ -49,9 +49,9 @@ def shortcuts(
 ) -> list[Shortcut]:
     """The facts that alone tell a class with an AUC over TELLS, beyond what chance would give.
 
-    The patient is the unit: the mean of a number over the patient's images of a class, the commonest
-    of other values. Of these the score is the share of the class among other patients with the same
-    value, so that a value of one patient alone tells nothing.
+    The patient is the unit: the mean of a number over the patient's images of a class, the
+    commonest of other values. Of these the score is the share of the class among other patients
+    with the same value, so that a value of one patient alone tells nothing.
 
     Args:
         facts: Name -> (N,): numbers (nan where unknown) or words ("" where unknown), one an image.
