@@ -127,8 +127,8 @@ def faint_words(files: pd.DataFrame, looks: pd.DataFrame) -> str:
     most = looks["high"].to_numpy()[deep].max()
     return (
         f"{int(deep.sum())} files of 16 bits use less than a sixteenth of their range: nearly "
-        f"black as they are read (at most {most:.0f} of 255); write data: {{bits: 12}}, or as many as "
-        "their values need"
+        f"black as they are read (at most {most:.0f} of 255); write data: {{bits: 12}}, or as many "
+        "as their values need"
     )
 
 
