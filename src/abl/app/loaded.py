@@ -147,7 +147,7 @@ class LoadedSweep:
             splits = Splits.model_validate(new.context["splits"])
             at = (splits, int(new.context["repeat"]), int(new.context["fold"]))
             own = [splits.column] if splits.kind == "column" else []
-            groups = ["patient", "nodule", *own]
+            groups = ["patient", "nodule", "group", *own]
             is_labelled = new.reads == opened.reads(*at)
             return read_changes(then, now, opened.split(*at), labelled=is_labelled, groups=groups)
 

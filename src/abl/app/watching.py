@@ -119,10 +119,14 @@ def _of_the_images(loaded: LoadedSweep, say: Callable[[str], None]) -> list[str]
     """What a sweep would say of its images; raises InputError with what it would refuse."""
     cache = loaded.store.cache
     there = next(folder for folder in (cache, *cache.parents) if folder.exists())
-    if not os.access(there, os.W_OK):
+    if not _can_write(there):
         return [f"images are not looked at: {there} cannot be written; `abl sweep` needs that"]
     with disk_told(loaded.store.root):
         return loaded.workspace.looked_through(say)
+
+
+def _can_write(folder: Path) -> bool:
+    return os.access(folder, os.W_OK)
 
 
 def _arm_meant(loaded: LoadedSweep, words: str) -> tuple[int, str]:

@@ -21,7 +21,8 @@ class BoxFormat:
 
     Attributes:
         holds: In words.
-        kind: corners (x0, y0, x1, y1), size (x0, y0, width, height) or centre (x, y, width, height).
+        kind: corners (x0, y0, x1, y1), size (x0, y0, width, height) or centre (x, y, then the
+            same).
         is_share: Of the width and height of the image, not pixels.
         first: Number of the first pixel.
         takes_end: Whether x1, y1 are the last pixels inside the box.

@@ -20,6 +20,7 @@ from abl.errors import InputError, Problem
 
 PIXELS = "pixels"
 MOST_DECIMALS = 9
+MOST_SHARE = 1.5  # a share above it is none; those a little above 1 leave their image
 MANY = 2  # inverted boxes that speak of the format, not of their rows
 READERS = 16
 
@@ -52,9 +53,12 @@ def with_box(
         problems.append(rows.header_problem(f"has {there[0]} but no {lacking}"))
         return frame
     what, form = names[0][:3], FORMATS[box_format]
-    values, decimals, faults = _numbers(rows, names)
+    values, faults = _numbers(rows, names)
     known = np.flatnonzero(~np.isnan(values).any(axis=1))
     sizes_of = partial(_sizes, rows, folder)
+    # a manifest of pixels has no use for the digits of shares
+    is_share = form.is_share or bool(values[known].max(initial=2.0) <= 1)
+    decimals = _decimals(rows, names) if is_share else 0
     cause = _of_another_format(values[known], known, what, box_format, decimals, sizes_of)
     if cause:
         problems += [Problem(cause, file=rows.file), *faults]
@@ -65,7 +69,7 @@ def with_box(
         faults += unread
     edges = in_pixels(values, sizes, box_format, decimals=decimals)
     faulty = np.zeros(len(edges), bool)
-    for row in known:
+    for row in known[_doubtful(values[known], edges[known], form.is_share)]:
         if text := _fault(values[row], edges[row], what, box_format):
             faults.append(rows.problem(int(row), text))
             faulty[row] = True
@@ -74,12 +78,10 @@ def with_box(
     return frame.assign(**dict(zip(names, edges.T, strict=True)))
 
 
-def _numbers(rows: Rows, names: tuple[str, ...]) -> tuple[np.ndarray, int, list[Problem]]:
-    """Boxes as written (N, 4), nan where there is none; most digits behind a point; what is no
-    number.
-    """
+def _numbers(rows: Rows, names: tuple[str, ...]) -> tuple[np.ndarray, list[Problem]]:
+    """Boxes as written (N, 4), nan where there is none; what is no number."""
     values = np.full((len(rows.numbers), len(names)), np.nan)
-    decimals, problems = 0, []
+    problems = []
     for position, texts in enumerate(zip(*(rows.given(name) for name in names), strict=True)):
         if not any(texts):
             continue
@@ -91,8 +93,21 @@ def _numbers(rows: Rows, names: tuple[str, ...]) -> tuple[np.ndarray, int, list[
             problems.append(rows.problem(position, f"{names[0][:3]} needs four numbers or none"))
             continue
         values[position] = found
-        decimals = max(decimals, *(len(text.partition(".")[2]) for text in texts))
-    return values, min(decimals, MOST_DECIMALS), problems
+    return values, problems
+
+
+def _decimals(rows: Rows, names: tuple[str, ...]) -> int:
+    """Most digits that are written behind a point."""
+    texts = (text for name in names for text in rows.text(name))
+    return min(MOST_DECIMALS, max((len(each.partition(".")[2]) for each in texts), default=0))
+
+
+def _doubtful(values: np.ndarray, edges: np.ndarray, is_share: bool) -> np.ndarray:
+    """bool (n,): boxes that `_fault` may have something to say of."""
+    x0, y0, x1, y1 = edges.T
+    small = (x1 <= 1) & (y1 <= 1)
+    found: np.ndarray = (x1 <= x0) | (y1 <= y0) | (x0 < 0) | (y0 < 0) | small
+    return found | (values.max(axis=1) > MOST_SHARE) if is_share else found
 
 
 def _fault(values: np.ndarray, edges: np.ndarray, what: str, box_format: str) -> str:
@@ -100,7 +115,7 @@ def _fault(values: np.ndarray, edges: np.ndarray, what: str, box_format: str) ->
     x0, y0, x1, y1 = edges
     written = ", ".join(f"{value:g}" for value in values)
     as_read = "" if box_format == PIXELS else f", read as {box_format}"
-    if FORMATS[box_format].is_share and values.max() > 1.5:
+    if FORMATS[box_format].is_share and values.max() > MOST_SHARE:
         return f"{what} ({written}) is no share of the image: a value is above 1"
     if x1 <= x0 or y1 <= y0:
         if box_format == PIXELS:
@@ -144,11 +159,11 @@ def _of_another_format(
         )
     edges = in_pixels(values, np.ones((len(values), 2)), box_format, decimals=decimals)
     if form.is_share:
-        if np.median(values.max(axis=1)) <= 1.5:
+        if np.median(values.max(axis=1)) <= MOST_SHARE:
             return ""
         return (
-            f"{every} have values up to {values.max():g}, and box_format: {box_format} wants shares "
-            f"between 0 and 1; {advice(['pixels', 'xywh', 'cxcywh'])}"
+            f"{every} have values up to {values.max():g}, and box_format: {box_format} wants "
+            f"shares between 0 and 1; {advice(['pixels', 'xywh', 'cxcywh'])}"
         )
     inverted = (edges[:, 2:] <= edges[:, :2]).any(axis=1)
     if form.kind != "corners" or inverted.sum() < MANY:
@@ -158,8 +173,8 @@ def _of_another_format(
     if not fitting:
         return ""
     return (
-        f"{what}: in {inverted.sum()} of {len(values)} rows x1 is not above x0, or y1 not above y0, "
-        f"and all of them fit their images as x, y, width, height; {advice(fitting)}"
+        f"{what}: in {inverted.sum()} of {len(values)} rows x1 is not above x0, or y1 not above "
+        f"y0, and all of them fit their images as x, y, width, height; {advice(fitting)}"
     )
 
 

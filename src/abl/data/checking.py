@@ -96,7 +96,7 @@ def _looked_into(dataset: Dataset, cache: Path, lines: list[str]) -> list[str]:
     array = image_array(dataset.without_boxes(), cache, longest_side=LONGEST_SIDE)
     second, has_second = second_files(dataset)
     rows = np.flatnonzero(has_second)
-    warnings = list(content_warnings(dataset, array))
+    warnings = content_warnings(dataset, array)
     lines += ["  content:", *content_lines(dataset, array)]
     if second is not None:
         lines.append(f"  {SECOND}: {len(rows)} of {len(dataset)} images have one")
@@ -121,7 +121,7 @@ def _looked_into(dataset: Dataset, cache: Path, lines: list[str]) -> list[str]:
 
 
 def _pair_lines(dataset: Dataset, pairs: pd.DataFrame, warnings: list[str]) -> list[str]:
-    """Near-duplicates of different patients, contradicting labels first; adds a warning of these."""
+    """Near-duplicates of different patients, contradicting labels first; adds warnings."""
     across = contradicting_first(dataset, between_patients(dataset, pairs))
     told = [contradiction(dataset, pair) for pair in across.itertuples()]
     of = "patients" if dataset.patients_known else "images"
@@ -136,8 +136,8 @@ def _pair_lines(dataset: Dataset, pairs: pd.DataFrame, warnings: list[str]) -> l
     if count := sum(map(bool, told)):
         named = "1 near-duplicate pair" if count == 1 else f"{count} near-duplicate pairs"
         warnings.append(
-            f"labels contradict in {named}: the same picture is of two classes; correct a label, or "
-            "leave these images out"
+            f"labels contradict in {named}: the same picture is of two classes; correct a label, "
+            "or leave these images out"
         )
     if len(across):
         warnings.append(

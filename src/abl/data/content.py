@@ -1,4 +1,4 @@
-"""What the images of a data set are like: sizes, grey levels, brightness, files; by class and centre.
+"""What the images of a data set are like: sizes, grey levels, brightness, files.
 
 Measured on decoded images, once, and kept beside them.
 """
@@ -81,7 +81,8 @@ def _looks(image: np.ndarray) -> tuple[float, ...]:
 def file_of(source: ImageSource, position: int) -> Path | None:
     """The file of an image; None of one that is drawn."""
     while isinstance(source, SomeImages):
-        source, position = source.source, source.positions[position]
+        position = source.positions[position]
+        source = source.source
     return Path(source.folder, source.paths[position]) if isinstance(source, FileSource) else None
 
 
@@ -123,10 +124,11 @@ def faint_words(files: pd.DataFrame, looks: pd.DataFrame) -> str:
     deep = files["is_deep"].to_numpy(bool)
     if not deep.any() or looks["high"].to_numpy()[deep].max() > FAINT:
         return ""
+    most = looks["high"].to_numpy()[deep].max()
     return (
-        f"{int(deep.sum())} files of 16 bits use less than a sixteenth of their range: nearly black "
-        f"as they are read (at most {looks['high'].to_numpy()[deep].max():.0f} of 255); write data: "
-        "{bits: 12}, or as many as their values need"
+        f"{int(deep.sum())} files of 16 bits use less than a sixteenth of their range: nearly "
+        f"black as they are read (at most {most:.0f} of 255); write data: {{bits: 12}}, or as many "
+        "as their values need"
     )
 
 

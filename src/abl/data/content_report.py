@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,11 +18,11 @@ from abl.data.content import (
     looks_of,
     shares_of_areas,
 )
-from abl.data.dataset import Dataset
+from abl.data.dataset import PAIR, Dataset
 from abl.data.grouping import with_second_images
 from abl.data.groups import kept_together
 from abl.data.second_images import SECOND, exchanged_by_looks, exchanged_words
-from abl.data.shortcuts import shortcut_words, shortcuts
+from abl.data.shortcuts import Shortcut, shortcut_words, shortcuts
 
 MOST_CENTRES = 12
 ASPECT = 0.02  # by which two images of a row may differ in shape
@@ -114,17 +116,32 @@ def _sizes(array: ImageArray) -> tuple[np.ndarray, np.ndarray]:
     return height.to_numpy(np.float64), width.to_numpy(np.float64)
 
 
-def content_warnings(dataset: Dataset, array: ImageArray) -> Iterator[str]:
+def content_warnings(dataset: Dataset, array: ImageArray) -> list[str]:
     """Faint files, boxes that look like another format, and shortcuts; a sentence each."""
+    return content_words(content_facts(dataset, array), dataset.classes)
+
+
+def content_facts(dataset: Dataset, array: ImageArray) -> dict[str, Any]:
+    """What is odd about the images of a data set, JSON-able.
+
+    Returns:
+        said: sentences on faint files and on boxes; shortcuts: fields of each; unit: what patients
+        are called.
+    """
     looks, files = looks_of(array), files_of(dataset)
-    if said := faint_words(files, looks):
-        yield said
-    height, width = _sizes(array)
-    yield from doubts_of(dataset.frame, height, width)
+    said = [each for each in [faint_words(files, looks)] if each]
+    if dataset.boxes_of is None and PAIR not in dataset.frame:  # boxes are in these images' pixels
+        said += doubts_of(dataset.frame, *_sizes(array))
     facts = facts_for_shortcuts(dataset, array, looks, files)
-    labels = dataset.frame["label"].to_numpy()
-    for found in shortcuts(facts, labels, kept_together(dataset.frame)):
-        yield shortcut_words(found, dataset.classes, dataset.clusters)
+    found = shortcuts(facts, dataset.frame["label"].to_numpy(), kept_together(dataset.frame))
+    return {"said": said, "shortcuts": [asdict(each) for each in found], "unit": dataset.clusters}
+
+
+def content_words(facts: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
+    """The sentences of `content_facts`, with the names of the classes."""
+    told = [Shortcut(**each) for each in facts.get("shortcuts", ())]
+    unit = str(facts.get("unit", "patient"))
+    return [*facts.get("said", ()), *(shortcut_words(each, classes, unit) for each in told)]
 
 
 def second_warnings(

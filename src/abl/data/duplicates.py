@@ -179,8 +179,8 @@ def duplicate_problems(dataset: Dataset, across: pd.DataFrame) -> list[Problem]:
     advice = f"{together}, leave one out, or set data.duplicates: report"
     lines = [
         Problem(
-            f"{image_words(dataset, pair, 'a', pair.role_a)} and "
-            f"{image_words(dataset, pair, 'b', pair.role_b)} are near-duplicates "
+            f"{image_words(dataset, pair, 'a', str(pair.role_a))} and "
+            f"{image_words(dataset, pair, 'b', str(pair.role_b))} are near-duplicates "
             f"({pair.distance} of 256 bits differ){contradiction(dataset, pair)}; {advice}"
         )
         for pair in contradicting_first(dataset, across).head(SHOWN).itertuples()

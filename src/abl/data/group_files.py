@@ -127,14 +127,14 @@ def _told(
         ]
     images = sum(len(each.rows) for each in groups)
     lines = [
-        f"{manifest}: {len(groups)} groups of {images} of {len(dataset)} images, from {found} "
+        f"{manifest}: {_counted(len(groups))} of {images} of {len(dataset)} images, from {found} "
         f"near-duplicate pairs between {of} (at most {THRESHOLD} of 256 bits differ)"
     ]
     contradict = [each for each in groups if each.contradicts]
     if contradict:
         lines.append(
-            f"  labels contradict in {len(contradict)} of them, listed first: look at these images, "
-            "and correct a label or leave the images out"
+            f"  labels contradict in {len(contradict)} of them, listed first: look at these "
+            "images, and correct a label or leave the images out"
         )
     lines += [line for each in groups[:LISTED] for line in _lines_of(dataset, each)]
     if len(groups) > LISTED:
@@ -148,10 +148,14 @@ def _told(
     known = {each.name for each in groups}
     kept = sorted({name for name in names if name} - known)
     if kept:
-        lines.append(f"  {len(kept)} groups of the manifest stay as they are")
+        lines.append(f"  of the manifest's own, {_counted(len(kept))} without near-duplicates kept")
     if not dataset.patients_known:
         lines.append("  patients stay unknown: groups are no patients")
     return lines
+
+
+def _counted(groups: int) -> str:
+    return "1 group" if groups == 1 else f"{groups:,} groups"
 
 
 def _lines_of(dataset: Dataset, group: FoundGroup) -> list[str]:
@@ -162,10 +166,12 @@ def _lines_of(dataset: Dataset, group: FoundGroup) -> list[str]:
     )
     mark = ": LABELS CONTRADICT" if group.contradicts else ""
     lines = [f"  group {group.name}: {len(group.rows)} images ({classes}){mark}"]
-    for pair in group.pairs.head(NAMED).itertuples():
+    closest = group.pairs.head(NAMED)
+    rows = closest[["position_a", "position_b"]].to_numpy(np.int64)
+    for pair, both in zip(closest.itertuples(), rows, strict=True):
         a, b = (
             f"{image_words(dataset, pair, side)} {dataset.classes[int(label[row])]}"
-            for side, row in (("a", pair.position_a), ("b", pair.position_b))
+            for side, row in zip("ab", both, strict=True)
         )
         lines.append(f"    {a} and {b}: {pair.distance} bits")
     if len(group.pairs) > NAMED:

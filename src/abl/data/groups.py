@@ -7,6 +7,7 @@ images of several groups, or a group of several patients, all of them are kept t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,8 +69,8 @@ def with_groups(frame: pd.DataFrame, groups: list[str]) -> tuple[pd.DataFrame, s
     given = pd.Series(named)
     has = (given != "").to_numpy()
     said = (
-        f"{given[has].nunique()} groups of {int(has.sum())} images (column {GROUP}) are kept on one "
-        "side of every split; they are not patients"
+        f"{given[has].nunique()} groups of {int(has.sum())} images (column {GROUP}) are kept on "
+        "one side of every split; they are not patients"
     )
     patients = frame["patient"].to_numpy()
     several = pd.DataFrame({"patient": patients[has], "group": given[has].to_numpy()})
@@ -77,7 +78,8 @@ def with_groups(frame: pd.DataFrame, groups: list[str]) -> tuple[pd.DataFrame, s
     if torn:
         who = "1 patient lies" if torn == 1 else f"{torn} patients lie"
         said += f". {who} in several groups, which are kept together"
-    return frame.assign(**{GROUP: named, TOGETHER: together}), said + "."
+    columns: dict[str, Any] = {GROUP: named, TOGETHER: together}
+    return frame.assign(**columns), said + "."
 
 
 def kept_together(frame: pd.DataFrame, by: str = "patient") -> np.ndarray:

@@ -81,8 +81,8 @@ def check_images(dataset: Dataset, *, decode: bool = True) -> list[Problem]:
     for at, text in box_problems(frame.iloc[known], *sizes[known].T):
         row = int(known[at])
         told[row, dataset.problem(row, text, str(frame["image"].iloc[row]))] = None
-    found = [*same, *(problem for _, problem in sorted(told, key=lambda each: each[0]))]
-    return first_of_each_kind(sorted(found, key=lambda each: each.line or 0))
+    every = [*same, *(problem for _, problem in sorted(told, key=lambda each: each[0]))]
+    return first_of_each_kind(sorted(every, key=lambda each: each.line or 0))
 
 
 def check_images_there(dataset: Dataset) -> list[Problem]:

@@ -83,7 +83,8 @@ class FileSource:
 def one_value(image: np.ndarray) -> str:
     """What is wrong with an image (H, W) or (H, W, 3) whose pixels are all alike; "" if not."""
     first = image[0, 0]
-    if (image != first).any():
+    # a few pixels tell nearly every image
+    if (image[::16, ::16] != first).any() or (image != first).any():
         return ""
     if image.ndim == 2:
         return f"has one grey value everywhere ({first})"

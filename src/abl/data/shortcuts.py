@@ -49,9 +49,9 @@ def shortcuts(
 ) -> list[Shortcut]:
     """The facts that alone tell a class with an AUC over TELLS, beyond what chance would give.
 
-    The patient is the unit: the mean of a number over the patient's images of a class, the commonest
-    of other values. Of these the score is the share of the class among other patients with the same
-    value, so that a value of one patient alone tells nothing.
+    The patient is the unit: the mean of a number over the patient's images of a class, the
+    commonest of other values. Of these the score is the share of the class among other patients
+    with the same value, so that a value of one patient alone tells nothing.
 
     Args:
         facts: Name -> (N,): numbers (nan where unknown) or words ("" where unknown), one an image.
@@ -69,7 +69,7 @@ def shortcuts(
             continue
         best = max(
             (_told(name, units, int(label), is_number) for label in units["label"].unique()),
-            key=lambda each: each.auc,
+            key=lambda each: (round(each.auc, 9), each.label),  # of two classes the higher
         )
         if best.auc > TELLS and best.low > SURELY:
             found.append(best)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,8 @@ from abl.data.arrays import (
     pixel_array,
 )
 from abl.data.cache_folders import folder_once, is_whole
+from abl.data.content import file_of
+from abl.data.content_report import content_facts
 from abl.data.crops import boxes_for
 from abl.data.dataset import BOX, GROUP, ROI, TOGETHER, Dataset
 from abl.data.duplicates import IMAGE, IMAGE2, column_of, pairs_of_rows
@@ -40,6 +43,7 @@ from abl.spec.data import Image
 FRAME = "frame.parquet"
 PAIRS = "duplicates.parquet"
 FACTS = "view.json"
+CONTENT = "content"  # in it: what is odd about the images, see `content_facts`
 PAIRED = "pairs"  # in it: that near-duplicates are those of both images of a row
 
 
@@ -55,6 +59,7 @@ class View:
             where rows are no pairs, and with `fit: own`.
         second_folder: Where these lie; None where rows are no pairs.
         pairing: What is second in a pair.
+        content: What is odd about the images, see `content_facts`; {} if that is not known.
     """
 
     frame: pd.DataFrame
@@ -64,6 +69,7 @@ class View:
     second: np.memmap | None = None
     second_folder: Path | None = None
     pairing: str = "own"
+    content: Mapping[str, Any] = field(default_factory=dict)
 
     def pixel_set(self, partner: np.ndarray | None = None) -> Pixels:
         """What a training reads.
@@ -139,7 +145,8 @@ def prepare_view(
         shapes = own_shapes(array, image) if image.fit == "own" else None
         rows = np.arange(len(dataset))
         parts = [(column_of(dataset), rows, array)]
-        facts = {"pixels": _pixel_folder(array, cache, image, shapes), "fit": image.fit}
+        pixels = _pixel_folder(array, cache, image, shapes)
+        facts: dict[str, Any] = {"pixels": pixels, "fit": image.fit}
         if dataset.second is not None:
             facts |= {"second": facts["pixels"], "pairing": dataset.pairing}
             if dataset.pairing != "first":
@@ -147,6 +154,8 @@ def prepare_view(
                 second = _decoded(alone, cache, longest_side, image)
                 facts |= {"second": _pixel_folder(second, cache, image, shapes), PAIRED: "all"}
                 parts.append((IMAGE2, rows, second))
+        if file_of(dataset.source, 0) is not None:  # of drawn images everything is known
+            facts[CONTENT] = content_facts(dataset, array)
         dataset.frame.to_parquet(folder / FRAME, index=False)
         pairs_of_rows(dataset, parts).to_parquet(folder / PAIRS, index=False)
         (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
@@ -200,6 +209,7 @@ def open_view(cache: Path, key: str) -> View:
         opened[names[1]] if len(names) > 1 else None,
         cache / names[1] if len(names) > 1 else None,
         facts.get("pairing", "own"),
+        facts.get(CONTENT, {}),
     )
 
 

@@ -144,10 +144,10 @@ class Data(Part):
     )
     box_format: BoxFormatName = Field(
         "pixels",
-        description="What box_x0, box_y0, box_x1, box_y1 (and roi_...) hold: pixels, ends exclusive; "
-        "inclusive: ends inside the box; one_based: so, counted from 1 (Pascal VOC); xywh: corner "
-        "and size (COCO); cxcywh: centre and size; shares and shares_xywh: the same as shares of "
-        "the image; yolo: centre and size as shares.",
+        description="What box_x0, box_y0, box_x1, box_y1 (and roi_...) hold: pixels, ends "
+        "exclusive; inclusive: ends inside the box; one_based: so, counted from 1 (Pascal VOC); "
+        "xywh: corner and size (COCO); cxcywh: centre and size; shares and shares_xywh: these as "
+        "shares of the image; yolo: centre and size as shares.",
     )
     bits: Annotated[int, Field(ge=0, le=16)] = Field(
         0,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abl.data.content_report import content_words
 from abl.data.dataset import Dataset
 from abl.data.duplicates import PAIR_COLUMNS, duplicate_problems, duplicates_across
 from abl.data.kept_apart import KeptApart
@@ -225,6 +226,8 @@ class Workspace:
                 side = opened.data.longest_side
                 note = cut_nodules_note(opened.dataset, self.store.cache, side)
                 notes |= dict.fromkeys([note] if note else [])
+            odd = content_words(view.content, opened.dataset.classes)
+            notes |= dict.fromkeys(f"{opened.dataset.name}: {said}." for said in odd)
             if opened.data.duplicates == "ignore" or not opened.splits:
                 continue
             leaks = [duplicates_across(split, view.pairs) for split in opened.splits.values()]

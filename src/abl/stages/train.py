@@ -189,7 +189,9 @@ class Trainings:
     def inner_draw(self) -> dict[str, Any]:
         """What of the splits block decides inner folds and is not seen in what a training reads."""
         splits, frame = self.sweep.splits, self.opened.dataset.frame
-        drawn = {} if splits.draw == 1 else {"draw": splits.draw, "seed": splits.seed}
+        drawn: dict[str, Any] = (
+            {} if splits.draw == 1 else {"draw": splits.draw, "seed": splits.seed}
+        )
         if TOGETHER in frame:
             rows = frame[["image", TOGETHER]].sort_values("image")
             drawn["groups"] = hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()

@@ -152,8 +152,8 @@ def _of_the_data(facts: ReportFacts) -> Iterator[str]:
         yield "The images are generated: they show how a method behaves, and nothing of patients."
     if facts.outcome.facts.patients_unknown:
         yield (
-            "Patients are unknown: each image counts as a patient of its own, so that images of one "
-            "person may lie on two sides of a split, and intervals and P are too sure of themselves."
+            "Patients are unknown: each image counts as a patient of its own, so that images of "
+            "one person may lie on two sides of a split, and intervals and P are too sure."
         )
     if facts.outcome.facts.clusters == "group":
         yield (
