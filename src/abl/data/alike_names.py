@@ -123,7 +123,8 @@ def label_fault(text: str, classes: Sequence[str], missing: Collection[str]) -> 
     # a number is near to every other, and says nothing
     if whole_number(text) is not None or NUMBER.fullmatch(text):
         numbers = f"0..{len(classes) - 1}"
-        return f"label '{text}' is not a class; valid: {numbers}, {', '.join(classes)}"
+        others = [name for name in classes if whole_number(name) is None]
+        return f"label '{text}' is not a class; valid: {', '.join([numbers, *others])}"
     known = [*classes, *map(str, range(len(classes)))]
     return f"label {shown_name(text)} is not a class; {nearest_name(text, known)}"
 
