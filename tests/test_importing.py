@@ -314,7 +314,7 @@ def test_the_cause_is_named_in_one_line(repeated: Made, tmp_path: Path) -> None:
     for file, words in (
         (theirs[theirs["seed"] == 0].assign(seed=7), "has seed 7, the sweep has seeds 0, 1"),
         (theirs[theirs["seed"] == 0], "has seed 0, the sweep has seeds 0, 1"),
-        (theirs.assign(fold=theirs["fold"] + 1), "has folds 1, 2, the sweep has folds 0, 1"),
+        (theirs.assign(fold=theirs["fold"] + 2), "has folds 2, 3, the sweep has folds 0, 1"),
         (theirs.drop(columns="repeat"), "theirs.csv:1: needs the column repeat"),
         (theirs.drop(columns=["repeat", "fold"]), "needs the columns repeat and fold"),
         (theirs.drop(columns="seed"), "theirs.csv:1: needs the column seed"),

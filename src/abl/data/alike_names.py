@@ -70,7 +70,7 @@ def _after(text: str, steps: Sequence[Step]) -> str:
     return text
 
 
-def differences(one: str, other: str) -> list[str]:
+def unlike_in(one: str, other: str) -> list[str]:
     """In what two names of one key differ, in words; [] if they do not look alike."""
     if one == other or alike_key(one) != alike_key(other):
         return []
@@ -106,12 +106,26 @@ def nearest_name(text: str, names: Iterable[str]) -> str:
     """What to type instead of an unknown name; of one that looks like a known one, what differs."""
     known = sorted(names)
     for name in known:
-        if found := differences(text, name):
+        if found := unlike_in(text, name):
             odd = {"this": odd_characters(text), f"'{name}'": odd_characters(name)}
             marks = "; ".join(f"{whose} has {each}" for whose, each in odd.items() if each)
             said = f"it looks like '{name}' and differs in {' and '.join(found)}"
             return f"{said} ({marks}): write '{name}'" if marks else f"{said}: write '{name}'"
     return nearest(text, known)
+
+
+class AlikeNames:
+    """Names that are there, by what look-alikes have in common, for messages on one that is not."""
+
+    def __init__(self, names: Iterable[str]):
+        self._named: dict[str, list[str]] = {}
+        for name in dict.fromkeys(names):
+            self._named.setdefault(alike_key(name), []).append(name)
+
+    def hint(self, text: str) -> str:
+        """What to type instead of a name; "" if none that is there looks like it."""
+        found = [name for name in self._named.get(alike_key(text), ()) if name != text]
+        return nearest_name(text, found) if found else ""
 
 
 def label_fault(text: str, classes: Sequence[str], missing: Collection[str]) -> str:
@@ -120,12 +134,13 @@ def label_fault(text: str, classes: Sequence[str], missing: Collection[str]) -> 
         return (
             f"label '{text}' is no class" if text.lower() not in ("", "nan") else "label is empty"
         )
-    # a number is near to every other, and says nothing
-    if whole_number(text) is not None or NUMBER.fullmatch(text):
-        numbers = f"0..{len(classes) - 1}"
-        others = [name for name in classes if whole_number(name) is None]
-        return f"label '{text}' is not a class; valid: {', '.join([numbers, *others])}"
-    known = [*classes, *map(str, range(len(classes)))]
+    positions = [str(at) for at in range(len(classes))]
+    numbered = any(whole_number(name) is not None for name in classes)
+    if NUMBER.fullmatch(text):  # a number is near to every other, which says nothing
+        span = f"0..{len(classes) - 1}"
+        valid = [span] if list(classes) == positions else classes if numbered else [span, *classes]
+        return f"label '{text}' is not a class; valid: {', '.join(valid)}"
+    known = [*classes, *([] if numbered else positions)]
     return f"label {shown_name(text)} is not a class; {nearest_name(text, known)}"
 
 

@@ -160,9 +160,9 @@ def _checked(
     missing = np.zeros(len(frame), dtype=bool)
     for name in ("image", "patient", "fold"):
         if name in frame:
-            lacking = frame[name].isin(missing_words(frame[name].unique())).to_numpy(dtype=bool)
-            tell(lacking, partial(_is_no_name, frame[name]))
-            missing |= lacking
+            empty = frame[name].isin(missing_words(frame[name].unique())).to_numpy(dtype=bool)
+            tell(empty, partial(_is_no_name, frame[name]))
+            missing |= empty
     for name in KEYS:
         if name in frame and name != "split":
             frame[name] = _mapped(frame[name], number_words)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from abl.data.alike_names import alike_groups, differences, shown_name
+from abl.data.alike_names import alike_groups, unlike_in, shown_name
 from abl.data.dataset import Dataset
 
 MOST_GROUPS = 5
@@ -52,7 +52,7 @@ def alike_words(names: Sequence[str], rows: Mapping[str, Sequence[int]]) -> str:
         rows: Name -> its rows of the file, if there is one.
     """
     first, *others = [shown_name(name) + _at(rows.get(name, ())) for name in names]
-    how = dict.fromkeys(each for name in names[1:] for each in differences(names[0], name))
+    how = dict.fromkeys(each for name in names[1:] for each in unlike_in(names[0], name))
     return f"{first} and {', '.join(others)} ({', '.join(how)})"
 
 
