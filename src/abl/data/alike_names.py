@@ -22,6 +22,7 @@ _LATIN = str.maketrans(
 )
 _DASHES = re.compile(r"[_\-‐-―−]")
 _ZEROS = re.compile(r"(?<![\d.])0+(?=\d)", re.ASCII)
+_STARTS = frozenset("+-.0123456789")  # "" would be in a string
 _LONGEST = 60  # signs of a number
 _COMMA = re.compile(r"\d+,0+", re.ASCII)
 
@@ -61,7 +62,13 @@ _STEPS: tuple[Step, ...] = (
 
 def alike_key(text: str) -> str:
     """What names that look alike have in common."""
-    return _after(text, _STEPS)
+    if not text.isascii():
+        return _after(text, _STEPS)
+    # the same, without what changes no such text: tables have very many names
+    text = "".join(text.split()).lower().replace("_", "-")
+    if "0" in text:
+        text = _ZEROS.sub("", text)
+    return _number(text) if text[:1] in _STARTS else text
 
 
 def _after(text: str, steps: Sequence[Step]) -> str:
@@ -106,11 +113,8 @@ def nearest_name(text: str, names: Iterable[str]) -> str:
     """What to type instead of an unknown name; of one that looks like a known one, what differs."""
     known = sorted(names)
     for name in known:
-        if found := unlike_in(text, name):
-            odd = {"this": odd_characters(text), f"'{name}'": odd_characters(name)}
-            marks = "; ".join(f"{whose} has {each}" for whose, each in odd.items() if each)
-            said = f"it looks like '{name}' and differs in {' and '.join(found)}"
-            return f"{said} ({marks}): write '{name}'" if marks else f"{said}: write '{name}'"
+        if how := unlike_in(text, name):
+            return f"did you mean {shown_name(name)}? It differs in {' and '.join(how)}"
     return nearest(text, known)
 
 
@@ -123,9 +127,11 @@ class AlikeNames:
             self._named.setdefault(alike_key(name), []).append(name)
 
     def hint(self, text: str) -> str:
-        """What to type instead of a name; "" if none that is there looks like it."""
-        found = [name for name in self._named.get(alike_key(text), ()) if name != text]
-        return nearest_name(text, found) if found else ""
+        """The name that is there and looks like another, and how they differ; "" if none does."""
+        for name in self._named.get(alike_key(text), ()):
+            if how := unlike_in(text, name):
+                return f"there is {shown_name(name)}, which differs in {' and '.join(how)}"
+        return ""
 
 
 def label_fault(text: str, classes: Sequence[str], missing: Collection[str]) -> str:

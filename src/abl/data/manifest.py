@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abl.data.alike_names import alike_groups, label_fault
+from abl.data.alike_names import alike_groups, label_fault, nearest_name
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
 from abl.data.image_checks import NO_FILE, check_images_there, checked_files
 from abl.data.images import FileSource
@@ -130,7 +130,7 @@ def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows
             hint = nearest(ours, OURS, show=len(OURS))
             problems.append(Problem(f"columns: '{ours}' is not a column abl knows; {hint}"))
         elif name not in theirs:
-            hint = nearest(name, theirs)
+            hint = nearest_name(name, theirs)
             problems.append(rows.header_problem(f"columns: no column '{name}'; {hint}"))
     for alias, ours in ALIASES.items():
         if alias in theirs and ours not in theirs:
@@ -139,7 +139,7 @@ def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows
     frame = rows.frame.assign(**{ours: rows.frame[name] for ours, name in given.items()})
     for name in REQUIRED:
         if name not in frame and name not in columns:
-            hint = nearest(name, theirs)
+            hint = nearest_name(name, theirs)
             message = f"no column '{name}'; {hint} (columns: {{{name}: ...}} names it)"
             problems.append(rows.header_problem(message))
     for name in COMPUTED:

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from abl.data.alike_names import shown_name
+from abl.data.alike_names import nearest_name, shown_name
 from abl.data.prediction_rows import (
     KEYS,
     ROLE,
@@ -41,7 +41,7 @@ from abl.data.prediction_rows import (
 from abl.data.prediction_values import add_probabilities, labels_read
 from abl.data.who_is_who import alike_sentence
 from abl.data.words import ROLES, missing_words, number_words, role_named
-from abl.errors import InputError, Problem, nearest
+from abl.errors import InputError, Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ def checked_table(
     columns = class_columns(frame)
     for name in ("image", "label"):
         if name not in frame:
-            faults.add(f"no column '{name}'; {nearest(name, frame.columns)}", str(path), 1)
+            faults.add(f"no column '{name}'; {nearest_name(name, frame.columns)}", str(path), 1)
     if len(columns) < 2 or columns != [f"p_{at}" for at in range(len(columns))]:
         have = ", ".join(columns) or "none of them"
         faults.add(f"needs the columns p_0, p_1, ... (it has {have})", str(path), 1)

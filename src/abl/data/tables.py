@@ -199,6 +199,8 @@ def _numbered(path: Path, frame: pd.DataFrame) -> Rows:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value.strip()
     # an integer column with gaps arrives as floats: 3.0 was 3
     if isinstance(value, float) and value.is_integer():
         return str(int(value))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from abl.data.alike_names import alike_groups, unlike_in, shown_name
+from abl.data.alike_names import alike_groups, shown_name, unlike_in
 from abl.data.dataset import Dataset
 
 MOST_GROUPS = 5

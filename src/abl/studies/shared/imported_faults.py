@@ -155,7 +155,7 @@ def _lacking(imported: _Predictions, found: pd.DataFrame, lost: pd.DataFrame, un
     )
     hint = AlikeNames(imported.frame["unit"]).hint(str(first["unit"]))
     if hint:
-        message += f", which the file may call otherwise: {hint.partition(': write')[0]}"
+        message += f"; in the file {hint}"
     elif len(lost) == len(found):
         message += f"; the file has names like '{known}'"
         if unit != "image":
