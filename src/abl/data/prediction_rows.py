@@ -122,7 +122,8 @@ def csv_rows(path: Path, faults: Faults) -> RawRows | None:
         except InputError as error:
             faults.add_all(error.problems)
             return None
-        found = _plain_rows(data, text) if is_plain(text) else None
+        utf8 = data if data.isascii() or data.startswith(BOM_UTF8) else text.encode()
+        found = _plain_rows(utf8, text) if is_plain(text) else None
         if found is not None:
             return found
     # what is wrong with it, or how it is to be read, the slower way finds out
@@ -160,7 +161,7 @@ def _plain_rows(data: bytes, text: str) -> RawRows | None:
                 strings_can_be_null=False,
             ),
         )
-    except (pyarrow.ArrowInvalid, csv.Error):  # rows of another length too
+    except (pyarrow.ArrowException, csv.Error):  # rows of another length too
         return None
     rows = np.arange(FIRST_ROW, FIRST_ROW + len(table))
     frame = table.rename_columns([name.strip() for name in wanted]).to_pandas()
@@ -177,7 +178,11 @@ def parquet_rows(path: Path, faults: Faults) -> RawRows | None:
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         faults.add(f"not Parquet: {str(error).splitlines()[0]}", str(path))
         return None
-    return RawRows(frame, np.arange(FIRST_ROW, FIRST_ROW + len(frame)))
+    empty = frame.isna().all(axis=1).to_numpy(dtype=bool)
+    count = int(empty.sum())
+    rows = f"{count:,} {'row' if count == 1 else 'rows'}"
+    note = f"{path.name}: {rows} without a value passed over." if count else ""
+    return RawRows(frame[~empty].reset_index(drop=True), np.flatnonzero(~empty) + FIRST_ROW, note)
 
 
 def _is_known(name: str) -> bool:

@@ -32,22 +32,24 @@ def add_probabilities(
     inside = np.full(len(frame), True)
     values = np.empty((len(frame), len(columns)))
     for at, name in enumerate(columns):
-        values[:, at] = _numbers(raw[name])
-        ok = (values[:, at] >= 0) & (values[:, at] <= 1)
+        read = _numbers(raw[name])
+        ok = (read >= -EXACT) & (read <= 1 + EXACT)
+        values[:, at] = np.clip(read, 0, 1)
         tell(~ok, partial(_not_a_probability, raw[name]))
         inside &= ok
     total = values.sum(axis=1)
     bound = np.full(len(frame), ALWAYS)
     bound[inside] = rounding_bound(values[inside])
     off = np.abs(total - 1)
+    beyond = inside & (off > bound * (1 + EXACT))
     tell(
-        inside & (off > bound * (1 + EXACT)),
+        beyond,
         lambda at: (
             f"probabilities sum to {total[at]:.6g}, not 1; rounding explains a difference of "
             f"{bound[at]:.2g} at most"
         ),
     )
-    rounded = inside & (off > EXACT)
+    rounded = inside & ~beyond & (off > EXACT)
     values[rounded] /= total[rounded, None]
     for at, name in enumerate(columns):
         frame[name] = values[:, at]

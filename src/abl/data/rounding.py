@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 ALWAYS = 1e-3
 MOST = 0.05  # what is further off is not rounding, or says too little
 EXACT = 1e-6  # sums of float32: left as they are
-_BF16 = 2.0**-9  # half a unit of the last of 8 bits, relative
+_BITS = 8  # of bfloat16
 _FEW = 4  # decimals and digits of which the rounding can pass ALWAYS
 _NOISE = 6e-8  # of a float32 that holds a decimal
 
@@ -26,42 +26,41 @@ def rounding_bound(p: NDArray[np.float64]) -> NDArray[np.float64]:
         p: (N, K), in [0, 1].
     """
     bound = np.full(len(p), ALWAYS)
-    if not p.size:
+    if not p.size or _is_whole(p, np.ones_like(p)):
         return bound
     bound = np.maximum(bound, p.shape[1] * _half_a_decimal(p))
     bound = np.maximum(bound, _half_a_digit(p).sum(axis=1))
-    if _is_bf16(p):
-        bound = np.maximum(bound, _BF16 * p.sum(axis=1))
+    bound = np.maximum(bound, _half_a_bit(p).sum(axis=1))
     return np.minimum(bound, MOST)
 
 
 def _half_a_decimal(p: NDArray[np.float64]) -> float:
-    """Half a unit of the last decimal; 0 of whole numbers and of many decimals."""
-    if _is_whole(p, np.ones_like(p)):
-        return 0.0
+    """Half a unit of the last decimal; 0 of many decimals."""
     scales = (10.0**decimals for decimals in range(1, _FEW + 1))
     return next((0.5 / scale for scale in scales if _is_whole(p, np.full_like(p, scale))), 0.0)
 
 
 def _half_a_digit(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N, K): half a unit of the last significant digit of each; 0 of many digits, and of 0."""
-    some = p > 0
-    # 0.1 is 10**-1, whatever its last bits are
-    first = np.floor(np.log10(np.where(some, p, 1.0) * (1 + _NOISE)))
-    if not (some & (p < 1)).any():
-        return np.zeros_like(p)
+    # 1 was below it, or is exact; 0.1 is 10**-1, whatever its last bits are
+    below = np.where(p > 0, np.minimum(p, 0.9), 0.9)
+    first = np.floor(np.log10(below * (1 + _NOISE)))
     for digits in range(1, _FEW + 1):
         scale = 10.0 ** (digits - 1 - first)
         if _is_whole(p, scale):
-            return np.where(some & (p < 1), 0.5 / scale, 0.0)
+            return np.where(p > 0, 0.5 / scale, 0.0)
     return np.zeros_like(p)
+
+
+def _half_a_bit(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, K): half a unit of the last bit of each, if all are numbers of bfloat16; else 0."""
+    single = p.astype(np.float32)
+    if (single != p).any() or (single.view(np.uint32) & 0xFFFF).any():
+        return np.zeros_like(p)
+    _, exponent = np.frexp(p)  # p = m * 2**exponent, m from 0.5 below 1
+    return np.where(p > 0, np.ldexp(0.5, exponent - _BITS), 0.0)
 
 
 def _is_whole(p: NDArray[np.float64], scale: NDArray[np.float64]) -> bool:
     scaled = p * scale
     return bool((np.abs(scaled - np.rint(scaled)) <= _NOISE * np.maximum(scaled, 1)).all())
-
-
-def _is_bf16(p: NDArray[np.float64]) -> bool:
-    bits = p.astype(np.float32).view(np.uint32)
-    return bool((bits & 0xFFFF == 0).all() and (p.astype(np.float32) == p).all())

@@ -18,6 +18,7 @@ HOLDERS = (
     "state_dict", "model_state_dict", "model", "net", "network", "module", "backbone", "encoder",
     "weights", "params", "state_dict_ema", "model_ema", "ema", "ema_state_dict", "ema_model",
 )  # fmt: skip
+_NO_HOLDERS = ("optim", "sched", "scaler", "callback", "loop", "hyper", "loss")
 # put by torch.compile, FSDP and activation checkpointing before the names within any module
 _WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 _SHOWN = 3
@@ -42,16 +43,26 @@ class FittingNames:
 
 
 def tensors_in(content: Any) -> Mapping[str, Tensor] | None:
-    """The tensors by name that a checkpoint holds; None if it holds none."""
+    """The tensors by name that a checkpoint holds; None if it holds none, or several under names
+    that say nothing.
+    """
     if not isinstance(content, Mapping):
         return None
-    if all(isinstance(value, Tensor) for value in content.values()):
-        return content
+    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    if len(tensors) == len(content):
+        return tensors
     for holder in HOLDERS:
-        found = tensors_in(content[holder]) if holder in content else None
-        if found:
+        if found := tensors_in(content.get(holder)):
             return found
-    return None
+    if any(str(name).endswith(".weight") for name in tensors):
+        return tensors  # numbers, such as the epoch, lie beside them
+    held = [
+        tensors_in(value)
+        for name, value in content.items()
+        if not any(word in str(name).lower() for word in _NO_HOLDERS)
+    ]
+    named = [each for each in held if each and any("." in str(name) for name in each)]
+    return named[0] if len(named) == 1 else None
 
 
 def held_words(content: Any) -> str:
