@@ -217,9 +217,10 @@ def _patients(
         return patients
     one_of = {name: group[0] for group in alike_groups(patients) for name in group}
     if one_of:
+        persons = len(set(one_of.values()))
         notes.append(
-            f"{len(one_of)} names of patients that look alike were taken as "
-            f"{len(set(one_of.values()))} persons."
+            f"{len(one_of)} names of patients that look alike were taken as those of "
+            f"{persons} {'person' if persons == 1 else 'persons'}."
         )
     return [one_of.get(name, name) for name in patients]
 
