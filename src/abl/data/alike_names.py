@@ -53,7 +53,7 @@ _STEPS: tuple[Step, ...] = (
     ("invisible characters", _invisible),
     ("the Unicode form of letters", _form),
     ("letters of another alphabet", lambda text: text.translate(_LATIN)),
-    ("upper and lower case", lambda text: _form(text.casefold())),
+    ("upper and lower case", str.casefold),
     ("dashes", lambda text: _DASHES.sub("-", text)),
     ("leading zeros", lambda text: _ZEROS.sub("", text)),
     ("how a number is written", _number),

@@ -57,10 +57,10 @@ def add_probabilities(
         return []
     count = int(rounded.sum())
     which = "1 row" if count == 1 else f"{count:,} rows"
-    lowest, highest = total[rounded].min(), total[rounded].max()
+    sums = dict.fromkeys(f"{end:.4g}" for end in (total[rounded].min(), total[rounded].max()))
     return [
-        f"{path.name}: the probabilities of {which} sum to {lowest:.4g} to {highest:.4g}, as they "
-        "were rounded, and were divided by their sum."
+        f"{path.name}: the probabilities of {which} sum to {' to '.join(sums)}, as they were "
+        "rounded, and were divided by their sum."
     ]
 
 
