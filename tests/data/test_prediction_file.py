@@ -123,7 +123,7 @@ def test_of_many_faults_ten_are_told_and_the_rest_counted(tmp_path):
         (["image,label,p", "a,0,0.5"], "it has none of them"),
         (["name,label,p_0,p_1", "a,0,0.5,0.5"], "o.csv:1: no column 'image'"),
         (["image,image,label,p_0,p_1", "a,a,0,0.5,0.5"], "o.csv:1: column 'image' is there twice"),
-        (["image;label;p_0;p_1", "a;0;0.5;0.5"], "not separated by commas"),
+        (["image label p_0 p_1", "a 0 0.5 0.5"], "o.csv:1: no column 'image'"),
         ([HEAD, "a,0,0.5,0.5", "b,0,0.5"], "o.csv:3: has 3 fields, the header has 4"),
         ([HEAD, "a,0,0.5,0.5", "b,0,0.5,0.5,9"], "o.csv:3: has 5 fields, the header has 4"),
         ([HEAD, "a,0,half,0.5"], "o.csv:2: p_0 is 'half', not a number in [0, 1]"),

@@ -22,6 +22,7 @@ _LATIN = str.maketrans(
 )
 _DASHES = re.compile(r"[_\-‐-―−]")
 _ZEROS = re.compile(r"(?<![\d.])0+(?=\d)", re.ASCII)
+_STARTS = frozenset("+-.0123456789")  # "" would be in a string
 _LONGEST = 60  # signs of a number
 _COMMA = re.compile(r"\d+,0+", re.ASCII)
 
@@ -52,7 +53,7 @@ _STEPS: tuple[Step, ...] = (
     ("invisible characters", _invisible),
     ("the Unicode form of letters", _form),
     ("letters of another alphabet", lambda text: text.translate(_LATIN)),
-    ("upper and lower case", lambda text: _form(text.casefold())),
+    ("upper and lower case", str.casefold),
     ("dashes", lambda text: _DASHES.sub("-", text)),
     ("leading zeros", lambda text: _ZEROS.sub("", text)),
     ("how a number is written", _number),
@@ -61,7 +62,13 @@ _STEPS: tuple[Step, ...] = (
 
 def alike_key(text: str) -> str:
     """What names that look alike have in common."""
-    return _after(text, _STEPS)
+    if not text.isascii():
+        return _after(text, _STEPS)
+    # the same, without what changes no such text: tables have very many names
+    text = "".join(text.split()).lower().replace("_", "-")
+    if "0" in text:
+        text = _ZEROS.sub("", text)
+    return _number(text) if text[:1] in _STARTS else text
 
 
 def _after(text: str, steps: Sequence[Step]) -> str:
@@ -70,7 +77,7 @@ def _after(text: str, steps: Sequence[Step]) -> str:
     return text
 
 
-def differences(one: str, other: str) -> list[str]:
+def unlike_in(one: str, other: str) -> list[str]:
     """In what two names of one key differ, in words; [] if they do not look alike."""
     if one == other or alike_key(one) != alike_key(other):
         return []
@@ -106,12 +113,25 @@ def nearest_name(text: str, names: Iterable[str]) -> str:
     """What to type instead of an unknown name; of one that looks like a known one, what differs."""
     known = sorted(names)
     for name in known:
-        if found := differences(text, name):
-            odd = {"this": odd_characters(text), f"'{name}'": odd_characters(name)}
-            marks = "; ".join(f"{whose} has {each}" for whose, each in odd.items() if each)
-            said = f"it looks like '{name}' and differs in {' and '.join(found)}"
-            return f"{said} ({marks}): write '{name}'" if marks else f"{said}: write '{name}'"
+        if how := unlike_in(text, name):
+            return f"did you mean {shown_name(name)}? It differs in {' and '.join(how)}"
     return nearest(text, known)
+
+
+class AlikeNames:
+    """Names that are there, by what look-alikes have in common, for messages on one that is not."""
+
+    def __init__(self, names: Iterable[str]):
+        self._named: dict[str, list[str]] = {}
+        for name in dict.fromkeys(names):
+            self._named.setdefault(alike_key(name), []).append(name)
+
+    def hint(self, text: str) -> str:
+        """The name that is there and looks like another, and how they differ; "" if none does."""
+        for name in self._named.get(alike_key(text), ()):
+            if how := unlike_in(text, name):
+                return f"there is {shown_name(name)}, which differs in {' and '.join(how)}"
+        return ""
 
 
 def label_fault(text: str, classes: Sequence[str], missing: Collection[str]) -> str:
@@ -120,11 +140,13 @@ def label_fault(text: str, classes: Sequence[str], missing: Collection[str]) -> 
         return (
             f"label '{text}' is no class" if text.lower() not in ("", "nan") else "label is empty"
         )
-    # a number is near to every other, and says nothing
-    if whole_number(text) is not None or NUMBER.fullmatch(text):
-        numbers = f"0..{len(classes) - 1}"
-        return f"label '{text}' is not a class; valid: {numbers}, {', '.join(classes)}"
-    known = [*classes, *map(str, range(len(classes)))]
+    positions = [str(at) for at in range(len(classes))]
+    numbered = any(whole_number(name) is not None for name in classes)
+    if NUMBER.fullmatch(text):  # a number is near to every other, which says nothing
+        span = f"0..{len(classes) - 1}"
+        valid = [span] if list(classes) == positions else classes if numbered else [span, *classes]
+        return f"label '{text}' is not a class; valid: {', '.join(valid)}"
+    known = [*classes, *([] if numbered else positions)]
     return f"label {shown_name(text)} is not a class; {nearest_name(text, known)}"
 
 

@@ -70,14 +70,14 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
             box_format=data.box_format,
             bits=data.bits,
         )
+        # of all rows: an external centre may have patients of those that are left
+        dataset = replace(dataset, notes=(*dataset.notes, *alike_notes(dataset)))
     rule = MaskRule(data.mask_value, data.mask_cut, data.mask_inverted)
     dataset = replace(dataset, mask_rule=rule)
     for column, values in data.without.items():
         dataset = _without_values(dataset, column, values, narrowed=bool(data.where))
     for what in data.drop_missing:
         dataset = _without_missing(dataset, what)
-    if data.phantom is None:
-        dataset = replace(dataset, notes=(*dataset.notes, *alike_notes(dataset)))
     return with_unit_labels(with_modality(dataset, data.modality, data.pairing), data)
 
 

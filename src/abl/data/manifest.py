@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abl.data.alike_names import alike_groups, label_fault
+from abl.data.alike_names import alike_groups, label_fault, nearest_name
 from abl.data.boxes import with_box
 from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, Dataset
 from abl.data.folder_rows import folder_rows
@@ -152,7 +152,7 @@ def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows
             hint = nearest(ours, OURS, show=len(OURS))
             problems.append(Problem(f"columns: '{ours}' is not a column abl knows; {hint}"))
         elif name not in theirs:
-            hint = nearest(name, theirs)
+            hint = nearest_name(name, theirs)
             problems.append(rows.header_problem(f"columns: no column '{name}'; {hint}"))
     for alias, ours in ALIASES.items():
         if alias in theirs and ours not in theirs:
@@ -161,7 +161,7 @@ def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows
     frame = rows.frame.assign(**{ours: rows.frame[name] for ours, name in given.items()})
     for name in REQUIRED:
         if name not in frame and name not in columns:
-            hint = nearest(name, theirs)
+            hint = nearest_name(name, theirs)
             message = f"no column '{name}'; {hint} (columns: {{{name}: ...}} names it)"
             problems.append(rows.header_problem(message))
     for name in COMPUTED:
@@ -239,9 +239,10 @@ def _patients(
         return patients
     one_of = {name: group[0] for group in alike_groups(patients) for name in group}
     if one_of:
+        persons = len(set(one_of.values()))
         notes.append(
-            f"{len(one_of)} names of patients that look alike were taken as "
-            f"{len(set(one_of.values()))} persons."
+            f"{len(one_of)} names of patients that look alike were taken as those of "
+            f"{persons} {'person' if persons == 1 else 'persons'}."
         )
     return [one_of.get(name, name) for name in patients]
 

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from abl.data.alike_names import alike_key, nearest_name
+from abl.data.alike_names import AlikeNames
 
 
 def paths_there(folder: Path, paths: Sequence[str]) -> list[str]:
@@ -44,27 +44,21 @@ class AlikeFiles:
 
     def __init__(self, folder: Path):
         self._folder = os.path.realpath(folder)
-        self._names: dict[str, dict[str, list[str]]] = {}
+        self._names: dict[str, AlikeNames] = {}
 
     def hint(self, path: str) -> str:
         """What to type instead; "" if no name looks like it."""
         inner, name = os.path.split(path)
-        if name in ("", ".", ".."):
-            return ""
-        found = [each for each in self._in(inner).get(alike_key(name), ()) if each != name]
-        return f"; {nearest_name(name, found)}" if found else ""
+        hint = self._in(inner).hint(name) if name not in ("", ".", "..") else ""
+        return f"; {hint}" if hint else ""
 
-    def _in(self, inner: str) -> dict[str, list[str]]:
-        """Key of look-alikes -> names in a folder."""
+    def _in(self, inner: str) -> AlikeNames:
         if inner not in self._names:
-            found: dict[str, list[str]] = {}
             try:
                 real = os.path.realpath(Path(self._folder, inner))
                 inside = Path(real).is_relative_to(self._folder)
                 names = sorted(os.listdir(real)) if inside else []  # noqa: PTH208 - names alone
             except (OSError, ValueError):  # ValueError: a zero byte in the name
                 names = []
-            for name in names:
-                found.setdefault(alike_key(name), []).append(name)
-            self._names[inner] = found
+            self._names[inner] = AlikeNames(names)
         return self._names[inner]

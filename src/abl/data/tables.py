@@ -155,7 +155,13 @@ def _parquet_rows(path: Path) -> Rows:
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         message = f"not Parquet: {str(error).splitlines()[0]}"
         raise InputError(Problem(message, file=str(path))) from None
-    return _numbered(path, frame)
+    empty = frame.isna().all(axis=1).to_numpy(dtype=bool)
+    if not empty.any() or empty.all():
+        return _numbered(path, frame)
+    count = int(empty.sum())
+    note = f"{path.name}: {count:,} {'row' if count == 1 else 'rows'} without a value passed over."
+    numbers = (np.flatnonzero(~empty) + FIRST_ROW).tolist()
+    return Rows(str(path), frame[~empty].reset_index(drop=True), numbers, note=note)
 
 
 def _numbered(path: Path, frame: pd.DataFrame) -> Rows:
@@ -163,6 +169,8 @@ def _numbered(path: Path, frame: pd.DataFrame) -> Rows:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value.strip()
     # an integer column with gaps arrives as floats: 3.0 was 3
     if isinstance(value, float) and value.is_integer():
         return str(int(value))

@@ -19,6 +19,7 @@ from abl.data.words import DECIMAL_COMMA
 from abl.errors import InputError, Problem
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # .xlsx, .ods; .xls
 _SEP_LINE = re.compile(r"[\s\"]*sep=(?P<mark>[,;\t|])[\"\s,;]*", re.IGNORECASE)
 
 
@@ -45,6 +46,9 @@ class TextTable:
 
 def text_of(data: bytes, file: str) -> str:
     """The text of a file in UTF-8, or in UTF-16 with its mark. Raises InputError if it is none."""
+    if data.startswith(_WORKBOOKS):
+        message = "is a workbook of a spreadsheet; save its sheet as CSV (UTF-8)"
+        raise InputError(Problem(message, file=file))
     try:
         if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
             return data.decode("utf-16")
@@ -97,14 +101,17 @@ def read_text_table(path: Path) -> TextTable:
     if separator != ",":
         said.insert(0, f"fields separated by {SEPARATORS[separator]}")
     rows: list[tuple[int, list[str]]] = []
+    blank = 0
     try:
         reader = csv.reader(lines, delimiter=separator, strict=True)
-        rows = [(at, record) for at, record in enumerate(reader, 1 + skipped) if record]
+        for at, record in enumerate(reader, 1 + skipped):
+            if record and (record[0].strip() or any(map(str.strip, record))):
+                rows.append((at, record))
+            else:
+                blank += bool(record)
     except csv.Error as error:
         at = _row_of_error(text[start:], separator) + skipped
         raise InputError(Problem(f"not CSV: {error}", file=file, line=at)) from None
-    blank = sum(not any(map(str.strip, record)) for _, record in rows)
-    rows = [(at, record) for at, record in rows if any(map(str.strip, record))]
     if not rows:
         raise InputError(Problem("is empty", file=file))
     (header_row, names), *rest = rows

@@ -4,16 +4,16 @@ person over training and test.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from abl.data.alike_names import alike_groups, differences, shown_name
-from abl.data.dataset import PAIR, Dataset
+from abl.data.alike_names import alike_groups, shown_name, unlike_in
+from abl.data.dataset import Dataset
 
 MOST_GROUPS = 5
 MOST_ROWS = 3
-MAY_BE_ONE = "Names that may be one "  # how every sentence of these begins
+MAY_BE_ONE = "Names that may be one "  # in every sentence of these
 _ADVICE = {
     "patient": "that person may lie on two sides of a split and counts as several: write one name, "
     "or data: {patient_names: alike}",
@@ -25,7 +25,7 @@ _ADVICE = {
 def alike_notes(dataset: Dataset) -> list[str]:
     """A sentence for each kind of name of which some look alike: which, in which rows."""
     frame = dataset.frame
-    images = frame[PAIR if PAIR in frame else "image"].astype(str)
+    images = frame["image"].astype(str)
     row_of = {str(image): row for image, row in dataset.rows.items()}
     rows = images.map(row_of) if row_of else None
     notes = []
@@ -40,6 +40,11 @@ def alike_notes(dataset: Dataset) -> list[str]:
     return [note for note in notes if note]
 
 
+def name_notes(notes: Iterable[str]) -> list[str]:
+    """Those of the notes on a data set that tell of names that look alike, each once."""
+    return list(dict.fromkeys(note for note in notes if MAY_BE_ONE in note))
+
+
 def alike_words(names: Sequence[str], rows: Mapping[str, Sequence[int]]) -> str:
     """Look-alikes with their rows and in what they differ.
 
@@ -47,7 +52,7 @@ def alike_words(names: Sequence[str], rows: Mapping[str, Sequence[int]]) -> str:
         rows: Name -> its rows of the file, if there is one.
     """
     first, *others = [shown_name(name) + _at(rows.get(name, ())) for name in names]
-    how = dict.fromkeys(each for name in names[1:] for each in differences(names[0], name))
+    how = dict.fromkeys(each for name in names[1:] for each in unlike_in(names[0], name))
     return f"{first} and {', '.join(others)} ({', '.join(how)})"
 
 

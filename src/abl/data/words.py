@@ -26,6 +26,10 @@ MISSING_WORDS = frozenset(
     | {"?", ".", "unknown", "unk", "missing", "not available", "not known", "no data"}
     | {"anonymous", "anonymized", "anonymised", "anon"}
 )
+_FIRST = frozenset("-?_") | {
+    each for word in MISSING_WORDS for each in (word[:1], word[:1].upper())
+}
+_NOTHING = re.compile(r"[-?_\u2010-\u2015\u2212]+")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
 _LARGEST = 1e15  # below it every whole number is exact in float64
@@ -57,10 +61,11 @@ def is_invisible(mark: str) -> bool:
 
 def is_missing(text: str) -> bool:
     """Whether a field says that nothing is known: "", `NA`, `None`, `-`, `unknown`, ..."""
+    # tables have very many names, of which hardly any begins as these do
+    if text.isascii() and text and not text[0].isspace() and text[0] not in _FIRST:
+        return False
     word = same_name(text)
-    if word in MISSING_WORDS:
-        return True
-    return all(mark in "?_" or unicodedata.category(mark) == "Pd" for mark in word)
+    return word in MISSING_WORDS or _NOTHING.fullmatch(word) is not None
 
 
 def missing_words(texts: Iterable[str]) -> frozenset[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from abl.data.who_is_who import name_notes
 from abl.decide.intervals import FEW_PATIENTS
 from abl.plan.outcome import Outcome
 from abl.report.collapse import collapse_words
@@ -160,6 +161,7 @@ def _of_the_data(facts: ReportFacts) -> Iterator[str]:
             "Images of a group (column group) were kept on one side and resampled together: where "
             "patients are counted as resampled, these groups are; they are not patients."
         )
+    yield from name_notes(facts.outcome.notes)
     for part in facts.data:
         yield from _of_a_part(facts, part)
     test = facts.sizes.get("test")

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pandas as pd
 
+from abl.data.alike_names import AlikeNames
 from abl.decide.replicates import KEYS
 from abl.errors import Problem
 
@@ -152,7 +153,10 @@ def _lacking(imported: _Predictions, found: pd.DataFrame, lost: pd.DataFrame, un
         f"no prediction for {len(lost):,} of {len(found):,} tests of {unit}s, the first is "
         f"'{first['unit']}' of {where}"
     )
-    if len(lost) == len(found):
+    hint = AlikeNames(imported.frame["unit"]).hint(str(first["unit"]))
+    if hint:
+        message += f"; in the file {hint}"
+    elif len(lost) == len(found):
         message += f"; the file has names like '{known}'"
         if unit != "image":
             message += f"; to average images over {unit}s give the data with --data"
