@@ -62,7 +62,8 @@ def init(
         force=force,
     )
     typed = sys.stdin.isatty() and sys.stdout.isatty()
-    print(init_sweep(folder, options, _asked if typed else None), end="")
+    ask = _asked if typed else None
+    print(init_sweep(folder, options, ask, say=lambda text: print(text, file=sys.stderr)), end="")
 
 
 def _asked(question: str) -> str:

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from abl.app.init.found import FoundImage, FoundSet, checked_classes, of_each
@@ -29,16 +30,17 @@ def annotated_kinds(folder: AnnotatedFolder) -> list[str]:
 def set_in_annotations(
     folder: AnnotatedFolder,
     kinds: Sequence[str],
+    options: ImportOptions,
     manifest: Path,
     before: str,
     asked: Sequence[str],
-    force: bool,
     undo: ExitStack,
 ) -> FoundSet:
     """The set that an import of these annotations makes.
 
     Args:
         kinds: There is to be one.
+        options: What a person said of the import.
         manifest: Where the import writes its table; masks go beside it.
         before: What a path in the folder has before it in the manifest.
         asked: Classes to take; () for all.
@@ -59,9 +61,8 @@ def set_in_annotations(
         if not path.exists():
             undo.callback(_remove, path)
     manifest.parent.mkdir(parents=True, exist_ok=True)
-    options = ImportOptions(kind=kinds[0], force=force)
     try:
-        said = import_annotations(folder.path, manifest, options)
+        said = import_annotations(folder.path, manifest, replace(options, kind=kinds[0]))
     except InputError as error:
         raise InputError(
             [*error.problems, Problem(f"answer it there: {_by_hand(folder)}")]

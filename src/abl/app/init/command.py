@@ -20,6 +20,7 @@ from abl.app.init.machine import Machine, this_machine
 from abl.app.init.patients import with_patients
 from abl.app.init.sweep_text import power_said, sweep_text
 from abl.data.annotations.folder import AnnotatedFolder
+from abl.data.annotations.importing import ImportOptions
 from abl.data.annotations.mask_names import masks_beside
 from abl.data.class_folders import folder_layout
 from abl.data.manifest import CONTROL
@@ -58,13 +59,18 @@ class InitOptions:
 
 
 def init_sweep(
-    folder: Path, options: InitOptions, ask: Ask | None = None, machine: Machine | None = None
+    folder: Path,
+    options: InitOptions,
+    ask: Ask | None = None,
+    machine: Machine | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> str:
     """Writes the manifest and the sweep file of a folder, and says what was taken and chosen.
 
     Args:
         ask: Asks the person who types; None if nobody does.
         machine: What trains; default this machine.
+        say: Told before what may take long.
 
     Raises:
         InputError: Everything that is wrong, a line each; nothing was written then.
@@ -75,16 +81,22 @@ def init_sweep(
     with ExitStack() as undo:
         found = _found(listing, options, place, ask, undo)
         found = found.with_images(found.images, odd)
-        report = _rest(found, options, place, ask, machine)
+        report = _rest(found, options, place, ask, machine, say)
         undo.pop_all()
     return report
 
 
 def _rest(
-    found: FoundSet, options: InitOptions, place: Placed, ask: Ask | None, machine: Machine | None
+    found: FoundSet,
+    options: InitOptions,
+    place: Placed,
+    ask: Ask | None,
+    machine: Machine | None,
+    say: Callable[[str], None],
 ) -> str:
     """From the images to the two files, and what is said of them."""
     found = with_patients(found, options.patients, options.patient_from, ask)
+    say(f"looking at {counted(len(found.images), 'image')}")
     found, sizes = looked_through(found)
     machine = this_machine() if machine is None else machine
     design = designed(found, sizes, machine, networks=options.networks, size=options.size)
@@ -127,8 +139,8 @@ def _listed(folder: Path, out: Path) -> tuple[AnnotatedFolder, str]:
     that no manifest can hold; and what is said of these.
     """
     listing = AnnotatedFolder(folder)
-    own = {MANIFEST} if folder.resolve() == out.resolve() else set()
-    theirs = [name for name in listing.files if name not in own and not name.startswith("mlruns/")]
+    own = os.path.relpath(out.resolve() / MANIFEST, folder.resolve())
+    theirs = [name for name in listing.files if name != own and not name.startswith("mlruns/")]
     listing.files = tuple(name for name in theirs if _is_plain(name))
     odd = len(theirs) - len(listing.files)
     if not listing.images:
@@ -159,15 +171,17 @@ def _found(
     """The images and their classes: of annotations, folders or a table, in this order."""
     columns = options.columns
     named = options.table is not None or columns != Columns()
-    kinds = [] if named else annotated_kinds(listing)
+    of_table = options.table is not None or columns.image is not None
+    kinds = [] if of_table else annotated_kinds(listing)
     if kinds and not place.is_below:
         raise InputError(
             f"--out {place.out}: masks of annotations are written beside the manifest, and images "
             f"must lie below it: give {place.folder.resolve()} or a folder above it"
         )
     if kinds:
+        asked = ImportOptions(label=columns.label, patient=columns.patient, force=options.force)
         return set_in_annotations(
-            listing, kinds, place.out / MANIFEST, place.before, options.classes, options.force, undo
+            listing, kinds, asked, place.out / MANIFEST, place.before, options.classes, undo
         )
     images = masks_beside(listing.images, classes=options.classes).images
     layout = folder_layout(images, classes=options.classes)
@@ -219,4 +233,5 @@ def _report(found: FoundSet, design: FirstDesign, machine: Machine, place: Place
         f"  abl plan {shlex.join(command)}",
         f"  abl sweep {shlex.join(command)}",
     ]
-    return "\n".join(lines) + "\n"
+    shown_lines = ("".join(mark if mark.isprintable() else "?" for mark in line) for line in lines)
+    return "\n".join(shown_lines) + "\n"
