@@ -28,7 +28,6 @@ from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.report.labels import counted, time_label
 
-DICOM = (".dcm", ".dicom", ".ima")
 Ask = Callable[[str], str]
 
 
@@ -144,13 +143,20 @@ def _listed(folder: Path, out: Path) -> tuple[AnnotatedFolder, str]:
     listing.files = tuple(name for name in theirs if _is_plain(name))
     odd = len(theirs) - len(listing.files)
     if not listing.images:
-        dicom = len(listing.ending(*DICOM))
         said = f"holds no images; {counted(len(theirs), 'other file')}"
-        if dicom:
-            said = f"holds {counted(dicom, 'DICOM file')} and no other images"
+        if dicom := next((name for name in listing.files if _is_dicom(folder / name)), None):
+            said += f", such as '{dicom}', which is DICOM: let its name end in .dcm"
         raise InputError(Problem(said, file=str(folder)))
     what = "1 file has a name" if odd == 1 else f"{odd} files have names"
     return listing, f"{what} with a control character or not in UTF-8: left out" if odd else ""
+
+
+def _is_dicom(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def _is_plain(name: str) -> bool:
