@@ -90,7 +90,9 @@ def test_several_kinds_are_asked_about(folder: Path) -> None:
     assert code == 2
     assert "holds no Pascal VOC" in said
     assert "it holds labelme" in said
-    assert "did you mean 'voc'" in run(folder, "--out", folder / "m.csv", "--kind", "vocc")[1]
+    assert "did you mean 'voc'" in run(
+        folder, "--out", folder / "m.csv", "--kind", "vocc", "--masks", "other"
+    )[1]  # fmt: skip
 
 
 def test_a_folder_without_annotations_names_the_files_that_are_broken(tmp_path: Path) -> None:
@@ -146,6 +148,16 @@ def test_images_of_one_name_are_told_apart_by_their_folders_or_refused(tmp_path:
     (tmp_path / "coco.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"'a.png' may be any of x/a.png, y/a.png"):
         imported(tmp_path, force=True)
+
+
+def test_spaces_in_names_are_kept(tmp_path: Path) -> None:
+    outlines = {"a  (1).png": OUTLINES["a.png"], "b .png": OUTLINES["b.png"]}
+    for name in ("coco polygons", "labelme", "via csv", "cvat"):
+        folder = tmp_path / name
+        write_images(folder, list(outlines))
+        FORMATS[name][1](folder, outlines)
+        frame, _ = imported(folder)
+        assert list(frame.index) == ["a  (1).png", "b .png"]
 
 
 def test_masks_of_images_that_differ_in_their_suffix_do_not_meet(tmp_path: Path) -> None:

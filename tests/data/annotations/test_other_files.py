@@ -230,6 +230,16 @@ def test_classes_by_pixel_are_named_by_their_colours(tmp_path: Path, mode: str) 
     np.testing.assert_array_equal(mask_of(tmp_path, frame, "JPEGImages/b.png"), filled([SQUARE]))
 
 
+def test_a_mask_of_two_values_has_no_border(tmp_path: Path) -> None:
+    write_images(tmp_path, ["benign/a.png", "malignant/b.png"])
+    (tmp_path / "SegmentationObject").mkdir()
+    for name in BOTH:
+        Image.fromarray(filled([SQUARE])).convert("L").save(tmp_path / "SegmentationObject" / name)
+    frame, _ = imported(tmp_path)
+    assert frame["label"].tolist() == ["benign", "malignant"]
+    np.testing.assert_array_equal(mask_of(tmp_path, frame, "benign/a.png"), filled([SQUARE]))
+
+
 def yolo(folder: Path, *lines: str, names: str = "names: [benign, malignant]\n") -> None:
     write_images(folder, [f"images/train/{name}" for name in BOTH])
     (folder / "labels/train").mkdir(parents=True)
@@ -281,11 +291,11 @@ def test_a_class_of_yolo_that_has_no_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_four_corners_in_every_line_are_turned_boxes(tmp_path: Path) -> None:
-    yolo(tmp_path, "0.2 0.5 0.5 0.25 0.8 0.5 0.5 0.75")
+    yolo(tmp_path, "0.2 0.5 0.5 0.25 0.8 0.5 0.5 0.75")  # in pixels no right angles
     frame, report = imported(tmp_path)
     assert box_of(frame, "images/train/a.png") == pytest.approx([12, 11, 48, 33])
     assert "mask" not in frame
-    assert "taken as turned boxes" in report
+    assert "corners of a turned box" in report
 
 
 def cvat(folder: Path, *shapes: str) -> None:

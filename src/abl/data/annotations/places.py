@@ -24,6 +24,7 @@ from abl.data.images import file_size
 ORIENTATION = 0x0112  # EXIF
 ON_THEIR_SIDE = (5, 6, 7, 8)
 STORED, UPRIGHT = "stored", "upright"
+NOTHING_FILLED = "outline fills no pixel"
 
 
 class OtherSizeError(ValueError):
@@ -71,7 +72,7 @@ def place_of(
     stored = upright[::-1] if orientation in ON_THEIR_SIDE else upright
     turned = orientation != 1 and _drawn_in(image, regions, stored, upright, frame) == STORED
     height, width = stored if turned else upright
-    if not turned:
+    if regions and not turned:
         _check_size(image, upright)
     faults: list[tuple[str, str]] = []
     outlined: np.ndarray | None = None
@@ -82,7 +83,7 @@ def place_of(
         if region.has_outline and not fault:
             fault = _fill(region, outlined := _blank(outlined, height, width))
         elif region.box is not None and not fault:
-            box = _cut(region, height, width)
+            box = _cut(region.box, region.shares, height, width)
             fault = "box is empty or outside its image" if box is None else ""
             whole = False
             boxes += [] if box is None else [box]
@@ -101,9 +102,6 @@ def place_of(
         mask = None if mask is None else turned_pixels(mask, orientation)
         box = None if box is None else _turned_box(box, orientation, height, width)
     return DrawnRegions(mask, box, tuple(faults))
-
-
-NOTHING_FILLED = "outline fills no pixel"
 
 
 def _blank(mask: np.ndarray | None, height: int, width: int) -> np.ndarray:
@@ -134,11 +132,10 @@ def _fill(region: Region, mask: np.ndarray) -> str:
     return "" if pixels.any() else NOTHING_FILLED
 
 
-def _cut(region: Region, height: int, width: int) -> Box | None:
-    """The box of a region within the image, None if nothing is left of it."""
-    assert region.box is not None
-    x0, y0, x1, y1 = region.box
-    if region.shares:
+def _cut(box: Box, shares: bool, height: int, width: int) -> Box | None:
+    """The box within the image, None if nothing is left of it."""
+    x0, y0, x1, y1 = box
+    if shares:
         x0, y0, x1, y1 = x0 * width, y0 * height, x1 * width, y1 * height
     x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
