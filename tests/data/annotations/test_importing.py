@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -358,6 +359,20 @@ def test_a_manifest_that_cannot_be_written_is_told(folder: Path) -> None:
     assert code == 2
     assert "cannot be written (File name too long)" in said
     assert everything_in(folder) == before
+
+
+def test_without_pycocotools_outlines_are_refused_and_boxes_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    code, said = run(folder, "--out", folder / "manifest.csv")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "pip install 'abl[medical]'" in said
+    for name in "ab":
+        content = json.loads((folder / f"{name}.json").read_text())
+        content["shapes"][0] |= {"shape_type": "rectangle", "points": [(3, 4), (9, 8)]}
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    assert run(folder, "--out", folder / "manifest.csv")[0] == 0
 
 
 def test_names_that_no_manifest_can_hold_are_left_out(folder: Path) -> None:

@@ -258,6 +258,26 @@ def test_boxes_of_yolo_are_shares_of_the_image(tmp_path: Path) -> None:
     assert frame["split"].tolist() == ["train", "train"]
 
 
+def test_labels_of_yolo_beside_images_by_part(tmp_path: Path) -> None:
+    # the same names in each part
+    for at, part in enumerate(("train", "valid")):
+        write_images(tmp_path, [f"{part}/images/{name}" for name in BOTH])
+        (tmp_path / part / "labels").mkdir()
+        for name in "ab":
+            label = (name == "b") == (at == 0)
+            text = f"{int(label)} 0.5 0.5 {0.1 + at / 10} 0.5\r\n"
+            (tmp_path / part / "labels" / f"{name}.txt").write_text(text)
+    (tmp_path / "classes.txt").write_text("benign\nmalignant\n")
+    frame, _ = imported(tmp_path)
+    assert frame[["label", "split"]].agg("/".join, axis=1).to_dict() == {
+        "train/images/a.png": "benign/train",
+        "train/images/b.png": "malignant/train",
+        "valid/images/a.png": "malignant/validation",
+        "valid/images/b.png": "benign/validation",
+    }
+    assert box_of(frame, "valid/images/a.png") == pytest.approx([24, 11, 36, 33])
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [
