@@ -8,6 +8,7 @@ not, the person is asked. Masks and boxes are written in turned pixels.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from PIL import Image
 from abl.data.annotations.fill import filled_polygons
 from abl.data.annotations.regions import AnnotatedImage, Region
 from abl.data.annotations.values import Box
-from abl.data.images import file_size
+from abl.data.images import KINDS, file_size
 
 ORIENTATION = 0x0112  # EXIF
 ON_THEIR_SIDE = (5, 6, 7, 8)
@@ -149,8 +150,12 @@ def _around(boxes: Sequence[Box]) -> Box:
 def _orientation(path: Path) -> int:
     """The EXIF orientation of a file, 1 to 8; 1 where there is none."""
     try:
-        with Image.open(path) as image:
-            value: Any = image.getexif().get(ORIENTATION, 1)
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow, on metadata that are damaged
+            if file.read(132)[128:] == b"DICM":  # its preamble may look like a TIFF
+                return 1
+            with Image.open(file, formats=KINDS) as image:
+                value: Any = image.getexif().get(ORIENTATION, 1)
         return int(value) if 1 <= int(value) <= 8 else 1
     except Exception:  # unreadable metadata say nothing about the pixels
         return 1
