@@ -12,6 +12,8 @@ from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
+from abl.decide.mover import sides
+from abl.decide.paired_differences import Differences
 from abl.decide.score_intervals import tango_interval, tango_p, tango_variance, wilson
 
 Z = float(stats.norm.isf(0.025))
@@ -111,3 +113,49 @@ def test_nothing_discordant_is_not_nothing_at_all(n):
     low, high = tango(0, 0, n)
     assert high == pytest.approx(Z**2 / (n + Z**2))
     assert low == pytest.approx(-high)
+
+
+def differences(difference, variance, freedom, lower, upper, edge=1.0):
+    """Of metrics that are no shares."""
+    known = (np.array([each]) for each in (difference, variance, freedom, 50.0, np.nan, np.nan))
+    return Differences(*known, np.array([lower]), np.array([upper]), edge, np.array([True]))
+
+
+@pytest.mark.parametrize(("b", "c", "n", "a"), [(12, 2, 50, 36), (8, 3, 80, 60), (30, 4, 90, 50)])
+def test_the_longer_side_is_that_of_newcombes_method_without_continuity(b, c, n, a):
+    p, q = (a + b) / n, (a + c) / n
+    variance = ((b + c) / n - (p - q) ** 2) / n
+    down, up = sides(*((np.array([x]), np.array([float(n)])) for x in (p, q)), np.array([variance]))
+    r = (a * (n - a - b - c) - b * c) / n**2 / math.sqrt(p * (1 - p) * q * (1 - q))
+    (l1, u1), (l2, u2) = (proportion_confint(k, n, method="wilson") for k in (a + b, a + c))
+    low = math.sqrt((p - l1) ** 2 - 2 * r * (p - l1) * (u2 - q) + (u2 - q) ** 2)
+    high = math.sqrt((u1 - p) ** 2 - 2 * r * (u1 - p) * (q - l2) + (q - l2) ** 2)
+    error = Z * math.sqrt(variance)
+    assert (down[0] * error, up[0] * error) == pytest.approx((low, high), rel=1e-6)
+
+
+@given(
+    st.floats(-0.9, 0.9), st.floats(1e-6, 0.1), st.floats(1, 100),
+    st.floats(0.3, 3), st.floats(0.3, 3), st.sampled_from([0.9, 0.95, 0.999]),
+)  # fmt: skip
+def test_p_is_the_level_at_which_an_interval_of_two_sides_reaches_0(d, v, freedom, low, up, level):
+    found = differences(d, v, freedom, low, up, edge=np.inf)
+    ends = found.interval(level)
+    excluded = ends[0][0] > 0 or ends[1][0] < 0
+    p = found.p[0]
+    assert ends[0][0] <= d <= ends[1][0]
+    if abs(p - (1 - level)) > 1e-9:
+        assert (p < 1 - level) == excluded
+    assert found.interval(0.999)[0][0] <= found.interval(0.95)[0][0]
+
+
+def test_the_longer_side_is_that_to_which_the_arm_nearest_its_ceiling_falls():
+    def of(first, second):
+        shares = np.array([[first], [second]])
+        variance = (shares * (1 - shares) / 60).sum(axis=0)
+        return sides(*((each, np.array([60.0])) for each in shares), variance)
+
+    falls, stays = np.concatenate(of(0.99, 0.5))
+    assert falls > stays
+    assert np.concatenate(of(0.5, 0.99)) == pytest.approx([stays, falls])
+    assert np.concatenate(of(0.53, 0.47)) == pytest.approx(1, abs=0.05)

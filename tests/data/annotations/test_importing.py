@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,9 @@ def test_several_kinds_are_asked_about(folder: Path) -> None:
     assert code == 2
     assert "holds no Pascal VOC" in said
     assert "it holds labelme" in said
-    assert "did you mean 'voc'" in run(folder, "--out", folder / "m.csv", "--kind", "vocc")[1]
+    assert "did you mean 'voc'" in run(
+        folder, "--out", folder / "m.csv", "--kind", "vocc", "--masks", "other"
+    )[1]  # fmt: skip
 
 
 def test_a_folder_without_annotations_names_the_files_that_are_broken(tmp_path: Path) -> None:
@@ -146,6 +149,16 @@ def test_images_of_one_name_are_told_apart_by_their_folders_or_refused(tmp_path:
     (tmp_path / "coco.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"'a.png' may be any of x/a.png, y/a.png"):
         imported(tmp_path, force=True)
+
+
+def test_spaces_in_names_are_kept(tmp_path: Path) -> None:
+    outlines = {"a  (1).png": OUTLINES["a.png"], "b .png": OUTLINES["b.png"]}
+    for name in ("coco polygons", "labelme", "via csv", "cvat"):
+        folder = tmp_path / name
+        write_images(folder, list(outlines))
+        FORMATS[name][1](folder, outlines)
+        frame, _ = imported(folder)
+        assert list(frame.index) == ["a  (1).png", "b .png"]
 
 
 def test_masks_of_images_that_differ_in_their_suffix_do_not_meet(tmp_path: Path) -> None:
@@ -346,6 +359,20 @@ def test_a_manifest_that_cannot_be_written_is_told(folder: Path) -> None:
     assert code == 2
     assert "cannot be written (File name too long)" in said
     assert everything_in(folder) == before
+
+
+def test_without_pycocotools_outlines_are_refused_and_boxes_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    code, said = run(folder, "--out", folder / "manifest.csv")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "pip install 'abl[medical]'" in said
+    for name in "ab":
+        content = json.loads((folder / f"{name}.json").read_text())
+        content["shapes"][0] |= {"shape_type": "rectangle", "points": [(3, 4), (9, 8)]}
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    assert run(folder, "--out", folder / "manifest.csv")[0] == 0
 
 
 def test_names_that_no_manifest_can_hold_are_left_out(folder: Path) -> None:

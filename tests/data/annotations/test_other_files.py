@@ -230,6 +230,16 @@ def test_classes_by_pixel_are_named_by_their_colours(tmp_path: Path, mode: str) 
     np.testing.assert_array_equal(mask_of(tmp_path, frame, "JPEGImages/b.png"), filled([SQUARE]))
 
 
+def test_a_mask_of_two_values_has_no_border(tmp_path: Path) -> None:
+    write_images(tmp_path, ["benign/a.png", "malignant/b.png"])
+    (tmp_path / "SegmentationObject").mkdir()
+    for name in BOTH:
+        Image.fromarray(filled([SQUARE])).convert("L").save(tmp_path / "SegmentationObject" / name)
+    frame, _ = imported(tmp_path)
+    assert frame["label"].tolist() == ["benign", "malignant"]
+    np.testing.assert_array_equal(mask_of(tmp_path, frame, "benign/a.png"), filled([SQUARE]))
+
+
 def yolo(folder: Path, *lines: str, names: str = "names: [benign, malignant]\n") -> None:
     write_images(folder, [f"images/train/{name}" for name in BOTH])
     (folder / "labels/train").mkdir(parents=True)
@@ -246,6 +256,26 @@ def test_boxes_of_yolo_are_shares_of_the_image(tmp_path: Path) -> None:
     assert box_of(frame, "images/train/a.png") == [15, 11, 60, 33]
     assert frame["label"].tolist() == ["benign", "malignant"]
     assert frame["split"].tolist() == ["train", "train"]
+
+
+def test_labels_of_yolo_beside_images_by_part(tmp_path: Path) -> None:
+    # the same names in each part
+    for at, part in enumerate(("train", "valid")):
+        write_images(tmp_path, [f"{part}/images/{name}" for name in BOTH])
+        (tmp_path / part / "labels").mkdir()
+        for name in "ab":
+            label = (name == "b") == (at == 0)
+            text = f"{int(label)} 0.5 0.5 {0.1 + at / 10} 0.5\r\n"
+            (tmp_path / part / "labels" / f"{name}.txt").write_text(text)
+    (tmp_path / "classes.txt").write_text("benign\nmalignant\n")
+    frame, _ = imported(tmp_path)
+    assert frame[["label", "split"]].agg("/".join, axis=1).to_dict() == {
+        "train/images/a.png": "benign/train",
+        "train/images/b.png": "malignant/train",
+        "valid/images/a.png": "malignant/validation",
+        "valid/images/b.png": "benign/validation",
+    }
+    assert box_of(frame, "valid/images/a.png") == pytest.approx([24, 11, 36, 33])
 
 
 @pytest.mark.parametrize(
@@ -281,11 +311,11 @@ def test_a_class_of_yolo_that_has_no_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_four_corners_in_every_line_are_turned_boxes(tmp_path: Path) -> None:
-    yolo(tmp_path, "0.2 0.5 0.5 0.25 0.8 0.5 0.5 0.75")
+    yolo(tmp_path, "0.2 0.5 0.5 0.25 0.8 0.5 0.5 0.75")  # in pixels no right angles
     frame, report = imported(tmp_path)
     assert box_of(frame, "images/train/a.png") == pytest.approx([12, 11, 48, 33])
     assert "mask" not in frame
-    assert "taken as turned boxes" in report
+    assert "corners of a turned box" in report
 
 
 def cvat(folder: Path, *shapes: str) -> None:

@@ -152,6 +152,11 @@ def test_an_image_of_another_size_is_not_taken(tmp_path: Path, orientation: int)
         place(tmp_path, Region(box=(1, 2, 3, 4)), size=(88, 120))
 
 
+def test_a_turned_image_without_regions_is_taken_whatever_its_size(tmp_path: Path) -> None:
+    write(tmp_path, orientation=6)
+    assert place(tmp_path, size=(HEIGHT, WIDTH)).faults == ()
+
+
 def test_a_mask_lacks_no_region(tmp_path: Path) -> None:
     write(tmp_path)
     outline, box = Region(polygons=(SQUARE,)), Region(box=(30.5, 20, 40, 70))

@@ -30,6 +30,7 @@ from abl.data.annotations.splits import split_word
 from abl.data.annotations.values import (
     NOT_NUMBERS,
     dictionary,
+    file_name_of,
     finite_numbers,
     name_of,
     number_of,
@@ -93,7 +94,7 @@ def _read_file(reading: Reading, name: str, content: dict[str, Any]) -> None:
         if ids[identifier] > 1:
             reading.problem(f"two images have the id {identifier or 'null'}", name)
             continue
-        path = reading.image_named(name_of(entry.get("file_name")), name)
+        path = reading.image_named(file_name_of(entry.get("file_name")), name)
         if path is None:
             continue
         columns = {key: name_of(entry[key]) for key in entry if key not in OF_IMAGES}

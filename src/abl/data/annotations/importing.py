@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from abl.data.annotations.labels import LEAVE, labelling_of, patient_source
 from abl.data.annotations.places import STORED, UPRIGHT
 from abl.data.annotations.report import imported_text, reasons_text
 from abl.data.annotations.rows import Account, labelled, rows_of
-from abl.data.annotations.writing import ManifestWriter
+from abl.data.annotations.writing import ManifestWriter, refuse_to_overwrite
 from abl.data.tables import first_of_each_kind
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
@@ -62,6 +63,8 @@ def import_annotations(path: Path, out: Path, options: ImportOptions) -> str:
         raise InputError(f"--left {options.left}: is --out too; give another name")
     folder = AnnotatedFolder(path)
     prefix = _way(out, path)
+    with _writing_told(out):
+        refuse_to_overwrite(out, out.parent / options.masks, options.force)
     kind = kind_of(folder, options.kind)
     read = kind.read(folder)
     account = Account(list(read.left))
@@ -88,22 +91,19 @@ def import_annotations(path: Path, out: Path, options: ImportOptions) -> str:
     problems: list[Problem] = []
     images = [image.image for image, _ in found]
     rows = []
-    try:
-        with ManifestWriter(out, options.masks, prefix, images, options.force) as writer:
-            for row in rows_of(
-                found, labelling=labelling, patient_of=patient_of, folder=path,
-                root=out.absolute().parent, frame=options.exif, account=account, problems=problems,
-            ):  # fmt: skip
-                writer.add(row)
-                rows.append((row.label, row.patient, row.regions, row.place.box is not None))
-            raise_if_any(first_of_each_kind(problems))
-            if not rows:
-                raise InputError([Problem("no image is left", str(path)), *_why(account)])
-            if options.left is not None:
-                _write_left(options.left, account)
-            writer.commit()
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot be written ({error.strerror or error})") from None
+    with _writing_told(out), ManifestWriter(out, options.masks, prefix, images) as writer:
+        for row in rows_of(
+            found, labelling=labelling, patient_of=patient_of, folder=path,
+            root=out.absolute().parent, frame=options.exif, account=account, problems=problems,
+        ):  # fmt: skip
+            writer.add(row)
+            rows.append((row.label, row.patient, row.regions, row.place.box is not None))
+        raise_if_any(first_of_each_kind(problems))
+        if not rows:
+            raise InputError([Problem("no image is left", str(path)), *_why(account)])
+        if options.left is not None:
+            _write_left(options.left, account)
+        writer.commit()
     return imported_text(
         kind=kind,
         by=labelling.by,
@@ -116,6 +116,14 @@ def import_annotations(path: Path, out: Path, options: ImportOptions) -> str:
         out=out,
         left_in=options.left,
     )
+
+
+@contextmanager
+def _writing_told(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written ({error.strerror or error})") from None
 
 
 def _classes(options: ImportOptions) -> dict[str, str]:

@@ -33,6 +33,7 @@ from abl.data.annotations.values import (
     NOT_NUMBERS,
     Box,
     dictionary,
+    file_name_of,
     name_of,
     points_of,
     size_of,
@@ -65,7 +66,7 @@ def _read(folder: AnnotatedFolder) -> Annotations:
 
 def _read_file(reading: Reading, name: str, content: dict[str, Any]) -> None:
     stem = PurePosixPath(name).with_suffix("").as_posix()
-    path = reading.image_named(name_of(content.get("imagePath")), name, or_stem=stem)
+    path = reading.image_named(file_name_of(content.get("imagePath")), name, or_stem=stem)
     if path is None:
         if isinstance(content.get("imageData"), str):
             reading.notes.append(

@@ -8,6 +8,7 @@ not, the person is asked. Masks and boxes are written in turned pixels.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,12 @@ from PIL import Image
 from abl.data.annotations.fill import filled_polygons
 from abl.data.annotations.regions import AnnotatedImage, Region
 from abl.data.annotations.values import Box
-from abl.data.images import file_size
+from abl.data.images import KINDS, file_size
 
 ORIENTATION = 0x0112  # EXIF
 ON_THEIR_SIDE = (5, 6, 7, 8)
 STORED, UPRIGHT = "stored", "upright"
+NOTHING_FILLED = "outline fills no pixel"
 
 
 class OtherSizeError(ValueError):
@@ -71,7 +73,7 @@ def place_of(
     stored = upright[::-1] if orientation in ON_THEIR_SIDE else upright
     turned = orientation != 1 and _drawn_in(image, regions, stored, upright, frame) == STORED
     height, width = stored if turned else upright
-    if not turned:
+    if regions and not turned:
         _check_size(image, upright)
     faults: list[tuple[str, str]] = []
     outlined: np.ndarray | None = None
@@ -82,7 +84,7 @@ def place_of(
         if region.has_outline and not fault:
             fault = _fill(region, outlined := _blank(outlined, height, width))
         elif region.box is not None and not fault:
-            box = _cut(region, height, width)
+            box = _cut(region.box, region.shares, height, width)
             fault = "box is empty or outside its image" if box is None else ""
             whole = False
             boxes += [] if box is None else [box]
@@ -101,9 +103,6 @@ def place_of(
         mask = None if mask is None else turned_pixels(mask, orientation)
         box = None if box is None else _turned_box(box, orientation, height, width)
     return DrawnRegions(mask, box, tuple(faults))
-
-
-NOTHING_FILLED = "outline fills no pixel"
 
 
 def _blank(mask: np.ndarray | None, height: int, width: int) -> np.ndarray:
@@ -134,11 +133,10 @@ def _fill(region: Region, mask: np.ndarray) -> str:
     return "" if pixels.any() else NOTHING_FILLED
 
 
-def _cut(region: Region, height: int, width: int) -> Box | None:
-    """The box of a region within the image, None if nothing is left of it."""
-    assert region.box is not None
-    x0, y0, x1, y1 = region.box
-    if region.shares:
+def _cut(box: Box, shares: bool, height: int, width: int) -> Box | None:
+    """The box within the image, None if nothing is left of it."""
+    x0, y0, x1, y1 = box
+    if shares:
         x0, y0, x1, y1 = x0 * width, y0 * height, x1 * width, y1 * height
     x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
@@ -152,8 +150,12 @@ def _around(boxes: Sequence[Box]) -> Box:
 def _orientation(path: Path) -> int:
     """The EXIF orientation of a file, 1 to 8; 1 where there is none."""
     try:
-        with Image.open(path) as image:
-            value: Any = image.getexif().get(ORIENTATION, 1)
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow, on metadata that are damaged
+            if file.read(132)[128:] == b"DICM":  # its preamble may look like a TIFF
+                return 1
+            with Image.open(file, formats=KINDS) as image:
+                value: Any = image.getexif().get(ORIENTATION, 1)
         return int(value) if 1 <= int(value) <= 8 else 1
     except Exception:  # unreadable metadata say nothing about the pixels
         return 1

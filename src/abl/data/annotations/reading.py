@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -92,15 +92,11 @@ class Reading:
             return
         self._images[image.image] = image
 
-    def done(self, also_left: Iterable[str] = ()) -> Annotations:
-        """Everything that was read. Raises InputError with all problems.
-
-        Args:
-            also_left: Images that are accounted for already.
-        """
+    def done(self) -> Annotations:
+        """Everything that was read. Raises InputError with all problems."""
         if self.problems:
             raise InputError(first_of_each_kind(self.problems))
-        accounted = {*self._images, *self.used, *also_left}
+        accounted = {*self._images, *self.used}
         for name in self.folder.images:
             below_masks = any(map(NO_IMAGES.fullmatch, PurePosixPath(name).parent.parts))
             if name not in accounted and not below_masks:

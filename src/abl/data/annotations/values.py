@@ -70,6 +70,11 @@ def name_of(value: Any) -> str:
     return "" if text.strip().lower() == "nan" else " ".join(text.split())
 
 
+def file_name_of(value: Any) -> str:
+    """The name of a file as it is written, with every space; "" if it is none."""
+    return value if isinstance(value, str) else name_of(value)
+
+
 def corners_box(xs: Sequence[float], ys: Sequence[float]) -> Box:
     """The box around points."""
     return min(xs), min(ys), max(xs), max(ys)

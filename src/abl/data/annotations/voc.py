@@ -46,7 +46,7 @@ def _read(folder: AnnotatedFolder) -> Annotations:
         if root is None:
             continue
         stem = PurePosixPath(name).stem
-        image = reading.image_named(name_of(root.findtext("filename") or ""), name, or_stem=stem)
+        image = reading.image_named(root.findtext("filename") or "", name, or_stem=stem)
         if image is not None:
             found.append(_annotated(root, image, name))
             pixels.claim(stem)

@@ -118,11 +118,10 @@ class VocPixels:
         except ValueError:
             self._reading.leave(name, UNREADABLE)
             return None
-        return {
-            int(value): Bitmap(partial(_pixels, path, int(value)), whole=True)
-            for value in values
-            if value not in (BACKGROUND, BORDER)
-        }
+        inside = [int(value) for value in values if value not in (BACKGROUND, BORDER)]
+        if not inside and BORDER in values:  # a mask of two values: there is no border of nothing
+            return {1: Bitmap(partial(_pixels, path, BORDER), whole=True)}
+        return {value: Bitmap(partial(_pixels, path, value), whole=True) for value in inside}
 
 
 def _pixels(path: Path, value: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from abl.data.annotations.folder import WRITTEN
 from abl.data.annotations.rows import Row
+from abl.data.annotations.values import name_of
 from abl.data.dataset import BOX, ROI
 from abl.data.manifest import ALIASES, COMPUTED
 from abl.errors import InputError, Problem
@@ -38,9 +39,8 @@ class ManifestWriter:
         names: Of all images that may come, which decide the names of masks.
     """
 
-    def __init__(self, out: Path, masks: str, prefix: str, names: Iterable[str], force: bool):
+    def __init__(self, out: Path, masks: str, prefix: str, names: Iterable[str]):
         self.out, self.masks, self._prefix = out, out.parent / masks, prefix
-        _refuse_to_overwrite(out, self.masks, force)
         stems = Counter(PurePosixPath(name).with_suffix("").as_posix().lower() for name in names)
         self._is_one = {stem for stem, count in stems.items() if count == 1}
         self._fresh = out.parent / f".{masks}.{uuid.uuid4().hex}"
@@ -68,10 +68,11 @@ class ManifestWriter:
             "patient": row.patient,
             "mask": mask,
             **dict(zip(BOX, map(_decimal, box), strict=True)),
-            "regions": str(row.regions),
+            # how many nodules masks of others show is not known
+            "regions": "" if image.mask_files else str(row.regions),
         }
         for name, value in image.columns.items():
-            key = " ".join(name.split())
+            key = name_of(name)
             values[f"annotated_{key}" if key in RESERVED else key or "annotated"] = value
         self._rows.append(values)
 
@@ -107,7 +108,12 @@ class ManifestWriter:
             fresh.unlink(missing_ok=True)
 
 
-def _refuse_to_overwrite(out: Path, masks: Path, force: bool) -> None:
+def refuse_to_overwrite(out: Path, masks: Path, force: bool) -> None:
+    """Raises InputError unless a manifest and a folder of masks may be written here.
+
+    Args:
+        force: Whether those of an earlier import may be written anew.
+    """
     problems = []
     if out.is_dir():
         problems.append(

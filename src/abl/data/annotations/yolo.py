@@ -1,9 +1,10 @@
 """YOLO: a text file an image, a line a region, in shares of the image's width and height.
 
 Five numbers are a class and a box by its middle and sides, seven or more in odd number a class and
-the corners of an outline. Nine in every line of a set are turned boxes: they make no mask. The text
-lies beside its image, or below `labels/` where the image is below `images/`; an empty one says that
-nothing was found. Names of classes are in data.yaml, classes.txt or a file `.names`.
+the corners of an outline. Where every line of a set has the corners of a rectangle, these are
+turned boxes, and make no mask. The text lies beside its image, or below `labels/` where the image
+is below `images/`; an empty one says that nothing was found. Names of classes are in data.yaml,
+classes.txt or a file `.names`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from abl.data.annotations.values import corners_box, finite_numbers
 from abl.data.annotations.yolo_names import LISTS, names_classes, yaml_files, yolo_class_names
 
 MOST_OUTSIDE = 0.02  # shares of tools that round, and of boxes drawn over the edge
-TURNED = 9  # numbers in the line of a turned box
+AS_ROUNDED = 0.02  # of a turned box, that corners may lie beside their places
 
 
 def _recognises(folder: AnnotatedFolder) -> str | None:
@@ -68,24 +69,29 @@ def _read(folder: AnnotatedFolder) -> Annotations:
         image = _image_of(reading, name)
         if image is not None:
             found.append(AnnotatedImage(image, tuple(regions), source=name))
-    corners = [
-        len(region.polygons[0]) if region.polygons else 0
-        for image in found
-        for region in image.regions
-    ]
-    turned = bool(corners) and all(2 * count + 1 == TURNED for count in corners)
+    regions = [region for image in found for region in image.regions]
+    turned = bool(regions) and all(map(_is_turned_box, regions))
     if turned:
         reading.notes.append(
-            "Every line has four corners: they are taken as turned boxes, which make no mask."
+            "Every line is the corners of a turned box; boxes are taken around them, and no masks."
         )
     for each in found:
         reading.add(_upright(each) if turned else each)
-    used = {region.category for image in found for region in image.regions}
+    used = {region.category for region in regions}
     if unused := [name for name in names.values() if name not in used]:
         reading.notes.append(f"Classes without a region: {', '.join(unused)}.")
     if not names:
         reading.notes.append("No data.yaml or classes.txt: classes are known by number alone.")
     return reading.done()
+
+
+def _is_turned_box(region: Region) -> bool:
+    """Whether its corners are those of a parallelogram, as rectangles are whatever the shares."""
+    if not region.polygons or len(region.polygons[0]) != 4:
+        return False
+    first, second, third, fourth = region.polygons[0]
+    size = np.ptp(region.polygons[0], axis=0).max()
+    return bool(np.abs(first + third - second - fourth).max() <= AS_ROUNDED * size + 1e-5)
 
 
 def _upright(image: AnnotatedImage) -> AnnotatedImage:
