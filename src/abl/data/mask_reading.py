@@ -82,7 +82,7 @@ def read_mask(
         read = _soft(values, rule, codes, counts)
     order = np.argsort(-counts, kind="stable")[:SHOWN]
     found = tuple(value_word(values, int(codes[at])) for at in order)
-    picture = _as_picture(values)
+    picture = _as_picture(values, codes)
     same = picture is not None and np.array_equal(picture, read.nodule * np.uint8(BYTE))
     return ReadMask(**{**vars(read), "found": found, "was_read": same})
 
@@ -220,13 +220,12 @@ def _soft(values: MaskValues, rule: MaskRule, codes: np.ndarray, counts: np.ndar
     return ReadMask(found, f"{side} {cut:g}{way}", is_soft=True)
 
 
-def _as_picture(values: MaskValues) -> np.ndarray | None:
+def _as_picture(values: MaskValues, codes: np.ndarray) -> np.ndarray | None:
     """uint8 (H, W) of the mask as a grey picture on black; None if it is in colour."""
     if values.kind == "grey":
         if values.top == WORD:
             return ((values.codes + 128) // 257).astype(np.uint8)
         return (values.codes * (BYTE // values.top)).astype(np.uint8)
-    codes, places = np.unique(values.codes, return_inverse=True)
     if len(codes) > FEW or values.alpha is not None:
         return None
     table = np.array(
@@ -234,4 +233,4 @@ def _as_picture(values: MaskValues) -> np.ndarray | None:
     )
     if (np.ptp(table, axis=1) > 0).any():
         return None
-    return table[:, 0].astype(np.uint8)[places.reshape(values.size)]
+    return table[:, 0].astype(np.uint8)[np.searchsorted(codes, values.codes)]
