@@ -265,3 +265,22 @@ def test_a_set_without_copies_gets_an_empty_column(tmp_path: Path) -> None:
     assert "no near-duplicates between patients" in said
     assert pd.read_parquet(tmp_path / "g.parquet")["group"].tolist() == [""] * 8
     assert not list(tmp_path.glob("*.png"))
+
+
+def test_groups_end_the_warning_of_copies(tmp_path: Path) -> None:
+    path = write_copies(tmp_path)
+    before = run("data", "check", path)[1]
+    assert "warning: 4 near-duplicate pairs between images may fall on two sides" in before
+    run("data", "group", path, "--out", tmp_path / "grouped.csv")
+    after = run("data", "check", tmp_path / "grouped.csv")[1]
+    assert "near-duplicates: 4 pairs, 0 between groups" in after
+    assert "may fall on two sides" not in after
+
+
+def test_a_patient_column_that_repeats_the_image_names_no_patients(tmp_path: Path) -> None:
+    images = [noise_image(seed) for seed in range(8)]
+    names = [f"images/{number}.png" for number in range(8)]
+    dataset = load_manifest(write_set(tmp_path, images, {"patient": names}))
+    assert not dataset.patients_known
+    (note,) = dataset.notes
+    assert "repeats the name of the image: each image counts as its own patient" in note

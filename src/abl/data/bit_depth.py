@@ -58,7 +58,7 @@ def bits_read(content: bytes, bits: int = 0) -> int:
     return used if used < SIXTEEN else 0
 
 
-def reading(content: bytes, bits: int = 0) -> str:
+def bits_word(content: bytes, bits: int = 0) -> str:
     """In a word how an image is read that is not read by all its bits; "" of all others."""
     used = bits_read(content, bits)
     return f"{used} bits" if used else ""

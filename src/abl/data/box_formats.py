@@ -86,7 +86,9 @@ def in_pixels(values: np.ndarray, sizes: np.ndarray, name: str, *, decimals: int
     return edges + 0.0  # no -0
 
 
-def fits(values: np.ndarray, sizes: np.ndarray, name: str, *, decimals: int = 9) -> np.ndarray:
+def boxes_inside(
+    values: np.ndarray, sizes: np.ndarray, name: str, *, decimals: int = 9
+) -> np.ndarray:
     """bool (N,): which rows (float64 (N, 4), none nan) are boxes inside their images, so read."""
     if FORMATS[name].is_share and values.max(initial=0) > 1 + 10.0**-decimals:
         return np.zeros(len(values), bool)
@@ -100,10 +102,10 @@ def other_formats(
     values: np.ndarray, sizes: np.ndarray, *, decimals: int, among: Sequence[str] = tuple(FORMATS)
 ) -> list[str]:
     """The formats in which every row is a box inside its image."""
-    return [name for name in among if fits(values, sizes, name, decimals=decimals).all()]
+    return [name for name in among if boxes_inside(values, sizes, name, decimals=decimals).all()]
 
 
-def advice(names: Sequence[str]) -> str:
+def format_advice(names: Sequence[str]) -> str:
     """What to type for boxes that may be of these formats."""
     told = [f"data: {{box_format: {name}}} ({FORMATS[name].holds})" for name in names]
     return f"write {' or '.join(told)}"
@@ -129,20 +131,20 @@ def box_doubts(values: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> l
     whole = bool((values == np.rint(values)).all())
     starts = np.concatenate([x0, y0])
     ends = np.concatenate([widths - x1, heights - y1])
-    if len(values) >= FEWEST and fits(values, sizes, "xywh").all():
+    if len(values) >= FEWEST and boxes_inside(values, sizes, "xywh").all():
         found.append(
             f"x0 + x1 and y0 + y1 never pass the image's end in {len(values)} rows, as if every "
             "box had its centre in the upper left quarter: should they be x, y, width, height, "
-            + advice(["xywh"])
+            + format_advice(["xywh"])
         )
     elif whole and starts.min() == 1 and (starts == 1).sum() >= TOUCHING:
         found.append(
             f"none begins at 0 and {(starts == 1).sum()} edges begin at 1: should pixels be "
-            "counted from 1, " + advice(["one_based"])
+            "counted from 1, " + format_advice(["one_based"])
         )
     elif whole and starts.min() == 0 and ends.min() == 1 and (ends == 1).sum() >= TOUCHING:
         found.append(
             f"none ends at the image's end and {(ends == 1).sum()} edges end one pixel before it: "
-            "should x1 and y1 be the last pixels inside the box, " + advice(["inclusive"])
+            "should x1 and y1 be the last pixels inside the box, " + format_advice(["inclusive"])
         )
     return found

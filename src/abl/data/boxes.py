@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from abl.data.box_formats import FORMATS, advice, box_doubts, in_pixels, other_formats
+from abl.data.box_formats import FORMATS, box_doubts, format_advice, in_pixels, other_formats
 from abl.data.dataset import BOX, ROI
 from abl.data.images import file_size
 from abl.data.tables import Rows
@@ -155,7 +155,7 @@ def _of_another_format(
         fitting = other_formats(values, sizes, decimals=decimals, among=shares) or shares
         return (
             f"{every} lie within 1 x 1 pixel: shares of the image, where pixels are wanted; "
-            f"{advice(fitting)}"
+            f"{format_advice(fitting)}"
         )
     edges = in_pixels(values, np.ones((len(values), 2)), box_format, decimals=decimals)
     if form.is_share:
@@ -163,7 +163,7 @@ def _of_another_format(
             return ""
         return (
             f"{every} have values up to {values.max():g}, and box_format: {box_format} wants "
-            f"shares between 0 and 1; {advice(['pixels', 'xywh', 'cxcywh'])}"
+            f"shares between 0 and 1; {format_advice(['pixels', 'xywh', 'cxcywh'])}"
         )
     inverted = (edges[:, 2:] <= edges[:, :2]).any(axis=1)
     if form.kind != "corners" or inverted.sum() < MANY:
@@ -174,7 +174,7 @@ def _of_another_format(
         return ""
     return (
         f"{what}: in {inverted.sum()} of {len(values)} rows x1 is not above x0, or y1 not above "
-        f"y0, and all of them fit their images as x, y, width, height; {advice(fitting)}"
+        f"y0, and all of them fit their images as x, y, width, height; {format_advice(fitting)}"
     )
 
 

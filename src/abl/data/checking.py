@@ -14,7 +14,8 @@ from abl.data.box_formats import FORMATS
 from abl.data.content_report import content_lines, content_warnings, second_warnings
 from abl.data.dataset import Dataset
 from abl.data.duplicates import SHOWN, contradicting_first, contradiction, image_words
-from abl.data.grouping import LONGEST_SIDE, between_patients, manifest_pairs, second_array
+from abl.data.grouping import LONGEST_SIDE, manifest_pairs, pairs_between, second_array
+from abl.data.groups import kept_together
 from abl.data.image_checks import check_images
 from abl.data.manifest import load_manifest
 from abl.data.mask_notes import mask_lines, mask_notes
@@ -122,9 +123,9 @@ def _looked_into(dataset: Dataset, cache: Path, lines: list[str]) -> list[str]:
 
 def _pair_lines(dataset: Dataset, pairs: pd.DataFrame, warnings: list[str]) -> list[str]:
     """Near-duplicates of different patients, contradicting labels first; adds warnings."""
-    across = contradicting_first(dataset, between_patients(dataset, pairs))
+    across = contradicting_first(dataset, pairs_between(kept_together(dataset.frame), pairs))
     told = [contradiction(dataset, pair) for pair in across.itertuples()]
-    of = "patients" if dataset.patients_known else "images"
+    of = f"{dataset.clusters}s"
     lines = [f"  near-duplicates: {len(pairs)} pairs, {len(across)} between {of}"]
     lines += [
         f"    {image_words(dataset, pair, 'a')} and {image_words(dataset, pair, 'b')} "

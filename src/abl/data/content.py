@@ -154,7 +154,7 @@ def facts_for_shortcuts(
         "border brightness": looks["border"].to_numpy(),
         "border text": looks["text"].to_numpy(),
         "colour": looks["colour"].to_numpy(),
-        "number in the file name": numbers_of(dataset.frame["image"]),
+        "number in the file name": file_numbers(dataset.frame["image"]),
     }
     if len(files):
         facts["file size"] = files["bytes"].to_numpy()
@@ -165,7 +165,7 @@ def facts_for_shortcuts(
     return facts
 
 
-def numbers_of(images: pd.Series) -> np.ndarray:
+def file_numbers(images: pd.Series) -> np.ndarray:
     """float64 (N,): the last number in each file's name, nan where there is none."""
     found = [re.findall(r"\d{1,12}", Path(str(name)).stem) for name in images]
     return np.array([float(each[-1]) if each else np.nan for each in found])

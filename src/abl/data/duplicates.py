@@ -202,6 +202,11 @@ def contradicting_first(dataset: Dataset, pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs.iloc[order].reset_index(drop=True)
 
 
+def contradicting(dataset: Dataset, pairs: pd.DataFrame) -> int:
+    """How many pairs are of two classes."""
+    return int(_contradicts(dataset, pairs).sum())
+
+
 def _contradicts(dataset: Dataset, pairs: pd.DataFrame) -> np.ndarray:
     """bool (pairs,): whether the two images have different labels."""
     labels = dataset.frame["label"].to_numpy()

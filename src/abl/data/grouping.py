@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,11 +70,11 @@ def second_array(dataset: Dataset, cache: Path) -> ImageArray:
     return image_array(with_second_images(dataset), cache, longest_side=LONGEST_SIDE)
 
 
-def between_patients(dataset: Dataset, pairs: pd.DataFrame) -> pd.DataFrame:
-    """The pairs of two patients, or of any two images where patients are not known."""
-    patient = dataset.frame["patient"].to_numpy()
-    a, b = (pairs[name].to_numpy() for name in ("position_a", "position_b"))
-    return pairs[patient[a] != patient[b]].reset_index(drop=True)
+def pairs_between(names: Sequence[str] | np.ndarray, pairs: pd.DataFrame) -> pd.DataFrame:
+    """The pairs of rows with two names (N,): of two patients, or of what is not kept together."""
+    of_row = np.asarray(names)
+    a, b = (pairs[name].to_numpy(np.int64) for name in ("position_a", "position_b"))
+    return pairs[of_row[a] != of_row[b]].reset_index(drop=True)
 
 
 def found_groups(dataset: Dataset, pairs: pd.DataFrame) -> tuple[list[str], list[FoundGroup]]:
@@ -87,7 +88,7 @@ def found_groups(dataset: Dataset, pairs: pd.DataFrame) -> tuple[list[str], list
         labels contradict first, then by their closest pair.
     """
     count = len(dataset)
-    across = between_patients(dataset, pairs)
+    across = pairs_between(dataset.frame["patient"].to_numpy(), pairs)
     edges = across[["position_a", "position_b"]].to_numpy(np.int64)
     given = np.full(count, "", object)
     if TOGETHER in dataset.frame:

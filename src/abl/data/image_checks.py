@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from abl.data.bit_depth import reading
+from abl.data.bit_depth import bits_word
 from abl.data.crops import box_problems
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource, file_size
@@ -212,7 +212,7 @@ def checked_files(folder: Path, paths: Sequence[str], bits: int | None = None) -
         if not content:
             return FileCheck(fault="is empty (0 bytes)")
         digest = hashlib.sha256(content).hexdigest()
-        if bits is not None and (said := reading(content, bits)):
+        if bits is not None and (said := bits_word(content, bits)):
             digest = hashlib.sha256(f"{digest} {said}".encode()).hexdigest()
         return FileCheck(digest=digest)
 

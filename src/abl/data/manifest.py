@@ -47,6 +47,10 @@ ALIASES = {"elasticity": "image2"}
 OURS = ("image", "label", "patient", "nodule", "centre", "split", GROUP, *PATHS, *BOX, *ROI)
 WORDS = ("image", "label", "patient", "nodule", "centre", "split", GROUP, *PATHS)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+PATIENTS_UNKNOWN = (
+    "each image counts as its own patient, so that images of one person may lie on two sides of a "
+    "split."
+)
 COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR, TOGETHER)
 
 
@@ -103,6 +107,11 @@ def load_manifest(
     if not ragged and (frame["label"] >= 0).all():  # the others may be those of a class
         problems += _empty_classes(rows, frame["label"], classes, named_by)
     frame["patient"] = _patients(rows, frame["image"], problems, notes, patient_names)
+    patients_known = "patient" in rows.frame
+    if patients_known and frame["patient"].tolist() == frame["image"].tolist():
+        # so a column is written where one is wanted
+        patients_known = False
+        notes.append(f"Column patient repeats the name of the image: {PATIENTS_UNKNOWN}")
     frame["nodule"] = _nodules(rows, frame["patient"], problems)
     if GROUP in frame:
         frame, said = with_groups(frame, rows.text(GROUP))
@@ -135,7 +144,7 @@ def load_manifest(
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
     dataset = Dataset(
         name, frame, source, tuple(classes), tuple(notes), file=rows.file, rows=numbers,
-        left_out=tuple(left_out), patients_known="patient" in rows.frame,
+        left_out=tuple(left_out), patients_known=patients_known,
     )  # fmt: skip
     if problems:
         problems += check_images_there(dataset)
@@ -229,10 +238,7 @@ def _patients(
     rows: Rows, images: pd.Series, problems: list[Problem], notes: list[str], named: str
 ) -> list[str]:
     if "patient" not in rows.frame:
-        notes.append(
-            "The manifest names no patients: each image counts as its own patient, "
-            "so that images of one person may lie on two sides of a split."
-        )
+        notes.append(f"The manifest names no patients: {PATIENTS_UNKNOWN}")
         return images.tolist()
     patients = _filled(rows, "patient", problems)
     if named != "alike":

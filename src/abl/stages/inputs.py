@@ -14,7 +14,12 @@ import pandas as pd
 
 from abl.data.content_report import content_words
 from abl.data.dataset import Dataset
-from abl.data.duplicates import PAIR_COLUMNS, duplicate_problems, duplicates_across
+from abl.data.duplicates import (
+    PAIR_COLUMNS,
+    contradicting,
+    duplicate_problems,
+    duplicates_across,
+)
 from abl.data.kept_apart import KeptApart
 from abl.data.load import load_dataset
 from abl.data.mask_notes import mask_notes, vanished_note
@@ -238,7 +243,10 @@ class Workspace:
                 which = f"near-duplicate images of {opened.dataset.name}"
                 count = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
                 across = "lies" if len(pairs) == 1 else "lie"
-                notes[f"{count} of {which} {across} across a split."] = None
+                note = f"{count} of {which} {across} across a split."
+                if wrong := contradicting(opened.dataset, pairs):
+                    note += f" The labels of {wrong} of them contradict."
+                notes[note] = None
         for each in self._apart.values():
             problems, note = each.looked_through(self.store.cache)
             found |= dict.fromkeys(problems)
