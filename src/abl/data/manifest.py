@@ -26,12 +26,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abl.data.alike_names import alike_groups, label_fault, nearest_name
+from abl.data.alike_names import alike_groups, label_fault, nearest_name, shown_name
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
-from abl.data.image_checks import NO_FILE, check_images_there, checked_files
+from abl.data.image_checks import NO_FILE, FileCheck, check_images_there, checked_files
 from abl.data.images import FileSource
 from abl.data.paths_there import AlikeFiles, paths_there
-from abl.data.tables import Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
+from abl.data.tables import MOST_NAMED, Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
 from abl.data.words import class_numbers, missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
@@ -89,7 +89,7 @@ def load_manifest(
     problems = [*ragged, *_control_characters(rows)]
     frame = rows.frame.copy()
     frame["image"] = _ids(rows, folder, problems)
-    frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems)
+    frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems, named_by)
     if not ragged and (frame["label"] >= 0).all():  # the others may be those of a class
         problems += _empty_classes(rows, frame["label"], classes, named_by)
     frame["patient"] = _patients(rows, frame["image"], problems, notes, patient_names)
@@ -102,6 +102,13 @@ def load_manifest(
     alike = AlikeFiles(folder)
     for name in ("image", *(name for name in PATHS if name in frame)):
         checks = checked_files(folder, frame[name].tolist())
+        absent = sum(check.fault == NO_FILE for check in checks)
+        if name == "image" and absent == len(checks) > 1:
+            message = (
+                f"none of its {absent:,} images is there: paths start from the manifest's folder"
+            )
+            problems.append(Problem(f"{message}, {folder.resolve()}", file=rows.file))
+            checks = [checks[0], *(FileCheck() for _ in checks[1:])]
         for position, (file, check) in enumerate(zip(frame[name], checks, strict=True)):
             if check.fault:
                 hint = alike.hint(file) if check.fault == NO_FILE else ""
@@ -181,11 +188,20 @@ def _control_characters(rows: Rows) -> list[Problem]:
     ]
 
 
-def _labels(rows: Rows, classes: tuple[str, ...], problems: list[Problem]) -> np.ndarray:
+def _labels(
+    rows: Rows, classes: tuple[str, ...], problems: list[Problem], named_by: str
+) -> np.ndarray:
     """int64 (N,), -1 where none was read."""
     texts = rows.text("label")
     number_of = class_numbers(texts, classes)
     missing = missing_words(texts)
+    others = sorted(set(texts) - missing)
+    if others and not number_of and len(texts) > 1:  # the classes are others, which rows do not say
+        some = ", ".join(map(shown_name, others[:MOST_NAMED]))
+        more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+        said = f"none of its labels ({some}{more}) is a class ({', '.join(classes)}); name the "
+        problems.append(Problem(f"{said}classes there are with {named_by}", file=rows.file))
+        return np.full(len(texts), -1, dtype=np.int64)
     for position, text in enumerate(texts):
         if text not in number_of:
             problems.append(rows.problem(position, label_fault(text, classes, missing)))

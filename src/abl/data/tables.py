@@ -114,9 +114,11 @@ def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, int]:
     passed_over = 0
     inside = [each for each in folder.iterdir() if each.is_dir() and each.name[:1] != "."]
     named = class_numbers([each.name for each in inside], classes)
+    meant: set[str] = set()  # by folders that are told
     for inner in sorted(inside):
         if inner.name not in named:
             hint = nearest_name(inner.name, classes)
+            meant |= {name for name in classes if hint.startswith(f"did you mean '{name}'")}
             problems.append(Problem(f"folder {shown_name(inner.name)} is not a class; {hint}"))
             continue
         for file in sorted(inner.iterdir()):
@@ -128,7 +130,7 @@ def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, int]:
             else:
                 passed_over += not file.name.startswith(".")
     for at, name in enumerate(classes):
-        if at not in named.values():
+        if at not in named.values() and name not in meant:
             problems.append(Problem(f"no folder for class '{name}'", file=str(folder)))
     raise_if_any(problems)
     frame = pd.DataFrame(images, columns=["image", "label"], dtype=str)
