@@ -568,3 +568,16 @@ def test_images_are_averaged_where_patients_are_scored() -> None:
     ):
         by_unit(arm, {"a": "p1", "b": "p1", "c": "p2", "d": "p2"}, "patient")
     assert by_unit(arm, {"z": "p1"}, "patient") is arm
+
+
+def test_classes_numbered_otherwise_are_told_in_a_line(made: Made, tmp_path: Path) -> None:
+    store, *_ = made
+    theirs = exported(new_frame(), "x")
+    swapped = theirs.assign(label=1 - theirs["label"])
+    assert told_of(store, tmp_path, swapped) == [
+        "theirs.csv: numbers the classes otherwise: its 0 is 1, 1 is 0 in the sweep; write their "
+        "names"
+    ]
+    theirs["image"] = theirs["image"].str.removeprefix("images/")
+    (said,) = told_of(store, tmp_path, theirs)
+    assert "the file has names like '000.png', which differ in the folder in front" in said

@@ -177,3 +177,9 @@ def test_a_file_that_looks_like_one_that_is_not_there_is_named(tmp_path, there, 
     with pytest.raises(InputError) as caught:
         load_manifest(tmp_path / "manifest.csv")
     assert said in caught.value.problems[1].message
+
+
+def test_long_numbers_that_a_spreadsheet_shortened_are_told(tmp_path):
+    path = written(tmp_path, ["1.23457E+11", "1.23457E+11", "P1E5", "4"])
+    report = check_report(path, ("benign", "malignant"))
+    assert "warning: Names that may be several patients: '1.23457E+11' [rows 2, 3]: long" in report

@@ -117,6 +117,7 @@ def test_names_go_before_numbers_and_a_column_is_read_in_one_way():
     assert class_numbers(["2", "3.0", "4"], grades) == {"2": 0, "3.0": 1, "4": 2}
     assert class_numbers(["0", "1", "2"], grades) == {"0": 0, "1": 1, "2": 2}
     assert class_numbers(["1", "2", "4"], grades) == {"2": 0, "4": 2}  # grade 1 is no class
+    assert class_numbers(["0", "1"], ("1", "2", "3")) == {"1": 0}  # a typing error moves no other
     assert class_numbers(["1", "0"], ("1", "0")) == {"1": 0, "0": 1}
     assert class_numbers(["a", "A"], ("a", "A")) == {"a": 0, "A": 1}
     assert class_numbers([" a"], ("a", "A")) == {}  # it could be either

@@ -33,9 +33,11 @@ def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, list[str]
     of_images = {name.split("/")[0] for name in pairs.images if "/" in name}
     inside = [each.name for each in folder.iterdir() if each.is_dir() and not is_hidden(each.name)]
     named = class_numbers(inside, classes)
+    meant: set[str] = set()  # by folders that are told
     for inner in sorted(inside):
         if inner not in named and inner not in of_masks - of_images:
             hint = nearest_name(inner, classes)
+            meant |= {name for name in classes if hint.startswith(f"did you mean '{name}'")}
             problems.append(Problem(f"folder {shown_name(inner)} is not a class; {hint}"))
     rows: list[tuple[str, str, str]] = []
     deeper: dict[str, None] = {}
@@ -51,7 +53,7 @@ def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, list[str]
         message = f"'{name}' is a folder within a class; {advice}"
         problems.append(Problem(message, file=str(folder)))
     for at, name in enumerate(classes):
-        if at not in named.values():
+        if at not in named.values() and name not in meant:
             problems.append(Problem(f"no folder for class '{name}'", file=str(folder)))
     raise_if_any(problems)
     frame = pd.DataFrame(rows, columns=["image", "label", "mask"], dtype=str)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,22 @@ def named_alike(
                 f"{one.file} counts {key} from 1, {zero.file} from 0: they were taken as the same."
             )
     return other if frame is other.frame else replace(other, frame=frame)
+
+
+def names_apart(theirs: Iterable[str], ours: Iterable[str]) -> str:
+    """In what names of files differ of which none meets another, as far as it is seen; else ""."""
+    for words, part in _PARTS:
+        own = {part(name) for name in ours}
+        if any(part(name) in own for name in theirs):
+            return words
+    return ""
+
+
+_PARTS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("the folder in front", lambda name: name.replace("\\", "/").rpartition("/")[2]),
+    ("the ending", lambda name: name.rpartition(".")[0] or name),
+    ("folder and ending", lambda name: PurePosixPath(name.replace("\\", "/")).stem),
+)
 
 
 def _numbers(texts: pd.Series) -> set[int]:

@@ -28,16 +28,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abl.data.alike_names import alike_groups, label_fault, nearest_name
+from abl.data.alike_names import alike_groups, label_fault, nearest_name, shown_name
 from abl.data.boxes import with_box
 from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, Dataset
 from abl.data.folder_rows import folder_rows
 from abl.data.groups import with_groups
-from abl.data.image_checks import NO_FILE, check_images_there, checked_files
+from abl.data.image_checks import NO_FILE, FileCheck, check_images_there, checked_files
 from abl.data.images import FileSource
 from abl.data.mask_columns import joined_digest, joined_masks, mask_paths
 from abl.data.paths_there import AlikeFiles, paths_there
-from abl.data.tables import Rows, first_of_each_kind, kept_rows, whole_rows
+from abl.data.tables import MOST_NAMED, Rows, first_of_each_kind, kept_rows, whole_rows
 from abl.data.words import class_numbers, missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
@@ -103,7 +103,7 @@ def load_manifest(
     problems = [*ragged, *_control_characters(rows)]
     frame = rows.frame.copy()
     frame["image"] = _ids(rows, folder, problems)
-    frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems)
+    frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems, named_by)
     if not ragged and (frame["label"] >= 0).all():  # the others may be those of a class
         problems += _empty_classes(rows, frame["label"], classes, named_by)
     frame["patient"] = _patients(rows, frame["image"], problems, notes, patient_names)
@@ -129,7 +129,15 @@ def load_manifest(
             files = [mask_paths(folder, text) for text in frame[name]]
         every = [path for paths in files for path in paths]
         # masks have no grey levels
-        checks = iter(checked_files(folder, every, None if name == "mask" else bits))
+        of_files = checked_files(folder, every, None if name == "mask" else bits)
+        absent = sum(check.fault == NO_FILE for check in of_files)
+        if name == "image" and absent == len(of_files) > 1:
+            message = (
+                f"none of its {absent:,} images is there: paths start from the manifest's folder"
+            )
+            problems.append(Problem(f"{message}, {folder.resolve()}", file=rows.file))
+            of_files = [of_files[0], *(FileCheck() for _ in of_files[1:])]
+        checks = iter(of_files)
         found = [list(itertools.islice(checks, len(paths))) for paths in files]
         for position, row in enumerate(found):
             for file, check in zip(files[position], row, strict=True):
@@ -212,11 +220,20 @@ def _control_characters(rows: Rows) -> list[Problem]:
     ]
 
 
-def _labels(rows: Rows, classes: tuple[str, ...], problems: list[Problem]) -> np.ndarray:
+def _labels(
+    rows: Rows, classes: tuple[str, ...], problems: list[Problem], named_by: str
+) -> np.ndarray:
     """int64 (N,), -1 where none was read."""
     texts = rows.text("label")
     number_of = class_numbers(texts, classes)
     missing = missing_words(texts)
+    others = sorted(set(texts) - missing)
+    if others and not number_of and len(texts) > 1:  # the classes are others, which rows do not say
+        some = ", ".join(map(shown_name, others[:MOST_NAMED]))
+        more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+        said = f"none of its labels ({some}{more}) is a class ({', '.join(classes)}); name the "
+        problems.append(Problem(f"{said}classes there are with {named_by}", file=rows.file))
+        return np.full(len(texts), -1, dtype=np.int64)
     for position, text in enumerate(texts):
         if text not in number_of:
             problems.append(rows.problem(position, label_fault(text, classes, missing)))

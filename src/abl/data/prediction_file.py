@@ -160,7 +160,9 @@ def _checked(
     missing = np.zeros(len(frame), dtype=bool)
     for name in ("image", "patient", "fold"):
         if name in frame:
-            empty = frame[name].isin(missing_words(frame[name].unique())).to_numpy(dtype=bool)
+            empty = (
+                frame[name].isin(missing_words(frame[name].unique().tolist())).to_numpy(dtype=bool)
+            )
             tell(empty, partial(_is_no_name, frame[name]))
             missing |= empty
     for name in KEYS:
@@ -217,7 +219,7 @@ def _lacking_keys(
 
 
 def _mapped(texts: pd.Series, read: Callable[[str], str]) -> pd.Series:
-    return texts.map({text: read(text) for text in texts.unique()})
+    return texts.map({text: read(text) for text in texts.unique().tolist()})
 
 
 def _is_no_name(texts: pd.Series, at: int) -> str:

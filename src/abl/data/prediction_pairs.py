@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from abl.data.alike_names import AlikeNames, unlike_in
-from abl.data.key_spellings import named_alike
+from abl.data.key_spellings import named_alike, names_apart
 from abl.data.prediction_file import PredictionTable, checked_table
 from abl.data.prediction_rows import Faults, class_columns
 from abl.errors import Problem, raise_if_any
@@ -199,6 +199,9 @@ def _positions(
     if first.frame[keys].equals(other.frame[keys]):
         return np.arange(len(first.frame))
     found = _index(other, keys).get_indexer(_index(first, keys))
+    if (found < 0).all() and len(found) > 1 and (said := _apart(first, other)):
+        faults.add(said, other.path)
+        return None
     used = np.zeros(len(other.frame), dtype=bool)
     used[found[found >= 0]] = True
     for one, two, lacking in ((first, other, found < 0), (other, first, ~used)):
@@ -212,6 +215,16 @@ def _index(table: PredictionTable, keys: Sequence[str]) -> pd.Index:
     if len(keys) == 1:
         return pd.Index(table.frame[keys[0]])
     return pd.MultiIndex.from_frame(table.frame[list(keys)])
+
+
+def _apart(first: PredictionTable, other: PredictionTable) -> str:
+    """What is told of files that have no image in common, in one line; "" of keys that differ."""
+    ours, theirs = first.frame["image"], other.frame["image"]
+    if theirs.isin(ours).any():
+        return ""
+    how = names_apart(theirs, ours)
+    said = f"has no image of {first.path}: here '{theirs.iloc[0]}', there '{ours.iloc[0]}'"
+    return f"{said}; they differ in {how}" if how else said
 
 
 def _absent(table: PredictionTable, other: PredictionTable, others: AlikeNames, at: int) -> str:

@@ -52,11 +52,15 @@ def text_of(data: bytes, file: str) -> str:
     try:
         if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
             return data.decode("utf-16")
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         # an odd number of bytes, or half a pair, is no text of UTF-16 either
         message = f"is not UTF-8 (byte {error.start}); save it as UTF-8"
         raise InputError(Problem(message, file=file)) from None
+    if "\0" in text[: text.find("\n") + 1]:
+        message = "has zero bytes, as text of UTF-16 without its mark; save it as UTF-8"
+        raise InputError(Problem(message, file=file))
+    return text
 
 
 def is_plain(text: str) -> bool:
@@ -115,6 +119,9 @@ def read_text_table(path: Path) -> TextTable:
     if not rows:
         raise InputError(Problem("is empty", file=file))
     (header_row, names), *rest = rows
+    if len(names) == 1 and len(names[0].split()) > 1:
+        message = f"is not separated by commas, semicolons or tabs: '{names[0].strip()[:60]}'"
+        raise InputError(Problem(message, file=file, line=header_row))
     table, columns = _squared(file, header_row, [name.strip() for name in names], rest)
     counted = [_counted(columns, "column without a name", "columns without names")] * bool(columns)
     counted += [_counted(blank, "row of empty fields", "rows of empty fields")] * bool(blank)

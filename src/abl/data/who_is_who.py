@@ -4,6 +4,7 @@ person over training and test.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
@@ -14,6 +15,8 @@ from abl.data.dataset import Dataset
 MOST_GROUPS = 5
 MOST_ROWS = 3
 MAY_BE_ONE = "Names that may be one "  # in every sentence of these
+MAY_BE_SEVERAL = "Names that may be several patients: "
+_SHORTENED = re.compile(r"\d([.,]\d+)?[eE]\+?\d\d+", re.ASCII)
 _ADVICE = {
     "patient": "that person may lie on two sides of a split and counts as several: write one name, "
     "or data: {patient_names: alike}",
@@ -31,6 +34,7 @@ def alike_notes(dataset: Dataset) -> list[str]:
     notes = []
     if not (frame["patient"].astype(str) == images).all():  # else nobody is known
         notes.append(alike_sentence("patient", frame["patient"], rows))
+        notes.append(_shortened(frame["patient"].astype(str), rows))
     if not (frame["nodule"] == frame["patient"]).all():
         of_patient = frame.groupby("patient")["nodule"].unique()
         groups = [group for nodules in of_patient for group in alike_groups(nodules.tolist())]
@@ -42,7 +46,9 @@ def alike_notes(dataset: Dataset) -> list[str]:
 
 def name_notes(notes: Iterable[str]) -> list[str]:
     """Those of the notes on a data set that tell of names that look alike, each once."""
-    return list(dict.fromkeys(note for note in notes if MAY_BE_ONE in note))
+    return list(
+        dict.fromkeys(note for note in notes if MAY_BE_ONE in note or MAY_BE_SEVERAL in note)
+    )
 
 
 def alike_words(names: Sequence[str], rows: Mapping[str, Sequence[int]]) -> str:
@@ -64,7 +70,8 @@ def alike_sentence(what: str, names: pd.Series, rows: pd.Series | None) -> str:
         names, rows: (N,) name, and row of the file, of each image.
     """
     names = names.fillna("").astype(str)
-    return _sentence(what, alike_groups(name for name in names.unique() if name), names, rows)
+    distinct = [name for name in names.unique().tolist() if name]
+    return _sentence(what, alike_groups(distinct), names, rows)
 
 
 def _sentence(
@@ -81,6 +88,20 @@ def _sentence(
     words = "; ".join(alike_words(group, rows_of) for group in shown)
     more = f"; and {len(groups) - len(shown):,} more" if len(groups) > len(shown) else ""
     return f"{MAY_BE_ONE}{what}: {words}{more}. If they are one, {_ADVICE[what]}."
+
+
+def _shortened(names: pd.Series, rows: pd.Series | None) -> str:
+    """What is said of long numbers of which a spreadsheet has kept the first digits."""
+    found = [name for name in names.unique().tolist() if _SHORTENED.fullmatch(name)]
+    if not found:
+        return ""
+    rows_of = {} if rows is None else {name: rows[names == name] for name in found[:MOST_GROUPS]}
+    shown = [f"'{name}'{_at([*map(int, rows_of.get(name, ()))])}" for name in found[:MOST_GROUPS]]
+    more = f" and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
+    return (
+        f"{MAY_BE_SEVERAL}{', '.join(shown)}{more}: long numbers of which a spreadsheet has kept "
+        "the first digits alone; save the column as text."
+    )
 
 
 def _at(rows: Sequence[int]) -> str:

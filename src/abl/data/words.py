@@ -97,8 +97,9 @@ def number_words(text: str) -> str:
 def class_numbers(texts: Iterable[str], classes: Sequence[str]) -> dict[str, int]:
     """Text -> class, of those texts that name one.
 
-    A name goes before a number, should classes be named by numbers; numbers 0, 1, ... are then
-    positions only if each text is one. Of two classes False is the first, True the second.
+    A name goes before a number, should classes be named by numbers; these are positions then only
+    if the column has each of 0, 1, ... and nothing else. Of two classes False is the first, True
+    the second.
 
     Args:
         texts: All of a column, so that it is read in one way.
@@ -125,7 +126,9 @@ def class_numbers(texts: Iterable[str], classes: Sequence[str]) -> dict[str, int
     rest = {text for text in distinct if text not in found and not is_missing(text)}
     if not numbered:
         return positions | found
-    return positions if rest and rest | found.keys() <= positions.keys() else found
+    are_positions = distinct - missing_words(distinct) == positions.keys()
+    every = set(positions.values()) == set(range(len(classes)))
+    return positions if rest and are_positions and every else found
 
 
 def _single(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
