@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from image_folders import noise_image, write_png
 
+from abl.data.annotations.importing import ImportOptions, import_annotations
 from abl.data.manifest import load_manifest
 from abl.errors import InputError
 from busi_files import COUNTS, write_busi
@@ -77,3 +78,17 @@ def test_a_manifest_may_lie_elsewhere_than_its_images(tmp_path: Path) -> None:
     assert dataset.source.decode(1).shape == noise_image(0).shape
     with pytest.raises(InputError, match="no such file"):
         load_manifest(manifest)
+
+
+def test_an_import_knows_masks_beside_images(tmp_path: Path) -> None:
+    write_busi(tmp_path / "busi")
+    said = import_annotations(tmp_path / "busi", tmp_path / "manifest.csv", ImportOptions())
+    assert "read as masks beside images" in said
+    assert "20 masks of 19 images" in said
+    imported = load_manifest(tmp_path / "manifest.csv", classes=CLASSES).frame
+    plain = load_manifest(tmp_path / "busi", classes=CLASSES).frame
+    masks = dict(zip(plain["image"], plain["mask"], strict=True))
+    assert len(imported) == len(plain)
+    for image, mask in zip(imported["image"], imported["mask"], strict=True):
+        assert mask.replace("busi/", "") == masks[image.removeprefix("busi/")]
+    assert not (tmp_path / "masks").exists()
