@@ -28,7 +28,7 @@ import pandas as pd
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
 from abl.data.image_checks import check_images_there, checked_files
 from abl.data.images import FileSource
-from abl.data.mask_columns import joined_digest, joined_masks, mask_paths
+from abl.data.mask_columns import joined_digest, mask_advice, mask_paths, with_joined_masks
 from abl.data.tables import Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
@@ -74,7 +74,7 @@ def load_manifest(
         folder = path.parent
         rows, ragged = whole_rows(path)
     try:
-        rows = _renamed(rows, dict(columns or {}), may_be_empty=bool(ragged))
+        rows = with_joined_masks(_renamed(rows, dict(columns or {}), may_be_empty=bool(ragged)))
         rows, left_out = kept_rows(
             rows, {name: list(given) for name, given in (where or {}).items()}
         )
@@ -92,7 +92,7 @@ def load_manifest(
         frame = _with_box(frame, rows, names, problems)
     for name in PATHS:
         if name in frame:
-            frame[name] = joined_masks(rows) if name == "mask" else rows.text(name)
+            frame[name] = rows.text(name)
     for name in ("image", *(name for name in PATHS if name in frame)):
         files: list[tuple[str, ...]] = [(text,) for text in frame[name]]
         if name == "mask":
@@ -100,7 +100,10 @@ def load_manifest(
         checks = iter(checked_files(folder, [path for paths in files for path in paths]))
         found = [list(itertools.islice(checks, len(paths))) for paths in files]
         problems += [
-            rows.problem(position, f"{name} '{path}' {check.fault}")
+            rows.problem(
+                position,
+                f"{name} '{path}' {check.fault}{mask_advice(path) if name == 'mask' else ''}",
+            )
             for position, row in enumerate(found)
             for path, check in zip(files[position], row, strict=True)
             if check.fault
