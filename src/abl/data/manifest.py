@@ -35,7 +35,7 @@ from abl.data.folder_rows import folder_rows
 from abl.data.groups import with_groups
 from abl.data.image_checks import NO_FILE, FileCheck, check_images_there, checked_files
 from abl.data.images import FileSource
-from abl.data.mask_columns import joined_digest, joined_masks, mask_paths
+from abl.data.mask_columns import joined_digest, mask_advice, mask_paths, with_joined_masks
 from abl.data.paths_there import AlikeFiles, paths_there
 from abl.data.tables import MOST_NAMED, Rows, first_of_each_kind, kept_rows, whole_rows
 from abl.data.words import class_numbers, missing_words
@@ -93,7 +93,7 @@ def load_manifest(
         folder = path.parent if images is None else images
         rows, ragged = whole_rows(path)
     try:
-        rows = _renamed(rows, dict(columns or {}), may_be_empty=bool(ragged))
+        rows = with_joined_masks(_renamed(rows, dict(columns or {}), may_be_empty=bool(ragged)))
         rows, left_out = kept_rows(
             rows, {name: list(given) for name, given in (where or {}).items()}
         )
@@ -120,8 +120,7 @@ def load_manifest(
         frame = with_box(frame, rows, names, problems, str(folder), box_format)
     for name in PATHS:
         if name in frame:
-            texts = joined_masks(rows) if name == "mask" else rows.given(name)
-            frame[name] = paths_there(folder, texts)
+            frame[name] = paths_there(folder, rows.given(name))
     alike = AlikeFiles(folder)
     for name in ("image", *(name for name in PATHS if name in frame)):
         files: list[tuple[str, ...]] = [(text,) for text in frame[name]]
@@ -143,6 +142,7 @@ def load_manifest(
             for file, check in zip(files[position], row, strict=True):
                 if check.fault:
                     hint = alike.hint(file) if check.fault == NO_FILE else ""
+                    hint += mask_advice(file) if name == "mask" else ""
                     fault = f"{name} '{file}' {check.fault}{hint}"
                     problems.append(rows.problem(position, fault))
         digests = "fingerprint" if name == "image" else f"{name}_fingerprint"
