@@ -17,9 +17,16 @@ from abl.data.grouping import LONGEST_SIDE, manifest_pairs, pairs_between, secon
 from abl.data.groups import kept_together
 from abl.data.image_checks import check_images
 from abl.data.manifest import load_manifest
-from abl.data.second_images import SECOND, exchanged_by_name, exchanged_words, second_files
+from abl.data.second_images import (
+    SECOND,
+    exchanged_by_name,
+    exchanged_words,
+    other_row_problems,
+    same_file_problems,
+    second_files,
+)
 from abl.data.splits import NAMES_OF_ROLES
-from abl.data.tables import CLASSES_OPTION, class_name_problems
+from abl.data.tables import CLASSES_OPTION, class_name_problems, first_of_each_kind
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
 MANIFESTS = ("manifest.csv", "manifest.parquet")
@@ -41,7 +48,10 @@ def check_report(
     dataset = load_manifest(
         manifest, classes=classes, named_by=CLASSES_OPTION, box_format=box_format, bits=bits
     )
-    raise_if_any(check_images(dataset))
+    problems = check_images(dataset)
+    if second_files(dataset)[0] is not None:
+        problems += [*same_file_problems(dataset), *other_row_problems(dataset)]
+    raise_if_any(first_of_each_kind(sorted(problems, key=lambda each: each.line or 0)))
     frame = dataset.frame
     counts = frame["label"].value_counts()
     lines = [f"{manifest}: {len(frame)} images of {_patients(dataset)}"]
