@@ -132,8 +132,11 @@ def _pair_lines(dataset: Dataset, pairs: pd.DataFrame, warnings: list[str]) -> l
             "or leave these images out"
         )
     if len(across):
+        counted = (
+            "1 near-duplicate pair" if len(across) == 1 else f"{len(across)} near-duplicate pairs"
+        )
         warnings.append(
-            f"{len(across)} near-duplicate pairs between {of} may fall on two sides of a split: "
+            f"{counted} between {of} may fall on two sides of a split: "
             "`abl data group` puts them into groups that stay together"
         )
     return lines
