@@ -114,3 +114,15 @@ def test_a_cache_that_cannot_be_written_is_said(
     assert (code, err) == (0, "")
     assert "images are not looked at" in out
     assert not (tiny_sweep.parent / "runs").exists()
+
+
+def test_a_plan_reads_no_pixels_again_and_the_sweep_finds_damaged_ones(tiny_folder: Path) -> None:
+    write_sweep(tiny_folder)
+    assert run(tiny_folder, "plan")[0] == 0
+    (pixels,) = (tiny_folder / "runs" / "store" / "cache").glob("pixels-*/pixels.npy")
+    content = bytearray(pixels.read_bytes())
+    content[-1] ^= 1
+    pixels.write_bytes(content)
+    assert run(tiny_folder, "plan")[2] == ""
+    _, out, err = run(tiny_folder, "sweep", "--executor", "local", "--record", "off")
+    assert "decoded images of images/manifest.csv are damaged on the disk: made again" in out + err

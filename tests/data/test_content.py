@@ -168,7 +168,12 @@ def test_files_of_16_bits_that_use_12_are_warned_of(tmp_path: Path) -> None:
     path = write_set(tmp_path / "a", [deep(seed, 12) for seed in range(12)])
     (line,) = warnings(check_report(path, CLASSES))
     assert line.startswith("12 files of 16 bits use less than a sixteenth of their range")
+    assert "values up to 4095: nearly black" in line
     assert "data: {bits: 12}" in line
+    # larger than what images are reduced to, where edges overshoot
+    large = [np.kron(deep(seed, 12), np.ones((44, 44), np.uint16)) for seed in range(4)]
+    found = warnings(check_report(write_set(tmp_path / "d", large), CLASSES))
+    assert any(line.startswith("4 files of 16 bits use less than a sixteenth") for line in found)
     assert warnings(check_report(path, CLASSES, bits=12)) == []
     # one bright image shows that the range is in use; and 8 bits have no more to give
     images = [*(deep(seed, 12) for seed in range(11)), deep(11, 16)]

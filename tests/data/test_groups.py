@@ -18,6 +18,7 @@ from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
 from abl.data.splits import fold_count, inner_folds, split_of
 from abl.data.views import view_key
+from abl.errors import InputError
 from abl.spec.data import Data, Image, Splits
 
 
@@ -122,6 +123,14 @@ def test_another_name_of_the_column_is_taken(tmp_path: Path) -> None:
     data = Data(manifest=manifest.name, columns={"group": "cluster"})
     assert load_dataset(data, base=tmp_path).clusters == "group"
     assert load_dataset(Data(manifest=manifest.name), base=tmp_path).clusters == "patient"
+
+
+def test_a_split_column_that_cuts_a_group_is_told(tmp_path: Path) -> None:
+    parts = ["train", "train", "test", "test"] * 4
+    manifest = grouped_set(tmp_path, ["", "a", "a", ""] + [""] * 12, split=parts)
+    frame = load_manifest(manifest).frame
+    with pytest.raises(InputError, match=r"puts group 'a' on two sides \(images/0.png in train"):
+        split_of(frame, Splits(kind="column"), 0, 0)
 
 
 def test_groups_enter_the_key_of_a_view(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from abl.app.loaded import LoadedSweep
 from abl.app.results import outcome_named, sweep_names
+from abl.data.cache_folders import without_checksums
 from abl.errors import InputError, disk_told, nearest
 from abl.plan.graph import wanted_stages
 from abl.plan.outcome import ArmOutcome, Outcome
@@ -121,7 +122,7 @@ def _of_the_images(loaded: LoadedSweep, say: Callable[[str], None]) -> list[str]
     there = next(folder for folder in (cache, *cache.parents) if folder.exists())
     if not _can_write(there):
         return [f"images are not looked at: {there} cannot be written; `abl sweep` needs that"]
-    with disk_told(loaded.store.root):
+    with disk_told(loaded.store.root), without_checksums():
         return loaded.workspace.looked_through(say)
 
 

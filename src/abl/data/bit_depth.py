@@ -81,9 +81,12 @@ def in_eight_bits(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 def largest_value(content: bytes) -> int:
-    """Of a grey image of 16 bits that can be read, as it stands in the file."""
+    """Of an image of 16 bits that can be read, as it stands in the file; of colour the high byte's
+    range is told.
+    """
     with Image.open(io.BytesIO(content)) as image:
-        return int(np.asarray(image).max(initial=0))
+        most = int(np.asarray(image).max(initial=0))
+        return most if image.mode.startswith("I") else 256 * most + 255
 
 
 def _png_bits(content: bytes) -> int:

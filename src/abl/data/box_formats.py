@@ -137,10 +137,11 @@ def box_doubts(values: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> l
             "box had its centre in the upper left quarter: should they be x, y, width, height, "
             + format_advice(["xywh"])
         )
-    elif whole and starts.min() == 1 and (starts == 1).sum() >= TOUCHING:
+    elif whole and starts.min() == 1 and (starts == 1).sum() >= TOUCHING and ends.min() == 0:
+        # a margin of one pixel would be there at the other end too
         found.append(
-            f"none begins at 0 and {(starts == 1).sum()} edges begin at 1: should pixels be "
-            "counted from 1, " + format_advice(["one_based"])
+            f"none begins at 0, {(starts == 1).sum()} edges begin at 1 and some end at the image's "
+            "end: should pixels be counted from 1, " + format_advice(["one_based"])
         )
     elif whole and starts.min() == 0 and ends.min() == 1 and (ends == 1).sum() >= TOUCHING:
         found.append(

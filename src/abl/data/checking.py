@@ -21,8 +21,15 @@ from abl.data.manifest import load_manifest
 from abl.data.mask_notes import mask_lines, mask_notes
 from abl.data.mask_rule import AS_THEY_ARE, MaskRule
 from abl.data.read_masks import masks_read
-from abl.data.second_images import SECOND, exchanged_by_name, exchanged_words, second_files
-from abl.data.tables import CLASSES_OPTION, class_name_problems
+from abl.data.second_images import (
+    SECOND,
+    exchanged_by_name,
+    exchanged_words,
+    other_row_problems,
+    same_file_problems,
+    second_files,
+)
+from abl.data.tables import CLASSES_OPTION, class_name_problems, first_of_each_kind
 from abl.data.who_is_who import alike_notes
 from abl.data.words import class_numbers, role_named
 from abl.errors import InputError, Problem, nearest, raise_if_any
@@ -54,11 +61,13 @@ def check_report(
     )
     dataset = replace(dataset, mask_rule=rule)
     problems = check_images(dataset)
+    if second_files(dataset)[0] is not None:
+        problems += [*same_file_problems(dataset), *other_row_problems(dataset)]
     try:
         masks = masks_read(dataset)
     except InputError as error:  # what cannot be read is told by both
         problems = list(dict.fromkeys([*problems, *error.problems]))
-    raise_if_any(problems)
+    raise_if_any(first_of_each_kind(sorted(problems, key=lambda each: each.line or 0)))
     frame = dataset.frame
     counts = frame["label"].value_counts()
     lines = [f"{manifest}: {len(frame)} images of {_patients(dataset)}"]
@@ -141,8 +150,11 @@ def _pair_lines(dataset: Dataset, pairs: pd.DataFrame, warnings: list[str]) -> l
             "or leave these images out"
         )
     if len(across):
+        counted = (
+            "1 near-duplicate pair" if len(across) == 1 else f"{len(across)} near-duplicate pairs"
+        )
         warnings.append(
-            f"{len(across)} near-duplicate pairs between {of} may fall on two sides of a split: "
+            f"{counted} between {of} may fall on two sides of a split: "
             "`abl data group` puts them into groups that stay together"
         )
     return lines

@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from abl.data.arrays import ImageArray
-from abl.data.bit_depth import is_sixteen_bits
+from abl.data.bit_depth import is_sixteen_bits, largest_value
 from abl.data.cache_folders import folder_key, folder_once
 from abl.data.crops import areas_of
 from abl.data.dataset import BOX, PAIR, Dataset, ImageSource, SomeImages
@@ -28,7 +28,7 @@ VERSION = 1
 CHUNK, WORTH = 64, 400  # images a job; images worth the start of a process
 BORDER = 1 / 16  # of the longer side: where frames and text are
 BRIGHT = 160  # grey level of text
-FAINT = 16  # grey level of 255 under which a sixteenth of the range ends
+FAINT, SIXTEENTH = 16, 4096  # of 255 and of 65536: where a sixteenth of the range ends
 _FILE = "looks.npy"
 
 
@@ -115,20 +115,26 @@ def _format(path: Path, head: bytes) -> str:
         return path.suffix.lower().removeprefix(".")
 
 
-def faint_words(files: pd.DataFrame, looks: pd.DataFrame) -> str:
+def faint_words(dataset: Dataset, files: pd.DataFrame, looks: pd.DataFrame) -> str:
     """A sentence on files of 16 bits whose largest value of all is under a sixteenth of the range;
     "" if it is not.
     """
     if not len(files):
         return ""
     deep = files["is_deep"].to_numpy(bool)
-    if not deep.any() or looks["high"].to_numpy()[deep].max() > FAINT:
+    # reducing an image overshoots at edges
+    if not deep.any() or looks["high"].to_numpy()[deep].max() > 2 * FAINT:
         return ""
-    most = looks["high"].to_numpy()[deep].max()
+    rows = np.flatnonzero(deep)
+    most = 0
+    for row in rows[np.argsort(-looks["high"].to_numpy()[rows], kind="stable")]:
+        path = file_of(dataset.source, int(row))
+        most = max(most, 0 if path is None else largest_value(path.read_bytes()))
+        if most >= SIXTEENTH:
+            return ""
     return (
-        f"{int(deep.sum())} files of 16 bits use less than a sixteenth of their range: nearly "
-        f"black as they are read (at most {most:.0f} of 255); write data: {{bits: 12}}, or as many "
-        "as their values need"
+        f"{len(rows)} files of 16 bits use less than a sixteenth of their range, with values up to "
+        f"{most}: nearly black as they are read; write data: {{bits: {max(9, most.bit_length())}}}"
     )
 
 

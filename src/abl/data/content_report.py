@@ -129,7 +129,7 @@ def content_facts(dataset: Dataset, array: ImageArray) -> dict[str, Any]:
         are called.
     """
     looks, files = looks_of(array), files_of(dataset)
-    said = [each for each in [faint_words(files, looks)] if each]
+    said = [each for each in [faint_words(dataset, files, looks)] if each]
     if dataset.boxes_of is None and PAIR not in dataset.frame:  # boxes are in these images' pixels
         said += doubts_of(dataset.frame, *_sizes(array))
     facts = facts_for_shortcuts(dataset, array, looks, files)
@@ -168,7 +168,8 @@ def second_warnings(
     differ = np.abs(np.log((one[1] / one[0]) / (two[1] / two[0]))) > ASPECT
     if differ.any():
         yield _counted(dataset, rows[differ], f"have an {SECOND} of another shape (aspect ratio)")
-    if said := faint_words(files_of(with_second_images(dataset)), looks[1]):
+    seconds = with_second_images(dataset)
+    if said := faint_words(seconds, files_of(seconds), looks[1]):
         yield f"{SECOND}: {said}"
 
 

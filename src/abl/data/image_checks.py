@@ -20,7 +20,7 @@ from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource,
 from abl.data.images import FileSource, file_size
 from abl.data.mask_columns import mask_paths
 from abl.data.mask_files import mask_values
-from abl.data.second_images import same_file_problems, second_files
+from abl.data.second_images import second_files
 from abl.data.tables import first_of_each_kind
 from abl.data.workers import mapped, processes_for
 from abl.errors import InputError, Problem
@@ -64,10 +64,9 @@ def check_images(dataset: Dataset, *, decode: bool = True) -> list[Problem]:
     positions = np.flatnonzero(wanted)
     masks = [mask if first else "" for mask, first in zip(masks, is_first, strict=True)]
     second = dataset.second if decode else None
-    has_second, same = np.full(len(frame), second is not None), list[Problem]()
+    has_second = np.full(len(frame), second is not None)
     if decode and second is None:
         second, has_second = second_files(dataset)
-        same = [] if second is None else same_file_problems(dataset)
     sources = _Sources(dataset.source, second, has_second.tolist(), dataset.boxes_of)
     look = partial(_looked, sources, folder or "", masks, decode)
     jobs = [positions[at : at + CHUNK].tolist() for at in range(0, len(positions), CHUNK)]
@@ -81,8 +80,7 @@ def check_images(dataset: Dataset, *, decode: bool = True) -> list[Problem]:
     for at, text in box_problems(frame.iloc[known], *sizes[known].T):
         row = int(known[at])
         told[row, dataset.problem(row, text, str(frame["image"].iloc[row]))] = None
-    every = [*same, *(problem for _, problem in sorted(told, key=lambda each: each[0]))]
-    return first_of_each_kind(sorted(every, key=lambda each: each.line or 0))
+    return first_of_each_kind([problem for _, problem in sorted(told, key=lambda each: each[0])])
 
 
 def check_images_there(dataset: Dataset) -> list[Problem]:

@@ -26,8 +26,7 @@ from abl.data.mask_rule import MaskRule
 from abl.data.second_images import (
     SECOND,
     SECOND_FINGERPRINT,
-    exchanged_by_name,
-    exchanged_words,
+    pair_notes,
     same_file_problems,
 )
 from abl.data.tables import SHOWN, Rows, first_of_each_kind, lacking_problems, other_values
@@ -223,9 +222,7 @@ def with_modality(dataset: Dataset, modality: str, pairing: str) -> Dataset:
     if modality == "first":
         return dataset
     if SECOND in dataset.frame and SECOND_FINGERPRINT in dataset.frame:
-        exchanged = exchanged_by_name(dataset.frame)
-        if said := exchanged_words(dataset.frame, exchanged, "their names"):
-            dataset = replace(dataset, notes=(*dataset.notes, f"{said}."))
+        dataset = replace(dataset, notes=(*dataset.notes, *pair_notes(dataset)))
     if modality == "both":
         return paired_modalities(dataset, pairing)
     return second_modality(dataset) if modality == "second" else mixed_modalities(dataset)

@@ -19,32 +19,37 @@ NAMED = 5
 
 
 def same_file_problems(dataset: Dataset) -> list[Problem]:
-    """Second images that hold the bytes of a first one: of their own row, or of another.
-
-    Where every row's second image is another row's first (two planes of one nodule, each beside the
-    other), that is how the table is meant.
+    """Second images that hold the bytes of their row's own first one.
 
     Args:
         dataset: Of first images, as its manifest has them, with second ones beside them.
     """
-    frame = dataset.frame
-    names, images = (frame[name].fillna("").astype(str).tolist() for name in (SECOND, "image"))
-    first, second = (frame[name].to_numpy(object) for name in ("fingerprint", SECOND_FINGERPRINT))
-    given = np.array([name != "" for name in names], bool) & (second != "")
-    own = given & (first == second)
-    problems = [
+    names, images = _names(dataset)
+    first, second, given = _digests(dataset)
+    return [
         dataset.problem(
             int(row),
             f"is {SECOND} and holds the same bytes as the row's image '{images[row]}'; name its "
             f"second modality, or leave {SECOND} empty",
             names[row],
         )
-        for row in np.flatnonzero(own)
+        for row in np.flatnonzero(given & (first == second))
     ]
+
+
+def other_row_problems(dataset: Dataset) -> list[Problem]:
+    """Second images that hold the bytes of another row's first one, in a part of the rows.
+
+    Where every row's second image is another row's first (two planes of one nodule, each beside the
+    other), that is how the table is meant.
+    """
+    names, images = _names(dataset)
+    first, second, given = _digests(dataset)
     place = {digest: row for row, digest in reversed(list(enumerate(first))) if digest}
-    others = given & ~own & np.array([digest in place for digest in second], bool)
-    if not others.any() or others[given].all():
-        return problems
+    others = given & (first != second) & np.array([each in place for each in second], bool)
+    if others[given].all():
+        return []
+    problems = []
     for row in np.flatnonzero(others):
         there = images[place[second[row]]]
         number = f" of row {dataset.rows[there]}" if there in dataset.rows else ""
@@ -54,6 +59,33 @@ def same_file_problems(dataset: Dataset) -> list[Problem]:
         )
         problems.append(dataset.problem(int(row), text, names[row]))
     return problems
+
+
+def pair_notes(dataset: Dataset) -> list[str]:
+    """What is odd about the pairs of a data set, without its pixels: a sentence each."""
+    exchanged = exchanged_words(dataset.frame, exchanged_by_name(dataset.frame), "their names")
+    notes = [f"{exchanged}."] if exchanged else []
+    if others := other_row_problems(dataset):
+        count = "1 row is" if len(others) == 1 else f"{len(others)} rows is"
+        notes.append(
+            f"{SECOND} of {count} the image of another row, byte by byte: `abl data check` "
+            "names it."
+        )
+    return notes
+
+
+def _names(dataset: Dataset) -> tuple[list[str], list[str]]:
+    """Second and first images as the manifest names them."""
+    second, first = (dataset.frame[n].fillna("").astype(str).tolist() for n in (SECOND, "image"))
+    return second, first
+
+
+def _digests(dataset: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fingerprints of first and second images (N,), and bool (N,): which rows have a second."""
+    frame = dataset.frame
+    first, second = (frame[name].to_numpy(object) for name in ("fingerprint", SECOND_FINGERPRINT))
+    given = (frame[SECOND].fillna("").astype(str) != "").to_numpy(bool)
+    return first, second, given & (second != "")
 
 
 def second_files(dataset: Dataset) -> tuple[ImageSource | None, np.ndarray]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from abl.data.dataset import GROUP, PAIR, TOGETHER
 from abl.data.draws import Stratum
-from abl.data.groups import kept_together
+from abl.data.groups import PREFIX, kept_together
 from abl.data.stable_draws import Holders
 from abl.spec.data import Splits
 
@@ -55,6 +55,12 @@ class SplitGroups:
             each: int(n)
             for each, n in zip(self.classes, self.holders.holds.sum(axis=0), strict=True)
         }
+
+    def named(self, name: str) -> str:
+        """A group in words: `patient 'p1'`; `group 'a'` of a column group."""
+        if self.word == GROUP and not name.startswith(PREFIX):
+            return f"'{name}'"  # a patient or image that has no group
+        return f"{self.word} '{name.removeprefix(PREFIX) if self.word == GROUP else name}'"
 
     def counted(self) -> str:
         """How many there are of each class, for messages."""
