@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from abl.decide.mover import sides
 from abl.decide.paired_differences import Differences
@@ -121,17 +121,15 @@ def differences(difference, variance, freedom, lower, upper, edge=1.0):
     return Differences(*known, np.array([lower]), np.array([upper]), edge, np.array([True]))
 
 
-@pytest.mark.parametrize(("b", "c", "n", "a"), [(12, 2, 50, 36), (8, 3, 80, 60), (30, 4, 90, 50)])
-def test_the_longer_side_is_that_of_newcombes_method_without_continuity(b, c, n, a):
-    p, q = (a + b) / n, (a + c) / n
-    variance = ((b + c) / n - (p - q) ** 2) / n
-    down, up = sides(*((np.array([x]), np.array([float(n)])) for x in (p, q)), np.array([variance]))
-    r = (a * (n - a - b - c) - b * c) / n**2 / math.sqrt(p * (1 - p) * q * (1 - q))
-    (l1, u1), (l2, u2) = (proportion_confint(k, n, method="wilson") for k in (a + b, a + c))
-    low = math.sqrt((p - l1) ** 2 - 2 * r * (p - l1) * (u2 - q) + (u2 - q) ** 2)
-    high = math.sqrt((u1 - p) ** 2 - 2 * r * (u1 - p) * (q - l2) + (q - l2) ** 2)
-    error = Z * math.sqrt(variance)
-    assert (down[0] * error, up[0] * error) == pytest.approx((low, high), rel=1e-6)
+@given(st.integers(4, 300), st.integers(4, 300), st.data())
+def test_the_longer_side_is_that_of_two_independent_shares_by_newcombe(n, m, data):
+    k, q = data.draw(st.integers(1, n - 1)), data.draw(st.integers(1, m - 1))
+    one, other = k / n, q / m
+    down, up = sides(*((np.array([x]), np.array([float(of)])) for x, of in ((one, n), (other, m))))
+    low, high = confint_proportions_2indep(k, n, q, m, method="newcomb")
+    plain = Z * math.sqrt(one * (1 - one) / n + other * (1 - other) / m)
+    found = one - other - down[0] * plain, one - other + up[0] * plain
+    assert found == pytest.approx((low, high), abs=1e-9)
 
 
 @given(
@@ -151,9 +149,7 @@ def test_p_is_the_level_at_which_an_interval_of_two_sides_reaches_0(d, v, freedo
 
 def test_the_longer_side_is_that_to_which_the_arm_nearest_its_ceiling_falls():
     def of(first, second):
-        shares = np.array([[first], [second]])
-        variance = (shares * (1 - shares) / 60).sum(axis=0)
-        return sides(*((each, np.array([60.0])) for each in shares), variance)
+        return sides(*((np.array([each]), np.array([60.0])) for each in (first, second)))
 
     falls, stays = np.concatenate(of(0.99, 0.5))
     assert falls > stays

@@ -189,7 +189,7 @@ class Measured:
                     carriers_are_known=self._rows.are_patients,
                 )  # fmt: skip
                 if self.metric.bounds is not None:
-                    lower, upper = self._sides(involved, moments, i, j, recipes[at], variance)
+                    lower, upper = self._sides(involved, moments, i, j, recipes[at])
             numbers[:, at] = (
                 difference, variance, spread.freedom, carriers, discordant, units, lower, upper,
             )  # fmt: skip
@@ -198,7 +198,7 @@ class Measured:
         return Differences(d, v, f, c, q, u, below, above, high - low, recipes)
 
     def _sides(
-        self, arms: Ints, moments: Moments, i: Ints, j: Ints, recipes: Bools, variance: Floats
+        self, arms: Ints, moments: Moments, i: Ints, j: Ints, recipes: Bools
     ) -> tuple[Floats, Floats]:
         """By how much differences are longer below and above."""
         assert self.metric.bounds is not None
@@ -215,7 +215,7 @@ class Measured:
             for each in (False, True)
         ]  # fmt: skip
         units = np.where(recipes, of_both[1][[i, j]], of_both[0][[i, j]])
-        return sides((share[i], units[0]), (share[j], units[1]), variance / (high - low) ** 2)
+        return sides((share[i], units[0]), (share[j], units[1]))
 
     def covariance(self) -> Floats:
         """(A, A) of the means: patients, and the luck of trainings, shared where networks are."""
