@@ -3,8 +3,9 @@
 Columns of a table (CSV or Parquet; `columns` maps these names to the file's own):
 
 - image: path relative to the manifest's folder, which it may not leave. As written it is the id.
-- label: the name of a class, or its number.
-- patient: optional; without it each image is its own patient, and the notes say so.
+- label: the name of a class, or its number; see words.py for the spellings that are read.
+- patient: optional; without it each image is its own patient, and the notes say so. `NA`, `None`,
+  `-` and the like are nobody's name.
 - nodule: optional, distinct within a patient; without it each patient has one.
 - box_x0, box_y0 (inclusive), box_x1, box_y1 (exclusive), roi_x0, ...: pixels of the image after its
   EXIF orientation; all four or none in a row.
@@ -19,15 +20,19 @@ import math
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from abl.data.alike_names import alike_groups, label_fault, nearest_name, no_class_fault
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
-from abl.data.image_checks import check_images_there, checked_files
+from abl.data.image_checks import NO_FILE, FileCheck, check_images_there, checked_files
 from abl.data.images import FileSource
+from abl.data.paths_there import AlikeFiles, paths_there
 from abl.data.tables import Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
+from abl.data.words import class_numbers, missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
 REQUIRED = ("image", "label")
@@ -45,6 +50,7 @@ def load_manifest(
     columns: Mapping[str, str] | None = None,
     classes: Sequence[str] = ("benign", "malignant"),
     where: Mapping[str, Sequence[str]] | None = None,
+    patient_names: str = "written",
     named_by: str = "data: {classes: [...]}",
 ) -> Dataset:
     """The data set of a manifest: a CSV or Parquet file, or a folder with a folder for each class.
@@ -56,6 +62,7 @@ def load_manifest(
         columns: Our name -> the manifest's.
         classes: Names of labels 0, 1, ...
         where: Column (either name) -> values of the rows to keep, compared as text.
+        patient_names: `alike` takes patients whose names look alike as one; see alike_names.py.
         named_by: How the person who asks names classes, for messages.
 
     Raises:
@@ -78,26 +85,34 @@ def load_manifest(
         )
     except InputError as error:
         raise InputError(first_of_each_kind([*error.problems, *ragged])) from None
+    notes += [rows.note] * bool(rows.note)
     problems = [*ragged, *_control_characters(rows)]
     frame = rows.frame.copy()
-    frame["image"] = _ids(rows, problems)
-    frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems)
-    if not ragged:  # their images may be those of a class
+    frame["image"] = _ids(rows, folder, problems)
+    frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems, named_by)
+    if not ragged and (frame["label"] >= 0).all():  # the others may be those of a class
         problems += _empty_classes(rows, frame["label"], classes, named_by)
-    frame["patient"] = _patients(rows, problems, notes)
+    frame["patient"] = _patients(rows, frame["image"], problems, notes, patient_names)
     frame["nodule"] = _nodules(rows, frame["patient"], problems)
     for names in (BOX, ROI):
         frame = _with_box(frame, rows, names, problems)
     for name in PATHS:
         if name in frame:
-            frame[name] = rows.text(name)
+            frame[name] = paths_there(folder, rows.given(name))
+    alike = AlikeFiles(folder)
     for name in ("image", *(name for name in PATHS if name in frame)):
         checks = checked_files(folder, frame[name].tolist())
-        problems += [
-            rows.problem(position, f"{name} '{path}' {check.fault}")
-            for position, (path, check) in enumerate(zip(rows.text(name), checks, strict=True))
-            if check.fault
-        ]
+        absent = sum(check.fault == NO_FILE for check in checks)
+        if name == "image" and absent == len(checks) > 1:
+            message = (
+                f"none of its {absent:,} images is there: paths start from the manifest's folder"
+            )
+            problems.append(Problem(f"{message}, {folder.resolve()}", file=rows.file))
+            checks = [checks[0], *(FileCheck() for _ in checks[1:])]
+        for position, (file, check) in enumerate(zip(frame[name], checks, strict=True)):
+            if check.fault:
+                hint = alike.hint(file) if check.fault == NO_FILE else ""
+                problems.append(rows.problem(position, f"{name} '{file}' {check.fault}{hint}"))
         digests = "fingerprint" if name == "image" else f"{name}_fingerprint"
         frame[digests] = [check.digest for check in checks]
     source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]))
@@ -115,15 +130,15 @@ def load_manifest(
 
 def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows:
     """The rows with our names added; a column of the manifest that has one already gives way."""
-    problems = []
+    problems: list[Problem] = []
     theirs = [str(name) for name in rows.frame.columns]
     for ours, name in columns.items():
         if ours not in OURS:
             hint = nearest(ours, OURS, show=len(OURS))
             problems.append(Problem(f"columns: '{ours}' is not a column abl knows; {hint}"))
         elif name not in theirs:
-            hint = nearest(name, theirs)
-            problems.append(Problem(f"columns: no column '{name}'; {hint}", file=rows.file, line=1))
+            hint = nearest_name(name, theirs)
+            problems.append(rows.header_problem(f"columns: no column '{name}'; {hint}"))
     for alias, ours in ALIASES.items():
         if alias in theirs and ours not in theirs:
             columns.setdefault(ours, alias)
@@ -131,26 +146,28 @@ def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows
     frame = rows.frame.assign(**{ours: rows.frame[name] for ours, name in given.items()})
     for name in REQUIRED:
         if name not in frame and name not in columns:
-            hint = nearest(name, theirs)
+            hint = nearest_name(name, theirs)
             message = f"no column '{name}'; {hint} (columns: {{{name}: ...}} names it)"
-            problems.append(Problem(message, file=rows.file, line=1))
+            problems.append(rows.header_problem(message))
     for name in COMPUTED:
         if name in frame:
             message = f"column '{name}' is computed; rename it in the manifest"
-            problems.append(Problem(message, file=rows.file, line=1))
+            problems.append(rows.header_problem(message))
     if not len(frame):
         problems += [] if may_be_empty else [Problem("has no rows", file=rows.file)]
         raise InputError(problems)
     raise_if_any(problems)
-    return Rows(rows.file, frame, rows.numbers)
+    return replace(rows, frame=frame)
 
 
-def _ids(rows: Rows, problems: list[Problem]) -> list[str]:
-    ids = rows.text("image")
+def _ids(rows: Rows, folder: Path, problems: list[Problem]) -> list[str]:
+    ids = paths_there(folder, rows.text("image"))
     first: dict[str, int] = {}
+    missing = missing_words(ids)
     for position, image in enumerate(ids):
-        if not image:
-            problems.append(rows.problem(position, "image is empty"))
+        if image in missing:
+            said = f"image '{image}' is no file" if image else "image is empty"
+            problems.append(rows.problem(position, said))
             continue
         file = posixpath.normpath(image)
         if file in first:
@@ -171,24 +188,22 @@ def _control_characters(rows: Rows) -> list[Problem]:
     ]
 
 
-def _is_lacking(text: str) -> bool:
-    return text.lower() in ("", "nan")  # what pandas writes for a missing value
-
-
-def _labels(rows: Rows, classes: tuple[str, ...], problems: list[Problem]) -> np.ndarray:
-    """int64 (N,); a name of a class goes before a number, should classes be named by numbers."""
-    number_of = {str(number): number for number in range(len(classes))}
-    number_of.update({name: number for number, name in enumerate(classes)})
-    labels = np.full(len(rows.numbers), -1, dtype=np.int64)
-    for position, text in enumerate(rows.text("label")):
-        if text in number_of:
-            labels[position] = number_of[text]
-        elif _is_lacking(text):
-            problems.append(rows.problem(position, "label is empty"))
-        else:
-            message = f"label '{text}' is not a class; {nearest(text, number_of)}"
-            problems.append(rows.problem(position, message))
-    return labels
+def _labels(
+    rows: Rows, classes: tuple[str, ...], problems: list[Problem], named_by: str
+) -> np.ndarray:
+    """int64 (N,), -1 where none was read."""
+    texts = rows.text("label")
+    number_of = class_numbers(texts, classes)
+    missing = missing_words(texts)
+    others = sorted(set(texts) - missing)
+    if others and not number_of and len(texts) > 1:  # the classes are others, which rows do not say
+        said = f"{no_class_fault(others, classes)}; name the classes there are with {named_by}"
+        problems.append(Problem(said, file=rows.file))
+        return np.full(len(texts), -1, dtype=np.int64)
+    for position, text in enumerate(texts):
+        if text not in number_of:
+            problems.append(rows.problem(position, label_fault(text, classes, missing)))
+    return np.array([number_of.get(text, -1) for text in texts], dtype=np.int64)
 
 
 def _empty_classes(
@@ -202,21 +217,37 @@ def _empty_classes(
     ]
 
 
-def _patients(rows: Rows, problems: list[Problem], notes: list[str]) -> list[str]:
+def _patients(
+    rows: Rows, images: pd.Series, problems: list[Problem], notes: list[str], named: str
+) -> list[str]:
     if "patient" not in rows.frame:
         notes.append(
             "The manifest names no patients: each image counts as its own patient, "
             "so that images of one person may lie on two sides of a split."
         )
-        return rows.text("image")
-    return _filled(rows, "patient", problems)
+        return images.tolist()
+    patients = _filled(rows, "patient", problems)
+    if named != "alike":
+        return patients
+    one_of = {name: group[0] for group in alike_groups(patients) for name in group}
+    if one_of:
+        persons = len(set(one_of.values()))
+        notes.append(
+            f"{len(one_of)} names of patients that look alike were taken as those of "
+            f"{persons} {'person' if persons == 1 else 'persons'}."
+        )
+    return [one_of.get(name, name) for name in patients]
 
 
 def _filled(rows: Rows, column: str, problems: list[Problem]) -> list[str]:
     texts = rows.text(column)
+    missing = missing_words(texts)
     for position, text in enumerate(texts):
-        if _is_lacking(text):
-            problems.append(rows.problem(position, f"{column} is empty"))
+        if text in missing:
+            empty = text.lower() in ("", "nan")
+            said = f"{column} is empty" if empty else f"{column} '{text}' is no name"
+            said += ": write one, and one of its own where nothing is known"
+            problems.append(rows.problem(position, said))
     return texts
 
 
@@ -237,11 +268,11 @@ def _with_box(
         return frame
     if len(there) < len(names):
         lacking = ", ".join(name for name in names if name not in there)
-        problems.append(Problem(f"has {there[0]} but no {lacking}", file=rows.file, line=1))
+        problems.append(rows.header_problem(f"has {there[0]} but no {lacking}"))
         return frame
     what = names[0][:3]
     edges = np.full((len(frame), len(names)), np.nan)
-    for position, texts in enumerate(zip(*(rows.text(name) for name in names), strict=True)):
+    for position, texts in enumerate(zip(*(rows.given(name) for name in names), strict=True)):
         if not any(texts):
             continue
         try:
