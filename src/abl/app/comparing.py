@@ -11,13 +11,12 @@ import pandas as pd
 from abl.app.results import arm_predictions, outcome_folder, outcome_named
 from abl.data.load import load_dataset
 from abl.decide.contributions import DRAWS
-from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS
 from abl.decide.verdicts import A_CONTROL, NOT_OUT_OF_FOLD
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
-from abl.report.labels import one_line
+from abl.report.labels import is_metric, one_line
 from abl.report.page.report_facts import sweep_of
 from abl.report.pairs.arm_words import arm_named, arm_title
 from abl.report.pairs.compare import render_comparison
@@ -85,8 +84,12 @@ def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairC
     sweep = _sweep_file(store, outcome)
     unit = sweep.data.unit if sweep is not None else "image"
     refuse_if_unlike(rows, other_rows, titles, unit)
-    _refuse_unknown(outcome.metrics)
     primary = metric or outcome.primary
+    if not metric and not is_metric(primary):
+        raise InputError(
+            f"the sweep's primary metric '{primary}' is in a file of your own: "
+            "give it with --module FILE.py"
+        )
     pair = compared(
         rows,
         other_rows,
@@ -115,16 +118,6 @@ def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairC
     if arm.key in outcome.facts.controls:
         pair = replace(pair, verdict=A_CONTROL)
     return replace(pair, notes=(*pair.notes, *notes))
-
-
-def _refuse_unknown(metrics: Sequence[str]) -> None:
-    """Raises InputError for metrics of a user's own file that is not loaded."""
-    for name in metrics:
-        try:
-            metric_named(name)
-        except InputError:
-            text = f"metric '{name}' of the sweep is in a file of your own: give it with --module"
-            raise InputError(f"{text} FILE.py") from None
 
 
 def arm_at(store: Store, words: str) -> tuple[Outcome, ArmOutcome]:
