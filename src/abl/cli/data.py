@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from abl.cli.app import ROOT, DataOpt, RootOpt, SweepArg, app, data_app, tells
+
+if TYPE_CHECKING:
+    from abl.data.mask_rule import MaskRule
 
 
 @app.command()
@@ -25,16 +28,51 @@ def splits(
     print(write_splits(api.load(file, data=data or (), root=mlruns), out), end="")
 
 
+MaskValueOpt = Annotated[
+    str | None, typer.Option(help="As data.mask_value, several with commas: 1,2 or '#ff0000'.")
+]
+MaskCutOpt = Annotated[
+    float | None, typer.Option(help="As data.mask_cut.", min=0, max=1, show_default=False)
+]
+MaskInvertedOpt = Annotated[
+    bool | None, typer.Option(help="As data.mask_inverted: yes or no.", show_default=False)
+]
+
+
+def _mask_rule(value: str | None, cut: float | None, inverted: bool | None) -> MaskRule:
+    from abl.data.mask_rule import MaskRule
+    from abl.errors import InputError
+    from abl.spec.data import mask_values_listed, masks_told_once
+
+    try:
+        values = () if value is None else mask_values_listed(value.split(","))
+        masks_told_once(values, cut, inverted)
+    except ValueError as error:
+        raise InputError(f"--{str(error).replace('_', '-', 1)}") from None
+    return MaskRule(values, cut, inverted)
+
+
 @data_app.command()
 @tells
 def check(
     manifest: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder a class.")],
     classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    mask_value: MaskValueOpt = None,
+    mask_cut: MaskCutOpt = None,
+    mask_inverted: MaskInvertedOpt = None,
+    box_format: Annotated[
+        str, typer.Option(help="What columns of boxes hold: pixels, shares, xywh, yolo, ...")
+    ] = "pixels",
+    bits: Annotated[int, typer.Option(help="How many bits files of 16 use; 0: as they say.")] = 0,
 ) -> None:
-    """Read a manifest and every image of it; say everything that is wrong."""
+    """Read a manifest, every image and mask of it; say everything that is wrong, and what it
+    holds.
+    """
     from abl.data.checking import check_report
 
-    print(check_report(manifest, tuple(classes.split(","))), end="")
+    names, rule = tuple(classes.split(",")), _mask_rule(mask_value, mask_cut, mask_inverted)
+    report = check_report(manifest, names, rule=rule, box_format=box_format, bits=bits)
+    print(report, end="")
 
 
 @data_app.command()
@@ -46,11 +84,36 @@ def tissue(
         Path | None, typer.Option(help="New folder: the images cut, with masks and boxes.")
     ] = None,
     classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    mask_value: MaskValueOpt = None,
+    mask_cut: MaskCutOpt = None,
+    mask_inverted: MaskInvertedOpt = None,
 ) -> None:
     """Find the tissue in each image, without the scanner's text; say what a crop to it keeps."""
     from abl.data.tissue_report import tissue_report
 
-    print(tissue_report(manifest, tuple(classes.split(",")), sheet=sheet, out=out), end="")
+    rule = _mask_rule(mask_value, mask_cut, mask_inverted)
+    report = tissue_report(manifest, tuple(classes.split(",")), sheet=sheet, out=out, rule=rule)
+    print(report, end="")
+
+
+@data_app.command()
+@tells
+def group(
+    manifest: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder a class.")],
+    out: Annotated[Path, typer.Option(help="CSV or Parquet file to write, beside the manifest.")],
+    sheet: Annotated[
+        Path | None, typer.Option(help="PNG file: the groups, drawn; default: beside --out.")
+    ] = None,
+    classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+) -> None:
+    """Put near-duplicate images into groups: the manifest again, with a column that keeps them
+    together in splits.
+    """
+    from abl.data.group_files import write_groups
+
+    names = tuple(classes.split(","))
+    print(write_groups(manifest, out, names, sheet=sheet, force=force), end="")
 
 
 @data_app.command()

@@ -18,7 +18,8 @@ def import_annotated(
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Format, if there are several: coco, labelme, via, voc, yolo, cvat, ddti."
+            help="Format, if there are several: coco, labelme, via, voc, yolo, cvat, ddti, "
+            "beside (masks beside images)."
         ),
     ] = None,
     label: Annotated[

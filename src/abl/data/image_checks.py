@@ -14,9 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from abl.data.bit_depth import bits_word
 from abl.data.crops import box_problems
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
-from abl.data.images import FileSource, decoded_file, file_size
+from abl.data.images import FileSource, file_size
+from abl.data.mask_columns import mask_paths
+from abl.data.mask_files import mask_values
+from abl.data.second_images import second_files
 from abl.data.tables import first_of_each_kind
 from abl.data.workers import mapped, processes_for
 from abl.errors import InputError, Problem
@@ -60,7 +64,11 @@ def check_images(dataset: Dataset, *, decode: bool = True) -> list[Problem]:
     positions = np.flatnonzero(wanted)
     masks = [mask if first else "" for mask, first in zip(masks, is_first, strict=True)]
     second = dataset.second if decode else None
-    look = partial(_looked, dataset.source, second, dataset.boxes_of, folder or "", masks, decode)
+    has_second = np.full(len(frame), second is not None)
+    if decode and second is None:
+        second, has_second = second_files(dataset)
+    sources = _Sources(dataset.source, second, has_second.tolist(), dataset.boxes_of)
+    look = partial(_looked, sources, folder or "", masks, decode)
     jobs = [positions[at : at + CHUNK].tolist() for at in range(0, len(positions), CHUNK)]
     processes = processes_for(len(positions), worth=DECODED if decode else OPENED)
     sizes = np.zeros((len(frame), 2), np.int64)
@@ -86,10 +94,20 @@ def check_images_there(dataset: Dataset) -> list[Problem]:
     return check_images(replace(dataset, frame=frame).having(there.to_numpy(bool)))
 
 
+@dataclass(frozen=True)
+class _Sources:
+    """What decodes the images of rows, the second ones of those that have one, and those that boxes
+    are in if these are others.
+    """
+
+    image: ImageSource
+    second: ImageSource | None
+    has_second: Sequence[bool]
+    boxed: ImageSource | None
+
+
 def _looked(
-    source: ImageSource,
-    second: ImageSource | None,
-    boxed: ImageSource | None,
+    sources: _Sources,
     folder: str,
     masks: Sequence[str],
     decode: bool,
@@ -99,20 +117,22 @@ def _looked(
     sizes: list[Size] = []
     faults: list[Fault] = []
     for at in positions:
-        size = _size(source, at, decode, faults)
-        if second is not None:
-            _size(second, at, decode, faults)
+        size = _size(sources.image, at, decode, faults)
+        if sources.second is not None and sources.has_second[at]:
+            _size(sources.second, at, decode, faults)
+        boxed = sources.boxed
         sizes.append(size if boxed is None else _size(boxed, at, decode, faults))
-        if not masks[at]:
-            continue
-        try:
-            height, width = decoded_file(folder, masks[at]).shape[:2]
-        except InputError as error:
-            faults += [(at, masks[at], problem.message) for problem in error.problems]
-            continue
-        if size != (0, 0) and (height, width) != size:
-            text = f"is a mask of {width} x {height} pixels, its image has {size[1]} x {size[0]}"
-            faults.append((at, masks[at], f"{text}: save it in the size of its image"))
+        for mask in mask_paths(folder, masks[at]):
+            try:
+                height, width = mask_values(folder, mask).size
+            except InputError as error:
+                faults += [(at, mask, problem.message) for problem in error.problems]
+                continue
+            if size != (0, 0) and (height, width) != size:
+                text = (
+                    f"is a mask of {width} x {height} pixels, its image has {size[1]} x {size[0]}"
+                )
+                faults.append((at, mask, f"{text}: save it in the size of its image"))
     return sizes, faults
 
 
@@ -146,14 +166,22 @@ READERS = 16  # threads that wait for the disk; hashing holds no lock
 
 @dataclass(frozen=True)
 class FileCheck:
-    """A file of a manifest: the SHA-256 of its bytes in hex, or what is wrong with it."""
+    """A file of a manifest: the SHA-256 of its bytes in hex, or what is wrong with it.
+
+    Of an image that is not read by all its bits the digest is one of that too.
+    """
 
     digest: str = ""
     fault: str = ""
 
 
-def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
-    """Each file hashed, or its fault; an empty path has neither. Nothing is decoded."""
+def checked_files(folder: Path, paths: Sequence[str], bits: int | None = None) -> list[FileCheck]:
+    """Each file hashed, or its fault; an empty path has neither. Nothing is decoded, but images of
+    16 bits that say that they use fewer.
+
+    Args:
+        bits: Of images: those that files of 16 bits use, 0 if that is not said. None of others.
+    """
     real = os.path.realpath(folder)
 
     @functools.cache
@@ -181,7 +209,10 @@ def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
             return FileCheck(fault=f"cannot be read: {reason}")
         if not content:
             return FileCheck(fault="is empty (0 bytes)")
-        return FileCheck(digest=hashlib.sha256(content).hexdigest())
+        digest = hashlib.sha256(content).hexdigest()
+        if bits is not None and (said := bits_word(content, bits)):
+            digest = hashlib.sha256(f"{digest} {said}".encode()).hexdigest()
+        return FileCheck(digest=digest)
 
     with ThreadPoolExecutor(READERS) as pool:
         return list(pool.map(check, paths))

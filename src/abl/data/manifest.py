@@ -8,15 +8,17 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
   `-` and the like are nobody's name.
 - nodule: optional, distinct within a patient; without it each patient has one.
 - box_x0, box_y0 (inclusive), box_x1, box_y1 (exclusive), roi_x0, ...: pixels of the image after its
-  EXIF orientation; all four or none in a row.
+  EXIF orientation, or what `box_format` says; all four or none in a row.
 - mask, image2: paths as image; empty is unknown. image2 is a second modality (elasticity is another
-  name for it).
+  name for it). Several masks of an image are `a.png;b.png`, or columns mask, mask2, mask3, ...
+- group: optional, empty where there is none: images of a group stay on one side of every split,
+  with their patients (see groups.py).
 - centre, split and any other column: kept as they are.
 """
 
 from __future__ import annotations
 
-import math
+import itertools
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -26,32 +28,48 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abl.data.alike_names import alike_groups, label_fault, nearest_name, no_class_fault
-from abl.data.dataset import BOX, PAIR, ROI, Dataset
+from abl.data.alike_names import (
+    alike_groups,
+    label_fault,
+    nearest_name,
+    no_class_fault,
+)
+from abl.data.boxes import with_box
+from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, Dataset
+from abl.data.folder_rows import folder_rows
+from abl.data.groups import with_groups
 from abl.data.image_checks import NO_FILE, FileCheck, check_images_there, checked_files
 from abl.data.images import FileSource
+from abl.data.mask_columns import joined_digest, mask_advice, mask_paths, with_joined_masks
 from abl.data.paths_there import AlikeFiles, paths_there
-from abl.data.tables import Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
+from abl.data.tables import Rows, first_of_each_kind, kept_rows, whole_rows
 from abl.data.words import class_numbers, missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
 REQUIRED = ("image", "label")
 PATHS = ("mask", "image2")
 ALIASES = {"elasticity": "image2"}
-OURS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS, *BOX, *ROI)
-WORDS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS)
+OURS = ("image", "label", "patient", "nodule", "centre", "split", GROUP, *PATHS, *BOX, *ROI)
+WORDS = ("image", "label", "patient", "nodule", "centre", "split", GROUP, *PATHS)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR)
+PATIENTS_UNKNOWN = (
+    "each image counts as its own patient, so that images of one person may lie on two sides of a "
+    "split."
+)
+COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR, TOGETHER)
 
 
 def load_manifest(
     path: Path,
     *,
+    images: Path | None = None,
     columns: Mapping[str, str] | None = None,
     classes: Sequence[str] = ("benign", "malignant"),
     where: Mapping[str, Sequence[str]] | None = None,
     patient_names: str = "written",
     named_by: str = "data: {classes: [...]}",
+    box_format: str = "pixels",
+    bits: int = 0,
 ) -> Dataset:
     """The data set of a manifest: a CSV or Parquet file, or a folder with a folder for each class.
 
@@ -59,11 +77,14 @@ def load_manifest(
     decoded, so that all is told at once.
 
     Args:
+        images: Folder that the paths of a table are relative to; default: the table's own.
         columns: Our name -> the manifest's.
         classes: Names of labels 0, 1, ...
         where: Column (either name) -> values of the rows to keep, compared as text.
         patient_names: `alike` takes patients whose names look alike as one; see alike_names.py.
         named_by: How the person who asks names classes, for messages.
+        box_format: What the columns of boxes and regions hold, see box_formats.py.
+        bits: Those that files of 16 bits use; 0: what the files say, else all 16.
 
     Raises:
         InputError: Everything that is wrong with it, each with its row.
@@ -72,14 +93,12 @@ def load_manifest(
     ragged: list[Problem] = []
     if path.is_dir():
         folder = path
-        rows, passed_over = folder_rows(path, tuple(classes))
-        if passed_over:
-            notes.append(f"{passed_over} files without the name of an image were left out.")
+        rows, notes = folder_rows(path, tuple(classes))
     else:
-        folder = path.parent
+        folder = path.parent if images is None else images
         rows, ragged = whole_rows(path)
     try:
-        rows = _renamed(rows, dict(columns or {}), may_be_empty=bool(ragged))
+        rows = with_joined_masks(_renamed(rows, dict(columns or {}), may_be_empty=bool(ragged)))
         rows, left_out = kept_rows(
             rows, {name: list(given) for name, given in (where or {}).items()}
         )
@@ -93,34 +112,52 @@ def load_manifest(
     if not ragged and (frame["label"] >= 0).all():  # the others may be those of a class
         problems += _empty_classes(rows, frame["label"], classes, named_by)
     frame["patient"] = _patients(rows, frame["image"], problems, notes, patient_names)
+    patients_known = "patient" in rows.frame
+    if patients_known and frame["patient"].tolist() == frame["image"].tolist():
+        # so a column is written where one is wanted
+        patients_known = False
+        notes.append(f"Column patient repeats the name of the image: {PATIENTS_UNKNOWN}")
     frame["nodule"] = _nodules(rows, frame["patient"], problems)
+    if GROUP in frame:
+        frame, said = with_groups(frame, rows.text(GROUP))
+        notes += [said] if said else []
     for names in (BOX, ROI):
-        frame = _with_box(frame, rows, names, problems)
+        frame = with_box(frame, rows, names, problems, str(folder), box_format)
     for name in PATHS:
         if name in frame:
             frame[name] = paths_there(folder, rows.given(name))
     alike = AlikeFiles(folder)
     for name in ("image", *(name for name in PATHS if name in frame)):
-        checks = checked_files(folder, frame[name].tolist())
-        absent = sum(check.fault == NO_FILE for check in checks)
-        if name == "image" and absent == len(checks) > 1:
+        files: list[tuple[str, ...]] = [(text,) for text in frame[name]]
+        if name == "mask":
+            files = [mask_paths(folder, text) for text in frame[name]]
+        every = [path for paths in files for path in paths]
+        # masks have no grey levels
+        of_files = checked_files(folder, every, None if name == "mask" else bits)
+        absent = sum(check.fault == NO_FILE for check in of_files)
+        if name == "image" and absent == len(of_files) > 1:
             message = (
                 f"none of its {absent:,} images is there: paths start from the manifest's folder"
             )
             problems.append(Problem(f"{message}, {folder.resolve()}", file=rows.file))
-            checks = [checks[0], *(FileCheck() for _ in checks[1:])]
-        for position, (file, check) in enumerate(zip(frame[name], checks, strict=True)):
-            if check.fault:
-                hint = alike.hint(file) if check.fault == NO_FILE else ""
-                problems.append(rows.problem(position, f"{name} '{file}' {check.fault}{hint}"))
+            of_files = [of_files[0], *(FileCheck() for _ in of_files[1:])]
+        checks = iter(of_files)
+        found = [list(itertools.islice(checks, len(paths))) for paths in files]
+        for position, row in enumerate(found):
+            for file, check in zip(files[position], row, strict=True):
+                if check.fault:
+                    hint = alike.hint(file) if check.fault == NO_FILE else ""
+                    hint += mask_advice(file) if name == "mask" else ""
+                    fault = f"{name} '{file}' {check.fault}{hint}"
+                    problems.append(rows.problem(position, fault))
         digests = "fingerprint" if name == "image" else f"{name}_fingerprint"
-        frame[digests] = [check.digest for check in checks]
-    source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]))
+        frame[digests] = [joined_digest([check.digest for check in row]) for row in found]
+    source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]), bits)
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
     dataset = Dataset(
         name, frame, source, tuple(classes), tuple(notes), file=rows.file, rows=numbers,
-        left_out=tuple(left_out),
+        left_out=tuple(left_out), patients_known=patients_known,
     )  # fmt: skip
     if problems:
         problems += check_images_there(dataset)
@@ -221,10 +258,7 @@ def _patients(
     rows: Rows, images: pd.Series, problems: list[Problem], notes: list[str], named: str
 ) -> list[str]:
     if "patient" not in rows.frame:
-        notes.append(
-            "The manifest names no patients: each image counts as its own patient, "
-            "so that images of one person may lie on two sides of a split."
-        )
+        notes.append(f"The manifest names no patients: {PATIENTS_UNKNOWN}")
         return images.tolist()
     patients = _filled(rows, "patient", problems)
     if named != "alike":
@@ -257,35 +291,3 @@ def _nodules(rows: Rows, patients: pd.Series, problems: list[Problem]) -> list[s
         return patients.tolist()
     nodules = _filled(rows, "nodule", problems)
     return [f"{patient}/{nodule}" for patient, nodule in zip(patients, nodules, strict=True)]
-
-
-def _with_box(
-    frame: pd.DataFrame, rows: Rows, names: tuple[str, ...], problems: list[Problem]
-) -> pd.DataFrame:
-    """The frame with the four columns of a box as float64, nan where it is not known."""
-    there = [name for name in names if name in frame]
-    if not there:
-        return frame
-    if len(there) < len(names):
-        lacking = ", ".join(name for name in names if name not in there)
-        problems.append(rows.header_problem(f"has {there[0]} but no {lacking}"))
-        return frame
-    what = names[0][:3]
-    edges = np.full((len(frame), len(names)), np.nan)
-    for position, texts in enumerate(zip(*(rows.given(name) for name in names), strict=True)):
-        if not any(texts):
-            continue
-        try:
-            x0, y0, x1, y1 = (float(text) for text in texts)
-        except ValueError:
-            x0 = y0 = x1 = y1 = math.nan
-        if not all(map(math.isfinite, (x0, y0, x1, y1))):
-            problems.append(rows.problem(position, f"{what} needs four numbers or none"))
-        elif x1 <= x0 or y1 <= y0:
-            message = f"{what} is inverted or empty: x0 {x0:g}, y0 {y0:g}, x1 {x1:g}, y1 {y1:g}"
-            problems.append(rows.problem(position, message))
-        elif x0 < 0 or y0 < 0:
-            problems.append(rows.problem(position, f"{what} leaves the image: x0 or y0 below 0"))
-        else:
-            edges[position] = x0, y0, x1, y1
-    return frame.assign(**dict(zip(names, edges.T, strict=True)))

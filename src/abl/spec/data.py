@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from abl.spec.base import Part
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+BoxFormatName = Literal[
+    "pixels", "inclusive", "one_based", "xywh", "cxcywh", "shares", "shares_xywh", "yolo"
+]
+_VALUE = {"type": ["integer", "string"]}
+MaskValue = Annotated[
+    tuple[int | str, ...],
+    WithJsonSchema({"anyOf": [{"type": "array", "items": _VALUE}, _VALUE]}),
+]
+MaskCut = Annotated[float, Field(ge=0, lt=1)] | None
+COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 
 class Phantom(Part):
@@ -76,6 +87,38 @@ def only_one_of(block: Part, *sources: str) -> None:
         raise ValueError(f"give exactly one of {', '.join(sources)}{found}")
 
 
+def mask_values_listed(given: Any) -> Any:
+    """`mask_value` as a tuple of whole numbers, colours in small letters and `transparent`.
+
+    Raises:
+        ValueError: Something else; what YAML took for a comment.
+    """
+    if given is None:
+        raise ValueError("mask_value: is empty; a colour stands in quotes: '#ff0000'")
+    found: list[int | str] = []
+    for each in given if isinstance(given, list | tuple) else (given,):
+        word = str(each).strip().lower()
+        if word.removesuffix(".0").isdecimal():
+            found.append(int(word.removesuffix(".0")))
+        elif word == "transparent" or COLOUR.fullmatch(word):
+            found.append(word)
+        else:
+            raise ValueError(
+                f"mask_value: '{each}' is no whole number, colour ('#ff0000') or transparent"
+            )
+    return tuple(found)
+
+
+def masks_told_once(
+    values: tuple[int | str, ...], cut: float | None, inverted: bool | None
+) -> None:
+    """Raises ValueError where values of the nodule are given beside how to find them."""
+    others = {"mask_cut": cut, "mask_inverted": inverted}
+    given = [name for name, value in others.items() if value is not None]
+    if values and given:
+        raise ValueError(f"mask_value says which values are nodule: leave {given[0]} out")
+
+
 class Data(Part):
     """Where images, labels and patients come from: exactly one of phantom, manifest, set."""
 
@@ -87,12 +130,29 @@ class Data(Part):
         None,
         description="A set by name: NAME/manifest.csv below a folder given by --data.",
     )
+    images: str | None = Field(
+        None,
+        description="Folder that the manifest's paths are relative to, below the sweep's folder or "
+        "one given by --data; default: the manifest's own.",
+    )
     columns: dict[str, str] = Field(
         default_factory=dict,
         description="Where a manifest names a column differently: {label: diagnosis, ...}.",
     )
     classes: tuple[str, ...] = Field(
         ("benign", "malignant"), description="Names of the classes 0, 1, ..."
+    )
+    box_format: BoxFormatName = Field(
+        "pixels",
+        description="What box_x0, box_y0, box_x1, box_y1 (and roi_...) hold: pixels, ends "
+        "exclusive; inclusive: ends inside the box; one_based: so, counted from 1 (Pascal VOC); "
+        "xywh: corner and size (COCO); cxcywh: centre and size; shares and shares_xywh: these as "
+        "shares of the image; yolo: centre and size as shares.",
+    )
+    bits: Annotated[int, Field(ge=0, le=16)] = Field(
+        0,
+        description="How many bits files of 16 bits use, where they do not say it themselves: 12 "
+        "reads 4095 as white. 0: what the file says, else all 16.",
     )
     where: dict[str, list[str]] = Field(
         default_factory=dict, description="Keep only rows with one of these values in a column."
@@ -133,6 +193,26 @@ class Data(Part):
     longest_side: Annotated[int, Field(ge=16, le=8192)] = Field(
         1024, description="Larger images are reduced to this many pixels when decoded."
     )
+    mask_value: MaskValue = Field(
+        (),
+        description="Of label maps, which values are nodule: one or a list of grey values, indices "
+        "into the palette, colours ('#ff0000') or transparent. Masks of two values need none.",
+    )
+    mask_cut: MaskCut = Field(
+        None,
+        description="Share of the range above which a soft mask (shades, JPEG) is nodule; default: "
+        "half, and files of a few flat values are asked about.",
+    )
+    mask_inverted: bool | None = Field(
+        None,
+        description="Whether black (0, transparent) is the nodule; default: masks whose nodule "
+        "covers the border or most of the image are asked about.",
+    )
+
+    @field_validator("mask_value", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return mask_values_listed(given)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Data:
@@ -142,11 +222,18 @@ class Data(Part):
             raise ValueError(f"classes: {wrong[0]!a} is no name: write letters or digits")
         if self.phantom is not None and len(self.classes) != 2:
             raise ValueError(f"classes: the phantom has two, not {len(self.classes)}")
+        if 0 < self.bits <= 8:
+            raise ValueError(f"bits: {self.bits} fit into 8 bits; write 9 to 16, or leave it out")
+        if self.phantom is not None and (self.bits or self.box_format != "pixels"):
+            raise ValueError("box_format, bits: of manifests; the phantom has pixels of 8 bits")
         if self.pairing != "own" and self.modality != "both":
             raise ValueError(
                 f"pairing: {self.pairing} needs modality: both (given: modality: {self.modality})"
             )
+        masks_told_once(self.mask_value, self.mask_cut, self.mask_inverted)
         only_one_of(self, "phantom", "manifest", "set")
+        if self.images is not None and self.manifest is None:
+            raise ValueError("images: only beside manifest")
         return self
 
 

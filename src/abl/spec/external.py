@@ -7,15 +7,25 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from abl.spec.base import Part
-from abl.spec.data import Data, Phantom, only_one_of
+from abl.spec.data import (
+    BoxFormatName,
+    Data,
+    MaskCut,
+    MaskValue,
+    Phantom,
+    mask_values_listed,
+    masks_told_once,
+    only_one_of,
+)
 
 CENTRE = "centre"
 INTERNAL = "internal"  # what the sweep's own test sets are called beside external ones
 _WORD = {"type": ["string", "number"]}
 _ONE_OR_SEVERAL = {"anyOf": [{"type": "array", "items": _WORD}, _WORD]}
 # keys that say where a set of its own comes from; a centre is in the sweep's own data
-_OF_A_SET = ("phantom", "manifest", "set", "columns", "classes", "where", "without",
-             "drop_missing", "modality", "longest_side")  # fmt: skip
+_OF_A_SET = ("phantom", "manifest", "set", "images", "columns", "classes", "box_format",
+             "bits", "where", "without", "drop_missing", "modality", "longest_side", "mask_value",
+             "mask_cut", "mask_inverted")  # fmt: skip
 
 
 class External(Part):
@@ -32,11 +42,14 @@ class External(Part):
     )
     phantom: Phantom | None = Field(None, description="Generated ultrasound images.")
     manifest: str | None = Field(None, description="As in data.")
+    images: str | None = Field(None, description="As in data.")
     set: str | None = Field(None, description="As in data.")
     columns: dict[str, str] = Field(default_factory=dict, description="As in data.")
     classes: tuple[str, ...] | None = Field(
         None, description="Must be those of data; default: these."
     )
+    box_format: BoxFormatName = Field("pixels", description="As in data.")
+    bits: Annotated[int, Field(ge=0, le=16)] = Field(0, description="As in data.")
     where: dict[str, list[str]] = Field(default_factory=dict, description="As in data.")
     without: dict[str, list[str]] = Field(default_factory=dict, description="As in data.")
     drop_missing: tuple[Literal["box", "roi", "mask", "image2"], ...] = Field(
@@ -51,6 +64,9 @@ class External(Part):
     longest_side: Annotated[int, Field(ge=16, le=8192)] | None = Field(
         None, description="As in data; default: that of data."
     )
+    mask_value: MaskValue = Field((), description="As in data.")
+    mask_cut: MaskCut = Field(None, description="As in data.")
+    mask_inverted: bool | None = Field(None, description="As in data.")
     how: Literal["averaged", "ensemble"] = Field(
         "averaged",
         description="The metric of each replicate's network, averaged; or that of the mean of "
@@ -62,8 +78,14 @@ class External(Part):
     def _one_or_several(cls, given: Any) -> Any:
         return given if isinstance(given, list | tuple) else (given,)
 
+    @field_validator("mask_value", mode="before")
+    @classmethod
+    def _values_listed(cls, given: Any) -> Any:
+        return mask_values_listed(given)
+
     @model_validator(mode="after")
     def _one_source(self) -> External:
+        masks_told_once(self.mask_value, self.mask_cut, self.mask_inverted)
         if self.name == INTERNAL:
             raise ValueError(f"name: {INTERNAL} is what the sweep's own test sets are called")
         only_one_of(self, CENTRE, "phantom", "manifest", "set")
@@ -109,9 +131,12 @@ class External(Part):
         return Data(
             phantom=self.phantom,
             manifest=self.manifest,
+            images=self.images,
             set=self.set,
             columns=self.columns,
             classes=data.classes,
+            box_format=self.box_format,
+            bits=self.bits,
             where=self.where,
             without=self.without,
             drop_missing=self.drop_missing,
@@ -121,6 +146,9 @@ class External(Part):
             patient_label=data.patient_label,
             duplicates=data.duplicates,
             longest_side=self.longest_side or data.longest_side,
+            mask_value=self.mask_value,
+            mask_cut=self.mask_cut,
+            mask_inverted=self.mask_inverted,
         )
 
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from abl.data.content_report import content_words
 from abl.data.dataset import Dataset
-from abl.data.duplicates import KeptApart, duplicate_problems, duplicates_across
+from abl.data.duplicates import (
+    PAIR_COLUMNS,
+    contradicting,
+    duplicate_problems,
+    duplicates_across,
+)
+from abl.data.kept_apart import KeptApart
 from abl.data.load import load_dataset
-from abl.data.masks import MaskSet, masks_key, open_masks, prepare_masks
+from abl.data.mask_notes import mask_notes, vanished_note
+from abl.data.masks import SHOWS, MaskSet, masks_digest, masks_key, open_masks, prepare_masks
+from abl.data.read_masks import MaskReadings, masks_read
 from abl.data.splits import Split, split_of
 from abl.data.tissue_report import cut_nodules_note
 from abl.data.views import (
@@ -35,12 +46,36 @@ from abl.stages.kind import Work
 
 @dataclass
 class OpenData:
-    """A data set of the sweep with its splits."""
+    """A data set of the sweep with its splits.
+
+    Attributes:
+        cache: Folder of this node that remembers how masks are read; None remembers nothing.
+    """
 
     dataset: Dataset
     data: Data
+    cache: Path | None = None
     splits: dict[tuple[Splits, int, int], Split] = field(default_factory=dict)
     _reads: dict[tuple[Splits, int, int], str] = field(default_factory=dict)
+
+    @cached_property
+    def masks(self) -> MaskReadings:
+        """How the masks of the data set are read, for arms that use them.
+
+        Raises:
+            InputError: Masks that cannot be read or are not clear, each with its row.
+        """
+        return masks_read(self.dataset, self.cache)
+
+    @cached_property
+    def masks_digest(self) -> str:
+        """What is known of the nodules' places. Raises InputError as `masks`."""
+        return masks_digest(self.dataset, self.masks.marks)
+
+    @property
+    def mask_notes(self) -> list[str]:
+        """What is to be said of the masks, if they were read."""
+        return mask_notes(self.dataset, self.masks) if "masks" in vars(self) else []
 
     def split(self, splits: Splits, repeat: int, fold: int) -> Split:
         """The split of a replicate."""
@@ -86,7 +121,7 @@ class Workspace:
         key = data.model_dump_json()
         if key not in self._open:
             dataset = load_dataset(data, base=self.base, roots=self.roots)
-            self._open[key] = OpenData(dataset, data)
+            self._open[key] = OpenData(dataset, data, self.store.cache)
         return self._open[key]
 
     def keep_apart(self, name: str, external: OpenData, internal: OpenData) -> None:
@@ -152,7 +187,8 @@ class Workspace:
 
     def masks(self, opened: OpenData, image: Image) -> str:
         """Key of the masks of a view, for stages that read them; they are made by `prepare`."""
-        key = masks_key(opened.dataset, opened.data.longest_side, image)
+        side = opened.data.longest_side
+        key = masks_key(opened.dataset, opened.masks_digest, side, image)
         self._masks[key] = (opened, image)
         return key
 
@@ -166,7 +202,16 @@ class Workspace:
         return frozenset(self._views) | frozenset(self._masks)
 
     def prepare(self, say: Callable[[str], None]) -> list[str]:
-        """Decodes what the stages will read; returns what is to be said of the images.
+        """`looked_through`, and what stages read is there for workers on every machine."""
+        notes = self.looked_through(say)
+        views = [f"view-{key}" for key in self._views]
+        pixels = {name for view in views for name in pixel_folders(self.store.cache / view)}
+        # a view names its pixels, so that it comes after them
+        self.store.shared.publish([*sorted(pixels), *views, *self._masks])
+        return notes
+
+    def looked_through(self, say: Callable[[str], None]) -> list[str]:
+        """Decodes what the stages will read, once; returns what is to be said of the images.
 
         Raises:
             InputError: Images that cannot be read, or near-duplicates on two sides of a split.
@@ -186,17 +231,22 @@ class Workspace:
                 side = opened.data.longest_side
                 note = cut_nodules_note(opened.dataset, self.store.cache, side)
                 notes |= dict.fromkeys([note] if note else [])
+            odd = content_words(view.content, opened.dataset.classes)
+            notes |= dict.fromkeys(f"{opened.dataset.name}: {said}." for said in odd)
             if opened.data.duplicates == "ignore" or not opened.splits:
                 continue
             leaks = [duplicates_across(split, view.pairs) for split in opened.splits.values()]
-            pairs = pd.concat(leaks).drop_duplicates(["position_a", "position_b"])
+            pairs = pd.concat(leaks).drop_duplicates(PAIR_COLUMNS)
             if opened.data.duplicates == "refuse":
-                found |= dict.fromkeys(duplicate_problems(opened.dataset.frame, pairs))
+                found |= dict.fromkeys(duplicate_problems(opened.dataset, pairs))
             elif len(pairs):
                 which = f"near-duplicate images of {opened.dataset.name}"
                 count = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
                 across = "lies" if len(pairs) == 1 else "lie"
-                notes[f"{count} of {which} {across} across a split."] = None
+                note = f"{count} of {which} {across} across a split."
+                if wrong := contradicting(opened.dataset, pairs):
+                    note += f" The labels of {wrong} of them contradict."
+                notes[note] = None
         for each in self._apart.values():
             problems, note = each.looked_through(self.store.cache)
             found |= dict.fromkeys(problems)
@@ -204,11 +254,13 @@ class Workspace:
         raise_if_any(list(found))
         for key, (opened, image) in self._masks.items():
             side, cache = opened.data.longest_side, self.store.cache
-            prepare_masks(opened.dataset, key, longest_side=side, image=image, cache=cache)
-        views = [f"view-{key}" for key in self._views]
-        pixels = {name for view in views for name in pixel_folders(self.store.cache / view)}
-        # a view names its pixels, so that it comes after them
-        self.store.shared.publish([*sorted(pixels), *views, *self._masks])
+            folder = prepare_masks(
+                opened.dataset, opened.masks, key, longest_side=side, image=image, cache=cache
+            )
+            if (folder / SHOWS).exists():  # an earlier version kept no such file
+                shows = np.load(folder / SHOWS)
+                note = vanished_note(opened.dataset, opened.masks, shows, image.size)
+                notes |= dict.fromkeys([note] if note else [])
         return list(notes)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from abl.data.dataset import TOGETHER
 from abl.data.masks import MASK_SCORES
 from abl.data.views import everything_trains, training_reads
 from abl.nets.user_module import component_identity, load_module
@@ -19,7 +21,13 @@ from abl.spec.data import Data
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
 from abl.stages.features import FrozenFronts
-from abl.stages.identity import design_title, masks_there, network_settings, seen_settings
+from abl.stages.identity import (
+    design_title,
+    masks_there,
+    network_settings,
+    precision_identity,
+    seen_settings,
+)
 from abl.stages.inputs import Workspace, masks_of, replicate_context, split_of_stage, view_of
 from abl.stages.kind import Work, kind, stage_of
 from abl.stages.network import SEGMENTER, feed_of, ready
@@ -99,6 +107,7 @@ class Trainings:
             "image": self._settings["image"],
             "classes": len(source.dataset.classes),
             **component_identity(alone.components),
+            **precision_identity(alone),
         }
         everything = everything_trains(len(source.dataset))
         return self.plan.add(
@@ -180,8 +189,14 @@ class Trainings:
     @property
     def inner_draw(self) -> dict[str, Any]:
         """What of the splits block decides inner folds and is not seen in what a training reads."""
-        splits = self.sweep.splits
-        return {} if splits.draw == 1 else {"draw": splits.draw, "seed": splits.seed}
+        splits, frame = self.sweep.splits, self.opened.dataset.frame
+        drawn: dict[str, Any] = (
+            {} if splits.draw == 1 else {"draw": splits.draw, "seed": splits.seed}
+        )
+        if TOGETHER in frame:
+            rows = frame[["image", TOGETHER]].sort_values("image")
+            drawn["groups"] = hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
+        return drawn
 
     def select(self, replicate: Replicate, selectors: Sequence[Sequence[str]]) -> str:
         """The selection of a replicate, see `select_stage`; its digest."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abl.data.annotations import coco, cvat, ddti, labelme, via, voc, yolo
+from abl.data.annotations import beside, coco, cvat, ddti, labelme, via, voc, yolo
 from abl.data.annotations.folder import AnnotatedFolder, FileFaultError
 from abl.data.annotations.regions import AnnotationKind
 from abl.errors import InputError, Problem, nearest
@@ -10,7 +10,7 @@ from abl.errors import InputError, Problem, nearest
 # a kind is a module of this folder with a KIND; the order is that of messages
 KINDS: tuple[AnnotationKind, ...] = (
     *(coco.KIND, labelme.KIND, via.KIND, voc.KIND),
-    *(yolo.KIND, cvat.KIND, ddti.KIND),
+    *(yolo.KIND, cvat.KIND, ddti.KIND, beside.KIND),
 )
 
 MOST_BROKEN = 5  # files named where nothing is recognised
