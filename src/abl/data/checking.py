@@ -11,6 +11,7 @@ from abl.data.arrays import image_array
 from abl.data.duplicates import near_duplicate_pairs
 from abl.data.image_checks import check_images
 from abl.data.manifest import load_manifest
+from abl.data.medical.summary import medical_lines
 from abl.data.splits import NAMES_OF_ROLES
 from abl.data.tables import CLASSES_OPTION, class_name_problems
 from abl.errors import InputError, Problem, raise_if_any
@@ -41,6 +42,7 @@ def check_report(manifest: Path, classes: tuple[str, ...]) -> str:
         f"    {image[row.position_a]} and {image[row.position_b]} (distance {row.distance})"
         for row in across.head(20).itertuples()
     ]
+    lines += medical_lines(dataset)
     lines += [f"  {note}" for note in dataset.notes]
     lines += [f"  warning: {each}" for each in _warnings(frame, classes)]
     return "\n".join(lines) + "\n"

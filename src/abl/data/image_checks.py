@@ -16,7 +16,8 @@ import numpy as np
 
 from abl.data.crops import box_problems
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
-from abl.data.images import FileSource, decoded_file, file_size
+from abl.data.images import FileSource, decoded_mask, file_size
+from abl.data.medical.kinds import HEAD, medical_kind
 from abl.data.tables import first_of_each_kind
 from abl.data.workers import mapped, processes_for
 from abl.errors import InputError, Problem
@@ -106,7 +107,7 @@ def _looked(
         if not masks[at]:
             continue
         try:
-            height, width = decoded_file(folder, masks[at]).shape[:2]
+            height, width = decoded_mask(folder, masks[at]).shape[:2]
         except InputError as error:
             faults += [(at, masks[at], problem.message) for problem in error.problems]
             continue
@@ -145,10 +146,15 @@ READERS = 16  # threads that wait for the disk; hashing holds no lock
 
 @dataclass(frozen=True)
 class FileCheck:
-    """A file of a manifest: the SHA-256 of its bytes in hex, or what is wrong with it."""
+    """A file of a manifest: the SHA-256 of its bytes in hex, or what is wrong with it.
+
+    Attributes:
+        kind: DICOM, NIfTI, or "" for any other file.
+    """
 
     digest: str = ""
     fault: str = ""
+    kind: str = ""
 
 
 def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
@@ -180,7 +186,8 @@ def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
             return FileCheck(fault=f"cannot be read: {reason}")
         if not content:
             return FileCheck(fault="is empty (0 bytes)")
-        return FileCheck(digest=hashlib.sha256(content).hexdigest())
+        digest = hashlib.sha256(content).hexdigest()
+        return FileCheck(digest=digest, kind=medical_kind(content[:HEAD], path))
 
     with ThreadPoolExecutor(READERS) as pool:
         return list(pool.map(check, paths))

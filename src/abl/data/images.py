@@ -1,7 +1,8 @@
 """Image files to arrays: what is read, how each kind becomes 8 bits, and what is refused by name.
 
-Read: PNG, JPEG, BMP, TIFF, GIF (first frame), WebP, PPM. Every image becomes uint8, (H, W) if it is
-grey and (H, W, 3) if not; a colour file whose three channels are equal is grey.
+Read: PNG, JPEG, BMP, TIFF, GIF (first frame), WebP, PPM; DICOM and NIfTI (see `medical/`). Every
+image becomes uint8, (H, W) if it is grey and (H, W, 3) if not; a colour file whose three channels
+are equal is grey.
 
 - 16 bits: the full range is scaled, 65535 to 255, so that no image decides its own contrast.
   Grey is rounded (v / 257); colour keeps the high byte, as Pillow reads it.
@@ -9,7 +10,7 @@ grey and (H, W, 3) if not; a colour file whose three channels are equal is grey.
 - Transparency is composited on black, which is what surrounds an ultrasound fan.
 - EXIF orientation is applied. Boxes are in the pixels of the image after that.
 - Refused: floating point and 32 bits (no range is agreed), files of several pages or animation
-  frames other than GIF, more than MAX_PIXELS pixels, DICOM, and whatever is truncated.
+  frames other than GIF, more than MAX_PIXELS pixels, and whatever is truncated.
 """
 
 from __future__ import annotations
@@ -24,6 +25,15 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from abl.data.medical.kinds import (
+    DICOM,
+    DICOM_SUFFIXES,
+    HEAD,
+    NIFTI,
+    NIFTI_SUFFIXES,
+    file_of,
+    medical_kind,
+)
 from abl.errors import InputError, Problem
 
 Result = TypeVar("Result")
@@ -33,6 +43,7 @@ KINDS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".ppm", ".pgm", ".pbm")
 )
+MEDICAL_SUFFIXES = (*DICOM_SUFFIXES, *NIFTI_SUFFIXES)
 
 _ORIENTATION = 0x0112
 _TRANSPOSED = {
@@ -50,7 +61,12 @@ _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 @dataclass(frozen=True)
 class FileSource:
-    """Images in files below a folder, with the SHA-256 (hex) of each file's bytes."""
+    """Images in files below a folder, with a digest of each.
+
+    Attributes:
+        paths: Below the folder; PATH#FRAME for one of several frames (see `file_of`).
+        digests: SHA-256 (hex) of the bytes; of a medical file also of how they are read.
+    """
 
     folder: str
     paths: tuple[str, ...]
@@ -64,11 +80,39 @@ class FileSource:
         return list(self.digests)
 
 
+@dataclass(frozen=True)
+class MaskFiles(FileSource):
+    """Masks in files below a folder."""
+
+    def decode(self, position: int) -> np.ndarray:
+        """As `decoded_mask`."""
+        return decoded_mask(self.folder, self.paths[position])
+
+
 def decoded_file(folder: str, path: str) -> np.ndarray:
     """The image of a file below a folder. Raises InputError, which names the file as the manifest
     does, if it cannot be read or is of a kind that is refused.
     """
-    return _of_file(folder, path, decoded_image)
+    return _of_file(folder, path, decoded_image, _medical_image)
+
+
+def decoded_mask(folder: str, path: str) -> np.ndarray:
+    """The mask of a file below a folder, as `decoded_file`; of a medical file nothing is windowed.
+
+    Returns:
+        uint8 (H, W) or (H, W, 3). Of a medical file 255 where the value is not 0.
+
+    Raises:
+        InputError: As `decoded_file`; a mask in colours, or of several values, in a medical file.
+    """
+    from abl.data.medical.reading import mask_values
+
+    values = mask_values(folder, path)
+    if values is None:
+        return decoded_file(folder, path)
+    if len(np.unique(values)) > 2:
+        raise InputError(Problem("is a mask of more than two values; save one of two", file=path))
+    return (values != 0).astype(np.uint8) * 255
 
 
 def file_size(folder: str, path: str) -> tuple[int, int]:
@@ -76,22 +120,43 @@ def file_size(folder: str, path: str) -> tuple[int, int]:
 
     Raises InputError as `decoded_file`, as far as the header tells.
     """
-    return _of_file(folder, path, lambda content: _read(content, _upright_size))
+    return _of_file(folder, path, lambda content: _read(content, _upright_size), _medical_size)
 
 
-def _of_file(folder: str, path: str, read: Callable[[bytes], Result]) -> Result:
+def _of_file(
+    folder: str,
+    path: str,
+    read: Callable[[bytes], Result],
+    read_medical: Callable[[str, Path, int | None], Result],
+) -> Result:
+    file, frame = file_of(folder, path)
     try:
-        content = Path(folder, path).read_bytes()
+        with file.open("rb") as opened:
+            kind = medical_kind(opened.read(HEAD), file.name)
+            opened.seek(0)
+            content = b"" if kind else opened.read()  # a cine is not read whole for one frame
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror}", file=path)) from None
     try:
-        return read(content)
+        return read_medical(kind, file, frame) if kind else read(content)
     except ValueError as error:
         raise InputError(Problem(str(error), file=path)) from None
 
 
+def _medical_image(kind: str, file: Path, frame: int | None) -> np.ndarray:
+    from abl.data.medical.reading import medical_picture  # costs what only such files are worth
+
+    return _grey_if_equal(medical_picture(kind, file, frame, MAX_PIXELS))
+
+
+def _medical_size(kind: str, file: Path, frame: int | None) -> tuple[int, int]:
+    from abl.data.medical.reading import medical_size
+
+    return medical_size(kind, file, frame)
+
+
 def decoded_image(content: bytes) -> np.ndarray:
-    """The image in the bytes of a file: uint8 (H, W) if grey, else (H, W, 3).
+    """The image in the bytes of a file that is not medical: uint8 (H, W) if grey, else (H, W, 3).
 
     Raises:
         ValueError: Why it is refused, in words to put behind a file name.
@@ -117,7 +182,7 @@ def _read(content: bytes, read: Callable[[Image.Image], Result]) -> Result:
     if not content:
         raise ValueError("is empty (0 bytes)")
     if content[128:132] == b"DICM":
-        raise ValueError("is a DICOM file; convert it to PNG first")
+        raise ValueError("is a DICOM file, which is read from the disk alone")
     try:
         with Image.open(io.BytesIO(content), formats=KINDS) as image:
             reason = _refusal(image)
@@ -126,7 +191,7 @@ def _read(content: bytes, read: Callable[[Image.Image], Result]) -> Result:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError(_too_large()) from None
     except UnidentifiedImageError:
-        kinds = ", ".join(KINDS)
+        kinds = ", ".join((*KINDS, DICOM, NIFTI))
         raise ValueError(f"is not an image of a kind that is read ({kinds})") from None
     except MemoryError:
         raise ValueError("does not fit into memory") from None
@@ -214,4 +279,5 @@ def _one_line(error: Exception) -> str:
 
 def is_image_name(name: str) -> bool:
     """Whether a file's name ends as those of images do."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - names, not paths
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - names, not paths
+    return suffix in SUFFIXES or name.lower().endswith(MEDICAL_SUFFIXES)

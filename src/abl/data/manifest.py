@@ -2,9 +2,13 @@
 
 Columns of a table (CSV or Parquet; `columns` maps these names to the file's own):
 
-- image: path relative to the manifest's folder, which it may not leave. As written it is the id.
+- image: path relative to the manifest's folder, which it may not leave. As written it is the id;
+  of a DICOM or NIfTI file of several frames, PATH#FRAME.
+- frame, mask_frame, image2_frame: which frame of such a file, counted from 1; of other files, kept
+  as they are. What else these files say: see medical/columns.py.
 - label: the name of a class, or its number.
-- patient: optional; without it each image is its own patient, and the notes say so.
+- patient: optional; without it DICOM files name it (see medical/patients.py), and each image of
+  another kind is its own patient, which the notes say.
 - nodule: optional, distinct within a patient; without it each patient has one.
 - box_x0, box_y0 (inclusive), box_x1, box_y1 (exclusive), roi_x0, ...: pixels of the image after its
   EXIF orientation; all four or none in a row.
@@ -20,20 +24,25 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
-from abl.data.image_checks import check_images_there, checked_files
+from abl.data.image_checks import FileCheck, check_images_there, checked_files
 from abl.data.images import FileSource
 from abl.data.tables import Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
+if TYPE_CHECKING:
+    from abl.data.medical.columns import MedicalRows
+
 REQUIRED = ("image", "label")
 PATHS = ("mask", "image2")
 ALIASES = {"elasticity": "image2"}
-OURS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS, *BOX, *ROI)
+FRAMES = ("frame", "mask_frame", "image2_frame")  # see medical/columns.py
+OURS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS, *FRAMES, *BOX, *ROI)
 WORDS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR)
@@ -78,28 +87,35 @@ def load_manifest(
         )
     except InputError as error:
         raise InputError(first_of_each_kind([*error.problems, *ragged])) from None
+    checks = {
+        name: checked_files(folder, rows.text(name))
+        for name in ("image", *PATHS)
+        if name in rows.frame
+    }
+    medical = _medical(folder, rows, checks)
     problems = [*ragged, *_control_characters(rows)]
     frame = rows.frame.copy()
-    frame["image"] = _ids(rows, problems)
+    frame["image"] = _ids(rows, medical, problems)
     frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems)
     if not ragged:  # their images may be those of a class
         problems += _empty_classes(rows, frame["label"], classes, named_by)
-    frame["patient"] = _patients(rows, problems, notes)
+    frame["patient"] = _patients(rows, medical, problems, notes)
     frame["nodule"] = _nodules(rows, frame["patient"], problems)
     for names in (BOX, ROI):
         frame = _with_box(frame, rows, names, problems)
-    for name in PATHS:
-        if name in frame:
-            frame[name] = rows.text(name)
-    for name in ("image", *(name for name in PATHS if name in frame)):
-        checks = checked_files(folder, frame[name].tolist())
+    for name, of_rows in checks.items():
+        frame[name] = frame[name] if name == "image" else rows.text(name)
         problems += [
             rows.problem(position, f"{name} '{path}' {check.fault}")
-            for position, (path, check) in enumerate(zip(rows.text(name), checks, strict=True))
+            for position, (path, check) in enumerate(zip(rows.text(name), of_rows, strict=True))
             if check.fault
         ]
         digests = "fingerprint" if name == "image" else f"{name}_fingerprint"
-        frame[digests] = [check.digest for check in checks]
+        frame[digests] = [check.digest for check in of_rows]
+    if medical is not None:
+        frame = medical.added_to(frame, checks)
+        notes += medical.notes()
+        problems += medical.problems
     source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]))
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
@@ -111,6 +127,16 @@ def load_manifest(
         problems += check_images_there(dataset)
         raise InputError(first_of_each_kind(sorted(problems, key=lambda each: each.line or 0)))
     return dataset
+
+
+def _medical(folder: Path, rows: Rows, checks: Mapping[str, list[FileCheck]]) -> MedicalRows | None:
+    """What DICOM and NIfTI files add; None if there are none."""
+    kinds = {name: [check.kind for check in of_rows] for name, of_rows in checks.items()}
+    if not any(any(of_rows) for of_rows in kinds.values()):
+        return None
+    from abl.data.medical.columns import medical_rows  # costs what only such files are worth
+
+    return medical_rows(folder, rows, kinds)
 
 
 def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows:
@@ -145,14 +171,18 @@ def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows
     return Rows(rows.file, frame, rows.numbers)
 
 
-def _ids(rows: Rows, problems: list[Problem]) -> list[str]:
+def _ids(rows: Rows, medical: MedicalRows | None, problems: list[Problem]) -> list[str]:
     ids = rows.text("image")
+    files = [posixpath.normpath(image) for image in ids]
+    if medical is not None:
+        ids, files = (medical.addresses("image", texts) for texts in (ids, files))
     first: dict[str, int] = {}
-    for position, image in enumerate(ids):
+    for position, (image, file) in enumerate(zip(ids, files, strict=True)):
         if not image:
             problems.append(rows.problem(position, "image is empty"))
             continue
-        file = posixpath.normpath(image)
+        if medical is not None and position in medical.faulty.get("image", ()):
+            continue  # which frame is meant is not known
         if file in first:
             message = f"image '{image}' is also in row {rows.numbers[first[file]]}"
             problems.append(rows.problem(position, message))
@@ -202,13 +232,19 @@ def _empty_classes(
     ]
 
 
-def _patients(rows: Rows, problems: list[Problem], notes: list[str]) -> list[str]:
+def _patients(
+    rows: Rows, medical: MedicalRows | None, problems: list[Problem], notes: list[str]
+) -> list[str]:
     if "patient" not in rows.frame:
-        notes.append(
-            "The manifest names no patients: each image counts as its own patient, "
-            "so that images of one person may lie on two sides of a split."
-        )
-        return rows.text("image")
+        images = rows.text("image")
+        known = {} if medical is None else medical.patients(rows, notes, problems)
+        if len(known) < len(images):
+            what = f"{len(images) - len(known)} images name" if known else "The manifest names"
+            notes.append(
+                f"{what} no patients: each image counts as its own patient, "
+                "so that images of one person may lie on two sides of a split."
+            )
+        return [known.get(position, image) for position, image in enumerate(images)]
     return _filled(rows, "patient", problems)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from abl.data.arrays import image_array, windows_of
 from abl.data.cache_folders import folder_key, folder_once
 from abl.data.dataset import BOX, Dataset, ImageSource, SomeImages
-from abl.data.images import FileSource
+from abl.data.images import FileSource, MaskFiles
 from abl.data.pixels import write_pixels
 from abl.data.tables import lacking_problems
 from abl.data.tissue import TISSUE_VERSION
@@ -255,7 +255,7 @@ def _mask_source(dataset: Dataset, rows: np.ndarray) -> ImageSource:
         source = source.source
     if isinstance(source, FileSource):
         frame = dataset.frame.iloc[rows]
-        return FileSource(source.folder, tuple(frame["mask"]), tuple(frame["mask_fingerprint"]))
+        return MaskFiles(source.folder, tuple(frame["mask"]), tuple(frame["mask_fingerprint"]))
     from abl.data.phantom import PhantomSource  # costs what only a phantom is worth
 
     if isinstance(source, PhantomSource):

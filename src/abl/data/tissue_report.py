@@ -13,7 +13,7 @@ from abl.data.arrays import image_array, tissue_boxes
 from abl.data.crops import areas_of, nothing_found
 from abl.data.dataset import BOX, ROI, Dataset, ImageSource
 from abl.data.image_checks import check_images
-from abl.data.images import FileSource, decoded_file
+from abl.data.images import FileSource, decoded_mask
 from abl.data.manifest import load_manifest
 from abl.data.tables import CLASSES_OPTION, class_name_problems, folder_rows, read_rows
 from abl.data.tissue import tissue_region
@@ -148,7 +148,7 @@ def _found_in_chunk(
         region = tissue_region(image) or (0, 0, 0, 0)
         kept = np.nan
         if masks and masks[position] and isinstance(source, FileSource):
-            mask = decoded_file(source.folder, masks[position])
+            mask = decoded_mask(source.folder, masks[position])
             pixels, (x0, y0, x1, y1) = np.count_nonzero(mask), region
             kept = np.count_nonzero(mask[y0:y1, x0:x1]) / pixels if pixels else np.nan
         found.append((region, (image.shape[0], image.shape[1]), kept))
