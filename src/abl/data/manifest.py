@@ -32,6 +32,7 @@ import pandas as pd
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
 from abl.data.image_checks import FileCheck, check_images_there, checked_files
 from abl.data.images import FileSource
+from abl.data.medical.kinds import nameless_dicom
 from abl.data.tables import Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
@@ -72,11 +73,13 @@ def load_manifest(
     """
     notes: list[str] = []
     ragged: list[Problem] = []
+    unnamed: list[str] = []
     if path.is_dir():
         folder = path
         rows, passed_over = folder_rows(path, tuple(classes))
         if passed_over:
             notes.append(f"{passed_over} files without the name of an image were left out.")
+            unnamed = nameless_dicom(path)
     else:
         folder = path.parent
         rows, ragged = whole_rows(path)
@@ -94,6 +97,9 @@ def load_manifest(
     }
     medical = _medical(folder, rows, checks)
     problems = [*ragged, *_control_characters(rows)]
+    if unnamed:
+        text = f"{len(unnamed)} DICOM files have names without an ending ('{unnamed[0]}')"
+        problems.append(Problem(f"{text}: end them in .dcm, or use a manifest", file=rows.file))
     frame = rows.frame.copy()
     frame["image"] = _ids(rows, medical, problems)
     frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems)

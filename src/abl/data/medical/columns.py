@@ -191,6 +191,18 @@ def medical_notes(facts: Mapping[int, MedicalFacts]) -> list[str]:
             f"{_counted(len(dicom), 'image')} from DICOM, decoded by {' and '.join(decoders)}"
             f"{windows}."
         )
+    regions = sum(each.geometry.region is not None for each in dicom)
+    if regions:
+        notes.append(
+            f"The tissue region of {_counted(regions, 'ultrasound image')} is known from its file: "
+            "crop: {to: roi} cuts to it where the manifest has no roi."
+        )
+    faults = sum(bool(each.geometry.fault) for each in dicom)
+    if faults:
+        notes.append(
+            f"{_counted(faults, 'DICOM image')} with ultrasound regions that cannot be right, as "
+            "they leave the image: neither region nor spacing is taken from them."
+        )
     flipped = sum(bool(each.flipped) for each in facts.values())
     if flipped:
         notes.append(f"{_counted(flipped, 'image')} from NIfTI turned round to LPS.")

@@ -263,4 +263,4 @@ def _fragments_held(header: Any, file: BinaryIO, found: PixelFormat) -> int:
     if isinstance(extended, bytes):
         return len(extended) // 8
     # a frame may be of several fragments: without a table, where it ends is the decoder's affair
-    return len(offsets) if offsets else min(fragments, found.frames)
+    return min(len(offsets), fragments) if offsets else min(fragments, found.frames)

@@ -41,6 +41,26 @@ def medical_kind(head: bytes, name: str) -> str:
     return NIFTI if low.endswith(NIFTI_SUFFIXES) else ""
 
 
+def nameless_dicom(folder: Path) -> list[str]:
+    """DICOM files one folder down whose names have no ending, which nobody takes for images."""
+    return [
+        f"{file.parent.name}/{file.name}"
+        for file in sorted(folder.glob("*/*"))
+        if not file.suffix
+        and not file.name.startswith(".")
+        and file.is_file()
+        and _says_dicom(file)
+    ]
+
+
+def _says_dicom(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return medical_kind(opened.read(HEAD), "") == DICOM
+    except OSError:
+        return False
+
+
 def frame_address(path: str, frame: int) -> str:
     """What names one frame (counted from 1) of a file that has several: PATH#FRAME."""
     return f"{path}{FRAME_MARK}{frame}"
