@@ -23,7 +23,7 @@ from abl.data.medical.reading import several_frames
 from abl.data.workers import mapped, processes_for
 
 RULES = {DICOM: 1, NIFTI: 1}  # raise it when a file of this kind is read in another way
-WORTH, CHUNK = 250, 32  # files worth the start of a process; files a job
+WORTH, CHUNK = 2000, 64  # files worth the start of a process; files a job
 MODALITIES = frozenset(
     (
         *("US", "IVUS", "BDUS", "CR", "DX", "MG", "IO", "PX", "CT", "MR", "PT", "NM", "XA", "RF"),
