@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
 import shutil
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from abl.data.arrays import image_array, windows_of
 from abl.data.checking import check_report
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
+from abl.data.medical import dicom_header, facts
 from abl.errors import InputError
 from abl.spec.data import Crop, Data
 from commands import abl
@@ -65,6 +67,26 @@ def test_frames_of_a_file_are_images_of_their_own(tmp_path: Path) -> None:
     again = load_manifest(write_manifest(tmp_path, ["a,0,2", "b.dcm,1,2"], "image,label,frame"))
     assert again.frame["fingerprint"][1] == frame["fingerprint"][2]
     assert again.frame["fingerprint"][0] not in set(frame["fingerprint"])
+
+
+def test_how_a_file_is_read_is_part_of_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_dicom(tmp_path / "a.dcm", noise_image(0), PatientID="1")
+    write_png(tmp_path / "b.png", noise_image(1))
+    path = write_manifest(tmp_path, ["a.dcm,0", "b.png,1"])
+    before = load_manifest(path).frame["fingerprint"]
+    monkeypatch.setitem(facts.RULES, "DICOM", 2)
+    rules = load_manifest(path).frame["fingerprint"]
+    monkeypatch.undo()
+    monkeypatch.setenv("ABL_PATIENT_KEY", "a key that only tests have")
+    monkeypatch.setitem(dicom_header.DECODERS, dicom_header.EXPLICIT, "another")
+    monkeypatch.setattr(facts, "library", lambda *_: None)
+    decoder = load_manifest(path).frame["fingerprint"]
+    assert len({before[0], rules[0], decoder[0]}) == 3
+    assert {before[1], rules[1], decoder[1]} == {
+        hashlib.sha256((tmp_path / "b.png").read_bytes()).hexdigest()
+    }
 
 
 def test_frames_that_are_missing_or_wrong_are_told_by_row(tmp_path: Path) -> None:

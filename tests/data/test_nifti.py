@@ -18,7 +18,7 @@ from abl.data.checking import check_report
 from abl.data.images import decoded_file, file_size
 from abl.data.manifest import load_manifest
 from abl.data.masks import open_masks, prepare_masks
-from abl.data.medical.reading import mask_values
+from abl.data.medical.reading import stored_values
 from abl.errors import InputError
 from abl.spec.data import Image
 
@@ -57,7 +57,7 @@ def fault(path: Path, address: str = "") -> str:
 
 
 def values(path: Path, address: str = "") -> np.ndarray:
-    found = mask_values(str(path.parent), address or path.name)
+    found = stored_values(str(path.parent), address or path.name)
     assert found is not None
     return found
 
@@ -194,7 +194,7 @@ def test_colours_are_read_as_images_and_refused_as_masks(tmp_path: Path) -> None
     nib.save(image, tmp_path / "c.nii")
     assert decoded_file(str(tmp_path), "c.nii")[0, 0].tolist() == [0, 9, 0]
     with pytest.raises(InputError, match="holds colours"):
-        mask_values(str(tmp_path), "c.nii")
+        stored_values(str(tmp_path), "c.nii")
 
 
 def test_units_of_spacing_are_those_of_the_file(tmp_path: Path) -> None:

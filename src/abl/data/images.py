@@ -105,9 +105,9 @@ def decoded_mask(folder: str, path: str) -> np.ndarray:
     Raises:
         InputError: As `decoded_file`; a mask in colours, or of several values, in a medical file.
     """
-    from abl.data.medical.reading import mask_values
+    from abl.data.medical.reading import stored_values
 
-    values = mask_values(folder, path)
+    values = stored_values(folder, path)
     if values is None:
         return decoded_file(folder, path)
     if len(np.unique(values)) > 2:

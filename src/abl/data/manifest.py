@@ -120,8 +120,9 @@ def load_manifest(
         frame[digests] = [check.digest for check in of_rows]
     if medical is not None:
         frame = medical.added_to(frame, checks)
-        notes += medical.notes()
-        problems += medical.problems
+        doubts, disagreeing = medical.doubts(frame["patient"].tolist(), rows)
+        notes += [*doubts, *medical.notes()]
+        problems += [*medical.problems, *disagreeing]
     source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]))
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))

@@ -22,7 +22,7 @@ from abl.data.dataset import ROI
 from abl.data.image_checks import FileCheck
 from abl.data.medical.facts import MedicalFacts, Wanted, medical_facts
 from abl.data.medical.kinds import DICOM, frame_address
-from abl.data.medical.patients import patients_of_files
+from abl.data.medical.patients import doubts_of_pairing, patients_of_files
 from abl.data.tables import Rows
 from abl.errors import Problem
 
@@ -59,6 +59,10 @@ class MedicalRows:
     def patients(self, rows: Rows, notes: list[str], problems: list[Problem]) -> dict[int, str]:
         """As `patients_of_files`."""
         return patients_of_files(rows, self.of("image"), notes, problems)
+
+    def doubts(self, patients: Sequence[str], rows: Rows) -> tuple[list[str], list[Problem]]:
+        """As `doubts_of_pairing`."""
+        return doubts_of_pairing(patients, rows, self.of("image"), self.of("image2"))
 
     def added_to(
         self, frame: pd.DataFrame, checks: Mapping[str, Sequence[FileCheck]]

@@ -19,12 +19,13 @@ from abl.data.medical.kinds import DICOM, MedicalFileError, library, silence
 
 NATIVE, GDCM = "pydicom", "gdcm"
 DEFLATED, RLE = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"
-IMPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
 EXTENDED = "1.2.840.10008.1.2.4.51"  # JPEG of 8 or 12 bits, of which 8 are decoded
 JPEG_2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
 DECODERS = {
     IMPLICIT: NATIVE,
-    "1.2.840.10008.1.2.1": NATIVE,
+    EXPLICIT: NATIVE,
     DEFLATED: NATIVE,
     BIG_ENDIAN: NATIVE,
     RLE: NATIVE,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +60,13 @@ def _stored_frame(path: Path, stored: PixelFormat, frame: int) -> np.ndarray:
 
     if not 1 <= frame <= stored.frames:
         raise MedicalFileError(f"has frames 1 to {stored.frames}, and no frame {frame}")
-    if stored.decoder == GDCM:
-        _silent_gdcm(library("gdcm", DICOM))
+    library(stored.decoder, DICOM)
     plugin = stored.decoder if stored.decoder == GDCM or stored.syntax == RLE else ""
     try:
         # by path a long file is not read whole; pydicom cannot seek in a deflated one
         source: Any = pydicom.dcmread(path) if stored.syntax == DEFLATED else path
-        found = pixel_array(source, index=frame - 1, decoding_plugin=plugin)
+        with _no_stderr():
+            found = pixel_array(source, index=frame - 1, decoding_plugin=plugin)
     except Exception:  # what a decoder says of a broken file may quote it
         raise MedicalFileError(
             f"cannot be decoded ({syntax_name(stored.syntax)}, by {stored.decoder}): "
@@ -77,6 +80,19 @@ def _stored_frame(path: Path, stored: PixelFormat, frame: int) -> np.ndarray:
     return found.astype(found.dtype.newbyteorder("="), copy=False)
 
 
-def _silent_gdcm(gdcm: Any) -> None:
-    for name in ("DebugOff", "WarningOff", "ErrorOff"):
-        getattr(gdcm.Trace, name, lambda: None)()
+@contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Nothing that C libraries write to the process's standard error: a fault is told in a line."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from abl.data.medical.dicom_display import display_of, palette_of
 from abl.data.medical.dicom_geometry import Geometry, geometry_of
-from abl.data.medical.dicom_header import GREY, PALETTE, opened_dicom, syntax_name
+from abl.data.medical.dicom_header import GDCM, GREY, PALETTE, opened_dicom, syntax_name
 from abl.data.medical.elements import word
 from abl.data.medical.identity import patient_of
-from abl.data.medical.kinds import DICOM, NIFTI, MedicalFileError
+from abl.data.medical.kinds import DICOM, NIFTI, MedicalFileError, library
 from abl.data.medical.nifti import nifti_plane
 from abl.data.medical.reading import several_frames
 from abl.data.workers import mapped, processes_for
@@ -140,6 +140,8 @@ def _frame(asked: Wanted, frames: int) -> int:
 def _of_dicom(path: Path, asked: Sequence[Wanted]) -> list[MedicalFacts]:
     found = []
     with opened_dicom(path) as (header, stored):
+        if stored.decoder == GDCM:
+            library(GDCM, DICOM)  # told here, once, and not of every picture
         modality = word(header, "Modality")
         patient, issuer = patient_of(header)
         for each in asked:

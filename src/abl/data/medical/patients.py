@@ -55,6 +55,59 @@ def patients_of_files(
     return {at: patient_name(each.issuer, each.patient, key) for at, each in known.items()}
 
 
+def doubts_of_pairing(
+    patients: Sequence[str],
+    rows: Rows,
+    facts: Mapping[int, MedicalFacts],
+    second: Mapping[int, MedicalFacts],
+) -> tuple[list[str], list[Problem]]:
+    """Where the IDs of files and the rows of a manifest disagree about who is who.
+
+    Args:
+        patients: Of each row, as the manifest says.
+        facts, second: Of images and second images, by position.
+
+    Returns:
+        A sentence each; and a problem for each frame whose file has another patient elsewhere.
+    """
+    images = rows.text("image")
+    first_of_file: dict[str, int] = {}
+    problems = []
+    for at in facts:
+        other = first_of_file.setdefault(images[at], at)
+        if patients[other] != patients[at]:
+            message = f"image '{images[at]}' has another patient in row {rows.numbers[other]}"
+            problems.append(rows.problem(at, f"{message}: a file is of one"))
+    known = {at: each for at, each in facts.items() if not is_no_patient(each.patient)}
+    first_of_id: dict[tuple[str, str], int] = {}
+    apart = []
+    for at, each in known.items():
+        other = first_of_id.setdefault((each.issuer, each.patient), at)
+        if patients[other] != patients[at] and images[other] != images[at]:
+            apart.append(f"'{images[other]}' and '{images[at]}'")
+    notes = []
+    if apart and len(first_of_id) > 1:  # one ID for all is nobody's
+        notes.append(
+            "Files of one PatientID have different patients in the manifest: "
+            f"{_named(apart)}. Images of one person may lie on two sides of a split."
+        )
+    swapped = [
+        f"'{images[at]}'"
+        for at, each in second.items()
+        if at in known
+        and not is_no_patient(each.patient)
+        and (each.issuer, each.patient) != (known[at].issuer, known[at].patient)
+    ]
+    if swapped:
+        notes.append(f"The second image has another PatientID than the first: {_named(swapped)}.")
+    return notes, problems
+
+
+def _named(pairs: Sequence[str]) -> str:
+    more = f", and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
+    return ", ".join(pairs[:SHOWN]) + more
+
+
 def _doubts(known: Mapping[int, MedicalFacts], images: Sequence[str]) -> list[str]:
     """Files whose IDs are nearly one, or whose issuer is named in one of them alone."""
     first: dict[tuple[str, str], int] = {}

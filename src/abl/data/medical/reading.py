@@ -53,7 +53,7 @@ def medical_picture(kind: str, path: Path, frame: int | None, most_pixels: int) 
     return read(path, frame or 1)
 
 
-def mask_values(folder: str, address: str) -> np.ndarray | None:
+def stored_values(folder: str, address: str) -> np.ndarray | None:
     """Values of a mask that is a medical file; None of any other file.
 
     Nothing is windowed, and no value is given a meaning.
