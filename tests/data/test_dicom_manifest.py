@@ -338,3 +338,24 @@ def test_manifests_of_other_files_import_no_medical_library(
     path = write_manifest(tmp_path, ["0.png,0,3", "1.png,1,4"], "image,label,frame")
     monkeypatch.setattr(builtins, "__import__", watched)
     assert load_manifest(path).frame["image"].tolist() == ["0.png", "1.png"]
+
+
+def test_a_set_cut_to_the_tissue_keeps_frames_and_patients(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    films = []
+    for name in "ab":
+        frames = np.zeros((2, 64, 80), np.uint8)
+        frames[:, 10:50, 12:60] = draw.integers(40, 200, (2, 40, 48))
+        elements = {"PatientID": name, "PixelSpacing": [0.2, 0.2]}
+        films.append(write_dicom(tmp_path / f"{name}.dcm", frames, frames=2, **elements))
+    rows = [
+        f"{film.name},{number},{frame}" for number, film in enumerate(films) for frame in (1, 2)
+    ]
+    path = write_manifest(tmp_path, rows, "image,label,frame")
+    before = load_manifest(path).frame
+    done = abl(tmp_path, "data", "tissue", path.name, "--out", "cut")
+    assert done.exit_code == 0, done.output
+    after = load_manifest(tmp_path / "cut" / "manifest.csv").frame
+    assert after["image"].tolist() == ["a.dcm#1.png", "a.dcm#2.png", "b.dcm#1.png", "b.dcm#2.png"]
+    assert after["patient"].tolist() == before["patient"].tolist()
+    assert after["spacing_x"].astype(float).tolist() == [0.2] * 4

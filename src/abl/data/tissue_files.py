@@ -26,6 +26,8 @@ from abl.errors import InputError, Problem, raise_if_any
 CHUNK = 16  # images a job
 WORTH = 100  # images that take as long as the start of a process
 
+FROM_FILES = ("patient", "spacing_x", "spacing_y", "spacing_of")  # that DICOM and NIfTI may say
+
 README = """Images cut to the tissue by `abl data tissue` (method version {version}) from {name}.
 
 Every image is the rectangle x0, y0 (inclusive), x1, y1 (exclusive) of its source that
@@ -48,8 +50,9 @@ def write_cut(
     """Writes images, masks and second images cut to their regions, and manifest.csv.
 
     Files are PNG, named as `png_names` says. Columns of the manifest stay as they are, but for
-    paths, boxes (see `moved_boxes`), and tissue_x0, ..., which say where the cut was. The folder
-    appears when it is whole.
+    paths, boxes (see `moved_boxes`), and tissue_x0, ..., which say where the cut was; patient and
+    spacing are added where they were known from the files alone. The folder appears when it is
+    whole.
 
     Args:
         rows: The manifest as it was written; its paths are relative to `folder`.
@@ -61,12 +64,17 @@ def write_cut(
     """
     refuse_unless_empty(out)
     columns = _path_columns(rows)
-    paths = {name: rows.text(name) for name in columns}
+    # as the frame has them: with the frames of files that have several
+    paths = {name: frame[ALIASES.get(name, name)].astype(str).tolist() for name in columns}
     _refuse_shared(rows, paths)
     files = png_names(text for texts in paths.values() for text in texts if text)
     table = rows.frame.copy()
     for name, texts in paths.items():
         table[name] = [files[text] if text else "" for text in texts]
+    for name in FROM_FILES:  # PNG files do not know it any more
+        unknown = rows.text("image")  # what stands for patients that nobody names
+        if name in frame and name not in table and frame[name].tolist() != unknown:
+            table[name] = frame[name]
     moved = moved_boxes(frame, regions)
     for name in map(str, moved.columns):
         table[name] = [_number(value) for value in moved[name].to_numpy()]
