@@ -403,6 +403,23 @@ def test_rle_and_big_endian_are_written_and_read_alike(path: Path) -> None:
     assert read(made).dtype.isnative
 
 
+def test_planes_of_colour_may_be_stored_one_after_the_other(path: Path) -> None:
+    colours = np.random.default_rng(3).integers(0, 256, (6, 4, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(read(write_dicom(path, colours)), colours)
+    planes = np.ascontiguousarray(colours.transpose(2, 0, 1)).tobytes()
+    made = write_dicom(
+        path, planes, Rows=6, Columns=4, SamplesPerPixel=3, PhotometricInterpretation="RGB",
+        PlanarConfiguration=1, BitsAllocated=8, BitsStored=8, PixelRepresentation=0,
+    )  # fmt: skip
+    np.testing.assert_array_equal(read(made), colours)
+
+
+def test_files_that_can_only_be_read_whole_are(path: Path) -> None:
+    # deflated, and implicit VR where the transfer syntax says explicit
+    assert read(shipped("image_dfl.dcm")).shape == (512, 512)
+    assert read(shipped("SC_rgb_jpeg.dcm")).shape == (256, 256, 3)
+
+
 def test_jpeg_2000_is_decoded_without_loss(path: Path) -> None:
     source = pydicom.dcmread(shipped("examples_jpeg2k.dcm"))
     assert source.file_meta.TransferSyntaxUID == JPEG2000Lossless

@@ -189,5 +189,7 @@ def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
         digest = hashlib.sha256(content).hexdigest()
         return FileCheck(digest=digest, kind=medical_kind(content[:HEAD], path))
 
+    files = list(dict.fromkeys(paths))  # many rows may name frames of one
     with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(check, paths))
+        found = dict(zip(files, pool.map(check, files), strict=True))
+    return [found[path] for path in paths]

@@ -27,6 +27,7 @@ from abl.data.tables import Rows
 from abl.errors import Problem
 
 FRAME_OF = {"image": "frame", "mask": "mask_frame", "image2": "image2_frame"}
+MOST_FRAMES = 10**9
 SPACING = ("spacing_x", "spacing_y")
 SPACING_OF = "spacing_of"
 
@@ -140,7 +141,7 @@ def _frames(
             number = float(texts[at])
         except ValueError:
             number = 0.5
-        if number.is_integer() and number >= 1:
+        if number.is_integer() and 1 <= number <= MOST_FRAMES:
             found[at] = int(number)
         else:
             message = f"{column} '{texts[at]}' is no number of a frame; they count from 1"

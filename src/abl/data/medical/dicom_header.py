@@ -62,6 +62,8 @@ class PixelFormat:
         syntax: UID of the transfer syntax.
         frames: As the header says.
         held: As many as the pixels make; more than `frames`, or the same.
+        by_path: Whether pydicom can read one frame from the disk: not of deflated files, nor of
+            those in implicit VR whose transfer syntax says explicit, or the other way round.
     """
 
     height: int
@@ -73,6 +75,7 @@ class PixelFormat:
     syntax: str
     frames: int
     held: int
+    by_path: bool
 
     @property
     def decoder(self) -> str:
@@ -131,10 +134,10 @@ def _pixel_format(header: Any, file: BinaryIO) -> PixelFormat:
         raise MedicalFileError(f"has no {named('TransferSyntaxUID')}")
     syntax = str(syntax)
     if syntax != DEFLATED:
-        tag, length = _pixel_element(file, syntax)
+        tag, length, as_stated = _pixel_element(file, syntax)
     else:
         inflated = _inflated(file)
-        tag, length = inflated[0], len(inflated[1])
+        tag, length, as_stated = inflated[0], len(inflated[1]), False
     if tag in FLOATS:
         raise MedicalFileError("holds floating-point pixels; save it with 8 or 16 bits")
     if tag != PIXEL_DATA:
@@ -153,6 +156,7 @@ def _pixel_format(header: Any, file: BinaryIO) -> PixelFormat:
         syntax=syntax,
         frames=_frames(header),
         held=0,
+        by_path=as_stated,
     )
     allocated = _checked_bits(header, found)
     held = _frames_held(header, file, found, length, allocated)
@@ -201,18 +205,21 @@ def _checked_bits(header: Any, found: PixelFormat) -> int:
     return allocated
 
 
-def _pixel_element(file: BinaryIO, syntax: str) -> tuple[tuple[int, int], int]:
-    """Tag and length of the element at the file's position, which is then at its value."""
+def _pixel_element(file: BinaryIO, syntax: str) -> tuple[tuple[int, int], int, bool]:
+    """Tag and length of the element at the file's position, which is then at its value.
+
+    The third says whether its VR is written, or is not, as the transfer syntax has it.
+    """
     order = ">" if syntax == BIG_ENDIAN else "<"
     head = file.read(8)
     if len(head) < 8:
-        return (0, 0), 0
-    if syntax == IMPLICIT:
-        group, number, length = struct.unpack(f"{order}HHL", head)
-        return (group, number), length
+        return (0, 0), 0, True
     group, number = struct.unpack(f"{order}HH", head[:4])
-    more = file.read(4)  # OB and OW: two reserved bytes, then four of length
-    return (group, number), struct.unpack(f"{order}L", more)[0] if len(more) == 4 else 0
+    # no length that is even has these bytes
+    explicit = head[4:6] in (b"OB", b"OW", b"UN") and head[6:] == b"\0\0"
+    more = file.read(4) if explicit else head[4:]
+    length = struct.unpack(f"{order}L", more)[0] if len(more) == 4 else 0
+    return (group, number), length, explicit == (syntax != IMPLICIT)
 
 
 def _inflated(file: BinaryIO) -> tuple[tuple[int, int], bytes]:

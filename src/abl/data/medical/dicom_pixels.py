@@ -12,7 +12,6 @@ import numpy as np
 
 from abl.data.medical.dicom_display import display_of, palette_of
 from abl.data.medical.dicom_header import (
-    DEFLATED,
     GDCM,
     GREY,
     PALETTE,
@@ -63,8 +62,8 @@ def _stored_frame(path: Path, stored: PixelFormat, frame: int) -> np.ndarray:
     library(stored.decoder, DICOM)
     plugin = stored.decoder if stored.decoder == GDCM or stored.syntax == RLE else ""
     try:
-        # by path a long file is not read whole; pydicom cannot seek in a deflated one
-        source: Any = pydicom.dcmread(path) if stored.syntax == DEFLATED else path
+        # by path a long file is not read whole
+        source: Any = path if stored.by_path else pydicom.dcmread(path)
         with _no_stderr():
             found = pixel_array(source, index=frame - 1, decoding_plugin=plugin)
     except Exception:  # what a decoder says of a broken file may quote it
