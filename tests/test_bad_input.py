@@ -494,8 +494,8 @@ FAULTS = {
         prepare=in_place_of("images/manifest.csv", lambda path: path.symlink_to("/dev/zero")),
     ),
     "a manifest in UTF-16": fault(
-        (MANIFEST, "is not UTF-8 (byte 0); save it as UTF-8"),
-        prepare=bytes_of_manifest(lambda data: data.decode().encode("utf-16")),
+        (MANIFEST, "has zero bytes, as text of UTF-16 without its mark; save it as UTF-8"),
+        prepare=bytes_of_manifest(lambda data: data.decode().encode("utf-16-le")),
     ),
     "a manifest in Latin-1": fault(
         (MANIFEST, "is not UTF-8 (byte 225); save it as UTF-8"),
@@ -510,8 +510,8 @@ FAULTS = {
         (MANIFEST, "is empty"), prepare=bytes_of_manifest(lambda _: b""), changes={}
     ),
     "a manifest separated otherwise": fault(
-        (MANIFEST, "is not separated by commas; save it as CSV"),
-        prepare=bytes_of_manifest(lambda data: data.replace(b",", b";")),
+        (MANIFEST, ":1: is not separated by commas, semicolons or tabs"),
+        prepare=bytes_of_manifest(lambda data: data.replace(b",", b" ")),
     ),
 }  # fmt: skip
 

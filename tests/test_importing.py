@@ -314,7 +314,7 @@ def test_the_cause_is_named_in_one_line(repeated: Made, tmp_path: Path) -> None:
     for file, words in (
         (theirs[theirs["seed"] == 0].assign(seed=7), "has seed 7, the sweep has seeds 0, 1"),
         (theirs[theirs["seed"] == 0], "has seed 0, the sweep has seeds 0, 1"),
-        (theirs.assign(fold=theirs["fold"] + 1), "has folds 1, 2, the sweep has folds 0, 1"),
+        (theirs.assign(fold=theirs["fold"] + 2), "has folds 2, 3, the sweep has folds 0, 1"),
         (theirs.drop(columns="repeat"), "theirs.csv:1: needs the column repeat"),
         (theirs.drop(columns=["repeat", "fold"]), "needs the columns repeat and fold"),
         (theirs.drop(columns="seed"), "theirs.csv:1: needs the column seed"),
@@ -325,6 +325,53 @@ def test_the_cause_is_named_in_one_line(repeated: Made, tmp_path: Path) -> None:
     once = theirs[theirs["seed"] == 0].drop(columns="seed")
     said = told_of(store, tmp_path, pd.concat([once, once.head(1)]))
     assert "is there again, first in row 2" in said[0]
+
+
+@pytest.mark.parametrize("moved", [("fold",), ("repeat",), ("repeat", "fold")])
+def test_folds_and_repeats_may_be_counted_from_one(
+    repeated: Made, tmp_path: Path, moved: tuple[str, ...]
+) -> None:
+    store, *_ = repeated
+    theirs = exported(two_repeats(new_frame(3.0, folds=2)), "x").assign(role="Test")
+    trained = theirs.assign(fold=1 - theirs["fold"], role="training")
+    files = [pd.concat([theirs, trained]).reset_index(drop=True)]
+    files.append(files[0].assign(**{key: files[0][key] + 1 for key in moved}))
+    plain, counted = (import_arm(store, "made", sent(tmp_path, file), "theirs") for file in files)
+    assert counted.arms[-1].cells["auc"].mean == plain.arms[-1].cells["auc"].mean
+    assert counted.arms[-1].comparison == plain.arms[-1].comparison
+    said = f"its file counts {' and '.join(moved)} from 1, the sweep from 0."
+    assert [note for note in counted.notes if said in note]
+    assert not [note for note in plain.notes if "counts" in note]
+    # kept as it was read
+    (kept,) = imported_arms(store, "made")
+    assert sorted(set(kept.frame["fold"])) == sorted(set(kept.frame["repeat"])) == [0, 1]
+    assert said in kept.note(theirs.rename(columns={"image": "unit"}).assign(seed=0))
+
+
+def test_names_in_another_form_of_unicode_are_the_same(made: Made, tmp_path: Path) -> None:
+    frame = made[2].assign(unit=made[2]["unit"].str.replace("images", "e\u0301"))
+    store = keep(tmp_path / "decomposed", made_outcome(frame, THREE, base=KEYS[0]), frame)
+    theirs = exported(frame, KEYS[2])
+    theirs["image"] = theirs["image"].str.normalize("NFC")
+    arms = import_arm(store, "made", sent(tmp_path, theirs), "theirs").arms
+    assert arms[-1].replicates["acc"].iloc[0] == arms[2].replicates["acc"].iloc[0]
+    theirs["image"] = theirs["image"].str.upper()
+    (said,) = told_of(store, tmp_path, theirs)
+    assert "in the file there is '" in said
+    assert "which differs in the Unicode form of letters and upper and lower case" in said
+
+
+def test_how_a_file_was_read_is_said_under_the_table(made: Made, tmp_path: Path) -> None:
+    store, *_ = made
+    theirs = exported(new_frame(3.0), "x").round(2)
+    theirs["p_0"] = (1 - theirs["p_1"] + 0.01).clip(0, 1).round(2)
+    theirs["label"] = theirs["label"].map({0: "Benign", 1: "malignant "})
+    path = tmp_path / "theirs.csv"
+    path.write_text("sep=;\n" + theirs.to_csv(index=False, sep=";", decimal=","))
+    after = import_arm(store, "made", path, "theirs")
+    (note,) = [each for each in after.notes if each.startswith("imported: theirs")]
+    assert "; theirs.csv: fields separated by semicolons, a first line 'sep=;', " in note
+    assert "rows sum to 1.01, as they were rounded, and were divided by their sum." in note
 
 
 def test_tests_under_another_role_are_named(made: Made, tmp_path: Path) -> None:
@@ -521,3 +568,16 @@ def test_images_are_averaged_where_patients_are_scored() -> None:
     ):
         by_unit(arm, {"a": "p1", "b": "p1", "c": "p2", "d": "p2"}, "patient")
     assert by_unit(arm, {"z": "p1"}, "patient") is arm
+
+
+def test_classes_numbered_otherwise_are_told_in_a_line(made: Made, tmp_path: Path) -> None:
+    store, *_ = made
+    theirs = exported(new_frame(), "x")
+    swapped = theirs.assign(label=1 - theirs["label"])
+    assert told_of(store, tmp_path, swapped) == [
+        "theirs.csv: numbers the classes otherwise: its 0 is 1, 1 is 0 in the sweep; write their "
+        "names"
+    ]
+    theirs["image"] = theirs["image"].str.removeprefix("images/")
+    (said,) = told_of(store, tmp_path, theirs)
+    assert "the file has names like '000.png', which differ in the folder in front" in said

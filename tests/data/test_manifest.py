@@ -154,7 +154,7 @@ def test_one_file_under_two_spellings_is_a_duplicate(tmp_path):
         ("image,label\n", "has no rows"),
         ("image,lable\n0.png,0\n", "no column 'label'; did you mean 'lable'?"),
         ("image,label,label\n0.png,0,1\n", "column 'label' is there twice"),
-        ("image;label\n0.png;0\n", "not separated by commas"),
+        ("image label\n0.png 0\n", "not separated by commas"),
         ("image,label\n0.png,0\n1.png,1,2\n", "manifest.csv:3: has 3 fields, the header has 2"),
         ("image,label\n0.png,0\n1.png,0\n", "class 'malignant' (1) has no image"),
         ('image,label\n"0.png,0\n', "not CSV"),
@@ -271,4 +271,20 @@ def test_check_images_names_what_does_not_decode_or_fit(tmp_path):
         f"{manifest}:4: 'm2.png' is a mask of 24 x 32 pixels, its image has 32 x 24: save it in "
         "the size of its image",
         f"{manifest}:5: 'images/3.png' is damaged or truncated (image file is truncated)",
+    ]
+
+
+def test_a_cause_hides_what_follows_from_it(tmp_path):
+    manifest = manifest_with(tmp_path, "image,label\npng/0.png,tumour\npng/1.png,cyst\n")
+    assert problems_of(manifest) == [
+        f"{manifest}: none of its labels ('cyst', 'tumour') is a class (benign, malignant); name "
+        "the classes there are with data: {classes: [...]}",
+        f"{manifest}: none of its 2 images is there: paths start from the manifest's folder, "
+        f"{tmp_path}",
+        f"{manifest}:2: image 'png/0.png' no such file",
+    ]
+    write_png(tmp_path / "set" / "bening" / "0.png", noise_image(0))
+    write_png(tmp_path / "set" / "malignant" / "0.png", noise_image(1))
+    assert problems_of(tmp_path / "set") == [
+        "folder 'bening' is not a class; did you mean 'benign'?"
     ]

@@ -123,7 +123,7 @@ def test_of_many_faults_ten_are_told_and_the_rest_counted(tmp_path):
         (["image,label,p", "a,0,0.5"], "it has none of them"),
         (["name,label,p_0,p_1", "a,0,0.5,0.5"], "o.csv:1: no column 'image'"),
         (["image,image,label,p_0,p_1", "a,a,0,0.5,0.5"], "o.csv:1: column 'image' is there twice"),
-        (["image;label;p_0;p_1", "a;0;0.5;0.5"], "not separated by commas"),
+        (["image label p_0 p_1", "a 0 0.5 0.5"], "o.csv:1: is not separated by commas, semicolons"),
         ([HEAD, "a,0,0.5,0.5", "b,0,0.5"], "o.csv:3: has 3 fields, the header has 4"),
         ([HEAD, "a,0,0.5,0.5", "b,0,0.5,0.5,9"], "o.csv:3: has 5 fields, the header has 4"),
         ([HEAD, "a,0,half,0.5"], "o.csv:2: p_0 is 'half', not a number in [0, 1]"),
@@ -241,3 +241,45 @@ def test_where_nothing_can_be_written_it_is_told_in_a_line(tmp_path):
         assert "/proc/x.csv: cannot be written (" in told(
             write_prediction_table, Path("/proc/x.csv"), frame
         )[0]  # fmt: skip
+
+
+def test_names_that_never_meet_are_told_in_a_line(tmp_path):
+    o = written(tmp_path, "O.csv", HEAD, "png/1.png,0,1,0", "png/2.png,1,0,1")
+    for names, how in (
+        (("1.png", "2.png"), "the folder in front"),
+        (("png/1.jpg", "png/2.jpg"), "the ending"),
+        (("1", "2"), "folder and ending"),
+    ):
+        t = written(tmp_path, "T.csv", HEAD, f"{names[0]},0,1,0", f"{names[1]},1,0,1")
+        assert told(read_paired, {"original": o, "true": t}) == [
+            f"T.csv: has no image of O.csv: here '{names[0]}', there 'png/1.png'; they differ in "
+            f"{how}"
+        ]
+    t = written(tmp_path, "T.csv", HEAD, "PNG/1.png,0,1,0", "png/2.png,1,0,1")
+    assert told(read_paired, {"original": o, "true": t}) == [
+        "O.csv:2: image 'png/1.png' is not in T.csv; there is 'PNG/1.png', which differs in upper "
+        "and lower case",
+        "T.csv:2: image 'PNG/1.png' is not in O.csv; there is 'png/1.png', which differs in upper "
+        "and lower case",
+    ]
+
+
+def test_a_field_that_is_empty_is_told_once(tmp_path):
+    path = written(tmp_path, "o.csv", HEAD, ",0,1,0", ",0,1,0", "NA,1,0,1")
+    assert told(read_prediction_table, path) == [
+        "o.csv:2: image is empty", "o.csv:3: image is empty", "o.csv:4: image 'NA' is no name",
+    ]  # fmt: skip
+
+
+def test_folds_counted_from_one_meet_those_from_zero(tmp_path):
+    head = f"fold,{HEAD}"
+    o = written(tmp_path, "O.csv", head, "0,a,0,1,0", "1,b,1,0,1", "1,a,0,1,0")
+    t = written(tmp_path, "T.csv", head, "fold 2,a,0,1,0", "1.0,a,0,1,0", "02,b,1,0,1")
+    for names in (("O.csv", "T.csv"), ("T.csv", "O.csv")):
+        found = read_paired({name: Path(name) for name in names})
+        assert found.notes == (
+            "T.csv counts fold from 1, O.csv from 0: they were taken as the same.",
+        )
+    # of other images it is no matter of counting
+    t = written(tmp_path, "T.csv", head, "1,b,1,0,1", "2,a,0,1,0", "2,b,1,0,1")
+    assert "(fold 0) is not in T.csv" in told(read_paired, {"original": o, "true": t})[0]

@@ -45,6 +45,7 @@ from abl.studies.shared.imported_arm import (
     on_tests,
     read_imported,
 )
+from abl.studies.shared.imported_spelling import keys_spelled, units_spelled
 from abl.studies.shared.scoring import scored_cells
 
 
@@ -76,6 +77,8 @@ def import_arm(
     several = [key for key in KEYS if key in tests and tests[key].nunique() > 1]
     imported = read_imported(Path(path), as_name, against, sweep.data.classes, several)
     imported = _of_data(imported, sweep, tests, roots)
+    if len(tests):
+        imported = keys_spelled(units_spelled(imported, tests["unit"].astype(str)), tests)
     imported = replace(imported, against=against_words(analysis.outcome, imported))
     others = [arm for arm in imported_arms(store, sweep_name) if arm.name != imported.name]
     if any(is_against(arm, imported.name) for arm in needed_for(imported, others)):
@@ -97,6 +100,7 @@ def _of_data(
         # the file may name units itself; if not, it is told what is missing
         return imported
     units = unit_names(frame, unit)
+    imported = units_spelled(imported, [*frame["image"].astype(str), *units])
     if unit != "image":
         unit_of = dict(zip(frame["image"], units, strict=True))
         imported = by_unit(imported, unit_of, unit, sweep.data.patient_label)

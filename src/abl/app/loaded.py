@@ -12,6 +12,7 @@ import pandas as pd
 
 from abl.data.read_changes import read_changes
 from abl.data.views import FRAME, everything_trains, training_reads
+from abl.data.who_is_who import name_notes
 from abl.errors import InputError, StageError, nearest, raise_if_any
 from abl.plan.graph import Plan, wanted_stages
 from abl.plan.kept_features import keep_features
@@ -97,12 +98,19 @@ class LoadedSweep:
         except InputError as error:
             placed = [self.file.placed(problem) for problem in error.problems]
             raise InputError(placed) from None
+        plan.notes += self.name_notes
         if self.workspace.absent:
             plan.notes.append(
                 f"ImageNet weights of {', '.join(self.workspace.absent)} are not on this machine: "
                 "`abl sweep` fetches them first"
             )
         return plan
+
+    @property
+    def name_notes(self) -> list[str]:
+        """What is told of names in its data that look alike; needs the plan."""
+        opened = self.workspace.opened()
+        return name_notes(note for each in opened for note in each.dataset.notes)
 
     def use_names(self) -> None:
         """Makes the names of its own file those in use: another sweep may have been read since."""

@@ -122,6 +122,8 @@ def _run_recorded(
     record: MlflowRecord | None,
 ) -> SweepResult:
     messages: list[str] = []
+    for note in sweep.name_notes:  # before one person trains and tests
+        listener.message(f"warning: {note}")
     with disk_told(sweep.store.root):
         notes = sweep.workspace.prepare(listener.message)
     if record is not None and record.embedded:

@@ -12,8 +12,9 @@ from abl.data.duplicates import near_duplicate_pairs
 from abl.data.image_checks import check_images
 from abl.data.manifest import load_manifest
 from abl.data.medical.summary import medical_lines
-from abl.data.splits import NAMES_OF_ROLES
 from abl.data.tables import CLASSES_OPTION, class_name_problems
+from abl.data.who_is_who import alike_notes
+from abl.data.words import class_numbers, role_named
 from abl.errors import InputError, Problem, raise_if_any
 
 MANIFESTS = ("manifest.csv", "manifest.parquet")
@@ -44,13 +45,16 @@ def check_report(manifest: Path, classes: tuple[str, ...]) -> str:
     ]
     lines += medical_lines(dataset)
     lines += [f"  {note}" for note in dataset.notes]
-    lines += [f"  warning: {each}" for each in _warnings(frame, classes)]
+    found = [*alike_notes(dataset), *_warnings(frame, classes)]
+    lines += [f"  warning: {each}" for each in found]
     return "\n".join(lines) + "\n"
 
 
 def _refuse_folder_of_a_manifest(path: Path, classes: tuple[str, ...]) -> None:
     """Raises InputError for a folder that is no data set but holds one's manifest."""
-    if not path.is_dir() or any((path / name).is_dir() for name in classes):
+    if not path.is_dir():
+        return
+    if class_numbers([each.name for each in path.iterdir() if each.is_dir()], classes):
         return
     for name in MANIFESTS:
         if (path / name).is_file():
@@ -69,7 +73,7 @@ def _warnings(frame: pd.DataFrame, classes: tuple[str, ...]) -> list[str]:
             found.append(f"{has}: training, validation and test need one each")
     if "split" in frame:
         written = {text for text in frame["split"].astype(str).str.strip() if text}
-        if "test" not in {NAMES_OF_ROLES.get(text.lower()) for text in written}:
+        if "test" not in map(role_named, written):
             found.append(
                 f"column split names no test part ({', '.join(sorted(written)[:6]) or 'empty'}); "
                 f"a sweep with `splits: {{kind: column}}` needs rows of 'test'"

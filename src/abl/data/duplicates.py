@@ -22,7 +22,8 @@ from abl.data.arrays import ImageArray, image_array
 from abl.data.cache_folders import folder_key, folder_once
 from abl.data.dataset import Dataset
 from abl.data.pixels import hash_chunk
-from abl.data.splits import ROLES, Split
+from abl.data.splits import Split
+from abl.data.words import ROLES
 from abl.data.workers import mapped_over
 from abl.errors import Problem
 from abl.spec.data import Data

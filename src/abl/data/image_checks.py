@@ -139,6 +139,7 @@ def _place_of(source: ImageSource, position: int) -> tuple[str, str] | None:
     return (source.folder, source.paths[position]) if isinstance(source, FileSource) else None
 
 
+NO_FILE = "no such file"
 ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")  # as on Linux, and as on Windows
 UPWARDS = re.compile(r"(^|[/\\])\.\.($|[/\\])")
 READERS = 16  # threads that wait for the disk; hashing holds no lock
@@ -180,7 +181,7 @@ def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
             content = read_regular(file)
         except FileNotFoundError:
             windows = "\\" in path and Path(real, path.replace("\\", "/")).exists()
-            return FileCheck(fault="no such file" + ("; write / for \\" if windows else ""))
+            return FileCheck(fault=NO_FILE + ("; write / for \\" if windows else ""))
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
             reason = error.strerror if isinstance(error, OSError) else str(error)
             return FileCheck(fault=f"cannot be read: {reason}")

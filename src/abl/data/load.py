@@ -18,16 +18,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from abl.data.alike_names import nearest_name, shown_name
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource
 from abl.data.manifest import load_manifest
 from abl.data.tables import SHOWN, Rows, lacking_problems, other_values
 from abl.data.unit_labels import with_unit_labels
+from abl.data.who_is_who import alike_notes
+from abl.data.words import missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.spec.data import Data
 
 MANIFEST = "manifest.csv"
-EMPTY = ("",)
 
 
 def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Dataset:
@@ -50,7 +52,15 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
             dataset = dataset.having(keep, why=other_values(column, values))
     else:
         path = manifest_of(data, base=base, roots=roots)
-        dataset = load_manifest(path, columns=data.columns, classes=data.classes, where=data.where)
+        dataset = load_manifest(
+            path,
+            columns=data.columns,
+            classes=data.classes,
+            where=data.where,
+            patient_names=data.patient_names,
+        )
+        # of all rows: an external centre may have patients of those that are left
+        dataset = replace(dataset, notes=(*dataset.notes, *alike_notes(dataset)))
     for column, values in data.without.items():
         dataset = _without_values(dataset, column, values, narrowed=bool(data.where))
     for what in data.drop_missing:
@@ -72,8 +82,8 @@ def _have(
     found = Rows(dataset.name, dataset.frame, []).text(column)
     absent = [value for value in values if value not in found]
     if absent and must_be_there:
-        hint = nearest(absent[0], {text for text in found if text})
-        raise InputError(f"data.{key}: no row has {column} '{absent[0]}'; {hint}")
+        hint = nearest_name(absent[0], {text for text in found if text})
+        raise InputError(f"data.{key}: no row has {column} {shown_name(absent[0])}; {hint}")
     return np.array([text in values for text in found], dtype=bool)
 
 
@@ -84,19 +94,24 @@ def _without_values(
     rightly be gone.
     """
     lost = _have(dataset, "without", column, values, must_be_there=not narrowed)
-    unknown = _have(dataset, "without", column, EMPTY, must_be_there=False) & ~lost
+    texts = Rows(dataset.name, dataset.frame, []).text(column)
+    unknown = np.isin(texts, [*missing_words(texts)]) & ~lost
     if unknown.any():
         # such a row may be of those that are left out, and would train
         rows = np.flatnonzero(unknown)
         names = dataset.frame["image"]
         problems = [
-            dataset.problem(row, f"has no {column}, by which rows are left out", str(names[row]))
+            dataset.problem(row, _without_value(column, texts[row]), str(names[row]))
             for row in rows[:SHOWN].tolist()
         ]
         more = f"and {len(rows) - SHOWN:,} more; " if len(rows) > SHOWN else ""
         advice = f"{more}fill {column} in, or leave these rows out too: "
+        unnamed = ", ".join(f"'{text}'" for text in sorted({texts[row] for row in rows.tolist()}))
         raise InputError(
-            [*problems, Problem(f"data.without: {advice}data: {{without: {{{column}: ['']}}}}")]
+            [
+                *problems,
+                Problem(f"data.without: {advice}data: {{without: {{{column}: [{unnamed}]}}}}"),
+            ]
         )
     if not lost.any():
         return dataset
@@ -106,6 +121,11 @@ def _without_values(
     named = f"{'1 image' if count == 1 else f'{count} images'} of {dataset.name}"
     said = ", ".join(values)
     return dataset.having(~lost, f"{named} left out by {column}: {said}.", why=f"{column}: {said}")
+
+
+def _without_value(column: str, text: str) -> str:
+    said = f" but '{text}'" if text else ""
+    return f"has no {column}{said}, by which rows are left out"
 
 
 def _without_missing(dataset: Dataset, what: str) -> Dataset:

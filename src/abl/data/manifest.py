@@ -6,9 +6,10 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
   of a DICOM or NIfTI file of several frames, PATH#FRAME.
 - frame, mask_frame, image2_frame: which frame of such a file, counted from 1; of other files, kept
   as they are. What else these files say: see medical/columns.py.
-- label: the name of a class, or its number.
+- label: the name of a class, or its number; see words.py for the spellings that are read.
 - patient: optional; without it DICOM files name it (see medical/patients.py), and each image of
-  another kind is its own patient, which the notes say.
+  another kind is its own patient, which the notes say. `NA`, `None`, `-` and the like are nobody's
+  name.
 - nodule: optional, distinct within a patient; without it each patient has one.
 - box_x0, box_y0 (inclusive), box_x1, box_y1 (exclusive), roi_x0, ...: pixels of the image after its
   EXIF orientation; all four or none in a row.
@@ -19,21 +20,26 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
 
 from __future__ import annotations
 
+import itertools
 import math
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from abl.data.alike_names import alike_groups, label_fault, nearest_name, shown_name
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
-from abl.data.image_checks import FileCheck, check_images_there, checked_files
+from abl.data.image_checks import NO_FILE, FileCheck, check_images_there, checked_files
 from abl.data.images import FileSource
 from abl.data.medical.kinds import nameless_dicom
-from abl.data.tables import Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
+from abl.data.paths_there import AlikeFiles, paths_there
+from abl.data.tables import MOST_NAMED, Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
+from abl.data.words import class_numbers, missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
 if TYPE_CHECKING:
@@ -55,6 +61,7 @@ def load_manifest(
     columns: Mapping[str, str] | None = None,
     classes: Sequence[str] = ("benign", "malignant"),
     where: Mapping[str, Sequence[str]] | None = None,
+    patient_names: str = "written",
     named_by: str = "data: {classes: [...]}",
 ) -> Dataset:
     """The data set of a manifest: a CSV or Parquet file, or a folder with a folder for each class.
@@ -66,6 +73,7 @@ def load_manifest(
         columns: Our name -> the manifest's.
         classes: Names of labels 0, 1, ...
         where: Column (either name) -> values of the rows to keep, compared as text.
+        patient_names: `alike` takes patients whose names look alike as one; see alike_names.py.
         named_by: How the person who asks names classes, for messages.
 
     Raises:
@@ -90,32 +98,30 @@ def load_manifest(
         )
     except InputError as error:
         raise InputError(first_of_each_kind([*error.problems, *ragged])) from None
-    checks = {
-        name: checked_files(folder, rows.text(name))
+    notes += [rows.note] * bool(rows.note)
+    paths = {
+        name: paths_there(folder, rows.text(name) if name == "image" else rows.given(name))
         for name in ("image", *PATHS)
         if name in rows.frame
     }
-    medical = _medical(folder, rows, checks)
+    checks = {name: checked_files(folder, of_rows) for name, of_rows in paths.items()}
+    medical = _medical(folder, rows, paths, checks)
     problems = [*ragged, *_control_characters(rows)]
     if unnamed:
         text = f"{len(unnamed)} DICOM files have names without an ending ('{unnamed[0]}')"
         problems.append(Problem(f"{text}: end them in .dcm, or use a manifest", file=rows.file))
     frame = rows.frame.copy()
-    frame["image"] = _ids(rows, medical, problems)
-    frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems)
-    if not ragged:  # their images may be those of a class
+    frame["image"] = _ids(rows, paths["image"], medical, problems)
+    frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems, named_by)
+    if not ragged and (frame["label"] >= 0).all():  # the others may be those of a class
         problems += _empty_classes(rows, frame["label"], classes, named_by)
-    frame["patient"] = _patients(rows, medical, problems, notes)
+    frame["patient"] = _patients(rows, paths["image"], medical, problems, notes, patient_names)
     frame["nodule"] = _nodules(rows, frame["patient"], problems)
     for names in (BOX, ROI):
         frame = _with_box(frame, rows, names, problems)
+    problems += _file_problems(rows, folder, paths, checks)
     for name, of_rows in checks.items():
-        frame[name] = frame[name] if name == "image" else rows.text(name)
-        problems += [
-            rows.problem(position, f"{name} '{path}' {check.fault}")
-            for position, (path, check) in enumerate(zip(rows.text(name), of_rows, strict=True))
-            if check.fault
-        ]
+        frame[name] = frame[name] if name == "image" else paths[name]
         digests = "fingerprint" if name == "image" else f"{name}_fingerprint"
         frame[digests] = [check.digest for check in of_rows]
     if medical is not None:
@@ -136,27 +142,57 @@ def load_manifest(
     return dataset
 
 
-def _medical(folder: Path, rows: Rows, checks: Mapping[str, list[FileCheck]]) -> MedicalRows | None:
+def _medical(
+    folder: Path,
+    rows: Rows,
+    paths: Mapping[str, list[str]],
+    checks: Mapping[str, list[FileCheck]],
+) -> MedicalRows | None:
     """What DICOM and NIfTI files add; None if there are none."""
     kinds = {name: [check.kind for check in of_rows] for name, of_rows in checks.items()}
     if not any(any(of_rows) for of_rows in kinds.values()):
         return None
     from abl.data.medical.columns import medical_rows  # costs what only such files are worth
 
-    return medical_rows(folder, rows, kinds)
+    return medical_rows(folder, rows, paths, kinds)
+
+
+def _file_problems(
+    rows: Rows,
+    folder: Path,
+    paths: Mapping[str, list[str]],
+    checks: Mapping[str, list[FileCheck]],
+) -> list[Problem]:
+    """What is wrong with files; of images of which none is there, the first alone."""
+    problems = []
+    alike = AlikeFiles(folder)
+    for name, of_rows in checks.items():
+        absent, told = sum(check.fault == NO_FILE for check in of_rows), len(of_rows)
+        if name == "image" and absent == len(of_rows) > 1:
+            message = (
+                f"none of its {absent:,} images is there: paths start from the manifest's folder"
+            )
+            problems.append(Problem(f"{message}, {folder.resolve()}", file=rows.file))
+            told = 1
+        pairs = zip(paths[name], of_rows, strict=True)
+        for position, (file, check) in enumerate(itertools.islice(pairs, told)):
+            if check.fault:
+                hint = alike.hint(file) if check.fault == NO_FILE else ""
+                problems.append(rows.problem(position, f"{name} '{file}' {check.fault}{hint}"))
+    return problems
 
 
 def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows:
     """The rows with our names added; a column of the manifest that has one already gives way."""
-    problems = []
+    problems: list[Problem] = []
     theirs = [str(name) for name in rows.frame.columns]
     for ours, name in columns.items():
         if ours not in OURS:
             hint = nearest(ours, OURS, show=len(OURS))
             problems.append(Problem(f"columns: '{ours}' is not a column abl knows; {hint}"))
         elif name not in theirs:
-            hint = nearest(name, theirs)
-            problems.append(Problem(f"columns: no column '{name}'; {hint}", file=rows.file, line=1))
+            hint = nearest_name(name, theirs)
+            problems.append(rows.header_problem(f"columns: no column '{name}'; {hint}"))
     for alias, ours in ALIASES.items():
         if alias in theirs and ours not in theirs:
             columns.setdefault(ours, alias)
@@ -164,29 +200,32 @@ def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows
     frame = rows.frame.assign(**{ours: rows.frame[name] for ours, name in given.items()})
     for name in REQUIRED:
         if name not in frame and name not in columns:
-            hint = nearest(name, theirs)
+            hint = nearest_name(name, theirs)
             message = f"no column '{name}'; {hint} (columns: {{{name}: ...}} names it)"
-            problems.append(Problem(message, file=rows.file, line=1))
+            problems.append(rows.header_problem(message))
     for name in COMPUTED:
         if name in frame:
             message = f"column '{name}' is computed; rename it in the manifest"
-            problems.append(Problem(message, file=rows.file, line=1))
+            problems.append(rows.header_problem(message))
     if not len(frame):
         problems += [] if may_be_empty else [Problem("has no rows", file=rows.file)]
         raise InputError(problems)
     raise_if_any(problems)
-    return Rows(rows.file, frame, rows.numbers)
+    return replace(rows, frame=frame)
 
 
-def _ids(rows: Rows, medical: MedicalRows | None, problems: list[Problem]) -> list[str]:
-    ids = rows.text("image")
-    files = [posixpath.normpath(image) for image in ids]
+def _ids(
+    rows: Rows, paths: list[str], medical: MedicalRows | None, problems: list[Problem]
+) -> list[str]:
+    ids, files = paths, [posixpath.normpath(path) for path in paths]
     if medical is not None:
         ids, files = (medical.addresses("image", texts) for texts in (ids, files))
     first: dict[str, int] = {}
+    missing = missing_words(ids)
     for position, (image, file) in enumerate(zip(ids, files, strict=True)):
-        if not image:
-            problems.append(rows.problem(position, "image is empty"))
+        if image in missing:
+            said = f"image '{image}' is no file" if image else "image is empty"
+            problems.append(rows.problem(position, said))
             continue
         if medical is not None and position in medical.faulty.get("image", ()):
             continue  # which frame is meant is not known
@@ -208,24 +247,24 @@ def _control_characters(rows: Rows) -> list[Problem]:
     ]
 
 
-def _is_lacking(text: str) -> bool:
-    return text.lower() in ("", "nan")  # what pandas writes for a missing value
-
-
-def _labels(rows: Rows, classes: tuple[str, ...], problems: list[Problem]) -> np.ndarray:
-    """int64 (N,); a name of a class goes before a number, should classes be named by numbers."""
-    number_of = {str(number): number for number in range(len(classes))}
-    number_of.update({name: number for number, name in enumerate(classes)})
-    labels = np.full(len(rows.numbers), -1, dtype=np.int64)
-    for position, text in enumerate(rows.text("label")):
-        if text in number_of:
-            labels[position] = number_of[text]
-        elif _is_lacking(text):
-            problems.append(rows.problem(position, "label is empty"))
-        else:
-            message = f"label '{text}' is not a class; {nearest(text, number_of)}"
-            problems.append(rows.problem(position, message))
-    return labels
+def _labels(
+    rows: Rows, classes: tuple[str, ...], problems: list[Problem], named_by: str
+) -> np.ndarray:
+    """int64 (N,), -1 where none was read."""
+    texts = rows.text("label")
+    number_of = class_numbers(texts, classes)
+    missing = missing_words(texts)
+    others = sorted(set(texts) - missing)
+    if others and not number_of and len(texts) > 1:  # the classes are others, which rows do not say
+        some = ", ".join(map(shown_name, others[:MOST_NAMED]))
+        more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+        said = f"none of its labels ({some}{more}) is a class ({', '.join(classes)}); name the "
+        problems.append(Problem(f"{said}classes there are with {named_by}", file=rows.file))
+        return np.full(len(texts), -1, dtype=np.int64)
+    for position, text in enumerate(texts):
+        if text not in number_of:
+            problems.append(rows.problem(position, label_fault(text, classes, missing)))
+    return np.array([number_of.get(text, -1) for text in texts], dtype=np.int64)
 
 
 def _empty_classes(
@@ -240,11 +279,15 @@ def _empty_classes(
 
 
 def _patients(
-    rows: Rows, medical: MedicalRows | None, problems: list[Problem], notes: list[str]
+    rows: Rows,
+    images: list[str],
+    medical: MedicalRows | None,
+    problems: list[Problem],
+    notes: list[str],
+    named: str,
 ) -> list[str]:
     if "patient" not in rows.frame:
-        images = rows.text("image")
-        known = {} if medical is None else medical.patients(rows, notes, problems)
+        known = {} if medical is None else medical.patients(rows, notes, problems, named)
         if len(known) < len(images):
             what = f"{len(images) - len(known)} images name" if known else "The manifest names"
             notes.append(
@@ -252,14 +295,28 @@ def _patients(
                 "so that images of one person may lie on two sides of a split."
             )
         return [known.get(position, image) for position, image in enumerate(images)]
-    return _filled(rows, "patient", problems)
+    patients = _filled(rows, "patient", problems)
+    if named != "alike":
+        return patients
+    one_of = {name: group[0] for group in alike_groups(patients) for name in group}
+    if one_of:
+        persons = len(set(one_of.values()))
+        notes.append(
+            f"{len(one_of)} names of patients that look alike were taken as those of "
+            f"{persons} {'person' if persons == 1 else 'persons'}."
+        )
+    return [one_of.get(name, name) for name in patients]
 
 
 def _filled(rows: Rows, column: str, problems: list[Problem]) -> list[str]:
     texts = rows.text(column)
+    missing = missing_words(texts)
     for position, text in enumerate(texts):
-        if _is_lacking(text):
-            problems.append(rows.problem(position, f"{column} is empty"))
+        if text in missing:
+            empty = text.lower() in ("", "nan")
+            said = f"{column} is empty" if empty else f"{column} '{text}' is no name"
+            said += ": write one, and one of its own where nothing is known"
+            problems.append(rows.problem(position, said))
     return texts
 
 
@@ -280,11 +337,11 @@ def _with_box(
         return frame
     if len(there) < len(names):
         lacking = ", ".join(name for name in names if name not in there)
-        problems.append(Problem(f"has {there[0]} but no {lacking}", file=rows.file, line=1))
+        problems.append(rows.header_problem(f"has {there[0]} but no {lacking}"))
         return frame
     what = names[0][:3]
     edges = np.full((len(frame), len(names)), np.nan)
-    for position, texts in enumerate(zip(*(rows.text(name) for name in names), strict=True)):
+    for position, texts in enumerate(zip(*(rows.given(name) for name in names), strict=True)):
         if not any(texts):
             continue
         try:

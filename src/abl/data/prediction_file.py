@@ -4,17 +4,19 @@ One row an image (CSV or Parquet), columns:
 
 - image: any name, the same in all files.
 - label: 0, 1, ... or the name of a class.
-- p_0, p_1, ...: probabilities of the classes, which sum to 1.
+- p_0, p_1, ...: probabilities of the classes, which sum to 1 but for rounding.
 - patient, split or role (train, validation or test), fold: optional; an image may be there once in
   each (fold, split).
+
+Spellings of labels, splits and folds are those of words.py.
 
 Other columns are passed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +24,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from abl.data.alike_names import nearest_name, shown_name
 from abl.data.prediction_rows import (
     KEYS,
     ROLE,
     SUFFIXES,
     Faults,
+    RawRows,
     Tell,
     as_text,
     class_columns,
@@ -34,11 +38,10 @@ from abl.data.prediction_rows import (
     no_file,
     parquet_rows,
 )
-from abl.errors import InputError, Problem, nearest
-
-SUM_TOLERANCE = 1e-3  # softmax in float32, written with a few digits
-SPLITS = ("train", "validation", "test")
-SHORT_SPLITS = {"val": "validation", "valid": "validation"}
+from abl.data.prediction_values import add_probabilities, labels_read
+from abl.data.who_is_who import alike_sentence
+from abl.data.words import ROLES, missing_words, number_words, role_named
+from abl.errors import InputError, Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +51,15 @@ class PredictionTable:
     Attributes:
         file, path: Name of the file; its path as given, for messages.
         frame: image (str), label (int64), p_0, ... (float64); patient, split, fold (str) if given.
-        rows: (N,) row of each in the file; the header is row 1.
+        rows: (N,) row of each in the file.
+        notes: What was read otherwise than as it is written, a sentence each.
     """
 
     file: str
     path: str
     frame: pd.DataFrame
     rows: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:
@@ -116,13 +121,13 @@ def checked_table(
     found = read(path, faults)
     if found is None:
         return None
-    frame, rows = found
+    frame = found.frame
     if ROLE in frame and "split" not in frame:
         frame = frame.rename(columns={ROLE: "split"})
     columns = class_columns(frame)
     for name in ("image", "label"):
         if name not in frame:
-            faults.add(f"no column '{name}'; {nearest(name, frame.columns)}", str(path), 1)
+            faults.add(f"no column '{name}'; {nearest_name(name, frame.columns)}", str(path), 1)
     if len(columns) < 2 or columns != [f"p_{at}" for at in range(len(columns))]:
         have = ", ".join(columns) or "none of them"
         faults.add(f"needs the columns p_0, p_1, ... (it has {have})", str(path), 1)
@@ -133,38 +138,51 @@ def checked_table(
         faults.add("has no rows", str(path))
     if faults.count > before:
         return None
-    return _checked(path, frame, rows, columns, classes, faults, several)
+    return _checked(path, replace(found, frame=frame), columns, classes, faults, several)
 
 
 def _checked(
     path: Path,
-    raw: pd.DataFrame,
-    rows: NDArray[np.int64],
+    found: RawRows,
     columns: Sequence[str],
     classes: Sequence[str],
     faults: Faults,
     several: Sequence[str],
 ) -> PredictionTable:
+    raw, rows = found.frame, found.rows
     tell: Tell = partial(faults.rows, str(path), rows)
     frame = pd.DataFrame({"image": as_text(raw["image"])})
-    names = classes if len(classes) == len(columns) else ()
-    frame["label"] = _labels(raw["label"], names, len(columns), tell)
+    names = classes if len(classes) == len(columns) else [str(at) for at in range(len(columns))]
+    frame["label"] = labels_read(as_text(raw["label"]), names, tell)
     for name in ("patient", *KEYS):
         if name in raw:
             frame[name] = as_text(raw[name])
-    if "split" in frame:
-        frame["split"] = frame["split"].replace(SHORT_SPLITS)
-        split = frame["split"]
-        tell(
-            ~split.isin(SPLITS).to_numpy(dtype=bool),
-            lambda at: f"split '{split.iloc[at]}' is not train, validation or test",
-        )
+    missing = np.zeros(len(frame), dtype=bool)
     for name in ("image", "patient", "fold"):
         if name in frame:
-            tell((frame[name] == "").to_numpy(dtype=bool), partial(_same, f"{name} is empty"))
-    _add_probabilities(raw, frame, columns, tell)
-    table = PredictionTable(path.name, str(path), frame, rows)
-    again = frame.duplicated(table.keys).to_numpy(dtype=bool)
+            empty = (
+                frame[name].isin(missing_words(frame[name].unique().tolist())).to_numpy(dtype=bool)
+            )
+            tell(empty, partial(_is_no_name, frame[name]))
+            missing |= empty
+    for name in KEYS:
+        if name in frame and name != "split":
+            frame[name] = _mapped(frame[name], number_words)
+    if "split" in frame:
+        written = frame["split"]
+        frame["split"] = _mapped(written, lambda text: role_named(text) or text)
+        unread = ~frame["split"].isin(ROLES).to_numpy(dtype=bool)
+        tell(
+            unread,
+            lambda at: f"split {shown_name(written.iloc[at])} is not train, validation or test",
+        )
+        missing |= unread
+    notes = [found.note] * bool(found.note) + add_probabilities(path, raw, frame, columns, tell)
+    if "patient" in frame:
+        said = alike_sentence("patient", frame["patient"], pd.Series(rows))
+        notes += [f"{path.name}: {said}"] * bool(said)
+    table = PredictionTable(path.name, str(path), frame, rows, tuple(notes))
+    again = frame.duplicated(table.keys).to_numpy(dtype=bool) & ~missing
     lacking = _lacking_keys(table, again, several)
     if lacking:
         names = " and ".join(lacking)
@@ -200,45 +218,10 @@ def _lacking_keys(
     return lacking if table.frame.groupby(table.keys).size().min() > 1 else []
 
 
-def _labels(raw: pd.Series, names: Sequence[str], size: int, tell: Tell) -> NDArray[np.int64]:
-    """(N,) classes; 0 where it is a fault."""
-    text: pd.Series | None = None
-    if pd.api.types.is_bool_dtype(raw) or pd.api.types.is_numeric_dtype(raw):
-        values = raw.to_numpy(dtype=np.float64, na_value=np.nan)
-    else:
-        text = as_text(raw)
-        values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        for at, name in enumerate(names):
-            values = np.where((text == name).to_numpy(dtype=bool), at, values)
-    known = (values >= 0) & (values < size) & (np.mod(values, 1) == 0)
-    valid = f"0..{size - 1}" + (f", {', '.join(names)}" if names else "")
-    shown = raw if text is None else text
-    tell(~known, lambda at: f"label '{shown.iloc[at]}' is not a class; valid: {valid}")
-    return np.where(known, values, 0).astype(np.int64)
+def _mapped(texts: pd.Series, read: Callable[[str], str]) -> pd.Series:
+    return texts.map({text: read(text) for text in texts.unique().tolist()})
 
 
-def _add_probabilities(
-    raw: pd.DataFrame, frame: pd.DataFrame, columns: Sequence[str], tell: Tell
-) -> None:
-    total = np.zeros(len(frame))
-    inside = np.full(len(frame), True)
-    for name in columns:
-        numbers = pd.to_numeric(raw[name], errors="coerce")
-        values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-        ok = (values >= 0) & (values <= 1)
-        tell(~ok, partial(_not_a_probability, raw[name]))
-        inside &= ok
-        total += values
-        frame[name] = values
-    tell(
-        inside & (np.abs(total - 1) > SUM_TOLERANCE),
-        lambda at: f"probabilities sum to {total[at]:.6g}, not 1",
-    )
-
-
-def _same(message: str, at: int) -> str:
-    return message
-
-
-def _not_a_probability(raw: pd.Series, at: int) -> str:
-    return f"{raw.name} is '{raw.iloc[at]!s}', not a number in [0, 1]"
+def _is_no_name(texts: pd.Series, at: int) -> str:
+    text = texts.iloc[at]
+    return f"{texts.name} is empty" if text in ("", "nan") else f"{texts.name} '{text}' is no name"

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from abl.data.alike_names import AlikeNames, unlike_in
+from abl.data.key_spellings import named_alike, names_apart
 from abl.data.prediction_file import PredictionTable, checked_table
 from abl.data.prediction_rows import Faults, class_columns
 from abl.errors import Problem, raise_if_any
@@ -25,10 +27,12 @@ class PairedPredictions:
     Attributes:
         frame: image, label; patient, split, fold if given; in the order of the first file.
         predictions: Name -> (N, K).
+        notes: What was read otherwise than as it is written, a sentence each.
     """
 
     frame: pd.DataFrame
     predictions: dict[str, NDArray[np.float64]]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +115,9 @@ def paired(tables: Mapping[str, PredictionTable]) -> PairedPredictions:
     first = next(iter(tables.values()))
     frame = first.frame.drop(columns=class_columns(first.frame))
     predictions: dict[str, NDArray[np.float64]] = {}
-    for name, table in tables.items():
+    notes = list(dict.fromkeys(note for table in tables.values() for note in table.notes))
+    for name, given in tables.items():
+        table = named_alike(first, given, notes)
         found = _positions(first, table, faults)
         if found is None:
             continue
@@ -129,7 +135,7 @@ def paired(tables: Mapping[str, PredictionTable]) -> PairedPredictions:
                 partial(_differs, column, ours, theirs, first),
             )  # fmt: skip
     faults.raise_if_any()
-    return PairedPredictions(frame, predictions)
+    return PairedPredictions(frame, predictions, tuple(notes))
 
 
 def folds_of(paired: PairedPredictions, *, choosing: bool) -> list[Fold]:
@@ -169,7 +175,9 @@ def _numbers_first(name: str) -> tuple[int, int, str]:
 
 
 def _differs(column: str, ours: NDArray, theirs: NDArray, first: PredictionTable, at: int) -> str:
-    return f"{column} {theirs[at]}, but {first.path}:{first.rows[at]} has {ours[at]}"
+    how = unlike_in(str(theirs[at]), str(ours[at])) if column == "patient" else []
+    said = f" ({', '.join(how)})" if how else ""
+    return f"{column} {theirs[at]}, but {first.path}:{first.rows[at]} has {ours[at]}{said}"
 
 
 def _positions(
@@ -191,10 +199,15 @@ def _positions(
     if first.frame[keys].equals(other.frame[keys]):
         return np.arange(len(first.frame))
     found = _index(other, keys).get_indexer(_index(first, keys))
+    if (found < 0).all() and len(found) > 1 and (said := _apart(first, other)):
+        faults.add(said, other.path)
+        return None
     used = np.zeros(len(other.frame), dtype=bool)
     used[found[found >= 0]] = True
     for one, two, lacking in ((first, other, found < 0), (other, first, ~used)):
-        faults.rows(one.path, one.rows, lacking, partial(_absent, one, two))
+        if lacking.any():
+            others = AlikeNames(two.frame["image"])
+            faults.rows(one.path, one.rows, lacking, partial(_absent, one, two, others))
     return None if faults.count > before else found.astype(np.int64)
 
 
@@ -204,9 +217,20 @@ def _index(table: PredictionTable, keys: Sequence[str]) -> pd.Index:
     return pd.MultiIndex.from_frame(table.frame[list(keys)])
 
 
-def _absent(table: PredictionTable, other: PredictionTable, at: int) -> str:
+def _apart(first: PredictionTable, other: PredictionTable) -> str:
+    """What is told of files that have no image in common, in one line; "" of keys that differ."""
+    ours, theirs = first.frame["image"], other.frame["image"]
+    if theirs.isin(ours).any():
+        return ""
+    how = names_apart(theirs, ours)
+    said = f"has no image of {first.path}: here '{theirs.iloc[0]}', there '{ours.iloc[0]}'"
+    return f"{said}; they differ in {how}" if how else said
+
+
+def _absent(table: PredictionTable, other: PredictionTable, others: AlikeNames, at: int) -> str:
     row = table.frame.iloc[at]
     places = [row["split"]] if "split" in row else []
     places += [f"fold {row['fold']}"] if "fold" in row else []
     place = f" ({', '.join(places)})" if places else ""
-    return f"image '{row['image']}'{place} is not in {other.path}"
+    hint = others.hint(row["image"])
+    return f"image '{row['image']}'{place} is not in {other.path}{hint and f'; {hint}'}"

@@ -11,6 +11,7 @@ import re
 import uuid
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from abl.data.text_tables import is_plain, read_text_table, text_of
 from abl.errors import InputError, Problem
 
 SUFFIXES = (".csv", ".parquet", ".pq")
@@ -32,7 +34,21 @@ Mask = NDArray[np.bool_]
 Tell = Callable[
     [Mask, Callable[[int], str]], None
 ]  # which rows are bad, and what is wrong with each
-RawRows = tuple[pd.DataFrame, NDArray[np.int64]]
+
+
+@dataclass(frozen=True, eq=False)
+class RawRows:
+    """Rows of a file of predictions as they are.
+
+    Attributes:
+        frame: The known columns: text, but numbers where the file has them as such.
+        rows: (N,) row of each in the file.
+        note: What was read other than as a plain table, a sentence; "" if nothing.
+    """
+
+    frame: pd.DataFrame
+    rows: NDArray[np.int64]
+    note: str = ""
 
 
 class Faults:
@@ -45,6 +61,12 @@ class Faults:
     def add(self, message: str, file: str, line: int | None = None) -> None:
         self.count += 1
         self._found.append(Problem(message, file=file, line=line))
+
+    def add_all(self, problems: Iterable[Problem]) -> None:
+        """Adds problems as they are."""
+        for problem in problems:
+            self.count += 1
+            self._found.append(problem)
 
     def rows(
         self, file: str, rows: NDArray[np.int64], bad: Mask, message: Callable[[int], str]
@@ -73,6 +95,12 @@ def class_columns(frame: pd.DataFrame) -> list[str]:
 
 def as_text(values: pd.Series) -> pd.Series:
     """As text without white space around it; "" where missing; 3.0 was 3."""
+    if values.dtype == object:  # text of programs that do not mark it as such
+        values = values.map(
+            lambda each: (
+                each.decode("utf-8", "backslashreplace") if isinstance(each, bytes) else each
+            )
+        )
     if pd.api.types.is_float_dtype(values) and np.all(np.mod(values.dropna(), 1) == 0):
         values = values.astype("Int64")
     return values.astype("str").where(values.notna(), "").str.strip().reset_index(drop=True)
@@ -88,39 +116,42 @@ def no_file(path: Path) -> str:
 def csv_rows(path: Path, faults: Faults) -> RawRows | None:
     """The known columns, text but for probabilities, and each row's number; None after a fault."""
     data = path.read_bytes()
+    if data.removeprefix(BOM_UTF8).strip():
+        try:
+            text = data.decode("ascii") if data.isascii() else text_of(data, str(path))
+        except InputError as error:
+            faults.add_all(error.problems)
+            return None
+        utf8 = data if data.isascii() or data.startswith(BOM_UTF8) else text.encode()
+        found = _plain_rows(utf8, text) if is_plain(text) else None
+        if found is not None:
+            return found
+    # what is wrong with it, or how it is to be read, the slower way finds out
     try:
-        if not data.isascii():
-            data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        faults.add(f"is not UTF-8 (byte {error.start}); save it as UTF-8", str(path))
+        table = read_text_table(path)
+    except InputError as error:
+        faults.add_all(error.problems)
         return None
-    if not data.removeprefix(BOM_UTF8).strip():
-        faults.add("is empty", str(path))
-        return None
-    header = data[: data.find(b"\n") if b"\n" in data else None].decode("utf-8-sig")
-    if "," not in header:
-        faults.add("is not separated by commas; save it as CSV", str(path), 1)
-        return None
-    names = next(csv.reader([header.rstrip("\r")]))
-    stripped = [name.strip() for name in names]
-    twice = sorted({name for name in stripped if stripped.count(name) > 1})
-    for name in twice:
-        faults.add(f"column '{name}' is there twice", str(path), 1)
-    if twice:
-        return None
-    wanted = [name for name in names if _is_known(name.strip())]
-    ragged: list[pyarrow.csv.InvalidRow] = []
+    faults.add_all(table.ragged)
+    frame = pd.DataFrame(table.records, columns=table.header, dtype=str)
+    frame = frame[[name for name in table.header if _is_known(name)]]
+    return RawRows(frame, np.array(table.numbers, dtype=np.int64), table.note)
 
-    def unfit(row: pyarrow.csv.InvalidRow) -> str:
-        ragged.append(row)
-        return "skip"
 
+def _plain_rows(data: bytes, text: str) -> RawRows | None:
+    """The rows of a plain CSV file, of which there may be millions; None if anything is odd."""
+    header = text[: text.find("\n") if "\n" in text else None]
     try:
+        names = next(csv.reader([header.rstrip("\r")], strict=True))
+        stripped = [name.strip() for name in names]
+        if len(set(stripped)) < len(names) or "" in stripped[1:]:
+            return None
+        wanted = [name for name in names if _is_known(name.strip())]
         table = pyarrow.csv.read_csv(
             io.BytesIO(data),
             read_options=pyarrow.csv.ReadOptions(use_threads=False),
             parse_options=pyarrow.csv.ParseOptions(
-                newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=unfit
+                newlines_in_values=True, ignore_empty_lines=False
             ),
             convert_options=pyarrow.csv.ConvertOptions(
                 include_columns=wanted,
@@ -130,18 +161,13 @@ def csv_rows(path: Path, faults: Faults) -> RawRows | None:
                 strings_can_be_null=False,
             ),
         )
-    except pyarrow.ArrowInvalid as error:
-        faults.add(f"not CSV: {str(error).splitlines()[0]}", str(path))
+    except (pyarrow.ArrowException, csv.Error):  # rows of another length too
         return None
-    for row in ragged:
-        message = f"has {row.actual_columns} fields, the header has {row.expected_columns}"
-        faults.add(message, str(path), row.number)
-    numbers = np.arange(FIRST_ROW, FIRST_ROW + len(table) + len(ragged))
-    rows = np.delete(numbers, [row.number - FIRST_ROW for row in ragged])
+    rows = np.arange(FIRST_ROW, FIRST_ROW + len(table))
     frame = table.rename_columns([name.strip() for name in wanted]).to_pandas()
-    # an empty line is read as a row without values
-    empty = (frame.isna() | (frame == "")).all(axis=1).to_numpy(dtype=bool)
-    return frame[~empty].reset_index(drop=True), rows[~empty]
+    if (frame.isna() | (frame == "")).all(axis=1).any():
+        return None  # an empty line, or one of empty fields alone
+    return RawRows(frame, rows)
 
 
 def parquet_rows(path: Path, faults: Faults) -> RawRows | None:
@@ -152,7 +178,11 @@ def parquet_rows(path: Path, faults: Faults) -> RawRows | None:
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         faults.add(f"not Parquet: {str(error).splitlines()[0]}", str(path))
         return None
-    return frame, np.arange(FIRST_ROW, FIRST_ROW + len(frame))
+    empty = frame.isna().all(axis=1).to_numpy(dtype=bool)
+    count = int(empty.sum())
+    rows = f"{count:,} {'row' if count == 1 else 'rows'}"
+    note = f"{path.name}: {rows} without a value passed over." if count else ""
+    return RawRows(frame[~empty].reset_index(drop=True), np.flatnonzero(~empty) + FIRST_ROW, note)
 
 
 def _is_known(name: str) -> bool:

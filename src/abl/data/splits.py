@@ -20,15 +20,15 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from abl.data.alike_names import shown_name
 from abl.data.draws import drawn_folds, drawn_share
 from abl.data.split_groups import SplitGroups, groups_of
 from abl.data.stable_draws import stable_folds, stable_share
+from abl.data.words import ROLES, is_missing, role_named
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.graph import Replicate
 from abl.spec.data import Replicates, Splits
 
-ROLES = ("train", "validation", "test")
-NAMES_OF_ROLES = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 # streams of random numbers, never shared
 TEST_DRAW, VALIDATION_DRAW, FOLD_DRAW, INNER_DRAW = range(4)
 NAMED = 5  # groups listed in a message
@@ -178,7 +178,7 @@ def _roles_in_column(
         hint = nearest(splits.column, map(str, frame.columns))
         raise InputError(f"splits.column: the data set has no column '{splits.column}'; {hint}")
     written = frame[splits.column].astype(str).str.strip()
-    roles = written.str.lower().map(NAMES_OF_ROLES)
+    roles = written.map({text: role_named(text) for text in written.unique()})
     problems = [
         Problem(
             f"splits: column '{splits.column}' {_wrong_word(str(value))} in the "
@@ -211,7 +211,9 @@ def _roles_in_column(
 
 
 def _wrong_word(value: str) -> str:
-    return "is empty" if value.lower() in ("", "nan", "none") else f"has '{value}'"
+    if not value or value in ("nan", "None"):
+        return "is empty"
+    return f"has {shown_name(value)}" + (", which is no part," if is_missing(value) else "")
 
 
 def _check_classes(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,11 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet as pq
 
+from abl.data.alike_names import nearest_name, shown_name
 from abl.data.dataset import LeftOut
 from abl.data.images import is_image_name
+from abl.data.text_tables import read_text_table
+from abl.data.words import class_numbers, missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.spec.yaml_file import NOT_REGULAR
 
@@ -31,16 +32,30 @@ class Rows:
     Attributes:
         file: Its path, as given.
         frame: One column a field. CSV: text as written, "" where empty. Parquet: as typed.
-        numbers: Row of each in the file; the header is row 1.
+        numbers: Row of each in the file.
+        header_row: Row of the header.
+        note: What was read other than as a plain table, a sentence; "" if nothing.
     """
 
     file: str
     frame: pd.DataFrame
     numbers: list[int]
+    header_row: int = 1
+    note: str = ""
 
     def problem(self, position: int, message: str) -> Problem:
         """A fault of the row at this position of the frame."""
         return Problem(message, file=self.file, line=self.numbers[position])
+
+    def header_problem(self, message: str) -> Problem:
+        """A fault of the columns."""
+        return Problem(message, file=self.file, line=self.header_row)
+
+    def given(self, column: str) -> list[str]:
+        """A column as text; "" where it says that nothing is known (`NA`, `None`, `-`)."""
+        texts = self.text(column)
+        missing = missing_words(texts) - {""}
+        return ["" if text in missing else text for text in texts] if missing else texts
 
     def text(self, column: str) -> list[str]:
         """A column as text, stripped; "" where a value is missing."""
@@ -97,23 +112,25 @@ def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, int]:
     problems: list[Problem] = []
     images: list[tuple[str, str]] = []
     passed_over = 0
-    for inner in sorted(folder.iterdir()):
-        if not inner.is_dir() or inner.name.startswith("."):
-            continue
-        if inner.name not in classes:
-            hint = nearest(inner.name, classes)
-            problems.append(Problem(f"folder '{inner.name}' is not a class; {hint}"))
+    inside = [each for each in folder.iterdir() if each.is_dir() and each.name[:1] != "."]
+    named = class_numbers([each.name for each in inside], classes)
+    meant: set[str] = set()  # by folders that are told
+    for inner in sorted(inside):
+        if inner.name not in named:
+            hint = nearest_name(inner.name, classes)
+            meant |= {name for name in classes if hint.startswith(f"did you mean '{name}'")}
+            problems.append(Problem(f"folder {shown_name(inner.name)} is not a class; {hint}"))
             continue
         for file in sorted(inner.iterdir()):
             if file.is_dir():
                 message = f"'{inner.name}/{file.name}' is a folder within a class; use a manifest"
                 problems.append(Problem(message, file=str(folder)))
             elif is_image_name(file.name):
-                images.append((f"{inner.name}/{file.name}", inner.name))
+                images.append((f"{inner.name}/{file.name}", classes[named[inner.name]]))
             else:
                 passed_over += not file.name.startswith(".")
-    for name in classes:
-        if not (folder / name).is_dir():
+    for at, name in enumerate(classes):
+        if at not in named.values() and name not in meant:
             problems.append(Problem(f"no folder for class '{name}'", file=str(folder)))
     raise_if_any(problems)
     frame = pd.DataFrame(images, columns=["image", "label"], dtype=str)
@@ -147,8 +164,8 @@ def kept_rows(rows: Rows, where: dict[str, list[str]]) -> tuple[Rows, list[LeftO
         found = rows.text(column)
         for value in values:
             if value not in found:
-                hint = nearest(value, {text for text in found if text})
-                message = f"where: no row has {column} '{value}'; {hint}"
+                hint = nearest_name(value, {text for text in found if text})
+                message = f"where: no row has {column} {shown_name(value)}; {hint}"
                 problems.append(Problem(message, file=rows.file))
         before = keep
         keep = keep & np.array([text in values for text in found], dtype=bool)
@@ -159,52 +176,15 @@ def kept_rows(rows: Rows, where: dict[str, list[str]]) -> tuple[Rows, list[LeftO
         problems.append(Problem("where: no row has all of these values", file=rows.file))
     raise_if_any(problems)
     numbers = [number for number, kept in zip(rows.numbers, keep, strict=True) if kept]
-    return Rows(rows.file, rows.frame[keep].reset_index(drop=True), numbers), lost
+    frame = rows.frame[keep].reset_index(drop=True)
+    return replace(rows, frame=frame, numbers=numbers), lost
 
 
 def _csv_rows(path: Path) -> tuple[Rows, list[Problem]]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(Problem(f"cannot be read: {error.strerror}", file=str(path))) from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            Problem(f"is not UTF-8 (byte {error.start}); save it as UTF-8", file=str(path))
-        ) from None
-    records: list[list[str]] = []
-    numbers: list[int] = []
-    try:
-        for number, record in enumerate(csv.reader(io.StringIO(text, newline=""), strict=True), 1):
-            if record:
-                records.append(record)
-                numbers.append(number)
-    except csv.Error as error:
-        row = (numbers[-1] if numbers else 0) + 1
-        raise InputError(Problem(f"not CSV: {error}", file=str(path), line=row)) from None
-    if not records:
-        raise InputError(Problem("is empty", file=str(path)))
-    header = [name.strip() for name in records[0]]
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
-        raise InputError(Problem("is not separated by commas; save it as CSV", file=str(path)))
-    twice = [
-        Problem(f"column '{name}' is there twice", file=str(path), line=1)
-        for name in sorted({name for name in header if header.count(name) > 1})
-    ]
-    ragged = []
-    for number, record in zip(numbers, records, strict=True):
-        if len(record) != len(header):
-            fields = "1 field" if len(record) == 1 else f"{len(record)} fields"
-            too_many = len(record) > len(header)
-            advice = (
-                "put a text with a comma in double quotes" if too_many else "fill in what lacks"
-            )
-            message = f"has {fields}, the header has {len(header)}: {advice}"
-            ragged.append(Problem(message, file=str(path), line=number))
-    if twice:
-        raise InputError([*twice, *ragged])
-    whole = [at for at in range(1, len(records)) if len(records[at]) == len(header)]
-    frame = pd.DataFrame([records[at] for at in whole], columns=header, dtype=str)
-    return Rows(str(path), frame, [numbers[at] for at in whole]), ragged
+    table = read_text_table(path)
+    frame = pd.DataFrame(table.records, columns=table.header, dtype=str)
+    rows = Rows(str(path), frame, table.numbers, table.header_row, table.note)
+    return rows, table.ragged
 
 
 def _parquet_rows(path: Path) -> Rows:
@@ -213,7 +193,13 @@ def _parquet_rows(path: Path) -> Rows:
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         message = f"not Parquet: {str(error).splitlines()[0]}"
         raise InputError(Problem(message, file=str(path))) from None
-    return _numbered(path, frame)
+    empty = frame.isna().all(axis=1).to_numpy(dtype=bool)
+    if not empty.any() or empty.all():
+        return _numbered(path, frame)
+    count = int(empty.sum())
+    note = f"{path.name}: {count:,} {'row' if count == 1 else 'rows'} without a value passed over."
+    numbers = (np.flatnonzero(~empty) + FIRST_ROW).tolist()
+    return Rows(str(path), frame[~empty].reset_index(drop=True), numbers, note=note)
 
 
 def _numbered(path: Path, frame: pd.DataFrame) -> Rows:
@@ -221,9 +207,13 @@ def _numbered(path: Path, frame: pd.DataFrame) -> Rows:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value.strip()
     # an integer column with gaps arrives as floats: 3.0 was 3
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, bytes):  # text of programs that do not mark it as such
+        return value.decode("utf-8", "backslashreplace").strip()
     return str(value).strip()
 
 

@@ -42,26 +42,29 @@ def _problems(design: Design, attention: Attention) -> tuple[str, ...]:
 @remembered
 def _misfit(
     path: Path, size: int, changed_ns: int, network: str, classes: int, channels: int, side: int
-) -> tuple[Problem, ...]:
+) -> tuple[tuple[Problem, ...], str]:
     try:
         empty = meta_network(network, classes=classes, channels=channels, image_size=side)
     except Exception:  # a network that cannot be made of shapes alone is tried when it trains
-        return ()
+        return (), ""
     try:
-        fitting_state(empty, read_state(path), source=path.name)
+        _, said = fitting_state(empty, read_state(path), source=path.name)
     except InputError as error:
         told = [each.message.removeprefix("weights: ") for each in error.problems]
         named = [each if path.name in each else f"{path.name} {each}" for each in told]
         fit = f"give a file saved from {network}, or weights: none"
-        return tuple(Problem(f"train.weights: {each}; {fit}") for each in named)
-    return ()
+        return tuple(Problem(f"train.weights: {each}; {fit}") for each in named), ""
+    return (), said and f"weights: {path.name} is read by {said}"
 
 
 def weights_problems(
     path: str | Path, network: str, *, classes: int, channels: int, image_size: int
-) -> list[Problem]:
-    """What is wrong with a file of weights for a network, before anything is trained."""
+) -> tuple[list[Problem], list[str]]:
+    """What is wrong with a file of weights for a network, before anything is trained; and what is
+    to be said of how it is read.
+    """
     file = existing_file(path)
     seen = file.stat()  # the arms of a sweep ask for the same again and again
     asked = (file, seen.st_size, seen.st_mtime_ns, network, classes, channels, image_size)
-    return list(_misfit(*asked))
+    problems, said = _misfit(*asked)
+    return list(problems), [said] if said else []

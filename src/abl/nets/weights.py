@@ -18,6 +18,13 @@ from torch import Tensor, nn
 
 from abl.errors import InputError, Problem, StageError
 from abl.nets.registry import library_of
+from abl.nets.state_names import (
+    fitting_names,
+    held_words,
+    tensors_in,
+    unlike_names,
+    unwrapped_names,
+)
 from abl.spec.yaml_file import sha256_of
 
 State = dict[str, Tensor]
@@ -43,7 +50,7 @@ def read_state(path: str | Path) -> State:
     file = existing_file(path)
     if file.suffix == ".safetensors":
         try:
-            return safetensors.torch.load_file(file)
+            return unwrapped_names(safetensors.torch.load_file(file))
         except (safetensors.SafetensorError, ValueError) as error:
             raise InputError(Problem(f"is not a safetensors file: {error}", str(path))) from error
     try:
@@ -56,14 +63,11 @@ def read_state(path: str | Path) -> State:
                 str(path),
             )
         ) from error
-    for wrapper in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if not isinstance(content, Mapping) or not all(
-        isinstance(value, Tensor) for value in content.values()
-    ):
-        raise InputError(Problem("holds no state dict (tensors by name)", str(path)))
-    return {_current_name(str(name)): value for name, value in content.items()}
+    state = tensors_in(content)
+    if state is None:
+        message = f"holds no state dict (tensors by name), but {held_words(content)}"
+        raise InputError(Problem(message, str(path)))
+    return {_current_name(name): value for name, value in unwrapped_names(state).items()}
 
 
 def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
@@ -71,17 +75,32 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) 
 
     A classifier of another shape keeps its new weights. Three-channel first convolutions are summed
     over the channels for a one-channel network (a grey image repeated gives the same features).
-    Everything else must fit.
+    Everything else must fit, once what the file puts in front of its names is taken off.
 
     Raises:
         InputError: every tensor that is missing, not known or of another shape, in one list.
     """
-    network.load_state_dict(fitting_state(network, state, source=source), strict=True)
+    fitting, _ = fitting_state(network, state, source=source)
+    network.load_state_dict(fitting, strict=True)
 
 
-def fitting_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> State:
-    """Exactly the tensors that a network wants, see `load_state`. Raises InputError as it does."""
+def fitting_state(
+    network: nn.Module, state: Mapping[str, Tensor], *, source: str
+) -> tuple[State, str]:
+    """Exactly the tensors that a network wants, see `load_state`, and what is to be said of names.
+
+    Raises:
+        InputError: as `load_state`.
+    """
     wanted = network.state_dict()
+    names = fitting_names(state, wanted)
+    if names.fault:
+        raise InputError(f"weights: {source} does not fit the network: {names.fault}")
+    if names.prefix:
+        start = len(names.prefix)
+        state = {
+            name[start:]: value for name, value in state.items() if name.startswith(names.prefix)
+        }
     head, stem = classifier_name(network), _names_of(network, nn.Conv2d)[0]
     fitting: State = {}
     problems = []
@@ -108,10 +127,12 @@ def fitting_state(network: nn.Module, state: Mapping[str, Tensor], *, source: st
         if name not in wanted and not name.startswith(_AUXILIARY)
     ]
     if problems:
+        unlike = "" if names.prefix else unlike_names(state, wanted)
+        read = f" (read by {names.said})" if names.said else f" ({unlike})" if unlike else ""
         shown = "; ".join(problems[:6])
         more = f"; and {len(problems) - 6} more" if len(problems) > 6 else ""
-        raise InputError(f"weights: {source} does not fit the network: {shown}{more}")
-    return fitting
+        raise InputError(f"weights: {source} does not fit the network{read}: {shown}{more}")
+    return fitting, names.said
 
 
 def classifier_name(network: nn.Module) -> str:
@@ -196,7 +217,6 @@ def _is_rgb_for_grey(value: Tensor, target: Tensor) -> bool:
 
 
 def _current_name(name: str) -> str:
-    name = name.removeprefix("module.")  # saved from DataParallel
     old = _OLD_DENSENET.match(name)
     return old.group(1) + old.group(2) if old else name
 

@@ -123,6 +123,11 @@ class Data(Part):
         description="Class of a scored patient (or nodule) with images of several: the highest of "
         "them, that of most images (a tie goes to the higher), or such a set is refused.",
     )
+    patient_names: Literal["written", "alike"] = Field(
+        "written",
+        description="alike: patients whose names differ only in leading zeros, upper case, '.0', "
+        "blanks or the form of letters are one person; else such names are told and kept apart.",
+    )
     duplicates: Literal["refuse", "report", "ignore"] = Field(
         "refuse", description="Near-duplicate images on two sides of a split."
     )

@@ -68,7 +68,7 @@ def decided(asked: Asked, width: int = 120) -> Decided:
     main = max(chosen, key=lambda each: each.quality) if chosen and asked.sweep else scored[-1]
     drawn = _curves(scored, grid) if asked.curve is not None else None
     final, rows, front = main.final(paired), [each.row() for each in scored], _front(main)
-    notes = _notes(paired, main, is_chosen=reads_labels)
+    notes = [*_notes(paired, main, is_chosen=reads_labels), *paired.notes]
     facts = _facts(rows, front, notes, main)
     if asked.format == "json":
         text = json.dumps(facts, indent=1) + "\n"

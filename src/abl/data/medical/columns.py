@@ -24,10 +24,10 @@ from abl.data.medical.facts import MedicalFacts, Wanted, medical_facts
 from abl.data.medical.kinds import DICOM, frame_address
 from abl.data.medical.patients import doubts_of_pairing, patients_of_files
 from abl.data.tables import Rows
+from abl.data.words import whole_number
 from abl.errors import Problem
 
 FRAME_OF = {"image": "frame", "mask": "mask_frame", "image2": "image2_frame"}
-MOST_FRAMES = 10**9
 SPACING = ("spacing_x", "spacing_y")
 SPACING_OF = "spacing_of"
 
@@ -57,9 +57,11 @@ class MedicalRows:
                 found[at] = frame_address(found[at], each.frame)
         return found
 
-    def patients(self, rows: Rows, notes: list[str], problems: list[Problem]) -> dict[int, str]:
+    def patients(
+        self, rows: Rows, notes: list[str], problems: list[Problem], named: str
+    ) -> dict[int, str]:
         """As `patients_of_files`."""
-        return patients_of_files(rows, self.of("image"), notes, problems)
+        return patients_of_files(rows, self.of("image"), notes, problems, named)
 
     def doubts(self, patients: Sequence[str], rows: Rows) -> tuple[list[str], list[Problem]]:
         """As `doubts_of_pairing`."""
@@ -90,10 +92,16 @@ class MedicalRows:
         return medical_notes(self.of("image"))
 
 
-def medical_rows(folder: Path, rows: Rows, kinds: Mapping[str, Sequence[str]]) -> MedicalRows:
+def medical_rows(
+    folder: Path,
+    rows: Rows,
+    paths: Mapping[str, Sequence[str]],
+    kinds: Mapping[str, Sequence[str]],
+) -> MedicalRows:
     """Looks at the header of every medical file that rows name.
 
     Args:
+        paths: Column -> the path of each row.
         kinds: Column of paths -> of each row DICOM, NIfTI or "".
 
     Raises:
@@ -106,7 +114,6 @@ def medical_rows(folder: Path, rows: Rows, kinds: Mapping[str, Sequence[str]]) -
         positions = [at for at, kind in enumerate(of_rows) if kind]
         if not positions:
             continue
-        paths = rows.text(column)
         frames = _frames(rows, FRAME_OF[column], positions, found.problems)
         others = _frames(rows, FRAME_OF["image"], positions, []) if column != "image" else {}
         for at in positions:
@@ -114,7 +121,9 @@ def medical_rows(folder: Path, rows: Rows, kinds: Mapping[str, Sequence[str]]) -
                 found.faulty.setdefault(column, set()).add(at)
             else:
                 is_picture = column != "mask"
-                wanted.append(Wanted(paths[at], frames.get(at), others.get(at), picture=is_picture))
+                wanted.append(
+                    Wanted(paths[column][at], frames.get(at), others.get(at), picture=is_picture)
+                )
                 places.append((column, at))
     facts = medical_facts(folder, [kinds[column][at] for column, at in places], wanted)
     for (column, at), each, asked in zip(places, facts, wanted, strict=True):
@@ -133,16 +142,13 @@ def _frames(
     if column not in rows.frame:
         return {}
     found: dict[int, int | None] = {}
-    texts = rows.text(column)
+    texts = rows.given(column)
     for at in positions:
-        if texts[at].lower() in ("", "nan"):
+        if not texts[at]:
             continue
-        try:
-            number = float(texts[at])
-        except ValueError:
-            number = 0.5
-        if number.is_integer() and 1 <= number <= MOST_FRAMES:
-            found[at] = int(number)
+        number = whole_number(texts[at])
+        if number is not None and number >= 1:
+            found[at] = number
         else:
             message = f"{column} '{texts[at]}' is no number of a frame; they count from 1"
             problems.append(rows.problem(at, message))

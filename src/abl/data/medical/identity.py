@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import json
 import os
-import re
 import secrets
 import unicodedata
 from pathlib import Path
@@ -23,7 +22,6 @@ from abl.errors import InputError
 VARIABLE = "ABL_PATIENT_KEY"
 SHORTEST = 16  # characters of a key
 HASHED = 20  # hex digits of a name: 80 bits
-NO_PATIENT = frozenset(("", "nan", "na", "n/a", "none", "null", "-", "unknown", "anonymous"))
 
 
 def patient_of(header: Any) -> tuple[str, str]:
@@ -62,25 +60,10 @@ def _decoded(value: bytes, header: Any, convert_encodings: Any, decode_bytes: An
     return str(decode_bytes(value, convert_encodings(declared), set()))
 
 
-def is_no_patient(patient: str) -> bool:
-    """Whether an ID is a word for none."""
-    return patient.strip().casefold() in NO_PATIENT
-
-
 def patient_name(issuer: str, patient: str, key: str) -> str:
     """What stands for a person: `P` and 20 hex digits; the same for the same issuer, ID and key."""
     said = json.dumps([issuer, patient]).encode()
     return "P" + hmac.new(key.encode(), said, hashlib.sha256).hexdigest()[:HASHED]
-
-
-def alike(patient: str) -> str:
-    """What IDs have in common that one person is likely to have been given by two programs.
-
-    003 and 3, 7.0 and 7, P007 and p007.
-    """
-    folded = re.sub(r"\s+", "", unicodedata.normalize("NFKC", patient).casefold())
-    folded = re.sub(r"\.0+$", "", folded)
-    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", folded)
 
 
 def key_sign(key: str) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
+from abl.data.alike_names import alike_groups, alike_key
 from abl.data.medical.facts import MedicalFacts
 from abl.data.medical.identity import (
-    alike,
-    is_no_patient,
     key_place,
     key_sign,
     patient_key,
@@ -16,20 +15,28 @@ from abl.data.medical.identity import (
 )
 from abl.data.medical.kinds import DICOM
 from abl.data.tables import Rows
+from abl.data.words import is_missing
 from abl.errors import Problem
 
 SHOWN = 5  # pairs of files named in a note
 
 
 def patients_of_files(
-    rows: Rows, facts: Mapping[int, MedicalFacts], notes: list[str], problems: list[Problem]
+    rows: Rows,
+    facts: Mapping[int, MedicalFacts],
+    notes: list[str],
+    problems: list[Problem],
+    named: str,
 ) -> dict[int, str]:
     """Name of the patient by position; {} if no file has an ID.
 
     A row of a DICOM file without an ID is a problem, unless none has one.
+
+    Args:
+        named: `alike` takes IDs that look alike as one, and leaves issuers out of it.
     """
     dicom = {at: each for at, each in facts.items() if each.kind == DICOM}
-    known = {at: each for at, each in dicom.items() if not is_no_patient(each.patient)}
+    known = {at: each for at, each in dicom.items() if not is_missing(each.patient)}
     if not known:
         return {}
     images = rows.text("image")
@@ -47,11 +54,19 @@ def patients_of_files(
         f"Patients are keyed hashes of PatientID (key {key_sign(key)} of {key_place()}); "
         "another key gives other names and with them other splits."
     )
-    notes += _doubts(known, images)
+    if named != "alike":
+        notes += _doubts(known, images)
     if len(known) > 1 and len({(each.issuer, each.patient) for each in known.values()}) == 1:
         notes.append(
             "All DICOM files have one PatientID: if that stands for nobody, give a column patient."
         )
+    if named == "alike":
+        groups = alike_groups(sorted({each.patient for each in known.values()}))
+        one_of = {name: group[0] for group in groups for name in group}
+        return {
+            at: patient_name("", one_of.get(each.patient, each.patient), key)
+            for at, each in known.items()
+        }
     return {at: patient_name(each.issuer, each.patient, key) for at, each in known.items()}
 
 
@@ -78,7 +93,7 @@ def doubts_of_pairing(
         if patients[other] != patients[at]:
             message = f"image '{images[at]}' has another patient in row {rows.numbers[other]}"
             problems.append(rows.problem(at, f"{message}: a file is of one"))
-    known = {at: each for at, each in facts.items() if not is_no_patient(each.patient)}
+    known = {at: each for at, each in facts.items() if not is_missing(each.patient)}
     first_of_id: dict[tuple[str, str], int] = {}
     apart = []
     for at, each in known.items():
@@ -95,7 +110,7 @@ def doubts_of_pairing(
         f"'{images[at]}'"
         for at, each in second.items()
         if at in known
-        and not is_no_patient(each.patient)
+        and not is_missing(each.patient)
         and (each.issuer, each.patient) != (known[at].issuer, known[at].patient)
     ]
     if swapped:
@@ -115,7 +130,7 @@ def _doubts(known: Mapping[int, MedicalFacts], images: Sequence[str]) -> list[st
         first.setdefault((each.issuer, each.patient), at)
     by_likeness: dict[str, list[int]] = {}
     for (_, patient), at in first.items():
-        by_likeness.setdefault(alike(patient), []).append(at)
+        by_likeness.setdefault(alike_key(patient), []).append(at)
     pairs = []
     for several in by_likeness.values():
         for at, other in itertools.pairwise(several):
@@ -125,7 +140,7 @@ def _doubts(known: Mapping[int, MedicalFacts], images: Sequence[str]) -> list[st
             what = (
                 "one PatientID, of which one names an issuer"
                 if a.patient == b.patient
-                else "PatientIDs that differ in zeros in front, spaces, case or kind of letters"
+                else "PatientIDs that look alike"
             )
             pairs.append(f"'{images[at]}' and '{images[other]}' have {what}")
     if not pairs:
@@ -133,5 +148,5 @@ def _doubts(known: Mapping[int, MedicalFacts], images: Sequence[str]) -> list[st
     more = f"; and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
     return [
         f"Counted as different patients, which may be wrong: {'; '.join(pairs[:SHOWN])}{more}. "
-        "A column patient decides."
+        "A column patient decides, or data: {patient_names: alike}."
     ]

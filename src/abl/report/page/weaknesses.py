@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from abl.data.who_is_who import name_notes
 from abl.decide.intervals import FEW_PATIENTS
 from abl.plan.outcome import Outcome
 from abl.report.collapse import collapse_words
@@ -150,6 +151,7 @@ def _of_a_part(facts: ReportFacts, part: DataPart) -> Iterator[str]:
 def _of_the_data(facts: ReportFacts) -> Iterator[str]:
     if facts.generated:
         yield "The images are generated: they show how a method behaves, and nothing of patients."
+    yield from name_notes(facts.outcome.notes)
     for part in facts.data:
         yield from _of_a_part(facts, part)
     test = facts.sizes.get("test")

@@ -13,12 +13,13 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from abl.data.alike_names import nearest_name, shown_name
 from abl.data.dataset import Dataset
 from abl.data.load import load_dataset
 from abl.data.masks import mask_problems
 from abl.data.tables import Rows
 from abl.data.views import all_reads
-from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.graph import Arm, Plan
 from abl.spec.data import Data
 from abl.spec.external import CENTRE, External, internal_data
@@ -185,8 +186,9 @@ def _of_centres(
     for at, block in blocks:
         for centre in block.centre:
             if centre not in centres:
-                hint = nearest(centre, {name for name in centres if name})
-                text = f"external set {block.name}: no row has {CENTRE} '{centre}'; {hint}"
+                hint = nearest_name(centre, {name for name in centres if name})
+                where = f"{CENTRE} {shown_name(centre)}"
+                text = f"external set {block.name}: no row has {where}; {hint}"
                 problems.append(file.problem(text, "external", at, CENTRE))
     named = {centre for _, block in blocks for centre in block.centre}
     outside = np.isin(centres, list(named))

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from abl.data.prediction_file import read_prediction_table
 from abl.data.unit_labels import unit_label
+from abl.data.who_is_who import name_notes
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import IMPORTED
@@ -44,6 +45,7 @@ class ImportedArm:
         told: Those of the columns repeat, fold, split that the file has.
         others: Rows of the file that are no tests there: unit, split, row, and its keys; for
             messages, and not kept.
+        said: What was read otherwise than as it is written, in words.
     """
 
     name: str
@@ -53,6 +55,7 @@ class ImportedArm:
     frame: pd.DataFrame
     told: tuple[str, ...] = ()
     others: pd.DataFrame | None = None
+    said: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:
@@ -118,7 +121,7 @@ class ImportedArm:
         if unused := int((~pd.MultiIndex.from_frame(self.frame[named]).isin(asked)).sum()):
             text += f"; {unused:,} of its {len(self.frame):,} predictions are of no test of the "
             text += "sweep and were not used"
-        return text + "."
+        return "; ".join([text, *self.said]) + "."
 
 
 def read_imported(
@@ -158,7 +161,9 @@ def read_imported(
     columns = ["unit", "label", *probability_columns(frame), "row"]
     kept = frame[[*(key for key in KEYS if key in frame), *columns]].reset_index(drop=True)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return ImportedArm(shown, against.strip(), table.file, digest, kept, told, others)
+    unlike = name_notes(table.notes)  # of its patients, who are those of the sweep
+    said = tuple(note.rstrip(".") for note in table.notes if note not in unlike)
+    return ImportedArm(shown, against.strip(), table.file, digest, kept, told, others, said)
 
 
 def by_unit(
@@ -228,6 +233,7 @@ def keep_imported(folder: Path, imported: ImportedArm) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / imported_file(imported.name)
     said = {key: getattr(imported, key) for key in ("name", "against", "file", "sha256", "told")}
+    said |= {"said": imported.said} if imported.said else {}
     table = pyarrow.Table.from_pandas(imported.frame, preserve_index=False)
     table = table.replace_schema_metadata({"abl": json.dumps(said, sort_keys=True)})
     fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -246,7 +252,8 @@ def kept_imported(folder: Path) -> list[ImportedArm]:
         known = [key for key in KEYS[:2] if key in frame]  # an earlier version kept no more
         told = tuple(said.get("told", known))
         words = {key: said[key] for key in ("name", "against", "file", "sha256")}
-        arms.append(ImportedArm(**words, frame=frame, told=told))
+        read = tuple(said.get("said", ()))
+        arms.append(ImportedArm(**words, frame=frame, told=told, said=read))
     return sorted(arms, key=lambda arm: arm.name)
 
 

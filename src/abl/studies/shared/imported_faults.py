@@ -7,6 +7,8 @@ from typing import Protocol
 
 import pandas as pd
 
+from abl.data.alike_names import AlikeNames
+from abl.data.key_spellings import names_apart
 from abl.decide.replicates import KEYS
 from abl.errors import Problem
 
@@ -152,14 +154,24 @@ def _lacking(imported: _Predictions, found: pd.DataFrame, lost: pd.DataFrame, un
         f"no prediction for {len(lost):,} of {len(found):,} tests of {unit}s, the first is "
         f"'{first['unit']}' of {where}"
     )
-    if len(lost) == len(found):
+    hint = AlikeNames(imported.frame["unit"]).hint(str(first["unit"]))
+    if hint:
+        message += f"; in the file {hint}"
+    elif len(lost) == len(found):
         message += f"; the file has names like '{known}'"
+        how = names_apart(imported.frame["unit"].astype(str), lost["unit"].astype(str))
+        message += f", which differ in {how}" if how else ""
         if unit != "image":
             message += f"; to average images over {unit}s give the data with --data"
     return Problem(message, file=imported.file)
 
 
 def _other_labels(file: str, found: pd.DataFrame, unit: str) -> list[Problem]:
+    pairs = found[["said", "label"]].astype(int).drop_duplicates()
+    if (pairs["said"] != pairs["label"]).all() and pairs["said"].is_unique and len(pairs) > 1:
+        each = ", ".join(f"{said} is {own}" for said, own in sorted(pairs.to_numpy().tolist()))
+        message = f"numbers the classes otherwise: its {each} in the sweep; write their names"
+        return [Problem(message, file=file)]
     wrong = found[(found["said"] != found["label"]).to_numpy()].drop_duplicates("row")
     problems = [
         Problem(
