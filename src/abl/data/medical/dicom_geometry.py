@@ -7,7 +7,7 @@ from typing import Any
 
 from abl.data.medical.dicom_display import group_item
 from abl.data.medical.dicom_header import PixelFormat
-from abl.data.medical.elements import items, numbers, whole_number
+from abl.data.medical.elements import items, numbers, integer
 from abl.data.medical.kinds import MedicalFileError
 
 TISSUE = 1  # RegionDataType
@@ -65,15 +65,15 @@ def geometry_of(header: Any, stored: PixelFormat, frame: int) -> Geometry:
 
 
 def _is_tissue(item: Any) -> bool:
-    return whole_number(item, "RegionDataType") == TISSUE and all(
-        whole_number(item, unit) == CENTIMETRES for unit in UNITS
+    return integer(item, "RegionDataType") == TISSUE and all(
+        integer(item, unit) == CENTIMETRES for unit in UNITS
     )
 
 
 def _of_regions(tissue: list[Any], stored: PixelFormat) -> Geometry:
     boxes = []
     for item in tissue:
-        edges = [whole_number(item, edge) for edge in EDGES]
+        edges = [integer(item, edge) for edge in EDGES]
         if None in edges:
             return Geometry(regions=len(tissue), fault="ultrasound regions without an edge")
         x0, y0, x1, y1 = (int(edge or 0) for edge in edges)

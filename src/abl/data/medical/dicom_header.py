@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from abl.data.medical.elements import element, named, required, whole_number, word
+from abl.data.medical.elements import element, named, required, integer, word
 from abl.data.medical.kinds import DICOM, MedicalFileError, library, silence
 
 NATIVE, GDCM = "pydicom", "gdcm"
@@ -176,7 +176,7 @@ def _photometric(header: Any, syntax: str) -> str:
 
 
 def _frames(header: Any) -> int:
-    found = whole_number(header, "NumberOfFrames")
+    found = integer(header, "NumberOfFrames")
     if found is not None and found < 1:
         raise MedicalFileError(f"has a {named('NumberOfFrames')} below 1")
     return 1 if found is None else found
@@ -191,7 +191,7 @@ def _checked_bits(header: Any, found: PixelFormat) -> int:
         raise MedicalFileError(
             f"has {found.samples} samples a pixel, but {found.photometric} needs {wanted}"
         )
-    allocated, high = required(header, "BitsAllocated"), whole_number(header, "HighBit")
+    allocated, high = required(header, "BitsAllocated"), integer(header, "HighBit")
     if allocated not in (1, 8, 16):
         raise MedicalFileError(f"has {allocated} bits a sample; save it with 8 or 16")
     if not 1 <= found.bits <= allocated:

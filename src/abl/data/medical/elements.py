@@ -70,7 +70,7 @@ def _is_list(value: Any) -> bool:
     return hasattr(value, "__iter__")
 
 
-def whole_number(header: Any, keyword: str) -> int | None:
+def integer(header: Any, keyword: str) -> int | None:
     """The value of an element of one whole number. Raises MedicalFileError if it is none."""
     found = numbers(header, keyword)
     if not found:
@@ -81,8 +81,8 @@ def whole_number(header: Any, keyword: str) -> int | None:
 
 
 def required(header: Any, keyword: str) -> int:
-    """As `whole_number`, of an element that must be there and not negative."""
-    found = whole_number(header, keyword)
+    """As `integer`, of an element that must be there and not negative."""
+    found = integer(header, keyword)
     if found is None:
         raise MedicalFileError(f"has no {named(keyword)}")
     if found < 0:
