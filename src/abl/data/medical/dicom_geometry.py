@@ -7,7 +7,7 @@ from typing import Any
 
 from abl.data.medical.dicom_display import group_item
 from abl.data.medical.dicom_header import PixelFormat
-from abl.data.medical.elements import items, numbers, integer
+from abl.data.medical.elements import integer, items, numbers
 from abl.data.medical.kinds import MedicalFileError
 
 TISSUE = 1  # RegionDataType

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from abl.data.medical.elements import element, named, required, integer, word
+from abl.data.medical.elements import element, integer, named, required, word
 from abl.data.medical.kinds import DICOM, MedicalFileError, library, silence
 
 NATIVE, GDCM = "pydicom", "gdcm"
