@@ -24,7 +24,7 @@ from abl.data.arrays import image_array, windows_of
 from abl.data.checking import check_report
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
-from abl.data.medical import dicom_header, facts
+from abl.data.medical import dicom_format, facts
 from abl.errors import InputError
 from abl.spec.data import Crop, Data
 from commands import abl
@@ -80,7 +80,7 @@ def test_how_a_file_is_read_is_part_of_what_it_is(
     rules = load_manifest(path).frame["fingerprint"]
     monkeypatch.undo()
     monkeypatch.setenv("ABL_PATIENT_KEY", "a key that only tests have")
-    monkeypatch.setitem(dicom_header.DECODERS, dicom_header.EXPLICIT, "another")
+    monkeypatch.setitem(dicom_format.DECODERS, dicom_format.EXPLICIT, "another")
     monkeypatch.setattr(facts, "library", lambda *_: None)
     decoder = load_manifest(path).frame["fingerprint"]
     assert len({before[0], rules[0], decoder[0]}) == 3

@@ -412,6 +412,8 @@ def test_planes_of_colour_may_be_stored_one_after_the_other(path: Path) -> None:
         PlanarConfiguration=1, BitsAllocated=8, BitsStored=8, PixelRepresentation=0,
     )  # fmt: skip
     np.testing.assert_array_equal(read(made), colours)
+    without = write_dicom(path, colours, PlanarConfiguration=None)
+    assert fault(without) == "has no PlanarConfiguration (0028,0006)"
 
 
 def test_files_that_can_only_be_read_whole_are(path: Path) -> None:

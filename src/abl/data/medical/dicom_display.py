@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from abl.data.medical.dicom_header import BIG_ENDIAN, PixelFormat
+from abl.data.medical.dicom_format import BIG_ENDIAN, PixelFormat
 from abl.data.medical.elements import element, items, named, numbers, word
 from abl.data.medical.kinds import MedicalFileError
 from abl.data.medical.lookup import WORD, LookupTable, lookup_table

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from abl.data.medical.dicom_display import group_item
-from abl.data.medical.dicom_header import PixelFormat
+from abl.data.medical.dicom_format import PixelFormat
 from abl.data.medical.elements import integer, items, numbers
 from abl.data.medical.kinds import MedicalFileError
 

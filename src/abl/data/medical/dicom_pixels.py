@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from abl.data.medical.dicom_display import display_of, palette_of
-from abl.data.medical.dicom_header import (
+from abl.data.medical.dicom_format import (
     GDCM,
     GREY,
     PALETTE,
     RLE,
     PixelFormat,
-    opened_dicom,
     syntax_name,
 )
+from abl.data.medical.dicom_header import opened_dicom
 from abl.data.medical.kinds import DICOM, MedicalFileError, library
 
 

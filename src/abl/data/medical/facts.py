@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from abl.data.medical.dicom_display import display_of, palette_of
+from abl.data.medical.dicom_format import GDCM, GREY, PALETTE, syntax_name
 from abl.data.medical.dicom_geometry import Geometry, geometry_of
-from abl.data.medical.dicom_header import GDCM, GREY, PALETTE, opened_dicom, syntax_name
+from abl.data.medical.dicom_header import opened_dicom
 from abl.data.medical.elements import word
 from abl.data.medical.identity import patient_of
 from abl.data.medical.kinds import DICOM, NIFTI, MedicalFileError, library
