@@ -26,6 +26,7 @@ from abl.data.masks import (
     prepare_masks,
 )
 from abl.data.phantom import phantom_dataset
+from abl.data.read_masks import masks_read
 from abl.errors import InputError
 from abl.spec.data import Crop, Image, Phantom
 
@@ -35,8 +36,10 @@ PHANTOM = Phantom(patients=6, size=64, seed=1)
 
 def prepared(cache: Path, image: Image, dataset=None) -> MaskSet:
     dataset = dataset or phantom_dataset(PHANTOM)
-    key = masks_key(dataset, 1024, image)
-    return open_masks(prepare_masks(dataset, key, longest_side=1024, image=image, cache=cache))
+    readings = masks_read(dataset)
+    key = masks_key(dataset, masks_digest(dataset, readings.marks), 1024, image)
+    folder = prepare_masks(dataset, readings, key, longest_side=1024, image=image, cache=cache)
+    return open_masks(folder)
 
 
 def test_masks_are_those_of_their_images_reduced(tmp_path: Path) -> None:
@@ -161,5 +164,8 @@ def test_a_mask_of_another_size_is_refused_by_name(tmp_path: Path) -> None:
 def test_another_mask_or_box_is_another_training(tmp_path: Path) -> None:
     dataset = load_manifest(files(tmp_path / "set"), classes=("benign", "malignant"))
     moved = replace(dataset, frame=dataset.frame.assign(box_x1=31.0))
-    assert masks_digest(moved) != masks_digest(dataset)
-    assert masks_key(moved, 1024, Image(size=60)) != masks_key(dataset, 1024, Image(size=60))
+    marks = masks_read(dataset).marks
+    digests = [masks_digest(each, marks) for each in (dataset, moved)]
+    assert digests[0] != digests[1]
+    image = Image(size=60)
+    assert masks_key(dataset, digests[0], 1024, image) != masks_key(moved, digests[1], 1024, image)

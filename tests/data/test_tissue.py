@@ -22,8 +22,8 @@ from abl.data.manifest import load_manifest
 from abl.data.phantom import phantom_dataset
 from abl.data.phantom.rendering import write_text
 from abl.data.tissue import tissue_region
-from abl.data.tissue_files import LINE, WIDTH
 from abl.data.tissue_report import found_tissue, overlaps
+from abl.data.tissue_sheet import LINE, WIDTH
 from abl.data.views import view_key
 from abl.errors import InputError
 from abl.spec.data import Crop, Data, Phantom

@@ -99,6 +99,7 @@ class LoadedSweep:
             placed = [self.file.placed(problem) for problem in error.problems]
             raise InputError(placed) from None
         plan.notes += self.name_notes
+        plan.notes += [note for opened in self.workspace.opened() for note in opened.mask_notes]
         if self.workspace.absent:
             plan.notes.append(
                 f"ImageNet weights of {', '.join(self.workspace.absent)} are not on this machine: "

@@ -194,8 +194,10 @@ def _draw(
 
 def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Outcome:
     outcome, asked = analysis.outcome, sweep.file.sweep
-    data = [opened.dataset for opened in sweep.workspace.opened()]
-    notes = list(dict.fromkeys([*(note for each in data for note in each.notes), *notes]))
+    opened = sweep.workspace.opened()
+    data = [each.dataset for each in opened]
+    of_data = [note for each in opened for note in (*each.dataset.notes, *each.mask_notes)]
+    notes = list(dict.fromkeys([*of_data, *notes]))
     facts = replace(
         outcome.facts,
         table=asked.table,

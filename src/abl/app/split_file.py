@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from abl.app.loaded import LoadedSweep
 from abl.data.dataset import PAIR
 from abl.data.load import manifest_of
+from abl.data.mask_columns import files_named
 from abl.data.prediction_rows import checked_output, same_file, write_prediction_table
 from abl.data.splits import Split
 from abl.errors import InputError
@@ -98,7 +99,9 @@ def _files_read(loaded: LoadedSweep) -> Iterator[Path]:
         folder, frame = _folder(manifest), opened.dataset.frame
         for column in _FILES:
             if column in frame:
-                yield from (folder / str(name) for name in frame[column].unique() if name)
+                texts = (str(text) for text in frame[column].unique() if text)
+                for text in texts:
+                    yield from (folder / path for path in files_named(folder, column, text))
 
 
 def _beside_data(loaded: LoadedSweep, out: Path) -> Iterator[Path]:

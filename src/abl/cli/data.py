@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from abl.cli.app import ROOT, DataOpt, RootOpt, SweepArg, app, data_app, tells
+
+if TYPE_CHECKING:
+    from abl.data.mask_rule import MaskRule
 
 
 @app.command()
@@ -25,16 +28,44 @@ def splits(
     print(write_splits(api.load(file, data=data or (), root=mlruns), out), end="")
 
 
+MaskValueOpt = Annotated[
+    str | None, typer.Option(help="As data.mask_value, several with commas: 1,2 or '#ff0000'.")
+]
+MaskCutOpt = Annotated[
+    float | None, typer.Option(help="As data.mask_cut.", min=0, max=1, show_default=False)
+]
+MaskInvertedOpt = Annotated[
+    bool | None, typer.Option(help="As data.mask_inverted: yes or no.", show_default=False)
+]
+
+
+def _mask_rule(value: str | None, cut: float | None, inverted: bool | None) -> MaskRule:
+    from abl.data.mask_rule import MaskRule
+    from abl.errors import InputError
+    from abl.spec.data import mask_values_listed, masks_told_once
+
+    try:
+        values = () if value is None else mask_values_listed(value.split(","))
+        masks_told_once(values, cut, inverted)
+    except ValueError as error:
+        raise InputError(f"--{str(error).replace('_', '-', 1)}") from None
+    return MaskRule(values, cut, inverted)
+
+
 @data_app.command()
 @tells
 def check(
     manifest: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder a class.")],
     classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    mask_value: MaskValueOpt = None,
+    mask_cut: MaskCutOpt = None,
+    mask_inverted: MaskInvertedOpt = None,
 ) -> None:
-    """Read a manifest and every image of it; say everything that is wrong."""
+    """Read a manifest, every image and mask of it; say everything that is wrong."""
     from abl.data.checking import check_report
 
-    print(check_report(manifest, tuple(classes.split(","))), end="")
+    rule = _mask_rule(mask_value, mask_cut, mask_inverted)
+    print(check_report(manifest, tuple(classes.split(",")), rule=rule), end="")
 
 
 @data_app.command()
@@ -46,11 +77,16 @@ def tissue(
         Path | None, typer.Option(help="New folder: the images cut, with masks and boxes.")
     ] = None,
     classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    mask_value: MaskValueOpt = None,
+    mask_cut: MaskCutOpt = None,
+    mask_inverted: MaskInvertedOpt = None,
 ) -> None:
     """Find the tissue in each image, without the scanner's text; say what a crop to it keeps."""
     from abl.data.tissue_report import tissue_report
 
-    print(tissue_report(manifest, tuple(classes.split(",")), sheet=sheet, out=out), end="")
+    rule = _mask_rule(mask_value, mask_cut, mask_inverted)
+    report = tissue_report(manifest, tuple(classes.split(",")), sheet=sheet, out=out, rule=rule)
+    print(report, end="")
 
 
 @data_app.command()

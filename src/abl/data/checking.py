@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,10 @@ from abl.data.arrays import image_array
 from abl.data.duplicates import near_duplicate_pairs
 from abl.data.image_checks import check_images
 from abl.data.manifest import load_manifest
+from abl.data.mask_notes import mask_lines, mask_notes
+from abl.data.mask_rule import AS_THEY_ARE, MaskRule
 from abl.data.medical.summary import medical_lines
+from abl.data.read_masks import masks_read
 from abl.data.tables import CLASSES_OPTION, class_name_problems
 from abl.data.who_is_who import alike_notes
 from abl.data.words import class_numbers, role_named
@@ -21,12 +25,22 @@ MANIFESTS = ("manifest.csv", "manifest.parquet")
 FEWEST_PATIENTS = 3  # of a class: one each to train, to choose and to test on
 
 
-def check_report(manifest: Path, classes: tuple[str, ...]) -> str:
-    """What a manifest holds, in lines. Raises InputError with all problems of it and its images."""
+def check_report(manifest: Path, classes: tuple[str, ...], *, rule: MaskRule = AS_THEY_ARE) -> str:
+    """What a manifest holds, in lines. Raises InputError with all problems of it and its images.
+
+    Args:
+        rule: How masks are read.
+    """
     raise_if_any([Problem(each) for each in class_name_problems(classes)])
     _refuse_folder_of_a_manifest(manifest, classes)
     dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
-    raise_if_any(check_images(dataset))
+    dataset = replace(dataset, mask_rule=rule)
+    problems = check_images(dataset)
+    try:
+        masks = masks_read(dataset)
+    except InputError as error:  # what cannot be read is told by both
+        problems = list(dict.fromkeys([*problems, *error.problems]))
+    raise_if_any(problems)
     frame = dataset.frame
     counts = frame["label"].value_counts()
     lines = [f"{manifest}: {len(frame)} images of {frame['patient'].nunique()} patients"]
@@ -43,9 +57,9 @@ def check_report(manifest: Path, classes: tuple[str, ...]) -> str:
         f"    {image[row.position_a]} and {image[row.position_b]} (distance {row.distance})"
         for row in across.head(20).itertuples()
     ]
-    lines += medical_lines(dataset)
+    lines += [*medical_lines(dataset), *mask_lines(dataset, masks)]
     lines += [f"  {note}" for note in dataset.notes]
-    found = [*alike_notes(dataset), *_warnings(frame, classes)]
+    found = [*alike_notes(dataset), *_warnings(frame, classes), *mask_notes(dataset, masks)]
     lines += [f"  warning: {each}" for each in found]
     return "\n".join(lines) + "\n"
 

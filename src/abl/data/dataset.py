@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from abl.data.mask_rule import AS_THEY_ARE, MaskRule
 from abl.errors import Problem
 
 if TYPE_CHECKING:  # processes that only decode need not import pandas
@@ -70,6 +71,7 @@ class Dataset:
         file: The manifest, for messages; "" if there is none.
         rows: Image -> its row in that file.
         left_out: What the data block leaves out of the source, in its order.
+        mask_rule: What the data block says of its masks.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Dataset:
     file: str = ""
     rows: Mapping[str, int] = field(default_factory=dict, repr=False)
     left_out: tuple[LeftOut, ...] = ()
+    mask_rule: MaskRule = AS_THEY_ARE
 
     def __len__(self) -> int:
         return len(self.frame)

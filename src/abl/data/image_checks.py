@@ -16,7 +16,9 @@ import numpy as np
 
 from abl.data.crops import box_problems
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
-from abl.data.images import FileSource, decoded_mask, file_size
+from abl.data.images import FileSource, file_size
+from abl.data.mask_columns import mask_paths
+from abl.data.mask_files import mask_values
 from abl.data.medical.kinds import HEAD, medical_kind
 from abl.data.tables import first_of_each_kind
 from abl.data.workers import mapped, processes_for
@@ -104,16 +106,17 @@ def _looked(
         if second is not None:
             _size(second, at, decode, faults)
         sizes.append(size if boxed is None else _size(boxed, at, decode, faults))
-        if not masks[at]:
-            continue
-        try:
-            height, width = decoded_mask(folder, masks[at]).shape[:2]
-        except InputError as error:
-            faults += [(at, masks[at], problem.message) for problem in error.problems]
-            continue
-        if size != (0, 0) and (height, width) != size:
-            text = f"is a mask of {width} x {height} pixels, its image has {size[1]} x {size[0]}"
-            faults.append((at, masks[at], f"{text}: save it in the size of its image"))
+        for mask in mask_paths(folder, masks[at]):
+            try:
+                height, width = mask_values(folder, mask).size
+            except InputError as error:
+                faults += [(at, mask, problem.message) for problem in error.problems]
+                continue
+            if size != (0, 0) and (height, width) != size:
+                text = (
+                    f"is a mask of {width} x {height} pixels, its image has {size[1]} x {size[0]}"
+                )
+                faults.append((at, mask, f"{text}: save it in the size of its image"))
     return sizes, faults
 
 

@@ -80,15 +80,6 @@ class FileSource:
         return list(self.digests)
 
 
-@dataclass(frozen=True)
-class MaskFiles(FileSource):
-    """Masks in files below a folder."""
-
-    def decode(self, position: int) -> np.ndarray:
-        """As `decoded_mask`."""
-        return decoded_mask(self.folder, self.paths[position])
-
-
 def decoded_file(folder: str, path: str) -> np.ndarray:
     """The image of a file below a folder. Raises InputError, which names the file as the manifest
     does, if it cannot be read or is of a kind that is refused.
@@ -96,31 +87,14 @@ def decoded_file(folder: str, path: str) -> np.ndarray:
     return _of_file(folder, path, decoded_image, _medical_image)
 
 
-def decoded_mask(folder: str, path: str) -> np.ndarray:
-    """The mask of a file below a folder, as `decoded_file`; of a medical file nothing is windowed.
-
-    Returns:
-        uint8 (H, W) or (H, W, 3). Of a medical file 255 where the value is not 0.
-
-    Raises:
-        InputError: As `decoded_file`; a mask in colours, or of several values, in a medical file.
-    """
-    from abl.data.medical.reading import stored_values
-
-    values = stored_values(folder, path)
-    if values is None:
-        return decoded_file(folder, path)
-    if len(np.unique(values)) > 2:
-        raise InputError(Problem("is a mask of more than two values; save one of two", file=path))
-    return (values != 0).astype(np.uint8) * 255
-
-
 def file_size(folder: str, path: str) -> tuple[int, int]:
     """(height, width) of the image of a file; but for TIFF its header alone is read.
 
     Raises InputError as `decoded_file`, as far as the header tells.
     """
-    return _of_file(folder, path, lambda content: _read(content, _upright_size), _medical_size)
+    return _of_file(
+        folder, path, lambda content: opened_image(content, _upright_size), _medical_size
+    )
 
 
 def _of_file(
@@ -161,12 +135,12 @@ def decoded_image(content: bytes) -> np.ndarray:
     Raises:
         ValueError: Why it is refused, in words to put behind a file name.
     """
-    return _read(content, _pixels)
+    return opened_image(content, _pixels)
 
 
 def _pixels(image: Image.Image) -> np.ndarray:
     image.load()
-    return _grey_if_equal(_eight_bits(_upright(image)))
+    return _grey_if_equal(_eight_bits(upright(image)))
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
@@ -177,15 +151,21 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
     return (image.width, image.height) if turned else (image.height, image.width)
 
 
-def _read(content: bytes, read: Callable[[Image.Image], Result]) -> Result:
-    """What `read` makes of the image in the bytes of a file; ValueError as `decoded_image`."""
+def opened_image(
+    content: bytes, read: Callable[[Image.Image], Result], *, any_range: bool = False
+) -> Result:
+    """What `read` makes of the image in the bytes of a file; ValueError as `decoded_image`.
+
+    Args:
+        any_range: Lets floating-point and 32-bit values pass, of which no range is agreed.
+    """
     if not content:
         raise ValueError("is empty (0 bytes)")
     if content[128:132] == b"DICM":
         raise ValueError("is a DICOM file, which is read from the disk alone")
     try:
         with Image.open(io.BytesIO(content), formats=KINDS) as image:
-            reason = _refusal(image)
+            reason = _refusal(image, any_range=any_range)
             if reason is None:
                 return read(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -211,16 +191,16 @@ def reduced(image: np.ndarray, longest_side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
-def _refusal(image: Image.Image) -> str | None:
+def _refusal(image: Image.Image, *, any_range: bool) -> str | None:
     """Why an image is refused, from its header; None if it is not."""
     if image.width * image.height > MAX_PIXELS:
         return _too_large()
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format in ("TIFF", "WEBP", "PNG"):
         return f"has {frames} pages or frames; save the one to use as a file of its own"
-    if image.mode == "F":
+    if image.mode == "F" and not any_range:
         return "holds floating-point values; save it with 8 or 16 bits"
-    if image.mode == "I" and image.format not in ("PNG", "PPM"):
+    if image.mode == "I" and image.format not in ("PNG", "PPM") and not any_range:
         return "holds 32-bit or signed values; save it with 8 or 16 bits"
     if image.mode == "LAB":
         return "is in CIELAB colours; save it as RGB"
@@ -231,7 +211,7 @@ def _too_large() -> str:
     return f"has more than {MAX_PIXELS:,} pixels; reduce it first"
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     """The image with its EXIF orientation applied (TIFF: Pillow has done so on loading)."""
     if image.format == "TIFF":
         return image

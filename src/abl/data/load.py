@@ -22,6 +22,7 @@ from abl.data.alike_names import nearest_name, shown_name
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource
 from abl.data.manifest import load_manifest
+from abl.data.mask_rule import MaskRule
 from abl.data.tables import SHOWN, Rows, lacking_problems, other_values
 from abl.data.unit_labels import with_unit_labels
 from abl.data.who_is_who import alike_notes
@@ -61,6 +62,8 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
         )
         # of all rows: an external centre may have patients of those that are left
         dataset = replace(dataset, notes=(*dataset.notes, *alike_notes(dataset)))
+    rule = MaskRule(data.mask_value, data.mask_cut, data.mask_inverted)
+    dataset = replace(dataset, mask_rule=rule)
     for column, values in data.without.items():
         dataset = _without_values(dataset, column, values, narrowed=bool(data.where))
     for what in data.drop_missing:

@@ -14,13 +14,12 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
 - box_x0, box_y0 (inclusive), box_x1, box_y1 (exclusive), roi_x0, ...: pixels of the image after its
   EXIF orientation; all four or none in a row.
 - mask, image2: paths as image; empty is unknown. image2 is a second modality (elasticity is another
-  name for it).
+  name for it). Several masks of an image are `a.png;b.png`, or columns mask, mask2, mask3, ...
 - centre, split and any other column: kept as they are.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import posixpath
 import re
@@ -36,6 +35,7 @@ from abl.data.alike_names import alike_groups, label_fault, nearest_name, shown_
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
 from abl.data.image_checks import NO_FILE, FileCheck, check_images_there, checked_files
 from abl.data.images import FileSource
+from abl.data.mask_columns import BETWEEN, files_named, joined_digest, joined_masks, mask_paths
 from abl.data.medical.kinds import nameless_dicom
 from abl.data.paths_there import AlikeFiles, paths_there
 from abl.data.tables import MOST_NAMED, Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
@@ -99,12 +99,9 @@ def load_manifest(
     except InputError as error:
         raise InputError(first_of_each_kind([*error.problems, *ragged])) from None
     notes += [rows.note] * bool(rows.note)
-    paths = {
-        name: paths_there(folder, rows.text(name) if name == "image" else rows.given(name))
-        for name in ("image", *PATHS)
-        if name in rows.frame
-    }
-    checks = {name: checked_files(folder, of_rows) for name, of_rows in paths.items()}
+    paths = {name: _paths(rows, folder, name) for name in ("image", *PATHS) if name in rows.frame}
+    files = {name: _checked(folder, name, texts) for name, texts in paths.items()}
+    checks = {name: [_of_row(found) for found in of_rows] for name, of_rows in files.items()}
     medical = _medical(folder, rows, paths, checks)
     problems = [*ragged, *_control_characters(rows)]
     if unnamed:
@@ -119,7 +116,7 @@ def load_manifest(
     frame["nodule"] = _nodules(rows, frame["patient"], problems)
     for names in (BOX, ROI):
         frame = _with_box(frame, rows, names, problems)
-    problems += _file_problems(rows, folder, paths, checks)
+    problems += _file_problems(rows, folder, files)
     for name, of_rows in checks.items():
         frame[name] = frame[name] if name == "image" else paths[name]
         digests = "fingerprint" if name == "image" else f"{name}_fingerprint"
@@ -142,6 +139,35 @@ def load_manifest(
     return dataset
 
 
+Files = list[tuple[str, FileCheck]]  # of a row's cell of paths
+
+
+def _paths(rows: Rows, folder: Path, name: str) -> list[str]:
+    """A column of paths as the files there are called; of several masks, with ; between them."""
+    if name == "image":
+        return paths_there(folder, rows.text(name))
+    if name != "mask":
+        return paths_there(folder, rows.given(name))
+    texts = joined_masks(rows)
+    if all(text.isascii() for text in texts):
+        return texts
+    return [BETWEEN.join(paths_there(folder, mask_paths(folder, text))) for text in texts]
+
+
+def _checked(folder: Path, name: str, texts: Sequence[str]) -> list[Files]:
+    """The files of each row with what is known of them."""
+    named = [files_named(folder, name, text) for text in texts]
+    checks = iter(checked_files(folder, [path for paths in named for path in paths]))
+    return [list(zip(paths, checks, strict=False)) for paths in named]
+
+
+def _of_row(files: Files) -> FileCheck:
+    """What is known of all files of a row; a kind alone where there is one."""
+    if len(files) == 1:
+        return files[0][1]
+    return FileCheck(digest=joined_digest([check.digest for _, check in files]))
+
+
 def _medical(
     folder: Path,
     rows: Rows,
@@ -157,25 +183,20 @@ def _medical(
     return medical_rows(folder, rows, paths, kinds)
 
 
-def _file_problems(
-    rows: Rows,
-    folder: Path,
-    paths: Mapping[str, list[str]],
-    checks: Mapping[str, list[FileCheck]],
-) -> list[Problem]:
+def _file_problems(rows: Rows, folder: Path, files: Mapping[str, list[Files]]) -> list[Problem]:
     """What is wrong with files; of images of which none is there, the first alone."""
     problems = []
     alike = AlikeFiles(folder)
-    for name, of_rows in checks.items():
-        absent, told = sum(check.fault == NO_FILE for check in of_rows), len(of_rows)
-        if name == "image" and absent == len(of_rows) > 1:
+    for name, of_rows in files.items():
+        found = [(position, *each) for position, of_row in enumerate(of_rows) for each in of_row]
+        absent, told = sum(check.fault == NO_FILE for _, _, check in found), len(found)
+        if name == "image" and absent == told > 1:
             message = (
                 f"none of its {absent:,} images is there: paths start from the manifest's folder"
             )
             problems.append(Problem(f"{message}, {folder.resolve()}", file=rows.file))
             told = 1
-        pairs = zip(paths[name], of_rows, strict=True)
-        for position, (file, check) in enumerate(itertools.islice(pairs, told)):
+        for position, file, check in found[:told]:
             if check.fault:
                 hint = alike.hint(file) if check.fault == NO_FILE else ""
                 problems.append(rows.problem(position, f"{name} '{file}' {check.fault}{hint}"))

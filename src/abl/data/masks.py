@@ -12,17 +12,18 @@ import numpy as np
 
 from abl.data.arrays import image_array, windows_of
 from abl.data.cache_folders import folder_key, folder_once
-from abl.data.dataset import BOX, Dataset, ImageSource, SomeImages
-from abl.data.images import FileSource, MaskFiles
+from abl.data.dataset import BOX, Dataset
+from abl.data.mask_source import mask_source
 from abl.data.pixels import write_pixels
+from abl.data.read_masks import MaskReadings, has_mask
 from abl.data.tables import lacking_problems
 from abl.data.tissue import TISSUE_VERSION
-from abl.errors import InputError, Problem, raise_if_any
+from abl.errors import Problem, raise_if_any
 from abl.spec.base import identity_of
 from abl.spec.data import Image
 
 MASK_SCORES = "masks.parquet"  # of a trained network: Dice and IoU by image
-TRUE, BOXES, ROWS = "pixels.npy", "boxes.npy", "rows.npy"
+TRUE, BOXES, ROWS, SHOWS = "pixels.npy", "boxes.npy", "rows.npy", "shows.npy"
 PLACE_DRAW = 12  # names the stream of random numbers of boxes put elsewhere
 
 
@@ -49,7 +50,8 @@ class MaskSet:
     def known(self, source: str) -> np.ndarray:
         """bool (N,): which images have a mask of this source."""
         has_mask, has_box = self.row_of >= 0, ~np.isnan(self.boxes).any(axis=1)
-        return {"true": has_mask, "mixed": has_mask | has_box}.get(source, has_box)
+        # a mask without a nodule has no box, and says that there is no ellipse either
+        return has_mask if source == "true" else has_mask | has_box
 
     def take(self, source: str, positions: np.ndarray) -> np.ndarray:
         """uint8 (B, 1, S, S), nodule 255; zeros where there is no mask of this source.
@@ -134,28 +136,26 @@ def open_masks(folder: Path) -> MaskSet:
 VERSION = 1
 
 
-def masks_digest(dataset: Dataset) -> str:
-    """SHA-256 (hex) of what is known of the nodules' places: masks, boxes."""
+def masks_digest(dataset: Dataset, marks: Sequence[str]) -> str:
+    """SHA-256 (hex) of what is known of the nodules' places: masks, boxes.
+
+    Args:
+        marks: How masks are read (MaskReadings); what says nothing leaves the digest as it was.
+    """
     names = ["image", "mask", "mask_fingerprint", *BOX]
     frame = dataset.frame[[name for name in names if name in dataset.frame]]
+    if any(marks):
+        frame = frame.assign(mask_reading=list(marks))
     return hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
 
 
-def masks_key(dataset: Dataset, longest_side: int, image: Image) -> str:
-    """Name of the folder that `prepare_masks` writes."""
+def masks_key(dataset: Dataset, digest: str, longest_side: int, image: Image) -> str:
+    """Name of the folder that `prepare_masks` writes, by the `masks_digest`."""
     pixels = dataset.source.fingerprints()
     place: list[Any] = [longest_side, image.size, identity_of(image.crop)]
     if image.crop.to == "tissue":
         place.append(TISSUE_VERSION)
-    return f"masks-{folder_key(VERSION, masks_digest(dataset), pixels, place)}"
-
-
-def has_mask(dataset: Dataset) -> np.ndarray:
-    """bool (N,): which rows name a mask."""
-    if "mask" not in dataset.frame:
-        return np.zeros(len(dataset), bool)
-    given = dataset.frame["mask"]
-    return (given.notna() & (given.astype(str) != "")).to_numpy()
+    return f"masks-{folder_key(VERSION, digest, pixels, place)}"
 
 
 def has_box(dataset: Dataset) -> np.ndarray:
@@ -178,11 +178,20 @@ def mask_problems(dataset: Dataset, source: str) -> list[Problem]:
 
 
 def prepare_masks(
-    dataset: Dataset, key: str, *, longest_side: int, image: Image, cache: Path
+    dataset: Dataset,
+    readings: MaskReadings,
+    key: str,
+    *,
+    longest_side: int,
+    image: Image,
+    cache: Path,
 ) -> Path:
     """Masks and boxes of a data set as networks see them; the folder that `open_masks` reads.
 
     Boxes are those of the manifest or, where it has none, those around the masks.
+
+    Args:
+        readings: Of its masks.
 
     Raises:
         InputError: Masks that cannot be read, or of another size than their images: each is named.
@@ -197,7 +206,7 @@ def prepare_masks(
         masked = replace(
             dataset,
             frame=dataset.frame.iloc[rows][["image"]].reset_index(drop=True),
-            source=_mask_source(dataset, rows),
+            source=mask_source(dataset, rows, readings.marks, readings.grounds),
             second=None,
             boxes_of=None,
         )
@@ -233,6 +242,7 @@ def prepare_masks(
         boxless = rows[np.isnan(boxes[rows]).any(axis=1)]
         if len(boxless):
             boxes[boxless] = bounding_boxes(np.asarray(true)[row_of[boxless]])
+        np.save(folder / SHOWS, np.array([bool((mask > 127).any()) for mask in true], bool))
         names = dataset.frame["image"].tolist()
         np.save(folder / BOXES, np.stack([boxes, boxes_elsewhere(boxes, names, image.size)]))
         np.save(folder / ROWS, row_of)
@@ -245,20 +255,3 @@ def _in_windows(boxes: np.ndarray, windows: np.ndarray, size: int) -> np.ndarray
     low, extent = windows[:, :2], windows[:, 2:] - windows[:, :2]
     scale = size / extent
     return np.concatenate([(boxes[:, :2] - low) * scale, (boxes[:, 2:] - low) * scale], axis=1)
-
-
-def _mask_source(dataset: Dataset, rows: np.ndarray) -> ImageSource:
-    """Decodes the masks of these rows."""
-    source, positions = dataset.source, rows
-    while isinstance(source, SomeImages):
-        positions = np.asarray(source.positions)[positions]
-        source = source.source
-    if isinstance(source, FileSource):
-        frame = dataset.frame.iloc[rows]
-        return MaskFiles(source.folder, tuple(frame["mask"]), tuple(frame["mask_fingerprint"]))
-    from abl.data.phantom import PhantomSource  # costs what only a phantom is worth
-
-    if isinstance(source, PhantomSource):
-        kept = tuple(int(position) for position in positions)
-        return SomeImages(replace(source, modality="mask"), kept)
-    raise InputError(f"{dataset.name} has no masks that abl can read")

@@ -1,6 +1,4 @@
-"""What `abl data tissue` writes: with --out a data set cut to the tissue, with --sheet a contact
-sheet of frames with their regions.
-"""
+"""What `abl data tissue --out` writes: a data set cut to the tissue."""
 
 from __future__ import annotations
 
@@ -13,11 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from abl.data.dataset import BOX, ROI, Dataset
+from abl.data.dataset import BOX, ROI, Dataset, ImageSource, SomeImages
 from abl.data.images import decoded_file, is_image_name
 from abl.data.manifest import ALIASES, PATHS
+from abl.data.mask_columns import further_columns, mask_paths
+from abl.data.mask_source import mask_source
+from abl.data.read_masks import has_mask, masks_read
 from abl.data.tables import Rows
 from abl.data.tissue import TISSUE_VERSION
 from abl.data.workers import mapped_over
@@ -44,31 +45,41 @@ def refuse_unless_empty(out: Path) -> None:
         raise InputError(f"'{out.absolute().parent}' is no folder; make it first")
 
 
-def write_cut(
-    rows: Rows, folder: Path, frame: pd.DataFrame, regions: np.ndarray, out: Path
-) -> None:
+def write_cut(rows: Rows, folder: Path, dataset: Dataset, regions: np.ndarray, out: Path) -> None:
     """Writes images, masks and second images cut to their regions, and manifest.csv.
 
-    Files are PNG, named as `png_names` says. Columns of the manifest stay as they are, but for
-    paths, boxes (see `moved_boxes`), and tissue_x0, ..., which say where the cut was; patient and
-    spacing are added where they were known from the files alone. The folder appears when it is
+    Files are PNG, named as `png_names` says; masks are written as they are read, nodule 255, and
+    several of a row as one. Columns of the manifest stay as they are, but for paths, boxes (see
+    `moved_boxes`), and tissue_x0, ..., which say where the cut was; patient and spacing are added
+    where they were known from the files alone. The folder appears when it is
     whole.
 
     Args:
         rows: The manifest as it was written; its paths are relative to `folder`.
-        frame: The rows as `load_manifest` gives them, in the same order.
+        dataset: Of the same rows, in the same order.
         regions: int64 (N, 4): x0, y0, x1, y1, in pixels of the images.
 
     Raises:
         InputError: The folder holds something; two rows name one file, which would be cut twice.
     """
     refuse_unless_empty(out)
-    columns = _path_columns(rows)
-    # as the frame has them: with the frames of files that have several
-    paths = {name: frame[ALIASES.get(name, name)].astype(str).tolist() for name in columns}
-    _refuse_shared(rows, paths)
+    frame, masks = dataset.frame, None
+    named: dict[str, list[tuple[str, ...]]] = {}
+    for name in _path_columns(rows):
+        # as the frame has them: with the frames of files that have several
+        named[name] = [
+            (text,) if text else () for text in frame[ALIASES.get(name, name)].astype(str)
+        ]
+    if "mask" in named:
+        named["mask"] = [mask_paths(folder, text) for text in frame["mask"].astype(str)]
+        has, readings = has_mask(dataset), masks_read(dataset)
+        source = mask_source(dataset, np.flatnonzero(has), readings.marks, readings.grounds)
+        masks = SomeImages(source, tuple((np.cumsum(has) - 1).tolist()))
+    _refuse_shared(rows, named)
+    # several masks of a row become one file, which is called as the first of them
+    paths = {name: [next(iter(each), "") for each in texts] for name, texts in named.items()}
     files = png_names(text for texts in paths.values() for text in texts if text)
-    table = rows.frame.copy()
+    table = rows.frame.drop(columns=further_columns(rows))
     for name, texts in paths.items():
         table[name] = [files[text] if text else "" for text in texts]
     for name in FROM_FILES:  # PNG files do not know it any more
@@ -83,7 +94,7 @@ def write_cut(
     fresh = out.absolute().parent / f".{out.name}.{uuid.uuid4().hex}"
     try:
         fresh.mkdir()
-        write = partial(_write_chunk, folder, fresh, paths, files, regions)
+        write = partial(_write_chunk, folder, fresh, paths, files, masks, regions)
         for _ in mapped_over(len(frame), CHUNK, write, worth=WORTH):
             pass
         table.to_csv(fresh / "manifest.csv", index=False, lineterminator="\n")
@@ -118,13 +129,12 @@ def _path_columns(rows: Rows) -> list[str]:
     return columns + [alias for alias in aliases if alias in rows.frame]
 
 
-def _refuse_shared(rows: Rows, paths: dict[str, list[str]]) -> None:
+def _refuse_shared(rows: Rows, named: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
     first: dict[str, int] = {}
     problems: list[Problem] = []
-    for name, texts in paths.items():
-        for position, text in enumerate(texts):
-            if not text:
-                continue
+    for name, texts in named.items():
+        of_rows = ((at, text) for at, row in enumerate(texts) for text in row)
+        for position, text in of_rows:
             file = Path(text).as_posix()
             if file in first:
                 message = (
@@ -173,15 +183,19 @@ def _write_chunk(
     out: Path,
     paths: Mapping[str, list[str]],
     files: Mapping[str, str],
+    masks: ImageSource | None,
     regions: np.ndarray,
     positions: range,
 ) -> None:
     for position in positions:
         first: np.ndarray | None = None  # (width, height) of the image, the first of the columns
-        for texts in paths.values():
+        for name, texts in paths.items():
             if not texts[position]:
                 continue
-            image = decoded_file(str(folder), texts[position])
+            if name == "mask" and masks is not None:
+                image = masks.decode(position)
+            else:
+                image = decoded_file(str(folder), texts[position])
             size = np.array(image.shape[1::-1])
             first = size if first is None else first
             # in pixels of an image of another size, widened to whole ones
@@ -191,82 +205,3 @@ def _write_chunk(
             file = out / files[texts[position]]
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image[y0:y1, x0:x1]).save(file, format="PNG")
-
-
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
-WIDTH, HEIGHT = 280, 200  # of a cell without its caption, in pixels
-LETTERS, LINE, MARGIN = 13, 17, 4  # of a caption: size of its letters, height of a line
-ACROSS, CELLS = 5, 30  # frames in a row, and drawn at most
-NAME_LINES = 3  # of a caption; of a longer name the end is shown
-REGION, NODULE, TEXT = (255, 220, 0), (0, 220, 255), (255, 255, 255)
-
-
-def write_sheet(
-    path: Path, dataset: Dataset, regions: np.ndarray, order: np.ndarray, said: Sequence[str]
-) -> int:
-    """Draws frames as a PNG: the region yellow, the nodule's box light blue, words under them.
-
-    Args:
-        path: Is replaced if it is there.
-        regions: int64 (N, 4): x0, y0, x1, y1.
-        order: Rows, those to draw first.
-        said: Of each row, a few words for the line under its name.
-
-    Returns:
-        How many were drawn.
-    """
-    chosen = [int(row) for row in order[:CELLS]]
-    font = ImageFont.load_default(LETTERS)
-    names = dataset.frame["image"].astype(str).tolist()
-    captions = [[*_name_lines(names[row], font), *_lines(said[row], font)] for row in chosen]
-    height = HEIGHT + LINE * max(map(len, captions), default=0) + MARGIN
-    down = -(-len(chosen) // ACROSS)
-    sheet = Image.new("RGB", (ACROSS * WIDTH, down * height))
-    has_boxes = set(BOX) <= set(dataset.frame.columns)
-    for place, row in enumerate(chosen):
-        box = dataset.frame.loc[row, list(BOX)].to_numpy(dtype=np.float64) if has_boxes else None
-        left, top = place % ACROSS * WIDTH, place // ACROSS * height
-        sheet.paste(_drawn(dataset.source.decode(row), regions[row], box), (left, top))
-        write = ImageDraw.Draw(sheet)
-        for at, line in enumerate(captions[place]):
-            write.text((left + MARGIN, top + HEIGHT + at * LINE), line, fill=TEXT, font=font)
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    sheet.save(fresh, format="PNG")
-    os.replace(fresh, path)
-    return len(chosen)
-
-
-def _name_lines(name: str, font: Font) -> list[str]:
-    """A name on lines as wide as a cell; the end of one that is too long, behind an ellipsis."""
-    lines = _lines(name, font)
-    start = 0
-    while len(lines) > NAME_LINES:
-        start += 1
-        lines = _lines(f"...{name[start:]}", font)
-    return lines
-
-
-def _lines(text: str, font: Font) -> list[str]:
-    """The text on lines as wide as a cell, broken behind any letter: names have no spaces."""
-    lines = [""]
-    for letter in text:
-        if font.getlength(lines[-1] + letter) > WIDTH - 2 * MARGIN:
-            lines.append("")
-        lines[-1] += letter
-    return lines
-
-
-def _drawn(frame: np.ndarray, region: np.ndarray, box: np.ndarray | None) -> Image.Image:
-    """A frame reduced to a cell, with what is drawn on it."""
-    picture = Image.fromarray(frame).convert("RGB")
-    share = min((WIDTH - 2) / picture.width, (HEIGHT - 2) / picture.height)
-    size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
-    picture = picture.resize(size, Image.Resampling.BILINEAR)
-    draw = ImageDraw.Draw(picture)
-    for edges, colour in ((box, NODULE), (region, REGION)):
-        if edges is None or np.isnan(edges).any():
-            continue
-        x0, y0, x1, y1 = np.asarray(edges, dtype=np.float64) * share
-        draw.rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), outline=colour)
-    return picture

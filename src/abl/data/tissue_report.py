@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from abl.data.arrays import image_array, tissue_boxes
 from abl.data.crops import areas_of, nothing_found
 from abl.data.dataset import BOX, ROI, Dataset, ImageSource
 from abl.data.image_checks import check_images
-from abl.data.images import FileSource, decoded_mask
 from abl.data.manifest import load_manifest
+from abl.data.mask_rule import AS_THEY_ARE, MaskRule
+from abl.data.mask_source import mask_source
+from abl.data.read_masks import has_mask, masks_read
 from abl.data.tables import CLASSES_OPTION, class_name_problems, folder_rows, read_rows
 from abl.data.tissue import tissue_region
-from abl.data.tissue_files import refuse_unless_empty, write_cut, write_sheet
+from abl.data.tissue_files import refuse_unless_empty, write_cut
+from abl.data.tissue_sheet import write_sheet
 from abl.data.workers import mapped_over
 from abl.errors import Problem, raise_if_any
 
@@ -61,7 +65,12 @@ class TissueFound:
 
 
 def tissue_report(
-    manifest: Path, classes: tuple[str, ...], *, sheet: Path | None = None, out: Path | None = None
+    manifest: Path,
+    classes: tuple[str, ...],
+    *,
+    sheet: Path | None = None,
+    out: Path | None = None,
+    rule: MaskRule = AS_THEY_ARE,
 ) -> str:
     """What the tissue crop keeps of a data set, in lines; draws a sheet and writes the cut set.
 
@@ -69,6 +78,7 @@ def tissue_report(
         manifest: CSV, Parquet, or a folder with a folder for each class.
         sheet: A PNG file to draw the worst cases to.
         out: A new folder for the images cut to their regions.
+        rule: How masks are read.
 
     Raises:
         InputError: Faults of the data set, or images in which nothing is found: all of them; a
@@ -80,6 +90,7 @@ def tissue_report(
     if sheet is not None and not sheet.absolute().parent.is_dir():
         raise_if_any([Problem("there is no such folder", file=str(sheet.parent))])
     dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
+    dataset = replace(dataset, mask_rule=rule)
     raise_if_any(check_images(dataset))
     found = found_tissue(dataset)
     lines = _summary(dataset, found)
@@ -87,7 +98,7 @@ def tissue_report(
         is_folder = manifest.is_dir()
         rows = folder_rows(manifest, classes)[0] if is_folder else read_rows(manifest)
         folder = manifest if is_folder else manifest.parent
-        write_cut(rows, folder, dataset.frame, found.regions, out)
+        write_cut(rows, folder, dataset, found.regions, out)
         lines.append(f"cut images written to {out}")
     if sheet is not None:
         said = [_said(found, row) for row in range(len(dataset))]
@@ -103,9 +114,13 @@ def found_tissue(dataset: Dataset) -> TissueFound:
         InputError: Images in which nothing is found, each named.
         StageError: A process died.
     """
-    frame = dataset.frame
-    masks = frame["mask"].astype(str).tolist() if "mask" in frame else []
-    find = partial(_found_in_chunk, dataset.source, masks)
+    frame, rows = dataset.frame, np.flatnonzero(has_mask(dataset))
+    masks, places = None, {}
+    if len(rows):
+        readings = masks_read(dataset)
+        masks = mask_source(dataset, rows, readings.marks, readings.grounds)
+        places = {int(row): at for at, row in enumerate(rows)}
+    find = partial(_found_in_chunk, dataset.source, masks, places)
     chunks = mapped_over(len(dataset), CHUNK, find, worth=WORTH)
     parts = [each for part in chunks for each in part]
     regions = np.array([region for region, _, _ in parts], dtype=np.int64).reshape(-1, 4)
@@ -139,7 +154,7 @@ def _common(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _found_in_chunk(
-    source: ImageSource, masks: list[str], positions: range
+    source: ImageSource, masks: ImageSource | None, places: Mapping[int, int], positions: range
 ) -> list[tuple[tuple[int, int, int, int], tuple[int, int], float]]:
     """Region, (height, width), and share of the mask kept, of each image."""
     found = []
@@ -147,8 +162,8 @@ def _found_in_chunk(
         image = source.decode(position)
         region = tissue_region(image) or (0, 0, 0, 0)
         kept = np.nan
-        if masks and masks[position] and isinstance(source, FileSource):
-            mask = decoded_mask(source.folder, masks[position])
+        if masks is not None and position in places:
+            mask = masks.decode(places[position])
             pixels, (x0, y0, x1, y1) = np.count_nonzero(mask), region
             kept = np.count_nonzero(mask[y0:y1, x0:x1]) / pixels if pixels else np.nan
         found.append((region, (image.shape[0], image.shape[1]), kept))

@@ -240,16 +240,16 @@ def size_problem(settings: Segmentation, image_size: int) -> str | None:
 
 
 def overlap(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-    """Dice and intersection over union of each image, float32 (B,).
+    """Dice and intersection over union of each image, float32 (B,); nan where both are empty.
+
+    Of nothing found in nothing neither is defined: counted as 1, images without a nodule would
+    raise the mean of a branch that finds none anywhere.
 
     Args:
         logits: (B, 1, S, S); above 0 is nodule.
-        masks: (B, 1, S, S) in [0, 1]; above a half is nodule. Two empty ones agree (1).
+        masks: (B, 1, S, S) in [0, 1]; above a half is nodule.
     """
     found, true = (logits > 0).flatten(1), (masks > 0.5).flatten(1)
     both = (found & true).sum(1).float()
     sizes = found.sum(1).float() + true.sum(1).float()
-    either = sizes - both
-    one = torch.ones_like(both)
-    dice = torch.where(sizes > 0, 2 * both / sizes.clamp(min=1), one)
-    return dice, torch.where(either > 0, both / either.clamp(min=1), one)
+    return 2 * both / sizes, both / (sizes - both)  # 0 / 0 is nan

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from abl.spec.base import Part
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+_VALUE = {"type": ["integer", "string"]}
+MaskValue = Annotated[
+    tuple[int | str, ...],
+    WithJsonSchema({"anyOf": [{"type": "array", "items": _VALUE}, _VALUE]}),
+]
+MaskCut = Annotated[float, Field(ge=0, lt=1)] | None
+COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 
 class Phantom(Part):
@@ -77,6 +85,38 @@ def only_one_of(block: Part, *sources: str) -> None:
         raise ValueError(f"give exactly one of {', '.join(sources)}{found}")
 
 
+def mask_values_listed(given: Any) -> Any:
+    """`mask_value` as a tuple of whole numbers, colours in small letters and `transparent`.
+
+    Raises:
+        ValueError: Something else; what YAML took for a comment.
+    """
+    if given is None:
+        raise ValueError("mask_value: is empty; a colour stands in quotes: '#ff0000'")
+    found: list[int | str] = []
+    for each in given if isinstance(given, list | tuple) else (given,):
+        word = str(each).strip().lower()
+        if word.removesuffix(".0").isdecimal():
+            found.append(int(word.removesuffix(".0")))
+        elif word == "transparent" or COLOUR.fullmatch(word):
+            found.append(word)
+        else:
+            raise ValueError(
+                f"mask_value: '{each}' is no whole number, colour ('#ff0000') or transparent"
+            )
+    return tuple(found)
+
+
+def masks_told_once(
+    values: tuple[int | str, ...], cut: float | None, inverted: bool | None
+) -> None:
+    """Raises ValueError where values of the nodule are given beside how to find them."""
+    others = {"mask_cut": cut, "mask_inverted": inverted}
+    given = [name for name, value in others.items() if value is not None]
+    if values and given:
+        raise ValueError(f"mask_value says which values are nodule: leave {given[0]} out")
+
+
 class Data(Part):
     """Where images, labels and patients come from: exactly one of phantom, manifest, set."""
 
@@ -134,6 +174,26 @@ class Data(Part):
     longest_side: Annotated[int, Field(ge=16, le=8192)] = Field(
         1024, description="Larger images are reduced to this many pixels when decoded."
     )
+    mask_value: MaskValue = Field(
+        (),
+        description="Of label maps, which values are nodule: one or a list of grey values, indices "
+        "into the palette, colours ('#ff0000') or transparent. Masks of two values need none.",
+    )
+    mask_cut: MaskCut = Field(
+        None,
+        description="Share of the range above which a soft mask (shades, JPEG) is nodule; default: "
+        "half, and files of a few flat values are asked about.",
+    )
+    mask_inverted: bool | None = Field(
+        None,
+        description="Whether black (0, transparent) is the nodule; default: masks whose nodule "
+        "covers the border or most of the image are asked about.",
+    )
+
+    @field_validator("mask_value", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return mask_values_listed(given)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Data:
@@ -147,6 +207,7 @@ class Data(Part):
             raise ValueError(
                 f"pairing: {self.pairing} needs modality: both (given: modality: {self.modality})"
             )
+        masks_told_once(self.mask_value, self.mask_cut, self.mask_inverted)
         only_one_of(self, "phantom", "manifest", "set")
         return self
 

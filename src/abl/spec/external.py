@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from abl.spec.base import Part
-from abl.spec.data import Data, Phantom, only_one_of
+from abl.spec.data import (
+    Data,
+    MaskCut,
+    MaskValue,
+    Phantom,
+    mask_values_listed,
+    masks_told_once,
+    only_one_of,
+)
 
 CENTRE = "centre"
 INTERNAL = "internal"  # what the sweep's own test sets are called beside external ones
@@ -15,7 +23,8 @@ _WORD = {"type": ["string", "number"]}
 _ONE_OR_SEVERAL = {"anyOf": [{"type": "array", "items": _WORD}, _WORD]}
 # keys that say where a set of its own comes from; a centre is in the sweep's own data
 _OF_A_SET = ("phantom", "manifest", "set", "columns", "classes", "where", "without",
-             "drop_missing", "modality", "longest_side")  # fmt: skip
+             "drop_missing", "modality", "longest_side", "mask_value", "mask_cut",
+             "mask_inverted")  # fmt: skip
 
 
 class External(Part):
@@ -51,6 +60,9 @@ class External(Part):
     longest_side: Annotated[int, Field(ge=16, le=8192)] | None = Field(
         None, description="As in data; default: that of data."
     )
+    mask_value: MaskValue = Field((), description="As in data.")
+    mask_cut: MaskCut = Field(None, description="As in data.")
+    mask_inverted: bool | None = Field(None, description="As in data.")
     how: Literal["averaged", "ensemble"] = Field(
         "averaged",
         description="The metric of each replicate's network, averaged; or that of the mean of "
@@ -62,8 +74,14 @@ class External(Part):
     def _one_or_several(cls, given: Any) -> Any:
         return given if isinstance(given, list | tuple) else (given,)
 
+    @field_validator("mask_value", mode="before")
+    @classmethod
+    def _values_listed(cls, given: Any) -> Any:
+        return mask_values_listed(given)
+
     @model_validator(mode="after")
     def _one_source(self) -> External:
+        masks_told_once(self.mask_value, self.mask_cut, self.mask_inverted)
         if self.name == INTERNAL:
             raise ValueError(f"name: {INTERNAL} is what the sweep's own test sets are called")
         only_one_of(self, CENTRE, "phantom", "manifest", "set")
@@ -121,6 +139,9 @@ class External(Part):
             patient_label=data.patient_label,
             duplicates=data.duplicates,
             longest_side=self.longest_side or data.longest_side,
+            mask_value=self.mask_value,
+            mask_cut=self.mask_cut,
+            mask_inverted=self.mask_inverted,
         )
 
 

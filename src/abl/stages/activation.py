@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.data.masks import MaskSet, has_box, has_mask, masks_digest
+from abl.data.masks import MaskSet, has_box
+from abl.data.read_masks import has_mask
 from abl.data.views import tested_reads
 from abl.errors import StageError
 from abl.plan.graph import Replicate
@@ -55,7 +56,7 @@ def activation_stage(
     split = opened.split(sweep.splits, replicate.repeat, replicate.fold)
     return stage_of(
         "activation",
-        settings | {"train": train, "masks": masks_digest(opened.dataset)},
+        settings | {"train": train, "masks": opened.masks_digest},
         inputs={NETWORK: trained.digest},
         reads=tested_reads(opened.dataset.frame, split),
         context=context | {"masks": workspace.masks(opened, sweep.image)},

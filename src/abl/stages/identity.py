@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from abl.data.dataset import BOX, PAIR, ROI
-from abl.data.masks import has_box, has_mask, mask_problems, masks_digest
+from abl.data.masks import has_box, mask_problems
+from abl.data.read_masks import has_mask
 from abl.data.tissue import TISSUE_VERSION
 from abl.errors import InputError, raise_if_any
 from abl.nets.user_module import component_identity
@@ -62,7 +65,15 @@ def _digest_of(opened: OpenData, columns: list[str]) -> str:
 
 def masks_identity(attention: Attention, opened: OpenData) -> dict[str, Any]:
     """What of the nodules' places a training reads."""
-    return {} if attention.masks is None else {"masks": masks_digest(opened.dataset)}
+    source = attention.masks
+    if source is None:
+        return {}
+    known: dict[str, Any] = {"masks": opened.masks_digest}
+    if source in ("ellipse", "random"):
+        # version 0.1 took the ellipse of an empty mask for one that is not known
+        is_empty = opened.masks.is_empty & ~has_box(opened.dataset)
+        known |= {"empty_masks": "no nodule"} if is_empty.any() else {}
+    return known
 
 
 def masks_there(attention: Attention, opened: OpenData) -> None:
@@ -78,12 +89,26 @@ def masks_there(attention: Attention, opened: OpenData) -> None:
     dataset = opened.dataset
     if not attention.is_predicted:
         raise_if_any(mask_problems(dataset, source))
+        if source == "true":
+            _refuse_if_all_are_empty(opened)
     elif not (has_mask(dataset).any() or (source != "true" and has_box(dataset).any())):
         *others, last = ["none", *(name for name in VARIANTS if not looks_at_mask(name))]
         raise InputError(
             f"{dataset.name} has no {'mask' if source == 'true' else 'mask and no box'} that a "
             "segmentation branch could learn from: add a column mask or box_x0, box_y0, box_x1, "
             f"box_y1, or use variant: {', '.join(others)} or {last}"
+        )
+    elif source == "true" or not has_box(dataset).any():
+        _refuse_if_all_are_empty(opened)
+
+
+def _refuse_if_all_are_empty(opened: OpenData) -> None:
+    areas = opened.masks.areas
+    known = areas[~np.isnan(areas)]
+    if len(known) and not known.any():
+        raise InputError(
+            f"{opened.dataset.name}: none of its {len(known):,} masks shows a nodule: look at what "
+            "column mask names (`abl data check`), or leave out the arms that use masks"
         )
 
 
@@ -100,6 +125,7 @@ def network_settings(
     train = identity_of(asked)
     settings: dict[str, Any] = {"train": train, "image": identity_of(image), "classes": classes}
     settings |= seen_settings(sweep, opened) | component_identity(asked.components)
+    settings |= precision_identity(asked)
     takes = {"classes": classes, "channels": image.channels, "image_size": image.size}
     train.pop("attention", None)
     if attention := asked.attention.relevant():
@@ -128,6 +154,12 @@ def network_settings(
         # the digest of the pretraining stage says it all
         del train["weights"]
     return settings
+
+
+def precision_identity(train: Train) -> dict[str, Any]:
+    """How the last layer computes, where that is not how the others do."""
+    # version 0.1 computed it in the shorter type too, and its scores were quantised
+    return {} if train.precision == "fp32" else {"last_layer": "fp32"}
 
 
 def design_title(train: Train) -> str:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from abl.data.dataset import Dataset
 from abl.data.duplicates import KeptApart, duplicate_problems, duplicates_across
 from abl.data.load import load_dataset
-from abl.data.masks import MaskSet, masks_key, open_masks, prepare_masks
+from abl.data.mask_notes import mask_notes, vanished_note
+from abl.data.masks import SHOWS, MaskSet, masks_digest, masks_key, open_masks, prepare_masks
+from abl.data.read_masks import MaskReadings, masks_read
 from abl.data.splits import Split, split_of
 from abl.data.tissue_report import cut_nodules_note
 from abl.data.views import (
@@ -35,12 +39,36 @@ from abl.stages.kind import Work
 
 @dataclass
 class OpenData:
-    """A data set of the sweep with its splits."""
+    """A data set of the sweep with its splits.
+
+    Attributes:
+        cache: Folder of this node that remembers how masks are read; None remembers nothing.
+    """
 
     dataset: Dataset
     data: Data
+    cache: Path | None = None
     splits: dict[tuple[Splits, int, int], Split] = field(default_factory=dict)
     _reads: dict[tuple[Splits, int, int], str] = field(default_factory=dict)
+
+    @cached_property
+    def masks(self) -> MaskReadings:
+        """How the masks of the data set are read, for arms that use them.
+
+        Raises:
+            InputError: Masks that cannot be read or are not clear, each with its row.
+        """
+        return masks_read(self.dataset, self.cache)
+
+    @cached_property
+    def masks_digest(self) -> str:
+        """What is known of the nodules' places. Raises InputError as `masks`."""
+        return masks_digest(self.dataset, self.masks.marks)
+
+    @property
+    def mask_notes(self) -> list[str]:
+        """What is to be said of the masks, if they were read."""
+        return mask_notes(self.dataset, self.masks) if "masks" in vars(self) else []
 
     def split(self, splits: Splits, repeat: int, fold: int) -> Split:
         """The split of a replicate."""
@@ -86,7 +114,7 @@ class Workspace:
         key = data.model_dump_json()
         if key not in self._open:
             dataset = load_dataset(data, base=self.base, roots=self.roots)
-            self._open[key] = OpenData(dataset, data)
+            self._open[key] = OpenData(dataset, data, self.store.cache)
         return self._open[key]
 
     def keep_apart(self, name: str, external: OpenData, internal: OpenData) -> None:
@@ -152,7 +180,8 @@ class Workspace:
 
     def masks(self, opened: OpenData, image: Image) -> str:
         """Key of the masks of a view, for stages that read them; they are made by `prepare`."""
-        key = masks_key(opened.dataset, opened.data.longest_side, image)
+        side = opened.data.longest_side
+        key = masks_key(opened.dataset, opened.masks_digest, side, image)
         self._masks[key] = (opened, image)
         return key
 
@@ -204,7 +233,13 @@ class Workspace:
         raise_if_any(list(found))
         for key, (opened, image) in self._masks.items():
             side, cache = opened.data.longest_side, self.store.cache
-            prepare_masks(opened.dataset, key, longest_side=side, image=image, cache=cache)
+            folder = prepare_masks(
+                opened.dataset, opened.masks, key, longest_side=side, image=image, cache=cache
+            )
+            if (folder / SHOWS).exists():  # an earlier version kept no such file
+                shows = np.load(folder / SHOWS)
+                note = vanished_note(opened.dataset, opened.masks, shows, image.size)
+                notes |= dict.fromkeys([note] if note else [])
         views = [f"view-{key}" for key in self._views]
         pixels = {name for view in views for name in pixel_folders(self.store.cache / view)}
         # a view names its pixels, so that it comes after them

@@ -72,7 +72,9 @@ def predict(work: Work) -> dict[str, Any]:
     logits = []
     for epoch, state in kept:
         network.load_state_dict(state)
-        found = predict_logits(network, feed, everything, precision=asked.train.precision)
+        found = predict_logits(
+            network, feed, everything, precision=asked.train.precision, classes=asked.classes
+        )
         if not np.isfinite(found).all():
             raise StageError(f"predictions of epoch {epoch} are not finite")
         logits.append(found)

@@ -18,7 +18,7 @@ from abl.plan.stage import HISTORY, StageResources
 from abl.spec.base import identity_of
 from abl.spec.sweep import Sweep
 from abl.spec.train import Attention, Train
-from abl.stages.identity import masks_identity
+from abl.stages.identity import masks_identity, precision_identity
 from abl.stages.inputs import (
     OpenData,
     Workspace,
@@ -70,6 +70,7 @@ class Segmentations:
             "image": identity_of(sweep.image),
             **self._seen,
             **masks_identity(train.attention, self._opened),
+            **precision_identity(train),
         }
         if self._hub:
             settings["encoder_weights"] = f"sha256:{self._hub}"
@@ -157,7 +158,11 @@ def segment(work: Work) -> dict[str, Any]:
     facts = {
         "images": len(known),
         "parameters": sum(each.numel() for each in network.parameters()),
-        "dice": {str(role): float(rows["dice"].mean()) for role, rows in scores.groupby("role")},
+        "dice": {  # of images in which there is a nodule, or one was found
+            str(role): float(rows.mean())
+            for role, rows in scores.groupby("role")["dice"]
+            if rows.notna().any()
+        },
         "epoch_seconds": [round(float(seconds), 4) for seconds in result.history["seconds"]],
         **asked.facts,
     }

@@ -19,7 +19,13 @@ from abl.spec.data import Data
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
 from abl.stages.features import FrozenFronts
-from abl.stages.identity import design_title, masks_there, network_settings, seen_settings
+from abl.stages.identity import (
+    design_title,
+    masks_there,
+    network_settings,
+    precision_identity,
+    seen_settings,
+)
 from abl.stages.inputs import Workspace, masks_of, replicate_context, split_of_stage, view_of
 from abl.stages.kind import Work, kind, stage_of
 from abl.stages.network import SEGMENTER, feed_of, ready
@@ -99,6 +105,7 @@ class Trainings:
             "image": self._settings["image"],
             "classes": len(source.dataset.classes),
             **component_identity(alone.components),
+            **precision_identity(alone),
         }
         everything = everything_trains(len(source.dataset))
         return self.plan.add(

@@ -16,7 +16,7 @@ from abl.errors import StageError
 from abl.spec.train import Optimizer, Schedule, Train
 from abl.train.batches import batch_slices, epoch_rows, prefetched
 from abl.train.feed import Feed, Shown
-from abl.train.predictions import autocast
+from abl.train.precision import autocast, last_layers_in_fp32
 
 MaskLoss = Literal["bce_dice", "bce", "dice"]
 
@@ -40,34 +40,36 @@ class StepPart:
     weights: Tensor | None
 
 
-# A part's share of its batch's mean loss, and how much of the part is right: a number of images (or
-# a sum over them of a score in [0, 1]). Shares of the parts of a batch add up to its loss, and
-# their gradients to its gradient.
-Objective = Callable[[StepPart], tuple[Tensor, Tensor]]
+# A part's share of its batch's mean loss; how much of the part is right: a number of images (or a
+# sum over them of a score in [0, 1]); and of how many images. Shares of the parts of a batch add up
+# to its loss, and their gradients to its gradient.
+Objective = Callable[[StepPart], tuple[Tensor, Tensor, int | Tensor]]
 
 
-def classification(part: StepPart) -> tuple[Tensor, Tensor]:
+def classification(part: StepPart) -> tuple[Tensor, Tensor, int | Tensor]:
     """Cross-entropy, and the number of images classified correctly. An Objective."""
     logits = part.output[0] if isinstance(part.output, tuple) else part.output
     whole, weights = part.whole, part.weights
     total = weights[whole].sum() if weights is not None else whole.new_tensor(len(whole))
     share = functional.cross_entropy(logits.float(), part.labels, weight=weights, reduction="sum")
-    return share / total, (logits.detach().argmax(1) == part.labels).sum()
+    right = (logits.detach().argmax(1) == part.labels).sum()
+    return share / total, right, len(part.labels)
 
 
 @dataclass(frozen=True)
 class SegmentationLoss:
-    """The loss of masks alone; right is the mean soft Dice. An Objective.
+    """The loss of masks alone; right is the soft Dice of images with a nodule. An Objective.
 
     Images without a mask have no loss. Inputs are images and masks (B, 1, S, S), -1 where unknown.
     """
 
     loss: MaskLoss
 
-    def __call__(self, part: StepPart) -> tuple[Tensor, Tensor]:
+    def __call__(self, part: StepPart) -> tuple[Tensor, Tensor, int | Tensor]:
         logits = part.output[1] if isinstance(part.output, tuple) else part.output
         losses, scores = mask_losses(logits.float(), part.inputs[1], self.loss)
-        return losses.sum() / len(part.whole), scores.detach().sum()
+        shows = (part.inputs[1] > 0).flatten(1).any(1)
+        return losses.sum() / len(part.whole), (scores.detach() * shows).sum(), shows.sum()
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,9 @@ class Joint:
     loss: MaskLoss
     alpha: float
 
-    def __call__(self, part: StepPart) -> tuple[Tensor, Tensor]:
-        share, right = classification(part)
-        return share + self.alpha * SegmentationLoss(self.loss)(part)[0], right
+    def __call__(self, part: StepPart) -> tuple[Tensor, Tensor, int | Tensor]:
+        share, right, count = classification(part)
+        return share + self.alpha * SegmentationLoss(self.loss)(part)[0], right, count
 
 
 def mask_losses(logits: Tensor, masks: Tensor, loss: MaskLoss) -> tuple[Tensor, Tensor]:
@@ -128,6 +130,7 @@ class EpochRunner:
     Args:
         rows: Rows of the training set that are used, repeated where duplicated (balanced_rows).
         class_weights: float32 (classes,) of the loss, or None.
+        outputs: Numbers that the network gives for an image; see `last_layers_in_fp32`.
         Others: as in fit.
     """
 
@@ -143,9 +146,10 @@ class EpochRunner:
         settings: Train,
         seed: int,
         device: torch.device,
+        outputs: int = 0,
         objective: Objective = classification,
     ):
-        self.objective = objective
+        self.objective, self.outputs = objective, outputs
         self.network, self.feed, self.positions = network, feed, positions
         self.forward = feed.forward(network)
         self.labels, self.rows, self.settings = np.asarray(labels, np.int64), rows, settings
@@ -157,6 +161,8 @@ class EpochRunner:
     def run(self, epoch: int, lr: float) -> tuple[float, float]:
         """Mean loss and accuracy over the images shown, as the weights changed.
 
+        The accuracy (what the objective calls right) is nan if no image counts.
+
         Raises:
             StageError: loss not finite; an operation without deterministic form on the device.
         """
@@ -165,15 +171,18 @@ class EpochRunner:
         self.network.train()
         loss = torch.zeros((), dtype=torch.float64, device=self.device)
         correct = torch.zeros((), dtype=torch.float64, device=self.device)
+        scored = torch.zeros((), dtype=torch.float64, device=self.device)
         count = 0
         batches = prefetched(self._batches(epoch), enabled=self.device.type == "cuda")
         try:
-            for batch in batches:
-                batch_loss, batch_correct = self._step(batch)
-                size = len(batch[1])
-                loss += batch_loss.double() * size
-                correct += batch_correct
-                count += size
+            with last_layers_in_fp32(self.network, self.outputs, self.settings.precision):
+                for batch in batches:
+                    batch_loss, batch_correct, batch_scored = self._step(batch)
+                    size = len(batch[1])
+                    loss += batch_loss.double() * size
+                    correct += batch_correct
+                    scored += batch_scored
+                    count += size
         except RuntimeError as error:
             if "deterministic" in str(error) and self.settings.deterministic:
                 raise StageError(
@@ -187,27 +196,29 @@ class EpochRunner:
                 f"training diverged in epoch {epoch}: the loss is {mean} (learning rate {lr:g}); "
                 "lower train.optimizer.lr"
             )
-        return mean, float(correct) / count
+        return mean, float(correct / scored)
 
-    def _step(self, batch: _Batch) -> tuple[Tensor, Tensor]:
-        """One step of the optimizer: the batch's mean loss and how much of it is right."""
+    def _step(self, batch: _Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """One step of the optimizer: the batch's mean loss, and how much of how much is right."""
         shown, labels = batch
         self.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), device=self.device)
         correct = torch.zeros((), dtype=torch.float64, device=self.device)
+        scored = torch.zeros((), dtype=torch.float64, device=self.device)
         for part in batch_slices(len(labels), self.settings.micro_batch or len(labels)):
             inputs = shown(part)
             with autocast(self.settings.precision, self.device):
                 output = self.forward(*inputs)
-            share, right = self.objective(
+            share, right, count = self.objective(
                 StepPart(output, inputs, labels[part], labels, self.class_weights)
             )
             self.scaler.scale(share).backward()
             loss += share.detach()
             correct += right
+            scored += count
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return loss, correct
+        return loss, correct, scored
 
     def _batches(self, epoch: int) -> Iterator[_Batch]:
         rows = epoch_rows(self.rows, self.labels, self.settings.balance, self.seed, epoch)

@@ -15,7 +15,8 @@ from abl.nets.cut import Cut
 from abl.spec.train import Train
 from abl.train.batches import batch_slices, view_choices
 from abl.train.feed import PixelFeed, Shown, Tensors, filled
-from abl.train.predictions import BATCH_SIZE, autocast
+from abl.train.precision import autocast
+from abl.train.predictions import BATCH_SIZE
 
 
 def _shown(features: Tensors) -> Shown:

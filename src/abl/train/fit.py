@@ -142,11 +142,14 @@ def fit(
         settings=settings,
         seed=seed,
         device=place,
+        outputs=rows.classes,
         objective=objective,
     )
 
     def predicted(positions: np.ndarray, epoch: int, lr: float) -> np.ndarray:
-        logits = predict_logits(network, feed, positions, precision=settings.precision)
+        logits = predict_logits(
+            network, feed, positions, precision=settings.precision, classes=rows.classes
+        )
         if not np.isfinite(logits).all():
             raise StageError(
                 f"training diverged in epoch {epoch}: predictions are not finite "

@@ -16,7 +16,8 @@ from abl.spec.data import Image
 from abl.spec.train import Train
 from abl.train.batches import unit_range
 from abl.train.feed import Feed, PixelFeed, Shown, Tensors, changed_images, filled
-from abl.train.predictions import BATCH_SIZE, ROLES, Precision, autocast
+from abl.train.precision import Precision, autocast
+from abl.train.predictions import BATCH_SIZE, ROLES
 
 
 class MaskFeed(PixelFeed):
@@ -85,7 +86,8 @@ def mask_scores(
         images: (N,) names.
 
     Returns:
-        image (str), role (str), dice, iou (float64), area (share of pixels found, float64).
+        image (str), role (str), dice, iou (nan where nothing is found in an image without a
+        nodule), area (share of pixels found), nodule (share of pixels of the true mask); float64.
     """
     rows = []
     place = next(network.parameters()).device
@@ -101,7 +103,9 @@ def mask_scores(
                     logits: Tensor = output[1] if isinstance(output, tuple) else output
                     dice, iou = overlap(logits.float(), masks)
                     area = (logits > 0).flatten(1).double().mean(1)
-                    values = torch.stack([dice.double(), iou.double(), area], 1).cpu().numpy()
+                    nodule = (masks > 0.5).flatten(1).double().mean(1)
+                    columns = [dice.double(), iou.double(), area, nodule]
+                    values = torch.stack(columns, 1).cpu().numpy()
                     known = (masks >= 0).flatten(1).all(1).cpu().numpy()
                     rows += [
                         (str(images[positions[at]]), role, *values[row])
@@ -110,4 +114,4 @@ def mask_scores(
                     ]
     finally:
         network.train(was_training)
-    return pd.DataFrame(rows, columns=["image", "role", "dice", "iou", "area"])
+    return pd.DataFrame(rows, columns=["image", "role", "dice", "iou", "area", "nodule"])

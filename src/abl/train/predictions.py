@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,8 +15,8 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor, nn
 
-from abl.errors import StageError
 from abl.train.batches import prefetched
+from abl.train.precision import Precision, autocast, last_layers_in_fp32
 
 if TYPE_CHECKING:
     from abl.train.feed import Feed
@@ -84,8 +83,6 @@ def write_predictions(path: str | Path, frame: pd.DataFrame) -> None:
     part.replace(target)
 
 
-Precision = Literal["fp32", "bf16", "fp16"]
-
 # Kernels are chosen by batch shape and differ in the last bits, so every forward pass has this one.
 # What is left is an image's place in its batch, which moves the last bit of some linear layers.
 BATCH_SIZE = 32
@@ -97,9 +94,13 @@ def predict_logits(
     positions: np.ndarray,
     *,
     precision: Precision = "fp32",
+    classes: int = 0,
     batch_size: int = BATCH_SIZE,
 ) -> np.ndarray:
     """float32 (n, classes) for n positions of what is fed.
+
+    The last layer computes in float32 whatever the others do (`last_layers_in_fp32`); a network
+    whose last layer is not known by its width does so as a whole.
 
     In evaluation mode; the network is left in the mode it was in. The last batch is filled up with
     copies of its last image, so that every batch has one shape: the same positions give the same
@@ -111,12 +112,13 @@ def predict_logits(
     network.eval()
     logits, order = [], []
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), last_layers_in_fp32(network, classes, precision):
             batches = feed.plain(positions, batch_size)
             for chosen, inputs in prefetched(batches, enabled=place.type == "cuda"):
                 with autocast(precision, place):
-                    output = forward(*inputs)
-                given: Tensor = output[0] if isinstance(output, tuple) else output
+                    given = _logits(forward(*inputs))
+                if given.dtype != torch.float32:
+                    given = _logits(forward(*inputs))
                 logits.append(given[: len(chosen)].float())
                 order.append(chosen)
     finally:
@@ -129,11 +131,5 @@ def predict_logits(
     return found
 
 
-def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
-    """The forward pass in a shorter type. Raises StageError for fp16 without a GPU."""
-    if precision == "fp32":
-        return nullcontext()
-    if precision == "fp16" and device.type != "cuda":
-        raise StageError("train.precision: fp16 needs a GPU (on a CPU: fp32 or bf16)")
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float16
-    return torch.autocast(device.type, dtype)
+def _logits(output: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    return output[0] if isinstance(output, tuple) else output

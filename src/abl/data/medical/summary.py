@@ -8,6 +8,7 @@ from pathlib import Path
 
 from abl.data.dataset import Dataset
 from abl.data.images import FileSource
+from abl.data.mask_columns import files_named
 from abl.data.medical.facts import MedicalFacts, Wanted, medical_facts
 from abl.data.medical.kinds import DICOM, HEAD, file_of, medical_kind
 
@@ -27,7 +28,10 @@ def medical_lines(dataset: Dataset) -> list[str]:
     lines: list[str] = []
     columns = ("image", "mask", "image2")
     for column in (name for name in columns if name in dataset.frame):
-        facts = _facts_of(dataset.source.folder, dataset.frame[column].tolist(), column)
+        folder = dataset.source.folder
+        texts = dataset.frame[column].astype(str)
+        files = [file for text in texts for file in files_named(folder, column, text)]
+        facts = _facts_of(folder, files, column)
         for kind in sorted({each.kind for each in facts.values()}):
             found = {name: each for name, each in facts.items() if each.kind == kind}
             lines += _lines_of(kind, column, found)

@@ -26,6 +26,7 @@ from abl.stages.inputs import Workspace
 
 ACTIVATIONS = "activation"  # beside each training
 INSIDE, OF_MASKS = "inside", ("dice", "iou")
+BARE = "no nodule"  # source of an image whose mask is empty
 
 
 def add_activation(
@@ -47,8 +48,11 @@ class Looked:
         cells: inside, dice, iou: those that there are.
         replicates: Columns repeat, fold, seed, and one a cell.
         area: Mean share of the image that the nodules take: `inside` of a flat map. nan if unknown.
-        images, empty, ellipses: Images with a known nodule over all replicates; of these, maps of
-            zeros, and nodules known by their box alone.
+        images, empty, ellipses: Images with a nodule at a known place, over all replicates; of
+            these, maps of zeros, and nodules known by their box alone.
+        bare: Images whose mask holds no nodule, over all replicates, which are none of these.
+        masks, masks_bare, left_out: Of the scores of predicted masks: images over all replicates;
+            of these, those without a nodule in their mask, and those without a score.
     """
 
     cells: Mapping[str, Cell]
@@ -57,6 +61,10 @@ class Looked:
     images: int
     empty: int
     ellipses: int
+    bare: int
+    masks: int
+    masks_bare: int
+    left_out: int
 
 
 def looked_at(
@@ -75,16 +83,16 @@ def looked_at(
     """
     known = frame.set_index("image")[["label", "patient"]]
     values: dict[str, list[tuple[PlannedCell, pd.Series]]] = {}
-    maps = []
+    maps, masks = [], []
     for cell, training in cells:
         digest = plan.beside_of(ACTIVATIONS, training)
         if digest and store.has(digest):
-            maps.append(pd.read_parquet(store.file(digest, ACTIVATION)).set_index("image"))
+            maps.append(_of_nodules(pd.read_parquet(store.file(digest, ACTIVATION))))
             values.setdefault(INSIDE, []).append((cell, maps[-1][INSIDE]))
         done = store.done(training)
         if done is not None and MASK_SCORES in done.files:
-            scores = pd.read_parquet(store.file(training, MASK_SCORES))
-            scores = scores[scores["role"] == "test"].set_index("image")
+            scores = _of_test_masks(pd.read_parquet(store.file(training, MASK_SCORES)))
+            masks.append(scores)
             for name in OF_MASKS if len(scores) else ():
                 values.setdefault(name, []).append((cell, scores[name]))
     table = pd.DataFrame([astuple(cell.replicate) for cell, _ in cells], columns=KEYS)
@@ -101,7 +109,9 @@ def looked_at(
             ends = {"low": interval.low, "high": interval.high}
         found[name] = cell_of(table[KEYS].assign(value=table[name]), **ends)
     every = pd.concat(maps) if maps else pd.DataFrame(columns=["area", INSIDE, "source"])
-    every = every[every["source"] != "none"]
+    bare = int((every["source"] == BARE).sum())
+    every = every[~every["source"].isin(["none", BARE])]
+    of_masks = pd.concat(masks) if masks else pd.DataFrame(columns=["dice", "nodule"])
     return Looked(
         found,
         table,
@@ -109,7 +119,29 @@ def looked_at(
         len(every),
         int(every[INSIDE].isna().sum()),
         int((every["source"] == "ellipse").sum()),
+        bare,
+        len(of_masks),
+        int((of_masks["nodule"] == 0).sum()),
+        int(of_masks["dice"].isna().sum()),
     )
+
+
+def _of_nodules(frame: pd.DataFrame) -> pd.DataFrame:
+    """Maps by image; of an image whose mask holds no nodule, no share lies inside."""
+    is_bare = ((frame["source"] == "true") & (frame["area"] == 0)).to_numpy()
+    source = frame["source"].astype(object).mask(is_bare, BARE)
+    return frame.assign(source=source, inside=frame[INSIDE].mask(is_bare)).set_index("image")
+
+
+def _of_test_masks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Scores by image of the test images."""
+    frame = frame[frame["role"] == "test"].set_index("image")
+    # version 0.1 called nothing found in nothing a Dice of 1, and kept no area of true masks
+    is_both_empty = (frame["area"] == 0) & (frame["dice"] == 1)
+    frame = frame.assign(**{name: frame[name].mask(is_both_empty) for name in OF_MASKS})
+    if "nodule" not in frame:
+        frame["nodule"] = np.where(frame["dice"].isna(), 0.0, np.nan)
+    return frame
 
 
 def with_looked(outcome: Outcome, looked: Mapping[int, Looked]) -> Outcome:
@@ -129,12 +161,12 @@ def with_looked(outcome: Outcome, looked: Mapping[int, Looked]) -> Outcome:
         outcome,
         arms=tuple(rows),
         metrics=(*outcome.metrics, *names),
-        notes=(*outcome.notes, *_notes(names, list(mapped.values()))),
+        notes=(*outcome.notes, *_notes(names, list(mapped.values()), list(looked.values()))),
         facts=facts,
     )
 
 
-def _notes(names: Sequence[str], mapped: Sequence[Looked]) -> list[str]:
+def _notes(names: Sequence[str], mapped: Sequence[Looked], looked: Sequence[Looked]) -> list[str]:
     notes = []
     if mapped:
         areas = [100 * each.area for each in mapped if not np.isnan(each.area)]
@@ -154,9 +186,19 @@ def _notes(names: Sequence[str], mapped: Sequence[Looked]) -> list[str]:
                 f" Maps in which nothing speaks for the class are left out: at most {empty} of "
                 f"{first.images} of an arm."
             )
+        if first.bare:
+            text += f" {counted(first.bare, 'image')} without a nodule in the mask are left out."
         notes.append(text)
     if "dice" in names:
-        notes.append("Dice, IoU: predicted masks against true ones, mean over test images.")
+        text = "Dice, IoU: predicted masks against true ones, mean over test images."
+        bare = max((each for each in looked if each.masks), key=lambda each: each.left_out)
+        if bare.masks_bare:
+            text += (
+                f" {bare.masks_bare} of {bare.masks} images have no nodule in their mask: where "
+                f"none is found either, they are left out (at most {bare.left_out} of an arm), "
+                "else they count as 0."
+            )
+        notes.append(text)
     return notes
 
 
