@@ -19,6 +19,7 @@ from abl.data.images import decoded_file, file_size
 from abl.data.manifest import load_manifest
 from abl.data.masks import open_masks, prepare_masks
 from abl.data.medical.reading import stored_values
+from abl.data.read_masks import masks_read
 from abl.errors import InputError
 from abl.spec.data import Image
 
@@ -137,7 +138,12 @@ def test_masks_of_a_network_are_those_of_png_files(tmp_path: Path) -> None:
     for name, lines in rows.items():
         dataset = load_manifest(write_manifest(tmp_path, lines, "image,label,mask"))
         made = prepare_masks(
-            dataset, name, longest_side=64, image=Image(size=16), cache=tmp_path / "cache"
+            dataset,
+            masks_read(dataset),
+            name,
+            longest_side=64,
+            image=Image(size=16),
+            cache=tmp_path / "cache",
         )
         found.append(open_masks(made).true)
     np.testing.assert_array_equal(*found)
