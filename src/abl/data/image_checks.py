@@ -17,7 +17,7 @@ import numpy as np
 from abl.data.crops import box_problems
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource, decoded_mask, file_size
-from abl.data.medical.kinds import HEAD, medical_kind
+from abl.data.medical.kinds import medical_kind
 from abl.data.tables import first_of_each_kind
 from abl.data.workers import mapped, processes_for
 from abl.errors import InputError, Problem
@@ -187,7 +187,7 @@ def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
         if not content:
             return FileCheck(fault="is empty (0 bytes)")
         digest = hashlib.sha256(content).hexdigest()
-        return FileCheck(digest=digest, kind=medical_kind(content[:HEAD], path))
+        return FileCheck(digest=digest, kind=medical_kind(content, path))
 
     files = list(dict.fromkeys(paths))  # many rows may name frames of one
     with ThreadPoolExecutor(READERS) as pool:
