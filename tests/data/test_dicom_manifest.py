@@ -131,7 +131,7 @@ def test_a_parquet_file_says_frames_as_numbers(tmp_path: Path) -> None:
 
 def test_folders_of_classes_take_files_of_one_frame(tmp_path: Path) -> None:
     for number in range(4):
-        name = f"{CLASSES[number % 2]}/{number}.dcm"
+        name = f"{CLASSES[number % 2]}/{number}.{['dcm', 'DCM'][number // 2]}"
         write_dicom(tmp_path / name, noise_image(number), PatientID=str(number))
     dataset = load_manifest(tmp_path)
     assert dataset.frame["patient"].nunique() == 4

@@ -213,6 +213,24 @@ def test_units_of_spacing_are_those_of_the_file(tmp_path: Path) -> None:
             assert frame["spacing_of"].tolist() == ["NIfTI"]
 
 
+def test_what_a_header_says_in_words_is_not_shown(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(2):
+        write_png(tmp_path / f"{number}.png", noise_image(number))
+        image = nib.Nifti1Image(CORNER.T, LPS)
+        image.set_sform(LPS, code="scanner")
+        for name, most in (("descrip", 79), ("aux_file", 23), ("db_name", 17), ("intent_name", 15)):
+            image.header[name] = b"JANE DOE 1970"[:most]
+        image.header["pixdim"][0] = 7  # which nibabel complains of
+        nib.save(image, tmp_path / f"M{number}.NII")
+    path = write_manifest(tmp_path, ["0.png,0,M0.NII", "1.png,1,M1.NII"], "image,label,mask")
+    said = check_report(path, CLASSES)
+    assert "NIfTI: 2 masks of 2 files" in said
+    assert "JANE" not in said
+    assert capfd.readouterr() == ("", "")
+
+
 def test_broken_files_are_told_in_a_line(tmp_path: Path) -> None:
     path = write_nifti(tmp_path / "a.nii.gz", noise_image(0).T)
     content = path.read_bytes()

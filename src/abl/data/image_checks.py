@@ -19,7 +19,7 @@ from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource,
 from abl.data.images import FileSource, file_size
 from abl.data.mask_columns import mask_paths
 from abl.data.mask_files import mask_values
-from abl.data.medical.kinds import HEAD, medical_kind
+from abl.data.medical.kinds import medical_kind
 from abl.data.tables import first_of_each_kind
 from abl.data.workers import mapped, processes_for
 from abl.errors import InputError, Problem
@@ -191,7 +191,7 @@ def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
         if not content:
             return FileCheck(fault="is empty (0 bytes)")
         digest = hashlib.sha256(content).hexdigest()
-        return FileCheck(digest=digest, kind=medical_kind(content[:HEAD], path))
+        return FileCheck(digest=digest, kind=medical_kind(content, path))
 
     files = list(dict.fromkeys(paths))  # many rows may name frames of one
     with ThreadPoolExecutor(READERS) as pool:

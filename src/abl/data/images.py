@@ -27,10 +27,9 @@ from PIL import Image, UnidentifiedImageError
 
 from abl.data.medical.kinds import (
     DICOM,
-    DICOM_SUFFIXES,
     HEAD,
+    MEDICAL_SUFFIXES,
     NIFTI,
-    NIFTI_SUFFIXES,
     file_of,
     medical_kind,
 )
@@ -43,7 +42,6 @@ KINDS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".ppm", ".pgm", ".pbm")
 )
-MEDICAL_SUFFIXES = (*DICOM_SUFFIXES, *NIFTI_SUFFIXES)
 
 _ORIENTATION = 0x0112
 _TRANSPOSED = {
@@ -105,10 +103,10 @@ def _of_file(
 ) -> Result:
     file, frame = file_of(folder, path)
     try:
-        with file.open("rb") as opened:
-            kind = medical_kind(opened.read(HEAD), file.name)
-            opened.seek(0)
-            content = b"" if kind else opened.read()  # a cine is not read whole for one frame
+        with file.open("rb", buffering=0) as opened:
+            head = opened.read(HEAD)
+            kind = medical_kind(head, file.name)
+            content = b"" if kind else head + opened.readall()  # of a cine one frame is read
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror}", file=path)) from None
     try:

@@ -18,6 +18,8 @@ from abl.errors import InputError
 DICOM, NIFTI = "DICOM", "NIfTI"
 DICOM_SUFFIXES = (".dcm", ".dicom")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
+MEDICAL_SUFFIXES = (*DICOM_SUFFIXES, *NIFTI_SUFFIXES)
+LONGEST_SUFFIX = max(map(len, MEDICAL_SUFFIXES))
 HEAD = 132  # bytes in which a DICOM file says that it is one
 EXTRA = "pip install 'abl[medical]'"
 FRAME_MARK = "#"
@@ -35,10 +37,12 @@ def medical_kind(head: bytes, name: str) -> str:
         head: The first HEAD bytes, or more.
         name: A file that is named as DICOM files are is one, or is refused as a bad one.
     """
-    low = name.lower()
-    if head[HEAD - 4 : HEAD] == b"DICM" or low.endswith(DICOM_SUFFIXES):
+    if head[HEAD - 4 : HEAD] == b"DICM":
         return DICOM
-    return NIFTI if low.endswith(NIFTI_SUFFIXES) else ""
+    ending = name[-LONGEST_SUFFIX:].lower()
+    if not ending.endswith(MEDICAL_SUFFIXES):
+        return ""
+    return DICOM if ending.endswith(DICOM_SUFFIXES) else NIFTI
 
 
 def nameless_dicom(folder: Path) -> list[str]:
@@ -69,8 +73,10 @@ def frame_address(path: str, frame: int) -> str:
 def file_of(folder: str, address: str) -> tuple[Path, int | None]:
     """The file that an address names, and which of its frames, from 1; None if it does not say."""
     path = Path(folder, address)
-    stem, mark, number = address.rpartition(FRAME_MARK)
-    if mark and number.isascii() and number.isdecimal() and not path.exists():
+    if FRAME_MARK not in address:
+        return path, None
+    stem, _, number = address.rpartition(FRAME_MARK)
+    if number.isascii() and number.isdecimal() and not path.exists():
         return Path(folder, stem), int(number)
     return path, None
 
