@@ -155,22 +155,33 @@ def signs_p(arm: list[Scores], base: list[Scores], metric: str, flips: np.ndarra
     names = np.unique(np.concatenate([each.patients for each in arm]))
     total = np.zeros(len(names))
     for one, other in zip(arm, base, strict=True):
-        gain = _gains(one, metric) - _gains(other, metric)
         place = np.searchsorted(names, one.patients)
+        gain = _gains(one, other, metric)
         total += np.bincount(place, gain, minlength=len(names)) / len(arm)
     reached = np.abs(flips @ total) >= abs(total.sum()) - 1e-12
     return float((1 + reached.sum()) / (1 + len(flips)))
 
 
-def _gains(replicate: Scores, metric: str) -> np.ndarray:
-    """(N,) terms; those of AUC are the placements of the images, whose swap is linear alike."""
-    labels, p = replicate.labels, replicate.p[:, 1]
-    counted = {"sen": labels == 1, "spe": labels == 0}.get(metric, np.ones(len(labels), dtype=bool))
+def _gains(arm: Scores, base: Scores, metric: str) -> np.ndarray:
+    """(N,) terms of the difference.
+
+    Those of AUC are ranks within the arm against the rivals of both arms: what exchanging an image
+    moves while the others stay (Bandos, Rockette, Gur, Statistics in Medicine 2005).
+    """
+    labels, one, other = arm.labels, arm.p[:, 1], base.p[:, 1]
     if metric != "auc":
-        return ((p >= 0.5) == labels) * counted / max(counted.sum(), 1)
-    rank, positive = stats.rankdata(p), labels == 1
-    m, n = positive.sum(), (~positive).sum()
-    place = np.empty(len(p))
-    place[positive] = (rank[positive] - stats.rankdata(p[positive])) / (2 * m * n)
-    place[~positive] = -(rank[~positive] - stats.rankdata(p[~positive])) / (2 * m * n)
-    return place
+        every = np.ones(len(labels), dtype=bool)
+        counted = {"sen": labels == 1, "spe": labels == 0}.get(metric, every)
+        right = ((one >= 0.5) == labels).astype(float) - ((other >= 0.5) == labels)
+        return right * counted / max(counted.sum(), 1)
+    one, other, positive = stats.rankdata(one), stats.rankdata(other), labels == 1
+    gain = np.empty(len(labels))
+    for own, sign in ((positive, 1), (~positive, -1)):
+        rivals = np.concatenate([one[~own], other[~own]])
+        gain[own] = sign * (_below(rivals, one[own]) - _below(rivals, other[own]))
+    return gain / (2 * positive.sum() * (~positive).sum())
+
+
+def _below(rivals: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """How many rivals each value is above, equal ones half."""
+    return (rivals < values[:, None]).sum(axis=1) + 0.5 * (rivals == values[:, None]).sum(axis=1)

@@ -38,6 +38,8 @@ TYPED = [
     pd.Series([False, True]),
     pd.Series([False, True], dtype="boolean"),
     pd.Series(["benign", "Malignant "], dtype="category"),
+    pd.Series([0, 1], dtype="category"),
+    pd.Series([0.0, 1.0], dtype="category"),
     pd.Series([0, 1], dtype="Int64"),
     pd.Series([b"benign", b"malignant"], dtype=object),
 ]

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
+from abl.decide.mover import sides
+from abl.decide.paired_differences import Differences
 from abl.decide.score_intervals import tango_interval, tango_p, tango_variance, wilson
 
 Z = float(stats.norm.isf(0.025))
@@ -111,3 +113,45 @@ def test_nothing_discordant_is_not_nothing_at_all(n):
     low, high = tango(0, 0, n)
     assert high == pytest.approx(Z**2 / (n + Z**2))
     assert low == pytest.approx(-high)
+
+
+def differences(difference, variance, freedom, lower, upper, edge=1.0):
+    """Of metrics that are no shares."""
+    known = (np.array([each]) for each in (difference, variance, freedom, 50.0, np.nan, np.nan))
+    return Differences(*known, np.array([lower]), np.array([upper]), edge, np.array([True]))
+
+
+@given(st.integers(4, 300), st.integers(4, 300), st.data())
+def test_the_longer_side_is_that_of_two_independent_shares_by_newcombe(n, m, data):
+    k, q = data.draw(st.integers(1, n - 1)), data.draw(st.integers(1, m - 1))
+    one, other = k / n, q / m
+    down, up = sides(*((np.array([x]), np.array([float(of)])) for x, of in ((one, n), (other, m))))
+    low, high = confint_proportions_2indep(k, n, q, m, method="newcomb")
+    plain = Z * math.sqrt(one * (1 - one) / n + other * (1 - other) / m)
+    found = one - other - down[0] * plain, one - other + up[0] * plain
+    assert found == pytest.approx((low, high), abs=1e-9)
+
+
+@given(
+    st.floats(-0.9, 0.9), st.floats(1e-6, 0.1), st.floats(1, 100),
+    st.floats(0.3, 3), st.floats(0.3, 3), st.sampled_from([0.9, 0.95, 0.999]),
+)  # fmt: skip
+def test_p_is_the_level_at_which_an_interval_of_two_sides_reaches_0(d, v, freedom, low, up, level):
+    found = differences(d, v, freedom, low, up, edge=np.inf)
+    ends = found.interval(level)
+    excluded = ends[0][0] > 0 or ends[1][0] < 0
+    p = found.p[0]
+    assert ends[0][0] <= d <= ends[1][0]
+    if abs(p - (1 - level)) > 1e-9:
+        assert (p < 1 - level) == excluded
+    assert found.interval(0.999)[0][0] <= found.interval(0.95)[0][0]
+
+
+def test_the_longer_side_is_that_to_which_the_arm_nearest_its_ceiling_falls():
+    def of(first, second):
+        return sides(*((np.array([each]), np.array([60.0])) for each in (first, second)))
+
+    falls, stays = np.concatenate(of(0.99, 0.5))
+    assert falls > stays
+    assert np.concatenate(of(0.5, 0.99)) == pytest.approx([stays, falls])
+    assert np.concatenate(of(0.53, 0.47)) == pytest.approx(1, abs=0.05)

@@ -45,6 +45,12 @@ def load_faults(tmp_path: Path, text: str) -> list[tuple[int | None, str]]:
     return [(problem.line, problem.message) for problem in caught.value.problems]
 
 
+def loads(tmp_path: Path, text: str) -> bool:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(text, encoding="utf-8")
+    return bool(abl.load(path, root=tmp_path / "mlruns").plan.arms)
+
+
 def test_a_number_written_with_an_exponent_and_a_no_are_meant(tmp_path: Path) -> None:
     sweep = read(tmp_path, GOOD).sweep
     assert sweep.train.optimizer.lr == 1e-4
@@ -250,3 +256,78 @@ def test_the_same_sweep_is_read_whatever_the_order_of_its_keys(tmp_path: Path) -
     lines = GOOD.splitlines()
     turned = [*lines[3:7], *lines[7:], *lines[:3]]
     assert read(tmp_path, "\n".join(turned)).sweep == read(tmp_path, GOOD).sweep
+
+
+BLOCKS = [
+    ("search: {space: {train.early_stop: [null, {patience: 2}]}, trials: 2}", "null is neither"),
+    ("search: {space: {train.early_stop: [{patience: 2}, 1]}, trials: 2}", "is neither a number"),
+    ("search: {space: {train.optimizer.lr: [0.1, [0.2]]}, trials: 2}", "is neither a number"),
+    ("search: {space: {train.optimizer.lr: {choices: [{a: 1}]}}, trials: 2}", "is neither"),
+    ("search: {space: {train.optimizer.lr: [0.1, 0.2]}, objectives: [{metric: [auc]}]}", "metric"),
+    (
+        "search: {space: {train.optimizer.lr: [0.1, 0.2]}, start: [1, {train.optimizer.lr: 0.1}]}",
+        "",
+    ),
+    ("axes: {train.epochs: [1, {a: 2}]}", "train.epochs"),
+    ("axes: {train.epochs: [[1, 2], 2]}", "train.epochs"),
+    ("metrics: [auc, {a: 1}]", "metrics"),
+    ("contrasts: [1, {arm: {a: [1]}}]", "contrasts"),
+    ("replicates: {seeds: [0, {a: 1}]}", "seeds"),
+]
+
+
+@pytest.mark.parametrize(("line", "told"), BLOCKS)
+def test_a_block_among_the_values_of_a_list_is_one_line(
+    tmp_path: Path, line: str, told: str
+) -> None:
+    study = "frozen" if line.startswith("axes") else "hyper"
+    kept = f"name: x\nstudy: {study}\ndata: {{phantom: {{}}}}\n"
+    found = load_faults(tmp_path, kept + line + "\n")
+    assert any(told in text for _, text in found), found
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("augment: {flip: true}", "did you mean 'train.augment'?"),
+        ("epochs: 3", "did you mean 'train.epochs'?"),
+        ("axes: {augment.flip: [true]}", "did you mean 'train.augment.flip'?"),
+        ("axes: {epochs: [3]}", "did you mean 'train.epochs'?"),
+        ("axes: {optimizer.lr: [0.1]}", "did you mean 'train.optimizer.lr'?"),
+        ("search: {space: {augment.flip: [true, false]}}", "did you mean 'train.augment.flip'?"),
+        ("stated: {augment.flip: paper}", "did you mean 'train.augment.flip'?"),
+        ("train: {batch_sise: 3}", "did you mean 'batch_size'?"),
+    ],
+)
+def test_a_setting_at_the_wrong_place_is_answered_with_its_path(
+    tmp_path: Path, line: str, told: str
+) -> None:
+    kept = "name: x\nstudy: frozen\ndata: {phantom: {}}\n"
+    found = load_faults(tmp_path, kept + line + "\n")
+    assert any(told in text for _, text in found), found
+
+
+def test_a_batch_of_one_image_without_batch_statistics_is_told_before_it_trains(
+    tmp_path: Path,
+) -> None:
+    kept = (
+        "name: x\nstudy: frozen\ndata: {phantom: {}}\nimage: {size: 32}\naxes: {frozen: [0]}\n"
+        "train: {network: resnet18, epochs: 1, last_k: 1, "
+    )
+    for setting in ("batch_size: 1}", "batch_size: 8, micro_batch: 1}"):
+        (found,) = load_faults(tmp_path, kept + setting)
+        assert found[0] == 6
+        assert "1 leaves resnet18 nothing to take batch statistics of" in found[1]
+    for fine in ("batch_size: 2}", "batch_size: 8, micro_batch: 2}"):
+        assert loads(tmp_path, kept + fine)
+    # maps of more than a pixel have statistics, and vgg11 has no such layer
+    assert loads(tmp_path, kept.replace("size: 32", "size: 64") + "batch_size: 1}")
+    assert loads(tmp_path, kept.replace("resnet18", "vgg11") + "batch_size: 1}")
+
+
+def test_images_too_small_for_a_network_are_told_before_it_trains(tmp_path: Path) -> None:
+    kept = "name: x\nstudy: frozen\ndata: {phantom: {}}\naxes: {frozen: [0]}\n"
+    for network, size in (("inception_v3", 64), ("vit_b_16", 100), ("vgg11", 16)):
+        text = kept + f"image: {{size: {size}}}\ntrain: {{network: {network}}}\n"
+        (found,) = load_faults(tmp_path, text)
+        assert f"{size} px" in found[1]

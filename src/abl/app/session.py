@@ -23,6 +23,7 @@ from abl.report.environment import environment
 from abl.report.prediction_frames import one_class_replicates, repeated_trainings
 from abl.runner.engine import Executor, run_plan
 from abl.runner.protocols import Listener, RunReport
+from abl.runner.ray_folder import check_room
 from abl.runner.tune import check_address, ray_nodes
 from abl.search.kept import check_storage
 from abl.studies.shared.analysis import Analysis
@@ -89,6 +90,8 @@ def run_sweep(
     on_cluster = executor == "tune" and address is not None
     if on_cluster:
         check_address(str(address))
+    elif executor == "tune":
+        check_room()
     if executor == "tune":
         sweep.store.check_shared()
     if sweep.file.sweep.search is not None:

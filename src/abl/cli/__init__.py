@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from abl.cli.app import app
+from abl.cli.output import write_what_can_be_written
 
 # each registers its commands, in the order in which `abl --help` lists them
 for _name in ("sweeping", "looking", "decide", "data"):
@@ -14,5 +15,6 @@ for _name in ("sweeping", "looking", "decide", "data"):
 
 def main() -> NoReturn:
     """Entry point of the command."""
+    write_what_can_be_written()
     app()
     raise SystemExit(0)

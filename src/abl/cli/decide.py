@@ -93,7 +93,7 @@ def decide_command(
 
     if as_json and format not in (None, DecidedFormat.json):
         raise InputError(f"--json or --format {format}, not both")
-    names = None if classes is None else classes.split(",")
+    names = None if classes is None else [name.strip() for name in classes.split(",")]
     asked = Asked(
         original,
         true,

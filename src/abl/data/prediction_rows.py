@@ -95,6 +95,8 @@ def class_columns(frame: pd.DataFrame) -> list[str]:
 
 def as_text(values: pd.Series) -> pd.Series:
     """As text without white space around it; "" where missing; 3.0 was 3."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = pd.Series(np.asarray(values))
     if values.dtype == object:  # text of programs that do not mark it as such
         values = values.map(
             lambda each: (
@@ -147,6 +149,8 @@ def _plain_rows(data: bytes, text: str) -> RawRows | None:
         if len(set(stripped)) < len(names) or "" in stripped[1:]:
             return None
         wanted = [name for name in names if _is_known(name.strip())]
+        if not wanted:
+            return None
         table = pyarrow.csv.read_csv(
             io.BytesIO(data),
             read_options=pyarrow.csv.ReadOptions(use_threads=False),

@@ -155,7 +155,7 @@ def mean_interval(
         reach: Quantile.
     """
     if bounds is None:
-        return plain_interval(mean, np.sqrt(variance), reach)
+        return plain_interval(mean, reach * np.sqrt(variance))
     low, high = bounds
     share = np.clip((mean - low) / (high - low), 0.0, 1.0)
     spread = variance / (high - low) ** 2

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from abl.decide.check import Bools, Floats, Ints, largest_class
+from abl.decide.check import Bools, Floats, Ints
 from abl.decide.contributions import (
     DRAWS,
     EntryPlaces,
@@ -20,6 +20,7 @@ from abl.decide.contributions import (
     places_of,
     weights_for,
 )
+from abl.decide.discordance import Rightness
 from abl.decide.effective_units import (
     effective_patients,
     effective_units,
@@ -30,6 +31,7 @@ from abl.decide.effective_units import (
     widened,
 )
 from abl.decide.metrics import Metric
+from abl.decide.mover import sides
 from abl.decide.paired_differences import Differences
 from abl.decide.replicates import ArmScores, checked_pair_of_arms
 from abl.decide.score_intervals import LEVEL, quantile
@@ -87,7 +89,7 @@ class Measured:
         kind = _SHARES.get(metric.name, -1)
         self._of_units = kind is None or (kind >= 0 and self.tests.classes == 2)
         self._class = kind if self._of_units else None
-        self._right = self._correct() if self._of_units else []
+        self._right = Rightness(ordered, self._class) if self._of_units else None
 
     @property
     def patients_concerned(self) -> int:
@@ -153,7 +155,7 @@ class Measured:
         """
         one, other = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
         count = len(one)
-        numbers = np.full((6, count), np.nan)
+        numbers = np.full((8, count), np.nan)
         numbers[2] = 1.0
         recipes = np.zeros(count, dtype=bool)
         for kept, at in _patterns(self._defined[one] & self._defined[other]):
@@ -172,8 +174,9 @@ class Measured:
             difference = moments.means[i] - moments.means[j]
             variance = spread.variance
             discordant = units = np.full(len(at), np.nan)
-            if self._of_units:
-                discordant = self._discordant(involved, kept, moments.layout, i, j)
+            lower = upper = np.ones(len(at))
+            if self._right is not None:
+                discordant = self._right.discordant(involved, kept, moments.layout, i, j)
                 spare = np.maximum(discordant - difference**2, 0.0)
                 least = np.full(len(at), self._concerned)
                 units = effective_units(spare, variance, carriers, least, least * self._repeated)
@@ -185,10 +188,34 @@ class Measured:
                     counts=self._counts,
                     carriers_are_known=self._rows.are_patients,
                 )  # fmt: skip
-            numbers[:, at] = difference, variance, spread.freedom, carriers, discordant, units
+                if self.metric.bounds is not None:
+                    lower, upper = self._sides(involved, moments, i, j, recipes[at])
+            numbers[:, at] = (
+                difference, variance, spread.freedom, carriers, discordant, units, lower, upper,
+            )  # fmt: skip
         low, high = self.metric.bounds or (-np.inf, np.inf)
-        d, v, f, c, q, u = numbers
-        return Differences(d, v, f, c, q, u, high - low, recipes)
+        d, v, f, c, q, u, below, above = numbers
+        return Differences(d, v, f, c, q, u, below, above, high - low, recipes)
+
+    def _sides(
+        self, arms: Ints, moments: Moments, i: Ints, j: Ints, recipes: Bools
+    ) -> tuple[Floats, Floats]:
+        """By how much differences are longer below and above."""
+        assert self.metric.bounds is not None
+        low, high = self.metric.bounds
+        share = np.clip((moments.means - low) / (high - low), 0.0, 1.0)
+        carriers = self._carriers(moments.combined)
+        least = np.array([self._least_units(int(arm)) for arm in arms])
+        most = least * self._repeated if self._counts else np.inf
+        of_both = [
+            effective_units(
+                share * (1 - share), moments.of_means(each).variance / (high - low) ** 2,
+                carriers, least, most,
+            )
+            for each in (False, True)
+        ]  # fmt: skip
+        units = np.where(recipes, of_both[1][[i, j]], of_both[0][[i, j]])
+        return sides((share[i], units[0]), (share[j], units[1]))
 
     def covariance(self) -> Floats:
         """(A, A) of the means: patients, and the luck of trainings, shared where networks are."""
@@ -246,29 +273,6 @@ class Measured:
         return np.divide(
             squares.sum(axis=1) ** 2, fourth, out=np.zeros(len(combined)), where=fourth > 0
         )
-
-    def _correct(self) -> list[tuple[Bools, Floats]]:
-        """By replicate: (A, N) whether right, and (N,) each image's weight in the metric."""
-        found = []
-        for at, each in enumerate(self.tests.replicates):
-            right = np.stack([largest_class(arm[at].p) == each.labels for arm in self.arms])
-            counted = np.ones(len(each.labels))
-            if self._class is not None:
-                counted = (each.labels == self._class).astype(np.float64)
-            found.append((right, counted / max(counted.sum(), 1.0)))
-        return found
-
-    def _discordant(
-        self, arms: Ints, kept: Bools, layout: Layout, first: Ints, second: Ints
-    ) -> Floats:
-        product = np.zeros((len(arms), len(arms)))
-        places = np.flatnonzero(kept)
-        for weight, at in zip(layout.weight, places, strict=True):
-            right, share = self._right[at]
-            of_arms = right[arms].astype(np.float64)
-            product += weight * (of_arms * share) @ of_arms.T
-        own = np.diagonal(product)
-        return np.clip(own[first] + own[second] - 2 * product[first, second], 0.0, 1.0)
 
 
 def _patterns(defined: Bools) -> Iterator[tuple[Bools, Ints]]:

@@ -27,6 +27,7 @@ class Differences:
         patients: (n,) effective number of patients that carry the difference.
         discordant, units: (n,) of shares: the share of units that one of both has right, and the
             effective number of units; otherwise nan.
+        lower, upper: (n,) of others, by how much the interval is longer on that side.
         edge: The largest difference that the metric can have.
         recipes: (n,) whether both arms were trained often enough to speak of more than the
             networks at hand.
@@ -38,13 +39,22 @@ class Differences:
     patients: Floats
     discordant: Floats
     units: Floats
+    lower: Floats
+    upper: Floats
     edge: float
     recipes: Bools
 
     @property
     def p(self) -> Floats:
         """(n,) two-sided; below 0.05 exactly where the 95 % interval excludes 0."""
-        found = plain_p(self.difference, np.sqrt(self.variance), self.freedom)
+        error = np.sqrt(self.variance)
+        towards_none = np.where(self.difference > 0, self.lower, self.upper)
+        usual = self._usual
+        far = np.abs(self.difference) - error * towards_none * usual
+        # what `_length` is the inverse of
+        same = error * usual + far / _beyond(towards_none)
+        near = self.difference / np.where(towards_none > 0, towards_none, 1.0)
+        found = plain_p(np.where(far > 0, same, near), error, self.freedom)
         of_units = ~np.isnan(self.units)
         found[of_units] = tango_p(*self._of_units(of_units), self.freedom[of_units])
         found[np.isnan(self.difference)] = np.nan
@@ -54,12 +64,34 @@ class Differences:
         """(n,) low and high ends."""
         level = np.broadcast_to(level, self.difference.shape)
         reach = quantile(self.freedom, level)
-        low, high = plain_interval(self.difference, np.sqrt(self.variance), reach, self.edge)
+        low, _ = plain_interval(self.difference, self._length(self.lower, reach), self.edge)
+        _, high = plain_interval(self.difference, self._length(self.upper, reach), self.edge)
         of_units = ~np.isnan(self.units)
         if of_units.any():
             ends = tango_interval(*self._of_units(of_units), reach[of_units])
             low[of_units], high[of_units] = ends
         return low, high
 
+    @property
+    def _usual(self) -> Floats:
+        """(n,) quantile of a 95 % interval, up to which one side may be the shorter."""
+        return quantile(self.freedom, LEVEL)
+
+    def _length(self, side: Floats, reach: Floats) -> Floats:
+        usual = np.minimum(reach, self._usual)
+        of_side = side * usual + _beyond(side) * (reach - usual)
+        length: Floats = np.sqrt(self.variance) * of_side
+        return length
+
     def _of_units(self, chosen: Bools) -> tuple[Floats, Floats, Floats]:
         return self.difference[chosen], self.discordant[chosen], self.units[chosen]
+
+
+def _beyond(side: Floats) -> Floats:
+    """By how much a length grows per standard error beyond that of 95 %.
+
+    A side that was shorter is as long as any at twice that distance: so far out, where the best of
+    many arms are decided, a few patients have longer tails than the scale of the metric tells.
+    """
+    grows: Floats = 2 * np.maximum(side, 1.0) - side
+    return grows

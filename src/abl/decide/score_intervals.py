@@ -88,12 +88,12 @@ def tango_p(difference: Floats, discordant: Floats, units: Floats, freedom: Floa
 
 
 def plain_interval(
-    difference: Floats, error: Floats, reach: Floats, edge: float = np.inf
+    difference: Floats, length: Floats, edge: float = np.inf
 ) -> tuple[Floats, Floats]:
-    """estimate -+ reach x standard error, within [-edge, edge]."""
+    """estimate -+ length, within [-edge, edge]."""
     return (
-        np.clip(difference - reach * error, -edge, edge),
-        np.clip(difference + reach * error, -edge, edge),
+        np.clip(difference - length, -edge, edge),
+        np.clip(difference + length, -edge, edge),
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether a classifier can be made as asked, found out without computing anything."""
+"""Whether a classifier can be made and trained as asked, found out on shapes alone."""
 
 from __future__ import annotations
 
@@ -16,11 +16,20 @@ from abl.nets.weights import existing_file, fitting_state, read_state
 from abl.spec.data import Image
 from abl.spec.train import Attention, Train
 
+_SEVERAL = 2  # images of a batch that has statistics
+_ALONE = "more than 1 value per channel"
+
 
 def design_problems(train: Train, image: Image, classes: int) -> tuple[str, ...]:
     """What is wrong with what a training asks of its classifier."""
     # what it starts from makes no difference to what fits
-    return _problems(replace(design_of(train, image, classes), weights="none"), train.attention)
+    design = replace(design_of(train, image, classes), weights="none")
+    found = _problems(design, train.attention)
+    if found or image.fit == "own":  # of images of many shapes no one batch speaks for all
+        return found
+    batch = min(train.batch_size, train.micro_batch or train.batch_size, _SEVERAL)
+    key = "batch_size" if train.batch_size == 1 else "micro_batch"
+    return tuple(text.format(key=key) for text in _step_problems(design, train.attention, batch))
 
 
 @remembered
@@ -36,6 +45,34 @@ def _problems(design: Design, attention: Attention) -> tuple[str, ...]:
         if "meta tensor" in str(error):
             return ()  # made of real tensors only: a training will tell
         return tuple(problem.message for problem in error.problems)
+    return ()
+
+
+@remembered
+def _step_problems(design: Design, attention: Attention, batch: int) -> tuple[str, ...]:
+    """What a step on so many images would come to."""
+    try:
+        with torch.device("meta"):
+            plain = attention.variant == "none"
+            network = (
+                build_classifier(design)
+                if plain
+                else build_guided(design, without_weights(attention))
+            )
+            channels = design.channels * (1 if design.fusion == "none" else 2)
+            images = torch.empty(batch, channels, design.image_size, design.image_size)
+            masks = () if plain else (torch.zeros(batch, 1, design.image_size, design.image_size),)
+            with torch.no_grad():
+                network.train()(images, *masks)
+    except (ValueError, RuntimeError) as error:
+        if _ALONE in str(error):
+            return (
+                f"train.{{key}}: 1 leaves {design.network} nothing to take batch statistics of "
+                f"(its last map is one pixel at image.size {design.image_size}): write 2 or more, "
+                "or a larger image.size",
+            )
+    except Exception:  # made of real tensors only, or of another call: a training will tell
+        return ()
     return ()
 
 

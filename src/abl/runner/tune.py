@@ -11,7 +11,7 @@ import os
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -20,6 +20,7 @@ from abl.plan.stage import StageResources
 from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import run_stage_on_worker
 from abl.runner.ledger import Ledger, Packing, known_shares
+from abl.runner.ray_folder import short_folder
 
 
 def run_with_tune(
@@ -143,20 +144,24 @@ def ray_nodes(workers: int | None, address: str | None) -> Iterator[dict[str, St
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     started_here = not ray.is_initialized()
+    of_ray = ExitStack()
     try:
         if started_here and address:
             check_address(address)
             ray.init(address=address, **quiet)
         elif started_here:
+            folder = of_ray.enter_context(short_folder())
             # "local": a cluster that somebody has started on this machine is not joined unasked
             ray.init(
                 address="local",
                 num_cpus=workers or len(os.sched_getaffinity(0)),
                 include_dashboard=False,
                 object_store_memory=OBJECT_STORE_BYTES,
+                _temp_dir=folder,
                 **quiet,
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
+        of_ray.close()
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         where = f"no Ray cluster at {address}" if address else "Ray does not start"
         token = "is its token in RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token?"
@@ -172,6 +177,7 @@ def ray_nodes(workers: int | None, address: str | None) -> Iterator[dict[str, St
     finally:
         if started_here:
             ray.shutdown()
+        of_ray.close()
 
 
 def nodes_of(described: list[dict[str, Any]]) -> dict[str, StageResources]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Iterable, Iterator
+from functools import cache
 from types import UnionType
 from typing import Any
 
@@ -47,7 +49,7 @@ def message_of(fault: Any, model: type[Part], place: Place, under: Place) -> str
     if kind == "extra_forbidden":
         owner = model_at(model, place[len(under) : -1])
         valid = [field.alias or name for name, field in owner.model_fields.items()] if owner else []
-        hint = nearest(str(place[-1]), valid) if valid else "there are none here"
+        hint = nearest_setting(str(place[-1]), valid) if valid else "there are none here"
         return f"unknown key '{name}': {hint}"
     if kind == "missing":
         return f"key '{name}' is missing"
@@ -80,6 +82,36 @@ def model_at(model: type[BaseModel], place: Place) -> type[BaseModel] | None:
             return None
         model = inner[0]
     return model
+
+
+def nearest_setting(name: str, valid: Iterable[str]) -> str:
+    """What to type instead of a wrong setting: one of the valid words, or where in the file a
+    setting of that name stands (`augment.flip` is `train.augment.flip`), or the valid ones.
+    """
+    hint = nearest(name, valid)
+    if hint.startswith("did you mean"):
+        return hint
+    tails = sorted((path for path in _setting_paths() if path.endswith(f".{name}")), key=len)
+    if not tails:
+        elsewhere = nearest(name, _setting_paths())
+        return elsewhere if elsewhere.startswith("did you mean") else hint
+    also = [path for path in tails[1:] if path.count(".") == tails[0].count(".")]
+    return "did you mean " + " or ".join(f"'{path}'" for path in [tails[0], *also]) + "?"
+
+
+@cache
+def _setting_paths() -> tuple[str, ...]:
+    """Every setting and block of a sweep file, dotted; those that are lists of blocks left out."""
+
+    def below(model: type[BaseModel], path: str) -> Iterator[str]:
+        for name, field in model.model_fields.items():
+            own = f"{path}{field.alias or name}"
+            yield own
+            if isinstance(field.annotation, type | UnionType):
+                for inner in _models_in(field.annotation):
+                    yield from below(inner, f"{own}.")
+
+    return tuple(dict.fromkeys(below(Sweep, "")))
 
 
 def first_unknown(path: str) -> tuple[str, list[str]]:

@@ -10,8 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from abl.errors import InputError, Problem, nearest, raise_if_any
-from abl.spec.model_faults import first_unknown, message_of, model_at, problems_of
+from abl.errors import InputError, Problem, raise_if_any
+from abl.spec.model_faults import (
+    first_unknown,
+    message_of,
+    model_at,
+    nearest_setting,
+    problems_of,
+)
 from abl.spec.pointless import pointless, too_many_arms
 from abl.spec.sweep import Sweep
 from abl.spec.yaml_file import Document, Place, Places, read_with_faults
@@ -123,9 +129,11 @@ def sweep_with(file: SweepFile, changes: dict[str, Any]) -> Sweep:
             problems.append(file.problem(text, "axes", path))
             continue
         if not known or block is None:
-            part, words = first_unknown(path)
+            word, words = first_unknown(path)
             problems.append(
-                file.problem(f"axes: no setting '{path}': {nearest(part, words)}", "axes", path)
+                file.problem(
+                    f"axes: no setting '{path}': {nearest_setting(word, words)}", "axes", path
+                )
             )
             continue
         block[name] = value
@@ -174,7 +182,7 @@ def _take_away(values: dict[str, Any], place: Place) -> None:
         inner = block.get(part) if isinstance(block, dict) else None
         if at + 1 < len(place) and isinstance(inner, dict) and place[at + 1] in inner:
             block = inner
-        elif at + 1 < len(place) and isinstance(inner, list) and _are_blocks(inner):
+        elif isinstance(inner, list) and _is_entry(inner, place[at + 1 : at + 2]):
             inner[int(place[at + 1])] = _GAP
             return
         elif isinstance(inner, list) and is_value_of_axis(place):
@@ -185,8 +193,12 @@ def _take_away(values: dict[str, Any], place: Place) -> None:
             return
 
 
-def _are_blocks(values: list[Any]) -> bool:
-    return any(isinstance(value, dict) or value is _GAP for value in values)
+def _is_entry(values: list[Any], part: Place) -> bool:
+    """Whether a place goes on to an entry of a list of blocks; a short form, such as a list in the
+    place of {choices: [...]}, is none.
+    """
+    blocks = any(isinstance(value, dict) or value is _GAP for value in values)
+    return blocks and bool(part) and isinstance(part[0], int)
 
 
 def _closed(values: Any, gaps: dict[Place, list[int | None]], place: Place = ()) -> Any:

@@ -51,7 +51,8 @@ class Dimension(Part):
     def _are_plain(cls, choices: tuple[Any, ...]) -> tuple[Any, ...]:
         for each in choices:
             if not isinstance(each, bool | int | float | str):
-                raise ValueError(f"{each} is neither a number, a word, true nor false")
+                shown = "null" if each is None else each
+                raise ValueError(f"{shown} is neither a number, a word, true nor false")
         return choices
 
     @model_validator(mode="after")

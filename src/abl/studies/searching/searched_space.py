@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from abl.decide.metrics import metric_named
-from abl.errors import InputError, Problem, nearest
+from abl.errors import InputError, Problem
 from abl.search.samplers import Direction
 from abl.search.space import Choices, Range, Space, dimensions_of, within
-from abl.spec.model_faults import annotation_of
+from abl.spec.model_faults import annotation_of, nearest_setting
 from abl.spec.read import SweepFile, sweep_with
 from abl.spec.search import SAMPLERS, Constraint, Dimension, Objective, Search, sampler_problem
 from abl.spec.sweep import Sweep
@@ -180,7 +180,7 @@ def _name_problems(file: SweepFile, study: Study, search: Search) -> list[Proble
         elif name in axes and path.split(".")[0] not in SEARCHED:
             text = f"'{name}' says what the images are: list its values under axes"
         elif "." not in path or path.split(".")[0] not in SEARCHED:
-            text = f"'{name}' cannot be searched: {nearest(name, words)}"
+            text = f"'{name}' cannot be searched: {nearest_setting(name, words)}"
         elif search.scope == "by_split" and path.split(".")[0] not in BY_SPLIT:
             text = f"'{name}': scope: by_split searches settings of train and image alone"
         elif path in varied:

@@ -10,6 +10,7 @@ from typing import Any
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.graph import Arm, ArmList, arms_of
 from abl.plan.stage import canonical_json
+from abl.spec.model_faults import nearest_setting
 from abl.spec.read import SweepFile, sweep_with
 from abl.spec.sweep import Sweep
 from abl.studies.contract import StudyAxis
@@ -56,7 +57,12 @@ def arms_from(
         if name not in own and "." not in name:
             faulty.add(name)
             words = [*own, "train.epochs", "train.optimizer.lr", "data.phantom.flip"]
-            problems.append(file.problem(f"no axis '{name}': {nearest(name, words)}", *place))
+            text = f"no axis '{name}': {nearest_setting(name, words)}"
+            problems.append(file.problem(text, *place))
+        elif name not in own and name.split(".")[0] not in type(sweep).model_fields:
+            faulty.add(name)
+            text = f"no setting '{name}': {nearest_setting(name, own)}"
+            problems.append(file.problem(text, *place))
         elif name not in own and (name.split(".")[0] not in VARIED or name in FIXED):
             faulty.add(name)
             text = f"'{name}' cannot be an axis: it must be the same for all arms"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from abl.nets.registry import check_network
 from abl.nets.user_module import load_module, unload_module
 from abl.plan.graph import Arm
 from abl.spec.data import Data
+from abl.spec.model_faults import nearest_setting
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData, Workspace
@@ -92,7 +94,7 @@ def stated_problems(file: SweepFile) -> list[Problem]:
         return []
     known = set(_paths(file.sweep.model_dump(mode="json", by_alias=True, exclude={"stated"})))
     return [
-        file.problem(f"stated: no setting '{path}': {nearest(path, known)}", "stated", path)
+        file.problem(f"stated: no setting '{path}': {nearest_setting(path, known)}", "stated", path)
         for path in file.sweep.stated
         if path not in known
     ]
@@ -187,7 +189,15 @@ HEAD = StudyAxis(
 # how a problem begins -> the axis that is at fault
 _AXES = {"frozen": "frozen", "head": "head", "fusion": "mode", "variant": "variant",
          "placement": "placement", "mask": "mask", "network": "network", "image.size": "image.size",
-         "segmentation": "train.attention.segmentation.encoder"}  # fmt: skip
+         "segmentation": "train.attention.segmentation.encoder",
+         "train.batch_size": "train.batch_size",
+         "train.micro_batch": "train.micro_batch"}  # fmt: skip
+# families that take images of any size from 64 pixels on, for which no torch need be imported
+_ANY_SIZE = re.compile(
+    r"(torchvision:)?(cnn[12]|plain4|tiny_|alexnet|convnext|densenet|efficientnet|mnasnet|mobilenet|regnet|resnet|"
+    r"resnext|shufflenet|squeezenet|vgg|wide_resnet)"
+)
+_SURE = 64
 
 
 def weights_faults(arm: Arm, file: SweepFile) -> list[tuple[str, str]]:
@@ -202,7 +212,9 @@ def design_faults(sweep: Sweep) -> list[tuple[str, str]]:
     """(axis, what is wrong) with frozen layers, head and fusion of an arm's network."""
     train, image = sweep.train, sweep.image
     plain = (train.frozen, train.head, train.fusion) == (0, "fc", "none")
-    if plain and train.attention.variant == "none":
+    alone = 1 in (train.batch_size, train.micro_batch)
+    any_size = _ANY_SIZE.match(train.network) is not None and image.size >= _SURE
+    if plain and train.attention.variant == "none" and not alone and any_size:
         return []
     # shapes are worked out by torch, which takes seconds to import
     from abl.nets.design_check import design_problems

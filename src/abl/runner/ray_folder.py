@@ -1,0 +1,54 @@
+"""Where Ray keeps its sockets: their paths must be short, and TMPDIR of batch systems is long."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from abl.errors import InputError
+
+# bytes of the path of a socket, less its end; macOS has the least
+_LONGEST_PATH = 103
+# what Ray puts behind its folder: a session named by time and process, sockets, the longest name
+_BEHIND = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.12345678")
+_SHORT = ("/tmp", "/var/tmp", "/dev/shm")
+
+
+def room_for_sockets(folder: str) -> bool:
+    """Whether the sockets of a Ray that keeps them below a folder have paths that can be used."""
+    return len(folder.encode()) + _BEHIND <= _LONGEST_PATH
+
+
+@contextmanager
+def short_folder() -> Iterator[str | None]:
+    """A folder for a Ray that is started here; None where its own, below TMPDIR, will do.
+
+    Raises:
+        InputError: TMPDIR is too long, and no shorter folder can be written.
+    """
+    given = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    if room_for_sockets(given):
+        yield None
+        return
+    for place in _SHORT:
+        try:
+            made = tempfile.TemporaryDirectory(prefix="abl-", dir=place, ignore_cleanup_errors=True)
+        except OSError:
+            continue
+        with made as name:
+            yield name
+        return
+    most = _LONGEST_PATH - _BEHIND
+    raise InputError(
+        f"TMPDIR={given} is too long for the sockets of Ray, and {', '.join(_SHORT)} cannot be "
+        f"written: set TMPDIR to a folder whose path has at most {most} bytes, or use "
+        "--executor local"
+    )
+
+
+def check_room() -> None:
+    """Raises InputError where `short_folder` would: asked before anything is decoded."""
+    with short_folder():
+        pass
