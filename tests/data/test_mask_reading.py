@@ -192,9 +192,12 @@ def test_one_value_is_no_nodule_or_a_question() -> None:
 
 
 def test_a_picture_is_no_mask() -> None:
-    colours = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3))
+    colours = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
     with pytest.raises(MaskDoubtError, match="is a picture in"):
-        read(grey(colours.astype(np.uint8)))
+        read(grey(colours))
+    with pytest.raises(MaskDoubtError, match=r"falls into \d+ pieces"):
+        read(grey(colours[..., 0]))
+    assert read(grey(colours[..., 0]), cut=0.5, inverted=False).nodule.any()
 
 
 @settings(max_examples=40, deadline=None)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from mask_encodings import (
     BLACK,
@@ -187,6 +188,23 @@ def test_several_masks_of_an_image_are_united(tmp_path: Path, how: str) -> None:
     assert any("4 rows have several masks" in note for note in notes(path))
     (path.parent / "n3.png").unlink()
     with pytest.raises(InputError, match=r"manifest\.csv:5: mask 'n3\.png' no such file"):
+        load_manifest(path)
+
+
+def test_a_list_in_parquet_and_odd_cells(tmp_path: Path) -> None:
+    path = write_masked_set(tmp_path / "set")
+    table = pd.read_csv(path)
+    cells = [[f"m{at}.png", "m0.png"] for at in range(COUNT)]
+    table.assign(mask=cells).to_parquet(path.with_suffix(".parquet"))
+    for at, mask in enumerate(arrays(path.with_suffix(".parquet"))):
+        assert np.array_equal(mask, (nodule(at) | nodule(0)) * np.uint8(255))
+    table.assign(mask=["m0.png; m1.png ;", ";", *table["mask"][2:]]).to_csv(path, index=False)
+    first, second, *others = arrays(path)
+    assert np.array_equal(first, (nodule(0) | nodule(1)) * np.uint8(255))
+    assert len(others) == COUNT - 3  # one row has no mask
+    assert np.array_equal(second, nodule(2) * np.uint8(255))
+    table.assign(mask="m0.png|m1.png").to_csv(path, index=False)
+    with pytest.raises(InputError, match="no such file; write ; between several masks"):
         load_manifest(path)
 
 

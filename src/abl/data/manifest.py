@@ -35,7 +35,14 @@ from abl.data.alike_names import alike_groups, label_fault, nearest_name, shown_
 from abl.data.dataset import BOX, PAIR, ROI, Dataset
 from abl.data.image_checks import NO_FILE, FileCheck, check_images_there, checked_files
 from abl.data.images import FileSource
-from abl.data.mask_columns import BETWEEN, files_named, joined_digest, joined_masks, mask_paths
+from abl.data.mask_columns import (
+    BETWEEN,
+    files_named,
+    joined_digest,
+    mask_advice,
+    mask_paths,
+    with_joined_masks,
+)
 from abl.data.medical.kinds import nameless_dicom
 from abl.data.paths_there import AlikeFiles, paths_there
 from abl.data.tables import MOST_NAMED, Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
@@ -92,7 +99,7 @@ def load_manifest(
         folder = path.parent
         rows, ragged = whole_rows(path)
     try:
-        rows = _renamed(rows, dict(columns or {}), may_be_empty=bool(ragged))
+        rows = with_joined_masks(_renamed(rows, dict(columns or {}), may_be_empty=bool(ragged)))
         rows, left_out = kept_rows(
             rows, {name: list(given) for name, given in (where or {}).items()}
         )
@@ -146,11 +153,9 @@ def _paths(rows: Rows, folder: Path, name: str) -> list[str]:
     """A column of paths as the files there are called; of several masks, with ; between them."""
     if name == "image":
         return paths_there(folder, rows.text(name))
-    if name != "mask":
-        return paths_there(folder, rows.given(name))
-    texts = joined_masks(rows)
-    if all(text.isascii() for text in texts):
-        return texts
+    texts = rows.given(name)
+    if name != "mask" or all(text.isascii() for text in texts):
+        return paths_there(folder, texts)
     return [BETWEEN.join(paths_there(folder, mask_paths(folder, text))) for text in texts]
 
 
@@ -199,6 +204,7 @@ def _file_problems(rows: Rows, folder: Path, files: Mapping[str, list[Files]]) -
         for position, file, check in found[:told]:
             if check.fault:
                 hint = alike.hint(file) if check.fault == NO_FILE else ""
+                hint += mask_advice(file) if name == "mask" else ""
                 problems.append(rows.problem(position, f"{name} '{file}' {check.fault}{hint}"))
     return problems
 

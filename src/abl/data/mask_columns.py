@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,36 @@ def further_columns(rows: Rows) -> list[str]:
     return sorted(names, key=lambda name: int(name.removeprefix("mask").removeprefix("_")))
 
 
-def joined_masks(rows: Rows) -> list[str]:
-    """The masks of each row as one text, files with ; between them."""
-    columns = [rows.given(name) for name in ("mask", *further_columns(rows))]
-    if len(columns) == 1:
-        return columns[0]
-    return [BETWEEN.join(text for text in texts if text) for texts in zip(*columns, strict=True)]
+def with_joined_masks(rows: Rows) -> Rows:
+    """The rows with the masks of each as one text in column mask, files with ; between them.
+
+    Parquet may hold lists of files.
+    """
+    if "mask" not in rows.frame:
+        return rows
+    further = further_columns(rows)
+    cells = [
+        each if isinstance(each, list | tuple) else getattr(each, "tolist", lambda: None)()
+        for each in rows.frame["mask"]
+    ]
+    has_lists = any(isinstance(each, list | tuple) for each in cells)
+    texts = rows.given("mask")
+    if not (further or has_lists or any(BETWEEN in text for text in texts)):
+        return rows
+    for at, cell in enumerate(cells):
+        if isinstance(cell, list | tuple):
+            texts[at] = BETWEEN.join(str(name) for name in cell)
+    columns = [texts, *(rows.given(name) for name in further)]
+    joined = [
+        BETWEEN.join(text for text in row if text.strip(f"{BETWEEN} "))
+        for row in zip(*columns, strict=True)
+    ]
+    return replace(rows, frame=rows.frame.assign(mask=joined))
+
+
+def mask_advice(path: str) -> str:
+    """What to type where several files are named in another way than with ; between them."""
+    return f"; write {BETWEEN} between several masks" if re.search(r"[|,+]", path) else ""
 
 
 def mask_paths(folder: str | Path, text: str) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ def _values(image: Image.Image, content: bytes) -> MaskValues:
     image.load()
     image = upright(image)
     if image.mode == "F":
-        return _of_numbers(np.asarray(image))
+        return values_of_numbers(np.asarray(image))
     if image.mode.startswith("I"):
         return _of_integers(np.asarray(image).astype(np.int64))
     if image.mode == "P":
@@ -157,8 +157,12 @@ def _of_low_bytes(content: bytes) -> MaskValues:
     return opened_image(content, read)
 
 
-def _of_numbers(numbers: np.ndarray) -> MaskValues:
-    """Of floating-point values: whole numbers, two values whatever they are, or shares."""
+def values_of_numbers(numbers: np.ndarray) -> MaskValues:
+    """Of numbers (H, W): whole ones, two values whatever they are, or shares of 1.
+
+    Raises:
+        ValueError: Why it is no mask.
+    """
     if not np.isfinite(numbers).all():
         raise ValueError("holds values that are not finite")
     whole = np.rint(numbers)

@@ -29,10 +29,11 @@ from abl.data.mask_levels import (
     levels_of,
 )
 from abl.data.mask_rule import MaskDoubtError, MaskRule, typed_value
-from abl.data.mask_shape import border_share, looks_inverted
+from abl.data.mask_shape import border_share, looks_inverted, pieces_of
 
 # of what is remembered of readings; should a file be read in another way, its word changes too
 READING_VERSION = 1
+MOST_PIECES = 40  # of a soft mask; frames of two public ultrasound sets fall into 80 to 1,500
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,6 +215,11 @@ def _soft(values: MaskValues, rule: MaskRule, codes: np.ndarray, counts: np.ndar
             f"nodule begins, as a share of it: data: {{mask_cut: {codes[-1] / values.top / 2:.2g}}}"
         )
     found = level <= cut if rule.inverted else level > cut
+    if rule.cut is None and (pieces := pieces_of(found)) > MOST_PIECES:
+        raise MaskDoubtError(
+            f"falls into {pieces:,} pieces at half of its range, as pictures do: name the file of "
+            "the mask, or if this is it, data: {mask_cut: 0.5}"
+        )
     ends = ("what is dark", "what is bright")
     _refuse_inverted(found, rule, *(ends if rule.inverted else ends[::-1]))
     side = "under" if rule.inverted else "over"

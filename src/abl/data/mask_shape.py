@@ -42,6 +42,13 @@ def looks_inverted(nodule: np.ndarray) -> bool:
     return bool(sizes.max(initial=0) >= HOLE * nodule.size)
 
 
+def pieces_of(nodule: np.ndarray) -> int:
+    """How many pieces a bool (H, W) falls into."""
+    from scipy import ndimage
+
+    return int(ndimage.label(nodule)[1])
+
+
 def flat_codes(codes: np.ndarray) -> np.ndarray:
     """The values that somewhere fill a square of 3 x 3 pixels; a smooth edge has none."""
     if min(codes.shape) < 3:

@@ -227,7 +227,7 @@ class Train(Part):
     augment: Augment = Field(Augment())
     early_stop: EarlyStop | None = Field(None, description="Off unless given.")
     precision: Literal["fp32", "bf16", "fp16"] = Field(
-        "fp32", description="Autocast of the forward pass (bf16 and fp16 on GPUs)."
+        "fp32", description="Autocast of all but the last layer; fp16 on GPUs alone."
     )
     channels_last: bool = Field(False, description="Memory layout for GPUs.")
     threads: Annotated[int, Field(ge=1, le=256)] = Field(
