@@ -81,7 +81,7 @@ def mask_values(folder: str, path: str) -> MaskValues:
     stored = stored_values(folder, path)
     if stored is not None:
         try:
-            return _of_numbers(stored) if stored.dtype.kind == "f" else _of_integers(stored)
+            return values_of_numbers(stored)
         except ValueError as error:
             raise InputError(Problem(str(error), file=path)) from None
     try:
