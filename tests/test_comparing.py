@@ -95,6 +95,15 @@ def test_a_contrast_has_the_numbers_of_the_table(tmp_path: Path) -> None:
     assert pair.p == stated.p
 
 
+def test_unknown_patients_stay_said(tmp_path: Path) -> None:
+    store, outcome, frame = made_sweep(tmp_path)
+    facts = replace(outcome.facts, patients_unknown=True)
+    store = keep(tmp_path / "unknown", replace(outcome, facts=facts), frame)
+    assert "Patients are unknown: each image counts" in " ".join(
+        compare(store, "made:3", "made:original").notes
+    )
+
+
 def test_another_metric_may_be_tested(store: Store) -> None:
     assert compare(store, "made:3", "made:original", metric="auc").primary == "auc"
     with pytest.raises(InputError, match="did you mean 'auc'"):

@@ -21,7 +21,7 @@ def names(cache, suffix=""):
 
 
 def test_images_of_any_size_and_depth_come_back_exactly(tmp_path):
-    images = [noise_image(0, 5, 9), noise_image(1, 30, 4, 3), noise_image(2, 1, 1), noise_image(3)]
+    images = [noise_image(0, 5, 9), noise_image(1, 30, 4, 3), noise_image(2, 1, 2), noise_image(3)]
     dataset = load_manifest(write_set(tmp_path, images))
     array = image_array(dataset, tmp_path / "cache", longest_side=64)
     assert len(array) == 4

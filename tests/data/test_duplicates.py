@@ -10,12 +10,14 @@ from image_folders import write_set
 from PIL import Image, ImageEnhance
 
 from abl.data.arrays import image_array
+from abl.data.dataset import Dataset
 from abl.data.duplicates import (
     close_pairs,
     duplicate_problems,
     duplicates_across,
     near_duplicate_pairs,
 )
+from abl.data.images import FileSource
 from abl.data.manifest import load_manifest
 from abl.data.splits import Split
 
@@ -84,8 +86,9 @@ def test_pairs_across_a_split_are_told_with_their_sides():
         [0, "train", 4, "test"],
         [1, "validation", 2, "test"],
     ]
-    frame = pd.DataFrame({"image": list("abcde"), "patient": list("vwxyz")})
-    lines = [str(problem) for problem in duplicate_problems(frame, across)]
+    frame = pd.DataFrame({"image": list("abcde"), "patient": list("vwxyz"), "label": [0] * 5})
+    dataset = Dataset("set", frame, FileSource("", (), ()), ("benign", "malignant"))
+    lines = [str(problem) for problem in duplicate_problems(dataset, across)]
     assert len(lines) == 2
     assert "a (patient v, train) and e (patient z, test)" in lines[0]
 

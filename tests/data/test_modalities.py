@@ -92,7 +92,7 @@ def test_pairs_decode_both_images_and_are_identified_by_both(tmp_path):
     alone = loaded("first", base=tmp_path, manifest="manifest.csv").frame["fingerprint"]
     assert len({*prints, tuple(alone)}) == 4
     before = sets["own"].frame["fingerprint"]
-    write_png(tmp_path / "second" / "5.png", noise_image(7))
+    write_png(tmp_path / "second" / "5.png", noise_image(207))
     after = loaded("both", base=tmp_path, manifest="manifest.csv").frame["fingerprint"]
     assert np.flatnonzero(before != after).tolist() == [5]
 
@@ -156,10 +156,54 @@ def test_a_mixed_set_holds_every_image_once(tmp_path):
 
 def test_ids_of_a_mixed_set_are_unique_whatever_the_second_images_are_called(tmp_path):
     manifest = two_modality_set(tmp_path, 4)
-    text = manifest.read_text().replace("second/1.png", "images/1.png")
-    manifest.write_text(text.replace("second/3.png", "second/2.png"))
+    manifest.write_text(manifest.read_text().replace("second/3.png", "second/2.png"))
     ids = mixed_modalities(load_manifest(manifest)).frame["image"].tolist()
-    assert ids[4:] == ["second/0.png", "images/1.png#2", "second/2.png", "second/2.png#2"]
+    assert ids[4:] == ["second/0.png", "second/1.png", "second/2.png", "second/2.png#2"]
+
+
+def test_a_second_image_that_is_a_first_one_is_told_by_row(tmp_path):
+    manifest = two_modality_set(tmp_path, 8)
+    manifest.write_text(manifest.read_text().replace("second/1.png", "images/1.png"))
+    for modality in ("second", "both", "mixed"):
+        with pytest.raises(InputError) as caught:
+            loaded(modality, base=tmp_path, manifest="manifest.csv")
+        lines = [str(each).partition("manifest.csv:")[2] for each in caught.value.problems]
+        assert lines == [
+            "3: 'images/1.png' is image2 and holds the same bytes as the row's image "
+            "'images/1.png'; name its second modality, or leave image2 empty",
+        ]
+    assert len(loaded("first", base=tmp_path, manifest="manifest.csv")) == 8
+
+
+def test_a_second_image_that_is_another_row_s_image_is_noted(tmp_path):
+    manifest = two_modality_set(tmp_path, 8)
+    manifest.write_text(manifest.read_text().replace("second/3.png", "images/2.png"))
+    notes = loaded("both", base=tmp_path, manifest="manifest.csv").notes
+    assert notes == (
+        "image2 of 1 row is the image of another row, byte by byte: `abl data check` names it.",
+    )
+
+
+def test_planes_that_stand_beside_each_other_in_every_row_are_meant_so(tmp_path):
+    images = [noise_image(number) for number in range(8)]
+    other = [f"images/{number ^ 1}.png" for number in range(8)]
+    write_set(tmp_path, images, {"image2": other})
+    pairs = loaded("both", base=tmp_path, manifest="manifest.csv")
+    np.testing.assert_array_equal(pairs.second.decode(4), noise_image(5))
+
+
+def test_columns_exchanged_in_some_rows_are_told_by_their_names(tmp_path):
+    manifest = two_modality_set(tmp_path, 8)
+    lines = manifest.read_text().splitlines()
+    for row in (2, 5, 6):
+        name, *between, second = lines[row].split(",")
+        lines[row] = ",".join([second, *between, name])
+    manifest.write_text("\n".join(lines) + "\n")
+    notes = loaded("both", base=tmp_path, manifest="manifest.csv").notes
+    said = "image and image2 seem exchanged in 3 of 8 rows, by their names: second/1.png"
+    assert any(note.startswith(said) for note in notes)
+    fine = two_modality_set(tmp_path / "fine", 8)
+    assert not loaded("both", base=fine.parent, manifest="manifest.csv").notes
 
 
 @pytest.mark.parametrize(

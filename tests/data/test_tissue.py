@@ -117,7 +117,8 @@ def test_a_sweep_sees_the_same_pixels_as_with_an_equal_roi(tmp_path):
 
 
 def test_images_without_tissue_are_named_all_at_once(tmp_path):
-    blank = np.full((40, 40), 9, dtype=np.uint8)
+    blank = np.zeros((40, 40), dtype=np.uint8)
+    blank[0, 0] = 1  # an image of one value is refused before
     dataset = load_manifest(write_set(tmp_path / "set", [blank, frame_of(), blank, frame_of(1)]))
     array = image_array(dataset, tmp_path / "cache", longest_side=1024)
     with pytest.raises(InputError, match="no tissue is found") as error:
@@ -144,8 +145,10 @@ def test_a_new_version_of_the_method_makes_other_views_and_trainings(tmp_path, m
 def test_a_second_image_is_cut_as_the_first(tmp_path):
     images = [frame_of(seed) for seed in range(4)]
     names = [f"second/{number}.png" for number in range(4)]
+    flat = np.full((100, 160), 77, dtype=np.uint8)
+    flat[0, 0] = 78  # an image of one value is refused
     for name in names:
-        write_png(tmp_path / "set" / name, np.full((100, 160), 77, dtype=np.uint8))
+        write_png(tmp_path / "set" / name, flat)
     write_set(tmp_path / "set", images, {"image2": names})
     windows = {}
     for modality in ("first", "second"):

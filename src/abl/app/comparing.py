@@ -108,6 +108,8 @@ def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairC
     for letter, whole, each in (("A", outcome, arm), ("B", other_outcome, other)):
         if reason := whole.facts.controls.get(each.key):
             notes.append(f"{letter} is a control: {reason}.")
+    if outcome.facts.patients_unknown or other_outcome.facts.patients_unknown:
+        notes.append("Patients are unknown: each image counts as a patient of its own.")
     if arm.key in outcome.facts.controls:
         pair = replace(pair, verdict=A_CONTROL)
     return replace(pair, notes=(*pair.notes, *notes))

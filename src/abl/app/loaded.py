@@ -98,8 +98,8 @@ class LoadedSweep:
         except InputError as error:
             placed = [self.file.placed(problem) for problem in error.problems]
             raise InputError(placed) from None
-        plan.notes += self.name_notes
         plan.notes += [note for opened in self.workspace.opened() for note in opened.mask_notes]
+        plan.notes += self.name_notes
         if self.workspace.absent:
             plan.notes.append(
                 f"ImageNet weights of {', '.join(self.workspace.absent)} are not on this machine: "
@@ -155,7 +155,7 @@ class LoadedSweep:
             splits = Splits.model_validate(new.context["splits"])
             at = (splits, int(new.context["repeat"]), int(new.context["fold"]))
             own = [splits.column] if splits.kind == "column" else []
-            groups = ["patient", "nodule", *own]
+            groups = ["patient", "nodule", "group", *own]
             is_labelled = new.reads == opened.reads(*at)
             return read_changes(then, now, opened.split(*at), labelled=is_labelled, groups=groups)
 

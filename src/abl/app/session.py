@@ -201,6 +201,7 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
     data = [each.dataset for each in opened]
     of_data = [note for each in opened for note in (*each.dataset.notes, *each.mask_notes)]
     notes = list(dict.fromkeys([*of_data, *notes]))
+    clusters = {each.clusters for each in data} or {"patient"}
     facts = replace(
         outcome.facts,
         table=asked.table,
@@ -208,6 +209,10 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
         margin=asked.margin,
         classes=list(data[0].classes) if data else [],
         patients_by_split=asked.splits.by,
+        clusters=""
+        if clusters == {"patient"}
+        else min(clusters, key=["group", "image", "patient"].index),
+        patients_unknown=any(not each.patients_known for each in data),
         one_class=one_class_replicates(analysis.predictions),
         trainings=repeated_trainings(analysis.predictions),
         stages=len(sweep.plan.stages),

@@ -11,12 +11,13 @@ import pyarrow.parquet as pq
 
 from abl.app.loaded import LoadedSweep
 from abl.data.dataset import PAIR
-from abl.data.load import manifest_of
+from abl.data.load import images_of, manifest_of
 from abl.data.mask_columns import files_named
 from abl.data.prediction_rows import checked_output, same_file, write_prediction_table
 from abl.data.splits import Split
 from abl.errors import InputError
 from abl.report.labels import counted
+from abl.stages.inputs import OpenData, Workspace
 
 COLUMNS = ("repeat", "fold", "role", "image", "patient", "label")
 _FILES = ("image", "image2", "mask")  # columns of a data set that name files
@@ -96,7 +97,7 @@ def _files_read(loaded: LoadedSweep) -> Iterator[Path]:
             continue
         manifest = manifest_of(opened.data, base=workspace.base, roots=workspace.roots)
         yield manifest
-        folder, frame = _folder(manifest), opened.dataset.frame
+        folder, frame = _folder(opened, workspace), opened.dataset.frame
         for column in _FILES:
             if column in frame:
                 texts = (str(text) for text in frame[column].unique() if text)
@@ -109,13 +110,17 @@ def _beside_data(loaded: LoadedSweep, out: Path) -> Iterator[Path]:
     workspace = loaded.workspace
     for opened in workspace.opened():
         if opened.data.phantom is None:
-            manifest = manifest_of(opened.data, base=workspace.base, roots=workspace.roots)
-            if out.resolve().is_relative_to(_folder(manifest).resolve()) and not _is_ours(out):
+            folder = _folder(opened, workspace)
+            if out.resolve().is_relative_to(folder.resolve()) and not _is_ours(out):
                 yield out
 
 
-def _folder(manifest: Path) -> Path:
-    return manifest if manifest.is_dir() else manifest.parent
+def _folder(opened: OpenData, workspace: Workspace) -> Path:
+    """What the paths of a data set are relative to."""
+    base, roots = workspace.base, workspace.roots
+    manifest = manifest_of(opened.data, base=base, roots=roots)
+    own = manifest if manifest.is_dir() else manifest.parent
+    return images_of(opened.data, base=base, roots=roots) or own
 
 
 def _is_ours(path: Path) -> bool:

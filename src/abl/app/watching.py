@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import pandas as pd
 
 from abl.app.loaded import LoadedSweep
 from abl.app.results import outcome_named, sweep_names
-from abl.errors import InputError, nearest
+from abl.data.cache_folders import without_checksums
+from abl.errors import InputError, disk_told, nearest
 from abl.plan.graph import wanted_stages
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.stage import Stage
@@ -80,19 +81,25 @@ def watched(loaded: LoadedSweep, *, executor: str, workers: int | None) -> Itera
         yield _Progress(state)
 
 
-def numbers_of(loaded: LoadedSweep, why: str | None = None) -> dict[str, Any]:
-    """A plan in numbers, with reasons for what is to be computed; nothing is executed.
+def numbers_of(
+    loaded: LoadedSweep, why: str | None = None, say: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """A plan in numbers, with reasons for what is to be computed; no stage is executed.
+
+    Images that are not in the cache are decoded, as a sweep does before it trains.
 
     Args:
         why: Words for an arm, whose stages are told one by one.
+        say: Is told what takes long.
 
     Raises:
-        InputError: No such arm, or several.
+        InputError: What a sweep refuses; no such arm, or several.
     """
     from abl.report.plan_text import arm_reasons, plan_numbers, reason_numbers
 
     plan = loaded.plan
     meant = None if why is None else _arm_meant(loaded, why)
+    plan.notes.extend(note for note in _of_the_images(loaded, say) if note not in plan.notes)
     done, said = loaded.store.usable(plan.stages)
     plan.notes.extend(said.values())
     slots = max(int(len(os.sched_getaffinity(0)) / loaded.file.sweep.resources.cpus), 1)
@@ -107,6 +114,20 @@ def numbers_of(loaded: LoadedSweep, why: str | None = None) -> dict[str, Any]:
     if meant is not None:
         numbers["why"] = arm_reasons(meant[1], plan, meant[0], reasons)
     return numbers
+
+
+def _of_the_images(loaded: LoadedSweep, say: Callable[[str], None]) -> list[str]:
+    """What a sweep would say of its images; raises InputError with what it would refuse."""
+    cache = loaded.store.cache
+    there = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    if not _can_write(there):
+        return [f"images are not looked at: {there} cannot be written; `abl sweep` needs that"]
+    with disk_told(loaded.store.root), without_checksums():
+        return loaded.workspace.looked_through(say)
+
+
+def _can_write(folder: Path) -> bool:
+    return os.access(folder, os.W_OK)
 
 
 def _arm_meant(loaded: LoadedSweep, words: str) -> tuple[int, str]:

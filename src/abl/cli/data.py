@@ -60,12 +60,19 @@ def check(
     mask_value: MaskValueOpt = None,
     mask_cut: MaskCutOpt = None,
     mask_inverted: MaskInvertedOpt = None,
+    box_format: Annotated[
+        str, typer.Option(help="What columns of boxes hold: pixels, shares, xywh, yolo, ...")
+    ] = "pixels",
+    bits: Annotated[int, typer.Option(help="How many bits files of 16 use; 0: as they say.")] = 0,
 ) -> None:
-    """Read a manifest, every image and mask of it; say everything that is wrong."""
+    """Read a manifest, every image and mask of it; say everything that is wrong, and what it
+    holds.
+    """
     from abl.data.checking import check_report
 
-    rule = _mask_rule(mask_value, mask_cut, mask_inverted)
-    print(check_report(manifest, tuple(classes.split(",")), rule=rule), end="")
+    names, rule = tuple(classes.split(",")), _mask_rule(mask_value, mask_cut, mask_inverted)
+    report = check_report(manifest, names, rule=rule, box_format=box_format, bits=bits)
+    print(report, end="")
 
 
 @data_app.command()
@@ -87,6 +94,26 @@ def tissue(
     rule = _mask_rule(mask_value, mask_cut, mask_inverted)
     report = tissue_report(manifest, tuple(classes.split(",")), sheet=sheet, out=out, rule=rule)
     print(report, end="")
+
+
+@data_app.command()
+@tells
+def group(
+    manifest: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder a class.")],
+    out: Annotated[Path, typer.Option(help="CSV or Parquet file to write, beside the manifest.")],
+    sheet: Annotated[
+        Path | None, typer.Option(help="PNG file: the groups, drawn; default: beside --out.")
+    ] = None,
+    classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+) -> None:
+    """Put near-duplicate images into groups: the manifest again, with a column that keeps them
+    together in splits.
+    """
+    from abl.data.group_files import write_groups
+
+    names = tuple(classes.split(","))
+    print(write_groups(manifest, out, names, sheet=sheet, force=force), end="")
 
 
 @data_app.command()

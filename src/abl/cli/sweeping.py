@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,13 +122,13 @@ def plan(
     ] = None,
     store: StoreOpt = None,
 ) -> None:
-    """Show what `abl sweep` would do, and why; execute nothing."""
+    """Show what `abl sweep` would do or refuse, and why; look at the images, execute nothing."""
     from abl import api
     from abl.app.watching import numbers_of
     from abl.report.plan_text import plan_text
 
     loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke, store=store)
-    numbers = numbers_of(loaded, why)
+    numbers = numbers_of(loaded, why, say=partial(print, file=sys.stderr))
     if as_json:
         print(json.dumps(numbers, indent=1))
         return

@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # processes that only decode need not import pandas
 BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 ROI = ("roi_x0", "roi_y0", "roi_x1", "roi_y1")
 UNIT_LABEL = "unit_label"  # class of a row's unit, where some unit has images of several
+GROUP = "group"  # images that stay together in splits, and are no one patient
+TOGETHER = "kept_together"  # patients joined by groups, where there are groups (see groups.py)
 PAIR = "first_image"  # of a mixed set: id of the first image of a row's pair; in no other set
 
 
@@ -60,7 +62,8 @@ class Dataset:
             (inclusive), box_x1, box_y1 (exclusive), roi_x0, ... (float64, pixels of the decoded
             image, nan where unknown); any other column as the source has it. Only where both
             images of each pair are samples (see load.py): modality (first or second),
-            first_image (id of the first of the pair). Only where scored patients or nodules have
+            first_image (id of the first of the pair). Only where a row has a group: group (str, ""
+            where there is none), kept_together. Only where scored patients or nodules have
             images of several classes: unit_label (see unit_labels.py).
         classes: Names of labels 0, 1, ...
         notes: What was assumed, a sentence each, for the person who reads a table.
@@ -71,6 +74,7 @@ class Dataset:
         file: The manifest, for messages; "" if there is none.
         rows: Image -> its row in that file.
         left_out: What the data block leaves out of the source, in its order.
+        patients_known: Whether the source names patients; if not, each image is taken as one.
         mask_rule: What the data block says of its masks.
     """
 
@@ -85,10 +89,20 @@ class Dataset:
     file: str = ""
     rows: Mapping[str, int] = field(default_factory=dict, repr=False)
     left_out: tuple[LeftOut, ...] = ()
+    patients_known: bool = True
     mask_rule: MaskRule = AS_THEY_ARE
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @property
+    def clusters(self) -> str:
+        """What is kept together in splits and resampled for intervals, in a word: patient, group
+        (of patients or images), or image where patients are not known.
+        """
+        if TOGETHER in self.frame:
+            return "group"
+        return "patient" if self.patients_known else "image"
 
     def problem(self, position: int, message: str, file: str) -> Problem:
         """A fault of a file that a row names: told at its row of the manifest, if there is one.

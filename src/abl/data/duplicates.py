@@ -11,22 +11,21 @@ different patients differ in 60. Mirrored or strongly cropped copies are not fou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from abl.data.arrays import ImageArray, image_array
+from abl.data.arrays import ImageArray
 from abl.data.cache_folders import folder_key, folder_once
-from abl.data.dataset import Dataset
+from abl.data.dataset import PAIR, Dataset
 from abl.data.pixels import hash_chunk
 from abl.data.splits import Split
 from abl.data.words import ROLES
 from abl.data.workers import mapped_over
 from abl.errors import Problem
-from abl.spec.data import Data
 
 THRESHOLD = 32  # of 256 bits, in which a pair may differ
 CHUNK = 64  # images a job
@@ -34,6 +33,9 @@ HASHED = 500  # images worth the start of a process
 ROWS = 64  # images compared with all others at a time: 15 MB for 30,000
 PAIRS = "pairs.npy"
 COLUMNS = ["position_a", "position_b", "distance"]
+PAIR_COLUMNS = [*COLUMNS, "which_a", "which_b"]
+IMAGE, IMAGE2 = "image", "image2"
+SHOWN = 20  # pairs named in an error
 
 
 def near_duplicate_pairs(array: ImageArray) -> pd.DataFrame:
@@ -111,6 +113,53 @@ def close_pairs(hashes: np.ndarray, threshold: int) -> np.ndarray:
     return np.concatenate(found)
 
 
+def column_of(dataset: Dataset) -> str:
+    """The column whose images a data set shows, or the first of the two that it pairs."""
+    return IMAGE2 if dataset.boxes_of is not None and PAIR not in dataset.frame else IMAGE
+
+
+def pairs_of_rows(
+    dataset: Dataset,
+    parts: Sequence[tuple[str, np.ndarray, ImageArray]],
+    *,
+    keep_own: bool = False,
+) -> pd.DataFrame:
+    """Near-duplicates of a data set as rows of its frame: within a modality, and across two.
+
+    Args:
+        parts: Column that images are of (image, image2), their rows int64 (n,), the images.
+        keep_own: Whether the two images of one row may make a pair.
+
+    Returns:
+        PAIR_COLUMNS: position_a <= position_b, distance (bits), which_a, which_b (column of the
+        image), sorted.
+    """
+    row = np.concatenate([rows for _, rows, _ in parts])
+    which = np.repeat([name for name, _, _ in parts], [len(rows) for _, rows, _ in parts])
+    if PAIR in dataset.frame:  # a row each, whichever image it is
+        which = np.where(dataset.frame["modality"] == "second", IMAGE2, IMAGE).astype(object)
+    if len(parts) == 1:
+        found = near_duplicate_pairs(parts[0][2])
+    else:
+        found = _pairs_kept("rows", [array for _, _, array in parts], lambda pairs: pairs)
+    a, b = (found[name].to_numpy() for name in COLUMNS[:2])
+    first = np.where(row[a] <= row[b], a, b)
+    second = np.where(row[a] <= row[b], b, a)
+    own = row[first] == row[second]
+    table = pd.DataFrame(
+        {
+            "position_a": row[first],
+            "position_b": row[second],
+            "distance": found["distance"].to_numpy(),
+            "which_a": which[first].astype(object),
+            "which_b": which[second].astype(object),
+        }
+    )
+    return table[keep_own | ~own].sort_values(
+        ["position_a", "position_b", "distance"], ignore_index=True
+    )
+
+
 def duplicates_across(split: Split, pairs: pd.DataFrame) -> pd.DataFrame:
     """The pairs whose images lie on two sides of a split, and role_a, role_b."""
     count = sum(len(positions) for _, positions in split.items())
@@ -123,79 +172,72 @@ def duplicates_across(split: Split, pairs: pd.DataFrame) -> pd.DataFrame:
     return with_roles[role_a != role_b].reset_index(drop=True)
 
 
-def duplicate_problems(frame: pd.DataFrame, across: pd.DataFrame) -> list[Problem]:
-    """A line for each pair of `duplicates_across`, with what to do about it."""
-    problems = []
-    for pair in across.to_dict("records"):
-        a, b = (frame.iloc[pair[name]] for name in COLUMNS[:2])
-        problems.append(
-            Problem(
-                f"{a['image']} (patient {a['patient']}, {pair['role_a']}) and {b['image']} "
-                f"(patient {b['patient']}, {pair['role_b']}) are near-duplicates "
-                f"({pair['distance']} of 256 bits differ); give both one patient, leave one out, "
-                "or set data.duplicates: report"
-            )
+def duplicate_problems(dataset: Dataset, across: pd.DataFrame) -> list[Problem]:
+    """A line for each pair of `duplicates_across`, with what to do about it: first those whose
+    labels contradict, then the closest.
+    """
+    together = "give both one patient" if dataset.patients_known else "give both one group"
+    advice = f"{together}, leave one out, or set data.duplicates: report"
+    lines = [
+        Problem(
+            f"{image_words(dataset, pair, 'a', str(pair.role_a))} and "
+            f"{image_words(dataset, pair, 'b', str(pair.role_b))} are near-duplicates "
+            f"({pair.distance} of 256 bits differ){contradiction(dataset, pair)}; {advice}"
         )
-    return problems
+        for pair in contradicting_first(dataset, across).head(SHOWN).itertuples()
+    ]
+    if len(across) > SHOWN:
+        more = (
+            f"and {len(across) - SHOWN:,} more such pairs; `abl data group` writes a column group "
+            "for all of them at once"
+        )
+        lines.append(Problem(more))
+    return lines
+
+
+def contradicting_first(dataset: Dataset, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs in the order in which they are told: those of two classes, then by distance."""
+    same = ~_contradicts(dataset, pairs)
+    order = np.lexsort([pairs["distance"].to_numpy(), same])
+    return pairs.iloc[order].reset_index(drop=True)
+
+
+def contradicting(dataset: Dataset, pairs: pd.DataFrame) -> int:
+    """How many pairs are of two classes."""
+    return int(_contradicts(dataset, pairs).sum())
+
+
+def _contradicts(dataset: Dataset, pairs: pd.DataFrame) -> np.ndarray:
+    """bool (pairs,): whether the two images have different labels."""
+    labels = dataset.frame["label"].to_numpy()
+    a, b = (pairs[name].to_numpy() for name in COLUMNS[:2])
+    found: np.ndarray = labels[a] != labels[b]
+    return found
+
+
+def contradiction(dataset: Dataset, pair: Any) -> str:
+    """What is said of a pair of two classes, "" of others; `pair` has position_a, position_b."""
+    labels, names = dataset.frame["label"], dataset.classes
+    a, b = int(labels.iloc[pair.position_a]), int(labels.iloc[pair.position_b])
+    return "" if a == b else f" and their labels contradict: {names[a]} and {names[b]}"
+
+
+def image_words(dataset: Dataset, pair: Any, side: str, role: str = "") -> str:
+    """An image of a pair by its own name, with its modality if there are two, patient and role."""
+    frame = dataset.frame
+    row, which = getattr(pair, f"position_{side}"), getattr(pair, f"which_{side}", IMAGE)
+    image = frame["image"].iloc[row]
+    if IMAGE2 not in frame and which == IMAGE2:
+        name = f"the second image of {image}"
+    elif IMAGE2 not in frame:
+        name = str(image)
+    else:
+        own = image if which == IMAGE or PAIR in frame else frame[IMAGE2].iloc[row]
+        name = f"{which} {own}"
+    told = [f"patient {frame['patient'].iloc[row]}"] if dataset.patients_known else []
+    told += [role] if role else []
+    return f"{name} ({', '.join(told)})" if told else name
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.bitwise_count(a ^ b)
-
-
-SHOWN = 20  # pairs named in an error
-
-
-@dataclass(frozen=True)
-class KeptApart:
-    """Two data sets that may share no image.
-
-    Attributes:
-        external, internal: As an arm sees them.
-        data: The internal data block: its `duplicates` says what is done.
-        longest_side: Of the external set's decoded images.
-    """
-
-    name: str
-    external: Dataset
-    internal: Dataset
-    data: Data
-    longest_side: int
-
-    def looked_through(self, cache: Path) -> tuple[list[Problem], str]:
-        """What is refused, and the sentence where pairs are only reported; "" if there are none.
-
-        Args:
-            cache: Where the images of both lie decoded.
-        """
-        if self.data.duplicates == "ignore":
-            return [], ""
-        external = _decoded(self.external, cache, self.longest_side)
-        internal = _decoded(self.internal, cache, self.data.longest_side)
-        pairs = near_duplicates_between(external, internal).to_dict("records")
-        if not pairs:
-            return [], ""
-        if self.data.duplicates == "report":
-            pair, lie = ("pair", "lies") if len(pairs) == 1 else ("pairs", "lie")
-            between = f"external set {self.name} and the sweep's own data"
-            return [], f"{len(pairs)} {pair} of near-duplicate images {lie} across {between}."
-        problems = []
-        for each in pairs[:SHOWN]:
-            a = self.external.frame.iloc[each[COLUMNS[0]]]
-            b = self.internal.frame.iloc[each[COLUMNS[1]]]
-            problems.append(
-                Problem(
-                    f"external set {self.name}: {a['image']} (patient {a['patient']}) and "
-                    f"{b['image']} (patient {b['patient']}) of the sweep's own data are "
-                    f"near-duplicates ({each['distance']} of 256 bits differ); leave one out, or "
-                    "set data.duplicates: report"
-                )
-            )
-        if len(pairs) > SHOWN:
-            problems.append(Problem(f"and {len(pairs) - SHOWN:,} more such pairs"))
-        return problems, ""
-
-
-def _decoded(dataset: Dataset, cache: Path, longest_side: int) -> ImageArray:
-    plain = replace(dataset.without_boxes(), boxes_of=None)
-    return image_array(plain, cache, longest_side=longest_side)

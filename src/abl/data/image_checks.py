@@ -14,12 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
+from abl.data.bit_depth import bits_word
 from abl.data.crops import box_problems
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource, file_size
 from abl.data.mask_columns import mask_paths
 from abl.data.mask_files import mask_values
 from abl.data.medical.kinds import medical_kind
+from abl.data.second_images import second_files
 from abl.data.tables import first_of_each_kind
 from abl.data.workers import mapped, processes_for
 from abl.errors import InputError, Problem
@@ -63,7 +65,11 @@ def check_images(dataset: Dataset, *, decode: bool = True) -> list[Problem]:
     positions = np.flatnonzero(wanted)
     masks = [mask if first else "" for mask, first in zip(masks, is_first, strict=True)]
     second = dataset.second if decode else None
-    look = partial(_looked, dataset.source, second, dataset.boxes_of, folder or "", masks, decode)
+    has_second = np.full(len(frame), second is not None)
+    if decode and second is None:
+        second, has_second = second_files(dataset)
+    sources = _Sources(dataset.source, second, has_second.tolist(), dataset.boxes_of)
+    look = partial(_looked, sources, folder or "", masks, decode)
     jobs = [positions[at : at + CHUNK].tolist() for at in range(0, len(positions), CHUNK)]
     processes = processes_for(len(positions), worth=DECODED if decode else OPENED)
     sizes = np.zeros((len(frame), 2), np.int64)
@@ -89,10 +95,20 @@ def check_images_there(dataset: Dataset) -> list[Problem]:
     return check_images(replace(dataset, frame=frame).having(there.to_numpy(bool)))
 
 
+@dataclass(frozen=True)
+class _Sources:
+    """What decodes the images of rows, the second ones of those that have one, and those that boxes
+    are in if these are others.
+    """
+
+    image: ImageSource
+    second: ImageSource | None
+    has_second: Sequence[bool]
+    boxed: ImageSource | None
+
+
 def _looked(
-    source: ImageSource,
-    second: ImageSource | None,
-    boxed: ImageSource | None,
+    sources: _Sources,
     folder: str,
     masks: Sequence[str],
     decode: bool,
@@ -102,9 +118,10 @@ def _looked(
     sizes: list[Size] = []
     faults: list[Fault] = []
     for at in positions:
-        size = _size(source, at, decode, faults)
-        if second is not None:
-            _size(second, at, decode, faults)
+        size = _size(sources.image, at, decode, faults)
+        if sources.second is not None and sources.has_second[at]:
+            _size(sources.second, at, decode, faults)
+        boxed = sources.boxed
         sizes.append(size if boxed is None else _size(boxed, at, decode, faults))
         for mask in mask_paths(folder, masks[at]):
             try:
@@ -152,6 +169,8 @@ READERS = 16  # threads that wait for the disk; hashing holds no lock
 class FileCheck:
     """A file of a manifest: the SHA-256 of its bytes in hex, or what is wrong with it.
 
+    Of an image that is not read by all its bits the digest is one of that too.
+
     Attributes:
         kind: DICOM, NIfTI, or "" for any other file.
     """
@@ -161,8 +180,13 @@ class FileCheck:
     kind: str = ""
 
 
-def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
-    """Each file hashed, or its fault; an empty path has neither. Nothing is decoded."""
+def checked_files(folder: Path, paths: Sequence[str], bits: int | None = None) -> list[FileCheck]:
+    """Each file hashed, or its fault; an empty path has neither. Nothing is decoded, but images of
+    16 bits that say that they use fewer.
+
+    Args:
+        bits: Of images: those that files of 16 bits use, 0 if that is not said. None of others.
+    """
     real = os.path.realpath(folder)
 
     @functools.cache
@@ -191,7 +215,10 @@ def checked_files(folder: Path, paths: Sequence[str]) -> list[FileCheck]:
         if not content:
             return FileCheck(fault="is empty (0 bytes)")
         digest = hashlib.sha256(content).hexdigest()
-        return FileCheck(digest=digest, kind=medical_kind(content, path))
+        kind = medical_kind(content, path)
+        if not kind and bits is not None and (said := bits_word(content, bits)):
+            digest = hashlib.sha256(f"{digest} {said}".encode()).hexdigest()
+        return FileCheck(digest=digest, kind=kind)
 
     files = list(dict.fromkeys(paths))  # many rows may name frames of one
     with ThreadPoolExecutor(READERS) as pool:

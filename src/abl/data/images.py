@@ -4,10 +4,12 @@ Read: PNG, JPEG, BMP, TIFF, GIF (first frame), WebP, PPM; DICOM and NIfTI (see `
 image becomes uint8, (H, W) if it is grey and (H, W, 3) if not; a colour file whose three channels
 are equal is grey.
 
-- 16 bits: the full range is scaled, 65535 to 255, so that no image decides its own contrast.
-  Grey is rounded (v / 257); colour keeps the high byte, as Pillow reads it.
+- 16 bits: the full range is scaled, 65535 to 255, so that no image decides its own contrast; of
+  files that use fewer bits (see bit_depth.py) the range of these. Grey is rounded (v / 257); colour
+  keeps the high byte, as Pillow reads it.
 - 1 bit becomes 0 and 255; palettes are looked up; CMYK is converted without a colour profile.
-- Transparency is composited on black, which is what surrounds an ultrasound fan.
+- Transparency is composited on black, which is what surrounds an ultrasound fan; an image of which
+  nothing is seen then is refused, and so is one of one value.
 - EXIF orientation is applied. Boxes are in the pixels of the image after that.
 - Refused: floating point and 32 bits (no range is agreed), files of several pages or animation
   frames other than GIF, more than MAX_PIXELS pixels, and whatever is truncated.
@@ -25,6 +27,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from abl.data.bit_depth import SIXTEEN, bits_read, in_eight_bits
 from abl.data.medical.kinds import (
     DICOM,
     HEAD,
@@ -59,30 +62,51 @@ _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 @dataclass(frozen=True)
 class FileSource:
-    """Images in files below a folder, with a digest of each.
+    """Images in files below a folder.
 
     Attributes:
         paths: Below the folder; PATH#FRAME for one of several frames (see `file_of`).
-        digests: SHA-256 (hex) of the bytes; of a medical file also of how they are read.
+        digests: SHA-256 (hex) of each file's bytes, and of how it is read if that is not by all
+            its bits; of a medical file always.
+        bits: Those that files of 16 bits use; 0: what a file says itself, else all. Medical files
+            say it.
+        may_be_blank: Whether an image of one value is taken, as a mask may be.
     """
 
     folder: str
     paths: tuple[str, ...]
     digests: tuple[str, ...]
+    bits: int = 0
+    may_be_blank: bool = False
 
     def decode(self, position: int) -> np.ndarray:
         """uint8 (H, W) or (H, W, 3); InputError names the file."""
-        return decoded_file(self.folder, self.paths[position])
+        path = self.paths[position]
+        image = decoded_file(self.folder, path, self.bits)
+        if not self.may_be_blank and (said := one_value(image)):
+            raise InputError(Problem(said, file=path))
+        return image
 
     def fingerprints(self) -> list[str]:
         return list(self.digests)
 
 
-def decoded_file(folder: str, path: str) -> np.ndarray:
+def one_value(image: np.ndarray) -> str:
+    """What is wrong with an image (H, W) or (H, W, 3) whose pixels are all alike; "" if not."""
+    first = image[0, 0]
+    # a few pixels tell nearly every image
+    if (image[::16, ::16] != first).any() or (image != first).any():
+        return ""
+    if image.ndim == 2:
+        return f"has one grey value everywhere ({first})"
+    return f"has one colour everywhere ({', '.join(map(str, first))})"
+
+
+def decoded_file(folder: str, path: str, bits: int = 0) -> np.ndarray:
     """The image of a file below a folder. Raises InputError, which names the file as the manifest
     does, if it cannot be read or is of a kind that is refused.
     """
-    return _of_file(folder, path, decoded_image, _medical_image)
+    return _of_file(folder, path, lambda content: decoded_image(content, bits), _medical_image)
 
 
 def file_size(folder: str, path: str) -> tuple[int, int]:
@@ -127,18 +151,22 @@ def _medical_size(kind: str, file: Path, frame: int | None) -> tuple[int, int]:
     return medical_size(kind, file, frame)
 
 
-def decoded_image(content: bytes) -> np.ndarray:
+def decoded_image(content: bytes, bits: int = 0) -> np.ndarray:
     """The image in the bytes of a file that is not medical: uint8 (H, W) if grey, else (H, W, 3).
+
+    Args:
+        bits: Those that a file of 16 bits uses; 0: what it says itself, else all.
 
     Raises:
         ValueError: Why it is refused, in words to put behind a file name.
     """
-    return opened_image(content, _pixels)
+    used = bits_read(content, bits)
+    return opened_image(content, lambda image: _pixels(image, used))
 
 
-def _pixels(image: Image.Image) -> np.ndarray:
+def _pixels(image: Image.Image, bits: int = 0) -> np.ndarray:
     image.load()
-    return _grey_if_equal(_eight_bits(upright(image)))
+    return _grey_if_equal(_eight_bits(upright(image), bits))
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
@@ -173,6 +201,8 @@ def opened_image(
         raise ValueError(f"is not an image of a kind that is read ({kinds})") from None
     except MemoryError:
         raise ValueError("does not fit into memory") from None
+    except _RefusedError as error:
+        raise ValueError(str(error)) from None
     except Exception as error:
         # a broken file makes Pillow raise OSError, SyntaxError, struct.error, IndexError, ...
         raise ValueError(f"is damaged or truncated ({_one_line(error)})") from None
@@ -224,22 +254,41 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _eight_bits(image: Image.Image) -> np.ndarray:
-    """uint8 (H, W) or (H, W, 3) from any mode that is not refused."""
+def _eight_bits(image: Image.Image, bits: int) -> np.ndarray:
+    """uint8 (H, W) or (H, W, 3) from any mode that is not refused; `bits` 0 are all."""
     if image.mode.startswith("I"):  # 16 bits, or a PNG or PGM of 16 bits read as 32
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 0xFFFF:
             raise ValueError("values outside 16 bits")
-        grey = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        try:
+            grey = in_eight_bits(values, bits or SIXTEEN)
+        except ValueError as error:
+            raise _RefusedError(str(error)) from None
         tags = getattr(image, "tag_v2", {})
         return 255 - grey if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey
+    if bits:
+        raise _RefusedError(
+            f"is a colour image of 16 bits of which {bits} are used; save it with 8 bits"
+        )
     if image.has_transparency_data or image.mode in ("La", "RGBa"):
         # to RGBA first: the transparency of a palette or of one key colour becomes alpha
         rgba = np.asarray(image.convert("RGBA"), dtype=np.uint16)
-        return ((rgba[..., :3] * rgba[..., 3:] + 127) // 255).astype(np.uint8)
+        if not rgba[..., 3].any():
+            raise _RefusedError("has no visible pixel (alpha is 0 everywhere)")
+        seen = ((rgba[..., :3] * rgba[..., 3:] + 127) // 255).astype(np.uint8)
+        if not seen.any() and not rgba[..., 3].all():
+            raise _RefusedError(
+                "is black on a transparent ground, which is read as black too; save it without "
+                "transparency"
+            )
+        return seen
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
     return np.asarray(image.convert("RGB"))
+
+
+class _RefusedError(Exception):
+    """Pixels that are read and make no image; the reason stands behind a file's name."""
 
 
 def _grey_if_equal(image: np.ndarray) -> np.ndarray:

@@ -23,7 +23,13 @@ from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource,
 from abl.data.images import FileSource
 from abl.data.manifest import load_manifest
 from abl.data.mask_rule import MaskRule
-from abl.data.tables import SHOWN, Rows, lacking_problems, other_values
+from abl.data.second_images import (
+    SECOND,
+    SECOND_FINGERPRINT,
+    pair_notes,
+    same_file_problems,
+)
+from abl.data.tables import SHOWN, Rows, first_of_each_kind, lacking_problems, other_values
 from abl.data.unit_labels import with_unit_labels
 from abl.data.who_is_who import alike_notes
 from abl.data.words import missing_words
@@ -55,10 +61,13 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
         path = manifest_of(data, base=base, roots=roots)
         dataset = load_manifest(
             path,
+            images=images_of(data, base=base, roots=roots),
             columns=data.columns,
             classes=data.classes,
             where=data.where,
             patient_names=data.patient_names,
+            box_format=data.box_format,
+            bits=data.bits,
         )
         # of all rows: an external centre may have patients of those that are left
         dataset = replace(dataset, notes=(*dataset.notes, *alike_notes(dataset)))
@@ -153,23 +162,39 @@ def manifest_of(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Path:
     Raises:
         InputError: It is not there, or lies outside these folders.
     """
-    return _manifest_path(data.manifest, base, roots) if data.manifest else _set_path(data, roots)
+    if data.manifest is None:
+        return _set_path(data, roots)
+    return _path_named("manifest", data.manifest, base, roots)
 
 
-def _manifest_path(manifest: str, base: Path, roots: Sequence[Path]) -> Path:
-    """The manifest below the sweep's folder or a root; a symbolic link is followed first."""
+def images_of(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Path | None:
+    """The folder that paths in the manifest are relative to; None if it is the manifest's own.
+
+    Raises:
+        InputError: It is not there, lies outside these folders, or is none.
+    """
+    if data.images is None:
+        return None
+    folder = _path_named("images", data.images, base, roots)
+    if not folder.is_dir():
+        raise InputError(f"data.images: '{data.images}' is no folder")
+    if manifest_of(data, base=base, roots=roots).is_dir():
+        raise InputError("data.images: the manifest is a folder itself; leave images out")
+    return folder
+
+
+def _path_named(key: str, name: str, base: Path, roots: Sequence[Path]) -> Path:
+    """A path below the sweep's folder or a root; a symbolic link is followed first."""
     # os.path says no to a name that is too long, where pathlib raises
-    there = [folder / manifest for folder in (base, *roots) if os.path.exists(folder / manifest)]  # noqa: PTH110
+    there = [folder / name for folder in (base, *roots) if os.path.exists(folder / name)]  # noqa: PTH110
     if not there:
         given = ", ".join(map(str, roots))
         also = f" or below {given}" if given else "; give the folder that holds it with --data"
-        raise InputError(
-            f"data.manifest: there is no '{manifest}' in the sweep file's folder{also}"
-        )
+        raise InputError(f"data.{key}: there is no '{name}' in the sweep file's folder{also}")
     path = there[0]
     if not any(path.resolve().is_relative_to(folder.resolve()) for folder in (base, *roots)):
         raise InputError(
-            f"data.manifest: '{manifest}' is outside the sweep file's folder; "
+            f"data.{key}: '{name}' is outside the sweep file's folder; "
             "give its folder with --data FOLDER"
         )
     return path
@@ -188,9 +213,6 @@ def _set_path(data: Data, roots: Sequence[Path]) -> Path:
     )
 
 
-SECOND, SECOND_FINGERPRINT = "image2", "image2_fingerprint"
-
-
 def with_modality(dataset: Dataset, modality: str, pairing: str) -> Dataset:
     """The data set of first images as `data.modality` and `data.pairing` ask for it.
 
@@ -199,6 +221,8 @@ def with_modality(dataset: Dataset, modality: str, pairing: str) -> Dataset:
     """
     if modality == "first":
         return dataset
+    if SECOND in dataset.frame and SECOND_FINGERPRINT in dataset.frame:
+        dataset = replace(dataset, notes=(*dataset.notes, *pair_notes(dataset)))
     if modality == "both":
         return paired_modalities(dataset, pairing)
     return second_modality(dataset) if modality == "second" else mixed_modalities(dataset)
@@ -265,6 +289,7 @@ def _second_source(dataset: Dataset) -> ImageSource:
     lacking = dataset.frame.loc[given.isna() | (given.astype(str) == ""), "image"]
     text = f"has no {SECOND}, its image of the second modality"
     raise_if_any(lacking_problems(lacking, text, SECOND, SECOND))
+    raise_if_any(first_of_each_kind(same_file_problems(dataset)))
     return _other_source(dataset.source, dataset)
 
 
@@ -276,7 +301,8 @@ def _other_source(source: ImageSource, dataset: Dataset) -> ImageSource:
         return inner if isinstance(inner, FileSource) else replace(source, source=inner)
     if isinstance(source, FileSource):
         frame = dataset.frame
-        return FileSource(source.folder, tuple(frame[SECOND]), tuple(frame[SECOND_FINGERPRINT]))
+        paths, digests = tuple(frame[SECOND]), tuple(frame[SECOND_FINGERPRINT])
+        return replace(source, paths=paths, digests=digests)
     from abl.data.phantom import PhantomSource  # costs what only a phantom is worth
 
     if isinstance(source, PhantomSource):

@@ -12,15 +12,16 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
   name.
 - nodule: optional, distinct within a patient; without it each patient has one.
 - box_x0, box_y0 (inclusive), box_x1, box_y1 (exclusive), roi_x0, ...: pixels of the image after its
-  EXIF orientation; all four or none in a row.
+  EXIF orientation, or what `box_format` says; all four or none in a row.
 - mask, image2: paths as image; empty is unknown. image2 is a second modality (elasticity is another
   name for it). Several masks of an image are `a.png;b.png`, or columns mask, mask2, mask3, ...
+- group: optional, empty where there is none: images of a group stay on one side of every split,
+  with their patients (see groups.py).
 - centre, split and any other column: kept as they are.
 """
 
 from __future__ import annotations
 
-import math
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -32,20 +33,24 @@ import numpy as np
 import pandas as pd
 
 from abl.data.alike_names import alike_groups, label_fault, nearest_name, shown_name
-from abl.data.dataset import BOX, PAIR, ROI, Dataset
-from abl.data.image_checks import NO_FILE, FileCheck, check_images_there, checked_files
+from abl.data.boxes import with_box
+from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, Dataset
+from abl.data.folder_rows import folder_rows
+from abl.data.groups import with_groups
+from abl.data.image_checks import check_images_there
 from abl.data.images import FileSource
+from abl.data.manifest_files import (
+    check_of_row,
+    checked_rows,
+    file_problems,
+    medical_of,
+    paths_of,
+)
 from abl.data.mask_columns import (
-    BETWEEN,
-    files_named,
-    joined_digest,
-    mask_advice,
-    mask_paths,
     with_joined_masks,
 )
 from abl.data.medical.kinds import nameless_dicom
-from abl.data.paths_there import AlikeFiles, paths_there
-from abl.data.tables import MOST_NAMED, Rows, first_of_each_kind, folder_rows, kept_rows, whole_rows
+from abl.data.tables import MOST_NAMED, Rows, first_of_each_kind, kept_rows, whole_rows
 from abl.data.words import class_numbers, missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
@@ -56,20 +61,27 @@ REQUIRED = ("image", "label")
 PATHS = ("mask", "image2")
 ALIASES = {"elasticity": "image2"}
 FRAMES = ("frame", "mask_frame", "image2_frame")  # see medical/columns.py
-OURS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS, *FRAMES, *BOX, *ROI)
-WORDS = ("image", "label", "patient", "nodule", "centre", "split", *PATHS)
+WORDS = ("image", "label", "patient", "nodule", "centre", "split", GROUP, *PATHS)
+OURS = (*WORDS, *FRAMES, *BOX, *ROI)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR)
+PATIENTS_UNKNOWN = (
+    "each image counts as its own patient, so that images of one person may lie on two sides of a "
+    "split."
+)
+COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR, TOGETHER)
 
 
 def load_manifest(
     path: Path,
     *,
+    images: Path | None = None,
     columns: Mapping[str, str] | None = None,
     classes: Sequence[str] = ("benign", "malignant"),
     where: Mapping[str, Sequence[str]] | None = None,
     patient_names: str = "written",
     named_by: str = "data: {classes: [...]}",
+    box_format: str = "pixels",
+    bits: int = 0,
 ) -> Dataset:
     """The data set of a manifest: a CSV or Parquet file, or a folder with a folder for each class.
 
@@ -77,11 +89,14 @@ def load_manifest(
     decoded, so that all is told at once.
 
     Args:
+        images: Folder that the paths of a table are relative to; default: the table's own.
         columns: Our name -> the manifest's.
         classes: Names of labels 0, 1, ...
         where: Column (either name) -> values of the rows to keep, compared as text.
         patient_names: `alike` takes patients whose names look alike as one; see alike_names.py.
         named_by: How the person who asks names classes, for messages.
+        box_format: What the columns of boxes and regions hold, see box_formats.py.
+        bits: Those that files of 16 bits use; 0: what the files say, else all 16.
 
     Raises:
         InputError: Everything that is wrong with it, each with its row.
@@ -91,12 +106,10 @@ def load_manifest(
     unnamed: list[str] = []
     if path.is_dir():
         folder = path
-        rows, passed_over = folder_rows(path, tuple(classes))
-        if passed_over:
-            notes.append(f"{passed_over} files without the name of an image were left out.")
-            unnamed = nameless_dicom(path)
+        rows, notes = folder_rows(path, tuple(classes))
+        unnamed = nameless_dicom(path) if notes else []
     else:
-        folder = path.parent
+        folder = path.parent if images is None else images
         rows, ragged = whole_rows(path)
     try:
         rows = with_joined_masks(_renamed(rows, dict(columns or {}), may_be_empty=bool(ragged)))
@@ -106,10 +119,10 @@ def load_manifest(
     except InputError as error:
         raise InputError(first_of_each_kind([*error.problems, *ragged])) from None
     notes += [rows.note] * bool(rows.note)
-    paths = {name: _paths(rows, folder, name) for name in ("image", *PATHS) if name in rows.frame}
-    files = {name: _checked(folder, name, texts) for name, texts in paths.items()}
-    checks = {name: [_of_row(found) for found in of_rows] for name, of_rows in files.items()}
-    medical = _medical(folder, rows, paths, checks)
+    paths = {name: paths_of(rows, folder, name) for name in ("image", *PATHS) if name in rows.frame}
+    files = {name: checked_rows(folder, name, texts, bits) for name, texts in paths.items()}
+    checks = {name: [check_of_row(found) for found in of_rows] for name, of_rows in files.items()}
+    medical = medical_of(folder, rows, paths, checks)
     problems = [*ragged, *_control_characters(rows)]
     if unnamed:
         text = f"{len(unnamed)} DICOM files have names without an ending ('{unnamed[0]}')"
@@ -120,10 +133,20 @@ def load_manifest(
     if not ragged and (frame["label"] >= 0).all():  # the others may be those of a class
         problems += _empty_classes(rows, frame["label"], classes, named_by)
     frame["patient"] = _patients(rows, paths["image"], medical, problems, notes, patient_names)
+    patients_known = "patient" in rows.frame
+    if patients_known and frame["patient"].tolist() == frame["image"].tolist():
+        # so a column is written where one is wanted
+        patients_known = False
+        notes.append(f"Column patient repeats the name of the image: {PATIENTS_UNKNOWN}")
+    if medical is not None and "patient" not in rows.frame:
+        patients_known = medical.names_every_patient(len(frame))
     frame["nodule"] = _nodules(rows, frame["patient"], problems)
+    if GROUP in frame:
+        frame, said = with_groups(frame, rows.text(GROUP))
+        notes += [said] if said else []
     for names in (BOX, ROI):
-        frame = _with_box(frame, rows, names, problems)
-    problems += _file_problems(rows, folder, files)
+        frame = with_box(frame, rows, names, problems, str(folder), box_format)
+    problems += file_problems(rows, folder, files)
     for name, of_rows in checks.items():
         frame[name] = frame[name] if name == "image" else paths[name]
         digests = "fingerprint" if name == "image" else f"{name}_fingerprint"
@@ -133,80 +156,17 @@ def load_manifest(
         doubts, disagreeing = medical.doubts(frame["patient"].tolist(), rows)
         notes += [*doubts, *medical.notes()]
         problems += [*medical.problems, *disagreeing]
-    source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]))
+    source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]), bits)
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
     dataset = Dataset(
         name, frame, source, tuple(classes), tuple(notes), file=rows.file, rows=numbers,
-        left_out=tuple(left_out),
+        left_out=tuple(left_out), patients_known=patients_known,
     )  # fmt: skip
     if problems:
         problems += check_images_there(dataset)
         raise InputError(first_of_each_kind(sorted(problems, key=lambda each: each.line or 0)))
     return dataset
-
-
-Files = list[tuple[str, FileCheck]]  # of a row's cell of paths
-
-
-def _paths(rows: Rows, folder: Path, name: str) -> list[str]:
-    """A column of paths as the files there are called; of several masks, with ; between them."""
-    if name == "image":
-        return paths_there(folder, rows.text(name))
-    texts = rows.given(name)
-    if name != "mask" or all(text.isascii() for text in texts):
-        return paths_there(folder, texts)
-    return [BETWEEN.join(paths_there(folder, mask_paths(folder, text))) for text in texts]
-
-
-def _checked(folder: Path, name: str, texts: Sequence[str]) -> list[Files]:
-    """The files of each row with what is known of them."""
-    named = [files_named(folder, name, text) for text in texts]
-    checks = iter(checked_files(folder, [path for paths in named for path in paths]))
-    return [list(zip(paths, checks, strict=False)) for paths in named]
-
-
-def _of_row(files: Files) -> FileCheck:
-    """What is known of all files of a row; a kind alone where there is one."""
-    if len(files) == 1:
-        return files[0][1]
-    return FileCheck(digest=joined_digest([check.digest for _, check in files]))
-
-
-def _medical(
-    folder: Path,
-    rows: Rows,
-    paths: Mapping[str, list[str]],
-    checks: Mapping[str, list[FileCheck]],
-) -> MedicalRows | None:
-    """What DICOM and NIfTI files add; None if there are none."""
-    kinds = {name: [check.kind for check in of_rows] for name, of_rows in checks.items()}
-    if not any(any(of_rows) for of_rows in kinds.values()):
-        return None
-    from abl.data.medical.columns import medical_rows  # costs what only such files are worth
-
-    return medical_rows(folder, rows, paths, kinds)
-
-
-def _file_problems(rows: Rows, folder: Path, files: Mapping[str, list[Files]]) -> list[Problem]:
-    """What is wrong with files; of images of which none is there, the first alone."""
-    problems = []
-    alike = AlikeFiles(folder)
-    for name, of_rows in files.items():
-        found = [(position, *each) for position, of_row in enumerate(of_rows) for each in of_row]
-        absent, told = sum(check.fault == NO_FILE for _, _, check in found), len(found)
-        if name == "image" and absent == told > 1:
-            message = (
-                f"none of its {absent:,} images is there: paths start from the manifest's folder"
-            )
-            problems.append(Problem(f"{message}, {folder.resolve()}", file=rows.file))
-            told = 1
-        for position, file, check in found[:told]:
-            if check.fault:
-                hint = alike.hint(file) if check.fault == NO_FILE else ""
-                hint += mask_advice(file) if name == "mask" else ""
-                problems.append(rows.problem(position, f"{name} '{file}' {check.fault}{hint}"))
-    return problems
 
 
 def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows:
@@ -317,10 +277,7 @@ def _patients(
         known = {} if medical is None else medical.patients(rows, notes, problems, named)
         if len(known) < len(images):
             what = f"{len(images) - len(known)} images name" if known else "The manifest names"
-            notes.append(
-                f"{what} no patients: each image counts as its own patient, "
-                "so that images of one person may lie on two sides of a split."
-            )
+            notes.append(f"{what} no patients: {PATIENTS_UNKNOWN}")
         return [known.get(position, image) for position, image in enumerate(images)]
     patients = _filled(rows, "patient", problems)
     if named != "alike":
@@ -353,35 +310,3 @@ def _nodules(rows: Rows, patients: pd.Series, problems: list[Problem]) -> list[s
         return patients.tolist()
     nodules = _filled(rows, "nodule", problems)
     return [f"{patient}/{nodule}" for patient, nodule in zip(patients, nodules, strict=True)]
-
-
-def _with_box(
-    frame: pd.DataFrame, rows: Rows, names: tuple[str, ...], problems: list[Problem]
-) -> pd.DataFrame:
-    """The frame with the four columns of a box as float64, nan where it is not known."""
-    there = [name for name in names if name in frame]
-    if not there:
-        return frame
-    if len(there) < len(names):
-        lacking = ", ".join(name for name in names if name not in there)
-        problems.append(rows.header_problem(f"has {there[0]} but no {lacking}"))
-        return frame
-    what = names[0][:3]
-    edges = np.full((len(frame), len(names)), np.nan)
-    for position, texts in enumerate(zip(*(rows.given(name) for name in names), strict=True)):
-        if not any(texts):
-            continue
-        try:
-            x0, y0, x1, y1 = (float(text) for text in texts)
-        except ValueError:
-            x0 = y0 = x1 = y1 = math.nan
-        if not all(map(math.isfinite, (x0, y0, x1, y1))):
-            problems.append(rows.problem(position, f"{what} needs four numbers or none"))
-        elif x1 <= x0 or y1 <= y0:
-            message = f"{what} is inverted or empty: x0 {x0:g}, y0 {y0:g}, x1 {x1:g}, y1 {y1:g}"
-            problems.append(rows.problem(position, message))
-        elif x0 < 0 or y0 < 0:
-            problems.append(rows.problem(position, f"{what} leaves the image: x0 or y0 below 0"))
-        else:
-            edges[position] = x0, y0, x1, y1
-    return frame.assign(**dict(zip(names, edges.T, strict=True)))

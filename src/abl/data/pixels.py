@@ -97,14 +97,18 @@ HASH_WORDS = HASH_SIDE * HASH_SIDE // 64
 
 def hash_chunk(folder: Path, positions: range) -> np.ndarray:
     """uint64 (len(positions), HASH_WORDS), of images in a folder that RaggedImages opens."""
+    images = RaggedImages(folder)
+    return np.stack([image_hash(images.image(position)) for position in positions])
+
+
+def image_hash(image: np.ndarray) -> np.ndarray:
+    """uint64 (HASH_WORDS,): perceptual hash of an image, uint8 (H, W) or (H, W, C)."""
     import imagehash  # SciPy behind it takes long to import, and few processes hash
 
-    images, hashes = RaggedImages(folder), []
-    for position in positions:
-        image = images.image(position)
-        picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-        hashes.append(imagehash.phash(picture, hash_size=HASH_SIDE).hash.ravel())
-    return np.stack([np.packbits(bits).view(np.uint64) for bits in hashes])
+    grey = image.ndim == 3 and image.shape[2] == 1
+    picture = Image.fromarray(image[..., 0] if grey else image)
+    bits = imagehash.phash(picture, hash_size=HASH_SIDE).hash.ravel()
+    return np.packbits(bits).view(np.uint64)
 
 
 def write_pixels(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from abl.data.dataset import PAIR
+from abl.data.dataset import GROUP, PAIR, TOGETHER
 from abl.data.draws import Stratum
+from abl.data.groups import PREFIX, kept_together
 from abl.data.stable_draws import Holders
 from abl.spec.data import Splits
 
@@ -18,7 +19,7 @@ class SplitGroups:
     """What is never cut.
 
     Attributes:
-        word: patient, nodule or image.
+        word: patient, nodule or image; group, where these are joined by a column group.
         of_row: Name of the group of each row.
         holders: The groups with their images of each class.
         classes: What the columns of these are.
@@ -55,6 +56,12 @@ class SplitGroups:
             for each, n in zip(self.classes, self.holders.holds.sum(axis=0), strict=True)
         }
 
+    def named(self, name: str) -> str:
+        """A group in words: `patient 'p1'`; `group 'a'` of a column group."""
+        if self.word == GROUP and not name.startswith(PREFIX):
+            return f"'{name}'"  # a patient or image that has no group
+        return f"{self.word} '{name.removeprefix(PREFIX) if self.word == GROUP else name}'"
+
     def counted(self) -> str:
         """How many there are of each class, for messages."""
         each = ", ".join(f"class {label}: {count}" for label, count in self.by_class.items())
@@ -69,10 +76,11 @@ def groups_of(frame: pd.DataFrame, splits: Splits) -> SplitGroups:
     """The groups of a data set that a splits block never cuts."""
     by = splits.by
     # named by the first of each pair, the groups of a mixed set are drawn as those of first images
-    of_row = frame[PAIR if by == "image" and PAIR in frame else by].astype(str).to_numpy(object)
+    of_row = kept_together(frame, PAIR if by == "image" and PAIR in frame else by)
     names, group = np.unique(of_row, return_inverse=True)
     classes, label = np.unique(frame["label"].to_numpy(), return_inverse=True)
     images = np.zeros((len(names), len(classes)), dtype=np.int64)
     np.add.at(images, (group, label), 1)
     holders = Holders(tuple(names), images)
-    return SplitGroups(by, of_row.tolist(), holders, tuple(classes.tolist()), splits.draw)
+    word = GROUP if TOGETHER in frame else by
+    return SplitGroups(word, of_row.tolist(), holders, tuple(classes.tolist()), splits.draw)

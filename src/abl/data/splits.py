@@ -195,7 +195,7 @@ def _roles_in_column(
         told = [f"{frame['image'].iloc[row]} in {roles.iloc[row]}" for row in rows]
         problems.append(
             Problem(
-                f"splits: column '{splits.column}' puts {groups.word} '{name}' on two sides "
+                f"splits: column '{splits.column}' puts {groups.named(str(name))} on two sides "
                 f"({_listed(told)}); write one for all images of a {groups.word}"
             )
         )

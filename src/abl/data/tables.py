@@ -14,9 +14,8 @@ import pyarrow.parquet as pq
 
 from abl.data.alike_names import nearest_name, shown_name
 from abl.data.dataset import LeftOut
-from abl.data.images import is_image_name
 from abl.data.text_tables import read_text_table
-from abl.data.words import class_numbers, missing_words
+from abl.data.words import missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.spec.yaml_file import NOT_REGULAR
 
@@ -98,43 +97,6 @@ def class_name_problems(names: Sequence[str]) -> list[str]:
     problems = ["an empty name"] if any(not name.strip() for name in names) else []
     problems += [f"'{name}' is there twice" for name in sorted(set(names)) if names.count(name) > 1]
     return [f"--classes {','.join(names)}: {each}" for each in problems]
-
-
-def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, int]:
-    """A row for each image of a folder that has a folder for each class, in the order of names.
-
-    Returns:
-        The rows (image, label), and how many files are not named as images are.
-
-    Raises:
-        InputError: A class without a folder, a folder that is no class, folders within one.
-    """
-    problems: list[Problem] = []
-    images: list[tuple[str, str]] = []
-    passed_over = 0
-    inside = [each for each in folder.iterdir() if each.is_dir() and each.name[:1] != "."]
-    named = class_numbers([each.name for each in inside], classes)
-    meant: set[str] = set()  # by folders that are told
-    for inner in sorted(inside):
-        if inner.name not in named:
-            hint = nearest_name(inner.name, classes)
-            meant |= {name for name in classes if hint.startswith(f"did you mean '{name}'")}
-            problems.append(Problem(f"folder {shown_name(inner.name)} is not a class; {hint}"))
-            continue
-        for file in sorted(inner.iterdir()):
-            if file.is_dir():
-                message = f"'{inner.name}/{file.name}' is a folder within a class; use a manifest"
-                problems.append(Problem(message, file=str(folder)))
-            elif is_image_name(file.name):
-                images.append((f"{inner.name}/{file.name}", classes[named[inner.name]]))
-            else:
-                passed_over += not file.name.startswith(".")
-    for at, name in enumerate(classes):
-        if at not in named.values() and name not in meant:
-            problems.append(Problem(f"no folder for class '{name}'", file=str(folder)))
-    raise_if_any(problems)
-    frame = pd.DataFrame(images, columns=["image", "label"], dtype=str)
-    return _numbered(folder, frame), passed_over
 
 
 def other_values(column: str, values: Sequence[str]) -> str:

@@ -13,12 +13,13 @@ import pandas as pd
 from abl.data.arrays import image_array, tissue_boxes
 from abl.data.crops import areas_of, nothing_found
 from abl.data.dataset import BOX, ROI, Dataset, ImageSource
+from abl.data.folder_rows import folder_rows
 from abl.data.image_checks import check_images
 from abl.data.manifest import load_manifest
 from abl.data.mask_rule import AS_THEY_ARE, MaskRule
 from abl.data.mask_source import mask_source
 from abl.data.read_masks import has_mask, masks_read
-from abl.data.tables import CLASSES_OPTION, class_name_problems, folder_rows, read_rows
+from abl.data.tables import CLASSES_OPTION, class_name_problems, read_rows
 from abl.data.tissue import tissue_region
 from abl.data.tissue_files import refuse_unless_empty, write_cut
 from abl.data.tissue_sheet import write_sheet

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,9 +26,11 @@ from abl.data.arrays import (
     pixel_array,
 )
 from abl.data.cache_folders import folder_once, is_whole
+from abl.data.content import file_of
+from abl.data.content_report import content_facts
 from abl.data.crops import boxes_for
-from abl.data.dataset import BOX, ROI, Dataset
-from abl.data.duplicates import near_duplicate_pairs
+from abl.data.dataset import BOX, GROUP, ROI, TOGETHER, Dataset
+from abl.data.duplicates import IMAGE, IMAGE2, column_of, pairs_of_rows
 from abl.data.image_checks import check_images
 from abl.data.pixel_sets import PairedPixels, Pixels, RaggedPixels, SquarePixels
 from abl.data.splits import Split, reads_fingerprint
@@ -40,6 +43,8 @@ from abl.spec.data import Image
 FRAME = "frame.parquet"
 PAIRS = "duplicates.parquet"
 FACTS = "view.json"
+CONTENT = "content"  # in it: what is odd about the images, see `content_facts`
+PAIRED = "pairs"  # in it: that near-duplicates are those of both images of a row
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,13 @@ class View:
 
     Attributes:
         pixels: uint8 (N, channels, size, size), memory-mapped, read-only; None with `fit: own`.
-        pairs: Near-duplicates: position_a, position_b, distance.
+        pairs: Near-duplicates, see `pairs_of_rows`.
         folder: Where the pixels lie.
         second: As pixels, the second images of pairs (`pixels` itself with pairing first); None
             where rows are no pairs, and with `fit: own`.
         second_folder: Where these lie; None where rows are no pairs.
         pairing: What is second in a pair.
+        content: What is odd about the images, see `content_facts`; {} if that is not known.
     """
 
     frame: pd.DataFrame
@@ -63,6 +69,7 @@ class View:
     second: np.memmap | None = None
     second_folder: Path | None = None
     pairing: str = "own"
+    content: Mapping[str, Any] = field(default_factory=dict)
 
     def pixel_set(self, partner: np.ndarray | None = None) -> Pixels:
         """What a training reads.
@@ -92,7 +99,19 @@ def _opened(pixels: np.memmap | None, folder: Path) -> Pixels:
 
 def view_key(dataset: Dataset, longest_side: int, image: Image) -> str:
     """Name of a view: a digest of the rows, the pixels and how they are cut and resized."""
-    columns = ["image", "fingerprint", "label", "train_label", "patient", "nodule", *BOX, *ROI]
+    columns = [
+        "image",
+        "fingerprint",
+        "label",
+        "train_label",
+        "patient",
+        "nodule",
+        *BOX,
+        *ROI,
+        GROUP,
+    ]
+    if TOGETHER not in dataset.frame:
+        columns.remove(GROUP)  # a column of this name in which no row has a value
     frame = dataset.frame[[name for name in columns if name in dataset.frame]]
     parts = [frame.to_csv(index=False), longest_side, identity_of(image), len(dataset.classes)]
     if dataset.boxes_of is not None and image.crop.to != "frame":
@@ -124,15 +143,21 @@ def prepare_view(
         say(f"decoding {len(dataset):,} {what} of {dataset.name}")
         array = _decoded(dataset, cache, longest_side, image)
         shapes = own_shapes(array, image) if image.fit == "own" else None
-        facts = {"pixels": _pixel_folder(array, cache, image, shapes), "fit": image.fit}
+        rows = np.arange(len(dataset))
+        parts = [(column_of(dataset), rows, array)]
+        pixels = _pixel_folder(array, cache, image, shapes)
+        facts: dict[str, Any] = {"pixels": pixels, "fit": image.fit}
         if dataset.second is not None:
             facts |= {"second": facts["pixels"], "pairing": dataset.pairing}
             if dataset.pairing != "first":
                 alone = replace(dataset, source=dataset.second, boxes_of=dataset.source)
                 second = _decoded(alone, cache, longest_side, image)
-                facts["second"] = _pixel_folder(second, cache, image, shapes)
+                facts |= {"second": _pixel_folder(second, cache, image, shapes), PAIRED: "all"}
+                parts.append((IMAGE2, rows, second))
+        if file_of(dataset.source, 0) is not None:  # of drawn images everything is known
+            facts[CONTENT] = content_facts(dataset, array)
         dataset.frame.to_parquet(folder / FRAME, index=False)
-        near_duplicate_pairs(array).to_parquet(folder / PAIRS, index=False)
+        pairs_of_rows(dataset, parts).to_parquet(folder / PAIRS, index=False)
         (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
 
     folder = cache / f"view-{key}"
@@ -149,7 +174,14 @@ def _is_whole(cache: Path, folder: Path) -> bool:
         is_whole(folder)
         and (folder / FACTS).exists()  # an earlier version could be broken off before it
         and all(is_whole(cache / name) for name in pixel_folders(folder))
+        and _has_all_pairs(folder)
     )
+
+
+def _has_all_pairs(folder: Path) -> bool:
+    """Whether near-duplicates of second images were looked for: earlier versions did not."""
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    return "second" not in facts or facts["second"] == facts["pixels"] or PAIRED in facts
 
 
 def pixel_folders(folder: Path) -> list[str]:
@@ -166,14 +198,18 @@ def open_view(cache: Path, key: str) -> View:
     names = [facts[name] for name in ("pixels", "second") if name in facts]
     is_square = facts.get("fit", "square") == "square"
     opened = {name: open_pixels(cache / name) if is_square else None for name in names}
+    pairs = pd.read_parquet(folder / PAIRS)
+    if "which_a" not in pairs:  # of an earlier version
+        pairs = pairs.assign(which_a=IMAGE, which_b=IMAGE)
     return View(
         pd.read_parquet(folder / FRAME),
         opened[names[0]],
-        pd.read_parquet(folder / PAIRS),
+        pairs,
         cache / names[0],
         opened[names[1]] if len(names) > 1 else None,
         cache / names[1] if len(names) > 1 else None,
         facts.get("pairing", "own"),
+        facts.get(CONTENT, {}),
     )
 
 

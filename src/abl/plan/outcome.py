@@ -125,6 +125,9 @@ class Facts:
         margin: Of equivalence; None if none was given.
         classes: Names of the classes.
         patients_by_split: What splits keep together; "" if that is not known.
+        clusters: What splits keep together and intervals resample, where that is no patient: group
+            (of a column group), or image.
+        patients_unknown: Whether the data name no patients, so that each image counts as one.
         one_class: Arm (key) -> replicates on which it predicts one class only.
         controls: Arm (key) -> how it used labels of the test set; such an arm is never the best.
         trainings: Arm (key) -> distinct predictions among its replicates, where some seeds of a
@@ -151,6 +154,8 @@ class Facts:
     margin: float | None = None
     classes: Sequence[str] = ()
     patients_by_split: str = ""
+    clusters: str = ""
+    patients_unknown: bool = False
     one_class: Mapping[str, int] = field(default_factory=dict)
     controls: Mapping[str, str] = field(default_factory=dict)
     trainings: Mapping[str, int] = field(default_factory=dict)
@@ -194,7 +199,7 @@ def _style(table: TableStyle) -> dict[str, Any]:
 _FACTS = tuple(each.name for each in fields(Facts))
 _RARE = {
     "external", "activation", "searches", "imported", "key_without_imported", "controls",
-    "trainings", "collapsed", "ran",
+    "trainings", "collapsed", "ran", "clusters", "patients_unknown",
 }  # fmt: skip
 
 

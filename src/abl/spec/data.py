@@ -11,6 +11,9 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from abl.spec.base import Part
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+BoxFormatName = Literal[
+    "pixels", "inclusive", "one_based", "xywh", "cxcywh", "shares", "shares_xywh", "yolo"
+]
 _VALUE = {"type": ["integer", "string"]}
 MaskValue = Annotated[
     tuple[int | str, ...],
@@ -128,12 +131,29 @@ class Data(Part):
         None,
         description="A set by name: NAME/manifest.csv below a folder given by --data.",
     )
+    images: str | None = Field(
+        None,
+        description="Folder that the manifest's paths are relative to, below the sweep's folder or "
+        "one given by --data; default: the manifest's own.",
+    )
     columns: dict[str, str] = Field(
         default_factory=dict,
         description="Where a manifest names a column differently: {label: diagnosis, ...}.",
     )
     classes: tuple[str, ...] = Field(
         ("benign", "malignant"), description="Names of the classes 0, 1, ..."
+    )
+    box_format: BoxFormatName = Field(
+        "pixels",
+        description="What box_x0, box_y0, box_x1, box_y1 (and roi_...) hold: pixels, ends "
+        "exclusive; inclusive: ends inside the box; one_based: so, counted from 1 (Pascal VOC); "
+        "xywh: corner and size (COCO); cxcywh: centre and size; shares and shares_xywh: these as "
+        "shares of the image; yolo: centre and size as shares.",
+    )
+    bits: Annotated[int, Field(ge=0, le=16)] = Field(
+        0,
+        description="How many bits files of 16 bits use, where they do not say it themselves: 12 "
+        "reads 4095 as white. 0: what the file says, else all 16.",
     )
     where: dict[str, list[str]] = Field(
         default_factory=dict, description="Keep only rows with one of these values in a column."
@@ -203,12 +223,18 @@ class Data(Part):
             raise ValueError(f"classes: {wrong[0]!a} is no name: write letters or digits")
         if self.phantom is not None and len(self.classes) != 2:
             raise ValueError(f"classes: the phantom has two, not {len(self.classes)}")
+        if 0 < self.bits <= 8:
+            raise ValueError(f"bits: {self.bits} fit into 8 bits; write 9 to 16, or leave it out")
+        if self.phantom is not None and (self.bits or self.box_format != "pixels"):
+            raise ValueError("box_format, bits: of manifests; the phantom has pixels of 8 bits")
         if self.pairing != "own" and self.modality != "both":
             raise ValueError(
                 f"pairing: {self.pairing} needs modality: both (given: modality: {self.modality})"
             )
         masks_told_once(self.mask_value, self.mask_cut, self.mask_inverted)
         only_one_of(self, "phantom", "manifest", "set")
+        if self.images is not None and self.manifest is None:
+            raise ValueError("images: only beside manifest")
         return self
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from abl.spec.base import Part
 from abl.spec.data import (
+    BoxFormatName,
     Data,
     MaskCut,
     MaskValue,
@@ -22,9 +23,9 @@ INTERNAL = "internal"  # what the sweep's own test sets are called beside extern
 _WORD = {"type": ["string", "number"]}
 _ONE_OR_SEVERAL = {"anyOf": [{"type": "array", "items": _WORD}, _WORD]}
 # keys that say where a set of its own comes from; a centre is in the sweep's own data
-_OF_A_SET = ("phantom", "manifest", "set", "columns", "classes", "where", "without",
-             "drop_missing", "modality", "longest_side", "mask_value", "mask_cut",
-             "mask_inverted")  # fmt: skip
+_OF_A_SET = ("phantom", "manifest", "set", "images", "columns", "classes", "box_format",
+             "bits", "where", "without", "drop_missing", "modality", "longest_side", "mask_value",
+             "mask_cut", "mask_inverted")  # fmt: skip
 
 
 class External(Part):
@@ -41,11 +42,14 @@ class External(Part):
     )
     phantom: Phantom | None = Field(None, description="Generated ultrasound images.")
     manifest: str | None = Field(None, description="As in data.")
+    images: str | None = Field(None, description="As in data.")
     set: str | None = Field(None, description="As in data.")
     columns: dict[str, str] = Field(default_factory=dict, description="As in data.")
     classes: tuple[str, ...] | None = Field(
         None, description="Must be those of data; default: these."
     )
+    box_format: BoxFormatName = Field("pixels", description="As in data.")
+    bits: Annotated[int, Field(ge=0, le=16)] = Field(0, description="As in data.")
     where: dict[str, list[str]] = Field(default_factory=dict, description="As in data.")
     without: dict[str, list[str]] = Field(default_factory=dict, description="As in data.")
     drop_missing: tuple[Literal["box", "roi", "mask", "image2"], ...] = Field(
@@ -127,9 +131,12 @@ class External(Part):
         return Data(
             phantom=self.phantom,
             manifest=self.manifest,
+            images=self.images,
             set=self.set,
             columns=self.columns,
             classes=data.classes,
+            box_format=self.box_format,
+            bits=self.bits,
             where=self.where,
             without=self.without,
             drop_missing=self.drop_missing,

@@ -12,8 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abl.data.content_report import content_words
 from abl.data.dataset import Dataset
-from abl.data.duplicates import KeptApart, duplicate_problems, duplicates_across
+from abl.data.duplicates import (
+    PAIR_COLUMNS,
+    contradicting,
+    duplicate_problems,
+    duplicates_across,
+)
+from abl.data.kept_apart import KeptApart
 from abl.data.load import load_dataset
 from abl.data.mask_notes import mask_notes, vanished_note
 from abl.data.masks import SHOWS, MaskSet, masks_digest, masks_key, open_masks, prepare_masks
@@ -195,7 +202,16 @@ class Workspace:
         return frozenset(self._views) | frozenset(self._masks)
 
     def prepare(self, say: Callable[[str], None]) -> list[str]:
-        """Decodes what the stages will read; returns what is to be said of the images.
+        """`looked_through`, and what stages read is there for workers on every machine."""
+        notes = self.looked_through(say)
+        views = [f"view-{key}" for key in self._views]
+        pixels = {name for view in views for name in pixel_folders(self.store.cache / view)}
+        # a view names its pixels, so that it comes after them
+        self.store.shared.publish([*sorted(pixels), *views, *self._masks])
+        return notes
+
+    def looked_through(self, say: Callable[[str], None]) -> list[str]:
+        """Decodes what the stages will read, once; returns what is to be said of the images.
 
         Raises:
             InputError: Images that cannot be read, or near-duplicates on two sides of a split.
@@ -215,17 +231,22 @@ class Workspace:
                 side = opened.data.longest_side
                 note = cut_nodules_note(opened.dataset, self.store.cache, side)
                 notes |= dict.fromkeys([note] if note else [])
+            odd = content_words(view.content, opened.dataset.classes)
+            notes |= dict.fromkeys(f"{opened.dataset.name}: {said}." for said in odd)
             if opened.data.duplicates == "ignore" or not opened.splits:
                 continue
             leaks = [duplicates_across(split, view.pairs) for split in opened.splits.values()]
-            pairs = pd.concat(leaks).drop_duplicates(["position_a", "position_b"])
+            pairs = pd.concat(leaks).drop_duplicates(PAIR_COLUMNS)
             if opened.data.duplicates == "refuse":
-                found |= dict.fromkeys(duplicate_problems(opened.dataset.frame, pairs))
+                found |= dict.fromkeys(duplicate_problems(opened.dataset, pairs))
             elif len(pairs):
                 which = f"near-duplicate images of {opened.dataset.name}"
                 count = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
                 across = "lies" if len(pairs) == 1 else "lie"
-                notes[f"{count} of {which} {across} across a split."] = None
+                note = f"{count} of {which} {across} across a split."
+                if wrong := contradicting(opened.dataset, pairs):
+                    note += f" The labels of {wrong} of them contradict."
+                notes[note] = None
         for each in self._apart.values():
             problems, note = each.looked_through(self.store.cache)
             found |= dict.fromkeys(problems)
@@ -240,10 +261,6 @@ class Workspace:
                 shows = np.load(folder / SHOWS)
                 note = vanished_note(opened.dataset, opened.masks, shows, image.size)
                 notes |= dict.fromkeys([note] if note else [])
-        views = [f"view-{key}" for key in self._views]
-        pixels = {name for view in views for name in pixel_folders(self.store.cache / view)}
-        # a view names its pixels, so that it comes after them
-        self.store.shared.publish([*sorted(pixels), *views, *self._masks])
         return list(notes)
 
 

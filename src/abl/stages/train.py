@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from abl.data.dataset import TOGETHER
 from abl.data.masks import MASK_SCORES
 from abl.data.views import everything_trains, training_reads
 from abl.nets.user_module import component_identity, load_module
@@ -187,8 +189,14 @@ class Trainings:
     @property
     def inner_draw(self) -> dict[str, Any]:
         """What of the splits block decides inner folds and is not seen in what a training reads."""
-        splits = self.sweep.splits
-        return {} if splits.draw == 1 else {"draw": splits.draw, "seed": splits.seed}
+        splits, frame = self.sweep.splits, self.opened.dataset.frame
+        drawn: dict[str, Any] = (
+            {} if splits.draw == 1 else {"draw": splits.draw, "seed": splits.seed}
+        )
+        if TOGETHER in frame:
+            rows = frame[["image", TOGETHER]].sort_values("image")
+            drawn["groups"] = hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
+        return drawn
 
     def select(self, replicate: Replicate, selectors: Sequence[Sequence[str]]) -> str:
         """The selection of a replicate, see `select_stage`; its digest."""

@@ -24,7 +24,7 @@ from abl.data.medical.facts import MedicalFacts, Wanted, medical_facts
 from abl.data.medical.kinds import DICOM, frame_address
 from abl.data.medical.patients import doubts_of_pairing, patients_of_files
 from abl.data.tables import Rows
-from abl.data.words import whole_number
+from abl.data.words import is_missing, whole_number
 from abl.errors import Problem
 
 FRAME_OF = {"image": "frame", "mask": "mask_frame", "image2": "image2_frame"}
@@ -62,6 +62,11 @@ class MedicalRows:
     ) -> dict[int, str]:
         """As `patients_of_files`."""
         return patients_of_files(rows, self.of("image"), notes, problems, named)
+
+    def names_every_patient(self, count: int) -> bool:
+        """Whether each of so many rows is an image with an ID."""
+        known = [each for each in self.of("image").values() if not is_missing(each.patient)]
+        return len(known) == count
 
     def doubts(self, patients: Sequence[str], rows: Rows) -> tuple[list[str], list[Problem]]:
         """As `doubts_of_pairing`."""

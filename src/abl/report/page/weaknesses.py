@@ -151,6 +151,16 @@ def _of_a_part(facts: ReportFacts, part: DataPart) -> Iterator[str]:
 def _of_the_data(facts: ReportFacts) -> Iterator[str]:
     if facts.generated:
         yield "The images are generated: they show how a method behaves, and nothing of patients."
+    if facts.outcome.facts.patients_unknown:
+        yield (
+            "Patients are unknown: each image counts as a patient of its own, so that images of "
+            "one person may lie on two sides of a split, and intervals and P are too sure."
+        )
+    if facts.outcome.facts.clusters == "group":
+        yield (
+            "Images of a group (column group) were kept on one side and resampled together: where "
+            "patients are counted as resampled, these groups are; they are not patients."
+        )
     yield from name_notes(facts.outcome.notes)
     for part in facts.data:
         yield from _of_a_part(facts, part)

@@ -147,7 +147,10 @@ class TableLayout:
         arms = [arm for arm in self._outcome.arms if not arm.failed]
         primary = label_in(self._outcome, self._outcome.primary)
         cells = [arm.cells[name] for arm in arms for name in self._scales if name in arm.cells]
-        said = cell_notes(arms, cells, spread=self._spread, intervals=self._intervals)
+        word = self._outcome.facts.clusters or "patient"
+        said = cell_notes(
+            arms, cells, spread=self._spread, intervals=self._intervals, clusters=f"{word}s"
+        )
         if self._compared:
             base = self._base_label(self._compared[0].base) if self._one_base else ""
             margin, scale = self._outcome.facts.margin, self._primary_scale()

@@ -20,12 +20,18 @@ _VERDICTS = {
 
 
 def cell_notes(
-    arms: Sequence[ArmOutcome], cells: Sequence[Cell], *, spread: bool, intervals: bool
+    arms: Sequence[ArmOutcome],
+    cells: Sequence[Cell],
+    *,
+    spread: bool,
+    intervals: bool,
+    clusters: str = "patients",
 ) -> list[str]:
     """What the cells of these arms are means of, and what stands beside them.
 
     Args:
         spread: Whether that is the standard deviation, `intervals` whether the interval too.
+        clusters: What intervals resample, in a word.
     """
     shown = [cell for cell in cells if not math.isnan(cell.mean)]
     if not shown:
@@ -43,17 +49,17 @@ def cell_notes(
             notes = [f"Mean ± standard deviation over {replicates}: {varied}."]
             if any(math.isnan(cell.sd) for cell in shown):
                 notes.append("Without ±: a single replicate has a value.")
-        return notes + [f"95 % intervals by {_drawn(frame)}."] * intervals
+        return notes + [f"95 % intervals by {_drawn(frame, clusters)}."] * intervals
     if all(math.isnan(cell.low) for cell in shown):
         return [f"Mean over {replicates}; no intervals were computed."]
     if most == 1:
         return [
-            "One replicate; in brackets its 95 % interval by patients. What other splits and "
+            f"One replicate; in brackets its 95 % interval by {clusters}. What other splits and "
             "seeds would give is not in it."
         ]
     return [
         f"Mean over {replicates}, seeds averaged first; in brackets its 95 % interval by "
-        f"{_drawn(frame)}."
+        f"{_drawn(frame, clusters)}."
     ]
 
 
@@ -76,9 +82,9 @@ def comparison_note(
     return "".join([text, *told, "."])
 
 
-def _drawn(replicates: pd.DataFrame) -> str:
+def _drawn(replicates: pd.DataFrame, clusters: str) -> str:
     """What an interval of these replicates draws anew: trainings only where there are enough."""
     if len(replicates) < FEWEST_TRAININGS:
-        return "patients"
+        return clusters
     one_seed = "seed" in replicates and replicates["seed"].nunique() == 1
-    return "patients and splits" if one_seed else "patients and trainings"
+    return f"{clusters} and splits" if one_seed else f"{clusters} and trainings"

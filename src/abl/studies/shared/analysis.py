@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from abl.data.dataset import UNIT_LABEL, unit_names
+from abl.data.dataset import TOGETHER, UNIT_LABEL, unit_names
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.replicates import KEYS, Scores
 from abl.errors import InputError
@@ -33,7 +33,7 @@ class Units:
         images: (N,) ids.
         names: (U,) images, nodules or patients.
         labels: (U,) label of the unit's images; where these differ as `data.patient_label` says.
-        patients: (U,) patient of each unit.
+        patients: (U,) patient of each unit, or what a column group keeps together with it.
         member: (N,) unit of each image.
     """
 
@@ -60,8 +60,9 @@ def units_of(frame: pd.DataFrame, positions: np.ndarray, unit: str) -> Units:
     names, first, member = np.unique(key, return_index=True, return_inverse=True)
     labels = np.zeros(len(names), dtype=np.int64)
     np.maximum.at(labels, member, rows[UNIT_LABEL if UNIT_LABEL in rows else "label"].to_numpy())
-    images, patients = rows["image"].to_numpy(), rows["patient"].to_numpy()[first]
-    return Units(images, names, labels, patients, member.astype(np.int64))
+    # patients that a group joins are resampled as one
+    clusters = rows[TOGETHER if TOGETHER in rows else "patient"].to_numpy()[first]
+    return Units(rows["image"].to_numpy(), names, labels, clusters, member.astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from abl.data.alike_names import nearest_name, shown_name
 from abl.data.dataset import Dataset
+from abl.data.groups import kept_together
 from abl.data.load import load_dataset
 from abl.data.masks import mask_problems
 from abl.data.tables import Rows
@@ -200,10 +201,11 @@ def _of_centres(
     elif lacking := lacking_classes(dataset, inside):
         text = f"external: without these centres no image of class {lacking} is left to train on"
         problems.append(file.problem(text, *place))
-    both = sorted(set(frame["patient"][outside]) & set(inside["patient"]))
+    names, word = kept_together(frame), dataset.clusters
+    both = sorted(set(names[outside]) & set(names[~outside]))
     if both:
         shown = ", ".join(map(str, both[:NAMED])) + (", ..." if len(both) > NAMED else "")
-        who = "1 patient has" if len(both) == 1 else f"{len(both)} patients have"
+        who = f"1 {word} has" if len(both) == 1 else f"{len(both)} {word}s have"
         text = f"external: {who} images of an external centre and of another one: {shown}"
         problems.append(file.problem(text, *place))
     return problems

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from abl.data.groups import kept_together
 from abl.decide.metrics import Metric, metric_named
 from abl.decide.power import detectable_difference
 from abl.decide.verdicts import FEWEST_PATIENTS, FEWEST_TRAININGS
@@ -29,18 +30,20 @@ def replicate_notes(sweep: Sweep, opened: OpenData, replicates: Sequence[Replica
     first = replicates[0].repeat
     folds = {each.fold for each in replicates if each.repeat == first}
     tested = np.concatenate([opened.split(sweep.splits, first, fold).test for fold in folds])
-    malignant = frame.iloc[tested].groupby("patient")["label"].max() > 0
+    word, names = opened.dataset.clusters, kept_together(frame)[tested]
+    malignant = frame["label"].iloc[tested].groupby(names).max() > 0
     positive, negative = int(malignant.sum()), int((~malignant).sum())
     splits = len({(each.repeat, each.fold) for each in replicates})
     seeds = len({each.seed for each in replicates})
     if positive + negative < FEWEST_PATIENTS:
         return [
-            f"{counted(positive + negative, 'test patient')}: no verdict, as fewer than "
-            f"{FEWEST_PATIENTS} patients cannot reach P < 0.05"
+            f"{counted(positive + negative, f'test {word}')}: no verdict, as fewer than "
+            f"{FEWEST_PATIENTS} {word}s cannot reach P < 0.05"
         ]
     notes = [verdict_note(splits, seeds, has_margin=sweep.margin is not None)]
     if len(opened.dataset.classes) == 2:
-        notes += power_notes(metric_named(sweep.primary), negative, positive, splits, seeds)
+        primary = metric_named(sweep.primary)
+        notes += power_notes(primary, negative, positive, splits, seeds, word=word)
     return notes
 
 
@@ -63,15 +66,21 @@ def verdict_note(splits: int, seeds: int, *, has_margin: bool) -> str:
     )
 
 
-def power_notes(metric: Metric, benign: int, malignant: int, splits: int, seeds: int) -> list[str]:
-    """The detectable difference of the metric that decides; none where it is not known before."""
+def power_notes(
+    metric: Metric, benign: int, malignant: int, splits: int, seeds: int, *, word: str = "patient"
+) -> list[str]:
+    """The detectable difference of the metric that decides; none where it is not known before.
+
+    Args:
+        benign, malignant: How many patients, or what else `word` says is tested and independent.
+    """
     least = detectable_difference(metric, benign, malignant, splits=splits, seeds=seeds)
     if math.isnan(least):
         return []
     of_recipes = seeds > 1 and splits * seeds >= FEWEST_TRAININGS
     who = "two arms" if of_recipes else "two arms' networks"
     note = (
-        f"{benign + malignant} test patients ({malignant} positive): a difference in "
+        f"{benign + malignant} test {word}s ({malignant} positive): a difference in "
         f"{metric_label(metric.name)} of {who} under about {_points(least)} will hardly be seen"
     )
     more = max(_MORE_SEEDS, 2 * seeds)

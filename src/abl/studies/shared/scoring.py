@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abl.data.groups import kept_together
 from abl.decide.intervals import FEW_PATIENTS, cell_of, patient_interval
 from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS, Scores, replicate_scores
@@ -104,7 +105,7 @@ def scored_outcome(
         primary=sweep.primary,
         curve_axis=curve_axis,
         arms=tuple(rows),
-        notes=tuple(_notes(file, plan, scored)),
+        notes=tuple(_notes(file, plan, scored, opened.dataset.clusters)),
         facts=Facts(
             data=data_rows(sweep, opened, first),
             training_patients=trained,
@@ -159,11 +160,13 @@ def scored_cells(
     return table, cells
 
 
-def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str]:
+def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm], word: str) -> list[str]:
+    """What the replicates and test sets are; `word`: what splits keep together."""
     sweep, replicates = file.sweep, plan.replicates
     splits = len({(r.repeat, r.fold) for r in replicates})
     seeds = len({r.seed for r in replicates})
-    parts = f"{counted(splits, 'split')} by {sweep.splits.by} x {counted(seeds, 'seed')}"
+    by = sweep.splits.by if sweep.splits.by != "patient" else word
+    parts = f"{counted(splits, 'split')} by {by} x {counted(seeds, 'seed')}"
     notes = [f"{counted(len(replicates), 'replicate')}: {parts}."]
     metric = sweep.select_by or sweep.primary
     chosen = {name for each in scored for cell in each.cells for name in cell.chosen}
@@ -177,10 +180,10 @@ def _notes(file: SweepFile, plan: Plan, scored: Sequence[ScoredArm]) -> list[str
         low, high = min(counts), max(counts)
         notes.append(
             f"Test sets: {low if low == high else f'{low}-{high}'} {sweep.data.unit}s a replicate, "
-            f"{_shares(sweep, whole)}; {len(patients)} patients in all."
+            f"{_shares(sweep, whole)}; {len(patients)} {word}s in all."
         )
         if len(patients) < FEW_PATIENTS:
-            notes.append("Few patients (under 50): intervals are wide.")
+            notes.append(f"Few {word}s (under {FEW_PATIENTS}): intervals are wide.")
     return notes
 
 
@@ -231,6 +234,6 @@ def data_rows(sweep: Sweep, opened: OpenData, replicate: Replicate) -> list[dict
 
 
 def training_patients(sweep: Sweep, opened: OpenData, replicate: Replicate) -> int:
-    """Patients of the training part."""
+    """Patients of the training part, those that groups join counted as one."""
     train = opened.split(sweep.splits, replicate.repeat, replicate.fold).train
-    return int(opened.dataset.frame["patient"].iloc[train].nunique())
+    return len(np.unique(kept_together(opened.dataset.frame)[train]))

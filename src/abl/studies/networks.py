@@ -1,0 +1,24 @@
+"""Study networks: one network an arm, side by side. What a first sweep over new images asks."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from abl.spec.base import Part
+from abl.studies.contract import StudyAxis, study
+from abl.studies.frozen import Frozen
+from abl.studies.shared.single_network import SingleNetwork
+
+
+class Options(Part):
+    """The networks study has no settings of its own."""
+
+
+@study
+class Networks(SingleNetwork):
+    """Arms as of frozen layers, without a question of their own: any setting may be an axis."""
+
+    name: ClassVar[str] = "networks"
+    description: ClassVar[str] = "Networks, or any settings, side by side: one network an arm."
+    options: ClassVar[type[Part]] = Options
+    axes: ClassVar[tuple[StudyAxis, ...]] = Frozen.axes

@@ -1,0 +1,137 @@
+"""Labels from a table beside images, and from annotations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from made_folders import refusal, started, write_pictures
+
+from abl.app.init.label_table import Columns
+
+
+def write_bus_bra(folder: Path) -> None:
+    """Images/bus_0001-l.png, Masks/mask_0001-l.png and bus_data.csv, as BUS-BRA has them."""
+    lines = ["ID,Case,Histology,Pathology,BIRADS"]
+    names = []
+    for case in range(1, 9):
+        for side in "lr":
+            names += [f"Images/bus_{case:04d}-{side}.png", f"Masks/mask_{case:04d}-{side}.png"]
+            kind = "malignant" if case % 2 else "benign"
+            lines.append(f"bus_{case:04d}-{side},{case},cyst,{kind},{2 + case % 3}")
+    write_pictures(folder, names)
+    (folder / "bus_data.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_columns_are_found_by_what_they_hold_and_are_called(tmp_path: Path) -> None:
+    write_bus_bra(tmp_path / "set")
+    said, rows = started(tmp_path)
+    assert (
+        "bus_data.csv (image: ID, label: Pathology, patient: Case): benign 8, malignant 8" in said
+    )
+    assert rows[0] == {
+        "image": "set/Images/bus_0001-l.png",
+        "label": "malignant",
+        "patient": "1",
+        "mask": "set/Masks/mask_0001-l.png",
+    }
+    assert "8 patients, from the table" in said
+
+
+def test_columns_that_are_named_go_first(tmp_path: Path) -> None:
+    write_bus_bra(tmp_path / "set")
+    _, rows = started(tmp_path, columns=Columns(label="BIRADS"), patients="unknown")
+    assert {row["label"] for row in rows} == {"2", "3", "4"}
+    assert "patient" not in rows[0]
+    (line,) = refusal(tmp_path, columns=Columns(label="Patology"), force=True)
+    assert "--label: no column 'Patology'; did you mean 'Pathology'?" in line
+
+
+def write_flat(folder: Path, lines: list[str]) -> None:
+    write_pictures(folder, [f"{number}.png" for number in range(10)])
+    (folder / "t.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_rows_and_images_without_each_other_are_counted(tmp_path: Path) -> None:
+    lines = [f"{number}.png,{number % 2}" for number in range(9)]
+    write_flat(tmp_path / "set", ["file,y", *lines, "99.png,1", "0.png,0", "9.png,NA"])
+    said, rows = started(tmp_path)
+    assert len(rows) == 9
+    for each in (
+        "1 row of t.csv, the first '99.png'",
+        "without y: 1 row",
+        "1 image without a class",
+    ):
+        assert each in said
+
+
+def test_an_image_with_two_labels_is_refused_with_both_rows(tmp_path: Path) -> None:
+    lines = [f"{number}.png,{number % 2}" for number in range(10)]
+    write_flat(tmp_path / "set", ["file,y", *lines, "3.png,0"])
+    (line,) = refusal(tmp_path)
+    assert line.endswith("t.csv:12: image '3.png' has y '0', in row 5 '1'")
+
+
+def test_which_column_is_the_class_is_asked(tmp_path: Path) -> None:
+    lines = [f"{number}.png,{number % 2},{'MF'[number // 5]}" for number in range(10)]
+    write_flat(tmp_path / "set", ["file,grade,sex", *lines])
+    (line,) = refusal(tmp_path)
+    assert "Say it with --label, one of: grade, sex" in line
+
+
+def test_a_spreadsheet_is_to_be_saved_as_csv(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "set", [f"{number}.png" for number in range(4)])
+    (tmp_path / "set/labels.xlsx").write_bytes(b"PK")
+    assert "save labels.xlsx as CSV (UTF-8)" in refusal(tmp_path)[0]
+
+
+def write_coco(folder: Path, categories: int) -> None:
+    names = [f"images/{number}.png" for number in range(8)]
+    write_pictures(folder, names)
+    content = {
+        "images": [
+            {"id": at, "file_name": Path(name).name, "width": 28, "height": 24}
+            for at, name in enumerate(names)
+        ],
+        "categories": [{"id": at, "name": f"kind {at}"} for at in range(categories)],
+        "annotations": [
+            {"id": at, "image_id": at, "category_id": at % categories, "iscrowd": 0,
+             "segmentation": [[4, 4, 20, 4, 20, 15, 4, 15]], "bbox": [4, 4, 16, 11]}
+            for at in range(8)
+        ],
+    }  # fmt: skip
+    (folder / "annotations.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_annotations_are_imported_on_the_way(tmp_path: Path) -> None:
+    write_coco(tmp_path / "set", 2)
+    said, rows = started(tmp_path)
+    assert "classes from coco annotations: kind 0 4, kind 1 4" in said
+    assert all((tmp_path / row["mask"]).is_file() for row in rows)
+    assert float(rows[0]["box_x1"]) == 20
+
+
+def test_annotations_that_need_an_answer_leave_nothing_behind(tmp_path: Path) -> None:
+    write_coco(tmp_path / "set", 1)
+    assert "abl data import" in refusal(tmp_path)[-1]
+
+
+@pytest.mark.parametrize("answer", ["grade", " grade "])
+def test_on_a_terminal_the_column_is_asked_for(tmp_path: Path, answer: str) -> None:
+    from made_folders import LAPTOP
+
+    from abl.app.init.command import InitOptions, init_sweep
+
+    lines = [f"{number}.png,{number % 2},{'MF'[number // 5]}" for number in range(10)]
+    write_flat(tmp_path / "set", ["file,grade,sex", *lines])
+    asked = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return answer if "column" in question else "unknown"
+
+    said = init_sweep(tmp_path / "set", InitOptions(tmp_path), ask, LAPTOP)
+    assert "label: grade" in said
+    assert "grade, sex" in asked[0]
+    assert "Whose images" in asked[1]

@@ -1,0 +1,128 @@
+"""`abl plan` refuses whatever `abl sweep` refuses, and says what it says of the images."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from abl.cli import app
+from tiny_sweeps import write_sweep
+
+
+def run(folder: Path, command: str, *words: object) -> tuple[int, str, str]:
+    given = [command, folder / "tiny.yaml", "--mlruns", folder / "runs", *words]
+    found = CliRunner().invoke(app, [str(word) for word in given])
+    return found.exit_code, found.stdout, found.stderr
+
+
+def faults(told: str) -> list[str]:
+    return sorted(line for line in told.splitlines() if line.startswith("abl: "))
+
+
+def copied(folder: Path) -> None:
+    """One picture in every patient."""
+    files = sorted((folder / "images" / "png").iterdir())
+    for file in files[2:]:
+        shutil.copy(files[0], file)
+
+
+def damaged(folder: Path) -> None:
+    (folder / "images" / "png" / "003a.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+
+
+def boxed(folder: Path) -> None:
+    """A box in every row but one, which leaves its image in another."""
+    path = folder / "images" / "manifest.csv"
+    table = pd.read_csv(path, dtype=str)
+    for name, edge in zip(("x0", "y0", "x1", "y1"), ("2", "2", "20", "20"), strict=True):
+        table[f"box_{name}"] = edge
+    table.loc[5, [f"box_{name}" for name in ("x0", "y0", "x1", "y1")]] = ""
+    table.loc[7, "box_x1"] = "99"
+    table.to_csv(path, index=False)
+
+
+CASES = {
+    "copies": (copied, {"data.duplicates": "refuse"}, "are near-duplicates (0 of 256 bits differ)"),
+    "damaged": (damaged, {}, "'png/003a.png'"),
+    "crops": (boxed, {"image.crop": {"to": "box"}}, "has no box, which crop.to: box needs"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_plan_refuses_what_the_sweep_refuses(tiny_folder: Path, name: str) -> None:
+    spoil, changes, said = CASES[name]
+    spoil(tiny_folder)
+    write_sweep(tiny_folder, changes)
+    code, out, err = run(tiny_folder, "plan")
+    assert (code, out) == (2, "")
+    assert said in err
+    again = run(tiny_folder, "sweep", "--executor", "local", "--record", "off")
+    assert again[0] == 2
+    assert faults(again[2]) == faults(err)
+    assert not (tiny_folder / "runs" / "store" / "done").exists()
+
+
+def test_copies_are_told_contradicting_labels_first_and_counted(tiny_folder: Path) -> None:
+    copied(tiny_folder)
+    write_sweep(tiny_folder, {"data.duplicates": "refuse"})
+    lines = faults(run(tiny_folder, "plan")[2])
+    told = [line for line in lines if "are near-duplicates" in line]
+    assert len(told) == 20
+    assert all("their labels contradict" in line for line in told)
+    (last,) = set(lines) - set(told)
+    assert "more such pairs; `abl data group` writes a column group for all of them" in last
+
+
+def test_a_plan_notes_what_the_table_says_of_the_images(tiny_folder: Path) -> None:
+    copied(tiny_folder)
+    write_sweep(tiny_folder, {"data.duplicates": "report"})
+    code, out, err = run(tiny_folder, "plan")
+    assert code == 0
+    assert "decoding 48 images" in err
+    assert "pairs of near-duplicate images of images/manifest.csv lie across a split." in out
+    code, _, err = run(tiny_folder, "plan")
+    assert (code, err) == (0, "")  # decoded once
+
+
+def test_a_shortcut_stands_in_plan_and_table(tiny_folder: Path) -> None:
+    from PIL import Image
+
+    table = pd.read_csv(tiny_folder / "images" / "manifest.csv")
+    for name, label in zip(table["image"], table["label"], strict=True):
+        file = tiny_folder / "images" / name
+        image = np.asarray(Image.open(file)) // 2
+        image[:2] = 200 if label == "malignant" else 0
+        Image.fromarray(image).save(file)
+    write_sweep(tiny_folder)
+    said = "shortcut: border text alone tells malignant (larger in malignant): AUC 1.00"
+    assert said in run(tiny_folder, "plan")[1].replace("\n", " ")
+    code, out, _ = run(tiny_folder, "sweep", "--executor", "local", "--record", "off")
+    assert code == 0
+    assert said in " ".join(out.split())
+
+
+def test_a_cache_that_cannot_be_written_is_said(
+    tiny_sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("abl.app.watching._can_write", lambda folder: False)
+    code, out, err = run(tiny_sweep.parent, "plan")
+    assert (code, err) == (0, "")
+    assert "images are not looked at" in out
+    assert not (tiny_sweep.parent / "runs").exists()
+
+
+def test_a_plan_reads_no_pixels_again_and_the_sweep_finds_damaged_ones(tiny_folder: Path) -> None:
+    write_sweep(tiny_folder)
+    assert run(tiny_folder, "plan")[0] == 0
+    (pixels,) = (tiny_folder / "runs" / "store" / "cache").glob("pixels-*/pixels.npy")
+    content = bytearray(pixels.read_bytes())
+    content[-1] ^= 1
+    pixels.write_bytes(content)
+    assert run(tiny_folder, "plan")[2] == ""
+    _, out, err = run(tiny_folder, "sweep", "--executor", "local", "--record", "off")
+    assert "decoded images of images/manifest.csv are damaged on the disk: made again" in out + err
