@@ -30,7 +30,7 @@ from abl.data.medical.kinds import (
     HEAD,
     MEDICAL_SUFFIXES,
     NIFTI,
-    file_of,
+    addressed_file,
     medical_kind,
 )
 from abl.errors import InputError, Problem
@@ -62,7 +62,7 @@ class FileSource:
     """Images in files below a folder, with a digest of each.
 
     Attributes:
-        paths: Below the folder; PATH#FRAME for one of several frames (see `file_of`).
+        paths: Below the folder; PATH#FRAME for one of several frames (see `addressed_file`).
         digests: SHA-256 (hex) of the bytes; of a medical file also of how they are read.
     """
 
@@ -127,7 +127,7 @@ def _of_file(
     read: Callable[[bytes], Result],
     read_medical: Callable[[str, Path, int | None], Result],
 ) -> Result:
-    file, frame = file_of(folder, path)
+    file, frame = addressed_file(folder, path)
     try:
         with file.open("rb", buffering=0) as opened:
             head = opened.read(HEAD)
