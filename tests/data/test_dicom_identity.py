@@ -284,14 +284,14 @@ def test_a_key_is_made_once_and_for_its_owner_alone(
 
 def test_a_manifest_that_contradicts_the_files_about_persons_is_told(tmp_path: Path) -> None:
     for number, patient in enumerate(["1", "1", "2"]):
-        pixels = np.full((8, 8), 9 * number, np.uint8)
+        pixels = np.random.default_rng(number).integers(0, 256, (8, 8), dtype=np.uint8)
         write_dicom(tmp_path / f"{number}.dcm", pixels, PatientID=patient)
     rows = ["0.dcm,0,a,0.dcm", "1.dcm,1,b,2.dcm", "2.dcm,1,c,"]
     path = write_manifest(tmp_path, rows, "image,label,patient,image2")
     notes = " ".join(load_manifest(path).notes)
     assert "one PatientID have different patients in the manifest: '0.dcm' and '1.dcm'" in notes
     assert "The second image has another PatientID than the first: '1.dcm'." in notes
-    frames = np.zeros((2, 8, 8), np.uint8)
+    frames = np.random.default_rng(9).integers(0, 256, (2, 8, 8), dtype=np.uint8)
     write_dicom(tmp_path / "film.dcm", frames, frames=2, PatientID="9")
     rows = ["film.dcm,0,a,1", "film.dcm,1,b,2"]
     path = write_manifest(tmp_path, rows, "image,label,patient,frame")

@@ -33,7 +33,7 @@ from abl.data.medical.kinds import (
     HEAD,
     MEDICAL_SUFFIXES,
     NIFTI,
-    file_of,
+    addressed_file,
     medical_kind,
 )
 from abl.errors import InputError, Problem
@@ -65,7 +65,7 @@ class FileSource:
     """Images in files below a folder.
 
     Attributes:
-        paths: Below the folder; PATH#FRAME for one of several frames (see `file_of`).
+        paths: Below the folder; PATH#FRAME for one of several frames (see `addressed_file`).
         digests: SHA-256 (hex) of each file's bytes, and of how it is read if that is not by all
             its bits; of a medical file always.
         bits: Those that files of 16 bits use; 0: what a file says itself, else all. Medical files
@@ -125,7 +125,7 @@ def _of_file(
     read: Callable[[bytes], Result],
     read_medical: Callable[[str, Path, int | None], Result],
 ) -> Result:
-    file, frame = file_of(folder, path)
+    file, frame = addressed_file(folder, path)
     try:
         with file.open("rb", buffering=0) as opened:
             head = opened.read(HEAD)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abl.data.image_checks import NO_FILE, FileCheck, checked_files
-from abl.data.mask_columns import BETWEEN, files_named, joined_digest, mask_advice
+from abl.data.mask_columns import BETWEEN, files_named, joined_digest, mask_advice, mask_paths
 from abl.data.paths_there import AlikeFiles, paths_there
 from abl.data.tables import Rows
 from abl.errors import Problem
@@ -25,7 +25,7 @@ def paths_of(rows: Rows, folder: Path, name: str) -> list[str]:
     texts = rows.given(name)
     if name != "mask" or all(text.isascii() for text in texts):
         return paths_there(folder, texts)
-    return [BETWEEN.join(paths_there(folder, maskpaths_of(folder, text))) for text in texts]
+    return [BETWEEN.join(paths_there(folder, mask_paths(folder, text))) for text in texts]
 
 
 def checked_rows(folder: Path, name: str, texts: Sequence[str], bits: int) -> list[Files]:

@@ -70,7 +70,7 @@ def frame_address(path: str, frame: int) -> str:
     return f"{path}{FRAME_MARK}{frame}"
 
 
-def file_of(folder: str, address: str) -> tuple[Path, int | None]:
+def addressed_file(folder: str, address: str) -> tuple[Path, int | None]:
     """The file that an address names, and which of its frames, from 1; None if it does not say."""
     path = Path(folder, address)
     if FRAME_MARK not in address:

@@ -8,7 +8,7 @@ import numpy as np
 
 from abl.data.medical.dicom_header import opened_dicom
 from abl.data.medical.dicom_pixels import dicom_picture, dicom_values
-from abl.data.medical.kinds import DICOM, HEAD, MedicalFileError, file_of, medical_kind
+from abl.data.medical.kinds import DICOM, HEAD, MedicalFileError, addressed_file, medical_kind
 from abl.data.medical.nifti import nifti_picture, nifti_plane, nifti_values
 from abl.errors import InputError, Problem
 
@@ -59,7 +59,7 @@ def stored_values(folder: str, address: str) -> np.ndarray | None:
     Nothing is windowed, and no value is given a meaning.
 
     Args:
-        address: As `file_of` takes it.
+        address: As `addressed_file` takes it.
 
     Returns:
         int64 (H, W), or float64 if some value is no whole number.
@@ -67,7 +67,7 @@ def stored_values(folder: str, address: str) -> np.ndarray | None:
     Raises:
         InputError: It cannot be read; the file is named.
     """
-    path, frame = file_of(folder, address)
+    path, frame = addressed_file(folder, address)
     try:
         with path.open("rb") as file:
             kind = medical_kind(file.read(HEAD), path.name)

@@ -10,7 +10,7 @@ from abl.data.dataset import Dataset
 from abl.data.images import FileSource
 from abl.data.mask_columns import files_named
 from abl.data.medical.facts import MedicalFacts, Wanted, medical_facts
-from abl.data.medical.kinds import DICOM, HEAD, file_of, medical_kind
+from abl.data.medical.kinds import DICOM, HEAD, addressed_file, medical_kind
 
 SHOWN = 4  # of different values in a line
 NAMED = 5  # images named in a line
@@ -44,7 +44,7 @@ def _facts_of(folder: str, addresses: list[str], column: str) -> dict[str, Medic
     for address in addresses:
         if not address:
             continue
-        path, frame = file_of(folder, address)
+        path, frame = addressed_file(folder, address)
         with path.open("rb") as file:
             kind = medical_kind(file.read(HEAD), path.name)
         if kind:
