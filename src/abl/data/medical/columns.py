@@ -4,7 +4,7 @@
   image2_frame say which, counted from 1 as the standard does. A mask of several frames without a
   mask_frame is taken at the row's frame.
 - fingerprints: of the bytes, the frame and how the file is read.
-- roi_x0, ...: the tissue region of an ultrasound file, where the row has none.
+- roi_x0, ..., roi_of: the tissue region of an ultrasound file, where the row has none.
 - spacing_x, spacing_y (mm), spacing_of: where the row has none.
 - patient: a keyed hash of PatientID, where the manifest has no such column.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abl.data.dataset import ROI
+from abl.data.dataset import ROI, ROI_OF
 from abl.data.image_checks import FileCheck
 from abl.data.medical.facts import MedicalFacts, Wanted, medical_facts
 from abl.data.medical.kinds import DICOM, frame_address
@@ -166,7 +166,8 @@ def with_regions(frame: pd.DataFrame, facts: Mapping[int, MedicalFacts]) -> pd.D
     frame = frame.copy()
     regions = {at: each.geometry.region for at, each in facts.items() if each.geometry.region}
     if regions:
-        _fill(frame, ROI, {at: list(map(float, region)) for at, region in regions.items()})
+        filled = _fill(frame, ROI, {at: list(map(float, region)) for at, region in regions.items()})
+        frame[ROI_OF] = ["ultrasound region" if at in filled else "" for at in range(len(frame))]
     spacings = {at: each.geometry.spacing for at, each in facts.items() if each.geometry.spacing}
     if spacings:
         filled = _fill(frame, SPACING, {at: list(pair) for at, pair in spacings.items()})
