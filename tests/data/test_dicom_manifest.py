@@ -359,3 +359,21 @@ def test_a_set_cut_to_the_tissue_keeps_frames_and_patients(tmp_path: Path) -> No
     assert after["image"].tolist() == ["a.dcm#1.png", "a.dcm#2.png", "b.dcm#1.png", "b.dcm#2.png"]
     assert after["patient"].tolist() == before["patient"].tolist()
     assert after["spacing_x"].astype(float).tolist() == [0.2] * 4
+
+
+def test_a_first_sweep_of_a_folder_knows_the_patients_of_its_files(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    for number in range(24):
+        name = f"set/{CLASSES[number % 2]}/{number}.dcm"
+        picture = draw.integers(0, 256, (32, 40), dtype=np.uint8)
+        elements = {"PatientID": f"{number // 4}-{number % 2}"}
+        regions = {"SequenceOfUltrasoundRegions": [region(4, 2, 19, 17)]}
+        write_dicom(tmp_path / name, picture, **elements, **regions)
+    done = abl(tmp_path, "init", "set")
+    assert done.exit_code == 0, done.output
+    assert "12 patients, by keyed hashes of PatientID" in done.output
+    frame = load_manifest(tmp_path / "manifest.csv").frame
+    assert frame["patient"].nunique() == 12
+    assert frame["patient"].str.match("P[0-9a-f]{20}$").all()
+    # the scanner's regions are pixels, and no boxes in another format
+    assert "box_format" not in check_report(tmp_path / "manifest.csv", CLASSES)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from abl.data.alike_names import alike_groups, alike_key
-from abl.data.medical.facts import MedicalFacts
+from abl.data.medical.facts import MedicalFacts, Wanted, medical_facts
 from abl.data.medical.identity import (
     key_place,
     key_sign,
     patient_key,
     patient_name,
 )
-from abl.data.medical.kinds import DICOM
+from abl.data.medical.kinds import DICOM, HEAD, medical_kind
 from abl.data.tables import Rows
 from abl.data.words import is_missing
 from abl.errors import Problem
@@ -68,6 +69,29 @@ def patients_of_files(
             for at, each in known.items()
         }
     return {at: patient_name(each.issuer, each.patient, key) for at, each in known.items()}
+
+
+def dicom_patients(folder: Path, paths: Sequence[str]) -> list[str]:
+    """Name of the patient of each file, "" where it is no DICOM file or has no ID.
+
+    Raises:
+        InputError: pydicom is not installed; there is no key.
+    """
+    places, kinds = [], []
+    for at, path in enumerate(paths):
+        file = folder / path
+        with file.open("rb") as opened:
+            kind = medical_kind(opened.read(HEAD), file.name)
+        if kind == DICOM:
+            places.append(at)
+            kinds.append(kind)
+    names = [""] * len(paths)
+    facts = medical_facts(folder, kinds, [Wanted(paths[at], otherwise=1) for at in places])
+    known = [(at, each) for at, each in zip(places, facts, strict=True) if each.patient]
+    for at, each in known:
+        if not is_missing(each.patient):
+            names[at] = patient_name(each.issuer, each.patient, patient_key())
+    return names
 
 
 def doubts_of_pairing(
