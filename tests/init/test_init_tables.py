@@ -9,6 +9,9 @@ import pytest
 from made_folders import refusal, started, write_pictures
 
 from abl.app.init.label_table import Columns
+from abl.data.annotations.importing import ImportOptions, import_annotations
+from abl.data.manifest import load_manifest
+from abl.data.read_masks import has_mask
 
 
 def write_bus_bra(folder: Path) -> None:
@@ -115,6 +118,24 @@ def test_annotations_are_imported_on_the_way(tmp_path: Path) -> None:
 def test_annotations_that_need_an_answer_leave_nothing_behind(tmp_path: Path) -> None:
     write_coco(tmp_path / "set", 1)
     assert "abl data import" in refusal(tmp_path)[-1]
+
+
+def test_what_an_import_was_told_is_taken_over(tmp_path: Path) -> None:
+    write_coco(tmp_path / "set", 3)
+    options = ImportOptions(classes=("low=kind 0", "high=kind 1,kind 2"))
+    import_annotations(tmp_path / "set", tmp_path / "set/annotated.csv", options)
+    _, rows = started(tmp_path, table="annotated.csv", classes=("low", "high"))
+    assert {row["label"] for row in rows} == {"low", "high"}
+    assert {float(row["box_x1"]) for row in rows} == {20}
+    dataset = load_manifest(tmp_path / "manifest.csv", classes=("low", "high"))
+    assert has_mask(dataset).all()
+
+
+def test_numbers_of_classes_are_one_however_they_are_written(tmp_path: Path) -> None:
+    lines = [f"{number}.png,{number % 2}{'.0' if number > 4 else ''}" for number in range(10)]
+    write_flat(tmp_path / "set", ["file,y", *lines])
+    said, _ = started(tmp_path)
+    assert "0 5, 1 5" in said
 
 
 @pytest.mark.parametrize("answer", ["grade", " grade "])

@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from abl.data.annotations.mask_names import is_image_folder, natural_order
 from abl.data.words import role_named, same_name
@@ -77,15 +76,14 @@ def folder_layout(images: Sequence[str], *, classes: Collection[str] = ()) -> Fo
     split_of: dict[str, str] = {}
     folders: dict[str, tuple[str, ...]] = {}
     wanted = {same_name(name) for name in classes}
+    read: dict[str, tuple[tuple[str, ...], str]] = {}
     for image in images:
-        kept = []
-        for name in PurePosixPath(image).parent.parts:
-            word, role = same_name(name), role_named(name)
-            if role is not None and word not in wanted and image not in split_of:
-                split_of[image] = role
-            elif word in wanted or not is_image_folder(name):
-                kept.append(name)
-        folders[image] = tuple(kept)
+        folder = image.rpartition("/")[0]
+        if folder not in read:
+            read[folder] = _read_folder(folder, wanted)
+        folders[image], role = read[folder]
+        if role:
+            split_of[image] = role
     if len(set(split_of.values())) < 2 and len(split_of) == len(images):
         split_of = {}  # a folder `train` around everything divides nothing
     level = _class_level(list(folders.values()), wanted)
@@ -114,6 +112,18 @@ def folder_layout(images: Sequence[str], *, classes: Collection[str] = ()) -> Fo
         },
         tuple(image for image in images if image not in named),
     )
+
+
+def _read_folder(folder: str, wanted: Collection[str]) -> tuple[tuple[str, ...], str]:
+    """The parts that may name classes, and the split that one of the others names, "" if none."""
+    kept, split = [], ""
+    for name in filter(None, folder.split("/")):
+        word, role = same_name(name), role_named(name)
+        if role is not None and word not in wanted and not split:
+            split = role
+        elif word in wanted or not is_image_folder(name):
+            kept.append(name)
+    return tuple(kept), split
 
 
 def _class_level(folders: Sequence[tuple[str, ...]], wanted: Collection[str]) -> int | None:

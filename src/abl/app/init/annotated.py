@@ -96,7 +96,11 @@ def set_in_annotations(
 
 
 def _by_hand(folder: AnnotatedFolder) -> str:
-    return f"abl data import {folder.path} --out manifest.csv --kind ..., and its other options"
+    place = folder.path
+    return (
+        f"abl data import {place} --out {place / 'annotated.csv'}, with its options; then "
+        f"abl init {place} --table annotated.csv"
+    )
 
 
 def _remove(path: Path) -> None:

@@ -197,7 +197,7 @@ def _found(
     if table is not None:
         read = label_table(listing, table, set(images), columns, ask)
         return set_in_table(listing, read, options.classes)
-    if layout.class_of and not named:
+    if (layout.class_of or options.classes) and not named:
         return set_in_folders(listing, options.classes)  # which says what is wrong
     sheets = listing.ending(".xlsx", ".xls", ".ods")
     advice = (

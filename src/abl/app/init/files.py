@@ -76,7 +76,10 @@ def manifest_text(found: FoundSet, before: str) -> str:
             "group": each.group,
             "split": each.split,
             "mask": mask_cell([before + name for name in each.masks]),
-            **each.columns,
+            **{
+                name: before + text if name == "image2" and text else text
+                for name, text in each.columns.items()
+            },
         }
         for each in found.images
     ]

@@ -129,10 +129,11 @@ def set_in_table(folder: AnnotatedFolder, table: LabelTable, asked: Sequence[str
         FoundImage(
             image,
             shown[same_name(table.label_of[image])],
-            pairs.masks_of.get(image, ()),
+            table.masks_of.get(image, pairs.masks_of.get(image, ())),
             table.split_of.get(image, "") or layout.split_of.get(image, ""),
             "/".join(PurePosixPath(image).parent.parts),
             table.patient_of.get(image, ""),
+            columns=table.columns_of.get(image, {}),
         )
         for image in sorted(table.label_of, key=natural_order)
         if not wanted or same_name(table.label_of[image]) in wanted

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abl.data.annotations.folder import AnnotatedFolder
+from abl.data.dataset import BOX, ROI
+from abl.data.mask_columns import mask_paths
 from abl.data.tables import Rows, read_rows
-from abl.data.words import is_missing, role_named, same_name
+from abl.data.words import is_missing, role_named, same_name, whole_number
 from abl.errors import InputError, Problem, nearest
 from abl.report.labels import counted
 
@@ -23,6 +25,8 @@ PATIENTS = (
     "participant", "participantid", "studyid",
 )  # fmt: skip
 SPLITS = ("split", "subset", "partition", "set", "fold")
+# further columns of a manifest, which are kept; paths among them start from the table's folder
+KEPT = ("nodule", "centre", "image2", *BOX, *ROI)
 TRIED = 200  # rows by which a column of images is found
 MOST_VALUES = 12  # of a column that may be one of classes
 SHOWN = 3
@@ -47,6 +51,8 @@ class LabelTable:
         name: The file, relative to the folder.
         label_column: Its column of classes.
         label_of, patient_of, split_of: Image -> text; only images with a label.
+        masks_of: Image -> its masks, of a table with a column mask in the folder itself.
+        columns_of: Image -> further columns of a manifest.
         said: Which table, and which columns, in a few words.
         notes: What was left out, a sentence each.
     """
@@ -56,6 +62,8 @@ class LabelTable:
     label_of: dict[str, str]
     patient_of: dict[str, str]
     split_of: dict[str, str]
+    masks_of: dict[str, tuple[str, ...]]
+    columns_of: dict[str, dict[str, str]]
     said: str
     notes: tuple[str, ...]
 
@@ -131,7 +139,7 @@ def label_table(
     lacking: list[str] = []
     unlabelled = 0
     problems: list[Problem] = []
-    labels = rows.text(label)
+    labels = [_plain(text) for text in rows.text(label)]
     for position, text in enumerate(rows.text(image)):
         file = image_meant(folder, name, text, images)
         if file is None:
@@ -160,6 +168,10 @@ def label_table(
     said = f"{name} (image: {image}, label: {label}"
     said += f", patient: {patient}" if patient else ""
     said += f", split: {split}" if split else ""
+    is_beside = "/" not in name
+    masks = _masks(folder, rows, found) if is_beside and "mask" in names else {}
+    further = {each: rows.given(each) for each in KEPT if each in names and is_beside}
+    kept = {file: {each: of[at] for each, of in further.items()} for file, at in found.items()}
     patients, splits = (rows.text(each) if each else [] for each in (patient, split))
     return LabelTable(
         name,
@@ -171,9 +183,24 @@ def label_table(
             if patients and not is_missing(patients[at])
         },
         {file: role_named(splits[at]) or "" for file, at in found.items() if splits},
+        masks,
+        kept,
         f"{said})",
         tuple(note for note in notes if note),
     )
+
+
+def _plain(text: str) -> str:
+    """A label; a whole number as one text, however it is written (1.0)."""
+    number = whole_number(text)
+    return text if number is None else str(number)
+
+
+def _masks(
+    folder: AnnotatedFolder, rows: Rows, found: Mapping[str, int]
+) -> dict[str, tuple[str, ...]]:
+    cells = rows.given("mask")
+    return {file: mask_paths(folder.path, cells[at]) for file, at in found.items() if cells[at]}
 
 
 def image_meant(

@@ -30,6 +30,7 @@ ANY_PREFIX = re.compile(r"[a-z]+[ ._-]+(?P<base>.+)")
 MASK_FOLDER = re.compile(rf"(?:(?P<rest>.+?)[ ._-]+)?(?:{MASK_WORDS})(?P<end>tr|ts)?")
 IMAGE_FOLDER = re.compile(rf"(?:(?P<rest>.+?)[ ._-]+)?(?:{IMAGE_WORDS})(?P<end>tr|ts)?")
 DIGITS = re.compile(r"(\d+)")
+A_MASK_WORD = re.compile(MASK_WORDS)  # found in far fewer names than are images
 
 _folded = cache(same_name)
 
@@ -64,7 +65,7 @@ def masks_beside(paths: Sequence[str], *, classes: Collection[str] = ()) -> Mask
         paths: Files named as images are, / between folders.
         classes: Names of folders that hold images whatever they are called.
     """
-    classes = {_folded(name) for name in classes}
+    classes = frozenset(map(_folded, classes))
     in_folder = [path for path in paths if _is_in_mask_folder(path, classes)]
     outside = _without(paths, in_folder)
     named = {path: base for path in outside if (base := _named_base(_stem(path))) is not None}
@@ -151,13 +152,13 @@ def _by_key(paths: Iterable[str], classes: Collection[str]) -> dict[Key, list[st
 
 def _key_folders(path: str, classes: Collection[str]) -> tuple[str, ...]:
     """The folders of a file without what says `images` or `masks`."""
-    return _keyed(PurePosixPath(path).parent.parts, frozenset(classes))
+    return _keyed(path.rpartition("/")[0], frozenset(classes))
 
 
 @cache
-def _keyed(folders: tuple[str, ...], classes: frozenset[str]) -> tuple[str, ...]:
+def _keyed(folder: str, classes: frozenset[str]) -> tuple[str, ...]:
     kept = []
-    for name in map(_folded, folders):
+    for name in map(_folded, folder.split("/")):
         found = MASK_FOLDER.fullmatch(name) or IMAGE_FOLDER.fullmatch(name)
         if found is None or name in classes:
             kept.append(name)
@@ -171,12 +172,13 @@ def _is_in_mask_folder(path: str, classes: Collection[str]) -> bool:
 
 
 def _mask_home(path: str, classes: Collection[str]) -> tuple[str, ...] | None:
-    return _home(PurePosixPath(path).parent.parts, frozenset(classes))
+    return _home(path.rpartition("/")[0], frozenset(classes))
 
 
 @cache
-def _home(folders: tuple[str, ...], classes: frozenset[str]) -> tuple[str, ...] | None:
+def _home(folder: str, classes: frozenset[str]) -> tuple[str, ...] | None:
     """The innermost folder of masks that a file lies in, None if it lies in none."""
+    folders = tuple(folder.split("/"))
     for end in range(len(folders), 0, -1):
         name = _folded(folders[end - 1])
         if name not in classes and MASK_FOLDER.fullmatch(name):
@@ -187,6 +189,8 @@ def _home(folders: tuple[str, ...], classes: frozenset[str]) -> tuple[str, ...] 
 def _named_base(stem: str) -> str | None:
     """Of a name that ends as those of masks do, or begins so, the name of its image."""
     stem = _folded(stem)
+    if not A_MASK_WORD.search(stem):
+        return None
     found = MASK_NAME.fullmatch(stem) or MASK_PREFIX.fullmatch(stem)
     return found["base"].rstrip() if found else None
 
@@ -196,11 +200,13 @@ def _pattern(path: str) -> tuple[tuple[str, ...], str]:
     stem = _folded(_stem(path))
     base = _named_base(stem) or ""
     words = DIGITS.sub("", stem.replace(base, "", 1))
-    return PurePosixPath(path).parent.parts[:-1], re.sub(r"[ ._()-]+", "", words)
+    above = tuple(path.split("/")[:-2])
+    return above, re.sub(r"[ ._()-]+", "", words)
 
 
 def _stem(path: str) -> str:
-    return PurePosixPath(path).stem
+    name = path.rpartition("/")[2]
+    return name.rpartition(".")[0] or name
 
 
 def _without(paths: Iterable[str], taken: Collection[str]) -> list[str]:
