@@ -21,11 +21,15 @@ def test_one_person_under_two_names_is_told_in_plan_sweep_table_and_report(
     assert pooled3  # known to the sweep by its name
     shutil.copytree(tiny_images.parent, tmp_path / "images")
     manifest = pd.read_csv(tmp_path / "images/manifest.csv")
-    manifest.loc[1, "patient"] = "P00"
+    manifest["split"] = [("train", "validation", "test")[at // 4 % 3] for at in manifest.index]
+    manifest.loc[1, ["patient", "split"]] = ["P00", "test"]  # of p000, who trains
     manifest.to_csv(tmp_path / "images/manifest.csv", index=False)
     axes = {"axes": {"consensus": [1], "rule": ["original"]}, "base": None}
+    axes |= {"splits": {"kind": "column"}}
     write_sweep(tmp_path, {**axes, "train.epochs": 1, "train.last_k": 1})
-    assert f"note         {WORDS}leading zeros)" in abl(tmp_path, "plan", "tiny.yaml").stdout
+    planned = abl(tmp_path, "plan", "tiny.yaml").stdout
+    assert f"note         {WORDS}leading zeros)" in planned
+    assert "lie on two sides of a split: 1 of 1, the first are 'P00' and 'p000'." in planned
     ran = abl(tmp_path, "sweep", "tiny.yaml", "--executor", "local", "--record", "off")
     assert ran.exit_code == 0, ran.output
     said = " ".join(ran.output.split())

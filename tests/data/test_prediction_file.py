@@ -283,3 +283,10 @@ def test_folds_counted_from_one_meet_those_from_zero(tmp_path):
     # of other images it is no matter of counting
     t = written(tmp_path, "T.csv", head, "1,b,1,0,1", "2,a,0,1,0", "2,b,1,0,1")
     assert "(fold 0) is not in T.csv" in told(read_paired, {"original": o, "true": t})[0]
+
+
+def test_labels_of_other_classes_are_one_fault(tmp_path):
+    path = written(tmp_path, "o.csv", HEAD, "a,cat,1,0", "b,dog,0,1", "c,cat,0,1")
+    assert told(read_prediction_table, path) == [
+        "o.csv:2: none of its labels ('cat', 'dog') is a class (benign, malignant)"
+    ]

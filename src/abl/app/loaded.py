@@ -12,7 +12,7 @@ import pandas as pd
 
 from abl.data.read_changes import read_changes
 from abl.data.views import FRAME, everything_trains, training_reads
-from abl.data.who_is_who import name_notes
+from abl.data.who_is_who import name_notes, torn_note
 from abl.errors import InputError, StageError, nearest, raise_if_any
 from abl.plan.graph import Plan, wanted_stages
 from abl.plan.kept_features import keep_features
@@ -110,8 +110,14 @@ class LoadedSweep:
     @property
     def name_notes(self) -> list[str]:
         """What is told of names in its data that look alike; needs the plan."""
-        opened = self.workspace.opened()
-        return name_notes(note for each in opened for note in each.dataset.notes)
+        notes: list[str] = []
+        for opened in self.workspace.opened():
+            told = name_notes(opened.dataset.notes)
+            notes += told
+            if told:
+                sides = (split.items() for split in opened.splits.values())
+                notes.append(torn_note(opened.dataset.frame, sides))
+        return list(dict.fromkeys(filter(None, notes)))
 
     def use_names(self) -> None:
         """Makes the names of its own file those in use: another sweep may have been read since."""

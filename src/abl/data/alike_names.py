@@ -23,6 +23,7 @@ _LATIN = str.maketrans(
 _DASHES = re.compile(r"[_\-‐-―−]")
 _ZEROS = re.compile(r"(?<![\d.])0+(?=\d)", re.ASCII)
 _STARTS = frozenset("+-.0123456789")  # "" would be in a string
+_MOST = 5  # labels in a message
 _LONGEST = 60  # signs of a number
 _COMMA = re.compile(r"\d+,0+", re.ASCII)
 
@@ -132,6 +133,13 @@ class AlikeNames:
             if how := unlike_in(text, name):
                 return f"there is {shown_name(name)}, which differs in {' and '.join(how)}"
         return ""
+
+
+def no_class_fault(labels: Sequence[str], classes: Sequence[str]) -> str:
+    """What is wrong with a column of labels of which none names a class."""
+    some = ", ".join(map(shown_name, labels[:_MOST]))
+    more = f" and {len(labels) - _MOST} more" if len(labels) > _MOST else ""
+    return f"none of its labels ({some}{more}) is a class ({', '.join(classes)})"
 
 
 def label_fault(text: str, classes: Sequence[str], missing: Collection[str]) -> str:

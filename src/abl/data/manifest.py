@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from abl.data.alike_names import alike_groups, label_fault, nearest_name, shown_name
+from abl.data.alike_names import alike_groups, label_fault, nearest_name, no_class_fault
 from abl.data.boxes import with_box
 from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, Dataset
 from abl.data.folder_rows import folder_rows
@@ -50,7 +50,7 @@ from abl.data.mask_columns import (
     with_joined_masks,
 )
 from abl.data.medical.kinds import nameless_dicom
-from abl.data.tables import MOST_NAMED, Rows, first_of_each_kind, kept_rows, whole_rows
+from abl.data.tables import Rows, first_of_each_kind, kept_rows, whole_rows
 from abl.data.words import class_numbers, missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
@@ -243,10 +243,8 @@ def _labels(
     missing = missing_words(texts)
     others = sorted(set(texts) - missing)
     if others and not number_of and len(texts) > 1:  # the classes are others, which rows do not say
-        some = ", ".join(map(shown_name, others[:MOST_NAMED]))
-        more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
-        said = f"none of its labels ({some}{more}) is a class ({', '.join(classes)}); name the "
-        problems.append(Problem(f"{said}classes there are with {named_by}", file=rows.file))
+        said = f"{no_class_fault(others, classes)}; name the classes there are with {named_by}"
+        problems.append(Problem(said, file=rows.file))
         return np.full(len(texts), -1, dtype=np.int64)
     for position, text in enumerate(texts):
         if text not in number_of:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from abl.data.alike_names import label_fault
+from abl.data.alike_names import label_fault, no_class_fault
 from abl.data.prediction_rows import Tell, as_text
 from abl.data.rounding import ALWAYS, EXACT, rounding_bound
 from abl.data.words import DECIMAL_COMMA, class_numbers, missing_words
@@ -20,6 +20,11 @@ def labels_read(text: pd.Series, names: Sequence[str], tell: Tell) -> NDArray[np
     """(N,) classes; 0 where it is a fault."""
     distinct = text.unique().tolist()
     numbers, missing = class_numbers(distinct, names), missing_words(distinct)
+    others = sorted(set(distinct) - missing)
+    if others and not numbers and len(text) > 1:  # the classes are others: one fault
+        first = np.arange(len(text)) == 0
+        tell(first, lambda _: no_class_fault(others, names))
+        return np.zeros(len(text), dtype=np.int64)
     labels = text.map(numbers).to_numpy(dtype=np.float64, na_value=np.nan)
     tell(np.isnan(labels), lambda at: label_fault(text.iloc[at], names, missing))
     return np.nan_to_num(labels).astype(np.int64)

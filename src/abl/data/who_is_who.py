@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from abl.data.alike_names import alike_groups, shown_name, unlike_in
@@ -14,6 +16,7 @@ from abl.data.dataset import Dataset
 
 MOST_GROUPS = 5
 MOST_ROWS = 3
+Sides = Iterable[tuple[str, np.ndarray]]  # role, positions of its rows
 MAY_BE_ONE = "Names that may be one "  # in every sentence of these
 MAY_BE_SEVERAL = "Names that may be several patients: "
 _SHORTENED = re.compile(r"\d([.,]\d+)?[eE]\+?\d\d+", re.ASCII)
@@ -48,6 +51,30 @@ def name_notes(notes: Iterable[str]) -> list[str]:
     """Those of the notes on a data set that tell of names that look alike, each once."""
     return list(
         dict.fromkeys(note for note in notes if MAY_BE_ONE in note or MAY_BE_SEVERAL in note)
+    )
+
+
+def torn_note(frame: pd.DataFrame, splits: Iterable[Sides]) -> str:
+    """How many look-alikes among patients lie on several sides of a split; "" if none does.
+
+    Args:
+        splits: Each the rows (positions) of train, validation and test.
+    """
+    groups = alike_groups(frame["patient"].astype(str).unique().tolist())
+    if not groups:
+        return ""
+    group_of = {name: at for at, group in enumerate(groups) for name in group}
+    of_row = frame["patient"].astype(str).map(group_of).to_numpy(dtype=float, na_value=-1)
+    torn: set[int] = set()
+    for sides in splits:
+        there = [{int(at) for at in of_row[rows] if at >= 0} for _, rows in sides]
+        torn |= {at for one, two in combinations(there, 2) for at in one & two}
+    if not torn:
+        return ""
+    first = " and ".join(shown_name(name) for name in groups[min(torn)])
+    return (
+        f"{MAY_BE_ONE}patient lie on two sides of a split: {len(torn):,} of {len(groups):,}, the "
+        f"first are {first}."
     )
 
 
