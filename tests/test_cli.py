@@ -180,17 +180,23 @@ def test_bad_words_on_the_command_line_exit_with_2(tiny_sweep: Path) -> None:
 
 def test_a_failed_stage_exits_with_1_and_names_stage_arm_and_cause(tiny_folder: Path) -> None:
     (tiny_folder / "bad.py").write_text(
+        "from torch import nn\n"
         "from abl.nets.registry import network\n"
+        "class Bad(nn.Linear):\n"
+        "    def forward(self, images):\n"
+        "        if images.is_meta:\n"
+        "            return super().forward(images.flatten(1)[:, :4])\n"
+        "        raise ValueError('cannot be computed')\n"
         "@network('cli_bad')\n"
         "def bad(classes, channels, image_size):\n"
-        "    raise ValueError('cannot be built')\n"
+        "    return Bad(4, classes)\n"
     )
     axes = {"rule": ["original"], "network": ["pooled3", "cli_bad"]}
     write_sweep(tiny_folder, {"module": "bad.py", "axes": axes, "base": None})
     result = local(tiny_folder, "tiny.yaml")
     assert result.exit_code == 1
     assert "abl: failed: train cli_bad r0 f0 s0 (arms: " in result.stderr
-    assert "ValueError: cannot be built" in result.stderr
+    assert "ValueError: cannot be computed" in result.stderr
     assert "pooled3" in result.stdout
 
 
@@ -491,3 +497,20 @@ def test_list_says_what_each_is(tmp_path, what):
     lines = abl(tmp_path, "list", what).output.splitlines()
     assert len(lines) >= 3
     assert all(len(line.split(maxsplit=1)[1]) > 20 for line in lines)
+
+
+def test_a_network_that_cannot_be_built_is_told_before_anything_is_trained(
+    tiny_folder: Path,
+) -> None:
+    (tiny_folder / "bad.py").write_text(
+        "from abl.nets.registry import network\n"
+        "@network('cli_unbuilt')\n"
+        "def bad(classes, channels, image_size):\n"
+        "    raise ValueError('cannot be built')\n"
+    )
+    axes = {"rule": ["original"], "network": ["pooled3", "cli_unbuilt"]}
+    write_sweep(tiny_folder, {"module": "bad.py", "axes": axes, "base": None})
+    result = local(tiny_folder, "tiny.yaml")
+    assert result.exit_code == 2
+    assert "cli_unbuilt" in result.stderr
+    assert "cannot be built" in result.stderr

@@ -192,12 +192,12 @@ _AXES = {"frozen": "frozen", "head": "head", "fusion": "mode", "variant": "varia
          "segmentation": "train.attention.segmentation.encoder",
          "train.batch_size": "train.batch_size",
          "train.micro_batch": "train.micro_batch"}  # fmt: skip
-# families that take images of any size from 64 pixels on, for which no torch need be imported
+# families that take images of any size, or from 64 pixels on, for which no torch need be imported
 _ANY_SIZE = re.compile(
-    r"(torchvision:)?(cnn[12]|plain4|tiny_|alexnet|convnext|densenet|efficientnet|mnasnet|mobilenet|regnet|resnet|"
-    r"resnext|shufflenet|squeezenet|vgg|wide_resnet)"
+    r"(torchvision:)?(cnn2|efficientnet|mnasnet|mobilenet|plain4|regnet|resnet|resnext|shufflenet|"
+    r"tiny_|wide_resnet)"
 )
-_SURE = 64
+_FROM_64 = re.compile(r"(torchvision:)?(alexnet|cnn1|convnext|densenet|squeezenet|vgg)")
 
 
 def weights_faults(arm: Arm, file: SweepFile) -> list[tuple[str, str]]:
@@ -213,8 +213,10 @@ def design_faults(sweep: Sweep) -> list[tuple[str, str]]:
     train, image = sweep.train, sweep.image
     plain = (train.frozen, train.head, train.fusion) == (0, "fc", "none")
     alone = 1 in (train.batch_size, train.micro_batch)
-    any_size = _ANY_SIZE.match(train.network) is not None and image.size >= _SURE
-    if plain and train.attention.variant == "none" and not alone and any_size:
+    takes_it = _ANY_SIZE.match(train.network) or (
+        image.size >= 64 and _FROM_64.match(train.network)
+    )
+    if plain and train.attention.variant == "none" and not alone and takes_it:
         return []
     # shapes are worked out by torch, which takes seconds to import
     from abl.nets.design_check import design_problems
