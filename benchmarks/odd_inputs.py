@@ -34,9 +34,10 @@ SECONDS = 60
 ROWS = 12
 WORDS = (
     "", " ", "NA", "nan", "None", "null", "-", "0", "1", "2", "-1", "1.0", "0.5", "1e400", "inf",
-    "7.0", "007", "True", "False", "benign", "Benign ", "malignant", "b\u0435nign", "ma\u200blignant",
-    "e\u0301", "\u00e9", "\u0661", "\uff11", "\u00a0", "a;b", "a,b", '"', '""', "'", "\\", "/", "..",
-    "../x.png", "/etc/hosts", "images", "images/000.png", "images/001.png", "images/none.png",
+    "7.0", "007", "True", "False", "benign", "Benign ", "malignant", "b\u0435nign",
+    "ma\u200blignant",
+    "e\u0301", "\u00e9", "\u0661", "\uff11", "\u00a0", "a;b", "a,b", '"', '""', "'", "\\", "/",
+    "..", "../x.png", "/etc/hosts", "images", "images/000.png", "images/001.png", "images/none.png",
     "masks/000.png", "masks/000.png;masks/001.png", "x" * 300, "\t", "\x00", "\x1b[31m", "=1+1",
     "#N/A", "1,5", "12/11/2026", "train", "Test", "fold 1",
 )  # fmt: skip

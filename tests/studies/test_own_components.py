@@ -14,6 +14,7 @@ from abl.nets.registry import HEADS, NETWORKS
 from abl.nets.user_module import load_module, unload_module
 from abl.plan.graph import Plan
 from abl.search.samplers import settings_in_digest
+from commands import abl as abl_command
 from commands import abl as command
 from tiny_sweeps import write_sweep
 
@@ -477,3 +478,19 @@ def test_an_arm_without_numbers_is_told_and_the_command_fails(tiny_folder):
     assert ran.exit_code == 1
     told = "abl: failed: arm odd: rule 'odd' fails with ZeroDivisionError: division by zero\n"
     assert ran.stderr.endswith(told)
+
+
+def test_tables_and_comparisons_know_metrics_of_ones_own_by_their_file(planned, tiny_folder):
+    planned()
+    done = abl_command(tiny_folder, "sweep", "tiny.yaml", "--executor", "local", "--record", "off")
+    assert done.exit_code == 0, done.output
+    unload_module()
+    arms = ("tiny:#1", "tiny:#2")
+    without = abl_command(tiny_folder, "compare", *arms)
+    assert without.exit_code == 2
+    assert "--module" in without.stderr
+    for words in (["compare", *arms], ["table", "tiny"]):
+        unload_module()
+        found = abl_command(tiny_folder, *words, "--module", "mine.py")
+        assert found.exit_code == 0, found.output
+        assert "Right" in found.stdout

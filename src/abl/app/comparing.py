@@ -11,6 +11,7 @@ import pandas as pd
 from abl.app.results import arm_predictions, outcome_folder, outcome_named
 from abl.data.load import load_dataset
 from abl.decide.contributions import DRAWS
+from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS
 from abl.decide.verdicts import A_CONTROL, NOT_OUT_OF_FOLD
 from abl.errors import InputError, Problem, raise_if_any
@@ -84,6 +85,7 @@ def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairC
     sweep = _sweep_file(store, outcome)
     unit = sweep.data.unit if sweep is not None else "image"
     refuse_if_unlike(rows, other_rows, titles, unit)
+    _refuse_unknown(outcome.metrics)
     primary = metric or outcome.primary
     pair = compared(
         rows,
@@ -113,6 +115,16 @@ def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairC
     if arm.key in outcome.facts.controls:
         pair = replace(pair, verdict=A_CONTROL)
     return replace(pair, notes=(*pair.notes, *notes))
+
+
+def _refuse_unknown(metrics: Sequence[str]) -> None:
+    """Raises InputError for metrics of a user's own file that is not loaded."""
+    for name in metrics:
+        try:
+            metric_named(name)
+        except InputError:
+            text = f"metric '{name}' of the sweep is in a file of your own: give it with --module"
+            raise InputError(f"{text} FILE.py") from None
 
 
 def arm_at(store: Store, words: str) -> tuple[Outcome, ArmOutcome]:

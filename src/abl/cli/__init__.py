@@ -9,7 +9,7 @@ from abl.cli.app import app
 from abl.cli.output import write_what_can_be_written
 
 # each registers its commands, in the order in which `abl --help` lists them
-for _name in ("sweeping", "looking", "decide", "init", "data", "data_import"):
+for _name in ("sweeping", "looking", "listing", "decide", "init", "data", "data_import"):
     import_module(f"abl.cli.{_name}")
 
 

@@ -86,6 +86,27 @@ def _root_option(*, writing: bool) -> Any:
 
 RootOpt = Annotated[Path, _root_option(writing=False)]
 WrittenRootOpt = Annotated[Path, _root_option(writing=True)]
+
+
+@tells
+def _loaded_module(path: Path | None) -> Path | None:
+    if path is not None:
+        from abl.nets.user_module import load_module
+
+        # as the option is read: names of other options may come from it
+        load_module(path)
+    return path
+
+
+ModuleOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--module",
+        help="A Python file of your own, as in `module:`.",
+        callback=_loaded_module,
+        is_eager=True,
+    ),
+]
 StoreOpt = Annotated[
     str | None,
     typer.Option(

@@ -1,9 +1,8 @@
-"""Commands that read what was run: table, compare, status, record, ui, list, schema."""
+"""Commands that read what was run: table, compare, import, status, record, ui."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ import typer
 from abl.cli.app import (
     ROOT,
     DataOpt,
+    ModuleOpt,
     RootOpt,
     StoreOpt,
     WrittenRootOpt,
@@ -56,6 +56,7 @@ def table(
         typer.Option("--intervals/--no-intervals", help="Beside --spread, the 95 % intervals too."),
     ] = None,
     data: DataOpt = None,
+    module: ModuleOpt = None,
     mlruns: RootOpt = ROOT,
 ) -> None:
     """Print a sweep's ablation table again, or another table of it, without training."""
@@ -91,6 +92,7 @@ def compare(
     metric: Annotated[str, typer.Option(help="Default: the sweep's primary one.")] = "",
     out: Annotated[Path | None, typer.Option(help="File to write; default: print.")] = None,
     data: DataOpt = None,
+    module: ModuleOpt = None,
     mlruns: RootOpt = ROOT,
 ) -> None:
     """Explain one arm against another, image by image."""
@@ -217,65 +219,3 @@ def ui(
 def _refuse_if_absent(mlruns: Path) -> None:
     if not mlruns.is_dir():
         raise InputError(f"--mlruns {mlruns}: nothing was run there: run `abl sweep FILE` first")
-
-
-@app.command(name="list")
-@tells
-def list_(
-    what: Annotated[
-        str,
-        typer.Argument(
-            help="networks, heads, fusions, variants, rules, metrics, samplers, kinds, studies "
-            "or axes; or network NAME."
-        ),
-    ],
-    name: Annotated[str, typer.Argument(help="A network: where it can be frozen.")] = "",
-    timm: Annotated[bool, typer.Option("--timm", help="Networks: timm's too.")] = False,
-    module: Annotated[
-        Path | None, typer.Option(help="A Python file of your own, as in `module:`.")
-    ] = None,
-    size: Annotated[int, typer.Option(min=8, max=2048, help="Side of its images.")] = 224,
-    channels: Annotated[int, typer.Option(min=1, max=3, help="Of its images.")] = 3,
-) -> None:
-    """List the names a sweep file may use, or the layers of a network."""
-    from abl.app.listing import BOUNDARY_COLUMNS, boundary_rows, listed
-
-    if what == "network":
-        if not name:
-            raise InputError("which network? As in: abl list network vgg16")
-        head, rows = boundary_rows(name, image_size=size, channels=channels, module=module)
-        print_boundaries(head, BOUNDARY_COLUMNS, rows)
-        return
-    if name:
-        raise InputError(f"abl list {what} takes no name ('{name}')")
-    for each, text in listed(what, timm=timm, module=module):
-        print(f"{each:24} {text}".rstrip())
-
-
-def print_boundaries(head: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A sentence and aligned columns, names to the left."""
-    every = [columns, *rows]
-    widths = [max(len(row[at]) for row in every) for at in range(len(columns))]
-    print(f"{head}\n")
-    for row in every:
-        cells = [
-            cell.ljust(width) if at == 1 else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip())
-
-
-@app.command()
-@tells
-def schema(
-    out: Annotated[Path | None, typer.Option(help="File to write; default: print.")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="A page instead.")] = False,
-) -> None:
-    """Write the JSON Schema of sweep files, for editors."""
-    from abl.app.watching import full_reference, full_schema
-
-    text = full_reference() if markdown else full_schema()
-    if out is None:
-        print(text, end="")
-    else:
-        write_out(out, text)
