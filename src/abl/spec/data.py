@@ -70,8 +70,9 @@ class Crop(Part):
 
     to: Literal["frame", "box", "roi", "tissue"] = Field(
         "frame",
-        description="Whole frame, the nodule's box, the tissue region of the roi columns, or the "
-        "tissue region found in each image (see `abl data tissue`).",
+        description="Whole frame, the nodule's box, the tissue region of the roi columns (where "
+        "they are empty, that of a DICOM ultrasound file), or the tissue region found in each "
+        "image (see `abl data tissue`).",
     )
     margin: Annotated[float, Field(ge=0, le=4)] = Field(
         0.0, description="Added on each side, as a share of the longer side of the box."
