@@ -328,7 +328,7 @@ FAULTS = {
     "files truncated and no images": fault(
         (f"{MANIFEST}8: 'png/003a.png' is damaged or truncated"),
         (f"{MANIFEST}12: 'png/005a.png' is not an image of a kind that is read (PNG, JPEG"),
-        (f"{MANIFEST}14: 'png/006a.png' is a DICOM file; convert it to PNG first"),
+        (f"{MANIFEST}14: image 'png/006a.png' has no TransferSyntaxUID (0002,0010)"),
         prepare=files(
             {
                 "png/003a.png": lambda data: data[:200],

@@ -227,6 +227,12 @@ def test_empty_masks_are_named_and_a_class_without_any_is_told(tmp_path: Path) -
     assert said == (
         "2 of 12 masks of few/manifest.csv are without a nodule: 2.png (row 4), 5.png (row 7)."
     )
+    table = pd.read_csv(few)
+    for row, also in ((3, ""), (2, " The boxes of 1 of these rows say that there is one.")):
+        box = {"box_x0": 9, "box_y0": 9, "box_x1": 30, "box_y1": 30}
+        boxes = pd.DataFrame(box, index=[row], dtype=object).reindex(table.index)
+        table.join(boxes).to_csv(few, index=False)
+        assert notes(few) == [said + also]
     benign = write_masked_set(tmp_path / "benign", shape=lambda at: nodule(at) & (at % 2 == 1))
     _, said = notes(benign)
     assert said.startswith("All 6 masks of class benign of benign/manifest.csv are empty")

@@ -46,9 +46,12 @@ def _mask_rule(value: str | None, cut: float | None, inverted: bool | None) -> M
 
     try:
         values = () if value is None else mask_values_listed(value.split(","))
+    except ValueError as error:
+        raise InputError(f"--mask-value: {error}") from None
+    try:
         masks_told_once(values, cut, inverted)
     except ValueError as error:
-        raise InputError(f"--{str(error).replace('_', '-', 1)}") from None
+        raise InputError(str(error).replace("mask_", "--mask-")) from None
     return MaskRule(values, cut, inverted)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from abl.data.box_formats import FORMATS, box_doubts, format_advice, in_pixels, other_formats
-from abl.data.dataset import BOX, ROI
+from abl.data.dataset import BOX, ROI, ROI_OF
 from abl.data.images import file_size
 from abl.data.tables import Rows
 from abl.errors import InputError, Problem
@@ -210,6 +210,8 @@ def doubts_of(frame: pd.DataFrame, heights: np.ndarray, widths: np.ndarray) -> l
             continue
         values = frame[list(names)].to_numpy(dtype=np.float64)
         known = ~np.isnan(values).any(axis=1)
+        if names == ROI and ROI_OF in frame:
+            known &= (frame[ROI_OF] == "").to_numpy(bool)  # files say it in their own way
         what = f"{names[0]}, {names[1]}, {names[2]}, {names[3]}"
         said = box_doubts(values[known], heights[known], widths[known])
         found += [f"{what}: {text}" for text in said]

@@ -20,6 +20,7 @@ from abl.data.image_checks import check_images
 from abl.data.manifest import load_manifest
 from abl.data.mask_notes import mask_lines, mask_notes
 from abl.data.mask_rule import AS_THEY_ARE, MaskRule
+from abl.data.medical.summary import medical_lines
 from abl.data.read_masks import masks_read
 from abl.data.second_images import (
     SECOND,
@@ -78,7 +79,7 @@ def check_report(
     with tempfile.TemporaryDirectory(prefix="abl-check-") as folder:
         warnings = [*alike_notes(dataset), *_warnings(frame, classes)]
         warnings += [*_looked_into(dataset, Path(folder), lines), *mask_notes(dataset, masks)]
-    lines += mask_lines(dataset, masks)
+    lines += [*medical_lines(dataset), *mask_lines(dataset, masks)]
     lines += [f"  {note}" for note in dataset.notes]
     lines += [f"  warning: {each}" for each in warnings]
     return "\n".join(lines) + "\n"

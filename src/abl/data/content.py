@@ -20,6 +20,7 @@ from abl.data.cache_folders import folder_key, folder_once
 from abl.data.crops import areas_of
 from abl.data.dataset import BOX, PAIR, Dataset, ImageSource, SomeImages
 from abl.data.images import KINDS, FileSource
+from abl.data.medical.kinds import HEAD, addressed_file, medical_kind
 from abl.data.pixels import RaggedImages
 from abl.data.workers import mapped_over
 
@@ -83,7 +84,9 @@ def file_of(source: ImageSource, position: int) -> Path | None:
     while isinstance(source, SomeImages):
         position = source.positions[position]
         source = source.source
-    return Path(source.folder, source.paths[position]) if isinstance(source, FileSource) else None
+    if not isinstance(source, FileSource):
+        return None
+    return addressed_file(source.folder, source.paths[position])[0]
 
 
 def files_of(dataset: Dataset) -> pd.DataFrame:
@@ -96,10 +99,12 @@ def files_of(dataset: Dataset) -> pd.DataFrame:
         if path is None:
             return pd.DataFrame()
         with path.open("rb") as file:
-            head = file.read(32)
+            head = file.read(HEAD)
         known = head[:8] == b"\x89PNG\r\n\x1a\n" or head[:2] == b"\xff\xd8"
-        deep = is_sixteen_bits(head if known else path.read_bytes())
-        rows.append((float(os.path.getsize(path)), _format(path, head), deep))  # noqa: PTH202
+        kind = medical_kind(head, path.name)  # these say how many bits they use
+        deep = not kind and is_sixteen_bits(head if known else path.read_bytes())
+        size = float(os.path.getsize(path))  # noqa: PTH202
+        rows.append((size, kind or _format(path, head), deep))
     return pd.DataFrame(rows, columns=["bytes", "format", "is_deep"])
 
 

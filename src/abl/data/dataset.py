@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # processes that only decode need not import pandas
 
 BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 ROI = ("roi_x0", "roi_y0", "roi_x1", "roi_y1")
+ROI_OF = "roi_of"  # what a region is from, "" where the manifest says it
 UNIT_LABEL = "unit_label"  # class of a row's unit, where some unit has images of several
 GROUP = "group"  # images that stay together in splits, and are no one patient
 TOGETHER = "kept_together"  # patients joined by groups, where there are groups (see groups.py)

@@ -20,6 +20,7 @@ from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource,
 from abl.data.images import FileSource, file_size
 from abl.data.mask_columns import mask_paths
 from abl.data.mask_files import mask_values
+from abl.data.medical.kinds import medical_kind
 from abl.data.second_images import second_files
 from abl.data.tables import first_of_each_kind
 from abl.data.workers import mapped, processes_for
@@ -169,10 +170,14 @@ class FileCheck:
     """A file of a manifest: the SHA-256 of its bytes in hex, or what is wrong with it.
 
     Of an image that is not read by all its bits the digest is one of that too.
+
+    Attributes:
+        kind: DICOM, NIfTI, or "" for any other file.
     """
 
     digest: str = ""
     fault: str = ""
+    kind: str = ""
 
 
 def checked_files(folder: Path, paths: Sequence[str], bits: int | None = None) -> list[FileCheck]:
@@ -210,9 +215,12 @@ def checked_files(folder: Path, paths: Sequence[str], bits: int | None = None) -
         if not content:
             return FileCheck(fault="is empty (0 bytes)")
         digest = hashlib.sha256(content).hexdigest()
-        if bits is not None and (said := bits_word(content, bits)):
+        kind = medical_kind(content, path)
+        if not kind and bits is not None and (said := bits_word(content, bits)):
             digest = hashlib.sha256(f"{digest} {said}".encode()).hexdigest()
-        return FileCheck(digest=digest)
+        return FileCheck(digest=digest, kind=kind)
 
+    files = list(dict.fromkeys(paths))  # many rows may name frames of one
     with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(check, paths))
+        found = dict(zip(files, pool.map(check, files), strict=True))
+    return [found[path] for path in paths]

@@ -1,7 +1,8 @@
 """Image files to arrays: what is read, how each kind becomes 8 bits, and what is refused by name.
 
-Read: PNG, JPEG, BMP, TIFF, GIF (first frame), WebP, PPM. Every image becomes uint8, (H, W) if it is
-grey and (H, W, 3) if not; a colour file whose three channels are equal is grey.
+Read: PNG, JPEG, BMP, TIFF, GIF (first frame), WebP, PPM; DICOM and NIfTI (see `medical/`). Every
+image becomes uint8, (H, W) if it is grey and (H, W, 3) if not; a colour file whose three channels
+are equal is grey.
 
 - 16 bits: the full range is scaled, 65535 to 255, so that no image decides its own contrast; of
   files that use fewer bits (see bit_depth.py) the range of these. Grey is rounded (v / 257); colour
@@ -11,7 +12,7 @@ grey and (H, W, 3) if not; a colour file whose three channels are equal is grey.
   nothing is seen then is refused, and so is one of one value.
 - EXIF orientation is applied. Boxes are in the pixels of the image after that.
 - Refused: floating point and 32 bits (no range is agreed), files of several pages or animation
-  frames other than GIF, more than MAX_PIXELS pixels, DICOM, and whatever is truncated.
+  frames other than GIF, more than MAX_PIXELS pixels, and whatever is truncated.
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from abl.data.bit_depth import SIXTEEN, bits_read, in_eight_bits
+from abl.data.medical.kinds import (
+    DICOM,
+    HEAD,
+    MEDICAL_SUFFIXES,
+    NIFTI,
+    addressed_file,
+    medical_kind,
+)
 from abl.errors import InputError, Problem
 
 Result = TypeVar("Result")
@@ -56,9 +65,11 @@ class FileSource:
     """Images in files below a folder.
 
     Attributes:
+        paths: Below the folder; PATH#FRAME for one of several frames (see `addressed_file`).
         digests: SHA-256 (hex) of each file's bytes, and of how it is read if that is not by all
-            its bits.
-        bits: Those that files of 16 bits use; 0: what a file says itself, else all.
+            its bits; of a medical file always.
+        bits: Those that files of 16 bits use; 0: what a file says itself, else all. Medical files
+            say it.
         may_be_blank: Whether an image of one value is taken, as a mask may be.
     """
 
@@ -95,7 +106,7 @@ def decoded_file(folder: str, path: str, bits: int = 0) -> np.ndarray:
     """The image of a file below a folder. Raises InputError, which names the file as the manifest
     does, if it cannot be read or is of a kind that is refused.
     """
-    return _of_file(folder, path, lambda content: decoded_image(content, bits))
+    return _of_file(folder, path, lambda content: decoded_image(content, bits), _medical_image)
 
 
 def file_size(folder: str, path: str) -> tuple[int, int]:
@@ -103,22 +114,45 @@ def file_size(folder: str, path: str) -> tuple[int, int]:
 
     Raises InputError as `decoded_file`, as far as the header tells.
     """
-    return _of_file(folder, path, lambda content: opened_image(content, _upright_size))
+    return _of_file(
+        folder, path, lambda content: opened_image(content, _upright_size), _medical_size
+    )
 
 
-def _of_file(folder: str, path: str, read: Callable[[bytes], Result]) -> Result:
+def _of_file(
+    folder: str,
+    path: str,
+    read: Callable[[bytes], Result],
+    read_medical: Callable[[str, Path, int | None], Result],
+) -> Result:
+    file, frame = addressed_file(folder, path)
     try:
-        content = Path(folder, path).read_bytes()
+        with file.open("rb", buffering=0) as opened:
+            head = opened.read(HEAD)
+            kind = medical_kind(head, file.name)
+            content = b"" if kind else head + opened.readall()  # of a cine one frame is read
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror}", file=path)) from None
     try:
-        return read(content)
+        return read_medical(kind, file, frame) if kind else read(content)
     except ValueError as error:
         raise InputError(Problem(str(error), file=path)) from None
 
 
+def _medical_image(kind: str, file: Path, frame: int | None) -> np.ndarray:
+    from abl.data.medical.reading import medical_picture  # costs what only such files are worth
+
+    return _grey_if_equal(medical_picture(kind, file, frame, MAX_PIXELS))
+
+
+def _medical_size(kind: str, file: Path, frame: int | None) -> tuple[int, int]:
+    from abl.data.medical.reading import medical_size
+
+    return medical_size(kind, file, frame)
+
+
 def decoded_image(content: bytes, bits: int = 0) -> np.ndarray:
-    """The image in the bytes of a file: uint8 (H, W) if grey, else (H, W, 3).
+    """The image in the bytes of a file that is not medical: uint8 (H, W) if grey, else (H, W, 3).
 
     Args:
         bits: Those that a file of 16 bits uses; 0: what it says itself, else all.
@@ -154,7 +188,7 @@ def opened_image(
     if not content:
         raise ValueError("is empty (0 bytes)")
     if content[128:132] == b"DICM":
-        raise ValueError("is a DICOM file; convert it to PNG first")
+        raise ValueError("is a DICOM file, which is read from the disk alone")
     try:
         with Image.open(io.BytesIO(content), formats=KINDS) as image:
             reason = _refusal(image, any_range=any_range)
@@ -163,7 +197,7 @@ def opened_image(
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError(_too_large()) from None
     except UnidentifiedImageError:
-        kinds = ", ".join(KINDS)
+        kinds = ", ".join((*KINDS, DICOM, NIFTI))
         raise ValueError(f"is not an image of a kind that is read ({kinds})") from None
     except MemoryError:
         raise ValueError("does not fit into memory") from None
@@ -272,4 +306,5 @@ def _one_line(error: Exception) -> str:
 
 def is_image_name(name: str) -> bool:
     """Whether a file's name ends as those of images do."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - names, not paths
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - names, not paths
+    return suffix in SUFFIXES or name.lower().endswith(MEDICAL_SUFFIXES)

@@ -2,10 +2,14 @@
 
 Columns of a table (CSV or Parquet; `columns` maps these names to the file's own):
 
-- image: path relative to the manifest's folder, which it may not leave. As written it is the id.
+- image: path relative to the manifest's folder, which it may not leave. As written it is the id;
+  of a DICOM or NIfTI file of several frames, PATH#FRAME.
+- frame, mask_frame, image2_frame: which frame of such a file, counted from 1; of other files, kept
+  as they are. What else these files say: see medical/columns.py.
 - label: the name of a class, or its number; see words.py for the spellings that are read.
-- patient: optional; without it each image is its own patient, and the notes say so. `NA`, `None`,
-  `-` and the like are nobody's name.
+- patient: optional; without it DICOM files name it (see medical/patients.py), and each image of
+  another kind is its own patient, which the notes say. `NA`, `None`, `-` and the like are nobody's
+  name.
 - nodule: optional, distinct within a patient; without it each patient has one.
 - box_x0, box_y0 (inclusive), box_x1, box_y1 (exclusive), roi_x0, ...: pixels of the image after its
   EXIF orientation, or what `box_format` says; all four or none in a row.
@@ -18,12 +22,12 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
 
 from __future__ import annotations
 
-import itertools
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -33,19 +37,32 @@ from abl.data.boxes import with_box
 from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, Dataset
 from abl.data.folder_rows import folder_rows
 from abl.data.groups import with_groups
-from abl.data.image_checks import NO_FILE, FileCheck, check_images_there, checked_files
+from abl.data.image_checks import check_images_there
 from abl.data.images import FileSource
-from abl.data.mask_columns import joined_digest, mask_advice, mask_paths, with_joined_masks
-from abl.data.paths_there import AlikeFiles, paths_there
+from abl.data.manifest_files import (
+    check_of_row,
+    checked_rows,
+    file_problems,
+    medical_of,
+    paths_of,
+)
+from abl.data.mask_columns import (
+    with_joined_masks,
+)
+from abl.data.medical.kinds import nameless_dicom
 from abl.data.tables import Rows, first_of_each_kind, kept_rows, whole_rows
 from abl.data.words import class_numbers, missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
+if TYPE_CHECKING:
+    from abl.data.medical.columns import MedicalRows
+
 REQUIRED = ("image", "label")
 PATHS = ("mask", "image2")
 ALIASES = {"elasticity": "image2"}
-OURS = ("image", "label", "patient", "nodule", "centre", "split", GROUP, *PATHS, *BOX, *ROI)
+FRAMES = ("frame", "mask_frame", "image2_frame")  # see medical/columns.py
 WORDS = ("image", "label", "patient", "nodule", "centre", "split", GROUP, *PATHS)
+OURS = (*WORDS, *FRAMES, *BOX, *ROI)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 PATIENTS_UNKNOWN = (
     "each image counts as its own patient, so that images of one person may lie on two sides of a "
@@ -86,9 +103,11 @@ def load_manifest(
     """
     notes: list[str] = []
     ragged: list[Problem] = []
+    unnamed: list[str] = []
     if path.is_dir():
         folder = path
         rows, notes = folder_rows(path, tuple(classes))
+        unnamed = nameless_dicom(path) if notes else []
     else:
         folder = path.parent if images is None else images
         rows, ragged = whole_rows(path)
@@ -100,53 +119,43 @@ def load_manifest(
     except InputError as error:
         raise InputError(first_of_each_kind([*error.problems, *ragged])) from None
     notes += [rows.note] * bool(rows.note)
+    paths = {name: paths_of(rows, folder, name) for name in ("image", *PATHS) if name in rows.frame}
+    files = {name: checked_rows(folder, name, texts, bits) for name, texts in paths.items()}
+    checks = {name: [check_of_row(found) for found in of_rows] for name, of_rows in files.items()}
+    medical = medical_of(folder, rows, paths, checks)
     problems = [*ragged, *_control_characters(rows)]
+    if unnamed:
+        text = f"{len(unnamed)} DICOM files have names without an ending ('{unnamed[0]}')"
+        problems.append(Problem(f"{text}: end them in .dcm, or use a manifest", file=rows.file))
     frame = rows.frame.copy()
-    frame["image"] = _ids(rows, folder, problems)
+    frame["image"] = _ids(rows, paths["image"], medical, problems)
     frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems, named_by)
     if not ragged and (frame["label"] >= 0).all():  # the others may be those of a class
         problems += _empty_classes(rows, frame["label"], classes, named_by)
-    frame["patient"] = _patients(rows, frame["image"], problems, notes, patient_names)
+    frame["patient"] = _patients(rows, paths["image"], medical, problems, notes, patient_names)
     patients_known = "patient" in rows.frame
     if patients_known and frame["patient"].tolist() == frame["image"].tolist():
         # so a column is written where one is wanted
         patients_known = False
         notes.append(f"Column patient repeats the name of the image: {PATIENTS_UNKNOWN}")
+    if medical is not None and "patient" not in rows.frame:
+        patients_known = medical.names_every_patient(len(frame))
     frame["nodule"] = _nodules(rows, frame["patient"], problems)
     if GROUP in frame:
         frame, said = with_groups(frame, rows.text(GROUP))
         notes += [said] if said else []
     for names in (BOX, ROI):
         frame = with_box(frame, rows, names, problems, str(folder), box_format)
-    for name in PATHS:
-        if name in frame:
-            frame[name] = paths_there(folder, rows.given(name))
-    alike = AlikeFiles(folder)
-    for name in ("image", *(name for name in PATHS if name in frame)):
-        files: list[tuple[str, ...]] = [(text,) for text in frame[name]]
-        if name == "mask":
-            files = [mask_paths(folder, text) for text in frame[name]]
-        every = [path for paths in files for path in paths]
-        # masks have no grey levels
-        of_files = checked_files(folder, every, None if name == "mask" else bits)
-        absent = sum(check.fault == NO_FILE for check in of_files)
-        if name == "image" and absent == len(of_files) > 1:
-            message = (
-                f"none of its {absent:,} images is there: paths start from the manifest's folder"
-            )
-            problems.append(Problem(f"{message}, {folder.resolve()}", file=rows.file))
-            of_files = [of_files[0], *(FileCheck() for _ in of_files[1:])]
-        checks = iter(of_files)
-        found = [list(itertools.islice(checks, len(paths))) for paths in files]
-        for position, row in enumerate(found):
-            for file, check in zip(files[position], row, strict=True):
-                if check.fault:
-                    hint = alike.hint(file) if check.fault == NO_FILE else ""
-                    hint += mask_advice(file) if name == "mask" else ""
-                    fault = f"{name} '{file}' {check.fault}{hint}"
-                    problems.append(rows.problem(position, fault))
+    problems += file_problems(rows, folder, files)
+    for name, of_rows in checks.items():
+        frame[name] = frame[name] if name == "image" else paths[name]
         digests = "fingerprint" if name == "image" else f"{name}_fingerprint"
-        frame[digests] = [joined_digest([check.digest for check in row]) for row in found]
+        frame[digests] = [check.digest for check in of_rows]
+    if medical is not None:
+        frame = medical.added_to(frame, checks)
+        doubts, disagreeing = medical.doubts(frame["patient"].tolist(), rows)
+        notes += [*doubts, *medical.notes()]
+        problems += [*medical.problems, *disagreeing]
     source = FileSource(str(folder), tuple(frame["image"]), tuple(frame["fingerprint"]), bits)
     name = path.name if path.is_dir() else f"{path.parent.resolve().name}/{path.name}"
     numbers = {} if path.is_dir() else dict(zip(frame["image"], rows.numbers, strict=True))
@@ -192,16 +201,21 @@ def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows
     return replace(rows, frame=frame)
 
 
-def _ids(rows: Rows, folder: Path, problems: list[Problem]) -> list[str]:
-    ids = paths_there(folder, rows.text("image"))
+def _ids(
+    rows: Rows, paths: list[str], medical: MedicalRows | None, problems: list[Problem]
+) -> list[str]:
+    ids, files = paths, [posixpath.normpath(path) for path in paths]
+    if medical is not None:
+        ids, files = (medical.addresses("image", texts) for texts in (ids, files))
     first: dict[str, int] = {}
     missing = missing_words(ids)
-    for position, image in enumerate(ids):
+    for position, (image, file) in enumerate(zip(ids, files, strict=True)):
         if image in missing:
             said = f"image '{image}' is no file" if image else "image is empty"
             problems.append(rows.problem(position, said))
             continue
-        file = posixpath.normpath(image)
+        if medical is not None and position in medical.faulty.get("image", ()):
+            continue  # which frame is meant is not known
         if file in first:
             message = f"image '{image}' is also in row {rows.numbers[first[file]]}"
             problems.append(rows.problem(position, message))
@@ -250,11 +264,19 @@ def _empty_classes(
 
 
 def _patients(
-    rows: Rows, images: pd.Series, problems: list[Problem], notes: list[str], named: str
+    rows: Rows,
+    images: list[str],
+    medical: MedicalRows | None,
+    problems: list[Problem],
+    notes: list[str],
+    named: str,
 ) -> list[str]:
     if "patient" not in rows.frame:
-        notes.append(f"The manifest names no patients: {PATIENTS_UNKNOWN}")
-        return images.tolist()
+        known = {} if medical is None else medical.patients(rows, notes, problems, named)
+        if len(known) < len(images):
+            what = f"{len(images) - len(known)} images name" if known else "The manifest names"
+            notes.append(f"{what} no patients: {PATIENTS_UNKNOWN}")
+        return [known.get(position, image) for position, image in enumerate(images)]
     patients = _filled(rows, "patient", problems)
     if named != "alike":
         return patients

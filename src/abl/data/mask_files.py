@@ -72,7 +72,18 @@ def value_word(values: MaskValues, code: int) -> str:
 
 
 def mask_values(folder: str, path: str) -> MaskValues:
-    """The values of a mask file below a folder. Raises InputError, which names the file."""
+    """The values of a mask file below a folder. Raises InputError, which names the file.
+
+    Of DICOM and NIfTI files as they are stored, without a window.
+    """
+    from abl.data.medical.reading import stored_values
+
+    stored = stored_values(folder, path)
+    if stored is not None:
+        try:
+            return values_of_numbers(stored)
+        except ValueError as error:
+            raise InputError(Problem(str(error), file=path)) from None
     try:
         content = Path(folder, path).read_bytes()
     except OSError as error:

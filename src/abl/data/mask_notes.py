@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from abl.data.dataset import Dataset
+from abl.data.masks import has_box
 from abl.data.read_masks import MaskReadings, has_mask
 
 NAMED = 5  # images named in a sentence
@@ -39,7 +40,9 @@ def mask_notes(dataset: Dataset, readings: MaskReadings) -> list[str]:
             said = {"empty": "without a nodule", "whole": "nodule all over"}[what]
             number = int(found.sum())
             named = _named(dataset, np.flatnonzero(found))
-            notes.append(f"{number:,} {count} {_are(number)} {said}: {named}.")
+            boxed = int((found & has_box(dataset)).sum()) if what == "empty" else 0
+            also = f" The boxes of {boxed:,} of these rows say that there is one." if boxed else ""
+            notes.append(f"{number:,} {count} {_are(number)} {said}: {named}.{also}")
     return notes + _telling(dataset, readings)
 
 

@@ -167,7 +167,8 @@ def _refuse_inverted(nodule: np.ndarray, rule: MaskRule, word: str, ground: str)
     there = f"covers {area:.0f} % of the image and {border:.0f} % of its border"
     if rule.inverted:
         raise MaskDoubtError(
-            f"is not inverted as mask_inverted: yes says: {word} {there}; save it like the others"
+            f"is not inverted as mask_inverted: yes says: {word} {there}; leave mask_inverted out, "
+            "or save this one like the others"
         )
     raise MaskDoubtError(
         f"may be inverted: {word} {there}. If {ground} is the nodule: "

@@ -27,6 +27,8 @@ from abl.errors import InputError, Problem, raise_if_any
 CHUNK = 16  # images a job
 WORTH = 100  # images that take as long as the start of a process
 
+FROM_FILES = ("patient", "spacing_x", "spacing_y", "spacing_of")  # that DICOM and NIfTI may say
+
 README = """Images cut to the tissue by `abl data tissue` (method version {version}) from {name}.
 
 Every image is the rectangle x0, y0 (inclusive), x1, y1 (exclusive) of its source that
@@ -48,7 +50,8 @@ def write_cut(rows: Rows, folder: Path, dataset: Dataset, regions: np.ndarray, o
 
     Files are PNG, named as `png_names` says; masks are written as they are read, nodule 255, and
     several of a row as one. Columns of the manifest stay as they are, but for paths, boxes (see
-    `moved_boxes`), and tissue_x0, ..., which say where the cut was. The folder appears when it is
+    `moved_boxes`), and tissue_x0, ..., which say where the cut was; patient and spacing are added
+    where they were known from the files alone. The folder appears when it is
     whole.
 
     Args:
@@ -63,7 +66,10 @@ def write_cut(rows: Rows, folder: Path, dataset: Dataset, regions: np.ndarray, o
     frame, masks = dataset.frame, None
     named: dict[str, list[tuple[str, ...]]] = {}
     for name in _path_columns(rows):
-        named[name] = [(text,) if text else () for text in rows.text(name)]
+        # as the frame has them: with the frames of files that have several
+        named[name] = [
+            (text,) if text else () for text in frame[ALIASES.get(name, name)].astype(str)
+        ]
     if "mask" in named:
         named["mask"] = [mask_paths(folder, text) for text in frame["mask"].astype(str)]
         has, readings = has_mask(dataset), masks_read(dataset)
@@ -76,6 +82,10 @@ def write_cut(rows: Rows, folder: Path, dataset: Dataset, regions: np.ndarray, o
     table = rows.frame.drop(columns=further_columns(rows))
     for name, texts in paths.items():
         table[name] = [files[text] if text else "" for text in texts]
+    for name in FROM_FILES:  # PNG files do not know it any more
+        unknown = rows.text("image")  # what stands for patients that nobody names
+        if name in frame and name not in table and frame[name].tolist() != unknown:
+            table[name] = frame[name]
     moved = moved_boxes(frame, regions)
     for name in map(str, moved.columns):
         table[name] = [_number(value) for value in moved[name].to_numpy()]

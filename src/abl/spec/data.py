@@ -70,8 +70,9 @@ class Crop(Part):
 
     to: Literal["frame", "box", "roi", "tissue"] = Field(
         "frame",
-        description="Whole frame, the nodule's box, the tissue region of the roi columns, or the "
-        "tissue region found in each image (see `abl data tissue`).",
+        description="Whole frame, the nodule's box, the tissue region of the roi columns (where "
+        "they are empty, that of a DICOM ultrasound file), or the tissue region found in each "
+        "image (see `abl data tissue`).",
     )
     margin: Annotated[float, Field(ge=0, le=4)] = Field(
         0.0, description="Added on each side, as a share of the longer side of the box."
@@ -94,7 +95,7 @@ def mask_values_listed(given: Any) -> Any:
         ValueError: Something else; what YAML took for a comment.
     """
     if given is None:
-        raise ValueError("mask_value: is empty; a colour stands in quotes: '#ff0000'")
+        raise ValueError("is empty; a colour stands in quotes: '#ff0000'")
     found: list[int | str] = []
     for each in given if isinstance(given, list | tuple) else (given,):
         word = str(each).strip().lower()
@@ -103,9 +104,7 @@ def mask_values_listed(given: Any) -> Any:
         elif word == "transparent" or COLOUR.fullmatch(word):
             found.append(word)
         else:
-            raise ValueError(
-                f"mask_value: '{each}' is no whole number, colour ('#ff0000') or transparent"
-            )
+            raise ValueError(f"'{each}' is no whole number, colour ('#ff0000') or transparent")
     return tuple(found)
 
 

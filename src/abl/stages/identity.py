@@ -23,7 +23,7 @@ from abl.spec.yaml_file import sha256_of
 from abl.stages.inputs import OpenData
 
 # what `seen_settings` may name
-SEEN = ("modality", "pairing", "partners", "cut", "longest_side", "masks")
+SEEN = ("modality", "pairing", "partners", "cut", "longest_side", "masks", "empty_masks")
 
 
 def seen_settings(sweep: Sweep, opened: OpenData) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from abl.app.init.found import FoundImage, FoundSet
+from abl.data.medical.patients import dicom_patients
 from abl.errors import InputError, Problem
 from abl.report.labels import counted
 
@@ -30,6 +31,14 @@ def with_patients(
         InputError: A pattern that is none, or that does not match every image.
     """
     if given is None and pattern is None and not any(each.patient for each in found.images):
+        of_files = dicom_patients(found.folder.path, [each.image for each in found.images])
+        if all(of_files):
+            images = [
+                replace(each, patient=name)
+                for each, name in zip(found.images, of_files, strict=True)
+            ]
+            said = f"{counted(len(set(of_files)), 'patient')}, by keyed hashes of PatientID"
+            return found.with_images(images, said, _mixed(images))
         given, pattern = _asked(found.images, ask) if ask is not None else (UNKNOWN, None)
     if pattern is not None:
         patients = _matched(found, pattern)

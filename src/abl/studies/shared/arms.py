@@ -233,7 +233,7 @@ class Settings:
             self._known[key] = sweep_with(self._file, changes) if changes else self._file.sweep
         return self._known[key]
 
-    def file_of(self, arm: Arm) -> SweepFile:
+    def addressed_file(self, arm: Arm) -> SweepFile:
         """The sweep file as if it held the arm's sweep."""
         return replace(self._file, sweep=self.of(arm))
 

@@ -129,7 +129,7 @@ class TwoStep(Study):
         for arm in arms.arms:
             own, panel = file, None
             try:
-                own = settings.file_of(arm)
+                own = settings.addressed_file(arm)
             except InputError as error:
                 problems += error.problems
             else:
@@ -204,7 +204,7 @@ class TwoStep(Study):
             if needs_selection(own):
                 # arms of the same settings share one Sweep: what follows from it is made once
                 if id(sweep) not in panels:
-                    options = options_of(settings.file_of(arm), Options)
+                    options = options_of(settings.addressed_file(arm), Options)
                     source = sweep
                     if options.selectors == "base":
                         base = {"image": file.sweep.image, "train": file.sweep.train}

@@ -37,7 +37,7 @@ class ArmCells:
 
     def cell(self, arm: Arm, cell: PlannedCell) -> ArmCell:
         """An arm on a replicate, by the file as the arm sees it."""
-        own = self._settings.file_of(arm)
+        own = self._settings.addressed_file(arm)
         options, opened = options_of(own, Options), self._workspace.data(own.sweep.data)
         return ArmCell(
             own.sweep, arm.params, cell, self._predictions, opened,
@@ -87,7 +87,7 @@ def hopeless_promises(plan: Plan, settings: Settings, workspace: Workspace) -> l
     for arm in plan.arms:
         if arm.params.get("threshold") != "promise":
             continue
-        own = settings.file_of(arm)
+        own = settings.addressed_file(arm)
         promise, opened = options_of(own, Options).promise.promise, workspace.data(own.sweep.data)
         if promise.risk == "missed" and len(opened.dataset.classes) != 2:
             text = (
@@ -119,7 +119,7 @@ def promise_notes(scored: Sequence[ScoredArm], settings: Settings) -> list[str]:
         known = values[~np.isnan(values)]
         if not known.size:
             continue
-        promise = options_of(settings.file_of(arm.arm), Options).promise.promise
+        promise = options_of(settings.addressed_file(arm.arm), Options).promise.promise
         above = int(np.sum(known > promise.level))
         ends = f", {100 * known.min():.1f} to {100 * known.max():.1f} %" if known.size > 1 else ""
         said = (

@@ -106,7 +106,7 @@ def judged_parts(plan: Plan, settings: Settings, workspace: Workspace) -> dict[s
         if "select" not in cell.uses:
             continue
         arm = plan.arms[cell.arm]
-        own = settings.file_of(arm)
+        own = settings.addressed_file(arm)
         opened, panel = workspace.data(own.sweep.data), len(options_of(own, Options).panel)
         varied = [
             f"{axis.rpartition('.')[2]} {value}"
