@@ -72,7 +72,7 @@ def patients_of_files(
 
 
 def dicom_patients(folder: Path, paths: Sequence[str]) -> list[str]:
-    """Name of the patient of each file, "" where it is no DICOM file or has no ID.
+    """Name of the patient of each file, "" where it is no DICOM file, cannot be opened or has no ID.
 
     Raises:
         InputError: pydicom is not installed; there is no key.
@@ -80,8 +80,11 @@ def dicom_patients(folder: Path, paths: Sequence[str]) -> list[str]:
     places, kinds = [], []
     for at, path in enumerate(paths):
         file = folder / path
-        with file.open("rb") as opened:
-            kind = medical_kind(opened.read(HEAD), file.name)
+        try:
+            with file.open("rb") as opened:
+                kind = medical_kind(opened.read(HEAD), file.name)
+        except OSError:  # told where images are looked at
+            continue
         if kind == DICOM:
             places.append(at)
             kinds.append(kind)
