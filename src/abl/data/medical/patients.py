@@ -72,7 +72,7 @@ def patients_of_files(
 
 
 def dicom_patients(folder: Path, paths: Sequence[str]) -> list[str]:
-    """Name of the patient of each file, "" where it is no DICOM file, cannot be opened or has no ID.
+    """Name of the patient of each file, "" of what is no DICOM file, cannot be opened or has no ID.
 
     Raises:
         InputError: pydicom is not installed; there is no key.
