@@ -91,7 +91,7 @@ def command_on_files(folder: Path, images: int, thresholds: int) -> float:
     """Seconds of what `abl decide --sweep --thresholds --curve --out` does, with Parquet files."""
     from abl.app.deciding.asked import Asked
     from abl.app.deciding.command import decided
-    from abl.data.prediction_rows import write_prediction_table
+    from abl.data.predictions.prediction_rows import write_prediction_table
 
     labels, predictions = predictions_of(images)
     names = [f"{at:07d}.png" for at in range(images)]

@@ -30,7 +30,7 @@ from ways.task import CONSENSUS, ORIGINAL, PANEL, ROLES, RULES, THRESHOLDS, fing
 
 from abl.app.results import outcome_named
 from abl.data.phantom import phantom_dataset, write_phantom
-from abl.data.splits import split_of
+from abl.data.splits.splits import split_of
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
 from abl.spec.data import Phantom, Splits

@@ -2,7 +2,7 @@
 # Pillow 13.0.0 opens a PNG of 16 bits a channel with the high byte of each value alone, and says so
 # nowhere: the mode is RGB. A mask with the values 0 and 1 (or 0 and 255 of 65535) comes out black.
 # With the other byte order in the tile's arguments it gives the low bytes.
-# What abl does about it: data/mask_files.py reads the low bytes where the high ones are all the same.
+# What abl does about it: data/masks/files.py reads the low bytes where the high ones are all the same.
 # Run from the repository's root, with abl installed.
 set -euo pipefail
 python3 - <<'EOF'
@@ -25,7 +25,7 @@ for name, data in ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND",
 with Image.open(io.BytesIO(content)) as image:
     assert image.mode == "RGB"
     assert image.tile[0].args == "RGB;16B"
-    assert not np.asarray(image).any(), "the low bytes are kept now: simplify data/mask_files.py"
+    assert not np.asarray(image).any(), "the low bytes are kept now: simplify data/masks/files.py"
 with Image.open(io.BytesIO(content)) as image:
     image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]
     assert (np.asarray(image) == values).all()

@@ -12,7 +12,7 @@ import pytest
 
 from abl.app.deciding import command
 from abl.app.deciding.asked import Asked, read_costs
-from abl.data.prediction_file import read_prediction_table
+from abl.data.predictions.prediction_file import read_prediction_table
 from abl.decide.curves import best_threshold, threshold_curve
 from abl.decide.metrics import scores
 from abl.decide.rules import confidence

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from image_folders import noise_image, write_png
 
-from abl.data.alike_names import alike_groups, alike_key, nearest_name, shown_name, unlike_in
-from abl.data.checking import check_report
+from abl.data.checks.checking import check_report
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
+from abl.data.tables.alike_names import alike_groups, alike_key, nearest_name, shown_name, unlike_in
 from abl.errors import InputError
 from abl.spec.data import Data
 

@@ -13,7 +13,7 @@ from image_folders import noise_image, write_set
 from PIL import Image
 
 from abl.data.bit_depth import bits_read, is_sixteen_bits
-from abl.data.image_checks import check_images
+from abl.data.checks.image_checks import check_images
 from abl.data.images import decoded_image
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from image_folders import noise_image, write_set
 
 from abl.data.box_formats import FORMATS, in_pixels
-from abl.data.checking import check_report
+from abl.data.checks.checking import check_report
+from abl.data.checks.image_checks import check_images
 from abl.data.dataset import BOX, ROI
-from abl.data.image_checks import check_images
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
 from abl.errors import InputError

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from image_folders import noise_image, write_png
 
 from abl.data.load import load_dataset
-from abl.data.splits import split_of
+from abl.data.splits.splits import split_of
 from abl.errors import InputError
 from abl.spec.data import Data, Splits
 

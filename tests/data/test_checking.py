@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from image_folders import noise_image, write_set
 
-from abl.data.checking import check_report
+from abl.data.checks.checking import check_report
 from abl.errors import InputError
 
 CLASSES = ("benign", "malignant")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from abl.data.class_folders import class_order, folder_layout
+from abl.data.tables.class_folders import class_order, folder_layout
 
 CLASSES = {
     "one level": (["benign/1.png", "malignant/1.png"], {"benign", "malignant"}),

@@ -11,8 +11,8 @@ from image_folders import noise_image, write_png, write_set
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from abl.data.checking import check_report
-from abl.data.shortcuts import auc_of, lower_end, shortcuts
+from abl.data.checks.checking import check_report
+from abl.data.checks.shortcuts import auc_of, lower_end, shortcuts
 from abl.errors import InputError
 
 CLASSES = ("benign", "malignant")

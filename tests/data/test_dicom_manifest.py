@@ -21,7 +21,7 @@ from medical_files import (
 )
 
 from abl.data.arrays import image_array, windows_of
-from abl.data.checking import check_report
+from abl.data.checks.checking import check_report
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
 from abl.data.medical import dicom_format, facts

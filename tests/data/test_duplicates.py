@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance
 
 from abl.data.arrays import image_array
 from abl.data.dataset import Dataset
-from abl.data.duplicates import (
+from abl.data.duplicates.near_duplicates import (
     close_pairs,
     duplicate_problems,
     duplicates_across,
@@ -19,7 +19,7 @@ from abl.data.duplicates import (
 )
 from abl.data.images import FileSource
 from abl.data.manifest import load_manifest
-from abl.data.splits import Split
+from abl.data.splits.splits import Split
 
 
 def scene(seed):

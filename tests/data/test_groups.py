@@ -13,10 +13,10 @@ from image_folders import noise_image, write_set
 from typer.testing import CliRunner
 
 from abl.cli import app
-from abl.data.groups import kept_together, united
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
-from abl.data.splits import fold_count, inner_folds, split_of
+from abl.data.splits.groups import kept_together, united
+from abl.data.splits.splits import fold_count, inner_folds, split_of
 from abl.data.views import view_key
 from abl.errors import InputError
 from abl.spec.data import Data, Image, Splits

@@ -6,7 +6,7 @@ import pytest
 from image_folders import noise_image, write_png, write_set
 from PIL import Image
 
-from abl.data.image_checks import check_images
+from abl.data.checks.image_checks import check_images
 from abl.data.load import second_modality
 from abl.data.manifest import load_manifest
 from abl.errors import InputError

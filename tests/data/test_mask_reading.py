@@ -21,9 +21,9 @@ from mask_encodings import (
 )
 from PIL import Image
 
-from abl.data.mask_files import mask_values_of
-from abl.data.mask_reading import ReadMask, read_mask
-from abl.data.mask_rule import MaskDoubtError, MaskRule
+from abl.data.masks.files import mask_values_of
+from abl.data.masks.reading import ReadMask, read_mask
+from abl.data.masks.rule import MaskDoubtError, MaskRule
 
 HEIGHT, WIDTH = 48, 64
 Y, X = np.mgrid[:HEIGHT, :WIDTH] + 0.5

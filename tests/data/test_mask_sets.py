@@ -14,7 +14,7 @@ from PIL import Image as Picture
 
 from abl.data.dataset import BOX
 from abl.data.manifest import load_manifest
-from abl.data.masks import (
+from abl.data.masks.mask_sets import (
     MaskSet,
     bounding_boxes,
     boxes_elsewhere,
@@ -25,8 +25,8 @@ from abl.data.masks import (
     open_masks,
     prepare_masks,
 )
+from abl.data.masks.masks_read import masks_read
 from abl.data.phantom import phantom_dataset
-from abl.data.read_masks import masks_read
 from abl.errors import InputError
 from abl.spec.data import Crop, Image, Phantom
 

@@ -13,7 +13,7 @@ from abl.data.dataset import BOX
 from abl.data.load import load_dataset, mixed_modalities, second_modality
 from abl.data.manifest import load_manifest
 from abl.data.phantom import phantom_dataset
-from abl.data.splits import fold_count, inner_folds, split_of
+from abl.data.splits.splits import fold_count, inner_folds, split_of
 from abl.data.views import training_reads
 from abl.errors import InputError
 from abl.spec.base import identity_of

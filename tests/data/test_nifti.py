@@ -14,12 +14,12 @@ from hypothesis.extra import numpy as hnp
 from image_folders import noise_image, write_png
 from medical_files import write_manifest
 
-from abl.data.checking import check_report
+from abl.data.checks.checking import check_report
 from abl.data.images import decoded_file, file_size
 from abl.data.manifest import load_manifest
-from abl.data.masks import open_masks, prepare_masks
+from abl.data.masks.mask_sets import open_masks, prepare_masks
+from abl.data.masks.masks_read import masks_read
 from abl.data.medical.reading import stored_values
-from abl.data.read_masks import masks_read
 from abl.errors import InputError
 from abl.spec.data import Image
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abl.data.prediction_file import read_prediction_table
-from abl.data.prediction_pairs import paired, read_paired
-from abl.data.prediction_rows import write_prediction_table
+from abl.data.predictions.prediction_file import read_prediction_table
+from abl.data.predictions.prediction_pairs import paired, read_paired
+from abl.data.predictions.prediction_rows import write_prediction_table
 from abl.errors import InputError
 
 HEAD = "image,label,p_0,p_1"

@@ -25,10 +25,10 @@ from PIL import Image
 
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
-from abl.data.mask_notes import mask_notes
-from abl.data.mask_source import mask_source
-from abl.data.masks import masks_digest
-from abl.data.read_masks import masks_read
+from abl.data.masks.mask_sets import masks_digest
+from abl.data.masks.masks_read import masks_read
+from abl.data.masks.notes import mask_notes
+from abl.data.masks.source import mask_source
 from abl.errors import InputError
 from abl.spec.data import Data
 from commands import abl
@@ -257,7 +257,7 @@ def test_soft_masks_are_counted(tmp_path: Path) -> None:
 def test_readings_are_remembered_until_a_mask_changes(tmp_path: Path, monkeypatch) -> None:
     path, cache = write_masked_set(tmp_path / "set", TWO_VALUED["0 and 1"]), tmp_path / "cache"
     first = masks_read(load_manifest(path), cache)
-    monkeypatch.setattr("abl.data.read_masks._read", None)  # nothing is read again
+    monkeypatch.setattr("abl.data.masks.masks_read._read", None)  # nothing is read again
     again = masks_read(load_manifest(path), cache)
     assert (again.marks, again.ways, again.grounds) == (first.marks, first.ways, first.grounds)
     np.testing.assert_array_equal(again.areas, first.areas)

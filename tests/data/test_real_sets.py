@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from abl.data.arrays import image_array, pixel_array
-from abl.data.duplicates import duplicates_across, near_duplicate_pairs
-from abl.data.image_checks import check_images
+from abl.data.checks.image_checks import check_images
+from abl.data.duplicates.near_duplicates import duplicates_across, near_duplicate_pairs
 from abl.data.load import load_dataset
-from abl.data.splits import split_of
+from abl.data.splits.splits import split_of
 from abl.errors import InputError
 from abl.spec.data import Crop, Data, Splits
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abl.data.prediction_file import PredictionTable, read_prediction_table
-from abl.data.rounding import MOST, rounding_bound
+from abl.data.predictions.prediction_file import PredictionTable, read_prediction_table
+from abl.data.tables.rounding import MOST, rounding_bound
 from abl.errors import InputError
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abl.data.splits import fold_count, reads_fingerprint, split_of
+from abl.data.splits.splits import fold_count, reads_fingerprint, split_of
 from abl.errors import InputError
 from abl.spec.data import Splits
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 import abl
-from abl.data.splits import Split, fold_count, inner_folds, split_of
-from abl.data.stable_draws import Holders, stable_folds, stable_share
+from abl.data.splits.splits import Split, fold_count, inner_folds, split_of
+from abl.data.splits.stable_draws import Holders, stable_folds, stable_share
 from abl.errors import InputError
 from abl.plan.reasons import setting_changes
 from abl.spec.base import identity_of
@@ -140,7 +140,7 @@ def test_sizes_of_patients_do_not_unsettle_the_classes(images: list[int], seed: 
 @given(st.integers(2, 30), st.integers(2, 6), st.integers(0, 10**6))
 def test_it_is_the_cheapest_even_assignment(groups: int, folds: int, seed: int) -> None:
     """Against SciPy's solver of the assignment problem, with a seat for each place in a fold."""
-    from abl.data.stable_draws import MOVE, _costs, _level, _places, _within
+    from abl.data.splits.stable_draws import MOVE, _costs, _level, _places, _within
 
     place = _places([f"g{at}" for at in range(groups)], [seed])
     home = (place[:, 0] % np.uint64(folds)).astype(np.int64)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from image_folders import noise_image, write_png
 
 from abl.data.manifest import load_manifest
-from abl.data.prediction_file import read_prediction_table
+from abl.data.predictions.prediction_file import read_prediction_table
 from abl.errors import InputError
 
 HEADER = ["image", "label", "patient", "box_x0", "box_y0", "box_x1", "box_y1", "p_0", "p_1"]

@@ -21,9 +21,9 @@ from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
 from abl.data.phantom import phantom_dataset
 from abl.data.phantom.rendering import write_text
-from abl.data.tissue import tissue_region
-from abl.data.tissue_report import found_tissue, overlaps
-from abl.data.tissue_sheet import LINE, WIDTH
+from abl.data.tissue.tissue_regions import tissue_region
+from abl.data.tissue.tissue_report import found_tissue, overlaps
+from abl.data.tissue.tissue_sheet import LINE, WIDTH
 from abl.data.views import view_key
 from abl.errors import InputError
 from abl.spec.data import Crop, Data, Phantom

@@ -13,9 +13,9 @@ from image_folders import noise_image, write_png
 
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
-from abl.data.prediction_file import read_prediction_table
-from abl.data.splits import split_of
-from abl.data.words import class_numbers, is_missing, number_words, role_named
+from abl.data.predictions.prediction_file import read_prediction_table
+from abl.data.splits.splits import split_of
+from abl.data.tables.words import class_numbers, is_missing, number_words, role_named
 from abl.errors import InputError
 from abl.spec.data import Data, Splits
 

@@ -11,7 +11,7 @@ from made_folders import refusal, started, write_pictures
 from abl.app.init.label_table import Columns
 from abl.data.annotations.importing import ImportOptions, import_annotations
 from abl.data.manifest import load_manifest
-from abl.data.read_masks import has_mask
+from abl.data.masks.masks_read import has_mask
 
 
 def write_bus_bra(folder: Path) -> None:

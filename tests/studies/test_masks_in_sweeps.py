@@ -21,7 +21,7 @@ from transfer_sweeps import load, run
 
 from abl.app.loaded import LoadedSweep
 from abl.app.session import SweepResult
-from abl.data.masks import MASK_SCORES, open_masks
+from abl.data.masks.mask_sets import MASK_SCORES, open_masks
 from abl.errors import InputError
 from abl.plan.stage import PREDICTIONS
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from abl.data.masks import MaskSet, boxes_elsewhere
+from abl.data.masks.mask_sets import MaskSet, boxes_elsewhere
 from abl.nets.mask_guided import build_segmenter, overlap
 from abl.spec.data import Image
 from abl.spec.train import Augment, Optimizer, Train

@@ -11,8 +11,8 @@ from typing import cast
 import pandas as pd
 
 from abl.data.read_changes import read_changes
+from abl.data.tables.who_is_who import name_notes, torn_note
 from abl.data.views import FRAME, everything_trains, training_reads
-from abl.data.who_is_who import name_notes, torn_note
 from abl.errors import InputError, StageError, nearest, raise_if_any
 from abl.plan.graph import Plan, wanted_stages
 from abl.plan.kept_features import keep_features

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from abl.app.loaded import LoadedSweep
 from abl.data.dataset import PAIR
 from abl.data.load import images_of, manifest_of
-from abl.data.mask_columns import files_named
-from abl.data.prediction_rows import checked_output, same_file, write_prediction_table
-from abl.data.splits import Split
+from abl.data.masks.columns import files_named
+from abl.data.predictions.prediction_rows import checked_output, same_file, write_prediction_table
+from abl.data.splits.splits import Split
 from abl.errors import InputError
 from abl.report.labels import counted
 from abl.stages.inputs import OpenData, Workspace

@@ -10,7 +10,7 @@ import typer
 from abl.cli.app import ROOT, DataOpt, RootOpt, SweepArg, app, data_app, tells
 
 if TYPE_CHECKING:
-    from abl.data.mask_rule import MaskRule
+    from abl.data.masks.rule import MaskRule
 
 
 @app.command()
@@ -40,7 +40,7 @@ MaskInvertedOpt = Annotated[
 
 
 def _mask_rule(value: str | None, cut: float | None, inverted: bool | None) -> MaskRule:
-    from abl.data.mask_rule import MaskRule
+    from abl.data.masks.rule import MaskRule
     from abl.errors import InputError
     from abl.spec.data import mask_values_listed, masks_told_once
 
@@ -71,7 +71,7 @@ def check(
     """Read a manifest, every image and mask of it; say everything that is wrong, and what it
     holds.
     """
-    from abl.data.checking import check_report
+    from abl.data.checks.checking import check_report
 
     names, rule = tuple(classes.split(",")), _mask_rule(mask_value, mask_cut, mask_inverted)
     report = check_report(manifest, names, rule=rule, box_format=box_format, bits=bits)
@@ -92,7 +92,7 @@ def tissue(
     mask_inverted: MaskInvertedOpt = None,
 ) -> None:
     """Find the tissue in each image, without the scanner's text; say what a crop to it keeps."""
-    from abl.data.tissue_report import tissue_report
+    from abl.data.tissue.tissue_report import tissue_report
 
     rule = _mask_rule(mask_value, mask_cut, mask_inverted)
     report = tissue_report(manifest, tuple(classes.split(",")), sheet=sheet, out=out, rule=rule)
@@ -113,7 +113,7 @@ def group(
     """Put near-duplicate images into groups: the manifest again, with a column that keeps them
     together in splits.
     """
-    from abl.data.group_files import write_groups
+    from abl.data.duplicates.group_files import write_groups
 
     names = tuple(classes.split(","))
     print(write_groups(manifest, out, names, sheet=sheet, force=force), end="")

@@ -29,7 +29,7 @@ from abl.data.pixels import (
     write_pixels,
     write_ragged_pixels,
 )
-from abl.data.tissue import REGIONS, TISSUE_VERSION, write_regions
+from abl.data.tissue.tissue_regions import REGIONS, TISSUE_VERSION, write_regions
 from abl.errors import raise_if_any
 from abl.spec.base import identity_of
 from abl.spec.data import Crop, Image

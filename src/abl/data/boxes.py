@@ -15,7 +15,7 @@ import pandas as pd
 from abl.data.box_formats import FORMATS, box_doubts, format_advice, in_pixels, other_formats
 from abl.data.dataset import BOX, ROI, ROI_OF
 from abl.data.images import file_size
-from abl.data.tables import Rows
+from abl.data.tables.rows import Rows
 from abl.errors import InputError, Problem
 
 PIXELS = "pixels"

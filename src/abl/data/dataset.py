@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from abl.data.mask_rule import AS_THEY_ARE, MaskRule
+from abl.data.masks.rule import AS_THEY_ARE, MaskRule
 from abl.errors import Problem
 
 if TYPE_CHECKING:  # processes that only decode need not import pandas

@@ -18,21 +18,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abl.data.alike_names import nearest_name, shown_name
-from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
-from abl.data.images import FileSource
-from abl.data.manifest import load_manifest
-from abl.data.mask_rule import MaskRule
-from abl.data.second_images import (
+from abl.data.checks.second_images import (
     SECOND,
     SECOND_FINGERPRINT,
     pair_notes,
     same_file_problems,
 )
-from abl.data.tables import SHOWN, Rows, first_of_each_kind, lacking_problems, other_values
+from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
+from abl.data.images import FileSource
+from abl.data.manifest import load_manifest
+from abl.data.masks.rule import MaskRule
+from abl.data.tables.alike_names import nearest_name, shown_name
+from abl.data.tables.rows import SHOWN, Rows, first_of_each_kind, lacking_problems, other_values
+from abl.data.tables.who_is_who import alike_notes
+from abl.data.tables.words import missing_words
 from abl.data.unit_labels import with_unit_labels
-from abl.data.who_is_who import alike_notes
-from abl.data.words import missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.spec.data import Data
 

@@ -32,12 +32,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from abl.data.alike_names import alike_groups, label_fault, nearest_name, no_class_fault
 from abl.data.boxes import with_box
+from abl.data.checks.image_checks import check_images_there
 from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, Dataset
-from abl.data.folder_rows import folder_rows
-from abl.data.groups import with_groups
-from abl.data.image_checks import check_images_there
 from abl.data.images import FileSource
 from abl.data.manifest_files import (
     check_of_row,
@@ -46,12 +43,15 @@ from abl.data.manifest_files import (
     medical_of,
     paths_of,
 )
-from abl.data.mask_columns import (
+from abl.data.masks.columns import (
     with_joined_masks,
 )
 from abl.data.medical.kinds import nameless_dicom
-from abl.data.tables import Rows, first_of_each_kind, kept_rows, whole_rows
-from abl.data.words import class_numbers, missing_words
+from abl.data.splits.groups import with_groups
+from abl.data.tables.alike_names import alike_groups, label_fault, nearest_name, no_class_fault
+from abl.data.tables.folder_rows import folder_rows
+from abl.data.tables.rows import Rows, first_of_each_kind, kept_rows, whole_rows
+from abl.data.tables.words import class_numbers, missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
 if TYPE_CHECKING:

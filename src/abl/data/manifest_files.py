@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from abl.data.image_checks import NO_FILE, FileCheck, checked_files
-from abl.data.mask_columns import BETWEEN, files_named, joined_digest, mask_advice, mask_paths
-from abl.data.paths_there import AlikeFiles, paths_there
-from abl.data.tables import Rows
+from abl.data.checks.image_checks import NO_FILE, FileCheck, checked_files
+from abl.data.masks.columns import BETWEEN, files_named, joined_digest, mask_advice, mask_paths
+from abl.data.tables.paths_there import AlikeFiles, paths_there
+from abl.data.tables.rows import Rows
 from abl.errors import Problem
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from abl.data.splits import Split
+from abl.data.splits.splits import Split
 
 # of images in a part of the split: which labels a training reads, and what they are called
 _LABELS = {"train": ("train_label", "training"), "validation": ("label", "validation")}

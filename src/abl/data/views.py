@@ -26,15 +26,15 @@ from abl.data.arrays import (
     pixel_array,
 )
 from abl.data.cache_folders import folder_once, is_whole
-from abl.data.content import file_of
-from abl.data.content_report import content_facts
+from abl.data.checks.content import file_of
+from abl.data.checks.content_report import content_facts
+from abl.data.checks.image_checks import check_images
 from abl.data.crops import boxes_for
 from abl.data.dataset import BOX, GROUP, ROI, TOGETHER, Dataset
-from abl.data.duplicates import IMAGE, IMAGE2, column_of, pairs_of_rows
-from abl.data.image_checks import check_images
+from abl.data.duplicates.near_duplicates import IMAGE, IMAGE2, column_of, pairs_of_rows
 from abl.data.pixel_sets import PairedPixels, Pixels, RaggedPixels, SquarePixels
-from abl.data.splits import Split, reads_fingerprint
-from abl.data.tissue import TISSUE_VERSION
+from abl.data.splits.splits import Split, reads_fingerprint
+from abl.data.tissue.tissue_regions import TISSUE_VERSION
 from abl.errors import InputError, Problem
 from abl.plan.stage import digest_of
 from abl.spec.base import identity_of

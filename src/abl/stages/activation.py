@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.data.masks import MaskSet, has_box
-from abl.data.read_masks import has_mask
+from abl.data.masks.mask_sets import MaskSet, has_box
+from abl.data.masks.masks_read import has_mask
 from abl.data.views import tested_reads
 from abl.errors import StageError
 from abl.plan.graph import Replicate

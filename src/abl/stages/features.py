@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from abl.data.splits import Split
+from abl.data.splits.splits import Split
 from abl.data.views import all_reads
 from abl.errors import StageError
 from abl.nets.user_module import component_identity

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from abl.data.dataset import BOX, PAIR, ROI
-from abl.data.masks import has_box, mask_problems
-from abl.data.read_masks import has_mask
-from abl.data.tissue import TISSUE_VERSION
+from abl.data.masks.mask_sets import has_box, mask_problems
+from abl.data.masks.masks_read import has_mask
+from abl.data.tissue.tissue_regions import TISSUE_VERSION
 from abl.errors import InputError, raise_if_any
 from abl.nets.user_module import component_identity
 from abl.spec.base import identity_of

@@ -12,21 +12,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.data.content_report import content_words
+from abl.data.checks.content_report import content_words
 from abl.data.dataset import Dataset
-from abl.data.duplicates import (
+from abl.data.duplicates.kept_apart import KeptApart
+from abl.data.duplicates.near_duplicates import (
     PAIR_COLUMNS,
     contradicting,
     duplicate_problems,
     duplicates_across,
 )
-from abl.data.kept_apart import KeptApart
 from abl.data.load import load_dataset
-from abl.data.mask_notes import mask_notes, vanished_note
-from abl.data.masks import SHOWS, MaskSet, masks_digest, masks_key, open_masks, prepare_masks
-from abl.data.read_masks import MaskReadings, masks_read
-from abl.data.splits import Split, split_of
-from abl.data.tissue_report import cut_nodules_note
+from abl.data.masks.mask_sets import (
+    SHOWS,
+    MaskSet,
+    masks_digest,
+    masks_key,
+    open_masks,
+    prepare_masks,
+)
+from abl.data.masks.masks_read import MaskReadings, masks_read
+from abl.data.masks.notes import mask_notes, vanished_note
+from abl.data.splits.splits import Split, split_of
+from abl.data.tissue.tissue_report import cut_nodules_note
 from abl.data.views import (
     View,
     all_reads,

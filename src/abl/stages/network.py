@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abl.data.pixel_sets import shuffled_partners
-from abl.data.splits import Split
+from abl.data.splits.splits import Split
 from abl.data.views import View
 from abl.errors import StageError
 from abl.plan.stage import Stage

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from abl.data.splits import Split
+from abl.data.splits.splits import Split
 from abl.errors import StageError
 from abl.plan.stage import PREDICTIONS, Stage
 from abl.spec.sweep import Sweep

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from abl.data.masks import MASK_SCORES
+from abl.data.masks.mask_sets import MASK_SCORES
 from abl.data.views import unlabelled_reads
 from abl.errors import StageError
 from abl.plan.graph import Plan, Replicate

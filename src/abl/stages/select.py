@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.data.splits import Split, inner_folds, split_of
+from abl.data.splits.splits import Split, inner_folds, split_of
 from abl.data.views import View
 from abl.decide.consensus import (
     class_sizes,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from abl.data.dataset import TOGETHER
-from abl.data.masks import MASK_SCORES
+from abl.data.masks.mask_sets import MASK_SCORES
 from abl.data.views import everything_trains, training_reads
 from abl.nets.user_module import component_identity, load_module
 from abl.plan.graph import Plan, Replicate

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from abl.data.masks import MaskSet
+from abl.data.masks.mask_sets import MaskSet
 from abl.data.pixel_sets import Pixels
 from abl.nets.mask_guided import overlap
 from abl.spec.data import Image

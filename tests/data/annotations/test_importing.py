@@ -29,7 +29,7 @@ from written import (
 )
 
 from abl.cli import app
-from abl.data.checking import check_report
+from abl.data.checks.checking import check_report
 from abl.errors import InputError
 
 SQUARE = np.array([(10, 4), (20, 4), (20, 14), (10, 14)], float)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from abl.data.prediction_rows import same_file
-from abl.data.tables import class_name_problems
+from abl.data.predictions.prediction_rows import same_file
+from abl.data.tables.rows import class_name_problems
 from abl.decide.chooser import written_share
 from abl.decide.decision_space import PARAMETERS
 from abl.decide.metrics import METRICS, metric_named

@@ -14,8 +14,8 @@ import pandas as pd
 
 from abl.app.deciding.asked import Asked, grid_of
 from abl.app.deciding.ways import MOST_IMAGES, MOST_PATIENTS, ScoredWay, few_enough, ways_of
-from abl.data.prediction_pairs import PairedPredictions, folds_of, read_paired
-from abl.data.prediction_rows import checked_output, write_prediction_table
+from abl.data.predictions.prediction_pairs import PairedPredictions, folds_of, read_paired
+from abl.data.predictions.prediction_rows import checked_output, write_prediction_table
 from abl.decide.decision import checked_costs
 from abl.decide.intervals import FEWEST_PATIENTS
 from abl.report.labels import metric_label, scale_of

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from abl.app.deciding.asked import SEARCHED_THRESHOLDS, WORDS, Asked, grid_of, read_threshold
-from abl.data.prediction_pairs import Fold, PairedPredictions
+from abl.data.predictions.prediction_pairs import Fold, PairedPredictions
 from abl.decide.chooser import Chooser, Chosen, DecisionOptions
 from abl.decide.decision import MIXED, decide, expected_cost
 from abl.decide.decision_space import PAPERS_THRESHOLD

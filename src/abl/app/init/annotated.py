@@ -14,8 +14,8 @@ from abl.data.annotations import beside
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.importing import ImportOptions, import_annotations
 from abl.data.annotations.kinds import recognised
-from abl.data.tables import read_rows
-from abl.data.words import role_named
+from abl.data.tables.rows import read_rows
+from abl.data.tables.words import role_named
 from abl.errors import InputError, Problem
 
 MASKS = "masks"

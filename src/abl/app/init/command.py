@@ -22,8 +22,8 @@ from abl.app.init.sweep_text import power_said, sweep_text
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.importing import ImportOptions
 from abl.data.annotations.mask_names import masks_beside
-from abl.data.class_folders import folder_layout
 from abl.data.manifest import CONTROL
+from abl.data.tables.class_folders import folder_layout
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.report.labels import counted, time_label

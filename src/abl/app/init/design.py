@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from abl.app.init.found import FoundImage, FoundSet
 from abl.app.init.looked import Sizes
 from abl.app.init.machine import Machine, Panel, chosen_panel
-from abl.data.groups import united
+from abl.data.splits.groups import united
 from abl.errors import InputError, Problem
 from abl.report.labels import counted
 

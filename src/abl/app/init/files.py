@@ -12,9 +12,9 @@ from pathlib import Path
 
 from abl.app.init.found import FoundSet
 from abl.app.init.sweep_text import quoted
-from abl.data.folder_rows import mask_cell
 from abl.data.manifest import load_manifest
-from abl.data.splits import all_replicates, split_of
+from abl.data.splits.splits import all_replicates, split_of
+from abl.data.tables.folder_rows import mask_cell
 from abl.errors import InputError, Problem, raise_if_any
 from abl.spec.read import read_form
 from abl.spec.yaml_file import read_with_faults

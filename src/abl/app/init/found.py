@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 from abl.app.init.label_table import LabelTable
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.mask_names import MaskPairs, masks_beside, natural_order
-from abl.data.class_folders import class_order, folder_layout
-from abl.data.folder_rows import passed_over
-from abl.data.words import same_name
+from abl.data.tables.class_folders import class_order, folder_layout
+from abl.data.tables.folder_rows import passed_over
+from abl.data.tables.words import same_name
 from abl.errors import InputError, Problem, nearest
 from abl.report.labels import counted
 

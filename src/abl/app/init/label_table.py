@@ -9,9 +9,9 @@ from pathlib import Path
 
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.dataset import BOX, ROI
-from abl.data.mask_columns import mask_paths
-from abl.data.tables import Rows, read_rows
-from abl.data.words import is_missing, role_named, same_name, whole_number
+from abl.data.masks.columns import mask_paths
+from abl.data.tables.rows import Rows, read_rows
+from abl.data.tables.words import is_missing, role_named, same_name, whole_number
 from abl.errors import InputError, Problem, nearest
 from abl.report.labels import counted
 

@@ -10,9 +10,9 @@ from statistics import median
 import numpy as np
 
 from abl.app.init.found import FoundImage, FoundSet
-from abl.data.duplicates import THRESHOLD, close_pairs
-from abl.data.groups import components
-from abl.data.image_looks import ImageLook, image_looks
+from abl.data.checks.image_looks import ImageLook, image_looks
+from abl.data.duplicates.near_duplicates import THRESHOLD, close_pairs
+from abl.data.splits.groups import components
 from abl.errors import InputError, Problem
 from abl.report.labels import counted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.mask_names import masks_beside, natural_order
 from abl.data.annotations.regions import AnnotatedImage, AnnotationKind, Annotations, Left
-from abl.data.class_folders import folder_layout
+from abl.data.tables.class_folders import folder_layout
 
 
 def _recognises(folder: AnnotatedFolder) -> str | None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 
-from abl.data.words import same_name
+from abl.data.tables.words import same_name
 
 MASK_WORDS = r"masks?|seg|segm|segmentations?|gt|ground[ _-]?truth|annotations?|labels?|lesion"
 IMAGE_WORDS = r"images?|imgs?|originals?|pictures?|frames?"

@@ -11,7 +11,7 @@ from typing import Any
 from abl.data.annotations.folder import NO_IMAGES, AnnotatedFolder, FileFaultError
 from abl.data.annotations.regions import AnnotatedImage, Annotations, Left
 from abl.data.annotations.splits import split_word
-from abl.data.tables import first_of_each_kind
+from abl.data.tables.rows import first_of_each_kind
 from abl.errors import InputError, Problem
 
 NOT_THERE = "its image is not in the folder"

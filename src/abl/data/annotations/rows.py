@@ -16,7 +16,7 @@ from abl.data.annotations.places import (
 )
 from abl.data.annotations.regions import AnnotatedImage, Left, Region
 from abl.data.manifest import CONTROL
-from abl.data.tables import first_of_each_kind
+from abl.data.tables.rows import first_of_each_kind
 from abl.errors import InputError, Problem
 
 NO_REGION = "image without a region, so without a class (--empty NAME gives it one)"

@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from abl.data.checks.image_checks import FileCheck
 from abl.data.dataset import ROI, ROI_OF
-from abl.data.image_checks import FileCheck
 from abl.data.medical.facts import MedicalFacts, Wanted, medical_facts
 from abl.data.medical.kinds import DICOM, frame_address
 from abl.data.medical.patients import doubts_of_pairing, patients_of_files
-from abl.data.tables import Rows
-from abl.data.words import is_missing, whole_number
+from abl.data.tables.rows import Rows
+from abl.data.tables.words import is_missing, whole_number
 from abl.errors import Problem
 
 FRAME_OF = {"image": "frame", "mask": "mask_frame", "image2": "image2_frame"}

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from abl.data.alike_names import alike_groups, alike_key
 from abl.data.medical.facts import MedicalFacts, Wanted, medical_facts
 from abl.data.medical.identity import (
     key_place,
@@ -15,8 +14,9 @@ from abl.data.medical.identity import (
     patient_name,
 )
 from abl.data.medical.kinds import DICOM, HEAD, medical_kind
-from abl.data.tables import Rows
-from abl.data.words import is_missing
+from abl.data.tables.alike_names import alike_groups, alike_key
+from abl.data.tables.rows import Rows
+from abl.data.tables.words import is_missing
 from abl.errors import Problem
 
 SHOWN = 5  # pairs of files named in a note

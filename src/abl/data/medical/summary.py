@@ -8,7 +8,7 @@ from pathlib import Path
 
 from abl.data.dataset import Dataset
 from abl.data.images import FileSource
-from abl.data.mask_columns import files_named
+from abl.data.masks.columns import files_named
 from abl.data.medical.facts import MedicalFacts, Wanted, medical_facts
 from abl.data.medical.kinds import DICOM, HEAD, addressed_file, medical_kind
 

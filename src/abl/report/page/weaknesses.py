@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from abl.data.who_is_who import name_notes
+from abl.data.tables.who_is_who import name_notes
 from abl.decide.intervals import FEW_PATIENTS
 from abl.plan.outcome import Outcome
 from abl.report.collapse import collapse_words

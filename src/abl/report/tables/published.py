@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from abl.data.tables import Rows, read_rows
+from abl.data.tables.rows import Rows, read_rows
 from abl.errors import Problem, nearest, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import is_metric, metric_label, one_line, scale_of, setting_label

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, replace
 import numpy as np
 import pandas as pd
 
-from abl.data.masks import MASK_SCORES
+from abl.data.masks.mask_sets import MASK_SCORES
 from abl.decide.check import Floats, Ints
 from abl.decide.intervals import cell_of, patient_interval
 from abl.decide.metrics import SHARE, Metric

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from abl.data.masks import open_masks
+from abl.data.masks.mask_sets import open_masks
 from abl.data.views import open_view
 from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import ArmOutcome, Outcome

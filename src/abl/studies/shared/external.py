@@ -13,12 +13,12 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from abl.data.alike_names import nearest_name, shown_name
 from abl.data.dataset import Dataset
-from abl.data.groups import kept_together
 from abl.data.load import load_dataset
-from abl.data.masks import mask_problems
-from abl.data.tables import Rows
+from abl.data.masks.mask_sets import mask_problems
+from abl.data.splits.groups import kept_together
+from abl.data.tables.alike_names import nearest_name, shown_name
+from abl.data.tables.rows import Rows
 from abl.data.views import all_reads
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.graph import Arm, Plan

@@ -16,9 +16,9 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet as pq
 
-from abl.data.prediction_file import read_prediction_table
+from abl.data.predictions.prediction_file import read_prediction_table
+from abl.data.tables.who_is_who import name_notes
 from abl.data.unit_labels import unit_label
-from abl.data.who_is_who import name_notes
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import IMPORTED

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import pandas as pd
 
-from abl.data.alike_names import AlikeNames
-from abl.data.key_spellings import names_apart
+from abl.data.tables.alike_names import AlikeNames
+from abl.data.tables.key_spellings import names_apart
 from abl.decide.replicates import KEYS
 from abl.errors import Problem
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from abl.data.key_spellings import COUNTED, counted_from_one, unicode_forms
+from abl.data.tables.key_spellings import COUNTED, counted_from_one, unicode_forms
 from abl.studies.shared.imported_arm import ImportedArm
 
 

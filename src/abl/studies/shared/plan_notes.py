@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from abl.data.groups import kept_together
+from abl.data.splits.groups import kept_together
 from abl.decide.metrics import Metric, metric_named
 from abl.decide.power import detectable_difference
 from abl.decide.verdicts import FEWEST_PATIENTS, FEWEST_TRAININGS

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.data.groups import kept_together
+from abl.data.splits.groups import kept_together
 from abl.decide.intervals import FEW_PATIENTS, cell_of, patient_interval
 from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS, Scores, replicate_scores

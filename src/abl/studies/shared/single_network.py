@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from abl.data.splits import all_replicates
+from abl.data.splits.splits import all_replicates
 from abl.decide.check import Floats
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.data.splits import inner_folds
+from abl.data.splits.splits import inner_folds
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.consensus import true_set
 from abl.plan.graph import Plan, Replicate

@@ -1,0 +1,1 @@
+"""Images that are nearly the same: found, grouped, kept on one side."""

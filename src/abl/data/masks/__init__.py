@@ -1,0 +1,1 @@
+"""Masks: files, what their values mean, and the sets of them that networks see."""

@@ -1,0 +1,1 @@
+"""Train, validation and test: what is never cut, drawn so that splits stand still."""

@@ -1,0 +1,1 @@
+"""Tables and class folders as people write them: rows, words, names that look alike."""

@@ -1,0 +1,1 @@
+"""The tissue in an ultrasound frame: found, reported, cut to."""
