@@ -256,7 +256,7 @@ def odd_dicom(folder: Path, rows: list[list[str]], rng: np.random.Generator) -> 
         made.BitsAllocated, made.BitsStored, made.HighBit = 16, 12, 11
         made.PixelRepresentation = 0
         made.RescaleSlope, made.RescaleIntercept = "2", "-100"
-        made.WindowCenter, made.WindowWidth = "128", "256"
+        made.WindowCenter, made.WindowWidth = "3200", "6400"
         made.PixelData = (grey.astype(np.uint16) * 16).tobytes()
         if rng.random() < 0.5:
             for _ in range(rng.integers(1, 4)):
