@@ -103,10 +103,10 @@ def odd_manifest(folder: Path, rows: list[list[str]], rng: np.random.Generator) 
     for _ in range(rng.integers(1, 4)):
         row, column = rng.integers(len(rows)), rng.integers(len(names))
         match int(rng.integers(9)):
-            case 0 | 1 | 2:
+            case 0 | 1 | 2 if rows[row]:
                 rows[row][column % len(rows[row])] = str(rng.choice(WORDS))
             case 3:
-                for each in rows:
+                for each in filter(None, rows):
                     each[column % len(each)] = str(rng.choice(WORDS))
             case 4:
                 rows.append(list(rows[row]))
