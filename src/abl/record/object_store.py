@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,9 @@ class ObjectStore(Store):
             listed.setdefault(digest, {})[file] = size
         return listed
 
+    def known(self, digests: Collection[str]) -> dict[str, Done]:
+        return self.looked_up(digests)[0]
+
     def looked_up(self, digests: Collection[str]) -> tuple[dict[str, Done], set[str]]:
         listed = self._list()
         asked = [d for d in digests if d not in self._read and DONE in listed.get(d, ())]
@@ -86,7 +89,7 @@ class ObjectStore(Store):
         known = {digest: self._read[digest] for digest in digests if digest in self._read}
         return known, {digest for digest in digests if _is_stage(listed.get(digest, {}))}
 
-    def _looked_up(self, digest: str) -> Done | None:
+    def _looked_up(self, digest: str, pauses: Sequence[float] | None = None) -> Done | None:
         text = self.objects.read(f"done/{digest}/{DONE}")
         if text is None:
             return None

@@ -6,8 +6,9 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from abl.record.done import (
     write_atomically,
 )
 from abl.record.lease import BEAT_S, STALE_S, FilePlace, Lease, Place, Watch
+from abl.record.patient import ABSENT, UnreadableError, is_there, patiently
 from abl.record.shared import Shared
 from abl.spec.yaml_file import sha256_of
 
@@ -87,19 +89,26 @@ class Store:
         return self.done(digest) is not None
 
     def done(self, digest: str) -> Done | None:
-        """What is known of a finished stage; None if it is not finished or a file has gone."""
+        """What is known of a finished stage; None if it is not finished or a file has gone.
+
+        Raises:
+            UnreadableError: It cannot be told: what lies there cannot be read. Nothing is
+                discarded for that.
+        """
         if digest not in self._read and (done := self._looked_up(digest)) is not None:
             self._read[digest] = done
         return self._read.get(digest)
 
-    def _looked_up(self, digest: str) -> Done | None:
+    def _looked_up(self, digest: str, pauses: Sequence[float] | None = None) -> Done | None:
         folder = self.folder(digest)
         try:
-            done = done_from_json(digest, (folder / DONE).read_text(encoding="utf-8"))
+            # bytes that are no text are damage, as is text that does not parse
+            content = patiently((folder / DONE).read_bytes, folder / DONE, pauses)
+            done = done_from_json(digest, content)
             for name, (size, _) in done.files.items() if done else ():
-                if (folder / name).stat().st_size != size:
+                if patiently((folder / name).stat, folder / name, pauses).st_size != size:
                     return None
-        except (OSError, ValueError):
+        except ABSENT:
             return None
         return done
 
@@ -110,13 +119,14 @@ class Store:
             StageError: It is not there.
             DamagedError: It does not hold what was committed. The stage counts as not finished
                 from then on, so that the next run computes it again.
+            UnreadableError: It is there and cannot be read.
         """
         done = self.done(digest)
         if done is None or name not in done.files:
             raise StageError(f"stage {digest[:12]} has no {name}")
         path = self._located(done, name)
         if path not in self._checked:
-            if sha256_of(path) != done.files[name][1]:
+            if not self._holds(path, done.files[name][1]):
                 self._read.pop(digest, None)
                 with suppress(OSError):
                     self._mark_damaged(done)
@@ -124,6 +134,12 @@ class Store:
                 raise DamagedError(f"stage {digest[:12]}: {name} is damaged (checksum); {advice}")
             self._checked.add(path)
         return path
+
+    def _holds(self, path: Path, checksum: str) -> bool:
+        try:
+            return patiently(partial(sha256_of, path), path) == checksum
+        except ABSENT:
+            return False
 
     def _located(self, done: Done, name: str) -> Path:
         return self.folder(done.digest) / name
@@ -139,7 +155,7 @@ class Store:
         for name in done.files:
             try:
                 self.file(digest, name)
-            except (StageError, OSError):
+            except DamagedError:
                 return name
         return ""
 
@@ -150,8 +166,16 @@ class Store:
         return sorted(each.name for each in os.scandir(folder)) if folder.is_dir() else []
 
     def known(self, digests: Collection[str]) -> dict[str, Done]:
-        """What is known of those that are finished."""
-        return self.looked_up(digests)[0]
+        """What is known of those that are finished; one that cannot be read is not known.
+
+        For what is told of a whole store: a stage of another sweep must not be in the way.
+        """
+        for digest in digests:
+            if digest not in self._read:
+                with suppress(UnreadableError):
+                    if (done := self._looked_up(digest, pauses=())) is not None:
+                        self._read[digest] = done
+        return {digest: self._read[digest] for digest in digests if digest in self._read}
 
     def usable(
         self, stages: Mapping[str, Stage], *, anew: bool = False
@@ -183,7 +207,7 @@ class Store:
     def looked_up(self, digests: Collection[str]) -> tuple[dict[str, Done], set[str]]:
         """Those that are finished, and all of which something lies there."""
         # a folder is renamed into place whole: one without a good DONE.json is damaged
-        lying = {digest for digest in digests if self.folder(digest).exists()}
+        lying = {digest for digest in digests if is_there(self.folder(digest))}
         return {d: done for d in digests if (done := self.done(d)) is not None}, lying
 
     @contextmanager
@@ -224,7 +248,7 @@ class Store:
         write_atomically(attempt.folder / DONE, said)
         target = self.folder(attempt.digest)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and not self.has(attempt.digest):
+        if is_there(target) and not self.has(attempt.digest):
             # what lies there is damaged: out of the way, never half of each
             self.discard(attempt.digest)
         try:
