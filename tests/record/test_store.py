@@ -276,3 +276,42 @@ def test_a_store_that_cannot_be_written_says_so(store: Store) -> None:
         (store.root / "done").write_text("a file where a folder should be")
         with pytest.raises(OSError, match="done"):
             store.commit(attempt, A, {}, {})
+
+
+def test_done_says_which_stage_it_is_of(store: Store) -> None:
+    """Folders that change places, as a restored backup may have them, are damage and no stages."""
+    other = nap("other")
+    finish(store, A)
+    finish(store, other, "text of another")
+    one, two, aside = store.folder(A.digest), store.folder(other.digest), store.root / "aside"
+    one.rename(aside)
+    two.rename(one)
+    aside.rename(two)
+    found, said = fresh(store).usable(by_digest(A, other))
+    assert found == set()
+    assert set(said) == {A.digest, other.digest}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [('"seconds": 1.5', '"seconds": 1.6'), ('"seconds": 1.5', '"seconds": null'),
+     ('"label": "nap a"', '"label": "nap b"'), ('"attempt": "', '"attempt": "x')],
+)  # fmt: skip
+def test_whatever_of_done_is_another_is_damage(store: Store, before: str, after: str) -> None:
+    finish(store, A)
+    done = store.folder(A.digest) / DONE
+    text = done.read_text()
+    assert before in text
+    done.write_text(text.replace(before, after))
+    assert not fresh(store).has(A.digest)
+
+
+def test_done_of_earlier_versions_has_no_checksum_and_is_read(store: Store) -> None:
+    finish(store, A)
+    done = store.folder(A.digest) / DONE
+    said = json.loads(done.read_text())
+    del said["checksum"]
+    done.write_text(json.dumps(said))
+    assert fresh(store).has(A.digest)
+    done.write_text(json.dumps(said | {"facts": {"seconds": None}}))
+    assert not fresh(store).has(A.digest)

@@ -14,6 +14,9 @@ from abl.plan.stage import Stage, digest_of
 from abl.spec.yaml_file import sha256_of
 
 DONE = "DONE.json"
+CHECKSUM = "checksum"  # of all else that DONE.json says
+# what the digest of a stage is taken of: Stage.identity
+RECIPE = ("kind", "version", "settings", "inputs", "reads", "seed")
 DAMAGED = "DAMAGED.json"
 
 
@@ -65,13 +68,23 @@ def done_to_json(
         "facts": dict(facts),
         "stage": {**stage.identity(), "label": stage.label, "context": dict(stage.context)},
     }
-    return json.dumps(said, indent=1, sort_keys=True)
+    said = json.loads(json.dumps(said))  # as it will be read
+    return json.dumps({**said, CHECKSUM: digest_of(said)}, indent=1, sort_keys=True)
 
 
 def done_from_json(digest: str, text: str | bytes) -> Done | None:
-    """What DONE.json says; None if it is damaged."""
+    """What DONE.json says; None if it is damaged, or of another stage than its folder.
+
+    Those of earlier versions have no checksum: what can be told of them is told.
+    """
     try:
         said = json.loads(text)
+        checksum = said.pop(CHECKSUM, None)
+        if checksum is not None and checksum != digest_of(said):
+            return None
+        if digest_of({name: said["stage"][name] for name in RECIPE}) != digest:
+            return None
+        float(said["facts"].get("seconds", 0))
         return Done(
             digest,
             {name: (int(size), str(sha)) for name, (size, sha) in said["files"].items()},
