@@ -317,7 +317,7 @@ def test_a_report_among_images_does_not_hide_whose_they_are(tmp_path: Path) -> N
     assert done.exit_code == 0, done.output
     said = " ".join(done.output.split())
     assert "6 patients, by keyed hashes of PatientID" in said
-    assert "1 image was left out" in said
+    assert "1 image was left out, as it cannot be read: a/report.dcm" in said
     assert "PATIENTS ARE NOT KNOWN" not in (tmp_path / "sweep.yaml").read_text(encoding="utf-8")
     rows = (tmp_path / "manifest.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 13

@@ -124,6 +124,8 @@ def test_annotations_are_imported_on_the_way(tmp_path: Path) -> None:
     write_coco(tmp_path / "set", 2)
     said, rows = started(tmp_path)
     assert "classes from coco annotations: kind 0 4, kind 1 4" in said
+    assert "--patient-from" in said
+    assert "--patient names" not in said  # an option of `abl data import` alone
     assert all((tmp_path / row["mask"]).is_file() for row in rows)
     assert float(rows[0]["box_x1"]) == 20
 

@@ -52,7 +52,8 @@ class AnnotatedFolder:
 
     def __init__(self, path: Path):
         if not path.is_dir():
-            said = "is not a folder" if path.exists() else "no such folder"
+            of_images = "give the folder that holds the images; unpack an archive first"
+            said = f"is not a folder: {of_images}" if path.exists() else "no such folder"
             raise InputError(Problem(said, file=str(path)))
         self.path = path
         self.hidden = 0
