@@ -106,6 +106,16 @@ def test_a_shortcut_stands_in_plan_and_table(tiny_folder: Path) -> None:
     assert said in " ".join(out.split())
 
 
+@pytest.mark.parametrize(("said", "end"), [("is it so?", "is it so?"), ("it is so", "it is so.")])
+def test_notes_of_the_images_end_as_sentences_do(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, said: str, end: str
+) -> None:
+    monkeypatch.setattr("abl.stages.inputs.content_words", lambda content, classes: [said])
+    write_sweep(tiny_folder)
+    lines = run(tiny_folder, "plan")[1].splitlines()
+    assert any(line.endswith(f": {end}") for line in lines)
+
+
 def test_a_cache_that_cannot_be_written_is_said(
     tiny_sweep: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from image_folders import noise_image, write_set
 
 from abl.data.checks.checking import check_report
 from abl.errors import InputError
+from commands import abl
 
 CLASSES = ("benign", "malignant")
 
@@ -52,3 +53,38 @@ def test_the_manifest_within_a_folder_is_named(tmp_path: Path) -> None:
 def test_names_of_classes_are_checked(tmp_path: Path, names: tuple[str, ...], said: str) -> None:
     with pytest.raises(InputError, match=said):
         check_report(manifest(tmp_path, 12), names)
+
+
+def test_a_manifest_apart_from_its_images_is_checked(tmp_path: Path) -> None:
+    path = manifest(tmp_path / "set", 12)
+    apart = tmp_path / "apart.csv"
+    path.rename(apart)
+    done = abl(tmp_path, "data", "check", "apart.csv")
+    assert done.exit_code == 2
+    assert "--images of `abl data check`" in " ".join(done.output.split())
+    done = abl(tmp_path, "data", "check", "apart.csv", "--images", "set")
+    assert done.exit_code == 0, done.output
+    assert "apart.csv: 12 images of 6 patients" in done.output
+
+
+@pytest.mark.parametrize(
+    ("made", "options", "said"),
+    [
+        ("sweep.yaml", {}, "is a sweep file: `abl plan "),
+        ("set/benign/x.txt", {}, "hold no images; `abl init` says what"),
+        ("a.csv", {"images": Path("none")}, "--images none: there is no such folder"),
+        ("set/benign/x.txt", {"images": Path()}, "--images is for tables"),
+    ],
+)
+def test_what_is_no_manifest_is_told(
+    tmp_path: Path, made: str, options: dict[str, Path], said: str
+) -> None:
+    file = tmp_path / made
+    (tmp_path / "set" / "malignant").mkdir(parents=True)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("image,label", encoding="utf-8")
+    given = tmp_path / "set" if made.startswith("set/") else file
+    with pytest.raises(InputError) as caught:
+        check_report(given, CLASSES, **options)  # type: ignore[arg-type]
+    (problem,) = caught.value.problems
+    assert said in str(problem)

@@ -301,3 +301,24 @@ def test_a_manifest_that_contradicts_the_files_about_persons_is_told(tmp_path: P
     assert str(problem) == (
         f"{path}:3: image 'film.dcm' has another patient in row 2: a file is of one"
     )
+
+
+def test_a_report_among_images_does_not_hide_whose_they_are(tmp_path: Path) -> None:
+    for at in range(12):
+        (tmp_path / "set" / "ab"[at % 2]).mkdir(parents=True, exist_ok=True)
+        picture = np.random.default_rng(at).integers(0, 255, (24, 24)).astype(np.uint8)
+        write_dicom(
+            tmp_path / f"set/{'ab'[at % 2]}/{at}.dcm", picture, PatientID=f"{at // 4}0{at % 2}"
+        )
+    report = pydicom.dcmread(tmp_path / "set/a/0.dcm")
+    del report.PixelData
+    report.save_as(tmp_path / "set/a/report.dcm")
+    done = abl(tmp_path, "init", "set")
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "6 patients, by keyed hashes of PatientID" in said
+    assert "1 image was left out, as it cannot be read: a/report.dcm" in said
+    assert "PATIENTS ARE NOT KNOWN" not in (tmp_path / "sweep.yaml").read_text(encoding="utf-8")
+    rows = (tmp_path / "manifest.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 13
+    assert len({row.split(",")[2] for row in rows[1:]}) == 6

@@ -195,6 +195,7 @@ def test_a_crop_to_the_region_leaves_the_rest_out(tmp_path: Path) -> None:
     done = abl(tmp_path, "sweep", sweep.name, "--executor", "local", "--record", "off")
     assert done.exit_code == 2
     assert "'1.dcm' has no roi, which crop.to: roi needs" in done.output
+    assert "data: {drop_missing: [roi]} leaves such images out" in done.output
 
 
 def test_spacings_that_differ_are_none(tmp_path: Path) -> None:

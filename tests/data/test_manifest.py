@@ -280,7 +280,7 @@ def test_a_cause_hides_what_follows_from_it(tmp_path):
         f"{manifest}: none of its labels ('cyst', 'tumour') is a class (benign, malignant); name "
         "the classes there are with data: {classes: [...]}",
         f"{manifest}: none of its 2 images is there: paths start from the manifest's folder, "
-        f"{tmp_path}",
+        f"{tmp_path}; data: {{images: FOLDER}}, or --images of `abl data check`, names another",
         f"{manifest}:2: image 'png/0.png' no such file",
     ]
     write_png(tmp_path / "set" / "bening" / "0.png", noise_image(0))

@@ -26,6 +26,12 @@ SETS = {
         "test-image/0001.jpg": ("test-mask/0001.jpg",),
     },
     "nnU-Net": {"imagesTr/a_1.png": ("labelsTr/a_1.png",)},
+    "nnU-Net with channels": {"imagesTr/a_1_0000.nii.gz": ("labelsTr/a_1.nii.gz",)},
+    "NIfTI": {"benign/1.png": ("benign/1_mask.nii.gz",), "benign/2.nii.gz": ("benign/2_seg.nii",)},
+    "behind the image's ending": {
+        "benign/1.jpg": ("benign/1.jpg_mask.png", "benign/1.jpg_mask_1.png"),
+        "benign/2.jpg": ("masks/benign/2.jpg.png",),
+    },
     "masks in each class": {
         "benign/1.png": ("benign/masks/1.png",),
         "malignant/1.png": ("malignant/masks/1.png",),

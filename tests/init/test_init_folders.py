@@ -39,7 +39,7 @@ def test_a_folder_that_is_none_and_one_without_images(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     assert "holds no images" in refusal(tmp_path)[0]
     (tmp_path / "file").write_text("x")
-    assert "is not a folder" in refusal(tmp_path, "file")[0]
+    assert "is not a folder: give the folder that holds the images" in refusal(tmp_path, "file")[0]
 
 
 def test_options_are_checked_all_at_once(tmp_path: Path) -> None:

@@ -107,10 +107,25 @@ def write_coco(folder: Path, categories: int) -> None:
     (folder / "annotations.json").write_text(json.dumps(content), encoding="utf-8")
 
 
+def test_a_table_names_cases_of_nnu_net(tmp_path: Path) -> None:
+    cases = [f"case_{at}" for at in range(12)]
+    names = [
+        name for case in cases for name in (f"imagesTr/{case}_0000.png", f"labelsTr/{case}.png")
+    ]
+    write_pictures(tmp_path / "set", names)
+    lines = ["id,diagnosis", *(f"{case},{'ab'[at % 2]}" for at, case in enumerate(cases))]
+    (tmp_path / "set" / "labels.csv").write_text("\n".join(lines), encoding="utf-8")
+    said, rows = started(tmp_path)
+    assert "12 files are taken as masks of 12 images by name" in said
+    assert {row["image"] for row in rows} == {f"set/imagesTr/{case}_0000.png" for case in cases}
+
+
 def test_annotations_are_imported_on_the_way(tmp_path: Path) -> None:
     write_coco(tmp_path / "set", 2)
     said, rows = started(tmp_path)
     assert "classes from coco annotations: kind 0 4, kind 1 4" in said
+    assert "--patient-from" in said
+    assert "--patient names" not in said  # an option of `abl data import` alone
     assert all((tmp_path / row["mask"]).is_file() for row in rows)
     assert float(rows[0]["box_x1"]) == 20
 

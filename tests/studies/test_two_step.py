@@ -367,10 +367,16 @@ def test_an_edited_sweep_keeps_its_old_table_and_says_so(home: Path) -> None:
 def test_a_failing_arm_is_named_and_the_others_are_reported(tmp_path: Path, home: Path) -> None:
     shutil.copytree(home / "images", tmp_path / "images")
     (tmp_path / "mine.py").write_text(
+        "from torch import nn\n"
         "from abl.nets.registry import network\n"
+        "class NoGood(nn.Linear):\n"
+        "    def forward(self, images):\n"
+        "        if images.is_meta:\n"
+        "            return super().forward(images.flatten(1)[:, :4])\n"
+        "        raise ValueError('this network cannot be used')\n"
         "@network('no_good')\n"
         "def no_good(classes, channels, image_size):\n"
-        "    raise ValueError('this network cannot be built')\n"
+        "    return NoGood(4, classes)\n"
     )
     axes = {"rule": ["original"], "network": ["plain4", "no_good"]}
     path = write_sweep(tmp_path, {"module": "mine.py", "axes": axes, "base": None})
@@ -378,7 +384,7 @@ def test_a_failing_arm_is_named_and_the_others_are_reported(tmp_path: Path, home
     loaded = abl.load(path, root=tmp_path / "mlruns")
     result = abl.run(loaded, executor="local", record=False, listener=heard)
     assert list(heard.failures) == ["train no_good r0 f0 s0"]
-    assert "cannot be built" in heard.failures["train no_good r0 f0 s0"]
+    assert "cannot be used" in heard.failures["train no_good r0 f0 s0"]
     good, bad = result.outcome.arms
     assert not good.failed
     assert bad.failed == "no result of train no_good r0 f0 s0"

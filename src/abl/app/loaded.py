@@ -10,6 +10,7 @@ from typing import cast
 
 import pandas as pd
 
+from abl.data.manifest import PATIENTS_UNKNOWN
 from abl.data.read_changes import read_changes
 from abl.data.tables.who_is_who import name_notes, torn_note
 from abl.data.views import FRAME, everything_trains, training_reads
@@ -100,6 +101,13 @@ class LoadedSweep:
             raise InputError(placed) from None
         plan.notes += [note for opened in self.workspace.opened() for note in opened.mask_notes]
         plan.notes += self.name_notes
+        unknown = [
+            f"{opened.dataset.name}: {note}"
+            for opened in self.workspace.opened()
+            for note in opened.dataset.notes
+            if note.endswith(PATIENTS_UNKNOWN)
+        ]
+        plan.notes += dict.fromkeys(unknown)
         if self.workspace.absent:
             plan.notes.append(
                 f"ImageNet weights of {', '.join(self.workspace.absent)} are not on this machine: "

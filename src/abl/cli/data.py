@@ -60,6 +60,9 @@ def _mask_rule(value: str | None, cut: float | None, inverted: bool | None) -> M
 def check(
     manifest: Annotated[Path, typer.Argument(help="CSV, Parquet, or a folder a class.")],
     classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    images: Annotated[
+        Path | None, typer.Option(help="As data.images: the folder that paths start from.")
+    ] = None,
     mask_value: MaskValueOpt = None,
     mask_cut: MaskCutOpt = None,
     mask_inverted: MaskInvertedOpt = None,
@@ -74,7 +77,9 @@ def check(
     from abl.data.checks.checking import check_report
 
     names, rule = tuple(classes.split(",")), _mask_rule(mask_value, mask_cut, mask_inverted)
-    report = check_report(manifest, names, rule=rule, box_format=box_format, bits=bits)
+    report = check_report(
+        manifest, names, images=images, rule=rule, box_format=box_format, bits=bits
+    )
     print(report, end="")
 
 

@@ -73,7 +73,11 @@ def boxes_for(frame: pd.DataFrame, crop: Crop) -> np.ndarray:
     missing = np.flatnonzero(np.isnan(boxes).any(axis=1))
     raise_if_any(
         [
-            Problem(f"has no {crop.to}, which crop.to: {crop.to} needs", file=str(image))
+            Problem(
+                f"has no {crop.to}, which crop.to: {crop.to} needs; "
+                f"data: {{drop_missing: [{crop.to}]}} leaves such images out",
+                file=str(image),
+            )
             for image in frame["image"].iloc[missing]
         ]
     )

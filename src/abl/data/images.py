@@ -308,3 +308,11 @@ def is_image_name(name: str) -> bool:
     """Whether a file's name ends as those of images do."""
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - names, not paths
     return suffix in SUFFIXES or name.lower().endswith(MEDICAL_SUFFIXES)
+
+
+def image_stem(name: str) -> str:
+    """A file's name without folders and without its ending: `x` of `a/x.png` and `a/x.nii.gz`."""
+    name = name.rpartition("/")[2]
+    if name.lower().endswith(".nii.gz"):
+        name = name[: -len(".gz")]
+    return name.rpartition(".")[0] or name

@@ -68,6 +68,7 @@ PATIENTS_UNKNOWN = (
     "each image counts as its own patient, so that images of one person may lie on two sides of a "
     "split."
 )
+NO_IMAGES = "its folders of classes hold no images; `abl init` says what it finds in a folder"
 COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR, TOGETHER)
 
 
@@ -195,7 +196,8 @@ def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows
             message = f"column '{name}' is computed; rename it in the manifest"
             problems.append(rows.header_problem(message))
     if not len(frame):
-        problems += [] if may_be_empty else [Problem("has no rows", file=rows.file)]
+        said = NO_IMAGES if Path(rows.file).is_dir() else "has no rows"
+        problems += [] if may_be_empty else [Problem(said, file=rows.file)]
         raise InputError(problems)
     raise_if_any(problems)
     return replace(rows, frame=frame)

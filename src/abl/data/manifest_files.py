@@ -70,7 +70,8 @@ def file_problems(rows: Rows, folder: Path, files: Mapping[str, list[Files]]) ->
             message = (
                 f"none of its {absent:,} images is there: paths start from the manifest's folder"
             )
-            problems.append(Problem(f"{message}, {folder.resolve()}", file=rows.file))
+            advice = "data: {images: FOLDER}, or --images of `abl data check`, names another"
+            problems.append(Problem(f"{message}, {folder.resolve()}; {advice}", file=rows.file))
             told = 1
         for position, file, check in found[:told]:
             if check.fault:

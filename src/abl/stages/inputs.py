@@ -239,7 +239,9 @@ class Workspace:
                 note = cut_nodules_note(opened.dataset, self.store.cache, side)
                 notes |= dict.fromkeys([note] if note else [])
             odd = content_words(view.content, opened.dataset.classes)
-            notes |= dict.fromkeys(f"{opened.dataset.name}: {said}." for said in odd)
+            notes |= dict.fromkeys(
+                f"{opened.dataset.name}: {said}{'' if said.endswith('?') else '.'}" for said in odd
+            )
             if opened.data.duplicates == "ignore" or not opened.splits:
                 continue
             leaks = [duplicates_across(split, view.pairs) for split in opened.splits.values()]

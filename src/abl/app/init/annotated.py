@@ -14,6 +14,7 @@ from abl.data.annotations import beside
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.importing import ImportOptions, import_annotations
 from abl.data.annotations.kinds import recognised
+from abl.data.annotations.report import NO_PATIENTS
 from abl.data.tables.rows import read_rows
 from abl.data.tables.words import role_named
 from abl.errors import InputError, Problem
@@ -85,7 +86,8 @@ def set_in_annotations(
         )
     of_class = Counter(each.label for each in images)
     classes = checked_classes(folder, of_class, asked)
-    lines = [line.strip() for line in said.splitlines() if line[:2] == "  "]
+    # of patients `abl init` tells itself, with options of its own
+    lines = [line.strip() for line in said.splitlines() if line[:2] == "  " and line != NO_PATIENTS]
     return FoundSet(
         folder,
         tuple(images),

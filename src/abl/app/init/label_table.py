@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abl.data.annotations.folder import AnnotatedFolder
+from abl.data.annotations.mask_names import FIRST_CHANNEL
 from abl.data.dataset import BOX, ROI
 from abl.data.masks.columns import mask_paths
 from abl.data.tables.rows import Rows, read_rows
@@ -209,7 +210,11 @@ def image_meant(
     """The image that a cell names, with or without folders and suffix; None if none or several."""
     if not text:
         return None
-    for found in (folder.image_of(text, table), folder.image_with_stem(text, table)):
+    for found in (
+        folder.image_of(text, table),
+        folder.image_with_stem(text, table),
+        folder.image_with_stem(text + FIRST_CHANNEL, table),
+    ):
         several = [found] if isinstance(found, str) else found
         left = [each for each in several if each in images]
         if len(left) == 1:

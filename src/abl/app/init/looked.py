@@ -119,10 +119,12 @@ def _unreadable(images: Sequence[FoundImage], looks: Sequence[ImageLook]) -> lis
     lost = [(each, look) for each, look in zip(images, looks, strict=True) if look.fault]
     if not lost:
         return []
-    what = "1 image was" if len(lost) == 1 else f"{len(lost)} images were"
+    what = "1 image was left out, as it"
+    if len(lost) > 1:
+        what = f"{len(lost)} images were left out, as they"
     few = "; ".join(f"{each.image} {look.fault}" for each, look in lost[:SHOWN])
     more = f"; and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
-    return [f"{what} left out, as they cannot be read: {few}{more}"]
+    return [f"{what} cannot be read: {few}{more}"]
 
 
 def _masks_said(kept: Sequence[tuple[FoundImage, ImageLook]]) -> list[str]:

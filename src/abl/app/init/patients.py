@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from abl.app.init.found import FoundImage, FoundSet
+from abl.data.checks.image_looks import image_looks
 from abl.data.medical.patients import dicom_patients
 from abl.errors import InputError, Problem
 from abl.report.labels import counted
@@ -32,13 +33,15 @@ def with_patients(
     """
     if given is None and pattern is None and not any(each.patient for each in found.images):
         of_files = dicom_patients(found.folder.path, [each.image for each in found.images])
-        if all(of_files):
+        if any(of_files) and _are_unread(found, of_files):
             images = [
                 replace(each, patient=name)
                 for each, name in zip(found.images, of_files, strict=True)
             ]
-            said = f"{counted(len(set(of_files)), 'patient')}, by keyed hashes of PatientID"
-            return found.with_images(images, said, _mixed(images))
+            known = [each for each in images if each.patient]
+            persons = len({each.patient for each in known})
+            said = f"{counted(persons, 'patient')}, by keyed hashes of PatientID"
+            return found.with_images(images, said, _mixed(known))
         given, pattern = _asked(found.images, ask) if ask is not None else (UNKNOWN, None)
     if pattern is not None:
         patients = _matched(found, pattern)
@@ -67,6 +70,13 @@ def with_patients(
             "--patients unknown"
         )
     return found.with_images(images, f"{counted(len(named), 'patient')}, {how}", _mixed(images))
+
+
+def _are_unread(found: FoundSet, patients: Sequence[str]) -> bool:
+    """Whether all images without a patient cannot be read, so that they will be left out."""
+    lacking = [each.image for each, name in zip(found.images, patients, strict=True) if not name]
+    looks = image_looks(str(found.folder.path), lacking, [()] * len(lacking)) if lacking else []
+    return all(look.fault for look in looks)
 
 
 def _advice(found: FoundSet) -> str:

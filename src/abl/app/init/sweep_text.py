@@ -46,7 +46,7 @@ def sweep_text(
         "#",
         *(line for each in found.said for line in comment(f"- {each}")),
         f"name: {name}",
-        "study: networks  # one network an arm, side by side",
+        "study: backbones  # one network an arm, side by side",
         f"title: {quoted(title)}",
         "",
         "data:",

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from abl.data.images import is_image_name
+from abl.data.images import image_stem, is_image_name
 from abl.errors import InputError, Problem, raise_if_any
 
 # made by systems, beside names that begin with a dot
@@ -52,7 +52,8 @@ class AnnotatedFolder:
 
     def __init__(self, path: Path):
         if not path.is_dir():
-            said = "is not a folder" if path.exists() else "no such folder"
+            of_images = "give the folder that holds the images; unpack an archive first"
+            said = f"is not a folder: {of_images}" if path.exists() else "no such folder"
             raise InputError(Problem(said, file=str(path)))
         self.path = path
         self.hidden = 0
@@ -196,7 +197,7 @@ class AnnotatedFolder:
     def _by_stem(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = defaultdict(list)
         for path in self.images:
-            found[_folded(PurePosixPath(path).stem)].append(path)
+            found[_folded(image_stem(path))].append(path)
         return dict(found)
 
 

@@ -51,7 +51,8 @@ def kind_of(folder: AnnotatedFolder, asked: str | None) -> AnnotationKind:
 
 
 def _looked_for() -> str:
-    return "read are " + ", ".join(kind.title for kind in KINDS)
+    kinds = ", ".join(kind.title for kind in KINDS)
+    return f"read are {kinds}; other programs export COCO or YOLO"
 
 
 def _broken_files(folder: AnnotatedFolder) -> list[Problem]:

@@ -3,7 +3,8 @@
 Seen in public sets: `benign (1)_mask.png` and `benign (1)_mask_1.png` beside `benign (1).png`
 (BUSI), `ISIC_0000000_segmentation.png` (ISIC 2016 to 2018), `IMD002_lesion.bmp` (PH2), folders
 `original/` and `GT/` (UDIAT), `Images/bus_0001-l.png` and `Masks/mask_0001-l.png` (BUS-BRA),
-`trainval-image/` and `trainval-mask/` (TN3K).
+`trainval-image/` and `trainval-mask/` (TN3K), `imagesTr/bus_1_0000.png` and `labelsTr/bus_1.png`
+(nnU-Net, which numbers the channels of an image, not of its mask).
 
 A name alone makes no mask: `with_mask_1.png` in a set of faces is an image. It needs an image that
 it is the mask of, or other masks of its pattern that have one.
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 
+from abl.data.images import image_stem, is_image_name
 from abl.data.tables.words import same_name
 
 MASK_WORDS = r"masks?|seg|segm|segmentations?|gt|ground[ _-]?truth|annotations?|labels?|lesion"
@@ -29,6 +31,7 @@ MASK_PREFIX = re.compile(rf"(?:{MASK_WORDS})[ ._-]+(?P<base>.+)")
 ANY_PREFIX = re.compile(r"[a-z]+[ ._-]+(?P<base>.+)")
 MASK_FOLDER = re.compile(rf"(?:(?P<rest>.+?)[ ._-]+)?(?:{MASK_WORDS})(?P<end>tr|ts)?")
 IMAGE_FOLDER = re.compile(rf"(?:(?P<rest>.+?)[ ._-]+)?(?:{IMAGE_WORDS})(?P<end>tr|ts)?")
+FIRST_CHANNEL = "_0000"  # of an image of nnU-Net
 DIGITS = re.compile(r"(\d+)")
 A_MASK_WORD = re.compile(MASK_WORDS)  # found in far fewer names than are images
 
@@ -68,7 +71,7 @@ def masks_beside(paths: Sequence[str], *, classes: Collection[str] = ()) -> Mask
     classes = frozenset(map(_folded, classes))
     in_folder = [path for path in paths if _is_in_mask_folder(path, classes)]
     outside = _without(paths, in_folder)
-    named = {path: base for path in outside if (base := _named_base(_stem(path))) is not None}
+    named = {path: base for path in outside if (base := _named_base(image_stem(path))) is not None}
     pairs: dict[str, str] = {}
     by_key = _by_key(_without(outside, named), classes)
     for path, base in named.items():
@@ -113,14 +116,15 @@ def _in_folders(
     by_stem: dict[str, list[str]] = defaultdict(list)
     by_number: dict[str, list[str]] = defaultdict(list)
     for image in images:
-        stem = _folded(_stem(image))
+        stem = _folded(image_stem(image))
         by_stem[stem].append(image)
         if match := ANY_PREFIX.fullmatch(stem):
             by_number[match["base"]].append(image)
     pairs: dict[str, str] = {}
     for path in masks:
-        stem, folders = _folded(_stem(path)), _key_folders(path, classes)
-        bases = [stem]
+        stem, folders = _folded(image_stem(path)), _key_folders(path, classes)
+        bases = [stem, stem + FIRST_CHANNEL]
+        bases += [image_stem(stem)] if is_image_name(stem) else []  # x.jpg.png
         bases += [base] if (base := _named_base(stem)) is not None else []
         prefixed = MASK_PREFIX.fullmatch(stem)
         bases += [prefixed["base"]] if prefixed else []
@@ -146,7 +150,7 @@ def _pair(mask: str, images: Sequence[str]) -> dict[str, str]:
 def _by_key(paths: Iterable[str], classes: Collection[str]) -> dict[Key, list[str]]:
     found: dict[Key, list[str]] = defaultdict(list)
     for path in paths:
-        found[_key_folders(path, classes), _folded(_stem(path))].append(path)
+        found[_key_folders(path, classes), _folded(image_stem(path))].append(path)
     return dict(found)
 
 
@@ -192,21 +196,19 @@ def _named_base(stem: str) -> str | None:
     if not A_MASK_WORD.search(stem):
         return None
     found = MASK_NAME.fullmatch(stem) or MASK_PREFIX.fullmatch(stem)
-    return found["base"].rstrip() if found else None
+    if found is None:
+        return None
+    base = found["base"].rstrip()
+    return image_stem(base) if is_image_name(base) else base  # x.jpg_mask.png
 
 
 def _pattern(path: str) -> tuple[tuple[str, ...], str]:
     """What is the same in the names of one kind of masks: folder, and the words for a mask."""
-    stem = _folded(_stem(path))
+    stem = _folded(image_stem(path))
     base = _named_base(stem) or ""
     words = DIGITS.sub("", stem.replace(base, "", 1))
     above = tuple(path.split("/")[:-2])
     return above, re.sub(r"[ ._()-]+", "", words)
-
-
-def _stem(path: str) -> str:
-    name = path.rpartition("/")[2]
-    return name.rpartition(".")[0] or name
 
 
 def _without(paths: Iterable[str], taken: Collection[str]) -> list[str]:

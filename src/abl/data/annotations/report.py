@@ -10,6 +10,7 @@ from abl.data.annotations.regions import AnnotationKind, Left
 from abl.data.annotations.rows import Account
 
 NAMED = 3  # of each reason
+NO_PATIENTS = "  No patients are known, so each image will count as one; --patient names a source."
 
 
 def reasons_text(left: Iterable[Left]) -> list[str]:
@@ -66,9 +67,7 @@ def imported_text(
         lines.append(f"  {hidden} hidden files were passed over")
     lines += [f"  {note}" for note in notes]
     if not knows_patients:
-        lines.append(
-            "  No patients are known, so each image will count as one; --patient names a source."
-        )
+        lines.append(NO_PATIENTS)
     if len(labels) > 1:
         names = ",".join(sorted(labels))
         lines.append(f"next: abl data check {out} --classes {names}")

@@ -49,6 +49,7 @@ def check_report(
     manifest: Path,
     classes: tuple[str, ...],
     *,
+    images: Path | None = None,
     rule: MaskRule = AS_THEY_ARE,
     box_format: str = "pixels",
     bits: int = 0,
@@ -56,14 +57,20 @@ def check_report(
     """What a manifest holds, in lines. Raises InputError with all problems of it and its images.
 
     Args:
+        images: Folder that the paths of a table start from; None: the table's own.
         rule: How masks are read.
         box_format, bits: As in a data block.
     """
     raise_if_any([Problem(each) for each in class_name_problems(classes)])
     _refuse_folder_of_a_manifest(manifest, classes)
-    raise_if_any(option_problems(box_format, bits))
+    raise_if_any([*option_problems(box_format, bits), *_not_a_manifest(manifest, images)])
     dataset = load_manifest(
-        manifest, classes=classes, named_by=CLASSES_OPTION, box_format=box_format, bits=bits
+        manifest,
+        images=images,
+        classes=classes,
+        named_by=CLASSES_OPTION,
+        box_format=box_format,
+        bits=bits,
     )
     dataset = replace(dataset, mask_rule=rule)
     problems = check_images(dataset)
@@ -164,6 +171,18 @@ def _pair_lines(dataset: Dataset, pairs: pd.DataFrame, warnings: list[str]) -> l
             "`abl data group` puts them into groups that stay together"
         )
     return lines
+
+
+def _not_a_manifest(manifest: Path, images: Path | None) -> list[Problem]:
+    """A sweep file in the place of a manifest; a folder of images that is none."""
+    if manifest.suffix.lower() in (".yaml", ".yml"):
+        message = f"is a sweep file: `abl plan {manifest}` checks it; give its manifest here"
+        return [Problem(message, file=str(manifest))]
+    if images is not None and not images.is_dir():
+        return [Problem(f"--images {images}: there is no such folder")]
+    if images is not None and manifest.is_dir():
+        return [Problem(f"--images is for tables; {manifest} is a folder of images itself")]
+    return []
 
 
 def _refuse_folder_of_a_manifest(path: Path, classes: tuple[str, ...]) -> None:

@@ -27,6 +27,9 @@ from abl.data.workers import mapped, processes_for
 from abl.errors import InputError, Problem
 from abl.spec.yaml_file import read_regular
 
+UPWARDS_FAULT = (
+    "leaves the manifest's folder ('..'): put the manifest above all images, with paths from there"
+)
 DECODED, OPENED = 200, 5000  # images worth the start of a process
 CHUNK = 32  # images a job
 
@@ -199,7 +202,7 @@ def checked_files(folder: Path, paths: Sequence[str], bits: int | None = None) -
         if ABSOLUTE.match(path):
             return FileCheck(fault="is absolute; give it relative to the manifest's folder")
         if UPWARDS.search(path):
-            return FileCheck(fault="leaves the manifest's folder ('..')")
+            return FileCheck(fault=UPWARDS_FAULT)
         try:
             file = Path(real, path)
             target = os.path.realpath(file) if file.is_symlink() else str(file)

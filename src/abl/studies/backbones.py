@@ -1,4 +1,4 @@
-"""Study networks: one network an arm, side by side. What a first sweep over new images asks."""
+"""Study backbones: one network an arm, side by side. What a first sweep over new images asks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from abl.studies.shared.single_network import SingleNetwork
 
 
 class Options(Part):
-    """The networks study has no settings of its own."""
+    """The backbones study has no settings of its own."""
 
 
 @study
-class Networks(SingleNetwork):
+class Backbones(SingleNetwork):
     """Arms as of frozen layers, without a question of their own: any setting may be an axis."""
 
-    name: ClassVar[str] = "networks"
+    name: ClassVar[str] = "backbones"
     description: ClassVar[str] = "Networks, or any settings, side by side: one network an arm."
     options: ClassVar[type[Part]] = Options
     axes: ClassVar[tuple[StudyAxis, ...]] = Frozen.axes

@@ -102,6 +102,7 @@ def test_a_folder_without_annotations_names_the_files_that_are_broken(tmp_path: 
     code, said = run(tmp_path, "--out", tmp_path / "manifest.csv")
     assert code == 2
     assert "holds no annotations that are read; read are COCO" in said
+    assert "other programs export COCO or YOLO" in said
     assert "a.json: is not JSON" in said
 
 
