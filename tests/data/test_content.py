@@ -298,8 +298,8 @@ def test_bits_of_colour_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_pair_that_differs_by_little_is_not_called_exchanged() -> None:
-    second = np.zeros((40, 1))
-    first = np.concatenate([np.linspace(60, 110, 38), [-5.0, -20.0]])[:, None]
+    second = np.zeros((40, 1))  # differences of 85 or so, and two that are only unusual
+    first = np.concatenate([np.linspace(75, 95, 38), [-5.0, -20.0]])[:, None]
     assert not len(exchanged_by_looks(first, second))
     first[39] = -90  # as far as the others, the other way
     assert exchanged_by_looks(first, second).tolist() == [39]

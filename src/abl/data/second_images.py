@@ -14,7 +14,7 @@ from abl.errors import Problem
 
 SECOND, SECOND_FINGERPRINT = "image2", "image2_fingerprint"
 FEWEST_PAIRS = 8  # from which the looks of two modalities are told apart
-APART = 3.0  # how many times its spread a difference of two modalities is
+APART = 4.0  # how many times its spread a difference of two modalities is
 NAMED = 5
 
 
