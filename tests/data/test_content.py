@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from image_folders import noise_image, write_png, write_set
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from abl.data.checks.checking import check_report
-from abl.data.checks.shortcuts import auc_of, lower_end, shortcuts
+from abl.data.checks.second_images import exchanged_by_looks
+from abl.data.checks.shortcuts import Shortcut, auc_of, lower_end, shortcut_words, shortcuts
 from abl.errors import InputError
 
 CLASSES = ("benign", "malignant")
@@ -293,3 +295,37 @@ def test_bits_of_colour_are_counted(tmp_path: Path) -> None:
     row = next(line for line in report.splitlines() if line.split()[:2] == ["all", "12"])
     assert "8, 1 of 16" in row
     assert row.split()[-5] == "11"  # in colour
+
+
+def test_a_pair_that_differs_by_little_is_not_called_exchanged() -> None:
+    second = np.zeros((40, 1))  # differences of 85 or so, and two that are only unusual
+    first = np.concatenate([np.linspace(75, 95, 38), [-5.0, -20.0]])[:, None]
+    assert not len(exchanged_by_looks(first, second))
+    first[39] = -90  # as far as the others, the other way
+    assert exchanged_by_looks(first, second).tolist() == [39]
+
+
+def test_contradicting_labels_stay_told_within_a_group(tmp_path: Path) -> None:
+    from test_duplicates import compressed, scene
+
+    paired_set(tmp_path)
+    scene(0).save(tmp_path / "images/0.png")
+    compressed(scene(0)).save(tmp_path / "images/2.png")  # benign and malignant
+    path = tmp_path / "manifest.csv"
+    frame = pd.read_csv(path)
+    alike = ("images/0.png", "images/2.png")
+    frame["group"] = ["g1" if name in alike else "" for name in frame["image"]]
+    frame.to_csv(path, index=False)
+    report = check_report(path, CLASSES)
+    assert "near-duplicates: 1 pairs, 0 between" in report
+    assert "and their labels contradict: benign and malignant" in report
+    found = warnings(report)
+    assert any("labels contradict in 1 near-duplicate pair" in each for each in found)
+    assert not any("may fall on two sides" in each for each in found)
+
+
+def test_a_shortcut_that_no_network_sees_is_not_said_to_be_learned() -> None:
+    name = Shortcut("number in the file name", 1, 1.0, 0.93, 60, True)
+    assert "a network can learn what goes with it" in shortcut_words(name, CLASSES)
+    size = Shortcut("image size", 1, 1.0, 0.93, 60, True)
+    assert "a network can learn that and nothing else" in shortcut_words(size, CLASSES)

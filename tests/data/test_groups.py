@@ -176,10 +176,10 @@ def test_table_and_plan_say_what_is_resampled(
     assert "interval by groups" in said
     assert "patients in all" not in said
     assert "3 groups of 15 images (column group)" in said
-    unknown = "names no patients: each image counts as its own patient"
+    unknown = "names no patients: each image without a group counts as its own patient"
     assert (unknown in said) is not known
     page = (result.folder / "report.html").read_text(encoding="utf-8")
-    assert ("Patients are unknown" in page) is not known
+    assert ("Patients are unknown: each image without a group counts" in page) is not known
     assert "Images of a group (column group) were kept on one side" in page
     rows = pd.read_parquet(result.folder / "predictions.parquet")
     assert set(rows["patient"]) >= {"group a", "group b", "group c"}

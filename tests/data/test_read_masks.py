@@ -147,7 +147,7 @@ def test_settings_say_what_masks_mean(tmp_path: Path) -> None:
     readings = masks_read(load_dataset(data, base=inverted.parent))
     assert readings.areas == pytest.approx([nodule(at).mean() for at in range(COUNT)])
     (told,) = problems_of(inverted, mask_value=[7, 8])
-    assert "data.mask_value: no mask of set/manifest.csv has 7, 8; 1, 0" in told
+    assert "data.mask_value: no mask of set/manifest.csv has 7, 8; they have 1, 0" in told
 
 
 def test_two_values_mean_the_same_in_every_file_of_a_set(tmp_path: Path) -> None:

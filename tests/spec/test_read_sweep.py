@@ -297,6 +297,7 @@ def test_a_block_among_the_values_of_a_list_is_one_line(
         ("search: {space: {augment.flip: [true, false]}}", "did you mean 'train.augment.flip'?"),
         ("stated: {augment.flip: paper}", "did you mean 'train.augment.flip'?"),
         ("train: {batch_sise: 3}", "did you mean 'batch_size'?"),
+        ("axes: {data.image.size: [32, 64]}", "did you mean 'image.size'?"),
     ],
 )
 def test_a_setting_at_the_wrong_place_is_answered_with_its_path(

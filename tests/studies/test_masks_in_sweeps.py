@@ -96,7 +96,7 @@ def test_nothing_found_in_nothing_is_no_dice_and_is_counted(without_benign) -> N
     guided = next(arm for arm in result.outcome.arms if arm.params.get("mask") == "predicted")
     np.testing.assert_allclose(guided.cells["dice"].mean, test["dice"].mean())
     (said,) = [note for note in result.outcome.notes if note.startswith("Dice, IoU")]
-    assert f"{int(empty.sum())} of {len(test)} images have no nodule in their mask" in said
+    assert f"Masks of {int(empty.sum())} of {len(test)} images show no nodule" in said
     assert f"(at most {int((empty & missed).sum())} of an arm)" in said
     for frame in files_of(loaded, "segment", "history.parquet"):
         assert frame["train_dice"].between(0, 1).all()

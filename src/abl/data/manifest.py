@@ -144,6 +144,9 @@ def load_manifest(
     frame["nodule"] = _nodules(rows, frame["patient"], problems)
     if GROUP in frame:
         frame, said = with_groups(frame, rows.text(GROUP))
+        if said:  # a group counts as one, whatever is not known
+            alone = PATIENTS_UNKNOWN.replace("each image", "each image without a group", 1)
+            notes = [each.replace(PATIENTS_UNKNOWN, alone) for each in notes]
         notes += [said] if said else []
     for names in (BOX, ROI):
         frame = with_box(frame, rows, names, problems, str(folder), box_format)

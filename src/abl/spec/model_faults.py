@@ -84,6 +84,13 @@ def model_at(model: type[BaseModel], place: Place) -> type[BaseModel] | None:
     return model
 
 
+def setting_within(path: str) -> str:
+    """A setting that a path ends in: `image.size` of `data.image.size`; "" if there is none."""
+    parts = path.split(".")
+    ends = (".".join(parts[at:]) for at in range(1, len(parts) - 1))
+    return next((end for end in ends if end in _setting_paths()), "")
+
+
 def nearest_setting(name: str, valid: Iterable[str]) -> str:
     """What to type instead of a wrong setting: one of the valid words, or where in the file a
     setting of that name stands (`augment.flip` is `train.augment.flip`), or the valid ones.

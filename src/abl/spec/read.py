@@ -17,6 +17,7 @@ from abl.spec.model_faults import (
     model_at,
     nearest_setting,
     problems_of,
+    setting_within,
 )
 from abl.spec.pointless import pointless, too_many_arms
 from abl.spec.sweep import Sweep
@@ -130,11 +131,9 @@ def sweep_with(file: SweepFile, changes: dict[str, Any]) -> Sweep:
             continue
         if not known or block is None:
             word, words = first_unknown(path)
-            problems.append(
-                file.problem(
-                    f"axes: no setting '{path}': {nearest_setting(word, words)}", "axes", path
-                )
-            )
+            inner = setting_within(path)
+            hint = f"did you mean '{inner}'?" if inner else nearest_setting(word, words)
+            problems.append(file.problem(f"axes: no setting '{path}': {hint}", "axes", path))
             continue
         block[name] = value
     try:

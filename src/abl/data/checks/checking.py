@@ -144,18 +144,22 @@ def _looked_into(dataset: Dataset, cache: Path, lines: list[str]) -> list[str]:
 
 
 def _pair_lines(dataset: Dataset, pairs: pd.DataFrame, warnings: list[str]) -> list[str]:
-    """Near-duplicates of different patients, contradicting labels first; adds warnings."""
-    across = contradicting_first(dataset, pairs_between(kept_together(dataset.frame), pairs))
-    told = [contradiction(dataset, pair) for pair in across.itertuples()]
+    """Near-duplicates of different patients, and those of one whose labels contradict (no group
+    mends these), contradicting labels first; adds warnings.
+    """
+    across = pairs_between(kept_together(dataset.frame), pairs)
+    wrong = pairs[[bool(contradiction(dataset, pair)) for pair in pairs.itertuples()]]
+    shown = contradicting_first(dataset, pd.concat([across, wrong]).drop_duplicates())
+    told = [contradiction(dataset, pair) for pair in shown.itertuples()]
     of = f"{dataset.clusters}s"
     lines = [f"  near-duplicates: {len(pairs)} pairs, {len(across)} between {of}"]
     lines += [
         f"    {image_words(dataset, pair, 'a')} and {image_words(dataset, pair, 'b')} "
         f"(distance {pair.distance}){said}"
-        for pair, said in zip(across.head(SHOWN).itertuples(), told, strict=False)
+        for pair, said in zip(shown.head(SHOWN).itertuples(), told, strict=False)
     ]
-    if len(across) > SHOWN:
-        lines.append(f"    and {len(across) - SHOWN:,} more")
+    if len(shown) > SHOWN:
+        lines.append(f"    and {len(shown) - SHOWN:,} more")
     if count := sum(map(bool, told)):
         named = "1 near-duplicate pair" if count == 1 else f"{count} near-duplicate pairs"
         warnings.append(

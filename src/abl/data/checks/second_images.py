@@ -14,7 +14,7 @@ from abl.errors import Problem
 
 SECOND, SECOND_FINGERPRINT = "image2", "image2_fingerprint"
 FEWEST_PAIRS = 8  # from which the looks of two modalities are told apart
-APART = 3.0  # how many times its spread a difference of two modalities is
+APART = 4.0  # how many times its spread a difference of two modalities is
 NAMED = 5
 
 
@@ -143,7 +143,8 @@ def exchanged_by_looks(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Positions of pairs that look as if the two images stood in each other's column.
 
     A look in which the modalities differ by much more than images of one modality do, in either
-    direction, tells them apart; the direction of most pairs is the usual one.
+    direction, tells them apart; the direction of most pairs is the usual one. A pair is exchanged
+    that differs the other way by more than half of what pairs differ by.
 
     Args:
         first, second: float64 (N, looks): brightness, colour, ... of the two images.
@@ -156,7 +157,8 @@ def exchanged_by_looks(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         if not size.any() or size.mean() < APART * size.std():
             continue
         minority = difference < 0 if (difference > 0).sum() >= len(first) / 2 else difference > 0
-        return np.flatnonzero(minority)
+        # an exchanged pair differs as others do; one that differs by little is only unusual
+        return np.flatnonzero(minority & (size > size.mean() / 2))
     return np.empty(0, np.int64)
 
 

@@ -127,6 +127,8 @@ def lower_end(auc: float, positives: int, negatives: int) -> float:
     return float(brentq(beyond, 0.0, min(auc, 1 - 1e-9)))
 
 
+# what no network is shown, though what goes with it may be
+UNSEEN = ("file size", "file format", "bit depth", "number in the file name", "centre")
 ADVICE = {
     "image size": "resize alone does not hide it: crop all images alike",
     "aspect ratio": "crop all images alike",
@@ -146,8 +148,9 @@ def shortcut_words(found: Shortcut, classes: Sequence[str], unit: str = "patient
     """A sentence on a shortcut; `unit` is what patients are called."""
     name = classes[found.label] if found.label < len(classes) else f"class {found.label}"
     how = "" if found.larger is None else f" ({'larger' if found.larger else 'smaller'} in {name})"
+    learnt = "what goes with it" if found.fact in UNSEEN else "that"
     return (
         f"shortcut: {found.fact} alone tells {name}{how}: AUC {found.auc:.2f}, 95 % interval from "
-        f"{found.low:.2f}, {found.patients} {unit}s; a network can learn that and nothing else; "
-        f"{ADVICE.get(found.fact, 'look at how the classes were taken')}"
+        f"{found.low:.2f}, {found.patients} {unit}s; a network can learn {learnt} and nothing "
+        f"else; {ADVICE.get(found.fact, 'look at how the classes were taken')}"
     )

@@ -129,7 +129,9 @@ def _read(dataset: Dataset, rows: np.ndarray, folder: str) -> MaskReadings:
         asked = ", ".join(str(each) for each in dataset.mask_rule.values)
         there = Counter(word for look in looks for word in look.found)
         shown = ", ".join(word for word, _ in there.most_common(12))
-        problems.append(Problem(f"data.mask_value: no mask of {dataset.name} has {asked}; {shown}"))
+        problems.append(
+            Problem(f"data.mask_value: no mask of {dataset.name} has {asked}; they have {shown}")
+        )
     raise_if_any(first_of_each_kind(list(dict.fromkeys(problems))))
     areas, marks = np.full(len(dataset), np.nan), [""] * len(dataset)
     for at, look in zip(rows.tolist(), looks, strict=True):

@@ -172,7 +172,8 @@ def _refuse_inverted(nodule: np.ndarray, rule: MaskRule, word: str, ground: str)
         )
     raise MaskDoubtError(
         f"may be inverted: {word} {there}. If {ground} is the nodule: "
-        f"data: {{mask_inverted: yes}}; if {word} is: {{mask_inverted: no}}"
+        f"data: {{mask_inverted: yes}}; if {word} is: {{mask_inverted: no}}; if this one differs "
+        "from the others, save it like them"
     )
 
 

@@ -152,9 +152,11 @@ def _of_the_data(facts: ReportFacts) -> Iterator[str]:
     if facts.generated:
         yield "The images are generated: they show how a method behaves, and nothing of patients."
     if facts.outcome.facts.patients_unknown:
+        alone = " without a group" if facts.outcome.facts.clusters == "group" else ""
         yield (
-            "Patients are unknown: each image counts as a patient of its own, so that images of "
-            "one person may lie on two sides of a split, and intervals and P are too sure."
+            f"Patients are unknown: each image{alone} counts as a patient of its own, so that "
+            "images of one person may lie on two sides of a split, and intervals and P are too "
+            "sure."
         )
     if facts.outcome.facts.clusters == "group":
         yield (

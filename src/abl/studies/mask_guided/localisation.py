@@ -187,16 +187,17 @@ def _notes(names: Sequence[str], mapped: Sequence[Looked], looked: Sequence[Look
                 f"{first.images} of an arm."
             )
         if first.bare:
-            text += f" {counted(first.bare, 'image')} without a nodule in the mask are left out."
+            left = "is" if first.bare == 1 else "are"
+            text += f" {counted(first.bare, 'image')} without a nodule in the mask {left} left out."
         notes.append(text)
     if "dice" in names:
         text = "Dice, IoU: predicted masks against true ones, mean over test images."
         bare = max((each for each in looked if each.masks), key=lambda each: each.left_out)
         if bare.masks_bare:
+            which = f"{bare.masks_bare} of {bare.masks} images"
             text += (
-                f" {bare.masks_bare} of {bare.masks} images have no nodule in their mask: where "
-                f"none is found either, they are left out (at most {bare.left_out} of an arm), "
-                "else they count as 0."
+                f" Masks of {which} show no nodule: where none is found either, the image is left "
+                f"out (at most {bare.left_out} of an arm), else it counts as 0."
             )
         notes.append(text)
     return notes
