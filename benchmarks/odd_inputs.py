@@ -157,11 +157,9 @@ def odd_boxes(folder: Path, rows: list[list[str]], rng: np.random.Generator) -> 
 
 def odd_masks(folder: Path, rows: list[list[str]], rng: np.random.Generator) -> None:
     """Encodings of masks, sizes, values, files that are no masks."""
-    for row in rows:
+    for row in chosen(rows, rng):
         path = folder / row[4]
-        mask = np.asarray(Image.open(path)) > 0
-        if way := int(rng.integers(14)) if rng.random() < 0.4 else 0:
-            save_oddly(mask, path, way, rng)
+        save_oddly(np.asarray(Image.open(path)) > 0, path, int(rng.integers(1, 14)), rng)
     written(folder, rows)
 
 
@@ -205,9 +203,7 @@ def save_oddly(mask: np.ndarray, path: Path, way: int, rng: np.random.Generator)
 
 def odd_images(folder: Path, rows: list[list[str]], rng: np.random.Generator) -> None:
     """Modes, sizes, kinds and bytes of images."""
-    for row in rows:
-        if rng.random() < 0.6:
-            continue
+    for row in chosen(rows, rng):
         path = folder / row[0]
         grey = np.asarray(Image.open(path))
         match int(rng.integers(8)):
@@ -241,6 +237,7 @@ def odd_dicom(folder: Path, rows: list[list[str]], rng: np.random.Generator) -> 
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
+    odd = [id(row) for row in chosen(rows, rng)]
     for row in rows:
         grey = np.asarray(Image.open(folder / row[0]))
         made = Dataset()
@@ -258,7 +255,7 @@ def odd_dicom(folder: Path, rows: list[list[str]], rng: np.random.Generator) -> 
         made.RescaleSlope, made.RescaleIntercept = "2", "-100"
         made.WindowCenter, made.WindowWidth = "3200", "6400"
         made.PixelData = (grey.astype(np.uint16) * 16).tobytes()
-        if rng.random() < 0.5:
+        if id(row) in odd:
             for _ in range(rng.integers(1, 4)):
                 element = list(made)[rng.integers(len(made))]
                 if rng.random() < 0.4:
@@ -274,10 +271,15 @@ def odd_dicom(folder: Path, rows: list[list[str]], rng: np.random.Generator) -> 
             made.save_as(path, enforce_file_format=True)
         except Exception:  # an element that the file cannot do without
             path.write_bytes(b"\0" * 128 + b"DICM")
-        if rng.random() < 0.15:
+        if id(row) in odd and rng.random() < 0.3:
             path.write_bytes(damaged(path.read_bytes(), rng, first=600))
-        row[4] = ""
     written(folder, rows)
+
+
+def chosen(rows: list[list[str]], rng: np.random.Generator) -> list[list[str]]:
+    """One row to three, seldom all."""
+    count = len(rows) if rng.random() < 0.1 else int(rng.integers(1, 4))
+    return [rows[at] for at in rng.choice(len(rows), count, replace=False)]
 
 
 def damaged(content: bytes, rng: np.random.Generator, *, first: int | None = None) -> bytes:
