@@ -34,7 +34,9 @@ def test_from_busi_as_downloaded_to_a_table_in_three_commands(tmp_path: Path) ->
     planned = run(tmp_path, "plan", "sweep.yaml")
     assert planned.exit_code == 0, planned.output
     assert "verdicts are about recipes" in planned.output
-    assert "names no patients: each image without a group counts as its own" in " ".join(planned.output.split())
+    assert "names no patients: each image without a group counts as its own" in " ".join(
+        planned.output.split()
+    )
     swept = run(
         tmp_path, "sweep", "sweep.yaml", "--smoke", "--executor", "local", "--workers", "1",
         "--record", "off",

@@ -10,7 +10,7 @@ from typing import cast
 
 import pandas as pd
 
-from abl.data.manifest import PATIENTS_UNKNOWN
+from abl.data.manifest import UNKNOWN_MEANS
 from abl.data.read_changes import read_changes
 from abl.data.tables.who_is_who import name_notes, torn_note
 from abl.data.views import FRAME, everything_trains, training_reads
@@ -105,7 +105,7 @@ class LoadedSweep:
             f"{opened.dataset.name}: {note}"
             for opened in self.workspace.opened()
             for note in opened.dataset.notes
-            if note.endswith(PATIENTS_UNKNOWN)
+            if note.endswith(UNKNOWN_MEANS)
         ]
         plan.notes += dict.fromkeys(unknown)
         if self.workspace.absent:

@@ -64,10 +64,8 @@ FRAMES = ("frame", "mask_frame", "image2_frame")  # see medical/columns.py
 WORDS = ("image", "label", "patient", "nodule", "centre", "split", GROUP, *PATHS)
 OURS = (*WORDS, *FRAMES, *BOX, *ROI)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-PATIENTS_UNKNOWN = (
-    "each image counts as its own patient, so that images of one person may lie on two sides of a "
-    "split."
-)
+UNKNOWN_MEANS = "images of one person may lie on two sides of a split."
+PATIENTS_UNKNOWN = f"each image counts as its own patient, so that {UNKNOWN_MEANS}"
 NO_IMAGES = "its folders of classes hold no images; `abl init` says what it finds in a folder"
 COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR, TOGETHER)
 
