@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from abl.errors import InputError, Problem
 from abl.nets.execution import meta_network
@@ -16,7 +17,6 @@ from abl.nets.weights import existing_file, fitting_state, read_state
 from abl.spec.data import Image
 from abl.spec.train import Attention, Train
 
-_SEVERAL = 2  # images of a batch that has statistics
 _ALONE = "more than 1 value per channel"
 
 
@@ -24,56 +24,44 @@ def design_problems(train: Train, image: Image, classes: int) -> tuple[str, ...]
     """What is wrong with what a training asks of its classifier."""
     # what it starts from makes no difference to what fits
     design = replace(design_of(train, image, classes), weights="none")
-    found = _problems(design, train.attention)
-    if found or image.fit == "own":  # of images of many shapes no one batch speaks for all
-        return found
-    batch = min(train.batch_size, train.micro_batch or train.batch_size, _SEVERAL)
-    key = "batch_size" if train.batch_size == 1 else "micro_batch"
-    return tuple(text.format(key=key) for text in _step_problems(design, train.attention, batch))
+    alone = next((key for key in ("batch_size", "micro_batch") if getattr(train, key) == 1), "")
+    # of images of many shapes no one batch speaks for all
+    return _problems(design, train.attention, "" if image.fit == "own" else alone)
 
 
 @remembered
-def _problems(design: Design, attention: Attention) -> tuple[str, ...]:
+def _problems(design: Design, attention: Attention, alone: str) -> tuple[str, ...]:
+    """Faults of the parts, and of a step on one image if `alone` (a setting) asks for it."""
     try:
         _ = design.boundary, design.joined
         with torch.device("meta"):
             if attention.variant == "none":
-                build_classifier(design)
+                network = build_classifier(design)
             else:
-                build_guided(design, without_weights(attention))
+                network = build_guided(design, without_weights(attention))
     except InputError as error:
         if "meta tensor" in str(error):
             return ()  # made of real tensors only: a training will tell
         return tuple(problem.message for problem in error.problems)
-    return ()
-
-
-@remembered
-def _step_problems(design: Design, attention: Attention, batch: int) -> tuple[str, ...]:
-    """What a step on so many images would come to."""
-    try:
-        with torch.device("meta"):
-            plain = attention.variant == "none"
-            network = (
-                build_classifier(design)
-                if plain
-                else build_guided(design, without_weights(attention))
-            )
-            channels = design.channels * (1 if design.fusion == "none" else 2)
-            images = torch.empty(batch, channels, design.image_size, design.image_size)
-            masks = () if plain else (torch.zeros(batch, 1, design.image_size, design.image_size),)
-            with torch.no_grad():
-                network.train()(images, *masks)
-    except (ValueError, RuntimeError) as error:
-        if _ALONE in str(error):
-            return (
-                f"train.{{key}}: 1 leaves {design.network} nothing to take batch statistics of "
-                f"(its last map is one pixel at image.size {design.image_size}): write 2 or more, "
-                "or a larger image.size",
-            )
-    except Exception:  # made of real tensors only, or of another call: a training will tell
+    if not alone or _takes_one_image(network, design, masked=attention.variant != "none"):
         return ()
-    return ()
+    return (
+        f"train.{alone}: 1 leaves {design.network} nothing to take batch statistics of (its last "
+        f"map is one pixel at image.size {design.image_size}): write 2 or more, or a larger "
+        "image.size",
+    )
+
+
+def _takes_one_image(network: nn.Module, design: Design, *, masked: bool) -> bool:
+    """Whether a step on one image has batch statistics; what else is wrong a training will tell."""
+    channels, size = design.channels * (1 if design.fusion == "none" else 2), design.image_size
+    try:
+        with torch.device("meta"), torch.no_grad():
+            masks = (torch.zeros(1, 1, size, size),) if masked else ()
+            network.train()(torch.empty(1, channels, size, size), *masks)
+    except Exception as error:  # made of real tensors only, or of another call
+        return _ALONE not in str(error)
+    return True
 
 
 @remembered

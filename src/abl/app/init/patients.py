@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from abl.app.init.found import FoundImage, FoundSet
+from abl.data.annotations.labels import expression_with_group
 from abl.data.checks.image_looks import image_looks
 from abl.data.medical.patients import dicom_patients
 from abl.errors import InputError, Problem
@@ -99,12 +99,7 @@ def _asked(images: Sequence[FoundImage], ask: Ask) -> tuple[str | None, str | No
 
 
 def _matched(found: FoundSet, pattern: str) -> list[str]:
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise InputError(f"--patient-from {pattern}: is no regular expression: {error}") from None
-    if not expression.groups:
-        raise InputError(f"--patient-from {pattern}: has no group ( ) that is the patient")
+    expression = expression_with_group("--patient-from", pattern)
     patients, lost = [], []
     for each in found.images:
         match = expression.search(each.image)

@@ -56,12 +56,8 @@ def _files(folder: AnnotatedFolder) -> Iterator[str]:
 
 def _read(folder: AnnotatedFolder) -> Annotations:
     reading = Reading(folder)
-    for name in _files(folder):
-        content = reading.json(name)
-        if isinstance(content, dict) and isinstance(content.get("images"), list):
-            _read_file(reading, name, content)
-        elif content is not None:
-            reading.problem("is not COCO: it has no list of images", name)
+    for name, content in reading.objects(_files(folder), "images", "COCO"):
+        _read_file(reading, name, content)
     return reading.done()
 
 

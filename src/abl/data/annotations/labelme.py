@@ -55,12 +55,8 @@ def _files(folder: AnnotatedFolder) -> list[str]:
 
 def _read(folder: AnnotatedFolder) -> Annotations:
     reading = Reading(folder)
-    for name in _files(folder):
-        content = reading.json(name)
-        if isinstance(content, dict) and isinstance(content.get("shapes"), list):
-            _read_file(reading, name, content)
-        elif content is not None:
-            reading.problem("is not LabelMe: it has no list of shapes", name)
+    for name, content in reading.objects(_files(folder), "shapes", "LabelMe"):
+        _read_file(reading, name, content)
     return reading.done()
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from abl.data.annotations.regions import AnnotatedImage, Region
+from abl.data.tables.words import same_name
 from abl.errors import InputError, Problem, nearest
 
 CATEGORY, FOLDER, IMAGE = "category", "folder", "image"
@@ -119,7 +119,7 @@ def labelling_of(
         )
     alike: dict[str, list[str]] = {}
     for value in sorted(values):
-        alike.setdefault(unicodedata.normalize("NFKC", value).casefold(), []).append(value)
+        alike.setdefault(same_name(value), []).append(value)
     if twins := [each for each in alike.values() if len(each) > 1]:
         raise InputError(
             [
@@ -212,15 +212,25 @@ def patient_source(
     if "(" not in asked:
         said = nearest(asked, [FOLDER, *names])
         raise InputError(f"--patient {asked}: {said} (or an expression with a group)")
-    try:
-        expression = re.compile(asked)
-    except re.error as error:
-        raise InputError(f"--patient {asked}: no regular expression: {error}") from None
-    if not expression.groups:
-        raise InputError(f"--patient {asked}: has no group in parentheses")
+    expression = expression_with_group("--patient", asked)
 
     def matched(image: AnnotatedImage) -> str:
         match = expression.search(image.image)
         return (match[1] or "") if match else ""
 
     return matched
+
+
+def expression_with_group(option: str, pattern: str) -> re.Pattern[str]:
+    """A regular expression whose group in the path of an image is its patient.
+
+    Raises:
+        InputError: It is none, or has no group; named by the option that gave it.
+    """
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise InputError(f"{option} {pattern}: is no regular expression: {error}") from None
+    if not expression.groups:
+        raise InputError(f"{option} {pattern}: has no group ( ) that is the patient")
+    return expression

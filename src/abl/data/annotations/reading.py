@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -52,6 +52,19 @@ class Reading:
         except FileFaultError as fault:
             self.problem(f"{fault}; mend it or move it out of the folder", name)
             return None
+
+    def objects(self, names: Iterable[str], key: str, what: str) -> Iterator[tuple[str, Any]]:
+        """(name, content) of JSON files that hold a list under a key; others are problems.
+
+        Args:
+            what: The format that they are to be of.
+        """
+        for name in names:
+            content = self.json(name)
+            if isinstance(content, dict) and isinstance(content.get(key), list):
+                yield name, content
+            elif content is not None:
+                self.problem(f"is not {what}: it has no list of {key}", name)
 
     def problem(self, message: str, name: str, line: int | None = None) -> None:
         self.problems.append(Problem(message, str(self.folder.path / name), line))

@@ -30,7 +30,7 @@ def patient_of(header: Any) -> tuple[str, str]:
     Spaces around an ID are padding; a backslash within one is a character of it and no separator;
     text that is UTF-8 without saying so is read as such; composed and decomposed letters are one.
     """
-    return tuple(_text(header, keyword) for keyword in ("PatientID", "IssuerOfPatientID"))  # type: ignore[return-value]
+    return _text(header, "PatientID"), _text(header, "IssuerOfPatientID")
 
 
 def _text(header: Any, keyword: str) -> str:
