@@ -206,12 +206,16 @@ def test_second_images_are_checked_like_first_ones(tmp_path: Path) -> None:
     (tmp_path / "second/7.png").write_bytes((tmp_path / "images/0.png").read_bytes())
     lines = told(tmp_path)
     assert [line.partition(" ")[0] for line in lines] == ["3:", "5:", "7:", "9:"]
-    assert "'second/1.png' is not an image of a kind that is read" in lines[0]
-    assert "'second/3.png' has one grey value everywhere (7)" in lines[1]
+    assert "'second/1.png' is image2 and is not an image of a kind that is read" in lines[0]
+    assert "'second/3.png' is image2 and has one grey value everywhere (7)" in lines[1]
     assert "is image2 and holds the same bytes as the row's image 'images/5.png'" in lines[2]
     assert "is image2 and holds the same bytes as the image 'images/0.png' of row 2" in lines[3]
     (tmp_path / "second/9.png").write_bytes(b"")
-    assert any("image2 'second/9.png' is empty (0 bytes)" in line for line in told(tmp_path))
+    (tmp_path / "second/2.png").unlink()
+    more = told(tmp_path)  # what was told before is told beside these
+    assert set(lines) < set(more)
+    assert any("image2 'second/2.png' no such file" in line for line in more)
+    assert any("image2 'second/9.png' is empty (0 bytes)" in line for line in more)
 
 
 def test_pairs_exchanged_in_some_rows_are_told_by_how_they_look(tmp_path: Path) -> None:
@@ -317,7 +321,7 @@ def test_contradicting_labels_stay_told_within_a_group(tmp_path: Path) -> None:
     frame["group"] = ["g1" if name in alike else "" for name in frame["image"]]
     frame.to_csv(path, index=False)
     report = check_report(path, CLASSES)
-    assert "near-duplicates: 1 pairs, 0 between" in report
+    assert "near-duplicates: 1 pair, 0 between" in report
     assert "and their labels contradict: benign and malignant" in report
     found = warnings(report)
     assert any("labels contradict in 1 near-duplicate pair" in each for each in found)

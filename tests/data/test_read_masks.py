@@ -22,6 +22,7 @@ from mask_encodings import (
     indexed,
 )
 from PIL import Image
+from scipy import ndimage
 
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
@@ -252,6 +253,19 @@ def test_soft_masks_are_counted(tmp_path: Path) -> None:
     assert said == (
         "6 of 12 masks of set/manifest.csv are soft: what lies above half of the range is nodule."
     )
+
+
+def test_outlines_that_are_not_filled_are_named(tmp_path: Path) -> None:
+    def drawn(at: int) -> np.ndarray:
+        whole = nodule(at)
+        thick = {2: 1, 3: 3}.get(at)  # of three pixels it encloses less than it covers
+        return whole & ~ndimage.binary_erosion(whole, iterations=thick) if thick else whole
+
+    dataset = load_manifest(write_masked_set(tmp_path / "set", shape=drawn))
+    for cache in (tmp_path / "cache", tmp_path / "cache", None):  # remembered too
+        (note,) = mask_notes(dataset, masks_read(dataset, cache))
+        assert note.startswith("1 of 12 masks of set/manifest.csv is an outline, not filled")
+        assert note.endswith(": 2.png (row 4).")
 
 
 def test_readings_are_remembered_until_a_mask_changes(tmp_path: Path, monkeypatch) -> None:

@@ -17,8 +17,7 @@ from abl.data.checks.second_images import (
     SECOND,
     exchanged_by_name,
     exchanged_words,
-    other_row_problems,
-    same_file_problems,
+    second_file_problems,
     second_files,
 )
 from abl.data.dataset import Dataset
@@ -73,9 +72,7 @@ def check_report(
         bits=bits,
     )
     dataset = replace(dataset, mask_rule=rule)
-    problems = check_images(dataset)
-    if second_files(dataset)[0] is not None:
-        problems += [*same_file_problems(dataset), *other_row_problems(dataset)]
+    problems = [*check_images(dataset), *second_file_problems(dataset)]
     try:
         masks = masks_read(dataset)
     except InputError as error:  # what cannot be read is told by both
@@ -152,7 +149,8 @@ def _pair_lines(dataset: Dataset, pairs: pd.DataFrame, warnings: list[str]) -> l
     shown = contradicting_first(dataset, pd.concat([across, wrong]).drop_duplicates())
     told = [contradiction(dataset, pair) for pair in shown.itertuples()]
     of = f"{dataset.clusters}s"
-    lines = [f"  near-duplicates: {len(pairs)} pairs, {len(across)} between {of}"]
+    counted = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
+    lines = [f"  near-duplicates: {counted}, {len(across)} between {of}"]
     lines += [
         f"    {image_words(dataset, pair, 'a')} and {image_words(dataset, pair, 'b')} "
         f"(distance {pair.distance}){said}"

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from abl.data.bit_depth import bits_word
-from abl.data.checks.second_images import second_files
+from abl.data.checks.second_images import SECOND, second_file_problems, second_files
 from abl.data.crops import box_problems
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource, file_size
@@ -88,14 +88,19 @@ def check_images(dataset: Dataset, *, decode: bool = True) -> list[Problem]:
 
 
 def check_images_there(dataset: Dataset) -> list[Problem]:
-    """`check_images` of a data set with other faults: of the files that could be hashed alone."""
+    """`check_images` of a data set with other faults: of the files that could be hashed alone, with
+    second images that hold the bytes of a first one.
+    """
     frame = dataset.frame
+    is_named_once = ~frame["image"].duplicated()
+    seconds = second_file_problems(dataset.having(is_named_once.to_numpy(bool)))
     if "mask" in frame:
         frame = frame.assign(mask=frame["mask"].where(frame["mask_fingerprint"] != "", ""))
-    there = (frame["fingerprint"] != "") & ~frame["image"].duplicated()
+    there = (frame["fingerprint"] != "") & is_named_once
     if not there.any():
-        return []
-    return check_images(replace(dataset, frame=frame).having(there.to_numpy(bool)))
+        return seconds
+    looked_at = check_images(replace(dataset, frame=frame).having(there.to_numpy(bool)))
+    return [*looked_at, *seconds]
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def _looked(
     for at in positions:
         size = _size(sources.image, at, decode, faults)
         if sources.second is not None and sources.has_second[at]:
-            _size(sources.second, at, decode, faults)
+            _size(sources.second, at, decode, faults, f"is {SECOND} and ")
         boxed = sources.boxed
         sizes.append(size if boxed is None else _size(boxed, at, decode, faults))
         for mask in mask_paths(folder, masks[at]):
@@ -140,13 +145,15 @@ def _looked(
     return sizes, faults
 
 
-def _size(source: ImageSource, position: int, decode: bool, faults: list[Fault]) -> Size:
+def _size(
+    source: ImageSource, position: int, decode: bool, faults: list[Fault], column: str = ""
+) -> Size:
     try:
         if not decode and (place := _place_of(source, position)) is not None:
             return file_size(*place)
         height, width = source.decode(position).shape[:2]
     except InputError as error:
-        faults += [(position, str(each.file), each.message) for each in error.problems]
+        faults += [(position, str(each.file), column + each.message) for each in error.problems]
         return 0, 0
     return height, width
 

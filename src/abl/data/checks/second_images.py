@@ -18,6 +18,17 @@ APART = 4.0  # how many times its spread a difference of two modalities is
 NAMED = 5
 
 
+def second_file_problems(dataset: Dataset) -> list[Problem]:
+    """Second images that hold the bytes of a first one; see the two functions below.
+
+    Args:
+        dataset: Of first images; of others nothing is told.
+    """
+    if second_files(dataset)[0] is None:
+        return []
+    return [*same_file_problems(dataset), *other_row_problems(dataset)]
+
+
 def same_file_problems(dataset: Dataset) -> list[Problem]:
     """Second images that hold the bytes of their row's own first one.
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from abl.data.cache_folders import folder_key, folder_once
 from abl.data.dataset import Dataset
@@ -24,6 +25,7 @@ from abl.errors import InputError, Problem, raise_if_any
 CHUNK = 32  # images a job
 WORTH = 200  # masks worth the start of a process
 FILE = "readings.json"
+LOOK_VERSION = 2  # of what is remembered, beside how masks are read
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +37,14 @@ class MaskReadings:
             identifies a training.
         areas: float64 (N,): share of the image that the nodule covers; nan without a mask.
         soft, several: Rows with a mask that is cut, and with several masks.
+        is_hollow: bool (N,): masks that enclose as much as they cover: outlines, not filled.
         ways: How files were read -> how many.
         grounds: See `read_mask`.
     """
 
     marks: tuple[str, ...]
     areas: np.ndarray
+    is_hollow: np.ndarray
     soft: int = 0
     several: int = 0
     ways: tuple[tuple[str, int], ...] = ()
@@ -74,22 +78,25 @@ def masks_read(dataset: Dataset, cache: Path | None = None) -> MaskReadings:
     rows = np.flatnonzero(has_mask(dataset))
     folder = folder_of(dataset.source)
     if folder is None or not len(rows):
-        return MaskReadings(("",) * len(dataset), np.full(len(dataset), np.nan))
+        nothing = np.full(len(dataset), np.nan)
+        return MaskReadings(("",) * len(dataset), nothing, np.zeros(len(dataset), bool))
     if cache is None:
         return _read(dataset, rows, folder)
     frame = dataset.frame
-    asked = [READING_VERSION, repr(dataset.mask_rule), len(frame), rows.tolist()]
+    asked = [READING_VERSION, LOOK_VERSION, repr(dataset.mask_rule), len(frame), rows.tolist()]
     names = ("image", "mask", "mask_fingerprint")
     key = folder_key(*asked, *(text for name in names for text in frame[name].iloc[rows]))
 
     def write(place: Path) -> None:
         found = _read(dataset, rows, folder)
         kept = {**vars(found), "areas": found.areas.tolist(), "grounds": sorted(found.grounds)}
+        kept["is_hollow"] = found.is_hollow.tolist()
         (place / FILE).write_text(json.dumps(kept), encoding="utf-8")
 
     kept = json.loads((folder_once(cache, f"readings-{key}", write) / FILE).read_text("utf-8"))
     return MaskReadings(
-        tuple(kept["marks"]), np.array(kept["areas"], np.float64), kept["soft"], kept["several"],
+        tuple(kept["marks"]), np.array(kept["areas"], np.float64),
+        np.array(kept["is_hollow"], bool), kept["soft"], kept["several"],
         tuple((word, count) for word, count in kept["ways"]), frozenset(kept["grounds"]),
     )  # fmt: skip
 
@@ -102,6 +109,7 @@ class _Look:
     words: tuple[str, ...] = ()
     was_read: bool = False
     is_soft: bool = False
+    is_hollow: bool = False
     pairs: tuple[tuple[str, str], ...] = ()  # ground and nodule, where the border decided
     grounds: tuple[str, ...] = ()
     found: tuple[str, ...] = ()
@@ -134,6 +142,8 @@ def _read(dataset: Dataset, rows: np.ndarray, folder: str) -> MaskReadings:
         )
     raise_if_any(first_of_each_kind(list(dict.fromkeys(problems))))
     areas, marks = np.full(len(dataset), np.nan), [""] * len(dataset)
+    is_hollow = np.zeros(len(dataset), bool)
+    is_hollow[rows] = [look.is_hollow for look in looks]
     for at, look in zip(rows.tolist(), looks, strict=True):
         areas[at] = look.area
         if not (look.was_read and len(look.words) == 1):
@@ -142,6 +152,7 @@ def _read(dataset: Dataset, rows: np.ndarray, folder: str) -> MaskReadings:
     return MaskReadings(
         tuple(marks),
         areas,
+        is_hollow,
         soft=sum(look.is_soft for look in looks),
         several=sum(len(look.words) > 1 for look in looks),
         ways=tuple(ways.most_common()),
@@ -171,10 +182,19 @@ def _look(source: MaskFiles, image: str, position: int) -> _Look:
         tuple(each.word for each in read),
         was_read=all(each.was_read for each in read),
         is_soft=any(each.is_soft for each in read),
+        is_hollow=_is_hollow(nodule),
         pairs=tuple((each.ground, each.word) for each in read if each.by_border),
         grounds=tuple(each.ground for each in read if each.ground),
         found=tuple(word for each in read for word in each.found),
     )
+
+
+def _is_hollow(nodule: np.ndarray) -> bool:
+    """Whether a mask (H, W) encloses as much as it covers, or more."""
+    if not nodule.any():
+        return False
+    filled = ndimage.binary_fill_holes(nodule[ndimage.find_objects(nodule.astype(np.uint8))[0]])
+    return bool(filled.sum() >= 2 * nodule.sum())
 
 
 def _read_both_ways(

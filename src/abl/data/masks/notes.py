@@ -35,6 +35,14 @@ def mask_notes(dataset: Dataset, readings: MaskReadings) -> list[str]:
     if readings.several:
         rows = "row has" if readings.several == 1 else "rows have"
         notes.append(f"{readings.several:,} {rows} several masks, which are united.")
+    if readings.is_hollow.any():
+        number = int(readings.is_hollow.sum())
+        named = _named(dataset, np.flatnonzero(readings.is_hollow))
+        drawn = "is an outline, not filled" if number == 1 else "are outlines, not filled"
+        notes.append(
+            f"{number:,} {count} {drawn}: the line alone is read as nodule; fill them if the "
+            f"nodule is what they enclose: {named}."
+        )
     for found, what in ((readings.is_empty, "empty"), (readings.areas == 1, "whole")):
         if found.any():
             said = {"empty": "without a nodule", "whole": "nodule all over"}[what]
