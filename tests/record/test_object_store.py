@@ -14,8 +14,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 import abl
 from abl.errors import InputError, StageError
 from abl.plan.stage import Stage
+from abl.processes import machine
 from abl.record.done import DONE
-from abl.record.lease import Watch, machine
+from abl.record.lease import Watch
 from abl.record.object_store import ObjectStore
 from abl.record.objects import Objects
 from abl.record.opening import mirrored, store_at, store_of
