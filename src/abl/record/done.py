@@ -96,6 +96,19 @@ def done_from_json(digest: str, text: str | bytes) -> Done | None:
         return None
 
 
+def with_checksum(text: str | bytes) -> str | None:
+    """DONE.json of an earlier version with its checksum; None if it has one.
+
+    It is "" if what it says of its files is not what the hash over them was taken of.
+    """
+    said = json.loads(text)
+    if CHECKSUM in said:
+        return None
+    if said["content"] != digest_of({name: sha for name, (_, sha) in said["files"].items()}):
+        return ""
+    return json.dumps({**said, CHECKSUM: digest_of(said)}, indent=1, sort_keys=True)
+
+
 @dataclass
 class Attempt:
     """A folder that one attempt at a stage writes to; nobody else does."""

@@ -1,0 +1,277 @@
+"""What `abl store` does: list what lies in a store, verify it, collect what nobody asks for."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from abl.errors import InputError, StageError, nearest
+from abl.record.asked import asked_of
+from abl.record.housekeeping import Swept, collected
+from abl.record.lying import Lying, is_at_work, rest_lying, stages_lying, work_lying
+from abl.record.opening import store_at
+from abl.record.sizes import size_text
+from abl.record.store import Store
+from abl.record.verifying import Verdict, verdict_on
+
+COLUMNS = ("sweeps", "what", "kind", "count", "bytes", "made", "used")
+NOBODY = "(nobody)"
+_ORDER = (
+    "finished", "damaged", "unreadable", "running", "left behind", "tables", "searches", "cache",
+    "other",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Things of one sort: oldest making, latest use."""
+
+    sweeps: str
+    what: str
+    kind: str
+    count: int
+    bytes: int
+    made: float
+    used: float
+
+
+def opened_store(root: Path, url: str | None) -> Store:
+    """The store of an mlruns folder, or the one at `url`.
+
+    Raises:
+        InputError: There is none, or it cannot be used.
+    """
+    store = store_at(root, url)
+    if url is None and not store.root.is_dir():
+        raise InputError(f"--mlruns {root}: no store there: run `abl sweep FILE` first")
+    store.check(writing=False)
+    return store
+
+
+def listed_store(store: Store, form: str) -> str:
+    """What lies in a store, by sweep and kind: sizes, when made first and used last.
+
+    Args:
+        form: text, for people, or csv: bytes, and times in UTC.
+    """
+    asked = asked_of(store)
+    things = stages_lying(store, asked)
+    things += work_lying(store, asked)
+    is_running = bool(asked.running) or any(each.held for each in things)
+    rows = _grouped([*things, *rest_lying(store, is_running=is_running)])
+    if form == "csv":
+        return _csv(rows)
+    total = sum(row.bytes for row in rows)
+    lines = [*_aligned(rows), f"{_shown_path(store)}: {size_text(total)}"]
+    leases = {digest: is_at_work(store, digest) for digest in store.leased()}
+    if leases:
+        held = sum(leases.values())
+        lines.append(f"leases: {held} held, {len(leases) - held} of dead holders")
+    nobodys = sum(row.bytes for row in rows if row.sweeps == NOBODY and row.what in _OF_STAGES)
+    if nobodys:
+        lines.append(
+            f"no latest plan or table asks for {size_text(nobodys)} of it: `abl store gc` removes "
+            "such work, `abl store gc --keep SIZE` finished stages too"
+        )
+    return "\n".join(lines) + "\n"
+
+
+_OF_STAGES = ("finished", "damaged", "left behind")
+
+
+def _grouped(things: Iterable[Lying]) -> list[_Row]:
+    groups: dict[tuple[str, str, str], list[Lying]] = defaultdict(list)
+    for each in things:
+        groups[_sweeps_text(each), each.what, each.kind].append(each)
+    rows = [
+        _Row(
+            sweeps,
+            what,
+            kind,
+            len(members),
+            sum(each.bytes for each in members),
+            min(each.made for each in members),
+            max(each.used for each in members),
+        )
+        for (sweeps, what, kind), members in groups.items()
+    ]
+    by = {what: at for at, what in enumerate(_ORDER)}
+    return sorted(rows, key=lambda r: (r.sweeps == "", r.sweeps == NOBODY, r.sweeps, by[r.what]))
+
+
+MOST_NAMED = 2
+
+
+def _sweeps_text(each: Lying) -> str:
+    if each.what not in (*_OF_STAGES, "running", "unreadable", "tables"):
+        return ""
+    more = len(each.sweeps) - MOST_NAMED
+    named = ", ".join(each.sweeps[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return named or NOBODY
+
+
+def _csv(rows: Sequence[_Row]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        times = [_when(row.made, "seconds"), _when(row.used, "seconds")]
+        writer.writerow([row.sweeps, row.what, row.kind, row.count, row.bytes, *times])
+    return buffer.getvalue()
+
+
+def _aligned(rows: Sequence[_Row]) -> list[str]:
+    shown = [("sweep", "what", "kind", "count", "size", "made", "used")] + [
+        (
+            row.sweeps,
+            row.what,
+            row.kind,
+            str(row.count),
+            size_text(row.bytes),
+            _when(row.made, "days"),
+            _when(row.used, "days"),
+        )
+        for row in rows
+    ]
+    widths = [max(len(row[at]) for row in shown) for at in range(len(shown[0]))]
+    right = (3, 4)  # numbers
+    return [
+        "  ".join(
+            cell.rjust(width) if at in right else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in shown
+    ] + [""]
+
+
+def _when(time: float, to: Literal["days", "seconds"]) -> str:
+    if not time:  # an object store does not say
+        return ""
+    moment = datetime.fromtimestamp(time, UTC)
+    return moment.strftime("%Y-%m-%d" if to == "days" else "%Y-%m-%dT%H:%M:%SZ")
+
+
+def _shown_path(store: Store) -> str:
+    return store.address.get("url") or str(store.root)
+
+
+@dataclass
+class Verified:
+    """How many stages were looked at, and of what was wrong how many."""
+
+    right: int = 0
+    wrong: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    bytes: int = 0
+
+
+def verified(store: Store, sweep: str, told: Verified) -> Iterator[str]:
+    """Reads finished stages whole; gives a line for each that is not right.
+
+    Args:
+        sweep: Those alone that its latest plan and table ask for; "" for all.
+        told: Counts what was found.
+
+    Raises:
+        InputError: No such sweep.
+    """
+    digests = store.digests()
+    if sweep:
+        asked = asked_of(store)
+        names = {name for sweeps in asked.sweeps.values() for name in sweeps}
+        if sweep not in names:
+            advice = nearest(sweep, names) if names else "run `abl sweep FILE` first"
+            raise InputError(f"no sweep '{sweep}' was run here: {advice}")
+        asked.follow_inputs(store.known(digests))
+        wanted = asked.of(sweep)
+        digests = [digest for digest in digests if digest in wanted]
+    for digest in digests:
+        verdict = verdict_on(store, digest)
+        if verdict is None:
+            continue
+        told.bytes += verdict.bytes
+        if verdict.state == "right":
+            told.right += 1
+            continue
+        told.wrong[verdict.state] += 1
+        yield _told(verdict)
+
+
+_ADVICE = {
+    "damaged": "the next `abl sweep` that needs it computes it again",
+    "strange": "move it out of the store",
+}
+
+
+def _told(verdict: Verdict) -> str:
+    name = f"{verdict.label} ({verdict.digest[:12]})" if verdict.label else verdict.digest[:12]
+    if verdict.state == "unreadable":
+        return f"unreadable: {name}: {verdict.why}"  # which says what to do
+    word = "not a stage" if verdict.state == "strange" else verdict.state
+    return f"{word}: {name}: {verdict.why}; {_ADVICE[verdict.state]}"
+
+
+def verified_text(told: Verified) -> str:
+    """One line on what was looked at."""
+    count = told.right + sum(told.wrong.values())
+    wrong = ", ".join(f"{number} {state}" for state, number in sorted(told.wrong.items()))
+    stages = f"{count} stage{'s' if count != 1 else ''}"
+    return f"verified {stages}, {size_text(told.bytes)}: {wrong or 'all are right'}"
+
+
+def gc_lines(store: Store, keep: int | None, *, dry_run: bool) -> tuple[list[str], str]:
+    """Collects; lines on what went and what stays, and why more than `keep` remains, "" if not.
+
+    Raises:
+        InputError: The store is no folder.
+        StageError: It is not known what is needed: a plan or table cannot be read.
+    """
+    if "url" in store.address:
+        raise InputError(
+            f"abl store gc: {store.address['url']} is not collected: it works on folders; an "
+            "object store keeps no plans, so that what is needed is not known there"
+        )
+    swept = collected(store, keep, dry_run=dry_run)
+    verb = "would remove" if dry_run else "removed"
+    lines = [f"{verb} {line}" for line in _went(swept)] or ["nothing to remove"]
+    if not dry_run and swept.removed:
+        again = sum(bool(each.sweeps) and each.what == "finished" for each in swept.removed)
+        if again:
+            lines.append(
+                f"{again} of the stages are asked for by the latest plans and tables: tables "
+                "stay, `abl sweep` computes the stages again where it needs them"
+            )
+    lines += [f"stays: {each}" for each in swept.kept]
+    remain = "would remain" if dry_run else "remain"
+    lines.append(f"{size_text(swept.remaining)} {remain} in {_shown_path(store)}")
+    if keep is None or swept.remaining <= keep:
+        return lines, ""
+    return lines, (
+        f"--keep {size_text(keep)}: {size_text(swept.remaining)} {remain}: what runs, what cannot "
+        "be read, and tables of sweeps are not removed; `abl store ls` lists them"
+    )
+
+
+def _went(swept: Swept) -> list[str]:
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for each in swept.removed:
+        groups[_sweeps_text(each), f"{each.what} {each.kind}".strip()].append(each.bytes)
+    lines = [
+        f"{len(sizes)} {what}{f' of {sweeps}' if sweeps else ''}: {size_text(sum(sizes))}"
+        for (sweeps, what), sizes in sorted(groups.items())
+    ]
+    if swept.scraps:
+        size = size_text(swept.scrap_bytes)
+        lines.append(f"{swept.scraps} files and folders that dead processes left: {size}")
+    return lines
+
+
+def raise_if_wrong(told: Verified) -> None:
+    """Raises StageError if anything was not right, for the exit code."""
+    if told.wrong:
+        raise StageError(verified_text(told))
