@@ -239,13 +239,12 @@ def gc_lines(store: Store, keep: int | None, *, dry_run: bool) -> tuple[list[str
     swept = collected(store, keep, dry_run=dry_run)
     verb = "would remove" if dry_run else "removed"
     lines = [f"{verb} {line}" for line in _went(swept)] or ["nothing to remove"]
-    if not dry_run and swept.removed:
-        again = sum(bool(each.sweeps) and each.what == "finished" for each in swept.removed)
-        if again:
-            lines.append(
-                f"{again} of the stages are asked for by the latest plans and tables: tables "
-                "stay, `abl sweep` computes the stages again where it needs them"
-            )
+    again = sum(bool(each.sweeps) and each.what == "finished" for each in swept.removed)
+    if again:
+        lines.append(
+            f"{again} of these are asked for by latest plans and tables: tables stay, `abl sweep` "
+            "computes the stages again where it needs them"
+        )
     lines += [f"stays: {each}" for each in swept.kept]
     remain = "would remain" if dry_run else "remain"
     lines.append(f"{size_text(swept.remaining)} {remain} in {_shown_path(store)}")
@@ -258,17 +257,26 @@ def gc_lines(store: Store, keep: int | None, *, dry_run: bool) -> tuple[list[str
 
 
 def _went(swept: Swept) -> list[str]:
-    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    groups: dict[str, list[int]] = defaultdict(list)
     for each in swept.removed:
-        groups[_sweeps_text(each), f"{each.what} {each.kind}".strip()].append(each.bytes)
+        groups[_sort_of(each)].append(each.bytes)
     lines = [
-        f"{len(sizes)} {what}{f' of {sweeps}' if sweeps else ''}: {size_text(sum(sizes))}"
-        for (sweeps, what), sizes in sorted(groups.items())
+        f"{len(sizes)} {sort}: {size_text(sum(sizes))}" for sort, sizes in sorted(groups.items())
     ]
     if swept.scraps:
         size = size_text(swept.scrap_bytes)
         lines.append(f"{swept.scraps} files and folders that dead processes left: {size}")
     return lines
+
+
+def _sort_of(each: Lying) -> str:
+    """A removed thing in words for its like."""
+    if each.what == "cache":
+        return f"of the cache ({each.kind})"
+    by = f"that {', '.join(each.sweeps)} asks for" if each.sweeps else "that no sweep asks for"
+    if each.what == "left behind":
+        return f"broken off, {by}"
+    return f"{each.what} ({each.kind}), {by}" if each.kind else f"{each.what}, {by}"
 
 
 def raise_if_wrong(told: Verified) -> None:
