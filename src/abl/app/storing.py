@@ -74,7 +74,7 @@ def listed_store(store: Store, form: str) -> str:
         held = sum(leases.values())
         lines.append(f"leases: {held} held, {len(leases) - held} of dead holders")
     nobodys = sum(row.bytes for row in rows if row.sweeps == NOBODY and row.what in _OF_STAGES)
-    if nobodys:
+    if nobodys and "url" not in store.address:
         lines.append(
             f"no latest plan or table asks for {size_text(nobodys)} of it: `abl store gc` removes "
             "such work, `abl store gc --keep SIZE` finished stages too"

@@ -17,13 +17,13 @@ from pathlib import Path
 from abl.record.done import Done
 from abl.record.patient import ABSENT, patiently
 from abl.record.store import Store
-from abl.record.work import listed
+from abl.record.work import entries
 
 _DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
 @dataclass
-class Asked:
+class AskedStages:
     """Who asks for which stages.
 
     Attributes:
@@ -63,13 +63,13 @@ class Asked:
         return {digest for digest, sweeps in self.sweeps.items() if sweep in sweeps}
 
 
-def asked_of(store: Store) -> Asked:
+def asked_of(store: Store) -> AskedStages:
     """Reads the plans and tables of a store.
 
     Raises:
         UnreadableError: One cannot be read, so that it is not known what is needed.
     """
-    asked = Asked()
+    asked = AskedStages()
     plans = store.plans.kept()
     asked.has_plans = bool(plans)
     newest: dict[str, float] = {}
@@ -83,9 +83,9 @@ def asked_of(store: Store) -> Asked:
             rest = plan.stages - plan.sparing
             whole = not plan.running and all(store.folder(each).is_dir() for each in rest)
             asked.note(rest if whole else plan.stages, plan.time, plan.sweep)
-    for folder in listed(store.root / "sweeps"):
+    for folder in entries(store.root / "sweeps"):
         latest = _latest(folder)
-        for place in listed(folder):
+        for place in entries(folder):
             path = place / "outcome.json"
             with suppress(*ABSENT):
                 found = {each.decode() for each in _DIGEST.findall(_read(path))}

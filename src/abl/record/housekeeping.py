@@ -10,12 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from abl.record.asked import Asked, asked_of
+from abl.record.asked import AskedStages, asked_of
 from abl.record.lying import Lying, is_at_work, rest_lying, stages_lying, work_lying
 from abl.record.plans import SILENT_S
 from abl.record.sizes import size_text
 from abl.record.store import Store
-from abl.record.work import grave_of, listed
+from abl.record.work import entries, grave_of
 from abl.scratch import (
     bytes_below,
     is_left_part,
@@ -53,7 +53,7 @@ def upkeep(store: Store) -> list[str]:
     Leases of dead holders go, scratch folders and half-written files of dead processes, and of work
     that no plan asks for the oldest above MOST_NOBODYS_BYTES.
     """
-    asked = Asked()
+    asked = AskedStages()
     for plan in store.plans.kept():
         asked.note(plan.stages, plan.time, plan.sweep)
     store.clear_dead_leases(store.leased())
@@ -153,7 +153,7 @@ def _remove_stage(store: Store, each: Lying) -> bool:
 
 def _remove_work(store: Store, each: Lying) -> bool:
     folder = store.root / "work" / each.name
-    there = listed(folder)
+    there = entries(folder)
     # an attempt makes its folder after it has taken its lease: one that begins now is not listed
     if is_at_work(store, each.name):
         return False
@@ -198,7 +198,7 @@ def _sweep_scraps(store: Store, swept: Swept, dry_run: bool) -> int:
     for path in (*_left_parts(store, deep=True), *_left_attempts(store), *_left_beats(store)):
         in_store += bytes_below(path) if dry_run else _remove(path)
         swept.scraps += 1
-    for folder in listed(store.root / "work"):
+    for folder in entries(store.root / "work"):
         if not dry_run and not is_at_work(store, folder.name):
             with suppress(OSError):
                 folder.rmdir()  # unless something is in it
@@ -213,27 +213,27 @@ def _left_parts(store: Store, *, deep: bool) -> Iterator[Path]:
         deep: Finished stages are looked into too, of which there may be 100,000.
     """
     root = store.root
-    places = [root / "index", root / "cache", root / "plans", *listed(root / "cache")]
-    for sweep in listed(root / "sweeps"):
-        places += [sweep, *(path for path in listed(sweep) if path.is_dir())]
+    places = [root / "index", root / "cache", root / "plans", *entries(root / "cache")]
+    for sweep in entries(root / "sweeps"):
+        places += [sweep, *(path for path in entries(sweep) if path.is_dir())]
     if deep:
-        places += listed(root / "done")
+        places += entries(root / "done")
     for place in places:
-        for path in listed(place):
+        for path in entries(place):
             if path.name.startswith(".") and is_left_part(path):
                 yield path
 
 
 def _left_attempts(store: Store) -> Iterator[Path]:
-    for folder in listed(store.root / "work"):
-        for path in listed(folder):
+    for folder in entries(store.root / "work"):
+        for path in entries(folder):
             if of_dead_process(path.name):
                 yield path
 
 
 def _left_beats(store: Store) -> Iterator[Path]:
     """What belongs to a lease that is no more, of whoever died while it beat or took it."""
-    for path in listed(store.root / "lease"):
+    for path in entries(store.root / "lease"):
         digest, dot, _ = path.name.partition(".")
         with suppress(OSError):
             silent_s = time.time() - path.lstat().st_mtime

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from abl.record.asked import Asked
+from abl.record.asked import AskedStages
 from abl.record.done import DAMAGED, DONE, Done
 from abl.record.lease import is_held
 from abl.record.patient import UnreadableError
 from abl.record.plans import SILENT_S
 from abl.record.store import Store
-from abl.record.work import listed
+from abl.record.work import entries
 from abl.scratch import bytes_below, is_left_part
 
 What = Literal[
@@ -52,7 +52,7 @@ class Lying:
     held: bool = False
 
 
-def stages_lying(store: Store, asked: Asked) -> list[Lying]:
+def stages_lying(store: Store, asked: AskedStages) -> list[Lying]:
     """Finished stages and those that are damaged or cannot be read, sorted by digest.
 
     `asked` is completed: what earlier versions asked for only through other stages is added.
@@ -106,10 +106,10 @@ def is_at_work(store: Store, digest: str) -> bool:
     return is_held(place, SILENT_S)
 
 
-def work_lying(store: Store, asked: Asked) -> list[Lying]:
+def work_lying(store: Store, asked: AskedStages) -> list[Lying]:
     """Work on stages: what runs, and what an attempt that was broken off has left behind."""
     found = []
-    for folder in listed(store.root / "work"):
+    for folder in entries(store.root / "work"):
         # an attempt makes its folder after it has taken its lease: the lease is looked at later
         files = [path for path in folder.rglob("*") if not path.is_dir()]
         time = max([_time(path) for path in files], default=_time(folder))
@@ -130,7 +130,7 @@ def rest_lying(store: Store, *, is_running: bool) -> list[Lying]:
     for what, names in {"cache": CACHES, "tables": ("sweeps",), "searches": ("searches",)}.items():
         for name in names:
             known.add(name)
-            for path in listed(store.root / name):
+            for path in entries(store.root / name):
                 if path.suffix == ".lock" or is_left_part(path):
                     continue
                 kind = path.name.partition("-")[0] if name == "cache" else name
@@ -149,7 +149,7 @@ def rest_lying(store: Store, *, is_running: bool) -> list[Lying]:
                         held,
                     )
                 )
-    others = [path for path in listed(store.root) if path.name not in known]
+    others = [path for path in entries(store.root) if path.name not in known]
     size = sum(map(bytes_below, others))
     if size:
         times = [_time(path) for path in others]

@@ -19,7 +19,7 @@ from abl.plan.stage import Stage
 from abl.record.done import write_atomically
 from abl.record.lease import FilePlace, Lease, Watch, is_held
 from abl.record.patient import ABSENT, UnreadableError, patiently
-from abl.record.work import listed
+from abl.record.work import entries
 
 # a holder on another machine that is silent for so long is dead, whatever the clocks say
 SILENT_S = 600.0
@@ -96,7 +96,7 @@ class Plans:
 
     def clear_dead(self) -> None:
         """Removes the leases of runs that are dead."""
-        for path in listed(self.folder):
+        for path in entries(self.folder):
             if path.suffix == ".lease" and Watch(FilePlace(path)).free():
                 for beat in self.folder.glob(f"{path.name}.*"):
                     beat.unlink(missing_ok=True)
@@ -105,7 +105,7 @@ class Plans:
         return FilePlace(self.folder / f"{run}.lease")
 
     def _read(self) -> Iterator[tuple[Path, KeptPlan]]:
-        for path in listed(self.folder):
+        for path in entries(self.folder):
             if path.suffix != ".txt":
                 continue
             with suppress(*ABSENT):

@@ -31,8 +31,8 @@ from abl.record.work import (
     attempt_folder,
     checkpoints_taken_over,
     clear_dead_attempts,
+    entries,
     grave_of,
-    listed,
 )
 from abl.scratch import written_whole
 from abl.spec.yaml_file import sha256_of
@@ -73,7 +73,7 @@ class Store:
     def leased(self) -> list[str]:
         """Digests of which there is a lease, whether or not its holder lives."""
         # what belongs to a lease has its name with more behind it
-        return sorted({path.name.partition(".")[0] for path in listed(self.root / "lease")})
+        return sorted({path.name.partition(".")[0] for path in entries(self.root / "lease")})
 
     @property
     def address(self) -> dict[str, str]:
@@ -306,7 +306,7 @@ class Store:
         """
         self.clear_dead_leases(finished)
         # an attempt makes its folder after it has taken its lease
-        begun = [path for path in listed(self.root / "work") if path.name in finished]
+        begun = [path for path in entries(self.root / "work") if path.name in finished]
         leased = set(self.leased()) if begun else set()
         for path in begun:
             if path.name not in leased:

@@ -18,7 +18,7 @@ from abl.scratch import bytes_below, of_dead_process, process_mark
 CHECKPOINTS = ".checkpoints"
 
 
-def listed(folder: Path) -> list[Path]:
+def entries(folder: Path) -> list[Path]:
     """What lies in a folder, sorted; nothing if it is absent."""
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
@@ -35,7 +35,7 @@ def grave_of(root: Path, digest: str) -> Path:
 
 def clear_dead_attempts(attempt: Attempt) -> None:
     """Removes what attempts of dead processes wrote; for who holds the stage's lease."""
-    for path in listed(attempt.folder.parent):
+    for path in entries(attempt.folder.parent):
         if of_dead_process(path.name):
             shutil.rmtree(path, ignore_errors=True)
 
