@@ -207,6 +207,37 @@ def test_after_an_edit_old_work_and_leases_go_and_those_of_the_plan_stay(store: 
     assert len(store.plans.kept()) == 2
 
 
+@pytest.mark.parametrize(("hours", "is_left"), [(0.5, True), (2, False)])
+def test_a_lease_of_another_machine_goes_once_it_was_silent_for_an_hour(
+    store: Store, hours: float, is_left: bool
+) -> None:
+    broken_off(store, A)
+    lease = store.lease_path(A.digest)
+    lease.write_text(lease.read_text().replace(machine(), "elsewhere/1"))
+    then = lease.stat().st_mtime - 3600 * hours
+    os.utime(lease, (then, then))
+    asks(store, "one", B)
+    collected(store, 0)
+    assert (store.leased() == [A.digest]) == is_left
+    assert (work_of(store) == {A.digest}) == is_left
+
+
+def test_folders_of_this_machine_before_it_was_started_again_go_after_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boots = [f"node/{letter * 36}pid:[1]" for letter in "ab"]
+    monkeypatch.setattr("abl.processes.machine", lambda: boots[0])
+    kept = scratch_folder("abl-check-")
+    owner = kept.__enter__().parent / "owner.json"
+    for name in ("abl.processes.machine", "abl.scratch.machine"):
+        monkeypatch.setattr(name, lambda: boots[1])
+    assert left_scratch() == []
+    then = owner.stat().st_mtime - 2 * 86_400
+    os.utime(owner, (then, then))
+    assert left_scratch() == [owner.parent]
+    kept.__exit__(None, None, None)
+
+
 def test_work_of_a_store_without_plans_stays_unless_the_size_demands_it(store: Store) -> None:
     broken_off(store, A)
     assert names(collected(store)) == []

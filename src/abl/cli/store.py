@@ -25,7 +25,8 @@ def ls(
     store: StoreOpt = None,
 ) -> None:
     """List what lies in the store by sweep and kind: count, size, when made and last used."""
-    from abl.app.storing import listed_store, opened_store
+    from abl.app.store_listing import listed_store
+    from abl.app.storing import opened_store
 
     print_whole(listed_store(opened_store(mlruns, store), format.value))
 

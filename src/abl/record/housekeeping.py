@@ -21,6 +21,7 @@ from abl.scratch import (
     is_left_part,
     left_scratch,
     of_dead_process,
+    part_of,
     removed_scratch,
 )
 
@@ -161,7 +162,7 @@ def _remove_work(store: Store, each: Lying) -> bool:
         grave = grave_of(store.root, each.name)
         with suppress(FileNotFoundError):
             os.rename(path, grave)
-            shutil.rmtree(grave, ignore_errors=True)
+            _remove(grave)
     with suppress(OSError):
         folder.rmdir()
     return True
@@ -171,13 +172,10 @@ def _remove_cache(store: Store, each: Lying) -> bool:
     path = store.root / each.name
     if store.plans.running():
         return False
-    grave = grave_of(store.root, "cache")
-    grave.parent.mkdir(parents=True, exist_ok=True)
+    grave = part_of(path)  # beside it: a cache may be on a disk of its own
     with suppress(FileNotFoundError):
         os.rename(path, grave)
         _remove(grave)
-        with suppress(OSError):
-            grave.parent.rmdir()
     return True
 
 
@@ -187,6 +185,7 @@ def _sweep_scraps(store: Store, swept: Swept, dry_run: bool) -> int:
     Gives the bytes of those in the store.
     """
     if dry_run:
+        swept.scraps += sum(not is_at_work(store, digest) for digest in store.leased())
         scratch = [(path, bytes_below(path)) for path in left_scratch()]
     else:
         store.plans.clear_dead()

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from abl.plan.stage import Stage
 from abl.record.done import write_atomically
-from abl.record.lease import FilePlace, Lease, Watch, is_held
+from abl.record.lease import FilePlace, Lease, Place, Watch, is_held
 from abl.record.patient import ABSENT, UnreadableError, patiently
 from abl.record.work import entries
 
-# a holder on another machine that is silent for so long is dead, whatever the clocks say
-SILENT_S = 600.0
+# a holder on another machine that is silent for so long is dead, however its clock goes
+SILENT_S = 3600.0
 _LINE = re.compile(r"([0-9a-f]{64})( spares)?")
 
 
@@ -97,7 +97,7 @@ class Plans:
     def clear_dead(self) -> None:
         """Removes the leases of runs that are dead."""
         for path in entries(self.folder):
-            if path.suffix == ".lease" and Watch(FilePlace(path)).free():
+            if path.suffix == ".lease" and freed(FilePlace(path)):
                 for beat in self.folder.glob(f"{path.name}.*"):
                     beat.unlink(missing_ok=True)
 
@@ -127,6 +127,14 @@ class Plans:
                         is_held(self._lease(path.stem), SILENT_S),
                     ),
                 )
+
+
+def freed(place: Place) -> bool:
+    """Removes a lease whose holder is known dead, or silent for SILENT_S: whether it is gone."""
+    if Watch(place).free():
+        return True
+    content = place.read()
+    return content is None or (not is_held(place, SILENT_S) and place.remove(content))
 
 
 def _lines(stages: Mapping[str, Stage]) -> str:

@@ -25,7 +25,7 @@ from abl.record.done import (
 )
 from abl.record.lease import BEAT_S, STALE_S, FilePlace, Lease, Place, Watch
 from abl.record.patient import ABSENT, UnreadableError, is_there, patiently
-from abl.record.plans import Plans
+from abl.record.plans import Plans, freed
 from abl.record.shared import Shared
 from abl.record.work import (
     attempt_folder,
@@ -317,7 +317,7 @@ class Store:
         cleared = sorted(
             digest
             for digest in set(self.leased()) & set(digests)
-            if Watch(self.lease_place(digest), self.stale_s).free()
+            if freed(self.lease_place(digest))
         )
         for digest in cleared:
             for beat in self.lease_path(digest).parent.glob(f"{digest}.*"):
