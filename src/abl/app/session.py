@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,10 @@ from abl.app.results import draw_outcome, keep_outcome, recorded_files, what_cha
 from abl.errors import DamagedError, disk_told
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
+from abl.record.housekeeping import upkeep
 from abl.record.mlflow_stages import StageWriter
 from abl.record.mlflow_writer import MlflowRecord
+from abl.record.patient import UnreadableError
 from abl.report.collapse import collapsed_arms
 from abl.report.environment import environment
 from abl.report.prediction_frames import one_class_replicates, repeated_trainings
@@ -132,7 +134,15 @@ def _run_recorded(
     if record is not None and record.embedded:
         # it is made by being asked: not before the images are known to be good
         record.check_reachable()
-    with disk_told(sweep.store.root), record_lease(record, messages) as writing:
+    root, plans = sweep.store.root, sweep.store.plans
+    with (
+        disk_told(root),
+        plans.begin(sweep.name, sweep.plan.stages),
+        record_lease(record, messages) as writing,
+    ):
+        with suppress(OSError, UnreadableError):  # what cannot be tidied up is in nobody's way
+            for line in upkeep(sweep.store):
+                listener.message(line)
         writer = StageWriter(writing, sweep.store, messages.append) if writing else None
         told = _Told(listener, writer, messages)
         report, analysis = _run_and_analysed(sweep, partial(run, told))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import queue
-import tempfile
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 
@@ -16,6 +14,7 @@ from abl.record.done import Done
 from abl.record.mlflow_client import RecordError
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.store import Store
+from abl.scratch import scratch_folder
 
 # facts of a stage that are numbers worth a metric
 FACTS = ("seconds", "images", "parameters", "correct_by_all")
@@ -41,10 +40,10 @@ def record_finished(record: MlflowRecord, store: Store, digest: str) -> str | No
         history = pd.read_parquet(store.file(digest, HISTORY))
         if "epoch_seconds" in done.facts:
             history["seconds"] = list(done.facts["epoch_seconds"])[: len(history)]
-    with tempfile.TemporaryDirectory(prefix="abl-record-") as folder:
+    with scratch_folder("abl-record-") as folder:
         predictions = None
         if PREDICTIONS in done.files:
-            predictions = Path(folder) / PREDICTIONS
+            predictions = folder / PREDICTIONS
             named_predictions(store, done).to_parquet(predictions, index=False, compression="zstd")
         return record.record_stage(
             digest,

@@ -8,7 +8,6 @@ deleted and written again from the store.
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +30,7 @@ from abl.record.mlflow_runs import (
     stage_points,
     write_files,
 )
+from abl.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -143,8 +143,8 @@ class MlflowRecord(RecordPlace):
                 "stages.json": _json({arm.key: links.of(arm) for arm in outcome.arms}),
                 **(rendered or {}),
             }
-            with tempfile.TemporaryDirectory() as folder:
-                replicates = Path(folder) / "replicates.parquet"
+            with scratch_folder("abl-record-") as folder:
+                replicates = folder / "replicates.parquet"
                 rows.replicates_frame(outcome).to_parquet(replicates, index=False)
                 files = {"replicates.parquet": replicates, **(artifacts or {})}
                 write_files(client, sweep, files=files, texts=texts)

@@ -160,6 +160,7 @@ class Dispatcher:
         with self.lock:
             ended = Ended(dict(self._failures), dict(self._stops))
         change = self._growth.advance(ended)
+        self.store.plans.grow(change.stages)
         done = reusable(change.stages, self.store, self.listener)
         with self.wake:
             wanted = {

@@ -12,7 +12,6 @@ import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from abl.errors import InputError, Problem
@@ -21,6 +20,7 @@ from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import run_stage_on_worker
 from abl.runner.ledger import Ledger, Packing, known_shares
 from abl.runner.ray_folder import short_folder
+from abl.scratch import scratch_folder
 
 
 def run_with_tune(
@@ -36,7 +36,7 @@ def run_with_tune(
         InputError: The cluster cannot be reached, is not of these versions, or is too small.
     """
     # Tune insists on a folder of its own; nothing in it is needed afterwards
-    made = TemporaryDirectory(prefix="abl-tune-", ignore_cleanup_errors=True)
+    made = scratch_folder("abl-tune-")
     with ray_nodes(workers, address) as nodes, made as scratch:
         ledger = Ledger(nodes)
         every = list(dispatcher.frontier.stages.values())  # it may grow meanwhile
@@ -49,7 +49,7 @@ def run_with_tune(
                 )
         on_gpus = any(stage.resources.gpus for stage in every)
         packing = Packing(known_shares(dispatcher.store) if on_gpus else None)
-        while _fit(dispatcher, ledger, packing, scratch):
+        while _fit(dispatcher, ledger, packing, str(scratch)):
             dispatcher.listener.message("stages wait for a node that was lost: started anew")
 
 
