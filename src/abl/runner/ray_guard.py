@@ -67,7 +67,8 @@ def parts_of_ray(
     return {
         pid: start
         for pid, (parent, start) in table.items()
-        if parent == driver and package in command_of(pid)
+        # the guard's own command line names the package too
+        if parent == driver and package in (command := command_of(pid)) and __file__ not in command
     }
 
 

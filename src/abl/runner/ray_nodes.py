@@ -129,6 +129,7 @@ def _enter(
             "_temp_dir": folder,
             **quiet,
         }
+    of_ray.enter_context(_silenced())
     of_ray.callback(_shut_down)
     where = f"no Ray cluster at {address}" if address else "Ray does not start"
     try:
@@ -217,6 +218,22 @@ def _losses_told(watch: RayWatch) -> Iterator[None]:
         if not watch.lost and not watch.gone():
             raise
         raise StageError(lost) from error
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Keeps Ray from printing the log of a raylet that has died, which no setting does."""
+    from ray._private import worker
+
+    printing = getattr(worker, "print_to_stdstream", None)
+    if printing is None:
+        yield
+        return
+    worker.print_to_stdstream = lambda *given, **named: None
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = printing
 
 
 def _shut_down() -> None:
