@@ -7,11 +7,13 @@ measured; the comments here say what each setting is for.
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from abl.errors import InputError
+from abl.errors import InputError, StageError
 from abl.plan.stage import StageResources
+from abl.record.lease import Watch
 from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import run_stage_on_worker
 from abl.runner.ledger import Ledger, Packing, known_shares
@@ -32,6 +34,23 @@ def run_with_tune(
             or is too small.
         StageError: A part of Ray died without which nothing goes on.
     """
+    try:
+        _run(dispatcher, workers, address)
+    except StageError:
+        # workers that died with their Ray could not give them back
+        free_leases(dispatcher)
+        raise
+
+
+def free_leases(dispatcher: Dispatcher) -> None:
+    """Removes leases on stages of this plan whose holders are known dead."""
+    store = dispatcher.store
+    with suppress(OSError):  # the next command finds them, and that nobody has them
+        for digest in dispatcher.frontier.stages.keys() & set(store.leased()):
+            Watch(store.lease_place(digest)).free()
+
+
+def _run(dispatcher: Dispatcher, workers: int | None, address: str | None) -> None:
     # Tune insists on a folder of its own; nothing in it is needed afterwards
     made = TemporaryDirectory(prefix="abl-tune-", ignore_cleanup_errors=True)
     told = dispatcher.listener.message
