@@ -134,7 +134,7 @@ def _enter(
     where = f"no Ray cluster at {address}" if address else "Ray does not start"
     try:
         within_time(lambda: ray.init(**asked), where, say)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except Exception as error:  # Ray raises all kinds of them, that one too
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         token = "is its token in RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token?"
         raise InputError(f"{where}: {first}; {token if address else WITHOUT_RAY}") from None
@@ -163,7 +163,9 @@ def within_time(start: Callable[[], Any], what: str, say: Callable[[str], None])
     threading.Thread(target=watch, name="ray-start", daemon=True).start()
     try:
         start()
-    except RayLost:
+    except (RayLost, KeyboardInterrupt):
+        if not interruption.sent:
+            raise
         raise TimeoutError(why) from None
     finally:
         ended.set()

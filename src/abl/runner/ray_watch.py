@@ -2,14 +2,14 @@
 
 Ray tries again where nobody will ever answer, or ends the whole process after a minute. So a thread
 looks itself, and ends what the run is at: first by an exception, which passes once the thread is in
-Python; then, as Ctrl-C does, by what ends a call of Ray too; at last by ending the process.
+Python; then by a signal, as Ctrl-C does, which ends calls of Ray too; at last by ending the process.
 """
 
 from __future__ import annotations
 
-import _thread
 import ctypes
 import os
+import signal
 import socket
 import sys
 import threading
@@ -79,6 +79,7 @@ class Interruption:
     """
 
     def __init__(self, status: int):
+        self.sent = False  # whether the thread was told to end what it is at
         self._status = status
         self._thread = threading.get_ident()
         self._is_main = threading.current_thread() is threading.main_thread()
@@ -94,13 +95,16 @@ class Interruption:
         with self._lock:
             if self._out.is_set():
                 return
+            self.sent = True
             thread, lost = ctypes.c_ulong(self._thread), ctypes.py_object(RayLost)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, lost)
         if self._out.wait(UNWIND_S):
             return
         with self._lock:
-            if self._is_main and not self._out.is_set():
-                _thread.interrupt_main()
+            # where Ctrl-C is ignored or ends the process at once there is no more to be done gently
+            heeded = callable(signal.getsignal(signal.SIGINT))
+            if heeded and self._is_main and not self._out.is_set():
+                signal.pthread_kill(self._thread, signal.SIGINT)
         if self._out.wait(UNWIND_S):
             return
         print(f"abl: {line}", file=sys.stderr)
