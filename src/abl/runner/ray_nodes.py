@@ -84,7 +84,7 @@ def ray_nodes(
         if not nodes:
             raise InputError(Problem("the Ray cluster has no node with CPUs"))
         own = started_here and address is None
-        with _losses_told(RayWatch(watched_parts(own))):
+        with losses_told(RayWatch(watched_parts(own))):
             yield nodes
 
 
@@ -162,14 +162,15 @@ def within_time(start: Callable[[], Any], what: str, say: Callable[[str], None])
 
     threading.Thread(target=watch, name="ray-start", daemon=True).start()
     try:
-        start()
+        try:
+            start()
+        finally:
+            ended.set()
+            interruption.over()
     except (RayLost, KeyboardInterrupt):
         if not interruption.sent:
             raise
         raise TimeoutError(why) from None
-    finally:
-        ended.set()
-        interruption.over()
 
 
 def watched_parts(own: bool) -> list[Part]:
@@ -203,7 +204,7 @@ def _package() -> str:
 
 
 @contextmanager
-def _losses_told(watch: RayWatch) -> Iterator[None]:
+def losses_told(watch: RayWatch) -> Iterator[None]:
     """Raises StageError for a part of Ray that was lost, however that made itself felt."""
     try:
         with watch:

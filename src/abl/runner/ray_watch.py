@@ -1,8 +1,8 @@
 """Notices that a part of Ray died on which a run depends, and gets its thread out of Ray.
 
 Ray tries again where nobody will ever answer, or ends the whole process after a minute. So a thread
-looks itself, and ends what the run is at: first by an exception, which passes once the thread is in
-Python; then by a signal, as Ctrl-C does, which ends calls of Ray too; at last by ending the process.
+looks itself, and ends what the run is at: first by an exception, which passes once the run is in
+Python; then by a signal, as Ctrl-C does, which ends calls of Ray too; at last with the process.
 """
 
 from __future__ import annotations
@@ -104,6 +104,8 @@ class Interruption:
             # where Ctrl-C is ignored or ends the process at once there is no more to be done gently
             heeded = callable(signal.getsignal(signal.SIGINT))
             if heeded and self._is_main and not self._out.is_set():
+                # in place of the other: two would come one after the other
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)
                 signal.pthread_kill(self._thread, signal.SIGINT)
         if self._out.wait(UNWIND_S):
             return
