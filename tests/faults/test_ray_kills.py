@@ -225,9 +225,12 @@ def test_thirty_kills_of_any_part_at_any_moment(tmp_path: Path) -> None:
         with running(tmp_path, count) as command:
             while names and command.process.poll() is None:
                 time.sleep(draw.uniform(0, 15))
+                began = command.finished > 0
                 if (taken := killed(command, names[0], draw)) is not None:
-                    times[names.pop(0)].append(taken)
-                    print(names and names[0], taken, command.finished, flush=True)
+                    name = names.pop(0)
+                    times[name].append(taken)
+                    print(f"{name}: ended or went on after {taken[0]:.1f} s,", end=" ")
+                    print(f"gone after {taken[1]:.1f} s; at work: {began}", flush=True)
             if command.process.poll() is not None:
                 check_words(command)
         found = attempts(Store(tmp_path / "store"))

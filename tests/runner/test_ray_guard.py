@@ -43,7 +43,7 @@ by.kill()
 WATCHED = """
 import subprocess, sys, time
 code = (
-    "import time; from abl.runner.worker_watch import end_with_raylet as e; e(); e(); "
+    "import time; from abl.runner.worker_watch import end_with_ray as e; e(); e(); "
     "print('ready', flush=True); time.sleep(600)"
 )
 child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

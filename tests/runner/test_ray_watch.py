@@ -13,8 +13,9 @@ import pytest
 
 from abl.errors import StageError
 from abl.record.lease import process_start
-from abl.runner import ray_nodes, ray_watch
-from abl.runner.ray_nodes import losses_told, within_time
+from abl.runner import ray_start, ray_watch
+from abl.runner.ray_nodes import losses_told
+from abl.runner.ray_start import within_time
 from abl.runner.ray_watch import Part, RayWatch, answering_part, process_part
 
 STUCK = """
@@ -32,8 +33,8 @@ with RayWatch([Part("Ray's GCS", lambda: False)]):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_nodes, "SLOW_START_S", 0.2)
-    monkeypatch.setattr(ray_nodes, "MOST_START_S", 0.6)
+    monkeypatch.setattr(ray_start, "SLOW_START_S", 0.2)
+    monkeypatch.setattr(ray_start, "MOST_START_S", 0.6)
     monkeypatch.setattr(ray_watch, "LOOK_S", 0.05)
     monkeypatch.setattr(ray_watch, "UNWIND_S", 0.3)
 
@@ -68,6 +69,12 @@ def test_a_start_of_ray_that_hangs_is_told_and_then_given_up(hang: Callable[[], 
         within_time(hang, "Ray does not start", said.append)
     (line,) = said
     assert "--executor local" in line
+
+
+def test_a_start_is_given_up_as_soon_as_a_part_has_died(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_start, "MOST_START_S", 600)
+    with pytest.raises(TimeoutError, match="GCS has died"):
+        within_time(in_python, "Ray does not start", [].append, lambda: "Ray's GCS has died")
 
 
 def test_a_start_that_comes_to_its_end_is_left_alone() -> None:

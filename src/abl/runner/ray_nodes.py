@@ -9,16 +9,22 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 from abl.errors import InputError, Problem, StageError
 from abl.plan.stage import StageResources
 from abl.runner.ray_folder import short_folder
-from abl.runner.ray_guard import command_of, guarded, parts_of_ray
+from abl.runner.ray_guard import guarded
 from abl.runner.ray_network import check_network
+from abl.runner.ray_start import (
+    PART_NAMES,
+    WITHOUT_RAY,
+    Starting,
+    own_parts,
+    ray_package,
+    within_time,
+)
 from abl.runner.ray_watch import (
-    Interruption,
     Part,
     RayLost,
     RayWatch,
@@ -30,12 +36,8 @@ from abl.runner.ray_watch import (
 
 OBJECT_STORE_BYTES = 100 * 2**20
 MOST_PORTS = 65535
-# a Ray that starts takes seconds, from a slow disk perhaps a minute
-SLOW_START_S = 30.0
-MOST_START_S = 90.0
 # a Ray whose parts are gone may never come back from being shut down
 SHUTDOWN_S = 15.0
-WITHOUT_RAY = "--executor local needs no Ray"
 
 
 def check_address(address: str) -> None:
@@ -119,7 +121,7 @@ def _enter(
     else:
         check_network()
         folder = of_ray.enter_context(short_folder())
-        of_ray.enter_context(guarded(_package()))
+        of_ray.enter_context(guarded(ray_package()))
         asked = {
             # "local": a cluster that somebody has started on this machine is not joined unasked
             "address": "local",
@@ -132,45 +134,13 @@ def _enter(
     of_ray.enter_context(_silenced())
     of_ray.callback(_shut_down)
     where = f"no Ray cluster at {address}" if address else "Ray does not start"
+    died = (lambda: "") if address else Starting().died
     try:
-        within_time(lambda: ray.init(**asked), where, say)
+        within_time(lambda: ray.init(**asked), where, say, died)
     except Exception as error:  # Ray raises all kinds of them, that one too
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         token = "is its token in RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token?"
         raise InputError(f"{where}: {first}; {token if address else WITHOUT_RAY}") from None
-
-
-def within_time(start: Callable[[], Any], what: str, say: Callable[[str], None]) -> None:
-    """Calls what starts Ray, in this thread, for a minute and a half at most.
-
-    Args:
-        what: One line of what it is if it does not come to an end.
-        say: Is told if it takes long.
-
-    Raises:
-        TimeoutError: It took longer, and could be ended.
-    """
-    ended, why = threading.Event(), f"no answer for {MOST_START_S:g} s"
-    interruption = Interruption(status=2)
-
-    def watch() -> None:
-        if ended.wait(SLOW_START_S):
-            return
-        say(f"Ray has not started after {SLOW_START_S:g} s; {WITHOUT_RAY}")
-        if not ended.wait(MOST_START_S - SLOW_START_S):
-            interruption.interrupt(f"{what}: {why}; {WITHOUT_RAY}")
-
-    threading.Thread(target=watch, name="ray-start", daemon=True).start()
-    try:
-        try:
-            start()
-        finally:
-            ended.set()
-            interruption.over()
-    except (RayLost, KeyboardInterrupt):
-        if not interruption.sent:
-            raise
-        raise TimeoutError(why) from None
 
 
 def watched_parts(own: bool) -> list[Part]:
@@ -182,25 +152,15 @@ def watched_parts(own: bool) -> list[Part]:
     import ray
 
     context = ray.get_runtime_context()
-    gcs, raylet = "Ray's GCS", "Ray's raylet on this machine"
-    parts = [answering_part(gcs, context.gcs_address)]
+    parts = [answering_part(PART_NAMES["gcs_server"], context.gcs_address)]
     for node in ray.nodes():
         if node["NodeID"] == context.get_node_id():
             place = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
-            parts.append(answering_part(raylet, place))
+            parts.append(answering_part(PART_NAMES["raylet"], place))
     if own:
-        for pid, start in parts_of_ray(os.getpid(), _package()).items():
-            started = Path(command_of(pid).split(" ")[0]).name
-            for name, program in ((gcs, "gcs_server"), (raylet, "raylet")):
-                if started == program:
-                    parts.insert(0, process_part(name, pid, start))
+        processes = own_parts().items()
+        parts = [process_part(name, pid, start) for pid, (name, start) in processes] + parts
     return parts
-
-
-def _package() -> str:
-    import ray
-
-    return f"{Path(ray.__file__).parent}{os.sep}"
 
 
 @contextmanager
