@@ -12,15 +12,15 @@ import pytest
 
 from abl.errors import InputError
 from abl.runner import ray_network
-from abl.runner.ray_network import LOOPBACK, check_network, connection_fault, own_address
+from abl.runner.ray_network import LOOPBACK, check_connections, connection_fault, own_address
 from commands import abl
 from tiny_sweeps import write_sweep
 
 CHECK = """
 from abl.errors import InputError
-from abl.runner.ray_network import check_network
+from abl.runner.ray_network import check_connections
 try:
-    check_network()
+    check_connections()
     print("fine")
 except InputError as error:
     print(error)
@@ -42,7 +42,7 @@ def without(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> None:
 
 def test_this_machine_can_connect_to_itself() -> None:
     assert connection_fault(LOOPBACK) == ""
-    check_network()
+    check_connections()
 
 
 def test_a_machine_without_loopback_is_told_before_anything_is_written(
@@ -62,7 +62,7 @@ def test_an_own_address_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ray_network, "own_address", lambda: "198.51.100.7")
     without(monkeypatch, "198.51.100.7")
     with pytest.raises(InputError, match=r"198\.51\.100\.7.*--executor local"):
-        check_network()
+        check_connections()
 
 
 def test_a_server_of_names_that_does_not_answer_is_not_waited_for(

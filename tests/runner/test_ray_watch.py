@@ -16,17 +16,17 @@ from abl.record.lease import process_start
 from abl.runner import ray_start, ray_watch
 from abl.runner.ray_nodes import losses_told
 from abl.runner.ray_start import within_time
-from abl.runner.ray_watch import Part, RayWatch, answering_part, process_part
+from abl.runner.ray_watch import RayWatch, WatchedPart, answering_part, process_part
 
 STUCK = """
 import ctypes, signal, sys, threading
 from abl.runner import ray_watch
-from abl.runner.ray_watch import Part, RayWatch
+from abl.runner.ray_watch import WatchedPart, RayWatch
 
 ray_watch.UNWIND_S = 0.3
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # as a library that hears of no signal
 print("table so far")
-with RayWatch([Part("Ray's GCS", lambda: False)]):
+with RayWatch([WatchedPart("Ray's GCS", lambda: False)]):
     ctypes.CDLL(None).sleep(600)
 """
 
@@ -54,7 +54,7 @@ def in_a_lock() -> None:
     lock.acquire()
 
 
-def waiting(parts: list[Part], work: Callable[[], None]) -> None:
+def waiting(parts: list[WatchedPart], work: Callable[[], None]) -> None:
     with losses_told(RayWatch(parts)):
         work()
 
@@ -89,7 +89,7 @@ def test_a_start_that_comes_to_its_end_is_left_alone() -> None:
 @WAYS
 def test_who_waits_for_a_ray_that_is_gone_is_let_go(hang: Callable[[], None]) -> None:
     there = [True]
-    parts = [Part("Ray's raylet on this machine", lambda: there[0])]
+    parts = [WatchedPart("Ray's raylet on this machine", lambda: there[0])]
     threading.Timer(0.2, lambda: there.__setitem__(0, False)).start()
     with pytest.raises(StageError, match=r"raylet.*has died.*--executor local"):
         waiting(parts, hang)
@@ -100,7 +100,7 @@ def test_a_thread_that_is_not_the_main_one_is_let_go_too() -> None:
 
     def wait() -> None:
         try:
-            with losses_told(RayWatch([Part("Ray's GCS", lambda: False)])):
+            with losses_told(RayWatch([WatchedPart("Ray's GCS", lambda: False)])):
                 in_python()
         except StageError as error:
             found.append(error)
@@ -116,7 +116,7 @@ def test_what_ray_says_of_its_own_death_is_told_in_our_words() -> None:
         pass
 
     there = [True]
-    part = Part("Ray's GCS", lambda: there[0], every_s=60)
+    part = WatchedPart("Ray's GCS", lambda: there[0], every_s=60)
 
     def fail() -> None:
         raise RaySystemError("an unknown error")
@@ -130,7 +130,10 @@ def test_what_ray_says_of_its_own_death_is_told_in_our_words() -> None:
 
 
 def test_ctrl_c_is_no_loss() -> None:
-    with pytest.raises(KeyboardInterrupt), losses_told(RayWatch([Part("GCS", lambda: True)])):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        losses_told(RayWatch([WatchedPart("GCS", lambda: True)])),
+    ):
         raise KeyboardInterrupt
 
 
@@ -141,7 +144,7 @@ def test_one_that_is_away_for_a_moment_is_not_lost() -> None:
         looks[0] += 1
         return looks[0] % 2 == 0
 
-    with losses_told(RayWatch([Part("Ray's GCS", flickering, every_s=0, patience_s=5)])):
+    with losses_told(RayWatch([WatchedPart("Ray's GCS", flickering, every_s=0, patience_s=5)])):
         while looks[0] < 6:
             time.sleep(0.01)
 

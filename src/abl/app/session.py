@@ -23,7 +23,7 @@ from abl.report.prediction_frames import one_class_replicates, repeated_training
 from abl.runner.engine import Executor, run_plan
 from abl.runner.protocols import Listener, RunReport
 from abl.runner.ray_folder import check_room
-from abl.runner.ray_network import check_network
+from abl.runner.ray_network import check_connections
 from abl.runner.ray_nodes import check_address, ray_nodes
 from abl.search.kept import check_storage
 from abl.studies.shared.analysis import Analysis
@@ -92,7 +92,7 @@ def run_sweep(
         check_address(str(address))
     elif executor == "tune":
         check_room()
-        check_network()
+        check_connections()
     if executor == "tune":
         sweep.store.check_shared()
     if sweep.file.sweep.search is not None:

@@ -56,7 +56,7 @@ def connection_fault(host: str) -> str:
         return error.strerror or str(error)
 
 
-def check_network() -> None:
+def check_connections() -> None:
     """Raises InputError unless a Ray that is started here can work: asked before any work."""
     for host in dict.fromkeys((LOOPBACK, own_address())):
         fault = connection_fault(host)

@@ -15,7 +15,7 @@ from abl.errors import InputError, Problem, StageError
 from abl.plan.stage import StageResources
 from abl.runner.ray_folder import short_folder
 from abl.runner.ray_guard import guarded
-from abl.runner.ray_network import check_network
+from abl.runner.ray_network import check_connections
 from abl.runner.ray_start import (
     PART_NAMES,
     WITHOUT_RAY,
@@ -25,9 +25,9 @@ from abl.runner.ray_start import (
     within_time,
 )
 from abl.runner.ray_watch import (
-    Part,
     RayLost,
     RayWatch,
+    WatchedPart,
     answering_part,
     end_process,
     lost_line,
@@ -119,7 +119,7 @@ def _enter(
         check_address(address)
         asked = {"address": address, **quiet}
     else:
-        check_network()
+        check_connections()
         folder = of_ray.enter_context(short_folder())
         of_ray.enter_context(guarded(ray_package()))
         asked = {
@@ -143,7 +143,7 @@ def _enter(
         raise InputError(f"{where}: {first}; {token if address else WITHOUT_RAY}") from None
 
 
-def watched_parts(own: bool) -> list[Part]:
+def watched_parts(own: bool) -> list[WatchedPart]:
     """What a run depends on in the Ray that this process is connected to.
 
     Args:

@@ -36,7 +36,7 @@ class RayLost(BaseException):
 
 
 @dataclass(frozen=True)
-class Part:
+class WatchedPart:
     """A part of Ray without which nothing goes on.
 
     Attributes:
@@ -52,12 +52,12 @@ class Part:
     patience_s: float = 0.0
 
 
-def process_part(name: str, pid: int, start: str) -> Part:
+def process_part(name: str, pid: int, start: str) -> WatchedPart:
     """A process of this machine."""
-    return Part(name, lambda: process_table().get(pid, (0, ""))[1] == start)
+    return WatchedPart(name, lambda: process_table().get(pid, (0, ""))[1] == start)
 
 
-def answering_part(name: str, address: str) -> Part:
+def answering_part(name: str, address: str) -> WatchedPart:
     """Something that takes connections at HOST:PORT."""
     host, _, port = address.rpartition(":")
 
@@ -68,7 +68,7 @@ def answering_part(name: str, address: str) -> Part:
             return False
         return True
 
-    return Part(name, alive, ASK_S, SILENCE_S)
+    return WatchedPart(name, alive, ASK_S, SILENCE_S)
 
 
 class Interruption:
@@ -141,7 +141,7 @@ class RayWatch:
         lost: One line on what is gone, "" while everything is there.
     """
 
-    def __init__(self, parts: Iterable[Part], on_loss: Callable[[], None] = lambda: None):
+    def __init__(self, parts: Iterable[WatchedPart], on_loss: Callable[[], None] = lambda: None):
         self.lost = ""
         self._parts = list(parts)
         self._on_loss = on_loss
@@ -178,7 +178,7 @@ class RayWatch:
                     self._interruption.interrupt(self.lost)
                     return
 
-    def _is_lost(self, part: Part) -> bool:
+    def _is_lost(self, part: WatchedPart) -> bool:
         now = time.monotonic()
         if now - self._asked.get(part.name, -part.every_s) < part.every_s:
             return False
