@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,8 @@ from abl.report.prediction_frames import one_class_replicates, repeated_training
 from abl.runner.engine import Executor, run_plan
 from abl.runner.protocols import Listener, RunReport
 from abl.runner.ray_folder import check_room
-from abl.runner.tune import check_address, ray_nodes
+from abl.runner.ray_network import check_connections
+from abl.runner.ray_nodes import check_address, ray_nodes
 from abl.search.kept import check_storage
 from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.ran import what_ran
@@ -94,6 +95,7 @@ def run_sweep(
         check_address(str(address))
     elif executor == "tune":
         check_room()
+        check_connections()
     if executor == "tune":
         sweep.store.check_shared()
     if sweep.file.sweep.search is not None:
@@ -115,9 +117,12 @@ def run_sweep(
             growth=growth,
         )
 
-    # joined before hours of decoding: who is let in only now knows that
-    with ray_nodes(workers, address) if on_cluster else nullcontext():
-        return _run_recorded(sweep, listener, run, record)
+    if on_cluster:
+        # before hours of decoding: who is let in knows that now; left again, as a cluster that dies
+        # meanwhile would take this process with it
+        with ray_nodes(workers, address, listener.message):
+            pass
+    return _run_recorded(sweep, listener, run, record)
 
 
 def _run_recorded(

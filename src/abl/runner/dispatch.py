@@ -66,6 +66,12 @@ class Dispatcher:
         with self.lock:
             return self.frontier.finished and not self._growing
 
+    @property
+    def busy(self) -> bool:
+        """Whether a stage is running, or the plan is about to grow: more may become ready."""
+        with self.lock:
+            return bool(self.frontier.running or self._growing)
+
     def for_workers(self) -> list[Stage]:
         """Stages that are not done and that a worker computes, in the order of the plan."""
         frontier = self.frontier
