@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import wraps
 from importlib.metadata import version
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from abl.cli.output import say
 from abl.errors import InputError, StageError
 
 app = typer.Typer(
@@ -56,10 +56,10 @@ def tells(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         except InputError as error:
             for problem in error.problems:
-                print(f"abl: {problem}", file=sys.stderr)
+                say(f"abl: {problem}", error=True)
             raise typer.Exit(2) from None
         except StageError as error:
-            print(f"abl: {error}", file=sys.stderr)
+            say(f"abl: {error}", error=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
@@ -124,8 +124,12 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((120, 40)).columns
 
 
-def print_whole(text: str) -> None:
-    print(text, end="" if text.endswith("\n") else "\n")
+def print_table(text: str, *, colour: bool = False) -> None:
+    """Prints a table; one with colours holds the terminal's own control characters."""
+    if colour:
+        print(text, end="" if text.endswith("\n") else "\n")
+    else:
+        say(text)
 
 
 def write_out(path: Path, text: str) -> None:
