@@ -1,7 +1,7 @@
-"""A checkout of somebody else's runs no program when its state is read, and shows no other's files.
+"""A checkout of somebody else's runs nothing when its state is read, and shows no other's files.
 
-Each test first sees that git by itself would run the marker program (or show the file), so that none
-passes because git has changed.
+Each test first sees that git by itself would run the marker program (or show the file), so that
+none passes because git has changed.
 """
 
 from __future__ import annotations

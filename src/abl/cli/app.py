@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from importlib.metadata import version
@@ -107,6 +108,39 @@ ModuleOpt = Annotated[
         is_eager=True,
     ),
 ]
+TrustOpt = Annotated[
+    bool,
+    typer.Option("--trust", help="Run the `module:` of a folder that is not yours; kept."),
+]
+
+
+def load_trusted(file: Path, *, trust: bool, **options: Any) -> Any:
+    """The sweep; whether a `module:` from elsewhere may run is asked where somebody can answer."""
+    from abl import api
+    from abl.nets.trust import UntrustedError, trust_folder_of
+
+    try:
+        return api.load(file, **options)
+    except UntrustedError as error:
+        if not trust and not _says_yes(error):
+            raise
+        if unkept := trust_folder_of(error.module):
+            say(f"abl: warning: {unkept}", error=True)
+    return api.load(file, **options)
+
+
+def _says_yes(error: InputError) -> bool:
+    if not _answers():
+        return False
+    say(f"abl: {error}", error=True)
+    return typer.confirm("Run it, and trust this folder from now on?", default=False, err=True)
+
+
+def _answers() -> bool:
+    """Whether somebody sits there who can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 StoreOpt = Annotated[
     str | None,
     typer.Option(

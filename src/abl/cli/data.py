@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from abl.cli.app import ROOT, DataOpt, RootOpt, SweepArg, app, data_app, tells
+from abl.cli.app import (
+    ROOT,
+    DataOpt,
+    RootOpt,
+    SweepArg,
+    TrustOpt,
+    app,
+    data_app,
+    load_trusted,
+    tells,
+)
 from abl.cli.output import say
 
 if TYPE_CHECKING:
@@ -21,12 +31,12 @@ def splits(
     out: Annotated[Path, typer.Option(help="CSV or Parquet file to write.")],
     data: DataOpt = None,
     mlruns: RootOpt = ROOT,
+    trust: TrustOpt = False,
 ) -> None:
     """Write which images each split of a sweep trains, validates and tests on, for others."""
-    from abl import api
     from abl.app.split_file import write_splits
 
-    say(write_splits(api.load(file, data=data or (), root=mlruns), out))
+    say(write_splits(load_trusted(file, trust=trust, data=data or (), root=mlruns), out))
 
 
 MaskValueOpt = Annotated[

@@ -18,8 +18,10 @@ from abl.cli.app import (
     RootOpt,
     StoreOpt,
     SweepArg,
+    TrustOpt,
     WrittenRootOpt,
     app,
+    load_trusted,
     print_table,
     tells,
     terminal_width,
@@ -54,12 +56,13 @@ def sweep(
         typer.Option("--spread/--no-spread", help="± sd over replicates, not the interval."),
     ] = None,
     store: StoreOpt = None,
+    trust: TrustOpt = False,
 ) -> None:
     """Run a sweep: train what is missing, score every arm, print and record the table."""
     from abl import api
     from abl.app.watching import watched
 
-    loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke, store=store)
+    loaded = load_trusted(file, trust=trust, data=data or (), root=mlruns, smoke=smoke, store=store)
     recorded: bool | str = {"on": True, "off": False}.get(record, record)
     with watched(loaded, executor=str(executor), workers=workers) as listener:
         result = api.run(
@@ -123,13 +126,13 @@ def plan(
         str | None, typer.Option(metavar="ARM", help="Why each stage of an arm is to be computed.")
     ] = None,
     store: StoreOpt = None,
+    trust: TrustOpt = False,
 ) -> None:
     """Show what `abl sweep` would do or refuse, and why; look at the images, execute nothing."""
-    from abl import api
     from abl.app.watching import numbers_of
     from abl.report.plan_text import plan_text
 
-    loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke, store=store)
+    loaded = load_trusted(file, trust=trust, data=data or (), root=mlruns, smoke=smoke, store=store)
     numbers = numbers_of(loaded, why, say=partial(say, error=True))
     if as_json:
         print(json.dumps(numbers, indent=1))

@@ -1,9 +1,9 @@
 """The state of a sweep's git checkout, read without running anything that lies in it.
 
 A folder of somebody else's brings its own `.git/config`, and git starts programs that this names:
-fsmonitor, hooks, filters, external diffs, textconv, pagers, fetching of absent objects, and git itself
-again in submodules, with their configuration. All of that is switched off here; what can not be
-(filters, and files that are included) is looked for first, and then nothing is compared.
+fsmonitor, hooks, filters, external diffs, textconv, pagers, fetching of absent objects, and git
+itself again in submodules, with their configuration. All of that is switched off here; what cannot
+be (filters, and files that are included) is looked for first, and then nothing is compared.
 """
 
 from __future__ import annotations
@@ -58,9 +58,10 @@ _NOT_RECORDED = "the state of the code is not recorded"
 def git_state(folder: Path) -> dict[str, Any] | None:
     """Commit, whether anything differs from it, and the difference; None outside a checkout.
 
-    Keys: commit (hex, or None before the first), dirty (bool, None if not looked at; untracked files
-    count), untracked (number of files), diff (text against the commit, without secrets, at most
-    DIFF_LIMIT_BYTES), diff_cut (bool); `unseen`, a sentence, if git refused or was not to compare.
+    Keys: commit (hex, or None before the first), dirty (bool, None if not looked at; untracked
+    files count), untracked (number of files), diff (text against the commit, without secrets, at
+    most DIFF_LIMIT_BYTES), diff_cut (bool); `unseen`, a sentence, if git refused or was not to
+    compare.
     """
     place = _top_of(folder)
     if place is None:
@@ -75,8 +76,8 @@ def git_state(folder: Path) -> dict[str, Any] | None:
         named = "cannot be read" if programs is None else f"names {', '.join(programs[:3])}"
         return _unseen(
             shown,
-            f"uncommitted changes are not recorded: the checkout's own configuration {named}, which "
-            "git would run or read: `git config --local --unset NAME` takes it out, and "
+            f"uncommitted changes are not recorded: the checkout's own configuration {named}, "
+            "which git would run or read: `git config --local --unset NAME` takes it out, and "
             "`git config --global` is where filters of your own belong",
         )
     ignored = "--ignore-submodules=dirty"
@@ -139,8 +140,8 @@ def _refusal(folder: Path, place: Path) -> str | None:
         if _is_its_own(place, Path(git_folder), folder / common):
             return None
         return (
-            f"{_NOT_RECORDED}: the checkout's .git leads to the git folder of another; clone it, or "
-            "`git worktree add` it"
+            f"{_NOT_RECORDED}: the checkout's .git leads to the git folder of another; clone it, "
+            "or `git worktree add` it"
         )
     said = done.stderr.decode("utf-8", "replace")
     if "not a git repository" in said:
@@ -158,8 +159,8 @@ def _refusal(folder: Path, place: Path) -> str | None:
 def _is_its_own(place: Path, git_folder: Path, common: Path) -> bool:
     """Whether the git folder is that of this work tree, and points back at it.
 
-    A `.git` that leads into another checkout of this user would bring the files of that one into the
-    difference, as deleted.
+    A `.git` that leads into another checkout of this user would bring the files of that one into
+    the difference, as deleted.
     """
     try:
         real, common, dot_git = git_folder.resolve(), common.resolve(), place / ".git"
