@@ -32,6 +32,7 @@ _ADDRESS = re.compile(
     # as far as the next white space: passwords hold anything else; addresses of a list are apart
     r"://((?:(?![,;\"'(<|\[][A-Za-z][A-Za-z0-9+.\-]{0,40}://)\S)*)"
 )
+_BEGINS_ADDRESS = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.\-]*://")
 _PORT = re.compile(r"(\d+|PORT|<?port>?)[^\w]*", re.IGNORECASE)
 _PARAMETER = re.compile(rf"(?i)({_NAME}|(?<=[?&;])(?:sig|pass|auth|key|pat))=([^&\s]*)")
 _PAIR = re.compile(rf"(?i)({_NAME})=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s&;,'\"]+)")
@@ -121,7 +122,9 @@ def _known() -> dict[str, str]:
     """What is secret in the environment now -> what to write for it; the longest first."""
     found: dict[str, str] = {}
     for name, value in os.environ.items():
-        for secret in {*_of_address(value)} or ({value} if is_secret_name(name) else set()):
+        named = is_secret_name(name)
+        parts = {*_of_address(value)} if named or _BEGINS_ADDRESS.match(value) else set()
+        for secret in parts or ({value} if named else set()):
             for form in _forms(secret):
                 if len(form) >= SHORTEST:
                     found[form] = f"<{name}>"
@@ -148,7 +151,7 @@ def _of_address(text: str) -> Iterator[str]:
         found = [*(_passwords(inside) if at and not rest.startswith("/") else ()), *parameters]
         yield from (each for each in found if each and each not in shown)
     elif "=" in text:
-        yield from (found[2].strip("'\"") for found in _PAIR.finditer(text))
+        yield from (found[2].strip("'\"") for found in _PAIR.finditer(text) if found[2][0] != "$")
 
 
 def _passwords(inside: str) -> Sequence[str]:

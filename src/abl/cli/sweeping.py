@@ -48,7 +48,10 @@ def sweep(
     workers: Annotated[int | None, typer.Option(min=1, help="CPUs to use; default all.")] = None,
     address: Annotated[str | None, typer.Option(help="HOST:PORT of a Ray cluster.")] = None,
     record: Annotated[
-        str, typer.Option(help="MLflow tracking URI; on for the one in mlruns; off for none.")
+        str,
+        typer.Option(
+            envvar="ABL_RECORD", help="MLflow tracking URI; on for the one in mlruns; off for none."
+        ),
     ] = "on",
     smoke: Annotated[bool, typer.Option("--smoke", help="Shrink it: does it run?")] = False,
     spread: Annotated[

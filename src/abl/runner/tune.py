@@ -101,6 +101,16 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, packing: Packing, scratch: str)
     return searcher.stuck
 
 
+class _NoFolders(list[str]):
+    """What Ray adds to the path of its workers, and they must not import from.
+
+    That is the folder the command runs in: a file `torch.py` of somebody else's would be run there.
+    """
+
+    def extend(self, folders: object) -> None:
+        """Adds nothing."""
+
+
 OBJECT_STORE_BYTES = 100 * 2**20
 MOST_PORTS = 65535
 
@@ -141,8 +151,15 @@ def ray_nodes(workers: int | None, address: str | None) -> Iterator[dict[str, St
     }.items():
         os.environ.setdefault(name, value)
     import ray
+    from ray.job_config import JobConfig
 
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    job = JobConfig()
+    job._py_driver_sys_path = _NoFolders()
+    quiet: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.CRITICAL,
+        "job_config": job,
+    }
     started_here = not ray.is_initialized()
     of_ray = ExitStack()
     try:
@@ -160,11 +177,14 @@ def ray_nodes(workers: int | None, address: str | None) -> Iterator[dict[str, St
                 _temp_dir=folder,
                 **quiet,
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         of_ray.close()
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         where = f"no Ray cluster at {address}" if address else "Ray does not start"
-        token = "is its token in RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token?"
+        token = (
+            "if it asks for a token: export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=FILE, with the "
+            "file of the head (~/.ray/auth_token there)"
+        )
         raise InputError(f"{where}: {first}" + (f"; {token}" if address else "")) from None
     # Ray's own lines would tear the live display
     for name in ("ray", "ray.tune", "ray.data", "ray._private"):
