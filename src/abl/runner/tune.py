@@ -101,16 +101,6 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, packing: Packing, scratch: str)
     return searcher.stuck
 
 
-class _NoFolders(list[str]):
-    """What Ray adds to the path of its workers, and they must not import from.
-
-    That is the folder the command runs in: a file `torch.py` of somebody else's would be run there.
-    """
-
-    def extend(self, folders: object) -> None:
-        """Adds nothing."""
-
-
 OBJECT_STORE_BYTES = 100 * 2**20
 MOST_PORTS = 65535
 
@@ -151,15 +141,10 @@ def ray_nodes(workers: int | None, address: str | None) -> Iterator[dict[str, St
     }.items():
         os.environ.setdefault(name, value)
     import ray
-    from ray.job_config import JobConfig
 
-    job = JobConfig()
-    job._py_driver_sys_path = _NoFolders()
-    quiet: dict[str, Any] = {
-        "log_to_driver": False,
-        "logging_level": logging.CRITICAL,
-        "job_config": job,
-    }
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    # Ray adds this folder to its workers' path in any case, and was not tried with this set
+    os.environ.pop("PYTHONSAFEPATH", None)
     started_here = not ray.is_initialized()
     of_ray = ExitStack()
     try:
