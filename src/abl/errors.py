@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from abl.redaction import redacted
+from abl.visible import visible_line
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -30,7 +33,7 @@ class Problem:
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
         said = f"{place}: {self.message}" if place else self.message
         # what a file holds is quoted here, and must not move a terminal's cursor
-        return "".join(mark if mark.isprintable() else "?" for mark in said)
+        return visible_line(redacted(said))
 
 
 class InputError(Exception):

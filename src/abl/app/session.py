@@ -170,6 +170,8 @@ def _run_recorded(
         messages += [*left_out, *([changed] if changed else [])]
         folder = keep_outcome(sweep.store, analysis, sweep.text)
         surroundings = environment(sweep.file.folder)
+        if unseen := (surroundings["git"] or {}).get("unseen"):
+            messages.append(f"warning: {unseen}")
         _draw(sweep, folder, analysis, surroundings, messages)
         page = ""
         if writing is not None and writer is not None:

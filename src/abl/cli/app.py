@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from abl.cli.output import say
 from abl.errors import InputError, StageError
 
 app = typer.Typer(
@@ -56,10 +57,10 @@ def tells(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         except InputError as error:
             for problem in error.problems:
-                print(f"abl: {problem}", file=sys.stderr)
+                say(f"abl: {problem}", error=True)
             raise typer.Exit(2) from None
         except StageError as error:
-            print(f"abl: {error}", file=sys.stderr)
+            say(f"abl: {error}", error=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
@@ -107,6 +108,39 @@ ModuleOpt = Annotated[
         is_eager=True,
     ),
 ]
+TrustOpt = Annotated[
+    bool,
+    typer.Option("--trust", help="Run the `module:` of a folder that is not yours; kept."),
+]
+
+
+def load_trusted(file: Path, *, trust: bool, **options: Any) -> Any:
+    """The sweep; whether a `module:` from elsewhere may run is asked where somebody can answer."""
+    from abl import api
+    from abl.nets.trust import UntrustedError, trust_folder_of
+
+    try:
+        return api.load(file, **options)
+    except UntrustedError as error:
+        if not trust and not _says_yes(error):
+            raise
+        if unkept := trust_folder_of(error.module):
+            say(f"abl: warning: {unkept}", error=True)
+    return api.load(file, **options)
+
+
+def _says_yes(error: InputError) -> bool:
+    if not _answers():
+        return False
+    say(f"abl: {error}", error=True)
+    return typer.confirm("Run it, and trust this folder from now on?", default=False, err=True)
+
+
+def _answers() -> bool:
+    """Whether somebody sits there who can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 StoreOpt = Annotated[
     str | None,
     typer.Option(
@@ -124,8 +158,12 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((120, 40)).columns
 
 
-def print_whole(text: str) -> None:
-    print(text, end="" if text.endswith("\n") else "\n")
+def print_table(text: str, *, colour: bool = False) -> None:
+    """Prints a table; one with colours holds the terminal's own control characters."""
+    if colour:
+        print(text, end="" if text.endswith("\n") else "\n")
+    else:
+        say(text)
 
 
 def write_out(path: Path, text: str) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from abl.errors import InputError
+from abl.redaction import redacted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -89,10 +90,10 @@ class RecordPlace:
                 yield self._client
             except ModuleNotFoundError as error:
                 line = f"MLflow at {self.tracking_uri}: the package {error.name} is not installed"
-                raise RecordError(without_password(line)) from error
+                raise RecordError(redacted(line, self.tracking_uri)) from error
             except (MlflowException, SQLAlchemyError, sqlite3.DatabaseError, OSError) as error:
                 line = f"MLflow at {self.tracking_uri}: {_first_line(error)}"
-                raise RecordError(without_password(line)) from error
+                raise RecordError(redacted(line, self.tracking_uri)) from error
 
     def check_reachable(self) -> None:
         """Raises InputError if the record cannot be read now: to be called before training."""
@@ -153,11 +154,6 @@ class RecordPlace:
                     connection.execute("PRAGMA synchronous = NORMAL")
 
         event.listen(Engine, "connect", settle)
-
-
-def without_password(text: str) -> str:
-    """A text without the user and password of the addresses in it."""
-    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from abl.errors import InputError, StageError, Stopped, disk_fault
 from abl.plan.stage import Stage, StageResources
 from abl.record.opening import store_of
 from abl.record.store import Store
+from abl.redaction import redacted
 from abl.runner.ledger import GPU_BYTES, GPU_TOTAL_BYTES
 from abl.runner.worker_watch import end_with_ray
 from abl.stages.kind import Work, compute
@@ -71,15 +72,15 @@ def run_stage(store: Store, stage: Stage) -> Report:
             return Report(stage.digest, "done", seconds)
     except Stopped as stop:
         seconds = time.perf_counter() - started
-        return Report(stage.digest, "stopped", seconds, str(stop), facts=stop.facts)
+        return Report(stage.digest, "stopped", seconds, redacted(str(stop)), facts=stop.facts)
     except (InputError, StageError) as error:
-        reason, trace = str(error).replace("\n", "; "), ""
+        reason, trace = redacted(str(error)).replace("\n", "; "), ""
     except Exception as error:
         # a worker must not die of a stage: whatever it was is the stage's result
         (lacks, reason), trace = _lack(error, store.root), ""
         if not lacks:
-            reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-            trace = traceback.format_exc()
+            reason = redacted(f"{type(error).__name__}: {error}".strip().splitlines()[0])
+            trace = redacted(traceback.format_exc())
         spoilt = is_gpu_failure(error)
     if store.has(stage.digest):
         # held up for longer than its lease, it lost its folder to the attempt that finished
