@@ -2,13 +2,15 @@
 
     python benchmarks/faults.py                       # 1,000 faults
     python benchmarks/faults.py --count 40 --seed 7   # fewer, others
+    python benchmarks/faults.py --plain               # stages that only write texts: quicker
     python benchmarks/faults.py --only 17             # one of them again; its folder stays
 
 Kinds in turn: the driver killed (SIGKILL) at a random moment; a byte flipped, a file cut or deleted
 in a finished stage, before the run or meanwhile; an OSError once, three times or always on a random
 path of the store; the same command again beside the first, which was asked to stop or not. Each
 begins from the finished sweep without a random part of its stages, and is followed by the same
-command to the end. Every --record-th fault is recorded in MLflow too, which takes longer.
+command to the end. Every --record-th fault is recorded in MLflow too, which takes longer. --plain
+has the same store, leases and executor, and 30 stages that train nothing.
 
 It fails if a stage that was finished and not damaged is computed again, a record is doubled, a
 command takes longer than its deadline or prints a traceback, or a final table differs by a byte.
@@ -60,6 +62,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", type=int, default=20, help="0: none is recorded")
+    parser.add_argument("--plain", action="store_true", help="stages that only write texts")
     parser.add_argument("--only", type=int)
     parser.add_argument("--minutes", type=float, default=0, help="no fault is begun after that")
     asked = parser.parse_args()
@@ -67,14 +70,18 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="abl-faults-"))
     numbers = range(asked.count) if asked.only is None else [asked.only]
     found: list[Seen] = []
-    with trials(folder) as drawn:
-        if asked.record:
+    with trials(folder, plain=asked.plain) as drawn:
+        if asked.record and not asked.plain:
             drawn.prepare_record()
         for number in numbers:
             if asked.minutes and time.monotonic() - began > 60 * asked.minutes:
                 break
             # every kind is recorded at times
-            recorded = bool(asked.record) and number // len(KINDS) % asked.record == number % 4
+            recorded = (
+                bool(asked.record)
+                and not asked.plain
+                and number // len(KINDS) % asked.record == number % 4
+            )
             seen = drawn.trial(number, asked.seed, recorded=recorded)
             found.append(seen)
             if not seen.held or asked.only is not None:

@@ -25,9 +25,10 @@ from typing import Any
 
 from faulty_runs import COMMAND, Driver, Forker, attempts, forking, store_in, tables, tidy
 
+from abl.plan.stage import Stage
 from abl.record.done import DONE
 from abl.record.store import Store
-from tiny_sweeps import write_sweep, write_tiny_set
+from tiny_sweeps import by_digest, double, write_sweep, write_tiny_set
 
 KINDS = ("kill", "damage", "error", "restart")
 SEEDS = 6  # of five stages each
@@ -94,6 +95,60 @@ def arm(root: str, at: int, times: int, error: str, note: str) -> None:
     io.open = builtins.open = failing(opened, "open")  # type: ignore[assignment]
 
 
+# the same store, leases and executor, and stages that only write texts: ten times the faults
+PLAIN = """
+import hashlib
+from pathlib import Path
+import typer
+import drawn_faults
+from abl.cli.app import tells
+from abl.record.store import Store
+from abl.runner.engine import run_plan
+from tiny_sweeps import Heard
+assert "torch" not in sys.modules
+
+@tells
+def ran():
+    # a driver that waited until a dead one's lease is stale would wait for long
+    store, stages = Store(Path("mlruns/store").absolute()), drawn_faults.plain_stages()
+    for _ in range(3):
+        heard = Heard()
+        report = run_plan(stages, store, heard, executor="local")
+        if report.interrupted:
+            raise typer.Exit(130)
+        for digest, reason in report.failed.items():
+            print(f"abl: {reason}", report.traces.get(digest, ""), file=sys.stderr)
+        if report.failed:
+            raise typer.Exit(1)
+        # who makes a table reads every file, and has damaged ones computed again
+        if not any([store.damaged(digest) for digest in stages]):
+            break
+    texts = [store.file(digest, "nap.txt").read_bytes() for digest in sorted(stages)]
+    Path("table").write_bytes(b"".join(texts))
+
+def attempt(words):
+    if words[0].startswith("{"):
+        drawn_faults.arm(**json.loads(words[0]))
+    try:
+        ran()
+    except typer.Exit as end:
+        raise SystemExit(end.exit_code)
+"""
+
+
+def plain_stages() -> dict[str, Stage]:
+    """Five layers of six stages that write texts; each reads all of the layer before."""
+    stages: list[Stage] = []
+    layer: list[Stage] = []
+    for level in range(5):
+        layer = [
+            double("nap", f"{level}.{at}", *layer, seconds=0.01, local=level == 2)
+            for at in range(6)
+        ]
+        stages += layer
+    return by_digest(*stages)
+
+
 @dataclass
 class Seen:
     """What became of one fault.
@@ -135,26 +190,34 @@ class Seen:
 
 
 class Trials:
-    """The finished sweep, and faults in copies of it."""
+    """The finished sweep, and faults in copies of it.
 
-    def __init__(self, folder: Path, drivers: Forker):
-        self.folder, self.drivers = folder, drivers
+    Args:
+        plain: Stages that only write texts, instead of a sweep that trains networks.
+    """
+
+    def __init__(self, folder: Path, drivers: Forker, *, plain: bool = False):
+        self.folder, self.drivers, self.plain = folder, drivers, plain
         self.good = folder / "good"
         self.good.mkdir()
-        write_tiny_set(self.good / "images")
-        write_sweep(self.good, {"replicates.seeds": list(range(SEEDS)), "train.epochs": 2})
+        if not plain:
+            write_tiny_set(self.good / "images")
+            write_sweep(self.good, {"replicates.seeds": list(range(SEEDS)), "train.epochs": 2})
         self._whole(*UNRECORDED)  # decodes the images
         began = time.monotonic()
         shutil.rmtree(self.good / "mlruns/store/done")
         self._whole(*UNRECORDED)
         self.seconds = time.monotonic() - began
-        self.tables = tables(self.good)
+        self.tables = self._tables(self.good)
         store = store_in(self.good)
         self.contents = store.content(store.digests())
         assert len(self.contents) == STAGES, len(self.contents)
         self.calls = self._calls()
         self.empty_record: Path | None = None
         self.keys: list[str] = []
+
+    def _tables(self, folder: Path) -> dict[str, bytes]:
+        return {"": (folder / "table").read_bytes()} if self.plain else tables(folder)
 
     def _whole(self, *words: str) -> None:
         status, said = self.drivers.run(self.good, *SWEEP, *words)
@@ -203,7 +266,7 @@ class Trials:
         for digest in draw.sample(store.digests(), STAGES - left):
             shutil.rmtree(store.folder(digest))
         if left < STAGES or draw.random() < 0.5:
-            shutil.rmtree(store.root / "sweeps")
+            shutil.rmtree(store.root / "sweeps", ignore_errors=True)
         seen.finished = left
         words = () if recorded else UNRECORDED
         before, harmed = attempts(store), set[str]()
@@ -215,7 +278,7 @@ class Trials:
             driver = self.drivers.start(folder, *SWEEP, *words)
             self._ended(driver, seen, any_status=False)
             self._compare(before, store, harmed, seen, whole=True)
-            if tables(folder) != self.tables:
+            if self._tables(folder) != self.tables:
                 seen.other_tables = 1
             if not tidy(store):
                 seen.wrong.append("leases or work are left")
@@ -376,7 +439,7 @@ def _gone(file: Path, draw: random.Random) -> None:
 
 
 @contextmanager
-def trials(folder: Path) -> Iterator[Trials]:
+def trials(folder: Path, *, plain: bool = False) -> Iterator[Trials]:
     """A sweep that is finished, in a folder, for faults in copies of it."""
-    with forking(folder / "drivers", DRIVER) as drivers:
-        yield Trials(folder, drivers)
+    with forking(folder / "drivers", PLAIN if plain else DRIVER) as drivers:
+        yield Trials(folder, drivers, plain=plain)

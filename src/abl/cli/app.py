@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from abl.errors import InputError, StageError
+from abl.errors import InputError, StageError, machine_fault
 
 app = typer.Typer(
     name="abl",
@@ -47,6 +47,13 @@ def _options(
     pass  # a docstring here would replace the help of the application
 
 
+def _of_a_file(error: Exception) -> str:
+    """What the system says of a file that it does not let be read or written."""
+    if not isinstance(error, OSError) or error.strerror is None or not error.filename:
+        return ""
+    return f"{error.filename}: {error.strerror}"
+
+
 def tells(function: Callable[..., Any]) -> Callable[..., Any]:
     """Bad input is told in a line each, with exit code 2; a stage's fault with exit code 1."""
 
@@ -63,6 +70,14 @@ def tells(function: Callable[..., Any]) -> Callable[..., Any]:
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+        except typer.Exit:
+            raise
+        except Exception as error:
+            line = machine_fault(error) or _of_a_file(error)
+            if not line:
+                raise
+            print(f"abl: {line}", file=sys.stderr)
+            raise typer.Exit(1) from None
 
     return wrapped
 
