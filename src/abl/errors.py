@@ -1,5 +1,4 @@
-"""What a user did wrong, what a stage did wrong, what a machine or disk does not give: a line each.
-"""
+"""What a user, a stage, a machine or a disk did wrong: told in a line each."""
 
 from __future__ import annotations
 
@@ -130,6 +129,16 @@ def file_fault(error: BaseException, root: Path) -> str:
     return f"{os.strerror(code)}: {name}; {advice}, {_GOES_ON}"
 
 
+def address_limit_mb() -> int:
+    """The limit on this process's addresses (ulimit -v), 0 if there is none."""
+    try:
+        import resource  # Unix has it
+    except ImportError:
+        return 0
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return 0 if soft == resource.RLIM_INFINITY else max(1, soft // 1_000_000)
+
+
 def machine_fault(error: BaseException) -> str:
     """One line on memory, threads, processes or handles of files that the system does not give, ""
     if the error is another.
@@ -144,8 +153,10 @@ def machine_fault(error: BaseException) -> str:
     ):
         asked = re.search(r"allocate (\d+ bytes|\S+ [KMGTPE]iB)", text)
         of = f" (it asked for {asked[1]})" if asked else ""
-        advice = "set a smaller train.micro_batch, or give it a larger machine"
-        return f"out of memory{of}: {advice}, or a higher limit (ulimit -v)"
+        limit = address_limit_mb()
+        if limit:
+            return f"out of memory{of}: it may use {limit:,} MB; raise that limit (ulimit -v)"
+        return f"out of memory{of}: set a smaller train.micro_batch, or give it a larger machine"
     # of threads, Python's own words
     if code == errno.EAGAIN or "can't start new thread" in text:
         return (

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from abl.errors import InputError, StageError, machine_fault
+from abl.errors import InputError, StageError, address_limit_mb, machine_fault
 
 app = typer.Typer(
     name="abl",
@@ -54,12 +54,25 @@ def _of_a_file(error: Exception) -> str:
     return f"{error.filename}: {error.strerror}"
 
 
+LEAST_MB = 2_000  # of addresses: below, libraries end in tracebacks, or do not end, as they load
+
+
+def _check_addresses() -> None:
+    limit = address_limit_mb()
+    if 0 < limit < LEAST_MB:
+        raise InputError(
+            f"this process may use {limit:,} MB of addresses (ulimit -v), and its libraries need "
+            f"{LEAST_MB:,} MB before anything is read: raise that limit"
+        )
+
+
 def tells(function: Callable[..., Any]) -> Callable[..., Any]:
     """Bad input is told in a line each, with exit code 2; a stage's fault with exit code 1."""
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
+            _check_addresses()
             return function(*args, **kwargs)
         except InputError as error:
             for problem in error.problems:
