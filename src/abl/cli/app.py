@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from abl.cli.output import say
-from abl.errors import InputError, StageError
+from abl.errors import InputError, StageError, address_limit_mb, machine_fault
 
 app = typer.Typer(
     name="abl",
@@ -48,12 +48,32 @@ def _options(
     pass  # a docstring here would replace the help of the application
 
 
+def _of_a_file(error: Exception) -> str:
+    """What the system says of a file that it does not let be read or written."""
+    if not isinstance(error, OSError) or error.strerror is None or not error.filename:
+        return ""
+    return f"{error.filename}: {error.strerror}"
+
+
+LEAST_MB = 2_000  # of addresses: below, libraries end in tracebacks, or do not end, as they load
+
+
+def _check_addresses() -> None:
+    limit = address_limit_mb()
+    if 0 < limit < LEAST_MB:
+        raise InputError(
+            f"this process may use {limit:,} MB of addresses (ulimit -v), and its libraries need "
+            f"{LEAST_MB:,} MB before anything is read: raise that limit"
+        )
+
+
 def tells(function: Callable[..., Any]) -> Callable[..., Any]:
     """Bad input is told in a line each, with exit code 2; a stage's fault with exit code 1."""
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
+            _check_addresses()
             return function(*args, **kwargs)
         except InputError as error:
             for problem in error.problems:
@@ -64,6 +84,14 @@ def tells(function: Callable[..., Any]) -> Callable[..., Any]:
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+        except typer.Exit:
+            raise
+        except Exception as error:
+            line = machine_fault(error) or _of_a_file(error)
+            if not line:
+                raise
+            say(f"abl: {line}", error=True)
+            raise typer.Exit(1) from None
 
     return wrapped
 
