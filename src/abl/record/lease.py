@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -122,16 +123,18 @@ class Lease:
         self.owner = owner
         self.beat_s = beat_s
         self.beats = 0
+        self._since = datetime.now(UTC).isoformat(timespec="seconds")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def _content(self) -> str:
         pid = os.getpid()
-        holder = {"owner": self.owner, "machine": machine(), "pid": pid}
+        holder = {"owner": self.owner, "machine": machine(), "pid": pid, "since": self._since}
         return json.dumps({**holder, "start": process_start(pid), "beat": self.beats})
 
     def take(self) -> bool:
         """Takes the lease if nobody has it: whether it is ours now."""
+        self._since = datetime.now(UTC).isoformat(timespec="seconds")
         return self.place.create(self._content())
 
     def __enter__(self) -> Lease:
