@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from abl.app.loaded import LoadedSweep
-from abl.app.results import kept_searches, outcome_named, recorded_files, rendered, sweep_names
+from abl.app.results import (
+    kept_environment,
+    kept_searches,
+    outcome_named,
+    recorded_files,
+    rendered,
+    sweep_names,
+)
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
-from abl.record.mlflow_client import RecordError
+from abl.record.mlflow_errors import RecordError
 from abl.record.mlflow_stages import StageWriter
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import store_at
-from abl.report.environment import environment
 
 
 @contextlib.contextmanager
@@ -66,7 +72,7 @@ def record_store(root: Path, uri: str | None, url: str | None = None) -> list[st
                 sweep_file=(folder / "sweep.yaml").read_text(encoding="utf-8"),
                 artifacts=recorded_files(folder),
                 rendered=rendered(outcome),
-                environment=environment(),
+                environment=kept_environment(folder),
                 stage_runs=writer.runs,
                 searches=searches,
             )

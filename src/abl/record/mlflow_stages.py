@@ -13,7 +13,7 @@ import pandas as pd
 from abl.errors import StageError
 from abl.plan.stage import HISTORY, PREDICTIONS, flattened
 from abl.record.done import Done
-from abl.record.mlflow_client import RecordError
+from abl.record.mlflow_errors import RecordError
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.store import Store
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from abl.answering import check_database, patient_url
 from abl.errors import InputError
 from abl.search.generations import Told, end_trial
 from abl.search.journal import journal_storage, study_in
@@ -61,8 +62,11 @@ class KeptStudies:
             if url:
                 from optuna.storages import RDBStorage
 
+                check_database(url)
                 # a server that was restarted has cut its connections: they are tried before use
-                self._storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+                self._storage = RDBStorage(
+                    patient_url(url), engine_kwargs={"pool_pre_ping": True}
+                )
             else:
                 self._storage = journal_storage(folder / f"{name}.journal")
 
@@ -250,13 +254,7 @@ def check_storage() -> None:
     if url is None:
         return
     with _told(url):
-        from sqlalchemy import create_engine
-
-        engine = create_engine(url)
-        try:
-            engine.connect().close()
-        finally:
-            engine.dispose()
+        check_database(url)
 
 
 def storage_url() -> str | None:
