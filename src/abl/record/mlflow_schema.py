@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -55,14 +53,32 @@ def bring_up_to_date(file: Path, say: Callable[[str], None]) -> None:
         )
     copy = _copied(file, version)
     say(f"{file.name} is of an older MLflow: copied to {copy}, now migrated to {version}")
-    command = [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{file.as_posix()}"]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no reason given"]
+    try:
+        _migrate(file, scripts.dir)
+    except Exception as error:  # migrations are programs of their own
+        first = next(iter(str(error).strip().splitlines()), "")
+        why = shortened(f"{type(error).__name__}: {first}")
         raise RecordError(
-            f"{file} could not be migrated to MLflow {version} ({shortened(lines[-1])})",
+            f"{file} could not be migrated to MLflow {version} ({why})",
             f"put the copy back (mv {copy} {file}) and use the MLflow that wrote it",
-        )
+        ) from error
+
+
+def _migrate(file: Path, migrations: str) -> None:
+    """Runs MLflow's own migrations, as `mlflow db upgrade` does."""
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine
+
+    config = Config()
+    config.set_main_option("script_location", migrations.replace("%", "%%"))
+    engine = create_engine(f"sqlite:///{file.as_posix()}")
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "heads")
+    finally:
+        engine.dispose()
 
 
 def _revision(file: Path) -> str | None:
