@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from abl.plan.outcome import ArmOutcome
-from abl.record.mlflow_arms import Point, key_of
+from abl.record.mlflow_arms import Point, key_of, shared_view_key
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,6 +22,28 @@ _METRICS_A_CALL, _PARAMS_A_CALL, _RUNS_A_PAGE = 800, 100, 1000
 TAG_LENGTH = 8000
 
 TRAINING_VIEW = "workflowType=machine_learning"  # MLflow 3.17 opens in its GenAI mode otherwise
+
+
+def experiment_named(client: MlflowClient, name: str, root: str | None) -> str:
+    """Id of an experiment, made or taken out of the trash if need be.
+
+    Args:
+        root: Where new experiments keep files; None is the server's choice.
+    """
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        location = None if root is None else f"{root.rstrip('/')}/{shared_view_key(name)[:12]}"
+        try:
+            return client.create_experiment(name, artifact_location=location)
+        except MlflowException:
+            found = client.get_experiment_by_name(name)
+            if found is None:  # not made by another driver meanwhile
+                raise
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return found.experiment_id
 
 
 def runs_tagged(client: MlflowClient, experiment: str, **tags: str) -> Iterator[Run]:
@@ -82,8 +104,8 @@ def write_files(
     *,
     files: Mapping[str, Path] | None = None,
     texts: Mapping[str, str] | None = None,
-) -> None:
-    """Puts files and texts into a run under the given names, in one transfer."""
+) -> dict[str, int]:
+    """Puts files and texts into a run under the given names, in one transfer; their bytes."""
     with tempfile.TemporaryDirectory(prefix="abl-record-") as folder:
         for name, file in (files or {}).items():
             link = Path(folder, name)
@@ -94,6 +116,8 @@ def write_files(
             page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text(text, encoding="utf-8")
         client.log_artifacts(run.info.run_id, folder)
+        names = [*(files or {}), *(texts or {})]
+        return {name: Path(folder, name).stat().st_size for name in names}
 
 
 def stage_points(
