@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from faulty_nets import HOOK
 from faulty_runs import Forker, attempts, only_lines, store_in, tables, wait_for
-from recorded import all_keys, incomplete_runs
 
 from abl.record.mlflow_writer import MlflowRecord
+from recorded import all_keys, incomplete_runs
 from servers import Postgres, free_port, running_postgres
 from tiny_sweeps import write_sweep
 

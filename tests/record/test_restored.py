@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded import all_runs
 
 import abl
 from abl.app.recording import record_store
 from abl.app.results import ENVIRONMENT
 from abl.record.mlflow_whole import FILES
 from abl.record.mlflow_writer import MlflowRecord
+from recorded import all_runs
 from tiny_sweeps import write_sweep
 
 
