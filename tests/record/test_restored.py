@@ -50,8 +50,16 @@ def root(made: Path) -> Iterator[Path]:
     kept = made / "kept"
     shutil.copytree(root, kept)
     yield root
-    shutil.rmtree(root)
-    kept.rename(root)
+    # into the same file: MLflow keeps connections to it
+    with (
+        closing(sqlite3.connect(kept / "mlflow.db")) as before,
+        closing(sqlite3.connect(root / "mlflow.db")) as database,
+    ):
+        before.backup(database)
+    for folder in ("artifacts", "store"):
+        shutil.rmtree(root / folder, ignore_errors=True)
+        (kept / folder).rename(root / folder)
+    shutil.rmtree(kept)
 
 
 def held(root: Path) -> list[Any]:
@@ -213,8 +221,6 @@ def test_the_git_state_is_that_of_the_run(made: Path, root: Path) -> None:
 def test_what_was_not_kept_is_said_not_to_be_known(root: Path) -> None:
     (kept,) = (root / "store" / "sweeps").rglob(ENVIRONMENT)
     kept.unlink()
-    for file in ("mlflow.db", "mlflow.db-wal", "mlflow.db-shm"):
-        (root / file).unlink(missing_ok=True)
     shutil.rmtree(root / "artifacts")
     record_store(root, None)
     assert recorded_git(root) == "not known: it was not kept when this sweep ran"

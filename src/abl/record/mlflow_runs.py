@@ -43,11 +43,26 @@ def experiment_named(client: MlflowClient, name: str, root: str | None) -> str:
                 raise
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
+        _drop_doubles(client, found.experiment_id)
     return found.experiment_id
 
 
+def _drop_doubles(client: MlflowClient, experiment: str) -> None:
+    """Deletes doubles: with an experiment MLflow takes out of the trash what was there before."""
+    same: dict[tuple[str | None, ...], list[Run]] = {}
+    for run in runs_tagged(client, experiment):
+        if "abl.key" in run.data.tags:
+            names = ("abl.sweep_key", "abl.key", "abl.content")
+            same.setdefault(tuple(map(run.data.tags.get, names)), []).append(run)
+    for runs in same.values():
+        kept = preferred(runs)
+        for run in runs:
+            if run is not kept:
+                client.delete_run(run.info.run_id)
+
+
 def runs_tagged(client: MlflowClient, experiment: str, **tags: str) -> Iterator[Run]:
-    """Runs of an experiment whose tags `abl.<name>` have these values."""
+    """Runs of an experiment whose tags `abl.<name>` have these values; all, without a name."""
     wanted = " and ".join(f'tags."abl.{name}" = "{value}"' for name, value in tags.items())
     token = None
     while True:
