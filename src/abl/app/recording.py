@@ -23,6 +23,7 @@ from abl.record.mlflow_stages import StageWriter, incomplete
 from abl.record.mlflow_whole import Tally
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import store_at
+from abl.record.store import Store
 
 
 @contextlib.contextmanager
@@ -51,42 +52,49 @@ def record_store(root: Path, uri: str | None, url: str | None = None) -> list[st
     store.check(writing=False)
     record = MlflowRecord(root, uri)
     record.check_reachable()
-    said: list[str] = []
     with record.lease() as ours:
         if not ours:
             raise InputError("another run is recording here: try again when it has ended")
-        digests = store.digests()
-        known = record.recorded_runs(digests)
-        lost = incomplete(record, store, known)
-        whole = {digest: run.info.run_id for digest, run in known.items() if digest not in lost}
-        writer = StageWriter(record, store, said.append, runs=whole, again=lost)
-        for digest in digests:
-            writer.add(digest)
-        writer.close()
-        if writer.lost:
-            raise InputError(writer.lost)
-        written, restored = len(writer.runs.keys() - known.keys()), len(lost & writer.runs.keys())
-        counted = [f"{written} written", *([f"{restored} restored"] if restored else [])]
-        said.append(f"stages: {', '.join(counted)}, {len(whole)} were there")
-        for name in sweep_names(store):
-            outcome = outcome_named(store, name)
-            folder = store.sweep_folder(name) / outcome.key[:16]
-            searches, tally = kept_searches(store, outcome), Tally()
-            record.record_outcome(
-                outcome,
-                sweep_file=(folder / "sweep.yaml").read_text(encoding="utf-8"),
-                artifacts=recorded_files(folder),
-                rendered=rendered(outcome),
-                environment=kept_environment(folder),
-                stage_runs=writer.runs,
-                searches=searches,
-                tally=tally,
-            )
-            parts = [f"{len(outcome.arms)} arms"]
-            parts += [f"{len(searches.points)} points"] if searches else []
-            parts += [f"{tally.written} runs written"] if tally.written else []
-            parts += [f"{tally.restored} restored"] if tally.restored else []
-            said.append(f"sweep {name}: {', '.join(parts)}")
+        try:
+            return _written(store, record)
+        except RecordError as error:
+            raise InputError(str(error)) from error
+
+
+def _written(store: Store, record: MlflowRecord) -> list[str]:
+    said: list[str] = []
+    digests = store.digests()
+    known = record.recorded_runs(digests)
+    lost = incomplete(record, store, known)
+    whole = {digest: run.info.run_id for digest, run in known.items() if digest not in lost}
+    writer = StageWriter(record, store, said.append, runs=whole, again=lost)
+    for digest in digests:
+        writer.add(digest)
+    writer.close()
+    if writer.lost:
+        raise InputError(writer.lost)
+    written, restored = len(writer.runs.keys() - known.keys()), len(lost & writer.runs.keys())
+    counted = [f"{written} written", *([f"{restored} restored"] if restored else [])]
+    said.append(f"stages: {', '.join(counted)}, {len(whole)} were there")
+    for name in sweep_names(store):
+        outcome = outcome_named(store, name)
+        folder = store.sweep_folder(name) / outcome.key[:16]
+        searches, tally = kept_searches(store, outcome), Tally()
+        record.record_outcome(
+            outcome,
+            sweep_file=(folder / "sweep.yaml").read_text(encoding="utf-8"),
+            artifacts=recorded_files(folder),
+            rendered=rendered(outcome),
+            environment=kept_environment(folder),
+            stage_runs=writer.runs,
+            searches=searches,
+            tally=tally,
+        )
+        parts = [f"{len(outcome.arms)} arms"]
+        parts += [f"{len(searches.points)} points"] if searches else []
+        parts += [f"{tally.written} runs written"] if tally.written else []
+        parts += [f"{tally.restored} restored"] if tally.restored else []
+        said.append(f"sweep {name}: {', '.join(parts)}")
     return said
 
 

@@ -174,7 +174,8 @@ class MlflowRecord(RecordPlace):
             }
             with tempfile.TemporaryDirectory() as folder:
                 files = {REPLICATES: Path(folder) / REPLICATES, **(artifacts or {})}
-                names, tags = [*texts, *files], {rows.NOTE: rows.sweep_note(outcome)}
+                tags = rows.sweep_tags(outcome) | {rows.NOTE: rows.sweep_note(outcome)}
+                names = [*texts, *files]
                 if is_complete(sweep) and sweep.data.tags.get("abl.content") == content:
                     if tally is None:
                         return sweep.info.run_id
