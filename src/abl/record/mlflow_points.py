@@ -16,7 +16,7 @@ import pandas as pd
 from abl.plan.outcome import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Outcome, Searches
 from abl.record.mlflow_arms import NOTE, Point, digest, key_of, param_values
 from abl.record.mlflow_runs import TAG_LENGTH, finish_run, preferred
-from abl.record.mlflow_whole import Tally, looked_through
+from abl.record.mlflow_whole import Tally, run_to_write
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,7 +80,7 @@ def record_points(
         if written is not None and written.data.tags.get(PARENT) != parent:
             # the sweep's run was deleted meanwhile
             client.set_tag(written.info.run_id, PARENT, parent)
-        found, is_whole = looked_through(
+        found, is_whole = run_to_write(
             client, written, point.params, point.points, point.tags, tally
         )
         if is_whole:

@@ -68,7 +68,7 @@ def lost_tags(run: Run, tags: Mapping[str, str]) -> bool:
     return bool(linked) or any(value and name not in there for name, value in tags.items())
 
 
-def looked_through(
+def run_to_write(
     client: MlflowClient,
     run: Run | None,
     params: Mapping[str, str],

@@ -36,10 +36,10 @@ from abl.record.mlflow_whole import (
     STAGE_RUNS,
     Tally,
     files_tag,
-    looked_through,
     lost_files,
     lost_tags,
     other_numbers,
+    run_to_write,
     sizes_said,
 )
 
@@ -226,7 +226,7 @@ class MlflowRecord(RecordPlace):
             rows.NOTE: links.markdown(arm),
         }
         params, points = rows.param_values(arm.params), rows.arm_points(outcome, arm)
-        run, is_whole = looked_through(client, run, params, points, tags, tally)
+        run, is_whole = run_to_write(client, run, params, points, tags, tally)
         if is_whole:
             return
         if run is None:
