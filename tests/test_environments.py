@@ -91,7 +91,7 @@ def test_where_no_short_folder_can_be_written_the_way_out_is_told(
     long = tmp_path / ("x" * 80)
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
-    monkeypatch.setattr("abl.runner.ray_folder._SHORT", (str(tmp_path / "not there"),))
+    monkeypatch.setattr("abl.runner.ray_folder.SHORT", (str(tmp_path / "not there"),))
     told = r"TMPDIR=.* is too long .* --executor local"
     with pytest.raises(InputError, match=told), short_folder():
         pass

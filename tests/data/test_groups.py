@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +182,12 @@ def test_table_and_plan_say_what_is_resampled(
     page = (result.folder / "report.html").read_text(encoding="utf-8")
     assert ("Patients are unknown: each image without a group counts" in page) is not known
     assert "Images of a group (column group) were kept on one side" in page
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "folds, by group, stratified" in text
+    assert "95 % intervals over groups" in text
+    flow = text.split("Flow of images and patients")[1].split("Parts of the splits")[0]
+    assert flow.split()[:2] == ["images", "groups"]  # no number of patients, who are not counted
+    assert not re.search(r"\d patients|over patients|by patient", text)
     rows = pd.read_parquet(result.folder / "predictions.parquet")
     assert set(rows["patient"]) >= {"group a", "group b", "group c"}
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from typer.testing import Result
 
+from abl.processes import process_start
 from abl.record.done import DONE
-from abl.record.lease import process_start
 from abl.record.store import Store
 from commands import abl
 

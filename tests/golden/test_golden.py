@@ -12,6 +12,7 @@ import pytest
 from made_up_sets import write_made_up_sets
 
 import abl
+from commands import abl as command
 from golden import DIGESTS, HERE, SHIPPED, digests_of, name_of, without_hubs
 
 OLD = json.loads(DIGESTS.read_text(encoding="utf-8"))
@@ -61,6 +62,21 @@ def test_an_older_store_is_finished_down_to_the_last_stage(path, old_store):
     # what was measured is as it was; how surely it is known is said by the statistics of today
     now = measured(io.StringIO(abl.table(result, format="csv")))
     pd.testing.assert_frame_equal(now, measured(folder / "table.csv"))
+
+
+def test_an_older_store_verifies_whole_and_gets_the_checksums_it_lacks(tmp_path):
+    store = tmp_path / "mlruns" / "store"
+    store.mkdir(parents=True)
+    with tarfile.open(STORE) as archive:
+        archive.extractall(store, filter="data")
+    files = {path: path.stat().st_ino for path in store.rglob("*") if path.is_file()}
+    result = command(tmp_path, "store", "verify")
+    assert (result.exit_code, "all are right" in result.output) == (0, True), result.output
+    for path, inode in files.items():
+        if path.name == "DONE.json":
+            assert "checksum" in json.loads(path.read_text(encoding="utf-8"))
+        else:
+            assert path.stat().st_ino == inode
 
 
 def measured(table: Path | io.StringIO) -> pd.DataFrame:

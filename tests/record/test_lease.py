@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from abl.record.lease import FilePlace, Lease, Watch, is_held, machine, process_start
+from abl.processes import machine, process_start
+from abl.record.lease import FilePlace, Lease, Watch, is_held
 
 
 class Clock:

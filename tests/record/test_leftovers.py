@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 from abl.plan.stage import Stage
-from abl.record.lease import FilePlace, Lease, machine
+from abl.processes import machine
+from abl.record.lease import FilePlace, Lease
 from abl.record.store import Store
 from abl.runner.engine import run_plan
 from tiny_sweeps import Heard, by_digest, nap

@@ -14,16 +14,18 @@ from fsspec.implementations.memory import MemoryFileSystem
 import abl
 from abl.errors import InputError, StageError
 from abl.plan.stage import Stage
+from abl.processes import machine
 from abl.record.done import DONE
-from abl.record.lease import Watch, machine
+from abl.record.lease import Watch
 from abl.record.object_store import ObjectStore
 from abl.record.objects import Objects
 from abl.record.opening import mirrored, store_at, store_of
+from abl.record.verifying import verdict_on
 from abl.runner.engine import run_plan
 from servers import running_s3
 from tiny_sweeps import Heard, by_digest, double, nap, write_sweep
 
-A = nap("a")
+A, B = nap("a"), nap("b")
 
 
 @pytest.fixture(
@@ -355,3 +357,17 @@ def test_a_bucket_that_is_not_there_is_told_before_anything(s3, tmp_path: Path) 
     with pytest.raises(InputError, match="cannot be used"):
         store.check(writing=True)
     assert not (tmp_path / "store").exists()
+
+
+def test_verifying_reads_the_objects_and_tells_damage(
+    here: ObjectStore, there: ObjectStore
+) -> None:
+    attempt = finish(here, A)
+    finish(here, B)
+    assert {verdict_on(there, d).state for d in there.digests()} == {"right"}
+    here.objects.write(f"done/{A.digest}/{attempt}/a.txt", b"tExt")
+    found = verdict_on(there, A.digest)
+    assert (found.state, found.why) == ("damaged", "a.txt is damaged (checksum)")
+    assert not ObjectStore(here.objects.url, there.root).has(A.digest)  # made again by a run
+    assert verdict_on(there, B.digest).state == "right"
+    assert not [path for path in there.root.rglob("*") if path.is_file()]  # nothing is kept

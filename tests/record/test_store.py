@@ -315,3 +315,13 @@ def test_done_of_earlier_versions_has_no_checksum_and_is_read(store: Store) -> N
     assert fresh(store).has(A.digest)
     done.write_text(json.dumps(said | {"facts": {"seconds": None}}))
     assert not fresh(store).has(A.digest)
+
+
+def test_damage_that_was_mended_meanwhile_is_not_damage(store: Store) -> None:
+    finish(store, A)
+    seen = fresh(store)
+    done = seen.done(A.digest)
+    store.discard(A.digest)
+    finish(store, A)
+    seen.mark_damaged(done)
+    assert fresh(store).has(A.digest)

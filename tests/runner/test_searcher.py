@@ -181,6 +181,28 @@ def test_a_run_whose_stages_wait_for_a_lost_node_is_ended_and_begun_anew(make: M
     assert len(list(dispatcher.each_ready())) == 2
 
 
+def test_stages_wait_for_nodes_for_less_than_two_minutes(make: Make) -> None:
+    nodes, now = {"n": StageResources(1)}, [0.0]
+    searcher, _, _ = make(nap("a"), cpus=1, nodes=lambda: dict(nodes), clock=lambda: now[0])
+    past_warm_ups(searcher)
+    nodes.clear()
+    for now[0] in (6, 12, 30):
+        assert searcher.suggest("a") is None
+    # one that comes back in time is used
+    nodes["m"] = StageResources(1)
+    now[0] = 36
+    assert searcher.suggest("a")["node"] == "m"
+    searcher.on_trial_complete(trial_id="a", error=True)
+    nodes.clear()
+    for now[0] in (60, 80, 99):
+        assert searcher.suggest("b") is None
+    now[0] = 120
+    searcher.suggest("b")
+    assert searcher.suggest("b") == "FINISHED"
+    assert "no node is left that could run nap a" in str(searcher.error)
+    assert "--executor local" in str(searcher.error)
+
+
 def test_a_death_while_others_wait_for_a_lost_node_puts_its_stage_back(make: Make) -> None:
     nodes, now = {"n": StageResources(1), "m": StageResources(1)}, [0.0]
     stages = [nap(str(number)) for number in range(2)]

@@ -245,7 +245,7 @@ def test_saved_weights_give_the_kept_logits_again(tmp_path):
     ]
     pixels, _ = toy()
     feed = PixelFeed(pixels, IMAGE, Train(), seed=0, device=torch.device("cpu"))
-    for place, (epoch, state) in enumerate(load_weights(tmp_path)):
+    for place, (epoch, state) in enumerate(load_weights(files)):
         assert epoch == result.epochs[place]
         network = build_network("tiny_resnet", classes=2, channels=3, image_size=SIZE)
         network.load_state_dict(state)

@@ -16,7 +16,7 @@ from abl.decide.verdicts import A_CONTROL, NOT_OUT_OF_FOLD
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
-from abl.report.labels import is_metric, one_line
+from abl.report.labels import cluster_word, is_metric, one_line
 from abl.report.page.report_facts import sweep_of
 from abl.report.pairs.arm_words import arm_named, arm_title
 from abl.report.pairs.compare import render_comparison
@@ -114,7 +114,8 @@ def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairC
         if reason := whole.facts.controls.get(each.key):
             notes.append(f"{letter} is a control: {reason}.")
     if outcome.facts.patients_unknown or other_outcome.facts.patients_unknown:
-        notes.append("Patients are unknown: each image counts as a patient of its own.")
+        alone = " without a group" if "group" in map(cluster_word, (outcome, other_outcome)) else ""
+        notes.append(f"Patients are unknown: each image{alone} counts as a patient of its own.")
     if arm.key in outcome.facts.controls:
         pair = replace(pair, verdict=A_CONTROL)
     return replace(pair, notes=(*pair.notes, *notes))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from abl.report.page.report_facts import sweep_of
 from abl.report.pictures import pictures_from_bytes, pictures_to_bytes
 from abl.report.tables import printed, styled_table
 from abl.report.tables.facts import external_sizes, facts_tables
+from abl.scratch import written_whole
 from abl.spec.sweep import Sweep
 from abl.studies.contract import studies
 from abl.studies.shared.analysis import Analysis
@@ -203,13 +203,11 @@ def _frames_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
 
 def _write_frames(folder: Path, analysis: Analysis) -> None:
     for name, frame in _frames_of(analysis).items():
-        part = folder / f".{name}.{os.getpid()}.part"
-        frame.to_parquet(part, index=False, compression="zstd")
-        part.replace(folder / name)
+        with written_whole(folder / name) as part:
+            frame.to_parquet(part, index=False, compression="zstd")
     if analysis.pictures is not None:
-        part = folder / f".{PICTURES}.{os.getpid()}.part"
-        part.write_bytes(pictures_to_bytes(analysis.pictures))
-        part.replace(folder / PICTURES)
+        with written_whole(folder / PICTURES) as part:
+            part.write_bytes(pictures_to_bytes(analysis.pictures))
 
 
 def _frame(path: Path) -> pd.DataFrame:

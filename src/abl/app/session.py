@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,15 +21,18 @@ from abl.app.results import (
 from abl.errors import DamagedError, disk_told
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
+from abl.record.housekeeping import upkeep
 from abl.record.mlflow_stages import StageWriter
 from abl.record.mlflow_writer import MlflowRecord
+from abl.record.patient import UnreadableError
 from abl.report.collapse import collapsed_arms
 from abl.report.environment import environment, git_state
 from abl.report.prediction_frames import one_class_replicates, repeated_trainings
 from abl.runner.engine import Executor, run_plan
 from abl.runner.protocols import Listener, RunReport
 from abl.runner.ray_folder import check_room
-from abl.runner.tune import check_address, ray_nodes
+from abl.runner.ray_network import check_connections
+from abl.runner.ray_nodes import check_address, ray_nodes
 from abl.search.kept import check_storage
 from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.ran import what_ran
@@ -97,6 +100,7 @@ def run_sweep(
         check_address(str(address))
     elif executor == "tune":
         check_room()
+        check_connections()
     if executor == "tune":
         sweep.store.check_shared()
     if sweep.file.sweep.search is not None:
@@ -120,9 +124,12 @@ def run_sweep(
             growth=growth,
         )
 
-    # joined before hours of decoding: who is let in only now knows that
-    with ray_nodes(workers, address) if on_cluster else nullcontext():
-        return _run_recorded(sweep, listener, run, record)
+    if on_cluster:
+        # before hours of decoding: who is let in knows that now; left again, as a cluster that dies
+        # meanwhile would take this process with it
+        with ray_nodes(workers, address, listener.message):
+            pass
+    return _run_recorded(sweep, listener, run, record)
 
 
 def _run_recorded(
@@ -141,7 +148,15 @@ def _run_recorded(
     if record is not None and record.embedded:
         # it is made by being asked: not before the images are known to be good
         record.check_reachable()
-    with disk_told(sweep.store.root), record_lease(record, messages) as writing:
+    root, plans = sweep.store.root, sweep.store.plans
+    with (
+        disk_told(root),
+        plans.begin(sweep.name, sweep.plan.stages),
+        record_lease(record, messages) as writing,
+    ):
+        with suppress(OSError, UnreadableError):  # what cannot be tidied up is in nobody's way
+            for line in upkeep(sweep.store):
+                listener.message(line)
         writer = StageWriter(writing, sweep.store, messages.append) if writing else None
         told = _Told(listener, writer, messages)
         report, analysis = _run_and_analysed(sweep, partial(run, told))

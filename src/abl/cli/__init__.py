@@ -9,7 +9,7 @@ from abl.cli.app import app
 from abl.cli.output import write_what_can_be_written
 
 # each registers its commands, in the order in which `abl --help` lists them
-_FAMILIES = ("sweeping", "looking", "listing", "decide", "init", "data", "data_import")
+_FAMILIES = ("sweeping", "looking", "store", "listing", "decide", "init", "data", "data_import")
 for _name in _FAMILIES:
     import_module(f"abl.cli.{_name}")
 

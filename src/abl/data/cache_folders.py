@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from abl.errors import InputError
+from abl.scratch import part_of
 from abl.spec.yaml_file import sha256_of
 
 VERSION = 1  # of what the folders hold: raise it when decoding, reducing or resizing changes
@@ -52,9 +53,9 @@ def _written_once(folder: Path, lock: Path, write: Callable[[Path], None]) -> Pa
         if is_whole(folder):
             return folder
         shutil.rmtree(folder, ignore_errors=True)
-        for left in cache.glob(f"{name}.partial-*"):  # by a process that was killed
+        for left in cache.glob(f".{name}.*.part"):  # by a process that was killed
             shutil.rmtree(left, ignore_errors=True)
-        unfinished = cache / f"{name}.partial-{os.getpid()}"
+        unfinished = part_of(folder)
         unfinished.mkdir()
         try:
             write(unfinished)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from abl.plan.stage import Stage, digest_of
+from abl.scratch import written_whole
 from abl.spec.yaml_file import sha256_of
 
 DONE = "DONE.json"
@@ -23,9 +22,8 @@ DAMAGED = "DAMAGED.json"
 def write_atomically(path: Path, text: str) -> None:
     """Writes a text file so that a reader sees the old or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, path)
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -96,6 +94,19 @@ def done_from_json(digest: str, text: str | bytes) -> Done | None:
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def with_checksum(text: str | bytes) -> str | None:
+    """DONE.json of an earlier version with its checksum; None if it has one.
+
+    It is "" if what it says of its files is not what the hash over them was taken of.
+    """
+    said = json.loads(text)
+    if CHECKSUM in said:
+        return None
+    if said["content"] != digest_of({name: sha for name, (_, sha) in said["files"].items()}):
+        return ""
+    return json.dumps({**said, CHECKSUM: digest_of(said)}, indent=1, sort_keys=True)
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import threading
 import time
 from collections.abc import Callable
@@ -13,31 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from abl.processes import is_known_dead, this_process
+
 BEAT_S = 10.0
 STALE_S = 60.0
-
-
-def process_start(pid: int) -> str | None:
-    """When a living process of this machine started, in a form that tells reused ids apart."""
-    try:
-        # fields 3 and 22 of /proc/PID/stat, counted after the name, which may hold spaces
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        # a zombie is dead, though nobody may ever ask for its exit status (PID 1 of a container)
-        return None if fields[0] in "ZX" else fields[19]
-    except (OSError, IndexError):
-        return None
-
-
-def machine() -> str:
-    """A name for this machine's current run: process ids mean nothing elsewhere."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        boot = ""
-    with suppress(OSError):
-        # two containers on one kernel see different processes
-        boot += os.readlink("/proc/self/ns/pid")
-    return f"{platform.node()}/{boot}"
 
 
 class Place(Protocol):
@@ -128,9 +106,8 @@ class Lease:
         self._thread: threading.Thread | None = None
 
     def _content(self) -> str:
-        pid = os.getpid()
-        holder = {"owner": self.owner, "machine": machine(), "pid": pid, "since": self._since}
-        return json.dumps({**holder, "start": process_start(pid), "beat": self.beats})
+        said = {"owner": self.owner, "since": self._since, "beat": self.beats}
+        return json.dumps({**said, **this_process()})
 
     def take(self) -> bool:
         """Takes the lease if nobody has it: whether it is ours now."""
@@ -210,7 +187,4 @@ def _holder_is_dead(content: str) -> bool:
         holder = json.loads(content)
     except ValueError:
         return False
-    if not isinstance(holder, dict) or holder.get("machine") != machine():
-        return False
-    pid = holder.get("pid")
-    return isinstance(pid, int) and process_start(pid) != holder.get("start")
+    return isinstance(holder, dict) and is_known_dead(holder)

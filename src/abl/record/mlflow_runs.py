@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import pandas as pd
 
 from abl.plan.outcome import ArmOutcome
 from abl.record.mlflow_arms import Point, key_of, shared_view_key
+from abl.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -121,7 +121,7 @@ def write_files(
     texts: Mapping[str, str] | None = None,
 ) -> dict[str, int]:
     """Puts files and texts into a run under the given names, in one transfer; their bytes."""
-    with tempfile.TemporaryDirectory(prefix="abl-record-") as folder:
+    with scratch_folder("abl-record-") as folder:
         for name, file in (files or {}).items():
             link = Path(folder, name)
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def write_files(
             page = Path(folder, name)
             page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text(text, encoding="utf-8")
-        client.log_artifacts(run.info.run_id, folder)
+        client.log_artifacts(run.info.run_id, str(folder))
         names = [*(files or {}), *(texts or {})]
         return {name: Path(folder, name).stat().st_size for name in names}
 

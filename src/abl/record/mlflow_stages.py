@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import queue
-import tempfile
 import threading
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -20,6 +18,7 @@ from abl.record.mlflow_runs import stage_points
 from abl.record.mlflow_whole import lost_numbers, other_numbers
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.store import Store
+from abl.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -49,10 +48,10 @@ def record_finished(
         history = pd.read_parquet(store.file(digest, HISTORY))
         if "epoch_seconds" in done.facts:
             history["seconds"] = list(done.facts["epoch_seconds"])[: len(history)]
-    with tempfile.TemporaryDirectory(prefix="abl-record-") as folder:
+    with scratch_folder("abl-record-") as folder:
         predictions = None
         if PREDICTIONS in done.files:
-            predictions = Path(folder) / PREDICTIONS
+            predictions = folder / PREDICTIONS
             named_predictions(store, done).to_parquet(predictions, index=False, compression="zstd")
         return record.record_stage(
             digest,

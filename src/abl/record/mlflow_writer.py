@@ -8,7 +8,6 @@ deleted and written again from the store.
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -42,6 +41,7 @@ from abl.record.mlflow_whole import (
     run_to_write,
     sizes_said,
 )
+from abl.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -172,8 +172,8 @@ class MlflowRecord(RecordPlace):
                 STAGES_JSON: _json({arm.key: links.of(arm) for arm in outcome.arms}),
                 **(rendered or {}),
             }
-            with tempfile.TemporaryDirectory() as folder:
-                files = {REPLICATES: Path(folder) / REPLICATES, **(artifacts or {})}
+            with scratch_folder("abl-record-") as folder:
+                files = {REPLICATES: folder / REPLICATES, **(artifacts or {})}
                 tags = rows.sweep_tags(outcome) | {rows.NOTE: rows.sweep_note(outcome)}
                 names = [*texts, *files]
                 if is_complete(sweep) and sweep.data.tags.get("abl.content") == content:

@@ -20,6 +20,7 @@ from abl.record.lease import Place
 from abl.record.objects import ObjectPlace, Objects
 from abl.record.shared import ObjectShared
 from abl.record.store import Store
+from abl.scratch import scratch_folder
 from abl.spec.yaml_file import sha256_of
 
 
@@ -112,13 +113,30 @@ class ObjectStore(Store):
                     path.touch()  # told as damaged by its checksum
         return path
 
-    def _mark_damaged(self, done: Done) -> None:
+    def mark_damaged(self, done: Done) -> None:
+        self._read.pop(done.digest, None)
         folder = f"done/{done.digest}"
         text = self.objects.read(f"{folder}/{DONE}")
         said = done_from_json(done.digest, text) if text else None
         if text is not None and (said is None or said.attempt == done.attempt):
             self.objects.write(f"{folder}/{DAMAGED}", text)
             self.objects.remove(f"{folder}/{DONE}")
+
+    def read_done(self, digest: str) -> bytes:
+        text = self.objects.read(f"done/{digest}/{DONE}")
+        if text is None:
+            raise FileNotFoundError(f"done/{digest}/{DONE}")
+        return text
+
+    def measured(self, done: Done, name: str) -> tuple[int, str]:
+        # a copy is of this machine: the original is fetched, and not kept
+        with scratch_folder("abl-verify-") as folder:
+            path = folder / "file"
+            self.objects.download(f"done/{done.digest}/{done.attempt}/{name}", path)
+            return path.stat().st_size, sha256_of(path)
+
+    def complete(self, digest: str, text: str) -> None:
+        self.objects.write(f"done/{digest}/{DONE}", text.encode())
 
     @contextmanager
     def claim(
@@ -174,13 +192,16 @@ class ObjectStore(Store):
         shutil.rmtree(attempt.folder.parent, ignore_errors=True)
         return done
 
-    def discard(self, digest: str) -> None:
+    def discard(self, digest: str, *, unless: Callable[[], bool] | None = None) -> bool:
+        if unless is not None and unless():
+            return False
         self._read.pop(digest, None)
         copies = self.root / "fetched" / digest
         self._checked = {path for path in self._checked if copies not in path.parents}
         shutil.rmtree(copies, ignore_errors=True)
         # first what says that the rest counts
         self.objects.remove(f"done/{digest}/{DONE}", *self.objects.names(f"done/{digest}"))
+        return True
 
 
 def _is_stage(files: Mapping[str, int]) -> bool:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from abl.errors import InputError, StageError
 from abl.record.lease import Place
+from abl.scratch import written_whole
 
 # of small files asked for at once
 MANY = 500
@@ -185,12 +186,8 @@ class Objects:
             FileNotFoundError: It is absent.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            self._fs.get_file(self._at(name), str(fresh))
-            fresh.replace(path)
-        finally:
-            fresh.unlink(missing_ok=True)
+        with written_whole(path) as part:
+            self._fs.get_file(self._at(name), str(part))
 
     @_told_plainly
     def remove(self, *names: str) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -25,6 +23,7 @@ import pyarrow.parquet as pq
 from abl.plan.stage import Stage, canonical_json, flattened, shape_of
 from abl.record.done import Done
 from abl.record.store import Store
+from abl.scratch import written_whole
 
 VERSION = 1  # of the table
 _WORDS = pa.dictionary(pa.int32(), pa.string())  # few distinct ones, compared as numbers
@@ -98,12 +97,8 @@ def _read(path: Path) -> pa.Table:
 
 def _write(path: Path, table: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        pq.write_table(table, fresh, compression="zstd", write_page_checksum=True)
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with written_whole(path) as part:
+        pq.write_table(table, part, compression="zstd", write_page_checksum=True)
 
 
 class Recipes:

@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from abl.errors import StageError
 from abl.record.objects import Objects
+from abl.scratch import part_of
 from abl.spec.yaml_file import sha256_of
 
 
@@ -93,7 +94,7 @@ class ObjectShared(Shared):
         said = self._objects.read(f"cache/{name}/{WHOLE}")
         if said is None:
             raise StageError(f"{name} is not in the store: run `abl sweep` where the data are")
-        fresh = folder.with_name(f".{name}.{uuid.uuid4().hex}")
+        fresh = part_of(folder)
         try:
             for file, sha in json.loads(said).items():
                 self._objects.download(f"cache/{name}/{file}", fresh / file)

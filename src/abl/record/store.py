@@ -25,7 +25,16 @@ from abl.record.done import (
 )
 from abl.record.lease import BEAT_S, STALE_S, FilePlace, Lease, Place, Watch
 from abl.record.patient import ABSENT, UnreadableError, is_there, patiently
+from abl.record.plans import Plans, freed
 from abl.record.shared import Shared
+from abl.record.work import (
+    attempt_folder,
+    checkpoints_taken_over,
+    clear_dead_attempts,
+    entries,
+    grave_of,
+)
+from abl.scratch import written_whole
 from abl.spec.yaml_file import sha256_of
 
 
@@ -37,6 +46,7 @@ class Store:
 
     Attributes:
         shared: What stages read beside each other's files, and where processes meet.
+        plans: What each sweep asks for.
     """
 
     def __init__(self, root: Path, *, beat_s: float = BEAT_S, stale_s: float = STALE_S):
@@ -44,6 +54,7 @@ class Store:
         self.beat_s = beat_s
         self.stale_s = stale_s
         self.shared = Shared(self.cache)
+        self.plans = Plans(self.root / "plans", beat_s)
         self._read: dict[str, Done] = {}
         self._checked: set[Path] = set()
 
@@ -62,7 +73,7 @@ class Store:
     def leased(self) -> list[str]:
         """Digests of which there is a lease, whether or not its holder lives."""
         # what belongs to a lease has its name with more behind it
-        return sorted({path.name.partition(".")[0] for path in _listed(self.root / "lease")})
+        return sorted({path.name.partition(".")[0] for path in entries(self.root / "lease")})
 
     @property
     def address(self) -> dict[str, str]:
@@ -88,14 +99,17 @@ class Store:
         """Whether a stage is finished (sizes are checked, checksums when a file is read)."""
         return self.done(digest) is not None
 
-    def done(self, digest: str) -> Done | None:
+    def done(self, digest: str, pauses: Sequence[float] | None = None) -> Done | None:
         """What is known of a finished stage; None if it is not finished or a file has gone.
+
+        Args:
+            pauses: Seconds between tries to read it; default those of `patiently`.
 
         Raises:
             UnreadableError: It cannot be told: what lies there cannot be read. Nothing is
                 discarded for that.
         """
-        if digest not in self._read and (done := self._looked_up(digest)) is not None:
+        if digest not in self._read and (done := self._looked_up(digest, pauses)) is not None:
             self._read[digest] = done
         return self._read.get(digest)
 
@@ -129,7 +143,7 @@ class Store:
             if not self._holds(path, done.files[name][1]):
                 self._read.pop(digest, None)
                 with suppress(OSError):
-                    self._mark_damaged(done)
+                    self.mark_damaged(done)
                 advice = "run the sweep again, which computes it again"
                 raise DamagedError(f"stage {digest[:12]}: {name} is damaged (checksum); {advice}")
             self._checked.add(path)
@@ -144,8 +158,29 @@ class Store:
     def _located(self, done: Done, name: str) -> Path:
         return self.folder(done.digest) / name
 
-    def _mark_damaged(self, done: Done) -> None:
-        os.replace(self.folder(done.digest) / DONE, self.folder(done.digest) / DAMAGED)
+    def mark_damaged(self, done: Done) -> None:
+        """What was proven wrong is finished no more; unless it was computed again meanwhile."""
+        self._read.pop(done.digest, None)
+        there = done_from_json(done.digest, self.read_done(done.digest))
+        if there is None or there.attempt == done.attempt:
+            os.replace(self.folder(done.digest) / DONE, self.folder(done.digest) / DAMAGED)
+
+    def read_done(self, digest: str) -> bytes:
+        """DONE.json as it lies there. Raises FileNotFoundError, or OSError if it is unreadable."""
+        return (self.folder(digest) / DONE).read_bytes()
+
+    def measured(self, done: Done, name: str) -> tuple[int, str]:
+        """Bytes and SHA-256 of a file as it lies there. Raises as read_done."""
+        path = self.folder(done.digest) / name
+        return path.stat().st_size, sha256_of(path)
+
+    def complete(self, digest: str, text: str) -> None:
+        """Replaces DONE.json by one that says the same and more; its time stays."""
+        path = self.folder(digest) / DONE
+        was = path.stat()
+        with written_whole(path) as part:
+            part.write_text(text, encoding="utf-8")
+            os.utime(part, ns=(was.st_atime_ns, was.st_mtime_ns))
 
     def damaged(self, digest: str) -> str:
         """Name of the first file whose checksum is wrong, "" if all are right."""
@@ -216,7 +251,7 @@ class Store:
     ) -> Iterator[Attempt | None]:
         """An attempt at a stage, alone while the lease beats; None if it is finished meanwhile."""
         attempt = Attempt(digest, uuid.uuid4().hex[:12], Path())
-        attempt.folder = self.root / "work" / digest / attempt.name
+        attempt.folder = attempt_folder(self.root, attempt)
         lease = Lease(self.lease_place(digest), attempt.name, self.beat_s)
         watch = Watch(lease.place, self.stale_s)
         while not lease.take():
@@ -230,6 +265,7 @@ class Store:
                 yield None
                 return
             attempt.folder.mkdir(parents=True)
+            clear_dead_attempts(attempt)
             try:
                 yield attempt
             finally:
@@ -268,47 +304,56 @@ class Store:
 
         A process killed between its commit and the end of its lease leaves them for ever.
         """
-        for digest in set(self.leased()) & set(finished):
-            if Watch(self.lease_place(digest), self.stale_s).free():
-                for beat in self.lease_path(digest).parent.glob(f"{digest}.*"):
-                    beat.unlink(missing_ok=True)
+        self.clear_dead_leases(finished)
         # an attempt makes its folder after it has taken its lease
-        begun = [path for path in _listed(self.root / "work") if path.name in finished]
+        begun = [path for path in entries(self.root / "work") if path.name in finished]
         leased = set(self.leased()) if begun else set()
         for path in begun:
             if path.name not in leased:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def discard(self, digest: str) -> None:
-        """Removes a stage so that it is computed again."""
+    def clear_dead_leases(self, digests: Collection[str]) -> list[str]:
+        """Removes the leases of those whose holder is dead; which these are."""
+        cleared = sorted(
+            digest
+            for digest in set(self.leased()) & set(digests)
+            if freed(self.lease_place(digest))
+        )
+        for digest in cleared:
+            for beat in self.lease_path(digest).parent.glob(f"{digest}.*"):
+                if not beat.name.startswith((f"{digest}.new.", f"{digest}.dead.")):
+                    beat.unlink(missing_ok=True)
+        return cleared
+
+    def discard(self, digest: str, *, unless: Callable[[], bool] | None = None) -> bool:
+        """Removes a stage so that it is computed again: whether it is gone.
+
+        Args:
+            unless: Asked once it is out of the way; whether it is needed after all, and put back.
+        """
         self._read.pop(digest, None)
         folder = self.folder(digest)
         self._checked = {path for path in self._checked if folder not in path.parents}
-        grave = self.root / "work" / digest / f"discarded-{uuid.uuid4().hex[:8]}"
+        grave = grave_of(self.root, digest)
         grave.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
+        try:
             os.rename(folder, grave)
+            if unless is not None and unless():
+                with suppress(OSError):  # computed anew by now: that one counts
+                    os.rename(grave, folder)
+                    return False
             shutil.rmtree(grave, ignore_errors=True)
+        except FileNotFoundError:
+            return True
+        finally:
             with suppress(OSError):
                 grave.parent.rmdir()
+        return True
 
     def checkpoints(self, attempt: Attempt) -> Path:
         """A folder for checkpoints, with those of the newest broken attempt; never committed."""
-        own = attempt.folder.with_name(f"{attempt.name}.checkpoints")
-        there = attempt.folder.parent.glob("*.checkpoints")
-        others = [path for path in there if path != own and path.is_dir()]
-        newest = max(others, key=lambda path: path.stat().st_mtime, default=None)
-        if newest is not None:
-            # copied, not moved: a worker believed dead may still be writing there
-            shutil.copytree(newest, own, ignore_dangling_symlinks=True)
-        own.mkdir(exist_ok=True)
-        return own
+        return checkpoints_taken_over(attempt)
 
     def content(self, digests: Iterable[str]) -> dict[str, str]:
         """Content hash of each finished stage."""
         return {d: done.content for d in digests if (done := self.done(d)) is not None}
-
-
-def _listed(folder: Path) -> list[Path]:
-    """What lies in a folder, sorted; nothing if it is absent."""
-    return sorted(folder.iterdir()) if folder.is_dir() else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -215,6 +216,18 @@ def _numeric(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def cluster_word(outcome: Outcome) -> str:
+    """What splits keep together and intervals resample: patient, group, or image where no patient
+    is known.
+    """
+    return outcome.facts.clusters or "patient"
+
+
+def clusters_named(text: str, word: str) -> str:
+    """A sentence on resampled patients, said of what was resampled."""
+    return re.sub(r"\b(over|of|\d) patients\b", rf"\1 {word}s", text)
 
 
 def counted(count: int, what: str) -> str:

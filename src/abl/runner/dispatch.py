@@ -66,6 +66,12 @@ class Dispatcher:
         with self.lock:
             return self.frontier.finished and not self._growing
 
+    @property
+    def busy(self) -> bool:
+        """Whether a stage is running, or the plan is about to grow: more may become ready."""
+        with self.lock:
+            return bool(self.frontier.running or self._growing)
+
     def for_workers(self) -> list[Stage]:
         """Stages that are not done and that a worker computes, in the order of the plan."""
         frontier = self.frontier
@@ -160,6 +166,7 @@ class Dispatcher:
         with self.lock:
             ended = Ended(dict(self._failures), dict(self._stops))
         change = self._growth.advance(ended)
+        self.store.plans.grow(change.stages)
         done = reusable(change.stages, self.store, self.listener)
         with self.wake:
             wanted = {

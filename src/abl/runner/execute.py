@@ -20,6 +20,7 @@ from abl.record.opening import store_of
 from abl.record.store import Store
 from abl.record.waiting import ToldWait
 from abl.runner.ledger import GPU_BYTES, GPU_TOTAL_BYTES
+from abl.runner.worker_watch import end_with_ray
 from abl.stages.kind import Work, compute
 
 Lack = Literal["", "memory", "disk"]
@@ -143,6 +144,7 @@ def versions() -> dict[str, str]:
 
 def run_stage_on_worker(config: dict[str, Any]) -> dict[str, Any]:
     """The trainable: one stage, or a warm-up that brings a worker into use."""
+    end_with_ray()
     store = store_of(config["store"])
     if "meeting" in config:
         wait_for_all(store.shared.meet(config["meeting"]), int(config["slots"]))

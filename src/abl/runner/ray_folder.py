@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from abl.errors import InputError
+from abl.scratch import PREFIX, SHORT, scratch_folder
 
 # bytes of the path of a socket, less its end; macOS has the least
 _LONGEST_PATH = 103
 # what Ray puts behind its folder: a session named by time and process, sockets, the longest name
 _BEHIND = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.12345678")
-_SHORT = ("/tmp", "/var/tmp", "/dev/shm")
 
 
 def room_for_sockets(folder: str) -> bool:
@@ -32,20 +32,19 @@ def short_folder() -> Iterator[str | None]:
     if room_for_sockets(given):
         yield None
         return
-    for place in _SHORT:
-        try:
-            made = tempfile.TemporaryDirectory(prefix="abl-", dir=place, ignore_cleanup_errors=True)
-        except OSError:
-            continue
-        with made as name:
-            yield name
-        return
-    most = _LONGEST_PATH - _BEHIND
-    raise InputError(
-        f"TMPDIR={given} is too long for the sockets of Ray, and {', '.join(_SHORT)} cannot be "
-        f"written: set TMPDIR to a folder whose path has at most {most} bytes, or use "
-        "--executor local"
-    )
+    with ExitStack() as kept:
+        for place in SHORT:
+            with suppress(OSError):
+                made = kept.enter_context(scratch_folder(PREFIX, place))
+                break
+        else:
+            most = _LONGEST_PATH - _BEHIND
+            raise InputError(
+                f"TMPDIR={given} is too long for the sockets of Ray, and {', '.join(SHORT)} "
+                f"cannot be written: set TMPDIR to a folder whose path has at most {most} bytes, "
+                "or use --executor local"
+            )
+        yield str(made)
 
 
 def check_room() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from abl.errors import InputError
+from abl.errors import InputError, StageError
 from abl.plan.stage import Stage, StageResources
 from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import (
@@ -22,11 +22,14 @@ from abl.runner.execute import (
     versions,
 )
 from abl.runner.ledger import Ledger, Packing
+from abl.runner.ray_watch import ADVICE
 
 # how often it is asked which nodes there are
 LOOK_S = 5.0
 # stages that ran on a lost node have ended with an error by then
 LOST_S = 30.0
+# with what it takes to notice that a node was lost: less than two minutes in all
+NOWHERE_S = 40.0
 
 
 class LostNodeError(Exception):
@@ -61,6 +64,7 @@ class PlanSearcher(Searcher):
         self._nodes, self._clock = nodes, clock
         self._looked = clock()
         self._lost: dict[str, float] = {}  # node -> when it was missed
+        self._nowhere: float | None = None  # since when no node has room for what waits
         self._warm_ups = self._plan_warm_ups(meeting)
 
     def _plan_warm_ups(self, meeting: str) -> list[dict[str, Any]]:
@@ -92,6 +96,7 @@ class PlanSearcher(Searcher):
         if self._nodes is not None and self._clock() - self._looked > LOOK_S:
             self._look_at_nodes()
             self._end_if_stuck()
+            self._end_if_nowhere()
         if self._warm_ups:
             config = self._warm_ups.pop(0)
             want = StageResources(**config["resources"])
@@ -137,6 +142,21 @@ class PlanSearcher(Searcher):
         if gone & set(self._places.values()):
             self.stuck = True
             raise LostNodeError(", ".join(sorted(gone)))
+
+    def _end_if_nowhere(self) -> None:
+        # nodes that are brought back in time are used; a cluster that is gone is not waited for
+        with self.dispatcher.lock:
+            waiting = next(self.dispatcher.each_ready(), None)
+            ready = self.dispatcher.each_ready()
+            possible = any(self.ledger.possible(stage.resources) for stage in ready)
+        if waiting is None or possible or self._stages or self.dispatcher.busy:
+            self._nowhere = None
+        elif self._nowhere is None:
+            self._nowhere = self._looked
+        elif self._looked - self._nowhere > NOWHERE_S:
+            self.error = StageError(
+                f"no node is left that could run {waiting.label}; bring nodes back, {ADVICE}"
+            )
 
     def give_up(self) -> None:
         """Lets another run of Tune have the stages that this one was at."""

@@ -1,4 +1,4 @@
-"""The Ray Tune executor, and the nodes of a Ray that is started here or joined.
+"""The Ray Tune executor.
 
 Tune's searcher (`runner/searcher.py`) suggests the plan's stages. Design decision 3 tells what was
 measured; the comments here say what each setting is for.
@@ -6,21 +6,18 @@ measured; the comments here say what each setting is for.
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from tempfile import TemporaryDirectory
+from contextlib import suppress
 from typing import Any
 
-from abl.errors import InputError, Problem
+from abl.errors import InputError, StageError
 from abl.plan.stage import StageResources
+from abl.record.lease import Watch
 from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import run_stage_on_worker
 from abl.runner.ledger import Ledger, Packing, known_shares
-from abl.runner.ray_folder import short_folder
+from abl.runner.ray_nodes import nodes_of, ray_nodes
+from abl.scratch import scratch_folder
 
 
 def run_with_tune(
@@ -33,11 +30,31 @@ def run_with_tune(
         address: HOST:PORT of a running cluster, from a machine that is a node of it.
 
     Raises:
-        InputError: The cluster cannot be reached, is not of these versions, or is too small.
+        InputError: Ray does not start, or the cluster cannot be reached, is not of these versions,
+            or is too small.
+        StageError: A part of Ray died without which nothing goes on.
     """
+    try:
+        _run(dispatcher, workers, address)
+    except StageError:
+        # workers that died with their Ray could not give them back
+        free_leases(dispatcher)
+        raise
+
+
+def free_leases(dispatcher: Dispatcher) -> None:
+    """Removes leases on stages of this plan whose holders are known dead."""
+    store = dispatcher.store
+    with suppress(OSError):  # the next command finds them, and that nobody has them
+        for digest in dispatcher.frontier.stages.keys() & set(store.leased()):
+            Watch(store.lease_place(digest)).free()
+
+
+def _run(dispatcher: Dispatcher, workers: int | None, address: str | None) -> None:
     # Tune insists on a folder of its own; nothing in it is needed afterwards
-    made = TemporaryDirectory(prefix="abl-tune-", ignore_cleanup_errors=True)
-    with ray_nodes(workers, address) as nodes, made as scratch:
+    made = scratch_folder("abl-tune-")
+    told = dispatcher.listener.message
+    with ray_nodes(workers, address, told) as nodes, made as scratch:
         ledger = Ledger(nodes)
         every = list(dispatcher.frontier.stages.values())  # it may grow meanwhile
         for stage in every:
@@ -49,7 +66,7 @@ def run_with_tune(
                 )
         on_gpus = any(stage.resources.gpus for stage in every)
         packing = Packing(known_shares(dispatcher.store) if on_gpus else None)
-        while _fit(dispatcher, ledger, packing, scratch):
+        while _fit(dispatcher, ledger, packing, str(scratch)):
             dispatcher.listener.message("stages wait for a node that was lost: started anew")
 
 
@@ -99,94 +116,3 @@ def _fit(dispatcher: Dispatcher, ledger: Ledger, packing: Packing, scratch: str)
     if searcher.error is not None:
         raise searcher.error
     return searcher.stuck
-
-
-OBJECT_STORE_BYTES = 100 * 2**20
-MOST_PORTS = 65535
-
-
-def check_address(address: str) -> None:
-    """Raises InputError unless something answers at HOST:PORT: asked before any work."""
-    if address.startswith("ray://"):
-        raise InputError(
-            "--address ray://... is not supported: run abl on a node of the cluster "
-            "(ray start --address=HOST:6379 --num-cpus=0 makes this machine one) with "
-            "--address HOST:6379"
-        )
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) <= MOST_PORTS:
-        raise InputError(f"--address {address}: write HOST:PORT, as `ray start --head` prints it")
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except OSError as error:
-        raise InputError(f"--address {address}: nothing answers there ({error})") from None
-
-
-@contextmanager
-def ray_nodes(workers: int | None, address: str | None) -> Iterator[dict[str, StageResources]]:
-    """Starts Ray here or joins a cluster; gives what each node has."""
-    for name, value in {
-        # a stage every few milliseconds would otherwise write several files each
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        # Ctrl-C is ours: Tune's handler would save its own state and go on for a while
-        "TUNE_DISABLE_SIGINT_HANDLER": "1",
-        "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-        "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-        # the ledger admits no more than can run; a lower bound here would leave workers without
-        # their next stage for so long that Tune ends them
-        "TUNE_MAX_PENDING_TRIALS_PG": "100000",
-        "RAY_AIR_NEW_OUTPUT": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "RAY_USAGE_STATS_ENABLED": "0",
-    }.items():
-        os.environ.setdefault(name, value)
-    import ray
-
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-    started_here = not ray.is_initialized()
-    of_ray = ExitStack()
-    try:
-        if started_here and address:
-            check_address(address)
-            ray.init(address=address, **quiet)
-        elif started_here:
-            folder = of_ray.enter_context(short_folder())
-            # "local": a cluster that somebody has started on this machine is not joined unasked
-            ray.init(
-                address="local",
-                num_cpus=workers or len(os.sched_getaffinity(0)),
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                _temp_dir=folder,
-                **quiet,
-            )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        of_ray.close()
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        where = f"no Ray cluster at {address}" if address else "Ray does not start"
-        token = "is its token in RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token?"
-        raise InputError(f"{where}: {first}" + (f"; {token}" if address else "")) from None
-    # Ray's own lines would tear the live display
-    for name in ("ray", "ray.tune", "ray.data", "ray._private"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        nodes = nodes_of(ray.nodes())
-        if not nodes:
-            raise InputError(Problem("the Ray cluster has no node with CPUs"))
-        yield nodes
-    finally:
-        if started_here:
-            ray.shutdown()
-        of_ray.close()
-
-
-def nodes_of(described: list[dict[str, Any]]) -> dict[str, StageResources]:
-    """What each living node has, by its address."""
-    nodes = {}
-    for node in described:
-        have = node["Resources"]
-        if node["Alive"] and have.get("CPU", 0) > 0:
-            nodes[str(node["NodeManagerAddress"])] = StageResources(
-                have["CPU"], have.get("GPU", 0), have.get("memory", 0) / 2**30
-            )
-    return nodes

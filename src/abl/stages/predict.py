@@ -67,8 +67,7 @@ def predict(work: Work) -> dict[str, Any]:
         network.to(memory_format=torch.channels_last)
     digest = work.stage.inputs[NETWORK]
     names = weights_files(work.store, digest, "the network's weights")
-    # every file is looked at: reading one verifies it
-    kept = load_weights([work.store.file(digest, name) for name in names][-1].parent)
+    kept = load_weights([work.store.file(digest, name) for name in names])
     logits = []
     for epoch, state in kept:
         network.load_state_dict(state)

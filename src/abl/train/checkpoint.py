@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+
+from abl.scratch import written_whole
 
 State = dict[str, Tensor]
 
@@ -71,7 +73,11 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Tens
 
 
 def save_checkpoint(folder: str | Path, key: str, checkpoint: Checkpoint) -> None:
-    """Replaces the folder's checkpoint, atomically. `key` says which training it belongs to."""
+    """Replaces the folder's checkpoint, atomically. `key` says which training it belongs to.
+
+    A folder that has gone is left so: another attempt has taken it over, as this process was
+    believed dead. A stage has one checkpoint on the disk; this training goes on without.
+    """
     parts = {"network": checkpoint.network, "optimizer": checkpoint.optimizer}
     parts |= {f"kept.{place}": state for place, (_, state) in enumerate(checkpoint.kept)}
     tensors = {
@@ -85,7 +91,11 @@ def save_checkpoint(folder: str | Path, key: str, checkpoint: Checkpoint) -> Non
     }
     training = json.dumps(about)
     said = {"training": training, "sha256": _sha256(training, tensors)}
-    _write(Path(folder) / _FILE, tensors, said)
+    try:
+        _write(Path(folder) / _FILE, tensors, said)
+    except (OSError, safetensors.SafetensorError):
+        if Path(folder).is_dir():
+            raise
 
 
 def load_checkpoint(folder: str | Path, key: str) -> Checkpoint | None:
@@ -117,17 +127,18 @@ def load_checkpoint(folder: str | Path, key: str) -> Checkpoint | None:
 
 def save_weights(folder: str | Path, epochs: Sequence[int], weights: Sequence[State]) -> list[Path]:
     """Writes weights_<epoch>.safetensors for each epoch, usable as `weights: <file>`."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
     files = [Path(folder) / f"weights_{epoch:05d}.safetensors" for epoch in epochs]
     for file, state in zip(files, weights, strict=True):
         _write(file, state, {"format": "pt"})
     return files
 
 
-def load_weights(folder: str | Path) -> list[tuple[int, State]]:
-    """(epoch, state dict on the CPU) of each file of save_weights, by epoch."""
-    files = sorted(Path(folder).glob("weights_*.safetensors"))
+def load_weights(files: Iterable[Path]) -> list[tuple[int, State]]:
+    """(epoch, state dict on the CPU) of files of save_weights, by epoch."""
     return [
-        (int(file.stem.rpartition("_")[2]), safetensors.torch.load_file(file)) for file in files
+        (int(file.stem.rpartition("_")[2]), safetensors.torch.load_file(file))
+        for file in sorted(files)
     ]
 
 
@@ -141,9 +152,7 @@ def _sha256(training: str, tensors: State) -> str:
 
 
 def _write(path: Path, tensors: State, metadata: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    safetensors.torch.save_file(tensors, part, metadata=metadata)
-    with part.open("rb") as stream:  # on the disk before the name says so
-        os.fsync(stream.fileno())
-    part.replace(path)
+    with written_whole(path) as part:
+        safetensors.torch.save_file(tensors, part, metadata=metadata)
+        with part.open("rb") as stream:  # on the disk before the name says so
+            os.fsync(stream.fileno())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor, nn
 
+from abl.scratch import written_whole
 from abl.train.batches import prefetched
 from abl.train.precision import Precision, autocast, last_layers_in_fp32
 
@@ -78,9 +78,8 @@ def write_predictions(path: str | Path, frame: pd.DataFrame) -> None:
         "role": pa.DictionaryArray.from_arrays(codes, pa.array(ROLES, pa.string())),
         **{name: pa.array(frame[name].to_numpy()) for name in frame.columns[2:]},
     }
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    pq.write_table(pa.table(arrays), part, compression="zstd")
-    part.replace(target)
+    with written_whole(target) as part:
+        pq.write_table(pa.table(arrays), part, compression="zstd")
 
 
 # Kernels are chosen by batch shape and differ in the last bits, so every forward pass has this one.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +37,7 @@ from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, first_of_e
 from abl.data.tables.who_is_who import alike_notes
 from abl.data.tables.words import class_numbers, role_named
 from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.scratch import scratch_folder
 
 MANIFESTS = ("manifest.csv", "manifest.parquet")
 NAMED = 5  # images in a warning
@@ -85,9 +85,9 @@ def check_report(
     both = int((frame.groupby("patient")["label"].nunique() > 1).sum())
     if both:
         lines.append(f"  {both} patients have images of several classes")
-    with tempfile.TemporaryDirectory(prefix="abl-check-") as folder:
+    with scratch_folder("abl-check-") as folder:
         warnings = [*alike_notes(dataset), *_warnings(frame, classes)]
-        warnings += [*_looked_into(dataset, Path(folder), lines), *mask_notes(dataset, masks)]
+        warnings += [*_looked_into(dataset, folder, lines), *mask_notes(dataset, masks)]
     lines += [*medical_lines(dataset), *mask_lines(dataset, masks)]
     lines += [f"  {note}" for note in dataset.notes]
     lines += [f"  warning: {each}" for each in warnings]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from abl.data.predictions.prediction_rows import checked_output, same_file
 from abl.data.tables.folder_rows import folder_rows
 from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, read_rows
 from abl.errors import InputError, Problem, raise_if_any
+from abl.scratch import scratch_folder
 
 LISTED = 20  # groups in words
 NAMED = 6  # images of a group, and pairs
@@ -54,8 +54,8 @@ def write_groups(
     dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
     raise_if_any(check_images(dataset))
     _refuse_what_is_read(dataset, folder, out, pictures)
-    with tempfile.TemporaryDirectory(prefix="abl-group-") as cache:
-        pairs = manifest_pairs(dataset, Path(cache))
+    with scratch_folder("abl-group-") as cache:
+        pairs = manifest_pairs(dataset, cache)
     names, groups = found_groups(dataset, pairs)
     rows = folder_rows(manifest, classes)[0] if manifest.is_dir() else read_rows(manifest)
     lines = _told(manifest, dataset, names, groups)

@@ -22,6 +22,7 @@ from abl.report.figures.predictions import (
 from abl.report.figures.search import search_figures
 from abl.report.figures.style import settle
 from abl.report.figures.tuned import heatmap_figure, pareto_figure
+from abl.report.labels import cluster_word, clusters_named
 
 
 def figures_of(
@@ -67,5 +68,7 @@ def figures_of(
         figure = draw()
         if figure is not None:
             settle(figure)
+            label = str(figure.get_label())
+            figure.set_label(clusters_named(label, cluster_word(outcome)))
             figures[name] = figure
     return figures

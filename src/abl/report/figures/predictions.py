@@ -56,7 +56,7 @@ def roc_figure(shown: Shown) -> Figure:
         unit_square(grid)
         label_below(grid, "1 − specificity")
         figure.supylabel("sensitivity", fontsize=9)
-        handles = [Line2D([], [], color=BLUE, lw=1.6, label="mean, 95 % band over patients")]
+        handles = [Line2D([], [], color=BLUE, lw=1.6, label="mean, 95 % band")]
         if any(arm.best for arm in arms):
             handles.append(Line2D([], [], color=VERMILION, lw=1.6, label="best arm"))
         if base is not None and behind is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,8 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from abl.scratch import written_whole
 
 # Okabe & Ito, Color Universal Design: told apart with any colour vision
 BLUE, VERMILION, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -158,6 +159,5 @@ def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes PNG or SVG, by the name's ending, without a date and at once."""
     kind: Literal["png", "svg"] = "png" if path.suffix.lower() == ".png" else "svg"
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(figure_bytes(figure, kind))
-    part.replace(path)
+    with written_whole(path) as part:
+        part.write_bytes(figure_bytes(figure, kind))

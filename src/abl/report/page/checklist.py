@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from abl.decide.rules import RULES
-from abl.report.labels import counted
+from abl.report.labels import cluster_word, counted
 from abl.report.page.arm_settings import blocks_of
 from abl.report.page.choices import choices_words
 from abl.report.page.flow import sizes_words
@@ -116,9 +116,11 @@ def _aims_and_data(facts: ReportFacts) -> Iterator[ChecklistItem]:
 def _left_out(facts: ReportFacts) -> tuple[str, str]:
     """Which rows of the source were left out, with counts; and those that lacked something."""
     lost = [row for part in facts.data for row in part.flow.get("left_out", ())]
+    known = not facts.outcome.facts.patients_unknown
     told = [
-        f"{row['why']}: {counted(row['images'], 'image')} of "
-        f"{counted(row['patients'], 'patient')} left out"
+        f"{row['why']}: {counted(row['images'], 'image')}"
+        + (f" of {counted(row['patients'], 'patient')}" if known else "")
+        + " left out"
         for row in lost
     ]
     told = list(dict.fromkeys(told))
@@ -180,7 +182,8 @@ def _evaluation(facts: ReportFacts) -> Iterator[ChecklistItem]:
     outcome = facts.outcome
     metrics = f"{metric_labels(outcome.metrics)}; {primary_words(facts)}"
     tests = "Arms tested against their bases by the same model, corrected for number."
-    uncertain = f"{replicate_words(facts)}; 95 % intervals over patients and, from three "
+    word = cluster_word(outcome)
+    uncertain = f"{replicate_words(facts)}; 95 % intervals over {word}s and, from three "
     uncertain += "trainings on, over trainings."
     controls = "controls among them" if facts.has_controls else "no controls among them"
     has = facts.drawn

@@ -11,6 +11,7 @@ import pandas as pd
 
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import frames_by
+from abl.report.labels import cluster_word
 from abl.spec.sweep import Sweep
 
 EXTERNAL = "external"
@@ -22,7 +23,8 @@ class SplitSize:
     """One part of the splits.
 
     Attributes:
-        patients, units: Distinct ones over the splits that are known.
+        patients, units: Distinct ones over the splits that are known; patients are what splits keep
+            together, see `DataPart.cluster`.
         by_class: Mean number of units of each class in a split.
     """
 
@@ -45,6 +47,7 @@ class DataPart:
     Attributes:
         name: Of the data set, with what tells it from others; "" if all arms have the same.
         unit: What is scored.
+        cluster: What splits keep together and intervals resample: patient, group or image.
         splits: How many splits the sizes are over: all of them, or 1 where only the first is known.
         sizes: Role -> size.
         flow: name, unit, listed, left_out, second, used: see studies/shared/ran.py; {} if unknown.
@@ -55,6 +58,16 @@ class DataPart:
     splits: int
     sizes: Mapping[str, SplitSize]
     flow: Mapping[str, Any] = field(default_factory=dict)
+    cluster: str = "patient"
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """What sizes are counted in, clusters first: groups, images."""
+        return tuple(dict.fromkeys((self.cluster, self.unit)))
+
+    def counts(self, size: SplitSize) -> tuple[int, ...]:
+        """As many numbers as `counted` has words."""
+        return (size.patients, size.units)[: len(self.counted)]
 
 
 def data_parts(
@@ -73,6 +86,7 @@ def data_parts(
     data = [_recorded(row, named=len(recorded) > 1) for row in recorded]
     if not data:
         data = _from_frames(outcome, predictions, networks, summary, sweep)
+    data = [replace(part, cluster=cluster_word(outcome)) for part in data]
     external = dict(_external(outcome.facts.external))
     if external and data:
         sizes = {role: size for role, size in data[0].sizes.items() if role != EXTERNAL}

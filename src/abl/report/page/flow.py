@@ -5,8 +5,9 @@ A flow as STARD 2015 asks for one (Bossuyt et al., BMJ 2015; 351:h5527), as rows
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from abl.report.labels import counted
 from abl.report.page.data_parts import DataPart
@@ -15,7 +16,9 @@ from abl.report.page.report_facts import ReportFacts
 
 @dataclass(frozen=True)
 class FlowTable:
-    """Rows of (step, images, patients, units); `units` is "" where images are scored."""
+    """Rows of (step, images, patients, units); without patients where none is known, and without
+    units where images are scored.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -29,7 +32,7 @@ def flow_tables(facts: ReportFacts) -> list[FlowTable]:
 
 def _table(part: DataPart, facts: ReportFacts) -> FlowTable:
     flow = part.flow
-    with_units = part.unit == "nodule"
+    others = tuple(word for word in part.counted if word != "image")
     rows = [("in the source", flow["listed"])]
     rows += [(f"left out: {each['why']}", each) for each in flow["left_out"]]
     if flow["second"]:
@@ -41,23 +44,30 @@ def _table(part: DataPart, facts: ReportFacts) -> FlowTable:
         (
             name,
             _signed(name, row.get("images")),
-            _signed(name, row.get("patients")),
-            *([_signed(name, row.get("units"))] if with_units else []),
+            *(_signed(name, _count(row, word, part)) for word in others),
         )
         for name, row in rows
     ]
-    columns = ("", "images", "patients", *([f"{part.unit}s"] if with_units else []))
-    return FlowTable(part.name, columns, (*shown, *_scored(part, facts, with_units=with_units)))
+    columns = ("", "images", *(f"{word}s" for word in others))
+    return FlowTable(part.name, columns, (*shown, *_scored(part, facts, others)))
 
 
-def _scored(part: DataPart, facts: ReportFacts, *, with_units: bool) -> list[tuple[str, ...]]:
+def _count(row: Mapping[str, Any], word: str, part: DataPart) -> int | None:
+    """How many clusters or units a row has; None where it counts others."""
+    if "role" not in row:  # a source lists patients, known or not; groups are made of them
+        return row.get("patients") if word == "patient" else None
+    return row.get("patients" if word == part.cluster else "units")
+
+
+def _scored(part: DataPart, facts: ReportFacts, others: Sequence[str]) -> list[tuple[str, ...]]:
     """What the predictions on test sets are of, where they were kept."""
     if facts.scored.empty or part.name:
         return []
     tests = facts.scored
-    units, patients = tests["unit"].nunique(), tests["patient"].nunique()
-    row = ("", f"{patients:,}", f"{units:,}") if with_units else (f"{units:,}", f"{patients:,}")
-    return [("scored on test", *row)]
+    units, clusters = f"{tests['unit'].nunique():,}", f"{tests['patient'].nunique():,}"
+    images = units if part.unit == "image" else ""
+    counts = [clusters if word == part.cluster else units for word in others]
+    return [("scored on test", images, *counts)]
 
 
 def _signed(name: str, count: int | None) -> str:
@@ -67,16 +77,16 @@ def _signed(name: str, count: int | None) -> str:
     return f"{sign}{int(count):,}" if count else "0"
 
 
-def parts_note(part: DataPart, splits: int, unit: str) -> str:
+def parts_note(part: DataPart, splits: int) -> str:
     """What the sizes of the parts count."""
     if part.splits < splits:
         return f"Of the first of {splits} splits."
     if part.splits == 1:
         return "Of the one split that there is."
-    counted_of = "Patients" if unit == "patient" else f"Patients and {unit}s"
+    named = " and ".join(f"{word}s" for word in part.counted)
     return (
-        f"{counted_of}: distinct ones over {part.splits} splits, so that one may be in several "
-        "parts. Classes: mean of a split."
+        f"{named.capitalize()}: distinct ones over {part.splits} splits, so that one may be in "
+        "several parts. Classes: mean of a split."
     )
 
 
@@ -85,8 +95,7 @@ def sizes_words(data: Sequence[DataPart], splits: int) -> str:
     said = []
     for part in data:
         sizes = "; ".join(
-            f"{size.role}: {counted(size.patients, 'patient')}"
-            + ("" if part.unit == "patient" else f", {counted(size.units, part.unit)}")
+            f"{size.role}: " + ", ".join(map(counted, part.counts(size), part.counted))
             for size in part.sizes.values()
         )
         over = ""

@@ -167,26 +167,21 @@ def _bounded(table: Table) -> Table:
     return replace(table, rows=table.rows[:MOST_ROWS], notes=(note, *table.notes))
 
 
-def _counted_of(part: DataPart) -> list[str]:
-    return ["patients"] if part.unit == "patient" else ["patients", f"{part.unit}s"]
-
-
 def _size_row(size: SplitSize, part: DataPart) -> tuple[str, ...]:
     by_class = [
         f"{f'{count:.1f}'.removesuffix('.0')} ({100 * share:.0f} %)"
         for count, share in zip(size.by_class, size.shares, strict=True)
     ]
-    counts = (str(size.patients), str(size.units))[: len(_counted_of(part))]
-    return size.role, *counts, *by_class
+    return size.role, *map(str, part.counts(size)), *by_class
 
 
 def _sizes(part: DataPart, facts: ReportFacts) -> dict[str, Any]:
     """A table of the parts of the splits."""
     return {
         "name": part.name,
-        "columns": ("part", *_counted_of(part), *_class_names(part, facts)),
+        "columns": ("part", *(f"{word}s" for word in part.counted), *_class_names(part, facts)),
         "rows": [_size_row(size, part) for size in part.sizes.values()],
-        "note": parts_note(part, facts.splits, part.unit),
+        "note": parts_note(part, facts.splits),
     }
 
 

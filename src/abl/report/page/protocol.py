@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from abl.report.figures.arms import words_of
-from abl.report.labels import CHOSEN, counted, metric_label
+from abl.report.labels import CHOSEN, cluster_word, counted, metric_label
 from abl.report.page.arm_settings import blocks_of, own_arms
 from abl.report.page.choices import choices_words
 from abl.report.page.report_facts import ReportFacts
@@ -127,7 +127,8 @@ def _comparison_rows(facts: ReportFacts, sweep: Sweep) -> Iterable[tuple[str, st
         yield "Also compared", f"{value_words(each.arm)} with {value_words(each.base)}"
     if facts.compared:
         yield "Margin", value_words(sweep.margin) if sweep.margin else "none given"
-    draws = f"{sweep.resamples // 5:,} of patients, for metrics that are not smooth in them"
+    word = cluster_word(facts.outcome)
+    draws = f"{sweep.resamples // 5:,} of {word}s, for metrics that are not smooth in them"
     family = f"{sweep.resamples:,} of the family's tests; " if facts.compared else ""
     yield "Draws", family + draws
 
@@ -188,7 +189,11 @@ def _selected(data: Mapping[str, Any]) -> list[str]:
 def split_words(facts: ReportFacts) -> str:
     """How patients are divided."""
     text = either(
-        (_split_text(each) for each in blocks_of(facts.settings, "splits")), among="; or "
+        (
+            _split_text(each, cluster_word(facts.outcome))
+            for each in blocks_of(facts.settings, "splits")
+        ),
+        among="; or ",
     )
     kinds = either(
         DUPLICATES.get(str(data["duplicates"]), str(data["duplicates"]))
@@ -197,7 +202,7 @@ def split_words(facts: ReportFacts) -> str:
     return f"{text}; near-duplicates across splits: {kinds}"
 
 
-def _split_text(splits: Mapping[str, Any]) -> str:
+def _split_text(splits: Mapping[str, Any], cluster: str) -> str:
     share, rest = f"{100 * splits['test']:g} % test", f"{100 * splits['validation']:g} %"
     kind = str(splits["kind"])
     words = {
@@ -206,7 +211,8 @@ def _split_text(splits: Mapping[str, Any]) -> str:
         "monte_carlo": f"independent draws, {share}",
         "column": f"column {splits['column']} of the manifest",
     }
-    parts = [words.get(kind, kind), f"by {splits['by']}"]
+    by = cluster if splits["by"] == "patient" else splits["by"]
+    parts = [words.get(kind, kind), f"by {by}"]
     if kind == "column":
         parts.append(f"validation images, if it names none, {rest} of the others, drawn by class")
     else:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,6 +15,7 @@ from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import metric_label
 from abl.report.page.arm_settings import own_arms, settings_of_arms
 from abl.report.page.data_parts import DataPart, SplitSize, data_parts, scored_units
+from abl.scratch import scratch_folder
 from abl.spec.read import read_sweep
 from abl.spec.sweep import Sweep
 
@@ -148,8 +147,8 @@ def report_facts(
 
 def sweep_of(text: str) -> Sweep | None:
     """The sweep that a text describes, None if it is none."""
-    with tempfile.TemporaryDirectory(prefix="abl-") as folder:
-        path = Path(folder) / "sweep.yaml"
+    with scratch_folder("abl-report-") as folder:
+        path = folder / "sweep.yaml"
         path.write_text(text, encoding="utf-8")
         try:
             return read_sweep(path).sweep

@@ -127,7 +127,7 @@ def _of_a_part(facts: ReportFacts, part: DataPart) -> Iterator[str]:
             if role == "validation" and not choices(facts):
                 what = "what is read off them is noisy"
             yield (
-                f"Fewer than {FEW_PATIENTS} patients in the {role} sets{where} "
+                f"Fewer than {FEW_PATIENTS} {part.cluster}s in the {role} sets{where} "
                 f"({size.patients} {of}): {what}."
             )
     test = part.sizes.get("test")
@@ -160,8 +160,8 @@ def _of_the_data(facts: ReportFacts) -> Iterator[str]:
         )
     if facts.outcome.facts.clusters == "group":
         yield (
-            "Images of a group (column group) were kept on one side and resampled together: where "
-            "patients are counted as resampled, these groups are; they are not patients."
+            "Images of a group (column group) were kept on one side and resampled together; groups "
+            "are not patients, whose number is not known by them."
         )
     yield from name_notes(facts.outcome.notes)
     for part in facts.data:

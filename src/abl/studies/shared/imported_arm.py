@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import IMPORTED
 from abl.report.labels import counted, one_line
 from abl.report.prediction_frames import probability_columns
+from abl.scratch import written_whole
 from abl.studies.shared.imported_faults import faults_on_tests
 
 _MOST_PROBLEMS = 10
@@ -236,9 +236,8 @@ def keep_imported(folder: Path, imported: ImportedArm) -> Path:
     said |= {"said": imported.said} if imported.said else {}
     table = pyarrow.Table.from_pandas(imported.frame, preserve_index=False)
     table = table.replace_schema_metadata({"abl": json.dumps(said, sort_keys=True)})
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
-    pq.write_table(table, fresh, compression="zstd")
-    os.replace(fresh, path)
+    with written_whole(path) as part:
+        pq.write_table(table, part, compression="zstd")
     return path
 
 

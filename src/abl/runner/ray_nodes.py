@@ -1,0 +1,223 @@
+"""The nodes of a Ray that is started here or joined, for as long as it lives."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from abl.errors import InputError, Problem, StageError
+from abl.plan.stage import StageResources
+from abl.runner.ray_folder import short_folder
+from abl.runner.ray_guard import guarded
+from abl.runner.ray_network import check_connections
+from abl.runner.ray_start import (
+    PART_NAMES,
+    WITHOUT_RAY,
+    Starting,
+    own_parts,
+    ray_package,
+    within_time,
+)
+from abl.runner.ray_watch import (
+    RayLost,
+    RayWatch,
+    WatchedPart,
+    answering_part,
+    end_process,
+    lost_line,
+    process_part,
+)
+
+OBJECT_STORE_BYTES = 100 * 2**20
+MOST_PORTS = 65535
+# a Ray whose parts are gone may never come back from being shut down
+SHUTDOWN_S = 15.0
+
+
+def check_address(address: str) -> None:
+    """Raises InputError unless something answers at HOST:PORT: asked before any work."""
+    if address.startswith("ray://"):
+        raise InputError(
+            "--address ray://... is not supported: run abl on a node of the cluster "
+            "(ray start --address=HOST:6379 --num-cpus=0 makes this machine one) with "
+            "--address HOST:6379"
+        )
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) <= MOST_PORTS:
+        raise InputError(f"--address {address}: write HOST:PORT, as `ray start --head` prints it")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise InputError(f"--address {address}: nothing answers there ({error})") from None
+
+
+@contextmanager
+def ray_nodes(
+    workers: int | None, address: str | None, say: Callable[[str], None] = lambda text: None
+) -> Iterator[dict[str, StageResources]]:
+    """Starts Ray here or joins a cluster; gives what each node has.
+
+    Args:
+        workers: CPUs of a Ray that is started here; default all that the process may use.
+        address: HOST:PORT of a cluster that is joined.
+        say: Is told if Ray takes long.
+
+    Raises:
+        InputError: Ray cannot be started or joined, or has no node.
+        StageError: A part of Ray died meanwhile on which everything here depends.
+    """
+    _set_environment()
+    import ray
+
+    started_here = not ray.is_initialized()
+    with ExitStack() as of_ray:
+        if started_here:
+            _enter(of_ray, workers, address, say)
+        # Ray's own lines would tear the live display
+        for name in ("ray", "ray.tune", "ray.data", "ray._private"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        nodes = nodes_of(ray.nodes())
+        if not nodes:
+            raise InputError(Problem("the Ray cluster has no node with CPUs"))
+        own = started_here and address is None
+        with losses_told(RayWatch(watched_parts(own))):
+            yield nodes
+
+
+def _set_environment() -> None:
+    for name, value in {
+        # a stage every few milliseconds would otherwise write several files each
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        # Ctrl-C is ours: Tune's handler would save its own state and go on for a while
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+        "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+        # the ledger admits no more than can run; a lower bound here would leave workers without
+        # their next stage for so long that Tune ends them
+        "TUNE_MAX_PENDING_TRIALS_PG": "100000",
+        "RAY_AIR_NEW_OUTPUT": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+def _enter(
+    of_ray: ExitStack, workers: int | None, address: str | None, say: Callable[[str], None]
+) -> None:
+    """Starts or joins Ray; `of_ray` ends it."""
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    if address:
+        check_address(address)
+        asked = {"address": address, **quiet}
+    else:
+        check_connections()
+        folder = of_ray.enter_context(short_folder())
+        of_ray.enter_context(guarded(ray_package()))
+        asked = {
+            # "local": a cluster that somebody has started on this machine is not joined unasked
+            "address": "local",
+            "num_cpus": workers or len(os.sched_getaffinity(0)),
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE_BYTES,
+            "_temp_dir": folder,
+            **quiet,
+        }
+    of_ray.enter_context(_silenced())
+    of_ray.callback(_shut_down)
+    where = f"no Ray cluster at {address}" if address else "Ray does not start"
+    died = (lambda: "") if address else Starting().died
+    try:
+        within_time(lambda: ray.init(**asked), where, say, died)
+    except Exception as error:  # Ray raises all kinds of them, that one too
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        token = "is its token in RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token?"
+        raise InputError(f"{where}: {first}; {token if address else WITHOUT_RAY}") from None
+
+
+def watched_parts(own: bool) -> list[WatchedPart]:
+    """What a run depends on in the Ray that this process is connected to.
+
+    Args:
+        own: Whether this process started it, so that its parts are children of this process.
+    """
+    import ray
+
+    context = ray.get_runtime_context()
+    parts = [answering_part(PART_NAMES["gcs_server"], context.gcs_address)]
+    for node in ray.nodes():
+        if node["NodeID"] == context.get_node_id():
+            place = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+            parts.append(answering_part(PART_NAMES["raylet"], place))
+    if own:
+        processes = own_parts().items()
+        parts = [process_part(name, pid, start) for pid, (name, start) in processes] + parts
+    return parts
+
+
+@contextmanager
+def losses_told(watch: RayWatch) -> Iterator[None]:
+    """Raises StageError for a part of Ray that was lost, however that made itself felt."""
+    try:
+        with watch:
+            yield
+    except (RayLost, KeyboardInterrupt):
+        if not watch.lost:
+            raise
+        raise StageError(watch.lost) from None
+    except (InputError, StageError):
+        raise
+    except Exception as error:
+        # Ray may have noticed first, and says it in many ways
+        lost = watch.lost or lost_line(watch.gone())
+        if not watch.lost and not watch.gone():
+            raise
+        raise StageError(lost) from error
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Keeps Ray from printing the log of a raylet that has died, which no setting does."""
+    from ray._private import worker
+
+    printing = getattr(worker, "print_to_stdstream", None)
+    if printing is None:
+        yield
+        return
+    worker.print_to_stdstream = lambda *given, **named: None
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = printing
+
+
+def _shut_down() -> None:
+    """Leaves Ray, or ends it; does not wait for ever for one whose parts are gone."""
+    import ray
+
+    leaving = threading.Thread(target=ray.shutdown, name="ray-shutdown", daemon=True)
+    leaving.start()
+    leaving.join(SHUTDOWN_S)
+    if leaving.is_alive():
+        # Ray would be asked once more as Python ends; what is registered last is called first
+        atexit.register(end_process, 1)
+
+
+def nodes_of(described: list[dict[str, Any]]) -> dict[str, StageResources]:
+    """What each living node has, by its address."""
+    nodes = {}
+    for node in described:
+        have = node["Resources"]
+        if node["Alive"] and have.get("CPU", 0) > 0:
+            nodes[str(node["NodeManagerAddress"])] = StageResources(
+                have["CPU"], have.get("GPU", 0), have.get("memory", 0) / 2**30
+            )
+    return nodes

@@ -1,0 +1,97 @@
+"""A Ray that is being started is waited for as long as it may take, and while its parts live."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from abl.runner.ray_guard import command_of, parts_of_ray
+from abl.runner.ray_watch import Interruption, RayLost
+
+# a Ray that starts takes seconds, from a slow disk perhaps a minute
+SLOW_START_S = 30.0
+MOST_START_S = 90.0
+WITHOUT_RAY = "--executor local needs no Ray"
+# programs and what people are told of them
+PART_NAMES = {"gcs_server": "Ray's GCS", "raylet": "Ray's raylet on this machine"}
+
+
+def ray_package() -> str:
+    """Folder of Ray's package, which the command lines of its parts name."""
+    import ray
+
+    return f"{Path(ray.__file__).parent}{os.sep}"
+
+
+class Starting:
+    """Main parts of a Ray that is being started here, as they come."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, str] = {}
+
+    def died(self) -> str:
+        """Which part has died already, "" if none has: Ray itself would ask it for a minute."""
+        now = own_parts()
+        gone = next((name for pid, name in self._known.items() if pid not in now), "")
+        self._known |= {pid: name for pid, (name, _) in now.items()}
+        return f"{gone} has died" if gone else ""
+
+
+def own_parts() -> dict[int, tuple[str, str]]:
+    """The GCS and the raylet that this process has started: id -> name for people, start."""
+    found = {}
+    for pid, start in parts_of_ray(os.getpid(), ray_package()).items():
+        name = PART_NAMES.get(Path(command_of(pid).split(" ")[0]).name)
+        if name:
+            found[pid] = (name, start)
+    return found
+
+
+def within_time(
+    start: Callable[[], Any],
+    what: str,
+    say: Callable[[str], None],
+    died: Callable[[], str] = lambda: "",
+) -> None:
+    """Calls what starts Ray, in this thread, for a minute and a half at most.
+
+    Args:
+        what: One line of what it is if it does not come to an end.
+        say: Is told if it takes long.
+        died: What has died meanwhile without which it will never come to an end, "" if nothing has.
+
+    Raises:
+        TimeoutError: It took longer, or something died; and it could be ended.
+    """
+    ended, why = threading.Event(), [""]
+    interruption = Interruption(status=2)
+
+    def watch() -> None:
+        since, slow = time.monotonic(), False
+        while not why[0]:
+            if ended.wait(min(1.0, SLOW_START_S)):
+                return
+            passed = time.monotonic() - since
+            if passed > SLOW_START_S and not slow:
+                slow = True
+                say(f"Ray has not started after {SLOW_START_S:g} s; {WITHOUT_RAY}")
+            why[0] = died() or (
+                f"no answer for {MOST_START_S:g} s" if passed > MOST_START_S else ""
+            )
+        interruption.interrupt(f"{what}: {why[0]}; {WITHOUT_RAY}")
+
+    threading.Thread(target=watch, name="ray-start", daemon=True).start()
+    try:
+        try:
+            start()
+        finally:
+            ended.set()
+            interruption.over()
+    except (RayLost, KeyboardInterrupt):
+        if not interruption.sent:
+            raise
+        raise TimeoutError(why[0]) from None
