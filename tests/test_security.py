@@ -103,8 +103,8 @@ def test_a_manifest_reaches_nothing_outside_its_folder(
     if column == "image":
         rows[3] = rows[3].replace("png/001a.png", name)
     else:
-        rows = [f"{rows[0]},{column}", *(f"{row},{row.split(',')[0]}" for row in rows[1:])]
-        rows[3] = f"{rows[3].rpartition(',')[0]},{name}"
+        rows = [f"{rows[0]},{column}", *(f"{row}," for row in rows[1:])]
+        rows[3] += name
     manifest.write_text("\n".join(rows) + "\n")
     write_sweep(places)
     result = sweep(places)

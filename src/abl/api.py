@@ -16,6 +16,7 @@ from abl.app.loaded import LoadedSweep, study_of
 from abl.app.results import outcome_named
 from abl.app.session import SweepResult, run_sweep
 from abl.errors import InputError, Problem, nearest
+from abl.nets.trust import UntrustedError, trust_folder_of
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
 from abl.record.mlflow_writer import MlflowRecord
@@ -40,6 +41,7 @@ def load(
     root: str | Path = ROOT,
     smoke: bool = False,
     store: str | None = None,
+    trust: bool = False,
 ) -> LoadedSweep:
     """Reads and checks a sweep file.
 
@@ -50,17 +52,27 @@ def load(
         smoke: Shrink it to a check that it runs.
         store: Address of an object store (s3://bucket/folder) that holds the finished stages, for
             machines that share no folder; the root then keeps copies.
+        trust: Run the file's `module:` though it comes from elsewhere; its folder is trusted from
+            now on.
 
     Raises:
         InputError: With every problem of the file that can be seen without the data; a root that
-            is no folder.
+            is no folder. UntrustedError, one of these, for a `module:` from elsewhere.
     """
     check_root(Path(root))
     document = read_with_faults(Path(path))
     file, problems = read_form(document)
     if file is None:
         raise InputError(problems)
-    broken = load_problems(file)  # the study itself may be the file's own
+    try:
+        broken = load_problems(file)  # the study itself may be the file's own
+    except UntrustedError as error:
+        if not trust:
+            if problems:
+                raise InputError([*problems, *error.problems]) from None
+            raise
+        trust_folder_of(error.module)
+        broken = load_problems(file)
     if broken:  # what else would be told of its names follows from that
         raise InputError([*problems, *broken])
     study = study_of(file)

@@ -1,15 +1,19 @@
-"""What a user did wrong, what a stage did wrong, and faults of a disk: told in one line each."""
+"""What a user, a stage, a machine or a disk did wrong: told in a line each."""
 
 from __future__ import annotations
 
 import difflib
 import errno
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from abl.redaction import redacted
+from abl.visible import visible_line
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Problem:
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
         said = f"{place}: {self.message}" if place else self.message
         # what a file holds is quoted here, and must not move a terminal's cursor
-        return "".join(mark if mark.isprintable() else "?" for mark in said)
+        return visible_line(redacted(said))
 
 
 class InputError(Exception):
@@ -85,11 +89,18 @@ def nearest(word: str, valid: Iterable[str], *, show: int = 12) -> str:
     return "valid: " + ", ".join(names[:show]) + more
 
 
-_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_FAULTS = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EROFS: "make it writable",
+    errno.EFBIG: "raise the limit on the size of a file (ulimit -f)",
+}
+_NO_HANDLES = "raise the limit on open files (ulimit -n)"
+_GOES_ON = "then the same command goes on from here"
 
 
 def disk_fault(error: BaseException, root: Path) -> str:
-    """One line on a disk that is full or read-only, "" if the error is another.
+    """One line on a disk that is full, read-only or takes no file so large, "" if it is another.
 
     Args:
         root: Of the store, which is named unless the file is elsewhere.
@@ -101,17 +112,71 @@ def disk_fault(error: BaseException, root: Path) -> str:
         return ""
     name = getattr(error, "filename", None)
     place = name if name and not Path(str(name)).is_relative_to(root) else root
-    advice = "make it writable" if found == errno.EROFS else "make room"
-    return f"{os.strerror(found)}: {place}; {advice}, then the same command goes on from here"
+    return f"{os.strerror(found)}: {place}; {_FAULTS[found]}, {_GOES_ON}"
+
+
+def file_fault(error: BaseException, root: Path) -> str:
+    """One line on a file of the store that cannot be read or written for any other reason: ESTALE,
+    EIO, EACCES, a mount that is away; "" if the error is another.
+    """
+    named, code = getattr(error, "filename", None), getattr(error, "errno", None)
+    if isinstance(error, OSError) and code is not None and named and not isinstance(named, int):
+        name = Path(os.fsdecode(named))
+        if not name.is_relative_to(root):
+            return ""
+    elif found := re.search(r"os error (\d+)|\[errno (\d+)\]", str(error)):  # Rust's, Arrow's
+        name, code = root, int(found[1] or found[2])
+    else:
+        return ""
+    advice = _NO_HANDLES if code in (errno.EMFILE, errno.ENFILE) else "see to it"
+    return f"{os.strerror(code)}: {name}; {advice}, {_GOES_ON}"
+
+
+def address_limit_mb() -> int:
+    """The limit on this process's addresses (ulimit -v), 0 if there is none."""
+    try:
+        import resource  # Unix has it
+    except ImportError:
+        return 0
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return 0 if soft == resource.RLIM_INFINITY else max(1, soft // 1_000_000)
+
+
+def machine_fault(error: BaseException) -> str:
+    """One line on memory, threads, processes or handles of files that the system does not give, ""
+    if the error is another.
+    """
+    text, code = str(error), error.errno if isinstance(error, OSError) else None
+    # PyTorch's allocator of the CPU raises a RuntimeError, the loader of libraries an ImportError
+    short = (os.strerror(errno.ENOMEM), "DefaultCPUAllocator", "failed to map segment", "bad_alloc")
+    if (
+        isinstance(error, MemoryError)
+        or code == errno.ENOMEM
+        or any(each in text for each in short)
+    ):
+        asked = re.search(r"allocate (\d+ bytes|\S+ [KMGTPE]iB)", text)
+        of = f" (it asked for {asked[1]})" if asked else ""
+        limit = address_limit_mb()
+        if limit:
+            return f"out of memory{of}: it may use {limit:,} MB; raise that limit (ulimit -v)"
+        return f"out of memory{of}: set a smaller train.micro_batch, or give it a larger machine"
+    # of threads, Python's own words
+    if code == errno.EAGAIN or "can't start new thread" in text:
+        return (
+            "no more threads or processes can be started: raise the limits (ulimit -u, ulimit -v)"
+        )
+    if code in (errno.EMFILE, errno.ENFILE) or os.strerror(errno.EMFILE) in text:
+        return f"{os.strerror(code or errno.EMFILE)}: {_NO_HANDLES}"
+    return ""
 
 
 @contextmanager
 def disk_told(root: Path) -> Iterator[None]:
-    """Raises StageError for a disk that is full or read-only; other errors pass."""
+    """Raises StageError for a disk or file of the store that fails; other errors pass."""
     try:
         yield
     except Exception as error:
-        line = disk_fault(error, root)
+        line = disk_fault(error, root) or file_fault(error, root)
         if not line:
             raise
         raise StageError(line) from error

@@ -127,6 +127,10 @@ class Driver:
         """All that it has printed, on stdout and stderr."""
         return self._said.read_text()
 
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return process_start(self.pid) is not None
+
     def kill(self) -> int:
         """kill -9; its exit status, which is not -9 if it had ended before."""
         os.kill(self.pid, signal.SIGKILL)
@@ -134,7 +138,7 @@ class Driver:
 
     def wait(self, patience_s: float = 240) -> int:
         """Its exit status once it has ended; fails the test if it does not end."""
-        wait_for(lambda: process_start(self.pid) is None, "the end of the driver", patience_s)
+        wait_for(lambda: not self.is_alive(), "the end of the driver", patience_s)
         return self._ask({"wait": self.pid})
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from abl.report import environment as module
-from abl.report.environment import environment, git_state
+from abl.report.checkout import DIFF_LIMIT_BYTES, git_state
+from abl.report.environment import environment
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -46,7 +46,7 @@ def test_a_large_difference_is_cut(checkout: Path) -> None:
     state = git_state(checkout)
     assert state is not None
     assert state["diff_cut"]
-    assert len(state["diff"].encode()) <= module.DIFF_LIMIT_BYTES
+    assert len(state["diff"].encode()) <= DIFF_LIMIT_BYTES
 
 
 def test_no_commit_yet_and_no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

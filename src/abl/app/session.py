@@ -25,8 +25,9 @@ from abl.record.housekeeping import upkeep
 from abl.record.mlflow_stages import StageWriter
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.patient import UnreadableError
+from abl.report.checkout import git_state
 from abl.report.collapse import collapsed_arms
-from abl.report.environment import environment, git_state
+from abl.report.environment import environment
 from abl.report.prediction_frames import one_class_replicates, repeated_trainings
 from abl.runner.engine import Executor, run_plan
 from abl.runner.protocols import Listener, RunReport
@@ -178,6 +179,8 @@ def _run_recorded(
         changed = what_changed(sweep.store, outcome)
         messages += [*left_out, *([changed] if changed else [])]
         surroundings = {**environment(sweep.file.folder), "git": code}
+        if unseen := (code or {}).get("unseen"):
+            messages.append(f"warning: {unseen}")
         ran = bool(report.ran)
         folder = keep_outcome(sweep.store, analysis, sweep.text, surroundings, ran=ran)
         _draw(sweep, folder, analysis, messages)

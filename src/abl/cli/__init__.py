@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from abl.cli.app import app
-from abl.cli.output import write_what_can_be_written
+from abl.cli.output import import_nothing_from_here, prepare_output
 
 # each registers its commands, in the order in which `abl --help` lists them
 _FAMILIES = ("sweeping", "looking", "store", "listing", "decide", "init", "data", "data_import")
@@ -16,6 +16,7 @@ for _name in _FAMILIES:
 
 def main() -> NoReturn:
     """Entry point of the command."""
-    write_what_can_be_written()
+    prepare_output()
+    import_nothing_from_here()
     app()
     raise SystemExit(0)

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from abl.errors import InputError, StageError
+from abl.cli.output import say
+from abl.errors import InputError, StageError, address_limit_mb, machine_fault
 
 app = typer.Typer(
     name="abl",
@@ -47,22 +48,50 @@ def _options(
     pass  # a docstring here would replace the help of the application
 
 
+def _of_a_file(error: Exception) -> str:
+    """What the system says of a file that it does not let be read or written."""
+    if not isinstance(error, OSError) or error.strerror is None or not error.filename:
+        return ""
+    return f"{error.filename}: {error.strerror}"
+
+
+LEAST_MB = 2_000  # of addresses: below, libraries end in tracebacks, or do not end, as they load
+
+
+def _check_addresses() -> None:
+    limit = address_limit_mb()
+    if 0 < limit < LEAST_MB:
+        raise InputError(
+            f"this process may use {limit:,} MB of addresses (ulimit -v), and its libraries need "
+            f"{LEAST_MB:,} MB before anything is read: raise that limit"
+        )
+
+
 def tells(function: Callable[..., Any]) -> Callable[..., Any]:
     """Bad input is told in a line each, with exit code 2; a stage's fault with exit code 1."""
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
+            _check_addresses()
             return function(*args, **kwargs)
         except InputError as error:
             for problem in error.problems:
-                print(f"abl: {problem}", file=sys.stderr)
+                say(f"abl: {problem}", error=True)
             raise typer.Exit(2) from None
         except StageError as error:
-            print(f"abl: {error}", file=sys.stderr)
+            say(f"abl: {error}", error=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+        except typer.Exit:
+            raise
+        except Exception as error:
+            line = machine_fault(error) or _of_a_file(error)
+            if not line:
+                raise
+            say(f"abl: {line}", error=True)
+            raise typer.Exit(1) from None
 
     return wrapped
 
@@ -107,6 +136,39 @@ ModuleOpt = Annotated[
         is_eager=True,
     ),
 ]
+TrustOpt = Annotated[
+    bool,
+    typer.Option("--trust", help="Run the `module:` of a folder that is not yours; kept."),
+]
+
+
+def load_trusted(file: Path, *, trust: bool, **options: Any) -> Any:
+    """The sweep; whether a `module:` from elsewhere may run is asked where somebody can answer."""
+    from abl import api
+    from abl.nets.trust import UntrustedError, trust_folder_of
+
+    try:
+        return api.load(file, **options)
+    except UntrustedError as error:
+        if not trust and not _says_yes(error):
+            raise
+        if unkept := trust_folder_of(error.module):
+            say(f"abl: warning: {unkept}", error=True)
+    return api.load(file, **options)
+
+
+def _says_yes(error: InputError) -> bool:
+    if not _answers():
+        return False
+    say(f"abl: {error}", error=True)
+    return typer.confirm("Run it, and trust this folder from now on?", default=False, err=True)
+
+
+def _answers() -> bool:
+    """Whether somebody sits there who can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 StoreOpt = Annotated[
     str | None,
     typer.Option(
@@ -124,8 +186,12 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((120, 40)).columns
 
 
-def print_whole(text: str) -> None:
-    print(text, end="" if text.endswith("\n") else "\n")
+def print_table(text: str, *, colour: bool = False) -> None:
+    """Prints a table; one with colours holds the terminal's own control characters."""
+    if colour:
+        print(text, end="" if text.endswith("\n") else "\n")
+    else:
+        say(text)
 
 
 def write_out(path: Path, text: str) -> None:

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from abl.cli.app import ROOT, DataOpt, RootOpt, SweepArg, app, data_app, tells
+from abl.cli.app import (
+    ROOT,
+    DataOpt,
+    RootOpt,
+    SweepArg,
+    TrustOpt,
+    app,
+    data_app,
+    load_trusted,
+    tells,
+)
+from abl.cli.output import say
 
 if TYPE_CHECKING:
     from abl.data.masks.rule import MaskRule
@@ -20,12 +31,12 @@ def splits(
     out: Annotated[Path, typer.Option(help="CSV or Parquet file to write.")],
     data: DataOpt = None,
     mlruns: RootOpt = ROOT,
+    trust: TrustOpt = False,
 ) -> None:
     """Write which images each split of a sweep trains, validates and tests on, for others."""
-    from abl import api
     from abl.app.split_file import write_splits
 
-    print(write_splits(api.load(file, data=data or (), root=mlruns), out), end="")
+    say(write_splits(load_trusted(file, trust=trust, data=data or (), root=mlruns), out))
 
 
 MaskValueOpt = Annotated[
@@ -80,7 +91,7 @@ def check(
     report = check_report(
         manifest, names, images=images, rule=rule, box_format=box_format, bits=bits
     )
-    print(report, end="")
+    say(report)
 
 
 @data_app.command()
@@ -101,7 +112,7 @@ def tissue(
 
     rule = _mask_rule(mask_value, mask_cut, mask_inverted)
     report = tissue_report(manifest, tuple(classes.split(",")), sheet=sheet, out=out, rule=rule)
-    print(report, end="")
+    say(report)
 
 
 @data_app.command()
@@ -121,7 +132,7 @@ def group(
     from abl.data.duplicates.group_files import write_groups
 
     names = tuple(classes.split(","))
-    print(write_groups(manifest, out, names, sheet=sheet, force=force), end="")
+    say(write_groups(manifest, out, names, sheet=sheet, force=force))
 
 
 @data_app.command()
@@ -139,6 +150,6 @@ def phantom(
 
     settings = Phantom(patients=patients, size=size, seed=seed, flip=flip)
     write_phantom(settings, out)
-    print(f"written to {out}")
+    say(f"written to {out}")
     for name, value in bayes_ceiling(settings).items():
-        print(f"{name:32} {value:.3f}" if isinstance(value, float) else f"{name:32} {value}")
+        say(f"{name:32} {value:.3f}" if isinstance(value, float) else f"{name:32} {value}")

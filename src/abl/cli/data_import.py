@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from abl.cli.app import data_app, tells
+from abl.cli.output import say
 
 
 @data_app.command(name="import")
@@ -66,4 +67,4 @@ def import_annotated(
         left=left,
         force=force,
     )
-    print(import_annotations(folder, out, options), end="")
+    say(import_annotations(folder, out, options))

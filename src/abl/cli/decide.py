@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from abl.cli.app import app, tells, terminal_width
+from abl.cli.output import say
 from abl.errors import InputError
 
 DecidedFormat = StrEnum("DecidedFormat", ["text", "md", "csv", "json"])
@@ -121,4 +122,4 @@ def decide_command(
         curve=curve,
         format="json" if as_json else (format or DecidedFormat.text).value,
     )
-    print(decided(asked, terminal_width()).text, end="")
+    say(decided(asked, terminal_width()).text)

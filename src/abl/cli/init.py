@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from abl.cli.app import app, tells
+from abl.cli.output import say
 
 
 @app.command()
@@ -63,7 +65,7 @@ def init(
     )
     typed = sys.stdin.isatty() and sys.stdout.isatty()
     ask = _asked if typed else None
-    print(init_sweep(folder, options, ask, say=lambda text: print(text, file=sys.stderr)), end="")
+    say(init_sweep(folder, options, ask, say=partial(say, error=True)))
 
 
 def _asked(question: str) -> str:

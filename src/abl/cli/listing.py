@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from abl.cli.app import ModuleOpt, app, tells, write_out
+from abl.cli.output import say
 from abl.errors import InputError
 
 
@@ -40,20 +41,20 @@ def list_(
     if name:
         raise InputError(f"abl list {what} takes no name ('{name}')")
     for each, text in listed(what, timm=timm, module=module):
-        print(f"{each:24} {text}".rstrip())
+        say(f"{each:24} {text}".rstrip())
 
 
 def print_boundaries(head: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A sentence and aligned columns, names to the left."""
     every = [columns, *rows]
     widths = [max(len(row[at]) for row in every) for at in range(len(columns))]
-    print(f"{head}\n")
+    say(f"{head}\n\n")
     for row in every:
         cells = [
             cell.ljust(width) if at == 1 else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        print("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())
 
 
 @app.command()
@@ -67,6 +68,6 @@ def schema(
 
     text = full_reference() if markdown else full_schema()
     if out is None:
-        print(text, end="")
+        say(text)
     else:
         write_out(out, text)

@@ -17,11 +17,12 @@ from abl.cli.app import (
     StoreOpt,
     WrittenRootOpt,
     app,
-    print_whole,
+    print_table,
     tells,
     terminal_width,
     write_out,
 )
+from abl.cli.output import say
 from abl.errors import InputError
 
 TableFormat = StrEnum("TableFormat", ["text", "md", "csv", "latex", "html"])
@@ -78,7 +79,7 @@ def table(
         roots=_paths(data),
     )
     colour = format is TableFormat.text and sys.stdout.isatty()
-    print_whole(printed(made, format.value, width=terminal_width(), colour=colour))
+    print_table(printed(made, format.value, width=terminal_width(), colour=colour), colour=colour)
 
 
 @app.command()
@@ -103,6 +104,7 @@ def compare(
         ending = out.suffix.lower().removeprefix(".") if out is not None else ""
         ending = {"htm": "html", "markdown": "md"}.get(ending, ending)
         format = PairFormat(ending) if ending in list(PairFormat) else PairFormat.text
+    colour = out is None and sys.stdout.isatty()
     text = comparison_text(
         store_at(mlruns),
         first,
@@ -111,10 +113,10 @@ def compare(
         metric=metric,
         roots=_paths(data),
         width=terminal_width(),
-        colour=out is None and sys.stdout.isatty(),
+        colour=colour,
     )
     if out is None:
-        print_whole(text)
+        print_table(text, colour=colour)
     else:
         write_out(out, text)
 
@@ -152,7 +154,7 @@ def import_(
         raise InputError("write FILE and --as NAME, or --forget NAME")
     else:
         outcome = import_arm(store, sweep, file, name, against=against, roots=_paths(data))
-    print_whole(api.table(outcome, width=terminal_width()))
+    print_table(api.table(outcome, width=terminal_width()))
 
 
 @app.command()
@@ -161,7 +163,7 @@ def status(mlruns: RootOpt = ROOT, store: StoreOpt = None) -> None:
     """Show the sweeps that were run here, and the store."""
     from abl.app.watching import status_text
 
-    print(status_text(mlruns, store), end="")
+    say(status_text(mlruns, store))
 
 
 @app.command()
@@ -176,7 +178,7 @@ def record(
 
     _refuse_if_absent(mlruns)
     for line in record_store(mlruns.absolute(), uri or None, store):
-        print(line)
+        say(line)
 
 
 @app.command()

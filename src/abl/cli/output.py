@@ -1,14 +1,20 @@
-"""Output that is not UTF-8: what it cannot write is written in ASCII, never a traceback.
+"""What the command prints: without secrets, in characters that the output can write.
 
-Old locales of clusters, cp1252 on Windows and PYTHONIOENCODING all give such an output. The table
-that is printed after hours of training would be the worst place to find out.
+Old locales of clusters, cp1252 on Windows and PYTHONIOENCODING all give an output that is not
+UTF-8: what it cannot write is written in ASCII, never a traceback. The table that is printed after
+hours of training would be the worst place to find out.
 """
 
 from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
+from typing import TextIO
+
+from abl.redaction import redacted
+from abl.visible import visible_text
 
 _HANDLER = "abl-ascii"
 # one letter for one, so that columns stay straight
@@ -32,9 +38,38 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     return text.encode("ascii", "replace").decode("ascii"), error.end
 
 
-def write_what_can_be_written() -> None:
-    """Standard output and error take every text from now on."""
+def prepare_output() -> None:
+    """Standard output and error take every text from now on, and no secret.
+
+    Whatever is written passes here: lines of the command, tracebacks, warnings of libraries.
+    """
     codecs.register_error(_HANDLER, _in_ascii)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_HANDLER)
+            _keep_secrets_from(stream)
+
+
+def _keep_secrets_from(stream: TextIO) -> None:
+    write = stream.write
+
+    def write_redacted(text: str) -> int:
+        write(redacted(text))
+        return len(text)
+
+    stream.write = write_redacted  # type: ignore[method-assign]
+
+
+def import_nothing_from_here() -> None:
+    """Python programs that the command starts import nothing that lies in the folder it runs in.
+
+    `python -c` and `python -m`, as multiprocessing and MLflow start them, look there first: a file
+    `torch.py` in somebody else's folder would be run.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+
+
+def say(text: object, *, error: bool = False) -> None:
+    """Prints lines, which may hold text of others: names, reasons, what a library said."""
+    shown = visible_text(redacted(str(text)))
+    print(shown, end="" if shown.endswith("\n") else "\n", file=sys.stderr if error else sys.stdout)

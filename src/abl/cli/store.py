@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from abl.cli.app import ROOT, RootOpt, StoreOpt, WrittenRootOpt, app, print_whole, tells
+from abl.cli.app import ROOT, RootOpt, StoreOpt, WrittenRootOpt, app, tells
+from abl.cli.output import say
 from abl.errors import StageError
 
 store_app = typer.Typer(help="List, verify or shrink the store.", no_args_is_help=True)
@@ -28,7 +28,7 @@ def ls(
     from abl.app.store_listing import listed_store
     from abl.app.storing import opened_store
 
-    print_whole(listed_store(opened_store(mlruns, store), format.value))
+    say(listed_store(opened_store(mlruns, store), format.value))
 
 
 @store_app.command()
@@ -43,9 +43,9 @@ def verify(
 
     told = Verified()
     for line in verified(opened_store(mlruns, store), sweep, told):
-        print(f"abl: {line}", file=sys.stderr, flush=True)
+        say(f"abl: {line}", error=True)
     raise_if_wrong(told)
-    print(verified_text(told))
+    say(verified_text(told))
 
 
 @store_app.command()
@@ -66,6 +66,6 @@ def gc(
     most = None if keep is None else bytes_of(keep, "--keep")
     lines, short = gc_lines(opened_store(mlruns, store), most, dry_run=dry_run)
     for line in lines:
-        print(line)
+        say(line)
     if short:
         raise StageError(short)

@@ -18,12 +18,15 @@ from abl.cli.app import (
     RootOpt,
     StoreOpt,
     SweepArg,
+    TrustOpt,
     WrittenRootOpt,
     app,
-    print_whole,
+    load_trusted,
+    print_table,
     tells,
     terminal_width,
 )
+from abl.cli.output import say
 
 
 class ExecutorName(StrEnum):
@@ -45,7 +48,10 @@ def sweep(
     workers: Annotated[int | None, typer.Option(min=1, help="CPUs to use; default all.")] = None,
     address: Annotated[str | None, typer.Option(help="HOST:PORT of a Ray cluster.")] = None,
     record: Annotated[
-        str, typer.Option(help="MLflow tracking URI; on for the one in mlruns; off for none.")
+        str,
+        typer.Option(
+            envvar="ABL_RECORD", help="MLflow tracking URI; on for the one in mlruns; off for none."
+        ),
     ] = "on",
     smoke: Annotated[bool, typer.Option("--smoke", help="Shrink it: does it run?")] = False,
     spread: Annotated[
@@ -53,12 +59,13 @@ def sweep(
         typer.Option("--spread/--no-spread", help="± sd over replicates, not the interval."),
     ] = None,
     store: StoreOpt = None,
+    trust: TrustOpt = False,
 ) -> None:
     """Run a sweep: train what is missing, score every arm, print and record the table."""
     from abl import api
     from abl.app.watching import watched
 
-    loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke, store=store)
+    loaded = load_trusted(file, trust=trust, data=data or (), root=mlruns, smoke=smoke, store=store)
     recorded: bool | str = {"on": True, "off": False}.get(record, record)
     with watched(loaded, executor=str(executor), workers=workers) as listener:
         result = api.run(
@@ -71,9 +78,10 @@ def sweep(
         )
     if not result.report.interrupted:
         colour = sys.stdout.isatty()
-        print_whole(api.table(result, width=terminal_width(), colour=colour, spread=spread))
+        table = api.table(result, width=terminal_width(), colour=colour, spread=spread)
+        print_table(table, colour=colour)
     for message in result.messages:
-        print(message)
+        say(message)
     if result.report.interrupted:
         print("stopped; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(130)
@@ -84,10 +92,10 @@ def sweep(
 def _print_place(result: Any, mlruns: Path) -> None:
     folder, here = result.folder, Path.cwd()
     shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
-    print(f"\ntables and figures: {shown}")
+    say(f"\ntables and figures: {shown}")
     if result.address:
         place = [] if mlruns == ROOT else ["--mlruns", str(mlruns)]
-        print("in MLflow: " + shlex.join(["abl", "ui", result.outcome.name, *place]))
+        say("in MLflow: " + shlex.join(["abl", "ui", result.outcome.name, *place]))
 
 
 def _tell_failures(result: Any, loaded: Any) -> None:
@@ -98,13 +106,13 @@ def _tell_failures(result: Any, loaded: Any) -> None:
         stage = loaded.plan.stages[digest]
         arms = [loaded.plan.arms[at].title for at in sorted(using[digest])]
         shown = "; ".join(arms[:3]) + (f" and {len(arms) - 3} more" if len(arms) > 3 else "")
-        print(f"abl: failed: {stage.label} (arms: {shown}): {reason}", file=sys.stderr)
+        say(f"abl: failed: {stage.label} (arms: {shown}): {reason}", error=True)
         if digest in report.traces:
-            print(report.traces[digest], file=sys.stderr)
+            say(report.traces[digest], error=True)
     of_stages = {at for digest in report.failed for at in using[digest]}
     failed = [each for at, each in enumerate(outcome.arms) if each.failed and at not in of_stages]
     for arm in failed:
-        print(f"abl: failed: arm {outcome.title_of(arm)}: {arm.failed}", file=sys.stderr)
+        say(f"abl: failed: arm {outcome.title_of(arm)}: {arm.failed}", error=True)
     if report.failed or failed:
         raise typer.Exit(1)
 
@@ -121,15 +129,15 @@ def plan(
         str | None, typer.Option(metavar="ARM", help="Why each stage of an arm is to be computed.")
     ] = None,
     store: StoreOpt = None,
+    trust: TrustOpt = False,
 ) -> None:
     """Show what `abl sweep` would do or refuse, and why; look at the images, execute nothing."""
-    from abl import api
     from abl.app.watching import numbers_of
     from abl.report.plan_text import plan_text
 
-    loaded = api.load(file, data=data or (), root=mlruns, smoke=smoke, store=store)
-    numbers = numbers_of(loaded, why, say=partial(print, file=sys.stderr))
+    loaded = load_trusted(file, trust=trust, data=data or (), root=mlruns, smoke=smoke, store=store)
+    numbers = numbers_of(loaded, why, say=partial(say, error=True))
     if as_json:
         print(json.dumps(numbers, indent=1))
         return
-    print(plan_text(loaded.name, numbers, [arm.title for arm in loaded.plan.arms]), end="")
+    say(plan_text(loaded.name, numbers, [arm.title for arm in loaded.plan.arms]))

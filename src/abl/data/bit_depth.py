@@ -15,6 +15,8 @@ import re
 import numpy as np
 from PIL import Image
 
+from abl.spec.limits import MAX_PIXELS
+
 SIXTEEN = 16
 FULL = 0xFFFF
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -34,6 +36,13 @@ def is_sixteen_bits(content: bytes) -> bool:
         return any(bits > 8 for bits in _tiff_bits(content))
     header = _PPM.match(content)
     return header is not None and int(header[4]) > 0xFF
+
+
+def may_be_sixteen_bits(head: bytes) -> bool:
+    """Whether the first 26 bytes of a file, or more, may be those of an image of 16 bits."""
+    if head[:8] == _PNG:
+        return len(head) > 25 and head[24] == SIXTEEN
+    return head[:4] in _TIFF or head[:1] == b"P"
 
 
 def bits_read(content: bytes, bits: int = 0) -> int:
@@ -109,7 +118,7 @@ def _is_unscaled(content: bytes, bits: int) -> bool:
     """Whether the values of a PNG that declares so many bits are still those of so many bits."""
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            if not image.mode.startswith("I"):
+            if not image.mode.startswith("I") or image.width * image.height > MAX_PIXELS:
                 return False
             values = np.asarray(image)
     except Exception:  # a damaged file is told where it is decoded

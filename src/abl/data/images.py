@@ -37,10 +37,10 @@ from abl.data.medical.kinds import (
     medical_kind,
 )
 from abl.errors import InputError, Problem
+from abl.spec.limits import IMAGE_MB, MAX_PIXELS, too_large
 
 Result = TypeVar("Result")
 
-MAX_PIXELS = 89_478_485  # Pillow's own limit: 256 MiB as RGB
 KINDS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".ppm", ".pgm", ".pbm")
@@ -130,7 +130,7 @@ def _of_file(
         with file.open("rb", buffering=0) as opened:
             head = opened.read(HEAD)
             kind = medical_kind(head, file.name)
-            content = b"" if kind else head + opened.readall()  # of a cine one frame is read
+            content = b"" if kind else head + _rest(opened, path)  # of a cine one frame is read
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror}", file=path)) from None
     try:
@@ -139,10 +139,18 @@ def _of_file(
         raise InputError(Problem(str(error), file=path)) from None
 
 
+def _rest(opened: io.FileIO, path: str) -> bytes:
+    """What follows the head of a file. Raises InputError if that is more than is read."""
+    size = os.fstat(opened.fileno()).st_size
+    if not (said := too_large(size, IMAGE_MB)):
+        return opened.readall()
+    raise InputError(Problem(said, file=path))
+
+
 def _medical_image(kind: str, file: Path, frame: int | None) -> np.ndarray:
     from abl.data.medical.reading import medical_picture  # costs what only such files are worth
 
-    return _grey_if_equal(medical_picture(kind, file, frame, MAX_PIXELS))
+    return _grey_if_equal(medical_picture(kind, file, frame))
 
 
 def _medical_size(kind: str, file: Path, frame: int | None) -> tuple[int, int]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from abl.errors import InputError, Problem, StageError
+from abl.nets.packed_weights import packed_fault, unfolded_fault
 from abl.nets.registry import library_of
 from abl.nets.state_names import (
     fitting_names,
@@ -25,6 +26,7 @@ from abl.nets.state_names import (
     unlike_names,
     unwrapped_names,
 )
+from abl.spec.limits import WEIGHTS_MB, too_large
 from abl.spec.yaml_file import sha256_of
 
 State = dict[str, Tensor]
@@ -45,7 +47,8 @@ def read_state(path: str | Path) -> State:
     """Tensors by name, on the CPU, from a safetensors file or a state dict (weights_only).
 
     Raises:
-        InputError: not there, not readable without unpickling code, or not a state dict.
+        InputError: not there, not readable without unpickling code, or not a state dict; larger
+            than what is read, in the file or unpacked.
     """
     file = existing_file(path)
     if file.suffix == ".safetensors":
@@ -53,6 +56,8 @@ def read_state(path: str | Path) -> State:
             return unwrapped_names(safetensors.torch.load_file(file))
         except (safetensors.SafetensorError, ValueError) as error:
             raise InputError(Problem(f"is not a safetensors file: {error}", str(path))) from error
+    if said := packed_fault(file):
+        raise InputError(Problem(said, str(path)))
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # broken files make the reader raise IndexError, KeyError, ...
@@ -67,6 +72,8 @@ def read_state(path: str | Path) -> State:
     if state is None:
         message = f"holds no state dict (tensors by name), but {held_words(content)}"
         raise InputError(Problem(message, str(path)))
+    if said := unfolded_fault(state):
+        raise InputError(Problem(said, str(path)))
     return {_current_name(name): value for name, value in unwrapped_names(state).items()}
 
 
@@ -193,13 +200,15 @@ def first_line(error: Exception) -> str:
 
 
 def existing_file(path: str | Path) -> Path:
-    """The file that weights are read from. Raises InputError if there is none."""
+    """The file that weights are read from. Raises InputError if there is none, or a huge one."""
     file = Path(path)
     if not file.is_file():
         raise InputError(
             f"weights: there is no file {path} (valid: none, imagenet, or the path of a "
             "safetensors or state-dict file)"
         )
+    if said := too_large(file.stat().st_size, WEIGHTS_MB):
+        raise InputError(Problem(said, str(path)))
     return file
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,15 +50,29 @@ class Done:
     attempt: str = ""
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Every file below a folder, sorted.
+
+    Raises:
+        OSError: A folder cannot be listed. `Path.rglob` passes over it without a word, and a stage
+            would be committed without the files in it.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found = [Path(at, name) for at, _, names in os.walk(folder, onerror=refuse) for name in names]
+    return sorted(path for path in found if path.is_file())
+
+
 def done_to_json(
     attempt: Attempt, stage: Stage, facts: Mapping[str, Any], inputs: Mapping[str, str]
 ) -> str:
     """DONE.json of what lies in an attempt's folder."""
     files = {}
-    for path in sorted(attempt.folder.rglob("*")):
-        if path.is_file():
-            name = path.relative_to(attempt.folder).as_posix()
-            files[name] = (path.stat().st_size, sha256_of(path))
+    for path in files_below(attempt.folder):
+        name = path.relative_to(attempt.folder).as_posix()
+        files[name] = (path.stat().st_size, sha256_of(path))
     said = {
         "attempt": attempt.name,
         "files": files,

@@ -21,6 +21,7 @@ from abl.answering import ANSWER_S, check_database, check_server, patient_url
 from abl.errors import InputError
 from abl.record.mlflow_errors import RecordError, shortened
 from abl.record.mlflow_schema import bring_up_to_date
+from abl.redaction import redacted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -125,10 +126,10 @@ class RecordPlace:
             yield
         except ModuleNotFoundError as error:
             line = f"MLflow at {self.tracking_uri}: the package {error.name} is not installed"
-            raise RecordError(without_password(line)) from error
+            raise RecordError(redacted(line, self.tracking_uri)) from error
         except kinds as error:
             line = f"MLflow at {self.tracking_uri}: {_first_line(error)}"
-            raise RecordError(without_password(line)) from error
+            raise RecordError(redacted(line, self.tracking_uri)) from error
 
     def _connected(self) -> MlflowClient:
         from mlflow import MlflowClient
@@ -186,11 +187,6 @@ class RecordPlace:
                     connection.execute("PRAGMA synchronous = NORMAL")
 
         event.listen(Engine, "connect", settle)
-
-
-def without_password(text: str) -> str:
-    """A text without the user and password of the addresses in it."""
-    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 @contextmanager

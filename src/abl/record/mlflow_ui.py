@@ -77,12 +77,16 @@ def start_ui(root: Path, port: int = 0, host: str = "127.0.0.1") -> MlflowUi:
     log = place.root / "ui.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _command(place, host, port),
+            _command(host, port),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=(_allowed(host, port) if outside else {}) | os.environ | _ENVIRONMENT,
-            cwd=place.root,
+            env=(_allowed(host, port) if outside else {})
+            | os.environ
+            | _ENVIRONMENT
+            | _where_it_reads(place),
+            # Python and uvicorn import what lies where they run: never somebody else's record
+            cwd=os.path.abspath(os.sep),  # noqa: PTH100 - a root has no parent to resolve
             start_new_session=True,  # a process group to end as a whole
         )
     ui = MlflowUi(f"http://{_bracketed(_called(host))}:{port}", process)
@@ -120,14 +124,21 @@ def reachable_from_outside(host: str) -> bool:
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "PYTHONSAFEPATH": "1",
 }
 
 
-def _command(place: RecordPlace, host: str, port: int) -> list[str]:
+def _command(host: str, port: int) -> list[str]:
     where = ["--host", host, "--port", str(port), "--workers", "1"]
-    kept = ["--backend-store-uri", place.tracking_uri]
-    kept += ["--default-artifact-root", str(place.artifact_root)]
-    return [sys.executable, "-m", "mlflow", "server", *kept, *where]
+    return [sys.executable, "-m", "mlflow", "server", *where]
+
+
+def _where_it_reads(place: RecordPlace) -> dict[str, str]:
+    """Addresses, in the environment: everybody on a machine reads command lines."""
+    return {
+        "MLFLOW_BACKEND_STORE_URI": place.tracking_uri,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(place.artifact_root),
+    }
 
 
 def _called(host: str) -> str:

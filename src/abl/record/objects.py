@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from abl.errors import InputError, StageError
 from abl.record.lease import Place
+from abl.redaction import has_secret, redacted
 from abl.scratch import written_whole
 
 # of small files asked for at once
@@ -37,7 +38,7 @@ def _told_plainly(method: Callable[P, R]) -> Callable[P, R]:
             raise
         except Exception as error:  # botocore's own errors have no class in common with others
             url = getattr(args[0], "url", "")
-            raise StoreLostError(f"store {url}: {_told(error)}") from error
+            raise StoreLostError(redacted(f"store {url}: {_told(error)}")) from error
 
     return wrapped
 
@@ -66,7 +67,7 @@ class Objects:
         if not parts.netloc:
             where = f"{parts.scheme}://BUCKET/FOLDER"
             raise InputError(f"{option} {url}: names no bucket: write {where}")
-        if "@" in parts.netloc or parts.query:
+        if "@" in parts.netloc or parts.query or has_secret(self.url):
             raise InputError(
                 f"{option}: an address holds no user or password, as it is written into logs: give "
                 "these in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock
 
-from abl.errors import InputError
+from abl.errors import InputError, Problem, raise_if_any
 from abl.record.done import write_atomically
 from abl.record.objects import Objects
 from abl.record.store import Store
@@ -61,7 +61,10 @@ def check_root(root: Path, *, writing: bool = False) -> None:
     there = next(path for path in (own, *own.parents) if os.path.lexists(path))
     if not there.is_dir():
         where = "it" if there == own else f"'{there.name}'"
-        raise InputError(f"--mlruns {root}: not a folder that can be used: {where} is a file")
+        raise InputError(
+            f"--mlruns {root}: not a folder that can be used: {where} is {_what(there)}"
+        )
+    _check_folders(root, own, writing=writing)
     if there == own and not os.access(own, os.R_OK | os.X_OK):
         raise InputError(f"--mlruns {root}: not a folder that can be used: it cannot be read")
     if there == own and not writing:
@@ -76,6 +79,37 @@ def check_root(root: Path, *, writing: bool = False) -> None:
             f"--mlruns {root}: not a folder that can be used: "
             f"it cannot be {done} ({error.strerror or error})"
         ) from None
+
+
+# of a store, each made when it is first needed
+FOLDERS = (
+    "store",
+    *(f"store/{name}" for name in ("work", "done", "lease", "cache", "sweeps", "index")),
+    "artifacts",
+)
+
+
+def _check_folders(root: Path, own: Path, *, writing: bool) -> None:
+    """Raises InputError with every folder of a store that is something else, or is closed."""
+    problems = []
+    for name in FOLDERS:
+        path = own / name
+        if not os.path.lexists(path):
+            continue
+        if not path.is_dir():
+            said = f"is {_what(path)}, where a folder belongs: move it away"
+        elif not os.access(path, os.R_OK | os.X_OK):
+            said = "cannot be read: see to its owner and rights (ls -ld)"
+        elif writing and not os.access(path, os.W_OK):
+            said = "cannot be written to: see to its owner and rights, and the mount (ls -ld)"
+        else:
+            continue
+        problems.append(Problem(f"--mlruns {root}: {name} {said}"))
+    raise_if_any(problems)
+
+
+def _what(path: Path) -> str:
+    return "a link that leads nowhere" if path.is_symlink() and not path.exists() else "a file"
 
 
 INDEX = "INDEX.json"

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from abl.errors import StageError
+from abl.record.done import files_below
 from abl.record.objects import Objects
 from abl.scratch import part_of
 from abl.spec.yaml_file import sha256_of
@@ -68,8 +69,8 @@ class ObjectShared(Shared):
             folder = self._cache / name
             files = {
                 path.relative_to(folder).as_posix(): sha256_of(path)
-                for path in sorted(folder.rglob("*"))
-                if path.is_file() and not path.name.startswith(".")
+                for path in files_below(folder)
+                if not path.name.startswith(".")
             }
             for file in files:
                 self._objects.upload(folder / file, f"cache/{name}/{file}")

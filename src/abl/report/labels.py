@@ -12,6 +12,7 @@ import numpy as np
 from abl.decide.metrics import Metric, metric_named
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
+from abl.visible import visible_line
 
 NOTHING = "–"
 MINUS = "−"
@@ -202,8 +203,8 @@ def letters(index: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """White space collapsed, unprintable characters dropped."""
-    return "".join(mark for mark in " ".join(text.split()) if mark.isprintable())
+    """White space collapsed, characters dropped that are not to be shown."""
+    return visible_line(" ".join(text.split()), "")
 
 
 def _three_digits(value: float) -> str:

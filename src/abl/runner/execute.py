@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -14,16 +13,24 @@ from pathlib import Path
 from platform import python_version
 from typing import Any, Literal
 
-from abl.errors import InputError, StageError, Stopped, disk_fault
+from abl.errors import (
+    InputError,
+    StageError,
+    Stopped,
+    disk_fault,
+    file_fault,
+    machine_fault,
+)
 from abl.plan.stage import Stage, StageResources
 from abl.record.opening import store_of
 from abl.record.store import Store
 from abl.record.waiting import ToldWait
+from abl.redaction import redacted
 from abl.runner.ledger import GPU_BYTES, GPU_TOTAL_BYTES
 from abl.runner.worker_watch import end_with_ray
 from abl.stages.kind import Work, compute
 
-Lack = Literal["", "memory", "disk"]
+Lack = Literal["", "memory", "disk", "file"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,8 @@ class Report:
         facts: Of a stopped training: what it was up to then.
         died: Whether the process died that computed it.
         spoilt: Whether its process should compute nothing more: its GPU is out of memory or broken.
-        lacks: What it failed for want of, which another time may have: memory, disk, or nothing.
+        lacks: What it failed for want of, which another time may have: memory (threads,
+            handles), disk, a file of the store, or nothing.
     """
 
     digest: str
@@ -78,15 +86,15 @@ def run_stage(store: Store, stage: Stage, say: Callable[[str], None] | None = No
             return Report(stage.digest, "done", seconds)
     except Stopped as stop:
         seconds = time.perf_counter() - started
-        return Report(stage.digest, "stopped", seconds, str(stop), facts=stop.facts)
+        return Report(stage.digest, "stopped", seconds, redacted(str(stop)), facts=stop.facts)
     except (InputError, StageError) as error:
-        reason, trace = str(error).replace("\n", "; "), ""
+        reason, trace = redacted(str(error)).replace("\n", "; "), ""
     except Exception as error:
         # a worker must not die of a stage: whatever it was is the stage's result
         (lacks, reason), trace = _lack(error, store.root), ""
         if not lacks:
-            reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-            trace = traceback.format_exc()
+            reason = redacted(f"{type(error).__name__}: {error}".strip().splitlines()[0])
+            trace = redacted(traceback.format_exc())
         spoilt = is_gpu_failure(error)
     if store.has(stage.digest):
         # held up for longer than its lease, it lost its folder to the attempt that finished
@@ -101,14 +109,12 @@ def _unheard(line: str) -> None:
 
 def _lack(error: Exception, root: Path) -> tuple[Lack, str]:
     """What this machine had too little of, and a line on it that needs no traceback."""
-    # PyTorch's allocator of the CPU raises a RuntimeError
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
-        asked = re.search(r"allocate (\d+ bytes|\S+ [KMGTPE]iB)", str(error))
-        of = f" (it asked for {asked[1]})" if asked else ""
-        advice = "set a smaller train.micro_batch, or give it a larger machine"
-        return "memory", f"out of memory{of}: {advice}"
-    told = disk_fault(error, root)
-    return ("disk", told) if told else ("", "")
+    if told := disk_fault(error, root):
+        return "disk", told
+    if told := file_fault(error, root):
+        return "file", told
+    told = machine_fault(error)
+    return ("memory", told) if told else ("", "")
 
 
 def stage_to_json(stage: Stage) -> dict[str, Any]:

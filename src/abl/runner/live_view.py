@@ -13,7 +13,9 @@ from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
+from abl.redaction import redacted
 from abl.runner.progress import ProgressState, Snapshot, duration, left_text
+from abl.visible import visible_line
 
 REFRESH_PER_SECOND = 4
 _HEAD_ROWS = 2
@@ -72,9 +74,9 @@ class _Frame:
         yield _bar(snapshot, width)
         yield _counts(snapshot)
         notes = [
-            Text(f"failed: {stage.label}: {stage.reason}", "red") for stage in snapshot.failures
+            _text(f"failed: {stage.label}: {stage.reason}", "red") for stage in snapshot.failures
         ]
-        notes = notes[-3:] + [Text(message, "dim") for message in snapshot.messages]
+        notes = notes[-3:] + [_text(message, "dim") for message in snapshot.messages]
         # one row stays free: a frame as high as the terminal would scroll at every redraw
         free = height - _HEAD_ROWS - 2
         notes = notes[-max(0, free - _MIN_RUNNING_ROWS) :] if free > _MIN_RUNNING_ROWS else []
@@ -113,12 +115,16 @@ def _running(snapshot: Snapshot, *, rows: int, width: int) -> RenderResult:
     stages, hidden = snapshot.running[:shown], len(snapshot.running) - shown
     where_width = min(20, max((cell_len(stage.where) for stage in stages), default=0))
     for stage in stages:
-        where, label = Text(stage.where, "dim"), Text(stage.label)
+        where, label = _text(stage.where, "dim"), _text(stage.label)
         where.truncate(where_width, overflow="ellipsis", pad=True)
         label.truncate(max(1, width - where_width - 4), overflow="ellipsis")
         yield Text.assemble("  ", where, "  " if where_width else "", label)
     if hidden and rows > 0:
         yield Text(f"  and {hidden} more", "dim")
+
+
+def _text(words: str, look: str = "") -> Text:
+    return Text(visible_line(redacted(words), " "), look)
 
 
 def _cut(text: Text) -> Text:

@@ -8,7 +8,9 @@ import threading
 from contextlib import AbstractContextManager
 from typing import TextIO
 
+from abl.redaction import redacted
 from abl.runner.progress import Happened, ProgressState, counts_line
+from abl.visible import visible_line
 
 
 def make_view(state: ProgressState, stream: TextIO | None = None) -> AbstractContextManager[object]:
@@ -64,7 +66,7 @@ class PlainView:
                     self._write(f"{counts_line(snapshot)} | {event.text}")
 
     def _write(self, text: str) -> None:
-        line = "".join(mark if mark.isprintable() else " " for mark in text)
+        line = visible_line(redacted(text), " ")
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         try:
             self._stream.write(line.encode(encoding, "replace").decode(encoding) + "\n")

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 from abl.errors import InputError
 from abl.scratch import PREFIX, SHORT, scratch_folder
@@ -48,6 +49,38 @@ def short_folder() -> Iterator[str | None]:
 
 
 def check_room() -> None:
-    """Raises InputError where `short_folder` would: asked before anything is decoded."""
+    """Raises InputError where a Ray cannot be started here: asked before anything is decoded."""
     with short_folder():
         pass
+    check_token_place()
+
+
+def check_token_place() -> None:
+    """Raises InputError where Ray can neither find a token nor keep one, with what to type.
+
+    A Ray that is started here asks for a token, and makes one in the home folder.
+    """
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        return
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return
+    given = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    if given:
+        if not os.access(given, os.R_OK):
+            raise InputError(
+                f"RAY_AUTH_TOKEN_PATH={given}: no file that can be read: type `ray get-auth-token "
+                "--generate` and `unset RAY_AUTH_TOKEN_PATH`, or use --executor local"
+            )
+        return
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
+    token = Path(home) / ".ray" / "auth_token"
+    places = (token, *token.parents)
+    there = next(each for each in places if each.exists())
+    usable = there.is_dir() or there == token
+    wanted = os.R_OK if there == token else os.W_OK | os.X_OK
+    if not (usable and os.path.isabs(home) and os.access(there, wanted)):  # noqa: PTH117
+        raise InputError(
+            f"HOME={home}: Ray finds no token in ~/.ray/auth_token and cannot make one there: set "
+            "HOME to a folder of yours, or type `export RAY_AUTH_TOKEN=$(openssl rand -hex 32)`, "
+            "or use --executor local"
+        )

@@ -73,6 +73,8 @@ def ray_nodes(
         StageError: A part of Ray died meanwhile on which everything here depends.
     """
     _set_environment()
+    # Ray adds this folder to its workers' path in any case, and was not tried with this set
+    os.environ.pop("PYTHONSAFEPATH", None)
     import ray
 
     started_here = not ray.is_initialized()
@@ -139,7 +141,10 @@ def _enter(
         within_time(lambda: ray.init(**asked), where, say, died)
     except Exception as error:  # Ray raises all kinds of them, that one too
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        token = "is its token in RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token?"
+        token = (
+            "if it asks for a token: export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=FILE, with the "
+            "file of the head (~/.ray/auth_token there)"
+        )
         raise InputError(f"{where}: {first}; {token if address else WITHOUT_RAY}") from None
 
 

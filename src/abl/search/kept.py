@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from abl.answering import check_database, patient_url
 from abl.errors import InputError
+from abl.redaction import redacted
 from abl.search.generations import Told, end_trial
 from abl.search.journal import study_in
 from abl.search.journal_file import damage_told, journal_storage
@@ -238,10 +239,9 @@ def _told(where: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        shown = where.split("@")[-1] if "@" in where else where
-        if "://" in where:
-            shown = f"{shown}, which {STORAGE} names,"
-        raise InputError(f"search: the study at {shown} cannot be used ({_why(error)})") from None
+        named = f"{where}, which {STORAGE} names," if "://" in where else where
+        line = f"search: the study at {named} cannot be used ({_why(error)})"
+        raise InputError(redacted(line, where)) from None
 
 
 def _why(error: Exception) -> str:

@@ -252,11 +252,16 @@ def read_regular(path: Path, *, at_most: int = -1) -> bytes:
     Raises:
         OSError: It cannot be read, or is a pipe or device, which is then not opened.
     """
+    with open_regular(path) as file:
+        return file.read(at_most)
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """A file, opened. Raises OSError as `read_regular`."""
     mode = os.stat(path).st_mode  # noqa: PTH116 - one call for a file and for a folder
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to a folder, open says no
         raise OSError(errno.EINVAL, NOT_REGULAR)
-    with path.open("rb") as file:
-        return file.read(at_most)
+    return path.open("rb")
 
 
 def sha256_of(path: Path) -> str:

@@ -27,6 +27,7 @@ from abl.data.tables.class_folders import folder_layout
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.report.labels import counted, time_label
+from abl.visible import visible_line
 
 Ask = Callable[[str], str]
 
@@ -239,5 +240,4 @@ def _report(found: FoundSet, design: FirstDesign, machine: Machine, place: Place
         f"  abl plan {shlex.join(command)}",
         f"  abl sweep {shlex.join(command)}",
     ]
-    shown_lines = ("".join(mark if mark.isprintable() else "?" for mark in line) for line in lines)
-    return "\n".join(shown_lines) + "\n"
+    return "".join(f"{visible_line(line)}\n" for line in lines)

@@ -14,6 +14,7 @@ from abl.decide.metrics import metric_named
 from abl.decide.power import detectable_difference
 from abl.report.labels import time_label
 from abl.studies.shared.plan_notes import power_notes, verdict_note
+from abl.visible import visible_line
 
 PRIMARY = "auc"
 WIDTH = 98
@@ -157,7 +158,7 @@ def quoted(text: str) -> str:
 
 def comment(text: str, *, indent: int = 0) -> list[str]:
     """A text as lines of comment."""
-    shown = "".join(mark if mark.isprintable() else "?" for mark in text)
+    shown = visible_line(text)
     start = " " * indent + "# "
     further = start + "  " if shown.startswith("- ") else start
     return textwrap.wrap(

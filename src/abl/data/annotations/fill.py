@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from abl.data.images import MAX_PIXELS
 from abl.errors import InputError
+from abl.spec.limits import MAX_PIXELS
 
 REACH = 10  # longest sides of the image that an outline may lie outside it
 ALTERNATING = np.array([False, True])

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import re
 import unicodedata
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from abl.data.images import image_stem, is_image_name
 from abl.errors import InputError, Problem, raise_if_any
+from abl.spec.limits import ANNOTATIONS_MB, bounded_bytes
 
 # made by systems, beside names that begin with a dot
 PASSED_OVER = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
@@ -94,20 +97,14 @@ class AnnotatedFolder:
     def text(self, name: str) -> str:
         """The text of a file, UTF-8 with or without a mark. Raises FileFaultError."""
         try:
-            return (self.path / name).read_bytes().decode("utf-8-sig")
-        except OSError as error:
-            raise FileFaultError(f"cannot be read: {error.strerror}") from None
+            return self._bytes(name).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise FileFaultError(f"is not UTF-8 (byte {error.start})") from None
 
     def has_words(self, name: str, *words: str) -> bool:
         """Whether a file holds all of these texts; read once for all words of MARKS."""
         if name not in self._words:
-            try:
-                content = (self.path / name).read_bytes()
-            except OSError:
-                content = b""
-            self._words[name] = frozenset(mark for mark in MARKS if mark.encode() in content)
+            self._words[name] = frozenset(_marks_in(self.path / name))
         return self._words[name].issuperset(words)
 
     def json(self, name: str) -> Any:
@@ -124,10 +121,7 @@ class AnnotatedFolder:
 
     def xml(self, name: str) -> ElementTree.Element:
         """The root of an XML file, in the encoding that it declares. Raises FileFaultError."""
-        try:
-            content = (self.path / name).read_bytes()
-        except OSError as error:
-            raise FileFaultError(f"cannot be read: {error.strerror}") from None
+        content = self._bytes(name)
         # entities within entities fill the memory; no tool of this field writes any
         if b"<!ENTITY" in content.replace(b"\0", b""):
             raise FileFaultError("declares entities, which are not read")
@@ -135,6 +129,14 @@ class AnnotatedFolder:
             return ElementTree.fromstring(content.lstrip())
         except (ElementTree.ParseError, ValueError, LookupError) as error:
             raise FileFaultError(f"is not XML: {error}") from None
+
+    def _bytes(self, name: str) -> bytes:
+        try:
+            return bounded_bytes(self.path / name, ANNOTATIONS_MB)
+        except InputError as error:
+            raise FileFaultError(error.problems[0].message) from None
+        except OSError as error:
+            raise FileFaultError(f"cannot be read: {error.strerror}") from None
 
     def image_of(self, named: str, beside: str) -> str | list[str]:
         r"""The image that a file of annotations means.
@@ -199,6 +201,19 @@ class AnnotatedFolder:
         for path in self.images:
             found[_folded(image_stem(path))].append(path)
         return dict(found)
+
+
+def _marks_in(path: Path) -> Iterator[str]:
+    """The texts of MARKS that a file holds in as much of it as is read; none of an unreadable one.
+
+    It is not taken into memory: beside annotations lie files of any size.
+    """
+    end = ANNOTATIONS_MB.bytes
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield from (mark for mark in MARKS if data.find(mark.encode(), 0, end) >= 0)
+    except (OSError, ValueError):  # ValueError: it is empty
+        return
 
 
 def _leads_up(folder: Path) -> bool:

@@ -38,7 +38,7 @@ from abl.data.annotations.values import (
     points_of,
     size_of,
 )
-from abl.data.images import MAX_PIXELS
+from abl.spec.limits import MAX_PIXELS
 
 NO_AREA = ("point", "points", "line", "linestrip")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from abl.data.annotations.regions import AnnotationKind, Left
 from abl.data.annotations.rows import Account
+from abl.visible import visible_line
 
 NAMED = 3  # of each reason
 NO_PATIENTS = "  No patients are known, so each image will count as one; --patient names a source."
@@ -73,9 +74,5 @@ def imported_text(
         lines.append(f"next: abl data check {out} --classes {names}")
     else:
         lines.append(f"  warning: every image is '{next(iter(labels))}'; nothing can be told apart")
-    return "".join(f"{_printable(line)}\n" for line in lines)
-
-
-def _printable(line: str) -> str:
-    # names of files are quoted here, and must not move a terminal's cursor
-    return "".join(mark if mark.isprintable() else "?" for mark in line)
+    # names of files are quoted here
+    return "".join(f"{visible_line(line)}\n" for line in lines)

@@ -13,7 +13,7 @@ from PIL import Image
 from abl.data.annotations.folder import AnnotatedFolder
 from abl.data.annotations.reading import NOT_THERE, Reading
 from abl.data.annotations.regions import Bitmap, Region
-from abl.data.images import MAX_PIXELS
+from abl.spec.limits import MAX_PIXELS
 
 BACKGROUND, BORDER = 0, 255
 FOLDERS = ("segmentationobject", "segmentationclass")

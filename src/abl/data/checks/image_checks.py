@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -14,18 +15,19 @@ from pathlib import Path
 
 import numpy as np
 
-from abl.data.bit_depth import bits_word
+from abl.data.bit_depth import bits_word, may_be_sixteen_bits
 from abl.data.checks.second_images import SECOND, second_file_problems, second_files
 from abl.data.crops import box_problems
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource, file_size
 from abl.data.masks.columns import mask_paths
 from abl.data.masks.files import mask_values
-from abl.data.medical.kinds import medical_kind
+from abl.data.medical.kinds import HEAD, medical_kind
 from abl.data.tables.rows import first_of_each_kind
 from abl.data.workers import mapped, processes_for
 from abl.errors import InputError, Problem
-from abl.spec.yaml_file import read_regular
+from abl.spec.limits import IMAGE_MB, too_large
+from abl.spec.yaml_file import open_regular, read_regular
 
 UPWARDS_FAULT = (
     "leaves the manifest's folder ('..'): put the manifest above all images, with paths from there"
@@ -172,6 +174,7 @@ def _place_of(source: ImageSource, position: int) -> tuple[str, str] | None:
 NO_FILE = "no such file"
 ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")  # as on Linux, and as on Windows
 UPWARDS = re.compile(r"(^|[/\\])\.\.($|[/\\])")
+_WHOLE = threading.Lock()
 READERS = 16  # threads that wait for the disk; hashing holds no lock
 
 
@@ -188,6 +191,29 @@ class FileCheck:
     digest: str = ""
     fault: str = ""
     kind: str = ""
+
+
+def _hashed(file: Path) -> tuple[str, bytes, int]:
+    """SHA-256 of a file, its first HEAD bytes and its size.
+
+    Raises:
+        OSError: As `open_regular`.
+        InputError: It is no medical file, of which one may hold many frames, and is too large.
+    """
+    with open_regular(file) as opened:
+        size = os.fstat(opened.fileno()).st_size
+        head = opened.read(HEAD)
+        said = "" if medical_kind(head, file.name) else too_large(size, IMAGE_MB)
+        if said:
+            raise InputError(said)
+        opened.seek(0)
+        return hashlib.file_digest(opened, "sha256").hexdigest(), head, size
+
+
+def _bits_said(file: Path, bits: int) -> str:
+    # whole, and one after the other: many threads check files
+    with _WHOLE:
+        return bits_word(read_regular(file), bits)
 
 
 def checked_files(folder: Path, paths: Sequence[str], bits: int | None = None) -> list[FileCheck]:
@@ -215,19 +241,21 @@ def checked_files(folder: Path, paths: Sequence[str], bits: int | None = None) -
             target = os.path.realpath(file) if file.is_symlink() else str(file)
             if not is_inside(os.path.dirname(target)):  # noqa: PTH120 - a cached string
                 return FileCheck(fault="is a link that leaves the manifest's folder")
-            content = read_regular(file)
+            digest, head, size = _hashed(file)
         except FileNotFoundError:
             windows = "\\" in path and Path(real, path.replace("\\", "/")).exists()
             return FileCheck(fault=NO_FILE + ("; write / for \\" if windows else ""))
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
             reason = error.strerror if isinstance(error, OSError) else str(error)
             return FileCheck(fault=f"cannot be read: {reason}")
-        if not content:
+        except InputError as error:
+            return FileCheck(fault=error.problems[0].message)
+        if not size:
             return FileCheck(fault="is empty (0 bytes)")
-        digest = hashlib.sha256(content).hexdigest()
-        kind = medical_kind(content, path)
-        if not kind and bits is not None and (said := bits_word(content, bits)):
-            digest = hashlib.sha256(f"{digest} {said}".encode()).hexdigest()
+        kind = medical_kind(head, path)
+        if not kind and bits is not None and may_be_sixteen_bits(head):
+            said = _bits_said(file, bits)
+            digest = hashlib.sha256(f"{digest} {said}".encode()).hexdigest() if said else digest
         return FileCheck(digest=digest, kind=kind)
 
     files = list(dict.fromkeys(paths))  # many rows may name frames of one

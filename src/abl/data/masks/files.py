@@ -14,6 +14,7 @@ from PIL import Image
 
 from abl.data.images import decoded_file, opened_image, upright
 from abl.errors import InputError, Problem
+from abl.spec.limits import IMAGE_MB, bounded_bytes
 
 TRANSPARENT = -(1 << 40)  # the code of a pixel of which nothing is seen, whatever its colour
 BYTE, WORD = 255, 65535
@@ -85,9 +86,11 @@ def mask_values(folder: str, path: str) -> MaskValues:
         except ValueError as error:
             raise InputError(Problem(str(error), file=path)) from None
     try:
-        content = Path(folder, path).read_bytes()
+        content = bounded_bytes(Path(folder, path), IMAGE_MB)
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror}", file=path)) from None
+    except InputError as error:
+        raise InputError(Problem(error.problems[0].message, file=path)) from None
     try:
         return mask_values_of(content)
     except ValueError:

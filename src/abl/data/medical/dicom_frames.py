@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from typing import Any, BinaryIO
 
 from abl.data.medical.dicom_format import (
@@ -17,8 +18,10 @@ from abl.data.medical.dicom_format import (
 )
 from abl.data.medical.elements import element
 from abl.data.medical.kinds import MedicalFileError
+from abl.spec.limits import IMAGE_MB, too_large
 
 UNDEFINED = 0xFFFFFFFF
+_PIECE = 1 << 20
 PIXEL_DATA = (0x7FE0, 0x0010)
 
 
@@ -37,6 +40,28 @@ def pixel_element(file: BinaryIO, syntax: str) -> tuple[tuple[int, int], int, bo
     more = file.read(4) if explicit else head[4:]
     length = struct.unpack(f"{order}L", more)[0] if len(more) == 4 else 0
     return (group, number), length, explicit == (syntax != IMPLICIT)
+
+
+def check_inflated(file: BinaryIO) -> None:
+    """Raises MedicalFileError if a deflated file unpacks to more than is read; pydicom would.
+
+    The file is at its start, before and afterwards.
+    """
+    from pydicom.filereader import read_dataset, read_preamble
+
+    read_preamble(file, force=False)
+    meta = read_dataset(
+        file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, *_: tag.group != 2
+    )
+    if str(element(meta, "TransferSyntaxUID")) == DEFLATED:
+        unpacker, size, most = zlib.decompressobj(-zlib.MAX_WBITS), 0, IMAGE_MB.bytes
+        while (packed := file.read(_PIECE)) and not unpacker.eof:
+            while packed:
+                size += len(unpacker.decompress(packed, _PIECE))
+                if size > most:
+                    raise MedicalFileError(too_large(size, IMAGE_MB, "unpacks to more than"))
+                packed = unpacker.unconsumed_tail
+    file.seek(0)
 
 
 def inflated_pixels(file: BinaryIO) -> tuple[tuple[int, int], bytes]:

@@ -20,7 +20,13 @@ from abl.data.medical.dicom_format import (
     PixelFormat,
     syntax_name,
 )
-from abl.data.medical.dicom_frames import PIXEL_DATA, frames_held, inflated_pixels, pixel_element
+from abl.data.medical.dicom_frames import (
+    PIXEL_DATA,
+    check_inflated,
+    frames_held,
+    inflated_pixels,
+    pixel_element,
+)
 from abl.data.medical.elements import element, integer, named, required, word
 from abl.data.medical.kinds import DICOM, MedicalFileError, library, silence
 
@@ -42,6 +48,7 @@ def opened_dicom(path: Path) -> Iterator[tuple[Any, PixelFormat]]:
     with silence():
         try:
             with path.open("rb") as file:
+                check_inflated(file)
                 header = pydicom.dcmread(file, stop_before_pixels=True)
                 opened = header, _pixel_format(header, file)
         except MedicalFileError:

@@ -74,7 +74,8 @@ def key_sign(key: str) -> str:
 def key_file() -> Path:
     """Where the key lies unless the variable gives it."""
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(home).expanduser() / "abl" / "patient.key"
+    # where there is no home it stays `~`, and the file cannot be made
+    return Path(os.path.expanduser(home)) / "abl" / "patient.key"  # noqa: PTH111
 
 
 def key_place() -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from abl.data.medical.kinds import NIFTI, MedicalFileError, library, silence
+from abl.data.medical.nifti_size import check_unfolded
 
 UPWARDS = frozenset("LPS")
 MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001}
@@ -61,6 +62,7 @@ def _opened(path: Path) -> tuple[Any, NiftiPlane]:
     nibabel = library("nibabel", NIFTI)
     with silence():
         try:
+            check_unfolded(path)
             image = nibabel.load(path)
             if not isinstance(image, nibabel.Nifti1Image):
                 raise MedicalFileError("is named as NIfTI files are but is none")

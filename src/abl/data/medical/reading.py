@@ -11,6 +11,7 @@ from abl.data.medical.dicom_pixels import dicom_picture, dicom_values
 from abl.data.medical.kinds import DICOM, HEAD, MedicalFileError, addressed_file, medical_kind
 from abl.data.medical.nifti import nifti_picture, nifti_plane, nifti_values
 from abl.errors import InputError, Problem
+from abl.spec.limits import MAX_PIXELS
 
 
 def medical_size(kind: str, path: Path, frame: int | None = None) -> tuple[int, int]:
@@ -21,7 +22,8 @@ def medical_size(kind: str, path: Path, frame: int | None = None) -> tuple[int, 
         frame: Counted from 1; None of a file of one frame.
 
     Raises:
-        MedicalFileError: It is not read, and why; several frames and none named.
+        MedicalFileError: It is not read, and why; several frames and none named; more than
+            MAX_PIXELS.
     """
     if kind == DICOM:
         with opened_dicom(path) as (_, stored):
@@ -33,6 +35,8 @@ def medical_size(kind: str, path: Path, frame: int | None = None) -> tuple[int, 
         raise MedicalFileError(several_frames(frames))
     if frame is not None and not 1 <= frame <= frames:
         raise MedicalFileError(f"has frames 1 to {frames}, and no frame {frame}")
+    if size[0] * size[1] > MAX_PIXELS:
+        raise MedicalFileError(f"has more than {MAX_PIXELS:,} pixels; reduce it first")
     return size
 
 
@@ -44,11 +48,9 @@ def several_frames(frames: int) -> str:
     )
 
 
-def medical_picture(kind: str, path: Path, frame: int | None, most_pixels: int) -> np.ndarray:
-    """uint8 (H, W) or (H, W, 3); raises as `medical_size`, and above so many pixels."""
-    height, width = medical_size(kind, path, frame)
-    if height * width > most_pixels:
-        raise MedicalFileError(f"has more than {most_pixels:,} pixels; reduce it first")
+def medical_picture(kind: str, path: Path, frame: int | None) -> np.ndarray:
+    """uint8 (H, W) or (H, W, 3); raises as `medical_size`."""
+    medical_size(kind, path, frame)
     read = dicom_picture if kind == DICOM else nifti_picture
     return read(path, frame or 1)
 

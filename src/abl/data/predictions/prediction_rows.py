@@ -21,8 +21,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from abl.data.tables.parquet_tables import read_parquet_table
 from abl.data.tables.text_tables import is_plain, read_text_table, text_of
 from abl.errors import InputError, Problem
+from abl.spec.limits import TABLE_MB, TABLE_ROWS, bounded_bytes
 
 SUFFIXES = (".csv", ".parquet", ".pq")
 SHOWN = 10
@@ -117,7 +119,14 @@ def no_file(path: Path) -> str:
 
 def csv_rows(path: Path, faults: Faults) -> RawRows | None:
     """The known columns, text but for probabilities, and each row's number; None after a fault."""
-    data = path.read_bytes()
+    try:
+        data = bounded_bytes(path, TABLE_MB)
+    except InputError as error:
+        faults.add_all(error.problems)
+        return None
+    except OSError as error:
+        faults.add(f"cannot be read: {error.strerror}", str(path))
+        return None
     if data.removeprefix(BOM_UTF8).strip():
         try:
             text = data.decode("ascii") if data.isascii() else text_of(data, str(path))
@@ -126,6 +135,9 @@ def csv_rows(path: Path, faults: Faults) -> RawRows | None:
             return None
         utf8 = data if data.isascii() or data.startswith(BOM_UTF8) else text.encode()
         found = _plain_rows(utf8, text) if is_plain(text) else None
+        if found is not None and len(found.frame) > TABLE_ROWS.most:
+            faults.add(TABLE_ROWS.refusal(f"has {len(found.frame):,} rows"), str(path))
+            return None
         if found is not None:
             return found
     # what is wrong with it, or how it is to be read, the slower way finds out
@@ -177,10 +189,9 @@ def _plain_rows(data: bytes, text: str) -> RawRows | None:
 def parquet_rows(path: Path, faults: Faults) -> RawRows | None:
     """The known columns as typed, and each row's number; None after a fault."""
     try:
-        wanted = [name for name in pq.read_schema(path).names if _is_known(name)]
-        frame = pq.read_table(path, columns=wanted).to_pandas(ignore_metadata=True)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        faults.add(f"not Parquet: {str(error).splitlines()[0]}", str(path))
+        frame = read_parquet_table(path, _is_known)
+    except InputError as error:
+        faults.add_all(error.problems)
         return None
     empty = frame.isna().all(axis=1).to_numpy(dtype=bool)
     count = int(empty.sum())

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow
-import pyarrow.parquet as pq
 
 from abl.data.dataset import LeftOut
 from abl.data.tables.alike_names import nearest_name, shown_name
+from abl.data.tables.parquet_tables import read_parquet_table
 from abl.data.tables.text_tables import read_text_table
 from abl.data.tables.words import missing_words
 from abl.errors import InputError, Problem, nearest, raise_if_any
@@ -69,7 +68,8 @@ def read_rows(path: Path) -> Rows:
     """The rows of a .csv or .parquet file.
 
     Raises:
-        InputError: No such file, not UTF-8, ragged rows, a header name given twice, not Parquet.
+        InputError: No such file, not UTF-8, ragged rows, a header name given twice, not Parquet,
+            over a limit (spec/limits.py).
     """
     rows, ragged = whole_rows(path)
     raise_if_any(ragged)
@@ -150,11 +150,7 @@ def _csv_rows(path: Path) -> tuple[Rows, list[Problem]]:
 
 
 def _parquet_rows(path: Path) -> Rows:
-    try:
-        frame = pq.read_table(path).to_pandas(ignore_metadata=True)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        message = f"not Parquet: {str(error).splitlines()[0]}"
-        raise InputError(Problem(message, file=str(path))) from None
+    frame = read_parquet_table(path)
     empty = frame.isna().all(axis=1).to_numpy(dtype=bool)
     if not empty.any() or empty.all():
         return _numbered(path, frame)

@@ -17,9 +17,13 @@ from pathlib import Path
 
 from abl.data.tables.words import DECIMAL_COMMA
 from abl.errors import InputError, Problem
+from abl.spec.limits import TABLE_MB, TABLE_ROWS, bounded_bytes
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # .xlsx, .ods; .xls
+_PACKED = {
+    b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"
+}  # fmt: skip
 _SEP_LINE = re.compile(r"[\s\"]*sep=(?P<mark>[,;\t|])[\"\s,;]*", re.IGNORECASE)
 
 
@@ -48,6 +52,10 @@ def text_of(data: bytes, file: str) -> str:
     """The text of a file in UTF-8, or in UTF-16 with its mark. Raises InputError if it is none."""
     if data.startswith(_WORKBOOKS):
         message = "is a workbook of a spreadsheet; save its sheet as CSV (UTF-8)"
+        raise InputError(Problem(message, file=file))
+    packed = next((name for mark, name in _PACKED.items() if data.startswith(mark)), "")
+    if packed:
+        message = f"is compressed ({packed}); unpack it, and name the file that comes out"
         raise InputError(Problem(message, file=file))
     try:
         if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
@@ -83,11 +91,11 @@ def read_text_table(path: Path) -> TextTable:
 
     Raises:
         InputError: It cannot be read, is no text or empty; a name given twice, columns with values
-            and no name.
+            and no name; it is over a limit.
     """
     file = str(path)
     try:
-        text = text_of(path.read_bytes(), file)
+        text = text_of(bounded_bytes(path, TABLE_MB), file)
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror}", file=file)) from None
     said: list[str] = []
@@ -105,12 +113,15 @@ def read_text_table(path: Path) -> TextTable:
     if separator != ",":
         said.insert(0, f"fields separated by {SEPARATORS[separator]}")
     rows: list[tuple[int, list[str]]] = []
-    blank = 0
+    blank, most = 0, TABLE_ROWS.most
     try:
         reader = csv.reader(lines, delimiter=separator, strict=True)
         for at, record in enumerate(reader, 1 + skipped):
             if record and (record[0].strip() or any(map(str.strip, record))):
                 rows.append((at, record))
+                if len(rows) > most + 1:  # the header too
+                    said_more = TABLE_ROWS.refusal(f"has more than {most:,} rows")
+                    raise InputError(Problem(said_more, file=file))
             else:
                 blank += bool(record)
     except csv.Error as error:

@@ -9,7 +9,7 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from abl.errors import InputError, nearest
 from abl.report.tables.model import BOLD, Note, Raw, Table, TableCell
+from abl.visible import visible_line, visible_text
 
 FORMATS = ("text", "md", "csv", "latex", "html")
 _GAP = "  "
@@ -69,6 +70,7 @@ def printed(table: Table, format: str, *, width: int = 120, colour: bool = False
 
 def _text_of(table: Table, *, width: int, colour: bool) -> str:
     """Aligned columns; those beyond `width` continue in blocks below, each with the axes."""
+    table = _visible_table(table)
     columns = [_lines_of_column(table, index, colour=colour) for index in range(len(table.columns))]
     axes, numbers = columns[: table.axis_count], columns[table.axis_count :]
     parts = [wrapped_text(table.title, width)]
@@ -79,6 +81,16 @@ def _text_of(table: Table, *, width: int, colour: bool) -> str:
     if notes:
         parts.append("\n".join(notes))
     return "\n\n".join(parts) + "\n"
+
+
+def _visible_table(table: Table) -> Table:
+    return replace(
+        table,
+        title=_one_line(table.title),
+        columns=tuple(replace(each, label=_one_line(each.label)) for each in table.columns),
+        rows=tuple(tuple(replace(c, text=_one_line(c.text)) for c in row) for row in table.rows),
+        notes=tuple(replace(each, text=_one_line(each.text)) for each in table.notes),
+    )
 
 
 def _csv_of(table: Table) -> str:
@@ -223,7 +235,7 @@ def latex_escaped(text: str) -> str:
 
 def _one_line(text: str) -> str:
     # an empty line would end a caption, and any line a row of a Markdown table
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
+    return visible_line(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text), "")
 
 
 def markdown_escaped(text: str) -> str:
@@ -272,11 +284,18 @@ def page_from(template: str, values: Mapping[str, Any]) -> str:
     return _environment().get_template(template).render(**values, bold=BOLD)
 
 
+def _shown(value: Any) -> Any:
+    # what is marked as safe was made from such a page
+    is_text = isinstance(value, str) and not hasattr(value, "__html__")
+    return visible_text(value, "") if is_text else value
+
+
 @cache
 def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("abl.report"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -12,6 +12,7 @@ import numpy as np
 from abl.decide.metrics import metric_named
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.nets.registry import check_network
+from abl.nets.trust import UntrustedError, distrust
 from abl.nets.user_module import load_module, unload_module
 from abl.plan.graph import Arm
 from abl.spec.data import Data
@@ -108,13 +109,19 @@ def _paths(values: Any, above: str = "") -> Iterator[str]:
 
 
 def load_problems(file: SweepFile) -> list[Problem]:
-    """Loads the user's module, so that its names, and no other file's, are those in use."""
+    """Loads the user's module, so that its names, and no other file's, are those in use.
+
+    Raises:
+        UntrustedError: It comes from elsewhere, and was never trusted; nothing of it was run.
+    """
     if not file.sweep.module:
         unload_module()
         return []
     path = (file.folder / file.sweep.module).resolve()
     if not path.is_relative_to(file.folder) or not os.path.isfile(path):  # noqa: PTH113
         return [file.problem(f"module: no file '{file.sweep.module}' beside the sweep", "module")]
+    if untrusted := distrust(path):
+        raise UntrustedError(path, file.problem(untrusted, "module"))
     try:
         load_module(path)
     except InputError as error:

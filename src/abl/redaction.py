@@ -1,0 +1,205 @@
+"""Passwords and tokens blanked in whatever is printed, kept or recorded. The only such place.
+
+What can be known is known: values of environment variables that are named like secrets, and the
+passwords of addresses. What cannot is found by its shape: addresses with a user, `password=`, the
+tokens of well-known services. Host, port and database stay readable.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote, unquote
+
+BLANK = "***"
+SHORTEST = 6  # of a secret that is looked for anywhere: what is shorter would blank half the text
+_LONGEST_LINE = 16  # of a value of several lines, each line from this length on
+
+# words in a name, between what is no letter: PGPASSWORD and apikey end in one
+_WORDS = frozenset({"KEY", "PAT", "PASS", "PWD", "DSN", "CREDS", "APIKEY", "PASSCODE"})
+_PARTS = ("PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "CREDENTIAL", "APIKEY")
+# of these the value is a place or a way, or no secret at all
+_HARMLESS = re.compile(r"^(OLD)?PWD$|_(PATH|FILE|DIR|MODE|TYPE|URL|URI)$|TOKENIZER|PASSFILE$")
+
+# without what stands before: to look back for it takes seconds in a long line
+_NAME = (
+    r"(?:password|passwd|passphrase|passcode|pwd|secret|token|credential|api[_-]?key|"
+    r"access[_-]?key|private[_-]?key|signature)[\w\-]{0,40}"
+)
+_ADDRESS = re.compile(
+    # as far as the next white space: passwords hold anything else; addresses of a list are apart
+    r"://((?:(?![,;\"'(<|\[][A-Za-z][A-Za-z0-9+.\-]{0,40}://)\S)*)"
+)
+_BEGINS_ADDRESS = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.\-]*://")
+_PORT = re.compile(r"(\d+|PORT|<?port>?)[^\w]*", re.IGNORECASE)
+_PARAMETER = re.compile(rf"(?i)({_NAME}|(?<=[?&;])(?:sig|pass|auth|key|pat))=([^&\s]*)")
+_PAIR = re.compile(rf"(?i)({_NAME})=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s&;,'\"]+)")
+_HEADER = re.compile(
+    r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token|digest)\s+|"
+    r"\bbearer\s+(?=[\w.~+/\-]{16}))[^\s'\"]+"
+)
+# GitHub, GitLab, Hugging Face, Slack, AWS, Databricks, OpenAI and the like, Google, JSON Web Tokens
+_SHAPES = re.compile(
+    r"\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w\-]{15,}|hf_[A-Za-z0-9]{20,}|"
+    r"xox[abeprs]-[\w\-]{10,}|A[KS]IA[0-9A-Z]{16}|dapi[0-9a-f]{32}(?:-\d)?|sk-[\w\-]{20,}|"
+    r"AIza[\w\-]{35}|eyJ[\w\-]{10,}\.[\w\-]{10,}\.[\w\-]+)"
+)
+_PRIVATE_KEY = re.compile(
+    r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+)
+
+# in a file: name and value with a space, a colon or quotes between
+_SOURCE_NAME = rf"(?:{_NAME}|(?<=[_-])(?:key|pat|pass)|dsn)"
+_LITERAL = re.compile(
+    rf"(?i)({_SOURCE_NAME}[\"']?\]?\s{{0,8}}(?::=|=>|[:=,])\s{{0,8}}[rbuf]{{0,2}})"
+    r"(\"[^\"\n]+\"|'[^'\n]+'|`[^`\n]+`)"
+)
+_SETTING = re.compile(
+    r"(?im)^([+\- ]?[ \t]*(?:export[ \t]+|set[ \t]+|env[ \t]+|-[ \t]+)?[\w.\-]{0,60}?"
+    rf"{_SOURCE_NAME}(?:=|:[ \t]+))([^\s\"'].*)$"
+)
+_OPTION = re.compile(rf"(?i)(?<![\w\-])(--?[\w\-]{{0,60}}?{_NAME}(?:=|[ \t]+))([^\s\-][^\s]*)")
+# what stands there in code and schemas; $NAME and ${NAME} are places, not values
+_NO_VALUE = re.compile(
+    r"(?i)[\"']?(\$.*|str|int|bool|bytes|float|none|null|true|false|\*+|<[\w ]+>|[|>][+\-]?)"
+    r"(\s*[|,=)].*)?[\"']?$"
+)
+
+
+def redacted(text: str, *addresses: str) -> str:
+    """The text without secrets.
+
+    Args:
+        addresses: What the text is about: also parts of their passwords are blanked, which a
+            library that misreads an address (`/` in a password) takes for a host or a port.
+    """
+    if not text:
+        return text
+    for secret, mark in _known().items():
+        text = text.replace(secret, mark)
+    text = _addresses_redacted(text)
+    # after the addresses: a part of a password may be a word of theirs
+    for address in addresses:
+        for piece in sorted(_pieces(address), key=len, reverse=True):
+            bounded = rf"(?<![\w*]){re.escape(piece)}(?![\w*])"
+            text = (
+                re.sub(bounded, BLANK, text)
+                if len(piece) < SHORTEST
+                else text.replace(piece, BLANK)
+            )
+    text = _PRIVATE_KEY.sub(r"\1" + BLANK, text)
+    text = _HEADER.sub(rf"\1{BLANK}", text)
+    text = _PAIR.sub(lambda found: _pair_redacted(found[1], "=", found[2]), text)
+    return _SHAPES.sub(BLANK, text)
+
+
+def redacted_source(text: str) -> str:
+    """Source, settings or a difference of such files, without the values that are named secrets."""
+    text = _LITERAL.sub(lambda found: _pair_redacted(found[1], "", found[2]), redacted(text))
+    text = _SETTING.sub(lambda found: _pair_redacted(found[1], "", found[2]), text)
+    return _OPTION.sub(lambda found: _pair_redacted(found[1], "", found[2]), text)
+
+
+def has_secret(address: str) -> bool:
+    """Whether an address holds a user, a password or a token."""
+    return _addresses_redacted(address) != address
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether an environment variable of this name is taken for a secret."""
+    upper = name.upper()
+    if _HARMLESS.search(upper):
+        return False
+    words = re.split(r"[^A-Z]+", upper)
+    return any(part in upper for part in _PARTS) or any(
+        word in _WORDS or word.endswith(("DSN", "KEY")) for word in words
+    )
+
+
+def _known() -> dict[str, str]:
+    """What is secret in the environment now -> what to write for it; the longest first."""
+    found: dict[str, str] = {}
+    for name, value in os.environ.items():
+        named = is_secret_name(name)
+        parts = {*_of_address(value)} if named or _BEGINS_ADDRESS.match(value) else set()
+        for secret in parts or ({value} if named else set()):
+            for form in _forms(secret):
+                if len(form) >= SHORTEST:
+                    found[form] = f"<{name}>"
+    return dict(sorted(found.items(), key=lambda each: -len(each[0])))
+
+
+def _forms(secret: str) -> set[str]:
+    """As it may be written: as it stands, percent-encoded or decoded, quoted, line by line."""
+    lines = secret.strip().splitlines()
+    forms = {secret, secret.strip(), unquote(secret), quote(secret, safe=""), quote(secret)}
+    forms |= {json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+    return forms | ({each for each in lines if len(each) >= _LONGEST_LINE} if lines[1:] else set())
+
+
+def _of_address(text: str) -> Iterator[str]:
+    """Passwords in an address, or in `host=... password=...`."""
+    if "://" in text:
+        rest = text.partition("://")[2]
+        inside, at, behind = rest.rpartition("@")
+        behind = behind if at else rest
+        parameters = [found[2] for found in _PARAMETER.finditer(behind)]
+        # what stands where everybody reads it (a database of the same name) is not hidden
+        shown = _PARAMETER.sub("", behind)
+        found = [*(_passwords(inside) if at and not rest.startswith("/") else ()), *parameters]
+        yield from (each for each in found if each and each not in shown)
+    elif "=" in text:
+        yield from (found[2].strip("'\"") for found in _PAIR.finditer(text) if found[2][0] != "$")
+
+
+def _passwords(inside: str) -> Sequence[str]:
+    """Of what stands before the `@`: the password, or a token that stands in the user's place."""
+    user, colon, password = inside.partition(":")
+    if colon:  # SQLAlchemy reads as far as the first @
+        return [password, password.partition("@")[0]]
+    return [] if "/" in user else [user]
+
+
+def _pieces(address: str) -> set[str]:
+    """Passwords of an address with their parts between the signs that end parts of an address."""
+    whole = {form for each in _of_address(address) for form in _forms(each)}
+    parts = {part for each in whole for part in re.split(r"[/?#@:\[\]%&;]", each)}
+    return {each for each in whole | parts if each and not each.isspace()}
+
+
+def _addresses_redacted(text: str) -> str:
+    return _ADDRESS.sub(lambda found: f"://{_address_redacted(found[1])}", text)
+
+
+def _address_redacted(rest: str) -> str:
+    """What stands behind `://`, without user, password and secret parameters."""
+    inside, at, behind = rest.rpartition("@")
+    if rest.startswith("/"):
+        inside, at, behind = "", "", rest  # a path alone
+    elif at and "/" in inside and ":" not in inside:
+        behind, at = rest, ""  # the @ is in a path
+    elif not at:
+        behind = _without_odd_port(rest)
+    behind = _PARAMETER.sub(lambda found: f"{found[1]}={BLANK}", behind)
+    return f"{BLANK}@{behind}" if at else behind
+
+
+def _without_odd_port(rest: str) -> str:
+    """Behind a host stands a number: anything else is a password whose address has no `@`."""
+    if rest.startswith("["):
+        return rest
+    authority = re.match(r"[^/?#]*", rest)
+    host, colon, port = (authority[0] if authority else "").partition(":")
+    if not colon or not re.search(r"\w", port) or _PORT.fullmatch(port):
+        return rest
+    return f"{host}:{BLANK}{rest[len(host) + 1 + len(port) :]}"
+
+
+def _pair_redacted(name: str, between: str, value: str) -> str:
+    ends_harmless = _HARMLESS.search(re.sub(r"\W+$", "", name).upper())
+    if ends_harmless or _NO_VALUE.match(value):
+        return f"{name}{between}{value}"
+    mark = value[0] if value[0] in "\"'`" and value[-1] == value[0] else ""
+    return f"{name}{between}{mark}{BLANK}{mark}"
