@@ -76,13 +76,18 @@ def check_database(url: str, seconds: float = ANSWER_S) -> None:
 def check_server(url: str, seconds: float = ANSWER_S) -> None:
     """Asks a server over HTTP for anything; whatever it answers is an answer.
 
+    An address that is none (a slash in its password) is left to who uses it.
+
     Raises:
         TimeoutError: It does not answer.
         OSError: Nothing listens there.
     """
     parts = urlsplit(url)
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    port = f":{parts.port}" if parts.port else ""
 
     def ask() -> None:
         try:

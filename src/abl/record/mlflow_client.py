@@ -116,7 +116,7 @@ class RecordPlace:
         elif kind in _DATABASES:
             from sqlalchemy.exc import SQLAlchemyError
 
-            with self._told(SQLAlchemyError, OSError):
+            with self._told(SQLAlchemyError, OSError, ValueError):
                 check_database(self.tracking_uri)
 
     @contextmanager
