@@ -236,9 +236,8 @@ class Trials:
 
     def prepare_record(self) -> None:
         """An empty record, and the keys that a whole run writes into one."""
-        from recorded import all_keys
-
         from abl.record.mlflow_writer import MlflowRecord
+        from recorded import all_keys
 
         root = self.folder / "record" / "mlruns"
         MlflowRecord(root).check_reachable()
@@ -324,9 +323,8 @@ class Trials:
                 seen.wrong.append(f"{len(other)} stages lack or have other content")
 
     def _records(self, folder: Path, seen: Seen) -> None:
-        from recorded import all_keys, incomplete_runs
-
         from abl.record.mlflow_writer import MlflowRecord
+        from recorded import all_keys, incomplete_runs
 
         record = MlflowRecord(folder / "mlruns")
         keys = sorted(all_keys(record))

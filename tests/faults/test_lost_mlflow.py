@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +16,9 @@ from pathlib import Path
 import pytest
 from faulty_nets import HOOK
 from faulty_runs import Forker, attempts, only_lines, store_in, tables, wait_for
-from recorded import all_keys, incomplete_runs
 
 from abl.record.mlflow_writer import MlflowRecord
+from recorded import all_keys, incomplete_runs
 from servers import Postgres, free_port, running_postgres
 from tiny_sweeps import write_sweep
 
@@ -40,6 +41,10 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
+    def artifacts(self) -> Path:
+        return self.folder / "artifacts"
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
@@ -52,7 +57,7 @@ class Server:
                     *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
                     *("--host", "127.0.0.1", "--port", str(self.port)),
                     *("--backend-store-uri", self.database),
-                    *("--artifacts-destination", str(self.folder / "artifacts")),
+                    *("--artifacts-destination", str(self.artifacts)),
                 ],
                 stdout=log,
                 stderr=log,
@@ -142,6 +147,17 @@ def test_a_server_killed_midway_costs_a_warning_and_abl_record_catches_up(
             assert status == 0, said
             assert expected in said
             recorded_whole(server, tiny_folder, arms=3, stages=3)
+        files = {
+            path: path.stat().st_size for path in server.artifacts.rglob("*") if path.is_file()
+        }
+        shutil.rmtree(server.artifacts)
+        status, said = drivers.run(tiny_folder, "record", "--uri", server.url)
+        assert status == 0, said
+        assert "stages: 0 written, 3 restored, 0 were there" in said
+        assert {path: path.stat().st_size for path in files} == files
+        status, said = drivers.run(tiny_folder, "record", "--uri", server.url)
+        assert "stages: 0 written, 3 were there" in said
+        assert "restored" not in said
 
 
 @pytest.fixture

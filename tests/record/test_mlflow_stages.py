@@ -10,7 +10,7 @@ import pytest
 import abl
 from abl.app.loaded import LoadedSweep
 from abl.plan.stage import flattened
-from abl.record.mlflow_client import RecordError
+from abl.record.mlflow_errors import RecordError
 from abl.record.mlflow_stages import StageWriter, named_predictions, record_finished
 from abl.record.store import Store
 from abl.runner.execute import run_stage

@@ -20,7 +20,7 @@ from recorded_outcomes import with_failed_arm as failing
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.record import mlflow_writer
-from abl.record.mlflow_client import RecordError
+from abl.record.mlflow_errors import RecordError
 from abl.record.mlflow_writer import MlflowRecord
 
 STARTER = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import abl
 from abl.errors import InputError
 from abl.plan.stage import Stage, StageResources
 from abl.record.done import DONE
+from abl.record.lease import Lease
 from abl.record.store import Store
 from abl.runner.engine import run_plan
 from tiny_sweeps import Heard, by_digest, double, nap, write_sweep
@@ -50,6 +52,25 @@ def test_the_same_plan_gives_the_same_bytes_as_in_process(tmp_path: Path) -> Non
     assert done_files(tmp_path / "tune") == done_files(tmp_path / "local")
     report, heard = run(tmp_path / "tune", *graph())
     assert report.ran == heard.started_labels == []
+
+
+def test_a_worker_that_waits_for_a_lease_says_so(tmp_path: Path) -> None:
+    store, stage = Store(tmp_path), nap("held by another run")
+    lease = Lease(store.lease_place(stage.digest), "another")
+    assert lease.take()
+
+    class Releasing(Heard):
+        def message(self, text: str) -> None:
+            super().message(text)
+            if text.startswith("waiting for "):
+                lease.place.remove(lease.place.read() or "")
+
+    heard = Releasing()
+    report = run_plan(by_digest(stage), store, heard, executor="tune")
+    assert report.ran == [stage.digest]
+    began, ended = heard.messages
+    assert began.startswith(f"waiting for {stage.label}, held by pid {os.getpid()} on ")
+    assert ended.startswith(f"{stage.label} goes on after ")
 
 
 def test_a_training_gives_the_same_bytes_as_in_process(tiny_folder: Path) -> None:

@@ -15,7 +15,15 @@ from abl.app.imported_bases import (
     needed_for,
     own_base,
 )
-from abl.app.results import draw_outcome, keep_outcome, kept_analysis, kept_sweep, outcome_named
+from abl.app.results import (
+    draw_outcome,
+    keep_outcome,
+    kept_analysis,
+    kept_environment,
+    kept_sweep,
+    outcome_folder,
+    outcome_named,
+)
 from abl.data.dataset import unit_names
 from abl.data.load import load_dataset
 from abl.decide.replicates import KEYS
@@ -158,7 +166,9 @@ def _kept(store: Store, sweep_name: str) -> tuple[Analysis, Sweep, str]:
 
 
 def _kept_anew(store: Store, analysis: Analysis, text: str) -> Outcome:
-    draw_outcome(keep_outcome(store, analysis, text), analysis, text)
+    before = outcome_folder(store, outcome_named(store, analysis.outcome.name))
+    folder = keep_outcome(store, analysis, text, kept_environment(before), ran=False)
+    draw_outcome(folder, analysis, text)
     return analysis.outcome
 
 

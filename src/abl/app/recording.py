@@ -8,14 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from abl.app.loaded import LoadedSweep
-from abl.app.results import kept_searches, outcome_named, recorded_files, rendered, sweep_names
+from abl.app.results import (
+    kept_environment,
+    kept_searches,
+    outcome_named,
+    recorded_files,
+    rendered,
+    sweep_names,
+)
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
-from abl.record.mlflow_client import RecordError
-from abl.record.mlflow_stages import StageWriter
+from abl.record.mlflow_errors import RecordError
+from abl.record.mlflow_stages import StageWriter, incomplete
+from abl.record.mlflow_whole import Tally
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import store_at
-from abl.report.environment import environment
+from abl.record.store import Store
 
 
 @contextlib.contextmanager
@@ -30,7 +38,7 @@ def record_lease(record: MlflowRecord | None, messages: list[str]) -> Iterator[M
 
 
 def record_store(root: Path, uri: str | None, url: str | None = None) -> list[str]:
-    """Writes to MLflow what the store holds and MLflow lacks; says what was done.
+    """Writes to MLflow what the store holds and MLflow lacks or has lost; says what was done.
 
     Args:
         root: The mlruns folder.
@@ -44,34 +52,49 @@ def record_store(root: Path, uri: str | None, url: str | None = None) -> list[st
     store.check(writing=False)
     record = MlflowRecord(root, uri)
     record.check_reachable()
-    said: list[str] = []
     with record.lease() as ours:
         if not ours:
             raise InputError("another run is recording here: try again when it has ended")
-        writer = StageWriter(record, store, said.append)
-        digests = store.digests()
-        known = set(record.recorded(digests))
-        for digest in digests:
-            writer.add(digest)
-        writer.close()
-        if writer.lost:
-            raise InputError(writer.lost)
-        said.append(f"stages: {len(set(writer.runs) - known)} written, {len(known)} were there")
-        for name in sweep_names(store):
-            outcome = outcome_named(store, name)
-            folder = store.sweep_folder(name) / outcome.key[:16]
-            searches = kept_searches(store, outcome)
-            record.record_outcome(
-                outcome,
-                sweep_file=(folder / "sweep.yaml").read_text(encoding="utf-8"),
-                artifacts=recorded_files(folder),
-                rendered=rendered(outcome),
-                environment=environment(),
-                stage_runs=writer.runs,
-                searches=searches,
-            )
-            points = f", {len(searches.points)} points" if searches else ""
-            said.append(f"sweep {name}: {len(outcome.arms)} arms{points}")
+        try:
+            return _written(store, record)
+        except RecordError as error:
+            raise InputError(str(error)) from error
+
+
+def _written(store: Store, record: MlflowRecord) -> list[str]:
+    said: list[str] = []
+    digests = store.digests()
+    known = record.recorded_runs(digests)
+    lost = incomplete(record, store, known)
+    whole = {digest: run.info.run_id for digest, run in known.items() if digest not in lost}
+    writer = StageWriter(record, store, said.append, runs=whole, again=lost)
+    for digest in digests:
+        writer.add(digest)
+    writer.close()
+    if writer.lost:
+        raise InputError(writer.lost)
+    written, restored = len(writer.runs.keys() - known.keys()), len(lost & writer.runs.keys())
+    counted = [f"{written} written", *([f"{restored} restored"] if restored else [])]
+    said.append(f"stages: {', '.join(counted)}, {len(whole)} were there")
+    for name in sweep_names(store):
+        outcome = outcome_named(store, name)
+        folder = store.sweep_folder(name) / outcome.key[:16]
+        searches, tally = kept_searches(store, outcome), Tally()
+        record.record_outcome(
+            outcome,
+            sweep_file=(folder / "sweep.yaml").read_text(encoding="utf-8"),
+            artifacts=recorded_files(folder),
+            rendered=rendered(outcome),
+            environment=kept_environment(folder),
+            stage_runs=writer.runs,
+            searches=searches,
+            tally=tally,
+        )
+        parts = [f"{len(outcome.arms)} arms"]
+        parts += [f"{len(searches.points)} points"] if searches else []
+        parts += [f"{tally.written} runs written"] if tally.written else []
+        parts += [f"{tally.restored} restored"] if tally.restored else []
+        said.append(f"sweep {name}: {', '.join(parts)}")
     return said
 
 

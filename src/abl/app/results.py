@@ -29,6 +29,9 @@ from abl.studies.shared.analysis import Analysis
 PREDICTIONS, NETWORKS, TRIALS = "predictions.parquet", "networks.parquet", "trials.parquet"
 POINTS = ("points.parquet", "point_scores.parquet", "point_curves.parquet")
 PICTURES, REPORT = "pictures.npz", "report.html"
+ENVIRONMENT = "environment.json"
+# of a sweep that a version ran which did not keep it
+GIT_NOT_KNOWN = "not known: it was not kept when this sweep ran"
 SUFFIX = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex", "html": "html"}
 
 
@@ -102,11 +105,26 @@ def kept_sweep(store: Store, outcome: Outcome) -> tuple[Sweep, str]:
     return sweep, text
 
 
-def keep_outcome(store: Store, analysis: Analysis, sweep_text: str) -> Path:
-    """Writes an outcome with predictions and tables beside earlier ones of its name; its folder."""
+def keep_outcome(
+    store: Store,
+    analysis: Analysis,
+    sweep_text: str,
+    surroundings: Mapping[str, Any] | None = None,
+    *,
+    ran: bool = True,
+) -> Path:
+    """Writes an outcome with predictions and tables beside earlier ones of its name; its folder.
+
+    Args:
+        surroundings: What the run ran on, the state of its git checkout among it.
+        ran: Whether something was computed. If all was there, what an earlier run of this outcome
+            ran on is kept; if that is not known, it is not made up.
+    """
     outcome = analysis.outcome
     folder = outcome_folder(store, outcome)
     text = outcome_to_json(outcome)
+    if surroundings is not None and (ran or not (folder / "outcome.json").exists()):
+        write_atomically(folder / ENVIRONMENT, json.dumps(surroundings, indent=1, default=str))
     if not _is_kept(folder, analysis, text):
         # what was drawn of other numbers must not stay beside these
         (folder / REPORT).unlink(missing_ok=True)
@@ -119,9 +137,16 @@ def keep_outcome(store: Store, analysis: Analysis, sweep_text: str) -> Path:
     return folder
 
 
-def draw_outcome(
-    folder: Path, analysis: Analysis, sweep_text: str, environment: Mapping[str, Any] | None = None
-) -> None:
+def kept_environment(folder: Path) -> dict[str, Any]:
+    """What the run of a kept outcome ran on, as `report.environment` gives it."""
+    try:
+        found = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    return found if isinstance(found, dict) else {"git": GIT_NOT_KNOWN}
+
+
+def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     """Figures and report of a kept outcome, unless they are there.
 
     Of a study that is not known (from a user's file that is no longer loaded) the general ones.
@@ -148,7 +173,7 @@ def draw_outcome(
         predictions=analysis.predictions,
         networks=analysis.networks,
         sweep_text=sweep_text,
-        environment=environment or {},
+        environment=kept_environment(folder),
         data_summary=[*outcome.facts.data, *external_sizes(outcome.facts.external)],
         more_tables=[t for n, t in facts_tables(outcome).items() if n != "data"],
         figures=figures,

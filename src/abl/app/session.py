@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from abl.app.importing import with_kept_imports
 from abl.app.loaded import LoadedSweep
 from abl.app.recording import record_lease, record_sweep
-from abl.app.results import draw_outcome, keep_outcome, recorded_files, what_changed
+from abl.app.results import (
+    draw_outcome,
+    keep_outcome,
+    kept_environment,
+    recorded_files,
+    what_changed,
+)
 from abl.errors import DamagedError, disk_told
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
@@ -20,6 +25,7 @@ from abl.record.housekeeping import upkeep
 from abl.record.mlflow_stages import StageWriter
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.patient import UnreadableError
+from abl.report.checkout import git_state
 from abl.report.collapse import collapsed_arms
 from abl.report.environment import environment
 from abl.report.prediction_frames import one_class_replicates, repeated_trainings
@@ -102,6 +108,8 @@ def run_sweep(
         check_storage()
     sweep.fetch_weights()
     _ = sweep.plan  # made now: faults of the data are told before MLflow is asked
+    if record is not None:
+        record.say = listener.message
     if record is not None and not record.embedded:
         record.check_reachable()
 
@@ -132,6 +140,8 @@ def _run_recorded(
     record: MlflowRecord | None,
 ) -> SweepResult:
     messages: list[str] = []
+    # before the run: who edits the code while it trains has not run the edited one
+    code = git_state(sweep.file.folder)
     for note in sweep.name_notes:  # before one person trains and tests
         listener.message(f"warning: {note}")
     with disk_told(sweep.store.root):
@@ -168,15 +178,17 @@ def _run_recorded(
         outcome = analysis.outcome
         changed = what_changed(sweep.store, outcome)
         messages += [*left_out, *([changed] if changed else [])]
-        folder = keep_outcome(sweep.store, analysis, sweep.text)
-        surroundings = environment(sweep.file.folder)
-        if unseen := (surroundings["git"] or {}).get("unseen"):
+        surroundings = {**environment(sweep.file.folder), "git": code}
+        if unseen := (code or {}).get("unseen"):
             messages.append(f"warning: {unseen}")
-        _draw(sweep, folder, analysis, surroundings, messages)
+        ran = bool(report.ran)
+        folder = keep_outcome(sweep.store, analysis, sweep.text, surroundings, ran=ran)
+        _draw(sweep, folder, analysis, messages)
         page = ""
         if writing is not None and writer is not None:
             files = recorded_files(folder)
-            page = record_sweep(sweep, outcome, writing, writer, files, surroundings, messages)
+            known = kept_environment(folder)
+            page = record_sweep(sweep, outcome, writing, writer, files, known, messages)
     return SweepResult(outcome, report, folder, page, messages)
 
 
@@ -202,11 +214,10 @@ def _draw(
     sweep: LoadedSweep,
     folder: Path,
     analysis: Analysis,
-    surroundings: Mapping[str, Any],
     messages: list[str],
 ) -> None:
     try:
-        draw_outcome(folder, analysis, sweep.text, surroundings)
+        draw_outcome(folder, analysis, sweep.text)
     except Exception as error:  # hours of training are not lost for a figure
         kind = type(error).__name__
         messages.append(f"warning: figures and report could not be made ({kind}: {error})")

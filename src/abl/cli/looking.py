@@ -173,7 +173,7 @@ def record(
     uri: Annotated[str, typer.Option(help="MLflow URI.")] = "",
     store: StoreOpt = None,
 ) -> None:
-    """Write to MLflow what the store holds and MLflow lacks."""
+    """Write to MLflow what the store holds and MLflow lacks or has lost."""
     from abl.app.recording import record_store
 
     _refuse_if_absent(mlruns)

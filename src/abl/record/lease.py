@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -100,14 +101,17 @@ class Lease:
         self.owner = owner
         self.beat_s = beat_s
         self.beats = 0
+        self._since = datetime.now(UTC).isoformat(timespec="seconds")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def _content(self) -> str:
-        return json.dumps({"owner": self.owner, **this_process(), "beat": self.beats})
+        said = {"owner": self.owner, "since": self._since, "beat": self.beats}
+        return json.dumps({**said, **this_process()})
 
     def take(self) -> bool:
         """Takes the lease if nobody has it: whether it is ours now."""
+        self._since = datetime.now(UTC).isoformat(timespec="seconds")
         return self.place.create(self._content())
 
     def __enter__(self) -> Lease:

@@ -6,24 +6,29 @@ import logging
 import os
 import re
 import sqlite3
-import textwrap
+import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
+from abl.answering import ANSWER_S, check_database, check_server, patient_url
 from abl.errors import InputError
+from abl.record.mlflow_errors import RecordError, shortened
+from abl.record.mlflow_schema import bring_up_to_date
 from abl.redaction import redacted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 # MLflow's own defaults try a dead server for four minutes; a value that the user set is kept.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+_RETRIES, _TIMEOUT = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"
+_PATIENCE = {_RETRIES: "3", _TIMEOUT: "30"}
 _QUIET = dict.fromkeys(
     ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"), "true"
 )
@@ -31,13 +36,11 @@ _QUIET = dict.fromkeys(
 _CHATTY = ("mlflow", "alembic", "urllib3")
 
 _MAKING = "mlflow.db.making"
+# what MLflow speaks with elsewhere
+_DATABASES, _SERVERS = ("postgresql", "mysql", "mssql"), ("http", "https")
 
 # the environment and the loggers belong to the process, so do their temporary settings
 _settings_lock = threading.RLock()
-
-
-class RecordError(Exception):
-    """The record cannot be read or written: one line. Training goes on without it."""
 
 
 class RecordPlace:
@@ -50,6 +53,7 @@ class RecordPlace:
     Attributes:
         artifact_root: Where new experiments keep files: `<root>/artifacts` for the embedded
             default, the server's own choice (None) otherwise.
+        say: Is told what is done to a database before it can be used; default standard error.
     """
 
     def __init__(self, root: Path, tracking_uri: str | None = None):
@@ -57,6 +61,7 @@ class RecordPlace:
         self.embedded = tracking_uri is None
         self.tracking_uri = tracking_uri or f"sqlite:///{(self.root / 'mlflow.db').as_posix()}"
         self.artifact_root = (self.root / "artifacts").as_uri() if self.embedded else None
+        self.say: Callable[[str], None] = partial(print, "abl:", file=sys.stderr)
         self._lease = FileLock(self.root / "record.lock")
         self._client: MlflowClient | None = None
 
@@ -84,41 +89,70 @@ class RecordPlace:
             from mlflow.exceptions import MlflowException
             from sqlalchemy.exc import SQLAlchemyError
 
-            try:
+            with self._told(MlflowException, SQLAlchemyError, sqlite3.DatabaseError, OSError):
                 if self._client is None:
                     self._client = self._connected()
                 yield self._client
-            except ModuleNotFoundError as error:
-                line = f"MLflow at {self.tracking_uri}: the package {error.name} is not installed"
-                raise RecordError(redacted(line, self.tracking_uri)) from error
-            except (MlflowException, SQLAlchemyError, sqlite3.DatabaseError, OSError) as error:
-                line = f"MLflow at {self.tracking_uri}: {_first_line(error)}"
-                raise RecordError(redacted(line, self.tracking_uri)) from error
 
     def check_reachable(self) -> None:
         """Raises InputError if the record cannot be read now: to be called before training."""
-        once = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+        seconds = os.environ.get(_TIMEOUT) or f"{ANSWER_S:.0f}"
         try:
-            with self.client(once) as client:
+            self._knock(float(seconds))
+            with self.client({_RETRIES: "0", _TIMEOUT: seconds}) as client:
                 client.search_experiments(max_results=1)
         except RecordError as error:
-            advice, damage = "start it", ("not a database", "malformed")
+            advice, damage = error.advice or "start it", ("not a database", "malformed")
             if self.embedded and any(word in str(error) for word in damage):
                 advice = "move mlflow.db away, and `abl record` writes it again"
             raise InputError(f"{error}; {advice}, or record later with --record off") from error
 
+    def _knock(self, seconds: float) -> None:
+        """Raises RecordError if nothing answers; before MLflow is imported, which takes seconds."""
+        kind = urlsplit(self.tracking_uri).scheme.partition("+")[0]
+        if kind in _SERVERS:
+            with self._told(OSError):
+                check_server(self.tracking_uri, seconds)
+        elif kind in _DATABASES:
+            from sqlalchemy.exc import SQLAlchemyError
+
+            with self._told(SQLAlchemyError, OSError, ValueError):
+                check_database(self.tracking_uri)
+
+    @contextmanager
+    def _told(self, *kinds: type[Exception]) -> Iterator[None]:
+        """Errors of these kinds as RecordError, a line that names the server."""
+        try:
+            yield
+        except ModuleNotFoundError as error:
+            line = f"MLflow at {self.tracking_uri}: the package {error.name} is not installed"
+            raise RecordError(redacted(line, self.tracking_uri)) from error
+        except kinds as error:
+            line = f"MLflow at {self.tracking_uri}: {_first_line(error)}"
+            raise RecordError(redacted(line, self.tracking_uri)) from error
+
     def _connected(self) -> MlflowClient:
         from mlflow import MlflowClient
 
-        if urlsplit(self.tracking_uri).scheme in ("http", "https"):
-            return MlflowClient(self.tracking_uri)
+        kind = urlsplit(self.tracking_uri).scheme.partition("+")[0]
+        if kind in _SERVERS:
+            return MlflowClient(self.tracking_uri, self.tracking_uri)
+        if kind in _DATABASES:
+            # MLflow tries ten times, each as long as the driver pleases
+            check_database(self.tracking_uri)
         self.root.mkdir(parents=True, exist_ok=True)
+        file = _sqlite_file(self.tracking_uri)
         # two processes that make the schema of a new file at once end in one of them dying
         with FileLock(self.root / "schema.lock"):
             if self.embedded:
                 self._note_making()
+            if file is not None:
+                bring_up_to_date(file, self.say)
+            if self.embedded:
                 self._write_ahead()
-            client = MlflowClient(self.tracking_uri)
+            # with a registry of its own, so that none which the environment names is asked
+            uri = patient_url(self.tracking_uri)
+            client = MlflowClient(uri, uri)
             client.search_experiments(max_results=1)
             (self.root / _MAKING).unlink(missing_ok=True)
         return client
@@ -130,9 +164,8 @@ class RecordPlace:
         """
         database, making = self.root / "mlflow.db", self.root / _MAKING
         if making.exists():
-            for file in self.root.glob("mlflow.db*"):
-                if file != making:
-                    file.unlink()
+            for file in ("", "-wal", "-shm", "-journal"):  # copies are nobody's to remove
+                database.with_name(f"{database.name}{file}").unlink(missing_ok=True)
         if not database.exists():
             making.touch()
 
@@ -187,6 +220,16 @@ def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     # of a server that is not there the reason stands last, behind four layers of libraries
     reason = re.search(r"\[Errno -?\d+\] [\w ]+", lines[0])
-    if "Max retries exceeded" in lines[0] and reason:
+    if reason and ("Max retries exceeded" in lines[0] or isinstance(error, ConnectionError)):
         return f"nothing answers there ({reason[0]})"
-    return textwrap.shorten(lines[0], 300, placeholder=" ...")
+    if waited := re.search(r"(?:read|connect) timeout=([\d.]+)", lines[0]):
+        return f"no answer within {float(waited[1]):g} s"
+    return shortened(lines[0])
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    """The file of a SQLite database, None of another one."""
+    scheme, found, path = uri.partition(":///")
+    if not found or scheme.partition("+")[0] != "sqlite" or path.startswith((":", "file:")):
+        return None
+    return Path(path.partition("?")[0]) if path else None

@@ -15,7 +15,8 @@ import pandas as pd
 
 from abl.plan.outcome import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, Outcome, Searches
 from abl.record.mlflow_arms import NOTE, Point, digest, key_of, param_values
-from abl.record.mlflow_runs import TAG_LENGTH, finish_run, is_complete, preferred
+from abl.record.mlflow_runs import TAG_LENGTH, finish_run, preferred
+from abl.record.mlflow_whole import Tally, run_to_write
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,12 +57,14 @@ def record_points(
     known: Mapping[str, Sequence[Run]],
     outcome: Outcome,
     searches: Searches,
+    tally: Tally | None = None,
 ) -> None:
     """Writes the runs of points that are not there, and deletes those that are no longer true.
 
     Args:
         sweep: The run of the sweep.
         known: Runs of this sweep by `abl.key`, arms among them.
+        tally: As record_outcome takes it.
     """
     asked = point_runs(outcome, searches)
     true = {point.key for point in asked}
@@ -77,16 +80,25 @@ def record_points(
         if written is not None and written.data.tags.get(PARENT) != parent:
             # the sweep's run was deleted meanwhile
             client.set_tag(written.info.run_id, PARENT, parent)
-        if written is not None and is_complete(written):
+        found, is_whole = run_to_write(
+            client, written, point.params, point.points, point.tags, tally
+        )
+        if is_whole:
             continue
-        run = written or client.create_run(
+        run = found or client.create_run(
             sweep.info.experiment_id,
             start_time=latest - at,
             tags={**point.tags, PARENT: parent},
             run_name=point.name,
         )
         finish_run(
-            client, run, params=point.params, points=point.points, status=point.status, end_ms=0
+            client,
+            run,
+            params=point.params,
+            points=point.points,
+            tags=point.tags,
+            status=point.status,
+            end_ms=0,
         )
 
 

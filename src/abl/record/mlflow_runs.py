@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from abl.plan.outcome import ArmOutcome
-from abl.record.mlflow_arms import Point, key_of
+from abl.record.mlflow_arms import Point, key_of, shared_view_key
 from abl.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -24,8 +24,45 @@ TAG_LENGTH = 8000
 TRAINING_VIEW = "workflowType=machine_learning"  # MLflow 3.17 opens in its GenAI mode otherwise
 
 
+def experiment_named(client: MlflowClient, name: str, root: str | None) -> str:
+    """Id of an experiment, made or taken out of the trash if need be.
+
+    Args:
+        root: Where new experiments keep files; None is the server's choice.
+    """
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        location = None if root is None else f"{root.rstrip('/')}/{shared_view_key(name)[:12]}"
+        try:
+            return client.create_experiment(name, artifact_location=location)
+        except MlflowException:
+            found = client.get_experiment_by_name(name)
+            if found is None:  # not made by another driver meanwhile
+                raise
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+        _drop_doubles(client, found.experiment_id)
+    return found.experiment_id
+
+
+def _drop_doubles(client: MlflowClient, experiment: str) -> None:
+    """Deletes doubles: with an experiment MLflow takes out of the trash what was there before."""
+    same: dict[tuple[str | None, ...], list[Run]] = {}
+    for run in runs_tagged(client, experiment):
+        if "abl.key" in run.data.tags:
+            names = ("abl.sweep_key", "abl.key", "abl.content")
+            same.setdefault(tuple(map(run.data.tags.get, names)), []).append(run)
+    for runs in same.values():
+        kept = preferred(runs)
+        for run in runs:
+            if run is not kept:
+                client.delete_run(run.info.run_id)
+
+
 def runs_tagged(client: MlflowClient, experiment: str, **tags: str) -> Iterator[Run]:
-    """Runs of an experiment whose tags `abl.<name>` have these values."""
+    """Runs of an experiment whose tags `abl.<name>` have these values; all, without a name."""
     wanted = " and ".join(f'tags."abl.{name}" = "{value}"' for name, value in tags.items())
     token = None
     while True:
@@ -82,8 +119,8 @@ def write_files(
     *,
     files: Mapping[str, Path] | None = None,
     texts: Mapping[str, str] | None = None,
-) -> None:
-    """Puts files and texts into a run under the given names, in one transfer."""
+) -> dict[str, int]:
+    """Puts files and texts into a run under the given names, in one transfer; their bytes."""
     with scratch_folder("abl-record-") as folder:
         for name, file in (files or {}).items():
             link = Path(folder, name)
@@ -94,6 +131,8 @@ def write_files(
             page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text(text, encoding="utf-8")
         client.log_artifacts(run.info.run_id, str(folder))
+        names = [*(files or {}), *(texts or {})]
+        return {name: Path(folder, name).stat().st_size for name in names}
 
 
 def stage_points(

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from abl.errors import StageError
 from abl.plan.stage import HISTORY, PREDICTIONS, flattened
 from abl.record.done import Done
-from abl.record.mlflow_client import RecordError
+from abl.record.mlflow_arms import param_values
+from abl.record.mlflow_errors import RecordError
+from abl.record.mlflow_runs import stage_points
+from abl.record.mlflow_whole import lost_numbers, other_numbers
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.store import Store
 from abl.scratch import scratch_folder
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 # facts of a stage that are numbers worth a metric
 FACTS = ("seconds", "images", "parameters", "correct_by_all")
 NAMES = ("label", "train_label", "patient", "nodule", "centre")
 
 
-def record_finished(record: MlflowRecord, store: Store, digest: str) -> str | None:
+def record_finished(
+    record: MlflowRecord, store: Store, digest: str, *, again: bool = False
+) -> str | None:
     """Writes a finished stage to MLflow unless it is there; its run id, None if not in the store.
+
+    Args:
+        again: Write it in any case: something of it was lost.
 
     Raises:
         RecordError: MLflow cannot be used.
@@ -31,11 +43,7 @@ def record_finished(record: MlflowRecord, store: Store, digest: str) -> str | No
     done = store.done(digest)
     if done is None:
         return None
-    context = done.stage.get("context", {})
-    origin = {name: context[name] for name in ("repeat", "fold") if name in context}
-    origin["seed"] = done.stage.get("seed")
     history = None
-    metrics = {name: float(done.facts[name]) for name in FACTS if name in done.facts}
     if HISTORY in done.files:
         history = pd.read_parquet(store.file(digest, HISTORY))
         if "epoch_seconds" in done.facts:
@@ -49,11 +57,44 @@ def record_finished(record: MlflowRecord, store: Store, digest: str) -> str | No
             digest,
             name=str(done.stage.get("label", digest[:12])),
             kind=str(done.stage.get("kind", "")),
-            params=flattened(done.stage.get("settings", {})) | origin,
+            params=_params(done),
             history=history,
-            metrics=metrics,
+            metrics=_numbers(done),
             predictions=predictions,
+            again=again,
         )
+
+
+def _params(done: Done) -> dict[str, Any]:
+    context = done.stage.get("context", {})
+    origin = {name: context[name] for name in ("repeat", "fold") if name in context}
+    return flattened(done.stage.get("settings", {})) | origin | {"seed": done.stage.get("seed")}
+
+
+def _numbers(done: Done) -> dict[str, float]:
+    return {name: float(done.facts[name]) for name in FACTS if name in done.facts}
+
+
+def incomplete(record: MlflowRecord, store: Store, runs: Mapping[str, Run]) -> set[str]:
+    """Digests of stages of which a run says that it is complete, and something of it was lost.
+
+    Of learning curves it is seen whether there are any; files are looked for by name and size.
+
+    Args:
+        runs: Stage digest -> run.
+    """
+    known = store.known(list(runs))
+    asked = [
+        (runs[d], [PREDICTIONS] if PREDICTIONS in done.files else []) for d, done in known.items()
+    ]
+    lost = {d for d, files in zip(known, record.lost_files(asked), strict=True) if files}
+    for digest, done in known.items():
+        run, facts = runs[digest], _numbers(done)
+        params, points = param_values(_params(done)), stage_points(None, facts)[0]
+        curves = HISTORY not in done.files or run.data.metrics.keys() > facts.keys()
+        if other_numbers(run, params, points) or lost_numbers(run, params, points) or not curves:
+            lost.add(digest)
+    return lost
 
 
 def named_predictions(store: Store, done: Done) -> pd.DataFrame:
@@ -73,17 +114,29 @@ def named_predictions(store: Store, done: Done) -> pd.DataFrame:
 class StageWriter:
     """Writes finished stages to MLflow, one after another; a lost MLflow is a warning.
 
+    Args:
+        runs: Stage digest -> run id of what is there and needs no look.
+        again: Digests of what is there and has lost something.
+
     Attributes:
-        runs: Stage digest -> run id of what was written.
+        runs: Stage digest -> run id of what was written, or was there.
         lost: Why recording stopped, "" if it did not.
     """
 
-    def __init__(self, record: MlflowRecord, store: Store, say: Callable[[str], None]):
-        self._record = record
+    def __init__(
+        self,
+        record: MlflowRecord,
+        store: Store,
+        say: Callable[[str], None],
+        *,
+        runs: Mapping[str, str] | None = None,
+        again: Collection[str] = (),
+    ):
+        self._record, self._again = record, again
         self._store = store
         self._say = say
         self._queue: queue.Queue[str | None] = queue.Queue()
-        self.runs: dict[str, str] = {}
+        self.runs: dict[str, str] = dict(runs or {})
         self.lost = ""
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
@@ -102,7 +155,8 @@ class StageWriter:
             if self.lost or digest in self.runs:
                 continue
             try:
-                run = record_finished(self._record, self._store, digest)
+                again = digest in self._again
+                run = record_finished(self._record, self._store, digest, again=again)
                 if run is not None:
                     self.runs[digest] = run
             except RecordError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,23 @@ from abl.record.mlflow_points import record_points
 from abl.record.mlflow_runs import (
     TRAINING_VIEW,
     StageLinks,
+    experiment_named,
     finish_run,
     is_complete,
     preferred,
     runs_tagged,
     stage_points,
     write_files,
+)
+from abl.record.mlflow_whole import (
+    STAGE_RUNS,
+    Tally,
+    files_tag,
+    lost_files,
+    lost_tags,
+    other_numbers,
+    run_to_write,
+    sizes_said,
 )
 from abl.scratch import scratch_folder
 
@@ -37,6 +48,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 STAGES = "abl stages"
+REPLICATES, STAGES_JSON = "replicates.parquet", "stages.json"
 _LOOKUPS = 50  # more keys than these are found faster by reading all runs
 
 
@@ -45,6 +57,10 @@ class MlflowRecord(RecordPlace):
 
     def recorded(self, keys: Sequence[str]) -> dict[str, str]:
         """Stage digest -> run id, of those stages whose run is complete."""
+        return {key: run.info.run_id for key, run in self.recorded_runs(keys).items()}
+
+    def recorded_runs(self, keys: Sequence[str]) -> dict[str, Run]:
+        """Stage digest -> run, of those stages whose run is complete."""
         wanted = sorted(set(keys))
         with self.client() as client:
             experiment = self._experiment(client, STAGES)
@@ -53,7 +69,12 @@ class MlflowRecord(RecordPlace):
             else:
                 found = list(runs_tagged(client, experiment, complete="true"))
         complete = {run.data.tags["abl.key"]: run for run in found if is_complete(run)}
-        return {key: complete[key].info.run_id for key in wanted if key in complete}
+        return {key: complete[key] for key in wanted if key in complete}
+
+    def lost_files(self, asked: Sequence[tuple[Run, Iterable[str]]]) -> list[tuple[str, ...]]:
+        """Of each run the names of files that are missing or cut short, of those given."""
+        with self.client() as client:
+            return lost_files(client, asked)
 
     def record_stage(
         self,
@@ -65,6 +86,7 @@ class MlflowRecord(RecordPlace):
         history: pd.DataFrame | None = None,
         metrics: Mapping[str, float] | None = None,
         predictions: Path | None = None,
+        again: bool = False,
     ) -> str:
         """Id of the run of a finished stage, written unless it is complete already.
 
@@ -73,13 +95,18 @@ class MlflowRecord(RecordPlace):
             params: Settings, flattened.
             history: One row an epoch: `epoch`, numeric columns; `seconds` sets the time axis.
             predictions: Parquet file, kept as `predictions.parquet`.
+            again: Write it in any case: something of it was lost.
         """
+        settings = rows.param_values(params)
         with self.client() as client:
             experiment = self._experiment(client, STAGES)
             run = preferred(runs_tagged(client, experiment, key=key))
-            if run is not None and is_complete(run):
+            if run is not None and is_complete(run) and not again:
                 return run.info.run_id
             points, took_ms = stage_points(history, metrics)
+            if run is not None and other_numbers(run, settings, points):
+                client.delete_run(run.info.run_id)
+                run = None
             if run is None:
                 run = client.create_run(
                     experiment,
@@ -87,9 +114,9 @@ class MlflowRecord(RecordPlace):
                     tags={"abl.key": key, "abl.kind": kind},
                     run_name=name,
                 )
-            if predictions is not None:
-                write_files(client, run, files={PREDICTIONS: predictions})
-            finish_run(client, run, params=rows.param_values(params), points=points, end_ms=took_ms)
+            files = {} if predictions is None else {PREDICTIONS: predictions}
+            tags = files_tag(write_files(client, run, files=files)) if files else {}
+            finish_run(client, run, params=settings, points=points, tags=tags, end_ms=took_ms)
             return run.info.run_id
 
     def record_outcome(
@@ -102,6 +129,7 @@ class MlflowRecord(RecordPlace):
         environment: Mapping[str, Any] | None = None,
         stage_runs: Mapping[str, str] | None = None,
         searches: Searches | None = None,
+        tally: Tally | None = None,
     ) -> str:
         """Id of the run of a sweep, after it, its arms and points are written where they differ.
 
@@ -110,6 +138,8 @@ class MlflowRecord(RecordPlace):
             rendered: Name in the run -> text: the table in its formats.
             stage_runs: Stage digest -> run id, as record_stage and recorded give them.
             searches: Points of its searches, each a run nested under that of the sweep.
+            tally: Counts. Given, what is there is compared with what should be, and what was lost
+                of it is written again.
         """
         with self.client() as client:
             experiment = self._experiment(client, outcome.name)
@@ -126,29 +156,43 @@ class MlflowRecord(RecordPlace):
                 )
             links = StageLinks(self._experiment(client, STAGES), stage_runs or {})
             for row, arm in enumerate(outcome.arms):
-                self._record_arm(client, sweep, known.get(arm.key, []), outcome, row, links)
+                there = known.get(arm.key, [])
+                self._record_arm(client, sweep, there, outcome, row, links, tally)
             if searches:
-                record_points(client, sweep, known, outcome, searches)
+                record_points(client, sweep, known, outcome, searches, tally)
             state = rows.view_state(outcome)
             tag = f"mlflow.sharedViewState.{rows.shared_view_key(state)}"
             client.set_experiment_tag(experiment, tag, state)
             content = rows.outcome_content(outcome, rendered or {})
-            if is_complete(sweep) and sweep.data.tags.get("abl.content") == content:
-                return sweep.info.run_id
             texts = {
                 "table.json": rows.table_json(outcome),
                 "sweep.yaml": sweep_file,
                 "environment.json": _json(environment or {}),
                 "facts.json": _json(outcome.facts.flat()),
-                "stages.json": _json({arm.key: links.of(arm) for arm in outcome.arms}),
+                STAGES_JSON: _json({arm.key: links.of(arm) for arm in outcome.arms}),
                 **(rendered or {}),
             }
             with scratch_folder("abl-record-") as folder:
-                replicates = folder / "replicates.parquet"
-                rows.replicates_frame(outcome).to_parquet(replicates, index=False)
-                files = {"replicates.parquet": replicates, **(artifacts or {})}
-                write_files(client, sweep, files=files, texts=texts)
-            tags = {"abl.content": content, rows.NOTE: rows.sweep_note(outcome)}
+                files = {REPLICATES: folder / REPLICATES, **(artifacts or {})}
+                tags = rows.sweep_tags(outcome) | {rows.NOTE: rows.sweep_note(outcome)}
+                names = [*texts, *files]
+                if is_complete(sweep) and sweep.data.tags.get("abl.content") == content:
+                    if tally is None:
+                        return sweep.info.run_id
+                    names = [*lost_files(client, [(sweep, names)])[0]]
+                    lost = len(names) or int(lost_tags(sweep, tags))
+                    # it links to the runs of stages, which may be others now
+                    names += [STAGES_JSON] if tally.written + tally.restored else []
+                    if not (names or lost):
+                        return sweep.info.run_id
+                    tally.restored += lost
+                elif tally is not None:
+                    tally.written += 1
+                rows.replicates_frame(outcome).to_parquet(files[REPLICATES], index=False)
+                files = {name: file for name, file in files.items() if name in names}
+                texts = {name: text for name, text in texts.items() if name in names}
+                sizes = sizes_said(sweep) | write_files(client, sweep, files=files, texts=texts)
+            tags |= {"abl.content": content, **files_tag(sizes)}
             finish_run(client, sweep, params={}, points=[], tags=tags)
             return sweep.info.run_id
 
@@ -168,6 +212,7 @@ class MlflowRecord(RecordPlace):
         outcome: Outcome,
         row: int,
         links: StageLinks,
+        tally: Tally | None,
     ) -> None:
         arm = outcome.arms[row]
         content = rows.arm_content(arm, rows.external_metrics(outcome, arm))
@@ -176,45 +221,27 @@ class MlflowRecord(RecordPlace):
         for stale in known:
             if run is None or stale.info.run_id != run.info.run_id:
                 client.delete_run(stale.info.run_id)
-        if run is not None and is_complete(run):
+        tags = rows.arm_tags(arm, outcome.key, content) | {
+            STAGE_RUNS: links.run_ids(arm),
+            rows.NOTE: links.markdown(arm),
+        }
+        params, points = rows.param_values(arm.params), rows.arm_points(outcome, arm)
+        run, is_whole = run_to_write(client, run, params, points, tags, tally)
+        if is_whole:
             return
         if run is None:
             run = client.create_run(
                 sweep.info.experiment_id,
                 # MLflow lists runs newest first: falling start times keep the table's order
                 start_time=sweep.info.start_time - 1 - row,
-                tags=rows.arm_tags(arm, outcome.key, content)
-                | {"abl.stages": links.run_ids(arm), rows.NOTE: links.markdown(arm)},
+                tags=tags,
                 run_name=rows.arm_name(arm),
             )
-        finish_run(
-            client,
-            run,
-            params=rows.param_values(arm.params),
-            points=rows.arm_points(outcome, arm),
-            status="FAILED" if arm.failed else "FINISHED",
-            end_ms=0,
-        )
+        status = "FAILED" if arm.failed else "FINISHED"
+        finish_run(client, run, params=params, points=points, tags=tags, status=status, end_ms=0)
 
     def _experiment(self, client: MlflowClient, name: str) -> str:
-        """Id of the experiment, made or taken out of the trash if need be."""
-        from mlflow.exceptions import MlflowException
-
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            root = self.artifact_root
-            location = (
-                None if root is None else f"{root.rstrip('/')}/{rows.shared_view_key(name)[:12]}"
-            )
-            try:
-                return client.create_experiment(name, artifact_location=location)
-            except MlflowException:
-                found = client.get_experiment_by_name(name)
-                if found is None:  # not made by another driver meanwhile
-                    raise
-        if found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        return found.experiment_id
+        return experiment_named(client, name, self.artifact_root)
 
 
 def _now_ms() -> int:

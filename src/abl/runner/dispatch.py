@@ -207,7 +207,7 @@ class Dispatcher:
         while (stage := self._local.get()) is not None:
             if stage is not GROW:
                 self.listener.started(stage, "driver")
-                self.take(run_stage(self.store, stage))
+                self.take(run_stage(self.store, stage, self.listener.message))
                 continue
             try:
                 self.grow()

@@ -115,4 +115,5 @@ def run_in_process(dispatcher: Dispatcher) -> None:
                     dispatcher.wake.wait(timeout=1)
                 continue
         dispatcher.start(stage, "in-process")
-        dispatcher.take(run_stage(dispatcher.store, stage))
+        said = dispatcher.listener.message
+        dispatcher.take(run_stage(dispatcher.store, stage, said))

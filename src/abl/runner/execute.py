@@ -24,6 +24,7 @@ from abl.errors import (
 from abl.plan.stage import Stage, StageResources
 from abl.record.opening import store_of
 from abl.record.store import Store
+from abl.record.waiting import ToldWait
 from abl.redaction import redacted
 from abl.runner.ledger import GPU_BYTES, GPU_TOTAL_BYTES
 from abl.runner.worker_watch import end_with_ray
@@ -61,12 +62,18 @@ class Report:
     lacks: Lack = ""
 
 
-def run_stage(store: Store, stage: Stage) -> Report:
-    """Computes a stage unless it is finished; never raises but for an interrupt."""
+def run_stage(store: Store, stage: Stage, say: Callable[[str], None] | None = None) -> Report:
+    """Computes a stage unless it is finished; never raises but for an interrupt.
+
+    Args:
+        say: Is told of a lease that is waited for.
+    """
     started, spoilt = time.perf_counter(), False
     lacks: Lack = ""
+    waited = ToldWait(store.lease_place(stage.digest), stage.label, say or _unheard)
     try:
-        with store.claim(stage.digest) as attempt:
+        with store.claim(stage.digest, wait=waited) as attempt:
+            waited.over()
             if attempt is None:
                 return Report(stage.digest, "reused")
             started = time.perf_counter()  # waiting for another's lease is no work
@@ -96,6 +103,10 @@ def run_stage(store: Store, stage: Stage) -> Report:
     return Report(stage.digest, "failed", seconds, reason, trace, spoilt=spoilt, lacks=lacks)
 
 
+def _unheard(line: str) -> None:
+    """Says nothing."""
+
+
 def _lack(error: Exception, root: Path) -> tuple[Lack, str]:
     """What this machine had too little of, and a line on it that needs no traceback."""
     if told := disk_fault(error, root):
@@ -120,6 +131,8 @@ def stage_from_json(values: dict[str, Any]) -> Stage:
     return Stage(**{**values, "resources": StageResources(**values["resources"])})
 
 
+# of what a worker sends: a line for people
+SAID = "said"
 # a process that dies is not the stage's fault the first few times
 MAX_DEATHS = 3
 # a worker starts in seconds; where one does not come, the others go on without it
@@ -142,11 +155,19 @@ def run_stage_on_worker(config: dict[str, Any]) -> dict[str, Any]:
     if "meeting" in config:
         wait_for_all(store.shared.meet(config["meeting"]), int(config["slots"]))
         return {"report": json.dumps(versions()), "done": True}
-    report = run_stage(store, stage_from_json(json.loads(config["stage"])))
+    stage = stage_from_json(json.loads(config["stage"]))
+    report = run_stage(store, stage, _tell_driver)
     if report.spoilt:
         # Ray would give this process the next stage; its death has the stage started again
         os._exit(1)
     return {"report": json.dumps(asdict(report)), "done": True}
+
+
+def _tell_driver(line: str) -> None:
+    """Sends a line to the driver, wherever this worker is."""
+    from ray import tune
+
+    tune.report({SAID: line})
 
 
 def wait_for_all(come: Callable[[], int], slots: int) -> bool:

@@ -15,6 +15,7 @@ from abl.plan.stage import Stage, StageResources
 from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import (
     MAX_DEATHS,
+    SAID,
     Report,
     report_from,
     stage_config,
@@ -166,6 +167,11 @@ class PlanSearcher(Searcher):
                 self.dispatcher.again(stage)
             self._places.pop(trial, None)
         self._stages.clear()
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Passes on what a worker says before it has ended."""
+        if SAID in result:
+            self.dispatcher.listener.message(str(result[SAID]))
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

@@ -9,20 +9,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from filelock import AcquireReturnProxy, FileLock
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from abl.errors import InputError, Problem
 from abl.search.generations import Asking, Generations, Values
+from abl.search.journal_file import damage_told, journal_storage, refuse_another_file
 from abl.search.samplers import Direction, quiet, settings_in_digest
 from abl.search.space import Point, Space, distributions_of
 
-JOURNAL_START = b'{"op_code":'  # of each line that Optuna writes
+TOLD_S = 5.0  # a longer wait for another process is told
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class _Journal:
     """Finished trials of one study on the disk, in order; without a file, none."""
 
     def __init__(self, file: Path | None, study: Any, space: Space):
-        self.file = file.name if file else ""
+        self.file = str(file or "")
         self._study, self._space = study, space
         trials = study.get_trials(deepcopy=False) if study is not None else []
         self.done = [
@@ -122,31 +123,12 @@ def _journal(file: Path | None, name: str, asking: Asking) -> Iterator[_Journal]
     if file is None:
         yield _Journal(None, None, asking.space)
         return
-    _refuse_another_file(file)
+    refuse_another_file(file)
     with _locked(file):
-        with quiet():
+        with damage_told(file), quiet():
             study, _ = study_in(journal_storage(file), name, asking.directions)
             journal = _Journal(file, study, asking.space)
         yield journal
-
-
-class _HeldByUs:
-    """Optuna's journal asks for a lock at each line; ours is held all the while."""
-
-    def acquire(self) -> bool:
-        return True
-
-    def release(self) -> None:
-        """Nothing."""
-
-
-def journal_storage(file: Path) -> Any:
-    """Optuna's storage in a file that this process has locked."""
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    _drop_broken_line(file)
-    return JournalStorage(JournalFileBackend(str(file), lock_obj=cast(Any, _HeldByUs())))
 
 
 def study_in(storage: Any, name: str, directions: Sequence[Direction]) -> tuple[Any, bool]:
@@ -164,36 +146,12 @@ def _locked(file: Path) -> AcquireReturnProxy:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.open("ab").close()  # a lock waits for ever where no file can be made
-        return FileLock(f"{file}.lock").acquire()
+        lock = FileLock(f"{file}.lock")
+        try:
+            return lock.acquire(timeout=TOLD_S)
+        except Timeout:
+            print(f"abl: waiting for {file}: another process searches with it", file=sys.stderr)
+        return lock.acquire()
     except OSError as error:
         why = error.strerror or str(error)
         raise InputError(Problem(f"cannot be written ({why})", file=str(file))) from None
-
-
-def _refuse_another_file(file: Path) -> None:
-    """Raises InputError unless it is a journal, or nothing yet: its last line may be cut off."""
-    if not file.exists():
-        return
-    problem = Problem(
-        "is not the journal of a search: give a new file, or one that --study made", file=str(file)
-    )
-    if not file.is_file():
-        raise InputError(problem)
-    *lines, last = file.read_bytes().split(b"\n")
-    try:
-        # Optuna 5 has ten operations; at another number it stops with an assertion
-        journal = all(json.loads(line)["op_code"] in range(10) for line in lines)
-    except (ValueError, TypeError, KeyError):
-        journal = False
-    if not journal or last[: len(JOURNAL_START)] != JOURNAL_START[: len(last)]:
-        raise InputError(problem)
-
-
-def _drop_broken_line(file: Path) -> None:
-    """Cuts off what a killed process left of its last line; Optuna could not read past it."""
-    if not file.exists():
-        return
-    data = file.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        os.truncate(file, whole)

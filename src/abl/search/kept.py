@@ -16,10 +16,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from abl.answering import check_database, patient_url
 from abl.errors import InputError
 from abl.redaction import redacted
 from abl.search.generations import Told, end_trial
-from abl.search.journal import journal_storage, study_in
+from abl.search.journal import study_in
+from abl.search.journal_file import damage_told, journal_storage
 from abl.search.samplers import Direction, quiet, set_constraints
 from abl.search.space import Point, Space, distributions_of
 
@@ -50,7 +52,7 @@ class KeptStudies:
     """
 
     def __init__(self, folder: Path, name: str, url: str | None = None):
-        self._where = url or str(folder / f"{name}.journal")
+        self._url, self._where = url, url or str(folder / f"{name}.journal")
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder / f"{name}.lock")
         self._storage: Any = None
@@ -58,12 +60,13 @@ class KeptStudies:
             self._lock.acquire(blocking=False)
         except Timeout:
             return
-        with _told(self._where), quiet():
+        with self._opened():
             if url:
                 from optuna.storages import RDBStorage
 
+                check_database(url)
                 # a server that was restarted has cut its connections: they are tried before use
-                self._storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+                self._storage = RDBStorage(patient_url(url), engine_kwargs={"pool_pre_ping": True})
             else:
                 self._storage = journal_storage(folder / f"{name}.journal")
 
@@ -78,7 +81,7 @@ class KeptStudies:
             return KeptStudy(None, key)
         import optuna
 
-        with _told(self._where), quiet():
+        with self._opened():
             study, new = study_in(self._storage, _name_of(key, title), directions)
             if new:
                 count = len(optuna.get_all_study_names(self._storage))
@@ -92,7 +95,7 @@ class KeptStudies:
             return []
         import optuna
 
-        with _told(self._where), quiet():
+        with self._opened():
             studies = [
                 optuna.load_study(study_name=name, storage=self._storage)
                 for name in optuna.get_all_study_names(self._storage)
@@ -103,6 +106,13 @@ class KeptStudies:
                 return []
             last = max(ours, key=lambda study: study.user_attrs.get("abl.number", 0))
             return [dict(trial.params) for trial in last.get_trials(deepcopy=False)]
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[None]:
+        """What Optuna stops at as InputError: a storage that cannot be used, a damaged journal."""
+        damaged = contextlib.nullcontext() if self._url else damage_told(Path(self._where))
+        with _told(self._where), damaged, quiet():
+            yield
 
     def close(self) -> None:
         """Lets another process write."""
@@ -250,13 +260,7 @@ def check_storage() -> None:
     if url is None:
         return
     with _told(url):
-        from sqlalchemy import create_engine
-
-        engine = create_engine(url)
-        try:
-            engine.connect().close()
-        finally:
-            engine.dispose()
+        check_database(url)
 
 
 def storage_url() -> str | None:

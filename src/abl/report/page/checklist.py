@@ -221,7 +221,8 @@ def _open(environment: Mapping[str, Any]) -> Iterator[ChecklistItem]:
     named = [f"{name} {packages[name]}" for name in ("abl", "torch") if name in packages]
     versions = f"{', '.join(named)}; see the environment" if named else ""
     yield ChecklistItem("Software and hardware", CLAIM, versions)
-    commit = (environment.get("git") or {}).get("commit")
+    git = environment.get("git")
+    commit = git.get("commit") if isinstance(git, dict) else None
     code, left = (
         f"commit {commit[:12]}" if commit else "",
         "where code, weights and data can be had",
