@@ -2,12 +2,14 @@
 # Runs that were deleted one by one come back with an experiment that is taken out of the trash, so that
 # what was written anew in between is there twice (MLflow 3.17.2).
 # What abl does about it: it deletes doubles then (record/mlflow_runs.py).
-# Run from the repository's root, with abl installed.
+# Run from anywhere; it installs what it needs in a temporary folder.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 cd "$folder"
-MLFLOW_DISABLE_TELEMETRY=true python3 - <<'EOF'
+python3 -m venv env
+env/bin/pip install --quiet --disable-pip-version-check mlflow==3.17.2
+MLFLOW_DISABLE_TELEMETRY=true env/bin/python - <<'EOF'
 import logging
 
 from mlflow import MlflowClient
