@@ -23,10 +23,10 @@ from faulty_runs import (
     tidy,
     wait_for,
 )
-from recorded import all_keys, incomplete_runs
 
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.store import Store
+from recorded import all_keys, incomplete_runs
 from tiny_sweeps import write_sweep
 
 PLAN = """
