@@ -116,7 +116,15 @@ def _enter(
     """Starts or joins Ray; `of_ray` ends it."""
     import ray
 
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    from ray.job_config import JobConfig
+
+    quiet: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.CRITICAL,
+        # as a client's job: otherwise the folder that the command runs in comes first where workers
+        # look for modules, and a `torch.py` that lies there is run
+        "job_config": JobConfig(_client_job=True),
+    }
     if address:
         check_address(address)
         asked = {"address": address, **quiet}
