@@ -115,7 +115,6 @@ def _enter(
 ) -> None:
     """Starts or joins Ray; `of_ray` ends it."""
     import ray
-
     from ray.job_config import JobConfig
 
     quiet: dict[str, Any] = {
