@@ -102,11 +102,12 @@ def test_callers_at_the_same_time_write_once_and_all_read_it(tmp_path, monkeypat
     assert len({array.folder for array in found}) == 1
 
 
-def test_what_a_killed_writer_left_is_not_taken_for_a_result(tmp_path):
+@pytest.mark.parametrize("given", ["{}.partial-1", ".{}.0-1-2-3.part"])
+def test_what_a_killed_writer_left_is_not_taken_for_a_result(tmp_path, given):
     dataset = noise_set(tmp_path)
     cache = tmp_path / "cache"
     name = image_array(dataset, tmp_path / "elsewhere", longest_side=64).folder.name
-    left = cache / f"{name}.partial-1"
+    left = cache / given.format(name)
     left.mkdir(parents=True)
     (left / "bytes.bin").write_bytes(b"half")
     array = image_array(dataset, cache, longest_side=64)
