@@ -338,6 +338,21 @@ def test_a_sweep_reads_a_set_from_an_object_store(url: str, tiny_folder: Path) -
     assert plan.stages.keys() == abl.load(beside, root=tiny_folder / "mlruns").plan.stages.keys()
 
 
+def test_verifying_reads_the_objects_and_tells_damage(
+    here: ObjectStore, there: ObjectStore
+) -> None:
+    attempt = finish(here, A)
+    finish(here, B)
+    assert {verdict_on(there, d).state for d in there.digests()} == {"right"}
+    here.objects.write(f"done/{A.digest}/{attempt}/a.txt", b"tExt")
+    found = verdict_on(there, A.digest)
+    assert (found.state, found.why) == ("damaged", "a.txt is damaged (checksum)")
+    assert not ObjectStore(here.objects.url, there.root).has(A.digest)  # made again by a run
+    assert verdict_on(there, B.digest).state == "right"
+    assert not [path for path in there.root.rglob("*") if path.is_file()]  # nothing is kept
+
+
+# last: S3 clients of a process are shared, and keep to the server that goes away here
 @pytest.mark.cluster
 def test_a_store_that_goes_away_is_one_line(tmp_path: Path, monkeypatch) -> None:
     with running_s3(tmp_path) as environment:
@@ -357,17 +372,3 @@ def test_a_bucket_that_is_not_there_is_told_before_anything(s3, tmp_path: Path) 
     with pytest.raises(InputError, match="cannot be used"):
         store.check(writing=True)
     assert not (tmp_path / "store").exists()
-
-
-def test_verifying_reads_the_objects_and_tells_damage(
-    here: ObjectStore, there: ObjectStore
-) -> None:
-    attempt = finish(here, A)
-    finish(here, B)
-    assert {verdict_on(there, d).state for d in there.digests()} == {"right"}
-    here.objects.write(f"done/{A.digest}/{attempt}/a.txt", b"tExt")
-    found = verdict_on(there, A.digest)
-    assert (found.state, found.why) == ("damaged", "a.txt is damaged (checksum)")
-    assert not ObjectStore(here.objects.url, there.root).has(A.digest)  # made again by a run
-    assert verdict_on(there, B.digest).state == "right"
-    assert not [path for path in there.root.rglob("*") if path.is_file()]  # nothing is kept
