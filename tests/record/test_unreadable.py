@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from abl.errors import DamagedError
-from abl.record import patient
-from abl.record import store as store_module
+from abl.record import finished, patient
 from abl.record.done import DONE
 from abl.record.patient import UnreadableError
 from abl.record.store import Store
@@ -50,7 +49,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, path: Path, code: int, times: int) -
 
         return tried
 
-    for place, name in ((Path, "read_bytes"), (Path, "stat"), (store_module, "sha256_of")):
+    for place, name in ((Path, "read_bytes"), (Path, "stat"), (finished, "sha256_of")):
         monkeypatch.setattr(place, name, refusing(getattr(place, name)))
     monkeypatch.setattr(patient.os, "stat", refusing(os.stat))
 

@@ -113,8 +113,10 @@ def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairC
     for letter, whole, each in (("A", outcome, arm), ("B", other_outcome, other)):
         if reason := whole.facts.controls.get(each.key):
             notes.append(f"{letter} is a control: {reason}.")
+    words = {cluster_word(each) for each in (outcome, other_outcome)}
+    pair = replace(pair, cluster=min(words, key=("group", "image", "patient").index))
     if outcome.facts.patients_unknown or other_outcome.facts.patients_unknown:
-        alone = " without a group" if "group" in map(cluster_word, (outcome, other_outcome)) else ""
+        alone = " without a group" if "group" in words else ""
         notes.append(f"Patients are unknown: each image{alone} counts as a patient of its own.")
     if arm.key in outcome.facts.controls:
         pair = replace(pair, verdict=A_CONTROL)

@@ -14,6 +14,7 @@ from abl.record.asked import asked_of
 from abl.record.lying import Lying, is_at_work, rest_lying, stages_lying, work_lying
 from abl.record.sizes import size_text
 from abl.record.store import Store
+from abl.visible import visible_line
 
 COLUMNS = ("sweeps", "what", "kind", "count", "bytes", "made", "used")
 NOBODY = "(nobody)"
@@ -70,7 +71,7 @@ _OF_STAGES = ("finished", "damaged", "left behind")
 def _grouped(things: Iterable[Lying]) -> list[_Row]:
     groups: dict[tuple[str, str, str], list[Lying]] = defaultdict(list)
     for each in things:
-        groups[_sweeps_text(each), each.what, printable(each.kind)].append(each)
+        groups[_sweeps_text(each), each.what, visible_line(each.kind)].append(each)
     rows = [
         _Row(
             sweeps,
@@ -95,12 +96,7 @@ def _sweeps_text(each: Lying) -> str:
         return ""
     more = len(each.sweeps) - MOST_NAMED
     named = ", ".join(each.sweeps[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return printable(named) or NOBODY
-
-
-def printable(text: str) -> str:
-    """A word of a store, which may be a stranger's: it must not move a terminal's cursor."""
-    return "".join(mark if mark.isprintable() else "?" for mark in text)
+    return visible_line(named) or NOBODY
 
 
 def _csv(rows: Sequence[_Row]) -> str:

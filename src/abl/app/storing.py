@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from abl.app.store_listing import printable, told_place
+from abl.app.store_listing import told_place
 from abl.errors import InputError, StageError, nearest
 from abl.record.asked import asked_of
 from abl.record.housekeeping import Swept, collected
@@ -16,6 +16,7 @@ from abl.record.opening import store_at
 from abl.record.sizes import size_text
 from abl.record.store import Store
 from abl.record.verifying import Verdict, verdict_on
+from abl.visible import visible_line
 
 
 def opened_store(root: Path, url: str | None) -> Store:
@@ -81,9 +82,9 @@ _ADVICE = {
 def _told(verdict: Verdict) -> str:
     name = f"{verdict.label} ({verdict.digest[:12]})" if verdict.label else verdict.digest[:12]
     if verdict.state == "unreadable":
-        return printable(f"unreadable: {name}: {verdict.why}")  # which says what to do
+        return visible_line(f"unreadable: {name}: {verdict.why}")  # which says what to do
     word = "not a stage" if verdict.state == "strange" else verdict.state
-    return printable(f"{word}: {name}: {verdict.why}; {_ADVICE[verdict.state]}")
+    return visible_line(f"{word}: {name}: {verdict.why}; {_ADVICE[verdict.state]}")
 
 
 def verified_text(told: Verified) -> str:
@@ -108,7 +109,7 @@ def gc_lines(store: Store, keep: int | None, *, dry_run: bool) -> tuple[list[str
         )
     swept = collected(store, keep, dry_run=dry_run)
     verb = "would remove" if dry_run else "removed"
-    lines = [printable(f"{verb} {line}") for line in _went(swept)] or ["nothing to remove"]
+    lines = [visible_line(f"{verb} {line}") for line in _went(swept)] or ["nothing to remove"]
     again = sum(bool(each.sweeps) and each.what == "finished" for each in swept.removed)
     if again:
         lines.append(

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from abl.record.lease import Place
+from abl.visible import visible_line
 
 # a wait that is longer is told
 TOLD_S = 5.0
@@ -73,5 +74,4 @@ def held_by(content: str) -> str:
     with suppress(ValueError, KeyError, TypeError):
         began = datetime.fromisoformat(holder["since"]).astimezone()
         since = f" since {began:%Y-%m-%d %H:%M:%S}"
-    shown = "".join(mark if mark.isprintable() else "?" for mark in node)
-    return f"held by pid {pid} on {shown}{since}"
+    return f"held by pid {pid} on {visible_line(node)}{since}"

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 
-from abl.runner.ray_guard import process_table
+from abl.processes import process_start
 
 LOOK_S = 1.0
 # a part elsewhere is asked less often
@@ -54,7 +54,7 @@ class WatchedPart:
 
 def process_part(name: str, pid: int, start: str) -> WatchedPart:
     """A process of this machine."""
-    return WatchedPart(name, lambda: process_table().get(pid, (0, ""))[1] == start)
+    return WatchedPart(name, lambda: process_start(pid) == start)
 
 
 def answering_part(name: str, address: str) -> WatchedPart:

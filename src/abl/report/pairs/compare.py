@@ -137,7 +137,7 @@ def tests_table(pair: PairComparison) -> Table:
         columns.append(tested("DeLong P", "delong_p"))
     notes = [Note("", "A test within a replicate speaks of that seed's networks alone.")]
     if pair.clustered:
-        text = f"ignores clusters: {pair.unit}s of one patient are taken as independent"
+        text = f"ignores clusters: {pair.unit}s of one {pair.cluster} are taken as independent"
         notes.append(Note("a", f"{text}, so that P is too small"))
     title = f"Right and wrong, {pair.unit}s of each replicate"
     table = table_from("tests", title, columns, pair.tests, axis_count=3, notes=notes)
@@ -154,7 +154,7 @@ def units_table(pair: PairComparison) -> Table:
     probability = _probability_label(pair)
     columns = [
         text_column("unit", pair.unit, attrgetter("unit")),
-        text_column("patient", value=attrgetter("patient")),
+        text_column("patient", pair.cluster, attrgetter("patient")),
         Column(
             "label", False, lambda row: class_name(pair, row.label), {"label": attrgetter("label")}
         ),
@@ -176,7 +176,7 @@ def class_name(pair: PairComparison, label: int) -> str:
 
 def _varied(pair: PairComparison) -> str:
     """What intervals and P are of."""
-    text = "95 % intervals and P by one model: other patients"
+    text = f"95 % intervals and P by one model: other {pair.cluster}s"
     if pair.of_networks:
         return (
             f"{text}, these trained networks. Better, worse and equivalent need three trainings of "
@@ -190,7 +190,9 @@ def _probability_label(pair: PairComparison) -> str:
 
 
 def _head(pair: PairComparison) -> list[str]:
-    tested = f"{counted(pair.units, pair.unit)} of {counted(pair.patients, 'patient')}"
+    tested = counted(pair.units, pair.unit)
+    if pair.cluster != pair.unit:
+        tested += f" of {counted(pair.patients, pair.cluster)}"
     gained = sum(each.only_first > each.only_second for each in pair.changed)
     lost = sum(each.only_second > each.only_first for each in pair.changed)
     even = len(pair.changed) - gained - lost

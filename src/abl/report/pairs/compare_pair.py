@@ -82,12 +82,13 @@ class PairComparison:
         first, second: Sweep and arm.
         unit: image, nodule or patient.
         classes: Names; may be empty.
-        units, patients, replicates: How many.
+        units, patients, replicates: How many; patients are what is resampled, see `cluster`.
         p, verdict: Of the difference in the primary metric; the verdict (`Comparison`) speaks of
             the first arm.
         of_networks: Whether the trained networks are taken as given (`Comparison`).
         clustered: Whether a patient has several units, so that tests within a replicate ignore it.
         changed: Units that changed, those only the first arm gets right before the others.
+        cluster: What is resampled: patient, group, or image where no patient is known.
     """
 
     first: str
@@ -107,6 +108,7 @@ class PairComparison:
     tests: tuple[ReplicateTest, ...]
     changed: tuple[ChangedUnit, ...]
     notes: tuple[str, ...] = ()
+    cluster: str = "patient"
 
 
 def compared(
