@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from abl.processes import is_known_dead, this_process
+from abl.scratch import process_mark
 
 BEAT_S = 10.0
 STALE_S = 60.0
@@ -45,7 +46,7 @@ class FilePlace(Place):
 
     def create(self, content: str) -> bool:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.path.with_name(f"{self.path.name}.new.{os.getpid()}.{threading.get_ident()}")
+        fresh = self._beside("new")
         try:
             # linked when it is whole: a process killed in between must leave no empty lease, of
             # which nobody could tell whose it is
@@ -74,7 +75,7 @@ class FilePlace(Place):
 
     def remove(self, content: str) -> bool:
         # of several observers one moves the file away; the others find it gone
-        grave = self.path.with_name(f"{self.path.name}.dead.{os.getpid()}.{threading.get_ident()}")
+        grave = self._beside("dead")
         try:
             os.rename(self.path, grave)
         except FileNotFoundError:
@@ -88,6 +89,12 @@ class FilePlace(Place):
 
     def age_s(self) -> float:
         return time.time() - self.path.stat().st_mtime
+
+    def _beside(self, what: str) -> Path:
+        # whoever finds it left can tell whether its process is dead
+        return self.path.with_name(
+            f"{self.path.name}.{what}.{threading.get_ident()}.{process_mark()}"
+        )
 
 
 class Lease:
