@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from abl.kept_files import NotAFileError, json_kept, read_kept
 from abl.processes import is_known_dead, this_process
 from abl.scratch import process_mark
 
@@ -60,7 +62,10 @@ class FilePlace(Place):
 
     def read(self) -> str | None:
         try:
-            return self.path.read_text()
+            return read_kept(self.path).decode(errors="replace")
+        except NotAFileError as error:
+            # it is in the way of a lease, and no process will ever take it away
+            raise OSError(errno.EEXIST, "no file: move it away", str(self.path)) from error
         except FileNotFoundError:
             return None
 
@@ -80,7 +85,7 @@ class FilePlace(Place):
             os.rename(self.path, grave)
         except FileNotFoundError:
             return True
-        if grave.read_text() != content:
+        if read_kept(grave).decode(errors="replace") != content:
             # a new holder came in between: give it back
             os.rename(grave, self.path)
             return False
@@ -148,7 +153,7 @@ class Lease:
 
 def _owner(content: str) -> str | None:
     try:
-        return str(json.loads(content).get("owner"))
+        return str(json_kept(content).get("owner"))
     except (ValueError, AttributeError):
         return None
 
@@ -191,7 +196,7 @@ def is_held(place: Place, stale_s: float = STALE_S) -> bool:
 
 def _holder_is_dead(content: str) -> bool:
     try:
-        holder = json.loads(content)
+        holder = json_kept(content)
     except ValueError:
         return False
     return isinstance(holder, dict) and is_known_dead(holder)
