@@ -14,13 +14,14 @@ from abl.data.masks.mask_sets import MASK_SCORES
 from abl.data.views import everything_trains, training_reads
 from abl.nets.user_module import component_identity, load_module
 from abl.plan.graph import Plan, Replicate
-from abl.plan.stage import HISTORY, PREDICTIONS, Stage, StageResources
+from abl.plan.stage import HISTORY, PREDICTIONS, Stage, StageResources, canonical_json
 from abl.search.stopping import hopeless_by
 from abl.spec.base import identity_of
 from abl.spec.data import Data
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
 from abl.stages.features import FrozenFronts
+from abl.stages.flag import flag_stage
 from abl.stages.identity import (
     design_title,
     masks_there,
@@ -142,11 +143,12 @@ class Trainings:
         Args:
             subset: {"kind": "true" | "false" | "matched", "n": N, "panel": size} of the
                 selection, or {"kind": "inner", "n": fold, "of": folds} with
-                `inner_draw`: all but an inner fold.
-            select: Digest of the select stage.
+                `inner_draw`: all but an inner fold; `inner_subset`: all but an inner test set;
+                or {"kind": "without", "what": ...}: see `training_positions`.
+            select: Digest of the select or flag stage.
             seed_shift: Added to the replicate's seed, for controls that differ by it alone.
         """
-        wanted = (replicate, *(subset or {}).items(), select, seed_shift)
+        wanted = (replicate, canonical_json(subset), select, seed_shift)
         if wanted not in self._made:
             stage = self._train(replicate, subset, select, seed_shift)
             self._made[wanted] = self.plan.add(stage)
@@ -197,6 +199,15 @@ class Trainings:
             rows = frame[["image", TOGETHER]].sort_values("image")
             drawn["groups"] = hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
         return drawn
+
+    def flag(
+        self, replicate: Replicate, networks: Sequence[Sequence[str]], settings: Mapping[str, Any]
+    ) -> str:
+        """The flags of a replicate, see `flag_stage`; its digest."""
+        stage = flag_stage(
+            self.opened, self.sweep.splits, self._view, replicate, networks, settings
+        )
+        return self.plan.add(stage)
 
     def select(self, replicate: Replicate, selectors: Sequence[Sequence[str]]) -> str:
         """The selection of a replicate, see `select_stage`; its digest."""
