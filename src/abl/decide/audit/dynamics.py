@@ -1,7 +1,7 @@
-"""What the course of a training says of the images that it trains on, from the logits of each epoch.
+"""What the course of a training says of the images that it trains on: logits after each epoch.
 
-Of every score, higher means: look first. The scores are those of the papers named at each, on
-logits of the images as they are (no augmentation), taken after each epoch.
+Of every score of DYNAMICS_SCORES, higher means: look first. The measures are those of the papers
+named at each, on logits of the images as they are (no augmentation), taken after each epoch.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def aleatoric(logits: ArrayLike, labels: ArrayLike) -> Floats:
 
 
 def area_under_margin(logits: ArrayLike, labels: ArrayLike) -> Floats:
-    """(N,) AUM: mean over the epochs of the given label's logit less the largest other. Low: look.
+    """(N,) AUM: mean over the epochs of the given label's logit less the largest other.
 
     Source: Pleiss et al., "Identifying mislabeled data using the area under the margin ranking",
     NeurIPS 2020, section 3.

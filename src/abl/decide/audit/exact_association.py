@@ -10,7 +10,7 @@ data", The R Journal 2010, on the P that agrees with the interval: twice the sma
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,12 +80,13 @@ class Margins:
         steps = np.arange(last + 1)
         return self._solved(lambda chance: float(chance @ steps) - at), low, high
 
-    def _solved(self, rising) -> float:  # type: ignore[no-untyped-def]
+    def _solved(self, rising: Callable[[Floats], float]) -> float:
+        """The odds ratio at which what rises with it is 0."""
         steps = np.arange(len(self.log_chance))
 
         def at(log_odds: float) -> float:
             tilted = self.log_chance + log_odds * steps
-            return float(rising(np.exp(tilted - special.logsumexp(tilted))))
+            return rising(np.exp(tilted - special.logsumexp(tilted)))
 
         return math.exp(optimize.brentq(at, -_WIDEST, _WIDEST, xtol=1e-10))
 

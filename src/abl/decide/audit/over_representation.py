@@ -86,7 +86,7 @@ def _strata(having: Bools, marked: Bools, stratum: Ints) -> list[tuple[int, int,
         np.bincount(stratum, weights=weights).astype(int)
         for weights in (np.ones(len(stratum)), having, marked)
     )
-    return [each for each in zip(total.tolist(), first.tolist(), second.tolist(), strict=True)]
+    return list(zip(total.tolist(), first.tolist(), second.tolist(), strict=True))
 
 
 def _why_untested(having: Bools, marked: Bools, margins: Margins) -> str:

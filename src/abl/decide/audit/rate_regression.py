@@ -100,8 +100,10 @@ def _fit(model: RateModel, level: float) -> dict[str, tuple[float, ...] | str] |
     import statsmodels.api as sm
 
     patients = np.unique(model.patients)
-    constant = [name for name in model.terms if model.terms[name].nunique() < 2]
-    terms = model.terms.drop(columns=constant)
+    names = [str(name) for name in model.terms]
+    constant = [name for name in names if model.terms[name].nunique() < 2]
+    names = [name for name in names if name not in constant]
+    terms = model.terms[names]
     found: dict[str, tuple[float, ...] | str] = dict.fromkeys(constant, "no two values to compare")
     if terms.empty:
         return found
@@ -112,10 +114,8 @@ def _fit(model: RateModel, level: float) -> dict[str, tuple[float, ...] | str] |
         return "terms tell the same thing: leave one out"
     separated = _separated(design, model.wrong, model.seen)
     if separated.any():
-        names = [name for name, is_it in zip(terms, separated[1:], strict=True) if is_it]
-        return (
-            f"errors are separated by {', '.join(names) or 'nothing but the rest'}: no finite fit"
-        )
+        by = [name for name, is_it in zip(names, separated[1:], strict=True) if is_it]
+        return f"errors are separated by {', '.join(by)}: no finite estimate"
     counts = np.column_stack([model.wrong, model.seen - model.wrong])
     codes = np.unique(model.patients, return_inverse=True)[1]
     with warnings.catch_warnings():
@@ -127,7 +127,7 @@ def _fit(model: RateModel, level: float) -> dict[str, tuple[float, ...] | str] |
         return "the fit does not converge"
     df = len(patients) - 1
     reach = float(stats.t.isf((1 - level) / 2, df))
-    for name, value, error in zip(terms, fit.params[1:], fit.bse[1:], strict=True):
+    for name, value, error in zip(names, fit.params[1:], fit.bse[1:], strict=True):
         ends = np.exp([value, value - reach * error, value + reach * error])
         found[name] = (*map(float, ends), 2 * float(stats.t.sf(abs(value) / error, df)))
     return found
