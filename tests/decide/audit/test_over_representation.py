@@ -74,7 +74,7 @@ def test_small_groups_have_no_p_and_say_why() -> None:
     patients = np.arange(60)
     has = np.column_stack([patients < 4, patients >= 4, patients < 30])
     table = over_representation(has, patients < 20, patients)
-    assert table["why"].tolist() == ["4 with it, fewer than 5", "4 without it, fewer than 5", ""]
+    assert table["why"].tolist() == ["4 have it, fewer than 5", "4 without it, fewer than 5", ""]
     assert table["p"].isna().tolist() == [True, True, False]
     assert table["p_corrected"].isna().tolist() == [True, True, False]
     assert table["odds_ratio"].iloc[0] == np.inf  # it is said, with its interval

@@ -94,9 +94,9 @@ def _why_untested(having: Bools, marked: Bools, margins: Margins) -> str:
         return "nothing is flagged"
     few, without = int(having.sum()), int((~having).sum())
     if few < LEAST_PATIENTS:
-        return f"{few} with it, fewer than {LEAST_PATIENTS}"
+        return f"{few} have it, fewer than {LEAST_PATIENTS}"
     if without < LEAST_PATIENTS:
-        return f"{without} without it, fewer than {LEAST_PATIENTS}"
+        return f"{without or 'none'} without it, fewer than {LEAST_PATIENTS}"
     return "" if len(margins.log_chance) > 1 else "flagged are all or none of those compared"
 
 
