@@ -24,6 +24,7 @@ from abl.plan.stage import (
     PREDICTIONS,
     Stage,
     StageResources,
+    canonical_json,
 )
 from abl.search.stopping import hopeless_by
 from abl.spec.base import identity_of
@@ -31,6 +32,7 @@ from abl.spec.data import Data
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
 from abl.stages.features import FrozenFronts
+from abl.stages.flag import flag_stage
 from abl.stages.identity import (
     design_title,
     masks_there,
@@ -153,16 +155,17 @@ class Trainings:
         Args:
             subset: {"kind": "true" | "false" | "matched", "n": N, "panel": size} of the
                 selection, or {"kind": "inner", "n": fold, "of": folds} with
-                `inner_draw`: all but an inner fold.
-            select: Digest of the select stage.
+                `inner_draw`: all but an inner fold; `inner_subset`: all but an inner test set;
+                or {"kind": "without", "what": ...}: see `training_positions`.
+            select: Digest of the select or flag stage.
             seed_shift: Added to the replicate's seed, for controls that differ by it alone.
         """
-        wanted = (replicate, *(subset or {}).items(), select, seed_shift)
+        wanted = (replicate, canonical_json(subset), select, seed_shift)
         if wanted not in self._made:
             stage = self._train(replicate, subset, select, seed_shift)
             self._made[wanted] = self.plan.add(stage)
             split = self.opened.split(self.sweep.splits, replicate.repeat, replicate.fold)
-            if self.sweep.train.dynamics:
+            if subset is None and self.sweep.train.dynamics:
                 self._keeps_dynamics(stage.digest, len(split.train))
             if self._fronts is not None:
                 front = self._fronts.of(split, int(stage.seed or 0))
@@ -188,6 +191,8 @@ class Trainings:
         settings = dict(self._settings)
         if subset is not None:
             settings["subset"] = dict(subset)
+            train = {name: each for name, each in settings["train"].items() if name != "dynamics"}
+            settings["train"] = train  # of trainings on a whole training part alone
         sweep = self.sweep
         what = "" if subset is None else f" {subset_title(subset)}"
         if seed_shift:
@@ -218,6 +223,15 @@ class Trainings:
             rows = frame[["image", TOGETHER]].sort_values("image")
             drawn["groups"] = hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
         return drawn
+
+    def flag(
+        self, replicate: Replicate, networks: Sequence[Sequence[str]], settings: Mapping[str, Any]
+    ) -> str:
+        """The flags of a replicate, see `flag_stage`; its digest."""
+        stage = flag_stage(
+            self.opened, self.sweep.splits, self._view, replicate, networks, settings
+        )
+        return self.plan.add(stage)
 
     def select(self, replicate: Replicate, selectors: Sequence[Sequence[str]]) -> str:
         """The selection of a replicate, see `select_stage`; its digest."""
@@ -278,13 +292,7 @@ def train(work: Work) -> dict[str, Any]:
     write_predictions(work.out / PREDICTIONS, predictions_frame(names, result.logits))
     if result.dynamics is not None:
         np.save(work.out / DYNAMICS, result.dynamics, allow_pickle=False)
-        followed = pd.DataFrame(
-            {
-                "image": names["train"],
-                "label": labels[split.train],
-                "trained": np.isin(split.train, chosen),
-            }
-        )
+        followed = pd.DataFrame({"image": names["train"], "label": labels[split.train]})
         followed.to_parquet(work.out / DYNAMICS_IMAGES, index=False, compression="zstd")
     # the time an epoch took is a fact of this run, not part of its result
     history = result.history.drop(columns="seconds")
