@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abl.studies.persistent.feature_columns import column_faults, features_of
-from abl.studies.persistent.features import Judged, feature_rows, rarity_rows
+from abl.studies.persistent.feature_columns import column_faults, image_features
+from abl.studies.persistent.features import JudgedImages, feature_rows, rarity_rows
 
 
 def frame_of(patients: int = 60) -> pd.DataFrame:
@@ -36,12 +36,12 @@ def frame_of(patients: int = 60) -> pd.DataFrame:
     )
 
 
-def judged_of(frame: pd.DataFrame, rare_rate: float, seed: int = 0) -> Judged:
+def judged_of(frame: pd.DataFrame, rare_rate: float, seed: int = 0) -> JudgedImages:
     rng = np.random.default_rng(seed)
     seen = rng.poisson(12, len(frame)) + 1
     rate = np.where(frame["histology"] == "rare", rare_rate, 0.2)
     wrong = rng.binomial(seen, rate)
-    return Judged(
+    return JudgedImages(
         labels=frame["label"].to_numpy(),
         patients=frame["patient"].to_numpy(),
         flagged=wrong > 0.6 * seen,
@@ -52,7 +52,7 @@ def judged_of(frame: pd.DataFrame, rare_rate: float, seed: int = 0) -> Judged:
 
 
 def test_columns_with_few_values_are_features_and_the_others_are_named() -> None:
-    found, said = features_of(frame_of(), ("benign", "malignant"))
+    found, said = image_features(frame_of(), ("benign", "malignant"))
     values = {each.name: each.values for each in found}
     assert values == {
         "class": ("benign", "malignant"),
@@ -73,7 +73,7 @@ def test_columns_with_few_values_are_features_and_the_others_are_named() -> None
 
 def test_groups_that_are_asked_for_keep_their_names_and_order() -> None:
     asked = {"histology": ["histology", "diagnosis"], "ultrasound": ["plane"]}
-    found, _ = features_of(frame_of(), ("benign", "malignant"), asked)
+    found, _ = image_features(frame_of(), ("benign", "malignant"), asked)
     assert [(each.group, each.name) for each in found] == [
         ("class", "class"),
         ("histology", "histology"),
@@ -84,7 +84,7 @@ def test_groups_that_are_asked_for_keep_their_names_and_order() -> None:
 
 def test_none_is_what_a_report_says_and_nothing_known_is_not() -> None:
     frame = frame_of().assign(calcification=["none", "micro", "NA"] * 40)
-    found, _ = features_of(frame, ("benign", "malignant"), {"us": ["calcification"]})
+    found, _ = image_features(frame, ("benign", "malignant"), {"us": ["calcification"]})
     assert found[1].values == ("micro", "none", "not known")
     assert found[1].is_known.sum() == 80
 
@@ -100,7 +100,7 @@ def test_columns_that_are_not_there_are_told_at_once() -> None:
 
 def test_a_hard_rare_histology_stands_out_and_nothing_else() -> None:
     frame = frame_of(100)
-    features, _ = features_of(frame, ("benign", "malignant"))
+    features, _ = image_features(frame, ("benign", "malignant"))
     rows = feature_rows(features, judged_of(frame, 0.85)).set_index(["feature", "value"])
     rare = rows.loc[("histology", "rare")]
     assert (rare["images"], rare["patients"]) == (40, 20)
@@ -119,7 +119,7 @@ def test_a_hard_rare_histology_stands_out_and_nothing_else() -> None:
 
 def test_a_feature_that_tells_the_class_is_not_adjusted_for_it() -> None:
     frame = frame_of()
-    features, _ = features_of(frame, ("benign", "malignant"), {"a": ["diagnosis", "plane"]})
+    features, _ = image_features(frame, ("benign", "malignant"), {"a": ["diagnosis", "plane"]})
     rows = feature_rows(features, judged_of(frame, 0.5))
     adjusted = rows.groupby("feature")["rate_adjusted"].first()
     assert adjusted.to_dict() == {"class": False, "diagnosis": False, "plane": True}
@@ -128,7 +128,7 @@ def test_a_feature_that_tells_the_class_is_not_adjusted_for_it() -> None:
 
 def test_rare_features_are_missed_where_they_are_and_not_where_they_are_not() -> None:
     frame = frame_of(100)
-    features, _ = features_of(frame, ("benign", "malignant"))
+    features, _ = image_features(frame, ("benign", "malignant"))
     hard = rarity_rows(features, judged_of(frame, 0.85)).set_index("feature")
     assert hard.loc["histology", "low"] > 1.5
     assert hard.loc["all features", "low"] > 1
@@ -143,8 +143,8 @@ def test_rare_features_are_missed_where_they_are_and_not_where_they_are_not() ->
 
 def test_without_training_sets_no_share_is_made_up() -> None:
     frame = frame_of()
-    features, _ = features_of(frame, ("benign", "malignant"))
+    features, _ = image_features(frame, ("benign", "malignant"))
     whole = judged_of(frame, 0.5)
-    none = Judged(**{**vars(whole), "in_training": np.zeros((0, len(frame)), dtype=bool)})
+    none = JudgedImages(**{**vars(whole), "in_training": np.zeros((0, len(frame)), dtype=bool)})
     assert feature_rows(features, none)["training_share"].isna().all()
     assert rarity_rows(features, none)["odds_ratio"].isna().all()

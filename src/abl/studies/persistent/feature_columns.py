@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,7 +12,12 @@ import pandas as pd
 from abl.data.dataset import BOX, ROI, ROI_OF, UNIT_LABEL
 from abl.data.manifest import COMPUTED, FRAMES, OURS
 from abl.data.tables.words import missing_words, same_name
-from abl.errors import nearest
+from abl.errors import nearest, raise_if_any
+from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
+from abl.stages.inputs import Workspace
+from abl.studies.contract import options_of
+from abl.studies.persistent.options import Options
 
 CLASS, UNKNOWN = "class", "not known"
 EVERY = "all columns"  # name of the group where none is asked for
@@ -44,7 +49,7 @@ class Feature:
         return known
 
 
-def features_of(
+def image_features(
     frame: pd.DataFrame, classes: Sequence[str], asked: Mapping[str, Sequence[str]] | None = None
 ) -> tuple[list[Feature], list[str]]:
     """The class and the features of a data set, and sentences on columns that are left out.
@@ -77,6 +82,18 @@ def features_of(
                 found.append(Feature(group, name, *values))  # type: ignore[misc]
     said = [f"No features, as they hold {why}: {', '.join(names)}." for why, names in left.items()]
     return found, said
+
+
+def refuse_unknown_columns(file: SweepFile, sweeps: Iterable[Sweep], workspace: Workspace) -> None:
+    """Raises InputError for columns of `options.features` that a data set of the arms lacks."""
+    opened = {id(data): data for data in (workspace.data(sweep.data) for sweep in sweeps)}
+    asked = options_of(file, Options).features or {}
+    faults = [
+        fault
+        for each in opened.values()
+        for fault in column_faults(each.dataset.frame, asked, each.dataset.name)
+    ]
+    raise_if_any([file.problem(fault, "options", "features") for fault in dict.fromkeys(faults)])
 
 
 def column_faults(frame: pd.DataFrame, asked: Mapping[str, Sequence[str]], name: str) -> list[str]:

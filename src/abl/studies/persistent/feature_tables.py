@@ -4,7 +4,7 @@ missed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -26,12 +26,11 @@ RATIO, SHARE, P = Scale(1.0, 2, ""), Scale(100.0, 1, "%"), Scale(1.0, 3, "")
 _NAN = float("nan")
 
 
-def features_table(outcome: Outcome, rows: pd.DataFrame, said: Sequence[str] = ()) -> Table | None:
+def features_table(outcome: Outcome, rows: pd.DataFrame) -> Table | None:
     """A row a value of a feature, by group; None without rows.
 
     Args:
         rows: Of `feature_rows`; `data` where the sweep has several data sets.
-        said: Sentences on columns that are left out.
     """
     if rows.empty:
         return None
@@ -63,10 +62,12 @@ def features_table(outcome: Outcome, rows: pd.DataFrame, said: Sequence[str] = (
     ]
     if alone:
         notes.append(f"Classes are not equal for what tells them: {', '.join(alone)}.")
+    found = outcome.facts.study.get("persistence", ())
+    notes += dict.fromkeys(note for each in found for note in each.get("features_left_out", ()))
     title = f"{one_line(outcome.title or outcome.name)}: features of flagged images"
     return table_from(
         f"{outcome.name}-features", title, columns, rows.to_dict("records"),
-        axis_count=4 if "data" in rows else 3, notes=[*notes, *said],
+        axis_count=4 if "data" in rows else 3, notes=notes,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ share of the training sets, and how many flagged images have it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +16,15 @@ from abl.decide.audit.over_representation import over_representation
 from abl.decide.audit.rate_regression import RateModel, rate_odds_ratios
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.multiple_testing import corrected_p
-from abl.studies.persistent.feature_columns import CLASS, Feature
+from abl.studies.persistent.feature_columns import CLASS, Feature, image_features
 
+FEATURES, RARITY = "features", "rare_features"  # names of tables and of their frames
 ALL, REFERENCE = "all features", "reference"
 LEAST_RARER = 0.5  # halvings between a feature's rarest and commonest value
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedImages:
     """N images with what is known of them.
 
     Attributes:
@@ -42,7 +43,37 @@ class Judged:
     in_training: Bools
 
 
-def feature_rows(features: Sequence[Feature], judged: Judged) -> pd.DataFrame:
+def feature_frames(
+    frame: pd.DataFrame,
+    classes: Sequence[str],
+    images: pd.DataFrame,
+    in_training: Bools,
+    asked: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """`feature_rows` and `rarity_rows` of a data set by name, and sentences on what is left out.
+
+    Args:
+        frame: Rows of the data set.
+        images: image, label (as given), patient, flagged, wrong, seen; in any order.
+        in_training: (R, N) in the order of `frame`.
+        asked: Group -> columns; by default those that `image_features` takes.
+    """
+    known = images.set_index("image").loc[frame["image"]]
+    frame = frame.assign(label=known["label"].to_numpy())
+    features, said = image_features(frame, classes, asked)
+    judged = JudgedImages(
+        labels=known["label"].to_numpy(np.int64),
+        patients=known["patient"].to_numpy(str),
+        flagged=known["flagged"].to_numpy(bool),
+        wrong=known["wrong"].to_numpy(np.int64),
+        seen=known["seen"].to_numpy(np.int64),
+        in_training=in_training,
+    )
+    made = {FEATURES: feature_rows(features, judged), RARITY: rarity_rows(features, judged)}
+    return {name: each for name, each in made.items() if len(each)}, said
+
+
+def feature_rows(features: Sequence[Feature], judged: JudgedImages) -> pd.DataFrame:
     """One row a value of a feature.
 
     Columns: group, feature, value; images, share (of the set), training_share (mean share of the
@@ -79,7 +110,7 @@ def training_shares(has: Bools, in_training: Bools) -> Floats:
     return shares
 
 
-def rarity_rows(features: Sequence[Feature], judged: Judged) -> pd.DataFrame:
+def rarity_rows(features: Sequence[Feature], judged: JudgedImages) -> pd.DataFrame:
     """The claim that rare features are missed: odds of an error where a value is half as frequent
     in the training sets.
 
@@ -117,7 +148,7 @@ def rarity_rows(features: Sequence[Feature], judged: Judged) -> pd.DataFrame:
     return table
 
 
-def _of_rarity(name: str, rarity: pd.Series, judged: Judged) -> pd.DataFrame:
+def _of_rarity(name: str, rarity: pd.Series, judged: JudgedImages) -> pd.DataFrame:
     known = rarity.notna().to_numpy()
     terms = pd.DataFrame({name: rarity[known].to_numpy(), **_classes(judged.labels[known])})
     return rate_odds_ratios(
@@ -137,7 +168,7 @@ def _is_adjusted(feature: Feature, labels: Ints) -> bool:
     return len(pairs) > len(np.unique(feature.of_image))
 
 
-def _against_commonest(feature: Feature, judged: Judged) -> pd.DataFrame:
+def _against_commonest(feature: Feature, judged: JudgedImages) -> pd.DataFrame:
     """A row a value, in order."""
     counts = np.bincount(feature.of_image[judged.seen > 0], minlength=len(feature.values))
     common = int(np.argmax(counts))
