@@ -12,6 +12,8 @@ from typing import Any
 # files of finished stages that more than one room reads
 PREDICTIONS = "predictions.parquet"  # image, role, logits by epoch, p_0, p_1, ...
 HISTORY = "history.parquet"  # one row an epoch
+DYNAMICS = "dynamics.npy"  # float16 (epochs, images, classes), of images of the training part
+DYNAMICS_IMAGES = "dynamics.parquet"  # image, label as trained: in the array's order
 DRAWN = "drawn"  # of a training's subset: the numbers that name a random draw
 
 # one for all: json.dumps would make a new encoder for each call

@@ -30,6 +30,9 @@ from abl.stages.select import FLIPPED
 from abl.stages.train import Trainings
 from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.persistent.exclusion import ExclusionArms
+from abl.studies.persistent.feature_columns import refuse_unknown_columns
+from abl.studies.persistent.feature_tables import features_table, rarity_table
+from abl.studies.persistent.features import FEATURES, RARITY
 from abl.studies.persistent.findings import IMAGES, findings_of, own_frames_of, with_cutoffs
 from abl.studies.persistent.judged import ArmRows
 from abl.studies.persistent.notes import (
@@ -109,6 +112,9 @@ class PersistentStudy(SingleNetwork):
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """As of one network; arms without some images have their inner trainings beside."""
         plan = super().expand(file, workspace)
+        inner = internal_file(file)
+        sweeps = [internal_sweep(each) for each in self.settings(inner).all_of(plan.arms)]
+        refuse_unknown_columns(file, sweeps, workspace)
         plan.notes += exclusion_notes(plan)
         return plan
 
@@ -158,6 +164,8 @@ class PersistentStudy(SingleNetwork):
         made = {
             "networks": networks_table(outcome),
             "images": images_table(outcome, own.get(IMAGES, pd.DataFrame())),
+            FEATURES: features_table(outcome, own.get(FEATURES, pd.DataFrame())),
+            RARITY: rarity_table(outcome, own.get(RARITY, pd.DataFrame())),
         }
         return {name: table for name, table in made.items() if table is not None}
 

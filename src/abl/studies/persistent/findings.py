@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import Outcome
 from abl.stages.flag import FLAGGED
+from abl.studies.persistent.features import feature_frames
 from abl.studies.persistent.judged import ArmRows, PlainArms
 from abl.studies.persistent.options import Options
 from abl.studies.shared.single_network import CUTOFF
@@ -33,11 +34,13 @@ class Findings:
             improvement; networks: one row each, see `network_rows`; known: of flipped labels.
         images: One row an image, see `image_rows`.
         curve: AUC against the number left out, see ExclusionPath.curve.
+        described: Further frames by name: of features, see `feature_frames`.
     """
 
     facts: Mapping[str, Any]
     images: pd.DataFrame
     curve: pd.DataFrame
+    described: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def findings_of(rows: ArmRows, arms: Sequence[int], options: Options) -> Findings | None:
@@ -65,31 +68,40 @@ def findings_of(rows: ArmRows, arms: Sequence[int], options: Options) -> Finding
         facts["known"] = exclusion_scores(
             images["flipped"].to_numpy(), images["flagged"].to_numpy()
         )
-    return Findings(facts, images, path.curve)
+    opened = plain.opened
+    described, facts["features_left_out"] = feature_frames(
+        opened.dataset.frame,
+        opened.dataset.classes,
+        images,
+        rows.training_sets(list(plain.networks), opened),
+        options.features,
+    )
+    return Findings(facts, images, path.curve, described)
 
 
 IMAGES, CURVE = "images", "exclusion_curve"
 
 
 def own_frames_of(found: Sequence[Findings]) -> dict[str, pd.DataFrame]:
-    """What is kept beside the table: `images` and `exclusion_curve`, with a column `data` where
-    the sweep has several data sets.
+    """What is kept beside the table: `images`, `exclusion_curve` and what else is described, with
+    a column `data` where the sweep has several data sets.
     """
     if not found:
         return {}
     several = len(found) > 1
+    kept = [{IMAGES: each.images, CURVE: each.curve, **each.described} for each in found]
 
     def joined(name: str) -> pd.DataFrame:
         parts = []
-        for each in found:
-            frame = getattr(each, name)
-            if several:
+        for frames, each in zip(kept, found, strict=True):
+            frame = frames.get(name, pd.DataFrame())
+            if several and len(frame):
                 frame = frame.copy()
                 frame.insert(0, "data", each.facts["data"])
             parts.append(frame)
         return pd.concat(parts, ignore_index=True)
 
-    return {IMAGES: joined("images"), CURVE: joined("curve")}
+    return {name: joined(name) for name in dict.fromkeys(name for each in kept for name in each)}
 
 
 def with_cutoffs(predictions: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:

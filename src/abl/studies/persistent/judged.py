@@ -127,6 +127,18 @@ class ArmRows:
             wrong if sweep.data.phantom is not None else None,
         )
 
+    def training_sets(self, arms: Sequence[int], opened: OpenData) -> Bools:
+        """(R, N) whether each training part of these arms, once each, holds each image."""
+        keys = {
+            (self._sweeps[at].splits, cell.replicate.repeat, cell.replicate.fold): None
+            for at in arms
+            for cell in self._cells[at]
+        }
+        held = np.zeros((len(keys), len(opened.dataset)), dtype=np.bool_)
+        for row, key in zip(held, keys, strict=True):
+            row[opened.split(*key).train] = True
+        return held
+
     def _trained(self, at: int, opened: OpenData) -> Ints:
         counts = np.zeros(len(opened.dataset), dtype=np.int64)
         for cell in self._cells[at]:

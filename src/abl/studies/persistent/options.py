@@ -67,6 +67,12 @@ class Options(Part):
     counts: Literal["pooled", "network"] = Field(
         "pooled", description="Errors of all networks together, or of each network alone."
     )
+    features: dict[str, tuple[str, ...]] | None = Field(
+        None,
+        description="Columns of the manifest by group, for the table of features, e.g. "
+        "{histology: [histology], ultrasound: [margin, shape]}; by default every column with few "
+        "values.",
+    )
     inner: Inner = Field(Inner(), description="How training images are flagged.")
     training_and_test: bool = Field(
         False,
