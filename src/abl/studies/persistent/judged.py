@@ -66,6 +66,10 @@ class ArmRows:
         """What an arm leaves out."""
         return str(self._plan.arms[at].params.get("excluded", PLAIN))
 
+    def key(self, at: int) -> str:
+        """Of an arm's row in the table."""
+        return self._outcome.arms[at].key
+
     def network(self, at: int) -> str:
         """An arm in a few words, without its data and what it leaves out."""
         params = self._outcome.arms[at].params
