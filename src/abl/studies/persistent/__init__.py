@@ -29,6 +29,7 @@ from abl.stages.inputs import Workspace
 from abl.stages.select import FLIPPED
 from abl.stages.train import Trainings
 from abl.studies.contract import StudyAxis, options_of, study
+from abl.studies.persistent.baselines import BASELINES, baselines_table
 from abl.studies.persistent.exclusion import ExclusionArms
 from abl.studies.persistent.feature_columns import refuse_unknown_columns
 from abl.studies.persistent.feature_tables import features_table, rarity_table
@@ -164,6 +165,7 @@ class PersistentStudy(SingleNetwork):
         made = {
             "networks": networks_table(outcome),
             "images": images_table(outcome, own.get(IMAGES, pd.DataFrame())),
+            BASELINES: baselines_table(outcome, own.get(BASELINES, pd.DataFrame())),
             FEATURES: features_table(outcome, own.get(FEATURES, pd.DataFrame())),
             RARITY: rarity_table(outcome, own.get(RARITY, pd.DataFrame())),
         }

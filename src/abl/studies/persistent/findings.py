@@ -18,6 +18,7 @@ from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import Outcome
 from abl.stages.flag import FLAGGED
+from abl.studies.persistent.baselines import BASELINES, baseline_rows
 from abl.studies.persistent.features import feature_frames
 from abl.studies.persistent.judged import ArmRows, PlainArms
 from abl.studies.persistent.options import Options
@@ -76,6 +77,10 @@ def findings_of(rows: ArmRows, arms: Sequence[int], options: Options) -> Finding
         rows.training_sets(list(plain.networks), opened),
         options.features,
     )
+    at = pd.Index(plain.images["image"]).get_indexer(pd.Index(found.images))
+    wrong = None if plain.flipped is None else plain.flipped[at]
+    trainings = rows.trainings(list(plain.networks))
+    described[BASELINES] = baseline_rows(found, rows.store, trainings, wrong)
     return Findings(facts, images, path.curve, described)
 
 
