@@ -177,8 +177,8 @@ def matched_on_difficulty(found: Appearances, flagged: Bools) -> Bools:
     those that it has but one.
     """
     at = np.arange(len(found.images))
-    mean = np.nanmean(np.where(np.isnan(found.p), np.nan, found.p), axis=1)
-    own = np.nan_to_num(mean[at, found.labels], nan=1.0)
+    total = (np.nan_to_num(found.p) * found.seen[:, :, None]).sum(axis=1)[at, found.labels]
+    own = np.where(found.times_seen > 0, total / np.maximum(found.times_seen, 1), 1.0)
     share = np.nan_to_num(found.share_wrong, nan=-1.0)
     matched = np.zeros(len(at), dtype=np.bool_)
     order = np.lexsort((found.images.astype(str), own, -share))

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from abl.decide.audit.appearances import Appearances
+
 
 def simulated_counts(
     images: int, networks: int, times: float, image_sd: float, both_sd: float, middle: float,
@@ -39,3 +41,16 @@ def simulated_rows(
                 )
             )  # fmt: skip
     return pd.concat(parts, ignore_index=True)
+
+
+def appearances(
+    wrong: np.ndarray, seen: np.ndarray, patients: np.ndarray | None = None
+) -> Appearances:
+    """Of counts alone: (images, networks) each; probabilities that say nothing."""
+    images, networks = wrong.shape
+    names = np.array([f"i{each:05d}" for each in range(images)])
+    return Appearances(
+        names, np.zeros(images, dtype=np.int64), names if patients is None else patients,
+        tuple(f"net{each}" for each in range(networks)), seen, wrong,
+        np.where(seen[:, :, None] > 0, 0.5, np.nan) * np.ones(2),
+    )  # fmt: skip
