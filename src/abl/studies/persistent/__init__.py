@@ -19,6 +19,7 @@ from abl.decide.metrics import metric_named
 from abl.errors import nearest
 from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome
+from abl.report.figures.arms import Draw, Frames
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.report.tables.model import Table
@@ -170,6 +171,12 @@ class PersistentStudy(SingleNetwork):
             RARITY: rarity_table(outcome, own.get(RARITY, pd.DataFrame())),
         }
         return {name: table for name, table in made.items() if table is not None}
+
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        """Error rates of images and networks, the AUC without flagged ones, features."""
+        from abl.studies.persistent.drawn import persistent_figures
+
+        return persistent_figures(outcome, frames)
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return OwnWeaknesses(PUBLISHED, exclusion_weaknesses(facts), choices_made(facts))

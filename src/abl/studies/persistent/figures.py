@@ -87,14 +87,14 @@ def sorted_rates_figure(images: pd.DataFrame, theta: float) -> Figure | None:
     """Images in the order of their error rate, with intervals; named where they are few.
 
     Args:
-        images: image, share, flagged; rate, low, high of the model where it was fitted; `flipped`
-            where wrong labels are known.
+        images: image, share, flagged; error_rate, low, high of the model where it was fitted;
+            `flipped` where wrong labels are known.
     """
     known = images[images["share"].notna()]
     if known.empty:
         return None
-    has_rates = "rate" in known and bool(known["rate"].notna().any())
-    by = ["rate", "share"] if has_rates else ["share"]
+    has_rates = "error_rate" in known and bool(known["error_rate"].notna().any())
+    by = ["error_rate", "share"] if has_rates else ["share"]
     rows = known.sort_values([*by, "image"], ignore_index=True)
     few = len(rows) <= MOST_NAMED
     with own_style():
@@ -127,7 +127,7 @@ def sorted_rates_figure(images: pd.DataFrame, theta: float) -> Figure | None:
 def _draw_intervals(place: Axes, rows: pd.DataFrame) -> list[Line2D | Patch]:
     at = np.arange(len(rows))
     place.hlines(at, rows["low"], rows["high"], color="0.55", lw=1.4)
-    place.plot(rows["rate"], at, "|", color="k", ms=7)
+    place.plot(rows["error_rate"], at, "|", color="k", ms=7)
     mark = Line2D([], [], color="k", ls="", marker="|", ms=7, label="error rate (model)")
     return [mark, Line2D([], [], color="0.55", lw=1.4, label="its 95 % interval")]
 
@@ -135,7 +135,7 @@ def _draw_intervals(place: Axes, rows: pd.DataFrame) -> list[Line2D | Patch]:
 def _draw_band(place: Axes, rows: pd.DataFrame) -> list[Line2D | Patch]:
     at = np.arange(len(rows))
     place.fill_between(at, rows["low"], rows["high"], color="0.82", lw=0)
-    place.plot(at, rows["rate"], color="k", lw=1.0)
+    place.plot(at, rows["error_rate"], color="k", lw=1.0)
     line = Line2D([], [], color="k", lw=1, label="error rate (model)")
     return [line, Patch(color="0.82", label="its 95 % interval")]
 

@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.audit.appearances import PROBABILITY, Appearances, appearances_of
+from abl.decide.audit.error_rates import error_rates
 from abl.decide.audit.exclusion_path import ExclusionPath, exclusion_path
 from abl.decide.check import Bools, Floats
 from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import Outcome
 from abl.stages.flag import FLAGGED
-from abl.studies.persistent.baselines import BASELINES, baseline_rows
-from abl.studies.persistent.features import feature_frames
+from abl.studies.persistent.described import described_images
 from abl.studies.persistent.judged import ArmRows, PlainArms
 from abl.studies.persistent.options import Options
 from abl.studies.shared.single_network import CUTOFF
@@ -69,18 +69,9 @@ def findings_of(rows: ArmRows, arms: Sequence[int], options: Options) -> Finding
         facts["known"] = exclusion_scores(
             images["flipped"].to_numpy(), images["flagged"].to_numpy()
         )
-    opened = plain.opened
-    described, facts["features_left_out"] = feature_frames(
-        opened.dataset.frame,
-        opened.dataset.classes,
-        images,
-        rows.training_sets(list(plain.networks), opened),
-        options.features,
+    described, facts["features_left_out"] = described_images(
+        rows, plain, found, images, error_rates(found, path.theta), options
     )
-    at = pd.Index(plain.images["image"]).get_indexer(pd.Index(found.images))
-    wrong = None if plain.flipped is None else plain.flipped[at]
-    trainings = rows.trainings(list(plain.networks))
-    described[BASELINES] = baseline_rows(found, rows.store, trainings, wrong)
     return Findings(facts, images, path.curve, described)
 
 
