@@ -19,6 +19,7 @@ from abl.decide.metrics import metric_named
 from abl.errors import nearest
 from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome
+from abl.report.figures.arms import Draw, Frames
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.report.tables.model import Table
@@ -30,6 +31,7 @@ from abl.stages.inputs import Workspace
 from abl.stages.select import FLIPPED
 from abl.stages.train import Trainings
 from abl.studies.contract import StudyAxis, options_of, study
+from abl.studies.persistent.baselines import BASELINES, baselines_table
 from abl.studies.persistent.exclusion import ExclusionArms
 from abl.studies.persistent.feature_columns import refuse_unknown_columns
 from abl.studies.persistent.feature_tables import features_table, rarity_table
@@ -173,10 +175,17 @@ class PersistentStudy(SingleNetwork):
         made = {
             "networks": networks_table(outcome, published),
             "images": images_table(outcome, own.get(IMAGES, pd.DataFrame())),
+            BASELINES: baselines_table(outcome, own.get(BASELINES, pd.DataFrame())),
             FEATURES: features_table(outcome, own.get(FEATURES, pd.DataFrame())),
             RARITY: rarity_table(outcome, own.get(RARITY, pd.DataFrame())),
         }
         return {name: table for name, table in made.items() if table is not None}
+
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        """Error rates of images and networks, the AUC without flagged ones, features."""
+        from abl.studies.persistent.drawn import persistent_figures
+
+        return persistent_figures(outcome, frames)
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return OwnWeaknesses(PUBLISHED, exclusion_weaknesses(facts), choices_made(facts))

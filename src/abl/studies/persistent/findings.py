@@ -21,7 +21,7 @@ from abl.decide.ranking import average_precision
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import Outcome
 from abl.stages.flag import FLAGGED, flagged_by_posterior
-from abl.studies.persistent.features import feature_frames
+from abl.studies.persistent.described import described_images
 from abl.studies.persistent.judged import ArmRows, PlainArms
 from abl.studies.persistent.networks import network_rows
 from abl.studies.persistent.options import Options
@@ -76,13 +76,8 @@ def findings_of(rows: ArmRows, arms: Sequence[int], options: Options) -> Finding
     }
     if plain.flipped is not None and plain.flipped.any():
         facts["known"] = known_errors(images)
-    opened = plain.opened
-    described, facts["features_left_out"] = feature_frames(
-        opened.dataset.frame,
-        opened.dataset.classes,
-        images,
-        rows.training_sets(list(plain.networks), opened),
-        options.features,
+    described, facts["features_left_out"] = described_images(
+        rows, plain, found, images, rates, options
     )
     return Findings(facts, images, path.curve, described)
 

@@ -17,6 +17,7 @@ from abl.decide.check import Bools, Ints
 from abl.decide.decision import TIE_RULE
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
+from abl.record.store import Store
 from abl.spec.sweep import Sweep
 from abl.stages.flag import called_at, training_part
 from abl.stages.inputs import OpenData, Workspace
@@ -145,6 +146,15 @@ class ArmRows:
         for row, key in zip(held, keys, strict=True):
             row[opened.split(*key).train] = True
         return held
+
+    def trainings(self, arms: Sequence[int]) -> list[str]:
+        """Digests of the trainings of these arms, each once."""
+        return list(dict.fromkeys(cell.uses[ROLE] for at in arms for cell in self._cells[at]))
+
+    @property
+    def store(self) -> Store:
+        """Where they lie."""
+        return self._workspace.store
 
     def _trained(self, at: int, opened: OpenData) -> Ints:
         counts = np.zeros(len(opened.dataset), dtype=np.int64)
