@@ -67,6 +67,10 @@ class ArmRows:
         """What an arm leaves out."""
         return str(self._plan.arms[at].params.get("excluded", PLAIN))
 
+    def key(self, at: int) -> str:
+        """Of an arm's row in the table."""
+        return self._outcome.arms[at].key
+
     def network(self, at: int) -> str:
         """An arm in a few words, without its data and what it leaves out."""
         params = self._outcome.arms[at].params
@@ -115,9 +119,12 @@ class ArmRows:
         opened = self._workspace.data(sweep.data)
         frame = opened.dataset.frame
         wrong = frame["label"].to_numpy() != frame["train_label"].to_numpy()
-        name = opened.dataset.name
-        if sweep.data.phantom is not None and len(self.by_data()) > 1:
-            name += f", flip {sweep.data.phantom.flip:g}"
+        varied = [
+            f"{axis.rpartition('.')[2]} {value}"
+            for axis, value in self._outcome.arms[plain[0]].params.items()
+            if axis.startswith("data.")
+        ]
+        name = ", ".join([opened.dataset.name, *varied])
         return PlainArms(
             name,
             opened,
