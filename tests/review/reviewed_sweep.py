@@ -1,4 +1,4 @@
-"""A finished sweep over the tiny set, some of whose labels are wrong, and sheets that are filled in."""
+"""A finished sweep over the tiny set with some wrong labels, and sheets that are filled in."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
-from commands import abl
-from tiny_sweeps import changed, write_tiny_set
 
 from abl.spec.yaml_file import yaml_text
+from commands import abl
+from tiny_sweeps import changed, write_tiny_set
 
 WRONG = ("png/000a.png", "png/005b.png")  # images whose label in the manifest is wrong
 MARK = "<b>bold</b>"

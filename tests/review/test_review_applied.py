@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from commands import abl
 from reviewed_sweep import WRONG, filled, ran, sheet_of, write_reviewed
+
+from commands import abl
 
 OTHER = {"benign": "malignant", "malignant": "benign"}
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from commands import abl
 from reviewed_sweep import FORMULA, MARK, ran, sheet_of, write_reviewed
 
 from abl.app.reviewing.sheet import ANSWERS
+from commands import abl
 
 
 class Seen(HTMLParser):

@@ -21,6 +21,7 @@ from abl.plan.outcome import Outcome
 from abl.record.done import write_atomically
 from abl.record.store import Store
 from abl.report.labels import counted, one_line
+from abl.spec.sweep import Sweep
 from abl.spec.yaml_file import read_with_faults
 
 CORRECTED, BEFORE, SWEEP, DISPUTED = (
@@ -82,7 +83,9 @@ def apply_review(
         before=BEFORE if own else paths.before,
         images=paths.images,
     )
-    root = "" if paths.root is None else f" --data {paths.root}"
+    beside, elsewhere = _other_files(data.sweep)
+    folders = [each for each in (paths.root, base if elsewhere else None) if each is not None]
+    options = "".join(f" --data {folder}" for folder in dict.fromkeys(folders))
     text = corrected_text(values, [f"After a review of {outcome.name}.", *map(one_line, notes)])
     files = {SWEEP: text, **_tables(made), **_disputed(answers, classes)}
     _write(out, files)
@@ -91,7 +94,8 @@ def apply_review(
         *_disputed_lines(answers, classes),
         f"{out / CORRECTED}: the corrected manifest",
         f"{out / SWEEP}: the sweep with it beside the old one; "
-        f"abl sweep {out / SWEEP}{root} runs it",
+        f"abl sweep {out / SWEEP}{options} runs it",
+        *(f"first copy {name} to {out}: it must lie beside the sweep file" for name in beside),
     ]
 
 
@@ -113,6 +117,13 @@ def _check_data(data: ReviewedData) -> None:
             "data.modality: mixed makes two images of each row: a label is of the row; review a "
             "sweep with modality: first or second"
         )
+
+
+def _other_files(sweep: Sweep) -> tuple[list[str], bool]:
+    """Files that must lie beside the sweep file, and whether it names others by their paths."""
+    beside = [] if sweep.module is None else [sweep.module]
+    others = [sweep.train.weights_file, *(each.manifest for each in sweep.external)]
+    return beside, any(each is not None for each in others)
 
 
 def _title(outcome: Outcome, test_labels: bool) -> str:
