@@ -96,6 +96,11 @@ class Reader:
 
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
+    def chooses(self, selector: str, value: str) -> None:
+        from selenium.webdriver.support.ui import Select
+
+        Select(self.finds(selector)).select_by_value(value)
+
     def downloads_sheet(self, name: str) -> Path:
         self.finds("#download").send_keys("\n")
         path = self.downloads / name
@@ -172,7 +177,7 @@ def test_answers_are_kept_when_the_page_is_opened_again(reader: Reader, tmp_path
     reader.types("j", "1", "j", "3")
     reader.finds("#c1 .comment").send_keys("=dark <b>image</b>, 1j")
     reader.sees("[...document.querySelectorAll('#c1 .cause option')].at(3).selected = true")
-    reader.finds("#c1 .cause").send_keys("i")  # image quality
+    reader.chooses("#c1 .cause", "image quality")
     reader.opens(page)
     assert reader.progress == "2 of 4 decided, 4 shown"
     table = pd.read_csv(reader.downloads_sheet("review.csv"), keep_default_na=False)
