@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from abl.app.reviewing.sheet import ANSWERS, CAUSES, DECISIONS, IDENTITY, RELABEL, unguarded
+from abl.app.reviewing.sheet import ANSWERS, CAUSES, DECISIONS, IDENTITY, RELABEL, from_text_cell
 from abl.data.tables.alike_names import label_fault, nearest_name
 from abl.data.tables.rows import Rows, first_of_each_kind, read_rows
 from abl.data.tables.words import class_numbers, same_name
@@ -86,7 +86,7 @@ def read_answers(
 def _text(rows: Rows, column: str) -> list[str]:
     if column not in rows.frame:
         return [""] * len(rows.frame)
-    return [unguarded(text).strip() for text in rows.text(column)]
+    return [from_text_cell(text).strip() for text in rows.text(column)]
 
 
 def _of_other_data(rows: Rows, sweep: str, digest: str) -> Problem | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from abl.app.reviewing.readers import Ruling
-from abl.app.reviewing.sheet import DROP, guarded
+from abl.app.reviewing.sheet import DROP, as_text_cell
 from abl.data.dataset import Dataset
 from abl.data.load import manifest_of
 from abl.data.tables.folder_rows import folder_rows
@@ -75,7 +75,7 @@ def corrected_manifests(
             continue
         trained = before[training] or before[label]
         after[LABEL_BEFORE] = before[label]
-        after[DECIDED], after[REVIEWER] = ruling.decision, guarded(ruling.readers)
+        after[DECIDED], after[REVIEWER] = ruling.decision, as_text_cell(ruling.readers)
         if ruling.decision == DROP:
             after[training] = DROPPED
         if ruling.new_label is None:

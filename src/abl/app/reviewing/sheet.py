@@ -27,21 +27,21 @@ _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]|'")
 _GUARDED = re.compile(r"'(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]|')")
 
 
-def guarded(cell: str) -> str:
+def as_text_cell(cell: str) -> str:
     """The cell as a spreadsheet takes it for text."""
     is_formula = _FORMULA.match(cell) is not None and not NUMBER.fullmatch(cell)
     return _MARK + cell if is_formula else cell
 
 
-def unguarded(cell: str) -> str:
-    """What `guarded` was given."""
+def from_text_cell(cell: str) -> str:
+    """What `as_text_cell` was given."""
     return cell[1:] if _GUARDED.match(cell) else cell
 
 
 def sheet_text(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A CSV (RFC 4180) with guarded cells."""
+    """A CSV (RFC 4180) of text cells."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
-    writer.writerow([guarded(name) for name in columns])
-    writer.writerows([guarded(cell) for cell in row] for row in rows)
+    writer.writerow([as_text_cell(name) for name in columns])
+    writer.writerows([as_text_cell(cell) for cell in row] for row in rows)
     return stream.getvalue()

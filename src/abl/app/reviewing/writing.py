@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from abl.app.results import kept_analysis, outcome_folder, outcome_named
-from abl.app.reviewing.activation_maps import activation_maps
 from abl.app.reviewing.evidence import (
     Ranking,
     appearances_in,
@@ -18,6 +17,7 @@ from abl.app.reviewing.evidence import (
     relabelled_since,
     said_of,
 )
+from abl.app.reviewing.map_overlays import maps_over_images
 from abl.app.reviewing.review_page import ActivationMap, Card, review_page
 from abl.app.reviewing.reviewed_data import ReviewedData, reviewed_data, thumbnail_size
 from abl.app.reviewing.sheet import ANSWERS, sheet_text
@@ -81,7 +81,7 @@ def write_review(
     names = [str(seen.images[at]) for at in chosen]
     columns, rows = _sheet(review, chosen, shown)
     head = [*_head(review, len(chosen), len(known), seed), *_hidden(hidden)]
-    maps = {} if blind else activation_maps(kept_analysis(store, outcome).pictures, names)
+    maps = {} if blind else maps_over_images(kept_analysis(store, outcome).pictures, names)
     page = review_page(
         f"Review of {outcome.name}" + (", blinded" if blind else ""),
         head,

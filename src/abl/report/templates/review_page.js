@@ -103,7 +103,7 @@
     byId("large").showModal();
   }
 
-  // as `guarded` of sheet.py
+  // as `as_text_cell` of sheet.py
   function guarded(cell) {
     const formula = /^(\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]|')/.test(cell);
     return formula && !/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$/.test(cell) ? "'" + cell : cell;
@@ -166,7 +166,7 @@
     const zoom = event.target.closest(".zoom");
     if (zoom) enlarge(zoom.closest(".card"));
   });
-  byId("cards").addEventListener("input", (event) => {
+  function answered(event) {
     const card = event.target.closest(".card"), answer = answerOf(card);
     if (event.target.type === "radio") return decide(card, event.target.value);
     if (event.target.matches(".new-label")) {
@@ -174,7 +174,9 @@
     }
     answer[event.target.className] = event.target.value;  // cause, comment
     save();
-  });
+  }
+  // not every browser tells of a choice by both
+  for (const kind of ["input", "change"]) byId("cards").addEventListener(kind, answered);
   byId("cards").addEventListener("submit", (event) => event.preventDefault());
   byId("reader").addEventListener("input", save);
   for (const id of ["only-flagged", "only-undecided", "of-class"]) byId(id)?.addEventListener("change", filter);

@@ -17,7 +17,7 @@ STRENGTH = 0.6  # of the heat's colour at its maximum
 HEAT = np.array([255.0, 60.0, 0.0])
 
 
-def activation_maps(
+def maps_over_images(
     pictures: Pictures | None, images: Collection[str]
 ) -> dict[str, list[ActivationMap]]:
     """Image -> the map of each network that has one; images without any are left out."""
