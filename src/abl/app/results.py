@@ -21,6 +21,7 @@ from abl.report.page.report_facts import sweep_of
 from abl.report.pictures import pictures_from_bytes, pictures_to_bytes
 from abl.report.tables import printed, styled_table
 from abl.report.tables.facts import external_sizes, facts_tables
+from abl.report.tables.model import Table, shown_json
 from abl.scratch import written_whole
 from abl.spec.sweep import Sweep
 from abl.studies.contract import studies
@@ -29,6 +30,7 @@ from abl.studies.shared.analysis import Analysis
 PREDICTIONS, NETWORKS, TRIALS = "predictions.parquet", "networks.parquet", "trials.parquet"
 POINTS = ("points.parquet", "point_scores.parquet", "point_curves.parquet")
 PICTURES, REPORT = "pictures.npz", "report.html"
+OF_MLFLOW = "_table.json"  # how files end that MLflow shows as tables
 ENVIRONMENT = "environment.json"
 # of a sweep that a version ran which did not keep it
 GIT_NOT_KNOWN = "not known: it was not kept when this sweep ran"
@@ -89,7 +91,24 @@ def kept_analysis(store: Store, outcome: Outcome) -> Analysis:
     arms, networks, trials = (_frame(folder / n) for n in (PREDICTIONS, NETWORKS, TRIALS))
     path = folder / PICTURES
     pictures = pictures_from_bytes(path.read_bytes()) if path.exists() else None
-    return Analysis(outcome, arms, networks, trials, pictures, kept_searches(store, outcome))
+    searches, own = kept_searches(store, outcome), own_frames(store, outcome)
+    return Analysis(outcome, arms, networks, trials, pictures, searches, own)
+
+
+def own_frames(store: Store, outcome: Outcome) -> dict[str, pd.DataFrame]:
+    """Frames of the outcome's study's own, by name."""
+    return {path.stem: _frame(path) for path in _own_files(outcome_folder(store, outcome))}
+
+
+def study_tables(outcome: Outcome, own: Mapping[str, pd.DataFrame]) -> Mapping[str, Table]:
+    """Tables that the outcome's study makes of it; none of a study that is not known."""
+    study = studies().get(outcome.study)
+    return study.tables(outcome, own) if study else {}
+
+
+def _own_files(folder: Path) -> list[Path]:
+    general = {PREDICTIONS, NETWORKS, TRIALS, *POINTS}
+    return sorted(path for path in folder.glob("*.parquet") if path.name not in general)
 
 
 def kept_sweep(store: Store, outcome: Outcome) -> tuple[Sweep, str]:
@@ -161,9 +180,11 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     outcome = analysis.outcome
     frames = Frames(
         analysis.predictions, analysis.networks, analysis.trials, analysis.pictures,
-        analysis.searches,
+        analysis.searches, analysis.own,
     )  # fmt: skip
-    study = studies().get(outcome.study)
+    study, own_tables = studies().get(outcome.study), study_tables(outcome, analysis.own)
+    for name, table in own_tables.items():
+        write_atomically(folder / f"{name}{OF_MLFLOW}", shown_json(table))
     figures = figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
     for name, figure in figures.items():
         for kind in ("png", "svg"):
@@ -175,7 +196,10 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
         sweep_text=sweep_text,
         environment=kept_environment(folder),
         data_summary=[*outcome.facts.data, *external_sizes(outcome.facts.external)],
-        more_tables=[t for n, t in facts_tables(outcome).items() if n != "data"],
+        more_tables=[
+            *(table for name, table in facts_tables(outcome).items() if name != "data"),
+            *own_tables.values(),
+        ],
         figures=figures,
         of_study=study.weaknesses if study else None,
     )
@@ -185,7 +209,8 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
 
 def recorded_files(folder: Path) -> dict[str, Path]:
     """What of an outcome's folder goes into MLflow beside the tables, by name."""
-    wanted = (*folder.glob("*.png"), *folder.glob("*.svg"))
+    wanted = (*folder.glob("*.png"), *folder.glob("*.svg"), *folder.glob(f"*{OF_MLFLOW}"))
+    wanted += (*_own_files(folder),)
     kept = (folder / name for name in (PREDICTIONS, TRIALS, *POINTS, REPORT))
     return {path.name: path for path in sorted((*wanted, *kept)) if path.exists()}
 
@@ -197,11 +222,14 @@ def _frames_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
         NETWORKS: analysis.networks,
         TRIALS: analysis.trials,
         **dict(zip(POINTS, vars(analysis.searches).values(), strict=True)),
+        **{f"{name}.parquet": frame for name, frame in analysis.own.items()},
     }
     return {name: frame for name, frame in frames.items() if len(frame)}
 
 
 def _write_frames(folder: Path, analysis: Analysis) -> None:
+    for path in _own_files(folder):
+        path.unlink()
     for name, frame in _frames_of(analysis).items():
         with written_whole(folder / name) as part:
             frame.to_parquet(part, index=False, compression="zstd")

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from abl.app.results import arm_predictions, kept_sweep, outcome_named
+from abl.app.results import (
+    arm_predictions,
+    kept_sweep,
+    outcome_named,
+    own_frames,
+    study_tables,
+)
 from abl.data.load import load_dataset
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
@@ -112,12 +118,13 @@ def _other_table(
         )
     if show.startswith(IMAGE) and show != IMAGE:
         return _image_table(store, outcome, show.removeprefix(IMAGE), decimals)
-    known = facts_tables(outcome)
+    of_study = study_tables(outcome, own_frames(store, outcome))
+    known = {**facts_tables(outcome), **of_study}
     if show in known:
         return known[show]
     if show in SHOWN:
         raise InputError(f"--show {show}: {outcome.name} {_ABSENT.get(show, 'keeps none')}")
-    raise InputError(f"--show {show}: {nearest(show, SHOWN)}")
+    raise InputError(f"--show {show}: {nearest(show, (*SHOWN, *of_study))}")
 
 
 def _image_table(store: Store, outcome: Outcome, image: str, decimals: int | None) -> Table:

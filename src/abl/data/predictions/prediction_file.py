@@ -53,6 +53,7 @@ class PredictionTable:
         frame: image (str), label (int64), p_0, ... (float64); patient, split, fold (str) if given.
         rows: (N,) row of each in the file.
         notes: What was read otherwise than as it is written, a sentence each.
+        further: Columns besides those of a fold and split by which a row is known, if there.
     """
 
     file: str
@@ -60,11 +61,12 @@ class PredictionTable:
     frame: pd.DataFrame
     rows: NDArray[np.int64]
     notes: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:
         """The columns by which a row is known: those of fold and split that are there; image."""
-        return [*(name for name in KEYS if name in self.frame), "image"]
+        return [*(name for name in (*KEYS, *self.further) if name in self.frame), "image"]
 
     @property
     def p(self) -> NDArray[np.float64]:
@@ -103,12 +105,14 @@ def checked_table(
     *,
     names_count: bool = False,
     several: Sequence[str] = (),
+    further: Sequence[str] = (),
 ) -> PredictionTable | None:
     """The table, with its faults added to `faults`; None if one leaves no rows to look at.
 
     Args:
         names_count: Whether another number of probabilities than of classes is a fault.
         several: As read_prediction_table.
+        further: Of PredictionTable.
     """
     before = faults.count
     if fault := no_file(path):
@@ -118,7 +122,7 @@ def checked_table(
         faults.add("neither .csv nor .parquet", str(path))
         return None
     read = csv_rows if path.suffix.lower() == ".csv" else parquet_rows
-    found = read(path, faults)
+    found = read(path, faults, further)
     if found is None:
         return None
     frame = found.frame
@@ -138,7 +142,9 @@ def checked_table(
         faults.add("has no rows", str(path))
     if faults.count > before:
         return None
-    return _checked(path, replace(found, frame=frame), columns, classes, faults, several)
+    return _checked(
+        path, replace(found, frame=frame), columns, classes, faults, several, tuple(further)
+    )
 
 
 def _checked(
@@ -148,17 +154,18 @@ def _checked(
     classes: Sequence[str],
     faults: Faults,
     several: Sequence[str],
+    further: tuple[str, ...],
 ) -> PredictionTable:
     raw, rows = found.frame, found.rows
     tell: Tell = partial(faults.rows, str(path), rows)
     frame = pd.DataFrame({"image": as_text(raw["image"])})
     names = classes if len(classes) == len(columns) else [str(at) for at in range(len(columns))]
     frame["label"] = labels_read(as_text(raw["label"]), names, tell)
-    for name in ("patient", *KEYS):
+    for name in ("patient", *KEYS, *further):
         if name in raw:
             frame[name] = as_text(raw[name])
     missing = np.zeros(len(frame), dtype=bool)
-    for name in ("image", "patient", "fold"):
+    for name in ("image", "patient", "fold", *further):
         if name in frame:
             empty = (
                 frame[name].isin(missing_words(frame[name].unique().tolist())).to_numpy(dtype=bool)
@@ -181,7 +188,7 @@ def _checked(
     if "patient" in frame:
         said = alike_sentence("patient", frame["patient"], pd.Series(rows))
         notes += [f"{path.name}: {said}"] * bool(said)
-    table = PredictionTable(path.name, str(path), frame, rows, tuple(notes))
+    table = PredictionTable(path.name, str(path), frame, rows, tuple(notes), further)
     again = frame.duplicated(table.keys).to_numpy(dtype=bool) & ~missing
     lacking = _lacking_keys(table, again, several)
     if lacking:

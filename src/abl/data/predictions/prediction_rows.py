@@ -10,7 +10,7 @@ import os
 import re
 import uuid
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,8 +117,12 @@ def no_file(path: Path) -> str:
     return "" if path.is_file() else "no such file"
 
 
-def csv_rows(path: Path, faults: Faults) -> RawRows | None:
-    """The known columns, text but for probabilities, and each row's number; None after a fault."""
+def csv_rows(path: Path, faults: Faults, further: Sequence[str] = ()) -> RawRows | None:
+    """The known columns, text but for probabilities, and each row's number; None after a fault.
+
+    Args:
+        further: Columns that are known besides.
+    """
     try:
         data = bounded_bytes(path, TABLE_MB)
     except InputError as error:
@@ -134,7 +138,7 @@ def csv_rows(path: Path, faults: Faults) -> RawRows | None:
             faults.add_all(error.problems)
             return None
         utf8 = data if data.isascii() or data.startswith(BOM_UTF8) else text.encode()
-        found = _plain_rows(utf8, text) if is_plain(text) else None
+        found = _plain_rows(utf8, text, further) if is_plain(text) else None
         if found is not None and len(found.frame) > TABLE_ROWS.most:
             faults.add(TABLE_ROWS.refusal(f"has {len(found.frame):,} rows"), str(path))
             return None
@@ -148,11 +152,11 @@ def csv_rows(path: Path, faults: Faults) -> RawRows | None:
         return None
     faults.add_all(table.ragged)
     frame = pd.DataFrame(table.records, columns=table.header, dtype=str)
-    frame = frame[[name for name in table.header if _is_known(name)]]
+    frame = frame[[name for name in table.header if _is_known(name, further)]]
     return RawRows(frame, np.array(table.numbers, dtype=np.int64), table.note)
 
 
-def _plain_rows(data: bytes, text: str) -> RawRows | None:
+def _plain_rows(data: bytes, text: str, further: Sequence[str]) -> RawRows | None:
     """The rows of a plain CSV file, of which there may be millions; None if anything is odd."""
     header = text[: text.find("\n") if "\n" in text else None]
     try:
@@ -160,7 +164,7 @@ def _plain_rows(data: bytes, text: str) -> RawRows | None:
         stripped = [name.strip() for name in names]
         if len(set(stripped)) < len(names) or "" in stripped[1:]:
             return None
-        wanted = [name for name in names if _is_known(name.strip())]
+        wanted = [name for name in names if _is_known(name.strip(), further)]
         if not wanted:
             return None
         table = pyarrow.csv.read_csv(
@@ -186,10 +190,14 @@ def _plain_rows(data: bytes, text: str) -> RawRows | None:
     return RawRows(frame, rows)
 
 
-def parquet_rows(path: Path, faults: Faults) -> RawRows | None:
-    """The known columns as typed, and each row's number; None after a fault."""
+def parquet_rows(path: Path, faults: Faults, further: Sequence[str] = ()) -> RawRows | None:
+    """The known columns as typed, and each row's number; None after a fault.
+
+    Args:
+        further: As csv_rows.
+    """
     try:
-        frame = read_parquet_table(path, _is_known)
+        frame = read_parquet_table(path, lambda name: _is_known(name, further))
     except InputError as error:
         faults.add_all(error.problems)
         return None
@@ -200,8 +208,8 @@ def parquet_rows(path: Path, faults: Faults) -> RawRows | None:
     return RawRows(frame[~empty].reset_index(drop=True), np.flatnonzero(~empty) + FIRST_ROW, note)
 
 
-def _is_known(name: str) -> bool:
-    return name in ("image", "label", "patient", ROLE, *KEYS) or _is_probability(name)
+def _is_known(name: str, further: Sequence[str]) -> bool:
+    return name in ("image", "label", "patient", ROLE, *KEYS, *further) or _is_probability(name)
 
 
 def _is_probability(name: str) -> bool:

@@ -32,7 +32,7 @@ from abl.plan.graph import Replicate
 from abl.spec.data import Replicates, Splits
 
 # streams of random numbers, never shared
-TEST_DRAW, VALIDATION_DRAW, FOLD_DRAW, INNER_DRAW = range(4)
+TEST_DRAW, VALIDATION_DRAW, FOLD_DRAW, INNER_DRAW, INNER_TEST_DRAW = range(5)
 NAMED = 5  # groups listed in a message
 
 
@@ -103,6 +103,32 @@ def inner_folds(frame: pd.DataFrame, train: np.ndarray, splits: Splits, folds: i
         )
     fold_of = _folds(groups, folds, splits, INNER_DRAW, folds)
     return np.array([fold_of[name] for name in groups.of_row], dtype=np.int64)
+
+
+def inner_test(
+    frame: pd.DataFrame, train: np.ndarray, splits: Splits, share: float, which: Sequence[int]
+) -> np.ndarray:
+    """Whether each training row is in an inner test set, bool (len(train),): one random draw.
+
+    Groups are whole, and each class is in the set and outside it.
+
+    Args:
+        train: Positions of the training part.
+        splits: What is never cut, and the seed.
+        share: Of the groups of each class.
+        which: Numbers that name the draw: other numbers, another draw.
+
+    Raises:
+        InputError: A class has a single group there.
+    """
+    groups = groups_of(frame.iloc[train], splits)
+    if min(groups.by_class.values()) < 2:
+        raise InputError(
+            f"inner splits need two {groups.word}s of each class in the training part; "
+            f"{groups.counted()}"
+        )
+    drawn = _share(groups, set(), share, 1, splits, INNER_TEST_DRAW, *which)
+    return np.array([name in drawn for name in groups.of_row], dtype=bool)
 
 
 def reads_fingerprint(

@@ -110,7 +110,7 @@ def shares(wrong: Ints, seen: Ints) -> Floats:
     return found
 
 
-def more_often_than(theta: float | str, wrong: Ints, seen: Ints) -> Bools:
+def more_often_than(theta: float | str | Fraction, wrong: Ints, seen: Ints) -> Bools:
     """(N,) whether E / O > theta, strictly and in whole numbers; never for an image unseen.
 
     Args:
