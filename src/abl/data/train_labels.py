@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from abl.data.tables.alike_names import label_fault
 from abl.data.tables.rows import Rows
@@ -46,6 +47,14 @@ def train_labels(
             said = f"{TRAIN_LABEL}: {fault}; empty stands for the label, '{DROPPED}' for none"
             problems.append(rows.problem(position, said))
     return found
+
+
+def given_labels(frame: pd.DataFrame) -> np.ndarray:
+    """int64 (N,): what training parts take the rows of a data set for; of an image that is in none,
+    its label.
+    """
+    trained = frame[TRAIN_LABEL].to_numpy(dtype=np.int64)
+    return np.where(trained == NOT_TRAINED, frame["label"].to_numpy(dtype=np.int64), trained)
 
 
 def train_label_notes(rows: Rows, labels: np.ndarray, found: np.ndarray) -> list[str]:

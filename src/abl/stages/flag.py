@@ -18,6 +18,7 @@ import pandas as pd
 
 from abl.data.splits.groups import kept_together
 from abl.data.splits.splits import Split, inner_test
+from abl.data.train_labels import given_labels
 from abl.decide.audit.appearances import Appearances, appearances_of
 from abl.decide.audit.exclusion_path import ExclusionRule, exclusion_path
 from abl.decide.check import Bools, Floats, at_least, largest_class
@@ -125,7 +126,7 @@ def training_part(part: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "image": part["image"].to_numpy(),
-            "label": part["train_label"].to_numpy(dtype=np.int64),
+            "label": given_labels(part),
             "patient": np.asarray(kept_together(part)).astype(str),
         }
     )

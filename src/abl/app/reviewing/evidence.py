@@ -9,15 +9,21 @@ import numpy as np
 import pandas as pd
 
 from abl.app.results import arm_predictions
-from abl.decide.audit.appearances import Appearances, appearances_of, more_often_than
+from abl.decide.audit.appearances import Appearances, appearances_of
+from abl.decide.audit.error_rates import error_rates
+from abl.decide.audit.label_order import label_scores
 from abl.decide.check import Bools, Floats, Ints
-from abl.decide.intervals import wilson_interval
+from abl.decide.verdicts import NOT_OUT_OF_FOLD
 from abl.errors import InputError
-from abl.plan.outcome import Outcome
+from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
 from abl.report.pairs.arm_words import arm_named, arm_title
 
-THETA = "0.9"  # images wrong more often are flagged; Rafalo, Zylka (2025)
+THETA = 0.9  # error rate above which an image is flagged; Rafalo, Zylka (2025)
+LEAVING, WHOLE = (
+    "excluded",
+    "none",
+)  # axis by which arms leave training images out; those that do not
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,84 +33,107 @@ class Ranking:
     Attributes:
         order: (N,) positions of the images, those to look at first before the others.
         score: (N,) soft score in [0, 1], higher: look first; nan of images in no test set.
-        low, high: (N,) 95 % interval of the share wrong, nan where nothing is known.
-        flagged: (N,) whether the image is wrong so often that it is flagged.
+        rate, low, high: (N,) error rate with its 95 % interval, nan where nothing is known.
+        flagged: (N,) whether the image is flagged.
         words: How images are ordered and flagged, for people, a sentence each.
     """
 
     order: Ints
     score: Floats
+    rate: Floats
     low: Floats
     high: Floats
     flagged: Bools
     words: tuple[str, ...]
 
 
-def ranked(seen: Appearances) -> Ranking:
-    """The ranking of images by what was said of them."""
-    p = np.where(seen.seen[:, :, None] > 0, seen.p, np.nan)
-    known = seen.times_seen > 0
-    given = np.take_along_axis(p, seen.labels[:, None, None], axis=2)[:, :, 0]
-    score = np.full(len(seen.images), np.nan)
-    score[known] = 1 - np.nanmean(given[known], axis=1)
-    ends = [
-        wilson_interval(int(wrong), int(total))
-        for wrong, total in zip(seen.times_wrong, seen.times_seen, strict=True)
-    ]
-    flagged = more_often_than(THETA, seen.times_wrong, seen.times_seen)
+def ranked(seen: Appearances, own_flags: pd.Series | None = None) -> Ranking:
+    """The ranking of images by what was said of them: flagged ones first, then by score.
+
+    Args:
+        own_flags: Whether the sweep's own table flags an image, by image; None: it does not say.
+    """
+    score, rates = label_scores(seen), error_rates(seen, THETA)
+    if own_flags is None:
+        flagged = (rates.above > 0.5) & (seen.times_seen > 0)
+        rule = (
+            f"flagged: more likely than not, networks get the image wrong in more than "
+            f"{100 * THETA:g} % of such trainings"
+        )
+    else:
+        flagged = own_flags.reindex(seen.images).fillna(False).to_numpy(dtype=bool)
+        rule = "flagged: as the sweep's own table flags it"
     order = np.lexsort([seen.images, -np.nan_to_num(score, nan=-1.0), ~flagged])
     words = (
-        f"Flagged images (wrong in more than {100 * float(THETA):g} % of their test appearances) "
-        "come first, then the others, each by the soft score: 1 - the mean probability of the "
-        "given label over networks.",
-        "The interval of the share wrong is Wilson's (95 %); it takes appearances for independent.",
+        f"Order: flagged images first, then the others, each by how improbable the networks "
+        f"together hold the given label (score; 1: none holds it for right). {rule[0].upper()}"
+        f"{rule[1:]}.",
+        "Error rates are posterior means of a model with effects of image, network and patient, "
+        "with 95 % intervals; what is wrong again and again may be hard and rightly labelled.",
     )
-    return Ranking(
-        order=order.astype(np.int64),
-        score=score,
-        low=np.where(known, [each.low for each in ends], np.nan),
-        high=np.where(known, [each.high for each in ends], np.nan),
-        flagged=flagged,
-        words=words,
-    )
+    return Ranking(order.astype(np.int64), score, rates.mean, rates.low, rates.high, flagged, words)
 
 
-def appearances_in(store: Store, outcome: Outcome, arms: Sequence[str] = ()) -> Appearances:
+def appearances_in(
+    store: Store, outcome: Outcome, labels: pd.Series, arms: Sequence[str] = ()
+) -> Appearances:
     """Test appearances of every image, each arm of the table taken for a network.
 
     Args:
-        arms: Words of the arms that count, as `abl compare` takes them; none: all that did not
-            use labels of the test set.
+        labels: Class by image, which is looked at; tests may have been scored by another.
+        arms: Words of the arms that count, as `abl compare` takes them; none: those that are
+            whole trainings, out of fold, and did not use labels of the test set.
 
     Raises:
-        InputError: What is scored are not images; an arm that is not found; no predictions.
+        InputError: An arm that is not found; no predictions.
+    """
+    asked = [arm_named(outcome, words, alone=True) for words in arms] or [
+        arm for arm in outcome.arms if _counts(outcome, arm)
+    ]
+    chosen = {arm.key: arm for arm in asked if not arm.failed}
+    frame = predictions_on_test(store, outcome)
+    frame = frame[frame["arm"].astype(str).isin(list(chosen)).to_numpy()]
+    if frame.empty:
+        raise InputError(f"{outcome.name}: these arms have no test predictions")
+    titles = [arm_title(outcome, arm) for arm in chosen.values()]
+    named = dict(zip(chosen, _distinct(titles), strict=True))
+    images = frame["unit"].astype(str)
+    rows = frame.rename(columns={"unit": "image"}).assign(
+        network=frame["arm"].astype(str).map(named),
+        image=images,
+        label=labels.reindex(images).to_numpy(dtype=np.int64),
+    )
+    # in the order of the table, whatever the order of the file
+    place = {name: at for at, name in enumerate(named.values())}
+    order = np.argsort(rows["network"].map(place).to_numpy(), kind="stable")
+    return appearances_of(rows.iloc[order].reset_index(drop=True))
+
+
+def _counts(outcome: Outcome, arm: ArmOutcome) -> bool:
+    """Whether an arm's predictions speak of the data as they are."""
+    leaves_out = str(arm.params.get(LEAVING, "")) not in ("", WHOLE)
+    seen_before = arm.comparison is not None and arm.comparison.verdict == NOT_OUT_OF_FOLD
+    return not leaves_out and not seen_before and arm.key not in outcome.facts.controls
+
+
+def predictions_on_test(store: Store, outcome: Outcome) -> pd.DataFrame:
+    """The test predictions by image of all arms, as `arm_predictions`.
+
+    Raises:
+        InputError: What is scored are not images; none are kept.
     """
     if (unit := outcome.facts.unit or "image") != "image":
         raise InputError(
             f"{outcome.name} scores {unit}s (data.unit: {unit}): a review is of single images; run "
             "it with data: {unit: image}"
         )
-    asked = [arm_named(outcome, words, alone=True) for words in arms] or [
-        arm for arm in outcome.arms if arm.key not in outcome.facts.controls
-    ]
-    chosen = {arm.key: arm for arm in asked if not arm.failed}
     frame = arm_predictions(store, outcome)
-    if len(frame):
-        wanted = frame["arm"].astype(str).isin(list(chosen)) & (frame["role"] == "test")
-        frame = frame[wanted.to_numpy()]
+    frame = frame if frame.empty else frame[(frame["role"] == "test").to_numpy()]
     if frame.empty:
         raise InputError(
             f"{outcome.name}: no test predictions by image are kept: `abl sweep FILE` makes them"
         )
-    titles = [arm_title(outcome, arm) for arm in chosen.values()]
-    named = dict(zip(chosen, _distinct(titles), strict=True))
-    rows = frame.rename(columns={"unit": "image"}).assign(
-        network=frame["arm"].astype(str).map(named), image=frame["unit"].astype(str)
-    )
-    # in the order of the table, whatever the order of the file
-    place = {name: at for at, name in enumerate(named.values())}
-    order = np.argsort(rows["network"].map(place).to_numpy(), kind="stable")
-    return appearances_of(rows.iloc[order].reset_index(drop=True))
+    return frame
 
 
 def _distinct(titles: Sequence[str]) -> list[str]:
@@ -129,13 +158,3 @@ def said_of(seen: Appearances, image: int) -> list[dict[str, object]]:
         for at, name in enumerate(seen.networks)
         if seen.seen[image, at]
     ]
-
-
-def relabelled_since(seen: Appearances, labels: pd.Series) -> list[str]:
-    """Images whose label is not the one they were scored by.
-
-    Args:
-        labels: Class by image, as the data have it now.
-    """
-    now = labels.reindex(seen.images).to_numpy()
-    return [str(name) for name in seen.images[now != seen.labels]]

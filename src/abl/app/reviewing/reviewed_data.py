@@ -21,7 +21,7 @@ from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, UNIT_LABEL, Datase
 from abl.data.duplicates.near_duplicates import column_of, pairs_of_rows
 from abl.data.images import reduced
 from abl.data.load import load_dataset
-from abl.data.train_labels import LABEL_BEFORE, TRAIN_LABEL
+from abl.data.train_labels import LABEL_BEFORE, TRAIN_LABEL, given_labels
 from abl.errors import InputError, Problem
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
@@ -62,13 +62,21 @@ class ReviewedData:
     @cached_property
     def digest(self) -> str:
         """Names the images and labels that answers are of: 12 hex digits."""
-        frame = self.dataset.frame[["image", "fingerprint", "label"]]
+        frame = self.dataset.frame[["image", "fingerprint", "label", TRAIN_LABEL]]
         lines = sorted(json.dumps([str(each) for each in row]) for row in frame.itertuples(False))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:DIGEST]
 
     @cached_property
     def labels(self) -> pd.Series:
-        """Class (number) by image."""
+        """Class (number) by image that is looked at: what training parts take it for, as this is
+        what a review corrects; of one that trains nothing, its label.
+        """
+        frame = self.dataset.frame
+        return pd.Series(given_labels(frame), index=frame["image"].astype(str))
+
+    @cached_property
+    def tested_labels(self) -> pd.Series:
+        """Class (number) by image that tests are scored by."""
         return self.dataset.frame.set_index("image")["label"]
 
     @cached_property
@@ -112,7 +120,7 @@ class ReviewedData:
         """Image -> its near-duplicates, each with its label, those of another label first."""
         frame = self.dataset.frame
         parts = [(column_of(self.dataset), np.arange(len(frame)), self.array)]
-        labels = frame["label"].to_numpy()
+        labels = self.labels.to_numpy()
         names = frame["image"].astype(str).to_numpy()
         found: dict[str, list[tuple[str, int]]] = {}
         pairs = pairs_of_rows(self.dataset, parts)

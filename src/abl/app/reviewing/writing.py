@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from abl.app.results import kept_analysis, outcome_folder, outcome_named
+from abl.app.results import kept_analysis, outcome_folder, outcome_named, own_frames
 from abl.app.reviewing.evidence import (
     Ranking,
     appearances_in,
+    predictions_on_test,
     ranked,
-    relabelled_since,
     said_of,
 )
 from abl.app.reviewing.map_overlays import maps_over_images
@@ -69,10 +70,11 @@ def write_review(
             were scored, a folder that cannot be written.
     """
     outcome = outcome_named(store, name)
-    seen = appearances_in(store, outcome, arms)
+    tested = predictions_on_test(store, outcome)
     data = reviewed_data(store, outcome, roots)
-    _refuse_other_data(outcome, data, seen)
-    review = _Review(outcome, data, seen, ranked(seen), blind)
+    _refuse_other_data(outcome, data, tested)
+    seen = appearances_in(store, outcome, data.labels, arms)
+    review = _Review(outcome, data, seen, ranked(seen, _own_flags(store, outcome)), blind)
     known = review.ranking.order[seen.times_seen[review.ranking.order] > 0]
     chosen = known[:images]
     if blind:
@@ -106,10 +108,21 @@ def write_review(
     ]
 
 
-def _refuse_other_data(outcome: Outcome, data: ReviewedData, seen: Appearances) -> None:
+def _own_flags(store: Store, outcome: Outcome) -> pd.Series | None:
+    """Whether the sweep's own table of images flags one, by image."""
+    own = own_frames(store, outcome).get("images", pd.DataFrame())
+    if not {"image", "flagged"} <= set(own.columns) or own["image"].duplicated().any():
+        return None
+    return own.set_index("image")["flagged"].astype(bool)
+
+
+def _refuse_other_data(outcome: Outcome, data: ReviewedData, tested: pd.DataFrame) -> None:
     """Raises InputError if the images on the disk are not those that were scored."""
-    gone = [str(name) for name in seen.images if str(name) not in data.rows]
-    other = [] if gone else relabelled_since(seen, data.labels)
+    scored = tested.drop_duplicates("unit").set_index("unit")["label"]
+    scored.index = scored.index.astype(str)
+    gone = [name for name in scored.index if name not in data.rows]
+    now = data.tested_labels.reindex(scored.index)
+    other = [] if gone else scored.index[(now != scored).to_numpy()].tolist()
     for names, what in ((gone, "are not in the data any more"), (other, "have another label now")):
         if names:
             shown = ", ".join(names[:MOST_NAMED])
@@ -168,14 +181,14 @@ def _card(
     if review.blind:
         return card
     wrong, times = int(seen.times_wrong[at]), int(seen.times_seen[at])
-    share = f"{100 * wrong / times:.0f} %"
+    rate = f"{100 * ranking.rate[at]:.0f} %"
     ends = f"{100 * ranking.low[at]:.0f} to {100 * ranking.high[at]:.0f} %"
     said = said_of(seen, at)
     return replace(
         card,
         flagged=bool(ranking.flagged[at]),
-        share=f"Wrong in {wrong} of {counted(times, 'test appearance')}: {share} ({ends}); "
-        f"score {ranking.score[at]:.3f}",
+        share=f"Wrong in {wrong} of {counted(times, 'test appearance')}; error rate {rate} "
+        f"({ends}); score {ranking.score[at]:.3f}",
         said=[{**row, "words": _p_words(data, row["p"])} for row in said],
         said_head=counted(len(said), "network"),
         maps=maps.get(image, []),
@@ -200,7 +213,7 @@ def _sheet(
     """Columns and rows of the review sheet, answers empty."""
     data, seen, ranking = review.data, review.seen, review.ranking
     told = [] if review.blind else [
-        "flagged", "score", "wrong", "seen", "share_wrong", "low", "high",
+        "flagged", "score", "wrong", "seen", "share_wrong", "error_rate", "low", "high",
         *(f"{what} {name}" for name in seen.networks for what in ("p(label)", "wrong")),
     ]  # fmt: skip
     fixed = ["image", "label", *ANSWERS, "sweep", "data", *told, "near_duplicates"]
@@ -215,7 +228,8 @@ def _sheet(
                 _number(ranking.score[at]),
                 str(seen.times_wrong[at]),
                 str(seen.times_seen[at]),
-                *map(_number, (seen.share_wrong[at], ranking.low[at], ranking.high[at])),
+                _number(seen.share_wrong[at]),
+                *(_number(each[at]) for each in (ranking.rate, ranking.low, ranking.high)),
             ]
             for network in range(len(seen.networks)):
                 known = seen.seen[at, network]
