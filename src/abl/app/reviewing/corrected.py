@@ -22,8 +22,8 @@ from abl.data.tables.rows import Rows, read_rows
 from abl.data.train_labels import DROPPED, LABEL_BEFORE, TRAIN_LABEL
 from abl.spec.data import Data
 
-DECIDED, REVIEWER = "review_decision", "reviewer"
-UNDECIDED = Ruling("", None, "", disputed=False)
+DECIDED, REVIEWER, CAUSE = "review_decision", "reviewer", "review_cause"
+UNDECIDED = Ruling("", None, "", "", disputed=False)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def corrected_manifests(
     base: Path,
     roots: Sequence[Path],
 ) -> Manifests:
-    """The rows of the manifest with label_before, review_decision and reviewer.
+    """The rows of the manifest with what was decided on each.
 
     Args:
         dataset: What the data block opens.
@@ -61,7 +61,7 @@ def corrected_manifests(
     label = data.columns.get("label", "label")
     training = data.columns.get(TRAIN_LABEL, TRAIN_LABEL)
     columns = {str(name): rows.text(str(name)) for name in rows.frame.columns}
-    for name in (training, LABEL_BEFORE, DECIDED, REVIEWER):
+    for name in (training, LABEL_BEFORE, DECIDED, REVIEWER, CAUSE):
         columns.setdefault(name, [""] * len(rows.frame))
     now, then = [
         [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
@@ -76,6 +76,7 @@ def corrected_manifests(
         trained = before[training] or before[label]
         after[LABEL_BEFORE] = before[label]
         after[DECIDED], after[REVIEWER] = ruling.decision, as_text_cell(ruling.readers)
+        after[CAUSE] = ruling.cause
         if ruling.decision == DROP:
             after[training] = DROPPED
         if ruling.new_label is None:
@@ -95,7 +96,7 @@ def corrected_manifests(
 def _table(rows: Sequence[Mapping[str, str]], training: str) -> pd.DataFrame:
     """The rows without columns of ours that hold nothing."""
     table = pd.DataFrame(rows, dtype=str)
-    ours = (training, LABEL_BEFORE, DECIDED, REVIEWER)
+    ours = (training, LABEL_BEFORE, DECIDED, REVIEWER, CAUSE)
     return table.drop(columns=[name for name in ours if not table[name].astype(bool).any()])
 
 

@@ -23,12 +23,14 @@ class Ruling:
     Attributes:
         new_label: Position of the class, with relabel alone.
         readers: Who decided, separated by commas.
+        cause: What they name as the cause, separated by semicolons.
         disputed: Whether they did not agree.
     """
 
     decision: str
     new_label: int | None
     readers: str
+    cause: str
     disputed: bool
 
 
@@ -53,7 +55,8 @@ def rulings(answers: Sequence[Answer], resolve: str) -> dict[str, Ruling]:
         if disputed and resolve != "first":
             first = (KEEP if resolve == KEEP else UNSURE, None)
         names = ", ".join(each.reader for each in given if each.reader)
-        found[image] = Ruling(*first, names, disputed)
+        causes = dict.fromkeys(each.cause for each in given if each.cause)
+        found[image] = Ruling(*first, names, "; ".join(causes), disputed)
     return found
 
 

@@ -28,7 +28,7 @@ from abl.record.store import Store
 from abl.spec.sweep import Sweep
 
 SIDE = 320  # longest side of a thumbnail, pixels
-QUALITY = 80  # of its JPEG
+QUALITY = 75  # of its JPEG
 DIGEST = 12  # hex digits that name the data of a review
 # names of columns that may tell who a person is; parts of names, in small letters
 IDENTIFYING = (

@@ -184,7 +184,7 @@
   window.addEventListener("beforeunload", (event) => { if (changed && !keeps) event.preventDefault(); });
 
   restore();
-  for (const card of cards) fill(card);
+  for (const card of cards) if (table.rows[card.dataset.at][0] in answers) fill(card);
   if (cards.length) { cards[0].tabIndex = 0; cards[0].classList.add("current"); }
   filter();
 })();
