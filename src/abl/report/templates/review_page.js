@@ -11,13 +11,29 @@
   const shown = () => cards.filter((card) => !card.hidden);
   const answerOf = (card) => (answers[table.rows[card.dataset.at][0]] ??= {});
 
+  function mark(card) {
+    const decision = answerOf(card).decision;
+    if (decision) card.dataset.decided = decision; else delete card.dataset.decided;
+  }
+
+  // a page of 500 forms opens slowly: each is made when it is about to be seen
+  function formed(card) {
+    if (card.querySelector(".answer")) return;
+    const form = byId("form").content.firstElementChild.cloneNode(true);
+    for (const option of form.querySelectorAll(".new-label option")) {
+      if (option.value === card.dataset.class) option.remove();
+    }
+    card.append(form);
+  }
+
   function fill(card) {
     const answer = answerOf(card);
+    formed(card);
     for (const radio of card.querySelectorAll("input[type=radio]")) radio.checked = radio.value === answer.decision;
     card.querySelector(".new-label").value = answer.new_label || "";
     card.querySelector(".cause").value = answer.cause || "";
     card.querySelector(".comment").value = answer.comment || "";
-    if (answer.decision) card.dataset.decided = answer.decision; else delete card.dataset.decided;
+    mark(card);
   }
 
   function save() {
@@ -79,6 +95,7 @@
     current = cards.indexOf(card);
     card.classList.add("current");
     card.tabIndex = 0;
+    if (!card.querySelector(".answer")) fill(card);
     card.focus({ preventScroll: true });
     card.scrollIntoView({ block: "nearest" });
   }
@@ -184,7 +201,15 @@
   window.addEventListener("beforeunload", (event) => { if (changed && !keeps) event.preventDefault(); });
 
   restore();
-  for (const card of cards) if (table.rows[card.dataset.at][0] in answers) fill(card);
+  for (const card of cards) if (table.rows[card.dataset.at][0] in answers) mark(card);
   if (cards.length) { cards[0].tabIndex = 0; cards[0].classList.add("current"); }
   filter();
+  const near = new IntersectionObserver((seen) => {
+    for (const { isIntersecting, target } of seen) {
+      if (!isIntersecting) continue;
+      near.unobserve(target);
+      fill(target);
+    }
+  }, { rootMargin: "1500px" });
+  for (const card of cards) near.observe(card);
 })();
