@@ -224,6 +224,29 @@ def test_inner_trainings_are_shared_by_arms_and_of_one_shape(sweep: LoadedSweep)
     assert all(len(stage.inputs) == 2 * 2 for stage in flags)
 
 
+def test_flags_by_the_posterior_are_the_most_probable_ones(home: Path, whole: SweepResult) -> None:
+    posterior = {
+        "options": {
+            **SWEEP["options"], "flag": "posterior", "theta": 0.5, "level": 0.6, "cap": 0.04
+        },
+        "axes.excluded": ["none", "flagged"],
+        "axes.network": ["pooled3"],
+        "replicates": {"repeats": 2, "seeds": [0]},
+    }  # fmt: skip
+    loaded = load(home, {**posterior, "name": "posterior"})
+    result = abl.run(loaded, executor="local", record=False)
+    assert result.report.failed == {}, result.report.traces
+    # inner trainings are those of the share: flags, and what leaves by them, are new
+    ran = {loaded.plan.stages[digest].label.split(" r")[0] for digest in result.report.ran}
+    assert ran <= {"flag by 1 network, 2 inner splits,", "train pooled3 without-flagged"}
+    images = pd.read_parquet(result.folder / "images.parquet")
+    flagged, rest = images[images["flagged"]], images[~images["flagged"]]
+    assert 0 < len(flagged) <= 0.04 * (images["seen"] > 0).sum()
+    assert flagged["above"].min() > 0.6
+    assert flagged["above"].min() >= rest["above"].max()
+    assert "with a probability over 60 %" in " ".join(result.outcome.notes)
+
+
 def test_no_test_label_has_a_part_in_the_flags(tmp_path: Path) -> None:
     manifest = write_tiny_set(tmp_path / "images")
     rows = pd.read_csv(manifest)
@@ -256,19 +279,27 @@ def test_tables_of_networks_and_images(home: Path, whole: SweepResult, sweep: Lo
     assert values["low"] <= values["auc"] <= values["high"]
     assert values["improvement"] == pytest.approx(values["after"] - values["auc"])
     assert "rises by construction" in " ".join(note.text for note in networks.notes)
+    file = home / "paper.csv"
+    file.write_text("network,auc,auc_sd,auc_min,auc_max\npooled6,0.83,0.04,0.74,0.9\n", "utf-8")
+    beside = shown_table(store, "persist", show="networks", published=file)
+    at = [column.label for column in beside.columns].index("published")
+    assert [row[at].text for row in beside.rows] == ["", "0.830 ± 0.040 (0.740, 0.900)"]
+    noise = shown_table(store, "persist", show="noise")
+    assert [row[2].text for row in noise.rows] == ["flagged", "matched", "confident learning"]
     images = shown_table(store, "persist", show="images")
-    flagged = [row[images.raw_columns.index("flagged")] for row in images.raw_rows]
-    assert flagged == sorted(flagged, reverse=True)
+    scores = [row[images.raw_columns.index("score")] for row in images.raw_rows]
+    assert scores == sorted(scores, reverse=True)
     with pytest.raises(InputError, match="--show image: did you mean 'images'"):
         shown_table(store, "persist", show="image")
     files = recorded_files(whole.folder)
     assert {"images.parquet", "images_table.json", "networks_table.json"} <= files.keys()
-    assert {"images", "exclusion_curve"} == own_frames(store, whole.outcome).keys()
+    assert {"images", "exclusion_curve"} <= own_frames(store, whole.outcome).keys()
 
 
 def test_notes_say_what_was_flagged_and_what_is_no_result(whole: SweepResult) -> None:
     notes = " ".join(whole.outcome.notes)
-    assert "are misclassified in more than" in notes
+    assert "images are flagged: misclassified in more than" in notes
+    assert "expected with no label wrong" in notes
     assert "it rises by construction, and gets no verdict" in notes
     assert "Known wrong labels:" in notes
     assert "Inner flags leave" in notes

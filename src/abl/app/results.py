@@ -22,6 +22,7 @@ from abl.report.pictures import pictures_from_bytes, pictures_to_bytes
 from abl.report.tables import printed, styled_table
 from abl.report.tables.facts import external_sizes, facts_tables
 from abl.report.tables.model import Table, shown_json
+from abl.report.tables.published import Published
 from abl.scratch import written_whole
 from abl.spec.sweep import Sweep
 from abl.studies.contract import studies
@@ -100,10 +101,12 @@ def own_frames(store: Store, outcome: Outcome) -> dict[str, pd.DataFrame]:
     return {path.stem: _frame(path) for path in _own_files(outcome_folder(store, outcome))}
 
 
-def study_tables(outcome: Outcome, own: Mapping[str, pd.DataFrame]) -> Mapping[str, Table]:
+def study_tables(
+    outcome: Outcome, own: Mapping[str, pd.DataFrame], published: Published | None = None
+) -> Mapping[str, Table]:
     """Tables that the outcome's study makes of it; none of a study that is not known."""
     study = studies().get(outcome.study)
-    return study.tables(outcome, own) if study else {}
+    return study.tables(outcome, own, published) if study else {}
 
 
 def _own_files(folder: Path) -> list[Path]:

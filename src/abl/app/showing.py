@@ -69,6 +69,10 @@ def shown_table(
     per_cent = style.per_cent if fraction is None else not fraction
     digits = style.decimals if decimals is None else decimals
     if show:
+        of_study = {} if pivot else study_tables(outcome, own_frames(store, outcome))
+        if published is not None and show in of_study:
+            stated = read_published(published, outcome)
+            return study_tables(outcome, own_frames(store, outcome), stated)[show]
         if pivot or published is not None:
             raise InputError("--show stands alone: leave out --pivot and --published")
         shaped = spread is not None or intervals is not None

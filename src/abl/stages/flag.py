@@ -20,7 +20,8 @@ from abl.data.splits.groups import kept_together
 from abl.data.splits.splits import Split, inner_test
 from abl.data.train_labels import given_labels
 from abl.decide.audit.appearances import Appearances, appearances_of
-from abl.decide.audit.exclusion_path import ExclusionRule, exclusion_path
+from abl.decide.audit.error_rates import error_rates
+from abl.decide.audit.exclusion_path import ExclusionPath, ExclusionRule, exclusion_path
 from abl.decide.check import Bools, Floats, at_least, largest_class
 from abl.decide.cutoffs import cutoff_by
 from abl.plan.graph import Replicate
@@ -61,7 +62,8 @@ def flag_stage(
     Args:
         view: Key of a view with their rows.
         networks: Of each network the digests of its trainings, one an inner draw.
-        settings: `test` (share), `rule` (fields of ExclusionRule), `cutoff` (a metric, or half).
+        settings: `test` (share), `rule` (fields of ExclusionRule), `cutoff` (a metric, or half);
+            `posterior`: the level, where images are flagged by the posterior.
     """
     inputs = {
         f"inner_{network}_{number}": digest
@@ -89,15 +91,15 @@ def flag(work: Work) -> dict[str, Any]:
     view = view_of(work)
     frame, split = view.frame, split_of_stage(work, view)
     rows = inner_rows(work.store, work.stage, frame, split)
-    given = work.stage.settings["rule"]
-    path = exclusion_path(rows, ExclusionRule(**given), draws=0)
-    part = frame.iloc[split.train]
-    seen = training_part(part)
-    found = appearances_of(rows, seen)
-    at = pd.Index(path.images).get_indexer(found.images)
-    # one that any network flags leaves, where each has counts of its own
-    of_any: Bools = np.any(list(path.flagged.values()), axis=0)
-    flagged = np.where(at >= 0, of_any[at], False)
+    rule, level = ExclusionRule(**work.stage.settings["rule"]), work.stage.settings.get("posterior")
+    path = exclusion_path(rows, rule, draws=0)
+    found = appearances_of(rows, training_part(frame.iloc[split.train]))
+    if level is None:
+        flagged, theta, stopped = flagged_by_share(found, path), path.theta, str(path.stopped)
+    else:
+        above = error_rates(found, rule.theta).above
+        flagged, stopped = flagged_by_posterior(found, above, level, rule.cap)
+        theta = rule.theta
     matched = matched_on_difficulty(found, flagged)
     selection = pd.DataFrame(
         {
@@ -115,10 +117,38 @@ def flag(work: Work) -> dict[str, Any]:
         "flagged": int(flagged.sum()),
         "matched": int(matched.sum()),
         "unseen": int((found.times_seen == 0).sum()),
-        "theta": path.theta,
-        "stopped": path.stopped,
-        "improvement": path.improvement,
+        "theta": theta,
+        "stopped": stopped,
     }
+
+
+def flagged_by_share(found: Appearances, path: ExclusionPath) -> Bools:
+    """(N,) where the loop over theta ended; where each network counts alone, by any of them."""
+    at = pd.Index(path.images).get_indexer(found.images)
+    of_any: Bools = np.any(list(path.flagged.values()), axis=0)
+    flagged: Bools = np.where(at >= 0, of_any[at], False)
+    return flagged
+
+
+def flagged_by_posterior(
+    found: Appearances, above: Floats, level: float, cap: float
+) -> tuple[Bools, str]:
+    """(N,) images whose error rate lies above theta with a probability over a level, the most
+    probable ones where they are more than the cap allows; `posterior`, or `cap` if they are.
+
+    Args:
+        above: (N,) that probability; nan where it is not known.
+        cap: Largest share of the images with a test appearance.
+    """
+    probability = np.nan_to_num(above, nan=-1.0)
+    flagged = probability > level
+    most = int(cap * (found.times_seen > 0).sum())
+    if flagged.sum() <= most:
+        return flagged, "posterior"
+    order = np.lexsort((found.images.astype(str), -probability))
+    kept = np.zeros(len(flagged), dtype=np.bool_)
+    kept[order[:most]] = True
+    return kept, "cap"
 
 
 def training_part(part: pd.DataFrame) -> pd.DataFrame:

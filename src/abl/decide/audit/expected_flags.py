@@ -75,7 +75,7 @@ def expected_flags(
     levels = [network_levels(each, fitted.rates) for each in fitted.spreads]
     spread, truly = [], []
     for at in chosen:
-        p = _new_images(fitted.spreads[at], levels[at], len(seen), patient, random)
+        p = new_images(fitted.spreads[at], levels[at], len(seen), patient, random)
         spread.append(_flagged(random.binomial(seen, p), seen, theta))
         truly.append(int((p.mean(axis=1) > theta).sum()))
     return ExpectedFlags(
@@ -92,7 +92,7 @@ def _flagged(wrong: Ints, seen: Ints, theta: float) -> int:
     return int(more_often_than(theta, wrong.sum(axis=1), seen.sum(axis=1)).sum())
 
 
-def _new_images(
+def new_images(
     spreads: Spreads, level: Floats, images: int, patient: Ints, random: np.random.Generator
 ) -> Floats:
     """(N, M) error probabilities of other images, as many to a patient."""

@@ -19,9 +19,11 @@ from abl.decide.metrics import metric_named
 from abl.errors import nearest
 from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome
+from abl.report.figures.arms import Draw, Frames
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.report.tables.model import Table
+from abl.report.tables.published import Published
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -29,12 +31,14 @@ from abl.stages.inputs import Workspace
 from abl.stages.select import FLIPPED
 from abl.stages.train import Trainings
 from abl.studies.contract import StudyAxis, options_of, study
+from abl.studies.persistent.baselines import BASELINES, baselines_table
 from abl.studies.persistent.exclusion import ExclusionArms
 from abl.studies.persistent.feature_columns import refuse_unknown_columns
 from abl.studies.persistent.feature_tables import features_table, rarity_table
 from abl.studies.persistent.features import FEATURES, RARITY
 from abl.studies.persistent.findings import IMAGES, findings_of, own_frames_of, with_cutoffs
 from abl.studies.persistent.judged import ArmRows
+from abl.studies.persistent.known_flips import flip_rows
 from abl.studies.persistent.notes import (
     PUBLISHED,
     choices_made,
@@ -151,6 +155,8 @@ class PersistentStudy(SingleNetwork):
         rows, options = ArmRows(plan, workspace, sweeps, outcome), options_of(file, Options)
         found = [each for arms in rows.by_data() if (each := findings_of(rows, arms, options))]
         facts = {**outcome.facts.study, "persistence": [dict(each.facts) for each in found]}
+        if noise := flip_rows(plan, workspace, sweeps):
+            facts["label_noise"] = noise
         own = own_frames_of(found)
         notes = (*outcome.notes, *finding_notes(found, plan, workspace.store))
         return replace(
@@ -160,14 +166,26 @@ class PersistentStudy(SingleNetwork):
             own=own,
         )
 
-    def tables(self, outcome: Outcome, own: Mapping[str, pd.DataFrame]) -> Mapping[str, Table]:
+    def tables(
+        self,
+        outcome: Outcome,
+        own: Mapping[str, pd.DataFrame],
+        published: Published | None = None,
+    ) -> Mapping[str, Table]:
         made = {
-            "networks": networks_table(outcome),
+            "networks": networks_table(outcome, published),
             "images": images_table(outcome, own.get(IMAGES, pd.DataFrame())),
+            BASELINES: baselines_table(outcome, own.get(BASELINES, pd.DataFrame())),
             FEATURES: features_table(outcome, own.get(FEATURES, pd.DataFrame())),
             RARITY: rarity_table(outcome, own.get(RARITY, pd.DataFrame())),
         }
         return {name: table for name, table in made.items() if table is not None}
+
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        """Error rates of images and networks, the AUC without flagged ones, features."""
+        from abl.studies.persistent.drawn import persistent_figures
+
+        return persistent_figures(outcome, frames)
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return OwnWeaknesses(PUBLISHED, exclusion_weaknesses(facts), choices_made(facts))

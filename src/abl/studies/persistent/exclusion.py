@@ -74,6 +74,7 @@ class ExclusionArms:
             "test": inner.test,
             "rule": asdict(options.rule),
             "cutoff": options.chosen_by(own.sweep),
+            **({} if options.posterior is None else {"posterior": options.posterior}),
         }
         subsets = [
             inner_subset(inner.test, n, replicate, own.inner_draw) for n in range(inner.splits)

@@ -1,5 +1,5 @@
-"""What a finished sweep says of its images and networks: counts, flags, and three meanings of
-"after": flagged images leave the test sets, the training parts, or both.
+"""What a finished sweep says of its images: counts, error rates, flags, and how many flags
+difficulty alone gives.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.decide.audit.appearances import PROBABILITY, Appearances, appearances_of
+from abl.decide.audit.appearances import Appearances, appearances_of
+from abl.decide.audit.error_rates import ErrorRates, error_rates
 from abl.decide.audit.exclusion_path import ExclusionPath, exclusion_path
-from abl.decide.check import Bools, Floats
-from abl.decide.metrics import metric_named
+from abl.decide.audit.expected_flags import expected_flags
+from abl.decide.audit.label_order import label_scores
+from abl.decide.check import Bools
+from abl.decide.ranking import average_precision
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import Outcome
-from abl.stages.flag import FLAGGED
-from abl.studies.persistent.features import feature_frames
+from abl.stages.flag import FLAGGED, flagged_by_posterior
+from abl.studies.persistent.described import described_images
 from abl.studies.persistent.judged import ArmRows, PlainArms
+from abl.studies.persistent.networks import network_rows
 from abl.studies.persistent.options import Options
 from abl.studies.shared.single_network import CUTOFF
 from abl.studies.two_step.label_noise import exclusion_scores
@@ -50,33 +54,59 @@ def findings_of(rows: ArmRows, arms: Sequence[int], options: Options) -> Finding
         return None
     found = appearances_of(plain.rows, plain.images)
     path = exclusion_path(plain.rows, options.rule)
-    flagged = flagged_images(found, path)
-    images = image_rows(plain, found, flagged)
+    theta = path.theta if options.posterior is None else options.theta
+    rates = error_rates(found, theta)
+    by_network, stopped = flags_by_network(found, path, rates, options)
+    flagged: Bools = np.any(list(by_network.values()), axis=0)
+    images = image_rows(plain, found, flagged, rates)
+    networks = network_rows(rows, arms, plain, found.images, by_network, options)
     facts: dict[str, Any] = {
         "data": plain.name,
         "images": len(found.images),
         "patients": len(np.unique(found.patients.astype(str))),
         "unseen": int((found.times_seen == 0).sum()),
         "rule": asdict(options.rule),
-        "theta": path.theta,
-        "stopped": path.stopped,
+        "posterior": options.posterior,
+        "theta": theta,
+        "stopped": stopped,
         "flagged": int(flagged.sum()),
-        "improvement": path.improvement,
-        "networks": network_rows(rows, arms, plain, path, options),
+        "expected": asdict(expected_flags(found, rates, theta)),
+        "improvement": float(np.mean([row["improvement"] for row in networks])),
+        "networks": networks,
     }
     if plain.flipped is not None and plain.flipped.any():
-        facts["known"] = exclusion_scores(
-            images["flipped"].to_numpy(), images["flagged"].to_numpy()
-        )
-    opened = plain.opened
-    described, facts["features_left_out"] = feature_frames(
-        opened.dataset.frame,
-        opened.dataset.classes,
-        images,
-        rows.training_sets(list(plain.networks), opened),
-        options.features,
+        facts["known"] = known_errors(images)
+    described, facts["features_left_out"] = described_images(
+        rows, plain, found, images, rates, options
     )
     return Findings(facts, images, path.curve, described)
+
+
+def flags_by_network(
+    found: Appearances, path: ExclusionPath, rates: ErrorRates, options: Options
+) -> tuple[dict[str, Bools], str]:
+    """Network -> (N,) flagged, the same for all unless each counts alone; and why it is so many."""
+    if options.posterior is not None:
+        level, cap = options.posterior, options.cap
+        flagged, stopped = flagged_by_posterior(found, rates.above, level, cap)
+        return dict.fromkeys(found.networks, flagged), stopped
+    at = pd.Index(path.images).get_indexer(found.images)
+    of_network = {
+        name: np.where(at >= 0, flagged[at], False) for name, flagged in path.flagged.items()
+    }
+    return of_network, str(path.stopped)
+
+
+def known_errors(images: pd.DataFrame) -> dict[str, float]:
+    """How well flags and scores find labels that were flipped on purpose: see exclusion_scores;
+    average_precision: of the order by score, by_share: by F alone, among images tested.
+    """
+    tested = images[(images["seen"] > 0).to_numpy()]
+    flipped = tested["flipped"].to_numpy()
+    found = exclusion_scores(images["flipped"].to_numpy(), images[FLAGGED].to_numpy())
+    for name, column in (("average_precision", "score"), ("by_share", "share")):
+        found[name] = average_precision(flipped, tested[column].to_numpy())
+    return found
 
 
 IMAGES, CURVE = "images", "exclusion_curve"
@@ -118,17 +148,13 @@ def with_cutoffs(predictions: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
     return predictions.assign(**{CUTOFF: known.reindex(keys).to_numpy()})
 
 
-def flagged_images(found: Appearances, path: ExclusionPath) -> Bools:
-    """(N,) whether any network flags an image; pooled counts flag the same for all."""
-    at = pd.Index(path.images).get_indexer(found.images)
-    of_any: Bools = np.any(list(path.flagged.values()), axis=0)
-    flagged: Bools = np.where(at >= 0, of_any[at], False)
-    return flagged
-
-
-def image_rows(plain: PlainArms, found: Appearances, flagged: Bools) -> pd.DataFrame:
-    """One row an image: image, label (as given), patient, seen, wrong, right, share, trained,
-    flagged, `flipped` where that is known, and of each network seen_, wrong_ and trained_NAME.
+def image_rows(
+    plain: PlainArms, found: Appearances, flagged: Bools, rates: ErrorRates
+) -> pd.DataFrame:
+    """One row an image, those to look at first in front: image, label (as given), patient, seen,
+    wrong, right, share, trained, error_rate, low, high, above (posterior, see ErrorRates), score
+    (higher: look first), flagged, `flipped` where that is known, and of each network seen_, wrong_
+    and trained_NAME.
     """
     order = pd.Index(plain.images["image"]).get_indexer(found.images)
     trained = {name: counts[order] for name, counts in plain.trained.items()}
@@ -141,7 +167,12 @@ def image_rows(plain: PlainArms, found: Appearances, flagged: Bools) -> pd.DataF
         "right": found.times_seen - found.times_wrong,
         "share": found.share_wrong,
         "trained": np.sum(list(trained.values()), axis=0),
-        "flagged": flagged,
+        "error_rate": rates.mean,
+        "low": rates.low,
+        "high": rates.high,
+        "above": rates.above,
+        "score": label_scores(found),
+        FLAGGED: flagged,
     }
     if plain.flipped is not None:
         table["flipped"] = plain.flipped[order]
@@ -151,53 +182,5 @@ def image_rows(plain: PlainArms, found: Appearances, flagged: Bools) -> pd.DataF
             f"wrong_{name}": found.wrong[:, at],
             f"trained_{name}": trained[name],
         }
-    order = ["flagged", "share", "seen", "image"]
-    rows = pd.DataFrame(table).sort_values(order, ascending=[False, False, False, True])
+    rows = pd.DataFrame(table).sort_values(["score", "image"], ascending=[False, True])
     return rows.reset_index(drop=True)
-
-
-def network_rows(
-    rows: ArmRows, arms: Sequence[int], plain: PlainArms, path: ExclusionPath, options: Options
-) -> list[dict[str, Any]]:
-    """One row a network, JSON-able: network, runs, auc, sd, low, high (mean, sd, smallest and
-    largest of its runs), after and improvement (flagged images left out of the test sets),
-    excluded (how many), random, random_low, random_high (as many at random); of arms that leave
-    flagged images out of training `training`, the mean AUC on whole test sets, and
-    `training_and_test`.
-    """
-    curve = path.curve[path.curve["theta"] == path.theta].set_index("network").to_dict("index")
-    without = {rows.network(at): at for at in arms if rows.excluded(at) == FLAGGED}
-    table = []
-    for name in plain.networks.values():
-        auc = run_aucs(plain.rows[(plain.rows["network"] == name).to_numpy()])
-        at_theta = curve[name]
-        row: dict[str, Any] = {
-            "network": name,
-            "runs": len(auc),
-            "auc": float(np.nanmean(auc)),
-            "sd": float(np.nanstd(auc, ddof=1)) if len(auc) > 1 else float("nan"),
-            "low": float(np.nanmin(auc)),
-            "high": float(np.nanmax(auc)),
-            "excluded": int(path.flagged[name].sum()),
-            "after": path.after[name],
-            "improvement": path.improvements[name],
-            **{each: float(at_theta[each]) for each in ("random", "random_low", "random_high")},
-        }
-        if name in without:
-            own = rows.of(without[name])
-            row["training"] = float(np.nanmean(run_aucs(own)))
-            if options.training_and_test:
-                leaving = path.images[path.flagged[name]]
-                kept = own[~own["image"].isin(leaving).to_numpy()]
-                row["training_and_test"] = float(np.nanmean(run_aucs(kept)))
-        table.append(row)
-    return table
-
-
-def run_aucs(rows: pd.DataFrame) -> Floats:
-    """(R,) AUC of each run of one network, by the labels of the rows; nan where undefined."""
-    auc = metric_named("auc")
-    p = rows.filter(regex=PROBABILITY).to_numpy(dtype=np.float64)
-    labels = rows["label"].to_numpy(dtype=np.int64)
-    groups = rows.groupby("run", sort=False).indices.values()
-    return np.array([auc(labels[at], p[at]) for at in groups])

@@ -17,6 +17,7 @@ from abl.decide.check import Bools, Ints
 from abl.decide.decision import TIE_RULE
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
+from abl.record.store import Store
 from abl.spec.sweep import Sweep
 from abl.stages.flag import called_at, training_part
 from abl.stages.inputs import OpenData, Workspace
@@ -66,6 +67,10 @@ class ArmRows:
         """What an arm leaves out."""
         return str(self._plan.arms[at].params.get("excluded", PLAIN))
 
+    def key(self, at: int) -> str:
+        """Of an arm's row in the table."""
+        return self._outcome.arms[at].key
+
     def network(self, at: int) -> str:
         """An arm in a few words, without its data and what it leaves out."""
         params = self._outcome.arms[at].params
@@ -114,9 +119,12 @@ class ArmRows:
         opened = self._workspace.data(sweep.data)
         frame = opened.dataset.frame
         wrong = frame["label"].to_numpy() != frame["train_label"].to_numpy()
-        name = opened.dataset.name
-        if sweep.data.phantom is not None and len(self.by_data()) > 1:
-            name += f", flip {sweep.data.phantom.flip:g}"
+        varied = [
+            f"{axis.rpartition('.')[2]} {value}"
+            for axis, value in self._outcome.arms[plain[0]].params.items()
+            if axis.startswith("data.")
+        ]
+        name = ", ".join([opened.dataset.name, *varied])
         return PlainArms(
             name,
             opened,
@@ -138,6 +146,15 @@ class ArmRows:
         for row, key in zip(held, keys, strict=True):
             row[opened.split(*key).train] = True
         return held
+
+    def trainings(self, arms: Sequence[int]) -> list[str]:
+        """Digests of the trainings of these arms, each once."""
+        return list(dict.fromkeys(cell.uses[ROLE] for at in arms for cell in self._cells[at]))
+
+    @property
+    def store(self) -> Store:
+        """Where they lie."""
+        return self._workspace.store
 
     def _trained(self, at: int, opened: OpenData) -> Ints:
         counts = np.zeros(len(opened.dataset), dtype=np.int64)

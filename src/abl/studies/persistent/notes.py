@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from abl.plan.graph import Plan
 from abl.record.store import Store
@@ -44,27 +45,55 @@ def finding_notes(found: Sequence[Findings], plan: Plan, store: Store) -> list[s
         facts = each.facts
         of = f"{facts['data']}: " if len(found) > 1 else ""
         notes.append(
-            f"{of}{facts['flagged']} of {counted(facts['images'], 'image')} are misclassified in "
-            f"more than {100 * facts['theta']:.0f} % of their test appearances"
-            f"{_stop(facts['stopped'])}; {_unseen(facts['unseen'])}."
+            f"{of}{facts['flagged']} of {counted(facts['images'], 'image')} are flagged"
+            f"{_rule(facts)}; {_unseen(facts['unseen'])}."
+        )
+        expected = facts["expected"]
+        notes.append(
+            f"{of}Misclassified in more than {100 * facts['theta']:.0f} % of the test appearances: "
+            f"{expected['flagged']}; expected with no label wrong {_number(expected['equal'])} if "
+            f"all images were equally hard, {_number(expected['fitted'])} as difficulty differs "
+            f"here (mean, 95 %); so hard in truth would be {_number(expected['truly'])}."
         )
         notes.append(
-            f"{of}Leaving them out of the test sets changes AUC by "
+            f"{of}Leaving the flagged out of the test sets changes AUC by "
             f"{100 * facts['improvement']:+.1f} points on average: it rises by construction, and "
             "gets no verdict."
         )
         if "known" in facts:
             known = facts["known"]
             notes.append(
-                f"{of}Known wrong labels: {100 * known['flipped']:.1f} % of the images; flags "
-                f"have precision {_share(known['precision'])} and recall {_share(known['recall'])}."
+                f"{of}Known wrong labels: {100 * known['flipped']:.1f} % of the images; flags have "
+                f"precision {_share(known['precision'])} and recall {_share(known['recall'])}; "
+                f"average precision {known['average_precision']:.2f} by score, "
+                f"{known['by_share']:.2f} by the share of errors alone."
             )
     return [*notes, *_inner_notes(plan, store)]
 
 
+def _rule(facts: Mapping[str, Any]) -> str:
+    if facts["posterior"] is not None:
+        return (
+            f": their error rate lies above {100 * facts['theta']:.0f} % with a probability over "
+            f"{100 * facts['posterior']:.0f} %{_stop(facts['stopped'])}"
+        )
+    return (
+        f": misclassified in more than {100 * facts['theta']:.0f} % of their test appearances"
+        f"{_stop(facts['stopped'])}"
+    )
+
+
+def _number(expected: Mapping[str, Any]) -> str:
+    return f"{expected['mean']:.1f} ({expected['low']} to {expected['high']})"
+
+
 def _stop(why: str) -> str:
-    return {"floor": " (theta is at its floor)", "cap": " (one step further flags more than the "
-            "cap)"}.get(why, "")  # fmt: skip
+    said = {
+        "floor": " (theta is at its floor)",
+        "cap": " (more would pass the cap)",
+        "kappa": " (where AUC without them has risen by kappa)",
+    }
+    return said.get(why, "")
 
 
 def _unseen(count: int) -> str:

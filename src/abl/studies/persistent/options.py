@@ -20,7 +20,8 @@ PLAIN = "none"
 EXCLUDED = (PLAIN, FLAGGED, AT_RANDOM, MATCHED, FLIPPED)
 BY_FLAGS = (FLAGGED, AT_RANDOM, MATCHED)
 # options of the flags, which an arm without them does not use
-OF_FLAGS = ("inner", "theta", "kappa", "step", "floor", "cap", "counts", "training_and_test")
+OF_FLAGS = ("inner", "flag", "level", "theta", "kappa", "step", "floor", "cap", "counts",
+            "training_and_test")  # fmt: skip
 G_MEAN = "g_mean"
 
 
@@ -52,6 +53,14 @@ class Options(Part):
         "validation",
         description="test: chosen on the very test set, as the source's code does; needs "
         "protocol: published.",
+    )
+    flag: Literal["share", "posterior"] = Field(
+        "share",
+        description="share: wrong in more than theta of its test appearances, theta falling as "
+        "kappa says. posterior: the error rate lies above theta with a probability over `level`.",
+    )
+    level: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.5, description="Of flag: posterior; theta stays as it is."
     )
     theta: Fraction = Field(
         0.9, description="An image is flagged if it is wrong in more than this share."
@@ -93,6 +102,11 @@ class Options(Part):
             theta=self.theta, kappa=self.kappa, step=self.step, floor=self.floor, cap=self.cap,
             pooled=self.counts == "pooled",
         )  # fmt: skip
+
+    @property
+    def posterior(self) -> float | None:
+        """The level of flag: posterior; None for the share."""
+        return self.level if self.flag == "posterior" else None
 
     def chosen_by(self, sweep: Sweep) -> str:
         """The metric that chooses the cut-off, or `half`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -17,8 +17,10 @@ from abl.report.tables.model import (
     table_from,
     text_column,
 )
+from abl.report.tables.published import Published, PublishedValue
 
 AUC = Scale(1.0, 3, "")  # as publications write it
+SHARE, SCORE = Scale(100.0, 0, "%"), Scale(1.0, 2, "")
 MOST_IMAGES = 50
 AFTER = {
     "after": "flagged left out of test sets *",
@@ -28,8 +30,10 @@ AFTER = {
 _NAN = float("nan")
 
 
-def networks_table(outcome: Outcome) -> Table | None:
-    """A row a network (and data set): AUC over its runs, and the meanings of `after`."""
+def networks_table(outcome: Outcome, published: Published | None = None) -> Table | None:
+    """A row a network (and data set): AUC over its runs, what is published of it, and the meanings
+    of `after`.
+    """
     rows = [
         {"data": facts["data"], **row}
         for facts in outcome.facts.study.get("persistence", ())
@@ -49,6 +53,7 @@ def networks_table(outcome: Outcome) -> Table | None:
             _spread,
             {name: item(name, _NAN) for name in ("auc", "sd", "low", "high")},
         ),
+        *([_published_column(published)] if published is not None else []),
         number_column("excluded", label="images flagged"),
         *(number_column(name, AUC.number, AFTER[name]) for name in present[:1]),
         number_column("improvement", AUC.difference, "Δ *"),
@@ -70,10 +75,30 @@ def networks_table(outcome: Outcome) -> Table | None:
             "Left out of training: flags from inside each training part, on whole test sets; the "
             "ablation table tests it."
         )
+    if published is not None:
+        # what it says of arms that are no rows here is for the table of arms
+        notes += [said for said in published.sentences() if said.startswith("Published:")]
     title = f"{one_line(outcome.title or outcome.name)}: networks"
     count = 2 if several else 1
     return table_from(
         f"{outcome.name}-networks", title, columns, rows, axis_count=count, notes=notes
+    )
+
+
+def _published_column(published: Published) -> Column:
+    def stated(row: Mapping[str, Any]) -> PublishedValue | None:
+        return published.values.get((row["arm"], "auc"))
+
+    def part(name: str) -> Callable[[Mapping[str, Any]], Any]:
+        return lambda row: getattr(stated(row), name, "")
+
+    names = {"published": "mean", "published_sd": "sd", "published_min": "smallest",
+             "published_max": "largest"}  # fmt: skip
+    return Column(
+        "published",
+        True,
+        lambda row: "" if (value := stated(row)) is None else value.shown(AUC),
+        {f"auc_{name}": part(of) for name, of in names.items()},
     )
 
 
@@ -103,32 +128,32 @@ def images_table(outcome: Outcome, images: pd.DataFrame) -> Table | None:
         number_column("seen", label="tested"),
         number_column("wrong"),
         number_column("trained", label="in training"),
-        number_column("share", _per_cent, "F, %"),
-        *_rates(images),
+        number_column("share", SHARE.number, "F, %"),
+        Column(
+            "error rate [95 %], %",
+            True,
+            lambda row: SHARE.mean_and_interval(row["error_rate"], row["low"], row["high"]),
+            {name: item(name, _NAN) for name in ("error_rate", "low", "high")},
+        ),
+        number_column("above", SHARE.number, "P(above theta), %"),
+        number_column("score", SCORE.number),
         text_column("flagged", write=_yes),
         *([text_column("flipped", "label flipped", write=_yes)] if known else []),
     ]
-    notes = [f"The first {len(first)} of {counted(len(images), 'image')}; all in images.parquet."]
+    notes = [
+        f"The first {len(first)} of {counted(len(images), 'image')}; all in images.parquet.",
+        "F: share of the test appearances in which it was misclassified, over all networks. Error "
+        "rate: its posterior mean, and the probability that it lies above theta, by a mixed model.",
+        "Score: how improbable the networks hold the given label: the order in which to look.",
+    ]
     return table_from(
         f"{outcome.name}-images",
         f"{one_line(outcome.title or outcome.name)}: images to look at first",
         columns,
         rows,
         axis_count=2 if "data" in images else 1,
-        notes=[*notes, *_image_notes(images)],
+        notes=notes,
     )
-
-
-def _rates(images: pd.DataFrame) -> list[Column]:
-    return []
-
-
-def _image_notes(images: pd.DataFrame) -> Sequence[str]:
-    return ["F: share of the test appearances in which it was misclassified, over all networks."]
-
-
-def _per_cent(value: float) -> str:
-    return Scale(100.0, 0, "%").number(float(value))
 
 
 def _yes(value: object) -> str:
