@@ -11,7 +11,8 @@ import pandas as pd
 from abl.app.results import arm_predictions
 from abl.decide.audit.appearances import Appearances, appearances_of
 from abl.decide.audit.error_rates import error_rates
-from abl.decide.audit.label_order import label_scores
+from abl.decide.audit.label_audit import flags_of
+from abl.decide.audit.label_order import judged_labels
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.verdicts import NOT_OUT_OF_FOLD
 from abl.errors import InputError
@@ -19,7 +20,6 @@ from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
 from abl.report.pairs.arm_words import arm_named, arm_title
 
-THETA = 0.9  # error rate above which an image is flagged; Rafalo, Zylka (2025)
 LEAVING, WHOLE = (
     "excluded",
     "none",
@@ -53,13 +53,11 @@ def ranked(seen: Appearances, own_flags: pd.Series | None = None) -> Ranking:
     Args:
         own_flags: Whether the sweep's own table flags an image, by image; None: it does not say.
     """
-    score, rates = label_scores(seen), error_rates(seen, THETA)
+    judged, rates = judged_labels(seen), error_rates(seen)
+    score = judged.score
     if own_flags is None:
-        flagged = (rates.above > 0.5) & (seen.times_seen > 0)
-        rule = (
-            f"flagged: more likely than not, networks get the image wrong in more than "
-            f"{100 * THETA:g} % of such trainings"
-        )
+        flagged = flags_of(seen, rates, judged, "score")
+        rule = "flagged: wrong so often, and so surely, that `abl audit` doubts the label"
     else:
         flagged = own_flags.reindex(seen.images).fillna(False).to_numpy(dtype=bool)
         rule = "flagged: as the sweep's own table flags it"
