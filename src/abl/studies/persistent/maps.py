@@ -48,7 +48,7 @@ def add_maps(plan: Plan, workspace: Workspace, sweeps: Sequence[Sweep]) -> list[
             if number and images > MOST_MAPPED:
                 cut += len(cells) - number
                 break
-            add_activation(plan, workspace, sweeps[at], cell, cell.uses[ROLE])
+            add_activation(plan, workspace, sweeps[at], cell, cell.uses[ROLE], predicted=True)
             if not plan.beside_of(ACTIVATIONS, cell.uses[ROLE]):
                 without.append(sweeps[at].train.network)
                 break
@@ -154,9 +154,10 @@ def maps_table(outcome: Outcome, rows: pd.DataFrame) -> Table | None:
         text_column("why", "", value=item("why")),
     ]
     notes = [
-        "Share of the class activation map (Grad-CAM) that lies inside the nodule, mean over an "
-        "image's test appearances, in %; in brackets that of a flat map, which is the nodule's "
-        "area. Right: of each class as many images as are flagged, of those never misclassified.",
+        "Share of the class activation map (Grad-CAM, of the class that the network predicts) that "
+        "lies inside the nodule, mean over an image's test appearances, in %; in brackets that of "
+        "a flat map, which is the nodule's area. Right: of each class as many images as are "
+        "flagged, of those never misclassified.",
         "Intervals allow for images of one patient being alike. Maps decide nothing.",
     ]
     title = f"{one_line(outcome.title or outcome.name)}: where networks look"

@@ -20,13 +20,24 @@ BARE = "no nodule"  # source of an image whose mask is empty
 
 
 def add_activation(
-    plan: Plan, workspace: Workspace, sweep: Sweep, cell: PlannedCell, training: str
+    plan: Plan,
+    workspace: Workspace,
+    sweep: Sweep,
+    cell: PlannedCell,
+    training: str,
+    *,
+    predicted: bool = False,
 ) -> None:
-    """Adds the stage that maps where a training's network looks, if it can be mapped."""
+    """Adds the stage that maps where a training's network looks, if it can be mapped.
+
+    `predicted`: see `activation_stage`.
+    """
     if not plan.beside_of(ACTIVATIONS, training) and can_be_mapped(
         sweep, workspace.data(sweep.data)
     ):
-        stage = activation_stage(workspace, sweep, cell.replicate, plan.stages[training])
+        stage = activation_stage(
+            workspace, sweep, cell.replicate, plan.stages[training], predicted=predicted
+        )
         plan.put_beside(ACTIVATIONS, training, stage)
 
 
