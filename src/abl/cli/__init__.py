@@ -9,7 +9,17 @@ from abl.cli.app import app
 from abl.cli.output import import_nothing_from_here, prepare_output
 
 # each registers its commands, in the order in which `abl --help` lists them
-_FAMILIES = ("sweeping", "looking", "store", "listing", "decide", "init", "data", "data_import")
+_FAMILIES = (
+    "sweeping",
+    "looking",
+    "store",
+    "listing",
+    "decide",
+    "audit",
+    "init",
+    "data",
+    "data_import",
+)
 for _name in _FAMILIES:
     import_module(f"abl.cli.{_name}")
 

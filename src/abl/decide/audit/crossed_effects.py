@@ -42,7 +42,7 @@ class Spreads:
 
 
 @dataclass(frozen=True, eq=False)
-class Units:
+class CountRows:
     """U rows of counts that the model looks at: images, or different patterns of counts.
 
     Attributes:
@@ -94,7 +94,7 @@ def network_levels(spreads: Spreads, rates: Floats) -> Floats:
 class CrossedEffects:
     """The model of some units, for any spreads."""
 
-    def __init__(self, units: Units, rates: Floats):
+    def __init__(self, units: CountRows, rates: Floats):
         """rates (M,): share of wrong appearances of each network, in (0, 1)."""
         self.units, self._rates = units, rates
         self._pairs, self._codes = [], []

@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from scipy.special import ndtr
 
 from abl.decide.audit.appearances import Appearances
-from abl.decide.audit.crossed_effects import CrossedEffects, OnLattice, Spreads, Units
+from abl.decide.audit.crossed_effects import CountRows, CrossedEffects, OnLattice, Spreads
 from abl.decide.check import Floats, Ints
 from abl.errors import InputError
 
@@ -101,7 +101,7 @@ def network_rates(found: Appearances) -> Floats:
     return rates
 
 
-def _units(found: Appearances, seen: np.ndarray, *, by_patient: bool) -> tuple[Units, Ints]:
+def _units(found: Appearances, seen: np.ndarray, *, by_patient: bool) -> tuple[CountRows, Ints]:
     """What the model looks at, and for each image seen its place among them."""
     wrong, times = found.wrong[seen], found.seen[seen]
     patients, patient = np.unique(found.patients[seen].astype(str), return_inverse=True)
@@ -110,15 +110,15 @@ def _units(found: Appearances, seen: np.ndarray, *, by_patient: bool) -> tuple[U
         place = np.empty(len(order), dtype=np.int64)
         place[order] = np.arange(len(order))
         ones = np.ones(len(order), dtype=np.int64)
-        return Units(wrong[order], times[order], ones, patient[order].astype(np.int64)), place
+        return CountRows(wrong[order], times[order], ones, patient[order].astype(np.int64)), place
     networks = wrong.shape[1]
     patterns, place, count = np.unique(
         np.concatenate([wrong, times], axis=1), axis=0, return_inverse=True, return_counts=True
     )
-    return Units(patterns[:, :networks], patterns[:, networks:], count), place.reshape(-1)
+    return CountRows(patterns[:, :networks], patterns[:, networks:], count), place.reshape(-1)
 
 
-def _posterior_spreads(units: Units, rates: Floats) -> tuple[tuple[Spreads, ...], Floats]:
+def _posterior_spreads(units: CountRows, rates: Floats) -> tuple[tuple[Spreads, ...], Floats]:
     """The grid about the mode, along the axes of the curvature there, and its weights."""
     model = CrossedEffects(_few(units), rates)
     names = ["image"]
@@ -175,7 +175,7 @@ def _axes(value: Callable[[Floats], float], mode: Floats, step: float = 0.2) -> 
     return axes
 
 
-def _few(units: Units) -> Units:
+def _few(units: CountRows) -> CountRows:
     """At most about FITTED images, evenly over the patterns, or over the patients."""
     images = int(units.times.sum())
     if len(units.wrong) <= FITTED:
@@ -184,13 +184,13 @@ def _few(units: Units) -> Units:
         chosen = np.linspace(0, images - 1, FITTED).astype(np.int64)
         at, times = np.unique(np.searchsorted(np.cumsum(units.times), chosen, side="right"),
                               return_counts=True)  # fmt: skip
-        return Units(units.wrong[at], units.seen[at], times)
+        return CountRows(units.wrong[at], units.seen[at], times)
     every = int(np.ceil(images / FITTED))
     at = np.flatnonzero(units.patient % every == 0)
     return _part(units, at)
 
 
-def _blocks(units: Units) -> list[np.ndarray]:
+def _blocks(units: CountRows) -> list[np.ndarray]:
     """Positions of units to look at together; a patient's images are never parted."""
     count = len(units.wrong)
     starts = np.arange(count)
@@ -200,11 +200,11 @@ def _blocks(units: Units) -> list[np.ndarray]:
     return np.split(np.arange(count), firsts[1:])
 
 
-def _part(units: Units, at: np.ndarray) -> Units:
+def _part(units: CountRows, at: np.ndarray) -> CountRows:
     patient = None
     if units.patient is not None:
         patient = np.unique(units.patient[at], return_inverse=True)[1].astype(np.int64)
-    return Units(units.wrong[at], units.seen[at], units.times[at], patient)
+    return CountRows(units.wrong[at], units.seen[at], units.times[at], patient)
 
 
 def _summarised(parts: list[OnLattice], weights: Floats, theta: float) -> Floats:

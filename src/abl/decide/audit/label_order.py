@@ -48,26 +48,39 @@ class Pool:
         """(N, K) log q of p (N, M, K)."""
         return _normalised(np.einsum("m,nmk->nk", self.weights, _experts(p)) + self.offsets)
 
-    def score(self, labels: Ints, p: Floats) -> Floats:
-        """(N,) in [0, 1]: 1 - sqrt(q p) of the given labels; near 1: none holds it for right."""
+    def judged(self, labels: Ints, p: Floats) -> JudgedLabels:
+        """Score and q of the labels (N,) given, of p (N, M, K) without nan."""
         at = np.arange(len(labels))
         pooled = self.log_probabilities(p)[at, labels]
         mean = np.log(_clipped(p.mean(axis=1))[at, labels])
-        found: Floats = -np.expm1((pooled + mean) / 2)
-        return found
+        return JudgedLabels(-np.expm1((pooled + mean) / 2), np.exp(pooled))
 
 
-def label_scores(found: Appearances) -> Floats:
-    """(N,) score of each label, higher: look first; nan for an image that was in no test set."""
+@dataclass(frozen=True, eq=False)
+class JudgedLabels:
+    """Of N images, nan where one was in no test set.
+
+    Attributes:
+        score: (N,) in [0, 1], 1 - sqrt(q p); higher: look first.
+        pooled: (N,) q: probability of the given label that the networks together give.
+    """
+
+    score: Floats
+    pooled: Floats
+
+
+def judged_labels(found: Appearances) -> JudgedLabels:
+    """Score of every label, by a pool that is fitted to all of them."""
     seen = found.times_seen > 0
-    p, labels = filled(found.p[seen]), found.labels[seen]
-    score = np.full(len(seen), np.nan)
+    whole = JudgedLabels(*np.full((2, len(seen)), np.nan))
     if seen.any():
-        score[seen] = fitted_pool(labels, p).score(labels, p)
-    return score
+        p, labels = without_gaps(found.p[seen]), found.labels[seen]
+        known = fitted_pool(labels, p).judged(labels, p)
+        whole.score[seen], whole.pooled[seen] = known.score, known.pooled
+    return whole
 
 
-def filled(p: Floats) -> Floats:
+def without_gaps(p: Floats) -> Floats:
     """(N, M, K) with the mean of the others in place of networks that did not see an image."""
     missing = np.isnan(p[:, :, 0])
     if not missing.any():

@@ -15,7 +15,7 @@ from abl.decide.audit.appearances import Appearances, appearances_of
 from abl.decide.audit.error_rates import ErrorRates, error_rates
 from abl.decide.audit.exclusion_path import ExclusionPath, exclusion_path
 from abl.decide.audit.expected_flags import expected_flags
-from abl.decide.audit.label_order import label_scores
+from abl.decide.audit.label_order import judged_labels
 from abl.decide.check import Bools
 from abl.decide.ranking import average_precision
 from abl.decide.replicates import KEYS
@@ -176,7 +176,7 @@ def image_rows(
         "low": rates.low,
         "high": rates.high,
         "above": rates.above,
-        "score": label_scores(found),
+        "score": judged_labels(found).score,
         FLAGGED: flagged,
     }
     if plain.flipped is not None:

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.audit.appearances import appearances_of
-from abl.decide.audit.label_order import filled
 from abl.plan.graph import Plan
 from abl.spec.data import Splits
 from abl.spec.sweep import Sweep
@@ -68,7 +67,8 @@ def _rows_of(
     rows = inner_rows(workspace.store, stage, frame, split)
     judged = appearances_of(rows, training_part(frame.iloc[split.train]))
     tested = judged.times_seen > 0
-    issues = confident_learning_issues(judged.labels[tested], filled(judged.p[tested]).mean(axis=1))
+    mean = np.nanmean(judged.p[tested], axis=1)  # over the networks that judged an image
+    issues = confident_learning_issues(judged.labels[tested], mean)
     if issues is not None:
         all_issues = np.zeros(len(tested), dtype=np.bool_)
         all_issues[tested] = issues

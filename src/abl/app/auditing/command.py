@@ -1,0 +1,158 @@
+"""From files of predictions to what `abl audit` prints and writes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from abl.app.auditing.contradictions import Contradiction, contradicting_duplicates
+from abl.app.auditing.reading import ReadRuns, read_runs
+from abl.app.auditing.text import audit_text
+from abl.app.auditing.warnings import warnings_of
+from abl.data.predictions.prediction_rows import checked_output, same_file, write_prediction_table
+from abl.data.tables.rows import class_name_problems
+from abl.decide.audit.appearances import appearances_of
+from abl.decide.audit.label_audit import FLAG_RULES, FlagRule, LabelAudit, audit_of
+from abl.errors import InputError, Problem, nearest, raise_if_any
+
+
+@dataclass(frozen=True)
+class AuditAsked:
+    """The options of the command.
+
+    Attributes:
+        files: Paths, or NAME=PATH, of read_runs.
+        theta, flag: Of audit_of.
+        classes: Names of labels 0, 1, ...; of two by default benign and malignant.
+        images: Folder that names of images start from, or a manifest; None: no duplicates.
+        out: CSV or Parquet file; nothing is written if anything is wrong.
+        top: How many images are printed.
+        as_json: Prints all numbers instead of the text.
+    """
+
+    files: Sequence[str]
+    theta: float = 0.9
+    flag: str = "score"
+    classes: Sequence[str] | None = None
+    images: Path | None = None
+    out: Path | None = None
+    top: int = 20
+    as_json: bool = False
+
+    def check(self) -> None:
+        """Raises InputError with every option that is wrong; the files are not read."""
+        problems = []
+        if not 0 <= self.theta <= 1:
+            problems.append(f"--theta {self.theta}: give a share from 0 to 1")
+        if self.flag not in FLAG_RULES:
+            problems.append(f"--flag {self.flag}: {nearest(self.flag, FLAG_RULES)}")
+        if self.classes is not None:
+            problems += class_name_problems(self.classes)
+        if self.images is not None and not self.images.exists():
+            problems.append(f"--images {self.images}: no such file or folder")
+        read = [Path(each.partition("=")[2] or each) for each in self.files]
+        read += [] if self.images is None else [self.images]
+        if self.out is not None and same_file(self.out, [*read, *map(Path, self.files)]):
+            problems.append(
+                f"--out {self.out}: is read too, and would be overwritten: give another name"
+            )
+        raise_if_any([Problem(each) for each in problems])
+        if self.out is not None:
+            checked_output(self.out)
+
+
+@dataclass(frozen=True, eq=False)
+class Audited:
+    """What the command prints and writes.
+
+    Attributes:
+        text: To print, with its last line feed.
+        frame: As LabelAudit.frame: one row an image.
+        facts: All numbers, JSON-able.
+    """
+
+    text: str
+    frame: pd.DataFrame
+    facts: dict[str, Any]
+
+
+def audited(asked: AuditAsked, width: int = 120) -> Audited:
+    """Audits the labels by out-of-fold predictions; nothing is trained.
+
+    Raises:
+        InputError: Everything that is wrong with the options, or with the files.
+    """
+    asked.check()
+    read = read_runs(asked.files, asked.classes)
+    found = appearances_of(read.rows, read.images)
+    audit = audit_of(found, theta=asked.theta, flag=cast(FlagRule, asked.flag))
+    names = _class_names(asked.classes, read.classes)
+    pairs = (
+        None if asked.images is None
+        else contradicting_duplicates(asked.images, read.images, names)
+    )  # fmt: skip
+    warnings = warnings_of(audit, read)
+    frame = audit.frame()
+    facts = _facts(audit, read, pairs, warnings, frame, names)
+    if asked.as_json:
+        text = json.dumps(facts, indent=1) + "\n"
+    else:
+        notes = list(read.notes)
+        text = audit_text(audit, frame, names, pairs, [*warnings, *notes], asked.top, width)
+    if asked.out is not None:
+        write_prediction_table(asked.out, frame)
+    return Audited(text, frame, facts)
+
+
+def _class_names(classes: Sequence[str] | None, count: int) -> list[str]:
+    if classes is not None and len(classes) != count:
+        raise InputError(f"--classes names {len(classes)}, the files have {count}")
+    return [str(at) for at in range(count)] if classes is None else list(classes)
+
+
+def _facts(
+    audit: LabelAudit, read: ReadRuns, pairs: list[Contradiction] | None, warnings: list[str],
+    frame: pd.DataFrame, names: Sequence[str],
+) -> dict[str, Any]:  # fmt: skip
+    found, rates = audit.found, audit.rates
+    ranking = [
+        {name: _plain(value) for name, value in row.items()} for row in frame.to_dict("records")
+    ]
+    facts: dict[str, Any] = {
+        "images": len(found.images),
+        "unseen": int((found.times_seen == 0).sum()),
+        "networks": [
+            {"network": name, "appearances": int(found.seen[:, at].sum()),
+             "error_rate": float(rates.rates[at])}
+            for at, name in enumerate(found.networks)
+        ],
+        "classes": list(names),
+        "theta": audit.expected.theta,
+        "flag": audit.flag,
+        "flagged": int(audit.flagged.sum()),
+        "more_often_than_theta": audit.expected.flagged,
+        "expected": {
+            name: asdict(getattr(audit.expected, name)) for name in ("equal", "fitted", "truly")
+        },
+        "spreads": asdict(rates.typical),
+        "confused": audit.confused_pairs().to_dict("records"),
+        "ranking": ranking,
+        "warnings": warnings,
+        "notes": list(read.notes),
+    }  # fmt: skip
+    if pairs is not None:
+        facts["contradicting_duplicates"] = [asdict(pair) for pair in pairs]
+    return facts
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: what is not known is null."""
+    if value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return value.item() if hasattr(value, "item") else value
