@@ -245,3 +245,27 @@ def test_the_script_is_the_one_that_the_page_allows(folder: Path) -> None:
     found = re.search(r'id="table">(.*?)</script>', page, re.DOTALL)
     assert found is not None
     assert json.loads(found[1])["columns"][0] == "image"
+
+
+def test_numbers_and_flags_are_those_of_the_sweeps_own_table(tmp_path: Path) -> None:
+    changes = {
+        "study": "persistent",
+        "axes": None,
+        "arms": [{"network": ["pooled3", "pooled6"], "excluded": ["none", "random"]}],
+        "splits": {"kind": "monte_carlo", "test": 0.3, "validation": 0.3},
+        "replicates.repeats": 3,
+        "options": {"inner": {"splits": 2, "test": 0.33}},
+        "primary": "auc",
+    }
+    write_reviewed(tmp_path, changes)
+    ran(tmp_path)
+    said = abl(tmp_path, "review", "tiny")
+    assert said.exit_code == 0, said.output
+    assert "in test sets of 2 networks" in said.output  # arms that leave images out do not count
+    (path,) = (tmp_path / "mlruns/store/sweeps/tiny").glob("*/images.parquet")
+    sheet, own = sheet_of(tmp_path).set_index("image"), pd.read_parquet(path).set_index("image")
+    own = own.loc[sheet.index]
+    assert (sheet["flagged"] == "yes").tolist() == own["flagged"].tolist()
+    for name in ("wrong", "seen", "score", "error_rate", "low", "high"):
+        given = sheet[name].astype(float).to_numpy()
+        np.testing.assert_allclose(given, own[name].to_numpy(float), atol=1e-4, err_msg=name)
