@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from abl.kept_files import json_kept
 from abl.record.mlflow_arms import Point
 from abl.record.mlflow_runs import TAG_LENGTH, is_complete
 
@@ -51,6 +52,17 @@ def lost_numbers(run: Run, params: Mapping[str, str], points: Iterable[Point]) -
     """Whether params or metrics are missing in a run: it can be completed."""
     has = run.data
     return not (params.keys() <= has.params.keys() and _last(points).keys() <= has.metrics.keys())
+
+
+def stay_lost(
+    client: MlflowClient, run: Run, params: Mapping[str, str], points: Iterable[Point]
+) -> bool:
+    """Whether params or metrics are missing though they were just written.
+
+    MLflow keeps a point once: where it has the point, and its table of last values has lost it, the
+    point can be written as often as one likes.
+    """
+    return lost_numbers(client.get_run(run.info.run_id), params, points)
 
 
 def other_numbers(run: Run, params: Mapping[str, str], points: Iterable[Point]) -> bool:
@@ -147,7 +159,7 @@ def _is_whole(
 def sizes_said(run: Run) -> dict[str, int]:
     """Name -> bytes of the files that a run was given, as its tag says."""
     try:
-        return {str(name): int(size) for name, size in json.loads(run.data.tags[FILES]).items()}
+        return {str(name): int(size) for name, size in json_kept(run.data.tags[FILES]).items()}
     except (KeyError, ValueError, TypeError, AttributeError):
         return {}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -74,12 +73,10 @@ class Audited:
     Attributes:
         text: To print, with its last line feed.
         frame: As LabelAudit.frame: one row an image.
-        facts: All numbers, JSON-able.
     """
 
     text: str
     frame: pd.DataFrame
-    facts: dict[str, Any]
 
 
 def audited(asked: AuditAsked, width: int = 120) -> Audited:
@@ -99,15 +96,15 @@ def audited(asked: AuditAsked, width: int = 120) -> Audited:
     )  # fmt: skip
     warnings = warnings_of(audit, read)
     frame = audit.frame()
-    facts = _facts(audit, read, pairs, warnings, frame, names)
     if asked.as_json:
+        facts = _facts(audit, read, pairs, warnings, frame, names)
         text = json.dumps(facts, indent=1) + "\n"
     else:
-        notes = list(read.notes)
-        text = audit_text(audit, frame, names, pairs, [*warnings, *notes], asked.top, width)
+        said = [*warnings, *read.notes]
+        text = audit_text(audit, frame, names, pairs, said, asked.top, width)
     if asked.out is not None:
         write_prediction_table(asked.out, frame)
-    return Audited(text, frame, facts)
+    return Audited(text, frame)
 
 
 def _class_names(classes: Sequence[str] | None, count: int) -> list[str]:
@@ -121,9 +118,6 @@ def _facts(
     frame: pd.DataFrame, names: Sequence[str],
 ) -> dict[str, Any]:  # fmt: skip
     found, rates = audit.found, audit.rates
-    ranking = [
-        {name: _plain(value) for name, value in row.items()} for row in frame.to_dict("records")
-    ]
     facts: dict[str, Any] = {
         "images": len(found.images),
         "unseen": int((found.times_seen == 0).sum()),
@@ -142,7 +136,7 @@ def _facts(
         },
         "spreads": asdict(rates.typical),
         "confused": audit.confused_pairs().to_dict("records"),
-        "ranking": ranking,
+        "ranking": _records(frame),
         "warnings": warnings,
         "notes": list(read.notes),
     }  # fmt: skip
@@ -151,8 +145,12 @@ def _facts(
     return facts
 
 
-def _plain(value: Any) -> Any:
-    """As JSON has it: what is not known is null."""
-    if value is pd.NA or (isinstance(value, float) and math.isnan(value)):
-        return None
-    return value.item() if hasattr(value, "item") else value
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON has them: what is not known is null."""
+    columns = {
+        name: [None if missing else value for value, missing in
+               zip(frame[name].tolist(), frame[name].isna().tolist(), strict=True)]
+        for name in frame
+    }  # fmt: skip
+    names = [str(name) for name in columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -70,13 +70,14 @@ def expected_flags(
     patient = np.unique(found.patients[found.times_seen > 0].astype(str), return_inverse=True)[1]
     none = Spreads(0.0)
     flat = network_levels(none, fitted.rates)
-    equal = [_flagged(random.binomial(seen, expit(flat)), seen, theta) for _ in range(draws)]
+    least = _least_wrong(seen, theta)
+    equal = [_flagged(expit(flat), seen, least, random) for _ in range(draws)]
     chosen = random.choice(len(fitted.spreads), size=draws, p=fitted.spread_weights)
     levels = [network_levels(each, fitted.rates) for each in fitted.spreads]
     spread, truly = [], []
     for at in chosen:
         p = new_images(fitted.spreads[at], levels[at], len(seen), patient, random)
-        spread.append(_flagged(random.binomial(seen, p), seen, theta))
+        spread.append(_flagged(p, seen, least, random))
         truly.append(int((p.mean(axis=1) > theta).sum()))
     return ExpectedFlags(
         theta=theta,
@@ -88,8 +89,24 @@ def expected_flags(
     )
 
 
-def _flagged(wrong: Ints, seen: Ints, theta: float) -> int:
-    return int(more_often_than(theta, wrong.sum(axis=1), seen.sum(axis=1)).sum())
+def _least_wrong(seen: Ints, theta: float) -> Ints:
+    """(N,) of O appearances the fewest wrong ones that are more than theta of them."""
+    total = seen.sum(axis=1)
+    distinct, place = np.unique(total, return_inverse=True)
+    counts = np.arange(int(distinct[-1]) + 1) if len(distinct) else np.arange(1)
+    least = [int(more_often_than(theta, counts, np.full_like(counts, each)).argmax())
+             for each in distinct]  # fmt: skip
+    found: Ints = np.array(least, dtype=np.int64)[place]
+    # theta 1: no share is more
+    return np.where(more_often_than(theta, total, total), found, total + 1)
+
+
+def _flagged(p: Floats, seen: Ints, least: Ints, random: np.random.Generator) -> int:
+    if seen.max() <= 1:  # several times as fast
+        wrong = ((random.random(seen.shape) < p) & (seen > 0)).sum(axis=1)
+    else:
+        wrong = random.binomial(seen, p).sum(axis=1)
+    return int((wrong >= least).sum())
 
 
 def new_images(
