@@ -16,6 +16,7 @@ from matplotlib.patches import Rectangle
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 from abl.report.figures.arms import Frames, shown_arms
 from abl.report.figures.every import figures_of
+from abl.report.figures.maps import maps_figure
 from abl.report.figures.predictions import MOST_MATRICES, confusion_figure
 from abl.report.figures.style import SKY, figure_bytes, settle
 from abl.report.pictures import (
@@ -30,7 +31,6 @@ from abl.studies.contract import studies
 from abl.studies.mask_guided.figures import (
     MOST_SERIES,
     inside_figure,
-    maps_figure,
     placement_figure,
 )
 from abl.studies.mask_guided.pictures import MOST_COLUMNS, Seen, _cut, columns_of

@@ -322,3 +322,42 @@ def test_frozen_parameters_stay():
         seed=0,
     )
     assert torch.equal(network[0].weight, before)
+
+
+def test_logits_of_followed_images_after_each_epoch_and_the_same_training(tmp_path):
+    def followed(settings: Train, folder: Path | None = None, stop_at: int = 0) -> FitResult:
+        pixels, labels = toy()
+        train = np.arange(30)
+        reset_process(0)
+        network = build_network("tiny_resnet", classes=2, channels=3, image_size=SIZE)
+
+        def heard(row: dict[str, float]) -> None:
+            if row["epoch"] == stop_at:
+                raise KeyboardInterrupt
+
+        return fit(
+            network,
+            pixels,
+            TrainingRows(
+                train, labels[train], 2, {"train": train, "test": np.arange(45, 60)}, followed=train
+            ),
+            settings=settings,
+            image=IMAGE,
+            seed=0,
+            oversight=Oversight(folder, every_s=0, on_epoch=heard),
+        )
+
+    settings = quick(dynamics=True)
+    result = followed(settings)
+    plain = trained(quick())
+    np.testing.assert_array_equal(result.logits["test"], plain.logits["test"])
+    assert plain.dynamics is None
+    assert result.dynamics is not None
+    assert result.dynamics.dtype == np.float16
+    assert result.dynamics.shape == (settings.epochs, 30, 2)
+    last = result.logits["train"].astype(np.float16)  # of the last k epochs
+    np.testing.assert_array_equal(result.dynamics[-len(last) :], last)
+    with pytest.raises(KeyboardInterrupt):
+        followed(settings, tmp_path, stop_at=1)
+    again = followed(settings, tmp_path)
+    np.testing.assert_array_equal(again.dynamics, result.dynamics)

@@ -11,7 +11,16 @@ from typing import Any
 import pandas as pd
 from pyarrow.parquet import read_metadata
 
+from abl.app.table_sums import (
+    checked_file,
+    drop_sums,
+    has_sums,
+    table_text,
+    write_sums,
+    wrong_in_table,
+)
 from abl.errors import InputError, nearest
+from abl.kept_files import MUCH, json_kept, read_kept
 from abl.plan.outcome import Outcome, Searches
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.record.done import write_atomically
@@ -21,6 +30,8 @@ from abl.report.page.report_facts import sweep_of
 from abl.report.pictures import pictures_from_bytes, pictures_to_bytes
 from abl.report.tables import printed, styled_table
 from abl.report.tables.facts import external_sizes, facts_tables
+from abl.report.tables.model import Table, shown_json
+from abl.report.tables.published import Published
 from abl.scratch import written_whole
 from abl.spec.sweep import Sweep
 from abl.studies.contract import studies
@@ -29,6 +40,7 @@ from abl.studies.shared.analysis import Analysis
 PREDICTIONS, NETWORKS, TRIALS = "predictions.parquet", "networks.parquet", "trials.parquet"
 POINTS = ("points.parquet", "point_scores.parquet", "point_curves.parquet")
 PICTURES, REPORT = "pictures.npz", "report.html"
+OF_MLFLOW = "_table.json"  # how files end that MLflow shows as tables
 ENVIRONMENT = "environment.json"
 # of a sweep that a version ran which did not keep it
 GIT_NOT_KNOWN = "not known: it was not kept when this sweep ran"
@@ -43,9 +55,9 @@ def outcome_named(store: Store, name: str) -> Outcome:
     """
     folder = store.sweep_folder(name)
     try:
-        key = json.loads((folder / "latest.json").read_text(encoding="utf-8"))["key"]
-        return outcome_from_json((folder / key / "outcome.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError):
+        key = json_kept(read_kept(folder / "latest.json"))["key"]
+        return outcome_from_json(table_text(folder / key, "outcome.json"))
+    except (OSError, ValueError, KeyError, TypeError, InputError):
         known = sweep_names(store)
         if name in known:
             raise InputError(
@@ -87,9 +99,28 @@ def kept_analysis(store: Store, outcome: Outcome) -> Analysis:
     """Everything that is kept of an outcome; frames that were not are empty."""
     folder = outcome_folder(store, outcome)
     arms, networks, trials = (_frame(folder / n) for n in (PREDICTIONS, NETWORKS, TRIALS))
-    path = folder / PICTURES
+    path = checked_file(folder, PICTURES)
     pictures = pictures_from_bytes(path.read_bytes()) if path.exists() else None
-    return Analysis(outcome, arms, networks, trials, pictures, kept_searches(store, outcome))
+    searches, own = kept_searches(store, outcome), own_frames(store, outcome)
+    return Analysis(outcome, arms, networks, trials, pictures, searches, own)
+
+
+def own_frames(store: Store, outcome: Outcome) -> dict[str, pd.DataFrame]:
+    """Frames of the outcome's study's own, by name."""
+    return {path.stem: _frame(path) for path in _own_files(outcome_folder(store, outcome))}
+
+
+def study_tables(
+    outcome: Outcome, own: Mapping[str, pd.DataFrame], published: Published | None = None
+) -> Mapping[str, Table]:
+    """Tables that the outcome's study makes of it; none of a study that is not known."""
+    study = studies().get(outcome.study)
+    return study.tables(outcome, own, published) if study else {}
+
+
+def _own_files(folder: Path) -> list[Path]:
+    general = {PREDICTIONS, NETWORKS, TRIALS, *POINTS}
+    return sorted(path for path in folder.glob("*.parquet") if path.name not in general)
 
 
 def kept_sweep(store: Store, outcome: Outcome) -> tuple[Sweep, str]:
@@ -98,7 +129,7 @@ def kept_sweep(store: Store, outcome: Outcome) -> tuple[Sweep, str]:
     Raises:
         InputError: This version does not read it.
     """
-    text = (outcome_folder(store, outcome) / "sweep.yaml").read_text(encoding="utf-8")
+    text = table_text(outcome_folder(store, outcome), "sweep.yaml")
     sweep = sweep_of(text)
     if sweep is None:
         raise InputError(f"{outcome.name}: its sweep file is of another version: run it again")
@@ -126,11 +157,14 @@ def keep_outcome(
     if surroundings is not None and (ran or not (folder / "outcome.json").exists()):
         write_atomically(folder / ENVIRONMENT, json.dumps(surroundings, indent=1, default=str))
     if not _is_kept(folder, analysis, text):
+        drop_sums(folder)
         # what was drawn of other numbers must not stay beside these
         (folder / REPORT).unlink(missing_ok=True)
         write_atomically(folder / "sweep.yaml", sweep_text)
         _write_frames(folder, analysis)
         write_atomically(folder / "outcome.json", text)
+    if not has_sums(folder):
+        write_sums(folder, ["outcome.json", "sweep.yaml", PICTURES, *_frames_of(analysis)])
     for suffix, shown in rendered(outcome).items():
         write_atomically(folder / suffix, shown)
     write_atomically(folder.parent / "latest.json", json.dumps({"key": outcome.key[:16]}))
@@ -140,7 +174,7 @@ def keep_outcome(
 def kept_environment(folder: Path) -> dict[str, Any]:
     """What the run of a kept outcome ran on, as `report.environment` gives it."""
     try:
-        found = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
+        found = json_kept(read_kept(folder / ENVIRONMENT))
     except (OSError, ValueError):
         found = None
     return found if isinstance(found, dict) else {"git": GIT_NOT_KNOWN}
@@ -161,9 +195,11 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     outcome = analysis.outcome
     frames = Frames(
         analysis.predictions, analysis.networks, analysis.trials, analysis.pictures,
-        analysis.searches,
+        analysis.searches, analysis.own,
     )  # fmt: skip
-    study = studies().get(outcome.study)
+    study, own_tables = studies().get(outcome.study), study_tables(outcome, analysis.own)
+    for name, table in own_tables.items():
+        write_atomically(folder / f"{name}{OF_MLFLOW}", shown_json(table))
     figures = figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
     for name, figure in figures.items():
         for kind in ("png", "svg"):
@@ -175,7 +211,10 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
         sweep_text=sweep_text,
         environment=kept_environment(folder),
         data_summary=[*outcome.facts.data, *external_sizes(outcome.facts.external)],
-        more_tables=[t for n, t in facts_tables(outcome).items() if n != "data"],
+        more_tables=[
+            *(table for name, table in facts_tables(outcome).items() if name != "data"),
+            *own_tables.values(),
+        ],
         figures=figures,
         of_study=study.weaknesses if study else None,
     )
@@ -185,7 +224,8 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
 
 def recorded_files(folder: Path) -> dict[str, Path]:
     """What of an outcome's folder goes into MLflow beside the tables, by name."""
-    wanted = (*folder.glob("*.png"), *folder.glob("*.svg"))
+    wanted = (*folder.glob("*.png"), *folder.glob("*.svg"), *folder.glob(f"*{OF_MLFLOW}"))
+    wanted += (*_own_files(folder),)
     kept = (folder / name for name in (PREDICTIONS, TRIALS, *POINTS, REPORT))
     return {path.name: path for path in sorted((*wanted, *kept)) if path.exists()}
 
@@ -197,11 +237,14 @@ def _frames_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
         NETWORKS: analysis.networks,
         TRIALS: analysis.trials,
         **dict(zip(POINTS, vars(analysis.searches).values(), strict=True)),
+        **{f"{name}.parquet": frame for name, frame in analysis.own.items()},
     }
     return {name: frame for name, frame in frames.items() if len(frame)}
 
 
 def _write_frames(folder: Path, analysis: Analysis) -> None:
+    for path in _own_files(folder):
+        path.unlink()
     for name, frame in _frames_of(analysis).items():
         with written_whole(folder / name) as part:
             frame.to_parquet(part, index=False, compression="zstd")
@@ -211,7 +254,7 @@ def _write_frames(folder: Path, analysis: Analysis) -> None:
 
 
 def _frame(path: Path) -> pd.DataFrame:
-    if not path.exists():
+    if not checked_file(path.parent, path.name).exists():
         return pd.DataFrame()
     try:
         return pd.read_parquet(path)
@@ -223,9 +266,14 @@ def _frame(path: Path) -> pd.DataFrame:
 def _is_kept(folder: Path, analysis: Analysis, text: str) -> bool:
     """Whether this outcome lies there, and its frames, each to its end."""
     try:
-        return (folder / "outcome.json").read_text(encoding="utf-8") == text and all(
-            read_metadata(folder / name).num_rows == len(frame)
-            for name, frame in _frames_of(analysis).items()
+        same = read_kept(folder / "outcome.json", MUCH) == text.encode()
+        return (
+            same
+            and not wrong_in_table(folder)
+            and all(
+                read_metadata(folder / name).num_rows == len(frame)
+                for name, frame in _frames_of(analysis).items()
+            )
         )
     except (OSError, ValueError):
         return False

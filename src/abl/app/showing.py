@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from abl.app.results import arm_predictions, kept_sweep, outcome_named
+from abl.app.results import (
+    arm_predictions,
+    kept_sweep,
+    outcome_named,
+    own_frames,
+    study_tables,
+)
 from abl.data.load import load_dataset
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
@@ -63,6 +69,10 @@ def shown_table(
     per_cent = style.per_cent if fraction is None else not fraction
     digits = style.decimals if decimals is None else decimals
     if show:
+        of_study = {} if pivot else study_tables(outcome, own_frames(store, outcome))
+        if published is not None and show in of_study:
+            stated = read_published(published, outcome)
+            return study_tables(outcome, own_frames(store, outcome), stated)[show]
         if pivot or published is not None:
             raise InputError("--show stands alone: leave out --pivot and --published")
         shaped = spread is not None or intervals is not None
@@ -112,12 +122,13 @@ def _other_table(
         )
     if show.startswith(IMAGE) and show != IMAGE:
         return _image_table(store, outcome, show.removeprefix(IMAGE), decimals)
-    known = facts_tables(outcome)
+    of_study = study_tables(outcome, own_frames(store, outcome))
+    known = {**facts_tables(outcome), **of_study}
     if show in known:
         return known[show]
     if show in SHOWN:
         raise InputError(f"--show {show}: {outcome.name} {_ABSENT.get(show, 'keeps none')}")
-    raise InputError(f"--show {show}: {nearest(show, SHOWN)}")
+    raise InputError(f"--show {show}: {nearest(show, (*SHOWN, *of_study))}")
 
 
 def _image_table(store: Store, outcome: Outcome, image: str, decimals: int | None) -> Table:

@@ -108,6 +108,7 @@ class Plan:
         beside: Name -> digest of a stage -> that of one beside it (predictions on an external set,
             class activation maps). They are of no cell: what they say decides nothing.
         without: Position of an arm -> why it has no cells.
+        dynamics: Digest of a training -> bytes of the logits by epoch that it keeps.
     """
 
     stages: dict[str, Stage] = field(default_factory=dict)
@@ -119,6 +120,7 @@ class Plan:
     fronts: dict[str, Front] = field(default_factory=dict)
     beside: dict[str, dict[str, str]] = field(default_factory=dict)
     without: dict[int, str] = field(default_factory=dict)
+    dynamics: dict[str, int] = field(default_factory=dict)
 
     def add(self, stage: Stage) -> str:
         """Adds a stage unless its digest is known; returns the digest.

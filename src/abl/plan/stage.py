@@ -12,6 +12,9 @@ from typing import Any
 # files of finished stages that more than one room reads
 PREDICTIONS = "predictions.parquet"  # image, role, logits by epoch, p_0, p_1, ...
 HISTORY = "history.parquet"  # one row an epoch
+DYNAMICS = "dynamics.npy"  # float16 (epochs, images, classes), of images of the training part
+DYNAMICS_IMAGES = "dynamics.parquet"  # image, label as trained: in the array's order
+DRAWN = "drawn"  # of a training's subset: the numbers that name a random draw
 
 # one for all: json.dumps would make a new encoder for each call
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -33,6 +36,11 @@ def digest_of(value: Any) -> str:
 
 def shape_of(kind: str, settings: Mapping[str, Any]) -> str:
     """Stages of one shape take about as long and as much memory, whatever their data and seed."""
+    subset = settings.get("subset")
+    if isinstance(subset, Mapping) and DRAWN in subset:
+        # which of many draws of the same size it trains on
+        subset = {name: value for name, value in subset.items() if name != DRAWN}
+        settings = {**settings, "subset": subset}
     return digest_of([kind, dict(settings)])
 
 

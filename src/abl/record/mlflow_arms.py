@@ -112,14 +112,17 @@ def arm_tags(arm: ArmOutcome, sweep_key: str, content: str) -> dict[str, str]:
     return tags
 
 
-def sweep_tags(outcome: Outcome) -> dict[str, str]:
-    """Tags of the run of a sweep; the last makes the UI show table.json as a table."""
+def sweep_tags(outcome: Outcome, files: Iterable[str] = ()) -> dict[str, str]:
+    """Tags of the run of a sweep; the last makes the UI show table.json as a table, and of the
+    files those that end like it.
+    """
+    shown = ["table.json", *(name for name in files if name.endswith("_table.json"))]
     return {
         "abl.key": outcome.key,
         "abl.kind": "sweep",
         "abl.sweep_key": outcome.key,
         "abl.study": outcome.study,
-        "mlflow.loggedArtifacts": '[{"path": "table.json", "type": "table"}]',
+        "mlflow.loggedArtifacts": json.dumps([{"path": n, "type": "table"} for n in shown]),
     }
 
 

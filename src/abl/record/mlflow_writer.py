@@ -174,7 +174,7 @@ class MlflowRecord(RecordPlace):
             }
             with scratch_folder("abl-record-") as folder:
                 files = {REPLICATES: folder / REPLICATES, **(artifacts or {})}
-                tags = rows.sweep_tags(outcome) | {rows.NOTE: rows.sweep_note(outcome)}
+                tags = rows.sweep_tags(outcome, files) | {rows.NOTE: rows.sweep_note(outcome)}
                 names = [*texts, *files]
                 if is_complete(sweep) and sweep.data.tags.get("abl.content") == content:
                     if tally is None:

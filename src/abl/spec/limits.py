@@ -66,6 +66,8 @@ ANNOTATIONS_MB = Limit("ABL_MAX_ANNOTATIONS_MB", 1_000, "MB")
 WEIGHTS_MB = Limit("ABL_MAX_WEIGHTS_MB", 16_000, "MB")
 IMAGE_MB = Limit("ABL_MAX_IMAGE_MB", 1_000, "MB")
 VOLUME_MB = Limit("ABL_MAX_VOLUME_MB", 8_000, "MB")
+# of one training, held in memory while it runs and written with its checkpoints
+DYNAMICS_MB = Limit("ABL_MAX_DYNAMICS_MB", 500, "MB")
 
 
 def megabytes(count: int) -> str:

@@ -226,6 +226,12 @@ class Train(Part):
     )
     augment: Augment = Field(Augment())
     early_stop: EarlyStop | None = Field(None, description="Off unless given.")
+    dynamics: bool = Field(
+        False,
+        description="Keep logits of the training images after each epoch (float16), of trainings "
+        "on a whole training part, for scores that find wrong labels. These are then trained anew, "
+        "to the same weights.",
+    )
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         "fp32", description="Autocast of all but the last layer; fp16 on GPUs alone."
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.data.splits.splits import Split, inner_folds, split_of
+from abl.data.splits.splits import Split, inner_folds, inner_test, split_of
 from abl.data.views import View
 from abl.decide.consensus import (
     class_sizes,
@@ -20,12 +20,14 @@ from abl.decide.consensus import (
 )
 from abl.errors import StageError
 from abl.plan.graph import Replicate
-from abl.plan.stage import PREDICTIONS, Stage
+from abl.plan.stage import DRAWN, PREDICTIONS, Stage
 from abl.spec.data import Splits
 from abl.stages.inputs import OpenData, replicate_context, view_of
 from abl.stages.kind import Work, kind, stage_of
 
 SELECTION = "selection.parquet"
+# what `without` leaves out, where it is no column of a selection
+AT_RANDOM, FLIPPED = "random", "flipped"
 
 
 def select_stage(
@@ -113,6 +115,14 @@ def training_positions(work: Work, view: View, split: Split, seed: int) -> np.nd
         splits = Splits.model_validate(work.stage.context["splits"])
         fold = inner_folds(view.frame, split.train, splits, int(subset["of"]))
         return split.train[fold != int(subset["n"])]
+    if subset["kind"] == "inner_test":
+        splits = Splits.model_validate(work.stage.context["splits"])
+        held = inner_test(
+            view.frame, split.train, splits, float(subset["test"]), list(subset[DRAWN])
+        )
+        return split.train[~held]
+    if subset["kind"] == "without":
+        return _without(work, view, split, str(subset["what"]), seed)
     path = work.store.file(work.stage.inputs["select"], SELECTION)
     selection = pd.read_parquet(path).set_index("image")
     images = view.frame["image"].to_numpy()[split.train]
@@ -138,8 +148,42 @@ def training_positions(work: Work, view: View, split: Split, seed: int) -> np.nd
     return split.train[kept]
 
 
+def _without(work: Work, view: View, split: Split, what: str, seed: int) -> np.ndarray:
+    """The training part less some images: those of a column of a selection, as many at random, or
+    those whose label was flipped on purpose.
+    """
+    part = view.frame.iloc[split.train]
+    labels = part["train_label"].to_numpy()
+    if what == FLIPPED:
+        leave = labels != part["label"].to_numpy()
+    else:
+        path = work.store.file(work.stage.inputs["select"], SELECTION)
+        selection = pd.read_parquet(path).set_index("image").loc[part["image"]]
+        if what == AT_RANDOM:
+            # another draw for each split and seed
+            key = [seed, int(work.stage.reads[:16], 16)]
+            rng = np.random.default_rng(np.random.SeedSequence(key))
+            leave = np.zeros(len(part), dtype=bool)
+            count = int(selection["flagged"].sum())
+            leave[rng.choice(len(part), size=count, replace=False)] = True
+        else:
+            leave = selection[what].to_numpy(dtype=bool)
+    sizes = class_sizes(labels, ~leave, int(work.stage.settings["classes"]))
+    if (sizes == 0).any():
+        share = ", ".join(f"class {label}: {size}" for label, size in enumerate(sizes))
+        raise StageError(
+            f"without the {what} ones of the {len(labels)} training images there is {share}: "
+            "nothing to train a class on; use a smaller options.cap, or a larger options.floor"
+        )
+    return split.train[~leave]
+
+
 def subset_title(subset: Mapping[str, Any]) -> str:
-    """True-3, False-1, Matched-3, or inner-0/5."""
+    """True-3, False-1, Matched-3, inner-0/5, inner-draw-0, or without-flagged."""
     if subset["kind"] == "inner":
         return f"inner-{subset['n']}/{subset['of']}"
+    if subset["kind"] == "inner_test":
+        return f"inner-draw-{subset[DRAWN][-1]}"
+    if subset["kind"] == "without":
+        return f"without-{subset['what']}"
     return f"{str(subset['kind']).capitalize()}-{subset['n']}"

@@ -8,19 +8,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from abl.data.dataset import TOGETHER
 from abl.data.masks.mask_sets import MASK_SCORES
 from abl.data.views import everything_trains, training_reads
+from abl.errors import Problem
 from abl.nets.user_module import component_identity, load_module
 from abl.plan.graph import Plan, Replicate
-from abl.plan.stage import HISTORY, PREDICTIONS, Stage, StageResources
+from abl.plan.kept_dynamics import dynamics_bytes, too_many_dynamics
+from abl.plan.stage import (
+    DYNAMICS,
+    DYNAMICS_IMAGES,
+    HISTORY,
+    PREDICTIONS,
+    Stage,
+    StageResources,
+    canonical_json,
+)
 from abl.search.stopping import hopeless_by
 from abl.spec.base import identity_of
 from abl.spec.data import Data
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
 from abl.stages.features import FrozenFronts
+from abl.stages.flag import flag_stage
 from abl.stages.identity import (
     design_title,
     masks_there,
@@ -36,7 +48,7 @@ from abl.stages.select import select_stage, subset_title, training_positions
 
 # settings that say what is made of a pretrained network
 AFTER_PRETRAINING = (
-    "head", "spp_levels", "fusion", "attention", "frozen", "frozen_precision",
+    "head", "spp_levels", "fusion", "attention", "frozen", "frozen_precision", "dynamics",
 )  # fmt: skip
 
 
@@ -46,6 +58,7 @@ class Trainings:
     def __init__(self, sweep: Sweep, workspace: Workspace, plan: Plan):
         self.sweep = sweep
         self.plan = plan
+        self._problems = workspace.problems
         self.opened = workspace.data(sweep.data)
         self._view = workspace.view(self.opened, sweep.image)
         # files are found where the sweep is read; workers get their full paths
@@ -142,20 +155,31 @@ class Trainings:
         Args:
             subset: {"kind": "true" | "false" | "matched", "n": N, "panel": size} of the
                 selection, or {"kind": "inner", "n": fold, "of": folds} with
-                `inner_draw`: all but an inner fold.
-            select: Digest of the select stage.
+                `inner_draw`: all but an inner fold; `inner_subset`: all but an inner test set;
+                or {"kind": "without", "what": ...}: see `training_positions`.
+            select: Digest of the select or flag stage.
             seed_shift: Added to the replicate's seed, for controls that differ by it alone.
         """
-        wanted = (replicate, *(subset or {}).items(), select, seed_shift)
+        wanted = (replicate, canonical_json(subset), select, seed_shift)
         if wanted not in self._made:
             stage = self._train(replicate, subset, select, seed_shift)
             self._made[wanted] = self.plan.add(stage)
+            split = self.opened.split(self.sweep.splits, replicate.repeat, replicate.fold)
+            if subset is None and self.sweep.train.dynamics:
+                self._keeps_dynamics(stage.digest, len(split.train))
             if self._fronts is not None:
-                split = self.opened.split(self.sweep.splits, replicate.repeat, replicate.fold)
                 front = self._fronts.of(split, int(stage.seed or 0))
                 if front is not None:
                     self.plan.fronts[stage.digest] = front
         return self._made[wanted]
+
+    def _keeps_dynamics(self, digest: str, images: int) -> None:
+        classes = len(self.opened.dataset.classes)
+        size = dynamics_bytes(self.sweep.train.epochs, images, classes)
+        self.plan.dynamics[digest] = size
+        said = too_many_dynamics(size)
+        if said and not any(each.message.startswith("train.dynamics") for each in self._problems):
+            self._problems.append(Problem(said))  # of the first: others keep as much or nearly
 
     def _train(
         self,
@@ -167,6 +191,8 @@ class Trainings:
         settings = dict(self._settings)
         if subset is not None:
             settings["subset"] = dict(subset)
+            train = {name: each for name, each in settings["train"].items() if name != "dynamics"}
+            settings["train"] = train  # of trainings on a whole training part alone
         sweep = self.sweep
         what = "" if subset is None else f" {subset_title(subset)}"
         if seed_shift:
@@ -198,6 +224,15 @@ class Trainings:
             drawn["groups"] = hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
         return drawn
 
+    def flag(
+        self, replicate: Replicate, networks: Sequence[Sequence[str]], settings: Mapping[str, Any]
+    ) -> str:
+        """The flags of a replicate, see `flag_stage`; its digest."""
+        stage = flag_stage(
+            self.opened, self.sweep.splits, self._view, replicate, networks, settings
+        )
+        return self.plan.add(stage)
+
     def select(self, replicate: Replicate, selectors: Sequence[Sequence[str]]) -> str:
         """The selection of a replicate, see `select_stage`; its digest."""
         wanted = ("select", replicate, *(digest for each in selectors for digest in each))
@@ -209,7 +244,10 @@ class Trainings:
 
 @kind("train", version=1)
 def train(work: Work) -> dict[str, Any]:
-    """Writes predictions.parquet, history.parquet and the weights of the last k epochs."""
+    """Writes predictions.parquet, history.parquet and the weights of the last k epochs.
+
+    With train.dynamics, dynamics.npy and dynamics.parquet too: see `plan/stage.py`.
+    """
     # importing torch takes seconds, which a driver with nothing to train need not pay
     from abl.train.checkpoint import save_weights
     from abl.train.epoch import Joint, Objective, classification
@@ -241,6 +279,7 @@ def train(work: Work) -> dict[str, Any]:
             asked.classes,
             evaluate=roles,
             validation_labels=view.frame["label"].to_numpy()[split.validation],
+            followed=split.train if settings.dynamics else None,
         ),
         settings=settings,
         image=image,
@@ -251,6 +290,10 @@ def train(work: Work) -> dict[str, Any]:
     images = view.frame["image"].to_numpy()
     names = {role: images[positions].tolist() for role, positions in roles.items()}
     write_predictions(work.out / PREDICTIONS, predictions_frame(names, result.logits))
+    if result.dynamics is not None:
+        np.save(work.out / DYNAMICS, result.dynamics, allow_pickle=False)
+        followed = pd.DataFrame({"image": names["train"], "label": labels[split.train]})
+        followed.to_parquet(work.out / DYNAMICS_IMAGES, index=False, compression="zstd")
     # the time an epoch took is a fact of this run, not part of its result
     history = result.history.drop(columns="seconds")
     history.to_parquet(work.out / HISTORY, index=False, compression="zstd")

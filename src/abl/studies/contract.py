@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
+import pandas as pd
 from pydantic import ValidationError
 
 import abl.studies
@@ -20,6 +21,8 @@ from abl.registry import Registry
 from abl.report.figures.arms import Draw, Frames
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
+from abl.report.tables.model import Table
+from abl.report.tables.published import Published
 from abl.runner.protocols import Growth
 from abl.spec.base import Part
 from abl.spec.model_faults import problems_of
@@ -97,6 +100,20 @@ class Study(Protocol):
 
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         """Name -> what draws it: figures of this study alone, or one of its own of a known name."""
+        return {}
+
+    def tables(
+        self,
+        outcome: Outcome,
+        own: Mapping[str, pd.DataFrame],
+        published: Published | None = None,
+    ) -> Mapping[str, Table]:
+        """Name, as `abl table --show` has it -> table, of this study alone.
+
+        Args:
+            own: Frames of its own, as `analyse` gave them.
+            published: Values to stand beside ours, where a table has a place for them.
+        """
         return {}
 
     def relevant(self, own: Mapping[str, Any], axes: Collection[str]) -> Collection[str]:

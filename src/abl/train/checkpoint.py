@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -35,6 +36,7 @@ class Checkpoint:
         optimizer: 'index.name' -> tensor, from optimizer_state.
         scaler: State of the fp16 gradient scaler; empty without one.
         kept: (epoch, state dict) of the epochs whose weights predict.
+        dynamics: float16 (n, classes) an epoch of the images that are followed; none if none are.
     """
 
     history: list[dict[str, float]]
@@ -42,6 +44,7 @@ class Checkpoint:
     optimizer: State
     scaler: dict[str, Any]
     kept: list[tuple[int, State]]
+    dynamics: Sequence[np.ndarray] = ()
 
 
 def cpu_state(network: nn.Module) -> State:
@@ -80,6 +83,8 @@ def save_checkpoint(folder: str | Path, key: str, checkpoint: Checkpoint) -> Non
     """
     parts = {"network": checkpoint.network, "optimizer": checkpoint.optimizer}
     parts |= {f"kept.{place}": state for place, (_, state) in enumerate(checkpoint.kept)}
+    if checkpoint.dynamics:
+        parts["dynamics"] = {"logits": torch.from_numpy(np.stack(checkpoint.dynamics))}
     tensors = {
         f"{part}:{name}": value for part, state in parts.items() for name, value in state.items()
     }
@@ -122,6 +127,7 @@ def load_checkpoint(folder: str | Path, key: str) -> Checkpoint | None:
         optimizer=parts.get("optimizer", {}),
         scaler=about["scaler"],
         kept=[(epoch, parts[f"kept.{place}"]) for place, epoch in enumerate(about["kept"])],
+        dynamics=list(parts["dynamics"]["logits"].numpy()) if "dynamics" in parts else [],
     )
 
 

@@ -33,6 +33,7 @@ from abl.train.predictions import predict_logits
 from abl.train.process import Stream, derived_seed, reset_process, seed_everything
 
 Row = dict[str, float]
+_HALF = 65504.0  # the largest float16
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,15 @@ class FitResult:
         logits: Role -> float32 (k, n, classes) in evaluation mode, un-augmented; k kept epochs.
         epochs: The k epochs, ascending: the last ones, or the best one of an early stop.
         weights: State dicts on the CPU of these epochs.
+        dynamics: float16 (epochs that were run, n, classes) of the rows that are followed, in
+            evaluation mode, un-augmented, after each epoch; None if none are.
     """
 
     history: pd.DataFrame
     logits: dict[str, np.ndarray]
     epochs: list[int]
     weights: list[State]
+    dynamics: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +67,7 @@ class TrainingRows:
         classes: K.
         evaluate: Role -> positions to predict.
         validation_labels: Labels of evaluate['validation'], which is then measured each epoch.
+        followed: Positions whose logits are kept after each epoch.
     """
 
     positions: np.ndarray
@@ -70,6 +75,7 @@ class TrainingRows:
     classes: int
     evaluate: Mapping[str, np.ndarray]
     validation_labels: np.ndarray | None = None
+    followed: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -162,14 +168,15 @@ def fit(
     def write_checkpoint() -> None:
         if oversight.folder is not None:
             state = (cpu_state(network), optimizer_state(runner.optimizer))
-            checkpoint = Checkpoint(history, *state, runner.scaler.state_dict(), kept)
+            checkpoint = Checkpoint(history, *state, runner.scaler.state_dict(), kept, dynamics)
             save_checkpoint(oversight.folder, key, checkpoint)
 
     history: list[Row] = []
     kept: list[tuple[int, State]] = []
+    dynamics: list[np.ndarray] = []
     found = None if oversight.folder is None else load_checkpoint(oversight.folder, key)
     if found is not None:
-        history, kept = found.history, found.kept
+        history, kept, dynamics = found.history, found.kept, list(found.dynamics)
         network.load_state_dict(found.network)
         restore_optimizer(runner.optimizer, found.optimizer)
         runner.scaler.load_state_dict(found.scaler)
@@ -194,6 +201,9 @@ def fit(
         if validation is not None and validation_labels is not None and len(validation):
             logits = predicted(validation, epoch, lr)
             row["validation_loss"], row["validation_accuracy"] = _scores(logits, validation_labels)
+        if rows.followed is not None:
+            logits = predicted(rows.followed, epoch, lr).reshape(-1, rows.classes)
+            dynamics.append(np.clip(logits, -_HALF, _HALF).astype(np.float16))
         row["seconds"] = time.perf_counter() - began
         history.append(row)
         kept = _kept_after(kept, epoch, network, history, settings)
@@ -215,6 +225,7 @@ def fit(
         logits={role: np.stack(logits) for role, logits in outputs.items()},
         epochs=[epoch for epoch, _ in kept],
         weights=[state for _, state in kept],
+        dynamics=None if rows.followed is None else np.stack(dynamics),
     )
 
 
@@ -275,6 +286,7 @@ def _key_of(
         digest.update(text.encode())
     digest.update(f"{seed} {device_type} {torch.__version__}".encode())
     evaluated = (rows.evaluate[role] for role in sorted(rows.evaluate))
-    for array in (rows.positions, rows.labels, *evaluated):
+    followed = () if rows.followed is None else (rows.followed,)
+    for array in (rows.positions, rows.labels, *evaluated, *followed):
         digest.update(np.asarray(array, np.int64).tobytes() + b"|")
     return digest.hexdigest()

@@ -76,7 +76,7 @@ def expected_flags(
     levels = [network_levels(each, fitted.rates) for each in fitted.spreads]
     spread, truly = [], []
     for at in chosen:
-        p = _new_images(fitted.spreads[at], levels[at], len(seen), patient, random)
+        p = new_images(fitted.spreads[at], levels[at], len(seen), patient, random)
         spread.append(_flagged(p, seen, least, random))
         truly.append(int((p.mean(axis=1) > theta).sum()))
     return ExpectedFlags(
@@ -109,7 +109,7 @@ def _flagged(p: Floats, seen: Ints, least: Ints, random: np.random.Generator) ->
     return int((wrong >= least).sum())
 
 
-def _new_images(
+def new_images(
     spreads: Spreads, level: Floats, images: int, patient: Ints, random: np.random.Generator
 ) -> Floats:
     """(N, M) error probabilities of other images, as many to a patient."""

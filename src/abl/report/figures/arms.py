@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ class Frames:
         trials: Points of searches for T*: value_0 (quality), value_1 (share sent on), front, arm.
         pictures: Images with what networks see in them, if the study draws some.
         searches: Points of searches of settings.
+        own: Frames of the study's own, by name.
     """
 
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -46,6 +47,7 @@ class Frames:
     trials: pd.DataFrame = field(default_factory=pd.DataFrame)
     pictures: Pictures | None = None
     searches: Searches = field(default_factory=Searches)
+    own: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def classes(self, outcome: Outcome) -> tuple[str, ...]:
         """Names of the classes that predictions are of, as far as they are known."""

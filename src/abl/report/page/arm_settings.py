@@ -109,6 +109,7 @@ def _of_training(values: dict[str, Any]) -> dict[str, Any]:
         values.pop("spp_levels", None)
     if not values.get("frozen"):
         values.pop("frozen_precision", None)
+    values.pop("dynamics", None)  # what is kept of a training is none of its settings
     stop = values.get("early_stop")
     if stop is not None and stop.get("restore_best"):
         values.pop("last_k", None)

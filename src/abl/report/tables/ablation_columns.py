@@ -221,7 +221,7 @@ class TableLayout:
                 return TableCell("")
             several = len(published.sources) > 1 and value.source
             marks = (self._letter(f"published: {value.source}"),) if several else ()
-            return TableCell(self._scales[metric].mean_and_sd(value.mean, value.sd), marks)
+            return TableCell(value.shown(self._scales[metric]), marks)
 
         def raw(part: str) -> Callable[[ArmOutcome], Any]:
             return lambda arm: getattr(published.values.get((arm.key, metric)), part, "")

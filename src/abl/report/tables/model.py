@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -105,6 +106,13 @@ def table_from(
             if in_csv(row)
         ),
     )
+
+
+def shown_json(table: Table) -> str:
+    """What is shown as MLflow's UI shows tables: JSON with columns and data."""
+    columns = [column.label for column in table.columns]
+    data = [[cell.text for cell in row] for row in table.rows]
+    return json.dumps({"columns": columns, "data": data}, ensure_ascii=False)
 
 
 def text_column(

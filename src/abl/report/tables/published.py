@@ -10,20 +10,32 @@ from pathlib import Path
 from abl.data.tables.rows import Rows, read_rows
 from abl.errors import Problem, nearest, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.labels import is_metric, metric_label, one_line, scale_of, setting_label
+from abl.report.labels import Scale, is_metric, metric_label, one_line, scale_of, setting_label
 
 UNITS = {"%": 0.01, "per cent": 0.01, "percent": 0.01, "fraction": 1.0}
 _OWN_COLUMNS = ("source", "unit")
+_BESIDE = ("_sd", "_min", "_max")  # how columns of a metric end that state no mean
 _MOST_LISTED = 8
 
 
 @dataclass(frozen=True)
 class PublishedValue:
-    """A stated mean, its standard deviation (nan if none), and where it is stated ("" unsaid)."""
+    """A stated mean, its standard deviation (nan if none), where it is stated ("" unsaid), and the
+    smallest and largest value (nan if not stated).
+    """
 
     mean: float
     sd: float
     source: str
+    smallest: float = math.nan
+    largest: float = math.nan
+
+    def shown(self, scale: Scale) -> str:
+        """`mean ± sd (min, max)`, or what of it is stated."""
+        text = scale.mean_and_sd(self.mean, self.sd)
+        if math.isnan(self.smallest) or math.isnan(self.largest):
+            return text
+        return f"{text} ({scale.number(self.smallest)}, {scale.number(self.largest)})"
 
 
 @dataclass(frozen=True)
@@ -61,8 +73,8 @@ def read_published(path: Path, outcome: Outcome) -> Published:
     """The published values of a CSV or Parquet file, matched to arms by their axis values.
 
     Columns: some axes of the outcome ("" where an axis does not apply), metrics by name or label
-    with optional `<metric>_sd`, optional `unit` (per cent or fraction) and `source`. Without `unit`
-    a column of shares with a value above 1 is in per cent.
+    with optional `<metric>_sd`, `<metric>_min` and `<metric>_max`, optional `unit` (per cent or
+    fraction) and `source`. Without `unit` a column of shares with a value above 1 is in per cent.
 
     Raises:
         InputError: Unknown columns, values that are no numbers or no shares, two rows for one arm;
@@ -78,7 +90,7 @@ class _PublishedFile:
         self.rows, self.outcome = rows, outcome
         self.axes: list[str] = []
         self.means: dict[str, str] = {}  # metric -> column
-        self.deviations: dict[str, str] = {}
+        self.beside: dict[str, dict[str, str]] = {part: {} for part in _BESIDE}
         self.elsewhere: list[str] = []
         self.problems: list[Problem] = []
         self._find_columns()
@@ -113,13 +125,15 @@ class _PublishedFile:
         faults = []
         for column in map(str, self.rows.frame.columns):
             word = column.strip().lower()
-            base, is_sd = word.removesuffix("_sd"), word.endswith("_sd")
+            part = next((each for each in _BESIDE if word.endswith(each)), "")
+            base = word.removesuffix(part)
             if column in axes:
                 self.axes.append(column)
             elif base in own_metrics:
-                (self.deviations if is_sd else self.means)[own_metrics[base]] = column
+                of_part = self.beside[part] if part else self.means
+                of_part[own_metrics[base]] = column
             elif is_metric(base):
-                self.elsewhere += [] if is_sd else [base]
+                self.elsewhere += [] if part else [base]
             elif word not in _OWN_COLUMNS:
                 hint = nearest(column, [*axes, *metrics, *_OWN_COLUMNS])
                 said = f"column '{column}' is no axis and no metric of {name}: take it out, or "
@@ -133,19 +147,23 @@ class _PublishedFile:
     def _values(self, metric: str) -> Iterator[tuple[int, PublishedValue]]:
         """A metric's values with the positions of their rows."""
         means = self._numbers(self.means[metric])
-        deviations = [math.nan] * len(means)
-        if metric in self.deviations:
-            deviations = self._numbers(self.deviations[metric])
+        unknown = [math.nan] * len(means)
+        deviations, smallest, largest = (
+            self._numbers(columns[metric]) if metric in columns else unknown
+            for columns in self.beside.values()
+        )
         frame = self.rows.frame
         sources = self.rows.text("source") if "source" in frame else [""] * len(frame)
         ours = [arm.cells[metric].mean for arm in self.outcome.arms if metric in arm.cells]
         is_share = scale_of(metric, ours, per_cent=True).unit == "%"
         factors = self._factors(metric, means) if is_share else [1.0] * len(means)
-        for at, (mean, sd, factor) in enumerate(zip(means, deviations, factors, strict=True)):
+        for at, (mean, factor) in enumerate(zip(means, factors, strict=True)):
             if is_share and abs(mean * factor) > 1:
                 self._fault(at, f"{metric}: {mean:g} is no share in this unit")
             if not math.isnan(mean):
-                yield at, PublishedValue(mean * factor, sd * factor, one_line(sources[at]))
+                beside = (factor * each[at] for each in (smallest, largest))
+                sd, source = factor * deviations[at], one_line(sources[at])
+                yield at, PublishedValue(mean * factor, sd, source, *beside)
 
     def _numbers(self, column: str) -> list[float]:
         """The numbers of a column, nan where a field is empty."""

@@ -25,9 +25,10 @@ from abl.spec.sweep import Sweep
 from abl.spec.train import looks_at_mask
 from abl.stages.inputs import Workspace
 from abl.studies.contract import StudyAxis, options_of, study
-from abl.studies.mask_guided.localisation import ACTIVATIONS, add_activation, looked_at, with_looked
+from abl.studies.mask_guided.localisation import looked_at, with_looked
 from abl.studies.mask_guided.notes import WEAKNESSES, design_weaknesses, idle_notes
 from abl.studies.mask_guided.pictures import Seen, pictures_of
+from abl.studies.shared.activations import ACTIVATIONS, add_activation
 from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.checks import NETWORK, WEIGHTS, design_faults, weights_faults
 from abl.studies.shared.external import internal_file
@@ -178,8 +179,9 @@ class MaskGuidedStudy(SingleNetwork):
 
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         """Placements, shares inside and maps; small confusion matrices, as it has many arms."""
+        from abl.report.figures.maps import maps_figure
         from abl.report.figures.predictions import MOST_MATRICES, confusion_figure
-        from abl.studies.mask_guided.figures import inside_figure, maps_figure, placement_figure
+        from abl.studies.mask_guided.figures import inside_figure, placement_figure
 
         classes = frames.classes(outcome)
         found: dict[str, Draw] = {

@@ -1,4 +1,4 @@
-"""Class activation maps in a sweep: their stages, and what the table says of them and of masks.
+"""Class activation maps in a sweep: what the table says of them and of masks.
 
 They decide nothing and are never tested: their numbers are added when the table is made.
 """
@@ -20,24 +20,10 @@ from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import Cell, Outcome
 from abl.record.store import Store
 from abl.report.labels import counted, metric_label
-from abl.spec.sweep import Sweep
-from abl.stages.activation import ACTIVATION, activation_stage, can_be_mapped
-from abl.stages.inputs import Workspace
+from abl.stages.activation import ACTIVATION
+from abl.studies.shared.activations import ACTIVATIONS, BARE, INSIDE, maps_of_nodules
 
-ACTIVATIONS = "activation"  # beside each training
-INSIDE, OF_MASKS = "inside", ("dice", "iou")
-BARE = "no nodule"  # source of an image whose mask is empty
-
-
-def add_activation(
-    plan: Plan, workspace: Workspace, sweep: Sweep, cell: PlannedCell, training: str
-) -> None:
-    """Adds the stage that maps where a training's network looks, if it can be mapped."""
-    if not plan.beside_of(ACTIVATIONS, training) and can_be_mapped(
-        sweep, workspace.data(sweep.data)
-    ):
-        stage = activation_stage(workspace, sweep, cell.replicate, plan.stages[training])
-        plan.put_beside(ACTIVATIONS, training, stage)
+OF_MASKS = ("dice", "iou")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +73,7 @@ def looked_at(
     for cell, training in cells:
         digest = plan.beside_of(ACTIVATIONS, training)
         if digest and store.has(digest):
-            maps.append(_of_nodules(pd.read_parquet(store.file(digest, ACTIVATION))))
+            maps.append(maps_of_nodules(pd.read_parquet(store.file(digest, ACTIVATION))))
             values.setdefault(INSIDE, []).append((cell, maps[-1][INSIDE]))
         done = store.done(training)
         if done is not None and MASK_SCORES in done.files:
@@ -124,13 +110,6 @@ def looked_at(
         int((of_masks["nodule"] == 0).sum()),
         int(of_masks["dice"].isna().sum()),
     )
-
-
-def _of_nodules(frame: pd.DataFrame) -> pd.DataFrame:
-    """Maps by image; of an image whose mask holds no nodule, no share lies inside."""
-    is_bare = ((frame["source"] == "true") & (frame["area"] == 0)).to_numpy()
-    source = frame["source"].astype(object).mask(is_bare, BARE)
-    return frame.assign(source=source, inside=frame[INSIDE].mask(is_bare)).set_index("image")
 
 
 def _of_test_masks(frame: pd.DataFrame) -> pd.DataFrame:

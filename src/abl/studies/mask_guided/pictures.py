@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -16,12 +15,11 @@ from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.stage import PREDICTIONS
 from abl.record.store import Store
 from abl.report.figures.arms import best_of, words_of
-from abl.report.pictures import Picture, Pictures, Tile
+from abl.report.pictures import Picture, Pictures
 from abl.report.prediction_frames import probabilities_of
 from abl.spec.sweep import Sweep
-from abl.stages.activation import ACTIVATION, MAPS
 from abl.stages.inputs import Workspace
-from abl.studies.mask_guided.localisation import ACTIVATIONS
+from abl.studies.shared.activations import ACTIVATIONS, KeptMaps
 
 MOST_ROWS, MOST_COLUMNS = 6, 8
 CONTROLS = ("random", "full", "true", "ellipse")  # masks, those first that are shown before others
@@ -68,7 +66,7 @@ def pictures_of(
     arms = columns_of(alike, best)
     store, view = workspace.store, open_view(workspace.store.cache, key)
     maps = [
-        [_Maps(store, plan.beside_of(ACTIVATIONS, digest)) for _, digest in each.cells]
+        [KeptMaps(store, plan.beside_of(ACTIVATIONS, digest)) for _, digest in each.cells]
         for each in arms
     ]
     tested = [set(each.images) for each in maps[0]]
@@ -166,36 +164,6 @@ def _worst(store: Store, best: Seen, labels: pd.Series) -> list[str]:
     loss = -np.log(np.maximum(p[np.arange(len(p)), true], _LEAST_P))
     order = np.lexsort((frame["image"].to_numpy(str), -loss))
     return [str(name) for name in frame["image"].to_numpy()[order][:MOST_ROWS]]
-
-
-class _Maps:
-    """The maps of one activation stage, by image; read when they are asked for."""
-
-    def __init__(self, store: Store, digest: str):
-        self._store, self._digest = store, digest
-
-    @cached_property
-    def _frame(self) -> pd.DataFrame:
-        return pd.read_parquet(self._store.file(self._digest, ACTIVATION))
-
-    @cached_property
-    def _arrays(self) -> dict[str, np.ndarray]:
-        with np.load(self._store.file(self._digest, MAPS), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-
-    @cached_property
-    def images(self) -> dict[str, int]:
-        """Name -> position."""
-        return {str(name): at for at, name in enumerate(self._frame["image"])}
-
-    def of(self, name: str) -> Tile | None:
-        """What is known of an image, None if it was not tested."""
-        at = self.images.get(name)
-        if at is None:
-            return None
-        mask = self._arrays["mask"][at] if "mask" in self._arrays else None
-        row = self._frame.iloc[at]
-        return Tile(self._arrays["cam"][at], float(row["p"]), int(row["class"]), mask)
 
 
 def _cut(shown: Sequence[Seen], arms: int, show: Sequence[str], rows: Sequence[str]) -> str:

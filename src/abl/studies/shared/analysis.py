@@ -5,7 +5,7 @@ Scored is each image, or the mean over the images of a nodule or a patient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -154,6 +154,7 @@ class Analysis:
         trials: Points of every search: arm, repeat, fold, seed, number, parameters, value_0, ...,
             front.
         pictures: Images with what networks see in them, if the study draws some.
+        own: Frames of the study's own, by name: `images` is kept as images.parquet.
     """
 
     outcome: Outcome
@@ -162,6 +163,7 @@ class Analysis:
     trials: pd.DataFrame = field(default_factory=pd.DataFrame)
     pictures: Pictures | None = None
     searches: Searches = field(default_factory=Searches)
+    own: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def scored_arms(

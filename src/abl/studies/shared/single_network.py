@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from abl.data.splits.splits import all_replicates
 from abl.decide.check import Floats
+from abl.decide.decision import TIE_RULE, with_cutoff_at_half
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
-from abl.plan.graph import Arm, Plan, PlannedCell
+from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
@@ -19,6 +20,7 @@ from abl.studies.contract import Study, options_of
 from abl.studies.shared.analysis import (
     Analysis,
     ScoredArm,
+    ScoredCell,
     ScoredPart,
     Units,
     analysis_of,
@@ -52,6 +54,10 @@ from abl.studies.shared.predictions import Predictions
 from abl.studies.shared.scoring import scored_outcome
 
 ROLE = "original"  # of an arm's one network, in its cells and for its rule
+CUTOFF = "cutoff"  # what a study that chooses one notes of each replicate
+
+# position of an arm, replicate -> digest of its network, whose stages are in the plan then
+TrainedBy = Callable[[int, Replicate], str]
 
 
 def same_network_notes(plan: Plan) -> list[str]:
@@ -94,6 +100,33 @@ class SingleNetwork(Study):
     def facts(self, file: SweepFile) -> dict[str, Any]:
         """What the figures of the study want to know beside the table."""
         return {"network": file.sweep.train.network}
+
+    def trained_by(
+        self,
+        file: SweepFile,
+        arms: Sequence[Arm],
+        sweeps: Sequence[Sweep],
+        trainings: Callable[[Sweep], Trainings],
+    ) -> TrainedBy:
+        """How an arm's network is trained: on its whole training part, if a study says no more.
+
+        Args:
+            file: Without external centres, as `sweeps`, one an arm.
+            trainings: Makes the stages of a sweep.
+        """
+        own = [trainings(sweep) for sweep in sweeps]
+        return lambda at, replicate: own[at].train(replicate)
+
+    def cutoffs(
+        self, file: SweepFile, sweep: Sweep, validation: ScoredPart, test: ScoredPart | None
+    ) -> dict[str, float]:
+        """The `cutoff` of an arm on a replicate and what is to be kept beside it; {} for 0.5.
+
+        Args:
+            sweep: The arm's.
+            test: For a published protocol that chooses by it; None if it is not to be read.
+        """
+        return {}
 
     def settings(self, file: SweepFile) -> Settings:
         """The sweep as each arm sees it."""
@@ -140,7 +173,7 @@ class SingleNetwork(Study):
         return tuple(setting.split("."))
 
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
-        """One training for every arm and replicate, and its predictions on every external set."""
+        """A network for every arm and replicate, and its predictions on every external set."""
         raise_if_any(self.problems(file))
         arms, _ = arms_from(file, self.axes, self.relevant)
         given = self.settings(file).all_of(arms.arms)
@@ -154,14 +187,20 @@ class SingleNetwork(Study):
         refuse_equal_repeats(file, opened)
         plan.notes += replicate_notes(file.sweep, opened, plan.replicates)
         made: dict[Sweep, Trainings] = {}
-        for at, sweep in enumerate(sweeps):
+
+        def trainings(sweep: Sweep) -> Trainings:
             if sweep not in made:
                 made[sweep] = Trainings(sweep, workspace, plan)
+            return made[sweep]
+
+        trained = self.trained_by(file, arms.arms, sweeps, trainings)
+        for at, sweep in enumerate(sweeps):
             for replicate in plan.replicates:
-                digest = made[sweep].train(replicate)
+                digest = trained(at, replicate)
                 plan.cells.append(PlannedCell(at, replicate, {ROLE: digest}))
-                # alone, a cell would also train what its network starts from
-                plan.asked += 1 + len(plan.stages[digest].inputs)
+                # alone, a cell would also train what its network starts from, or is chosen by
+                behind = plan.stages[digest].inputs.values()
+                plan.asked += 1 + sum(max(1, len(plan.stages[each].inputs)) for each in behind)
                 external.add(plan, sweep, digest)
         plan.notes += same_network_notes(plan)
         return plan
@@ -171,7 +210,8 @@ class SingleNetwork(Study):
     ) -> ScoredPart:
         sweep = internal_sweep(self.settings(internal_file(file)).of(arm))
         opened, predictions = workspace.data(sweep.data), Predictions(workspace.store)
-        return ArmCell(sweep, {"rule": ROLE}, cell, predictions, opened).validated()
+        part = ArmCell(sweep, {"rule": ROLE}, cell, predictions, opened).validated()
+        return _at_half(part, self.cutoffs(file, sweep, part, None).get(CUTOFF, TIE_RULE))
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
         """Scores every arm on its test sets, each read once, then on the external sets."""
@@ -184,8 +224,7 @@ class SingleNetwork(Study):
             found = [
                 ArmCell(sweep, {"rule": ROLE}, cell, predictions, opened).scored() for cell in cells
             ]
-            # a single network sends nothing on and chooses nothing
-            return ScoredArm(arm, tuple(replace(cell, chosen={}) for cell in found))
+            return ScoredArm(arm, tuple(self._with_cutoff(file, sweep, cell) for cell in found))
 
         scored = scored_arms(plan, workspace.store, score)
         outcome = scored_outcome(
@@ -197,9 +236,23 @@ class SingleNetwork(Study):
             sweeps = [internal_sweep(each) for each in settings.all_of(plan.arms)]
 
             def own(at: int, cell: PlannedCell, digests: Mapping[str, str], units: Units) -> Floats:
-                return predictions.of(digests[ROLE], "external", units)
+                of_cell = {each.replicate: each.chosen for each in scored[at].cells}
+                p = predictions.of(digests[ROLE], "external", units)
+                return with_cutoff_at_half(p, of_cell[cell.replicate].get(CUTOFF, TIE_RULE))
 
             rows = external_rows(file.sweep, plan, workspace, sweeps, scored, outcome, own)
             notes = (*outcome.notes, external_note(rows))
             outcome = replace(outcome, notes=notes, facts=replace(outcome.facts, external=rows))
         return analysis_of(outcome, scored)
+
+    def _with_cutoff(self, file: SweepFile, sweep: Sweep, cell: ScoredCell) -> ScoredCell:
+        """Both parts by the study's cut-off; a single network sends nothing on."""
+        chosen = self.cutoffs(file, sweep, cell.validation, cell.test)
+        cutoff = chosen.get(CUTOFF, TIE_RULE)
+        validation, test = (_at_half(part, cutoff) for part in (cell.validation, cell.test))
+        return replace(cell, validation=validation, test=test, chosen=chosen)
+
+
+def _at_half(part: ScoredPart, cutoff: float) -> ScoredPart:
+    """The part with probabilities whose usual class is that of a cut-off."""
+    return replace(part, p=with_cutoff_at_half(part.p, cutoff))
