@@ -144,6 +144,20 @@ def test_blinded_readers_are_not_told_what_networks_said(folder: Path) -> None:
     assert sheet_of(folder)["image"].tolist() == sheet["image"].tolist()
 
 
+def test_answers_are_never_written_over(folder: Path) -> None:
+    abl(folder, "review", "tiny")
+    (path,) = folder.rglob("review.csv")
+    sheet = sheet_of(folder)
+    sheet.loc[3, "decision"] = "keep"
+    sheet.to_csv(path, index=False)
+    kept = path.read_bytes()
+    said = abl(folder, "review", "tiny")
+    assert said.exit_code == 2
+    assert "holds answers: move it away" in said.output
+    assert path.read_bytes() == kept
+    assert abl(folder, "review", "tiny", "--out", "elsewhere").exit_code == 0
+
+
 def test_one_arm_alone(folder: Path) -> None:
     abl(folder, "review", "tiny", "--arm", "pooled6")
     sheet = sheet_of(folder)
