@@ -87,7 +87,16 @@ def test_figures_and_frames_are_kept_and_recorded(finished) -> None:
         assert f"{name}.png" in files
     assert {"features.parquet", "baselines.parquet", "maps.parquet"} <= files
     report = (result.folder / "report.html").read_text(encoding="utf-8")
-    assert "How often images are misclassified" in report
+    assert "by the share of their test appearances in which they are misclassified" in report
+
+
+def test_other_features_of_the_same_trainings_are_shown(finished) -> None:
+    sweep, _ = finished
+    folder = sweep.store.root.parent.parent
+    options = {"maps": True, "features": {"only": ["sex"]}, "kappa": -1, "theta": 0.6}
+    again = run(load(folder, PERSISTENT, train={"dynamics": True}, options=options))
+    rows = own_frames(sweep.store, again.outcome)["features"]
+    assert rows["feature"].drop_duplicates().tolist() == ["class", "sex"]
 
 
 def test_columns_that_are_not_there_are_told_with_their_line(tmp_path) -> None:

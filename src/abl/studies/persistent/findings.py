@@ -83,6 +83,11 @@ def findings_of(rows: ArmRows, arms: Sequence[int], options: Options) -> Finding
     described, facts["features_left_out"] = described_images(
         rows, plain, found, images, rates, options
     )
+    # a kept outcome is written anew where its text changes: options and maps change frames alone
+    facts["described"] = {
+        name: int(pd.util.hash_pandas_object(frame.astype(str), index=False).sum() % 2**32)
+        for name, frame in described.items()
+    }
     pictures = map_pictures(rows, plain, images)
     return Findings(facts, images, path.curve, described, pictures)
 
