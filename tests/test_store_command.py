@@ -216,3 +216,38 @@ def test_gc_refuses_what_is_no_size_and_an_object_store(folder: Path) -> None:
     (line,) = said(folder, "gc", "--store", "memory://bucket/x", code=2)
     assert "works on folders" in line
     assert len(store_of(folder).digests()) == 10
+
+
+@pytest.mark.parametrize("name", ["outcome.json", "predictions.parquet", "sums.json"])
+def test_a_table_that_holds_other_numbers_is_told_and_made_again(folder: Path, name: str) -> None:
+    latest = json.loads((folder / "mlruns/store/sweeps/tiny/latest.json").read_text())["key"]
+    path = folder / "mlruns/store/sweeps/tiny" / latest / name
+    right = path.read_bytes()
+    at = right.rindex(b"0.") + 2 if name == "outcome.json" else len(right) // 2
+    path.write_bytes(right[:at] + bytes([right[at] ^ 1]) + right[at + 1 :])
+    lines = said(folder, "verify", code=1)
+    assert lines[0] == (
+        f"abl: damaged: tiny, table {latest}: {name}; `abl sweep FILE` makes it again"
+    )
+    shown = abl(folder, "compare", "tiny:#1", "tiny:#2")
+    assert (shown.exit_code, "is damaged" in shown.output) == (2, True), shown.output
+    if name != "predictions.parquet":
+        assert abl(folder, "table", "tiny").exit_code == 2
+        assert abl(folder, "record").exit_code == 2
+    sweep(folder)
+    assert path.read_bytes() == right
+    assert said(folder, "verify")[-1].endswith("all are right")
+
+
+def test_tables_of_earlier_versions_are_believed_and_completed(folder: Path) -> None:
+    (sums,) = [
+        path
+        for path in (folder / "mlruns/store/sweeps/tiny").rglob("sums.json")
+        if path.parent.name
+        == json.loads((folder / "mlruns/store/sweeps/tiny/latest.json").read_text())["key"]
+    ]
+    sums.unlink()
+    assert abl(folder, "table", "tiny").exit_code == 0
+    assert said(folder, "verify")[-1].endswith("all are right")
+    sweep(folder)
+    assert sums.exists()

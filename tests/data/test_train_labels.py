@@ -10,7 +10,8 @@ import pytest
 
 from abl.data.duplicates.near_duplicates import duplicates_across
 from abl.data.manifest import load_manifest
-from abl.data.splits.splits import split_of
+from abl.data.read_changes import read_changes
+from abl.data.splits.splits import Split, split_of
 from abl.data.views import training_reads
 from abl.errors import InputError
 from abl.spec.data import Splits
@@ -78,3 +79,15 @@ def test_labels_of_test_images_that_a_review_changed_are_said(tiny_folder: Path)
     assert load_manifest(relabelled(manifest, {0: "benign"}, "label_before")).notes == ()
     (note,) = load_manifest(relabelled(manifest, {0: "malignant"}, "label_before")).notes
     assert note.startswith("1 image has a label that a review changed, in test sets too")
+
+
+def test_a_plan_says_what_left_the_training_parts(tiny_folder: Path) -> None:
+    manifest = tiny_folder / "images/manifest.csv"
+    plain = load_manifest(manifest).frame
+    other = load_manifest(relabelled(manifest, {0: "malignant", 5: "drop"})).frame
+    everything = Split(np.arange(len(plain)), *[np.empty(0, np.int64)] * 2)
+    there = Split(np.delete(everything.train, 5), everything.validation, everything.test)
+    said = read_changes(plain, other, there, labelled=True)
+    assert said == ["1 image left out of training", "1 label of the training images changed"]
+    said = read_changes(other, plain, everything, labelled=True)
+    assert said == ["1 image taken back into training", "1 label of the training images changed"]

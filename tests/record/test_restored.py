@@ -16,6 +16,7 @@ import pytest
 import abl
 from abl.app.recording import record_store
 from abl.app.results import ENVIRONMENT
+from abl.errors import InputError
 from abl.record.mlflow_whole import FILES
 from abl.record.mlflow_writer import MlflowRecord
 from recorded import all_runs
@@ -224,3 +225,32 @@ def test_what_was_not_kept_is_said_not_to_be_known(root: Path) -> None:
     shutil.rmtree(root / "artifacts")
     record_store(root, None)
     assert recorded_git(root) == "not known: it was not kept when this sweep ran"
+
+
+def test_numbers_that_mlflow_takes_only_once_are_restored_in_one_go(root: Path) -> None:
+    # points are there, and the table of last values has lost them: MLflow writes no point twice
+    with closing(sqlite3.connect(root / "mlflow.db")) as database, database:
+        database.execute("delete from latest_metrics where rowid % 3 = 0")
+    assert any("restored" in line for line in record_store(root, None))
+    again = record_store(root, None)
+    assert not any("restored" in line for line in again), again
+
+
+def test_a_copied_folder_is_not_recorded_where_it_came_from(root: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(root, tmp_path / "copy"))
+    shutil.rmtree(copy / "artifacts")
+    before = sorted(path for path in root.rglob("*") if "artifacts" in path.parts)
+    with pytest.raises(InputError, match="was copied or moved") as told:
+        record_store(copy, None)
+    assert str(root / "artifacts") in str(told.value)
+    assert sorted(path for path in root.rglob("*") if "artifacts" in path.parts) == before
+    # as the line says: without them all is written again
+    left_out = shutil.ignore_patterns("mlflow.db*", "artifacts")
+    moved = Path(shutil.copytree(root, tmp_path / "moved", ignore=left_out))
+    assert "written" in record_store(moved, None)[0]
+    assert list((moved / "artifacts").rglob("predictions.parquet"))
+
+
+def test_a_folder_by_another_path_is_the_same(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(root)
+    assert "were there" in record_store(tmp_path / "link", None)[0]

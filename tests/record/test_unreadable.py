@@ -17,6 +17,7 @@ from abl.record import finished, patient
 from abl.record.done import DONE
 from abl.record.patient import UnreadableError
 from abl.record.store import Store
+from abl.runner.execute import run_stage
 from tiny_sweeps import by_digest, nap
 
 A, B = nap("a"), nap("b")
@@ -127,3 +128,14 @@ def test_one_stage_that_cannot_be_read_keeps_no_other_sweep_from_planning(
         refuse(patched, store.folder(A.digest) / DONE, errno.EACCES, ALWAYS)
         found = recipes_of(Store(store.root)).seconds({"nap"})
     assert len(found) == 1
+
+
+def test_a_stage_that_cannot_be_looked_at_fails_with_its_reason(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a driver waits for what each stage reports: one that raises would keep it waiting for ever
+    refuse(monkeypatch, store.folder(A.digest) / DONE, errno.EDQUOT, ALWAYS)
+    report = run_stage(Store(store.root), A)
+    assert report.status == "failed"
+    assert os.strerror(errno.EDQUOT) in report.reason
+    assert "\n" not in report.reason

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
 import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from reviewed_sweep import FORMULA, MARK, ran, sheet_of, write_reviewed
 
 from abl.app.reviewing.sheet import ANSWERS
+from abl.report.pictures import Picture, Pictures, Tile, pictures_to_bytes
 from commands import abl
 
 
@@ -138,6 +144,20 @@ def test_blinded_readers_are_not_told_what_networks_said(folder: Path) -> None:
     assert sheet_of(folder)["image"].tolist() == sheet["image"].tolist()
 
 
+def test_answers_are_never_written_over(folder: Path) -> None:
+    abl(folder, "review", "tiny")
+    (path,) = folder.rglob("review.csv")
+    sheet = sheet_of(folder)
+    sheet.loc[3, "decision"] = "keep"
+    sheet.to_csv(path, index=False)
+    kept = path.read_bytes()
+    said = abl(folder, "review", "tiny")
+    assert said.exit_code == 2
+    assert "holds answers: move it away" in said.output
+    assert path.read_bytes() == kept
+    assert abl(folder, "review", "tiny", "--out", "elsewhere").exit_code == 0
+
+
 def test_one_arm_alone(folder: Path) -> None:
     abl(folder, "review", "tiny", "--arm", "pooled6")
     sheet = sheet_of(folder)
@@ -160,6 +180,30 @@ def test_near_duplicates_are_named_with_their_labels(tmp_path: Path) -> None:
     cards = [card for card in Seen(page_in(tmp_path)).cards if "Nearly the same image:" in card]
     assert len(cards) == 2  # each of the pair names the other
     assert f"png/copy.png ({other})" in " ".join(cards)
+
+
+def test_maps_that_the_sweep_keeps_stand_beside_their_images(folder: Path) -> None:
+    (outcome,) = (folder / "mlruns/store/sweeps/tiny").glob("*/outcome.json")
+    cam = np.zeros((6, 6), np.uint8)
+    cam[0, 0] = 255
+    pixels = np.full((1, 24, 24), 100, np.uint8)
+    tiles = (Tile(cam, 0.75, 1), None)
+    row = Picture("png/003a.png", "worst", 1, pixels, None, None, tiles)
+    pictures = Pictures(("pooled3", "pooled6"), "", (row,))
+    outcome.with_name("pictures.npz").write_bytes(pictures_to_bytes(pictures))
+    abl(folder, "review", "tiny")
+    maps = [a for tag, a in Seen(page_in(folder)).tags if tag == "img" and "Grad" in str(a["alt"])]
+    assert [each["alt"] for each in maps] == ["Grad-CAM of pooled3"]
+    (card,) = [each for each in Seen(page_in(folder)).cards if "pooled3: p 0.75" in each]
+    assert "png/003a.png" in card
+    content = base64.b64decode(str(maps[0]["src"]).partition(",")[2])
+    with Image.open(io.BytesIO(content)) as image:
+        shown = np.asarray(image.convert("RGB")).astype(int)
+    hot, cold = shown[0, 0], shown[-1, -1]
+    assert hot[0] - hot[2] > 80  # red where the heat is
+    assert abs(cold - 100).max() < 12
+    abl(folder, "review", "tiny", "--blind")
+    assert "Grad-CAM of" not in page_in(folder)
 
 
 @pytest.mark.parametrize(
@@ -206,9 +250,6 @@ def test_a_sweep_that_scores_patients_is_refused_in_a_line(tmp_path: Path) -> No
 
 
 def test_the_script_is_the_one_that_the_page_allows(folder: Path) -> None:
-    import base64
-    import hashlib
-
     abl(folder, "review", "tiny")
     page = page_in(folder)
     (allowed,) = re.findall(r"script-src '(sha256-[^']+)'", page.replace("&#39;", "'"))
@@ -218,3 +259,27 @@ def test_the_script_is_the_one_that_the_page_allows(folder: Path) -> None:
     found = re.search(r'id="table">(.*?)</script>', page, re.DOTALL)
     assert found is not None
     assert json.loads(found[1])["columns"][0] == "image"
+
+
+def test_numbers_and_flags_are_those_of_the_sweeps_own_table(tmp_path: Path) -> None:
+    changes = {
+        "study": "persistent",
+        "axes": None,
+        "arms": [{"network": ["pooled3", "pooled6"], "excluded": ["none", "random"]}],
+        "splits": {"kind": "monte_carlo", "test": 0.3, "validation": 0.3},
+        "replicates.repeats": 3,
+        "options": {"inner": {"splits": 2, "test": 0.33}},
+        "primary": "auc",
+    }
+    write_reviewed(tmp_path, changes)
+    ran(tmp_path)
+    said = abl(tmp_path, "review", "tiny")
+    assert said.exit_code == 0, said.output
+    assert "in test sets of 2 networks" in said.output  # arms that leave images out do not count
+    (path,) = (tmp_path / "mlruns/store/sweeps/tiny").glob("*/images.parquet")
+    sheet, own = sheet_of(tmp_path).set_index("image"), pd.read_parquet(path).set_index("image")
+    own = own.loc[sheet.index]
+    assert (sheet["flagged"] == "yes").tolist() == own["flagged"].tolist()
+    for name in ("wrong", "seen", "score", "error_rate", "low", "high"):
+        given = sheet[name].astype(float).to_numpy()
+        np.testing.assert_allclose(given, own[name].to_numpy(float), atol=1e-4, err_msg=name)

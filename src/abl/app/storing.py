@@ -39,7 +39,6 @@ def opened_store(root: Path, url: str | None) -> Store:
 class Verified:
     """How many stages were looked at, and of what was wrong how many; tables that were read."""
 
-    right: int = 0
     stages: int = 0
     tables: int = 0
     wrong: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -73,7 +72,6 @@ def verified(store: Store, sweep: str, told: Verified) -> Iterator[str]:
         told.stages += 1
         told.bytes += verdict.bytes
         if verdict.state == "right":
-            told.right += 1
             continue
         told.wrong[verdict.state] += 1
         yield _told(verdict)

@@ -72,7 +72,7 @@ def with_last_map(network: nn.Module, design: Design) -> Mapped:
 
 
 def grad_cam(
-    given: Mapped, inputs: tuple[Tensor, ...]
+    given: Mapped, inputs: tuple[Tensor, ...], *, predicted: bool = False
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Grad-CAM of the malignant class (1) or, of more than two classes, of the predicted one.
 
@@ -82,6 +82,7 @@ def grad_cam(
 
     Args:
         inputs: What the network takes: images (B, C, S, S), and masks if it is given some.
+        predicted: Of two classes too, the predicted one.
 
     Returns:
         Maps float32 (B, h, w) >= 0; the class int64 (B,); its probability float64 (B,), which
@@ -93,7 +94,7 @@ def grad_cam(
         output = given.network(*inputs)
     logits, masks = output if isinstance(output, tuple) else (output, None)
     chosen = torch.ones(len(logits), dtype=torch.int64, device=logits.device)
-    if given.classes > 2:
+    if given.classes > 2 or predicted:
         chosen = logits.argmax(1)
     p = logits.double().softmax(1).gather(1, chosen[:, None])[:, 0]
 

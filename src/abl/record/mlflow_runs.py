@@ -6,11 +6,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pandas as pd
 
 from abl.plan.outcome import ArmOutcome
 from abl.record.mlflow_arms import Point, key_of, shared_view_key
+from abl.record.mlflow_errors import RecordError
 from abl.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -41,10 +44,31 @@ def experiment_named(client: MlflowClient, name: str, root: str | None) -> str:
             found = client.get_experiment_by_name(name)
             if found is None:  # not made by another driver meanwhile
                 raise
+    if root is not None:
+        _refuse_moved(found.artifact_location, root)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
         _drop_doubles(client, found.experiment_id)
     return found.experiment_id
+
+
+def _refuse_moved(location: str, root: str) -> None:
+    """Raises RecordError where an experiment keeps files elsewhere: its folder was copied or moved.
+
+    MLflow notes full paths, and would go on to write where the folder once lay.
+    """
+    place, ours = (Path(url2pathname(urlsplit(each).path)) for each in (location, root))
+    if urlsplit(location).scheme != "file" or place.is_relative_to(ours):
+        return
+    try:
+        if place.parent.samefile(ours):
+            return  # by another path
+    except OSError:
+        pass
+    raise RecordError(
+        f"{ours.parent} was copied or moved: its MLflow keeps files in {place.parent}; move "
+        "mlflow.db and artifacts out of the folder, and `abl record` writes them again"
+    )
 
 
 def _drop_doubles(client: MlflowClient, experiment: str) -> None:

@@ -54,6 +54,17 @@ def lost_numbers(run: Run, params: Mapping[str, str], points: Iterable[Point]) -
     return not (params.keys() <= has.params.keys() and _last(points).keys() <= has.metrics.keys())
 
 
+def stay_lost(
+    client: MlflowClient, run: Run, params: Mapping[str, str], points: Iterable[Point]
+) -> bool:
+    """Whether params or metrics are missing though they were just written.
+
+    MLflow keeps a point once: where it has the point, and its table of last values has lost it, the
+    point can be written as often as one likes.
+    """
+    return lost_numbers(client.get_run(run.info.run_id), params, points)
+
+
 def other_numbers(run: Run, params: Mapping[str, str], points: Iterable[Point]) -> bool:
     """Whether params or metrics of a run are others: neither can be taken back in MLflow."""
     params_are, metrics_are = run.data.params, run.data.metrics

@@ -40,6 +40,7 @@ from abl.record.mlflow_whole import (
     other_numbers,
     run_to_write,
     sizes_said,
+    stay_lost,
 )
 from abl.scratch import scratch_folder
 
@@ -117,6 +118,12 @@ class MlflowRecord(RecordPlace):
             files = {} if predictions is None else {PREDICTIONS: predictions}
             tags = files_tag(write_files(client, run, files=files)) if files else {}
             finish_run(client, run, params=settings, points=points, tags=tags, end_ms=took_ms)
+            if again and stay_lost(client, run, settings, points):
+                client.delete_run(run.info.run_id)
+                return self.record_stage(
+                    key, name=name, kind=kind, params=params, history=history, metrics=metrics,
+                    predictions=predictions,
+                )  # fmt: skip
             return run.info.run_id
 
     def record_outcome(
@@ -239,6 +246,9 @@ class MlflowRecord(RecordPlace):
             )
         status = "FAILED" if arm.failed else "FINISHED"
         finish_run(client, run, params=params, points=points, tags=tags, status=status, end_ms=0)
+        if tally is not None and stay_lost(client, run, params, points):
+            client.delete_run(run.info.run_id)
+            self._record_arm(client, sweep, [], outcome, row, links, None)
 
     def _experiment(self, client: MlflowClient, name: str) -> str:
         return experiment_named(client, name, self.artifact_root)

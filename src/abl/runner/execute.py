@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from platform import python_version
@@ -96,9 +96,10 @@ def run_stage(store: Store, stage: Stage, say: Callable[[str], None] | None = No
             reason = redacted(f"{type(error).__name__}: {error}".strip().splitlines()[0])
             trace = redacted(traceback.format_exc())
         spoilt = is_gpu_failure(error)
-    if store.has(stage.digest):
-        # held up for longer than its lease, it lost its folder to the attempt that finished
-        return Report(stage.digest, "reused")
+    with suppress(StageError, OSError):  # it cannot be read: the reason stands
+        if store.has(stage.digest):
+            # held up for longer than its lease, it lost its folder to the attempt that finished
+            return Report(stage.digest, "reused")
     seconds = time.perf_counter() - started
     return Report(stage.digest, "failed", seconds, reason, trace, spoilt=spoilt, lacks=lacks)
 

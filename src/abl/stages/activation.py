@@ -22,6 +22,7 @@ from abl.stages.kind import Work, kind, stage_of
 from abl.stages.network import NETWORK, feed_of, last_weights, ready
 
 ACTIVATION, MAPS = "activation.parquet", "maps.npz"
+PREDICTED = "of_predicted_class"
 
 
 def can_be_mapped(sweep: Sweep, opened: OpenData) -> bool:
@@ -37,12 +38,19 @@ def can_be_mapped(sweep: Sweep, opened: OpenData) -> bool:
 
 
 def activation_stage(
-    workspace: Workspace, sweep: Sweep, replicate: Replicate, trained: Stage
+    workspace: Workspace,
+    sweep: Sweep,
+    replicate: Replicate,
+    trained: Stage,
+    *,
+    predicted: bool = False,
 ) -> Stage:
     """The stage that maps where a trained network looks.
 
     Args:
         sweep: Of the training's arm.
+        predicted: Maps of the class that the network predicts, of two classes too: a map of the
+            class that it holds for impossible is empty.
     """
     opened = workspace.data(sweep.data)
     # what it started from does not matter any more
@@ -52,11 +60,12 @@ def activation_stage(
         branch = train["attention"]["segmentation"]
         branch = {name: value for name, value in branch.items() if name != "weights"}
         train["attention"] = train["attention"] | {"segmentation": branch}
+    of_class = {PREDICTED: True} if predicted else {}
     context = {name: value for name, value in trained.context.items() if name != "weights"}
     split = opened.split(sweep.splits, replicate.repeat, replicate.fold)
     return stage_of(
         "activation",
-        settings | {"train": train, "masks": opened.masks_digest},
+        settings | {"train": train, "masks": opened.masks_digest} | of_class,
         inputs={NETWORK: trained.digest},
         reads=tested_reads(opened.dataset.frame, split),
         context=context | {"masks": workspace.masks(opened, sweep.image)},
@@ -93,7 +102,9 @@ def activation(work: Work) -> dict[str, Any]:
     network.load_state_dict(safetensors.torch.load_file(path))
     network.to(asked.device)
     design = design_of(asked.train, asked.image, asked.classes)
-    maps = activation_maps(network, design, feed, split.test)
+    maps = activation_maps(
+        network, design, feed, split.test, predicted=bool(work.stage.settings.get(PREDICTED))
+    )
     if not np.isfinite(maps.cam).all():
         raise StageError("activation maps are not finite")
     inside, area = share_inside(maps.cam, nodules.take("mixed", split.test)[:, 0])

@@ -39,13 +39,19 @@ class ActivationMaps:
 
 
 def activation_maps(
-    network: nn.Module, design: Design, feed: Feed, positions: np.ndarray
+    network: nn.Module,
+    design: Design,
+    feed: Feed,
+    positions: np.ndarray,
+    *,
+    predicted: bool = False,
 ) -> ActivationMaps:
     """Maps of the images at n > 0 positions, in evaluation mode and float32.
 
     Args:
         network: Trained, as a training of this design has made it; an identity is put into it.
         feed: Of whole images (not of kept features), and of masks if the network is given some.
+        predicted: Of the predicted class, of two classes too.
 
     Raises:
         InputError: The network has no last feature map.
@@ -55,7 +61,7 @@ def activation_maps(
     kept: list[tuple[np.ndarray, ...]] = []
     order, masks = [], []
     for chosen, inputs in feed.plain(positions, BATCH_SIZE):
-        cam, classes, p, logits = grad_cam(given, inputs)
+        cam, classes, p, logits = grad_cam(given, inputs, predicted=predicted)
         rows = len(chosen)
         kept.append(tuple(each[:rows].cpu().numpy() for each in (cam, classes, p)))
         if logits is not None:

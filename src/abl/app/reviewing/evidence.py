@@ -13,12 +13,15 @@ from abl.decide.audit.appearances import Appearances, appearances_of
 from abl.decide.audit.error_rates import error_rates
 from abl.decide.audit.label_audit import flags_of
 from abl.decide.audit.label_order import judged_labels
-from abl.decide.check import Bools, Floats, Ints
+from abl.decide.check import Bools, Floats, Ints, largest_class
+from abl.decide.decision import with_cutoff_at_half
 from abl.decide.verdicts import NOT_OUT_OF_FOLD
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
 from abl.report.pairs.arm_words import arm_named, arm_title
+from abl.report.prediction_frames import probabilities_of, probability_columns
+from abl.studies.shared.single_network import CUTOFF
 
 LEAVING, WHOLE = (
     "excluded",
@@ -104,7 +107,22 @@ def appearances_in(
     # in the order of the table, whatever the order of the file
     place = {name: at for at, name in enumerate(named.values())}
     order = np.argsort(rows["network"].map(place).to_numpy(), kind="stable")
-    return appearances_of(rows.iloc[order].reset_index(drop=True))
+    return appearances_of(_as_networks_said(rows.iloc[order].reset_index(drop=True)))
+
+
+def _as_networks_said(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the probabilities before they were shifted by their training's cut-off, where
+    the table keeps it, and `called`, the class that it gives.
+    """
+    names = probability_columns(rows)
+    p = probabilities_of(rows)
+    rows = rows.assign(called=largest_class(p))
+    if CUTOFF not in rows or len(names) != 2:
+        return rows
+    raw = p.copy()
+    for cutoff, at in rows.groupby(CUTOFF).indices.items():
+        raw[at] = with_cutoff_at_half(p[at], 1 - float(str(cutoff)))
+    return rows.assign(**dict(zip(names, raw.T, strict=True)))
 
 
 def _counts(outcome: Outcome, arm: ArmOutcome) -> bool:

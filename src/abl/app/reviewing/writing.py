@@ -22,6 +22,7 @@ from abl.app.reviewing.map_overlays import maps_over_images
 from abl.app.reviewing.review_page import ActivationMap, Card, review_page
 from abl.app.reviewing.reviewed_data import ReviewedData, reviewed_data, thumbnail_size
 from abl.app.reviewing.sheet import ANSWERS, sheet_text
+from abl.data.tables.rows import read_rows
 from abl.decide.audit.appearances import Appearances
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
@@ -67,9 +68,11 @@ def write_review(
 
     Raises:
         InputError: No such sweep, no predictions by image, images that cannot be read, others than
-            were scored, a folder that cannot be written.
+            were scored, a folder that cannot be written, a sheet there that holds answers.
     """
     outcome = outcome_named(store, name)
+    folder = outcome_folder(store, outcome) if out is None else out
+    _refuse_answers(folder / SHEET)
     tested = predictions_on_test(store, outcome)
     data = reviewed_data(store, outcome, roots)
     _refuse_other_data(outcome, data, tested)
@@ -94,10 +97,8 @@ def write_review(
         key=f"abl-review:{outcome.name}:{data.digest}:{'blind' if blind else 'open'}",
         blind=blind,
     )
-    folder = outcome_folder(store, outcome) if out is None else out
-    sheet = sheet_text(columns, rows)
     try:
-        write_atomically(folder / SHEET, sheet)
+        write_atomically(folder / SHEET, sheet_text(columns, rows))
         write_atomically(folder / PAGE, page)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
@@ -106,6 +107,17 @@ def write_review(
         f"{folder / PAGE}: open it in a browser, decide, and download {SHEET}",
         f"then: abl review {outcome.name} --apply {SHEET} --out FOLDER",
     ]
+
+
+def _refuse_answers(path: Path) -> None:
+    """Raises InputError if a sheet is there in which something is decided."""
+    if not path.exists():
+        return
+    rows = read_rows(path)
+    if "decision" not in rows.frame or any(rows.text("decision")):
+        raise InputError(
+            f"{path} holds answers: move it away, or write elsewhere with --out FOLDER"
+        )
 
 
 def _own_flags(store: Store, outcome: Outcome) -> pd.Series | None:

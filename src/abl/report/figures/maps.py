@@ -34,10 +34,11 @@ def maps_figure(pictures: Pictures | None, classes: Sequence[str], more: str = "
     with own_style():
         figure = new_figure(max(0.9 + _PANEL_IN * columns, 4.8), 1.4 + (_PANEL_IN + 0.22) * rows)
         grid = figure.subplots(rows, columns, squeeze=False)
+        named = classes if _of_predicted(pictures, classes) else ()
         for at, row in enumerate(pictures.rows):
             _draw_frame(grid[at, 0], row, classes)
             for place, tile in zip(grid[at, 1:], row.tiles, strict=True):
-                _draw_map(place, row, tile, classes)
+                _draw_map(place, row, tile, named)
         grid[0, 0].set_title("image", fontsize=8.5)
         for place, name in zip(grid[0, 1:], pictures.columns, strict=True):
             heading = f"{wrapped(name, 19, lines=3)}\n{place.get_title()}".rstrip()
@@ -48,16 +49,22 @@ def maps_figure(pictures: Pictures | None, classes: Sequence[str], more: str = "
         bar.set_ticks([0, 0.5, 1], labels=["0", "0.5", "1"])
         bar.ax.tick_params(labelsize=8)
         figure.legend(handles=_handles(pictures), loc="outside lower center", ncols=3, fontsize=8)
-    title = f"Activation for {_whose(classes)}; above it the probability"
+    title = f"Activation for {_whose(pictures, classes)}; above it the probability"
     text = f"{_text(pictures, classes)} {more}".rstrip()
     caption(figure, title, text, pictures.cut)
     return figure
 
 
-def _whose(classes: Sequence[str]) -> str:
-    if len(classes) > 2:
+def _whose(pictures: Pictures, classes: Sequence[str]) -> str:
+    if _of_predicted(pictures, classes):
         return "the predicted class"
     return classes[1] if len(classes) == 2 else "class 1"
+
+
+def _of_predicted(pictures: Pictures, classes: Sequence[str]) -> bool:
+    """Whether maps are of several classes; else all are of class 1 of two."""
+    shown = {tile.shown for row in pictures.rows for tile in row.tiles if tile is not None}
+    return len(classes) > 2 or bool(shown - {1})
 
 
 def _draw_frame(place: Axes, row: Picture, classes: Sequence[str]) -> None:
@@ -87,7 +94,7 @@ def _draw_map(place: Axes, row: Picture, tile: Tile | None, classes: Sequence[st
     place.imshow(colours, extent=(0, width, height, 0))
     _outline(place, row.nodule, _WHITE, "-")
     _outline(place, tile.mask, SKY, "--")
-    of = f" {wrapped(classes[tile.shown], 12)}" if len(classes) > 2 else ""
+    of = f" {wrapped(classes[tile.shown], 12)}" if tile.shown < len(classes) else ""
     nothing = "" if tile.cam.any() else ", no map"
     place.set_title(f"{tile.p:.2f}{of}{nothing}", fontsize=8.5)
 
@@ -129,8 +136,8 @@ def _handles(pictures: Pictures) -> list[Line2D]:
 def _text(pictures: Pictures, classes: Sequence[str]) -> str:
     parts = [
         "Class activation maps (Grad-CAM at the last feature map) of "
-        f"{_whose(classes)}, each over its own maximum, of the last kept epoch; above it the "
-        "probability of that class (no map: nothing speaks for it). Each image is shown in the "
+        f"{_whose(pictures, classes)}, each over its own maximum, of the last kept epoch; above it "
+        "the probability of that class (no map: nothing speaks for it). Each image is shown in the "
         "first replicate that tests it."
     ]
     masks = [tile.mask is None for row in pictures.rows for tile in row.tiles if tile is not None]

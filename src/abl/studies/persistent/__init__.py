@@ -31,14 +31,13 @@ from abl.stages.inputs import Workspace
 from abl.stages.select import FLIPPED
 from abl.stages.train import Trainings
 from abl.studies.contract import StudyAxis, options_of, study
-from abl.studies.persistent.baselines import BASELINES, baselines_table
+from abl.studies.persistent.described import described_tables
 from abl.studies.persistent.exclusion import ExclusionArms
 from abl.studies.persistent.feature_columns import refuse_unknown_columns
-from abl.studies.persistent.feature_tables import features_table, rarity_table
-from abl.studies.persistent.features import FEATURES, RARITY
 from abl.studies.persistent.findings import IMAGES, findings_of, own_frames_of, with_cutoffs
 from abl.studies.persistent.judged import ArmRows
 from abl.studies.persistent.known_flips import flip_rows
+from abl.studies.persistent.maps import add_maps
 from abl.studies.persistent.notes import (
     PUBLISHED,
     choices_made,
@@ -120,6 +119,8 @@ class PersistentStudy(SingleNetwork):
         sweeps = [internal_sweep(each) for each in self.settings(inner).all_of(plan.arms)]
         refuse_unknown_columns(file, sweeps, workspace)
         plan.notes += exclusion_notes(plan)
+        if options_of(file, Options).maps:
+            plan.notes += add_maps(plan, workspace, sweeps)
         return plan
 
     def cutoffs(
@@ -164,6 +165,7 @@ class PersistentStudy(SingleNetwork):
             outcome=replace(outcome, notes=notes, facts=replace(outcome.facts, study=facts)),
             predictions=with_cutoffs(analysis.predictions, outcome),
             own=own,
+            pictures=next((each.pictures for each in found if each.pictures), None),
         )
 
     def tables(
@@ -175,9 +177,7 @@ class PersistentStudy(SingleNetwork):
         made = {
             "networks": networks_table(outcome, published),
             "images": images_table(outcome, own.get(IMAGES, pd.DataFrame())),
-            BASELINES: baselines_table(outcome, own.get(BASELINES, pd.DataFrame())),
-            FEATURES: features_table(outcome, own.get(FEATURES, pd.DataFrame())),
-            RARITY: rarity_table(outcome, own.get(RARITY, pd.DataFrame())),
+            **described_tables(outcome, own),
         }
         return {name: table for name, table in made.items() if table is not None}
 

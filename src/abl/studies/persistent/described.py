@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from abl.decide.audit.appearances import Appearances
 from abl.decide.audit.error_rates import ErrorRates
 from abl.decide.audit.expected_distribution import expected_shares
-from abl.studies.persistent.baselines import BASELINES, baseline_rows
-from abl.studies.persistent.features import feature_frames
+from abl.plan.outcome import Outcome
+from abl.report.tables.model import Table
+from abl.studies.persistent.baselines import BASELINES, baseline_rows, baselines_table
+from abl.studies.persistent.feature_tables import features_table, rarity_table
+from abl.studies.persistent.features import FEATURES, RARITY, feature_frames
 from abl.studies.persistent.judged import ArmRows, PlainArms
+from abl.studies.persistent.maps import MAPS, map_rows, maps_table
 from abl.studies.persistent.options import Options
 
 EXPECTED = "expected_shares"
@@ -39,9 +45,21 @@ def described_images(
         rows.training_sets(arms, opened),
         options.features,
     )
+    frames[MAPS] = map_rows(rows, plain, images)
     frames[EXPECTED] = expected_shares(found, rates)
     known = images.set_index("image").loc[found.images]
     wrong = known["flipped"].to_numpy(bool) if "flipped" in known else None
     first = {SCORE: known["score"].to_numpy(float)} if "score" in known else {}
     frames[BASELINES] = baseline_rows(found, rows.store, rows.trainings(arms), wrong, first)
     return {name: frame for name, frame in frames.items() if len(frame)}, said
+
+
+def described_tables(outcome: Outcome, own: Mapping[str, pd.DataFrame]) -> dict[str, Table | None]:
+    """Name -> table of such a frame."""
+    makers = {
+        BASELINES: baselines_table,
+        FEATURES: features_table,
+        RARITY: rarity_table,
+        MAPS: maps_table,
+    }
+    return {name: make(outcome, own.get(name, pd.DataFrame())) for name, make in makers.items()}

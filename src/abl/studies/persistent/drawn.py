@@ -10,12 +10,19 @@ from matplotlib.figure import Figure
 
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
+from abl.report.figures.maps import maps_figure
 from abl.studies.persistent.described import EXPECTED
 from abl.studies.persistent.feature_figure import feature_forest_figure
 from abl.studies.persistent.features import FEATURES
 from abl.studies.persistent.figures import shares_figure, sorted_rates_figure
 from abl.studies.persistent.findings import CURVE, IMAGES
+from abl.studies.persistent.maps import MAPS
 from abl.studies.persistent.network_figures import exclusion_figure, network_pairs_figure
+
+OF_MAPS = (
+    "Flagged: those to look at first. Right: of each class as many, drawn at random from those "
+    "that no network ever misclassified, of which the first are shown."
+)
 
 
 def persistent_figures(outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
@@ -39,6 +46,8 @@ def persistent_figures(outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         }
         for key, draw in own.items():
             made[key if number == 0 else f"{key}_{number + 1}"] = _of(draw, name)
+    classes = frames.classes(outcome)
+    made[MAPS] = partial(maps_figure, frames.pictures, classes, OF_MAPS)
     return made
 
 

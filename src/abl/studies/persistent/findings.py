@@ -20,9 +20,11 @@ from abl.decide.check import Bools
 from abl.decide.ranking import average_precision
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import Outcome
+from abl.report.pictures import Pictures
 from abl.stages.flag import FLAGGED, flagged_by_posterior
 from abl.studies.persistent.described import described_images
 from abl.studies.persistent.judged import ArmRows, PlainArms
+from abl.studies.persistent.maps import map_pictures
 from abl.studies.persistent.networks import network_rows
 from abl.studies.persistent.options import Options
 from abl.studies.shared.single_network import CUTOFF
@@ -38,13 +40,15 @@ class Findings:
             improvement; networks: one row each, see `network_rows`; known: of flipped labels.
         images: One row an image, see `image_rows`.
         curve: AUC against the number left out, see ExclusionPath.curve.
-        described: Further frames by name: of features, see `feature_frames`.
+        described: Further frames by name, see `described_images`.
+        pictures: Flagged and other images with maps, where there are maps.
     """
 
     facts: Mapping[str, Any]
     images: pd.DataFrame
     curve: pd.DataFrame
     described: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    pictures: Pictures | None = None
 
 
 def findings_of(rows: ArmRows, arms: Sequence[int], options: Options) -> Findings | None:
@@ -79,7 +83,8 @@ def findings_of(rows: ArmRows, arms: Sequence[int], options: Options) -> Finding
     described, facts["features_left_out"] = described_images(
         rows, plain, found, images, rates, options
     )
-    return Findings(facts, images, path.curve, described)
+    pictures = map_pictures(rows, plain, images)
+    return Findings(facts, images, path.curve, described, pictures)
 
 
 def flags_by_network(

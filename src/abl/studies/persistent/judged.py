@@ -22,6 +22,7 @@ from abl.spec.sweep import Sweep
 from abl.stages.flag import called_at, training_part
 from abl.stages.inputs import OpenData, Workspace
 from abl.studies.persistent.options import PLAIN
+from abl.studies.shared.activations import ACTIVATIONS, KeptMaps
 from abl.studies.shared.analysis import units_of
 from abl.studies.shared.predictions import Predictions
 from abl.studies.shared.single_network import CUTOFF, ROLE
@@ -147,6 +148,15 @@ class ArmRows:
             row[opened.split(*key).train] = True
         return held
 
+    def sweep(self, at: int) -> Sweep:
+        """The sweep as an arm sees it."""
+        return self._sweeps[at]
+
+    def maps(self, at: int) -> list[KeptMaps]:
+        """Class activation maps of an arm's trainings, those that there are."""
+        digests = [self._plan.beside_of(ACTIVATIONS, cell.uses[ROLE]) for cell in self._cells[at]]
+        return [KeptMaps(self.store, each) for each in digests if each and self.store.has(each)]
+
     def trainings(self, arms: Sequence[int]) -> list[str]:
         """Digests of the trainings of these arms, each once."""
         return list(dict.fromkeys(cell.uses[ROLE] for at in arms for cell in self._cells[at]))
@@ -155,6 +165,11 @@ class ArmRows:
     def store(self) -> Store:
         """Where they lie."""
         return self._workspace.store
+
+    @property
+    def workspace(self) -> Workspace:
+        """What the sweep was planned with."""
+        return self._workspace
 
     def _trained(self, at: int, opened: OpenData) -> Ints:
         counts = np.zeros(len(opened.dataset), dtype=np.int64)

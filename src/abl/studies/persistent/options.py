@@ -82,6 +82,11 @@ class Options(Part):
         "{histology: [histology], ultrasound: [margin, shape]}; by default every column with few "
         "values.",
     )
+    maps: bool = Field(
+        False,
+        description="Class activation maps (Grad-CAM) of the arms that leave nothing out, on their "
+        "test images: where networks look in flagged images and in as many that they get right.",
+    )
     inner: Inner = Field(Inner(), description="How training images are flagged.")
     training_and_test: bool = Field(
         False,

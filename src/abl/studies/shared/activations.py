@@ -20,13 +20,24 @@ BARE = "no nodule"  # source of an image whose mask is empty
 
 
 def add_activation(
-    plan: Plan, workspace: Workspace, sweep: Sweep, cell: PlannedCell, training: str
+    plan: Plan,
+    workspace: Workspace,
+    sweep: Sweep,
+    cell: PlannedCell,
+    training: str,
+    *,
+    predicted: bool = False,
 ) -> None:
-    """Adds the stage that maps where a training's network looks, if it can be mapped."""
+    """Adds the stage that maps where a training's network looks, if it can be mapped.
+
+    `predicted`: see `activation_stage`.
+    """
     if not plan.beside_of(ACTIVATIONS, training) and can_be_mapped(
         sweep, workspace.data(sweep.data)
     ):
-        stage = activation_stage(workspace, sweep, cell.replicate, plan.stages[training])
+        stage = activation_stage(
+            workspace, sweep, cell.replicate, plan.stages[training], predicted=predicted
+        )
         plan.put_beside(ACTIVATIONS, training, stage)
 
 
@@ -44,7 +55,8 @@ class KeptMaps:
         self._store, self._digest = store, digest
 
     @cached_property
-    def _frame(self) -> pd.DataFrame:
+    def frame(self) -> pd.DataFrame:
+        """As the stage wrote it, one row an image."""
         return pd.read_parquet(self._store.file(self._digest, ACTIVATION))
 
     @cached_property
@@ -55,7 +67,7 @@ class KeptMaps:
     @cached_property
     def images(self) -> dict[str, int]:
         """Name -> position."""
-        return {str(name): at for at, name in enumerate(self._frame["image"])}
+        return {str(name): at for at, name in enumerate(self.frame["image"])}
 
     def of(self, name: str) -> Tile | None:
         """What is known of an image, None if it was not tested."""
@@ -63,5 +75,5 @@ class KeptMaps:
         if at is None:
             return None
         mask = self._arrays["mask"][at] if "mask" in self._arrays else None
-        row = self._frame.iloc[at]
+        row = self.frame.iloc[at]
         return Tile(self._arrays["cam"][at], float(row["p"]), int(row["class"]), mask)
