@@ -4,9 +4,9 @@
     python benchmarks/persistent_null.py --sweeps 20
 
 Prints a section for docs/benchmarks.md. Each sweep is a set of images whose labels are drawn from
-their features, two kinds of ridge regression in the place of networks, and Monte Carlo splits with two
-seeds each (bootstraps of the training part). What is claimed is read in two ways: by the verdict of
-the study (nested flags, whole test sets, one family of tests), and as the paper does it, by whether
+their features, two kinds of ridge regression in place of networks, and Monte Carlo splits with two
+seeds each (bootstraps of the training part). What is claimed is read in two ways: by verdicts of
+the study (nested flags, whole test sets, one family of tests), and as the paper does it: whether
 AUC rises by kappa once flagged images have left the test sets.
 """
 

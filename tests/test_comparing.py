@@ -104,6 +104,17 @@ def test_unknown_patients_stay_said(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("word", "said"), [("group", "24 groups"), ("image", "48 images")])
+def test_what_is_resampled_is_named(tmp_path: Path, word: str, said: str) -> None:
+    store, outcome, frame = made_sweep(tmp_path)
+    assert "24 patients" in comparison_text(store, "made:3", "made:original")
+    facts = replace(outcome.facts, clusters=word)
+    store = keep(tmp_path / word, replace(outcome, facts=facts), frame)
+    text = comparison_text(store, "made:3", "made:original")
+    assert said in text
+    assert "patient" not in text
+
+
 def test_another_metric_may_be_tested(store: Store) -> None:
     assert compare(store, "made:3", "made:original", metric="auc").primary == "auc"
     with pytest.raises(InputError, match="did you mean 'auc'"):

@@ -80,6 +80,14 @@ def test_the_password_of_an_address_in_the_environment_is_blanked_anywhere(
         ("http://u:forgot-the-host", "forgot-the-host", "http://u"),
         ("Authorization: Basic dTpwdzE=", "dTpwdzE=", "Authorization"),
         ("hf_ABCDEFGHIJKLMNOPQRSTUVWX", "ABCDEFGHIJ", ""),
+        ("https://hooks.slack.com/services/T0/B0/kn0ck", "kn0ck", "hooks.slack.com"),
+        ("AccountName=a;AccountKey=kn0ck==;x=y", "kn0ck", "AccountName=a"),
+        ("Server=h;Pwd=kn0ck;Database=d", "kn0ck", "Database=d"),
+        ("<password>kn0ck</password>", "kn0ck", "</password>"),
+        ("curl -u me:kn0ck https://h/x", "kn0ck", "curl -u me"),
+        ("mysql -ume -pkn0ck d", "kn0ck", "mysql -ume"),
+        ("jdbc:oracle:thin:scott/kn0ck@h:1521/d", "kn0ck", "@h:1521/d"),
+        ("machine h login me password kn0ck", "kn0ck", "login me"),
     ],
 )
 def test_secrets_are_found_by_their_shape(text: str, secret: str, kept: str) -> None:
@@ -93,6 +101,7 @@ def test_secrets_are_found_by_their_shape(text: str, secret: str, kept: str) -> 
         "http://127.0.0.1:5000/#/experiments/1", "write http://HOST:PORT", "s3://bucket/a@b",
         "sqlite:////home/me@x/mlflow.db?timeout=3", "with RAY_AUTH_MODE=token", "http://[::1]:80/",
         "export RAY_AUTH_TOKEN=$(openssl rand -hex 32)", "RAY_AUTH_TOKEN_PATH=/x/y", "a: b@c",
+        "PWD=/home/me", "curl -u me https://h/x", "mysql -p d", "login and password",
     ],
 )  # fmt: skip
 def test_what_holds_no_secret_is_left_alone(text: str) -> None:
@@ -120,13 +129,26 @@ def test_what_the_environment_names_a_secret_is_blanked_in_differences(
         "DB_PASSWORD=kn0ck", "export GH_PAT=kn0ck", "  api_key: kn0ck", 'token = "kn0ck"',
         "{'passphrase': 'kn0ck'}", "os.environ['SENTRY_DSN'] = 'kn0ck'", "run --password kn0ck",
         "DATABASE_URL=postgres://me:kn0ck@h/d", "-----BEGIN PRIVATE KEY-----\n+kn0ck",
+        '"pass": "kn0ck"', "passphrase => kn0ck", "password = kn0ck", "password:\n+  kn0ck",
+        'pwd="kn0ck"',
     ],
 )  # fmt: skip
 def test_what_a_difference_names_a_secret_is_blanked(line: str) -> None:
     assert "kn0ck" not in redacted_source(f"+{line}\n")
 
 
-@pytest.mark.parametrize("line", ["token = tokenizer(x)", "def f(token: str):", "key = sorted(x)"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "token = tokenizer(x)",
+        "def f(token: str):",
+        "key = sorted(x)",
+        "token = args.token",
+        "password: str = field(default='')",
+        "cwd = pwd",
+        "secrets:\n+  name: x",
+    ],
+)
 def test_code_stays_readable(line: str) -> None:
     assert redacted_source(f"+{line}\n") == f"+{line}\n"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from abl import kept_files
 from abl.record import patient
 from abl.record.done import CHECKSUM, DONE
 from abl.record.store import Store
@@ -139,16 +140,16 @@ def test_what_cannot_be_read_is_told_apart_and_nothing_of_it_is_touched(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, digest = store_of(folder), trainings(folder)[0]
-    before, real = inodes(store.root / "done"), Path.read_bytes
+    before, real = inodes(store.root / "done"), kept_files._unblocked
 
-    def refused(path: Path) -> bytes:
-        if path.parent.name == digest:
+    def refused(path: Path, flags: int) -> int:
+        if Path(path).parent.name == digest:
             raise OSError(116, os.strerror(116))
-        return real(path)
+        return real(path, flags)
 
     monkeypatch.setattr(patient, "PAUSES_S", ())
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", refused)
+        patch.setattr(kept_files, "_unblocked", refused)
         unreadable, counted = said(folder, "verify", code=1)
     assert unreadable.startswith("abl: unreadable: ")
     assert "cannot be read (Stale file handle); nothing of it was discarded" in unreadable

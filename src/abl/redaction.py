@@ -26,7 +26,7 @@ _HARMLESS = re.compile(r"^(OLD)?PWD$|_(PATH|FILE|DIR|MODE|TYPE|URL|URI)$|TOKENIZ
 # without what stands before: to look back for it takes seconds in a long line
 _NAME = (
     r"(?:password|passwd|passphrase|passcode|pwd|secret|token|credential|api[_-]?key|"
-    r"access[_-]?key|private[_-]?key|signature)[\w\-]{0,40}"
+    r"access[_-]?key|private[_-]?key|account[_-]?key|shared[_-]?key|signature)[\w\-]{0,40}"
 )
 _ADDRESS = re.compile(
     # as far as the next white space: passwords hold anything else; addresses of a list are apart
@@ -44,21 +44,38 @@ _HEADER = re.compile(
 _SHAPES = re.compile(
     r"\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w\-]{15,}|hf_[A-Za-z0-9]{20,}|"
     r"xox[abeprs]-[\w\-]{10,}|A[KS]IA[0-9A-Z]{16}|dapi[0-9a-f]{32}(?:-\d)?|sk-[\w\-]{20,}|"
-    r"AIza[\w\-]{35}|eyJ[\w\-]{10,}\.[\w\-]{10,}\.[\w\-]+)"
+    r"AIza[\w\-]{35}|eyJ[\w\-]{10,}\.[\w\-]{10,}\.[\w\-]+)|"
+    r"(?<=hooks\.slack\.com/services/)[\w/]+"
+)
+# where programs take a user and a password in forms of their own
+_OF_PROGRAMS = (
+    re.compile(r"(?i)(jdbc:oracle:\w+:[^/\s:@]+/)[^@\s]+(?=@)"),
+    re.compile(r"(\bcurl\b[^\n]*?\s(?:-u|--user)[= \t]*[^\s:]+:)\S+"),
+    re.compile(r"(\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n]*?\s-p)[^\s\-]\S*"),
+    re.compile(r"(?i)(\blogin[ \t]+\S+[ \t]+password[ \t]+)\S+"),
+    re.compile(rf"(?i)(<{_NAME}>)[^<\n]+(?=</)"),
 )
 _PRIVATE_KEY = re.compile(
     r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
 
 # in a file: name and value with a space, a colon or quotes between
-_SOURCE_NAME = rf"(?:{_NAME}|(?<=[_-])(?:key|pat|pass)|dsn)"
+_SOURCE_NAME = rf"(?:{_NAME}|(?<=[_-])(?:key|pat|pass)|(?<=[\"'])pass(?=[\"'])|dsn)"
 _LITERAL = re.compile(
     rf"(?i)({_SOURCE_NAME}[\"']?\]?\s{{0,8}}(?::=|=>|[:=,])\s{{0,8}}[rbuf]{{0,2}})"
     r"(\"[^\"\n]+\"|'[^'\n]+'|`[^`\n]+`)"
 )
 _SETTING = re.compile(
     r"(?im)^([+\- ]?[ \t]*(?:export[ \t]+|set[ \t]+|env[ \t]+|-[ \t]+)?[\w.\-]{0,60}?"
-    rf"{_SOURCE_NAME}(?:=|:[ \t]+))([^\s\"'].*)$"
+    rf"{_SOURCE_NAME}(?:=|:[ \t]+|[ \t]*=>[ \t]*))([^\s\"'].*)$"
+)
+# of a settings file: code has names and calls behind a sign between blanks
+_WIDE_SETTING = re.compile(
+    rf"(?im)^([+\- ]?[ \t]*[\w.\-]{{0,60}}?{_SOURCE_NAME}[ \t]+=[ \t]+)"
+    r"((?=\S*(?:\d|[^\w.\s]))[^\s()\[\]{}\"']+)[ \t]*$"
+)
+_ON_NEXT_LINE = re.compile(
+    rf"(?im)^([+\- ]?[ \t]*[\w.\-]{{0,60}}?{_SOURCE_NAME}:[ \t]*\n[+\- ]?[ \t]+)([^\s:]+)[ \t]*$"
 )
 _OPTION = re.compile(rf"(?i)(?<![\w\-])(--?[\w\-]{{0,60}}?{_NAME}(?:=|[ \t]+))([^\s\-][^\s]*)")
 # what stands there in code and schemas; $NAME and ${NAME} are places, not values
@@ -91,6 +108,8 @@ def redacted(text: str, *addresses: str) -> str:
             )
     text = _PRIVATE_KEY.sub(r"\1" + BLANK, text)
     text = _HEADER.sub(rf"\1{BLANK}", text)
+    for form in _OF_PROGRAMS:
+        text = form.sub(rf"\1{BLANK}", text)
     text = _PAIR.sub(lambda found: _pair_redacted(found[1], "=", found[2]), text)
     return _SHAPES.sub(BLANK, text)
 
@@ -98,7 +117,8 @@ def redacted(text: str, *addresses: str) -> str:
 def redacted_source(text: str) -> str:
     """Source, settings or a difference of such files, without the values that are named secrets."""
     text = _LITERAL.sub(lambda found: _pair_redacted(found[1], "", found[2]), redacted(text))
-    text = _SETTING.sub(lambda found: _pair_redacted(found[1], "", found[2]), text)
+    for form in (_SETTING, _WIDE_SETTING, _ON_NEXT_LINE):
+        text = form.sub(lambda found: _pair_redacted(found[1], "", found[2]), text)
     return _OPTION.sub(lambda found: _pair_redacted(found[1], "", found[2]), text)
 
 
@@ -198,8 +218,10 @@ def _without_odd_port(rest: str) -> str:
 
 
 def _pair_redacted(name: str, between: str, value: str) -> str:
-    ends_harmless = _HARMLESS.search(re.sub(r"\W+$", "", name).upper())
-    if ends_harmless or _NO_VALUE.match(value):
+    plain = re.sub(r"\W+$", "", name).upper()
+    # PWD is a folder to a shell and a password to a database
+    is_folder = not re.search(r"(^|\W)(OLD)?PWD$", plain) or value.lstrip("\"'")[:1] in "/~$"
+    if (_HARMLESS.search(plain) and is_folder) or _NO_VALUE.match(value):
         return f"{name}{between}{value}"
     mark = value[0] if value[0] in "\"'`" and value[-1] == value[0] else ""
     return f"{name}{between}{mark}{BLANK}{mark}"

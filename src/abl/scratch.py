@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from abl.kept_files import json_kept, read_kept
 from abl.processes import is_known_dead, machine, process_start, this_process
 
 OWNER = "owner.json"
@@ -129,7 +130,7 @@ def left_scratch(places: Iterable[str] | None = None) -> list[Path]:
 
 def _is_abandoned(folder: Path) -> bool:
     try:
-        owner: Any = json.loads((folder / OWNER).read_text(encoding="utf-8"))
+        owner: Any = json_kept(read_kept(folder / OWNER))
         written = (folder / OWNER).lstat().st_mtime
     except (OSError, ValueError):
         return False  # not made by `scratch_folder`, or just being made

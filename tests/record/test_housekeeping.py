@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from abl import kept_files
 from abl.errors import InputError
 from abl.plan.stage import Stage
 from abl.processes import machine
@@ -182,14 +183,14 @@ def test_nothing_goes_while_it_cannot_be_read_what_is_asked_for(
     monkeypatch.setattr(patient, "PAUSES_S", ())
     finish(store, A)
     asks(store, "one", B)
-    real = Path.read_bytes
+    real = kept_files._unblocked
 
-    def refused(path: Path) -> bytes:
-        if path.parent.name == "plans":
+    def refused(path: Path, flags: int) -> int:
+        if Path(path).parent.name == "plans":
             raise OSError(5, os.strerror(5))
-        return real(path)
+        return real(path, flags)
 
-    monkeypatch.setattr(Path, "read_bytes", refused)
+    monkeypatch.setattr(kept_files, "_unblocked", refused)
     with pytest.raises(UnreadableError):
         collected(store, 0)
     assert store.digests() == [A.digest]
@@ -323,14 +324,14 @@ def count(store: Store, text: str) -> int:
 def test_a_stage_that_cannot_be_read_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     finish(store, A, B)
     monkeypatch.setattr("abl.record.lying.PAUSES_S", ())
-    real = Path.read_bytes
+    real = kept_files._unblocked
 
-    def refused(path: Path) -> bytes:
-        if path.parent == store.folder(A.digest):
+    def refused(path: Path, flags: int) -> int:
+        if Path(path).parent == store.folder(A.digest):
             raise OSError(13, os.strerror(13))
-        return real(path)
+        return real(path, flags)
 
-    monkeypatch.setattr(Path, "read_bytes", refused)
+    monkeypatch.setattr(kept_files, "_unblocked", refused)
     seen = Store(store.root)
     assert names(collected(seen, 0)) == [B.digest]
     assert seen.digests() == [A.digest]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from abl.plan.stage import Stage
@@ -28,6 +30,10 @@ def names(store: Store) -> set[str]:
     return {path.name for part in ("lease", "work") for path in (store.root / part).iterdir()}
 
 
+def names_of_leases(store: Store) -> set[str]:
+    return {path.name for path in (store.root / "lease").iterdir()}
+
+
 def test_the_dead_are_cleared_of_finished_stages_alone(tmp_path: Path) -> None:
     store = Store(tmp_path)
     left_by_a_dead_process(store, "finished")
@@ -45,6 +51,29 @@ def test_what_another_is_at_work_on_stays(tmp_path: Path) -> None:
     assert lease.take()
     store.clear_leftovers({"a"})
     assert names(store) == {"a", "a.x"}
+
+
+def test_what_could_not_be_removed_beside_a_lease_goes_when_its_process_is_dead(
+    tmp_path: Path,
+) -> None:
+    # an unlink that failed left them: by a process that lives, and by one that is no more
+    left = """
+import sys
+from pathlib import Path
+from abl.record.lease import FilePlace
+for what in ("new", "dead"):
+    FilePlace(Path(sys.argv[1]))._beside(what).write_text("")
+"""
+    store = Store(tmp_path)
+    lease = store.lease_path("a")
+    lease.parent.mkdir()
+    subprocess.run([sys.executable, "-c", left, str(lease)], check=True)
+    alive = {FilePlace(lease)._beside("new")}
+    for path in alive:
+        path.write_text("")
+    assert len(names_of_leases(store)) == 3
+    store.clear_leftovers({"a"})
+    assert names_of_leases(store) == {path.name for path in alive}
 
 
 def test_a_store_without_folders_has_none(tmp_path: Path) -> None:

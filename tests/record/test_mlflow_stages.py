@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pandas as pd
@@ -135,3 +136,24 @@ def test_a_damaged_stage_is_said_and_the_others_are_written(
     assert set(writer.runs) == {other}
     assert len(heard.messages) == 1
     assert "is damaged" in heard.messages[0]
+
+
+def test_a_record_that_goes_silent_midway_is_given_up(trained: LoadedSweep) -> None:
+    woken = threading.Event()
+
+    class Silent(Recorded):
+        def record_stage(self, key: str, **given) -> str:
+            woken.wait()
+            return super().record_stage(key, **given)
+
+    said: list[str] = []
+    writer = StageWriter(Silent(), trained.store, said.append, patience=0.2)
+    for digest in trained.plan.stages:
+        writer.add(digest)
+    writer.close()
+    woken.set()
+    assert said == [
+        "warning: MLflow has not taken a stage for 0.2 s; the work is kept, `abl record` writes "
+        "the rest"
+    ]
+    assert writer.lost

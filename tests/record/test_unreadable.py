@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from abl import kept_files
 from abl.errors import DamagedError
 from abl.record import finished, patient
 from abl.record.done import DONE
@@ -49,7 +50,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, path: Path, code: int, times: int) -
 
         return tried
 
-    for place, name in ((Path, "read_bytes"), (Path, "stat"), (finished, "sha256_of")):
+    for place, name in ((kept_files, "_unblocked"), (Path, "stat"), (finished, "sha256_of")):
         monkeypatch.setattr(place, name, refusing(getattr(place, name)))
     monkeypatch.setattr(patient.os, "stat", refusing(os.stat))
 

@@ -283,3 +283,13 @@ def test_a_checkout_of_another_user_is_told_with_what_to_type(
     assert state is not None
     assert state["commit"] is None
     assert f"git config --global --add safe.directory {checkout}" in state["unseen"]
+
+
+def test_the_home_folder_hides_no_password(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # `//root:` of an address must not become `//~:` before it is looked at
+    monkeypatch.setenv("HOME", "/root")
+    (checkout / "a.txt").write_text("mysql://root:kn0ck@h/db\nin /root/data and /rooted\n")
+    state = git_state(checkout)
+    assert state is not None
+    assert "kn0ck" not in state["diff"]
+    assert "+in ~/data and /rooted" in state["diff"]

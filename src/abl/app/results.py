@@ -11,7 +11,16 @@ from typing import Any
 import pandas as pd
 from pyarrow.parquet import read_metadata
 
+from abl.app.table_sums import (
+    checked_file,
+    drop_sums,
+    has_sums,
+    table_text,
+    write_sums,
+    wrong_in_table,
+)
 from abl.errors import InputError, nearest
+from abl.kept_files import MUCH, json_kept, read_kept
 from abl.plan.outcome import Outcome, Searches
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
 from abl.record.done import write_atomically
@@ -46,9 +55,9 @@ def outcome_named(store: Store, name: str) -> Outcome:
     """
     folder = store.sweep_folder(name)
     try:
-        key = json.loads((folder / "latest.json").read_text(encoding="utf-8"))["key"]
-        return outcome_from_json((folder / key / "outcome.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError):
+        key = json_kept(read_kept(folder / "latest.json"))["key"]
+        return outcome_from_json(table_text(folder / key, "outcome.json"))
+    except (OSError, ValueError, KeyError, TypeError, InputError):
         known = sweep_names(store)
         if name in known:
             raise InputError(
@@ -90,7 +99,7 @@ def kept_analysis(store: Store, outcome: Outcome) -> Analysis:
     """Everything that is kept of an outcome; frames that were not are empty."""
     folder = outcome_folder(store, outcome)
     arms, networks, trials = (_frame(folder / n) for n in (PREDICTIONS, NETWORKS, TRIALS))
-    path = folder / PICTURES
+    path = checked_file(folder, PICTURES)
     pictures = pictures_from_bytes(path.read_bytes()) if path.exists() else None
     searches, own = kept_searches(store, outcome), own_frames(store, outcome)
     return Analysis(outcome, arms, networks, trials, pictures, searches, own)
@@ -120,7 +129,7 @@ def kept_sweep(store: Store, outcome: Outcome) -> tuple[Sweep, str]:
     Raises:
         InputError: This version does not read it.
     """
-    text = (outcome_folder(store, outcome) / "sweep.yaml").read_text(encoding="utf-8")
+    text = table_text(outcome_folder(store, outcome), "sweep.yaml")
     sweep = sweep_of(text)
     if sweep is None:
         raise InputError(f"{outcome.name}: its sweep file is of another version: run it again")
@@ -148,11 +157,14 @@ def keep_outcome(
     if surroundings is not None and (ran or not (folder / "outcome.json").exists()):
         write_atomically(folder / ENVIRONMENT, json.dumps(surroundings, indent=1, default=str))
     if not _is_kept(folder, analysis, text):
+        drop_sums(folder)
         # what was drawn of other numbers must not stay beside these
         (folder / REPORT).unlink(missing_ok=True)
         write_atomically(folder / "sweep.yaml", sweep_text)
         _write_frames(folder, analysis)
         write_atomically(folder / "outcome.json", text)
+    if not has_sums(folder):
+        write_sums(folder, ["outcome.json", "sweep.yaml", PICTURES, *_frames_of(analysis)])
     for suffix, shown in rendered(outcome).items():
         write_atomically(folder / suffix, shown)
     write_atomically(folder.parent / "latest.json", json.dumps({"key": outcome.key[:16]}))
@@ -162,7 +174,7 @@ def keep_outcome(
 def kept_environment(folder: Path) -> dict[str, Any]:
     """What the run of a kept outcome ran on, as `report.environment` gives it."""
     try:
-        found = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
+        found = json_kept(read_kept(folder / ENVIRONMENT))
     except (OSError, ValueError):
         found = None
     return found if isinstance(found, dict) else {"git": GIT_NOT_KNOWN}
@@ -242,7 +254,7 @@ def _write_frames(folder: Path, analysis: Analysis) -> None:
 
 
 def _frame(path: Path) -> pd.DataFrame:
-    if not path.exists():
+    if not checked_file(path.parent, path.name).exists():
         return pd.DataFrame()
     try:
         return pd.read_parquet(path)
@@ -254,9 +266,14 @@ def _frame(path: Path) -> pd.DataFrame:
 def _is_kept(folder: Path, analysis: Analysis, text: str) -> bool:
     """Whether this outcome lies there, and its frames, each to its end."""
     try:
-        return (folder / "outcome.json").read_text(encoding="utf-8") == text and all(
-            read_metadata(folder / name).num_rows == len(frame)
-            for name, frame in _frames_of(analysis).items()
+        same = read_kept(folder / "outcome.json", MUCH) == text.encode()
+        return (
+            same
+            and not wrong_in_table(folder)
+            and all(
+                read_metadata(folder / name).num_rows == len(frame)
+                for name, frame in _frames_of(analysis).items()
+            )
         )
     except (OSError, ValueError):
         return False

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from abl.app.results import sweep_names
 from abl.app.store_listing import told_place
+from abl.app.table_sums import wrong_in_table
 from abl.errors import InputError, StageError, nearest
 from abl.record.asked import asked_of
 from abl.record.housekeeping import Swept, collected
@@ -16,6 +18,7 @@ from abl.record.opening import store_at
 from abl.record.sizes import size_text
 from abl.record.store import Store
 from abl.record.verifying import Verdict, verdict_on
+from abl.record.work import entries
 from abl.visible import visible_line
 
 
@@ -34,9 +37,11 @@ def opened_store(root: Path, url: str | None) -> Store:
 
 @dataclass
 class Verified:
-    """How many stages were looked at, and of what was wrong how many."""
+    """How many stages were looked at, and of what was wrong how many; tables that were read."""
 
     right: int = 0
+    stages: int = 0
+    tables: int = 0
     wrong: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     bytes: int = 0
 
@@ -65,12 +70,34 @@ def verified(store: Store, sweep: str, told: Verified) -> Iterator[str]:
         verdict = verdict_on(store, digest)
         if verdict is None:
             continue
+        told.stages += 1
         told.bytes += verdict.bytes
         if verdict.state == "right":
             told.right += 1
             continue
         told.wrong[verdict.state] += 1
         yield _told(verdict)
+    for name in [sweep] if sweep else sweep_names(store):
+        yield from _tables_of(store, name, told)
+
+
+def _tables_of(store: Store, name: str, told: Verified) -> Iterator[str]:
+    """Lines on what lies beside the tables of a sweep, the latest and earlier ones."""
+    for folder in entries(store.sweep_folder(name)):
+        if not folder.is_dir():
+            continue
+        told.tables += 1
+        try:
+            wrong = wrong_in_table(folder)
+        except OSError as error:
+            told.wrong["unreadable"] += 1
+            yield visible_line(f"unreadable: {name}, table {folder.name}: {error}")
+            continue
+        if wrong:
+            told.wrong["damaged"] += 1
+            yield visible_line(
+                f"damaged: {name}, table {folder.name}: {wrong}; `abl sweep FILE` makes it again"
+            )
 
 
 _ADVICE = {
@@ -89,10 +116,11 @@ def _told(verdict: Verdict) -> str:
 
 def verified_text(told: Verified) -> str:
     """One line on what was looked at."""
-    count = told.right + sum(told.wrong.values())
+    count = told.stages
     wrong = ", ".join(f"{number} {state}" for state, number in sorted(told.wrong.items()))
     stages = f"{count} stage{'s' if count != 1 else ''}"
-    return f"verified {stages}, {size_text(told.bytes)}: {wrong or 'all are right'}"
+    tables = f"{told.tables} table{'s' if told.tables != 1 else ''}"
+    return f"verified {stages}, {size_text(told.bytes)}, {tables}: {wrong or 'all are right'}"
 
 
 def gc_lines(store: Store, keep: int | None, *, dry_run: bool) -> tuple[list[str], str]:

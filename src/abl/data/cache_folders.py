@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from abl.errors import InputError
+from abl.kept_files import json_kept, read_kept
 from abl.scratch import part_of
 from abl.spec.yaml_file import sha256_of
 
@@ -94,7 +95,7 @@ def is_whole(folder: Path) -> bool:
         if not (folder / SUMS).exists():
             return folder.is_dir()
         if _believes:
-            names = json.loads((folder / SUMS).read_text(encoding="utf-8"))
+            names = json_kept(read_kept(folder / SUMS))
             return all((folder / name).is_file() for name in names)
         # a file put in place of the folder, or of the sums, is damage too
         now = sorted(
@@ -102,7 +103,7 @@ def is_whole(folder: Path) -> bool:
         )
         if _looked_at.get(folder) == now:
             return True
-        sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))
+        sums = json_kept(read_kept(folder / SUMS))
         whole = all(sha256_of(folder / name) == sha for name, sha in sums.items())
     except (OSError, ValueError, AttributeError):
         return False

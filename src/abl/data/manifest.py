@@ -7,6 +7,7 @@ Columns of a table (CSV or Parquet; `columns` maps these names to the file's own
 - frame, mask_frame, image2_frame: which frame of such a file, counted from 1; of other files, kept
   as they are. What else these files say: see medical/columns.py.
 - label: the name of a class, or its number; see words.py for the spellings that are read.
+- train_label: optional; the class that training parts take instead, or `drop`; see train_labels.py.
 - patient: optional; without it DICOM files name it (see medical/patients.py), and each image of
   another kind is its own patient, which the notes say. `NA`, `None`, `-` and the like are nobody's
   name.
@@ -52,6 +53,7 @@ from abl.data.tables.alike_names import alike_groups, label_fault, nearest_name,
 from abl.data.tables.folder_rows import folder_rows
 from abl.data.tables.rows import Rows, first_of_each_kind, kept_rows, whole_rows
 from abl.data.tables.words import class_numbers, missing_words
+from abl.data.train_labels import TRAIN_LABEL, train_label_notes, train_labels
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
 if TYPE_CHECKING:
@@ -61,13 +63,13 @@ REQUIRED = ("image", "label")
 PATHS = ("mask", "image2")
 ALIASES = {"elasticity": "image2"}
 FRAMES = ("frame", "mask_frame", "image2_frame")  # see medical/columns.py
-WORDS = ("image", "label", "patient", "nodule", "centre", "split", GROUP, *PATHS)
+WORDS = ("image", "label", TRAIN_LABEL, "patient", "nodule", "centre", "split", GROUP, *PATHS)
 OURS = (*WORDS, *FRAMES, *BOX, *ROI)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 UNKNOWN_MEANS = "images of one person may lie on two sides of a split."
 PATIENTS_UNKNOWN = f"each image counts as its own patient, so that {UNKNOWN_MEANS}"
 NO_IMAGES = "its folders of classes hold no images; `abl init` says what it finds in a folder"
-COMPUTED = ("train_label", "fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR, TOGETHER)
+COMPUTED = ("fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR, TOGETHER)
 
 
 def load_manifest(
@@ -128,7 +130,9 @@ def load_manifest(
         problems.append(Problem(f"{text}: end them in .dcm, or use a manifest", file=rows.file))
     frame = rows.frame.copy()
     frame["image"] = _ids(rows, paths["image"], medical, problems)
-    frame["label"] = frame["train_label"] = _labels(rows, tuple(classes), problems, named_by)
+    frame["label"] = labels = _labels(rows, tuple(classes), problems, named_by)
+    frame[TRAIN_LABEL] = train_labels(rows, labels, classes, problems)
+    notes += train_label_notes(rows, labels, frame[TRAIN_LABEL].to_numpy())
     if not ragged and (frame["label"] >= 0).all():  # the others may be those of a class
         problems += _empty_classes(rows, frame["label"], classes, named_by)
     frame["patient"] = _patients(rows, paths["image"], medical, problems, notes, patient_names)

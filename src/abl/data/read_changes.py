@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from abl.data.splits.splits import Split
+from abl.data.train_labels import NOT_TRAINED, TRAIN_LABEL
 
 # of images in a part of the split: which labels a training reads, and what they are called
 _LABELS = {"train": ("train_label", "training"), "validation": ("label", "validation")}
@@ -44,6 +45,10 @@ def read_changes(
     parts = {} if split is None else dict(split.items())
     for role, (column, name) in _LABELS.items() if labelled else ():
         labels = _differing(before, after, column)
+        if column == TRAIN_LABEL:
+            # those that now train nothing are in no part; the others were in none
+            told += _dropped(before, after, labels)
+            labels = labels.difference(_untrained(before).union(_untrained(after)))
         if split is not None:
             labels = labels.intersection(pd.Index(now["image"])[parts[role]])
         if len(labels):
@@ -56,6 +61,20 @@ def read_changes(
     if changed.get("patient"):
         changed.pop("nodule", None)  # named after its patient
     return told + [f"{c} of {_counted(count)} changed" for c, count in changed.items() if count]
+
+
+def _untrained(frame: pd.DataFrame) -> pd.Index:
+    if TRAIN_LABEL not in frame:
+        return frame.index[:0]
+    return frame.index[(frame[TRAIN_LABEL] == NOT_TRAINED).to_numpy()]
+
+
+def _dropped(before: pd.DataFrame, after: pd.DataFrame, labels: pd.Index) -> list[str]:
+    counts = (
+        (len(labels.intersection(_untrained(after))), "left out of training"),
+        (len(labels.intersection(_untrained(before))), "taken back into training"),
+    )
+    return [f"{_counted(count)} {word}" for count, word in counts if count]
 
 
 def _differing(before: pd.DataFrame, after: pd.DataFrame, column: str) -> pd.Index:

@@ -36,6 +36,7 @@ from abl.data.pixel_sets import PairedPixels, Pixels, RaggedPixels, SquarePixels
 from abl.data.splits.splits import Split, reads_fingerprint
 from abl.data.tissue.tissue_regions import TISSUE_VERSION
 from abl.errors import InputError, Problem
+from abl.kept_files import json_kept, read_kept
 from abl.plan.stage import digest_of
 from abl.spec.base import identity_of
 from abl.spec.data import Image
@@ -180,20 +181,20 @@ def _is_whole(cache: Path, folder: Path) -> bool:
 
 def _has_all_pairs(folder: Path) -> bool:
     """Whether near-duplicates of second images were looked for: earlier versions did not."""
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    facts = json_kept(read_kept(folder / FACTS))
     return "second" not in facts or facts["second"] == facts["pixels"] or PAIRED in facts
 
 
 def pixel_folders(folder: Path) -> list[str]:
     """Names of the folders of the cache that hold the pixels of a view."""
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    facts = json_kept(read_kept(folder / FACTS))
     return sorted({facts[name] for name in ("pixels", "second") if name in facts})
 
 
 def open_view(cache: Path, key: str) -> View:
     """Opens a view that was prepared on this node."""
     folder = cache / f"view-{key}"
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    facts = json_kept(read_kept(folder / FACTS))
     # of a view that an earlier version has made, only the pixels are known
     names = [facts[name] for name in ("pixels", "second") if name in facts]
     is_square = facts.get("fit", "square") == "square"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abl.kept_files import json_kept
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 
 FORMAT = 1
@@ -46,7 +47,7 @@ def outcome_from_json(text: str) -> Outcome:
     Raises:
         ValueError: Not JSON, or not an outcome in a format that this version reads.
     """
-    document = json.loads(text)
+    document = json_kept(text)
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
         raise ValueError(f"not an outcome of format {FORMAT} (found: {found!r})")

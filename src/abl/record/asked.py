@@ -5,7 +5,6 @@ Digests are taken from the text of an outcome, so that a damaged table asks for 
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from abl.kept_files import MUCH, json_kept, read_kept
 from abl.record.done import Done
 from abl.record.patient import ABSENT, patiently
 from abl.record.store import Store
@@ -98,10 +98,10 @@ def asked_of(store: Store) -> AskedStages:
 def _latest(folder: Path) -> str | None:
     """Which table of a sweep is the latest; None if that is not said: any may be."""
     try:
-        return str(json.loads(_read(folder / "latest.json"))["key"])
+        return str(json_kept(_read(folder / "latest.json"))["key"])
     except (*ABSENT, ValueError, KeyError, TypeError):
         return None
 
 
 def _read(path: Path) -> bytes:
-    return patiently(partial(path.read_bytes), path)
+    return patiently(partial(read_kept, path, MUCH), path)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from abl.kept_files import json_kept
 from abl.plan.stage import Stage, digest_of
 from abl.scratch import written_whole
 from abl.spec.yaml_file import sha256_of
@@ -91,7 +92,7 @@ def done_from_json(digest: str, text: str | bytes) -> Done | None:
     Those of earlier versions have no checksum: what can be told of them is told.
     """
     try:
-        said = json.loads(text)
+        said = json_kept(text)
         checksum = said.pop(CHECKSUM, None)
         if checksum is not None and checksum != digest_of(said):
             return None
@@ -116,7 +117,7 @@ def with_checksum(text: str | bytes) -> str | None:
 
     It is "" if what it says of its files is not what the hash over them was taken of.
     """
-    said = json.loads(text)
+    said = json_kept(text)
     if CHECKSUM in said:
         return None
     if said["content"] != digest_of({name: sha for name, (_, sha) in said["files"].items()}):

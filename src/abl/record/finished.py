@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from abl.errors import DamagedError, StageError
+from abl.kept_files import read_kept, stat_kept
 from abl.plan.stage import Stage
 from abl.record.done import DAMAGED, DONE, Done, done_from_json
 from abl.record.patient import ABSENT, UnreadableError, is_there, patiently
@@ -67,10 +68,11 @@ class FinishedStages:
         folder = self.folder(digest)
         try:
             # bytes that are no text are damage, as is text that does not parse
-            content = patiently((folder / DONE).read_bytes, folder / DONE, pauses)
+            content = patiently(partial(read_kept, folder / DONE), folder / DONE, pauses)
             done = done_from_json(digest, content)
             for name, (size, _) in done.files.items() if done else ():
-                if patiently((folder / name).stat, folder / name, pauses).st_size != size:
+                path = folder / name
+                if patiently(partial(stat_kept, path), path, pauses).st_size != size:
                     return None
         except ABSENT:
             return None
@@ -101,6 +103,7 @@ class FinishedStages:
 
     def _holds(self, path: Path, checksum: str) -> bool:
         try:
+            patiently(partial(stat_kept, path), path)
             return patiently(partial(sha256_of, path), path) == checksum
         except ABSENT:
             return False
@@ -117,12 +120,14 @@ class FinishedStages:
 
     def read_done(self, digest: str) -> bytes:
         """DONE.json as it lies there. Raises FileNotFoundError, or OSError if it is unreadable."""
-        return (self.folder(digest) / DONE).read_bytes()
+        return read_kept(self.folder(digest) / DONE)
 
     def measured(self, done: Done, name: str) -> tuple[int, str]:
         """Bytes and SHA-256 of a file as it lies there. Raises as read_done."""
         path = self.folder(done.digest) / name
-        return path.stat().st_size, sha256_of(path)
+        size = stat_kept(path).st_size
+        # of another size it is none of ours, however long it takes to read
+        return size, sha256_of(path) if size == done.files[name][0] else ""
 
     def complete(self, digest: str, text: str) -> None:
         """Replaces DONE.json by one that says the same and more; its time stays."""

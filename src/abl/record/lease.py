@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -12,7 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from abl.kept_files import NotAFileError, json_kept, read_kept
 from abl.processes import is_known_dead, this_process
+from abl.scratch import process_mark
 
 BEAT_S = 10.0
 STALE_S = 60.0
@@ -45,7 +48,7 @@ class FilePlace(Place):
 
     def create(self, content: str) -> bool:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.path.with_name(f"{self.path.name}.new.{os.getpid()}.{threading.get_ident()}")
+        fresh = self._beside("new")
         try:
             # linked when it is whole: a process killed in between must leave no empty lease, of
             # which nobody could tell whose it is
@@ -59,7 +62,10 @@ class FilePlace(Place):
 
     def read(self) -> str | None:
         try:
-            return self.path.read_text()
+            return read_kept(self.path).decode(errors="replace")
+        except NotAFileError as error:
+            # it is in the way of a lease, and no process will ever take it away
+            raise OSError(errno.EEXIST, "no file: move it away", str(self.path)) from error
         except FileNotFoundError:
             return None
 
@@ -74,12 +80,12 @@ class FilePlace(Place):
 
     def remove(self, content: str) -> bool:
         # of several observers one moves the file away; the others find it gone
-        grave = self.path.with_name(f"{self.path.name}.dead.{os.getpid()}.{threading.get_ident()}")
+        grave = self._beside("dead")
         try:
             os.rename(self.path, grave)
         except FileNotFoundError:
             return True
-        if grave.read_text() != content:
+        if read_kept(grave).decode(errors="replace") != content:
             # a new holder came in between: give it back
             os.rename(grave, self.path)
             return False
@@ -88,6 +94,12 @@ class FilePlace(Place):
 
     def age_s(self) -> float:
         return time.time() - self.path.stat().st_mtime
+
+    def _beside(self, what: str) -> Path:
+        # whoever finds it left can tell whether its process is dead
+        return self.path.with_name(
+            f"{self.path.name}.{what}.{threading.get_ident()}.{process_mark()}"
+        )
 
 
 class Lease:
@@ -141,7 +153,7 @@ class Lease:
 
 def _owner(content: str) -> str | None:
     try:
-        return str(json.loads(content).get("owner"))
+        return str(json_kept(content).get("owner"))
     except (ValueError, AttributeError):
         return None
 
@@ -184,7 +196,7 @@ def is_held(place: Place, stale_s: float = STALE_S) -> bool:
 
 def _holder_is_dead(content: str) -> bool:
     try:
-        holder = json.loads(content)
+        holder = json_kept(content)
     except ValueError:
         return False
     return isinstance(holder, dict) and is_known_dead(holder)

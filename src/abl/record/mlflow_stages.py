@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 # facts of a stage that are numbers worth a metric
 FACTS = ("seconds", "images", "parameters", "correct_by_all")
 NAMES = ("label", "train_label", "patient", "nodule", "centre")
+STAGE_S = 300.0
 
 
 def record_finished(
@@ -117,6 +119,8 @@ class StageWriter:
     Args:
         runs: Stage digest -> run id of what is there and needs no look.
         again: Digests of what is there and has lost something.
+        patience: Seconds that one stage may take while `close` waits for it: longer than MLflow's
+            own tries of a server that went silent, which some databases' drivers do not bound.
 
     Attributes:
         runs: Stage digest -> run id of what was written, or was there.
@@ -131,13 +135,15 @@ class StageWriter:
         *,
         runs: Mapping[str, str] | None = None,
         again: Collection[str] = (),
+        patience: float = STAGE_S,
     ):
-        self._record, self._again = record, again
+        self._record, self._again, self._patience = record, again, patience
         self._store = store
         self._say = say
         self._queue: queue.Queue[str | None] = queue.Queue()
         self.runs: dict[str, str] = dict(runs or {})
         self.lost = ""
+        self._began = time.monotonic()  # the stage that is being written
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
@@ -146,12 +152,22 @@ class StageWriter:
         self._queue.put(digest)
 
     def close(self) -> None:
-        """Waits until everything added is written."""
+        """Waits until everything added is written, or the record is lost."""
         self._queue.put(None)
-        self._thread.join()
+        self._began = time.monotonic()
+        while self._thread.is_alive():
+            self._thread.join(min(1.0, self._patience))
+            if time.monotonic() - self._began > self._patience and self._thread.is_alive():
+                self._give_up(f"MLflow has not taken a stage for {self._patience:g} s")
+                return  # the thread ends with the process
+
+    def _give_up(self, why: str) -> None:
+        self.lost = why
+        self._say(f"warning: {why}; the work is kept, `abl record` writes the rest")
 
     def _write(self) -> None:
         while (digest := self._queue.get()) is not None:
+            self._began = time.monotonic()
             if self.lost or digest in self.runs:
                 continue
             try:
@@ -160,7 +176,7 @@ class StageWriter:
                 if run is not None:
                     self.runs[digest] = run
             except RecordError as error:
-                self.lost = str(error)
-                self._say(f"warning: {error}; the work is kept, `abl record` writes the rest")
+                if not self.lost:
+                    self._give_up(str(error))
             except (StageError, OSError, ValueError, KeyError) as error:
                 self._say(f"warning: {digest[:12]} is not recorded: {error}")

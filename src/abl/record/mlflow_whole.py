@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from abl.kept_files import json_kept
 from abl.record.mlflow_arms import Point
 from abl.record.mlflow_runs import TAG_LENGTH, is_complete
 
@@ -147,7 +148,7 @@ def _is_whole(
 def sizes_said(run: Run) -> dict[str, int]:
     """Name -> bytes of the files that a run was given, as its tag says."""
     try:
-        return {str(name): int(size) for name, size in json.loads(run.data.tags[FILES]).items()}
+        return {str(name): int(size) for name, size in json_kept(run.data.tags[FILES]).items()}
     except (KeyError, ValueError, TypeError, AttributeError):
         return {}
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from filelock import FileLock
 
 from abl.errors import InputError, Problem, raise_if_any
+from abl.kept_files import json_kept, read_kept
 from abl.record.done import write_atomically
 from abl.record.objects import Objects
 from abl.record.store import Store
@@ -153,7 +154,7 @@ def mirrored(url: str, cache: Path) -> Path:
 
 def _index(folder: Path) -> dict[str, str]:
     try:
-        found = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        found = json_kept(read_kept(folder / INDEX))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

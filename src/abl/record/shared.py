@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from abl.errors import StageError
+from abl.kept_files import json_kept
 from abl.record.done import files_below
 from abl.record.objects import Objects
 from abl.scratch import part_of
@@ -97,7 +98,7 @@ class ObjectShared(Shared):
             raise StageError(f"{name} is not in the store: run `abl sweep` where the data are")
         fresh = part_of(folder)
         try:
-            for file, sha in json.loads(said).items():
+            for file, sha in json_kept(said).items():
                 self._objects.download(f"cache/{name}/{file}", fresh / file)
                 if sha256_of(fresh / file) != sha:
                     self._objects.remove(f"cache/{name}/{WHOLE}")  # shared anew by the next run

@@ -32,6 +32,7 @@ from abl.record.work import (
     entries,
     grave_of,
 )
+from abl.scratch import of_dead_process
 
 
 class Store(FinishedStages):
@@ -147,7 +148,8 @@ class Store(FinishedStages):
         )
         for digest in cleared:
             for beat in self.lease_path(digest).parent.glob(f"{digest}.*"):
-                if not beat.name.startswith((f"{digest}.new.", f"{digest}.dead.")):
+                taken = beat.name.startswith((f"{digest}.new.", f"{digest}.dead."))
+                if not taken or of_dead_process(beat.name):
                     beat.unlink(missing_ok=True)
         return cleared
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
+from abl.kept_files import json_kept
 from abl.record.lease import Place
 from abl.visible import visible_line
 
@@ -66,7 +66,7 @@ class ToldWait:
 def held_by(content: str) -> str:
     """Who has a lease: process, machine, since when; of earlier versions without the time."""
     try:
-        holder = json.loads(content)
+        holder = json_kept(content)
         pid, node = int(holder["pid"]), str(holder["machine"]).partition("/")[0]
     except (ValueError, KeyError, TypeError):
         return "held by a process that its lease does not name"

@@ -113,8 +113,11 @@ def _fit_to_keep(text: str) -> str:
         home = str(Path.home())
     except RuntimeError:  # no HOME, and no entry of this user
         home = ""
-    text = text.replace(home, "~") if len(home) > 1 else text
-    return visible_text(redacted_source(text))
+    # secrets first: with HOME=/root the user of //root:password@host would hide one
+    text = redacted_source(text)
+    if len(home) > 1:
+        text = re.sub(rf"(?<![\w/]){re.escape(home)}(?![\w-])", "~", text)
+    return visible_text(text)
 
 
 def _top_of(folder: Path) -> Path | None:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from abl.data.splits.groups import kept_together
 from abl.data.splits.splits import Split, inner_test
+from abl.data.train_labels import given_labels
 from abl.decide.audit.appearances import Appearances, appearances_of
 from abl.decide.audit.error_rates import error_rates
 from abl.decide.audit.exclusion_path import ExclusionPath, ExclusionRule, exclusion_path
@@ -155,7 +156,7 @@ def training_part(part: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "image": part["image"].to_numpy(),
-            "label": part["train_label"].to_numpy(dtype=np.int64),
+            "label": given_labels(part),
             "patient": np.asarray(kept_together(part)).astype(str),
         }
     )

@@ -36,6 +36,7 @@ COLUMNS = ["position_a", "position_b", "distance"]
 PAIR_COLUMNS = [*COLUMNS, "which_a", "which_b"]
 IMAGE, IMAGE2 = "image", "image2"
 SHOWN = 20  # pairs named in an error
+NOWHERE = -1  # role of an image that is in no part of a split
 
 
 def near_duplicate_pairs(array: ImageArray) -> pd.DataFrame:
@@ -162,14 +163,21 @@ def pairs_of_rows(
 
 def duplicates_across(split: Split, pairs: pd.DataFrame) -> pd.DataFrame:
     """The pairs whose images lie on two sides of a split, and role_a, role_b."""
-    count = sum(len(positions) for _, positions in split.items())
-    roles = np.empty(count, dtype=np.int64)
+    parts = [positions for _, positions in split.items()]
+    last = max([-1, *(int(each.max(initial=-1)) for each in (*parts, *_sides(pairs)))])
+    roles = np.full(last + 1, NOWHERE, dtype=np.int64)
     for number, (_, positions) in enumerate(split.items()):
         roles[positions] = number
-    role_a, role_b = (roles[pairs[name].to_numpy()] for name in COLUMNS[:2])
+    role_a, role_b = (roles[each] for each in _sides(pairs))
     names = np.array(ROLES, dtype=object)
     with_roles = pairs.assign(role_a=names[role_a], role_b=names[role_b])
-    return with_roles[role_a != role_b].reset_index(drop=True)
+    # an image that is in no part leaks nothing
+    apart = (role_a != role_b) & (role_a != NOWHERE) & (role_b != NOWHERE)
+    return with_roles[apart].reset_index(drop=True)
+
+
+def _sides(pairs: pd.DataFrame) -> list[np.ndarray]:
+    return [pairs[name].to_numpy() for name in COLUMNS[:2]]
 
 
 def duplicate_problems(dataset: Dataset, across: pd.DataFrame) -> list[Problem]:

@@ -3,7 +3,8 @@
 Groups (patients, as a rule) are never cut. A group counts for every class that it holds. Draws are
 keyed by (seed, repeat, fold) alone. So a split depends neither on the order of the manifest nor on
 how many repeats there are, and a corrected label or a new patient moves few others: see
-stable_draws.py. They read `label`, never `train_label`: planted label noise moves nobody.
+stable_draws.py. They read `label`, never `train_label`: planted label noise, and labels corrected
+for training alone, move nobody. Images that train nothing leave the training part at the end.
 
 `draw: 1` is how version 0.1 drew (draws.py): a group is of the class of most of its images, a tie
 goes to the higher class, and one label more or less moves most of a class.
@@ -25,6 +26,7 @@ from abl.data.splits.split_groups import SplitGroups, groups_of
 from abl.data.splits.stable_draws import stable_folds, stable_share
 from abl.data.tables.alike_names import shown_name
 from abl.data.tables.words import ROLES, is_missing, role_named
+from abl.data.train_labels import NOT_TRAINED, TRAIN_LABEL
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.graph import Replicate
 from abl.spec.data import Replicates, Splits
@@ -36,7 +38,9 @@ NAMED = 5  # groups listed in a message
 
 @dataclass(frozen=True)
 class Split:
-    """Positions of rows, int64, sorted; the three are disjoint and together every row."""
+    """Positions of rows, int64, sorted; the three are disjoint, and together every row but those
+    of the training part that train nothing.
+    """
 
     train: np.ndarray
     validation: np.ndarray
@@ -74,6 +78,9 @@ def split_of(frame: pd.DataFrame, splits: Splits, repeat: int, fold: int) -> Spl
         role_of = _drawn_roles(groups, splits, repeat, fold)
     roles = np.array([role_of.get(name, "train") for name in groups.of_row])
     positions = {role: np.flatnonzero(roles == role) for role in ROLES}
+    if TRAIN_LABEL in frame:
+        trained = frame[TRAIN_LABEL].to_numpy()[positions["train"]] != NOT_TRAINED
+        positions["train"] = positions["train"][trained]
     _check_classes(frame, positions, groups, splits)
     return Split(**positions)
 
