@@ -38,6 +38,8 @@ def feature_forest_figure(rows: pd.DataFrame) -> Figure | None:
     places, ticks = _places(rows)
     with own_style():
         figure = new_figure(8.6, 2.0 + 0.19 * (places.max() + 1))
+        # names of values reach over the axes that they are laid out by
+        figure.set_layout_engine("constrained", w_pad=10 / 72)
         found = (rows["p_corrected"] < ALPHA).to_numpy(bool)
         small = rows["p"].isna().to_numpy(bool)
         left, right = figure.subplots(1, 2, sharey=True)
