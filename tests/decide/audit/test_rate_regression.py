@@ -43,6 +43,17 @@ def test_images_of_one_patient_do_not_count_as_many() -> None:
     assert width(8) == pytest.approx(width(1), rel=0.05)
 
 
+@pytest.mark.parametrize("patients", [1, 4])
+def test_a_value_of_few_patients_has_an_estimate_and_no_interval(patients: int) -> None:
+    who = np.repeat(np.arange(40), 2)
+    has = who < patients
+    wrong, seen = np.where(has, 7, 2), np.full(80, 10)
+    row = rate_odds_ratios(model_of({"x": has * 1.0}, wrong, seen, who)).loc["x"]
+    assert row["odds_ratio"] == pytest.approx((7 / 3) / (2 / 8))
+    assert row[["low", "high", "p"]].isna().all()
+    assert row["why"] == f"{patients} patients have it, fewer than 5"
+
+
 def test_intervals_hold_with_patients_that_differ() -> None:
     rng = np.random.default_rng(3)
     held = []

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from abl.decide.audit.over_representation import LEAST_PATIENTS
 from abl.decide.check import Bools, Floats, Ints
 
 PER_COEFFICIENT = 5  # patients at least, for each coefficient
@@ -54,7 +55,9 @@ def rate_odds_ratios(model: RateModel, level: float = 0.95) -> pd.DataFrame:
 
     Returns:
         One row an asked term, by its name: odds_ratio, low, high, p (nan where there is none);
-        images and patients that it is of; why there is none, or none that is finite.
+        images and patients that it is of; why there is none, or none that is finite. A 0/1 term
+        that fewer than LEAST_PATIENTS patients have, or lack, has an estimate alone: how patients
+        differ is not known from so few, and an interval by patient would be far too short.
     """
     model = model.where(model.seen > 0)
     found: dict[str, tuple[object, ...]] = {}
@@ -63,9 +66,24 @@ def rate_odds_ratios(model: RateModel, level: float = 0.95) -> pd.DataFrame:
     fitted = _fit(model, level)
     for name in model.asked:
         known = fitted if isinstance(fitted, str) else fitted[name]
+        why = known if isinstance(known, str) else _few(model, name)
         numbers = (math.nan,) * 4 if isinstance(known, str) else known
-        found[name] = (*numbers, rows[1], rows[0], known if isinstance(known, str) else "")
+        if why and not isinstance(known, str):
+            numbers = (numbers[0], math.nan, math.nan, math.nan)
+        found[name] = (*numbers, rows[1], rows[0], why)
     return pd.DataFrame.from_dict(found, orient="index", columns=list(_COLUMNS))
+
+
+def _few(model: RateModel, name: str) -> str:
+    """Why a 0/1 term has no interval; "" if it has one, or is no such term."""
+    values = model.terms[name].to_numpy()
+    if not np.isin(values, (0, 1)).all():
+        return ""
+    counts = [len(np.unique(model.patients[values == value])) for value in (1, 0)]
+    for count, what in zip(counts, ("have it", "lack it"), strict=True):
+        if count < LEAST_PATIENTS:
+            return f"{count} patients {what}, fewer than {LEAST_PATIENTS}"
+    return ""
 
 
 def _without_pure(model: RateModel, found: dict[str, tuple[object, ...]]) -> RateModel:
