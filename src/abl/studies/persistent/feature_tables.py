@@ -56,7 +56,8 @@ def features_table(outcome: Outcome, rows: pd.DataFrame) -> Table | None:
         f"A {unit} has a value, and is flagged, if one of its images has or is. P: exact, "
         f"two-sided, {unit}s as the unit, within those of about as many images; corrected over all "
         "values (step-down, permuted flags). Intervals: exact, each alone.",
-        f"P is – where fewer than {LEAST_PATIENTS} {unit}s have the value, or fewer have another.",
+        f"P is – where fewer than {LEAST_PATIENTS} {unit}s have the value, or fewer have another; "
+        "errors have no interval there.",
         f"Errors: of all answers of all networks, against the commonest value ({REFERENCE}) of the "
         f"feature, classes being equal; intervals allow for images of one {unit} being alike.",
     ]
