@@ -9,7 +9,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abl.decide.audit.appearances import appearances_of, more_often_than
+from abl.decide.audit.appearances import appearances_of
+from abl.decide.consensus import more_than_share
 
 
 def test_counts_by_image_and_network() -> None:
@@ -44,5 +45,5 @@ def test_a_training_s_own_cut_off_decides() -> None:
 @given(st.integers(0, 100), st.integers(0, 60), st.integers(0, 60))
 def test_more_often_is_strict_and_exact(per_cent: int, wrong: int, more: int) -> None:
     seen = wrong + more
-    found = more_often_than(per_cent / 100, np.array([wrong]), np.array([seen]))
+    found = more_than_share(np.array([wrong]), np.array([seen]), per_cent / 100)
     assert found[0] == (seen > 0 and Fraction(wrong, max(seen, 1)) > Fraction(per_cent, 100))

@@ -7,12 +7,11 @@ Classification from Ultrasound Images" (2025): O_j appearances, E_j of them wron
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 
-from abl.decide.check import Bools, Floats, Ints, largest_class
+from abl.decide.check import Floats, Ints, largest_class
 
 PROBABILITY = r"^p_\d+$"
 
@@ -108,15 +107,3 @@ def shares(wrong: Ints, seen: Ints) -> Floats:
         wrong, seen, out=np.full(np.shape(seen), np.nan), where=np.asarray(seen) > 0
     )
     return found
-
-
-def more_often_than(theta: float | str | Fraction, wrong: Ints, seen: Ints) -> Bools:
-    """(N,) whether E / O > theta, strictly and in whole numbers; never for an image unseen.
-
-    Args:
-        theta: In [0, 1]; taken as the decimal that it is written as, so that 9 of 10 is not more
-            often than 0.9.
-    """
-    limit = Fraction(str(theta))
-    often: Bools = wrong * limit.denominator > limit.numerator * seen
-    return often & (seen > 0)

@@ -17,9 +17,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from abl.decide.audit.appearances import PROBABILITY, Appearances, appearances_of, more_often_than
+from abl.decide.audit.appearances import PROBABILITY, Appearances, appearances_of
 from abl.decide.audit.kept_auc import KeptAuc
 from abl.decide.check import Bools, Floats
+from abl.decide.consensus import more_than_share
 from abl.errors import InputError
 
 Stop = Literal["kappa", "floor", "cap"]
@@ -155,10 +156,10 @@ def _flags_along(found: Appearances, rule: ExclusionRule) -> list[dict[str, Bool
     path = []
     for theta in rule.thetas():
         if rule.pooled:
-            pooled = more_often_than(theta, found.times_wrong, found.times_seen)
+            pooled = more_than_share(found.times_wrong, found.times_seen, theta)
             path.append(dict.fromkeys(found.networks, pooled))
         else:
-            own = more_often_than(theta, found.wrong, found.seen)
+            own = more_than_share(found.wrong, found.seen, theta)
             path.append({name: own[:, at] for at, name in enumerate(found.networks)})
     return path
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from abl.decide.audit.appearances import Appearances, more_often_than
+from abl.decide.audit.appearances import Appearances
 from abl.decide.audit.crossed_effects import Spreads, network_levels
 from abl.decide.audit.error_rates import ErrorRates
 from abl.decide.check import Floats, Ints
+from abl.decide.consensus import more_than_share
 
 MOST_DRAWS, LEAST_DRAWS = 1_000, 200
 CELLS = 40_000_000  # images x networks x draws: some seconds
@@ -81,7 +82,7 @@ def expected_flags(
         truly.append(int((p.mean(axis=1) > theta).sum()))
     return ExpectedFlags(
         theta=theta,
-        flagged=int(more_often_than(theta, found.times_wrong, found.times_seen).sum()),
+        flagged=int(more_than_share(found.times_wrong, found.times_seen, theta).sum()),
         equal=_expected(equal),
         fitted=_expected(spread),
         truly=_expected(truly),
@@ -90,15 +91,14 @@ def expected_flags(
 
 
 def _least_wrong(seen: Ints, theta: float) -> Ints:
-    """(N,) of O appearances the fewest wrong ones that are more than theta of them."""
-    total = seen.sum(axis=1)
-    distinct, place = np.unique(total, return_inverse=True)
-    counts = np.arange(int(distinct[-1]) + 1) if len(distinct) else np.arange(1)
-    least = [int(more_often_than(theta, counts, np.full_like(counts, each)).argmax())
-             for each in distinct]  # fmt: skip
+    """(N,) of O appearances the fewest wrong ones that are more than theta of them; O + 1 if even
+    all are not.
+    """
+    distinct, place = np.unique(seen.sum(axis=1), return_inverse=True)
+    # k of O is too few for every k up to the first that is more
+    least = [int((~more_than_share(np.arange(o + 1), o, theta)).sum()) for o in distinct.tolist()]
     found: Ints = np.array(least, dtype=np.int64)[place]
-    # theta 1: no share is more
-    return np.where(more_often_than(theta, total, total), found, total + 1)
+    return found
 
 
 def _flagged(p: Floats, seen: Ints, least: Ints, random: np.random.Generator) -> int:

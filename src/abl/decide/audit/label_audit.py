@@ -8,11 +8,12 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from abl.decide.audit.appearances import Appearances, more_often_than
+from abl.decide.audit.appearances import Appearances
 from abl.decide.audit.error_rates import ErrorRates, error_rates
 from abl.decide.audit.expected_flags import ExpectedFlags, expected_flags
 from abl.decide.audit.label_order import JudgedLabels, judged_labels, without_gaps
 from abl.decide.check import Bools, Floats, Ints, largest_class
+from abl.decide.consensus import more_than_share
 from abl.errors import InputError, nearest
 
 FlagRule = Literal["score", "posterior", "share"]
@@ -115,7 +116,7 @@ def audit_of(
 def flags_of(found: Appearances, rates: ErrorRates, judged: JudgedLabels, flag: FlagRule) -> Bools:
     """(N,) as audit_of; never an image that was in no test set."""
     if flag == "share":
-        return more_often_than(rates.theta, found.times_wrong, found.times_seen)
+        return more_than_share(found.times_wrong, found.times_seen, rates.theta)
     with np.errstate(invalid="ignore"):
         if flag == "posterior":
             often: Bools = rates.above > 0.5

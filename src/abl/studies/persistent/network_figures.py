@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
-from abl.decide.audit.appearances import more_often_than
+from abl.decide.consensus import more_than_share
 from abl.report.figures.style import (
     BLUE,
     GREY,
@@ -61,7 +61,7 @@ def network_pairs_figure(images: pd.DataFrame, theta: float) -> Figure | None:
             y = wrong[second][both] / np.maximum(seen[second][both], 1)
             _scatter_counts(grid[high, low], x, y)
             flags = [
-                more_often_than(theta, wrong[name][both], seen[name][both])
+                more_than_share(wrong[name][both], seen[name][both], theta)
                 for name in (first, second)
             ]
             _write_only(grid[low, high], _agreement(x, y, *flags))
