@@ -96,3 +96,12 @@ def test_bounds_are_added_to_a_url_and_what_it_says_stays() -> None:
     assert "tcp_user_timeout=" in patient
     for other in ("sqlite:////x/mlflow.db", "http://h:1", "mysql+pymysql://u:p@h/d", "databricks"):
         assert patient_url(other) == other
+
+
+def test_a_folder_in_the_place_of_the_database_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").mkdir()
+    with pytest.raises(InputError) as caught:
+        RecordPlace(tmp_path).check_reachable()
+    (problem,) = caught.value.problems
+    assert "mlflow.db must be a file that can be written" in str(problem)
+    assert "start it" not in str(problem)

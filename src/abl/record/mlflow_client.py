@@ -105,6 +105,8 @@ class RecordPlace:
             advice, damage = error.advice or "start it", ("not a database", "malformed")
             if self.embedded and any(word in str(error) for word in damage):
                 advice = "move mlflow.db away, and `abl record` writes it again"
+            elif self.embedded and not error.advice:
+                advice = "mlflow.db must be a file that can be written, in a folder that can"
             raise InputError(f"{error}; {advice}, or record later with --record off") from error
 
     def _knock(self, seconds: float) -> None:
