@@ -27,13 +27,14 @@ def read_kept(path: Path, most: int = LITTLE) -> bytes:
         FileNotFoundError: Nothing is there, or no regular file (NotAFileError).
         OSError: It cannot be read.
     """
+    # a pipe would be waited for, without a word, until somebody writes to it
+    handle = _unblocked(str(path), os.O_RDONLY)
     try:
-        # a pipe would be waited for, without a word, until somebody writes to it
-        with open(path, "rb", opener=_unblocked) as file:
-            _refuse_irregular(path, os.fstat(file.fileno()))
+        _refuse_irregular(path, os.fstat(handle))
+        with os.fdopen(handle, "rb", closefd=False) as file:
             return file.read(most)
-    except IsADirectoryError:
-        raise _irregular(path) from None
+    finally:
+        os.close(handle)
 
 
 def stat_kept(path: Path) -> os.stat_result:
@@ -57,8 +58,4 @@ def _unblocked(path: str, flags: int) -> int:
 
 def _refuse_irregular(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise _irregular(path)
-
-
-def _irregular(path: Path) -> NotAFileError:
-    return NotAFileError(errno.ENOENT, "no regular file", str(path))
+        raise NotAFileError(errno.ENOENT, "no regular file", str(path))

@@ -44,7 +44,7 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with closing(sqlite3.connect(root / "mlflow.db")) as database:
         database.execute(
             "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage) "
-            "VALUES (7, 'abl stages', 'file:///x', 'active')"
+            "VALUES (7, 'abl stages', 'mlflow-artifacts:/x', 'active')"
         )
         database.execute(
             "INSERT INTO runs (run_uuid, name, source_type, user_id, status, start_time, end_time,"
