@@ -38,10 +38,10 @@ def wrong_in_table(folder: Path) -> str:
         OSError: One cannot be read.
     """
     try:
-        said = _said(folder)
+        said = _said(folder) or {}
     except ValueError:
         return SUMS
-    return next((name for name in said or () if not _holds(folder / name, (said or {})[name])), "")
+    return next((name for name, sha in said.items() if not _holds(folder / name, sha)), "")
 
 
 def has_sums(folder: Path) -> bool:

@@ -15,11 +15,11 @@ from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.stage import PREDICTIONS
 from abl.record.store import Store
 from abl.report.figures.arms import best_of, words_of
-from abl.report.pictures import Picture, Pictures
+from abl.report.pictures import Pictures
 from abl.report.prediction_frames import probabilities_of
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
-from abl.studies.shared.activations import ACTIVATIONS, KeptMaps
+from abl.studies.shared.activations import ACTIVATIONS, KeptMaps, pictured
 
 MOST_ROWS, MOST_COLUMNS = 6, 8
 CONTROLS = ("random", "full", "true", "ellipse")  # masks, those first that are shown before others
@@ -78,21 +78,9 @@ def pictures_of(
     place = {name: at for at, name in enumerate(view.frame["image"])}
     rows = []
     for name, why in wanted[:MOST_ROWS]:
-        at = np.array([place[name]])
         replicate = next(number for number, each in enumerate(tested) if name in each)
-        box = masks.boxes[at[0]]
-        has_mask = bool(masks.known("true")[at[0]])
-        rows.append(
-            Picture(
-                name=name,
-                why=why,
-                label=int(labels[name]),
-                pixels=np.asarray(view.pixel_set().take(at)[0]),
-                box=None if np.isnan(box).any() else (box[0], box[1], box[2], box[3]),
-                nodule=masks.take("true", at)[0, 0] if has_mask else None,
-                tiles=tuple(each[replicate].of(name) for each in maps),
-            )
-        )
+        tiles = tuple(each[replicate].of(name) for each in maps)
+        rows.append(pictured(view, masks, place[name], why, int(labels[name]), tiles))
     if not rows:
         return None
     worst_of = words_of(best.row, outcome) if any(row.why == "worst" for row in rows) else ""

@@ -16,13 +16,13 @@ from abl.decide.check import Bools
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.report.labels import Scale, counted, one_line
-from abl.report.pictures import Picture, Pictures
+from abl.report.pictures import Pictures
 from abl.report.tables.model import Column, Table, item, table_from, text_column
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
 from abl.studies.persistent.judged import ArmRows, PlainArms
 from abl.studies.persistent.options import PLAIN
-from abl.studies.shared.activations import ACTIVATIONS, INSIDE, add_activation
+from abl.studies.shared.activations import ACTIVATIONS, INSIDE, add_activation, pictured
 from abl.studies.shared.single_network import ROLE
 
 MAPS = "maps"  # name of the table, of its frame and of the figure
@@ -117,23 +117,10 @@ def map_pictures(rows: ArmRows, plain: PlainArms, images: pd.DataFrame) -> Pictu
     made = []
     for why, part in (("flagged", True), ("right", False)):
         for name in compared.loc[compared["flagged"] == part, "image"][:MOST_ROWS]:
-            at = np.array([place[name]])
-            box = masks.boxes[at[0]]
-            known = bool(masks.known("true")[at[0]])
-            tiles = (
+            tiles = tuple(
                 next((t for each in mapped[arm] if (t := each.of(name))), None) for arm in columns
             )
-            made.append(
-                Picture(
-                    name=name,
-                    why=why,
-                    label=int(labels[name]),
-                    pixels=np.asarray(view.pixel_set().take(at)[0]),
-                    box=None if np.isnan(box).any() else (box[0], box[1], box[2], box[3]),
-                    nodule=masks.take("true", at)[0, 0] if known else None,
-                    tiles=tuple(tiles),
-                )
-            )
+            made.append(pictured(view, masks, place[name], why, int(labels[name]), tiles))
     if not made:
         return None
     cut = f"{len(columns)} of {len(mapped)} networks" if len(columns) < len(mapped) else ""

@@ -7,9 +7,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from abl.data.masks.mask_sets import MaskSet
+from abl.data.views import View
 from abl.plan.graph import Plan, PlannedCell
 from abl.record.store import Store
-from abl.report.pictures import Tile
+from abl.report.pictures import Picture, Tile
 from abl.spec.sweep import Sweep
 from abl.stages.activation import ACTIVATION, MAPS, activation_stage, can_be_mapped
 from abl.stages.inputs import Workspace
@@ -39,6 +41,31 @@ def add_activation(
             workspace, sweep, cell.replicate, plan.stages[training], predicted=predicted
         )
         plan.put_beside(ACTIVATIONS, training, stage)
+
+
+def pictured(
+    view: View,
+    masks: MaskSet,
+    at: int,
+    why: str,
+    label: int,
+    tiles: tuple[Tile | None, ...],
+) -> Picture:
+    """A row of the figure of maps: an image of a view, with what is known of its nodule.
+
+    Args:
+        at: Its row in the view.
+    """
+    rows, box = np.array([at]), masks.boxes[at]
+    return Picture(
+        name=str(view.frame["image"].iloc[at]),
+        why=why,
+        label=label,
+        pixels=np.asarray(view.pixel_set().take(rows)[0]),
+        box=None if np.isnan(box).any() else (box[0], box[1], box[2], box[3]),
+        nodule=masks.take("true", rows)[0, 0] if bool(masks.known("true")[at]) else None,
+        tiles=tiles,
+    )
 
 
 def maps_of_nodules(frame: pd.DataFrame) -> pd.DataFrame:
