@@ -8,6 +8,14 @@ from dataclasses import dataclass, replace
 from abl.app.readers.arms import with_arms
 from abl.app.readers.asked import ReadersAsked
 from abl.data.readers.reader_answers import ReaderAnswers
+from abl.decide.readers.rater_pairs import (
+    GroupAgreement,
+    RaterPair,
+    SessionAgreement,
+    group_agreements,
+    rater_pairs,
+    session_agreements,
+)
 from abl.decide.readers.rater_summaries import RaterSummary, rater_summaries
 from abl.decide.readers.reader_study import (
     AlgorithmComparison,
@@ -28,6 +36,8 @@ class ReaderResults:
         comparisons: Of treatments, one a statistic; of one treatment the mean of its readers.
         against: Of each algorithm, one a statistic and treatment.
         raters: Each by itself; () without a truth.
+        pairs: Every two raters of a treatment.
+        groups, sessions: How far readers agree with each other, and with themselves.
         notes: What is to be known besides, a sentence each.
     """
 
@@ -36,6 +46,9 @@ class ReaderResults:
     comparisons: tuple[TreatmentComparison, ...]
     against: tuple[AlgorithmComparison, ...]
     raters: tuple[RaterSummary, ...]
+    pairs: tuple[RaterPair, ...]
+    groups: tuple[GroupAgreement, ...]
+    sessions: tuple[SessionAgreement, ...]
     notes: tuple[str, ...]
 
 
@@ -59,11 +72,10 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
             "No truth is known: only agreement is computed. Sensitivity, specificity and AUC need "
             "a column truth, or --predictions."
         )
-        return ReaderResults(answers, algorithms, (), (), (), tuple(notes))
     chosen = asked.chosen(
         ratings=bool(people["rating"].notna().any()), answers=bool(people["answer"].notna().any())
     )
-    for statistic in chosen:
+    for statistic in chosen if answers.has_truth else ():
         if readers:
             comparisons.append(
                 compare_treatments(answers, statistic, asked.method, readers=readers)
@@ -74,7 +86,9 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
                     answers, name, statistic, asked.method, readers=readers
                 )
     return ReaderResults(
-        answers, algorithms, tuple(comparisons), tuple(against), rater_summaries(answers),
+        answers, algorithms, tuple(comparisons), tuple(against),
+        rater_summaries(answers) if answers.has_truth else (),
+        rater_pairs(answers), group_agreements(answers, readers), session_agreements(answers),
         tuple(notes),
     )  # fmt: skip
 
