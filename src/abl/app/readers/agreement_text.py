@@ -22,7 +22,7 @@ _NAMES: Mapping[str, str] = {
 }
 
 
-def agreement_lines(results: ReaderResults, width: int) -> list[list[str]]:
+def agreement_tables(results: ReaderResults, width: int) -> list[list[str]]:
     """Parts, each the lines of one table."""
     shown = [
         each

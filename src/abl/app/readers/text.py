@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from abl.app.readers.agreement_text import agreement_lines
+from abl.app.readers.agreement_text import agreement_tables
 from abl.app.readers.asked import ReadersAsked
 from abl.app.readers.layout import decimal_text, laid_out, p_words, spread_words, wrapped_lines
 from abl.app.readers.results import ReaderResults
@@ -28,7 +28,7 @@ def readers_text(results: ReaderResults, asked: ReadersAsked, width: int) -> str
         lines += [*_against(against, asked, width), ""]
     if results.raters:
         lines += [*_raters(results, width), ""]
-    lines += [line for part in agreement_lines(results, width) for line in [*part, ""]]
+    lines += [line for part in agreement_tables(results, width) for line in [*part, ""]]
     lines += [line for note in results.notes for line in wrapped_lines(note, width)]
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
