@@ -43,6 +43,7 @@ def facts_of(results: ReaderResults, asked: ReadersAsked) -> dict[str, Any]:
         "pairs": [asdict(each) for each in results.pairs],
         "groups": [asdict(each) for each in results.groups],
         "sessions_compared": [asdict(each) for each in results.sessions],
+        "sizes": [asdict(each) for each in results.sizes],
         "notes": list(results.notes),
     }
     plain: dict[str, Any] = _plain(facts)

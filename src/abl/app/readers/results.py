@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from abl.app.readers.arms import with_arms
 from abl.app.readers.asked import ReadersAsked
+from abl.app.readers.sizes import SizeAnswer, size_answers
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers.rater_pairs import (
     GroupAgreement,
@@ -38,6 +39,7 @@ class ReaderResults:
         raters: Each by itself; () without a truth.
         pairs: Every two raters of a treatment.
         groups, sessions: How far readers agree with each other, and with themselves.
+        sizes: Readers and cases that a next study needs, with --size.
         notes: What is to be known besides, a sentence each.
     """
 
@@ -49,6 +51,7 @@ class ReaderResults:
     pairs: tuple[RaterPair, ...]
     groups: tuple[GroupAgreement, ...]
     sessions: tuple[SessionAgreement, ...]
+    sizes: tuple[SizeAnswer, ...]
     notes: tuple[str, ...]
 
 
@@ -89,6 +92,7 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
         answers, algorithms, tuple(comparisons), tuple(against),
         rater_summaries(answers) if answers.has_truth else (),
         rater_pairs(answers), group_agreements(answers, readers), session_agreements(answers),
+        size_answers(asked, comparisons, against),
         tuple(notes),
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from abl.app.readers.agreement_text import agreement_tables
 from abl.app.readers.asked import ReadersAsked
 from abl.app.readers.layout import decimal_text, laid_out, p_words, spread_words, wrapped_lines
 from abl.app.readers.results import ReaderResults
+from abl.app.readers.sizes import size_lines
 from abl.app.readers.words import RANDOM, TITLES, algorithm_verdict, treatment_verdict
 from abl.decide.intervals import Interval
 from abl.decide.readers.contrasts import ReaderContrast
@@ -26,6 +27,8 @@ def readers_text(results: ReaderResults, asked: ReadersAsked, width: int) -> str
         lines += [*_comparison(comparison, asked, width), ""]
     for against in results.against:
         lines += [*_against(against, asked, width), ""]
+    for size in results.sizes:
+        lines += [*size_lines(size, asked, width), ""]
     if results.raters:
         lines += [*_raters(results, width), ""]
     lines += [line for part in agreement_tables(results, width) for line in [*part, ""]]
