@@ -162,8 +162,6 @@ def _means(values: Floats, codes: Ints) -> tuple[Floats, Floats, int]:
 
 def _summed(values: Floats, code: Ints, groups: int) -> Floats:
     """(R, groups): values of each patient's cases added."""
-    if groups == values.shape[1]:
-        return values
     summed = np.zeros((groups, len(values)))
     np.add.at(summed, code, values.T)
     return summed.T
