@@ -136,6 +136,10 @@ def test_experience_and_sessions_and_gaps(tmp_path: Path) -> None:
     whole.to_csv(tmp_path / "a.csv", index=False)
     found = facts_of(tmp_path, "a.csv")
     assert {each["group"] for each in found["groups"]} == {"", "resident", "faculty"}
+    assert [(each["group"], each["readers"]) for each in found["experience"]] == [
+        ("faculty", 2),
+        ("resident", 2),
+    ]
     within = found["sessions_compared"][0]
     assert (within["reader"], within["sessions"], within["cases"]) == ("reader 0", ["1", "2"], 39)
     assert within["kappa"]["estimate"] > 0.8

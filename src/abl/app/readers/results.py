@@ -17,7 +17,12 @@ from abl.decide.readers.rater_pairs import (
     rater_pairs,
     session_agreements,
 )
-from abl.decide.readers.rater_summaries import RaterSummary, rater_summaries
+from abl.decide.readers.rater_summaries import (
+    GroupSummary,
+    RaterSummary,
+    group_summaries,
+    rater_summaries,
+)
 from abl.decide.readers.reader_study import (
     AlgorithmComparison,
     TreatmentComparison,
@@ -37,6 +42,7 @@ class ReaderResults:
         comparisons: Of treatments, one a statistic; of one treatment the mean of its readers.
         against: Of each algorithm, one a statistic and treatment.
         raters: Each by itself; () without a truth.
+        of_groups: Readers of each experience together.
         pairs: Every two raters of a treatment.
         groups, sessions: How far readers agree with each other, and with themselves.
         sizes: Readers and cases that a next study needs, with --size.
@@ -48,6 +54,7 @@ class ReaderResults:
     comparisons: tuple[TreatmentComparison, ...]
     against: tuple[AlgorithmComparison, ...]
     raters: tuple[RaterSummary, ...]
+    of_groups: tuple[GroupSummary, ...]
     pairs: tuple[RaterPair, ...]
     groups: tuple[GroupAgreement, ...]
     sessions: tuple[SessionAgreement, ...]
@@ -94,6 +101,7 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
     return ReaderResults(
         answers, algorithms, tuple(comparisons), tuple(against),
         rater_summaries(answers) if answers.has_truth else (),
+        group_summaries(answers, readers),
         rater_pairs(answers), group_agreements(answers, readers), session_agreements(answers),
         size_answers(asked, comparisons, against),
         tuple(notes),
