@@ -96,7 +96,7 @@ class FinishedStages:
                 self._read.pop(digest, None)
                 with suppress(OSError):
                     self.mark_damaged(done)
-                advice = "run the sweep again, which computes it again"
+                advice = "a run of its sweep computes it again"
                 raise DamagedError(f"stage {digest[:12]}: {name} is damaged (checksum); {advice}")
             self._checked.add(path)
         return path
