@@ -70,7 +70,7 @@ def main() -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="abl-audit-") as folder:
         table = pd.DataFrame([measured(seed, Path(folder)) for seed in range(asked.seeds)])
-    lines = [(f"seed {at}", *(f"{x:.3g}" for x in row)) for at, row in enumerate(table.to_numpy())]
+    lines = [(f"seed {at}", *(f"{x:.3f}" for x in row)) for at, row in enumerate(table.to_numpy())]
     lines.append(("mean", *(f"{x:.3f}" for x in table.mean())))
     print(markdown_table(["", *table], lines))
     print(f"\n{machine_line()} {time.perf_counter() - started:.0f} s.")
