@@ -70,9 +70,13 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
     _check_algorithms(answers, algorithms)
     _check_treatments(answers, asked)
     if asked.cutoff is not None:
-        if not answers.has_ratings:
+        # of the files' scale: probabilities of arms are another
+        rated = [
+            name for name in answers.readers if name not in algorithms or name in asked.algorithms
+        ]
+        if not answers.frame["rating"][answers.frame["reader"].isin(rated)].notna().any():
             raise InputError("--cutoff: is of ratings, and the files have none")
-        answers = answers.answered_by_cutoff(asked.cutoff)
+        answers = answers.answered_by_cutoff(asked.cutoff, rated)
     readers = [name for name in answers.readers if name not in algorithms]
     people = answers.frame[answers.frame["reader"].isin(readers)]
     notes = [*answers.notes, *protocol_notes(answers, asked)]
