@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from abl.app.image_pages.sweep_images import jpeg_uri
 from abl.app.reviewing.answers import read_answers
 from abl.app.reviewing.review_page import Card, review_page
-from abl.app.reviewing.reviewed_data import jpeg_uri
 from abl.app.reviewing.sheet import ANSWERS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
