@@ -14,13 +14,16 @@ from markupsafe import Markup
 from abl.report.tables.render import page_from
 
 SHARED_SCRIPT = "image_page.js"
-# letters that stand for classes; j and k move
-LETTERS = tuple(each for each in string.ascii_lowercase if each not in "jk")
 
 
-def letters_of(classes: Sequence[str]) -> dict[str, str]:
-    """Key of the keyboard -> class that it stands for, of as many as there are letters."""
-    return dict(zip(LETTERS, classes, strict=False))
+def letters_of(classes: Sequence[str], taken: str = "jk") -> dict[str, str]:
+    """Key of the keyboard -> class that it stands for, of as many as there are letters.
+
+    Args:
+        taken: Letters that do something else: j and k move.
+    """
+    letters = (each for each in string.ascii_lowercase if each not in taken)
+    return dict(zip(letters, classes, strict=False))
 
 
 def scripted_page(template: str, script: str, values: Mapping[str, Any]) -> str:

@@ -18,7 +18,8 @@ TEMPLATE, SCRIPT = "reading_page.html", "reading_page.js"
 # how sure a reader is of the class; the key is its place
 CONFIDENCES = ("a guess", "unsure", "fairly sure", "sure", "certain")
 COLUMNS = (
-    "image", "reader", "experience", "session", "answer", "confidence", "rating", "comment", "sweep",
+    "image", "reader", "experience", "session", "answer", "confidence", "rating", "comment",
+    "sweep",
 )  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def reading_page(
         images: In the order of the session.
         session: 1 or higher; answers of each are kept apart.
     """
-    letters = letters_of(classes)
+    letters = letters_of(classes, taken="jknz")
     of_class = {name: letter for letter, name in letters.items()}
     rated = len(classes) == 2
     # answers of another page in the same browser are none of this one

@@ -86,6 +86,10 @@
   }
 
   function leave() {
+    if (changed && !keeps) {
+      byId("said").textContent = "Download the answers first: this browser does not keep them.";
+      return;
+    }
     reading = false;
     byId("reading").hidden = true;
     byId("start").hidden = false;
