@@ -1,0 +1,274 @@
+"""What a reader study says: each rater, pairs of raters, arms against readers, treatments,
+agreement.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from abl.data.annotations.mask_names import natural_order
+from abl.data.readers.reader_answers import ReaderAnswers
+from abl.decide.check import Bools
+from abl.decide.intervals import Interval
+from abl.decide.readers.contrasts import ReaderContrast, contrast
+from abl.decide.readers.rater_estimates import CovarianceMethod, ReaderStatistic, rater_estimates
+from abl.decide.readers.rater_summaries import gee_difference, rater_summaries
+from abl.decide.readers.reader_study import compare_algorithm, compare_treatments
+from abl.errors import InputError
+from abl.studies.readers.joined import Compared
+
+ARM, READER = "arm", "reader"
+ALL = "all readers"
+SHARES: Mapping[ReaderStatistic, str] = {
+    "accuracy": "acc", "sensitivity": "sen", "specificity": "spe"
+}  # fmt: skip
+_NAN = float("nan")
+_NOTHING = Interval(_NAN, _NAN, _NAN)
+
+
+@dataclass(frozen=True, eq=False)
+class ReaderFindings:
+    """Frames of a reader study.
+
+    Attributes:
+        raters: A row a rater and treatment: rater, kind (reader or arm), treatment, experience,
+            tp, fn, fp, tn, missing, and sen, spe, acc, auc with _low and _high.
+        differences: A row a pair of raters and statistic: first, second, kinds, treatment,
+            statistic, difference, low, high, p, holm (P adjusted within kinds and statistic).
+        against: A row an arm, group of readers, treatment, statistic and what is random: arm_value,
+            readers_value, difference, low, high, df, p, noninferior (one-sided P), why.
+        treatments: A row a pair of treatments, statistic and what is random.
+        notes: Comparisons that could not be made, and why.
+    """
+
+    raters: pd.DataFrame
+    differences: pd.DataFrame
+    against: pd.DataFrame
+    treatments: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def reader_findings(
+    compared: Compared, method: CovarianceMethod, margin: float | None
+) -> ReaderFindings:
+    """Every comparison that the answers allow.
+
+    Args:
+        method: Of the covariance of AUCs.
+        margin: Of non-inferiority, a share; None: not asked.
+    """
+    notes: dict[str, None] = {}
+    differences = pd.DataFrame(_pairs(compared, method))
+    if len(differences):
+        differences["holm"] = _NAN
+        for _, part in differences.groupby(["kinds", "statistic"]):
+            known = part.index[part["p"].notna()]
+            if len(known):
+                adjusted = multipletests(differences.loc[known, "p"], method="holm")[1]
+                differences.loc[known, "holm"] = adjusted
+    return ReaderFindings(
+        _rater_rows(compared),
+        differences,
+        pd.DataFrame(_against(compared, method, margin, notes)),
+        pd.DataFrame(_treatments(compared.answers, method, notes)),
+        tuple(notes),
+    )
+
+
+def statistics_of(answers: ReaderAnswers) -> tuple[ReaderStatistic, ...]:
+    """What answers allow: AUC of ratings; sensitivity, specificity, accuracy of answers."""
+    return (
+        *(("auc",) if answers.has_ratings else ()),
+        *(SHARES if answers.has_answers else ()),
+    )
+
+
+def groups_of(answers: ReaderAnswers) -> dict[str, tuple[str, ...]]:
+    """Groups of readers: all, and those of each experience where there are several of each."""
+    frame = answers.frame.drop_duplicates("reader")
+    found = {ALL: answers.readers}
+    named = frame[(frame["experience"] != "").to_numpy()]
+    if named["experience"].nunique() > 1:
+        for name in sorted(named["experience"].unique(), key=natural_order):
+            members = set(named["reader"][(named["experience"] == name).to_numpy()])
+            if len(members) > 1:
+                found[str(name)] = tuple(each for each in answers.readers if each in members)
+    return found
+
+
+def _rater_rows(compared: Compared) -> pd.DataFrame:
+    rows = []
+    for each in rater_summaries(compared.together):
+        kind = ARM if each.reader in compared.arms else READER
+        row: dict[str, Any] = {
+            "rater": each.reader, "kind": kind, "treatment": each.treatment,
+            "experience": each.experience, "tp": each.tp, "fn": each.fn, "fp": each.fp,
+            "tn": each.tn, "missing": each.missing,
+        }  # fmt: skip
+        for name in ("sen", "spe", "acc", "auc"):
+            found = getattr(each, name) or _NOTHING
+            row |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    # readers first, arms in the order of the table
+    order = [*compared.answers.readers, *compared.arms]
+    place = {name: at for at, name in enumerate(order)}
+    return frame.sort_values("rater", key=lambda names: names.map(place), kind="stable").reset_index(
+        drop=True
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Rater:
+    name: str
+    kind: str
+    treatment: str
+    rows: pd.DataFrame  # by case: truth, patient, answer, rating
+
+
+def _raters(compared: Compared) -> list[_Rater]:
+    frame = compared.together.of_first_session().frame
+    found = []
+    for name in (*compared.answers.readers, *compared.arms):
+        kind = ARM if name in compared.arms else READER
+        own = frame[(frame["reader"] == name).to_numpy()]
+        for treatment in sorted(own["treatment"].unique(), key=natural_order):
+            rows = own[(own["treatment"] == treatment).to_numpy()].set_index("case")
+            found.append(_Rater(name, kind, str(treatment), rows))
+    return found
+
+
+def _pairs(compared: Compared, method: CovarianceMethod) -> Iterator[dict[str, Any]]:
+    """Raters of one treatment, and arms against each of these."""
+    for one, other in itertools.combinations(_raters(compared), 2):
+        kinds = {one.kind, other.kind}
+        if kinds == {READER} and one.treatment != other.treatment:
+            continue
+        # reader minus arm reads as the paper's P values do; an arm is named second
+        treatment = one.treatment or other.treatment
+        for statistic in statistics_of(compared.answers):
+            if statistic == "auc":
+                found = _auc_difference(one, other, method)
+            else:
+                found = _share_difference(one, other, statistic)
+            yield {
+                "first": one.name, "second": other.name, "kinds": f"{one.kind} - {other.kind}",
+                "treatment": treatment, "statistic": statistic, "difference": found.estimate,
+                "low": found.low, "high": found.high, "p": found.p, "why": found.why,
+            }  # fmt: skip
+
+
+def _share_difference(one: _Rater, other: _Rater, statistic: ReaderStatistic) -> ReaderContrast:
+    """By regression over the answers of both, clusters = patients."""
+    sides = []
+    for rater in (one, other):
+        truth, answer = rater.rows["truth"].to_numpy(), rater.rows["answer"].to_numpy()
+        used: Bools = ~np.isnan(answer)
+        if statistic != "accuracy":
+            used &= truth == (1 if statistic == "sensitivity" else 0)
+        right = (answer == truth)[used].astype(int)
+        sides.append((right, rater.rows["patient"].to_numpy(str)[used]))
+    (first, first_patients), (second, second_patients) = sides
+    return gee_difference(
+        f"{one.name} - {other.name}", first, second, first_patients, second_patients
+    )
+
+
+def _auc_difference(one: _Rater, other: _Rater, method: CovarianceMethod) -> ReaderContrast:
+    """On the images that both rated."""
+    name = f"{one.name} - {other.name}"
+    both = one.rows.join(other.rows[["rating"]], rsuffix="_other", how="inner")
+    both = both.dropna(subset=["rating", "rating_other"])
+    if both.empty:
+        return ReaderContrast(name, _NAN, why="no image rated by both")
+    try:
+        found = rater_estimates(
+            both[["rating", "rating_other"]].to_numpy(np.float64).T,
+            both["truth"].to_numpy(np.float64),
+            "auc",
+            method,
+            patients=both["patient"].to_numpy(str),
+        )
+    except InputError as error:
+        return ReaderContrast(name, _NAN, why=str(error))
+    weights = np.array([1.0, -1.0])
+    return contrast(
+        name,
+        float(weights @ found.values),
+        float(weights @ found.covariance @ weights),
+        math.inf,
+        tested=True,
+    )
+
+
+def _against(
+    compared: Compared, method: CovarianceMethod, margin: float | None, notes: dict[str, None]
+) -> Iterator[dict[str, Any]]:
+    """Obuchowski and Rockette's form of an algorithm against readers, of every arm."""
+    groups = groups_of(compared.answers)
+    for arm in compared.arms:
+        beside = _with_arm(compared, arm)
+        for (group, readers), statistic in itertools.product(
+            groups.items(), statistics_of(compared.answers)
+        ):
+            try:
+                parts = compare_algorithm(beside, arm, statistic, method, readers=readers)
+            except InputError as error:
+                notes[f"Arms against {group}, {statistic}: {error}"] = None
+                continue
+            for part in parts:
+                for effects, found in part.analyses.items():
+                    yield {
+                        "arm": arm, "group": group, "readers": len(part.readings.raters) - 1,
+                        "treatment": part.treatment, "statistic": statistic, "effects": effects,
+                        "arm_value": found.algorithm.estimate,
+                        "readers_value": found.readers.estimate,
+                        "readers_low": found.readers.low, "readers_high": found.readers.high,
+                        **_of(found.difference),
+                        "noninferior": _NAN if margin is None
+                        else found.difference.p_above(-margin),
+                    }  # fmt: skip
+
+
+def _with_arm(compared: Compared, arm: str) -> ReaderAnswers:
+    frame = compared.together.frame
+    others = [name for name in compared.arms if name != arm]
+    kept = frame[~frame["reader"].isin(others).to_numpy()].reset_index(drop=True)
+    return replace(compared.together, frame=kept)
+
+
+def _treatments(
+    answers: ReaderAnswers, method: CovarianceMethod, notes: dict[str, None]
+) -> Iterator[dict[str, Any]]:
+    """Treatments by all readers and by groups."""
+    if len(answers.treatments) < 2:
+        return
+    for (group, readers), statistic in itertools.product(
+        groups_of(answers).items(), statistics_of(answers)
+    ):
+        try:
+            whole = compare_treatments(answers, statistic, method, readers=readers)
+        except InputError as error:
+            notes[f"Treatments, {group}, {statistic}: {error}"] = None
+            continue
+        for effects, found in whole.analyses.items():
+            names = itertools.combinations(found.treatments, 2)
+            for (one, other), apart in zip(names, found.differences, strict=True):
+                yield {
+                    "first": one.name, "second": other.name, "group": group,
+                    "statistic": statistic, "effects": effects,
+                    "first_value": one.estimate, "second_value": other.estimate, **_of(apart),
+                }  # fmt: skip
+
+
+def _of(found: ReaderContrast) -> dict[str, Any]:
+    kept = asdict(found)
+    return {"difference": kept["estimate"], **{n: kept[n] for n in ("low", "high", "df", "p", "why")}}
