@@ -19,6 +19,22 @@ ROLE_WORDS: Mapping[str, str] = MappingProxyType(
         "test": "test", "testing": "test",
     }
 )  # fmt: skip
+# columns of readers' answers -> the names that they go by, as same_name has them
+ANSWER_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "case": ("case", "image"),
+        "reader": ("reader", "rater"),
+        "truth": ("truth", "label"),
+        "rating": ("rating",),
+        "answer": ("answer",),
+        "treatment": ("treatment", "modality"),
+        "patient": ("patient",),
+        "experience": ("experience",),
+        "session": ("session",),
+        "confidence": ("confidence",),
+        "comment": ("comment",),
+    }
+)
 TRUTH = MappingProxyType({"false": 0, "true": 1})
 # what programs and people write where they know nothing
 MISSING_WORDS = frozenset(

@@ -1,0 +1,1 @@
+"""What readers said of images, from tables as people write them."""

@@ -1,0 +1,106 @@
+"""What readers said of cases: one row an answer, with the truth and who the reader is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from abl.data.annotations.mask_names import natural_order
+
+# what an answer is known by; no two rows have the same
+ANSWER_KEYS = ("treatment", "session", "reader", "case")
+
+
+@dataclass(frozen=True, eq=False)
+class ReaderAnswers:
+    """Answers or ratings of readers on cases.
+
+    Attributes:
+        frame: One row an answer, in the order of the files: case, reader, treatment, session,
+            patient, experience, comment (str; treatment, session, experience and comment are ""
+            where the files have no such column, patient is the case then), truth (float64: 0 or
+            1; nan where nobody says), answer (float64: 0 or 1, nan where missing), rating and
+            confidence (float64, nan where missing). No two rows have the same ANSWER_KEYS; a case
+            has one truth and one patient, a reader one experience.
+        classes: Names of the classes 0 and 1; 1 is the positive one.
+        notes: What was read otherwise than as it is written, a sentence each.
+    """
+
+    frame: pd.DataFrame
+    classes: tuple[str, str]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """Names of readers, in natural order."""
+        return _ordered(self.frame["reader"])
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """Names of treatments, in natural order; ("",) without a column treatment."""
+        return _ordered(self.frame["treatment"])
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """Names of sessions, in natural order; ("",) without a column session."""
+        return _ordered(self.frame["session"])
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """Names of cases, in natural order."""
+        return _ordered(self.frame["case"])
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether the truth of the cases is known; it is of all of them or of none."""
+        return bool(self.frame["truth"].notna().all())
+
+    @property
+    def has_ratings(self) -> bool:
+        """Whether there are ratings on a scale of three values or more."""
+        return bool(self.frame["rating"].notna().any())
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether there are answers of one of the two classes."""
+        return bool(self.frame["answer"].notna().any())
+
+    def of_first_session(self) -> ReaderAnswers:
+        """The answers of each reader's first session in each treatment."""
+        order = {name: at for at, name in enumerate(self.sessions)}
+        rank = self.frame["session"].map(order)
+        first = rank.groupby([self.frame["treatment"], self.frame["reader"]]).transform("min")
+        return replace(self, frame=self.frame[rank == first].reset_index(drop=True))
+
+    def answered_by_cutoff(self, cutoff: float) -> ReaderAnswers:
+        """With the answers that ratings of at least a cut-off are: 1, of lower ones 0."""
+        rating = self.frame["rating"]
+        answer = (rating >= cutoff).astype(np.float64).where(rating.notna())
+        return replace(self, frame=self.frame.assign(answer=answer))
+
+    def truth_of(self) -> pd.DataFrame:
+        """(cases) truth and patient of each case, indexed by its name, in natural order."""
+        once = self.frame.drop_duplicates("case").set_index("case")
+        return once.loc[list(self.cases), ["truth", "patient"]]
+
+    def table(self, column: str, treatment: str) -> pd.DataFrame:
+        """(cases, readers) float64 of a column, rating or answer, in one treatment's first session.
+
+        Cases and readers are all of these answers, in natural order; nan where there is none.
+        """
+        first = self.of_first_session().frame
+        rows = first[first["treatment"] == treatment]
+        wide = rows.pivot(index="case", columns="reader", values=column)
+        return wide.reindex(index=list(self.cases), columns=list(self.readers)).astype(np.float64)
+
+
+def distinct_values(values: pd.Series) -> NDArray[np.float64]:
+    """The distinct numbers of a column, sorted; missing ones are none."""
+    return np.unique(values.dropna().to_numpy(dtype=np.float64))
+
+
+def _ordered(names: pd.Series) -> tuple[str, ...]:
+    return tuple(sorted(names.unique().tolist(), key=natural_order))
