@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,7 @@ from abl.studies.readers.joined import Compared
 
 ARM, READER = "arm", "reader"
 ALL = "all readers"
-SHARES: Mapping[ReaderStatistic, str] = {
-    "accuracy": "acc", "sensitivity": "sen", "specificity": "spe"
-}  # fmt: skip
+SHARES: tuple[ReaderStatistic, ...] = ("sen", "spe", "acc")
 _NAN = float("nan")
 _NOTHING = Interval(_NAN, _NAN, _NAN)
 
@@ -121,9 +119,7 @@ def _rater_rows(compared: Compared) -> pd.DataFrame:
     # readers first, arms in the order of the table
     order = [*compared.answers.readers, *compared.arms]
     place = {name: at for at, name in enumerate(order)}
-    return frame.sort_values("rater", key=lambda names: names.map(place), kind="stable").reset_index(
-        drop=True
-    )
+    return frame.iloc[frame["rater"].map(place).argsort(kind="stable")].reset_index(drop=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +168,8 @@ def _share_difference(one: _Rater, other: _Rater, statistic: ReaderStatistic) ->
     for rater in (one, other):
         truth, answer = rater.rows["truth"].to_numpy(), rater.rows["answer"].to_numpy()
         used: Bools = ~np.isnan(answer)
-        if statistic != "accuracy":
-            used &= truth == (1 if statistic == "sensitivity" else 0)
+        if statistic != "acc":
+            used &= truth == (1 if statistic == "sen" else 0)
         right = (answer == truth)[used].astype(int)
         sides.append((right, rater.rows["patient"].to_numpy(str)[used]))
     (first, first_patients), (second, second_patients) = sides
@@ -270,5 +266,7 @@ def _treatments(
 
 
 def _of(found: ReaderContrast) -> dict[str, Any]:
-    kept = asdict(found)
-    return {"difference": kept["estimate"], **{n: kept[n] for n in ("low", "high", "df", "p", "why")}}
+    return {
+        "difference": found.estimate, "low": found.low, "high": found.high, "df": found.df,
+        "p": found.p, "why": found.why,
+    }  # fmt: skip

@@ -165,7 +165,7 @@ def compared_on_tests(
                 }
             )
         )
-    there = tuple(name for name in names.values() if any((p["reader"] == name).any() for p in parts[1:]))
+    there = tuple(str(part["reader"].iloc[0]) for part in parts[1:])
     together = replace(own, frame=pd.concat(parts, ignore_index=True)[list(own.frame.columns)])
     return Compared(own, together, there, notes)
 
@@ -180,9 +180,7 @@ def _arm_names(outcome: Outcome, readers: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _left_out(
-    answers: ReaderAnswers, is_tested: np.ndarray, tested: set[str]
-) -> tuple[str, ...]:
+def _left_out(answers: ReaderAnswers, is_tested: np.ndarray, tested: set[str]) -> tuple[str, ...]:
     frame, notes = answers.frame, []
     elsewhere = frame["case"][~is_tested].nunique()
     if elsewhere:
