@@ -69,7 +69,8 @@ def _unknown(words: str) -> bool:
     if not verb.startswith("-"):
         command = command.commands.get(verb)
         if rest and hasattr(command, "commands"):
-            command = command.commands.get(rest[0])
+            default = command.commands.get(getattr(command, "default_name", ""))
+            command = command.commands.get(rest[0], default)
     if command is None:
         return True
     known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}

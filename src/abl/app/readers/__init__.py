@@ -1,0 +1,1 @@
+"""What `abl readers` does: answers of readers, compared over readers and cases."""

@@ -1,0 +1,106 @@
+"""Predictions as raters beside the readers: the score is a rating, the likelier class an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from abl.data.predictions.prediction_file import PredictionTable, read_prediction_table
+from abl.data.readers.answer_files import read_reader_answers
+from abl.data.readers.reader_answers import ReaderAnswers
+from abl.errors import InputError, Problem
+
+
+def with_arms(
+    files: Sequence[Path], arms: Sequence[tuple[str, Path]], classes: Sequence[str] | None
+) -> ReaderAnswers:
+    """The answers of readers, and those of predictions on the same cases.
+
+    Args:
+        files: Of readers' answers; truth and patients may be those of the predictions.
+        arms: Name and file of each of the predictions. Of an image that is there several times, as
+            of several trainings, the probabilities are averaged; rows of training and validation
+            are left out.
+
+    Raises:
+        InputError: Everything that is wrong with the files.
+    """
+    if not arms:
+        return read_reader_answers(files, classes=classes)
+    names = ("benign", "malignant") if classes is None else tuple(classes)
+    tables = [(name, read_prediction_table(path, classes=names, several=())) for name, path in arms]
+    frames = {name: _averaged(table) for name, table in tables}
+    labels: dict[str, int] = {}
+    patients: dict[str, str] = {}
+    problems = []
+    for name, table in tables:
+        frame = frames[name]
+        for image, label in zip(frame.index, frame["label"], strict=True):
+            if labels.setdefault(str(image), int(label)) != label:
+                said = f"image '{image}': label {label} here, {labels[str(image)]} elsewhere"
+                problems.append(Problem(said, file=table.path))
+        if "patient" in frame:
+            patients |= dict(
+                zip(frame.index.astype(str), frame["patient"].astype(str), strict=True)
+            )
+    if problems:
+        raise InputError(problems)
+    answers = read_reader_answers(files, classes=classes, labels=labels, patients=patients or None)
+    return _joined(answers, frames, labels)
+
+
+def _averaged(table: PredictionTable) -> pd.DataFrame:
+    """label, p and patient by image, of the test rows."""
+    frame = table.frame
+    if "split" in frame:
+        frame = frame[frame["split"] == "test"]
+        if not len(frame):
+            raise InputError(Problem("column split has no 'test' rows", file=table.path, line=1))
+    if table.p.shape[1] != 2:
+        said = f"{table.p.shape[1]} classes: readers are compared with predictions of two"
+        raise InputError(Problem(said, file=table.path, line=1))
+    groups = frame.groupby("image", sort=False)
+    found = groups[["label", "p_1"]].mean()
+    if (groups["label"].nunique() > 1).any():
+        image = found.index[(groups["label"].nunique() > 1).to_numpy()][0]
+        raise InputError(Problem(f"image '{image}' has two labels", file=table.path))
+    if "patient" in frame:
+        found["patient"] = groups["patient"].first()
+    return found.astype({"label": int})
+
+
+def _joined(
+    answers: ReaderAnswers, frames: dict[str, pd.DataFrame], labels: dict[str, int]
+) -> ReaderAnswers:
+    known = answers.truth_of()
+    parts = [answers.frame]
+    problems = []
+    for name, frame in frames.items():
+        if name in answers.readers:
+            problems.append(Problem(f"--predictions {name}: a reader has this name: give another"))
+            continue
+        there = frame[frame.index.isin(known.index)]
+        p = there["p_1"].to_numpy()
+        parts.append(
+            pd.DataFrame(
+                {
+                    "case": there.index.astype(str),
+                    "reader": name,
+                    "treatment": answers.treatments[0] if len(answers.treatments) == 1 else "",
+                    "patient": known["patient"].loc[there.index].to_numpy(),
+                    "experience": "",
+                    "session": answers.sessions[0],
+                    "comment": "",
+                    "truth": known["truth"].loc[there.index].to_numpy(),
+                    "answer": (p >= 0.5).astype(float),
+                    "rating": p,
+                    "confidence": float("nan"),
+                }
+            )
+        )
+    if problems:
+        raise InputError(problems)
+    whole = pd.concat(parts, ignore_index=True)[list(answers.frame.columns)]
+    return ReaderAnswers(whole, answers.classes, answers.notes)

@@ -1,0 +1,145 @@
+"""Everything that was found, as JSON at full precision and as a table of raters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from abl.app.readers.asked import ReadersAsked
+from abl.app.readers.results import ReaderResults
+from abl.decide.readers.contrasts import ReaderContrast
+from abl.decide.readers.rater_estimates import RaterEstimates
+from abl.decide.readers.rater_summaries import RaterSummary
+from abl.decide.readers.reader_study import AlgorithmComparison, TreatmentComparison
+from abl.decide.readers.readings import Readings
+
+
+def facts_of(results: ReaderResults, asked: ReadersAsked) -> dict[str, Any]:
+    """What `--json` prints: nan is null, an infinite number of degrees of freedom "inf"."""
+    answers = results.answers
+    known = answers.truth_of()
+    facts: dict[str, Any] = {
+        "readers": [name for name in answers.readers if name not in results.algorithms],
+        "algorithms": list(results.algorithms),
+        "treatments": list(answers.treatments),
+        "sessions": list(answers.sessions),
+        "classes": list(answers.classes),
+        "cases": len(known),
+        "patients": int(known["patient"].nunique()),
+        "positives": int((known["truth"] == 1).sum()),
+        "negatives": int((known["truth"] == 0).sum()),
+        "covariance": asked.covariance,
+        "effects": asked.effects,
+        "cutoff": asked.cutoff,
+        "margin": asked.margin,
+        "comparisons": [_comparison(each, asked.margin) for each in results.comparisons],
+        "against": [_against(each, asked.margin) for each in results.against],
+        "raters": [asdict(each) for each in results.raters],
+        "notes": list(results.notes),
+    }
+    plain: dict[str, Any] = _plain(facts)
+    return plain
+
+
+def rater_frame(raters: Sequence[RaterSummary]) -> pd.DataFrame:
+    """One row a reader and treatment: counts, and each value with its ends."""
+    rows = []
+    for each in raters:
+        row: dict[str, Any] = {
+            name: getattr(each, name)
+            for name in ("reader", "treatment", "experience", "tp", "fn", "fp", "tn", "missing")
+        }
+        for name in ("sen", "spe", "acc", "auc"):
+            found = getattr(each, name)
+            row[name] = math.nan if found is None else found.estimate
+            row[f"{name}_low"] = math.nan if found is None else found.low
+            row[f"{name}_high"] = math.nan if found is None else found.high
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _design(readings: Readings, estimates: RaterEstimates) -> dict[str, Any]:
+    return {
+        "statistic": estimates.statistic,
+        "covariance": estimates.method,
+        "design": readings.design,
+        "cases": len(readings.compared),
+        "positives": estimates.positives,
+        "negatives": estimates.negatives,
+        "units": estimates.units,
+        "clustered_by_patient": estimates.clustered,
+        "left_out": readings.left_out,
+        "raters": [
+            {
+                "reader": readings.readers[reader],
+                "treatment": readings.treatments[treatment],
+                "value": estimates.values[at],
+                "variance": estimates.covariance[at, at],
+            }
+            for at, (treatment, reader) in enumerate(readings.raters)
+        ],
+        "covariance_matrix": estimates.covariance,
+    }
+
+
+def _comparison(found: TreatmentComparison, margin: float | None) -> dict[str, Any]:
+    return _design(found.readings, found.estimates) | {
+        "analyses": {
+            effects: {
+                "treatments": each.treatments,
+                "test": each.test,
+                "differences": [_with_margin(one, margin) for one in each.differences],
+                "mean_squares": each.squares,
+                "errors": each.errors,
+            }
+            for effects, each in found.analyses.items()
+        },
+        "of_readers": found.of_readers,
+    }
+
+
+def _against(found: AlgorithmComparison, margin: float | None) -> dict[str, Any]:
+    return {"algorithm": found.algorithm, "treatment": found.treatment} | _design(
+        found.readings, found.estimates
+    ) | {
+        "analyses": {
+            effects: {
+                "algorithm": each.algorithm,
+                "readers": each.readers,
+                "difference": _with_margin(each.difference, margin),
+                "each": [_with_margin(one, margin) for one in each.each],
+                "reader_mean_square": each.reader_square,
+                "var": each.var,
+                "cov2": each.cov2,
+            }
+            for effects, each in found.analyses.items()
+        }
+    }  # fmt: skip
+
+
+def _with_margin(found: ReaderContrast, margin: float | None) -> dict[str, Any]:
+    facts = asdict(found) | {"p_superiority": found.p_above(0.0)}
+    if margin is not None:
+        facts["p_noninferiority"] = found.p_above(-margin)
+    return facts
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return value

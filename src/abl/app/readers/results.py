@@ -1,0 +1,105 @@
+"""What is found in files of readers' answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from abl.app.readers.arms import with_arms
+from abl.app.readers.asked import ReadersAsked
+from abl.data.readers.reader_answers import ReaderAnswers
+from abl.decide.readers.rater_summaries import RaterSummary, rater_summaries
+from abl.decide.readers.reader_study import (
+    AlgorithmComparison,
+    TreatmentComparison,
+    compare_algorithm,
+    compare_treatments,
+)
+from abl.errors import InputError, Problem, nearest, raise_if_any
+
+
+@dataclass(frozen=True, eq=False)
+class ReaderResults:
+    """What was found.
+
+    Attributes:
+        answers: All of them, arms too.
+        algorithms: Raters that are no readers.
+        comparisons: Of treatments, one a statistic; of one treatment the mean of its readers.
+        against: Of each algorithm, one a statistic and treatment.
+        raters: Each by itself; () without a truth.
+        notes: What is to be known besides, a sentence each.
+    """
+
+    answers: ReaderAnswers
+    algorithms: tuple[str, ...]
+    comparisons: tuple[TreatmentComparison, ...]
+    against: tuple[AlgorithmComparison, ...]
+    raters: tuple[RaterSummary, ...]
+    notes: tuple[str, ...]
+
+
+def reader_results(asked: ReadersAsked) -> ReaderResults:
+    """What was found in the files."""
+    answers = with_arms(asked.files, asked.arms, asked.classes)
+    answers = _without(answers, asked.without)
+    algorithms = tuple(dict.fromkeys([*asked.algorithms, *(name for name, _ in asked.arms)]))
+    _check_algorithms(answers, algorithms)
+    if asked.cutoff is not None:
+        if not answers.has_ratings:
+            raise InputError("--cutoff: is of ratings, and the files have none")
+        answers = answers.answered_by_cutoff(asked.cutoff)
+    readers = [name for name in answers.readers if name not in algorithms]
+    people = answers.frame[answers.frame["reader"].isin(readers)]
+    notes = list(answers.notes)
+    comparisons: list[TreatmentComparison] = []
+    against: list[AlgorithmComparison] = []
+    if not answers.has_truth:
+        notes.append(
+            "No truth is known: only agreement is computed. Sensitivity, specificity and AUC need "
+            "a column truth, or --predictions."
+        )
+        return ReaderResults(answers, algorithms, (), (), (), tuple(notes))
+    chosen = asked.chosen(
+        ratings=bool(people["rating"].notna().any()), answers=bool(people["answer"].notna().any())
+    )
+    for statistic in chosen:
+        if readers:
+            comparisons.append(
+                compare_treatments(answers, statistic, asked.method, readers=readers)
+            )
+        for name in algorithms:
+            if readers:
+                against += compare_algorithm(
+                    answers, name, statistic, asked.method, readers=readers
+                )
+    return ReaderResults(
+        answers, algorithms, tuple(comparisons), tuple(against), rater_summaries(answers),
+        tuple(notes),
+    )  # fmt: skip
+
+
+def _without(answers: ReaderAnswers, names: Sequence[str]) -> ReaderAnswers:
+    raise_if_any(
+        [
+            Problem(f"--without {name}: {nearest(name, answers.readers)}")
+            for name in names
+            if name not in answers.readers
+        ]
+    )
+    if not names:
+        return answers
+    frame = answers.frame[~answers.frame["reader"].isin(names)].reset_index(drop=True)
+    if not len(frame):
+        raise InputError("--without: no reader is left")
+    return replace(answers, frame=frame)
+
+
+def _check_algorithms(answers: ReaderAnswers, algorithms: Sequence[str]) -> None:
+    raise_if_any(
+        [
+            Problem(f"--algorithm {name}: {nearest(name, answers.readers)}")
+            for name in algorithms
+            if name not in answers.readers
+        ]
+    )

@@ -1,0 +1,178 @@
+"""What `abl readers` prints, within the terminal's width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from abl.app.readers.asked import ReadersAsked
+from abl.app.readers.layout import laid_out, number, p_words, spread_words, wrapped
+from abl.app.readers.results import ReaderResults
+from abl.app.readers.words import RANDOM, TITLES, algorithm_verdict, treatment_verdict
+from abl.decide.intervals import Interval
+from abl.decide.readers.contrasts import ReaderContrast
+from abl.decide.readers.obuchowski_rockette import EFFECTS, Effects, TreatmentTest
+from abl.decide.readers.reader_study import AlgorithmComparison, TreatmentComparison
+from abl.report.labels import counted
+
+NARROWEST = 60
+
+
+def readers_text(results: ReaderResults, asked: ReadersAsked, width: int) -> str:
+    """Design, comparisons over readers and cases, each reader, notes."""
+    width = max(width, NARROWEST)
+    lines = [*_opening(results, width), ""]
+    for comparison in results.comparisons:
+        lines += [*_comparison(comparison, asked, width), ""]
+    for against in results.against:
+        lines += [*_against(against, asked, width), ""]
+    if results.raters:
+        lines += [*_raters(results, width), ""]
+    lines += [line for note in results.notes for line in wrapped(note, width)]
+    return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
+
+
+def _opening(results: ReaderResults, width: int) -> list[str]:
+    answers = results.answers
+    known = answers.truth_of()
+    readers = [name for name in answers.readers if name not in results.algorithms]
+    parts = [counted(len(readers), "reader")]
+    if results.algorithms:
+        parts.append(counted(len(results.algorithms), "algorithm"))
+    if len(answers.treatments) > 1:
+        parts.append(f"{len(answers.treatments)} treatments ({', '.join(answers.treatments)})")
+    cases = counted(len(known), "case")
+    if answers.has_truth:
+        positive = "positive" if answers.classes[1] == "1" else answers.classes[1]
+        cases += f" ({int((known['truth'] == 1).sum())} {positive})"
+    if (patients := known["patient"].nunique()) < len(known):
+        cases += f" of {counted(patients, 'patient')}"
+    if len(answers.sessions) > 1:
+        parts.append(f"{len(answers.sessions)} sessions, of which the first is compared")
+    return wrapped(", ".join([*parts, cases]) + ".", width)
+
+
+def _comparison(found: TreatmentComparison, asked: ReadersAsked, width: int) -> list[str]:
+    effects: Effects = asked.effects  # type: ignore[assignment]
+    analysis = found.analyses[effects]
+    title = TITLES[found.estimates.statistic]
+    lines = wrapped(
+        f"{title}; {RANDOM[effects]} random; covariance {found.estimates.method}", width
+    )
+    lines += wrapped(_design(found), width, "  ")
+    one = len(analysis.treatments) == 1
+    means = [
+        ("mean of readers" if one else each.name, number(each.estimate, 4), spread_words(each, 4))
+        for each in analysis.treatments
+    ]
+    lines += laid_out(("treatment", "mean", "95 % interval"), means, width, right=(1,))
+    if one:
+        return lines
+    apart = [
+        (each.name, number(each.estimate, 4), spread_words(each, 4), _t(each), p_words(each.p))
+        for each in analysis.differences
+    ]
+    head = ("difference", "", "95 % interval", "t (df)", "P")
+    lines += ["", *laid_out(head, apart, width, right=(1,))]
+    lines += ["", *_by_what_is_random(found, width)]
+    for each in analysis.differences:
+        lines += wrapped(treatment_verdict(each, asked.margin, effects), width)
+    if found.of_readers:
+        lines += ["", *_each(found.of_readers, width)]
+    return lines
+
+
+def _by_what_is_random(found: TreatmentComparison, width: int) -> list[str]:
+    rows = []
+    for effects in EFFECTS:
+        analysis = found.analyses[effects]
+        test = analysis.test
+        rows.append((RANDOM[effects], _test(test), p_words(test.p) if not test.why else test.why))
+    return laid_out(("random", "all treatments equal", "P"), rows, width)
+
+
+def _design(found: TreatmentComparison | AlgorithmComparison) -> str:
+    estimates, readings = found.estimates, found.readings
+    used = {"sen": estimates.positives, "spe": estimates.negatives}.get(estimates.statistic)
+    cases = counted(len(readings.compared), "case")
+    if used is not None:
+        cases = f"{used} of {cases}"
+    elif estimates.statistic == "auc":
+        cases += f" ({estimates.positives} positive)"
+    lost = f"; {counted(readings.left_out, 'case')} without an answer of each left out"
+    clusters = "; patients with several cases are one unit" if estimates.clustered else ""
+    return f"{readings.design}; {cases}{lost if readings.left_out else ''}{clusters}."
+
+
+def _against(found: AlgorithmComparison, asked: ReadersAsked, width: int) -> list[str]:
+    effects: Effects = asked.effects  # type: ignore[assignment]
+    analysis = found.analyses[effects]
+    title = f"{TITLES[found.estimates.statistic]}: {found.algorithm} against readers"
+    title += f" ({found.treatment})" if found.treatment else ""
+    lines = wrapped(f"{title}; covariance {found.estimates.method}", width)
+    lines += wrapped(_design(found), width, "  ")
+    rows = [
+        (found.algorithm, *_row(analysis.algorithm)),
+        (f"mean of {counted(len(analysis.each), 'reader')}", *_row(analysis.readers)),
+    ]
+    lines += [*laid_out(("", "value", "95 % interval"), rows, width, right=(1,)), ""]
+    apart = [
+        (RANDOM[each], *_row(one), _t(one), p_words(one.p))
+        for each in EFFECTS
+        for one in (found.analyses[each].difference,)
+    ]
+    head = ("random", "difference", "95 % interval", "t (df)", "P")
+    lines += laid_out(head, apart, width, right=(1,))
+    lines += wrapped(algorithm_verdict(found, effects, asked.margin), width)
+    return [*lines, "", *_each(analysis.each, width)]
+
+
+def _each(found: Sequence[ReaderContrast], width: int) -> list[str]:
+    rows = [(each.name, *_row(each), p_words(each.p)) for each in found]
+    return laid_out(("each reader, other cases", "", "95 % interval", "P"), rows, width, right=(1,))
+
+
+def _row(found: ReaderContrast) -> tuple[str, str]:
+    return number(found.estimate, 4), spread_words(found, 4)
+
+
+def _t(found: ReaderContrast) -> str:
+    if found.why:
+        return ""
+    df = "inf" if found.df == float("inf") else f"{found.df:.2f}"
+    return f"{number(found.t, 3)} ({df})"
+
+
+def _test(test: TreatmentTest) -> str:
+    if test.why:
+        return "no test"
+    if test.kind == "chi2":
+        return f"chi2({test.df1:g}) = {test.value:.3f}"
+    df2 = "inf" if test.df2 == float("inf") else f"{test.df2:.2f}"
+    return f"F({test.df1:g}, {df2}) = {test.value:.3f}"
+
+
+def _raters(results: ReaderResults, width: int) -> list[str]:
+    several = len(results.answers.treatments) > 1
+    shown = [
+        name
+        for name in ("sen", "spe", "acc", "auc")
+        if any(getattr(each, name) is not None for each in results.raters)
+    ]
+    missing = any(each.missing for each in results.raters)
+    rows = []
+    for each in results.raters:
+        row = [each.reader + (f" ({each.experience})" if each.experience else "")]
+        row += [each.treatment] if several else []
+        row += [_interval(getattr(each, name)) for name in shown]
+        row += [str(each.missing)] if missing else []
+        rows.append(tuple(row))
+    head = ["each rater", *(["treatment"] if several else []), *(TITLES[name] for name in shown)]
+    head += ["missing"] if missing else []
+    return laid_out(tuple(head), rows, width, names=1 + several)
+
+
+def _interval(found: Interval | None) -> str:
+    if found is None:
+        return "–"
+    ends = f"[{number(found.low, 3)}, {number(found.high, 3)}]"
+    return f"{number(found.estimate, 3)} {ends}"

@@ -1,0 +1,181 @@
+"""A reader study whole: treatments over readers and cases, an algorithm against readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from abl.data.readers.reader_answers import ReaderAnswers
+from abl.decide.readers.against_readers import AlgorithmAgainstReaders, algorithm_against_readers
+from abl.decide.readers.contrasts import ReaderContrast, contrast
+from abl.decide.readers.nested_readers import nested_readers
+from abl.decide.readers.obuchowski_rockette import (
+    EFFECTS,
+    Effects,
+    ReaderAnalysis,
+    obuchowski_rockette,
+)
+from abl.decide.readers.rater_estimates import CovarianceMethod, RaterEstimates, ReaderStatistic
+from abl.decide.readers.readings import Readings, readings_of
+from abl.errors import InputError, nearest
+
+
+@dataclass(frozen=True, eq=False)
+class TreatmentComparison:
+    """One statistic of the treatments.
+
+    Attributes:
+        readings: The design.
+        estimates: (R,) value of each rater of the readings, and their covariance.
+        analyses: By what is random.
+        of_readers: Each reader's own difference of each pair of treatments, over samples of cases;
+            () where no reader read in two.
+    """
+
+    readings: Readings
+    estimates: RaterEstimates
+    analyses: Mapping[Effects, ReaderAnalysis]
+    of_readers: tuple[ReaderContrast, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class AlgorithmComparison:
+    """One statistic of an algorithm and of the readers in one treatment.
+
+    Attributes:
+        treatment: Of the readers.
+        readings: Of the algorithm, which comes first, and the readers.
+        analyses: By what is random.
+    """
+
+    algorithm: str
+    treatment: str
+    readings: Readings
+    estimates: RaterEstimates
+    analyses: Mapping[Effects, AlgorithmAgainstReaders]
+
+
+def answer_column(statistic: ReaderStatistic) -> str:
+    """The column of answers that a statistic is computed from."""
+    return "rating" if statistic == "auc" else "answer"
+
+
+def compare_treatments(
+    answers: ReaderAnswers,
+    statistic: ReaderStatistic,
+    method: CovarianceMethod = "delong",
+    *,
+    readers: Sequence[str] | None = None,
+) -> TreatmentComparison:
+    """Treatments by the readers' values, and the readers' mean where there is one treatment.
+
+    Args:
+        readers: Whose answers count; None: all.
+
+    Raises:
+        InputError: As readings_of and rater_estimates.
+    """
+    readings = readings_of(answers, answer_column(statistic), readers=readers)
+    found = readings.estimates(statistic, method)
+    treatment_of = np.array([treatment for treatment, _ in readings.raters])
+    names = readings.treatments
+    analyses: dict[Effects, ReaderAnalysis] = {}
+    if readings.readers_are_nested:
+        for effects in EFFECTS:
+            analyses[effects] = nested_readers(
+                found.values, found.covariance, treatment_of, names, effects
+            )
+        return TreatmentComparison(readings, found, analyses, ())
+    shape = (len(names), len(readings.raters) // len(names))
+    values, covariance = found.values.reshape(shape), found.covariance.reshape(shape * 2)
+    for effects in EFFECTS:
+        analyses[effects] = obuchowski_rockette(values, covariance, names, effects)
+    who = [readings.readers[reader] for _, reader in readings.raters[: shape[1]]]
+    return TreatmentComparison(
+        readings, found, analyses, _of_readers(values, covariance, names, who)
+    )
+
+
+def _of_readers(
+    values: np.ndarray, covariance: np.ndarray, treatments: Sequence[str], readers: Sequence[str]
+) -> tuple[ReaderContrast, ...]:
+    found = []
+    for one in range(len(treatments)):
+        for other in range(one + 1, len(treatments)):
+            for at, reader in enumerate(readers):
+                variance = (
+                    covariance[one, at, one, at]
+                    + covariance[other, at, other, at]
+                    - 2 * covariance[one, at, other, at]
+                )
+                apart = float(values[one, at] - values[other, at])
+                name = f"{reader}: {treatments[one]} - {treatments[other]}"
+                found.append(contrast(name, apart, float(variance), np.inf, tested=True))
+    return tuple(found)
+
+
+def compare_algorithm(
+    answers: ReaderAnswers,
+    algorithm: str,
+    statistic: ReaderStatistic,
+    method: CovarianceMethod = "delong",
+    *,
+    readers: Sequence[str] | None = None,
+) -> tuple[AlgorithmComparison, ...]:
+    """An algorithm against the readers, in each treatment in which they read.
+
+    The algorithm's answers of the same treatment count, or those of the one treatment that it has.
+
+    Args:
+        algorithm: The rater that is one.
+        readers: Whose answers count; None: all others.
+
+    Raises:
+        InputError: No such rater, it has answers of several treatments and none of the readers', or
+            as readings_of.
+    """
+    if algorithm not in answers.readers:
+        raise InputError(f"--algorithm {algorithm}: {nearest(algorithm, answers.readers)}")
+    others = [name for name in answers.readers if name != algorithm]
+    chosen = [name for name in (others if readers is None else readers) if name != algorithm]
+    if not chosen:
+        raise InputError(f"--algorithm {algorithm}: no reader is left to compare it with")
+    column = answer_column(statistic)
+    given = answers.frame[answers.frame[column].notna()]
+    own = given[given["reader"] == algorithm]
+    if not len(own):
+        raise InputError(f"--algorithm {algorithm}: it has no {column}")
+    found = []
+    for treatment in answers.treatments:
+        theirs = given[given["reader"].isin(chosen) & (given["treatment"] == treatment)]
+        if not len(theirs):
+            continue
+        mine = own[own["treatment"] == treatment]
+        if not len(mine):
+            if own["treatment"].nunique() > 1:
+                raise InputError(
+                    f"--algorithm {algorithm}: it has several treatments, and none is '{treatment}'"
+                )
+            mine = own.assign(treatment=treatment)
+        frame = pd.concat([mine, theirs], ignore_index=True)
+        there = [name for name in chosen if (theirs["reader"] == name).any()]
+        part = replace(answers, frame=frame)
+        readings = readings_of(part, column, readers=[algorithm, *there])
+        if len(readings.blocks) > 1:
+            raise InputError(
+                f"--algorithm {algorithm}: some readers{treatment and f' in {treatment}'} share no "
+                "cases with it or with each other; they are compared on the same cases"
+            )
+        estimates = readings.estimates(statistic, method)
+        names = [readings.readers[reader] for _, reader in readings.raters]
+        analyses = {
+            effects: algorithm_against_readers(
+                estimates.values, estimates.covariance, names, effects
+            )
+            for effects in EFFECTS
+        }
+        found.append(AlgorithmComparison(algorithm, treatment, readings, estimates, analyses))
+    return tuple(found)
