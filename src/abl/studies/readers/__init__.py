@@ -18,6 +18,7 @@ from abl.data.readers.reader_answers import ReaderAnswers
 from abl.errors import InputError, Problem
 from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome
+from abl.report.figures.arms import Draw, Frames
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.report.tables.model import Table
@@ -29,6 +30,7 @@ from abl.stages.inputs import Workspace
 from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.frozen import Frozen
 from abl.studies.readers.agreeing import agreement_rows
+from abl.studies.readers.divided import divided_images, divided_pictures
 from abl.studies.readers.findings import reader_findings
 from abl.studies.readers.joined import answers_on, compared_on_tests, image_rows_of
 from abl.studies.readers.notes import (
@@ -43,6 +45,7 @@ from abl.studies.readers.tables import (
     AGREEMENT,
     ANSWERS,
     DIFFERENCES,
+    DIVIDED,
     RATERS,
     TREATMENTS,
     reader_tables,
@@ -105,6 +108,7 @@ class Readers(SingleNetwork):
             TREATMENTS: found.treatments,
             AGREEMENT: agreement_rows(compared),
             ANSWERS: compared.together.frame,
+            DIVIDED: divided_images(compared),
         }
         own = {name: frame for name, frame in own.items() if len(frame)}
         said = (*answer_notes(answers, options), *compared.notes, *found.notes)
@@ -132,6 +136,9 @@ class Readers(SingleNetwork):
                 facts=replace(outcome.facts, study=study_facts),
             ),
             own=own,
+            pictures=divided_pictures(
+                own.get(DIVIDED, pd.DataFrame()), internal_file(file).sweep.data, workspace
+            ),
         )
 
     def tables(
@@ -141,6 +148,12 @@ class Readers(SingleNetwork):
         published: Published | None = None,
     ) -> Mapping[str, Table]:
         return reader_tables(outcome, own)
+
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        """Readers on the arms' ROC, ROC of ratings, differences, agreement, divided images."""
+        from abl.studies.readers.drawn import reader_figures
+
+        return reader_figures(outcome, frames)
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return OwnWeaknesses(PUBLISHED, reader_weaknesses(facts))

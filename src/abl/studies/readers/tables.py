@@ -13,8 +13,8 @@ from abl.report.tables.model import Column, Table, item, number_column, table_fr
 from abl.studies.readers.agreeing import OF_PAIR, kappa_words
 
 SHARE, AUC, KAPPA = Scale(100.0, 1, "%"), Scale(1.0, 3, ""), Scale(1.0, 3, "")
-RATERS, DIFFERENCES, AGAINST, TREATMENTS, AGREEMENT, ANSWERS = (
-    "readers", "differences", "against", "treatments", "agreement", "answers",
+RATERS, DIFFERENCES, AGAINST, TREATMENTS, AGREEMENT, ANSWERS, DIVIDED = (
+    "readers", "differences", "against", "treatments", "agreement", "answers", "divided",
 )  # fmt: skip
 NAMES = {"auc": "AUC", "sen": "SEN", "spe": "SPE", "acc": "ACC"}
 EFFECTS = {
