@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from abl.decide.agreement import cohen_kappa, fleiss_kappa_interval, gee_interval
+from abl.decide.agreement import cohen_kappa, fleiss_kappa_interval
 from abl.decide.intervals import Interval
+from abl.decide.readers.clustered_shares import gee_interval
 from abl.errors import InputError
 
 

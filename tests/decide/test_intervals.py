@@ -11,7 +11,7 @@ from scipy import stats
 from simulated_arms import Truth, arms
 from statsmodels.stats.proportion import proportion_confint
 
-from abl.decide.agreement import cohen_kappa, fleiss_kappa_interval, gee_interval
+from abl.decide.agreement import cohen_kappa, fleiss_kappa_interval
 from abl.decide.comparison import Contrast, comparisons
 from abl.decide.intervals import (
     difference_interval,
@@ -21,6 +21,7 @@ from abl.decide.intervals import (
 from abl.decide.measured import Measured
 from abl.decide.metrics import METRICS, metric_named
 from abl.decide.paired_tests import delong_test, mcnemar_test
+from abl.decide.readers.clustered_shares import gee_interval
 from abl.decide.replicates import Scores, WeightedArm, bootstrap_weights, draw_counts, patients_of
 from abl.errors import InputError
 

@@ -13,7 +13,7 @@ _GAP = "  "
 _LEAST = 16  # signs of a name before it goes on below
 
 
-def number(value: float, decimals: int) -> str:
+def decimal_text(value: float, decimals: int) -> str:
     """A number, a dash if it is none."""
     if math.isnan(value):
         return "–"
@@ -32,10 +32,10 @@ def spread_words(found: ReaderContrast, decimals: int) -> str:
     """The interval, or why there is none."""
     if found.why:
         return f"none: {found.why}"
-    return f"{number(found.low, decimals)} to {number(found.high, decimals)}"
+    return f"{decimal_text(found.low, decimals)} to {decimal_text(found.high, decimals)}"
 
 
-def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+def wrapped_lines(text: str, width: int, indent: str = "") -> list[str]:
     """Lines of a sentence, those after the first indented."""
     return textwrap.wrap(
         visible_line(text), width, initial_indent=indent, subsequent_indent=indent + "  "
@@ -86,5 +86,5 @@ def _line(
     rest = [row[at].rjust(sizes[at]) if at in right else row[at].ljust(sizes[at])
             for at in shown[1:]]  # fmt: skip
     line = (_GAP + _GAP.join([first[0].ljust(sizes[0]), *rest])).rstrip()
-    lines = [line] if len(line) <= width else wrapped(line.strip(), width, _GAP)
+    lines = [line] if len(line) <= width else wrapped_lines(line.strip(), width, _GAP)
     return lines + [_GAP + each for each in first[1:]]

@@ -7,8 +7,17 @@ from dataclasses import dataclass, replace
 
 from abl.app.readers.arms import with_arms
 from abl.app.readers.asked import ReadersAsked
+from abl.app.readers.sizes import SizeAnswer, size_answers
 from abl.app.readers.sweep_arms import with_sweep_arms
 from abl.data.readers.reader_answers import ReaderAnswers
+from abl.decide.readers.rater_pairs import (
+    GroupAgreement,
+    RaterPair,
+    SessionAgreement,
+    group_agreements,
+    rater_pairs,
+    session_agreements,
+)
 from abl.decide.readers.rater_summaries import RaterSummary, rater_summaries
 from abl.decide.readers.reader_study import (
     AlgorithmComparison,
@@ -29,6 +38,9 @@ class ReaderResults:
         comparisons: Of treatments, one a statistic; of one treatment the mean of its readers.
         against: Of each algorithm, one a statistic and treatment.
         raters: Each by itself; () without a truth.
+        pairs: Every two raters of a treatment.
+        groups, sessions: How far readers agree with each other, and with themselves.
+        sizes: Readers and cases that a next study needs, with --size.
         notes: What is to be known besides, a sentence each.
     """
 
@@ -37,6 +49,10 @@ class ReaderResults:
     comparisons: tuple[TreatmentComparison, ...]
     against: tuple[AlgorithmComparison, ...]
     raters: tuple[RaterSummary, ...]
+    pairs: tuple[RaterPair, ...]
+    groups: tuple[GroupAgreement, ...]
+    sessions: tuple[SessionAgreement, ...]
+    sizes: tuple[SizeAnswer, ...]
     notes: tuple[str, ...]
 
 
@@ -66,11 +82,10 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
             "No truth is known: only agreement is computed. Sensitivity, specificity and AUC need "
             "a column truth, or --predictions."
         )
-        return ReaderResults(answers, algorithms, (), (), (), tuple(notes))
     chosen = asked.chosen(
         ratings=bool(people["rating"].notna().any()), answers=bool(people["answer"].notna().any())
     )
-    for statistic in chosen:
+    for statistic in chosen if answers.has_truth else ():
         if readers:
             comparisons.append(
                 compare_treatments(answers, statistic, asked.method, readers=readers)
@@ -81,7 +96,10 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
                     answers, name, statistic, asked.method, readers=readers
                 )
     return ReaderResults(
-        answers, algorithms, tuple(comparisons), tuple(against), rater_summaries(answers),
+        answers, algorithms, tuple(comparisons), tuple(against),
+        rater_summaries(answers) if answers.has_truth else (),
+        rater_pairs(answers), group_agreements(answers, readers), session_agreements(answers),
+        size_answers(asked, comparisons, against),
         tuple(notes),
     )  # fmt: skip
 

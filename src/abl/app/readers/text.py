@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from abl.app.readers.agreement_text import agreement_tables
 from abl.app.readers.asked import ReadersAsked
-from abl.app.readers.layout import laid_out, number, p_words, spread_words, wrapped
+from abl.app.readers.layout import decimal_text, laid_out, p_words, spread_words, wrapped_lines
 from abl.app.readers.results import ReaderResults
+from abl.app.readers.sizes import size_lines
 from abl.app.readers.words import RANDOM, TITLES, algorithm_verdict, treatment_verdict
 from abl.decide.intervals import Interval
 from abl.decide.readers.contrasts import ReaderContrast
@@ -25,9 +27,12 @@ def readers_text(results: ReaderResults, asked: ReadersAsked, width: int) -> str
         lines += [*_comparison(comparison, asked, width), ""]
     for against in results.against:
         lines += [*_against(against, asked, width), ""]
+    for size in results.sizes:
+        lines += [*size_lines(size, asked, width), ""]
     if results.raters:
         lines += [*_raters(results, width), ""]
-    lines += [line for note in results.notes for line in wrapped(note, width)]
+    lines += [line for part in agreement_tables(results, width) for line in [*part, ""]]
+    lines += [line for note in results.notes for line in wrapped_lines(note, width)]
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
@@ -48,34 +53,44 @@ def _opening(results: ReaderResults, width: int) -> list[str]:
         cases += f" of {counted(patients, 'patient')}"
     if len(answers.sessions) > 1:
         parts.append(f"{len(answers.sessions)} sessions, of which the first is compared")
-    return wrapped(", ".join([*parts, cases]) + ".", width)
+    return wrapped_lines(", ".join([*parts, cases]) + ".", width)
 
 
 def _comparison(found: TreatmentComparison, asked: ReadersAsked, width: int) -> list[str]:
     effects: Effects = asked.effects  # type: ignore[assignment]
     analysis = found.analyses[effects]
     title = TITLES[found.estimates.statistic]
-    lines = wrapped(
+    lines = wrapped_lines(
         f"{title}; {RANDOM[effects]} random; covariance {found.estimates.method}", width
     )
-    lines += wrapped(_design(found), width, "  ")
+    lines += wrapped_lines(_design(found), width, "  ")
     one = len(analysis.treatments) == 1
     means = [
-        ("mean of readers" if one else each.name, number(each.estimate, 4), spread_words(each, 4))
+        (
+            "mean of readers" if one else each.name,
+            decimal_text(each.estimate, 4),
+            spread_words(each, 4),
+        )
         for each in analysis.treatments
     ]
     lines += laid_out(("treatment", "mean", "95 % interval"), means, width, right=(1,))
     if one:
         return lines
     apart = [
-        (each.name, number(each.estimate, 4), spread_words(each, 4), _t(each), p_words(each.p))
+        (
+            each.name,
+            decimal_text(each.estimate, 4),
+            spread_words(each, 4),
+            _t(each),
+            p_words(each.p),
+        )
         for each in analysis.differences
     ]
     head = ("difference", "", "95 % interval", "t (df)", "P")
     lines += ["", *laid_out(head, apart, width, right=(1,))]
     lines += ["", *_by_what_is_random(found, width)]
     for each in analysis.differences:
-        lines += wrapped(treatment_verdict(each, asked.margin, effects), width)
+        lines += wrapped_lines(treatment_verdict(each, asked.margin, effects), width)
     if found.of_readers:
         lines += ["", *_each(found.of_readers, width)]
     return lines
@@ -108,8 +123,8 @@ def _against(found: AlgorithmComparison, asked: ReadersAsked, width: int) -> lis
     analysis = found.analyses[effects]
     title = f"{TITLES[found.estimates.statistic]}: {found.algorithm} against readers"
     title += f" ({found.treatment})" if found.treatment else ""
-    lines = wrapped(f"{title}; covariance {found.estimates.method}", width)
-    lines += wrapped(_design(found), width, "  ")
+    lines = wrapped_lines(f"{title}; covariance {found.estimates.method}", width)
+    lines += wrapped_lines(_design(found), width, "  ")
     rows = [
         (found.algorithm, *_row(analysis.algorithm)),
         (f"mean of {counted(len(analysis.each), 'reader')}", *_row(analysis.readers)),
@@ -122,7 +137,7 @@ def _against(found: AlgorithmComparison, asked: ReadersAsked, width: int) -> lis
     ]
     head = ("random", "difference", "95 % interval", "t (df)", "P")
     lines += laid_out(head, apart, width, right=(1,))
-    lines += wrapped(algorithm_verdict(found, effects, asked.margin), width)
+    lines += wrapped_lines(algorithm_verdict(found, effects, asked.margin), width)
     return [*lines, "", *_each(analysis.each, width)]
 
 
@@ -132,14 +147,14 @@ def _each(found: Sequence[ReaderContrast], width: int) -> list[str]:
 
 
 def _row(found: ReaderContrast) -> tuple[str, str]:
-    return number(found.estimate, 4), spread_words(found, 4)
+    return decimal_text(found.estimate, 4), spread_words(found, 4)
 
 
 def _t(found: ReaderContrast) -> str:
     if found.why:
         return ""
     df = "inf" if found.df == float("inf") else f"{found.df:.2f}"
-    return f"{number(found.t, 3)} ({df})"
+    return f"{decimal_text(found.t, 3)} ({df})"
 
 
 def _test(test: TreatmentTest) -> str:
@@ -174,5 +189,5 @@ def _raters(results: ReaderResults, width: int) -> list[str]:
 def _interval(found: Interval | None) -> str:
     if found is None:
         return "–"
-    ends = f"[{number(found.low, 3)}, {number(found.high, 3)}]"
-    return f"{number(found.estimate, 3)} {ends}"
+    ends = f"[{decimal_text(found.low, 3)}, {decimal_text(found.high, 3)}]"
+    return f"{decimal_text(found.estimate, 3)} {ends}"

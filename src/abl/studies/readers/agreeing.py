@@ -2,109 +2,91 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from abl.data.readers.reader_answers import ReaderAnswers
-from abl.decide.agreement import cohen_kappa, fleiss_kappa_interval
 from abl.decide.intervals import Interval
-from abl.errors import InputError
-from abl.studies.readers.findings import groups_of
+from abl.decide.readers.rater_pairs import (
+    RaterPair,
+    group_agreements,
+    rater_pairs,
+    session_agreements,
+)
 from abl.studies.readers.joined import Compared
 
-RESAMPLES = 1000  # as published
-FLEISS, COHEN = "Fleiss' kappa", "Cohen's kappa"
-WITHIN, OF_GROUP, OF_PAIR = "reader with themselves", "group", "pair"
-LEAST_SHARED = 2  # images of two raters without which kappa says nothing
+ALL = "all readers"
+WITHIN, OF_GROUP, OF_PAIR = "sessions", "group", "pair"
+COHEN = "Cohen's kappa"
+COEFFICIENTS = {
+    "fleiss": "Fleiss' kappa", "ac1": "Gwet's AC1", "alpha_nominal": "Krippendorff's alpha",
+    "alpha_ordinal": "alpha of ratings, ordinal", "alpha_interval": "alpha of ratings, interval",
+}  # fmt: skip
 _NAN = float("nan")
 
 
 def agreement_rows(compared: Compared) -> pd.DataFrame:
-    """A row a group or pair of raters and treatment: what (group, pair, or a reader with
-    themselves), first, second, treatment, statistic, value, low, high, images, agree (share).
+    """A row a coefficient of a group, pair or reader: what (group, pair, or a reader's sessions),
+    first, second, treatment, statistic, value, low, high, images and same (of pairs and sessions:
+    on how many both answered, and in how many alike).
 
-    Groups are all readers and those of one experience; pairs are of readers and of arms. Images
-    that one of them did not answer are left out of that row. Intervals: 1000 bootstrap resamples of
-    patients.
+    Groups are all readers and those of one experience; pairs are of readers and of arms.
     """
-    answers, rows = compared.answers, []
-    first = answers.of_first_session().frame
-    patients = answers.truth_of()["patient"]
-    for treatment in answers.treatments:
-        wide = _wide(first[(first["treatment"] == treatment).to_numpy()])
-        for group, readers in groups_of(answers).items():
-            there = [name for name in readers if name in wide]
-            if len(there) >= 2:
-                rows.append(_row(OF_GROUP, group, "", treatment, wide[there], patients))
-    together = compared.together.of_first_session().frame
-    arms = _wide(together[together["reader"].isin(compared.arms).to_numpy()])
-    for treatment in answers.treatments:
-        wide = _wide(first[(first["treatment"] == treatment).to_numpy()]).join(arms, how="left")
-        for one, other in itertools.combinations(wide.columns, 2):
-            if one in compared.arms and treatment != answers.treatments[0]:
-                continue  # two arms have no treatment: told once
-            told = "" if one in compared.arms else treatment
-            rows.append(_row(OF_PAIR, one, other, told, wide[[one, other]], patients))
-    rows += _within(answers, patients)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        [*_groups(compared.answers), *_pairs(compared), *_sessions(compared.answers)]
+    )
 
 
-def _within(answers: ReaderAnswers, patients: pd.Series) -> list[dict[str, Any]]:
-    """A reader's first session against each later one of the same treatment."""
-    rows = []
-    for (treatment, reader), own in answers.frame.groupby(["treatment", "reader"], sort=False):
-        wide = own.pivot(index="case", columns="session", values="answer")
-        sessions = [name for name in answers.sessions if name in wide]
-        for later in sessions[1:]:
-            both = wide[[sessions[0], later]]
-            second = f"session {later}"
-            rows.append(_row(WITHIN, str(reader), second, str(treatment), both, patients))
-    return rows
+def told_pairs(compared: Compared) -> Iterator[RaterPair]:
+    """Every two raters of a treatment, with the arms in each; two arms once, in none."""
+    frame = compared.together.frame
+    is_arm = frame["reader"].isin(compared.arms).to_numpy()
+    treatments = compared.answers.treatments
+    arms = [frame[is_arm].assign(treatment=name) for name in treatments]
+    beside = replace(compared.together, frame=pd.concat([frame[~is_arm], *arms], ignore_index=True))
+    # readers first, arms in the order of the table
+    order = {name: at for at, name in enumerate([*compared.answers.readers, *compared.arms])}
+    for pair in rater_pairs(beside.of_first_session()):
+        if pair.first in compared.arms and pair.second in compared.arms:
+            if pair.treatment != treatments[0]:
+                continue
+            pair = replace(pair, treatment="")
+        yield pair if order[pair.first] < order[pair.second] else pair.turned()
 
 
-def _wide(frame: pd.DataFrame) -> pd.DataFrame:
-    """(images, raters) answers, nan where there is none; raters without one are left out."""
-    wide = frame.pivot(index="case", columns="reader", values="answer")
-    return wide.dropna(axis=1, how="all")
+def _groups(answers: ReaderAnswers) -> Iterator[dict[str, Any]]:
+    for each in group_agreements(answers, answers.readers):
+        for name, found in each.coefficients.items():
+            yield {
+                "what": OF_GROUP, "first": each.group or ALL, "second": "",
+                "treatment": each.treatment, "statistic": COEFFICIENTS[name], **_ends(found),
+                "images": _NAN, "same": _NAN,
+            }  # fmt: skip
 
 
-def _row(
-    what: str, first: str, second: str, treatment: str, wide: pd.DataFrame, patients: pd.Series
-) -> dict[str, Any]:
-    whole = wide.dropna()
-    found = _kappa(whole, patients.reindex(whole.index).to_numpy(str), pair=what != OF_GROUP)
-    same = (whole.to_numpy() == whole.to_numpy()[:, :1]).all(axis=1) if len(whole) else np.array([])
-    return {
-        "what": what, "first": first, "second": second, "treatment": treatment,
-        "raters": wide.shape[1], "statistic": COHEN if what != OF_GROUP else FLEISS,
-        "value": found.estimate, "low": found.low, "high": found.high, "images": len(whole),
-        "agree": float(same.mean()) if len(whole) else _NAN,
-    }  # fmt: skip
+def _pairs(compared: Compared) -> Iterator[dict[str, Any]]:
+    for pair in told_pairs(compared):
+        if pair.kappa is not None:
+            yield {
+                "what": OF_PAIR, "first": pair.first, "second": pair.second,
+                "treatment": pair.treatment, "statistic": COHEN, **_ends(pair.kappa),
+                "images": pair.cases, "same": pair.same,
+            }  # fmt: skip
 
 
-def _kappa(whole: pd.DataFrame, patients: Sequence[str] | np.ndarray, *, pair: bool) -> Interval:
-    if len(whole) < LEAST_SHARED:
-        return Interval(_NAN, _NAN, _NAN)
-    values = whole.to_numpy(np.int64)
-    try:
-        if pair:
-            return cohen_kappa(values[:, 0], values[:, 1], patients=patients, resamples=RESAMPLES)
-        return fleiss_kappa_interval(values, patients=patients, resamples=RESAMPLES)
-    except InputError:
-        return Interval(_NAN, _NAN, _NAN)
+def _sessions(answers: ReaderAnswers) -> Iterator[dict[str, Any]]:
+    for each in session_agreements(answers):
+        for name, found in ((COHEN, each.kappa), (COEFFICIENTS["alpha_ordinal"], each.alpha)):
+            if found is not None:
+                yield {
+                    "what": WITHIN, "first": each.reader, "second": " and ".join(each.sessions),
+                    "treatment": each.treatment, "statistic": name, **_ends(found),
+                    "images": each.cases, "same": each.same if name == COHEN else _NAN,
+                }  # fmt: skip
 
 
-def kappa_words(kappa: float) -> str:
-    """The band of a kappa: Landis, Koch, Biometrics 33, 1977; "" where it is undefined."""
-    if math.isnan(kappa):
-        return ""
-    bands = ((0.0, "poor"), (0.20, "slight"), (0.40, "fair"), (0.60, "moderate"))
-    for top, word in (*bands, (0.80, "substantial")):
-        if kappa <= top:
-            return word
-    return "almost perfect"
+def _ends(found: Interval) -> dict[str, float]:
+    return {"value": found.estimate, "low": found.low, "high": found.high}

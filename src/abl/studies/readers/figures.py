@@ -27,8 +27,8 @@ from abl.report.figures.style import (
     unit_square,
     wrapped,
 )
-from abl.studies.readers.agreeing import OF_PAIR
-from abl.studies.readers.findings import ALL, ARM, READER
+from abl.studies.readers.agreeing import ALL, OF_PAIR
+from abl.studies.readers.findings import ARM, READER
 from abl.studies.readers.tables import NAMES
 
 MOST_ARMS, MOST_RATERS = 8, 16

@@ -5,28 +5,25 @@ agreement.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from abl.data.annotations.mask_names import natural_order
 from abl.data.readers.reader_answers import ReaderAnswers
-from abl.decide.check import Bools
 from abl.decide.intervals import Interval
-from abl.decide.readers.contrasts import ReaderContrast, contrast
-from abl.decide.readers.rater_estimates import CovarianceMethod, ReaderStatistic, rater_estimates
-from abl.decide.readers.rater_summaries import gee_difference, rater_summaries
+from abl.decide.readers.contrasts import ReaderContrast
+from abl.decide.readers.rater_estimates import CovarianceMethod, ReaderStatistic
+from abl.decide.readers.rater_summaries import rater_summaries
 from abl.decide.readers.reader_study import compare_algorithm, compare_treatments
 from abl.errors import InputError
+from abl.studies.readers.agreeing import ALL, told_pairs
 from abl.studies.readers.joined import Compared
 
 ARM, READER = "arm", "reader"
-ALL = "all readers"
 SHARES: tuple[ReaderStatistic, ...] = ("sen", "spe", "acc")
 _NAN = float("nan")
 _NOTHING = Interval(_NAN, _NAN, _NAN)
@@ -64,7 +61,7 @@ def reader_findings(
         margin: Of non-inferiority, a share; None: not asked.
     """
     notes: dict[str, None] = {}
-    differences = pd.DataFrame(_pairs(compared, method))
+    differences = pd.DataFrame(_pairs(compared))
     if len(differences):
         differences["holm"] = _NAN
         for _, part in differences.groupby(["kinds", "statistic"]):
@@ -122,87 +119,20 @@ def _rater_rows(compared: Compared) -> pd.DataFrame:
     return frame.iloc[frame["rater"].map(place).argsort(kind="stable")].reset_index(drop=True)
 
 
-@dataclass(frozen=True, eq=False)
-class _Rater:
-    name: str
-    kind: str
-    treatment: str
-    rows: pd.DataFrame  # by case: truth, patient, answer, rating
-
-
-def _raters(compared: Compared) -> list[_Rater]:
-    frame = compared.together.of_first_session().frame
-    found = []
-    for name in (*compared.answers.readers, *compared.arms):
-        kind = ARM if name in compared.arms else READER
-        own = frame[(frame["reader"] == name).to_numpy()]
-        for treatment in sorted(own["treatment"].unique(), key=natural_order):
-            rows = own[(own["treatment"] == treatment).to_numpy()].set_index("case")
-            found.append(_Rater(name, kind, str(treatment), rows))
-    return found
-
-
-def _pairs(compared: Compared, method: CovarianceMethod) -> Iterator[dict[str, Any]]:
-    """Raters of one treatment, and arms against each of these."""
-    for one, other in itertools.combinations(_raters(compared), 2):
-        kinds = {one.kind, other.kind}
-        if kinds == {READER} and one.treatment != other.treatment:
-            continue
-        # reader minus arm reads as the paper's P values do; an arm is named second
-        treatment = one.treatment or other.treatment
+def _pairs(compared: Compared) -> Iterator[dict[str, Any]]:
+    """Raters of one treatment, and arms against each of these; what arms answer is one thing in all
+    treatments, so that two arms are compared once.
+    """
+    for pair in told_pairs(compared):
+        kinds = [ARM if name in compared.arms else READER for name in (pair.first, pair.second)]
         for statistic in statistics_of(compared.answers):
-            if statistic == "auc":
-                found = _auc_difference(one, other, method)
-            else:
-                found = _share_difference(one, other, statistic)
-            yield {
-                "first": one.name, "second": other.name, "kinds": f"{one.kind} - {other.kind}",
-                "treatment": treatment, "statistic": statistic, "difference": found.estimate,
-                "low": found.low, "high": found.high, "p": found.p, "why": found.why,
-            }  # fmt: skip
-
-
-def _share_difference(one: _Rater, other: _Rater, statistic: ReaderStatistic) -> ReaderContrast:
-    """By regression over the answers of both, clusters = patients."""
-    sides = []
-    for rater in (one, other):
-        truth, answer = rater.rows["truth"].to_numpy(), rater.rows["answer"].to_numpy()
-        used: Bools = ~np.isnan(answer)
-        if statistic != "acc":
-            used &= truth == (1 if statistic == "sen" else 0)
-        right = (answer == truth)[used].astype(int)
-        sides.append((right, rater.rows["patient"].to_numpy(str)[used]))
-    (first, first_patients), (second, second_patients) = sides
-    return gee_difference(
-        f"{one.name} - {other.name}", first, second, first_patients, second_patients
-    )
-
-
-def _auc_difference(one: _Rater, other: _Rater, method: CovarianceMethod) -> ReaderContrast:
-    """On the images that both rated."""
-    name = f"{one.name} - {other.name}"
-    both = one.rows.join(other.rows[["rating"]], rsuffix="_other", how="inner")
-    both = both.dropna(subset=["rating", "rating_other"])
-    if both.empty:
-        return ReaderContrast(name, _NAN, why="no image rated by both")
-    try:
-        found = rater_estimates(
-            both[["rating", "rating_other"]].to_numpy(np.float64).T,
-            both["truth"].to_numpy(np.float64),
-            "auc",
-            method,
-            patients=both["patient"].to_numpy(str),
-        )
-    except InputError as error:
-        return ReaderContrast(name, _NAN, why=str(error))
-    weights = np.array([1.0, -1.0])
-    return contrast(
-        name,
-        float(weights @ found.values),
-        float(weights @ found.covariance @ weights),
-        math.inf,
-        tested=True,
-    )
+            found = getattr(pair, statistic)
+            if found is not None:
+                yield {
+                    "first": pair.first, "second": pair.second, "kinds": " - ".join(kinds),
+                    "treatment": pair.treatment, "statistic": statistic,
+                    **{name: value for name, value in _of(found).items() if name != "df"},
+                }  # fmt: skip
 
 
 def _against(

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from abl.decide.agreement import agreement_band
 from abl.plan.outcome import Outcome
 from abl.report.labels import NOTHING, Scale, one_line, p_label
 from abl.report.tables.model import Column, Table, item, number_column, table_from, text_column
-from abl.studies.readers.agreeing import OF_PAIR, kappa_words
+from abl.studies.readers.agreeing import OF_PAIR, WITHIN
 
 SHARE, AUC, KAPPA = Scale(100.0, 1, "%"), Scale(1.0, 3, ""), Scale(1.0, 3, "")
 RATERS, DIFFERENCES, AGAINST, TREATMENTS, AGREEMENT, ANSWERS, DIVIDED = (
@@ -131,6 +132,7 @@ def _treatments_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
 
 
 def _agreement_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
+    is_pair = frame["what"].isin([OF_PAIR, WITHIN]).any()
     columns = [
         text_column("first", "", write=one_line),
         text_column("second", "", write=one_line),
@@ -142,19 +144,21 @@ def _agreement_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
             lambda row: KAPPA.mean_and_interval(row["value"], row["low"], row["high"]),
             {name: item(name, _NAN) for name in ("value", "low", "high")},
         ),
-        text_column("band", "", value=lambda row: kappa_words(row["value"])),
-        number_column("agree", SHARE.number, "alike, %"),
-        number_column("images"),
+        text_column("band", "", value=lambda row: agreement_band(row["value"])),
+        *([number_column("same", _count, "alike"), number_column("images", _count)] * is_pair),
     ]
-    pairs = (frame["what"] == OF_PAIR).sum()
     notes = [
-        "Over the images that all of a row answered; intervals by 1000 bootstrap resamples of "
-        "patients. Bands: to 0 poor, 0.20 slight, 0.40 fair, 0.60 moderate, 0.80 substantial, "
-        "above almost perfect (Landis, Koch 1977).",
+        "Intervals by 1000 bootstrap resamples of patients. Missing answers are missing: groups "
+        "keep the others of an image, pairs have the images that both answered. Bands: to 0 poor, "
+        "0.20 slight, 0.40 fair, 0.60 moderate, 0.80 substantial, above almost perfect (Landis, "
+        "Koch 1977).",
+        "A kappa depends on how frequent the classes are, and is no accuracy.",
     ]
-    if pairs:
-        notes.append("A kappa depends on how frequent the classes are, and is no accuracy.")
     return _table(outcome, AGREEMENT, "agreement", columns, frame, 2, notes)
+
+
+def _count(value: float) -> str:
+    return "" if value != value else f"{value:.0f}"
 
 
 def _table(
