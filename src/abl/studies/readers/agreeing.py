@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import pandas as pd
 
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.intervals import Interval
+from abl.decide.readers.contrasts import ReaderContrast
 from abl.decide.readers.rater_pairs import (
     RaterPair,
     group_agreements,
@@ -54,12 +56,28 @@ def told_pairs(compared: Compared) -> Iterator[RaterPair]:
             if pair.treatment != treatments[0]:
                 continue
             pair = replace(pair, treatment="")
-        yield pair if order[pair.first] < order[pair.second] else pair.turned()
+        yield pair if order[pair.first] < order[pair.second] else _turned(pair)
+
+
+def _turned(pair: RaterPair) -> RaterPair:
+    """Second minus first."""
+
+    def turned(found: ReaderContrast | None) -> ReaderContrast | None:
+        if found is None:
+            return None
+        name = f"{pair.second} - {pair.first}"
+        ends = {"low": -found.high, "high": -found.low, "t": -found.t}
+        return replace(found, name=name, estimate=-found.estimate, **ends)
+
+    sides = {name: turned(getattr(pair, name)) for name in ("sen", "spe", "acc", "auc")}
+    return replace(pair, first=pair.second, second=pair.first, **sides)
 
 
 def _groups(answers: ReaderAnswers) -> Iterator[dict[str, Any]]:
     for each in group_agreements(answers, answers.readers):
         for name, found in each.coefficients.items():
+            if name == "alpha_ordinal" and math.isnan(found.estimate):
+                continue  # of ratings with more values than it counts
             yield {
                 "what": OF_GROUP, "first": each.group or ALL, "second": "",
                 "treatment": each.treatment, "statistic": COEFFICIENTS[name], **_ends(found),

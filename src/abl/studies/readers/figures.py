@@ -162,7 +162,7 @@ def differences_figure(
     statistics = [name for name in NAMES if (shown["statistic"] == name).any()]
     labels = list(dict.fromkeys(shown["label"]))[:MOST_RATERS]
     with own_style():
-        figure = new_figure(2.2 + 1.9 * len(statistics), 1.5 + 0.3 * len(labels))
+        figure = new_figure(2.0 + 1.9 * len(statistics), 1.4 + 0.38 * len(labels))
         grid = figure.subplots(1, len(statistics), sharey=True, squeeze=False)[0]
         for place, statistic in zip(grid, statistics, strict=True):
             place.axvline(0, color="0.4", lw=0.9)
@@ -180,7 +180,7 @@ def differences_figure(
             place.set_title(NAMES[statistic], fontsize=9)
             place.grid(visible=False, axis="y")
             place.tick_params(axis="x", labelsize=7.5)
-        grid[0].set_yticks(range(len(labels)), [wrapped(each, 34, lines=2) for each in labels])
+        grid[0].set_yticks(range(len(labels)), [wrapped(each, 20) for each in labels])
         grid[0].tick_params(axis="y", labelsize=7.5)
         grid[0].set_ylim(len(labels) - 0.5, -0.5)
         text = (
@@ -191,6 +191,7 @@ def differences_figure(
             text += f" Dotted: the margin of non-inferiority, −{margin:g}."
         distinct = shown["label"].nunique()
         cut = f"{len(labels)} of {distinct} differences" if distinct > len(labels) else ""
+        _leave_room(figure)
         caption(figure, "Arms against readers, and treatments", text, cut)
     return figure
 
@@ -223,6 +224,7 @@ def agreement_figure(agreement: pd.DataFrame) -> Figure | None:
         )
         known = len(dict.fromkeys([*pairs["first"], *pairs["second"]]))
         cut = f"{len(names)} of {known} raters" if known > len(names) else ""
+        _leave_room(figure)
         caption(figure, "Agreement of readers and arms", text, cut)
     return figure
 
@@ -245,3 +247,9 @@ def _draw_matrix(place: Axes, pairs: pd.DataFrame, names: Sequence[str]) -> mpl.
     place.set_yticks(range(len(names)), shown, fontsize=7.5)
     place.grid(visible=False)
     return image
+
+
+def _leave_room(figure: Figure) -> None:
+    """On the left and below: names of raters are drawn wider than the layout measures them."""
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.set(rect=(0.03, 0.02, 0.96, 0.97))

@@ -11,7 +11,7 @@ from abl.decide.agreement import agreement_band
 from abl.plan.outcome import Outcome
 from abl.report.labels import NOTHING, Scale, one_line, p_label
 from abl.report.tables.model import Column, Table, item, number_column, table_from, text_column
-from abl.studies.readers.agreeing import OF_PAIR, WITHIN
+from abl.studies.readers.agreeing import ALL, OF_PAIR, WITHIN
 
 SHARE, AUC, KAPPA = Scale(100.0, 1, "%"), Scale(1.0, 3, ""), Scale(1.0, 3, "")
 RATERS, DIFFERENCES, AGAINST, TREATMENTS, AGREEMENT, ANSWERS, DIVIDED = (
@@ -86,6 +86,7 @@ def _differences_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
 
 
 def _against_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
+    frame = _told(frame)
     margin = frame["noninferior"].notna().any()
     columns = [
         text_column("arm", write=one_line),
@@ -113,6 +114,7 @@ def _against_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
 
 
 def _treatments_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
+    frame = _told(frame)
     columns = [
         text_column("first"),
         text_column("second"),
@@ -132,7 +134,7 @@ def _treatments_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
 
 
 def _agreement_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
-    is_pair = frame["what"].isin([OF_PAIR, WITHIN]).any()
+    is_pair = bool(frame["what"].isin([OF_PAIR, WITHIN]).any())
     columns = [
         text_column("first", "", write=one_line),
         text_column("second", "", write=one_line),
@@ -159,6 +161,11 @@ def _agreement_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
 
 def _count(value: float) -> str:
     return "" if value != value else f"{value:.0f}"
+
+
+def _told(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of groups with readers and cases random alone; all rows are kept in the Parquet file."""
+    return frame[((frame["group"] == ALL) | (frame["effects"] == "random")).to_numpy()]
 
 
 def _table(
