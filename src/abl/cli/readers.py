@@ -89,6 +89,16 @@ def compare_readers_command(
         float | None, typer.Option(help="Rating from which on an answer is positive.")
     ] = None,
     margin: Annotated[float | None, typer.Option(help="Of non-inferiority, such as 0.05.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="The treatment that others are compared with.")
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(help="Treatments as they were read, such as unaided,aided; for the protocol."),
+    ] = None,
+    washout: Annotated[
+        str | None, typer.Option(help="Time between treatments, such as '4 weeks'; likewise.")
+    ] = None,
     classes: Annotated[
         str | None, typer.Option(help="The two classes, the positive one last.")
     ] = None,
@@ -121,6 +131,9 @@ def compare_readers_command(
         effects=effects.value,
         cutoff=cutoff,
         margin=margin,
+        base=base,
+        order=_listed(order),
+        washout=washout,
         classes=_listed(classes),
         size=size,
         power=power,

@@ -105,6 +105,6 @@ def _sessions(results: ReaderResults, width: int) -> list[str]:
 
 def _shown(found: Interval | None) -> tuple[str, str, str]:
     if found is None or found.estimate != found.estimate:
-        return "–", "undefined: one answer alone", ""
+        return "–", "undefined", ""
     ends = f"{decimal_text(found.low, 3)} to {decimal_text(found.high, 3)}"
     return decimal_text(found.estimate, 3), ends, agreement_band(found.estimate)

@@ -34,6 +34,9 @@ class ReadersAsked:
         effects: What is random in the numbers that come first.
         cutoff: From which on a rating is an answer of the positive class.
         margin: Largest difference that does not matter.
+        base: The treatment that others are compared with.
+        order: Treatments as they were read, for the protocol.
+        washout: Time between them in words, for the protocol.
         classes: Names of the classes 0 and 1.
         size: Difference for which readers and cases are counted; with power, readers, cases.
         out: CSV or Parquet file of each reader's numbers.
@@ -51,6 +54,9 @@ class ReadersAsked:
     effects: str = "random"
     cutoff: float | None = None
     margin: float | None = None
+    base: str | None = None
+    order: Sequence[str] | None = None
+    washout: str | None = None
     classes: Sequence[str] | None = None
     size: float | None = None
     power: float | None = None

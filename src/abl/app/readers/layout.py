@@ -29,9 +29,9 @@ def p_words(p: float) -> str:
 
 
 def spread_words(found: ReaderContrast, decimals: int) -> str:
-    """The interval, or why there is none."""
+    """The interval, or that there is none; why stands elsewhere, once."""
     if found.why:
-        return f"none: {found.why}"
+        return "none"
     return f"{decimal_text(found.low, decimals)} to {decimal_text(found.high, decimals)}"
 
 

@@ -68,13 +68,14 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
     answers = _without(answers, asked.without)
     algorithms = tuple(dict.fromkeys([*asked.algorithms, *arms]))
     _check_algorithms(answers, algorithms)
+    _check_treatments(answers, asked)
     if asked.cutoff is not None:
         if not answers.has_ratings:
             raise InputError("--cutoff: is of ratings, and the files have none")
         answers = answers.answered_by_cutoff(asked.cutoff)
     readers = [name for name in answers.readers if name not in algorithms]
     people = answers.frame[answers.frame["reader"].isin(readers)]
-    notes = [*answers.notes, *said]
+    notes = [*answers.notes, *said, *protocol_notes(answers, asked)]
     comparisons: list[TreatmentComparison] = []
     against: list[AlgorithmComparison] = []
     if not answers.has_truth:
@@ -88,7 +89,9 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
     for statistic in chosen if answers.has_truth else ():
         if readers:
             comparisons.append(
-                compare_treatments(answers, statistic, asked.method, readers=readers)
+                compare_treatments(
+                    answers, statistic, asked.method, readers=readers, base=asked.base
+                )
             )
         for name in algorithms:
             if readers:
@@ -128,3 +131,27 @@ def _check_algorithms(answers: ReaderAnswers, algorithms: Sequence[str]) -> None
             if name not in answers.readers
         ]
     )
+
+
+def _check_treatments(answers: ReaderAnswers, asked: ReadersAsked) -> None:
+    named = [("base", asked.base)] if asked.base is not None else []
+    named += [("order", name) for name in asked.order or ()]
+    problems = [
+        Problem(f"--{option} {name}: {nearest(str(name), answers.treatments)}")
+        for option, name in named
+        if name not in answers.treatments
+    ]
+    if asked.order is not None and not problems and len(asked.order) != len(answers.treatments):
+        problems.append(Problem("--order: name every treatment, the one read first at its start"))
+    raise_if_any(problems)
+
+
+def protocol_notes(answers: ReaderAnswers, asked: ReadersAsked) -> list[str]:
+    """In which order treatments were read, and how long after each other, as far as it is said."""
+    if len(answers.treatments) < 2:
+        return []
+    order = "not said (--order)"
+    if asked.order is not None:
+        order = f"{', then '.join(asked.order)}"
+    washout = asked.washout or "not said (--washout)"
+    return [f"Protocol: order of the treatments {order}; time between them {washout}."]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from abl.app.readers.agreement_text import agreement_tables
 from abl.app.readers.asked import ReadersAsked
@@ -75,7 +75,7 @@ def _comparison(found: TreatmentComparison, asked: ReadersAsked, width: int) -> 
     ]
     lines += laid_out(("treatment", "mean", "95 % interval"), means, width, right=(1,))
     if one:
-        return lines
+        return lines + _without_interval({effects: analysis.treatments}, width)
     apart = [
         (
             each.name,
@@ -89,6 +89,8 @@ def _comparison(found: TreatmentComparison, asked: ReadersAsked, width: int) -> 
     head = ("difference", "", "95 % interval", "t (df)", "P")
     lines += ["", *laid_out(head, apart, width, right=(1,))]
     lines += ["", *_by_what_is_random(found, width)]
+    differences = {each: one.differences for each, one in found.analyses.items()}
+    lines += _without_interval(differences, width)
     for each in analysis.differences:
         lines += wrapped_lines(treatment_verdict(each, asked.margin, effects), width)
     if found.of_readers:
@@ -101,8 +103,26 @@ def _by_what_is_random(found: TreatmentComparison, width: int) -> list[str]:
     for effects in EFFECTS:
         analysis = found.analyses[effects]
         test = analysis.test
-        rows.append((RANDOM[effects], _test(test), p_words(test.p) if not test.why else test.why))
+        rows.append((RANDOM[effects], _test(test), p_words(test.p)))
     return laid_out(("random", "all treatments equal", "P"), rows, width)
+
+
+def _without_interval(
+    analyses: Mapping[Effects, Sequence[ReaderContrast]], width: int
+) -> list[str]:
+    """Why some values have no interval, each reason once."""
+    reasons: dict[str, list[str]] = {}
+    for effects, found in analyses.items():
+        for each in found:
+            if each.why:
+                reasons.setdefault(each.why, []).append(RANDOM[effects])
+    return [
+        line
+        for why, kinds in reasons.items()
+        for line in wrapped_lines(
+            f"No interval with {' or '.join(dict.fromkeys(kinds))} random: {why}.", width
+        )
+    ]
 
 
 def _design(found: TreatmentComparison | AlgorithmComparison) -> str:
@@ -137,6 +157,9 @@ def _against(found: AlgorithmComparison, asked: ReadersAsked, width: int) -> lis
     ]
     head = ("random", "difference", "95 % interval", "t (df)", "P")
     lines += laid_out(head, apart, width, right=(1,))
+    lines += _without_interval(
+        {each: [one.difference] for each, one in found.analyses.items()}, width
+    )
     lines += wrapped_lines(algorithm_verdict(found, effects, asked.margin), width)
     return [*lines, "", *_each(analysis.each, width)]
 

@@ -27,7 +27,7 @@ _REACH: Mapping[Effects, str] = {
 def treatment_verdict(found: ReaderContrast, margin: float | None, effects: Effects) -> str:
     """What a difference of two treatments says, and of whom."""
     if found.why:
-        return f"{found.name}: no verdict, {found.why}."
+        return f"{found.name}: no verdict."
     return f"{found.name}: {_said(found, margin)}. It holds for {_REACH[effects]}."
 
 
@@ -36,7 +36,7 @@ def algorithm_verdict(found: AlgorithmComparison, effects: Effects, margin: floa
     analysis = found.analyses[effects]
     apart = analysis.difference
     if apart.why:
-        return f"{apart.name}: no verdict, {apart.why}."
+        return f"{apart.name}: no verdict."
     words = f"{apart.name}, {RANDOM[effects]} random: {_said(apart, margin)}. "
     words += f"It holds for {_REACH[effects]}."
     fixed = found.analyses["fixed_cases"].difference

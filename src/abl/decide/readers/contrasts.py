@@ -80,4 +80,4 @@ def contrast(
 
 
 NO_SPREAD = "no spread between cases or readers to measure it by"
-ONE_READER = "one reader says nothing of other readers"
+ONE_READER = "one reader says nothing of other readers; effects fixed_readers is of this one"

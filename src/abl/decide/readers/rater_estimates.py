@@ -146,7 +146,7 @@ def _check_units(positive: Bools, codes: Ints) -> None:
     for name, side in (("positive", positive), ("negative", ~positive)):
         units = len(np.unique(codes[side]))
         if units < 2:
-            raise InputError(f"{units} {name} units: a covariance over cases needs two or more")
+            raise InputError(f"only {units} {name} case: AUC needs two or more of each class")
 
 
 def _means(values: Floats, codes: Ints) -> tuple[Floats, Floats, int]:
@@ -154,7 +154,7 @@ def _means(values: Floats, codes: Ints) -> tuple[Floats, Floats, int]:
     groups, code = np.unique(codes, return_inverse=True)
     units = len(groups)
     if units < 2:
-        raise InputError(f"{units} units: a covariance over cases needs two or more")
+        raise InputError(f"only {units} case to estimate it on: a spread over cases needs two")
     mean = values.mean(axis=1)
     off = _summed(values - mean[:, None], code, units)
     return mean, off @ off.T * units / (units - 1) / values.shape[1] ** 2, units
@@ -162,8 +162,6 @@ def _means(values: Floats, codes: Ints) -> tuple[Floats, Floats, int]:
 
 def _summed(values: Floats, code: Ints, groups: int) -> Floats:
     """(R, groups): values of each patient's cases added."""
-    if groups == values.shape[1]:
-        return values
     summed = np.zeros((groups, len(values)))
     np.add.at(summed, code, values.T)
     return summed.T

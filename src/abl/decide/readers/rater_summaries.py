@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from abl.data.readers.reader_answers import ReaderAnswers
@@ -24,7 +25,7 @@ class RaterSummary:
     Attributes:
         experience: As the file says, "" if it does not.
         tp, fn, fp, tn: Counts of answers; 0 where there are ratings alone.
-        missing: Cases that others answered and this one did not.
+        missing: Cases that those who share any case with this one answered, and this one did not.
         sen, spe, acc: With GEE intervals; None without answers (of a class).
         auc: Of ratings; None without.
     """
@@ -55,7 +56,8 @@ def rater_summaries(answers: ReaderAnswers) -> tuple[RaterSummary, ...]:
     found = []
     for treatment in answers.treatments:
         rows = frame[frame["treatment"] == treatment]
-        cases = rows["case"].nunique()
+        given = rows[rows["answer"].notna() | rows["rating"].notna()]
+        cases_of = given.groupby("reader")["case"].agg(set)
         for reader in answers.readers:
             mine = rows[rows["reader"] == reader]
             if not len(mine):
@@ -75,7 +77,7 @@ def rater_summaries(answers: ReaderAnswers) -> tuple[RaterSummary, ...]:
                     int((said & truth & ~right).sum()),
                     int((said & ~truth & ~right).sum()),
                     int((said & ~truth & right).sum()),
-                    cases - int((said | rated).sum()),
+                    _missing(set(mine["case"][said | rated]), cases_of),
                     _share(right, said & truth, patients),
                     _share(right, said & ~truth, patients),
                     _share(right, said, patients),
@@ -83,6 +85,11 @@ def rater_summaries(answers: ReaderAnswers) -> tuple[RaterSummary, ...]:
                 )
             )
     return tuple(found)
+
+
+def _missing(own: set[str], cases_of: pd.Series) -> int:
+    others = [cases for cases in cases_of if cases & own]
+    return len(set().union(*others) - own)
 
 
 def _share(right: Bools, where: Bools, patients: np.ndarray) -> Interval | None:

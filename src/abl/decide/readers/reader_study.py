@@ -69,16 +69,18 @@ def compare_treatments(
     method: CovarianceMethod = "delong",
     *,
     readers: Sequence[str] | None = None,
+    base: str | None = None,
 ) -> TreatmentComparison:
     """Treatments by the readers' values, and the readers' mean where there is one treatment.
 
     Args:
         readers: Whose answers count; None: all.
+        base: The treatment to which the differences are, such as unaided; None: the later name.
 
     Raises:
         InputError: As readings_of and rater_estimates.
     """
-    readings = readings_of(answers, answer_column(statistic), readers=readers)
+    readings = readings_of(answers, answer_column(statistic), readers=readers, base=base)
     found = readings.estimates(statistic, method)
     treatment_of = np.array([treatment for treatment, _ in readings.raters])
     names = readings.treatments

@@ -105,13 +105,18 @@ class Readings:
 
 
 def readings_of(
-    answers: ReaderAnswers, column: str, *, readers: Sequence[str] | None = None
+    answers: ReaderAnswers,
+    column: str,
+    *,
+    readers: Sequence[str] | None = None,
+    base: str | None = None,
 ) -> Readings:
     """The design of answers, with cases that lack one left out.
 
     Args:
         column: rating or answer.
         readers: Whose answers count; None: all.
+        base: The treatment that comes last, so that differences are to it.
 
     Raises:
         InputError: No answer at all; a design that is refused, by name, with who lacks what.
@@ -120,7 +125,8 @@ def readings_of(
     first = answers.of_first_session().frame
     rows = first[first["reader"].isin(chosen)]
     known = answers.truth_of()
-    treatments = tuple(name for name in answers.treatments if (rows["treatment"] == name).any())
+    order = sorted(answers.treatments, key=lambda name: name == base)
+    treatments = tuple(name for name in order if (rows["treatment"] == name).any())
     raters, scores = [], []
     for t, treatment in enumerate(treatments):
         there = rows[rows["treatment"] == treatment]

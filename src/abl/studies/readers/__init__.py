@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from abl.data.readers.reader_answers import ReaderAnswers
-from abl.errors import InputError, Problem
+from abl.errors import InputError, Problem, nearest
 from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
@@ -100,7 +100,7 @@ class Readers(SingleNetwork):
             return analysis
         options, margin = options_of(file, Options), file.sweep.margin
         compared = compared_on_tests(answers, analysis.outcome, analysis.predictions)
-        found = reader_findings(compared, options.covariance, margin)
+        found = reader_findings(compared, options.covariance, margin, options.first_treatment)
         own = {
             RATERS: found.raters,
             DIFFERENCES: found.differences,
@@ -175,4 +175,10 @@ def _answers(file: SweepFile, workspace: Workspace) -> ReaderAnswers | None:
             problems += [file.problem(message, "options", "answers") for message in told]
     if problems:
         raise InputError(problems)
-    return answers_on(image_rows_of(dataset), dataset.classes, options, files)
+    answers = answers_on(image_rows_of(dataset), dataset.classes, options, files)
+    first, known = options.first_treatment, answers.treatments
+    if first is not None and first not in known:
+        valid = nearest(first, known) if any(known) else "the answers have no column treatment"
+        text = f"options.first_treatment: '{first}': {valid}"
+        raise InputError([file.problem(text, "options", "first_treatment")])
+    return answers

@@ -52,13 +52,17 @@ class ReaderFindings:
 
 
 def reader_findings(
-    compared: Compared, method: CovarianceMethod, margin: float | None
+    compared: Compared,
+    method: CovarianceMethod,
+    margin: float | None,
+    base: str | None = None,
 ) -> ReaderFindings:
     """Every comparison that the answers allow.
 
     Args:
         method: Of the covariance of AUCs.
         margin: Of non-inferiority, a share; None: not asked.
+        base: The treatment that others are compared with.
     """
     notes: dict[str, None] = {}
     differences = pd.DataFrame(_pairs(compared))
@@ -73,7 +77,7 @@ def reader_findings(
         _rater_rows(compared),
         differences,
         pd.DataFrame(_against(compared, method, margin, notes)),
-        pd.DataFrame(_treatments(compared.answers, method, notes)),
+        pd.DataFrame(_treatments(compared.answers, method, base, notes)),
         tuple(notes),
     )
 
@@ -172,7 +176,7 @@ def _with_arm(compared: Compared, arm: str) -> ReaderAnswers:
 
 
 def _treatments(
-    answers: ReaderAnswers, method: CovarianceMethod, notes: dict[str, None]
+    answers: ReaderAnswers, method: CovarianceMethod, base: str | None, notes: dict[str, None]
 ) -> Iterator[dict[str, Any]]:
     """Treatments by all readers and by groups."""
     if len(answers.treatments) < 2:
@@ -181,7 +185,7 @@ def _treatments(
         groups_of(answers).items(), statistics_of(answers)
     ):
         try:
-            whole = compare_treatments(answers, statistic, method, readers=readers)
+            whole = compare_treatments(answers, statistic, method, readers=readers, base=base)
         except InputError as error:
             notes[f"Treatments, {group}, {statistic}: {error}"] = None
             continue
