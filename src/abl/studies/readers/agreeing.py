@@ -65,12 +65,24 @@ def _turned(pair: RaterPair) -> RaterPair:
     def turned(found: ReaderContrast | None) -> ReaderContrast | None:
         if found is None:
             return None
-        name = f"{pair.second} - {pair.first}"
-        ends = {"low": -found.high, "high": -found.low, "t": -found.t}
-        return replace(found, name=name, estimate=-found.estimate, **ends)
+        return replace(
+            found,
+            name=f"{pair.second} - {pair.first}",
+            estimate=-found.estimate,
+            low=-found.high,
+            high=-found.low,
+            t=-found.t,
+        )
 
-    sides = {name: turned(getattr(pair, name)) for name in ("sen", "spe", "acc", "auc")}
-    return replace(pair, first=pair.second, second=pair.first, **sides)
+    return replace(
+        pair,
+        first=pair.second,
+        second=pair.first,
+        sen=turned(pair.sen),
+        spe=turned(pair.spe),
+        acc=turned(pair.acc),
+        auc=turned(pair.auc),
+    )
 
 
 def _groups(answers: ReaderAnswers) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
-from abl.studies.readers.divided import divided_figure
+from abl.studies.readers.divided_figure import divided_figure
 from abl.studies.readers.figures import (
     agreement_figure,
     differences_figure,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from sklearn.metrics import roc_curve
 
@@ -251,5 +252,6 @@ def _draw_matrix(place: Axes, pairs: pd.DataFrame, names: Sequence[str]) -> mpl.
 
 def _leave_room(figure: Figure) -> None:
     """On the left and below: names of raters are drawn wider than the layout measures them."""
-    if (engine := figure.get_layout_engine()) is not None:
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(rect=(0.03, 0.02, 0.96, 0.97))

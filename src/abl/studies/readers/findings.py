@@ -90,7 +90,7 @@ def statistics_of(answers: ReaderAnswers) -> tuple[ReaderStatistic, ...]:
     )
 
 
-def groups_of(answers: ReaderAnswers) -> dict[str, tuple[str, ...]]:
+def reader_groups(answers: ReaderAnswers) -> dict[str, tuple[str, ...]]:
     """Groups of readers: all, and those of each experience where there are several of each."""
     frame = answers.frame.drop_duplicates("reader")
     found = {ALL: answers.readers}
@@ -143,7 +143,7 @@ def _against(
     compared: Compared, method: CovarianceMethod, margin: float | None, notes: dict[str, None]
 ) -> Iterator[dict[str, Any]]:
     """Obuchowski and Rockette's form of an algorithm against readers, of every arm."""
-    groups = groups_of(compared.answers)
+    groups = reader_groups(compared.answers)
     for arm in compared.arms:
         beside = _with_arm(compared, arm)
         for (group, readers), statistic in itertools.product(
@@ -182,7 +182,7 @@ def _treatments(
     if len(answers.treatments) < 2:
         return
     for (group, readers), statistic in itertools.product(
-        groups_of(answers).items(), statistics_of(answers)
+        reader_groups(answers).items(), statistics_of(answers)
     ):
         try:
             whole = compare_treatments(answers, statistic, method, readers=readers, base=base)
