@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_text_fits_the_terminal(tmp_path: Path, width: int) -> None:
     asked = ReadersAsked([tmp_path / "a.csv"], size=0.1, margin=0.05)
     text = readers_analysed(asked, width).text
     assert max(map(len, text.splitlines())) <= width
-    assert "nan" not in text
+    assert not re.search(r"\bnan\b", text)
     for words in ("readers and cases", "F(1, ", "unaided", "sensitivity", "Fleiss' kappa"):
         assert words in text
 
@@ -121,9 +122,8 @@ def test_predictions_are_raters_and_may_bring_the_truth(tmp_path: Path) -> None:
     assert own["tp"] + own["fn"] == 20
     assert own["auc"]["estimate"] > 0.8
     for each in found["against"]:
-        assert {"p_noninferiority", "p_superiority"} <= each["analyses"]["random"][
-            "difference"
-        ].keys()
+        difference = each["analyses"]["random"]["difference"]
+        assert (difference["p_noninferiority"] < 0.025) == (difference["low"] > -0.1)
     assert [each["statistic"] for each in found["against"]] == ["sen", "spe"]
 
 
@@ -179,7 +179,7 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     said = refused(tmp_path, "a.csv", "--margin", "2", "--statistic", "aux", "--size", "3")
     for words in ("--margin 2", "--statistic aux: did you mean 'auc'", "--size 3"):
         assert words in said
-    assert "--algorithm reader: did you mean 'reader 0'" in refused(
+    assert "--algorithm reader: did you mean 'reader " in refused(
         tmp_path, "a.csv", "--algorithm", "reader"
     )
     assert "--base aide" in refused(tmp_path, "a.csv", "--base", "aide")

@@ -184,8 +184,8 @@ def test_an_algorithm_is_held_against_the_mean_of_readers() -> None:
     assert random.error >= fixed.error
     # non-inferiority holds exactly where the interval says so
     assert (random.p_above(-0.2) < 0.025) == (random.low > -0.2)
-    with pytest.raises(InputError, match="did you mean 'R5'"):
-        compare_algorithm(answers, "r5", "auc")
+    with pytest.raises(InputError, match="--algorithm machine: valid: R0, R1"):
+        compare_algorithm(answers, "machine", "auc")
 
 
 def test_an_algorithm_with_one_treatment_is_compared_in_each_of_the_readers() -> None:
