@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from abl.app.image_pages.sweep_images import jpeg_uri
 from abl.app.reviewing.review_page import Card, review_page
-from abl.app.reviewing.reviewed_data import SIDE, jpeg_uri
+from abl.app.reviewing.reviewed_data import SIDE
 from abl.app.reviewing.sheet import ANSWERS
 from abl.data.images import reduced
 

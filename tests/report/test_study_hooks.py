@@ -24,11 +24,18 @@ ROOMS = ("report", "record", "app", "runner", "stages", "plan")
 
 
 def test_no_room_that_asks_a_study_names_one() -> None:
-    quoted = re.compile(rf"(['\"])({'|'.join(studies())})\1")
+    # a word of other things too: of stages that read others, of people who read images
+    plain = {"readers"}
+    assert plain < set(studies())
+    names = "|".join(sorted(set(studies()) - plain))
+    asked = rf"[=!]= *(['\"])({'|'.join(plain)})\3"
+    quoted = re.compile(rf"(['\"])({names})\1|{asked}")
     # stages and what arms are said to be trained with read settings by name, and one study is
     # called like one
     setting = re.compile(rf"(['\"])({'|'.join(set(studies()) & set(Train.model_fields))})\1")
     assert quoted.search("if study == 'two_step':")
+    assert quoted.search("if outcome.study == 'readers':")
+    assert not quoted.search('{"readers": 3}')
 
     def reads_settings(path: Path) -> bool:
         return "stages" in path.parts or path.name == "arm_settings.py"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +12,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from abl.app.image_pages.sweep_images import jpeg_uri
 from abl.app.reviewing.answers import read_answers
 from abl.app.reviewing.review_page import Card, review_page
-from abl.app.reviewing.reviewed_data import jpeg_uri
 from abl.app.reviewing.sheet import ANSWERS
+from browsed import NEEDS_BROWSER, Reader, fresh, opened_browser, waited
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
+pytestmark = NEEDS_BROWSER
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and its driver"),
-]
-
-WAIT_S = 30.0
 CLASSES = ("benign", "malignant", "normal")
 COLUMNS = ("image", "label", *ANSWERS, "sweep", "data", "site")
 
@@ -64,80 +56,16 @@ def write_page(folder: Path, count: int, *, blind: bool = False, side: int = 64)
     return path
 
 
-class Reader:
-    """A person at a keyboard."""
-
-    def __init__(self, driver: Any, downloads: Path):
-        self.driver, self.downloads = driver, downloads
-
-    def opens(self, page: Path) -> None:
-        self.driver.get(page.as_uri())
-
-    def types(self, *keys: str) -> None:
-        from selenium.webdriver.common.action_chains import ActionChains
-
-        for key in keys:
-            ActionChains(self.driver).send_keys(key).perform()
-
-    def sees(self, script: str) -> Any:
-        return self.driver.execute_script(f"return {script}")
-
-    @property
-    def at(self) -> str:
-        """The image of the card that has the focus."""
-        return str(self.sees("document.activeElement.closest('.card')?.querySelector('img').alt"))
-
-    @property
-    def progress(self) -> str:
-        return str(self.sees("document.getElementById('progress').textContent"))
-
-    def finds(self, selector: str) -> Any:
-        from selenium.webdriver.common.by import By
-
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def chooses(self, selector: str, value: str) -> None:
-        from selenium.webdriver.support.ui import Select
-
-        Select(self.finds(selector)).select_by_value(value)
-
-    def downloads_sheet(self, name: str) -> Path:
-        self.finds("#download").send_keys("\n")
-        path = self.downloads / name
-        waited(path.exists, f"no {name} was downloaded")
-        return path
-
-
-def waited(condition: Callable[[], object], failed: str) -> None:
-    """Waits until a condition holds."""
-    end = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < end, failed
-        time.sleep(0.05)
-
-
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    webdriver = pytest.importorskip("selenium.webdriver")
-    downloads = tmp_path_factory.mktemp("downloads")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(word)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield Reader(driver, downloads)
-    driver.quit()
+    with opened_browser(tmp_path_factory.mktemp("downloads")) as browser:
+        yield browser
 
 
 @pytest.fixture
 def reader(browser: Reader) -> Iterator[Reader]:
-    browser.driver.set_window_size(1280, 900)
-    yield browser
-    assert browser.driver.get_log("browser") == []
-    browser.driver.execute_script("localStorage.clear()")
-    for path in browser.downloads.iterdir():
-        path.unlink()
+    with fresh(browser):
+        yield browser
 
 
 def test_a_review_by_keyboard_alone_is_read_back(reader: Reader, tmp_path: Path) -> None:

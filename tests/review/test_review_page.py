@@ -246,7 +246,7 @@ def test_a_sweep_that_scores_patients_is_refused_in_a_line(tmp_path: Path) -> No
     ran(tmp_path)
     said = abl(tmp_path, "review", "tiny")
     assert said.exit_code == 2
-    assert "tiny scores patients (data.unit: patient): a review is of single images" in said.output
+    assert "tiny scores patients (data.unit: patient): people look at single images" in said.output
 
 
 def test_the_script_is_the_one_that_the_page_allows(folder: Path) -> None:

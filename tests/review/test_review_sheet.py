@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abl.app.reviewing.sheet import as_text_cell, from_text_cell, sheet_text
+from abl.app.image_pages.text_cells import as_text_cell, from_text_cell, sheet_text
 from abl.data.tables.rows import read_rows
 
 CELLS = st.text(

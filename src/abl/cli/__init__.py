@@ -10,8 +10,8 @@ from abl.cli.output import import_nothing_from_here, prepare_output
 
 # each registers its commands, in the order in which `abl --help` lists them
 _FAMILIES = (
-    "sweeping", "looking", "review", "store", "listing", "decide", "readers", "audit", "init",
-    "data", "data_import",
+    "sweeping", "looking", "review", "store", "listing", "decide", "readers", "reader_page",
+    "audit", "init", "data", "data_import",
 )  # fmt: skip
 for _name in _FAMILIES:
     import_module(f"abl.cli.{_name}")

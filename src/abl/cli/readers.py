@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from abl.cli.app import app, tells, terminal_width
+from abl.cli.app import ROOT, RootOpt, app, tells, terminal_width
 from abl.cli.output import say
 
 DEFAULT = "compare"
@@ -65,6 +65,12 @@ def compare_readers_command(
             help="Predictions of an arm on the same images, a further algorithm; may be repeated.",
         ),
     ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            help="A sweep that was run: truths of its test images, its arms as algorithms."
+        ),
+    ] = None,
     without: Annotated[
         list[str] | None, typer.Option(help="A reader to leave out; may be repeated.")
     ] = None,
@@ -107,6 +113,7 @@ def compare_readers_command(
         Path | None, typer.Option(help="File for each reader's numbers (.csv or .parquet).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All numbers at full precision.")] = False,
+    mlruns: RootOpt = ROOT,
 ) -> None:
     """Compare readers, treatments and algorithms over readers and cases; nothing is trained."""
     from abl.app.readers.asked import ReadersAsked
@@ -116,6 +123,8 @@ def compare_readers_command(
         answers,
         algorithms=algorithm or (),
         predictions=predictions or (),
+        sweep=sweep,
+        root=mlruns,
         without=without or (),
         statistics=_listed(statistic),
         covariance=covariance.value,

@@ -27,6 +27,7 @@ class ReadersAsked:
         files: Answers, together one study.
         algorithms: Raters of the files that are algorithms.
         predictions: NAME=FILE of predictions, each a further algorithm.
+        sweep, root: A sweep whose arms are further algorithms, and the folder of its store.
         without: Readers that are left out.
         statistics: Of the comparison; None: auc of ratings, sen and spe of answers.
         covariance: Of readers' values over cases.
@@ -45,6 +46,8 @@ class ReadersAsked:
     files: Sequence[Path]
     algorithms: Sequence[str] = ()
     predictions: Sequence[str] = ()
+    sweep: str | None = None
+    root: Path = Path("mlruns")
     without: Sequence[str] = ()
     statistics: Sequence[str] | None = None
     covariance: str = "delong"
@@ -93,6 +96,11 @@ class ReadersAsked:
         if self.classes is not None:
             problems += class_name_problems(self.classes)
         problems += self._of_size()
+        problems += [
+            f"--{option}: the sweep {self.sweep} has its own: leave it out"
+            for option, given in (("predictions", self.predictions), ("classes", self.classes))
+            if self.sweep is not None and given
+        ]
         names = [name for name, _ in self.arms]
         problems += [
             f"--predictions: '{name}' is there twice: name each as NAME=FILE"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from abl.app.readers.arms import with_arms
 from abl.app.readers.asked import ReadersAsked
 from abl.app.readers.sizes import SizeAnswer, size_answers
+from abl.app.readers.sweep_arms import with_sweep_arms
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers.rater_pairs import (
     GroupAgreement,
@@ -64,9 +65,15 @@ class ReaderResults:
 
 def reader_results(asked: ReadersAsked) -> ReaderResults:
     """What was found in the files."""
-    answers = with_arms(asked.files, asked.arms, asked.classes)
+    arms: tuple[str, ...] = tuple(name for name, _ in asked.arms)
+    said: tuple[str, ...] = ()
+    if asked.sweep is None:
+        answers = with_arms(asked.files, asked.arms, asked.classes)
+    else:
+        beside = with_sweep_arms(asked.files, asked.sweep, asked.root)
+        answers, arms, said = beside.together, beside.arms, beside.notes
     answers = _without(answers, asked.without)
-    algorithms = tuple(dict.fromkeys([*asked.algorithms, *(name for name, _ in asked.arms)]))
+    algorithms = tuple(dict.fromkeys([*asked.algorithms, *arms]))
     _check_algorithms(answers, algorithms)
     _check_treatments(answers, asked)
     if asked.cutoff is not None:
@@ -79,7 +86,7 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
         answers = answers.answered_by_cutoff(asked.cutoff, rated)
     readers = [name for name in answers.readers if name not in algorithms]
     people = answers.frame[answers.frame["reader"].isin(readers)]
-    notes = [*answers.notes, *protocol_notes(answers, asked)]
+    notes = [*answers.notes, *said, *protocol_notes(answers, asked)]
     comparisons: list[TreatmentComparison] = []
     against: list[AlgorithmComparison] = []
     if not answers.has_truth:

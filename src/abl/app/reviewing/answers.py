@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from abl.app.reviewing.sheet import ANSWERS, CAUSES, DECISIONS, IDENTITY, RELABEL, from_text_cell
+from abl.app.image_pages.text_cells import from_text_cell
+from abl.app.reviewing.sheet import ANSWERS, CAUSES, DECISIONS, IDENTITY, RELABEL
 from abl.data.tables.alike_names import label_fault, nearest_name
 from abl.data.tables.rows import Rows, first_of_each_kind, read_rows
 from abl.data.tables.words import class_numbers, same_name

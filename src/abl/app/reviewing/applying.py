@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from abl.app.image_pages.text_cells import sheet_text
 from abl.app.results import outcome_folder, outcome_named
 from abl.app.reviewing.answers import Answer, read_answers
 from abl.app.reviewing.corrected import Manifests, corrected_manifests
 from abl.app.reviewing.corrected_sweep import corrected_text, corrected_values, paths_for
 from abl.app.reviewing.readers import Ruling, agreement_lines, by_image, rulings, verdict_words
 from abl.app.reviewing.reviewed_data import ReviewedData, reviewed_data
-from abl.app.reviewing.sheet import DECISIONS, DROP, RELABEL, sheet_text
+from abl.app.reviewing.sheet import DECISIONS, DROP, RELABEL
 from abl.data.dataset import TOGETHER
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import Outcome

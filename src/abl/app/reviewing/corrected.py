@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from abl.app.image_pages.text_cells import as_text_cell
 from abl.app.reviewing.readers import Ruling
-from abl.app.reviewing.sheet import DROP, as_text_cell
+from abl.app.reviewing.sheet import DROP
 from abl.data.dataset import Dataset
 from abl.data.load import manifest_of
 from abl.data.tables.folder_rows import folder_rows

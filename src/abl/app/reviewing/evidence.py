@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from abl.app.results import arm_predictions
+from abl.app.image_pages.sweep_images import predictions_on_test
 from abl.decide.audit.appearances import Appearances, appearances_of
 from abl.decide.audit.error_rates import error_rates
 from abl.decide.audit.label_audit import flags_of
@@ -130,26 +130,6 @@ def _counts(outcome: Outcome, arm: ArmOutcome) -> bool:
     leaves_out = str(arm.params.get(LEAVING, "")) not in ("", WHOLE)
     seen_before = arm.comparison is not None and arm.comparison.verdict == NOT_OUT_OF_FOLD
     return not leaves_out and not seen_before and arm.key not in outcome.facts.controls
-
-
-def predictions_on_test(store: Store, outcome: Outcome) -> pd.DataFrame:
-    """The test predictions by image of all arms, as `arm_predictions`.
-
-    Raises:
-        InputError: What is scored are not images; none are kept.
-    """
-    if (unit := outcome.facts.unit or "image") != "image":
-        raise InputError(
-            f"{outcome.name} scores {unit}s (data.unit: {unit}): a review is of single images; run "
-            "it with data: {unit: image}"
-        )
-    frame = arm_predictions(store, outcome)
-    frame = frame if frame.empty else frame[(frame["role"] == "test").to_numpy()]
-    if frame.empty:
-        raise InputError(
-            f"{outcome.name}: no test predictions by image are kept: `abl sweep FILE` makes them"
-        )
-    return frame
 
 
 def _distinct(titles: Sequence[str]) -> list[str]:

@@ -7,8 +7,8 @@ from collections.abc import Collection
 import numpy as np
 from PIL import Image
 
+from abl.app.image_pages.sweep_images import jpeg_uri
 from abl.app.reviewing.review_page import ActivationMap
-from abl.app.reviewing.reviewed_data import jpeg_uri
 from abl.data.images import reduced
 from abl.report.pictures import Picture, Pictures, Tile
 

@@ -4,23 +4,15 @@ elsewhere. What it downloads is the review sheet, filled in.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
-from markupsafe import Markup
-
+from abl.app.image_pages.scripted_page import letters_of, scripted_page
 from abl.app.reviewing.sheet import ANSWERS, CAUSES, DECISIONS
-from abl.report.tables.render import page_from
 from abl.visible import visible_line
 
-TEMPLATE, SCRIPT = "review_page.html", "templates/review_page.js"
-# letters that stand for classes; j and k move
-LETTERS = tuple(each for each in string.ascii_lowercase if each not in "jk")
+TEMPLATE, SCRIPT = "review_page.html", "review_page.js"
 
 
 @dataclass(frozen=True)
@@ -78,9 +70,7 @@ def review_page(
         key: Under which a browser keeps the answers; no other review has it.
         blind: Whether readers are not told what the networks said.
     """
-    script = files("abl.report").joinpath(SCRIPT).read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    letters = dict(zip(LETTERS, classes, strict=False))
+    letters = letters_of(classes)
     of_class = {name: letter for letter, name in letters.items()}
     table: dict[str, Any] = {
         "key": key,
@@ -91,8 +81,9 @@ def review_page(
         "classes": list(classes),
         "keys": letters,
     }
-    return page_from(
+    return scripted_page(
         TEMPLATE,
+        SCRIPT,
         {
             "title": visible_line(title),
             "head": head,
@@ -102,7 +93,5 @@ def review_page(
             "causes": CAUSES,
             "blind": blind,
             "table": table,
-            "script": Markup(script),
-            "script_hash": f"sha256-{digest}",
         },
     )

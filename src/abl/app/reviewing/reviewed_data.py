@@ -1,34 +1,25 @@
-"""The images of a sweep that are reviewed: opened again, with what a reader is shown of them."""
+"""The images of a sweep that are reviewed, with what a reader is shown of them."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from abl.app.results import kept_sweep
-from abl.data.arrays import ImageArray, image_array
-from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, UNIT_LABEL, Dataset
+from abl.app.image_pages.sweep_images import SweepImages, sweep_images
+from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, UNIT_LABEL
 from abl.data.duplicates.near_duplicates import column_of, pairs_of_rows
-from abl.data.images import reduced
-from abl.data.load import load_dataset
 from abl.data.train_labels import LABEL_BEFORE, TRAIN_LABEL, given_labels
-from abl.errors import InputError, Problem
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.spec.sweep import Sweep
 
 SIDE = 320  # longest side of a thumbnail, pixels
-QUALITY = 75  # of its JPEG
 DIGEST = 12  # hex digits that name the data of a review
 # names of columns that may tell who a person is; parts of names, in small letters
 IDENTIFYING = (
@@ -43,21 +34,8 @@ _OURS = {
 
 
 @dataclass(frozen=True, eq=False)
-class ReviewedData:
-    """The data set of a sweep, as it lies on the disk now.
-
-    Attributes:
-        cache: The store's cache of decoded images.
-    """
-
-    sweep: Sweep
-    dataset: Dataset
-    cache: Path
-
-    @cached_property
-    def rows(self) -> dict[str, int]:
-        """Image -> its row of the data set."""
-        return {str(name): at for at, name in enumerate(self.dataset.frame["image"])}
+class ReviewedData(SweepImages):
+    """The data set of a sweep, with what readers of a review are shown of it."""
 
     @cached_property
     def digest(self) -> str:
@@ -73,21 +51,6 @@ class ReviewedData:
         """
         frame = self.dataset.frame
         return pd.Series(given_labels(frame), index=frame["image"].astype(str))
-
-    @cached_property
-    def tested_labels(self) -> pd.Series:
-        """Class (number) by image that tests are scored by."""
-        return self.dataset.frame.set_index("image")["label"]
-
-    @cached_property
-    def array(self) -> ImageArray:
-        """Decoded images, from the cache where a run has left them."""
-        side = self.sweep.data.longest_side
-        return image_array(self.dataset.without_boxes(), self.cache, longest_side=side)
-
-    def class_of(self, label: int) -> str:
-        """Name of a class."""
-        return self.dataset.classes[label]
 
     def columns(self) -> tuple[list[str], list[str]]:
         """Columns of the manifest that readers are shown, and those that are kept from them as
@@ -109,11 +72,6 @@ class ReviewedData:
         row = self.dataset.frame.iloc[self.rows[image]]
         cells = {name: _cell(row[name]) for name in columns}
         return {name: cell for name, cell in cells.items() if cell}
-
-    def thumbnail(self, image: str) -> str:
-        """A small JPEG as a data URI."""
-        pixels = reduced(np.squeeze(self.array.image(self.rows[image])), SIDE)
-        return jpeg_uri(pixels)
 
     @cached_property
     def look_alikes(self) -> Mapping[str, list[tuple[str, int]]]:
@@ -140,23 +98,7 @@ def reviewed_data(store: Store, outcome: Outcome, roots: Sequence[Path]) -> Revi
     Raises:
         InputError: They are not there, or the sweep file is of another version.
     """
-    sweep, _ = kept_sweep(store, outcome)
-    try:
-        dataset = load_dataset(sweep.data, base=Path.cwd(), roots=roots)
-    except InputError as error:
-        advice = (
-            f"the images of {outcome.name} are needed: start in the folder of its sweep file, or "
-            "give that folder with --data"
-        )
-        raise InputError([*error.problems, Problem(advice)]) from None
-    return ReviewedData(sweep, replace(dataset, notes=()), store.cache)
-
-
-def jpeg_uri(pixels: np.ndarray) -> str:
-    """uint8 (H, W) or (H, W, 3) as the data URI of a JPEG."""
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "JPEG", quality=QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    return ReviewedData(**vars(sweep_images(store, outcome, roots)))
 
 
 def _may_identify(name: str) -> bool:
@@ -170,10 +112,3 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return str(value).strip()
-
-
-def thumbnail_size(data: ReviewedData, image: str) -> tuple[int, int]:
-    """Width and height of an image's thumbnail, pixels."""
-    height, width = (int(each) for each in data.array.sizes[data.rows[image], :2])
-    scale = min(1.0, SIDE / max(height, width))
-    return max(1, round(width * scale)), max(1, round(height * scale))

@@ -10,18 +10,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from abl.app.image_pages.sweep_images import predictions_on_test, refuse_other_data
+from abl.app.image_pages.text_cells import sheet_text
 from abl.app.results import kept_analysis, outcome_folder, outcome_named, own_frames
 from abl.app.reviewing.evidence import (
     Ranking,
     appearances_in,
-    predictions_on_test,
     ranked,
     said_of,
 )
 from abl.app.reviewing.map_overlays import maps_over_images
 from abl.app.reviewing.review_page import ActivationMap, Card, review_page
-from abl.app.reviewing.reviewed_data import ReviewedData, reviewed_data, thumbnail_size
-from abl.app.reviewing.sheet import ANSWERS, sheet_text
+from abl.app.reviewing.reviewed_data import SIDE, ReviewedData, reviewed_data
+from abl.app.reviewing.sheet import ANSWERS
 from abl.data.tables.rows import read_rows
 from abl.decide.audit.appearances import Appearances
 from abl.errors import InputError
@@ -32,7 +33,6 @@ from abl.report.labels import counted
 
 PAGE, SHEET = "review.html", "review.csv"
 MOST_IMAGES = 200
-MOST_NAMED = 5
 MOST_ALIKE = 6  # near-duplicates named on a card
 
 
@@ -75,7 +75,7 @@ def write_review(
     _refuse_answers(folder / SHEET)
     tested = predictions_on_test(store, outcome)
     data = reviewed_data(store, outcome, roots)
-    _refuse_other_data(outcome, data, tested)
+    refuse_other_data(outcome, data, tested, "review it")
     seen = appearances_in(store, outcome, data.labels, arms)
     review = _Review(outcome, data, seen, ranked(seen, _own_flags(store, outcome)), blind)
     known = review.ranking.order[seen.times_seen[review.ranking.order] > 0]
@@ -128,23 +128,6 @@ def _own_flags(store: Store, outcome: Outcome) -> pd.Series | None:
     return own.set_index("image")["flagged"].astype(bool)
 
 
-def _refuse_other_data(outcome: Outcome, data: ReviewedData, tested: pd.DataFrame) -> None:
-    """Raises InputError if the images on the disk are not those that were scored."""
-    scored = tested.drop_duplicates("unit").set_index("unit")["label"]
-    scored.index = scored.index.astype(str)
-    gone = [name for name in scored.index if name not in data.rows]
-    now = data.tested_labels.reindex(scored.index)
-    other = [] if gone else scored.index[(now != scored).to_numpy()].tolist()
-    for names, what in ((gone, "are not in the data any more"), (other, "have another label now")):
-        if names:
-            shown = ", ".join(names[:MOST_NAMED])
-            more = f", and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-            raise InputError(
-                f"{outcome.name}: {len(names)} of its test images {what} ({shown}{more}): run the "
-                "sweep again, then review it"
-            )
-
-
 def _head(review: _Review, chosen: int, known: int, seed: int) -> list[str]:
     seen, outcome = review.seen, review.outcome
     flagged = int(review.ranking.flagged.sum())
@@ -179,11 +162,11 @@ def _card(
     data, seen, ranking = review.data, review.seen, review.ranking
     image, label = str(seen.images[at]), int(seen.labels[at])
     alike = data.look_alikes.get(image, [])
-    width, height = thumbnail_size(data, image)
+    width, height = data.thumbnail_size(image, SIDE)
     card = Card(
         image=image,
         label=data.class_of(label),
-        source=data.thumbnail(image),
+        source=data.thumbnail(image, SIDE),
         width=width,
         height=height,
         look_alikes=_alike_words(data, alike),

@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const table = JSON.parse(document.getElementById("table").textContent);
   const cards = [...document.querySelectorAll(".card")];
@@ -38,22 +37,17 @@
 
   function save() {
     changed = true;
-    try {
-      localStorage.setItem(table.key, JSON.stringify({ reader: byId("reader").value, answers }));
-      keeps = true;
-    } catch { keeps = false; }
+    keeps = ImagePage.keep(table.key, { reader: byId("reader").value, answers });
     tell();
   }
 
   function restore() {
-    try {
-      const kept = JSON.parse(localStorage.getItem(table.key) || "{}");
-      byId("reader").value = typeof kept.reader === "string" ? kept.reader : "";
-      for (const [image, answer] of Object.entries(kept.answers || {})) {
-        const own = (answers[image] = {});
-        for (const field of FIELDS) if (typeof answer[field] === "string") own[field] = answer[field];
-      }
-    } catch { keeps = false; }
+    const kept = ImagePage.kept(table.key);
+    keeps = kept !== null;
+    byId("reader").value = typeof kept?.reader === "string" ? kept.reader : "";
+    for (const [image, answer] of Object.entries(kept?.answers || {})) {
+      answers[image] = ImagePage.textFields(answer, FIELDS);
+    }
   }
 
   function tell() {
@@ -120,32 +114,20 @@
     byId("large").showModal();
   }
 
-  // as `as_text_cell` of sheet.py
-  function guarded(cell) {
-    const formula = /^(\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]|')/.test(cell);
-    return formula && !/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$/.test(cell) ? "'" + cell : cell;
-  }
-  const quoted = (cell) => /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
-  const line = (cells) => cells.map((cell) => quoted(guarded(cell))).join(",") + "\r\n";
-
   function csv() {
     const reader = byId("reader").value.trim();
     const rows = table.rows.map((cells) => {
       const answer = answers[cells[0]] || {};
       const filled = { ...answer, reader: answer.decision ? reader : "" };
-      return line(cells.map((cell, at) => table.answers.includes(table.columns[at])
+      return ImagePage.csvLine(cells.map((cell, at) => table.answers.includes(table.columns[at])
         ? (filled[table.columns[at]] || "").trim() : cell));
     });
-    return line(table.columns) + rows.join("");
+    return ImagePage.csvLine(table.columns) + rows.join("");
   }
 
   function download() {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
-    const reader = byId("reader").value.trim().replace(/[^\w-]+/g, "_");
-    link.download = reader ? `review_${reader}.csv` : "review.csv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    const reader = ImagePage.fileWord(byId("reader").value);
+    ImagePage.download(reader ? `review_${reader}.csv` : "review.csv", csv());
     changed = false;
     tell();
   }

@@ -1,0 +1,128 @@
+"""`abl readers page SWEEP`: writes the page on which readers answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from abl.app.image_pages.sweep_images import (
+    SweepImages,
+    predictions_on_test,
+    refuse_other_data,
+    sweep_images,
+)
+from abl.app.reader_page.reading_page import ShownImage, reading_page
+from abl.app.results import outcome_folder, outcome_named
+from abl.data.image_codes import image_code
+from abl.errors import InputError
+from abl.record.done import write_atomically
+from abl.record.store import Store
+from abl.report.labels import counted
+
+SIDE = 800  # longest side of a picture, pixels
+QUALITY = 90  # of its JPEG
+MOST_IMAGES = 500
+NAME = "reading"  # of the file; from the second session on with its number
+
+
+def write_reading_page(
+    store: Store,
+    name: str,
+    *,
+    out: Path | None = None,
+    images: int | None = None,
+    seed: int = 0,
+    session: int = 1,
+    roots: Sequence[Path] = (),
+) -> list[str]:
+    """Writes the page of a sweep's test images; returns what is to be said.
+
+    Args:
+        out: Folder; default: that of the sweep's newest table.
+        images: How many; they are drawn by class, so that each class keeps its share. None: all, or
+            MOST_IMAGES of them.
+        seed: Of which images and in what order.
+        session: 1, 2, ...: the same images, each session in an order of its own.
+        roots: Folders of data sets.
+
+    Raises:
+        InputError: No such sweep, no predictions by image, images that cannot be read, others than
+            were scored, a folder that cannot be written.
+    """
+    outcome = outcome_named(store, name)
+    folder = outcome_folder(store, outcome) if out is None else out
+    tested = predictions_on_test(store, outcome)
+    data = sweep_images(store, outcome, roots)
+    refuse_other_data(outcome, data, tested, "write the page")
+    labels = tested.drop_duplicates("unit").set_index("unit")["label"]
+    labels.index = labels.index.astype(str)
+    chosen = chosen_images(labels, images or MOST_IMAGES, seed)
+    order = reading_order(chosen, seed, session)
+    head = _head(len(order), len(labels), seed, session)
+    page = reading_page(
+        f"Reading of {outcome.name}" + (f", session {session}" if session > 1 else ""),
+        head,
+        [_shown(data, image) for image in order],
+        classes=data.dataset.classes,
+        sweep=outcome.name,
+        session=session,
+    )
+    path = folder / f"{NAME}{f'_{session}' if session > 1 else ''}.html"
+    try:
+        write_atomically(path, page)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+    return [
+        *head,
+        f"{path} ({len(page) / 1e6:.1f} MB): each reader opens it in a browser and downloads "
+        "the answers",
+        f"then: abl readers ANSWERS.csv --sweep {outcome.name}",
+    ]
+
+
+def chosen_images(labels: pd.Series, most: int, seed: int) -> list[str]:
+    """So many images at most, drawn at random, each class with its share (largest remainders).
+
+    Args:
+        labels: Class (number) by image.
+
+    Returns:
+        Names, sorted.
+    """
+    if len(labels) <= most:
+        return sorted(map(str, labels.index))
+    classes, counts = np.unique(labels.to_numpy(), return_counts=True)
+    exact = counts * most / counts.sum()
+    takes = np.floor(exact).astype(int)
+    takes[np.argsort(takes - exact, kind="stable")[: most - takes.sum()]] += 1
+    draw = np.random.default_rng([seed, 0])
+    names = []
+    for label, take in zip(classes, takes, strict=True):
+        of_class = sorted(map(str, labels.index[(labels == label).to_numpy()]))
+        names += draw.permutation(of_class)[:take].tolist()
+    return sorted(names)
+
+
+def reading_order(images: Sequence[str], seed: int, session: int) -> list[str]:
+    """The images in an order that is drawn anew for each session, and owes nothing to names."""
+    by_code = sorted(images, key=image_code)
+    return [str(each) for each in np.random.default_rng([seed, session]).permutation(by_code)]
+
+
+def _shown(data: SweepImages, image: str) -> ShownImage:
+    source = data.thumbnail(image, SIDE, QUALITY)
+    return ShownImage(image_code(image), source, *data.thumbnail_size(image, SIDE))
+
+
+def _head(count: int, known: int, seed: int, session: int) -> list[str]:
+    head = [
+        f"{counted(count, 'test image')}, one at a time, in an order drawn at random (seed "
+        f"{seed}{f', session {session}' if session > 1 else ''}), without names, labels or what "
+        "networks said."
+    ]
+    if count < known:
+        head.append(f"Drawn from {known}, each class with its share: --images {known} shows all.")
+    return head
