@@ -21,6 +21,7 @@ from abl.decide.replicates import draw_counts
 from abl.errors import InputError
 
 _FEW_PATIENTS = 50
+LEAST_PATIENTS = 10  # below, a bootstrap over them is far too short: no ends
 Missing = Literal["refuse", "drop"]
 _MISSING: tuple[Missing, ...] = ("refuse", "drop")
 _NO_ANSWER = ("", "na", "n/a", "nan", "<na>")  # case folded; "none" may be a class
@@ -75,7 +76,8 @@ def cohen_kappa(
     resamples: int = RESAMPLES,
     missing: Missing = "refuse",
 ) -> Interval:
-    """Cohen's kappa of two readers, (N,) class of each image, with a bootstrap over patients.
+    """Cohen's kappa of two readers, (N,) class of each image, with a bootstrap over patients,
+    of LEAST_PATIENTS at least.
 
     Args:
         missing: What becomes of images that a reader gave no answer on.
@@ -202,7 +204,7 @@ def _bootstrapped(
         estimate = statistic(every)
         drawn = np.array([statistic(np.repeat(every, row.astype(int)[code])) for row in weights])
     drawn = drawn[~np.isnan(drawn)]
-    low, high = np.full(2, math.nan)
-    if drawn.size and not math.isnan(estimate):
-        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if not drawn.size or math.isnan(estimate) or len(groups) < LEAST_PATIENTS:
+        return Interval(estimate, math.nan, math.nan)
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(estimate, float(low), float(high))
