@@ -228,3 +228,41 @@ def test_bad_input_is_told_and_nothing_is_written(tmp_path: Path) -> None:
     assert "name it .csv or .parquet" in refused(tmp_path, *files, "--out", "audit.txt")
     assert "--classes" in refused(tmp_path, *files, "--classes", "one,two", *out)
     assert not (tmp_path / "audit.csv").exists()
+
+
+def test_classes_of_other_names_and_doubled_rows_are_told_with_what_to_type(
+    tmp_path: Path,
+) -> None:
+    frames, _ = planted(images=20, flips=1)
+    named = frames["net0"].assign(label=frames["net0"]["label"].map({0: "cyst", 1: "b", 2: "m"}))
+    named.to_csv(tmp_path / "named.csv", index=False)
+    assert "name the classes there are with --classes" in refused(tmp_path, "named.csv")
+    pd.concat(frames.values()).to_csv(tmp_path / "joined.csv", index=False)
+    told = refused(tmp_path, "joined.csv")
+    assert "joined.csv:1: 40 rows are of images that are there already" in told
+    assert "a column network or run or fold tells them apart" in told.replace("\n", " ")
+
+
+def test_one_file_under_two_names_is_told(tmp_path: Path) -> None:
+    frames, _ = planted(images=40)
+    again = frames["net0"].sample(frac=1, random_state=0)
+    files = written(tmp_path, {**frames, "copy": again})
+    (said,) = facts_of(tmp_path, *files)["warnings"][:1]
+    assert said.startswith("net0 and copy say exactly the same of every image")
+    apart = facts_of(tmp_path, *files[:3])
+    assert not any("exactly the same" in each for each in apart["warnings"])
+
+
+def test_the_numbers_of_a_network_are_those_of_its_file(tmp_path: Path) -> None:
+    frames, _ = planted(images=40)
+    first = facts_of(tmp_path, *written(tmp_path, frames))["networks"][0]
+    frame = frames["net0"]
+    wrong = (frame.filter(regex="^p_").to_numpy().argmax(axis=1) != frame["label"]).sum()
+    assert (first["wrong"], first["appearances"]) == (wrong, 40)
+    assert first["error_rate"] == pytest.approx(wrong / 40)
+
+
+def test_one_is_written_as_one(tmp_path: Path) -> None:
+    frames, _ = planted(images=1, networks=1, flips=0)
+    said = abl(tmp_path, "audit", *written(tmp_path, frames)).stdout
+    assert said.startswith("1 image, 1 network, 1 test appearance (")

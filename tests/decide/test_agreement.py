@@ -104,6 +104,17 @@ def test_patients_are_dropped_with_their_images() -> None:
         fleiss_kappa_interval(GAPS, patients=names[:5], missing="drop")
 
 
+def test_of_few_patients_no_ends_of_kappa_are_made_up() -> None:
+    """Two patients with one difference each: every resample has the same kappa."""
+    first, second = ["keep", "drop"] * 2, ["keep", "keep"] * 2
+    found = cohen_kappa([*first, "drop"], [*second, "drop"], patients=list("aabbb"), resamples=50)
+    assert math.isnan(found.low)
+    assert not math.isnan(found.estimate)
+    readers = [(at % 2, (at + (at % 5 == 0)) % 2) for at in range(30)]
+    many = cohen_kappa(*zip(*readers, strict=True), patients=[at // 2 for at in range(30)])
+    assert many.low < many.estimate < many.high
+
+
 def test_two_readers_with_gaps() -> None:
     first, second = ["b", "b", "m", "m", None], ["b", "m", "m", "m", "m"]
     with pytest.raises(InputError, match=r"1 of 5 images lack an answer \(reader 1: 1\).*row 5"):

@@ -276,7 +276,7 @@ def test_gee_widens_with_clusters():
 
 def test_kappas():
     first, second = [0, 0, 1, 1, 0, 1, 0, 1], [0, 0, 1, 1, 0, 1, 1, 0]
-    found = cohen_kappa(first, second, resamples=200)
+    found = cohen_kappa(first * 2, second * 2, resamples=200)
     assert found.estimate == pytest.approx((0.75 - 0.5) / 0.5)
     assert found.low < found.estimate < found.high
     # Fleiss 1971 by hand: P = mean agreement of pairs, 3 readers

@@ -139,6 +139,7 @@ def test_two_readers_agree_or_not_and_what_then_holds(folder: Path) -> None:
     words = ["--apply", str(one), "--apply", str(other)]
     said = abl(folder, "review", "tiny", *words, "--out", "unsure").output
     assert "AB and CD: agree on 2 of 4 images; Cohen's kappa" in said
+    assert "no interval under 10" in said  # four images say nothing of chance
     assert "2 images on which readers disagree: unsure" in said
     assert f"{WRONG[0]}: AB relabel: {first[WRONG[0]][1]}, CD keep" in said
     table = pd.read_csv(folder / "unsure/disagreements.csv")

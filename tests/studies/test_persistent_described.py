@@ -7,6 +7,7 @@ import pytest
 from transfer_sweeps import load, run
 
 from abl.app.results import own_frames, recorded_files, study_tables
+from abl.app.showing import shown_table
 from abl.errors import InputError
 
 PERSISTENT = {
@@ -90,6 +91,14 @@ def test_figures_and_frames_are_kept_and_recorded(finished) -> None:
     assert "by the share of their test appearances in which they are misclassified" in report
 
 
+def test_the_report_names_figures_in_words(finished) -> None:
+    _, result = finished
+    report = (result.folder / "report.html").read_text(encoding="utf-8")
+    for title in ("How often images are misclassified", "Error rates of images"):
+        assert f">{title}<" in report
+    assert ">image shares<" not in report
+
+
 def test_other_features_of_the_same_trainings_are_shown(finished) -> None:
     sweep, _ = finished
     folder = sweep.store.root.parent.parent
@@ -114,3 +123,19 @@ def test_without_being_asked_there_are_no_maps_and_no_baselines(tmp_path) -> Non
     assert {stage.kind for stage in plan.stages.values()} == {"train"}
     assert isinstance(plan.notes, list)
     assert not pd.Series(plan.notes).str.contains("options.maps|train.dynamics").any()
+
+
+def test_what_was_not_asked_for_or_flags_nothing_is_told(tmp_path) -> None:
+    options = {"maps": True, "cap": 0}
+    smaller = {"data": {"phantom": {"patients": 16, "size": 32, "seed": 3}}, "metrics": ["auc"]}
+    sweep = load(tmp_path, {**PERSISTENT, **smaller}, options=options)
+    result = run(sweep)
+    notes = " ".join(result.outcome.notes)
+    assert "No image is flagged: no maps are compared." in notes
+    over = int(result.outcome.facts.study["persistence"][0]["expected"]["flagged"])
+    assert (f"(the {over} that are would pass the cap, 0 % of the" in notes) == (over > 0)
+    for table, said in (("maps", "where no image is flagged"), ("baselines", "dynamics: true")):
+        with pytest.raises(InputError, match=said):
+            shown_table(sweep.store, "persistent", show=table)
+    with pytest.raises(InputError, match=r"valid: .*rare_features"):
+        shown_table(sweep.store, "persistent", show="zzzz")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from abl.plan.outcome import Outcome
+from abl.report.tables.model import Table
 from abl.studies.persistent.feature_columns import column_faults, image_features
+from abl.studies.persistent.feature_tables import features_table
 from abl.studies.persistent.features import JudgedImages, feature_rows, rarity_rows
 
 
@@ -148,3 +154,28 @@ def test_without_training_sets_no_share_is_made_up() -> None:
     none = JudgedImages(**{**vars(whole), "in_training": np.zeros((0, len(frame)), dtype=bool)})
     assert feature_rows(features, none)["training_share"].isna().all()
     assert rarity_rows(features, none)["odds_ratio"].isna().all()
+
+
+def said_under(table: Table) -> str:
+    return " ".join(note.text for note in table.notes)
+
+
+def test_the_table_says_why_nothing_is_tested_and_has_a_group_only_if_asked() -> None:
+    frame = frame_of(40)
+    facts = SimpleNamespace(clusters="", study={})
+    outcome = cast(Outcome, SimpleNamespace(name="s", title="", facts=facts))
+    asked = {"look": ["margin"], "rest": ["plane"]}
+    for groups in (None, asked):
+        features, _ = image_features(frame, ("benign", "malignant"), groups)
+        rows = feature_rows(features, judged_of(frame, 0.5))
+        table = features_table(outcome, rows)
+        assert ("group" in [each.label for each in table.columns]) == (groups is asked)
+        assert "P is – where fewer than 5 patients" in said_under(table)
+    rows = rows.assign(flagged_images=0, flagged_patients=0)
+    odds = rows["feature"] == "margin"
+    rows.loc[odds & (rows["rate_why"] != "reference"), "rate_odds_ratio"] = np.nan
+    rows.loc[odds & (rows["rate_why"] != "reference"), "rate_why"] = "9 patients are too few"
+    said = said_under(features_table(outcome, rows))
+    assert "No image is flagged: no value can go with flags." in said
+    assert "P is –" not in said
+    assert "No odds of an error by margin: 9 patients are too few." in said

@@ -115,6 +115,15 @@ def test_one_network_has_no_pairs_and_nothing_flagged_no_curve() -> None:
     assert sorted_rates_figure(pd.DataFrame({"image": [], "share": []}), 0.9) is None
 
 
+def test_what_lies_over_theta_is_not_called_flagged() -> None:
+    """What is flagged, theta alone does not say: the cap or the posterior may decide."""
+    found = appearances_of(predictions_of(60, 2))
+    shares = shares_figure(expected_shares(found, error_rates(found)), 0.9)
+    pairs = network_pairs_figure(rows_of(predictions_of(60, 2)), 0.9)
+    assert "flag" not in f"{shares.get_label()} {pairs.get_label()} {texts_of(pairs)}"
+    assert "more often than θ" in shares.get_label()
+
+
 def test_known_wrong_labels_and_untested_images_are_said() -> None:
     rows = rows_of(predictions_of(30, 2)).assign(flipped=np.arange(30) % 20 == 3)
     rows.loc[0, "share"] = np.nan

@@ -24,6 +24,7 @@ from abl.report.tables.more import image_table, replicates_table, subgroup_table
 from abl.report.tables.published import read_published
 from abl.report.tables.setup import cost_rows, cost_table, settings_table
 from abl.spec.class_metrics import with_position
+from abl.studies.contract import studies
 from abl.studies.shared.predictions import image_history, predicting
 
 SUBGROUP, IMAGE = "subgroup=", "image="
@@ -128,7 +129,12 @@ def _other_table(
         return known[show]
     if show in SHOWN:
         raise InputError(f"--show {show}: {outcome.name} {_ABSENT.get(show, 'keeps none')}")
-    raise InputError(f"--show {show}: {nearest(show, (*SHOWN, *of_study))}")
+    study = studies().get(outcome.study)
+    absent = study.absent_tables if study else {}
+    if show in absent:
+        raise InputError(f"--show {show}: {outcome.name} {absent[show]}")
+    valid = dict.fromkeys((*SHOWN, *of_study, *absent))
+    raise InputError(f"--show {show}: {nearest(show, valid, show=len(valid))}")
 
 
 def _image_table(store: Store, outcome: Outcome, image: str, decimals: int | None) -> Table:

@@ -250,12 +250,12 @@ def _labels(
     missing = missing_words(texts)
     others = sorted(set(texts) - missing)
     if others and not number_of and len(texts) > 1:  # the classes are others, which rows do not say
-        said = f"{no_class_fault(others, classes)}; name the classes there are with {named_by}"
-        problems.append(Problem(said, file=rows.file))
+        problems.append(Problem(no_class_fault(others, classes, named_by), file=rows.file))
         return np.full(len(texts), -1, dtype=np.int64)
     for position, text in enumerate(texts):
         if text not in number_of:
-            problems.append(rows.problem(position, label_fault(text, classes, missing)))
+            said = label_fault(text, classes, missing, named_by)
+            problems.append(rows.problem(position, said))
     return np.array([number_of.get(text, -1) for text in texts], dtype=np.int64)
 
 

@@ -64,6 +64,8 @@ class Study(Protocol):
         axes: Its own, beside the settings that any sweep can vary.
         options: Model of its `options:` block.
         smoke_options: With which it runs on the little that `--smoke` leaves.
+        absent_tables: Name of a table of its own -> why a sweep that was run may have none, and
+            what to write to have it.
     """
 
     name: ClassVar[str]
@@ -71,6 +73,7 @@ class Study(Protocol):
     axes: ClassVar[tuple[StudyAxis, ...]]
     options: ClassVar[type[Part]]
     smoke_options: ClassVar[Mapping[str, Any]]
+    absent_tables: ClassVar[Mapping[str, str]] = {}
 
     def problems(self, file: SweepFile) -> list[Problem]:
         """Everything wrong with axes, arms and options that needs no data."""

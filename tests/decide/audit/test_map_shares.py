@@ -63,3 +63,14 @@ def test_without_maps_or_patients_there_is_no_interval_and_it_is_said() -> None:
     assert few.why == "8 patients are fewer than 10"
     assert few.difference < 0
     assert np.isnan(few.low)
+
+
+def test_of_one_patient_on_a_side_there_is_no_interval() -> None:
+    """Its mean would be taken for exact, however many of the other side there are."""
+    patients = np.array([*range(20), 20, 20])
+    inside, area = np.linspace(0, 1, 22), np.linspace(0.1, 0.2, 22)
+    lone = share_difference(inside, area, patients < 20, patients)
+    assert lone.why == "1 patient has right images, fewer than 5"
+    assert lone.difference < 0
+    assert np.isnan([lone.low, lone.high, lone.adjusted]).all()
+    assert "flagged" in share_difference(inside, area, patients >= 20, patients).why

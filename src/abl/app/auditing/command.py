@@ -123,7 +123,8 @@ def _facts(
         "unseen": int((found.times_seen == 0).sum()),
         "networks": [
             {"network": name, "appearances": int(found.seen[:, at].sum()),
-             "error_rate": float(rates.rates[at])}
+             "wrong": int(found.wrong[:, at].sum()),
+             "error_rate": float(found.wrong[:, at].sum() / max(1, found.seen[:, at].sum()))}
             for at, name in enumerate(found.networks)
         ],
         "classes": list(names),

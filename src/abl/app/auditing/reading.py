@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from abl.data.predictions.prediction_file import PredictionTable, checked_table
-from abl.data.predictions.prediction_pairs import TWO_CLASSES
+from abl.data.predictions.prediction_pairs import NAMED_BY, TWO_CLASSES
 from abl.data.predictions.prediction_rows import Faults, class_columns
 from abl.data.tables.alike_names import shown_name
 from abl.data.tables.key_spellings import unicode_forms
@@ -59,7 +59,14 @@ def read_runs(files: Sequence[str], classes: Sequence[str] | None) -> ReadRuns:
     _refuse_twice([path for _, path in given])
     names = TWO_CLASSES if classes is None else classes
     tables = [
-        checked_table(path, names, faults, names_count=classes is not None, further=FURTHER)
+        checked_table(
+            path,
+            names,
+            faults,
+            names_count=classes is not None,
+            further=FURTHER,
+            named_by=NAMED_BY,
+        )
         for _, path in given
     ]
     faults.raise_if_any()

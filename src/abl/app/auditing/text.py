@@ -35,15 +35,20 @@ def audit_text(
 
 def _counts(audit: LabelAudit) -> str:
     found = audit.found
-    networks = len(found.networks)
+    networks, flagged = len(found.networks), int(audit.flagged.sum())
     seen = found.times_seen[found.times_seen > 0]
-    many = "1 network" if networks == 1 else f"{networks} networks"
     middle = int(pd.Series(seen).median())
     return (
-        f"{len(found.images):,} images, {many}, {int(seen.sum()):,} test appearances "
+        f"{_counted(len(found.images), 'image')}, {_counted(networks, 'network')}, "
+        f"{_counted(int(seen.sum()), 'test appearance')} "
         f"(median {middle} an image), {int(found.times_wrong.sum()):,} of them wrong. "
-        f"{int(audit.flagged.sum()):,} labels are flagged ({_FLAGS[audit.flag]})."
+        f"{_counted(flagged, 'label')} {'is' if flagged == 1 else 'are'} flagged "
+        f"({_FLAGS[audit.flag]})."
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("s" if count != 1 else "")
 
 
 _FLAGS = {
@@ -57,7 +62,7 @@ def _expected_lines(audit: LabelAudit, width: int) -> list[str]:
     expected = audit.expected
     theta = f"{100 * expected.theta:g} %"
     lines = _wrapped(
-        f"Wrong in more than {theta} of their appearances: {expected.flagged:,} images. "
+        f"Wrong in more than {theta} of their appearances: {_counted(expected.flagged, 'image')}. "
         "Without one wrong label, expected (95 % of draws):",
         width,
     )
@@ -112,8 +117,7 @@ def _confused(audit: LabelAudit, names: Sequence[str], width: int) -> list[str]:
         return []
     lines = ["Labelled, and what the networks together say instead:"]
     for label, said, count, flagged in pairs.to_numpy().tolist():
-        images = "1 image" if count == 1 else f"{count:,} images"
-        words = f"{_cut(names[label], 24)} -> {_cut(names[said], 24)}: {images}"
+        words = f"{_cut(names[label], 24)} -> {_cut(names[said], 24)}: {_counted(count, 'image')}"
         lines += _wrapped(f"  {words}, {flagged:,} flagged", width)
     return [*lines, ""]
 
@@ -121,8 +125,7 @@ def _confused(audit: LabelAudit, names: Sequence[str], width: int) -> list[str]:
 def _duplicates(pairs: Sequence[Contradiction], names: Sequence[str], width: int) -> list[str]:
     if not pairs:
         return ["No near-duplicates with contradicting labels.", ""]
-    many = "1 pair" if len(pairs) == 1 else f"{len(pairs):,} pairs"
-    lines = [f"Near-duplicates with contradicting labels: {many}"]
+    lines = [f"Near-duplicates with contradicting labels: {_counted(len(pairs), 'pair')}"]
     for each in pairs[:PAIRS]:
         text = (
             f"  {_cut(each.image_a, LONGEST)} ({names[each.label_a]}) and "

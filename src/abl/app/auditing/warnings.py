@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from abl.app.auditing.reading import ReadRuns
+import numpy as np
+import pandas as pd
+
+from abl.app.auditing.reading import NETWORK, ReadRuns
+from abl.data.predictions.prediction_rows import class_columns
 from abl.decide.audit.label_audit import LabelAudit
 
 IN_SAMPLE = 0.005  # error rate from which a network is suspected to have seen the images
@@ -18,6 +22,11 @@ def warnings_of(audit: LabelAudit, read: ReadRuns) -> list[str]:
             "One network alone: what it finds hard and what is wrongly labelled look the same. "
             "Give predictions of several."
         )
+    said += [
+        f"{' and '.join(names)} say exactly the same of every image, and count as "
+        f"{len(names)} networks: is one file given under two names?"
+        for names in _alike(read)
+    ]
     unseen = int((found.times_seen == 0).sum())
     if unseen:
         which = "image was" if unseen == 1 else "images were"
@@ -42,3 +51,15 @@ def warnings_of(audit: LabelAudit, read: ReadRuns) -> list[str]:
     if not patients:
         said.append("No column patient: images are taken as independent.")
     return said
+
+
+def _alike(read: ReadRuns) -> list[list[str]]:
+    """Names of networks whose rows hold the same probabilities of the same images."""
+    rows = read.rows
+    columns = ["image", *class_columns(rows)]
+    marks = pd.util.hash_pandas_object(rows[columns], index=False)
+    # in any order, as files are sorted in their own ways
+    found: dict[bytes, list[str]] = {}
+    for name, own in marks.groupby(rows[NETWORK].to_numpy(str), sort=False):
+        found.setdefault(np.sort(own.to_numpy()).tobytes(), []).append(str(name))
+    return [names for names in found.values() if len(names) > 1]

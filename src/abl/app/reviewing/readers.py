@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from abl.app.reviewing.answers import Answer
 from abl.app.reviewing.sheet import KEEP, RELABEL, UNSURE
 from abl.decide.agreement import cohen_kappa
+from abl.decide.readers.resampled_sums import LEAST_PATIENTS
 from abl.report.labels import counted
 
 NAMELESS = "a reader without a name"
@@ -84,14 +85,16 @@ def agreement_lines(
             continue
         first, second = ([of_reader[name][image] for image in shared] for name in (one, other))
         same = sum(a == b for a, b in zip(first, second, strict=True))
-        kappa = cohen_kappa(first, second, patients=[patients[image] for image in shared])
+        whose = [patients[image] for image in shared]
+        kappa = cohen_kappa(first, second, patients=whose)
         told = f"{names}: agree on {same} of {counted(len(shared), 'image')}"
         if math.isnan(kappa.estimate):
             lines.append(f"{told}; kappa is undefined where all decisions are one")
             continue
-        ends = (
-            "" if math.isnan(kappa.low) else f" (95 % interval {kappa.low:.2f} to {kappa.high:.2f})"
-        )
+        ends = f" (95 % interval {kappa.low:.2f} to {kappa.high:.2f})"
+        if math.isnan(kappa.low):
+            of = counted(len(set(whose)), "patient")
+            ends = f" ({of}: no interval under {LEAST_PATIENTS})"
         lines.append(f"{told}; Cohen's kappa {kappa.estimate:.2f}{ends}")
     return lines
 

@@ -106,6 +106,7 @@ def checked_table(
     names_count: bool = False,
     several: Sequence[str] = (),
     further: Sequence[str] = (),
+    named_by: str = "",
 ) -> PredictionTable | None:
     """The table, with its faults added to `faults`; None if one leaves no rows to look at.
 
@@ -113,6 +114,7 @@ def checked_table(
         names_count: Whether another number of probabilities than of classes is a fault.
         several: As read_prediction_table.
         further: Of PredictionTable.
+        named_by: The option that names classes, told where labels are of none.
     """
     before = faults.count
     if fault := no_file(path):
@@ -142,9 +144,8 @@ def checked_table(
         faults.add("has no rows", str(path))
     if faults.count > before:
         return None
-    return _checked(
-        path, replace(found, frame=frame), columns, classes, faults, several, tuple(further)
-    )
+    found = replace(found, frame=frame)
+    return _checked(path, found, columns, classes, faults, several, tuple(further), named_by)
 
 
 def _checked(
@@ -155,12 +156,13 @@ def _checked(
     faults: Faults,
     several: Sequence[str],
     further: tuple[str, ...],
+    named_by: str,
 ) -> PredictionTable:
     raw, rows = found.frame, found.rows
     tell: Tell = partial(faults.rows, str(path), rows)
     frame = pd.DataFrame({"image": as_text(raw["image"])})
     names = classes if len(classes) == len(columns) else [str(at) for at in range(len(columns))]
-    frame["label"] = labels_read(as_text(raw["label"]), names, tell)
+    frame["label"] = labels_read(as_text(raw["label"]), names, tell, named_by)
     for name in ("patient", *KEYS, *further):
         if name in raw:
             frame[name] = as_text(raw[name])
@@ -199,6 +201,10 @@ def _checked(
         message += f"without, {count:,} {'row is' if count == 1 else 'rows are'} of images that "
         message += f"are there already, the first is '{frame['image'][again].iloc[0]}'"
         faults.add(message, str(path), 1)
+    elif further and again.any() and table.keys == ["image"] and _all_several(table):
+        message = f"{int(again.sum()):,} rows are of images that are there already, the first is "
+        message += f"'{frame['image'][again].iloc[0]}': give each network a file, or a column "
+        faults.add(message + f"{' or '.join((*further, 'fold'))} tells them apart", str(path), 1)
     elif again.any():
         seen: dict[tuple[str, ...], int] = {}
         for key, row in zip(frame[table.keys].itertuples(index=False), rows, strict=True):
@@ -221,8 +227,12 @@ def _lacking_keys(
     splits = [key for key in lacking if key != "seed"]
     if splits or not lacking:
         return splits
-    # a row doubled by accident is no second seed: then every image is there several times
-    return lacking if table.frame.groupby(table.keys).size().min() > 1 else []
+    return lacking if _all_several(table) else []
+
+
+def _all_several(table: PredictionTable) -> bool:
+    """Whether every image is there several times: a row doubled by accident is no second seed."""
+    return bool(table.frame.groupby(table.keys).size().min() > 1)
 
 
 def _mapped(texts: pd.Series, read: Callable[[str], str]) -> pd.Series:

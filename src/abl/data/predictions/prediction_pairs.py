@@ -18,6 +18,7 @@ from abl.data.tables.key_spellings import named_alike, names_apart
 from abl.errors import Problem, raise_if_any
 
 TWO_CLASSES = ("benign", "malignant")
+NAMED_BY = "--classes, in the order of p_0, p_1, ..."
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,7 @@ def read_paired(
     faults = Faults()
     names = TWO_CLASSES if classes is None else classes
     tables = {
-        name: checked_table(path, names, faults, names_count=classes is not None)
+        name: checked_table(path, names, faults, names_count=classes is not None, named_by=NAMED_BY)
         for name, path in paths.items()
     }
     faults.raise_if_any()

@@ -16,17 +16,19 @@ from abl.data.tables.rounding import ALWAYS, EXACT, rounding_bound
 from abl.data.tables.words import DECIMAL_COMMA, class_numbers, missing_words
 
 
-def labels_read(text: pd.Series, names: Sequence[str], tell: Tell) -> NDArray[np.int64]:
-    """(N,) classes; 0 where it is a fault."""
+def labels_read(
+    text: pd.Series, names: Sequence[str], tell: Tell, named_by: str = ""
+) -> NDArray[np.int64]:
+    """(N,) classes; 0 where it is a fault. `named_by` is told where labels are of other classes."""
     distinct = text.unique().tolist()
     numbers, missing = class_numbers(distinct, names), missing_words(distinct)
     others = sorted(set(distinct) - missing)
     if others and not numbers and len(text) > 1:  # the classes are others: one fault
         first = np.arange(len(text)) == 0
-        tell(first, lambda _: no_class_fault(others, names))
+        tell(first, lambda _: no_class_fault(others, names, named_by))
         return np.zeros(len(text), dtype=np.int64)
     labels = text.map(numbers).to_numpy(dtype=np.float64, na_value=np.nan)
-    tell(np.isnan(labels), lambda at: label_fault(text.iloc[at], names, missing))
+    tell(np.isnan(labels), lambda at: label_fault(text.iloc[at], names, missing, named_by))
     return np.nan_to_num(labels).astype(np.int64)
 
 

@@ -135,15 +135,22 @@ class AlikeNames:
         return ""
 
 
-def no_class_fault(labels: Sequence[str], classes: Sequence[str]) -> str:
-    """What is wrong with a column of labels of which none names a class."""
+def no_class_fault(labels: Sequence[str], classes: Sequence[str], named_by: str = "") -> str:
+    """What is wrong with a column of labels of which none names a class; what names others."""
     some = ", ".join(map(shown_name, labels[:_MOST]))
     more = f" and {len(labels) - _MOST} more" if len(labels) > _MOST else ""
-    return f"none of its labels ({some}{more}) is a class ({', '.join(classes)})"
+    how = f"; name the classes there are with {named_by}" if named_by else ""
+    return f"none of its labels ({some}{more}) is a class ({', '.join(classes)}){how}"
 
 
-def label_fault(text: str, classes: Sequence[str], missing: Collection[str]) -> str:
-    """What is wrong with a label that names no class."""
+def label_fault(
+    text: str, classes: Sequence[str], missing: Collection[str], named_by: str = ""
+) -> str:
+    """What is wrong with a label that names no class.
+
+    Args:
+        named_by: With what other classes are named, for a label that is near to none of these.
+    """
     if text in missing:
         return (
             f"label '{text}' is no class" if text.lower() not in ("", "nan") else "label is empty"
@@ -155,7 +162,10 @@ def label_fault(text: str, classes: Sequence[str], missing: Collection[str]) -> 
         valid = [span] if list(classes) == positions else classes if numbered else [span, *classes]
         return f"label '{text}' is not a class; valid: {', '.join(valid)}"
     known = [*classes, *([] if numbered else positions)]
-    return f"label {shown_name(text)} is not a class; {nearest_name(text, known)}"
+    hint = nearest_name(text, known)
+    if named_by and not hint.startswith("did you mean"):
+        hint += f"; name other classes with {named_by}"
+    return f"label {shown_name(text)} is not a class; {hint}"
 
 
 def _is_odd(mark: str) -> bool:

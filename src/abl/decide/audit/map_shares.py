@@ -11,6 +11,7 @@ from scipy import stats
 from abl.decide.check import Bools, Floats, Ints
 
 LEAST_PATIENTS = 10  # of both together: below, no interval
+LEAST_OF_A_SIDE = 5  # nor below this of either: the sandwich then takes a mean of few for exact
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ def share_difference(
         why = "no map of a flagged image" if first == 0 else "no map of one that is not flagged"
     elif count < LEAST_PATIENTS:
         why = f"{count} patients are fewer than {LEAST_PATIENTS}"
+    elif fewest := _too_few(units, flagged):
+        why = fewest
     else:
         plain = _effect(inside, units, sides)
         if np.ptp(area) > 0:
@@ -108,6 +111,16 @@ def share_difference(
         patients=count,
         why=why,
     )
+
+
+def _too_few(units: Ints, flagged: Bools) -> str:
+    """Which side has too few patients for an interval; "" where both have enough."""
+    for side, which in ((flagged, "flagged"), (~flagged, "right")):
+        count = len(np.unique(units[side]))
+        if count < LEAST_OF_A_SIDE:
+            whose = "1 patient has" if count == 1 else f"{count} patients have"
+            return f"{whose} {which} images, fewer than {LEAST_OF_A_SIDE}"
+    return ""
 
 
 def _effect(values: Floats, units: Ints, *terms: Floats) -> tuple[float, float, float]:

@@ -13,6 +13,7 @@ from abl.decide.check import Floats
 from abl.decide.intervals import LEVEL, Interval
 from abl.decide.replicates import draw_counts
 
+LEAST_PATIENTS = 10  # below, a bootstrap over them is far too short: no ends
 _BLOCK = 8_000_000  # numbers that are held at once
 OfSums = Callable[[Floats], Floats]
 
@@ -28,7 +29,8 @@ def _draws(groups: int, resamples: int) -> Floats:
 def resampled_interval(
     of_sums: OfSums, sums: Floats, patients: ArrayLike | None, resamples: int
 ) -> Interval:
-    """A function of sums over images, and its ends over resamples of patients.
+    """A function of sums over images, and its ends over resamples of patients, of LEAST_PATIENTS at
+    least.
 
     Args:
         of_sums: (B, S) sums -> (B,) values.
@@ -46,7 +48,7 @@ def resampled_interval(
         parts = [of_sums(weights[at : at + step] @ by_patient) for at in range(0, resamples, step)]
     drawn = np.concatenate(parts)
     drawn = drawn[~np.isnan(drawn)]
-    low, high = np.full(2, math.nan)
-    if drawn.size and not math.isnan(estimate):
-        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if not drawn.size or math.isnan(estimate) or len(groups) < LEAST_PATIENTS:
+        return Interval(estimate, math.nan, math.nan)
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(estimate, float(low), float(high))

@@ -44,6 +44,11 @@ TITLES = {
     "risk_coverage": "Risk and coverage",
     "decision_curve": "Decision curve",
     "flow": "Flow between the networks",
+    "image_shares": "How often images are misclassified",
+    "image_rates": "Error rates of images",
+    "network_pairs": "Networks against each other",
+    "exclusion": "AUC against the number of images left out",
+    "features": "Features of flagged images",
     "curve_test": "Appendix, exploratory: curves on test",
     "heatmap_test": "Appendix, exploratory: heat map on test",
 }

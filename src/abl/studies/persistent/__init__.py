@@ -39,6 +39,7 @@ from abl.studies.persistent.judged import ArmRows
 from abl.studies.persistent.known_flips import flip_rows
 from abl.studies.persistent.maps import add_maps
 from abl.studies.persistent.notes import (
+    ABSENT_TABLES,
     PUBLISHED,
     choices_made,
     exclusion_notes,
@@ -61,6 +62,7 @@ class PersistentStudy(SingleNetwork):
     description: ClassVar[str] = "Images that are misclassified again and again (Rafalo 2025)."
     options: ClassVar[type[Part]] = Options
     smoke_options: ClassVar[Mapping[str, Any]] = {"inner": {"splits": 2}}
+    absent_tables: ClassVar[Mapping[str, str]] = ABSENT_TABLES
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         NETWORK,
         StudyAxis(

@@ -20,6 +20,7 @@ from abl.report.tables.model import (
     table_from,
     text_column,
 )
+from abl.studies.persistent.feature_columns import CLASS, EVERY
 from abl.studies.persistent.features import ALL, REFERENCE
 
 RATIO, SHARE, P = Scale(1.0, 2, ""), Scale(100.0, 1, "%"), Scale(1.0, 3, "")
@@ -35,9 +36,10 @@ def features_table(outcome: Outcome, rows: pd.DataFrame) -> Table | None:
     if rows.empty:
         return None
     unit = outcome.facts.clusters or "patient"
+    grouped = not set(rows["group"]) <= {CLASS, EVERY}
     columns: list[Column] = [
         *([text_column("data")] if "data" in rows else []),
-        text_column("group", write=one_line),
+        *([text_column("group", write=one_line)] if grouped else []),
         text_column("feature", write=one_line),
         text_column("value", write=one_line),
         number_column("images"),
@@ -57,10 +59,14 @@ def features_table(outcome: Outcome, rows: pd.DataFrame) -> Table | None:
         f"two-sided, {unit}s as the unit, within those of about as many images; corrected over all "
         "values (step-down, permuted flags). Intervals: exact, each alone.",
         f"P is – where fewer than {LEAST_PATIENTS} {unit}s have the value, or fewer have another; "
-        "errors have no interval there.",
+        "errors have no interval there."
+        if rows["flagged_images"].any()
+        else "No image is flagged: no value can go with flags. Errors have no interval where fewer "
+        f"than {LEAST_PATIENTS} {unit}s have the value, or fewer have another.",
         f"Errors: of all answers of all networks, against the commonest value ({REFERENCE}) of the "
         f"feature, classes being equal; intervals allow for images of one {unit} being alike.",
     ]
+    notes += _without_odds(rows)
     if alone:
         notes.append(f"Classes are not equal for what tells them: {', '.join(alone)}.")
     found = outcome.facts.study.get("persistence", ())
@@ -68,8 +74,18 @@ def features_table(outcome: Outcome, rows: pd.DataFrame) -> Table | None:
     title = f"{one_line(outcome.title or outcome.name)}: features of flagged images"
     return table_from(
         f"{outcome.name}-features", title, columns, rows.to_dict("records"),
-        axis_count=4 if "data" in rows else 3, notes=notes,
+        axis_count=2 + grouped + ("data" in rows), notes=notes,
     )  # fmt: skip
+
+
+def _without_odds(rows: pd.DataFrame) -> list[str]:
+    """A sentence on each feature of which no value has the odds of an error, with the reason."""
+    said = []
+    for feature, own in rows[rows["rate_why"] != REFERENCE].groupby("feature", sort=False):
+        reasons = dict.fromkeys(str(why) for why in own["rate_why"] if why)
+        if own["rate_odds_ratio"].isna().all() and reasons:
+            said.append(f"No odds of an error by {one_line(str(feature))}: {'; '.join(reasons)}.")
+    return said
 
 
 def rarity_table(outcome: Outcome, rows: pd.DataFrame) -> Table | None:

@@ -68,7 +68,7 @@ def shares_figure(expected: pd.DataFrame, theta: float) -> Figure | None:
             "Number of images by the share of their test appearances in which they are "
             "misclassified, and the number expected with no wrong label at all: if all images "
             "were equally hard, and under the fitted spread of difficulty. Bands: 95 % of the "
-            "draws. Images to the right of the dotted line are flagged."
+            "draws. Right of the dotted line: more often than θ."
         )
         caption(figure, "How often images are misclassified", text)
     return figure

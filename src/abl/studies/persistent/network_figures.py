@@ -75,7 +75,8 @@ def network_pairs_figure(images: pd.DataFrame, theta: float) -> Figure | None:
             "Below the diagonal: share of an image's test appearances in which each network is "
             "wrong (that of the column to the right, that of the row upwards); the larger a point, "
             "the more images. Above: Spearman's rank correlation, which few appearances of an "
-            f"image weaken, and how many images each flags (more often wrong than {theta:g})."
+            f"image weaken, and how many images are wrong more often than θ = {theta:g} in both "
+            "networks, and in either."
         )
         caption(figure, "Networks against each other", text, cut)
     return figure
@@ -96,7 +97,7 @@ def _agreement(x: np.ndarray, y: np.ndarray, first: np.ndarray, second: np.ndarr
     varies = len(x) > 2 and np.ptp(x) > 0 and np.ptp(y) > 0
     rank = f"{stats.spearmanr(x, y).statistic:.2f}" if varies else "undefined"
     both, either = int((first & second).sum()), int((first | second).sum())
-    return f"rank corr. {rank}\n\nflagged by both {both}\nby either {either}"
+    return f"rank corr. {rank}\n\nover θ in both {both}\nin either {either}"
 
 
 def _write_only(place: Axes, text: str, *, bold: bool = False) -> None:

@@ -14,6 +14,7 @@ from abl.report.page.report_facts import ReportFacts
 from abl.stages.flag import FLAGGED
 from abl.studies.persistent.findings import Findings
 from abl.studies.persistent.options import BY_FLAGS, G_MEAN
+from abl.studies.shared.activations import ACTIVATIONS
 
 # Rafalo, Zylka 2025
 PUBLISHED = (
@@ -24,6 +25,16 @@ PUBLISHED = (
     "The number of images flagged lies within what differing difficulty alone gives; no control "
     "and no interval stands beside it.",
 )
+
+ABSENT_TABLES = {
+    "baselines": "kept no logits of its epochs: give `train: {dynamics: true}` in the sweep file",
+    "maps": "has no maps of flagged images: give `options: {maps: true}` in the sweep file; where "
+    "no image is flagged there is nothing to compare",
+    **dict.fromkeys(
+        ("images", "networks", "features", "rare_features"),
+        "has no arm that leaves nothing out, of which images are counted: give `excluded: none`",
+    ),
+}
 
 
 def exclusion_notes(plan: Plan) -> list[str]:
@@ -74,6 +85,9 @@ def finding_notes(found: Sequence[Findings], plan: Plan, store: Store) -> list[s
                 f"precision {_share(known['precision'])} and recall {_share(known['recall'])}; "
                 f"{order}."
             )
+    flagged = sum(int(each.facts["flagged"]) for each in found)
+    if found and not flagged and plan.beside.get(ACTIVATIONS):
+        notes.append("No image is flagged: no maps are compared.")
     return [*notes, *_inner_notes(plan, store)]
 
 
@@ -83,10 +97,13 @@ def _rule(facts: Mapping[str, Any]) -> str:
             f": their error rate lies above {100 * facts['theta']:.0f} % with a probability over "
             f"{100 * facts['posterior']:.0f} %{_stop(facts['stopped'])}"
         )
-    return (
-        f": misclassified in more than {100 * facts['theta']:.0f} % of their test appearances"
-        f"{_stop(facts['stopped'])}"
-    )
+    said = f": misclassified in more than {100 * facts['theta']:.0f} % of their test appearances"
+    over, pooled = facts["expected"]["flagged"], facts["rule"]["pooled"]
+    if pooled and facts["stopped"] == "cap" and over > facts["flagged"]:
+        tested = facts["images"] - facts["unseen"]
+        cap = f"{100 * facts['rule']['cap']:g} % of the {tested} tested"
+        return f"{said} (the {over} that are would pass the cap, {cap}, so that none is taken)"
+    return f"{said}{_stop(facts['stopped'])}"
 
 
 def _number(expected: Mapping[str, Any]) -> str:
