@@ -17,7 +17,7 @@ from abl.plan.graph import Replicate
 from abl.plan.stage import PREDICTIONS, Stage
 from abl.record.store import Store
 from abl.spec.data import Splits
-from abl.stages.fit import OUT_OF_FOLD, write_probabilities
+from abl.stages.fit import IMPORTING, OUT_OF_FOLD, write_probabilities
 from abl.stages.inputs import OpenData, replicate_context, split_of_stage, view_of
 from abl.stages.kind import Work, kind, stage_of
 
@@ -61,13 +61,14 @@ def combine_stage(
 @kind("combine", version=1)
 def combine(work: Work) -> dict[str, Any]:
     """Writes predictions.parquet; its facts say which weights, or which part was chosen."""
-    from abl.decide.classifiers.ensembles import (
-        best_by,
-        likely_weights,
-        mean_of_sets,
-        mixture,
-        stacked,
-    )
+    with IMPORTING:
+        from abl.decide.classifiers.ensembles import (
+            best_by,
+            likely_weights,
+            mean_of_sets,
+            mixture,
+            stacked,
+        )
 
     view = view_of(work)
     split, frame = split_of_stage(work, view), view.frame

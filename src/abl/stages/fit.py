@@ -6,6 +6,7 @@ It writes what a training writes, so that tables, rules, tests and `abl compare`
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -29,6 +30,9 @@ from abl.stages.kind import Work, kind, stage_of
 OUT_OF_FOLD = "out_of_fold.parquet"  # image, label (as trained), p_0, ...: of training images
 FLIPPED = ("left_right", "up_down")  # copies of a class that is smaller
 _BALANCE_DRAW = 7  # stream of random numbers
+# the driver runs small stages in a thread beside others: scikit-learn half imported in one thread
+# cannot be imported in another
+IMPORTING = threading.Lock()
 
 
 def fit_stage(
@@ -70,8 +74,9 @@ def fit_stage(
 @kind("fit", version=1)
 def fit(work: Work) -> dict[str, Any]:
     """Writes predictions.parquet; out_of_fold.parquet where fits without a fold were needed."""
-    from abl.decide.classifiers.fitting import fit_and_score
-    from abl.decide.classifiers.scorers import FeatureScorer, KernelScorer
+    with IMPORTING:
+        from abl.decide.classifiers.fitting import fit_and_score
+        from abl.decide.classifiers.scorers import FeatureScorer, KernelScorer
 
     settings, seed = work.stage.settings, int(work.stage.seed or 0)
     view = view_of(work)

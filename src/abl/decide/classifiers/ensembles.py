@@ -75,7 +75,7 @@ def stacked(
 
 
 def _log_odds(p: Sequence[Floats]) -> Floats:
-    """(N, M (K - 1)) log odds of each class against the first; finite for vote shares of 0 and 1."""
+    """(N, M (K - 1)) log odds against the first class; finite for vote shares of 0 and 1."""
     logs = [np.log(np.clip(each, 1e-3, 1 - 1e-3)) for each in p]
     return np.concatenate([each[:, 1:] - each[:, :1] for each in logs], axis=1)
 

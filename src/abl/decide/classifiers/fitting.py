@@ -78,14 +78,12 @@ def fit_and_score(
         curves = [
             ranked_probability(inner[:, at], labels == each) for at, each in enumerate(columns)
         ]
-        p, of_training = (
-            _normalised(np.column_stack([expit(c.logits(d[:, at])) for at, c in enumerate(curves)]))
+        decisions, inner = (
+            np.column_stack([expit(c.logits(d[:, at])) for at, c in enumerate(curves)])
             for d in (decisions, inner)
         )
-    else:
-        p = _normalised(decisions)
-        of_training = None if inner is None else _normalised(inner)
-    return FittedScores(p, of_training, dict(tried[chosen]), tuple(scores))
+    of_training = None if inner is None else _normalised(inner)
+    return FittedScores(_normalised(decisions), of_training, dict(tried[chosen]), tuple(scores))
 
 
 def _out_of_fold(

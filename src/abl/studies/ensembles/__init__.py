@@ -10,14 +10,23 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import pandas as pd
+
 from abl.decide.classifiers.names import CLASSIFIERS
 from abl.errors import InputError, nearest
 from abl.nets.registry import check_network
-from abl.plan.graph import Arm
+from abl.plan.graph import Arm, Plan
+from abl.plan.outcome import Outcome
+from abl.report.figures.arms import Draw, Frames
+from abl.report.page.report_facts import ReportFacts
+from abl.report.page.weaknesses import OwnWeaknesses
+from abl.report.tables.model import Table
+from abl.report.tables.published import Published
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.combine import HOW, MEAN
+from abl.stages.inputs import Workspace
 from abl.stages.train import Trainings
 from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.ensembles.fits import (
@@ -25,6 +34,23 @@ from abl.studies.ensembles.fits import (
     PANEL,
     EnsembleStages,
     source_of,
+)
+from abl.studies.ensembles.found import (
+    CHOICES,
+    GAINS,
+    WIDTHS,
+    choice_rows,
+    gain_rows,
+    places_of_arms,
+    width_rows,
+)
+from abl.studies.ensembles.notes import (
+    WEAKNESSES,
+    choice_notes,
+    choices_made,
+    gain_notes,
+    optimism_notes,
+    weak_points,
 )
 from abl.studies.ensembles.options import Options
 from abl.studies.ensembles.sets import (
@@ -34,6 +60,9 @@ from abl.studies.ensembles.sets import (
     set_fault,
     sets_of,
 )
+from abl.studies.ensembles.tables import ensemble_tables
+from abl.studies.shared.analysis import Analysis
+from abl.studies.shared.external import internal_file
 from abl.studies.shared.single_network import SingleNetwork, TrainedBy
 
 
@@ -172,3 +201,46 @@ class EnsemblesStudy(SingleNetwork):
         trainings: Callable[[Sweep], Trainings],
     ) -> TrainedBy:
         return EnsembleStages(file, arms, sweeps, trainings).trained
+
+    def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
+        """As of one network; then gains over single networks, and what was chosen."""
+        analysis = super().analyse(file, plan, workspace)
+        outcome, store = analysis.outcome, workspace.store
+        sweep, options = internal_file(file).sweep, options_of(file, Options)
+        arms = places_of_arms(plan, outcome)
+        gains = gain_rows(outcome, arms, analysis.predictions, sweep)
+        choices = choice_rows(plan, store, outcome, options)
+        own = {
+            GAINS: pd.DataFrame(gains),
+            WIDTHS: pd.DataFrame(width_rows(plan, store, outcome, options.panel)),
+            CHOICES: pd.DataFrame(choices),
+        }
+        notes = (
+            *outcome.notes,
+            *gain_notes(gains, outcome),
+            *choice_notes(choices, outcome),
+            *optimism_notes(outcome, arms),
+        )
+        kept = {name: frame for name, frame in own.items() if not frame.empty}
+        return replace(analysis, outcome=replace(outcome, notes=notes), own=kept)
+
+    def tables(
+        self,
+        outcome: Outcome,
+        own: Mapping[str, pd.DataFrame],
+        published: Published | None = None,
+    ) -> Mapping[str, Table]:
+        return ensemble_tables(outcome, own)
+
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        from abl.studies.ensembles.figures import by_size_figure, heat_map_figure
+
+        none = pd.DataFrame()
+        gains, widths = frames.own.get(GAINS, none), frames.own.get(WIDTHS, none)
+        return {
+            "gains": lambda: heat_map_figure(outcome, gains),
+            "by_size": lambda: by_size_figure(outcome, gains, widths),
+        }
+
+    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
+        return OwnWeaknesses(WEAKNESSES, weak_points(facts), choices_made(facts))
