@@ -172,3 +172,128 @@ def test_bad_input_says_what_to_type(tmp_path: Path, changes: dict[str, Any], sa
     with pytest.raises(InputError) as caught:
         load(tmp_path, changes)
     assert said in str(caught.value)
+
+
+FURTHER: dict[str, Any] = {
+    "name": "further",
+    "options.balance": "flips",
+    "options.scale": "columns",
+    "options.svm": {"c": [0.01, 1.0]},
+    "options.panel.T": {"network": "plain4", "fine_tuned": True, "in_all": False},
+    "axes": None,
+    "arms": [
+        {"networks": "P", "classifier": ["svm", "rf", "logistic", "boosting", "svm_rbf"]},
+        {"networks": "all", "classifier": ["svm"]},
+        {
+            "networks": "P+V|R",
+            "classifier": "svm+rf",
+            "ensemble": ["mean", "weighted", "stacked"],
+        },
+        {"networks": "chosen", "classifier": ["svm", "chosen"]},
+        {"networks": ["T", "P+T"], "classifier": "svm"},
+        {"networks": "T", "classifier": "own"},
+    ],
+    "options.candidates": {"networks": "size 1-2", "classifiers": ["svm", "rf"]},
+    "base": None,
+    "external": [{"name": "B", "phantom": {"patients": 12, "size": 32, "seed": 9}}],
+    "replicates": {"seeds": [0]},
+}
+
+
+@pytest.fixture(scope="module")
+def further(tmp_path_factory: pytest.TempPathFactory) -> tuple[LoadedSweep, SweepResult]:
+    folder = tmp_path_factory.mktemp("further")
+    result = abl.run(load(folder, FURTHER), executor="local", record=False)
+    assert result.report.failed == {}, result.report.traces
+    return load(folder, FURTHER), result
+
+
+def test_every_classifier_and_ensemble_is_scored_here_and_elsewhere(
+    further: tuple[LoadedSweep, SweepResult],
+) -> None:
+    _, result = further
+    outcome = result.outcome
+    assert not any(arm.failed for arm in outcome.arms), [arm.failed for arm in outcome.arms]
+    (row,) = outcome.facts.external
+    assert row["missing"] == {}
+    assert set(row["arms"]) == {arm.key for arm in outcome.arms}
+
+
+def test_the_nested_choice_is_the_best_on_validation(
+    further: tuple[LoadedSweep, SweepResult],
+) -> None:
+    sweep, result = further
+    choices = pd.read_parquet(result.folder / "choices.parquet")
+    own = {arm.key: arm for arm in result.outcome.arms}
+    labels = sweep.workspace.data(sweep.file.sweep.data).dataset.frame.set_index("image")["label"]
+    values: dict[tuple[str, int], float] = {}
+    for cell in sweep.plan.cells:
+        params = sweep.plan.arms[cell.arm].params
+        if params["classifier"] == "svm" and params["networks"] in ("P", "V", "R", "P+V", "P+R", "V+R"):  # fmt: skip # noqa: E501
+            read = pd.read_parquet(sweep.store.file(cell.uses["original"], PREDICTIONS))
+            part = read[read["role"] == "validation"].set_index("image")
+            true = labels.loc[part.index].to_numpy() == 1
+            ranked = part["p_1"].to_numpy()[true][:, None] - part["p_1"].to_numpy()[~true][None]
+            auc = float(((ranked > 0) + 0.5 * (ranked == 0)).mean())
+            values[str(params["networks"]), cell.replicate.fold] = auc
+    chosen = choices[[own[key].params["classifier"] == "svm" for key in choices["arm"]]]
+    assert len(chosen) == 2
+    for row in chosen.to_dict("records"):
+        best = max(value for (_, fold), value in values.items() if fold == row["fold"])
+        assert values[row["networks"], row["fold"]] == pytest.approx(best)
+        assert row["validation"] == pytest.approx(best)
+    assert any("of optimism" in note for note in result.outcome.notes)
+
+
+def test_gains_are_ratios_to_the_best_network_alone(whole: SweepResult) -> None:
+    gains = pd.read_parquet(whole.folder / "gains.parquet")
+    auc = {
+        (arm.params["networks"], arm.params["classifier"]): arm.cells["auc"].mean
+        for arm in whole.outcome.arms
+    }
+    for row in gains[gains["metric"] == "auc"].to_dict("records"):
+        members, classifiers = row["networks"].split("+"), row["classifier"].split("+")
+        best = max(auc[name, word] for name in members for word in classifiers)
+        value = auc[row["networks"], row["classifier"]]
+        assert row["ratio"] == pytest.approx(value / best)
+        assert row["difference"] == pytest.approx(value - best)
+        assert row["ratio_low"] <= row["ratio"] <= row["ratio_high"]
+        assert row["low"] <= row["difference"] <= row["high"]
+    # J of four sets and two classifiers; J-hat of seven sets and the mean
+    assert len(gains[gains["metric"] == "auc"]) == 4 * 2 + 7
+
+
+def test_flips_balance_and_searched_parameters_are_used(
+    further: tuple[LoadedSweep, SweepResult],
+) -> None:
+    sweep, _ = further
+    flipped = [s for s in sweep.plan.stages.values() if s.settings.get("flip")]
+    assert {str(stage.settings["flip"]) for stage in flipped} == {"left_right", "up_down"}
+    for digest, stage in sweep.plan.stages.items():
+        if stage.kind == "fit" and stage.settings["classifier"] == "svm":
+            facts = sweep.store.done(digest).facts
+            if "parameters" in facts:  # not of an external set
+                tried = stage.settings["parameters"]["c"]
+                at = int(np.argmax(facts["searched"]))
+                assert facts["parameters"]["c"] == tried[at]
+
+
+def test_features_of_a_fine_tuned_network_are_of_its_training(
+    further: tuple[LoadedSweep, SweepResult],
+) -> None:
+    sweep, _ = further
+    tuned = [s for s in sweep.plan.stages.values() if s.kind == "embed" and "network" in s.inputs]
+    assert {sweep.plan.stages[stage.inputs["network"]].kind for stage in tuned} == {"train"}
+    own = next(n for n, arm in enumerate(sweep.plan.arms) if arm.params["classifier"] == "own")
+    uses = {cell.uses["original"] for cell in sweep.plan.cells if cell.arm == own}
+    assert uses == {stage.inputs["network"] for stage in tuned}
+
+
+@pytest.mark.cluster
+@pytest.mark.usefixtures("two_cpu_ray")
+def test_workers_give_the_same_bits_as_one_process(whole: SweepResult, tmp_path: Path) -> None:
+    other = abl.run(load(tmp_path), executor="tune", record=False)
+    assert other.report.failed == {}
+    for name in ("predictions.parquet", "gains.parquet"):
+        one, two = (pd.read_parquet(each.folder / name) for each in (whole, other))
+        pd.testing.assert_frame_equal(one, two, check_exact=True)

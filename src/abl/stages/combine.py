@@ -17,7 +17,14 @@ from abl.plan.graph import Replicate
 from abl.plan.stage import PREDICTIONS, Stage
 from abl.record.store import Store
 from abl.spec.data import Splits
-from abl.stages.fit import IMPORTING, OUT_OF_FOLD, write_probabilities
+from abl.stages.fit import (
+    IMPORTING,
+    OUT_OF_FOLD,
+    OUTSIDE,
+    OUTSIDE_VIEW,
+    numbered_inputs,
+    write_probabilities,
+)
 from abl.stages.inputs import OpenData, replicate_context, split_of_stage, view_of
 from abl.stages.kind import Work, kind, stage_of
 
@@ -73,10 +80,17 @@ def combine(work: Work) -> dict[str, Any]:
     view = view_of(work)
     split, frame = split_of_stage(work, view), view.frame
     images = frame["image"].to_numpy()
-    roles = sorted(work.stage.inputs, key=lambda role: [int(n) for n in role.split("_")[1:]])
-    digests = [work.stage.inputs[role] for role in roles]
-    sets = [int(role.split("_")[1]) for role in roles]
+    parts, outside = (numbered_inputs(work.stage, each) for each in ("part_", OUTSIDE))
+    digests = [digest for each in parts.values() for digest in each]
+    sets = [at for at, each in parts.items() for _ in each]
     p = [_probabilities(work.store, digest, images) for digest in digests]
+    names = images
+    if outside:  # decided on the images, applied to those of an external set behind them
+        further = view_of(work, OUTSIDE_VIEW)
+        names = further.frame["image"].to_numpy()
+        beside = [digest for each in outside.values() for digest in each]
+        read = [_probabilities(work.store, digest, names) for digest in beside]
+        p = [np.concatenate(each) for each in zip(p, read, strict=True)]
     how, facts = str(work.stage.settings["how"]), dict[str, Any]()
     validation = split.validation
     labels = frame["label"].to_numpy(dtype=np.int64)[validation]
@@ -86,9 +100,9 @@ def combine(work: Work) -> dict[str, Any]:
         weights = likely_weights([each[validation] for each in p], labels)
         found, facts["weights"] = mixture(p, weights), weights.tolist()
     elif how == STACKED:
-        read = [_out_of_fold(work.store, digest, images[split.train]) for digest in digests]
+        kept = [_out_of_fold(work.store, digest, images[split.train]) for digest in digests]
         trained = frame["train_label"].to_numpy(dtype=np.int64)[split.train]
-        found, coefficients = stacked(read, trained, p)
+        found, coefficients = stacked(kept, trained, p)
         facts["coefficients"] = coefficients.tolist()
     else:
         candidates = [
@@ -99,7 +113,11 @@ def combine(work: Work) -> dict[str, Any]:
         chosen, values = best_by(metric, labels, [each[validation] for each in candidates])
         found = candidates[chosen]
         facts |= {CHOSEN: chosen, "validation": float(values[chosen])}
-    write_probabilities(work, images, dict(split.items()), found)
+    if outside:
+        found = found[len(images) :]
+        write_probabilities(work, names, {"external": np.arange(len(names))}, found)
+    else:
+        write_probabilities(work, images, dict(split.items()), found)
     return facts
 
 

@@ -16,11 +16,11 @@ import pandas as pd
 
 from abl.data.splits.splits import inner_folds
 from abl.decide.check import Floats, Ints
+from abl.decide.classifiers.kernels import Products, products_of
 from abl.decide.classifiers.names import KERNEL_CLASSIFIERS, SEEDED, UNCALIBRATED
 from abl.errors import InputError, StageError
 from abl.plan.graph import Replicate
 from abl.plan.stage import PREDICTIONS, Stage
-from abl.record.store import Store
 from abl.spec.data import Splits
 from abl.stages.embed import embedding_of
 from abl.stages.inputs import OpenData, replicate_context, split_of_stage, view_of
@@ -28,6 +28,7 @@ from abl.stages.kernels import kept_products
 from abl.stages.kind import Work, kind, stage_of
 
 OUT_OF_FOLD = "out_of_fold.parquet"  # image, label (as trained), p_0, ...: of training images
+OUTSIDE, OUTSIDE_VIEW = "outside_", "outside_view"  # inputs and view of an external set
 FLIPPED = ("left_right", "up_down")  # copies of a class that is smaller
 _BALANCE_DRAW = 7  # stream of random numbers
 # the driver runs small stages in a thread beside others: scikit-learn half imported in one thread
@@ -73,8 +74,13 @@ def fit_stage(
 
 @kind("fit", version=1)
 def fit(work: Work) -> dict[str, Any]:
-    """Writes predictions.parquet; out_of_fold.parquet where fits without a fold were needed."""
+    """Writes predictions.parquet; out_of_fold.parquet where fits without a fold were needed.
+
+    With inputs `outside_...`, predictions of an external set alone.
+    """
     with IMPORTING:
+        import threadpoolctl
+
         from abl.decide.classifiers.fitting import fit_and_score
         from abl.decide.classifiers.scorers import FeatureScorer, KernelScorer
 
@@ -83,18 +89,34 @@ def fit(work: Work) -> dict[str, Any]:
     split = split_of_stage(work, view)
     labels = view.frame["train_label"].to_numpy(dtype=np.int64)[split.train]
     name, images = str(settings["classifier"]), len(view.frame)
-    roles = sorted(work.stage.inputs, key=lambda role: [int(n) for n in role.split("_")[1:]])
-    by_network: dict[str, list[str]] = {}
-    for role in roles:
-        by_network.setdefault(role.split("_")[1], []).append(work.stage.inputs[role])
-    weighted = settings["balance"] == "weights"
+    networks = numbered_inputs(work.stage, "network_")
+    outside = numbered_inputs(work.stage, OUTSIDE)
+    elsewhere = view_of(work, OUTSIDE_VIEW) if outside else None
+    weighted, scale = settings["balance"] == "weights", settings.get("scale", "network")
     make: Any
+    parts: list[Products] = []
+    features: list[np.ndarray] = []
+    for at, digests in networks.items():
+        if name in KERNEL_CLASSIFIERS and elsewhere is None:
+            parts.append(kept_products(work.store, digests[0]))
+            continue
+        arrays = [embedding_of(work.store, digest, view) for digest in digests]
+        further = None
+        if elsewhere is not None:
+            further = embedding_of(work.store, outside[at][0], elsewhere)
+        if name in KERNEL_CLASSIFIERS:
+            with threadpoolctl.threadpool_limits(1):
+                parts.append(products_of(arrays, split.train, scale, further))
+        else:
+            arrays += [] if further is None else [further]
+            features.append(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
     if name in KERNEL_CLASSIFIERS:
-        parts = [kept_products(work.store, digest) for (digest,) in by_network.values()]
         make = partial(KernelScorer, name, parts, balanced=weighted)
     else:
-        features = [_with_copies(work.store, each, view) for each in by_network.values()]
         make = partial(FeatureScorer, name, features, balanced=weighted, seed=seed)
+    asked = np.arange(images)
+    if elsewhere is not None:  # behind the images and their copies
+        asked = np.arange(len(elsewhere.frame)) + images * len(next(iter(networks.values())))
     folds = np.zeros(0, dtype=np.int64)
     if "inner" in settings:
         splits = Splits.model_validate(work.stage.context["splits"])
@@ -108,12 +130,16 @@ def fit(work: Work) -> dict[str, Any]:
         split.train,
         labels,
         folds,
-        np.arange(images),
+        asked,
         balanced=partial(_balanced, how=str(settings["balance"]), images=images, seed=seed),
         calibrate=name in UNCALIBRATED,
         out_of_fold=bool(settings.get("out_of_fold")),
     )
     names = view.frame["image"].to_numpy()
+    if elsewhere is not None:
+        rows = {"external": np.arange(len(elsewhere.frame))}
+        write_probabilities(work, elsewhere.frame["image"].to_numpy(), rows, found.p)
+        return {"images": len(elsewhere.frame)}
     write_probabilities(work, names, dict(split.items()), found.p)
     if found.out_of_fold is not None:
         kept = {"image": names[split.train], "label": labels}
@@ -155,9 +181,17 @@ def write_probabilities(
     write_predictions(work.out / PREDICTIONS, frame)
 
 
-def _with_copies(store: Store, digests: Sequence[str], view: Any) -> np.ndarray:
-    arrays = [embedding_of(store, digest, view) for digest in digests]
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+def numbered_inputs(stage: Stage, prefix: str) -> dict[int, list[str]]:
+    """Inputs with roles PREFIX N_M: N -> digests by M, both ascending."""
+    numbers = {
+        tuple(int(n) for n in role.removeprefix(prefix).split("_")): digest
+        for role, digest in stage.inputs.items()
+        if role.startswith(prefix)
+    }
+    found: dict[int, list[str]] = {}
+    for at in sorted(numbers):
+        found.setdefault(at[0], []).append(numbers[at])
+    return found
 
 
 def _balanced(rows: Ints, labels: Ints, *, how: str, images: int, seed: int) -> tuple[Ints, Ints]:

@@ -36,7 +36,10 @@ class Products:
 
 
 def products_of(
-    features: Sequence[np.ndarray], training: Ints, scale: Scale = "network"
+    features: Sequence[np.ndarray],
+    training: Ints,
+    scale: Scale = "network",
+    outside: np.ndarray | None = None,
 ) -> Products:
     """Inner products of features after scaling.
 
@@ -45,6 +48,7 @@ def products_of(
         training: Rows of the first array that decide the scaling; their copies are columns too.
         scale: columns: each has mean 0 and variance 1 on the training rows. network: so, and then
             over the root of their number: every network has the same weight, whatever its width.
+        outside: (M, width) of further images, the last rows.
     """
     first = np.asarray(features[0][training], dtype=np.float64)
     mean, sd = first.mean(axis=0), first.std(axis=0)
@@ -56,9 +60,11 @@ def products_of(
     size = len(features[0])
     columns = np.concatenate([training + at * size for at in range(len(features))])
     known = np.concatenate([_scaled(each[training], mean, factor) for each in features])
-    inner, squares = np.empty((size * len(features), len(columns))), np.empty(size * len(features))
-    for at, each in enumerate(features):
-        for start in range(0, size, _ROWS):
+    every = [*features, *([] if outside is None else [outside])]
+    count = sum(len(each) for each in every)
+    inner, squares = np.empty((count, len(columns))), np.empty(count)
+    for at, each in enumerate(every):
+        for start in range(0, len(each), _ROWS):
             rows = _scaled(each[start : start + _ROWS], mean, factor)
             place = slice(at * size + start, at * size + start + len(rows))
             inner[place], squares[place] = rows @ known.T, np.einsum("ij,ij->i", rows, rows)

@@ -167,6 +167,10 @@ class EnsemblesStudy(SingleNetwork):
                     faults.append(("classifier", text))
         if how not in HOW:
             faults.append(("ensemble", f"ensemble: '{how}' is not known: {nearest(how, HOW)}"))
+        tuned = str(arm.params.get("fine_tuned", PANEL))
+        if tuned not in (words := (PANEL, "yes", "no", "true", "false")):
+            text = f"fine_tuned: '{tuned}' is not known: {nearest(tuned, words)}"
+            faults.append(("fine_tuned", text))
         plain = (sweep.train.head, sweep.train.fusion, sweep.train.attention.variant)
         if plain != ("fc", "none", "none"):
             text = "train: features are of a network's own layers: leave head, fusion and attention"

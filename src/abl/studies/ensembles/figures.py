@@ -38,7 +38,7 @@ def heat_map_figure(outcome: Outcome, gains: pd.DataFrame) -> Figure | None:
     if len(shown) < 2:
         return None
     rows = list(dict.fromkeys(shown["row"]))[:MOST_ROWS]
-    columns = list(dict.fromkeys(shown["column"]))
+    columns = _columns(shown)
     names = _names(outcome, rows)
     values = shown.pivot_table(index="row", columns="column", values="ratio", sort=False)
     values = values.reindex(index=rows, columns=columns)
@@ -117,17 +117,16 @@ def by_size_figure(outcome: Outcome, gains: pd.DataFrame, widths: pd.DataFrame) 
     shown = _primary(outcome, gains)
     if shown.empty or shown["size"].max() < 2:
         return None
-    columns = list(dict.fromkeys(shown["column"]))
+    columns = _columns(shown[shown["size"] > 1])
     with own_style():
         figure = new_figure(6.6, 3.9)
         left, right = figure.subplots(1, 2)
         handles = []
         for number, column in enumerate(columns):
             colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-            rows = shown[shown["column"] == column]
+            rows = shown[(shown["column"] == column) & (shown["size"] > 1)]
             shift = (number - (len(columns) - 1) / 2) * 0.16
-            classifier = column.split(" · ")[0]
-            own = widths[widths["classifier"] == classifier] if len(widths) else widths
+            own = widths[widths["classifier"] == column] if len(widths) else widths
             sizes = [*([1] * len(own)), *rows["size"]]
             values = [*(own["value"] if len(own) else []), *rows["value"]]
             _draw_points(left, sizes, values, shift, colour, marker)
@@ -175,6 +174,11 @@ def _primary(outcome: Outcome, gains: pd.DataFrame) -> pd.DataFrame:
     row = shown["networks"] + ("" if isinstance(others, str) else " · " + others)
     how = np.where(shown["ensemble"] == MEAN, "", " · " + shown["ensemble"])
     return shown.assign(row=row, column=shown["classifier"] + how)
+
+
+def _columns(shown: pd.DataFrame) -> list[str]:
+    """Classifiers, single ones first."""
+    return sorted(dict.fromkeys(shown["column"]), key=lambda each: each.count("+"))
 
 
 def _names(outcome: Outcome, rows: Sequence[str]) -> list[str]:

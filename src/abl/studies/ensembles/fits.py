@@ -132,7 +132,9 @@ class EnsembleStages:
         label: str,
         metric: str = "",
     ) -> str:
-        made = self._trainings(self._sweeps[at])
+        # of a network that is trained anyway: the one of the train block need not be
+        first = next(iter(self._options[at].panel.values()))
+        made = self._trainings(member_sweep(self._sweeps[at], first))
         stage = combine_stage(
             made.opened, made.sweep.splits, made.view, replicate, parts, how, label, metric
         )
