@@ -179,7 +179,7 @@ FURTHER: dict[str, Any] = {
     "options.balance": "flips",
     "options.scale": "columns",
     "options.svm": {"c": [0.01, 1.0]},
-    "options.panel.T": {"network": "plain4", "fine_tuned": True, "in_all": False},
+    "options.panel.T": {"network": "plain4", "fine_tuned": True, "in_all": "no"},
     "axes": None,
     "arms": [
         {"networks": "P", "classifier": ["svm", "rf", "logistic", "boosting", "svm_rbf"]},

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import pandas as pd
+from pydantic import ValidationError
 
 from abl.decide.classifiers.names import CLASSIFIERS
 from abl.errors import InputError, nearest
@@ -52,7 +53,7 @@ from abl.studies.ensembles.notes import (
     optimism_notes,
     weak_points,
 )
-from abl.studies.ensembles.options import Options
+from abl.studies.ensembles.options import Member, Options
 from abl.studies.ensembles.sets import (
     CHOSEN,
     classifiers_of,
@@ -70,12 +71,11 @@ def _wide_sets(value: Any, sweep: Sweep) -> tuple[Any, ...]:
     panel = sweep.options.get("panel")
     if not isinstance(value, str) or not isinstance(panel, dict):
         return (value,)
-    members = [
-        str(name)
-        for name, member in panel.items()
-        if not isinstance(member, dict) or member.get("in_all", True)
-    ]
-    return expanded(value, members)
+    try:
+        read = {str(name): Member.model_validate(member) for name, member in panel.items()}
+    except ValidationError:  # told where options are read
+        return (value,)
+    return expanded(value, [name for name, member in read.items() if member.in_all])
 
 
 @study
