@@ -203,8 +203,8 @@ def main() -> None:
     print(f"## Sets of networks\n\n{machine_line()}\n")
     print(
         f"{len(PANEL)} networks, {len(images)} images of {given.size} px, {len(sets)} sets, svm "
-        f"and rf ({TREES} trees). CPU seconds of one split and seed, and scaled to {FOLDS} folds and "
-        f"{SEEDS} seeds.\n"
+        f"and rf ({TREES} trees). CPU seconds of one split and seed, and scaled to {FOLDS} folds "
+        f"and {SEEDS} seeds.\n"
     )
     head = ["", "features", "kernels", "svm", "rf", "whole, scaled"]
     print(markdown_table(head, rows))

@@ -73,7 +73,7 @@ def fit_stage(
 
 
 @kind("fit", version=1)
-def fit(work: Work) -> dict[str, Any]:
+def fit_classifier(work: Work) -> dict[str, Any]:
     """Writes predictions.parquet; out_of_fold.parquet where fits without a fold were needed.
 
     With inputs `outside_...`, predictions of an external set alone.

@@ -34,7 +34,7 @@ from abl.studies.ensembles.fits import (
     OWN,
     PANEL,
     EnsembleStages,
-    source_of,
+    layer_in,
 )
 from abl.studies.ensembles.found import (
     CHOICES,
@@ -48,9 +48,11 @@ from abl.studies.ensembles.found import (
 from abl.studies.ensembles.notes import (
     WEAKNESSES,
     choice_notes,
-    choices_made,
+    ensemble_choices,
     gain_notes,
     optimism_notes,
+    seedless_notes,
+    trainings_asked,
     weak_points,
 )
 from abl.studies.ensembles.options import Member, Options
@@ -171,6 +173,9 @@ class EnsemblesStudy(SingleNetwork):
         if tuned not in (words := (PANEL, "yes", "no", "true", "false")):
             text = f"fine_tuned: '{tuned}' is not known: {nearest(tuned, words)}"
             faults.append(("fine_tuned", text))
+        if sweep.data.modality in ("both", "mixed"):
+            text = f"data.modality: {sweep.data.modality}: features are of one image: first, second"
+            faults.append(("data.modality", text))
         plain = (sweep.train.head, sweep.train.fusion, sweep.train.attention.variant)
         if plain != ("fc", "none", "none"):
             text = "train: features are of a network's own layers: leave head, fusion and attention"
@@ -187,7 +192,7 @@ class EnsemblesStudy(SingleNetwork):
             if name not in names:
                 continue
             try:
-                source_of(name, arm, sweep, options)
+                layer_in(name, arm, sweep, options)
             except InputError as error:
                 axis = "layer" if "layer" in arm.named else f"options.panel.{name}"
                 faults.append((axis, f"{axis}: {error}"))
@@ -205,6 +210,13 @@ class EnsemblesStudy(SingleNetwork):
         trainings: Callable[[Sweep], Trainings],
     ) -> TrainedBy:
         return EnsembleStages(file, arms, sweeps, trainings).trained
+
+    def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
+        """As of one network; trainings are those behind an arm's features."""
+        plan = super().expand(file, workspace)
+        plan.asked = trainings_asked(plan)
+        plan.notes += seedless_notes(plan)
+        return plan
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
         """As of one network; then gains over single networks, and what was chosen."""
@@ -247,4 +259,4 @@ class EnsemblesStudy(SingleNetwork):
         }
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
-        return OwnWeaknesses(WEAKNESSES, weak_points(facts), choices_made(facts))
+        return OwnWeaknesses(WEAKNESSES, weak_points(facts), ensemble_choices(facts))

@@ -59,11 +59,20 @@ def source_of(name: str, arm: Arm, sweep: Sweep, options: Options) -> Source:
     Raises:
         InputError: Its network has no such layer.
     """
+    member, tuned = options.panel[name], str(arm.params.get("fine_tuned", PANEL))
+    return Source(
+        name,
+        member_sweep(sweep, member),
+        layer_in(name, arm, sweep, options),
+        member.fine_tuned if tuned == PANEL else tuned in YES,
+    )
+
+
+def layer_in(name: str, arm: Arm, sweep: Sweep, options: Options) -> str:
+    """The layer that an arm takes of a member of the panel. Raises InputError as source_of."""
     from abl.nets.layers import layer_of  # torch, which takes seconds
 
-    member = options.panel[name]
-    asked = str(arm.params.get("layer", PANEL))
-    tuned = str(arm.params.get("fine_tuned", PANEL))
+    member, asked = options.panel[name], str(arm.params.get("layer", PANEL))
     found = layer_of(
         member.network,
         member.layer if asked == PANEL else asked,
@@ -71,12 +80,7 @@ def source_of(name: str, arm: Arm, sweep: Sweep, options: Options) -> Source:
         channels=sweep.image.channels,
         image_size=sweep.image.size,
     )
-    return Source(
-        name,
-        member_sweep(sweep, member),
-        found.name,
-        member.fine_tuned if tuned == PANEL else tuned in YES,
-    )
+    return found.name
 
 
 class EnsembleStages:
@@ -94,9 +98,16 @@ class EnsembleStages:
         sweeps: Sequence[Sweep],
         trainings: Callable[[Sweep], Trainings],
     ):
-        self._arms, self._sweeps, self._trainings = arms, sweeps, trainings
-        self._options = [options_of(replace(file, sweep=each), Options) for each in sweeps]
-        self._sources: dict[tuple[int, str], Source] = {}
+        self._arms, self._sweeps, self._trainings_of = arms, sweeps, trainings
+        # most arms are of one sweep: what follows from it is made once
+        texts = [each.model_dump_json() for each in sweeps]
+        self._first = [texts.index(each) for each in texts]
+        options = {
+            at: options_of(replace(file, sweep=sweeps[at]), Options) for at in set(self._first)
+        }
+        self._options = [options[at] for at in self._first]
+        self._sources: dict[tuple[object, ...], Source] = {}
+        self._known: dict[int, Trainings] = {}
         self._made: dict[tuple[object, ...], str] = {}
 
     def trained(self, at: int, replicate: Replicate) -> str:
@@ -132,9 +143,8 @@ class EnsembleStages:
         label: str,
         metric: str = "",
     ) -> str:
-        # of a network that is trained anyway: the one of the train block need not be
-        first = next(iter(self._options[at].panel.values()))
-        made = self._trainings(member_sweep(self._sweeps[at], first))
+        # of a network that is asked for anyway: the one of the train block need not be
+        made = self._trainings(self._source(at, next(iter(self._options[at].panel))))
         stage = combine_stage(
             made.opened, made.sweep.splits, made.view, replicate, parts, how, label, metric
         )
@@ -156,7 +166,7 @@ class EnsembleStages:
             digests: list[str] = []
             for classifier in classifiers:
                 if classifier == OWN:
-                    own = [self._trainings(each.sweep).train(replicate) for each in sources]
+                    own = [self._trainings(each).train(replicate) for each in sources]
                     digests += own
                 else:
                     digests.append(self._fit(at, replicate, sources, classifier, stacked=stacked))
@@ -164,10 +174,16 @@ class EnsembleStages:
         return found
 
     def _source(self, at: int, name: str) -> Source:
-        if (at, name) not in self._sources:
-            found = source_of(name, self._arms[at], self._sweeps[at], self._options[at])
-            self._sources[at, name] = found
-        return self._sources[at, name]
+        arm = self._arms[at]
+        key = (self._first[at], arm.params.get("layer"), arm.params.get("fine_tuned"), name)
+        if key not in self._sources:
+            self._sources[key] = source_of(name, arm, self._sweeps[at], self._options[at])
+        return self._sources[key]
+
+    def _trainings(self, source: Source) -> Trainings:
+        if id(source) not in self._known:  # sources are kept, so that no other has its id
+            self._known[id(source)] = self._trainings_of(source.sweep)
+        return self._known[id(source)]
 
     def _fit(
         self,
@@ -179,7 +195,7 @@ class EnsembleStages:
         stacked: bool,
     ) -> str:
         options, sweep = self._options[at], self._sweeps[at]
-        made = self._trainings(sources[0].sweep)
+        made = self._trainings(sources[0])
         parameters = options.parameters(classifier)
         inner = (
             stacked
@@ -199,8 +215,8 @@ class EnsembleStages:
         draws = classifier in SEEDED or options.balance in ("duplicate", "flips")
         seeds = draws or any(each.tuned for each in sources)
         key = (
-            id(sweep), classifier, stacked, tuple(each.order for each in ordered),
-            replicate if seeds else (replicate.repeat, replicate.fold), id(options),
+            self._first[at], classifier, stacked, tuple(each.order for each in ordered),
+            replicate if seeds else (replicate.repeat, replicate.fold),
         )  # fmt: skip
         if key not in self._made:
             kernel = classifier in KERNEL_CLASSIFIERS
@@ -222,7 +238,7 @@ class EnsembleStages:
         return self._made[key]
 
     def _features(self, source: Source, options: Options, replicate: Replicate) -> list[str]:
-        made, tuned = self._trainings(source.sweep), replicate if source.tuned else None
+        made, tuned = self._trainings(source), replicate if source.tuned else None
         flips = ("none", *FLIPPED) if options.balance == "flips" else ("none",)
         return [made.embed(source.layer, tuned, flip=flip) for flip in flips]
 
@@ -230,7 +246,7 @@ class EnsembleStages:
         features = self._features(source, options, replicate)
         key = ("kernels", replicate.repeat, replicate.fold, options.scale, *features)
         if key not in self._made:
-            made = self._trainings(source.sweep)
+            made = self._trainings(source)
             stage = kernels_stage(
                 made.opened, source.sweep.splits, made.view, replicate, features,
                 f"{source.sweep.train.network} {source.layer}", options.scale,

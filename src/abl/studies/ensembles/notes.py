@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from abl.decide.metrics import metric_named
+from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.report.labels import counted, label_in, scale_of
 from abl.report.page.report_facts import ReportFacts
@@ -26,6 +27,33 @@ WEAKNESSES = (
     "The formulas of J name the table of fine-tuned networks, the text that of single features.",
     "OverFeat and VGG-F are in no maintained library: other networks stand in their place here.",
 )
+
+
+def trainings_asked(plan: Plan) -> int:
+    """Trainings if each arm on each replicate had networks of its own."""
+    behind: dict[str, frozenset[str]] = {}
+    for digest, stage in plan.stages.items():  # inputs come before what reads them
+        of = [behind[each] for each in stage.inputs.values()]
+        own = {digest} if stage.kind == "train" else set()
+        behind[digest] = frozenset(own).union(*of)
+    return sum(len(behind[digest]) for cell in plan.cells for digest in cell.uses.values())
+
+
+def seedless_notes(plan: Plan) -> list[str]:
+    """What seeds do not change."""
+    if len({each.seed for each in plan.replicates}) < 2:
+        return []
+    still = {
+        str(stage.settings["classifier"])
+        for stage in plan.stages.values()
+        if stage.kind == "fit" and stage.seed is None
+    }
+    if not still:
+        return []
+    return [
+        f"{', '.join(sorted(still))}: nothing is drawn, so that all seeds of a split share one fit "
+        "unless its features are fine-tuned; verdicts on it are about the fits at hand"
+    ]
 
 
 def optimism_notes(outcome: Outcome, arms: Sequence[ArmPlace]) -> list[str]:
@@ -107,7 +135,7 @@ def weak_points(facts: ReportFacts) -> tuple[str, ...]:
     return ()
 
 
-def choices_made(facts: ReportFacts) -> tuple[str, ...]:
+def ensemble_choices(facts: ReportFacts) -> tuple[str, ...]:
     """What was chosen by predictions, and on which images."""
     found = []
     if any(
