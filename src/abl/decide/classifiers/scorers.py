@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import threadpoolctl
+from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
@@ -24,7 +25,8 @@ class Scorer(Protocol):
     def __call__(self, rows: Ints, labels: Ints, asked: Ints) -> Floats:
         """Fits rows (n,) with labels (n,) in 0 .. K - 1; decision values (m, K) of rows asked.
 
-        Of two classes (m, 1): larger is class 1.
+        Of two classes (m, 1): larger is class 1. Those of classifiers that are not in
+        names.UNCALIBRATED are probabilities.
         """
 
 
@@ -74,7 +76,8 @@ class KernelScorer:
         else:
             model = SVC(kernel="precomputed", C=self._c, class_weight=self._weight)
         model.fit(known, positive)
-        return model.decision_function(wanted)
+        decisions: Floats = model.decision_function(wanted)
+        return expit(decisions) if self._name == "logistic" else decisions
 
 
 def _coordinates(known: Floats, wanted: Floats) -> tuple[Floats, Floats]:
