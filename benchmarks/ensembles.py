@@ -48,7 +48,7 @@ PANEL = {
     "resnet50": "avgpool",
     "shufflenet_v2_x1_0": "conv5",
 }
-FOLDS, SEEDS, TREES, INNER = 5, 3, 200, 5
+FOLDS, SEEDS, TREES, INNER = 5, 3, 100, 5
 
 
 class Clock(Silent):

@@ -8,6 +8,7 @@ decided on. No label of the other set is read.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from abl.plan.graph import Plan
@@ -37,10 +38,10 @@ def predicted_elsewhere(
         reads: `all_reads` of the set's rows.
     """
     stage = plan.stages[digest]
-    how: Any = (plan, workspace, sweep, name, opened)
+    of_input = partial(predicted_elsewhere, plan, workspace, sweep, name, opened)
     if stage.kind == "combine":
         outside = {
-            role.replace("part_", OUTSIDE): plan.add(predicted_elsewhere(*how, each, reads))
+            role.replace("part_", OUTSIDE): plan.add(of_input(each, reads))
             for role, each in stage.inputs.items()
         }
     elif stage.kind == "fit":
