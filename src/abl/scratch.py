@@ -157,7 +157,10 @@ def removed_scratch(places: Iterable[str] | None = None) -> list[tuple[Path, int
 
 
 def bytes_below(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder; 0 if it is gone."""
+    """Bytes of a file, or of all files below a folder; 0 if it is gone. Of a link its own alone."""
+    with suppress(OSError):
+        if path.is_symlink():
+            return path.lstat().st_size
     size, folders = 0, [path]
     while folders:
         folder = folders.pop()

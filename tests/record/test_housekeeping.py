@@ -337,6 +337,19 @@ def test_a_stage_that_cannot_be_read_stays(store: Store, monkeypatch: pytest.Mon
     assert seen.digests() == [A.digest]
 
 
+def test_of_a_stage_that_is_a_link_only_the_link_counts(store: Store, tmp_path: Path) -> None:
+    finish(store, A, B, size=50_000)
+    moved = tmp_path / "other disk"
+    os.rename(store.folder(A.digest), moved)
+    store.folder(A.digest).symlink_to(moved)
+
+    swept = collected(Store(store.root), keep=0)
+
+    assert not store.folder(A.digest).exists()
+    assert (moved / "file").stat().st_size == 50_000
+    assert 50_000 < sum(each.bytes for each in swept.removed) < 60_000
+
+
 @pytest.mark.parametrize(
     ("text", "size"),
     [("5GB", 5 * 10**9), ("500MB", 5 * 10**8), ("1.5GiB", 3 * 2**29), ("0B", 0), ("2 TB", 2e12)],

@@ -10,8 +10,8 @@ import pytest
 from recorded_outcomes import threshold_outcome
 from recorded_points import CHOSEN, DEPTH, EPOCHS, KIND, LR, MOMENTUM, STATES, frames, searched
 
+from abl.app.keeping import keep_outcome
 from abl.app.recording import record_store
-from abl.app.results import keep_outcome
 from abl.plan.outcome import Outcome, Searches
 from abl.record import mlflow_points
 from abl.record.mlflow_points import point_runs

@@ -267,7 +267,7 @@ def test_of_three_classes_each_map_names_its_own():
     figure = maps_figure(pictures(row), ("a", "b", "c"))
     assert figure is not None
     assert figure.axes[1].get_title() == "variant none\n0.50 c"
-    assert "the predicted class" in figure.get_suptitle()
+    assert "the most probable class" in figure.get_suptitle()
 
 
 def test_pictures_come_back_from_their_file():

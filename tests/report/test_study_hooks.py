@@ -11,7 +11,7 @@ import pytest
 from transfer_frames import Made, frozen_sweep
 
 import abl
-from abl.app.results import draw_outcome
+from abl.app.keeping import draw_outcome
 from abl.report.figures.arms import Frames
 from abl.report.page.report_facts import report_facts
 from abl.spec.base import Part

@@ -130,3 +130,26 @@ def test_a_listener_that_raises_does_not_hang_the_run(store: Store) -> None:
     with pytest.raises(ValueError, match="no terminal"):
         run_plan(by_digest(nap("a")), store, Bad(), executor="local")
     assert store.has(nap("a").digest)
+
+
+@pytest.mark.parametrize("before_reader", [1, 2])
+def test_what_is_made_of_a_file_that_changed_after_its_check_does_not_stay(
+    store: Store, monkeypatch: pytest.MonkeyPatch, before_reader: int
+) -> None:
+    stages = diamond()
+    plainly, read = Path.read_text, []
+
+    def read_text(path: Path) -> str:
+        if path.parent.name == stages[0].digest:
+            read.append(path)
+            if len(read) == before_reader:
+                path.write_text("to")
+        return plainly(path)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    report, heard = run(store, *stages)
+    monkeypatch.undo()
+
+    assert not report.failed
+    assert store.file(stages[-1].digest, "nap.txt").read_text() == "toplefttoprightbottom"
+    assert heard.finished_labels.count("nap top") == 2

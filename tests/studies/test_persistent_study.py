@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,12 @@ from abl.app.results import own_frames, recorded_files
 from abl.app.session import SweepResult
 from abl.app.showing import shown_table
 from abl.errors import InputError
+from abl.plan.graph import Plan
 from abl.plan.stage import PREDICTIONS
+from abl.record.store import Store
 from abl.stages.select import SELECTION
+from abl.studies.persistent.findings import Findings
+from abl.studies.persistent.notes import finding_notes
 from tiny_sweeps import changed, write_tiny_set
 
 SWEEP: dict[str, Any] = {
@@ -306,6 +311,17 @@ def test_notes_say_what_was_flagged_and_what_is_no_result(whole: SweepResult) ->
     controls = [whole.outcome.arms[at].params["excluded"] for at in (4, 9)]
     assert controls == ["flipped", "flipped"]
     assert {whole.outcome.arms[at].key for at in (4, 9)} == set(whole.outcome.facts.controls)
+
+
+def test_wrong_labels_of_which_none_was_tested_have_no_average_precision(
+    whole: SweepResult, tmp_path: Path
+) -> None:
+    (facts,) = whole.outcome.facts.study["persistence"]
+    known = {**facts["known"], "average_precision": math.nan, "by_share": math.nan}
+    found = Findings({**facts, "known": known}, pd.DataFrame(), pd.DataFrame())
+    notes = " ".join(finding_notes([found], Plan({}, [], [], []), Store(tmp_path / "store")))
+    assert "none of them was tested" in notes
+    assert "nan" not in notes
 
 
 def test_every_fault_is_told_at_its_line(tmp_path: Path) -> None:

@@ -15,9 +15,8 @@ from abl.app.imported_bases import (
     needed_for,
     own_base,
 )
+from abl.app.keeping import draw_outcome, keep_outcome
 from abl.app.results import (
-    draw_outcome,
-    keep_outcome,
     kept_analysis,
     kept_environment,
     kept_sweep,

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from abl.app.keeping import rendered
 from abl.app.loaded import LoadedSweep
 from abl.app.results import (
     kept_environment,
     kept_searches,
     outcome_named,
     recorded_files,
-    rendered,
     sweep_names,
 )
 from abl.errors import InputError

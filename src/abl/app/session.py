@@ -9,15 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from abl.app.importing import with_kept_imports
+from abl.app.keeping import draw_outcome, keep_outcome
 from abl.app.loaded import LoadedSweep
 from abl.app.recording import record_lease, record_sweep
-from abl.app.results import (
-    draw_outcome,
-    keep_outcome,
-    kept_environment,
-    recorded_files,
-    what_changed,
-)
+from abl.app.results import kept_environment, recorded_files, what_changed
 from abl.errors import DamagedError, disk_told
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage

@@ -26,7 +26,8 @@ class FinishedStages:
     def __init__(self, root: Path):
         self.root = Path(root)
         self._read: dict[str, Done] = {}
-        self._checked: set[Path] = set()
+        # (digest, file) -> where, with size, time and inode, as its checksum was right
+        self._checked: dict[tuple[str, str], tuple[Path, tuple[int, int, int]]] = {}
 
     def folder(self, digest: str) -> Path:
         """Where a finished stage lies."""
@@ -79,7 +80,8 @@ class FinishedStages:
         return done
 
     def file(self, digest: str, name: str) -> Path:
-        """A file of a finished stage, its checksum verified on the first read of this process.
+        """A file of a finished stage, its checksum verified on the first read of this process, and
+        anew once its size, time or inode are others.
 
         Raises:
             StageError: It is not there.
@@ -91,15 +93,33 @@ class FinishedStages:
         if done is None or name not in done.files:
             raise StageError(f"stage {digest[:12]} has no {name}")
         path = self._located(done, name)
-        if path not in self._checked:
+        if not self._is_checked(done, name, path):
+            seen = _seen(path)
             if not self._holds(path, done.files[name][1]):
                 self._read.pop(digest, None)
                 with suppress(OSError):
                     self.mark_damaged(done)
-                advice = "run the sweep again, which computes it again"
+                advice = "a run of its sweep computes it again"
                 raise DamagedError(f"stage {digest[:12]}: {name} is damaged (checksum); {advice}")
-            self._checked.add(path)
+            if seen is not None:
+                self._checked[digest, name] = path, seen
         return path
+
+    def recheck(self, digests: Collection[str]) -> None:
+        """Raises as `file` if a file that was read of these stages has another content by now: it
+        may have been read as one or the other. One that is gone was read before it went.
+        """
+        for (digest, name), (path, seen) in list(self._checked.items()):
+            if digest in digests and _seen(path) not in (seen, None):
+                self.file(digest, name)
+
+    def _is_checked(self, done: Done, name: str, path: Path) -> bool:
+        known = self._checked.get((done.digest, name))
+        return known is not None and known == (path, _seen(path))
+
+    def _forget_checks(self, digest: str) -> None:
+        for each in [key for key in self._checked if key[0] == digest]:
+            self._checked.pop(each, None)
 
     def _holds(self, path: Path, checksum: str) -> bool:
         try:
@@ -203,3 +223,12 @@ class FinishedStages:
     def content(self, digests: Iterable[str]) -> dict[str, str]:
         """Content hash of each finished stage."""
         return {d: done.content for d in digests if (done := self.done(d)) is not None}
+
+
+def _seen(path: Path) -> tuple[int, int, int] | None:
+    """What a change of a file changes; None if it is not there."""
+    try:
+        found = patiently(partial(stat_kept, path), path)
+    except ABSENT:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino

@@ -100,7 +100,7 @@ class ObjectStore(Store):
 
     def _located(self, done: Done, name: str) -> Path:
         path = self.root / "fetched" / done.digest / done.attempt / name
-        if path not in self._checked:
+        if not self._is_checked(done, name, path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # the processes of a machine fetch a file once
             with FileLock(path.with_name(f"{path.name}.lock")):
@@ -197,7 +197,7 @@ class ObjectStore(Store):
             return False
         self._read.pop(digest, None)
         copies = self.root / "fetched" / digest
-        self._checked = {path for path in self._checked if copies not in path.parents}
+        self._forget_checks(digest)
         shutil.rmtree(copies, ignore_errors=True)
         # first what says that the rest counts
         self.objects.remove(f"done/{digest}/{DONE}", *self.objects.names(f"done/{digest}"))

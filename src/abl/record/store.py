@@ -161,7 +161,7 @@ class Store(FinishedStages):
         """
         self._read.pop(digest, None)
         folder = self.folder(digest)
-        self._checked = {path for path in self._checked if folder not in path.parents}
+        self._forget_checks(digest)
         grave = grave_of(self.root, digest)
         grave.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -81,6 +81,7 @@ def run_stage(store: Store, stage: Stage, say: Callable[[str], None] | None = No
             with measured_gpu(stage.resources) as gpu:
                 facts = compute(Work(stage, store, attempt.folder, checkpoints))
             seconds = time.perf_counter() - started
+            store.recheck({*stage.inputs.values(), *stage.shortcuts.values()})
             inputs = store.content(stage.inputs.values())
             store.commit(attempt, stage, {**facts, **gpu, "seconds": seconds}, inputs)
             return Report(stage.digest, "done", seconds)

@@ -57,7 +57,7 @@ def maps_figure(pictures: Pictures | None, classes: Sequence[str], more: str = "
 
 def _whose(pictures: Pictures, classes: Sequence[str]) -> str:
     if _of_predicted(pictures, classes):
-        return "the predicted class"
+        return "the most probable class"
     return classes[1] if len(classes) == 2 else "class 1"
 
 

@@ -21,7 +21,8 @@ from abl.studies.persistent.network_figures import exclusion_figure, network_pai
 
 OF_MAPS = (
     "Flagged: those to look at first. Right: of each class as many, drawn at random from those "
-    "that no network ever misclassified, of which the first are shown."
+    "that no network ever misclassified, of which the first are shown. Both by the cut-off of each "
+    "training, so that the most probable class may be another one than the class called."
 )
 
 

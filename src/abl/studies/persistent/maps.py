@@ -141,7 +141,7 @@ def maps_table(outcome: Outcome, rows: pd.DataFrame) -> Table | None:
         text_column("why", "", value=item("why")),
     ]
     notes = [
-        "Share of the class activation map (Grad-CAM, of the class that the network predicts) that "
+        "Share of the class activation map (Grad-CAM, of the most probable class) that "
         "lies inside the nodule, mean over an image's test appearances, in %; in brackets that of "
         "a flat map, which is the nodule's area. Right: of each class as many images as are "
         "flagged, of those never misclassified.",

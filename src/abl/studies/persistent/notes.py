@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -62,11 +63,16 @@ def finding_notes(found: Sequence[Findings], plan: Plan, store: Store) -> list[s
         )
         if "known" in facts:
             known = facts["known"]
+            order = "none of them was tested"
+            if not math.isnan(known["average_precision"]):
+                order = (
+                    f"average precision {known['average_precision']:.2f} by score, "
+                    f"{known['by_share']:.2f} by the share of errors alone"
+                )
             notes.append(
                 f"{of}Known wrong labels: {100 * known['flipped']:.1f} % of the images; flags have "
                 f"precision {_share(known['precision'])} and recall {_share(known['recall'])}; "
-                f"average precision {known['average_precision']:.2f} by score, "
-                f"{known['by_share']:.2f} by the share of errors alone."
+                f"{order}."
             )
     return [*notes, *_inner_notes(plan, store)]
 

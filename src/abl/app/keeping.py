@@ -1,0 +1,164 @@
+"""Outcomes are written: tables in every format, frames, figures and the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pyarrow.parquet import read_metadata
+
+from abl.app.results import (
+    ENVIRONMENT,
+    NETWORKS,
+    OF_MLFLOW,
+    PICTURES,
+    POINTS,
+    PREDICTIONS,
+    REPORT,
+    TRIALS,
+    kept_environment,
+    outcome_folder,
+    own_files,
+    study_tables,
+)
+from abl.app.table_sums import drop_sums, has_sums, write_sums, wrong_in_table
+from abl.kept_files import MUCH, read_kept
+from abl.plan.outcome import Outcome
+from abl.plan.outcome_json import outcome_to_json
+from abl.record.done import write_atomically
+from abl.record.store import Store
+from abl.report.figures.arms import Frames
+from abl.report.pictures import pictures_to_bytes
+from abl.report.tables import printed, styled_table
+from abl.report.tables.facts import external_sizes, facts_tables
+from abl.report.tables.model import shown_json
+from abl.scratch import written_whole
+from abl.studies.contract import studies
+from abl.studies.shared.analysis import Analysis
+
+SUFFIX = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex", "html": "html"}
+
+
+def keep_outcome(
+    store: Store,
+    analysis: Analysis,
+    sweep_text: str,
+    surroundings: Mapping[str, Any] | None = None,
+    *,
+    ran: bool = True,
+) -> Path:
+    """Writes an outcome with predictions and tables beside earlier ones of its name; its folder.
+
+    Args:
+        surroundings: What the run ran on, the state of its git checkout among it.
+        ran: Whether something was computed. If all was there, what an earlier run of this outcome
+            ran on is kept; if that is not known, it is not made up.
+    """
+    outcome = analysis.outcome
+    folder = outcome_folder(store, outcome)
+    text = outcome_to_json(outcome)
+    if surroundings is not None and (ran or not (folder / "outcome.json").exists()):
+        write_atomically(folder / ENVIRONMENT, json.dumps(surroundings, indent=1, default=str))
+    if not _is_kept(folder, analysis, text):
+        drop_sums(folder)
+        # what was drawn of other numbers must not stay beside these
+        (folder / REPORT).unlink(missing_ok=True)
+        write_atomically(folder / "sweep.yaml", sweep_text)
+        _write_frames(folder, analysis)
+        write_atomically(folder / "outcome.json", text)
+    if not has_sums(folder):
+        write_sums(folder, ["outcome.json", "sweep.yaml", PICTURES, *_frames_of(analysis)])
+    for suffix, shown in rendered(outcome).items():
+        write_atomically(folder / suffix, shown)
+    write_atomically(folder.parent / "latest.json", json.dumps({"key": outcome.key[:16]}))
+    return folder
+
+
+def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
+    """Figures and report of a kept outcome, unless they are there.
+
+    Of a study that is not known (from a user's file that is no longer loaded) the general ones.
+    """
+    if (folder / REPORT).exists():
+        return
+    # matplotlib, which takes half a second and which nothing else here needs
+    from abl.report.figures.every import figures_of
+    from abl.report.figures.style import save_figure
+    from abl.report.page.html_report import report_page
+
+    outcome = analysis.outcome
+    frames = Frames(
+        analysis.predictions, analysis.networks, analysis.trials, analysis.pictures,
+        analysis.searches, analysis.own,
+    )  # fmt: skip
+    study, own_tables = studies().get(outcome.study), study_tables(outcome, analysis.own)
+    for name, table in own_tables.items():
+        write_atomically(folder / f"{name}{OF_MLFLOW}", shown_json(table))
+    figures = figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
+    for name, figure in figures.items():
+        for kind in ("png", "svg"):
+            save_figure(figure, folder / f"{name}.{kind}")
+    page = report_page(
+        outcome,
+        predictions=analysis.predictions,
+        networks=analysis.networks,
+        sweep_text=sweep_text,
+        environment=kept_environment(folder),
+        data_summary=[*outcome.facts.data, *external_sizes(outcome.facts.external)],
+        more_tables=[
+            *(table for name, table in facts_tables(outcome).items() if name != "data"),
+            *own_tables.values(),
+        ],
+        figures=figures,
+        of_study=study.weaknesses if study else None,
+    )
+    # last, as it says that the figures are there
+    write_atomically(folder / REPORT, page)
+
+
+def rendered(outcome: Outcome) -> dict[str, str]:
+    """The table in every format, by file name."""
+    made = styled_table(outcome)
+    return {f"table.{suffix}": printed(made, format) for format, suffix in SUFFIX.items()}
+
+
+def _frames_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
+    """What is kept, by file name."""
+    frames = {
+        PREDICTIONS: analysis.predictions,
+        NETWORKS: analysis.networks,
+        TRIALS: analysis.trials,
+        **dict(zip(POINTS, vars(analysis.searches).values(), strict=True)),
+        **{f"{name}.parquet": frame for name, frame in analysis.own.items()},
+    }
+    return {name: frame for name, frame in frames.items() if len(frame)}
+
+
+def _write_frames(folder: Path, analysis: Analysis) -> None:
+    for path in own_files(folder):
+        path.unlink()
+    for name, frame in _frames_of(analysis).items():
+        with written_whole(folder / name) as part:
+            frame.to_parquet(part, index=False, compression="zstd")
+    if analysis.pictures is not None:
+        with written_whole(folder / PICTURES) as part:
+            part.write_bytes(pictures_to_bytes(analysis.pictures))
+
+
+def _is_kept(folder: Path, analysis: Analysis, text: str) -> bool:
+    """Whether this outcome lies there, and its frames, each to its end."""
+    try:
+        same = read_kept(folder / "outcome.json", MUCH) == text.encode()
+        return (
+            same
+            and not wrong_in_table(folder)
+            and all(
+                read_metadata(folder / name).num_rows == len(frame)
+                for name, frame in _frames_of(analysis).items()
+            )
+        )
+    except (OSError, ValueError):
+        return False
