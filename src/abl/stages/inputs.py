@@ -273,13 +273,16 @@ class Workspace:
         return list(notes)
 
 
-def view_of(work: Work) -> View:
+def view_of(work: Work, name: str = "view") -> View:
     """The view that a stage reads.
+
+    Args:
+        name: Of its key in the stage's context.
 
     Raises:
         StageError: It is not in an object store.
     """
-    key = str(work.stage.context["view"])
+    key = str(work.stage.context[name])
     for name in pixel_folders(work.store.shared.cached(f"view-{key}")):
         work.store.shared.cached(name)
     return open_view(work.store.cache, key)

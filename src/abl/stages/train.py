@@ -31,6 +31,7 @@ from abl.spec.base import identity_of
 from abl.spec.data import Data
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
+from abl.stages.embed import embed_stage
 from abl.stages.features import FrozenFronts
 from abl.stages.flag import flag_stage
 from abl.stages.identity import (
@@ -100,6 +101,11 @@ class Trainings:
             self._fronts = FrozenFronts(
                 sweep, workspace, self._settings, self._inputs, self._files, self._resources()
             )
+
+    @property
+    def view(self) -> str:
+        """Key of the view that its stages read."""
+        return self._view
 
     def _pretrained(self, how: Pretrain, workspace: Workspace) -> str:
         """The stage that trains this network on the source task: all of it, one epoch kept."""
@@ -171,6 +177,30 @@ class Trainings:
                 front = self._fronts.of(split, int(stage.seed or 0))
                 if front is not None:
                     self.plan.fronts[stage.digest] = front
+        return self._made[wanted]
+
+    def embed(self, layer: str, replicate: Replicate | None = None, *, flip: str = "none") -> str:
+        """What a layer of this network gives for every image, see `embed_stage`; its digest.
+
+        Args:
+            replicate: The network as it is fine-tuned there; None as training starts from it.
+        """
+        wanted = ("embed", layer, replicate, flip)
+        if wanted not in self._made:
+            known = self._settings["train"]
+            stage = embed_stage(
+                self.sweep,
+                self.opened,
+                self._view,
+                layer,
+                weights={name: known[name] for name in ("weights",) if name in known},
+                inputs=self._inputs,
+                files=self._files,
+                resources=self._resources(),
+                flip=flip,
+                tuned="" if replicate is None else self.train(replicate),
+            )
+            self._made[wanted] = self.plan.add(stage)
         return self._made[wanted]
 
     def _keeps_dynamics(self, digest: str, images: int) -> None:

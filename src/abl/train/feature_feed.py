@@ -159,7 +159,8 @@ def write_features(path: Path, front: nn.Module, feed: PixelFeed, settings: Trai
             if not torch.isfinite(features).all():
                 raise StageError("features of the frozen part are not finite")
             if kept is None:
-                kept = _room(path, (views, len(images), *features.shape[1:]), settings)
+                dtype = np.float16 if settings.frozen_precision == "fp16" else np.float32
+                kept = mapped_room(path, (views, len(images), *features.shape[1:]), dtype)
             kept[view, chosen] = features.numpy()
     if kept is None:
         raise StageError("there are no images to compute features of")
@@ -167,8 +168,8 @@ def write_features(path: Path, front: nn.Module, feed: PixelFeed, settings: Trai
     return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
 
 
-def _room(path: Path, shape: tuple[int, ...], settings: Train) -> np.ndarray:
-    dtype = np.float16 if settings.frozen_precision == "fp16" else np.float32
+def mapped_room(path: Path, shape: tuple[int, ...], dtype: type[np.floating]) -> np.ndarray:
+    """A new .npy file of a shape, memory-mapped. Raises OSError if the disk has no room for it."""
     kept = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):
         # a full disk is an OSError here; met on writing to mapped memory it kills the process

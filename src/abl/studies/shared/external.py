@@ -26,8 +26,8 @@ from abl.spec.data import Data
 from abl.spec.external import CENTRE, External, internal_data
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
+from abl.stages.elsewhere import predicted_elsewhere
 from abl.stages.inputs import OpenData, Workspace
-from abl.stages.predict import predict_stage
 from abl.studies.shared.arms import Settings
 
 
@@ -110,8 +110,9 @@ class ExternalSets:
             key = opened.data.model_dump_json()
             if key not in self._reads:
                 self._reads[key] = all_reads(opened.dataset.frame)
-            network, reads = plan.stages[training], self._reads[key]
-            stage = predict_stage(self._workspace, sweep, block.name, opened, network, reads)
+            stage = predicted_elsewhere(
+                plan, self._workspace, sweep, block.name, opened, training, self._reads[key]
+            )
             plan.put_beside(name, training, stage)
 
 

@@ -1,0 +1,1 @@
+"""Classifiers of features: kernels composed from networks' own, probabilities that keep ranks."""

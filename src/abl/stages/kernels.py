@@ -1,0 +1,76 @@
+"""The `kernels` stage: inner products of one network's features, scaled on a training part.
+
+A fit of any subset of networks composes its kernel from these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from abl.decide.classifiers.kernels import Products, products_of
+from abl.plan.graph import Replicate
+from abl.plan.stage import Stage
+from abl.record.store import Store
+from abl.spec.data import Splits
+from abl.stages.embed import embedding_of
+from abl.stages.inputs import OpenData, replicate_context, split_of_stage, view_of
+from abl.stages.kind import Work, kind, stage_of
+
+_INNER, _SQUARES, _COLUMNS = "inner.npy", "squares.npy", "columns.npy"
+
+
+def kernels_stage(
+    opened: OpenData,
+    splits: Splits,
+    view: str,
+    replicate: Replicate,
+    embeddings: Sequence[str],
+    name: str,
+    scale: str,
+) -> Stage:
+    """The stage of one network's inner products on a split.
+
+    Args:
+        embeddings: Digests of the images' features, then of their flipped copies'.
+        name: Of the layer, for people.
+        scale: As of `products_of`.
+    """
+    return stage_of(
+        "kernels",
+        {} if scale == "network" else {"scale": scale},
+        inputs={f"features_{at}": digest for at, digest in enumerate(embeddings)},
+        reads=opened.reads(splits, replicate.repeat, replicate.fold),
+        context={"view": view, **replicate_context(splits, replicate)},
+        label=f"kernels of {name} r{replicate.repeat} f{replicate.fold}",
+    )
+
+
+@kind("kernels", version=1)
+def kernels(work: Work) -> dict[str, Any]:
+    """Writes inner.npy, squares.npy (float64) and columns.npy (int64): see `Products`."""
+    import threadpoolctl
+
+    view = view_of(work)
+    split = split_of_stage(work, view)
+    features = [
+        embedding_of(work.store, work.stage.inputs[f"features_{at}"], view)
+        for at in range(len(work.stage.inputs))
+    ]
+    with threadpoolctl.threadpool_limits(1):  # several threads add up in another order
+        found = products_of(features, split.train, work.stage.settings.get("scale", "network"))
+    for name, array in zip(
+        (_INNER, _SQUARES, _COLUMNS), (found.inner, found.squares, found.columns), strict=True
+    ):
+        np.save(work.out / name, array, allow_pickle=False)
+    return {"images": len(view.frame), "training_images": len(split.train)}
+
+
+def kept_products(store: Store, digest: str) -> Products:
+    """What a kernels stage has kept; inner products stay on the disk until they are used."""
+    inner, squares, columns = (
+        np.load(store.file(digest, name), mmap_mode="r") for name in (_INNER, _SQUARES, _COLUMNS)
+    )
+    return Products(inner, np.asarray(squares), np.asarray(columns))

@@ -1,0 +1,262 @@
+"""Study ensembles: classifiers of the features of one or several networks, and their ensembles.
+
+Source: Lee, Ha, Kim, Moon, Byon, Huh, Son, Yoon, Han, Kwak, Sci. Rep. 2019,
+doi 10.1038/s41598-019-56395-x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pandas as pd
+from pydantic import ValidationError
+
+from abl.decide.classifiers.names import CLASSIFIERS
+from abl.errors import InputError, nearest
+from abl.nets.registry import check_network
+from abl.plan.graph import Arm, Plan
+from abl.plan.outcome import Outcome
+from abl.report.figures.arms import Draw, Frames
+from abl.report.page.report_facts import ReportFacts
+from abl.report.page.weaknesses import OwnWeaknesses
+from abl.report.tables.model import Table
+from abl.report.tables.published import Published
+from abl.spec.base import Part
+from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
+from abl.stages.combine import HOW, MEAN
+from abl.stages.inputs import Workspace
+from abl.stages.train import Trainings
+from abl.studies.contract import StudyAxis, options_of, study
+from abl.studies.ensembles.fits import (
+    OWN,
+    PANEL,
+    EnsembleStages,
+    layer_in,
+)
+from abl.studies.ensembles.found import (
+    CHOICES,
+    GAINS,
+    WIDTHS,
+    choice_rows,
+    gain_rows,
+    places_of_arms,
+    width_rows,
+)
+from abl.studies.ensembles.notes import (
+    WEAKNESSES,
+    choice_notes,
+    ensemble_choices,
+    gain_notes,
+    optimism_notes,
+    seedless_notes,
+    trainings_asked,
+    weak_points,
+)
+from abl.studies.ensembles.options import Member, Options
+from abl.studies.ensembles.sets import (
+    CHOSEN,
+    classifiers_of,
+    expanded,
+    set_fault,
+    sets_of,
+)
+from abl.studies.ensembles.tables import ensemble_tables
+from abl.studies.shared.analysis import Analysis
+from abl.studies.shared.external import internal_file
+from abl.studies.shared.single_network import SingleNetwork, TrainedBy
+
+
+def _wide_sets(value: Any, sweep: Sweep) -> tuple[Any, ...]:
+    panel = sweep.options.get("panel")
+    if not isinstance(value, str) or not isinstance(panel, dict):
+        return (value,)
+    try:
+        read = {str(name): Member.model_validate(member) for name, member in panel.items()}
+    except ValidationError:  # told where options are read
+        return (value,)
+    return expanded(value, [name for name, member in read.items() if member.in_all])
+
+
+@study
+class EnsemblesStudy(SingleNetwork):
+    """Arms are (networks, layer, fine_tuned, classifier, ensemble)."""
+
+    name: ClassVar[str] = "ensembles"
+    description: ClassVar[str] = "Classifiers of several networks' features (Lee 2019)."
+    options: ClassVar[type[Part]] = Options
+    axes: ClassVar[tuple[StudyAxis, ...]] = (
+        StudyAxis(
+            "networks",
+            "Of options.panel: A+V concatenates features, A+V|R is two such sets. all, size 2, "
+            "size 1-3: every such concatenation. chosen: the best on validation images, in each "
+            "replicate.",
+            "all",
+            words=True,
+            wide=_wide_sets,
+        ),
+        StudyAxis(
+            "layer",
+            "Of every network: fc1, fc2, avg, last (the last fully connected one, else avg), a "
+            "module's name; panel: as options.panel says.",
+            PANEL,
+            words=True,
+        ),
+        StudyAxis(
+            "fine_tuned",
+            "Whether networks are trained on the training part first: yes, no, panel.",
+            PANEL,
+            words=True,
+        ),
+        StudyAxis(
+            "classifier",
+            "svm, svm_rbf, rf, logistic, boosting; svm+rf: both, joined as `ensemble` says; own: "
+            "the fine-tuned network's; chosen: of options.candidates, the best on validation.",
+            "svm",
+            words=True,
+        ),
+        StudyAxis(
+            "ensemble",
+            "How predictions of several classifiers and sets become one: mean (over sets, of the "
+            "means over classifiers), weighted (on validation), stacked (out of fold).",
+            MEAN,
+            words=True,
+        ),
+    )
+
+    def relevant(self, own: Mapping[str, Any], axes: Collection[str]) -> set[str]:
+        """No layer of a network that answers itself; no ensemble of one prediction."""
+        kept = super().relevant(own, axes)
+        word, value = str(own.get("classifier", "svm")), str(own.get("networks", ""))
+        used = classifiers_of(word)
+        parts = len(used) * (1 + value.count("|"))
+        if parts == 1 and not (word == OWN and "+" in value):
+            kept.discard("ensemble")
+        if CHOSEN in (word, value):
+            kept.discard("ensemble")
+        if used == (OWN,):
+            kept -= {"layer", "fine_tuned"}
+        if word == CHOSEN:
+            return kept
+        unused = {name for name in CLASSIFIERS if name not in used}
+        unused |= set() if value == CHOSEN else {"candidates"}
+        return {
+            axis
+            for axis in kept
+            if axis.split(".")[:1] != ["options"] or axis.split(".")[1] not in unused
+        }
+
+    def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
+        options = options_of(replace(file, sweep=sweep), Options)
+        value, word = str(arm.params["networks"]), str(arm.params["classifier"])
+        how = str(arm.params.get("ensemble", MEAN))
+        faults = [
+            (f"options.panel.{name}", f"options.panel.{name}: {wrong}")
+            for name, member in options.panel.items()
+            if (wrong := check_network(member.network))
+        ]
+        if wrong := set_fault(value, tuple(options.panel)):
+            faults.append(("networks", wrong))
+        known = (*CLASSIFIERS, OWN, CHOSEN)
+        named = () if word == CHOSEN else classifiers_of(word)
+        named += options.candidates.classifiers if word == CHOSEN else ()
+        for each in named:
+            for one in classifiers_of(each):
+                if one not in known or one == CHOSEN:
+                    text = f"classifier: '{one}' is not known: {nearest(one, known)}"
+                    faults.append(("classifier", text))
+        if how not in HOW:
+            faults.append(("ensemble", f"ensemble: '{how}' is not known: {nearest(how, HOW)}"))
+        tuned = str(arm.params.get("fine_tuned", PANEL))
+        if tuned not in (words := (PANEL, "yes", "no", "true", "false")):
+            text = f"fine_tuned: '{tuned}' is not known: {nearest(tuned, words)}"
+            faults.append(("fine_tuned", text))
+        if sweep.data.modality in ("both", "mixed"):
+            text = f"data.modality: {sweep.data.modality}: features are of one image: first, second"
+            faults.append(("data.modality", text))
+        plain = (sweep.train.head, sweep.train.fusion, sweep.train.attention.variant)
+        if plain != ("fc", "none", "none"):
+            text = "train: features are of a network's own layers: leave head, fusion and attention"
+            faults.append(("train.head", text))
+        return faults or self._layer_faults(arm, sweep, options, value)
+
+    def _layer_faults(
+        self, arm: Arm, sweep: Sweep, options: Options, value: str
+    ) -> list[tuple[str, str]]:
+        every = tuple(options.panel)
+        names = every if value == CHOSEN else {n for s in sets_of(value, every) for n in s}
+        faults = []
+        for name in every:
+            if name not in names:
+                continue
+            try:
+                layer_in(name, arm, sweep, options)
+            except InputError as error:
+                axis = "layer" if "layer" in arm.named else f"options.panel.{name}"
+                faults.append((axis, f"{axis}: {error}"))
+        return faults
+
+    def facts(self, file: SweepFile) -> dict[str, Any]:
+        panel = options_of(file, Options).panel
+        return {"panel": {name: member.model_dump(mode="json") for name, member in panel.items()}}
+
+    def trained_by(
+        self,
+        file: SweepFile,
+        arms: Sequence[Arm],
+        sweeps: Sequence[Sweep],
+        trainings: Callable[[Sweep], Trainings],
+    ) -> TrainedBy:
+        return EnsembleStages(file, arms, sweeps, trainings).trained
+
+    def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
+        """As of one network; trainings are those behind an arm's features."""
+        plan = super().expand(file, workspace)
+        plan.asked = trainings_asked(plan)
+        plan.notes += seedless_notes(plan)
+        return plan
+
+    def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
+        """As of one network; then gains over single networks, and what was chosen."""
+        analysis = super().analyse(file, plan, workspace)
+        outcome, store = analysis.outcome, workspace.store
+        sweep, options = internal_file(file).sweep, options_of(file, Options)
+        arms = places_of_arms(plan, outcome)
+        gains = gain_rows(outcome, arms, analysis.predictions, sweep)
+        choices = choice_rows(plan, store, outcome, options)
+        own = {
+            GAINS: pd.DataFrame(gains),
+            WIDTHS: pd.DataFrame(width_rows(plan, store, outcome, options.panel)),
+            CHOICES: pd.DataFrame(choices),
+        }
+        notes = (
+            *outcome.notes,
+            *gain_notes(gains, outcome),
+            *choice_notes(choices, outcome),
+            *optimism_notes(outcome, arms),
+        )
+        kept = {name: frame for name, frame in own.items() if not frame.empty}
+        return replace(analysis, outcome=replace(outcome, notes=notes), own=kept)
+
+    def tables(
+        self,
+        outcome: Outcome,
+        own: Mapping[str, pd.DataFrame],
+        published: Published | None = None,
+    ) -> Mapping[str, Table]:
+        return ensemble_tables(outcome, own)
+
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        from abl.studies.ensembles.figures import by_size_figure, heat_map_figure
+
+        none = pd.DataFrame()
+        gains, widths = frames.own.get(GAINS, none), frames.own.get(WIDTHS, none)
+        return {
+            "gains": lambda: heat_map_figure(outcome, gains),
+            "by_size": lambda: by_size_figure(outcome, gains, widths),
+        }
+
+    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
+        return OwnWeaknesses(WEAKNESSES, weak_points(facts), ensemble_choices(facts))

@@ -1,0 +1,270 @@
+"""The stages of an ensembles sweep: features once a network, kernels once a split, many fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from abl.decide.classifiers.names import KERNEL_CLASSIFIERS, SEEDED, UNCALIBRATED
+from abl.plan.graph import Arm, Replicate
+from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
+from abl.stages.combine import CHOSEN, MEAN, STACKED, combine_stage
+from abl.stages.fit import FLIPPED, fit_stage
+from abl.stages.kernels import kernels_stage
+from abl.stages.train import Trainings
+from abl.studies.contract import options_of
+from abl.studies.ensembles.options import Member, Options
+from abl.studies.ensembles.sets import Sets, classifiers_of, expanded, sets_of, written
+
+OWN = "own"  # classifier: the network's own
+PANEL = "panel"  # layer, fine_tuned: as the panel says
+YES = ("true", "yes")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network's layer as an arm uses it.
+
+    Attributes:
+        name: In the panel.
+        sweep: The arm's, with this network to train.
+        layer: As `nets.layers.Layer` names it.
+        tuned: Whether it is fine-tuned first.
+    """
+
+    name: str
+    sweep: Sweep
+    layer: str
+    tuned: bool
+
+    @property
+    def order(self) -> tuple[str, str, bool]:
+        """In which features are concatenated: letters of a panel change nothing."""
+        return self.sweep.train.network, self.layer, self.tuned
+
+
+def member_sweep(sweep: Sweep, member: Member) -> Sweep:
+    """The sweep in which a member of the panel is the network that is trained."""
+    changes: dict[str, Any] = {"network": member.network}
+    if member.weights is not None:
+        changes["weights"] = member.weights
+    return sweep.model_copy(update={"train": sweep.train.with_changes(changes)})
+
+
+def source_of(name: str, arm: Arm, sweep: Sweep, options: Options) -> Source:
+    """A member of the panel as an arm uses it.
+
+    Raises:
+        InputError: Its network has no such layer.
+    """
+    member, tuned = options.panel[name], str(arm.params.get("fine_tuned", PANEL))
+    return Source(
+        name,
+        member_sweep(sweep, member),
+        layer_in(name, arm, sweep, options),
+        member.fine_tuned if tuned == PANEL else tuned in YES,
+    )
+
+
+def layer_in(name: str, arm: Arm, sweep: Sweep, options: Options) -> str:
+    """The layer that an arm takes of a member of the panel. Raises InputError as source_of."""
+    from abl.nets.layers import layer_of  # torch, which takes seconds
+
+    member, asked = options.panel[name], str(arm.params.get("layer", PANEL))
+    found = layer_of(
+        member.network,
+        member.layer if asked == PANEL else asked,
+        classes=len(sweep.data.classes),
+        channels=sweep.image.channels,
+        image_size=sweep.image.size,
+    )
+    return found.name
+
+
+class EnsembleStages:
+    """Makes the stages of every arm on every replicate.
+
+    Args:
+        file: Without external centres, as `sweeps`, one an arm.
+        trainings: Makes the stages of a sweep.
+    """
+
+    def __init__(
+        self,
+        file: SweepFile,
+        arms: Sequence[Arm],
+        sweeps: Sequence[Sweep],
+        trainings: Callable[[Sweep], Trainings],
+    ):
+        self._arms, self._sweeps, self._trainings_of = arms, sweeps, trainings
+        # most arms are of one sweep: what follows from it is made once
+        texts = [each.model_dump_json() for each in sweeps]
+        self._first = [texts.index(each) for each in texts]
+        options = {
+            at: options_of(replace(file, sweep=sweeps[at]), Options) for at in set(self._first)
+        }
+        self._options = [options[at] for at in self._first]
+        self._sources: dict[tuple[object, ...], Source] = {}
+        self._known: dict[int, Trainings] = {}
+        self._made: dict[tuple[object, ...], str] = {}
+
+    def trained(self, at: int, replicate: Replicate) -> str:
+        """Digest of the stage in which an arm ends."""
+        arm, options = self._arms[at], self._options[at]
+        how, value = str(arm.params.get("ensemble", MEAN)), str(arm.params["networks"])
+        word = str(arm.params["classifier"])
+        if CHOSEN in (value, word):
+            return self._chosen(at, replicate, value, word)
+        sets, classifiers = sets_of(value, tuple(options.panel)), classifiers_of(word)
+        parts = self._parts(at, replicate, sets, classifiers, stacked=how == STACKED)
+        if sum(len(each) for each in parts) == 1:
+            return parts[0][0]
+        return self._combined(at, replicate, parts, how, f"{word} [{value}]")
+
+    def _chosen(self, at: int, replicate: Replicate, value: str, word: str) -> str:
+        sweep, options = self._sweeps[at], self._options[at]
+        classifiers = options.candidates.classifiers if word == CHOSEN else (word,)
+        parts = [
+            [d for each in self._parts(at, replicate, sets, classifiers_of(one)) for d in each]
+            for sets in candidates_of(value, options)
+            for one in classifiers
+        ]
+        metric = sweep.select_by or sweep.primary
+        return self._combined(at, replicate, parts, CHOSEN, f"{word} of {len(parts)}", metric)
+
+    def _combined(
+        self,
+        at: int,
+        replicate: Replicate,
+        parts: Sequence[Sequence[str]],
+        how: str,
+        label: str,
+        metric: str = "",
+    ) -> str:
+        # of a network that is asked for anyway: the one of the train block need not be
+        made = self._trainings(self._source(at, next(iter(self._options[at].panel))))
+        stage = combine_stage(
+            made.opened, made.sweep.splits, made.view, replicate, parts, how, label, metric
+        )
+        return made.plan.add(stage)
+
+    def _parts(
+        self,
+        at: int,
+        replicate: Replicate,
+        sets: Sets,
+        classifiers: Sequence[str],
+        *,
+        stacked: bool = False,
+    ) -> list[list[str]]:
+        """Digests of the fits of each set, one a classifier."""
+        found = []
+        for names in sets:
+            sources = [self._source(at, name) for name in names]
+            digests: list[str] = []
+            for classifier in classifiers:
+                if classifier == OWN:
+                    own = [self._trainings(each).train(replicate) for each in sources]
+                    digests += own
+                else:
+                    digests.append(self._fit(at, replicate, sources, classifier, stacked=stacked))
+            found.append(digests)
+        return found
+
+    def _source(self, at: int, name: str) -> Source:
+        arm = self._arms[at]
+        key = (self._first[at], arm.params.get("layer"), arm.params.get("fine_tuned"), name)
+        if key not in self._sources:
+            self._sources[key] = source_of(name, arm, self._sweeps[at], self._options[at])
+        return self._sources[key]
+
+    def _trainings(self, source: Source) -> Trainings:
+        if id(source) not in self._known:  # sources are kept, so that no other has its id
+            self._known[id(source)] = self._trainings_of(source.sweep)
+        return self._known[id(source)]
+
+    def _fit(
+        self,
+        at: int,
+        replicate: Replicate,
+        sources: Sequence[Source],
+        classifier: str,
+        *,
+        stacked: bool,
+    ) -> str:
+        options, sweep = self._options[at], self._sweeps[at]
+        made = self._trainings(sources[0])
+        parameters = options.parameters(classifier)
+        inner = (
+            stacked
+            or classifier in UNCALIBRATED
+            or any(len(values) > 1 for values in parameters.values())
+        )
+        settings: dict[str, Any] = {
+            "classifier": classifier,
+            "parameters": parameters,
+            "balance": options.balance,
+        }
+        if inner:
+            settings |= {"inner": options.inner_folds, "draw": made.inner_draw}
+        if stacked and classifier not in UNCALIBRATED:
+            settings["out_of_fold"] = True
+        ordered = sorted(sources, key=lambda each: each.order)
+        draws = classifier in SEEDED or options.balance in ("duplicate", "flips")
+        seeds = draws or any(each.tuned for each in sources)
+        key = (
+            self._first[at], classifier, stacked, tuple(each.order for each in ordered),
+            replicate if seeds else (replicate.repeat, replicate.fold),
+        )  # fmt: skip
+        if key not in self._made:
+            kernel = classifier in KERNEL_CLASSIFIERS
+            stage = fit_stage(
+                made.opened,
+                sweep.splits,
+                made.view,
+                replicate,
+                [
+                    [self._kernels(each, options, replicate)]
+                    if kernel
+                    else self._features(each, options, replicate)
+                    for each in ordered
+                ],
+                settings,
+                f"[{'+'.join(each.name for each in sources)}]",
+            )
+            self._made[key] = made.plan.add(stage)
+        return self._made[key]
+
+    def _features(self, source: Source, options: Options, replicate: Replicate) -> list[str]:
+        made, tuned = self._trainings(source), replicate if source.tuned else None
+        flips = ("none", *FLIPPED) if options.balance == "flips" else ("none",)
+        return [made.embed(source.layer, tuned, flip=flip) for flip in flips]
+
+    def _kernels(self, source: Source, options: Options, replicate: Replicate) -> str:
+        features = self._features(source, options, replicate)
+        key = ("kernels", replicate.repeat, replicate.fold, options.scale, *features)
+        if key not in self._made:
+            made = self._trainings(source)
+            stage = kernels_stage(
+                made.opened, source.sweep.splits, made.view, replicate, features,
+                f"{source.sweep.train.network} {source.layer}", options.scale,
+            )  # fmt: skip
+            self._made[key] = made.plan.add(stage)
+        return self._made[key]
+
+
+def candidates_of(value: str, options: Options) -> list[Sets]:
+    """The sets among which an arm chooses; its own, if it names one."""
+    panel = tuple(options.panel)
+    if value != CHOSEN:
+        return [sets_of(value, panel)]
+    members = [name for name, member in options.panel.items() if member.in_all]
+    return [sets_of(each, panel) for each in expanded(options.candidates.networks, members)]
+
+
+def candidate_names(value: str, word: str, options: Options) -> list[tuple[str, str]]:
+    """(networks, classifier) of each candidate, in the order of the stage's parts."""
+    classifiers = options.candidates.classifiers if word == CHOSEN else (word,)
+    return [(written(sets), one) for sets in candidates_of(value, options) for one in classifiers]

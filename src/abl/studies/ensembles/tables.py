@@ -1,0 +1,162 @@
+"""Tables of an ensembles sweep: gains of combinations, single networks, what was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from abl.plan.outcome import Outcome
+from abl.report.labels import Scale, label_in, one_line, p_label, scale_of
+from abl.report.tables.model import (
+    Column,
+    Note,
+    Table,
+    TableCell,
+    interval_column,
+    item,
+    number_column,
+    table_from,
+    text_column,
+)
+from abl.stages.combine import MEAN
+from abl.studies.ensembles.found import CHOICES, GAINS, WIDTHS
+
+J = Scale(1.0, 3, "")
+_NAN = float("nan")
+STAR = "*"
+
+
+def ensemble_tables(outcome: Outcome, own: Mapping[str, pd.DataFrame]) -> dict[str, Table]:
+    """Name -> table, those that the sweep has."""
+    none = pd.DataFrame()
+    made = {
+        "j": gains_table(outcome, own.get(GAINS, none)),
+        "features": widths_table(outcome, own.get(WIDTHS, none)),
+        "chosen": choices_table(outcome, own.get(CHOICES, none)),
+    }
+    return {name: table for name, table in made.items() if table is not None}
+
+
+def gains_table(outcome: Outcome, gains: pd.DataFrame) -> Table | None:
+    """A row a combination and metric: J or J-hat, starred below 1, and the difference behind it."""
+    if gains.empty:
+        return None
+    metrics = list(dict.fromkeys(gains["metric"]))
+    place = gains["metric"].map({name: at for at, name in enumerate(metrics)})
+    ordered = gains.assign(place=place).sort_values(["place", "size"], kind="stable")
+    rows = ordered.to_dict("records")
+    scales = {
+        name: _scale(outcome, name, [row["value"] for row in rows if row["metric"] == name])
+        for name in metrics
+    }
+    several = bool((gains["ensemble"] != MEAN).any())
+    other = bool(gains["others"].nunique() > 1)
+
+    def scaled(write: Callable[[Scale, Mapping[str, Any]], str]) -> Callable[[Any], str]:
+        return lambda row: write(scales[row["metric"]], row)
+
+    def ratio(row: Mapping[str, Any]) -> TableCell:
+        text = J.mean_and_interval(row["ratio"], row["ratio_low"], row["ratio_high"])
+        return TableCell(text, (STAR,) if row["ratio"] < 1 else ())
+
+    columns = [
+        *([text_column("others", "setting", write=one_line)] if other else []),
+        text_column("networks", write=lambda value: f"[{one_line(value)}]"),
+        number_column("size", label="n"),
+        text_column("classifier"),
+        *([text_column("ensemble")] if several else []),
+        text_column("metric", write=lambda name: label_in(outcome, name)),
+        Column("value", True, scaled(lambda s, r: s.number(r["value"])), {"value": item("value")}),
+        Column(
+            "best alone",
+            True,
+            scaled(
+                lambda s, r: (
+                    f"{s.number(r['best_value'])} ({r['best_networks']}"
+                    + (f", {r['best_classifier']})" if "+" in r["classifier"] else ")")
+                )
+            ),
+            {"best_value": item("best_value"), "best_networks": item("best_networks")},
+        ),
+        Column(
+            "J [95 %]",
+            True,
+            ratio,
+            {name: item(name, _NAN) for name in ("ratio", "ratio_low", "ratio_high")},
+        ),
+        Column(
+            "Δ [95 %]",
+            True,
+            scaled(lambda s, r: s.mean_and_interval(r["difference"], r["low"], r["high"])),
+            {name: item(name, _NAN) for name in ("difference", "low", "high")},
+        ),
+        number_column("p_corrected", _p, "P, corrected"),
+    ]
+    notes = [
+        "J: with features concatenated, over the best of its networks alone with the same "
+        "classifier. Of several classifiers (J-hat): over the best of its networks with any of "
+        "them.",
+        "The best alone is chosen by these very tests, as published. Intervals by patients and "
+        f"trainings; P of {label_in(outcome, outcome.primary)} is corrected over all rows.",
+    ]
+    starred = [Note(STAR, "below 1; the interval of the difference says whether that can be luck")]
+    if not (gains["ratio"] < 1).any():
+        starred = []
+    title = f"{one_line(outcome.title or outcome.name)}: gains of combinations"
+    count = 3 + other + several
+    return table_from(
+        f"{outcome.name}-j", title, columns, rows, axis_count=count, notes=[*starred, *notes]
+    )
+
+
+def _scale(outcome: Outcome, metric: str, values: Sequence[float]) -> Scale:
+    return scale_of(metric, values, per_cent=outcome.facts.table.per_cent)
+
+
+def _p(value: float) -> str:
+    return "" if value != value else p_label(value)
+
+
+def widths_table(outcome: Outcome, widths: pd.DataFrame) -> Table | None:
+    """A row a network, layer and classifier, with the number of features."""
+    if widths.empty:
+        return None
+    rows = widths.to_dict("records")
+    scale = _scale(outcome, outcome.primary, [row["value"] for row in rows])
+    columns = [
+        text_column("networks", "name"),
+        text_column("network"),
+        text_column("layer"),
+        text_column("fine_tuned", "fine-tuned", write=lambda value: "yes" if value else "no"),
+        number_column("features", lambda count: str(count) if count else ""),
+        text_column("classifier"),
+        number_column("value", scale.number, label_in(outcome, outcome.primary)),
+        interval_column(scale),
+    ]
+    notes = ["Features: columns as they were found in the file, of images and not of a manual."]
+    title = f"{one_line(outcome.title or outcome.name)}: single networks"
+    return table_from(f"{outcome.name}-features", title, columns, rows, axis_count=4, notes=notes)
+
+
+def choices_table(outcome: Outcome, choices: pd.DataFrame) -> Table | None:
+    """A row a replicate of each arm that chooses on validation images."""
+    if choices.empty:
+        return None
+    rows = choices.to_dict("records")
+    titles = {arm.key: outcome.title_of(arm) for arm in outcome.arms}
+    values = [value for row in rows for value in (row["validation"], row["test"])]
+    scale = _scale(outcome, outcome.primary, values)
+    label = label_in(outcome, outcome.primary)
+    columns = [
+        text_column("arm", write=lambda key: one_line(titles.get(key, key))),
+        *(number_column(name) for name in ("repeat", "fold", "seed")),
+        text_column("networks", "chosen", write=lambda value: f"[{one_line(value)}]"),
+        text_column("classifier"),
+        number_column("candidates", label="of"),
+        number_column("validation", scale.number, "validation"),
+        number_column("test", scale.number, f"{label} on test"),
+    ]
+    title = f"{one_line(outcome.title or outcome.name)}: what was chosen on validation"
+    return table_from(f"{outcome.name}-chosen", title, columns, rows, axis_count=4)

@@ -1,0 +1,50 @@
+"""J: a combination over the best of its members."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from abl.decide.gains import gains_of
+from abl.decide.replicates import Scores
+
+PATIENTS = 120
+
+
+def arm(quality: float, seed: int) -> list[Scores]:
+    """Five replicates: one split of 120 patients, five seeds."""
+    truth = np.random.default_rng(0)
+    labels = (truth.random(PATIENTS) < 0.5).astype(np.int64)
+    names = np.array([f"p{at:03d}" for at in range(PATIENTS)])
+    shared = truth.normal(size=PATIENTS)
+    found = []
+    for replicate in range(5):
+        noise = np.random.default_rng([seed, replicate]).normal(size=PATIENTS)
+        score = quality * (2 * labels - 1) + shared + 0.3 * noise
+        p = 1 / (1 + np.exp(-score))
+        found.append(Scores(0, 0, replicate, labels, names, np.column_stack([1 - p, p])))
+    return found
+
+
+def test_the_ratio_is_to_the_best_member_with_an_interval_around_it() -> None:
+    arms = {"a": arm(0.3, 1), "b": arm(0.6, 2), "ab": arm(1.5, 3)}
+    (gain,) = gains_of(arms, {"ab": ["a", "b"]}, "auc")
+    assert gain.best == "b"
+    assert gain.ratio == pytest.approx(gain.value / gain.best_value)
+    assert 1 < gain.ratio_low < gain.ratio < gain.ratio_high
+    assert 0 < gain.low < gain.difference < gain.high
+
+
+def test_of_a_metric_of_which_less_is_better_the_smallest_is_the_best() -> None:
+    arms = {"a": arm(0.3, 1), "b": arm(0.6, 2), "ab": arm(1.5, 3)}
+    (gain,) = gains_of(arms, {"ab": ["a", "b"]}, "brier")
+    assert gain.best == "b"
+    assert gain.ratio < 1
+
+
+def test_nothing_gained_is_within_the_interval() -> None:
+    arms = {"a": arm(0.6, 1), "ab": arm(0.6, 2)}
+    (gain,) = gains_of(arms, {"ab": ["a"]}, "auc")
+    assert gain.ratio_low < 1 < gain.ratio_high
+    assert gain.low < 0 < gain.high
+    assert gains_of(arms, {}, "auc") == []
