@@ -79,6 +79,15 @@ def test_small_groups_are_flagged_and_unknown_ones_shown(
     assert "a  under 10 patients" in shown
 
 
+def test_what_is_not_known_is_one_group_however_it_is_written(
+    outcome: Outcome, frame: pd.DataFrame
+) -> None:
+    known = metadata(frame).astype({"centre": object})
+    known.iloc[:6, known.columns.get_loc("centre")] = ["", "N/A", np.nan, "", "n/a", "none"]
+    rows = rows_of(subgroup_table(outcome, frame, known, "centre", resamples=200))
+    assert {row["centre"] for row in rows} - set(metadata(frame)["centre"]) == {"none", "unknown"}
+
+
 def test_many_numbers_are_cut_at_their_quartiles(outcome: Outcome, frame: pd.DataFrame) -> None:
     rows = rows_of(subgroup_table(outcome, frame, metadata(frame), "size", resamples=200))
     groups = list(dict.fromkeys(row["size"] for row in rows))

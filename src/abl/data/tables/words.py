@@ -89,6 +89,11 @@ def missing_words(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(text for text in set(texts) if is_missing(text))
 
 
+def unknown_words(texts: Iterable[str]) -> frozenset[str]:
+    """As missing_words, of a column of metadata, where `none` is what was seen: no halo."""
+    return frozenset(text for text in missing_words(texts) if same_name(text) != "none")
+
+
 def role_named(text: str) -> str | None:
     """train, validation or test; None if the word is another."""
     return ROLE_WORDS.get(same_name(text))

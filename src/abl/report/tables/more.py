@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abl.data.tables.words import unknown_words
 from abl.decide.intervals import RESAMPLES, cell_of, patient_interval
 from abl.decide.metrics import metric_named
 from abl.decide.replicates import KEYS, replicate_scores
@@ -187,6 +188,8 @@ def _groups_of(
         raise InputError(f"metadata: '{twice}' is there twice")
     tested = predictions.loc[predictions["role"] == "test", "unit"].unique()
     values = metadata[column].reindex(tested)
+    texts = values.astype(str).str.strip()
+    values = values.mask(texts.isin(unknown_words(texts.dropna())))
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_GROUPS:
         ranges = pd.qcut(values.astype(np.float64), 4, duplicates="drop")
         names = {each: f"{each.left:.4g} to {each.right:.4g}" for each in ranges.cat.categories}

@@ -11,7 +11,7 @@ import pandas as pd
 
 from abl.data.dataset import BOX, ROI, ROI_OF, UNIT_LABEL
 from abl.data.manifest import COMPUTED, FRAMES, OURS
-from abl.data.tables.words import missing_words, same_name
+from abl.data.tables.words import unknown_words
 from abl.errors import nearest, raise_if_any
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -112,8 +112,7 @@ def column_faults(frame: pd.DataFrame, asked: Mapping[str, Sequence[str]], name:
 def _values(column: pd.Series) -> tuple[tuple[str, ...], np.ndarray] | int:
     """Names of values and the position of each image's; the number of values if they are many."""
     texts = column.astype(str).str.strip()
-    # `none` is what a report writes where it saw none
-    missing = column.isna() | texts.isin(missing_words(texts) - set(texts[texts.map(_is_none)]))
+    missing = column.isna() | texts.isin(unknown_words(texts.dropna()))
     numbers = pd.to_numeric(column.where(~missing), errors="coerce").astype(np.float64)
     is_number = bool((numbers.notna() | missing).all()) and not _is_bool(column)
     distinct = numbers.nunique() if is_number else texts[~missing].nunique()
@@ -141,10 +140,6 @@ def _thirds(numbers: pd.Series) -> tuple[list[str], np.ndarray]:
     names = [f"≤ {shown[0]}", *(f"{a} to {b}" for a, b in pairwise(shown))]
     at: np.ndarray = np.searchsorted(ends, numbers, side="left")
     return [*names, f"> {shown[-1]}"], at
-
-
-def _is_none(text: str) -> bool:
-    return same_name(text) == "none"
 
 
 def _is_bool(column: pd.Series) -> bool:

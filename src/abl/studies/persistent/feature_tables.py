@@ -103,6 +103,8 @@ def rarity_table(outcome: Outcome, rows: pd.DataFrame) -> Table | None:
     notes = [
         "Odds of an error where the value of an image is half as frequent in the training sets, "
         f"classes being equal; {ALL}: where all of its values are.",
+        "Patients: those that it is of. Images of a class that is always, or never, wrong tell "
+        "nothing of odds and are left out.",
         "What is rare may be hard for another reason: these data alone cannot tell these apart.",
     ]
     title = f"{one_line(outcome.title or outcome.name)}: are rare features missed?"
