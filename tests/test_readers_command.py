@@ -127,6 +127,35 @@ def test_predictions_are_raters_and_may_bring_the_truth(tmp_path: Path) -> None:
     assert [each["statistic"] for each in found["against"]] == ["sen", "spe"]
 
 
+def test_an_arm_stands_beside_the_readers_of_every_treatment(tmp_path: Path) -> None:
+    frame = rated(treatments=2)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    once = frame.drop_duplicates("image")
+    p = np.random.default_rng(1).random(len(once))
+    once[["image", "label"]].assign(p_0=1 - p, p_1=p).to_csv(tmp_path / "net.csv", index=False)
+    found = facts_of(tmp_path, "a.csv", "--predictions", "net.csv")
+    assert found["treatments"] == ["aided", "unaided"]
+    assert [each["treatment"] for each in found["against"]] == ["aided", "unaided"]
+    apart = [each["analyses"]["random"]["difference"]["estimate"] for each in found["against"]]
+    assert apart[0] < apart[1] < 0  # chance, against readers who see more with the aid
+    with_net = [each for each in found["pairs"] if "net" in (each["first"], each["second"])]
+    assert len(with_net) == 8
+
+
+def test_the_cut_off_is_of_readers_and_not_of_probabilities(tmp_path: Path) -> None:
+    frame = rated()
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    once = frame.drop_duplicates("image")
+    p = np.where(once["label"] == "malignant", 0.8, 0.2)
+    once[["image", "label"]].assign(p_0=1 - p, p_1=p).to_csv(tmp_path / "net.csv", index=False)
+    found = facts_of(tmp_path, "a.csv", "--predictions", "net.csv", "--cutoff", "0.9")
+    own = next(each for each in found["raters"] if each["reader"] == "net")
+    assert (own["sen"]["estimate"], own["spe"]["estimate"]) == (1, 1)
+    reader = next(each for each in found["raters"] if each["reader"] == "reader 0")
+    first = frame[(frame["reader"] == "reader 0") & (frame["label"] == "malignant")]
+    assert reader["sen"]["estimate"] == pytest.approx((first["rating"] >= 0.9).mean())
+
+
 def test_experience_and_sessions_and_gaps(tmp_path: Path) -> None:
     frame = binary(rated())
     again = frame[frame["reader"] == "reader 0"].copy()
@@ -136,6 +165,10 @@ def test_experience_and_sessions_and_gaps(tmp_path: Path) -> None:
     whole.to_csv(tmp_path / "a.csv", index=False)
     found = facts_of(tmp_path, "a.csv")
     assert {each["group"] for each in found["groups"]} == {"", "resident", "faculty"}
+    assert [(each["group"], each["readers"]) for each in found["experience"]] == [
+        ("faculty", 2),
+        ("resident", 2),
+    ]
     within = found["sessions_compared"][0]
     assert (within["reader"], within["sessions"], within["cases"]) == ("reader 0", ["1", "2"], 39)
     assert within["kappa"]["estimate"] > 0.8

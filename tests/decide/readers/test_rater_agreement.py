@@ -10,13 +10,12 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa
 
 from abl.decide.agreement import (
-    ALPHA_LEVELS,
     agreement_band,
     cohen_kappa,
     fleiss_kappa_interval,
     gwet_ac1,
-    krippendorff_alpha,
 )
+from abl.decide.readers.krippendorff import ALPHA_LEVELS, krippendorff_alpha
 from abl.errors import InputError
 
 # Krippendorff 2011: 12 units, 4 observers, gaps

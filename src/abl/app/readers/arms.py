@@ -83,12 +83,13 @@ def _joined(
             continue
         there = frame[frame.index.isin(known.index)]
         p = there["p_1"].to_numpy()
-        parts.append(
+        # beside the readers of every treatment
+        parts += [
             pd.DataFrame(
                 {
                     "case": there.index.astype(str),
                     "reader": name,
-                    "treatment": answers.treatments[0] if len(answers.treatments) == 1 else "",
+                    "treatment": treatment,
                     "patient": known["patient"].loc[there.index].to_numpy(),
                     "experience": "",
                     "session": answers.sessions[0],
@@ -99,7 +100,8 @@ def _joined(
                     "confidence": float("nan"),
                 }
             )
-        )
+            for treatment in answers.treatments
+        ]
     if problems:
         raise InputError(problems)
     whole = pd.concat(parts, ignore_index=True)[list(answers.frame.columns)]

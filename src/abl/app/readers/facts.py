@@ -43,6 +43,7 @@ def facts_of(results: ReaderResults, asked: ReadersAsked) -> dict[str, Any]:
         "comparisons": [_comparison(each, asked.margin) for each in results.comparisons],
         "against": [_against(each, asked.margin) for each in results.against],
         "raters": [asdict(each) for each in results.raters],
+        "experience": [asdict(each) for each in results.of_groups],
         "pairs": [asdict(each) for each in results.pairs],
         "groups": [asdict(each) for each in results.groups],
         "sessions_compared": [asdict(each) for each in results.sessions],

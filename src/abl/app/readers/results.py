@@ -18,7 +18,12 @@ from abl.decide.readers.rater_pairs import (
     rater_pairs,
     session_agreements,
 )
-from abl.decide.readers.rater_summaries import RaterSummary, rater_summaries
+from abl.decide.readers.rater_summaries import (
+    GroupSummary,
+    RaterSummary,
+    group_summaries,
+    rater_summaries,
+)
 from abl.decide.readers.reader_study import (
     AlgorithmComparison,
     TreatmentComparison,
@@ -38,6 +43,7 @@ class ReaderResults:
         comparisons: Of treatments, one a statistic; of one treatment the mean of its readers.
         against: Of each algorithm, one a statistic and treatment.
         raters: Each by itself; () without a truth.
+        of_groups: Readers of each experience together.
         pairs: Every two raters of a treatment.
         groups, sessions: How far readers agree with each other, and with themselves.
         sizes: Readers and cases that a next study needs, with --size.
@@ -49,6 +55,7 @@ class ReaderResults:
     comparisons: tuple[TreatmentComparison, ...]
     against: tuple[AlgorithmComparison, ...]
     raters: tuple[RaterSummary, ...]
+    of_groups: tuple[GroupSummary, ...]
     pairs: tuple[RaterPair, ...]
     groups: tuple[GroupAgreement, ...]
     sessions: tuple[SessionAgreement, ...]
@@ -70,9 +77,13 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
     _check_algorithms(answers, algorithms)
     _check_treatments(answers, asked)
     if asked.cutoff is not None:
-        if not answers.has_ratings:
+        # of the files' scale: probabilities of arms are another
+        rated = [
+            name for name in answers.readers if name not in algorithms or name in asked.algorithms
+        ]
+        if not answers.frame["rating"][answers.frame["reader"].isin(rated)].notna().any():
             raise InputError("--cutoff: is of ratings, and the files have none")
-        answers = answers.answered_by_cutoff(asked.cutoff)
+        answers = answers.answered_by_cutoff(asked.cutoff, rated)
     readers = [name for name in answers.readers if name not in algorithms]
     people = answers.frame[answers.frame["reader"].isin(readers)]
     notes = [*answers.notes, *said, *protocol_notes(answers, asked)]
@@ -101,6 +112,7 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
     return ReaderResults(
         answers, algorithms, tuple(comparisons), tuple(against),
         rater_summaries(answers) if answers.has_truth else (),
+        group_summaries(answers, readers),
         rater_pairs(answers), group_agreements(answers, readers), session_agreements(answers),
         size_answers(asked, comparisons, against),
         tuple(notes),

@@ -31,6 +31,8 @@ def readers_text(results: ReaderResults, asked: ReadersAsked, width: int) -> str
         lines += [*size_lines(size, asked, width), ""]
     if results.raters:
         lines += [*_raters(results, width), ""]
+    if results.of_groups:
+        lines += [*_groups(results, width), ""]
     lines += [line for part in agreement_tables(results, width) for line in [*part, ""]]
     lines += [line for note in results.notes for line in wrapped_lines(note, width)]
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
@@ -207,6 +209,21 @@ def _raters(results: ReaderResults, width: int) -> list[str]:
     head = ["each rater", *(["treatment"] if several else []), *(TITLES[name] for name in shown)]
     head += ["missing"] if missing else []
     return laid_out(tuple(head), rows, width, names=1 + several)
+
+
+def _groups(results: ReaderResults, width: int) -> list[str]:
+    several = len(results.answers.treatments) > 1
+    rows = [
+        (
+            f"{each.group} ({counted(each.readers, 'reader')})",
+            *([each.treatment] if several else []),
+            *(_interval(getattr(each, name)) for name in ("sen", "spe", "acc")),
+        )
+        for each in results.of_groups
+    ]
+    head = ["by experience", *(["treatment"] if several else [])]
+    head += [TITLES[name] for name in ("sen", "spe", "acc")]
+    return laid_out(head, rows, width, names=1 + several)
 
 
 def _interval(found: Interval | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,11 +76,18 @@ class ReaderAnswers:
         first = rank.groupby([self.frame["treatment"], self.frame["reader"]]).transform("min")
         return replace(self, frame=self.frame[rank == first].reset_index(drop=True))
 
-    def answered_by_cutoff(self, cutoff: float) -> ReaderAnswers:
-        """With the answers that ratings of at least a cut-off are: 1, of lower ones 0."""
-        rating = self.frame["rating"]
-        answer = (rating >= cutoff).astype(np.float64).where(rating.notna())
-        return replace(self, frame=self.frame.assign(answer=answer))
+    def answered_by_cutoff(
+        self, cutoff: float, readers: Collection[str] | None = None
+    ) -> ReaderAnswers:
+        """With the answers that ratings of at least a cut-off are: 1, of lower ones 0.
+
+        Args:
+            readers: Whose scale it is of; the answers of others stay. None: all.
+        """
+        rating, answer = self.frame["rating"], self.frame["answer"]
+        mine = self.frame["reader"].isin(self.readers if readers is None else list(readers))
+        said = (rating >= cutoff).astype(np.float64).where(rating.notna())
+        return replace(self, frame=self.frame.assign(answer=answer.where(~mine, said)))
 
     def truth_of(self) -> pd.DataFrame:
         """(cases) truth and patient of each case, indexed by its name, in natural order."""

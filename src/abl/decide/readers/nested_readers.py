@@ -24,12 +24,11 @@ from abl.decide.readers.contrasts import (
 )
 from abl.decide.readers.obuchowski_rockette import (
     Effects,
-    ErrorTerms,
-    MeanSquares,
     ReaderAnalysis,
     TreatmentTest,
     one_treatment,
 )
+from abl.decide.readers.variance_terms import ErrorTerms, MeanSquares
 
 
 def nested_readers(

@@ -25,37 +25,18 @@ from abl.decide.readers.contrasts import (
     ReaderContrast,
     contrast,
 )
+from abl.decide.readers.variance_terms import (
+    ErrorTerms,
+    MeanSquares,
+    error_terms,
+    mean_squares,
+    sum_of_squares,
+)
 from abl.errors import InputError, nearest
 
 Effects = Literal["random", "fixed_readers", "fixed_cases"]
 EFFECTS: tuple[Effects, ...] = get_args(Effects)
 _UNIT = (0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class ErrorTerms:
-    """Variance and covariances of readers' values over samples of cases.
-
-    Attributes:
-        var: Mean variance.
-        cov1: Mean covariance of one reader's values in two treatments.
-        cov2: Of two readers in one treatment.
-        cov3: Of two readers in two treatments.
-    """
-
-    var: float
-    cov1: float
-    cov2: float
-    cov3: float
-
-
-@dataclass(frozen=True)
-class MeanSquares:
-    """Of treatments, readers and their interaction; nan where there is one level alone."""
-
-    treatment: float
-    reader: float
-    treatment_reader: float
 
 
 @dataclass(frozen=True)
@@ -96,38 +77,6 @@ class ReaderAnalysis:
     differences: tuple[ReaderContrast, ...]
     squares: MeanSquares
     errors: ErrorTerms
-
-
-def error_terms(covariance: Floats) -> ErrorTerms:
-    """The means of a covariance of values, (I, J, I, J); nan of what does not occur."""
-    treatments, readers = covariance.shape[:2]
-    same_treatment = np.eye(treatments, dtype=bool)[:, None, :, None]
-    same_reader = np.eye(readers, dtype=bool)[None, :, None, :]
-
-    def mean(where: np.ndarray) -> float:
-        chosen = covariance[np.broadcast_to(where, covariance.shape)]
-        return float(chosen.mean()) if chosen.size else math.nan
-
-    return ErrorTerms(
-        mean(same_treatment & same_reader),
-        mean(~same_treatment & same_reader),
-        mean(same_treatment & ~same_reader),
-        mean(~same_treatment & ~same_reader),
-    )
-
-
-def mean_squares(values: Floats) -> MeanSquares:
-    """Of values (I, J) of treatments and readers."""
-    treatments, readers = values.shape
-    whole = values.mean()
-    of_treatment, of_reader = values.mean(axis=1), values.mean(axis=0)
-    rest = values - of_treatment[:, None] - of_reader[None, :] + whole
-    apart = (treatments - 1) * (readers - 1)
-    return MeanSquares(
-        readers * _sum_of_squares(of_treatment) / (treatments - 1) if treatments > 1 else math.nan,
-        treatments * _sum_of_squares(of_reader) / (readers - 1) if readers > 1 else math.nan,
-        float((rest**2).sum()) / apart if apart else math.nan,
-    )
 
 
 def obuchowski_rockette(
@@ -205,7 +154,7 @@ def one_treatment(
         return contrast(name, mean, total, math.inf, tested=tested, bounds=bounds)
     if readers == 1:
         return ReaderContrast(name, mean, why=ONE_READER)
-    square = _sum_of_squares(values) / (readers - 1)
+    square = sum_of_squares(values) / (readers - 1)
     cov2 = (float(covariance.sum()) - float(np.trace(covariance))) / (readers * (readers - 1))
     extra = readers * max(cov2, 0.0) if effects == "random" else 0.0
     df = _hillis_df(square, extra, readers - 1)
@@ -260,7 +209,3 @@ def _undefined_pairs(
         )
         for one, other in itertools.combinations(range(len(treatments)), 2)
     )
-
-
-def _sum_of_squares(values: Floats) -> float:
-    return float(((values - values.mean()) ** 2).sum())

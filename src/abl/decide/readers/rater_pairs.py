@@ -15,11 +15,11 @@ from abl.decide.agreement import (
     cohen_kappa,
     fleiss_kappa_interval,
     gwet_ac1,
-    krippendorff_alpha,
 )
 from abl.decide.intervals import Interval
 from abl.decide.readers.clustered_shares import gee_difference
 from abl.decide.readers.contrasts import ReaderContrast, contrast
+from abl.decide.readers.krippendorff import krippendorff_alpha
 from abl.decide.readers.rater_estimates import rater_estimates
 from abl.errors import InputError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,43 @@ class RaterSummary:
     spe: Interval | None
     acc: Interval | None
     auc: Interval | None
+
+
+@dataclass(frozen=True)
+class GroupSummary:
+    """What the readers of one experience did together: one row an answer, patients as clusters.
+
+    Attributes:
+        sen, spe, acc: Of answers, with GEE intervals; None without answers (of a class).
+    """
+
+    group: str
+    treatment: str
+    readers: int
+    sen: Interval | None
+    spe: Interval | None
+    acc: Interval | None
+
+
+def group_summaries(answers: ReaderAnswers, readers: Collection[str]) -> tuple[GroupSummary, ...]:
+    """Each experience in each treatment; () where the answers name none or have no truth.
+
+    Args:
+        readers: Those that are people.
+    """
+    frame = answers.of_first_session().frame
+    rows = frame[frame["reader"].isin(readers) & (frame["experience"] != "")]
+    if not answers.has_truth or not rows["answer"].notna().any():
+        return ()
+    found = []
+    for (treatment, group), mine in rows.groupby(["treatment", "experience"]):
+        truth = mine["truth"].to_numpy() == 1
+        answer = mine["answer"].to_numpy()
+        said, right = ~np.isnan(answer), answer == truth
+        patients = mine["patient"].to_numpy(dtype=str)
+        shares = (_share(right, where, patients) for where in (said & truth, said & ~truth, said))
+        found.append(GroupSummary(str(group), str(treatment), mine["reader"].nunique(), *shares))
+    return tuple(found)
 
 
 def rater_summaries(answers: ReaderAnswers) -> tuple[RaterSummary, ...]:
