@@ -137,6 +137,17 @@ def test_a_second_session_has_the_same_images_in_another_order(folder: Path) -> 
     assert abl(folder, "readers", "page", "tiny", "--out", "page").exit_code == 0
 
 
+def test_each_treatment_has_a_page_of_its_own(folder: Path) -> None:
+    for treatment in ("unaided", "with aid"):
+        words = ["--out", "page", "--treatment", treatment]
+        assert abl(folder, "readers", "page", "tiny", *words).exit_code == 0
+    first = page_in(folder, "reading_unaided.html")
+    second = page_in(folder, "reading_with_aid.html")
+    assert '"treatment": "with aid"' in second
+    assert codes_in(first) != codes_in(second)
+    assert sorted(codes_in(first)) == sorted(codes_in(second))
+
+
 def test_answers_stand_beside_the_arms(folder: Path) -> None:
     answers(folder, "ann.csv", {"Ann": [0, 1, 3]}, experience="resident")
     answers(folder, "bo.csv", {"Bo": [1, 2], "Cy": [0, 2]}, experience="faculty")
@@ -217,6 +228,21 @@ def test_images_without_answers_are_said(folder: Path) -> None:
     frame[frame.index % 48 < 30].to_csv(path, index=False)
     write_readers(folder, {"options": {"answers": "few.csv"}})
     assert "18 test images without a reader's answer: left out." in ran(folder)
+
+
+def test_a_design_that_is_not_crossed_is_named(folder: Path) -> None:
+    path = answers(folder, "parts.csv", {"Ann": [0], "Bo": [5]})
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    at = frame.index % 48
+    ann = frame["reader"] == "Ann"
+    frame[(ann & (at < 30)) | (~ann & (at >= 20))].to_csv(path, index=False)
+    write_readers(folder, {"options": {"answers": "parts.csv"}})
+    said = " ".join(ran(folder).split())
+    assert said.count("not crossed: only 10 of 48 cases have an answer of every reader") == 1
+    # each by itself is told all the same
+    shown = abl(folder, "table", "tiny", "--show", "readers").output
+    assert "Ann" in shown
+    assert "pooled6" in shown
 
 
 @pytest.mark.parametrize(

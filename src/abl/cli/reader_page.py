@@ -25,6 +25,9 @@ def reading_page_command(
     session: Annotated[
         int, typer.Option(min=1, help="2: the same images once more, in another order.")
     ] = 1,
+    treatment: Annotated[
+        str, typer.Option(help="A column of the answers: unaided, aided; each in another order.")
+    ] = "",
     data: DataOpt = None,
     module: ModuleOpt = None,
     mlruns: WrittenRootOpt = ROOT,
@@ -40,6 +43,7 @@ def reading_page_command(
         images=images,
         seed=seed,
         session=session,
+        treatment=treatment.strip(),
         roots=[Path(each) for each in data or ()],
     )
     for line in said:

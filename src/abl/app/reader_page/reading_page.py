@@ -18,8 +18,8 @@ TEMPLATE, SCRIPT = "reading_page.html", "reading_page.js"
 # how sure a reader is of the class; the key is its place
 CONFIDENCES = ("a guess", "unsure", "fairly sure", "sure", "certain")
 COLUMNS = (
-    "image", "reader", "experience", "session", "answer", "confidence", "rating", "comment",
-    "sweep",
+    "image", "reader", "experience", "treatment", "session", "answer", "confidence", "rating",
+    "comment", "sweep",
 )  # fmt: skip
 
 
@@ -46,6 +46,7 @@ def reading_page(
     classes: Sequence[str],
     sweep: str,
     session: int,
+    treatment: str = "",
 ) -> str:
     """The page.
 
@@ -55,22 +56,24 @@ def reading_page(
     Args:
         head: What is said before the first image, a sentence each.
         images: In the order of the session.
-        session: 1 or higher; answers of each are kept apart.
+        session: 1 or higher; answers of each session and treatment are kept apart.
+        treatment: What is compared within readers, such as aided; "" is no column.
     """
     letters = letters_of(classes, taken="jknz")
     of_class = {name: letter for letter, name in letters.items()}
-    rated = len(classes) == 2
+    absent = {"rating": len(classes) != 2, "treatment": not treatment}
     # answers of another page in the same browser are none of this one
     codes = "\n".join(image.code for image in images)
     digest = hashlib.sha256(codes.encode()).hexdigest()[:12]
     table: dict[str, Any] = {
-        "key": f"abl-reading:{sweep}:{digest}:{session}",
-        "columns": [name for name in COLUMNS if rated or name != "rating"],
+        "key": f"abl-reading:{sweep}:{digest}:{session}:{treatment}",
+        "columns": [name for name in COLUMNS if not absent.get(name)],
         "images": [asdict(image) for image in images],
         "classes": list(classes),
         "keys": letters,
         "confidences": len(CONFIDENCES),
         "session": str(session),
+        "treatment": treatment,
         "sweep": sweep,
     }
     return scripted_page(

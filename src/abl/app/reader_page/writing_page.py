@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def write_reading_page(
     images: int | None = None,
     seed: int = 0,
     session: int = 1,
+    treatment: str = "",
     roots: Sequence[Path] = (),
 ) -> list[str]:
     """Writes the page of a sweep's test images; returns what is to be said.
@@ -46,6 +48,7 @@ def write_reading_page(
             MOST_IMAGES of them.
         seed: Of which images and in what order.
         session: 1, 2, ...: the same images, each session in an order of its own.
+        treatment: As reading_page; each has an order of its own too.
         roots: Folders of data sets.
 
     Raises:
@@ -60,17 +63,20 @@ def write_reading_page(
     labels = tested.drop_duplicates("unit").set_index("unit")["label"]
     labels.index = labels.index.astype(str)
     chosen = chosen_images(labels, images or MOST_IMAGES, seed)
-    order = reading_order(chosen, seed, session)
+    order = reading_order(chosen, seed, session, treatment)
     head = _head(len(order), len(labels), seed, session)
+    words = [*([treatment] if treatment else []), *([f"session {session}"] if session > 1 else [])]
     page = reading_page(
-        f"Reading of {outcome.name}" + (f", session {session}" if session > 1 else ""),
+        ", ".join([f"Reading of {outcome.name}", *words]),
         head,
         [_shown(data, image) for image in order],
         classes=data.dataset.classes,
         sweep=outcome.name,
         session=session,
+        treatment=treatment,
     )
-    path = folder / f"{NAME}{f'_{session}' if session > 1 else ''}.html"
+    name_of = "_".join([NAME, *(re.sub(r"[^\w-]+", "_", each) for each in words)])
+    path = folder / f"{name_of.replace('session_', '')}.html"
     try:
         write_atomically(path, page)
     except OSError as error:
@@ -106,10 +112,13 @@ def chosen_images(labels: pd.Series, most: int, seed: int) -> list[str]:
     return sorted(names)
 
 
-def reading_order(images: Sequence[str], seed: int, session: int) -> list[str]:
-    """The images in an order that is drawn anew for each session, and owes nothing to names."""
+def reading_order(images: Sequence[str], seed: int, session: int, treatment: str = "") -> list[str]:
+    """The images in an order that is drawn anew for each session and treatment, and owes nothing
+    to names.
+    """
     by_code = sorted(images, key=image_code)
-    return [str(each) for each in np.random.default_rng([seed, session]).permutation(by_code)]
+    draw = np.random.default_rng([seed, session, *treatment.encode()])
+    return [str(each) for each in draw.permutation(by_code)]
 
 
 def _shown(data: SweepImages, image: str) -> ShownImage:

@@ -114,7 +114,8 @@
     const rows = images.map((image) => {
       const answer = answerOf(image);
       const cells = {
-        image: image.code, reader: reader(), experience: byId("experience").value.trim(), session: table.session,
+        image: image.code, reader: reader(), experience: byId("experience").value.trim(), treatment: table.treatment,
+        session: table.session,
         answer: answer.answer || "", confidence: answer.confidence || "", rating: rating(answer),
         comment: (answer.comment || "").trim(), sweep: table.sweep,
       };
@@ -124,7 +125,8 @@
   }
 
   function download() {
-    ImagePage.download(`answers_${ImagePage.fileWord(reader()) || "reader"}_${table.session}.csv`, csv());
+    const words = [reader() || "reader", table.treatment, table.session].filter(Boolean).map(ImagePage.fileWord);
+    ImagePage.download(`answers_${words.join("_")}.csv`, csv());
     changed = false;
     tell();
   }

@@ -64,7 +64,7 @@ def reader_findings(
         margin: Of non-inferiority, a share; None: not asked.
         base: The treatment that others are compared with.
     """
-    notes: dict[str, None] = {}
+    notes: dict[str, str] = {}  # one fault each: other arms and statistics have the same
     differences = pd.DataFrame(_pairs(compared))
     if len(differences):
         differences["holm"] = _NAN
@@ -78,7 +78,7 @@ def reader_findings(
         differences,
         pd.DataFrame(_against(compared, method, margin, notes)),
         pd.DataFrame(_treatments(compared.answers, method, base, notes)),
-        tuple(notes),
+        tuple(f"{what}: {why}." for what, why in notes.items()),
     )
 
 
@@ -140,7 +140,7 @@ def _pairs(compared: Compared) -> Iterator[dict[str, Any]]:
 
 
 def _against(
-    compared: Compared, method: CovarianceMethod, margin: float | None, notes: dict[str, None]
+    compared: Compared, method: CovarianceMethod, margin: float | None, notes: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
     """Obuchowski and Rockette's form of an algorithm against readers, of every arm."""
     groups = reader_groups(compared.answers)
@@ -152,7 +152,7 @@ def _against(
             try:
                 parts = compare_algorithm(beside, arm, statistic, method, readers=readers)
             except InputError as error:
-                notes[f"Arms against {group}, {statistic}: {error}"] = None
+                notes.setdefault(f"Arms against {group} are not compared", str(error))
                 continue
             for part in parts:
                 for effects, found in part.analyses.items():
@@ -176,7 +176,7 @@ def _with_arm(compared: Compared, arm: str) -> ReaderAnswers:
 
 
 def _treatments(
-    answers: ReaderAnswers, method: CovarianceMethod, base: str | None, notes: dict[str, None]
+    answers: ReaderAnswers, method: CovarianceMethod, base: str | None, notes: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
     """Treatments by all readers and by groups."""
     if len(answers.treatments) < 2:
@@ -187,7 +187,7 @@ def _treatments(
         try:
             whole = compare_treatments(answers, statistic, method, readers=readers, base=base)
         except InputError as error:
-            notes[f"Treatments, {group}, {statistic}: {error}"] = None
+            notes.setdefault(f"Treatments are not compared by {group}", str(error))
             continue
         for effects, found in whole.analyses.items():
             names = itertools.combinations(found.treatments, 2)
