@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    patients = 60 if given.quick else 250
+    patients = 40 if given.quick else 250
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sweep = abl.load(sweep_of(folder, patients, given.size), root=folder / "mlruns")

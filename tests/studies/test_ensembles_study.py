@@ -297,3 +297,28 @@ def test_workers_give_the_same_bits_as_one_process(whole: SweepResult, tmp_path:
     for name in ("predictions.parquet", "gains.parquet"):
         one, two = (pd.read_parquet(each.folder / name) for each in (whole, other))
         pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def test_a_search_block_works_on_parameters_of_classifiers(tmp_path: Path) -> None:
+    changes = {
+        "axes": None,
+        "arms": [{"networks": ["P", "P+V"], "classifier": "svm"}],
+        "options.svm": {"c": 1.0},
+        "base": None,
+        "replicates": {"seeds": [0]},
+        "search": {
+            "space": {"options.svm.c": {"from": 0.001, "to": 100, "log": True}},
+            "trials": 2,
+            "generation": 2,
+            "prune": None,
+        },
+    }
+    result = abl.run(load(tmp_path, changes), executor="local", record=False)
+    assert result.report.failed == {}
+    tuned = [arm for arm in result.outcome.arms if arm.params["settings"] == "tuned"]
+    assert [arm.params["networks"] for arm in tuned] == ["P", "P+V"]
+    assert not any(arm.failed for arm in result.outcome.arms)
+    searched = {row["arm"]: row for row in result.outcome.facts.searches}
+    for arm in tuned:
+        (chosen,) = searched[arm.key]["chosen"]
+        assert 0.001 <= chosen["values"]["options.svm.c"] <= 100
