@@ -194,6 +194,20 @@ def test_answers_stand_beside_the_arms(folder: Path) -> None:
     assert raters["pooled6"]["auc"]["low"] == pytest.approx(table["auc_low"]["pooled6"])
 
 
+def test_arms_are_no_treatment(folder: Path) -> None:
+    frames = []
+    for treatment in ("unaided", "aided"):
+        file = answers(folder, f"{treatment}.csv", {"Ann": [0, 1], "Bo": [2]})
+        frames.append(pd.read_csv(file, dtype=str, keep_default_na=False))
+        frames[-1]["treatment"] = treatment
+    pd.concat(frames).to_csv(folder / "both.csv", index=False)
+    said = abl(folder, "readers", "both.csv", "--sweep", "tiny").output
+    opening = " ".join(said.split())
+    assert opening.startswith("2 readers, ")
+    assert "2 treatments (" in opening
+    assert "(, " not in opening
+
+
 def test_a_second_session_says_how_far_readers_agree_with_themselves(folder: Path) -> None:
     answers(folder, "1.csv", {"Ann": [0, 1], "Bo": [2]})
     second = answers(folder, "2.csv", {"Ann": [0, 1, 2, 3, 4], "Bo": [2]})

@@ -45,8 +45,9 @@ def _opening(results: ReaderResults, width: int) -> list[str]:
     parts = [counted(len(readers), "reader")]
     if results.algorithms:
         parts.append(counted(len(results.algorithms), "algorithm"))
-    if len(answers.treatments) > 1:
-        parts.append(f"{len(answers.treatments)} treatments ({', '.join(answers.treatments)})")
+    named = [each for each in answers.treatments if each]  # arms of a sweep stand in none
+    if len(named) > 1:
+        parts.append(f"{len(named)} treatments ({', '.join(named)})")
     cases = counted(len(known), "case")
     if answers.has_truth:
         positive = "positive" if answers.classes[1] == "1" else answers.classes[1]
