@@ -25,8 +25,9 @@ from abl.stages.fit import (
     numbered_inputs,
     write_probabilities,
 )
-from abl.stages.inputs import OpenData, replicate_context, split_of_stage, view_of
+from abl.stages.inputs import OpenData, replicate_context, view_of
 from abl.stages.kind import Work, kind, stage_of
+from abl.stages.opened_replicate import opened_replicate
 
 MEAN, WEIGHTED, STACKED, CHOSEN = "mean", "weighted", "stacked", "chosen"
 HOW = (MEAN, WEIGHTED, STACKED)
@@ -77,8 +78,8 @@ def combine(work: Work) -> dict[str, Any]:
             stacked,
         )
 
-    view = view_of(work)
-    split, frame = split_of_stage(work, view), view.frame
+    replicate = opened_replicate(work)
+    split, frame = replicate.split, replicate.view.frame
     images = frame["image"].to_numpy()
     parts, outside = (numbered_inputs(work.stage, each) for each in ("part_", OUTSIDE))
     digests = [digest for each in parts.values() for digest in each]

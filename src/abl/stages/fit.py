@@ -14,18 +14,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abl.data.splits.splits import inner_folds
 from abl.decide.check import Floats, Ints
 from abl.decide.classifiers.kernels import Products, products_of
 from abl.decide.classifiers.names import KERNEL_CLASSIFIERS, SEEDED, UNCALIBRATED
+from abl.decide.classifiers.one_thread import one_thread
 from abl.errors import InputError, StageError
 from abl.plan.graph import Replicate
 from abl.plan.stage import PREDICTIONS, Stage
 from abl.spec.data import Splits
 from abl.stages.embed import embedding_of
-from abl.stages.inputs import OpenData, replicate_context, split_of_stage, view_of
+from abl.stages.inputs import OpenData, replicate_context, view_of
 from abl.stages.kernels import kept_products
 from abl.stages.kind import Work, kind, stage_of
+from abl.stages.opened_replicate import opened_replicate
 
 OUT_OF_FOLD = "out_of_fold.parquet"  # image, label (as trained), p_0, ...: of training images
 OUTSIDE, OUTSIDE_VIEW = "outside_", "outside_view"  # inputs and view of an external set
@@ -79,14 +80,12 @@ def fit_classifier(work: Work) -> dict[str, Any]:
     With inputs `outside_...`, predictions of an external set alone.
     """
     with IMPORTING:
-        import threadpoolctl
-
         from abl.decide.classifiers.fitting import fit_and_score
         from abl.decide.classifiers.scorers import FeatureScorer, KernelScorer
 
     settings, seed = work.stage.settings, int(work.stage.seed or 0)
-    view = view_of(work)
-    split = split_of_stage(work, view)
+    replicate = opened_replicate(work)
+    view, split = replicate.view, replicate.split
     labels = view.frame["train_label"].to_numpy(dtype=np.int64)[split.train]
     name, images = str(settings["classifier"]), len(view.frame)
     networks = numbered_inputs(work.stage, "network_")
@@ -105,7 +104,7 @@ def fit_classifier(work: Work) -> dict[str, Any]:
         if elsewhere is not None:
             further = embedding_of(work.store, outside[at][0], elsewhere)
         if name in KERNEL_CLASSIFIERS:
-            with threadpoolctl.threadpool_limits(1):
+            with one_thread():
                 parts.append(products_of(arrays, split.train, scale, further))
         else:
             arrays += [] if further is None else [further]
@@ -119,9 +118,8 @@ def fit_classifier(work: Work) -> dict[str, Any]:
         asked = np.arange(len(elsewhere.frame)) + images * len(next(iter(networks.values())))
     folds = np.zeros(0, dtype=np.int64)
     if "inner" in settings:
-        splits = Splits.model_validate(work.stage.context["splits"])
         try:
-            folds = inner_folds(view.frame, split.train, splits, int(settings["inner"]))
+            folds = replicate.inner_folds(int(settings["inner"]))
         except InputError as error:
             raise StageError(str(error)) from error
     found = fit_and_score(

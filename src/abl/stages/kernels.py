@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from abl.decide.classifiers.kernels import Products, products_of
+from abl.decide.classifiers.one_thread import one_thread
 from abl.plan.graph import Replicate
 from abl.plan.stage import Stage
 from abl.record.store import Store
 from abl.spec.data import Splits
 from abl.stages.embed import embedding_of
-from abl.stages.inputs import OpenData, replicate_context, split_of_stage, view_of
+from abl.stages.inputs import OpenData, replicate_context
 from abl.stages.kind import Work, kind, stage_of
+from abl.stages.opened_replicate import opened_replicate
 
 _INNER, _SQUARES, _COLUMNS = "inner.npy", "squares.npy", "columns.npy"
 
@@ -51,15 +53,13 @@ def kernels_stage(
 @kind("kernels", version=1)
 def kernels(work: Work) -> dict[str, Any]:
     """Writes inner.npy, squares.npy (float64) and columns.npy (int64): see `Products`."""
-    import threadpoolctl
-
-    view = view_of(work)
-    split = split_of_stage(work, view)
+    replicate = opened_replicate(work)
+    view, split = replicate.view, replicate.split
     features = [
         embedding_of(work.store, work.stage.inputs[f"features_{at}"], view)
         for at in range(len(work.stage.inputs))
     ]
-    with threadpoolctl.threadpool_limits(1):  # several threads add up in another order
+    with one_thread():  # several threads add up in another order
         found = products_of(features, split.train, work.stage.settings.get("scale", "network"))
     for name, array in zip(
         (_INNER, _SQUARES, _COLUMNS), (found.inner, found.squares, found.columns), strict=True

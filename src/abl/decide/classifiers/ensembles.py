@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import threadpoolctl
 from sklearn.linear_model import LogisticRegression
 
 from abl.decide.check import Floats, Ints
+from abl.decide.classifiers.one_thread import one_thread
 from abl.decide.metrics import metric_named
 
 _ROUNDS, _SMALLEST = 500, 1e-12
@@ -68,7 +68,7 @@ def stacked(
         (N, K) and the coefficients (K or 1, M (K - 1)).
     """
     model = LogisticRegression(C=1.0, max_iter=1000)
-    with threadpoolctl.threadpool_limits(1):
+    with one_thread():
         model.fit(_log_odds(out_of_fold), labels)
         found: Floats = model.predict_proba(_log_odds(p))
     return found, model.coef_

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import threadpoolctl
 from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -17,6 +16,7 @@ from sklearn.svm import SVC
 
 from abl.decide.check import Floats, Ints
 from abl.decide.classifiers.kernels import Products, composed_kernel
+from abl.decide.classifiers.one_thread import one_thread
 
 
 class Scorer(Protocol):
@@ -60,7 +60,7 @@ class KernelScorer:
     def __call__(self, rows: Ints, labels: Ints, asked: Ints) -> Floats:
         columns = self._place[rows]
         known, wanted = self._kernel[np.ix_(rows, columns)], self._kernel[np.ix_(asked, columns)]
-        with threadpoolctl.threadpool_limits(1):
+        with one_thread():
             if self._name == "logistic":
                 known, wanted = _coordinates(known, wanted)
             classes = np.unique(labels)
@@ -115,7 +115,7 @@ class FeatureScorer:
         known, wanted = (
             np.concatenate([each[at] for each in self._features], axis=1) for at in (rows, asked)
         )
-        with threadpoolctl.threadpool_limits(1):
+        with one_thread():
             model = self._model(known.shape[1])
             model.fit(known, labels)
             p = model.predict_proba(wanted)
