@@ -99,7 +99,7 @@ def fit_classifier(work: Work) -> dict[str, Any]:
         if name in KERNEL_CLASSIFIERS and elsewhere is None:
             parts.append(kept_products(work.store, digests[0]))
             continue
-        arrays = [embedding_of(work.store, digest, view) for digest in digests]
+        arrays = [replicate.embedding(work.store, digest) for digest in digests]
         further = None
         if elsewhere is not None:
             further = embedding_of(work.store, outside[at][0], elsewhere)

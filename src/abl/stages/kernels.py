@@ -16,7 +16,6 @@ from abl.plan.graph import Replicate
 from abl.plan.stage import Stage
 from abl.record.store import Store
 from abl.spec.data import Splits
-from abl.stages.embed import embedding_of
 from abl.stages.inputs import OpenData, replicate_context
 from abl.stages.kind import Work, kind, stage_of
 from abl.stages.opened_replicate import opened_replicate
@@ -56,7 +55,7 @@ def kernels(work: Work) -> dict[str, Any]:
     replicate = opened_replicate(work)
     view, split = replicate.view, replicate.split
     features = [
-        embedding_of(work.store, work.stage.inputs[f"features_{at}"], view)
+        replicate.embedding(work.store, work.stage.inputs[f"features_{at}"])
         for at in range(len(work.stage.inputs))
     ]
     with one_thread():  # several threads add up in another order

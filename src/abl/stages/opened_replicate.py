@@ -11,10 +11,14 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from abl.data.splits.splits import Split, inner_folds
 from abl.data.views import View
 from abl.decide.check import Ints
+from abl.record.store import Store
 from abl.spec.data import Splits
+from abl.stages.embed import embedding_of
 from abl.stages.inputs import split_of_stage, view_of
 from abl.stages.kind import Work
 
@@ -35,6 +39,7 @@ class OpenedReplicate:
     split: Split
     _splits: Splits
     _folds: dict[int, Ints] = field(default_factory=dict)
+    _embeddings: dict[str, np.ndarray] = field(default_factory=dict)
 
     def inner_folds(self, count: int) -> Ints:
         """The fold of each training row. Raises InputError as the function of this name."""
@@ -42,6 +47,12 @@ class OpenedReplicate:
             rows = self.split.train
             self._folds[count] = inner_folds(self.view.frame, rows, self._splits, count)
         return self._folds[count]
+
+    def embedding(self, store: Store, digest: str) -> np.ndarray:
+        """As `embedding_of`, of the view's rows. Raises StageError likewise."""
+        if digest not in self._embeddings:
+            self._embeddings[digest] = embedding_of(store, digest, self.view)
+        return self._embeddings[digest]
 
 
 def opened_replicate(work: Work) -> OpenedReplicate:
