@@ -26,8 +26,8 @@ class FinishedStages:
     def __init__(self, root: Path):
         self.root = Path(root)
         self._read: dict[str, Done] = {}
-        # (digest, file) -> where, with size, time and inode, as its checksum was right
-        self._checked: dict[tuple[str, str], tuple[Path, tuple[int, int, int]]] = {}
+        # digest -> file -> where, with size, time and inode, as its checksum was right
+        self._checked: dict[str, dict[str, tuple[Path, tuple[int, int, int]]]] = {}
 
     def folder(self, digest: str) -> Path:
         """Where a finished stage lies."""
@@ -102,24 +102,24 @@ class FinishedStages:
                 advice = "a run of its sweep computes it again"
                 raise DamagedError(f"stage {digest[:12]}: {name} is damaged (checksum); {advice}")
             if seen is not None:
-                self._checked[digest, name] = path, seen
+                self._checked.setdefault(digest, {})[name] = path, seen
         return path
 
     def recheck(self, digests: Collection[str]) -> None:
         """Raises as `file` if a file that was read of these stages has another content by now: it
         may have been read as one or the other. One that is gone was read before it went.
         """
-        for (digest, name), (path, seen) in list(self._checked.items()):
-            if digest in digests and _seen(path) not in (seen, None):
-                self.file(digest, name)
+        for digest in digests:  # not through all that was ever read: a run has 100,000 stages
+            for name, (path, seen) in list(self._checked.get(digest, {}).items()):
+                if _seen(path) not in (seen, None):
+                    self.file(digest, name)
 
     def _is_checked(self, done: Done, name: str, path: Path) -> bool:
-        known = self._checked.get((done.digest, name))
+        known = self._checked.get(done.digest, {}).get(name)
         return known is not None and known == (path, _seen(path))
 
     def _forget_checks(self, digest: str) -> None:
-        for each in [key for key in self._checked if key[0] == digest]:
-            self._checked.pop(each, None)
+        self._checked.pop(digest, None)
 
     def _holds(self, path: Path, checksum: str) -> bool:
         try:
