@@ -14,6 +14,10 @@ settings.register_profile("abl", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "abl")
 
+# text is wrapped to the terminal it is printed to; no test depends on whose terminal runs it
+os.environ["COLUMNS"] = "120"
+os.environ["LINES"] = "40"
+
 
 @pytest.fixture(scope="session")
 def tiny_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
