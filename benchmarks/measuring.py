@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 MIB = 2**20
+# names the file to which a script that `against.py` runs tells its figures
+FIGURES = "ABL_BENCHMARK_FIGURES"
 # context of stages of the kind "nap", which wait
 NAPS = {"module": str(Path(__file__).parents[1] / "tests" / "doubles.py")}
 
@@ -33,6 +36,13 @@ def machine_line() -> str:
         f"Python {platform.python_version()}, {versions}; "
         f"load when started {os.getloadavg()[0]:.1f}."
     )
+
+
+def figure(name: str, value: float) -> None:
+    """Tells a figure (its unit in its name, less is better) to `against.py`, if that runs this."""
+    if told := os.environ.get(FIGURES):
+        with Path(told).open("a") as file:
+            file.write(json.dumps([name, value]) + "\n")
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -121,7 +131,9 @@ class Measured:
         return self.ended - self.began
 
 
-def run_measured(command: Sequence[str], *, cwd: Path | None = None) -> Measured:
+def run_measured(
+    command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Measured:
     """Runs a command from nothing; its output is returned.
 
     Raises:
@@ -129,7 +141,7 @@ def run_measured(command: Sequence[str], *, cwd: Path | None = None) -> Measured
     """
     began = time.time()
     process = subprocess.Popen(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     with PeakMemory(process.pid) as peak:
         output, errors = process.communicate()
