@@ -58,9 +58,10 @@ class Build:
         Its packages are those of the environment this runs in where they satisfy what the commit
         asks for, so that both builds stand on the same libraries; else they are installed.
         """
-        venv.create(self.home / "env", symlinks=True, with_pip=bool(self._lacking()))
+        lacking = self._lacking()
+        venv.create(self.home / "env", symlinks=True, with_pip=bool(lacking))
         python = str(self._bin("python"))
-        if lacking := self._lacking():
+        if lacking:
             print(f"{self.name}: installing {', '.join(lacking)}", file=sys.stderr)
             subprocess.run([python, "-m", "pip", "install", "-q", str(self.tree)], check=True)
             return
