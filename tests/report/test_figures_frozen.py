@@ -105,7 +105,8 @@ def test_published_values_are_those_of_the_table_and_called_orientation(figure: 
     for line, accuracy in zip(grey, PUBLISHED.values(), strict=True):
         np.testing.assert_allclose(line.get_ydata(), accuracy)
     assert sum("published (Qin 2020)" in text for text in legend(figure)) == 2
-    assert "single confusion matrices" in figure.get_label()
+    assert "five evaluations of 174 images" in figure.get_label()
+    assert "confusion matri" not in figure.get_label()
     assert "orientation only" in figure.get_label()
     assert not [line for line in curves(panels(figure)["AUC"]) if line.get_color() == "0.55"]
 

@@ -77,6 +77,17 @@ def test_figures_and_weaknesses_are_those_of_the_outcomes_study(made: Made, tmp_
     assert "The protocol is the published one of this study, with its weaknesses." in page
 
 
+def test_single_confusion_matrices_are_said_of_the_published_fusion_tables_alone(
+    made: Made, tmp_path: Path
+) -> None:
+    _, frozen = drawn(made, "frozen", tmp_path / "frozen")
+    assert "five evaluations of 174 images" in frozen
+    assert "single confusion matrices" not in frozen
+    _, fusion = drawn(made, "fusion", tmp_path / "fusion")
+    assert "single confusion matrices" in fusion
+    assert "five evaluations" not in fusion
+
+
 def test_a_study_without_hooks_says_and_draws_nothing(made: Made) -> None:
     class Plain(Study):
         name: ClassVar[str] = "plain"

@@ -19,15 +19,19 @@ from abl.studies.shared.checks import FROZEN, HEAD, NETWORK, WEIGHTS
 from abl.studies.shared.single_network import SingleNetwork
 
 # Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020
+CHOSEN_ON_TEST = (
+    "The number of frozen layers was read off the accuracy that is reported: the optimum is "
+    "chosen and judged on the same images."
+)
+NOT_STATED = (
+    "Optimizer, learning rate, epochs, batch size and augmentation are not in the text at hand."
+)
 WEAKNESSES = (
     "The paper states 10-fold cross-validation and prints mean and standard deviation, but its "
-    "values are those of single confusion matrices, whose class counts differ from row to row.",
-    "One row (late fusion, GAP) cannot come from any confusion matrix of its size.",
-    "The number of frozen layers was read off the accuracy that is reported: the optimum is "
-    "chosen and judged on the same images.",
-    "Mixed mode is scored on single images, the other modes on pairs.",
-    "No control separates fusion from two extractors, or pretraining from a narrower fine-tuning.",
-    "Optimizer, learning rate, epochs, batch size and augmentation are not in the text at hand.",
+    "accuracies for n = 0 to 13 fit means of five evaluations of 174 images.",
+    CHOSEN_ON_TEST,
+    "No control separates pretraining from a narrower fine-tuning.",
+    NOT_STATED,
 )
 
 

@@ -31,8 +31,8 @@ _MOST_PANELS = 4
 _ROWS = (0.055, 0.04)
 _PUBLISHED_LINES = ("--", "-.")
 # Accuracy by modality for n = 0, 1, ... frozen convolutions: Qin, Wu, Hu, Zeng, Chai, IEEE JBHI
-# 2020. The paper prints mean and sd, but each mean is the quotient of one confusion matrix of 174
-# images, so that its sd is not drawn.
+# 2020, Table III. The means fit five evaluations of 174 images (most are k/870), not the ten folds
+# that the text states; of which parts the sd beside them is one is not said, so it is not drawn.
 PUBLISHED_NETWORK = "vgg16"
 PUBLISHED = {
     "B-mode": (
@@ -45,8 +45,8 @@ PUBLISHED = {
     ),
 }  # fmt: skip
 CAVEAT = (
-    "The published values (Qin et al. 2020) are single confusion matrices of other images, "
-    "not means over folds: orientation only."
+    "The published values (Qin et al. 2020) are of other images and fit means of five "
+    "evaluations of 174 images, not of ten folds: orientation only."
 )
 
 

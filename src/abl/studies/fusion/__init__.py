@@ -22,7 +22,7 @@ from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.contract import StudyAxis, options_of, study
-from abl.studies.frozen import WEAKNESSES
+from abl.studies.frozen import CHOSEN_ON_TEST, NOT_STATED
 from abl.studies.shared.checks import (
     FROZEN,
     HEAD,
@@ -33,6 +33,18 @@ from abl.studies.shared.checks import (
 )
 from abl.studies.shared.single_network import SingleNetwork
 
+# Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020, Tables V and VI
+WEAKNESSES = (
+    "The paper states 10-fold cross-validation and prints mean and standard deviation, but its "
+    "values of early fusion, and of fusion but for two rows, are those of single confusion "
+    "matrices, whose class counts differ from row to row.",
+    "Of those two rows one (late fusion, GAP) cannot come from any confusion matrix of its size, "
+    "the other (B-mode, GAP) only if its values were cut off instead of rounded.",
+    CHOSEN_ON_TEST,
+    "Mixed mode is scored on single images, the other modes on pairs.",
+    "No control separates fusion from two extractors.",
+    NOT_STATED,
+)
 MIXED = "mixed"
 SECOND = ("own", "first", "shuffled")
 
@@ -148,4 +160,4 @@ class FusionStudy(SingleNetwork):
         }
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
-        return OwnWeaknesses(WEAKNESSES)  # its publication is that of frozen layers
+        return OwnWeaknesses(WEAKNESSES)
