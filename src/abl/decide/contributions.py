@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
+import scipy
 
 from abl.decide.check import Bools, Floats, Ints, largest_class
 from abl.decide.metrics import METRICS, Metric
@@ -254,9 +254,9 @@ def _placements(positive: Bools, score: Floats) -> tuple[Floats, float]:
     place = np.zeros(len(score))
     if not m or not n:
         return place, math.nan
-    together = rankdata(score)
-    place[positive] = (together[positive] - rankdata(score[positive])) / n
-    place[~positive] = 1 - (together[~positive] - rankdata(score[~positive])) / m
+    together = scipy.stats.rankdata(score)
+    place[positive] = (together[positive] - scipy.stats.rankdata(score[positive])) / n
+    place[~positive] = 1 - (together[~positive] - scipy.stats.rankdata(score[~positive])) / m
     return place, float(place[positive].mean())
 
 

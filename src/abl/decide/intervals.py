@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
 from abl.decide.contributions import DRAWS
 from abl.decide.measured import Measured
@@ -82,6 +81,8 @@ def _shown(measured: Measured, estimate: float, low: float, high: float) -> Inte
 
 def wilson_interval(successes: int, total: int) -> Interval:
     """Wilson score interval of a proportion, valid where each patient has one image."""
+    from statsmodels.stats.proportion import proportion_confint
+
     low, high = proportion_confint(successes, total, alpha=1 - LEVEL, method="wilson")
     return Interval(successes / total if total else math.nan, float(low), float(high))
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import integrate, special, stats
 
 from abl.decide.check import Floats
 from abl.decide.intervals import (
@@ -244,7 +244,7 @@ def expected_best_by_chance(
         by_chance = error / _c4(freedom) * expected_maximum(points)
         # a point is part of the grand mean, so it lies closer to it than error
         t = lead / (error * math.sqrt(1 - 1 / points))
-        one = float(stats.t.sf(t, freedom))
+        one = float(scipy.stats.t.sf(t, freedom))
         p = -math.expm1(points * math.log1p(-one)) if one < 1 else 1.0
     expected = centre + by_chance
     return ChanceBest(expected if maximize else -expected, sd, p)
@@ -257,17 +257,17 @@ def expected_maximum(count: int) -> float:
         raise InputError(f"count: {count} is below 1")
 
     def none_above(x: float) -> float:
-        return math.exp(count * float(special.log_ndtr(x)))
+        return math.exp(count * float(scipy.special.log_ndtr(x)))
 
     def one_above(x: float) -> float:
-        return -math.expm1(count * float(special.log_ndtr(x)))
+        return -math.expm1(count * float(scipy.special.log_ndtr(x)))
 
-    above = integrate.quad(one_above, 0, _FAR, epsabs=1e-12, limit=200)[0]
-    below = integrate.quad(none_above, -_FAR, 0, epsabs=1e-12, limit=200)[0]
+    above = scipy.integrate.quad(one_above, 0, _FAR, epsabs=1e-12, limit=200)[0]
+    below = scipy.integrate.quad(none_above, -_FAR, 0, epsabs=1e-12, limit=200)[0]
     return float(above - below)
 
 
 def _c4(freedom: int) -> float:
     """Expected sample sd of a standard normal with so many degrees of freedom."""
-    logs = special.gammaln((freedom + 1) / 2) - special.gammaln(freedom / 2)
+    logs = scipy.special.gammaln((freedom + 1) / 2) - scipy.special.gammaln(freedom / 2)
     return math.sqrt(2 / freedom) * math.exp(float(logs))

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar
 
 from abl.decide.check import Floats, Ints, checked_labels
 from abl.decide.intervals import LEVEL, split_means
@@ -53,11 +52,13 @@ def delong_test(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> TestR
     if variance <= 1e-18:
         return TestResult(difference, 0.0, 1.0 if difference == 0 else math.nan)
     z = difference / math.sqrt(variance)
-    return TestResult(difference, z, float(2 * stats.norm.sf(abs(z))))
+    return TestResult(difference, z, float(2 * scipy.stats.norm.sf(abs(z))))
 
 
 def mcnemar_test(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> TestResult:
     """Exact McNemar test of two arms' final classes, (N,) each; difference is that of accuracy."""
+    from statsmodels.stats.contingency_tables import mcnemar
+
     truth, one, other = (np.asarray(each) for each in (labels, first, second))
     if not truth.shape == one.shape == other.shape:
         raise InputError(f"McNemar: shapes {truth.shape}, {one.shape}, {other.shape} differ")
@@ -79,9 +80,9 @@ def _aucs_and_covariance(labels: Ints, scores: list[Floats]) -> tuple[Floats, Fl
         return np.full(size, math.nan), np.full((size, size), math.nan)
     of_positive, of_negative = [], []
     for score in scores:
-        together = stats.rankdata(score)
-        won = together[positive] - stats.rankdata(score[positive])
-        lost = together[~positive] - stats.rankdata(score[~positive])
+        together = scipy.stats.rankdata(score)
+        won = together[positive] - scipy.stats.rankdata(score[positive])
+        lost = together[~positive] - scipy.stats.rankdata(score[~positive])
         of_positive.append(won / n)
         of_negative.append(1 - lost / m)
     aucs = np.mean(of_positive, axis=1)
@@ -135,7 +136,7 @@ def corrected_resampled_t(
         t = 0.0 if mean == 0 else math.copysign(math.inf, mean)
         return CorrectedT(mean, t, j - 1, p, mean, mean)
     t = mean / error
-    half = float(stats.t.ppf((1 + LEVEL) / 2, j - 1)) * error
+    half = float(scipy.stats.t.ppf((1 + LEVEL) / 2, j - 1)) * error
     return CorrectedT(
-        mean, t, j - 1, float(2 * stats.t.sf(abs(t), j - 1)), mean - half, mean + half
+        mean, t, j - 1, float(2 * scipy.stats.t.sf(abs(t), j - 1)), mean - half, mean + half
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from abl.decide.contributions import gradient
 from abl.decide.metrics import Metric
@@ -44,7 +44,9 @@ def detectable_difference(
         error = variance**2 / freedom + of_trainings**2 / (2 * splits * (seeds - 1))
         freedom = (variance + of_trainings) ** 2 / error
         variance += of_trainings
-    quantiles = float(stats.t.ppf((1 + LEVEL) / 2, freedom) + stats.t.ppf(POWER, freedom))
+    quantiles = float(
+        scipy.stats.t.ppf((1 + LEVEL) / 2, freedom) + scipy.stats.t.ppf(POWER, freedom)
+    )
     return quantiles * math.sqrt(variance)
 
 

@@ -10,9 +10,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq, minimize, minimize_scalar
-from scipy.special import expit, log_softmax
 
 from abl.decide.check import Bools, Floats, Ints, checked_pair, checked_predictions, largest_class
 from abl.errors import InputError, nearest
@@ -96,11 +95,11 @@ def _intercept(positive: Bools, x: Floats, weights: Floats | None) -> float:
         return low
 
     def gap(intercept: float) -> float:
-        return float(np.average(expit(x + intercept), weights=weight)) - share
+        return float(np.average(scipy.special.expit(x + intercept), weights=weight)) - share
 
     if gap(low) >= 0 or gap(high) <= 0:  # the ends differ by rounding alone
         return (low + high) / 2
-    return float(brentq(gap, low, high, xtol=1e-12))
+    return float(scipy.optimize.brentq(gap, low, high, xtol=1e-12))
 
 
 def logit(p: Floats) -> Floats:
@@ -126,7 +125,7 @@ def _slope(positive: Bools, x: Floats, weights: Floats | None) -> float:
 
     coefficients = np.zeros(2)
     for _ in range(100):
-        mu = expit(design @ coefficients)
+        mu = scipy.special.expit(design @ coefficients)
         information = (design * (weight * mu * (1 - mu))[:, None]).T @ design
         try:
             step = np.linalg.solve(information, design.T @ (weight * (positive - mu)))
@@ -190,10 +189,14 @@ def _temperature(labels: Ints, logs: Floats) -> Calibration:
     rows = np.arange(len(labels))
 
     def loss(log_temperature: float) -> float:
-        return -float(log_softmax(logs / math.exp(log_temperature), axis=1)[rows, labels].mean())
+        return -float(
+            scipy.special.log_softmax(logs / math.exp(log_temperature), axis=1)[rows, labels].mean()
+        )
 
     end = math.log(LARGEST_TEMPERATURE)
-    found = minimize_scalar(loss, bounds=(-end, end), method="bounded", options={"xatol": 1e-8})
+    found = scipy.optimize.minimize_scalar(
+        loss, bounds=(-end, end), method="bounded", options={"xatol": 1e-8}
+    )
     return Calibration(temperature=math.exp(float(found.x)))
 
 
@@ -209,7 +212,7 @@ def _prior(labels: Ints, logs: Floats) -> Calibration:
         log_p = _log_calibrated(logs, 1.0, (0.0, *free))
         return -float(log_p[rows, labels].mean()), (np.exp(log_p).mean(axis=0) - share)[1:]
 
-    found = minimize(
+    found = scipy.optimize.minimize(
         loss_and_slope, np.zeros(classes - 1), jac=True, method="BFGS", options={"gtol": 1e-9}
     )
     return Calibration(offset=(0.0, *(float(each) for each in found.x)))
@@ -222,4 +225,4 @@ def _logs(p: Floats) -> Floats:
 
 def _log_calibrated(logs: Floats, temperature: float, offset: tuple[float, ...]) -> Floats:
     scaled = logs / temperature
-    return log_softmax(scaled + np.array(offset) if offset else scaled, axis=1)
+    return scipy.special.log_softmax(scaled + np.array(offset) if offset else scaled, axis=1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import special, stats
 
 from abl.decide.check import Floats
 
@@ -30,12 +30,12 @@ def risk_p_value(total: ArrayLike, patients: ArrayLike, level: float, *, binary:
     """
     lost = np.asarray(total, dtype=np.float64)
     count = np.asarray(patients, dtype=np.float64)
-    binomial = stats.binom.cdf(np.ceil(np.round(lost, _DIGITS)), count, level)
+    binomial = scipy.stats.binom.cdf(np.ceil(np.round(lost, _DIGITS)), count, level)
     if binary:
         return np.where(count > 0, binomial, 1.0)
     mean = np.minimum(np.divide(lost, count, out=np.ones_like(lost), where=count > 0), level)
     # relative entropy of the mean to the level
-    entropy = special.rel_entr(mean, level) + special.rel_entr(1 - mean, 1 - level)
+    entropy = scipy.special.rel_entr(mean, level) + scipy.special.rel_entr(1 - mean, 1 - level)
     bound = np.minimum(np.exp(-count * entropy), math.e * binomial)
     return np.where(count > 0, np.minimum(bound, 1.0), 1.0)
 

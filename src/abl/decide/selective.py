@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import special
+import scipy
 
 from abl.decide.check import Floats, Ints, largest_class, margin
 from abl.decide.metrics import SHARE, metric
@@ -25,7 +25,7 @@ def _aurc(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     # between two steps the errors grow evenly: the sum over k of (e + slope (k - c)) / k
     width, before, wrong = np.diff(covered), covered[:-1], errors[:-1]
     slope = np.divide(np.diff(errors), width, out=np.zeros_like(width), where=width > 0)
-    harmonic = special.digamma(covered[1:] + 1) - special.digamma(before + 1)
+    harmonic = scipy.special.digamma(covered[1:] + 1) - scipy.special.digamma(before + 1)
     return float(np.sum(slope * width + (wrong - slope * before) * harmonic) / covered[-1])
 
 

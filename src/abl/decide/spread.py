@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.contributions import EntryPlaces
@@ -103,7 +103,7 @@ class Moments:
         self.layout, self.rows = layout, rows
         count, columns = len(rows.strata), len(layout.split)
         self.means = values @ layout.weight
-        mean_of = sparse.csr_matrix(
+        mean_of = scipy.sparse.csr_matrix(
             (layout.weight[rows.column], (np.arange(len(rows.row)), rows.row)),
             shape=(len(rows.row), count),
         )
@@ -121,7 +121,7 @@ class Moments:
         # columns of one split stand beside each other: a mean over seeds by (split, row)
         cell = layout.split[rows.column] * count + rows.row
         kept, place = np.unique(cell, return_inverse=True)
-        member = sparse.csr_matrix(
+        member = scipy.sparse.csr_matrix(
             (np.ones(len(place)), (np.arange(len(place)), place)), shape=(len(place), len(kept))
         )
         seeds_of = np.bincount(layout.split)[kept // count]

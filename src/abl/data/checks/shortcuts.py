@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
-from scipy.stats import norm, rankdata
+import scipy
 
 TELLS = 0.9  # AUC from which a fact alone is said to tell the label
 SURELY = 0.7  # that its interval's lower end must reach: few patients give 0.9 by chance
@@ -106,7 +105,7 @@ def _shares(values: pd.Series, positive: np.ndarray) -> np.ndarray:
 def auc_of(scores: np.ndarray, positive: np.ndarray) -> float:
     """Area under the ROC curve of scores (n,), ties counted as half (Mann and Whitney 1947)."""
     count, others = int(positive.sum()), int((~positive).sum())
-    ranks = rankdata(scores)
+    ranks = scipy.stats.rankdata(scores)
     return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * others))
 
 
@@ -117,14 +116,14 @@ def lower_end(auc: float, positives: int, negatives: int) -> float:
     intervals for an effect size measure based on the Mann-Whitney statistic. Part 2", Statistics in
     Medicine 2006, method 5, with the variance of Hanley and McNeil 1982).
     """
-    z = float(norm.ppf((1 + CONFIDENCE) / 2))
+    z = float(scipy.stats.norm.ppf((1 + CONFIDENCE) / 2))
     mean = (positives + negatives) / 2 - 1
 
     def beyond(at: float) -> float:
         spread = at * (1 - at) * (1 + mean * ((1 - at) / (2 - at) + at / (1 + at)))
         return auc - at - z * float(np.sqrt(spread / (positives * negatives)))
 
-    return float(brentq(beyond, 0.0, min(auc, 1 - 1e-9)))
+    return float(scipy.optimize.brentq(beyond, 0.0, min(auc, 1 - 1e-9)))
 
 
 # what no network is shown, though what goes with it may be

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from abl.data.cache_folders import folder_key, folder_once
 from abl.data.dataset import Dataset
@@ -193,7 +193,9 @@ def _is_hollow(nodule: np.ndarray) -> bool:
     """Whether a mask (H, W) encloses as much as it covers, or more."""
     if not nodule.any():
         return False
-    filled = ndimage.binary_fill_holes(nodule[ndimage.find_objects(nodule.astype(np.uint8))[0]])
+    filled = scipy.ndimage.binary_fill_holes(
+        nodule[scipy.ndimage.find_objects(nodule.astype(np.uint8))[0]]
+    )
     return bool(filled.sum() >= 2 * nodule.sum())
 
 

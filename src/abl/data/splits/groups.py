@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+import scipy
 
 from abl.data.dataset import GROUP, TOGETHER
 
@@ -24,8 +23,8 @@ def components(members: Iterable[tuple[int, int]] | np.ndarray, count: int) -> n
     """int64 (count,): connected component of each of `count` nodes, by pairs of nodes."""
     edges = np.asarray(list(members) if not isinstance(members, np.ndarray) else members)
     a, b = edges.reshape(-1, 2).T.astype(np.int64)
-    graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(count, count))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    graph = scipy.sparse.coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(count, count))
+    return scipy.sparse.csgraph.connected_components(graph, directed=False)[1].astype(np.int64)
 
 
 def united(units: Sequence[str] | np.ndarray, groups: Sequence[str] | np.ndarray) -> np.ndarray:

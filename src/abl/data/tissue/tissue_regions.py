@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import scipy
 from PIL import Image
-from scipy import ndimage
 
 from abl.data.pixels import RaggedImages
 from abl.data.workers import mapped_over
@@ -55,15 +55,15 @@ def tissue_region(image: np.ndarray) -> Region | None:
     echo = small > max(ECHO * bright, FAINTEST)
     side = max(small.shape)
     window = 2 * round(NEAR * side / 2) + 1
-    filled = ndimage.uniform_filter(echo.astype(np.float32), window, mode="nearest") >= FILLED
+    filled = scipy.ndimage.uniform_filter(echo.astype(np.float32), window, mode="nearest") >= FILLED
     opened = _widened(_narrowed(filled, THIN * side), THIN * side)
-    labels, count = ndimage.label(_narrowed(_widened(opened, GAP * side), GAP * side))
+    labels, count = scipy.ndimage.label(_narrowed(_widened(opened, GAP * side), GAP * side))
     if not count:
         return None
     sizes = np.bincount(labels.ravel())[1:]
     if sizes.max() < LEAST * labels.size:
         return None
-    rows, columns = ndimage.find_objects(labels)[int(sizes.argmax())]
+    rows, columns = scipy.ndimage.find_objects(labels)[int(sizes.argmax())]
     down, across = height / small.shape[0], width / small.shape[1]
     wider = WIDER * max(height, width)
     return (
@@ -99,7 +99,7 @@ def _widened(mask: np.ndarray, radius: float) -> np.ndarray:
     """Widened by a disc; beyond the frame's edge the picture is taken to go on."""
     if not mask.any():  # no distance to nothing
         return mask
-    return np.asarray(ndimage.distance_transform_edt(~mask) <= radius)
+    return np.asarray(scipy.ndimage.distance_transform_edt(~mask) <= radius)
 
 
 REGIONS = "regions.npy"

@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, gammaln, logsumexp
+import scipy
 
 from abl.decide.check import Floats, Ints
 
@@ -83,7 +83,7 @@ def network_levels(spreads: Spreads, rates: Floats) -> Floats:
     weight /= weight.sum()
     mu = np.log(rates) - np.log1p(-rates)
     for _ in range(50):
-        p = expit(mu[:, None] + spreads.total * z)
+        p = scipy.special.expit(mu[:, None] + spreads.total * z)
         move = (rates - p @ weight) / ((p * (1 - p)) @ weight)
         mu = mu + np.clip(move, -1, 1)
         if np.abs(move).max() < 1e-9:
@@ -111,7 +111,7 @@ class CrossedEffects:
         lattice = self._lattice(spreads)
         counts = self._log_counts(lattice, spreads)
         if self.units.patient is None:
-            alone = logsumexp(counts + lattice.log_prior, axis=1)
+            alone = scipy.special.logsumexp(counts + lattice.log_prior, axis=1)
             return float(self.units.times @ alone)
         _, of_patients = self._by_patient(counts, lattice, spreads)
         return float(of_patients.sum())
@@ -122,11 +122,11 @@ class CrossedEffects:
         counts = self._log_counts(lattice, spreads)
         if self.units.patient is None:
             joint = counts + lattice.log_prior
-            likelihood = float(self.units.times @ logsumexp(joint, axis=1))
+            likelihood = float(self.units.times @ scipy.special.logsumexp(joint, axis=1))
         else:
             joint, of_patients = self._by_patient(counts, lattice, spreads)
             likelihood = float(of_patients.sum())
-        weight = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+        weight = np.exp(joint - scipy.special.logsumexp(joint, axis=1, keepdims=True))
         mean, variance = np.zeros_like(weight), np.zeros_like(weight)
         for at, code in enumerate(self._codes):
             first, second = self._moments(at, lattice, spreads)
@@ -170,7 +170,7 @@ class CrossedEffects:
         # of each image given its patient's effect
         given = np.log(np.exp(counts - top) @ lattice.within + 1e-300) + top
         together = np.add.reduceat(given, self._starts, axis=0) + lattice.log_patient
-        of_patients = logsumexp(together, axis=1)
+        of_patients = scipy.special.logsumexp(together, axis=1)
         others = together[self.units.patient] - given
         highest = others.max(axis=1, keepdims=True)
         prior = np.exp(others - highest) @ lattice.within.T
@@ -198,7 +198,7 @@ class _Lattice:
 
     def rate(self, network: int) -> Floats:
         """(V,) probability of an error at each u + b."""
-        found: Floats = expit(self._mu[network] + self._v)
+        found: Floats = scipy.special.expit(self._mu[network] + self._v)
         return found
 
     def log_binomial(self, pairs: Ints, network: int) -> Floats:
@@ -213,7 +213,11 @@ class _Lattice:
         wrong, seen = pairs[:, :1].astype(np.float64), pairs[:, 1:].astype(np.float64)
         logit = self._mu[network] + self._v
         top = (wrong * logit - seen * np.logaddexp(0, logit)).max(axis=1, keepdims=True)
-        ways = gammaln(seen + 1) - gammaln(wrong + 1) - gammaln(seen - wrong + 1)
+        ways = (
+            scipy.special.gammaln(seen + 1)
+            - scipy.special.gammaln(wrong + 1)
+            - scipy.special.gammaln(seen - wrong + 1)
+        )
         blurred = np.exp(self.log_binomial(pairs, network)) @ self.blur
         return np.log(blurred + 1e-300) + top + ways
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import special
 
 from abl.decide.check import Bools, Floats, Ints
 from abl.errors import InputError
@@ -26,7 +26,7 @@ def true_class_probabilities(logits: ArrayLike, labels: ArrayLike) -> Floats:
     Raises InputError: other shapes, labels outside the classes, values that are not finite.
     """
     values, given = _checked(logits, labels)
-    p: Floats = special.softmax(values, axis=2)[:, np.arange(len(given)), given]
+    p: Floats = scipy.special.softmax(values, axis=2)[:, np.arange(len(given)), given]
     return p
 
 

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import ndtr
+import scipy
 
 from abl.decide.audit.appearances import Appearances
 from abl.decide.audit.crossed_effects import CountRows, CrossedEffects, OnLattice, Spreads
@@ -140,7 +139,7 @@ def _posterior_spreads(units: CountRows, rates: Floats) -> tuple[tuple[Spreads, 
 
     start = np.log([{"image": 1.0, "both": 0.5, "patient": 0.5}[name] for name in names])
     simplex = np.vstack([start, start + 0.7 * np.eye(len(names))])
-    mode = minimize(
+    mode = scipy.optimize.minimize(
         lambda at: -log_posterior(at), start, method="Nelder-Mead",
         bounds=[(np.log(SMALLEST), np.log(LARGEST))] * len(names),
         options={"xatol": 0.02, "fatol": 0.02, "maxfev": 120, "initial_simplex": simplex},
@@ -236,7 +235,7 @@ def _summarised(parts: list[OnLattice], weights: Floats, theta: float) -> Floats
     centres = BINS - (BINS[1] - BINS[0]) / 2
 
     def below(logit: Floats) -> Floats:
-        found: Floats = (total * ndtr((logit[:, None] - centres) / sd)).sum(axis=1)
+        found: Floats = (total * scipy.special.ndtr((logit[:, None] - centres) / sd)).sum(axis=1)
         return found
 
     def quantile(share: float) -> Floats:

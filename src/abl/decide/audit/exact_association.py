@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special, stats
+import scipy
 
 from abl.decide.check import Floats
 
@@ -41,7 +41,7 @@ class Margins:
             low, high = max(0, first + second - patients), min(first, second)
             if low < high:
                 counts = np.arange(low, high + 1)
-                own = stats.hypergeom.logpmf(counts, patients, first, second)
+                own = scipy.stats.hypergeom.logpmf(counts, patients, first, second)
                 log_chance = _log_convolved(log_chance, own)
             least += low
         return cls(least, log_chance)
@@ -54,7 +54,7 @@ class Margins:
     @property
     def p_by_count(self) -> Floats:
         """(T,) two-sided P of each count."""
-        chance = np.exp(self.log_chance - special.logsumexp(self.log_chance))
+        chance = np.exp(self.log_chance - scipy.special.logsumexp(self.log_chance))
         lower, upper = np.cumsum(chance), np.cumsum(chance[::-1])[::-1]
         return np.minimum(1.0, 2 * np.minimum(lower, upper))
 
@@ -86,9 +86,9 @@ class Margins:
 
         def at(log_odds: float) -> float:
             tilted = self.log_chance + log_odds * steps
-            return rising(np.exp(tilted - special.logsumexp(tilted)))
+            return rising(np.exp(tilted - scipy.special.logsumexp(tilted)))
 
-        return math.exp(optimize.brentq(at, -_WIDEST, _WIDEST, xtol=1e-10))
+        return math.exp(scipy.optimize.brentq(at, -_WIDEST, _WIDEST, xtol=1e-10))
 
 
 def _log_convolved(first: Floats, second: Floats) -> Floats:

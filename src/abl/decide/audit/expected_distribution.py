@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+import scipy
 
 from abl.decide.audit.appearances import Appearances, shares
 from abl.decide.audit.crossed_effects import Spreads, network_levels
@@ -40,7 +40,7 @@ def expected_shares(found: Appearances, fitted: ErrorRates, *, seed: int = 0) ->
     random = np.random.default_rng([seed, len(seen)])
     draws = int(np.clip(CELLS // seen.size, *DRAWS))
     patient = np.unique(found.patients[tested].astype(str), return_inverse=True)[1]
-    flat = expit(network_levels(Spreads(0.0), fitted.rates))
+    flat = scipy.special.expit(network_levels(Spreads(0.0), fitted.rates))
     levels = [network_levels(each, fitted.rates) for each in fitted.spreads]
     chosen = random.choice(len(fitted.spreads), size=draws, p=fitted.spread_weights)
     counts = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from abl.decide.audit.appearances import Appearances
 from abl.decide.audit.crossed_effects import Spreads, network_levels
@@ -72,7 +72,7 @@ def expected_flags(
     none = Spreads(0.0)
     flat = network_levels(none, fitted.rates)
     least = _least_wrong(seen, theta)
-    equal = [_flagged(expit(flat), seen, least, random) for _ in range(draws)]
+    equal = [_flagged(scipy.special.expit(flat), seen, least, random) for _ in range(draws)]
     chosen = random.choice(len(fitted.spreads), size=draws, p=fitted.spread_weights)
     levels = [network_levels(each, fitted.rates) for each in fitted.spreads]
     spread, truly = [], []
@@ -118,7 +118,7 @@ def new_images(
         logit = logit + (random.normal(0, 1, patient.max() + 1) * spreads.patient)[patient, None]
     if spreads.both:
         logit = logit + random.normal(0, 1, logit.shape) * spreads.both
-    found: Floats = expit(logit)
+    found: Floats = scipy.special.expit(logit)
     return found
 
 

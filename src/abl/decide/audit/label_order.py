@@ -19,8 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import logsumexp
+import scipy
 
 from abl.decide.audit.appearances import Appearances
 from abl.decide.check import Floats, Ints
@@ -128,7 +127,7 @@ def fitted_pool(labels: Ints, p: Floats) -> Pool:
 
     start = np.concatenate([equal, np.zeros(classes), [0.05]])
     bounds = [(0.0, None)] * size + [(None, None)] * classes + [(1e-4, 0.5)]
-    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    best = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return Pool(best[:size], best[size:-1], float(best[-1]))
 
 
@@ -145,5 +144,5 @@ def _experts(p: Floats) -> Floats:
 
 
 def _normalised(logits: Floats) -> Floats:
-    found: Floats = logits - logsumexp(logits, axis=1, keepdims=True)
+    found: Floats = logits - scipy.special.logsumexp(logits, axis=1, keepdims=True)
     return found

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from abl.decide.check import Bools, Floats, Ints
 
@@ -132,7 +132,7 @@ def _effect(values: Floats, units: Ints, *terms: Floats) -> tuple[float, float, 
         return (math.nan,) * 3
     fit = sm.OLS(values, design).fit(cov_type="cluster", cov_kwds={"groups": units})
     value, error = float(fit.params[1]), float(fit.bse[1])
-    reach = float(stats.t.ppf(0.975, len(np.unique(units)) - 1))
+    reach = float(scipy.stats.t.ppf(0.975, len(np.unique(units)) - 1))
     return value, value - reach * error, value + reach * error
 
 

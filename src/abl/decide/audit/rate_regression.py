@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+import scipy
 
 from abl.decide.audit.over_representation import LEAST_PATIENTS
 from abl.decide.check import Bools, Floats, Ints
@@ -144,10 +144,10 @@ def _fit(model: RateModel, level: float) -> dict[str, tuple[float, ...] | str] |
     if not fit.converged or not np.isfinite(fit.bse).all():
         return "the fit does not converge"
     df = len(patients) - 1
-    reach = float(stats.t.isf((1 - level) / 2, df))
+    reach = float(scipy.stats.t.isf((1 - level) / 2, df))
     for name, value, error in zip(names, fit.params[1:], fit.bse[1:], strict=True):
         ends = np.exp([value, value - reach * error, value + reach * error])
-        found[name] = (*map(float, ends), 2 * float(stats.t.sf(abs(value) / error, df)))
+        found[name] = (*map(float, ends), 2 * float(scipy.stats.t.sf(abs(value) / error, df)))
     return found
 
 
@@ -159,7 +159,7 @@ def _separated(design: Floats, wrong: Ints, seen: Ints) -> Bools:
     apart, equal = rows[rows[:, -1] == 0, :-1], rows[rows[:, -1] == 1, :-1]
     if not len(apart):
         return np.zeros(design.shape[1], dtype=bool)
-    found = optimize.linprog(
+    found = scipy.optimize.linprog(
         -apart.sum(axis=0),
         A_ub=-apart, b_ub=np.zeros(len(apart)),
         A_eq=equal if len(equal) else None, b_eq=np.zeros(len(equal)) if len(equal) else None,

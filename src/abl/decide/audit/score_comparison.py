@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from abl.decide.check import Bools, Floats
 from abl.decide.ranking import average_precision
@@ -71,4 +71,4 @@ def _samples(patients: np.ndarray, draws: int, seed: int) -> list[Floats]:
 def _rank_correlation(first: Floats, second: Floats) -> float:
     if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return math.nan
-    return float(stats.spearmanr(first, second).statistic)
+    return float(scipy.stats.spearmanr(first, second).statistic)

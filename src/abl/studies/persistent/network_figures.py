@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from scipy import stats
 
 from abl.decide.consensus import more_than_share
 from abl.report.figures.style import (
@@ -95,7 +95,7 @@ def _scatter_counts(place: Axes, x: np.ndarray, y: np.ndarray) -> None:
 
 def _agreement(x: np.ndarray, y: np.ndarray, first: np.ndarray, second: np.ndarray) -> str:
     varies = len(x) > 2 and np.ptp(x) > 0 and np.ptp(y) > 0
-    rank = f"{stats.spearmanr(x, y).statistic:.2f}" if varies else "undefined"
+    rank = f"{scipy.stats.spearmanr(x, y).statistic:.2f}" if varies else "undefined"
     both, either = int((first & second).sum()), int((first | second).sum())
     return f"rank corr. {rank}\n\nover θ in both {both}\nin either {either}"
 
