@@ -18,7 +18,9 @@ from abl.app.results import (
 )
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
+from abl.record.mlflow_arms import outcome_content
 from abl.record.mlflow_errors import RecordError
+from abl.record.mlflow_held import Held, note_held
 from abl.record.mlflow_stages import StageWriter, incomplete
 from abl.record.mlflow_whole import Tally
 from abl.record.mlflow_writer import MlflowRecord
@@ -106,24 +108,36 @@ def record_sweep(
     files: Mapping[str, Path],
     surroundings: Mapping[str, Any],
     messages: list[str],
+    before: Held,
 ) -> str:
-    """Writes what MLflow lacks of the sweep's stages, then the table; the page of its arms."""
+    """Writes what MLflow lacks of the sweep's stages, then the table; the page of its arms.
+
+    Args:
+        before: What it is known to hold without being asked.
+    """
     for digest in sweep.plan.stages:
         writer.add(digest)
     writer.close()
     if writer.lost:
         return ""
+    shown = rendered(outcome)
+    content = outcome_content(outcome, shown)
+    if content == before.content:
+        return before.page
     try:
         record.record_outcome(
             outcome,
             sweep_file=sweep.text,
             artifacts=files,
-            rendered=rendered(outcome),
+            rendered=shown,
             environment=surroundings,
             stage_runs=writer.runs,
             searches=kept_searches(sweep.store, outcome),
         )
-        return record.address(outcome, "")
+        page = record.address(outcome, "")
+        folder = sweep.store.sweep_folder(outcome.name)
+        note_held(record, folder, Held(writer.runs, content, page))
+        return page
     except (RecordError, InputError) as error:
         messages.append(f"warning: {error}; the work is kept, `abl record` writes the rest")
         return ""

@@ -17,6 +17,7 @@ from abl.errors import DamagedError, disk_told
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
 from abl.record.housekeeping import upkeep
+from abl.record.mlflow_held import Held, held
 from abl.record.mlflow_stages import StageWriter
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.patient import UnreadableError
@@ -141,7 +142,8 @@ def _run_recorded(
         listener.message(f"warning: {note}")
     with disk_told(sweep.store.root):
         notes = sweep.workspace.prepare(listener.message)
-    if record is not None and record.embedded:
+    before = Held() if record is None else held(record, sweep.store.sweep_folder(sweep.name))
+    if record is not None and record.embedded and sweep.plan.stages.keys() - before.stage_runs:
         # it is made by being asked: not before the images are known to be good
         record.check_reachable()
     root, plans = sweep.store.root, sweep.store.plans
@@ -153,7 +155,10 @@ def _run_recorded(
         with suppress(OSError, UnreadableError):  # what cannot be tidied up is in nobody's way
             for line in upkeep(sweep.store):
                 listener.message(line)
-        writer = StageWriter(writing, sweep.store, messages.append) if writing else None
+        writer = None
+        if writing:
+            known = before.stage_runs
+            writer = StageWriter(writing, sweep.store, messages.append, runs=known)
         told = _Told(listener, writer, messages)
         report, analysis = _run_and_analysed(sweep, partial(run, told))
         if analysis is None:
@@ -182,8 +187,8 @@ def _run_recorded(
         page = ""
         if writing is not None and writer is not None:
             files = recorded_files(folder)
-            known = kept_environment(folder)
-            page = record_sweep(sweep, outcome, writing, writer, files, known, messages)
+            ran_on = kept_environment(folder)
+            page = record_sweep(sweep, outcome, writing, writer, files, ran_on, messages, before)
     return SweepResult(outcome, report, folder, page, messages)
 
 

@@ -51,6 +51,7 @@ class RecordPlace:
         tracking_uri: MLflow server or database; None is `<root>/mlflow.db`.
 
     Attributes:
+        database: The file of the embedded default.
         artifact_root: Where new experiments keep files: `<root>/artifacts` for the embedded
             default, the server's own choice (None) otherwise.
         say: Is told what is done to a database before it can be used; default standard error.
@@ -59,7 +60,8 @@ class RecordPlace:
     def __init__(self, root: Path, tracking_uri: str | None = None):
         self.root = Path(root).absolute()
         self.embedded = tracking_uri is None
-        self.tracking_uri = tracking_uri or f"sqlite:///{(self.root / 'mlflow.db').as_posix()}"
+        self.database = self.root / "mlflow.db"
+        self.tracking_uri = tracking_uri or f"sqlite:///{self.database.as_posix()}"
         self.artifact_root = (self.root / "artifacts").as_uri() if self.embedded else None
         self.say: Callable[[str], None] = partial(print, "abl:", file=sys.stderr)
         self._lease = FileLock(self.root / "record.lock")
@@ -164,7 +166,7 @@ class RecordPlace:
 
         MLflow takes half a schema for an old one, and refuses it for ever; there is nothing in it.
         """
-        database, making = self.root / "mlflow.db", self.root / _MAKING
+        database, making = self.database, self.root / _MAKING
         if making.exists():
             for file in ("", "-wal", "-shm", "-journal"):  # copies are nobody's to remove
                 database.with_name(f"{database.name}{file}").unlink(missing_ok=True)
@@ -178,7 +180,7 @@ class RecordPlace:
         """
         from sqlalchemy import Engine, event
 
-        own = str((self.root / "mlflow.db").resolve())
+        own = str(self.database.resolve())
         with closing(sqlite3.connect(own)) as database:
             database.execute("PRAGMA journal_mode = WAL")
 
