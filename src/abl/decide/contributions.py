@@ -18,11 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 
-from abl.decide.check import Bools, Floats, Ints, largest_class
+from abl.decide.check import Floats, Ints, largest_class
 from abl.decide.metrics import METRICS, Metric
+from abl.decide.placements import auc_of, placements
 from abl.decide.replicates import (
+    Lasting,
     Patients,
     Scores,
     bootstrap_weights,
@@ -36,7 +37,7 @@ _SMOOTHING = 0.5  # images spread over a class before a derivative is taken: roo
 
 
 @dataclass(frozen=True, eq=False)
-class SharedTests:
+class SharedTests(Lasting):
     """The tests that arms share.
 
     Attributes:
@@ -53,7 +54,29 @@ class SharedTests:
 
     @classmethod
     def of(cls, replicates: Sequence[Scores]) -> SharedTests:
-        """Of an arm's replicates, in the order of their keys."""
+        """Of an arm's replicates, in the order of their keys.
+
+        The arms of a table share their tests: those asked for last are found again.
+        """
+        global _recent
+        found = next((each for each in _recent if each._are_of(replicates)), None)
+        if found is None:
+            found = cls._made(replicates)
+            _recent = (found, *_recent[: _MOST_RECENT - 1])
+        return found
+
+    def _are_of(self, replicates: Sequence[Scores]) -> bool:
+        return [each.key for each in self.replicates] == [each.key for each in replicates] and all(
+            one.is_of_the_same_images(other)
+            for one, other in zip(self.replicates, replicates, strict=True)
+        )
+
+    def positions(self, at: int) -> Ints:
+        """(N,) position in `patients` of each image's patient, in replicate `at`."""
+        return self.present[at][self.local[at]]
+
+    @classmethod
+    def _made(cls, replicates: Sequence[Scores]) -> SharedTests:
         patients = patients_of(replicates)
         found = [np.unique(patients.positions(each), return_inverse=True) for each in replicates]
         return cls(replicates, patients, [each for each, _ in found], [each for _, each in found])
@@ -61,6 +84,10 @@ class SharedTests:
     @property
     def classes(self) -> int:
         return self.replicates[0].p.shape[1]
+
+
+_MOST_RECENT = 4
+_recent: tuple[SharedTests, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +128,16 @@ def has_derivative(metric: Metric) -> bool:
 
 def places_of(design: SharedTests, metric: Metric, draws: int = DRAWS) -> EntryPlaces:
     """The rows of H for a metric; those of metrics without a derivative are bootstrap draws."""
+    derived = has_derivative(metric)
+    which = "patients" if derived else draws
+    return design.once(("places", which), lambda: _places(design, derived, draws))
+
+
+def _places(design: SharedTests, derived: bool, draws: int) -> EntryPlaces:
     replicates, strata = len(design.replicates), design.patients.strata
     stratum = np.unique(strata, return_inverse=True)[1]
     sizes = np.bincount(stratum).astype(np.float64)
-    if not has_derivative(metric):
+    if not derived:
         row, column = np.tile(np.arange(draws), replicates), np.repeat(np.arange(replicates), draws)
         freedom = np.array([max(1.0, float(np.sum(sizes - 1)))])
         return EntryPlaces(row, column, np.zeros(draws, dtype=np.int64), freedom, False)
@@ -128,7 +161,7 @@ def contributions(
         values: (R,) of the metric, where they are known.
     """
     if values is None:
-        values = np.array([metric(each.labels, each.p) for each in arm], dtype=np.float64)
+        values = np.array([value_of(metric, each) for each in arm], dtype=np.float64)
     if metric.of_confusion is not None:
         entries = _of_confusion(arm, design, metric)
     elif metric.terms is not None:
@@ -223,11 +256,18 @@ def _of_terms(arm: Sequence[Scores], design: SharedTests, metric: Metric) -> Flo
     return np.concatenate(found)
 
 
+def value_of(metric: Metric, replicate: Scores) -> float:
+    """The metric of a replicate; an AUC from ranks that its contributions need too."""
+    if metric is METRICS["auc"]:
+        return auc_of(replicate)
+    return metric(replicate.labels, replicate.p)
+
+
 def _of_auc(arm: Sequence[Scores], design: SharedTests) -> Floats:
     columns = [1] if design.classes == 2 else list(range(design.classes))
     parts = []
     for column in columns:
-        placed = [_placements(each.labels == column, each.p[:, column]) for each in arm]
+        placed = [placements(each, column) for each in arm]
         means: dict[int, list[float]] = {}
         for each, (_, area) in zip(arm, placed, strict=True):
             means.setdefault(each.seed, []).append(area)
@@ -246,18 +286,6 @@ def _of_auc(arm: Sequence[Scores], design: SharedTests) -> Floats:
         parts.append(np.concatenate(found))
     of_classes: Floats = np.mean(parts, axis=0)
     return of_classes
-
-
-def _placements(positive: Bools, score: Floats) -> tuple[Floats, float]:
-    """(N,) share of the other class that an image is on the right side of, and AUC."""
-    m, n = int(positive.sum()), int((~positive).sum())
-    place = np.zeros(len(score))
-    if not m or not n:
-        return place, math.nan
-    together = scipy.stats.rankdata(score)
-    place[positive] = (together[positive] - scipy.stats.rankdata(score[positive])) / n
-    place[~positive] = 1 - (together[~positive] - scipy.stats.rankdata(score[~positive])) / m
-    return place, float(place[positive].mean())
 
 
 def _of_draws(

@@ -22,8 +22,8 @@ def effective_patients(tests: SharedTests, layout: Layout) -> Floats:
     """(K + 1,) effective number of patients of each class, then of all, by their images (Kish)."""
     size, count = tests.classes, len(tests.patients)
     weight = np.zeros((size + 1, count))
-    for each, of_replicate in zip(tests.replicates, layout.weight, strict=True):
-        position = tests.patients.positions(each)
+    for replicate, of_replicate in enumerate(layout.weight):
+        each, position = tests.replicates[replicate], tests.positions(replicate)
         images = np.bincount(each.labels, minlength=size)
         for at in range(size):
             if images[at]:

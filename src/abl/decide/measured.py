@@ -35,7 +35,7 @@ from abl.decide.mover import sides
 from abl.decide.paired_differences import Differences
 from abl.decide.replicates import ArmScores, checked_pair_of_arms
 from abl.decide.score_intervals import LEVEL, quantile
-from abl.decide.spread import Layout, Moments
+from abl.decide.spread import Averages, Layout, Moments
 from abl.decide.verdicts import FEWEST_TRAININGS
 
 # shares of units: the class they are a share of, None for all; of two classes alone where one is
@@ -82,10 +82,10 @@ class Measured:
         self._entries = np.stack([each.entries for each in found])
         self._rows = places_of(self.tests, metric, draws)
         self._defined = ~np.isnan(self.values)
-        prints = [[hash(each.p.tobytes()) for each in arm] for arm in ordered]
-        self._prints = np.array(prints)
-        self._whole = Layout.of(self.tests.replicates)
-        self._sizes = effective_patients(self.tests, self._whole)
+        self._prints = np.array([[each.print for each in arm] for arm in ordered])
+        tests = self.tests
+        self._whole = tests.once("layout", lambda: Layout.of(tests.replicates))
+        self._sizes = tests.once("sizes", lambda: effective_patients(tests, self._whole))
         kind = _SHARES.get(metric.name, -1)
         self._of_units = kind is None or (kind >= 0 and self.tests.classes == 2)
         self._class = kind if self._of_units else None
@@ -220,7 +220,7 @@ class Measured:
     def covariance(self) -> Floats:
         """(A, A) of the means: patients, and the luck of trainings, shared where networks are."""
         known = np.nan_to_num(self.values)
-        moments = Moments(known, self._entries, self._rows, self._whole)
+        moments = Moments(known, self._entries, self._rows, self._whole, self._averages)
         means = self.means()
         luck = np.sqrt(np.maximum(np.nan_to_num(means.variance - means.patients), 0.0))
         own = np.sqrt(np.diagonal(moments.interaction))
@@ -254,15 +254,24 @@ class Measured:
         return least_units(self.arms[arm], self.metric, self._sizes[:-1])
 
     def _moments(self, arms: Ints, kept: Bools) -> Moments:
-        replicates = [each for each, keep in zip(self.tests.replicates, kept, strict=True) if keep]
-        inside = kept[self._rows.column]
         rows = self._rows
+        values = self.values[arms][:, kept]
+        if kept.all():
+            entries = self._entries[arms]
+            return Moments(values, entries, rows, self._whole, self._averages)
+        replicates = [each for each, keep in zip(self.tests.replicates, kept, strict=True) if keep]
+        inside = kept[rows.column]
         column = (np.cumsum(kept) - 1)[rows.column[inside]]
         kept_rows = EntryPlaces(
             rows.row[inside], column, rows.strata, rows.freedom, rows.are_patients
         )
-        entries = self._entries[arms] if inside.all() else self._entries[arms][:, inside]
-        return Moments(self.values[arms][:, kept], entries, kept_rows, Layout.of(replicates))
+        entries = self._entries[arms][:, inside]
+        return Moments(values, entries, kept_rows, Layout.of(replicates))
+
+    @property
+    def _averages(self) -> Averages:
+        rows, whole = self._rows, self._whole
+        return self.tests.once(("averages", id(rows)), lambda: Averages.of(rows, whole))
 
     def _carriers(self, combined: Floats) -> Floats:
         """(n,) effective number of patients behind contributions (n, rows)."""

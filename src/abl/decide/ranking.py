@@ -17,6 +17,22 @@ def twice_u(positive: Floats, negative: Floats) -> int:
     return int(below + not_above)
 
 
+def twice_below(positive: Bools, score: Floats) -> Ints:
+    """(N,) int64: of each image 2 #(of the other class with less) + #(with as much). One sort."""
+    order = np.argsort(score)
+    ordered, high = score[order], positive[order]
+    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))[: len(order)]
+    tie = np.repeat(np.arange(len(first)), np.diff(first, append=len(order)))
+    # of each group of equal scores: how many of a class lie below it, and in it
+    found = np.zeros(len(order), dtype=np.int64)
+    for of_class in (high, ~high):
+        count = np.concatenate([[0], np.cumsum(of_class)])
+        start, end = count[first], count[np.append(first[1:], len(order))]
+        others = ~of_class
+        found[order[others]] = (start + end)[tie[others]]
+    return found
+
+
 def auc(positive: Bools, score: Floats, weights: Floats | None = None) -> float:
     """Area under the ROC curve, ties counting one half; nan if one class is missing.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,11 +15,24 @@ from abl.decide.check import Bools, Floats, Ints, checked_pair, largest_class
 from abl.decide.metrics import METRICS, Metric, metric_named
 from abl.errors import InputError
 
+Known = TypeVar("Known")
 KEYS = ["repeat", "fold", "seed"]  # columns that name a replicate
 
 
+class Lasting:
+    """What does not change, so that what follows from it need not be made twice."""
+
+    def once(self, what: Hashable, make: Callable[[], Known]) -> Known:
+        """What follows from this alone, made when it is first asked for by that name."""
+        known: dict[Hashable, Any] = self.__dict__.setdefault("_once", {})
+        if what not in known:
+            known[what] = make()
+        found: Known = known[what]
+        return found
+
+
 @dataclass(frozen=True, eq=False)
-class Scores:
+class Scores(Lasting):
     """Final probabilities of one arm on the test images of one (repeat, fold, seed).
 
     Attributes:
@@ -57,11 +71,20 @@ class Scores:
 
     def is_of_the_same_images(self, other: Scores) -> bool:
         """Whether labels, patients and classes are those of the other."""
-        return (
-            np.array_equal(self.labels, other.labels)
-            and np.array_equal(self.patients, other.patients)
+        return self is other or (
+            _are_equal(self.labels, other.labels)
+            and _are_equal(self.patients, other.patients)
             and self.p.shape == other.p.shape
         )
+
+    @property
+    def print(self) -> int:
+        """Equal for predictions that are equal to the last bit."""
+        return self.once("print", lambda: hash(self.p.tobytes()))
+
+
+def _are_equal(one: NDArray, other: NDArray) -> bool:
+    return one is other or np.array_equal(one, other)
 
 
 ArmScores = Sequence[Scores]

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy
@@ -89,6 +90,39 @@ class Spread:
     patients: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class Averages:
+    """How entries of H are averaged; alike for all arms on a design.
+
+    Attributes:
+        mean: (L, rows) sparse: over the replicates.
+        members: (strata) rows of each.
+        of_cell: (L, cells) sparse 0 and 1: the (split, row) of each entry. Columns of one split
+            stand beside each other.
+        cell: (L,) the same as positions.
+        seeds: (cells,) seeds of the split of each.
+    """
+
+    mean: Any
+    members: Sequence[Ints]
+    of_cell: Any
+    cell: Ints
+    seeds: Ints
+
+    @classmethod
+    def of(cls, rows: EntryPlaces, layout: Layout) -> Averages:
+        count, entry = len(rows.strata), np.arange(len(rows.row))
+        mean = scipy.sparse.csr_matrix(
+            (layout.weight[rows.column], (entry, rows.row)), shape=(len(entry), count)
+        )
+        members = [np.flatnonzero(rows.strata == at) for at in range(len(rows.freedom))]
+        kept, cell = np.unique(layout.split[rows.column] * count + rows.row, return_inverse=True)
+        of_cell = scipy.sparse.csr_matrix(
+            (np.ones(len(cell)), (entry, cell)), shape=(len(cell), len(kept))
+        )
+        return cls(mean, members, of_cell, cell, np.bincount(layout.split)[kept // count])
+
+
 class Moments:
     """Sums of products between A arms, from their values and contributions on R replicates.
 
@@ -97,37 +131,35 @@ class Moments:
         entries: (A, L) of H.
         rows: Where the entries stand.
         layout: Of the R replicates.
+        averages: Of these places and this layout, where they are known.
     """
 
-    def __init__(self, values: Floats, entries: Floats, rows: EntryPlaces, layout: Layout):
+    def __init__(
+        self,
+        values: Floats,
+        entries: Floats,
+        rows: EntryPlaces,
+        layout: Layout,
+        averages: Averages | None = None,
+    ):
         self.layout, self.rows = layout, rows
-        count, columns = len(rows.strata), len(layout.split)
+        averages = averages or Averages.of(rows, layout)
+        columns = len(layout.split)
         self.means = values @ layout.weight
-        mean_of = scipy.sparse.csr_matrix(
-            (layout.weight[rows.column], (np.arange(len(rows.row)), rows.row)),
-            shape=(len(rows.row), count),
-        )
-        self.combined = np.asarray(entries @ mean_of)  # (A, rows): H w
+        self.combined = np.asarray(entries @ averages.mean)  # (A, rows): H w
         self.by_stratum = np.stack(
             [
                 part @ part.T
                 for at in range(len(rows.freedom))
-                for part in [self.combined[:, rows.strata == at]]
+                for part in [self.combined[:, averages.members[at]]]
             ]
         )
         arms = len(values)
         self.interaction = self.within = self.of_seeds = self.of_splits = np.zeros((arms, arms))
         self.expected_of_splits = np.zeros((arms, arms))
-        # columns of one split stand beside each other: a mean over seeds by (split, row)
-        cell = layout.split[rows.column] * count + rows.row
-        kept, place = np.unique(cell, return_inverse=True)
-        member = scipy.sparse.csr_matrix(
-            (np.ones(len(place)), (np.arange(len(place)), place)), shape=(len(place), len(kept))
-        )
-        seeds_of = np.bincount(layout.split)[kept // count]
-        split_means = np.asarray(entries @ member) / seeds_of
+        split_means = np.asarray(entries @ averages.of_cell) / averages.seeds
         if layout.within:
-            apart = entries - split_means[:, place]
+            apart = entries - split_means[:, averages.cell]
             self.interaction = apart @ apart.T / layout.within
             deviation = layout.centred(values)
             self.within = deviation @ deviation.T / layout.within
