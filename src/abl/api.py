@@ -98,6 +98,7 @@ def run(
     address: str | None = None,
     record: bool | str = True,
     listener: Listener | None = None,
+    began: float | None = None,
 ) -> SweepResult:
     """Runs what the store does not hold, scores every arm and records everything.
 
@@ -107,6 +108,7 @@ def run(
         workers: CPUs to use on this machine; default all.
         address: HOST:PORT of a Ray cluster.
         record: True for the embedded MLflow in the mlruns folder, a tracking URI, or False.
+        began: `time.monotonic()` when the command began that this is a part of; default now.
 
     Raises:
         InputError: The data, the executor or MLflow cannot be used; nothing was trained then.
@@ -125,6 +127,7 @@ def run(
         workers=workers,
         address=address,
         record=MlflowRecord(sweep.root, uri) if record else None,
+        began=began,
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from abl.app.keeping import draw_outcome, keep_outcome
 from abl.app.loaded import LoadedSweep
 from abl.app.recording import record_lease, record_sweep
 from abl.app.results import kept_environment, recorded_files, what_changed
+from abl.app.spent import Spent, Timed, keep_spent
 from abl.errors import DamagedError, disk_told
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
@@ -45,6 +46,7 @@ class SweepResult:
         folder: Where tables and figures lie.
         address: Path of the arms' page below MLflow's address, "" if it was not recorded.
         messages: What the person should know, a sentence each.
+        seconds: By the clock, of each part of the run; see `abl.app.spent`.
     """
 
     outcome: Outcome
@@ -52,6 +54,7 @@ class SweepResult:
     folder: Path
     address: str
     messages: list[str]
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         arms, failed = len(self.outcome.arms), len(self.report.failed)
@@ -85,6 +88,7 @@ def run_sweep(
     workers: int | None,
     address: str | None,
     record: MlflowRecord | None,
+    began: float | None = None,
 ) -> SweepResult:
     """Runs what the store does not hold, scores every arm, keeps and records the outcome.
 
@@ -92,6 +96,7 @@ def run_sweep(
         InputError: Data, executor or MLflow cannot be used; nothing was trained then.
         StageError: The disk of the store is full or read-only; what is finished is kept.
     """
+    spent = Spent(began)
     on_cluster = executor == "tune" and address is not None
     if on_cluster:
         check_address(str(address))
@@ -126,7 +131,7 @@ def run_sweep(
         # meanwhile would take this process with it
         with ray_nodes(workers, address, listener.message):
             pass
-    return _run_recorded(sweep, listener, run, record)
+    return _run_recorded(sweep, listener, run, record, spent)
 
 
 def _run_recorded(
@@ -134,18 +139,20 @@ def _run_recorded(
     listener: Listener,
     run: Callable[[Listener], RunReport],
     record: MlflowRecord | None,
+    spent: Spent,
 ) -> SweepResult:
     messages: list[str] = []
     # before the run: who edits the code while it trains has not run the edited one
     code = git_state(sweep.file.folder)
     for note in sweep.name_notes:  # before one person trains and tests
         listener.message(f"warning: {note}")
-    with disk_told(sweep.store.root):
+    with disk_told(sweep.store.root), spent.on("reading"):
         notes = sweep.workspace.prepare(listener.message)
     before = Held() if record is None else held(record, sweep.store.sweep_folder(sweep.name))
     if record is not None and record.embedded and sweep.plan.stages.keys() - before.stage_runs:
         # it is made by being asked: not before the images are known to be good
-        record.check_reachable()
+        with spent.on("recording"):
+            record.check_reachable()
     root, plans = sweep.store.root, sweep.store.plans
     with (
         disk_told(root),
@@ -159,8 +166,8 @@ def _run_recorded(
         if writing:
             known = before.stage_runs
             writer = StageWriter(writing, sweep.store, messages.append, runs=known)
-        told = _Told(listener, writer, messages)
-        report, analysis = _run_and_analysed(sweep, partial(run, told))
+        told = Timed(_Told(listener, writer, messages), spent)
+        report, analysis = _run_and_analysed(sweep, partial(run, told), spent)
         if analysis is None:
             # half a table would stand in the place of the last whole one
             if writer is not None:
@@ -171,7 +178,8 @@ def _run_recorded(
                 notes=("Stopped before the table was made.",),
             )  # fmt: skip
             return SweepResult(none, report, folder, "", messages)
-        outcome = _with_facts(sweep, analysis, notes)
+        with spent.on("scoring"):
+            outcome = _with_facts(sweep, analysis, notes)
         analysis, left_out = with_kept_imports(
             sweep.store, replace(analysis, outcome=outcome), sweep.file.sweep
         )
@@ -183,22 +191,34 @@ def _run_recorded(
             messages.append(f"warning: {unseen}")
         ran = bool(report.ran)
         folder = keep_outcome(sweep.store, analysis, sweep.text, surroundings, ran=ran)
-        _draw(sweep, folder, analysis, messages)
+        with spent.on("drawing"):
+            _draw(sweep, folder, analysis, messages)
         page = ""
         if writing is not None and writer is not None:
             files = recorded_files(folder)
             ran_on = kept_environment(folder)
-            page = record_sweep(sweep, outcome, writing, writer, files, ran_on, messages, before)
-    return SweepResult(outcome, report, folder, page, messages)
+            with spent.on("recording"):
+                page = record_sweep(
+                    sweep, outcome, writing, writer, files, ran_on, messages, before
+                )
+        seconds = spent.seconds()
+        if ran:
+            keep_spent(sweep.store.sweep_folder(sweep.name), seconds)
+    return SweepResult(outcome, report, folder, page, messages, seconds)
 
 
 def _run_and_analysed(
-    sweep: LoadedSweep, run: Callable[[], RunReport]
+    sweep: LoadedSweep, run: Callable[[], RunReport], spent: Spent
 ) -> tuple[RunReport, Analysis | None]:
     """How the run ended, and its scores; no scores if a person stopped it."""
-    report = run()
+    with spent.on("waiting"):
+        report = run()
     sweep.use_names()
-    analyse = partial(sweep.study.analyse, sweep.file, sweep.plan, sweep.workspace)
+
+    def analyse() -> Analysis:
+        with spent.on("scoring"):
+            return sweep.study.analyse(sweep.file, sweep.plan, sweep.workspace)
+
     if not report.interrupted:
         try:
             return report, analyse()
@@ -206,7 +226,8 @@ def _run_and_analysed(
             # where one file is damaged others may be: all are looked at, and computed again at once
             for digest in sweep.plan.stages:
                 sweep.store.damaged(digest)
-        report = report.followed_by(run())
+        with spent.on("waiting"):
+            report = report.followed_by(run())
     return report, None if report.interrupted else analyse()
 
 

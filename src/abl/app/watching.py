@@ -13,6 +13,7 @@ import pandas as pd
 
 from abl.app.loaded import LoadedSweep
 from abl.app.results import outcome_named, sweep_names
+from abl.app.spent import last_spent
 from abl.data.cache_folders import without_checksums
 from abl.errors import InputError, disk_told, nearest
 from abl.plan.graph import wanted_stages
@@ -110,6 +111,7 @@ def numbers_of(
     flops = _flops(loaded, unknown) if loaded.file.sweep.resources.gpus else 0.0
     reasons = loaded.reasons(done, said)
     numbers = plan_numbers(plan, done, seconds, slots) | {"flops_of_unknown": flops}
+    numbers["last_run"] = last_spent(loaded.store.sweep_folder(loaded.name))
     numbers["reasons"] = reason_numbers(reasons)
     if meant is not None:
         numbers["why"] = arm_reasons(meant[1], plan, meant[0], reasons)

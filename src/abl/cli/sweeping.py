@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import time
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,6 @@ from abl.cli.app import (
     terminal_width,
 )
 from abl.cli.output import say
-
 
 class ExecutorName(StrEnum):
     """Who runs the stages."""
@@ -62,6 +62,7 @@ def sweep(
     trust: TrustOpt = False,
 ) -> None:
     """Run a sweep: train what is missing, score every arm, print and record the table."""
+    began = time.monotonic()  # before imports, which take seconds
     from abl import api
     from abl.app.watching import watched
 
@@ -75,6 +76,7 @@ def sweep(
             address=address,
             record=recorded,
             listener=listener,
+            began=began,
         )
     if not result.report.interrupted:
         colour = sys.stdout.isatty()
@@ -90,9 +92,12 @@ def sweep(
 
 
 def _print_place(result: Any, mlruns: Path) -> None:
+    from abl.app.spent import spent_text
+
     folder, here = result.folder, Path.cwd()
     shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
-    say(f"\ntables and figures: {shown}")
+    time_spent = f"time: {spent_text(result.seconds)}\n" if result.report.ran else ""
+    say(f"\n{time_spent}tables and figures: {shown}")
     if result.address:
         place = [] if mlruns == ROOT else ["--mlruns", str(mlruns)]
         say("in MLflow: " + shlex.join(["abl", "ui", result.outcome.name, *place]))

@@ -63,6 +63,8 @@ def plan_text(name: str, numbers: Mapping[str, Any], arms: list[str]) -> str:
         f"  in the store {numbers['in_store']}, to compute {numbers['to_compute']}",
         f"  time         {_time(numbers)}",
     ]
+    if numbers.get("last_run"):
+        lines.append(f"  last run     {numbers['last_run']}")
     if numbers.get("flops_of_unknown"):
         lines.append(f"  compute      {_compute(numbers['flops_of_unknown'])}")
     lines += _why(numbers.get("reasons", ()))
