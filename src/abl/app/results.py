@@ -13,6 +13,7 @@ from abl.app.table_sums import (
     checked_file,
     table_text,
 )
+from abl.contained import path_below
 from abl.errors import InputError, nearest
 from abl.kept_files import json_kept, read_kept
 from abl.plan.outcome import Outcome, Searches
@@ -44,7 +45,11 @@ def outcome_named(store: Store, name: str) -> Outcome:
     folder = store.sweep_folder(name)
     try:
         key = json_kept(read_kept(folder / "latest.json"))["key"]
-        return outcome_from_json(table_text(folder / key, "outcome.json"))
+        found = outcome_from_json(table_text(path_below(folder, key), "outcome.json"))
+        path_below(store.sweep_folder(found.name), found.key[:16])  # where its files lie
+        if found.name != name:
+            raise ValueError(f"the table of {name} says that it is another's")
+        return found
     except (OSError, ValueError, KeyError, TypeError, InputError):
         known = sweep_names(store)
         if name in known:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from abl.contained import is_contained
 from abl.errors import InputError
 from abl.kept_files import MUCH, json_kept, read_kept, stat_kept
 from abl.plan.stage import digest_of
@@ -71,13 +72,13 @@ def _said(folder: Path) -> dict[str, str] | None:
     try:
         said = json_kept(read_kept(folder / SUMS))
         files = said["files"]
-        if said["checksum"] != digest_of(files):
+        if said["checksum"] != digest_of(files) or not all(map(is_contained, files)):
             raise ValueError(f"{SUMS} is damaged")
+        return {str(name): str(sha) for name, sha in files.items()}
     except FileNotFoundError:
         return None
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{SUMS} is damaged") from error
-    return {str(name): str(sha) for name, sha in files.items()}
 
 
 def _holds(path: Path, sha: str) -> bool:

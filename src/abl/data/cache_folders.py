@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from abl.contained import path_below
 from abl.errors import InputError
 from abl.kept_files import json_kept, read_kept
 from abl.scratch import part_of
@@ -96,7 +97,7 @@ def is_whole(folder: Path) -> bool:
             return folder.is_dir()
         if _believes:
             names = json_kept(read_kept(folder / SUMS))
-            return all((folder / name).is_file() for name in names)
+            return all(path_below(folder, name).is_file() for name in names)
         # a file put in place of the folder, or of the sums, is damage too
         now = sorted(
             (path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in folder.iterdir()
@@ -104,8 +105,8 @@ def is_whole(folder: Path) -> bool:
         if _looked_at.get(folder) == now:
             return True
         sums = json_kept(read_kept(folder / SUMS))
-        whole = all(sha256_of(folder / name) == sha for name, sha in sums.items())
-    except (OSError, ValueError, AttributeError):
+        whole = all(sha256_of(path_below(folder, name)) == sha for name, sha in sums.items())
+    except (OSError, ValueError, AttributeError, TypeError):
         return False
     if whole:
         _looked_at[folder] = now

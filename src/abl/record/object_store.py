@@ -13,6 +13,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from abl.contained import is_contained
 from abl.errors import InputError, StageError
 from abl.plan.stage import Stage
 from abl.record.done import DAMAGED, DONE, Attempt, Done, done_from_json, done_to_json
@@ -71,8 +72,9 @@ class ObjectStore(Store):
         """Digest -> bytes of each file below its folder."""
         listed: dict[str, dict[str, int]] = {}
         for name, size in self.objects.sizes("done").items():
-            _, digest, file = name.split("/", 2)
-            listed.setdefault(digest, {})[file] = size
+            digest, slash, file = name.removeprefix("done/").partition("/")
+            if slash:  # else it lies beside the stages
+                listed.setdefault(digest, {})[file] = size
         return listed
 
     def known(self, digests: Collection[str]) -> dict[str, Done]:
@@ -240,7 +242,10 @@ class CheckpointCopies:
             return
         with suppress(OSError):
             for name in self._objects.names(self._at):
-                path = self._folder / Path(name).name
+                file = name.rpartition("/")[2]
+                if not is_contained(file):  # none that was copied from here
+                    continue
+                path = self._folder / file
                 self._objects.download(name, path)
                 self._copied[path.name] = path.stat().st_mtime_ns
 

@@ -128,7 +128,7 @@ def share_of(facts: Mapping[str, Any]) -> float | None:
     In parts of 1/16, at most 1.
     """
     held, total = facts.get(GPU_BYTES), facts.get(GPU_TOTAL_BYTES)
-    if not held or not total:
+    if not all(isinstance(each, int | float) and 0 < each < math.inf for each in (held, total)):
         return None
     share = (float(held) * HEADROOM + CONTEXT_BYTES) / float(total)
     return min(math.ceil(share * PARTS) / PARTS, 1.0)
