@@ -46,7 +46,7 @@ def of_earlier_version(store: Store, before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize("odd", ["Infinity", "-Infinity", "NaN", "1e999", HUGE, f"-{HUGE}", LONE])
-@pytest.mark.parametrize("place", ['"seconds": 1.5', '"gpu_bytes": 7', '[a.txt', '"label"'])
+@pytest.mark.parametrize("place", ['"seconds": 1.5', '"gpu_bytes": 7', "[a.txt", '"label"'])
 def test_a_number_or_text_that_nothing_holds_is_damage(store: Store, place: str, odd: str) -> None:
     if place == '"label"':
         of_earlier_version(store, '"label": "nap a"', f'"label": {odd}')

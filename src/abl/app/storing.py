@@ -142,14 +142,14 @@ def gc_lines(store: Store, keep: int | None, *, dry_run: bool) -> tuple[list[str
             f"{again} of these are asked for by latest plans and tables: tables stay, `abl sweep` "
             "computes the stages again where it needs them"
         )
-    lines += [f"stays: {each}" for each in swept.kept]
+    lines += [visible_line(f"stays: {each}") for each in swept.kept]
     remain = "would remain" if dry_run else "remain"
     lines.append(f"{size_text(swept.remaining)} {remain} in {told_place(store)}")
     if keep is None or swept.remaining <= keep:
         return lines, ""
     return lines, (
         f"--keep {size_text(keep)}: {size_text(swept.remaining)} {remain}: what runs, what cannot "
-        "be read, and tables of sweeps are not removed; `abl store ls` lists them"
+        "be read, tables of sweeps and what is not of abl are not removed; `abl store ls` lists it"
     )
 
 

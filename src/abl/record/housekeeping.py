@@ -12,6 +12,7 @@ from pathlib import Path
 
 from abl.record.asked import AskedStages, asked_of
 from abl.record.lying import Lying, is_at_work, rest_lying, stages_lying, work_lying
+from abl.record.own_names import is_attempt_name, is_stage_name
 from abl.record.plans import SILENT_S
 from abl.record.sizes import size_text
 from abl.record.store import Store
@@ -57,7 +58,7 @@ def upkeep(store: Store) -> list[str]:
     asked = AskedStages()
     for plan in store.plans.kept():
         asked.note(plan.stages, plan.time, plan.sweep)
-    store.clear_dead_leases(store.leased())
+    store.clear_dead_leases(_own_leases(store))
     store.plans.clear_dead()
     lines = []
     scraps = removed_scratch()
@@ -66,7 +67,8 @@ def upkeep(store: Store) -> list[str]:
     if scraps:
         freed = size_text(sum(size for _, size in scraps))
         lines.append(f"removed what killed runs left: {len(scraps)} files and folders, {freed}")
-    nobodys = [each for each in work_lying(store, asked) if not each.sweeps and not each.held]
+    work = [each for each in work_lying(store, asked) if each.what != "not of abl"]
+    nobodys = [each for each in work if not each.sweeps and not each.held]
     nobodys.sort(key=lambda each: each.used)
     size, gone = sum(each.bytes for each in nobodys), []
     while nobodys and size > MOST_NOBODYS_BYTES:
@@ -89,7 +91,8 @@ def collected(store: Store, keep: int | None = None, *, dry_run: bool = False) -
     First scraps of dead processes, and work that no latest plan asks for. Above `keep` then, the
     oldest first: stages that are damaged; those that no latest plan or table asks for; caches, if
     nothing runs; work left behind; at last finished stages that are asked for. Never what a lease
-    or the plan of a living run holds, what cannot be read, or a sweep's tables and searches.
+    or the plan of a living run holds, what cannot be read, a sweep's tables and searches, or what
+    has no name that abl gives.
 
     Raises:
         UnreadableError: A plan or table cannot be read, so that it is not known what is needed.
@@ -99,7 +102,13 @@ def collected(store: Store, keep: int | None = None, *, dry_run: bool = False) -
     in_store = _sweep_scraps(store, swept, dry_run)
     work = work_lying(store, asked)
     is_running = bool(asked.running) or any(each.held for each in (*stages, *work))
-    caches = [e for e in rest_lying(store, is_running=is_running) if e.what == "cache"]
+    rest = rest_lying(store, is_running=is_running)
+    caches = [each for each in rest if each.what == "cache"]
+    for each in (*stages, *work, *rest):
+        if each.what == "not of abl":
+            swept.kept.append(f"{each.name}: abl gives no such name: move it out of the store")
+    stages = [each for each in stages if each.what != "not of abl"]
+    work = [each for each in work if each.what != "not of abl"]
     swept.remaining = bytes_below(store.root) - (in_store if dry_run else 0)
 
     def go(each: Lying, remove: Callable[[], bool]) -> None:
@@ -185,11 +194,11 @@ def _sweep_scraps(store: Store, swept: Swept, dry_run: bool) -> int:
     Gives the bytes of those in the store.
     """
     if dry_run:
-        swept.scraps += sum(not is_at_work(store, digest) for digest in store.leased())
+        swept.scraps += sum(not is_at_work(store, digest) for digest in _own_leases(store))
         scratch = [(path, bytes_below(path)) for path in left_scratch()]
     else:
         store.plans.clear_dead()
-        swept.scraps += len(store.clear_dead_leases(store.leased()))
+        swept.scraps += len(store.clear_dead_leases(_own_leases(store)))
         scratch = removed_scratch()
     swept.scraps += len(scratch)
     swept.scrap_bytes += sum(size for _, size in scratch)
@@ -198,11 +207,15 @@ def _sweep_scraps(store: Store, swept: Swept, dry_run: bool) -> int:
         in_store += bytes_below(path) if dry_run else _remove(path)
         swept.scraps += 1
     for folder in entries(store.root / "work"):
-        if not dry_run and not is_at_work(store, folder.name):
+        if is_stage_name(folder.name) and not dry_run and not is_at_work(store, folder.name):
             with suppress(OSError):
                 folder.rmdir()  # unless something is in it
     swept.scrap_bytes += in_store
     return in_store
+
+
+def _own_leases(store: Store) -> list[str]:
+    return [digest for digest in store.leased() if is_stage_name(digest)]
 
 
 def _left_parts(store: Store, *, deep: bool) -> Iterator[Path]:
@@ -226,7 +239,7 @@ def _left_parts(store: Store, *, deep: bool) -> Iterator[Path]:
 def _left_attempts(store: Store) -> Iterator[Path]:
     for folder in entries(store.root / "work"):
         for path in entries(folder):
-            if of_dead_process(path.name):
+            if is_attempt_name(path.name) and of_dead_process(path.name):
                 yield path
 
 
@@ -236,7 +249,12 @@ def _left_beats(store: Store) -> Iterator[Path]:
         digest, dot, _ = path.name.partition(".")
         with suppress(OSError):
             silent_s = time.time() - path.lstat().st_mtime
-            if dot and silent_s > SILENT_S and not store.lease_path(digest).exists():
+            if (
+                dot
+                and is_stage_name(digest)
+                and silent_s > SILENT_S
+                and not store.lease_path(digest).exists()
+            ):
                 yield path
 
 
