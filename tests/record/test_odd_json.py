@@ -1,4 +1,4 @@
-"""Files of ours in JSON that hold what JSON allows and no machine does: damage, and no traceback."""
+"""Files of ours in JSON that hold what JSON allows and no machine does: damage, no traceback."""
 
 from __future__ import annotations
 

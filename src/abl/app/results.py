@@ -9,10 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from abl.app.table_sums import (
-    checked_file,
-    table_text,
-)
+from abl.app.table_sums import checked_file, drawn_names, table_text
 from abl.contained import path_below
 from abl.errors import InputError, nearest
 from abl.kept_files import json_kept, read_kept
@@ -139,12 +136,26 @@ def kept_environment(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {"git": GIT_NOT_KNOWN}
 
 
+def is_drawn_name(name: str) -> bool:
+    """Whether a file of this name is drawn of a table: a figure, a table for MLflow, the report."""
+    return name.endswith((".png", ".svg", OF_MLFLOW)) or name == REPORT
+
+
 def recorded_files(folder: Path) -> dict[str, Path]:
-    """What of an outcome's folder goes into MLflow beside the tables, by name."""
-    wanted = (*folder.glob("*.png"), *folder.glob("*.svg"), *folder.glob(f"*{OF_MLFLOW}"))
-    wanted += (*own_files(folder),)
-    kept = (folder / name for name in (PREDICTIONS, TRIALS, *POINTS, REPORT))
-    return {path.name: path for path in sorted((*wanted, *kept)) if path.exists()}
+    """What of an outcome's folder goes into MLflow beside the rendered tables, by name.
+
+    Raises:
+        InputError: One does not hold what was written, or has gone.
+    """
+    try:
+        noted = drawn_names(folder) or []
+    except ValueError:
+        noted = []  # the look at each says so
+    names = {name for name in noted if is_drawn_name(name)}
+    names |= {path.name for path in folder.iterdir() if is_drawn_name(path.name)}
+    names |= {*(path.name for path in own_files(folder)), PREDICTIONS, TRIALS, *POINTS}
+    looked_at = {name: checked_file(folder, name) for name in sorted(names)}
+    return {name: path for name, path in looked_at.items() if path.exists()}
 
 
 def _frame(path: Path) -> pd.DataFrame:

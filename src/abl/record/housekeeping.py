@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from abl.record.asked import AskedStages, asked_of
+from abl.record.left_files import left_attempts, left_beats, left_parts, own_leases
 from abl.record.lying import Lying, is_at_work, rest_lying, stages_lying, work_lying
-from abl.record.own_names import is_attempt_name, is_stage_name
-from abl.record.plans import SILENT_S
+from abl.record.own_names import is_stage_name
 from abl.record.sizes import size_text
 from abl.record.store import Store
 from abl.record.work import entries, grave_of
 from abl.scratch import (
     bytes_below,
-    is_left_part,
     left_scratch,
-    of_dead_process,
     part_of,
     removed_scratch,
 )
@@ -58,11 +55,11 @@ def upkeep(store: Store) -> list[str]:
     asked = AskedStages()
     for plan in store.plans.kept():
         asked.note(plan.stages, plan.time, plan.sweep)
-    store.clear_dead_leases(_own_leases(store))
+    store.clear_dead_leases(own_leases(store))
     store.plans.clear_dead()
     lines = []
     scraps = removed_scratch()
-    for path in _left_parts(store, deep=False):
+    for path in left_parts(store, deep=False):
         scraps.append((path, _remove(path)))
     if scraps:
         freed = size_text(sum(size for _, size in scraps))
@@ -194,16 +191,16 @@ def _sweep_scraps(store: Store, swept: Swept, dry_run: bool) -> int:
     Gives the bytes of those in the store.
     """
     if dry_run:
-        swept.scraps += sum(not is_at_work(store, digest) for digest in _own_leases(store))
+        swept.scraps += sum(not is_at_work(store, digest) for digest in own_leases(store))
         scratch = [(path, bytes_below(path)) for path in left_scratch()]
     else:
         store.plans.clear_dead()
-        swept.scraps += len(store.clear_dead_leases(_own_leases(store)))
+        swept.scraps += len(store.clear_dead_leases(own_leases(store)))
         scratch = removed_scratch()
     swept.scraps += len(scratch)
     swept.scrap_bytes += sum(size for _, size in scratch)
     in_store = 0
-    for path in (*_left_parts(store, deep=True), *_left_attempts(store), *_left_beats(store)):
+    for path in (*left_parts(store, deep=True), *left_attempts(store), *left_beats(store)):
         in_store += bytes_below(path) if dry_run else _remove(path)
         swept.scraps += 1
     for folder in entries(store.root / "work"):
@@ -212,50 +209,6 @@ def _sweep_scraps(store: Store, swept: Swept, dry_run: bool) -> int:
                 folder.rmdir()  # unless something is in it
     swept.scrap_bytes += in_store
     return in_store
-
-
-def _own_leases(store: Store) -> list[str]:
-    return [digest for digest in store.leased() if is_stage_name(digest)]
-
-
-def _left_parts(store: Store, *, deep: bool) -> Iterator[Path]:
-    """Half-written files of processes that are no more.
-
-    Args:
-        deep: Finished stages are looked into too, of which there may be 100,000.
-    """
-    root = store.root
-    places = [root / "index", root / "cache", root / "plans", *entries(root / "cache")]
-    for sweep in entries(root / "sweeps"):
-        places += [sweep, *(path for path in entries(sweep) if path.is_dir())]
-    if deep:
-        places += entries(root / "done")
-    for place in places:
-        for path in entries(place):
-            if path.name.startswith(".") and is_left_part(path):
-                yield path
-
-
-def _left_attempts(store: Store) -> Iterator[Path]:
-    for folder in entries(store.root / "work"):
-        for path in entries(folder):
-            if is_attempt_name(path.name) and of_dead_process(path.name):
-                yield path
-
-
-def _left_beats(store: Store) -> Iterator[Path]:
-    """What belongs to a lease that is no more, of whoever died while it beat or took it."""
-    for path in entries(store.root / "lease"):
-        digest, dot, _ = path.name.partition(".")
-        with suppress(OSError):
-            silent_s = time.time() - path.lstat().st_mtime
-            if (
-                dot
-                and is_stage_name(digest)
-                and silent_s > SILENT_S
-                and not store.lease_path(digest).exists()
-            ):
-                yield path
 
 
 def _remove(path: Path) -> int:
