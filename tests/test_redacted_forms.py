@@ -91,7 +91,7 @@ def test_a_setting_is_blanked_as_people_and_files_write_it(password: str, name: 
         assert json.dumps(password)[1:-1] not in redacted(text)
     assert "kn0ck" not in redacted(twice)
     assert '"port": 5000' in redacted(said)
-    assume(not of_code(password) and "'" not in password and '"' not in password)
+    assume(not of_code(password.rstrip(",;")) and "'" not in password and '"' not in password)
     assume(re.search(r"\w", password) and not re.match(r"[\[\](){},;\\]", password))
     shown = redacted(f"user: me\n{name}: {password}\nport: 5000\n")
     assert password not in shown.replace(name, "")

@@ -92,7 +92,8 @@ _ON_NEXT_LINE = re.compile(
 _OPTION = re.compile(rf"(?i)(?<![\w\-])(--?[\w\-]{{0,60}}?{NAME}(?:=|[ \t]+))([^\s\-][^\s]*)")
 # what stands there in code and schemas; $NAME and ${NAME} are places, not values
 _NO_VALUE = re.compile(
-    r"(?i)[\"']?(\$(?:[A-Za-z_]\w*(?:/\S*)?|[{(].*)|str|int|bool|bytes|float|none|null|true|false|\*+|<[\w ]+>|[|>][+\-]?)"
+    r"(?i)[\"']?(\$(?:[A-Za-z_]\w*(?:/\S*)?|[{(].*)|"
+    r"str|int|bool|bytes|float|none|null|true|false|\*+|<[\w ]+>|[|>][+\-]?)"
     r"(\s*[|,=)].*)?[\"']?$"
 )
 
