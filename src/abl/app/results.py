@@ -16,6 +16,7 @@ from abl.kept_files import json_kept, read_kept
 from abl.plan.outcome import Outcome, Searches
 from abl.plan.outcome_json import outcome_from_json
 from abl.record.store import Store
+from abl.report.labels import counted
 from abl.report.page.report_facts import sweep_of
 from abl.report.pictures import pictures_from_bytes
 from abl.report.tables.model import Table
@@ -178,7 +179,9 @@ def what_changed(store: Store, outcome: Outcome) -> str:
         return ""
     old = Counter(arm.key for arm in before.arms)
     new = Counter(arm.key for arm in outcome.arms)
+    come, gone = (new - old).total(), (old - new).total()
     return (
-        f"{outcome.name} was edited since its last run: {(new - old).total()} arms are new or "
-        f"changed, {(old - new).total()} are gone; the old table is kept as {before.key[:16]}"
+        f"{outcome.name} was edited since its last run: {counted(come, 'arm')} "
+        f"{'is' if come == 1 else 'are'} new or changed, {gone} {'is' if gone == 1 else 'are'} "
+        f"gone; the old table is kept as {before.key[:16]}"
     )

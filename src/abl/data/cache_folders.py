@@ -10,13 +10,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from filelock import FileLock
-
 from abl.contained import path_below
 from abl.errors import InputError
 from abl.kept_files import json_kept, read_kept
 from abl.scratch import part_of
 from abl.spec.yaml_file import sha256_of
+from abl.told_lock import told_lock
 
 VERSION = 1  # of what the folders hold: raise it when decoding, reducing or resizing changes
 SUMS = ".sums.json"  # SHA-256 of each file of a folder
@@ -51,7 +50,7 @@ def folder_once(cache: Path, name: str, write: Callable[[Path], None]) -> Path:
 
 def _written_once(folder: Path, lock: Path, write: Callable[[Path], None]) -> Path:
     cache, name = folder.parent, folder.name
-    with FileLock(lock):
+    with told_lock(lock, f"{name} in the cache"):
         if is_whole(folder):
             return folder
         shutil.rmtree(folder, ignore_errors=True)

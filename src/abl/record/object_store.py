@@ -11,8 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from abl.contained import is_contained
 from abl.errors import InputError, StageError
 from abl.plan.stage import Stage
@@ -23,6 +21,7 @@ from abl.record.shared import ObjectShared
 from abl.record.store import Store
 from abl.scratch import scratch_folder
 from abl.spec.yaml_file import sha256_of
+from abl.told_lock import told_lock
 
 
 class ObjectStore(Store):
@@ -105,7 +104,8 @@ class ObjectStore(Store):
         if not self._is_checked(done, name, path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # the processes of a machine fetch a file once
-            with FileLock(path.with_name(f"{path.name}.lock")):
+            what = f"the copy of {done.digest[:12]}/{name}"
+            with told_lock(path.with_name(f"{path.name}.lock"), what):
                 if path.exists() and sha256_of(path) != done.files[name][1]:
                     path.unlink()  # this copy is damaged, which says nothing of the original
                 try:

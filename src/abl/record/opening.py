@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from filelock import FileLock
-
 from abl.contained import is_contained, path_below
 from abl.errors import InputError, Problem, raise_if_any
 from abl.kept_files import json_kept, read_kept
 from abl.record.done import write_atomically
 from abl.record.objects import Objects
 from abl.record.store import Store
+from abl.told_lock import told_lock
 
 SCRATCH = "ABL_SCRATCH"  # environment of a node: folder for work and copies of an object store
 
@@ -145,7 +144,7 @@ def mirrored(url: str, cache: Path) -> Path:
         )
     folder = cache / f"data-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{folder.name}.lock")):
+    with told_lock(folder.with_name(f"{folder.name}.lock"), f"the copy of {url}"):
         known = _index(folder)
         changed = {
             name: folder / name

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from filelock import FileLock
-
 from abl.contained import is_contained, path_below
 from abl.errors import StageError
 from abl.kept_files import json_kept
@@ -19,6 +17,7 @@ from abl.record.done import files_below
 from abl.record.objects import Objects
 from abl.scratch import part_of, written_whole
 from abl.spec.yaml_file import sha256_of
+from abl.told_lock import told_lock
 
 
 class Shared:
@@ -91,7 +90,7 @@ class ObjectShared(Shared):
         if folder.exists():
             return folder
         self._cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._cache / f"{name}.lock"):
+        with told_lock(self._cache / f"{name}.lock", f"the copy of {name}"):
             if not folder.exists():
                 self._bring(name, folder)
         return folder
