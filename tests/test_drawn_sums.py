@@ -52,29 +52,22 @@ def test_each_drawn_file_that_changed_or_went_is_named_and_drawn_again(folder: P
     figures = sorted(path.name for path in table.glob("*.png"))
     assert figures
     assert verify(folder)[0] == 0
-    names = (
-        figures[0],
-        figures[-1].replace(".png", ".svg"),
-        "report.html",
-        "table.md",
-        "table.tex",
-    )
-    for name in names:
-        right = (table / name).read_bytes()
-        for harm in ("changed", "gone"):
-            if harm == "gone":
-                (table / name).unlink()
-            else:
-                (table / name).write_bytes(right.replace(right[-9:], b"elsewhere"))
-                assert (table / name).read_bytes() != right
-            code, lines = verify(folder)
-            told = (
-                f"abl: damaged: tiny, table {table.name}: {name}; `abl sweep FILE` makes it again"
-            )
-            assert (code, lines[0]) == (1, told)
-            sweep(folder)
-            assert (table / name).read_bytes() == right
-            assert verify(folder)[0] == 0
+    last = figures[-1].replace(".png", ".svg")
+    names = sorted([figures[0], last, "report.html", "table.md", "table.tex"])
+    right = {name: (table / name).read_bytes() for name in names}
+    for harm in ("changed", "gone"):
+        for name, content in right.items():
+            (table / name).unlink()
+            if harm == "changed":
+                (table / name).write_bytes(content.replace(content[-9:], b"elsewhere"))
+                assert (table / name).read_bytes() != content
+        code, lines = verify(folder)
+        told, _, advice = lines[0].partition(f"tiny, table {table.name}: ")[2].partition("; ")
+        assert (code, sorted(told.split(", "))) == (1, names)
+        assert advice == "`abl sweep FILE` makes it again"
+        sweep(folder)
+        assert {name: (table / name).read_bytes() for name in names} == right
+        assert verify(folder)[0] == 0
 
 
 def test_a_changed_figure_is_not_recorded(folder: Path) -> None:
