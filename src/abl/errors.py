@@ -6,8 +6,9 @@ import difflib
 import errno
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,8 @@ def disk_fault(error: BaseException, root: Path) -> str:
     """One line on a disk that is full, read-only or takes no file so large, "" if it is another.
 
     Args:
-        root: Of the store, which is named unless the file is elsewhere.
+        root: Of the store, which is named if the file is there. A write to an open file says
+            nothing of where: then the disks that have no room are named, of store and TMPDIR.
     """
     # libraries that write from other languages raise errors of their own, with the system's words
     text, code = str(error), error.errno if isinstance(error, OSError) else None
@@ -111,8 +113,41 @@ def disk_fault(error: BaseException, root: Path) -> str:
     if found is None:
         return ""
     name = getattr(error, "filename", None)
-    place = name if name and not Path(str(name)).is_relative_to(root) else root
+    if name and not isinstance(name, int):
+        path = Path(os.fsdecode(name))
+        place = str(root if path.is_relative_to(root) else path)
+    else:
+        place = _likely_places(found, root)
     return f"{os.strerror(found)}: {place}; {_FAULTS[found]}, {_GOES_ON}"
+
+
+_LITTLE_ROOM = 2**20
+
+
+def _likely_places(code: int, root: Path) -> str:
+    """The store, TMPDIR or both: what may have refused a write of which it is not known where."""
+    temporary = Path(tempfile.gettempdir())
+    places = {str(root): root, f"{temporary} (TMPDIR)": temporary}
+    if code == errno.EROFS:
+        found = [name for name, path in places.items() if _is_read_only(path)]
+    else:
+        found = [name for name, path in places.items() if _has_no_room(path)]
+    # a quota is not seen, nor a disk that was emptied meanwhile
+    return " and ".join(found) or " or ".join(places)
+
+
+def _has_no_room(place: Path) -> bool:
+    with suppress(OSError):
+        state = os.statvfs(place)
+        no_files = bool(state.f_files) and state.f_favail == 0
+        return no_files or state.f_bavail * state.f_frsize < _LITTLE_ROOM
+    return False
+
+
+def _is_read_only(place: Path) -> bool:
+    with suppress(OSError):
+        return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+    return False
 
 
 def file_fault(error: BaseException, root: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -45,11 +46,34 @@ def stat_kept(path: Path) -> os.stat_result:
 
 
 def json_kept(text: str | bytes) -> Any:
-    """As `json.loads`. Raises ValueError also for what is nested too deep to be one of ours."""
+    """As `json.loads`, of what one of ours can hold.
+
+    Raises:
+        ValueError: Not JSON; nested too deep; a whole number that no float holds; text that cannot
+            be written (half of a surrogate pair).
+    """
+    text = text if isinstance(text, str) else text.decode()
     try:
-        return json.loads(text)
+        # not through a function for each number: an outcome has millions
+        found = json.loads(text, parse_int=_whole_number if _LONG_NUMBER.search(text) else None)
     except RecursionError:
         raise ValueError("nested too deep") from None
+    if not text.isascii():
+        text.encode()
+    if _SURROGATE.search(text):  # pairs are right
+        json.dumps(found, ensure_ascii=False).encode()
+    return found
+
+
+_LONG_NUMBER = re.compile(r"\d{300}")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _whole_number(digits: str) -> int:
+    number = int(digits)
+    if abs(number) >= 2**1023:
+        raise ValueError("a number without end")
+    return number
 
 
 def _unblocked(path: str, flags: int) -> int:

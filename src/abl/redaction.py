@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote, unquote
 
-BLANK = "***"
+from abl.secret_addresses import BLANK, NAME, PARAMETER, addresses_redacted
+
 SHORTEST = 6  # of a secret that is looked for anywhere: what is shorter would blank half the text
 _LONGEST_LINE = 16  # of a value of several lines, each line from this length on
 
@@ -23,19 +24,8 @@ _PARTS = ("PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "CREDENTIAL", "
 # of these the value is a place or a way, or no secret at all
 _HARMLESS = re.compile(r"^(OLD)?PWD$|_(PATH|FILE|DIR|MODE|TYPE|URL|URI)$|TOKENIZER|PASSFILE$")
 
-# without what stands before: to look back for it takes seconds in a long line
-_NAME = (
-    r"(?:password|passwd|passphrase|passcode|pwd|secret|token|credential|api[_-]?key|"
-    r"access[_-]?key|private[_-]?key|account[_-]?key|shared[_-]?key|signature)[\w\-]{0,40}"
-)
-_ADDRESS = re.compile(
-    # as far as the next white space: passwords hold anything else; addresses of a list are apart
-    r"://((?:(?![,;\"'(<|\[][A-Za-z][A-Za-z0-9+.\-]{0,40}://)\S)*)"
-)
 _BEGINS_ADDRESS = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.\-]*://")
-_PORT = re.compile(r"(\d+|PORT|<?port>?)[^\w]*", re.IGNORECASE)
-_PARAMETER = re.compile(rf"(?i)({_NAME}|(?<=[?&;])(?:sig|pass|auth|key|pat))=([^&\s]*)")
-_PAIR = re.compile(rf"(?i)({_NAME})=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s&;,'\"]+)")
+_PAIR = re.compile(rf"(?i)({NAME})=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s&;,'\"]+)")
 _HEADER = re.compile(
     r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token|digest)\s+|"
     r"\bbearer\s+(?=[\w.~+/\-]{16}))[^\s'\"]+"
@@ -53,14 +43,36 @@ _OF_PROGRAMS = (
     re.compile(r"(\bcurl\b[^\n]*?\s(?:-u|--user)[= \t]*[^\s:]+:)\S+"),
     re.compile(r"(\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n]*?\s-p)[^\s\-]\S*"),
     re.compile(r"(?i)(\blogin[ \t]+\S+[ \t]+password[ \t]+)\S+"),
-    re.compile(rf"(?i)(<{_NAME}>)[^<\n]+(?=</)"),
+    re.compile(rf"(?i)(<{NAME}>)[^<\n]+(?=</)"),
 )
 _PRIVATE_KEY = re.compile(
     r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
 
+# what is said of a setting anywhere: JSON, YAML, `name = value`; names of counts are no secrets
+_FIELD = (
+    r"(?:password|passwd|passphrase|passcode|pwd|(?<![A-Za-z])(?:pw|jwt)|secret|token|api[_-]?key|"
+    r"(?:access|private|account|shared|secret)[_-]?key)[_-]?\d{0,4}"
+)
+_QUOTED_FIELD = re.compile(
+    rf"(?i)({_FIELD}\\{{0,2}}[\"']?\]?[ \t]{{0,8}}[:=][ \t]{{0,8}})"
+    r"(\\{1,2}\"[^\"\\\n]+\\{1,2}\"|\"(?:[^\"\\\n]|\\[^\n])+\"|'(?:[^'\\\n]|\\[^\n])+')"
+)
+_PLAIN_FIELD = re.compile(
+    rf"(?im)({_FIELD}[\"']?[ \t]{{0,8}}(?:=[ \t]{{1,8}}|:[ \t]{{1,8}}))"
+    r"([^\s\"'(){}\[\],;]+)(?=([ \t]*(?:$|[,;}\]]))|[ \t)])"
+)
+# alone on its line, as in YAML: whatever it holds
+_LINE_FIELD = re.compile(
+    r"(?im)^([+\- ]?[ \t]*(?:-[ \t]+)?[\w.\-\"']{0,60}?"
+    rf"{_FIELD}[\"']?[ \t]{{0,8}}[:=][ \t]{{1,8}})"
+    r"(?![\[\]{}(),]+$)(\S+?)(?=([,;]?[ \t]*$))"
+)
+_WORDS_ALONE = re.compile(r"[^\W\d]+\.?")
+_OF_CODE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+|[^\W\d][\w.]*[(\[{].*")
+
 # in a file: name and value with a space, a colon or quotes between
-_SOURCE_NAME = rf"(?:{_NAME}|(?<=[_-])(?:key|pat|pass)|(?<=[\"'])pass(?=[\"'])|dsn)"
+_SOURCE_NAME = rf"(?:{NAME}|(?<=[_-])(?:key|pat|pass)|(?<=[\"'])pass(?=[\"'])|dsn)"
 _LITERAL = re.compile(
     rf"(?i)({_SOURCE_NAME}[\"']?\]?\s{{0,8}}(?::=|=>|[:=,])\s{{0,8}}[rbuf]{{0,2}})"
     r"(\"[^\"\n]+\"|'[^'\n]+'|`[^`\n]+`)"
@@ -77,10 +89,11 @@ _WIDE_SETTING = re.compile(
 _ON_NEXT_LINE = re.compile(
     rf"(?im)^([+\- ]?[ \t]*[\w.\-]{{0,60}}?{_SOURCE_NAME}:[ \t]*\n[+\- ]?[ \t]+)([^\s:]+)[ \t]*$"
 )
-_OPTION = re.compile(rf"(?i)(?<![\w\-])(--?[\w\-]{{0,60}}?{_NAME}(?:=|[ \t]+))([^\s\-][^\s]*)")
+_OPTION = re.compile(rf"(?i)(?<![\w\-])(--?[\w\-]{{0,60}}?{NAME}(?:=|[ \t]+))([^\s\-][^\s]*)")
 # what stands there in code and schemas; $NAME and ${NAME} are places, not values
 _NO_VALUE = re.compile(
-    r"(?i)[\"']?(\$.*|str|int|bool|bytes|float|none|null|true|false|\*+|<[\w ]+>|[|>][+\-]?)"
+    r"(?i)[\"']?(\$(?:[A-Za-z_]\w*(?:/\S*)?|[{(].*)|"
+    r"str|int|bool|bytes|float|none|null|true|false|\*+|<[\w ]+>|[|>][+\-]?)"
     r"(\s*[|,=)].*)?[\"']?$"
 )
 
@@ -96,7 +109,7 @@ def redacted(text: str, *addresses: str) -> str:
         return text
     for secret, mark in _known().items():
         text = text.replace(secret, mark)
-    text = _addresses_redacted(text)
+    text = addresses_redacted(text)
     # after the addresses: a part of a password may be a word of theirs
     for address in addresses:
         for piece in sorted(_pieces(address), key=len, reverse=True):
@@ -111,6 +124,9 @@ def redacted(text: str, *addresses: str) -> str:
     for form in _OF_PROGRAMS:
         text = form.sub(rf"\1{BLANK}", text)
     text = _PAIR.sub(lambda found: _pair_redacted(found[1], "=", found[2]), text)
+    text = _QUOTED_FIELD.sub(lambda found: _pair_redacted(found[1], "", found[2]), text)
+    for form in (_LINE_FIELD, _PLAIN_FIELD):
+        text = form.sub(_field_redacted, text)
     return _SHAPES.sub(BLANK, text)
 
 
@@ -124,7 +140,7 @@ def redacted_source(text: str) -> str:
 
 def has_secret(address: str) -> bool:
     """Whether an address holds a user, a password or a token."""
-    return _addresses_redacted(address) != address
+    return addresses_redacted(address) != address
 
 
 def is_secret_name(name: str) -> bool:
@@ -165,9 +181,9 @@ def _of_address(text: str) -> Iterator[str]:
         rest = text.partition("://")[2]
         inside, at, behind = rest.rpartition("@")
         behind = behind if at else rest
-        parameters = [found[2] for found in _PARAMETER.finditer(behind)]
+        parameters = [found[2] for found in PARAMETER.finditer(behind)]
         # what stands where everybody reads it (a database of the same name) is not hidden
-        shown = _PARAMETER.sub("", behind)
+        shown = PARAMETER.sub("", behind)
         found = [*(_passwords(inside) if at and not rest.startswith("/") else ()), *parameters]
         yield from (each for each in found if each and each not in shown)
     elif "=" in text:
@@ -189,32 +205,18 @@ def _pieces(address: str) -> set[str]:
     return {each for each in whole | parts if each and not each.isspace()}
 
 
-def _addresses_redacted(text: str) -> str:
-    return _ADDRESS.sub(lambda found: f"://{_address_redacted(found[1])}", text)
-
-
-def _address_redacted(rest: str) -> str:
-    """What stands behind `://`, without user, password and secret parameters."""
-    inside, at, behind = rest.rpartition("@")
-    if rest.startswith("/"):
-        inside, at, behind = "", "", rest  # a path alone
-    elif at and "/" in inside and ":" not in inside:
-        behind, at = rest, ""  # the @ is in a path
-    elif not at:
-        behind = _without_odd_port(rest)
-    behind = _PARAMETER.sub(lambda found: f"{found[1]}={BLANK}", behind)
-    return f"{BLANK}@{behind}" if at else behind
-
-
-def _without_odd_port(rest: str) -> str:
-    """Behind a host stands a number: anything else is a password whose address has no `@`."""
-    if rest.startswith("["):
-        return rest
-    authority = re.match(r"[^/?#]*", rest)
-    host, colon, port = (authority[0] if authority else "").partition(":")
-    if not colon or not re.search(r"\w", port) or _PORT.fullmatch(port):
-        return rest
-    return f"{host}:{BLANK}{rest[len(host) + 1 + len(port) :]}"
+def _field_redacted(found: re.Match[str]) -> str:
+    """Of `name: value` and `name = value`: a word of a sentence or of code is no secret."""
+    name, value, ends = found[1], found[2], found[3] is not None
+    is_set = "=" in name
+    if _WORDS_ALONE.fullmatch(value):
+        is_password = re.search(r"(?i)pass", name) is not None
+        is_prose = not is_password if is_set else not ends
+        if is_prose or value.lower() == re.sub(r"\W", "", name).lower():
+            return found[0]
+    if is_set and _OF_CODE.fullmatch(value):
+        return found[0]
+    return _pair_redacted(name, "", value)
 
 
 def _pair_redacted(name: str, between: str, value: str) -> str:

@@ -32,7 +32,8 @@ SHORT = ("/tmp", "/var/tmp", "/dev/shm")
 _PART = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)-(\d+)\.[0-9a-f]{8}\.part", re.DOTALL)
 # of earlier versions, and of downloads
 _OTHER_PART = re.compile(r"\..+\.(\d+\.part|[0-9a-f]{32})", re.DOTALL)
-_OF_PROCESS = re.compile(r".+\.([0-9a-f]{8})-(\d+)-(\d+)")
+PROCESS_MARK = r"([0-9a-f]{8})-(\d+)-(\d+)"  # a pattern of what `process_mark` gives
+_OF_PROCESS = re.compile(rf".+\.{PROCESS_MARK}")
 
 
 def process_mark() -> str:

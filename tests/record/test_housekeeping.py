@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from abl import kept_files
+from abl.data.cache_folders import folder_key
 from abl.errors import InputError
 from abl.plan.stage import Stage
 from abl.processes import machine
@@ -19,6 +20,7 @@ from abl.record import housekeeping, patient
 from abl.record.asked import asked_of
 from abl.record.housekeeping import collected, upkeep
 from abl.record.lease import Lease
+from abl.record.own_names import is_cache_name
 from abl.record.patient import UnreadableError
 from abl.record.sizes import bytes_of
 from abl.record.store import Store
@@ -147,7 +149,7 @@ def test_what_a_lease_or_a_running_sweep_holds_stays_whatever_the_size(store: St
     finish(store, A, B, C)
     lease = Lease(store.lease_place(A.digest), "me")
     assert lease.take()
-    view = store.cache / "view-1"
+    view = store.cache / f"view-{folder_key(1)}"
     view.mkdir(parents=True)
     (view / "pixels.npy").write_bytes(b"x" * 500)
     with store.plans.begin("one", by_digest(B)):
@@ -372,3 +374,49 @@ def test_what_is_no_size_is_refused_with_what_to_write(text: str) -> None:
 def test_a_size_without_its_unit_is_told_with_one(text: str, meant: str) -> None:
     with pytest.raises(InputError, match=f"write it as {meant}$"):
         bytes_of(text, "--keep")
+
+
+def of_others(store: Store) -> list[Path]:
+    """Folders and files of a user in the places of a store, older than anything of ours."""
+    hexes = "ab" * 32
+    made = [
+        "done/my-thesis/chapter.tex", "done/notes.txt", f"done/{hexes}/figure.png",
+        f"done/{hexes[:-1]}/DONE.json", f"done/{hexes.upper()}/DONE.json", "work/scans/a.dcm",
+        f"work/{hexes}/mine/a.dcm", "work/list.csv", "cache/originals/a.png", "cache/Set-1/a.png",
+        "cache/view-of-the-lake/a.png", "cache/list.csv", "fetched/letters/a.txt", "lease/notes",
+        "plans/old.lease", "lease/notes.more",
+    ]  # fmt: skip
+    for name in made:
+        path = store.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+        os.utime(path, (1, 1))
+    (store.root / "work/empty").mkdir()
+    return [store.root / name for name in (*made, "work/empty")]
+
+
+def test_what_has_no_name_of_ours_stays_and_is_listed(store: Store) -> None:
+    finish(store, A)
+    broken_off(store, B)
+    theirs = of_others(store)
+    housekeeping.upkeep(store)
+    asks(store, "one", C)
+    for dry_run in (True, False):
+        swept = collected(Store(store.root), 0, dry_run=dry_run)
+        assert {A.digest, B.digest} <= set(names(swept))
+        told = {line.partition(":")[0] for line in swept.kept}
+        assert {
+            "done/my-thesis", "done/notes.txt", f"done/{'ab' * 32}", "work/scans", "work/list.csv",
+            "cache/originals", "cache/Set-1", "cache/view-of-the-lake", "cache/list.csv",
+            "fetched/letters", "work/empty", f"work/{'ab' * 32}",
+        } <= told  # fmt: skip
+        assert [path for path in theirs if not path.exists()] == []
+    assert not store.folder(A.digest).exists()
+    assert not (store.root / "work" / B.digest).exists()
+
+
+def test_each_cache_that_we_make_has_a_name_of_ours() -> None:
+    made = ("view", "images", "pixels", "masks", "readings", "duplicates", "own", "looks", "file")
+    assert all(is_cache_name(f"{kind}-{folder_key(kind)}") for kind in made)
+    for name in ("view", "view-", "view-1", "My-" + "a" * 32, "view-" + "A" * 32, "view-x\n"):
+        assert not is_cache_name(name)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from abl.errors import InputError
-from abl.runner.ray_folder import check_token_place
+from abl.runner.ray_folder import check_room, check_token_place
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +71,30 @@ def test_a_token_file_that_is_not_there_is_told(
 ) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "none"))
     assert f"RAY_AUTH_TOKEN_PATH={tmp_path / 'none'}" in told()
+
+
+@pytest.mark.parametrize("free", [0, 5, 31, 32, 10_000])
+def test_a_folder_without_room_for_a_session_is_told_before_ray_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int
+) -> None:
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", "/tmp")
+    monkeypatch.setattr("tempfile.tempdir", "/tmp")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "x" * 64)
+    asked: list[str] = []
+
+    def state(folder: str) -> SimpleNamespace:
+        asked.append(folder)
+        return SimpleNamespace(f_bavail=free * 2**20, f_frsize=1)
+
+    monkeypatch.setattr(os, "statvfs", state)
+    if free >= 32:
+        check_room()
+    else:
+        with pytest.raises(InputError) as caught:
+            check_room()
+        assert str(caught.value) == (
+            f"/tmp, where a Ray keeps its session, has {free} MiB left: make room (32 MiB), set "
+            "TMPDIR to a folder that has it, or use --executor local"
+        )
+    assert asked == ["/tmp"]

@@ -19,12 +19,23 @@ from abl.app.results import (
     PREDICTIONS,
     REPORT,
     TRIALS,
+    is_drawn_name,
     kept_environment,
     outcome_folder,
     own_files,
+    recorded_files,
     study_tables,
 )
-from abl.app.table_sums import drop_sums, has_sums, write_sums, wrong_in_table
+from abl.app.table_sums import (
+    drawn_names,
+    drop_sums,
+    forget_drawn,
+    has_sums,
+    note_drawn,
+    write_sums,
+    wrong_drawn,
+    wrong_in_table,
+)
 from abl.kept_files import MUCH, read_kept
 from abl.plan.outcome import Outcome
 from abl.plan.outcome_json import outcome_to_json
@@ -71,19 +82,36 @@ def keep_outcome(
         write_atomically(folder / "outcome.json", text)
     if not has_sums(folder):
         write_sums(folder, ["outcome.json", "sweep.yaml", PICTURES, *_frames_of(analysis)])
-    for suffix, shown in rendered(outcome).items():
-        write_atomically(folder / suffix, shown)
+    _keep_rendered(folder, rendered(outcome))
     write_atomically(folder.parent / "latest.json", json.dumps({"key": outcome.key[:16]}))
     return folder
 
 
+def _keep_rendered(folder: Path, tables: Mapping[str, str]) -> None:
+    """Writes tables that are not there as they are now; their checksums never speak of others."""
+    noted = drawn_names(folder) or []
+    if all(name in noted and _is_text(folder / name, shown) for name, shown in tables.items()):
+        return
+    forget_drawn(folder, keep=set(noted) - tables.keys())
+    for name, shown in tables.items():
+        write_atomically(folder / name, shown)
+    # of an earlier version's table nothing is noted before it is known what was drawn of it
+    if noted or not (folder / REPORT).exists():
+        note_drawn(folder, tables)
+
+
 def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
-    """Figures and report of a kept outcome, unless they are there.
+    """Figures and report of a kept outcome, unless they are there as they were drawn.
 
     Of a study that is not known (from a user's file that is no longer loaded) the general ones.
     """
-    if (folder / REPORT).exists():
+    if _is_drawn(folder):
         return
+    tables = rendered(analysis.outcome)
+    old = {*(drawn_names(folder) or ())} - tables.keys()
+    forget_drawn(folder, keep=tables)
+    for name in old:  # should drawing fail, none that was changed is taken for one of ours
+        (folder / name).unlink(missing_ok=True)
     # matplotlib, which takes half a second and which nothing else here needs
     from abl.report.figures.every import figures_of
     from abl.report.figures.style import save_figure
@@ -117,6 +145,20 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     )
     # last, as it says that the figures are there
     write_atomically(folder / REPORT, page)
+    drawn = [f"{name}.{kind}" for name in figures for kind in ("png", "svg")]
+    note_drawn(folder, [*tables, *(f"{name}{OF_MLFLOW}" for name in own_tables), *drawn, REPORT])
+
+
+def _is_drawn(folder: Path) -> bool:
+    """Whether figures and report are there, whole; those of an earlier version are noted so."""
+    if not (folder / REPORT).exists():
+        return False
+    noted = drawn_names(folder)
+    if noted is None:
+        drawn = [name for name in recorded_files(folder) if is_drawn_name(name)]
+        note_drawn(folder, [*drawn, *(f"table.{suffix}" for suffix in SUFFIX.values())])
+        return True
+    return REPORT in noted and not wrong_drawn(folder)
 
 
 def rendered(outcome: Outcome) -> dict[str, str]:
@@ -146,6 +188,13 @@ def _write_frames(folder: Path, analysis: Analysis) -> None:
     if analysis.pictures is not None:
         with written_whole(folder / PICTURES) as part:
             part.write_bytes(pictures_to_bytes(analysis.pictures))
+
+
+def _is_text(path: Path, text: str) -> bool:
+    try:
+        return read_kept(path, MUCH) == text.encode()
+    except OSError:
+        return False
 
 
 def _is_kept(folder: Path, analysis: Analysis, text: str) -> bool:

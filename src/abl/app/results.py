@@ -9,15 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from abl.app.table_sums import (
-    checked_file,
-    table_text,
-)
+from abl.app.table_sums import checked_file, drawn_names, table_text
+from abl.contained import path_below
 from abl.errors import InputError, nearest
 from abl.kept_files import json_kept, read_kept
 from abl.plan.outcome import Outcome, Searches
 from abl.plan.outcome_json import outcome_from_json
 from abl.record.store import Store
+from abl.report.labels import counted
 from abl.report.page.report_facts import sweep_of
 from abl.report.pictures import pictures_from_bytes
 from abl.report.tables.model import Table
@@ -44,7 +43,11 @@ def outcome_named(store: Store, name: str) -> Outcome:
     folder = store.sweep_folder(name)
     try:
         key = json_kept(read_kept(folder / "latest.json"))["key"]
-        return outcome_from_json(table_text(folder / key, "outcome.json"))
+        found = outcome_from_json(table_text(path_below(folder, key), "outcome.json"))
+        path_below(store.sweep_folder(found.name), found.key[:16])  # where its files lie
+        if found.name != name:
+            raise ValueError(f"the table of {name} says that it is another's")
+        return found
     except (OSError, ValueError, KeyError, TypeError, InputError):
         known = sweep_names(store)
         if name in known:
@@ -134,12 +137,26 @@ def kept_environment(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {"git": GIT_NOT_KNOWN}
 
 
+def is_drawn_name(name: str) -> bool:
+    """Whether a file of this name is drawn of a table: a figure, a table for MLflow, the report."""
+    return name.endswith((".png", ".svg", OF_MLFLOW)) or name == REPORT
+
+
 def recorded_files(folder: Path) -> dict[str, Path]:
-    """What of an outcome's folder goes into MLflow beside the tables, by name."""
-    wanted = (*folder.glob("*.png"), *folder.glob("*.svg"), *folder.glob(f"*{OF_MLFLOW}"))
-    wanted += (*own_files(folder),)
-    kept = (folder / name for name in (PREDICTIONS, TRIALS, *POINTS, REPORT))
-    return {path.name: path for path in sorted((*wanted, *kept)) if path.exists()}
+    """What of an outcome's folder goes into MLflow beside the rendered tables, by name.
+
+    Raises:
+        InputError: One does not hold what was written, or has gone.
+    """
+    try:
+        noted = drawn_names(folder) or []
+    except ValueError:
+        noted = []  # the look at each says so
+    names = {name for name in noted if is_drawn_name(name)}
+    names |= {path.name for path in folder.iterdir() if is_drawn_name(path.name)}
+    names |= {*(path.name for path in own_files(folder)), PREDICTIONS, TRIALS, *POINTS}
+    looked_at = {name: checked_file(folder, name) for name in sorted(names)}
+    return {name: path for name, path in looked_at.items() if path.exists()}
 
 
 def _frame(path: Path) -> pd.DataFrame:
@@ -162,7 +179,9 @@ def what_changed(store: Store, outcome: Outcome) -> str:
         return ""
     old = Counter(arm.key for arm in before.arms)
     new = Counter(arm.key for arm in outcome.arms)
+    come, gone = (new - old).total(), (old - new).total()
     return (
-        f"{outcome.name} was edited since its last run: {(new - old).total()} arms are new or "
-        f"changed, {(old - new).total()} are gone; the old table is kept as {before.key[:16]}"
+        f"{outcome.name} was edited since its last run: {counted(come, 'arm')} "
+        f"{'is' if come == 1 else 'are'} new or changed, {gone} {'is' if gone == 1 else 'are'} "
+        f"gone; the old table is kept as {before.key[:16]}"
     )

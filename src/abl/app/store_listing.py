@@ -20,7 +20,7 @@ COLUMNS = ("sweeps", "what", "kind", "count", "bytes", "made", "used")
 NOBODY = "(nobody)"
 _ORDER = (
     "finished", "damaged", "unreadable", "running", "left behind", "tables", "searches", "cache",
-    "other",
+    "other", "not of abl",
 )  # fmt: skip
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from abl.app.results import sweep_names
 from abl.app.store_listing import told_place
-from abl.app.table_sums import wrong_in_table
+from abl.app.table_sums import wrong_drawn, wrong_in_table
 from abl.errors import InputError, StageError, nearest
 from abl.record.asked import asked_of
 from abl.record.housekeeping import Swept, collected
@@ -86,7 +86,7 @@ def _tables_of(store: Store, name: str, told: Verified) -> Iterator[str]:
             continue
         told.tables += 1
         try:
-            wrong = wrong_in_table(folder)
+            wrong = wrong_in_table(folder) or _first_of(wrong_drawn(folder))
         except OSError as error:
             told.wrong["unreadable"] += 1
             yield visible_line(f"unreadable: {name}, table {folder.name}: {error}")
@@ -96,6 +96,14 @@ def _tables_of(store: Store, name: str, told: Verified) -> Iterator[str]:
             yield visible_line(
                 f"damaged: {name}, table {folder.name}: {wrong}; `abl sweep FILE` makes it again"
             )
+
+
+_MOST_NAMED = 6
+
+
+def _first_of(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 _ADVICE = {
@@ -142,14 +150,14 @@ def gc_lines(store: Store, keep: int | None, *, dry_run: bool) -> tuple[list[str
             f"{again} of these are asked for by latest plans and tables: tables stay, `abl sweep` "
             "computes the stages again where it needs them"
         )
-    lines += [f"stays: {each}" for each in swept.kept]
+    lines += [visible_line(f"stays: {each}") for each in swept.kept]
     remain = "would remain" if dry_run else "remain"
     lines.append(f"{size_text(swept.remaining)} {remain} in {told_place(store)}")
     if keep is None or swept.remaining <= keep:
         return lines, ""
     return lines, (
         f"--keep {size_text(keep)}: {size_text(swept.remaining)} {remain}: what runs, what cannot "
-        "be read, and tables of sweeps are not removed; `abl store ls` lists them"
+        "be read, tables of sweeps and what is not of abl are not removed; `abl store ls` lists it"
     )
 
 

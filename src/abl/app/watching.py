@@ -22,6 +22,7 @@ from abl.plan.stage import Stage
 from abl.record.lease import is_held
 from abl.record.opening import store_at
 from abl.record.store import Store
+from abl.report.labels import counted
 from abl.runner.engine import expected_seconds
 from abl.runner.progress import ProgressState
 from abl.runner.progress_view import make_view
@@ -200,24 +201,26 @@ def status_text(root: Path, url: str | None = None) -> str:
         outcome = outcome_named(store, name)
         failed = sum(bool(arm.failed) for arm in outcome.arms)
         missing = {d for arm in outcome.arms for d in arm.stages if d not in finished}
-        state = f"{failed} arms failed" if failed else "complete"
+        state = f"{counted(failed, 'arm')} failed" if failed else "complete"
         if missing:
-            state += f", {len(missing)} stages not in the store"
-        lines.append(f"{name:32} {len(outcome.arms):4} arms  {state}")
+            state += f", {counted(len(missing), 'stage')} not in the store"
+        arms = "arm " if len(outcome.arms) == 1 else "arms"  # columns of lines
+        lines.append(f"{name:32} {len(outcome.arms):4} {arms}  {state}")
     kinds: Counter[str] = Counter()
     size = 0
     for digest in digests:
         done = finished.get(digest)
         kinds[str(done.stage.get("kind")) if done else "damaged"] += 1
         size += sum(bytes_ for bytes_, _ in done.files.values()) if done else 0
-    counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "nothing"
-    lines.append(f"store: {counted}; {size / 2**20:.1f} MiB")
+    stages = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "nothing"
+    lines.append(f"store: {stages}; {size / 2**20:.1f} MiB")
     running, left = _at_work(store)
     if running:
-        lines.append(f"running: {running} stage{'s' if running != 1 else ''}")
+        lines.append(f"running: {counted(running, 'stage')}")
     if left:
-        stages = f"{left} stage{'s' if left != 1 else ''}"
-        lines.append(f"failed or broken off: {stages}; `abl sweep` again goes on from there")
+        lines.append(
+            f"failed or broken off: {counted(left, 'stage')}; `abl sweep` again goes on from there"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -10,12 +10,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from filelock import FileLock
-
+from abl.contained import path_below
 from abl.errors import InputError
 from abl.kept_files import json_kept, read_kept
 from abl.scratch import part_of
 from abl.spec.yaml_file import sha256_of
+from abl.told_lock import told_lock
 
 VERSION = 1  # of what the folders hold: raise it when decoding, reducing or resizing changes
 SUMS = ".sums.json"  # SHA-256 of each file of a folder
@@ -50,7 +50,7 @@ def folder_once(cache: Path, name: str, write: Callable[[Path], None]) -> Path:
 
 def _written_once(folder: Path, lock: Path, write: Callable[[Path], None]) -> Path:
     cache, name = folder.parent, folder.name
-    with FileLock(lock):
+    with told_lock(lock, f"{name} in the cache"):
         if is_whole(folder):
             return folder
         shutil.rmtree(folder, ignore_errors=True)
@@ -96,7 +96,7 @@ def is_whole(folder: Path) -> bool:
             return folder.is_dir()
         if _believes:
             names = json_kept(read_kept(folder / SUMS))
-            return all((folder / name).is_file() for name in names)
+            return all(path_below(folder, name).is_file() for name in names)
         # a file put in place of the folder, or of the sums, is damage too
         now = sorted(
             (path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in folder.iterdir()
@@ -104,8 +104,8 @@ def is_whole(folder: Path) -> bool:
         if _looked_at.get(folder) == now:
             return True
         sums = json_kept(read_kept(folder / SUMS))
-        whole = all(sha256_of(folder / name) == sha for name, sha in sums.items())
-    except (OSError, ValueError, AttributeError):
+        whole = all(sha256_of(path_below(folder, name)) == sha for name, sha in sums.items())
+    except (OSError, ValueError, AttributeError, TypeError):
         return False
     if whole:
         _looked_at[folder] = now

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abl.contained import is_contained
 from abl.data.arrays import (
     ImageArray,
     image_array,
@@ -171,30 +172,48 @@ def prepare_view(
 
 
 def _is_whole(cache: Path, folder: Path) -> bool:
-    return (
-        is_whole(folder)
-        and (folder / FACTS).exists()  # an earlier version could be broken off before it
-        and all(is_whole(cache / name) for name in pixel_folders(folder))
-        and _has_all_pairs(folder)
-    )
+    # an earlier version could be broken off before it wrote what a view says of itself
+    if not (is_whole(folder) and (folder / FACTS).exists()):
+        return False
+    try:
+        pixels = pixel_folders(folder)
+    except InputError:  # made again
+        return False
+    return all(is_whole(cache / name) for name in pixels) and _has_all_pairs(folder)
 
 
 def _has_all_pairs(folder: Path) -> bool:
     """Whether near-duplicates of second images were looked for: earlier versions did not."""
-    facts = json_kept(read_kept(folder / FACTS))
+    facts = _facts(folder)
     return "second" not in facts or facts["second"] == facts["pixels"] or PAIRED in facts
 
 
 def pixel_folders(folder: Path) -> list[str]:
     """Names of the folders of the cache that hold the pixels of a view."""
-    facts = json_kept(read_kept(folder / FACTS))
+    facts = _facts(folder)
     return sorted({facts[name] for name in ("pixels", "second") if name in facts})
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    """What a view says of itself.
+
+    Raises:
+        InputError: It is none of ours: folders of pixels lie beside it, and have plain names.
+    """
+    try:
+        facts = json_kept(read_kept(folder / FACTS))
+        named = [facts[name] for name in ("pixels", "second") if name in facts]
+    except (ValueError, TypeError):
+        named = []
+    if not named or not all(map(is_contained, named)):
+        raise InputError(f"{folder}: {FACTS} is damaged: delete this folder, and run the sweep")
+    return dict(facts)
 
 
 def open_view(cache: Path, key: str) -> View:
     """Opens a view that was prepared on this node."""
     folder = cache / f"view-{key}"
-    facts = json_kept(read_kept(folder / FACTS))
+    facts = _facts(folder)
     # of a view that an earlier version has made, only the pixels are known
     names = [facts[name] for name in ("pixels", "second") if name in facts]
     is_square = facts.get("fit", "square") == "square"

@@ -61,7 +61,7 @@ def outcome_from_json(text: str) -> Outcome:
             arms=tuple(_arm_from_json(arm) for arm in document["arms"]),
             facts=Facts.from_flat(_decoded(document["facts"])),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"an outcome with a part missing or malformed: {error}") from error
 
 

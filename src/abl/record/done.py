@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from abl.contained import is_contained
 from abl.kept_files import json_kept
 from abl.plan.stage import Stage, digest_of
 from abl.scratch import written_whole
@@ -19,6 +21,7 @@ CHECKSUM = "checksum"  # of all else that DONE.json says
 # what the digest of a stage is taken of: Stage.identity
 RECIPE = ("kind", "version", "settings", "inputs", "reads", "seed")
 DAMAGED = "DAMAGED.json"
+_ATTEMPT = re.compile(r"(?!\.{1,2}$)[\w.-]*", re.ASCII)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -89,16 +92,24 @@ def done_to_json(
 def done_from_json(digest: str, text: str | bytes) -> Done | None:
     """What DONE.json says; None if it is damaged, or of another stage than its folder.
 
-    Those of earlier versions have no checksum: what can be told of them is told.
+    Those of earlier versions have no checksum: what can be told of them is told. Names in it make
+    paths, and whoever wrote to a bucket or a shared folder has written them: none leads elsewhere.
     """
     try:
         said = json_kept(text)
         checksum = said.pop(CHECKSUM, None)
-        if checksum is not None and checksum != digest_of(said):
+        # of an earlier version too: it is none of ours if a number in it is not finite
+        found = digest_of(said)
+        if checksum is not None and checksum != found:
             return None
         if digest_of({name: said["stage"][name] for name in RECIPE}) != digest:
             return None
         float(said["facts"].get("seconds", 0))
+        attempt = str(said.get("attempt", ""))
+        if not (all(map(is_contained, said["files"])) and _ATTEMPT.fullmatch(attempt)):
+            return None
+        if not isinstance(said["stage"].get("context", {}), dict):
+            return None
         return Done(
             digest,
             {name: (int(size), str(sha)) for name, (size, sha) in said["files"].items()},
@@ -106,9 +117,9 @@ def done_from_json(digest: str, text: str | bytes) -> Done | None:
             dict(said["inputs"]),
             dict(said["facts"]),
             dict(said["stage"]),
-            str(said.get("attempt", "")),
+            attempt,
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 

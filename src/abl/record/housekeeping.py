@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from abl.record.asked import AskedStages, asked_of
+from abl.record.left_files import left_attempts, left_beats, left_parts, own_leases
 from abl.record.lying import Lying, is_at_work, rest_lying, stages_lying, work_lying
-from abl.record.plans import SILENT_S
+from abl.record.own_names import is_stage_name
 from abl.record.sizes import size_text
 from abl.record.store import Store
 from abl.record.work import entries, grave_of
 from abl.scratch import (
     bytes_below,
-    is_left_part,
     left_scratch,
-    of_dead_process,
     part_of,
     removed_scratch,
 )
@@ -57,16 +55,17 @@ def upkeep(store: Store) -> list[str]:
     asked = AskedStages()
     for plan in store.plans.kept():
         asked.note(plan.stages, plan.time, plan.sweep)
-    store.clear_dead_leases(store.leased())
+    store.clear_dead_leases(own_leases(store))
     store.plans.clear_dead()
     lines = []
     scraps = removed_scratch()
-    for path in _left_parts(store, deep=False):
+    for path in left_parts(store, deep=False):
         scraps.append((path, _remove(path)))
     if scraps:
         freed = size_text(sum(size for _, size in scraps))
         lines.append(f"removed what killed runs left: {len(scraps)} files and folders, {freed}")
-    nobodys = [each for each in work_lying(store, asked) if not each.sweeps and not each.held]
+    work = [each for each in work_lying(store, asked) if each.what != "not of abl"]
+    nobodys = [each for each in work if not each.sweeps and not each.held]
     nobodys.sort(key=lambda each: each.used)
     size, gone = sum(each.bytes for each in nobodys), []
     while nobodys and size > MOST_NOBODYS_BYTES:
@@ -89,7 +88,8 @@ def collected(store: Store, keep: int | None = None, *, dry_run: bool = False) -
     First scraps of dead processes, and work that no latest plan asks for. Above `keep` then, the
     oldest first: stages that are damaged; those that no latest plan or table asks for; caches, if
     nothing runs; work left behind; at last finished stages that are asked for. Never what a lease
-    or the plan of a living run holds, what cannot be read, or a sweep's tables and searches.
+    or the plan of a living run holds, what cannot be read, a sweep's tables and searches, or what
+    has no name that abl gives.
 
     Raises:
         UnreadableError: A plan or table cannot be read, so that it is not known what is needed.
@@ -99,7 +99,13 @@ def collected(store: Store, keep: int | None = None, *, dry_run: bool = False) -
     in_store = _sweep_scraps(store, swept, dry_run)
     work = work_lying(store, asked)
     is_running = bool(asked.running) or any(each.held for each in (*stages, *work))
-    caches = [e for e in rest_lying(store, is_running=is_running) if e.what == "cache"]
+    rest = rest_lying(store, is_running=is_running)
+    caches = [each for each in rest if each.what == "cache"]
+    for each in (*stages, *work, *rest):
+        if each.what == "not of abl":
+            swept.kept.append(f"{each.name}: abl gives no such name: move it out of the store")
+    stages = [each for each in stages if each.what != "not of abl"]
+    work = [each for each in work if each.what != "not of abl"]
     swept.remaining = bytes_below(store.root) - (in_store if dry_run else 0)
 
     def go(each: Lying, remove: Callable[[], bool]) -> None:
@@ -185,59 +191,24 @@ def _sweep_scraps(store: Store, swept: Swept, dry_run: bool) -> int:
     Gives the bytes of those in the store.
     """
     if dry_run:
-        swept.scraps += sum(not is_at_work(store, digest) for digest in store.leased())
+        swept.scraps += sum(not is_at_work(store, digest) for digest in own_leases(store))
         scratch = [(path, bytes_below(path)) for path in left_scratch()]
     else:
         store.plans.clear_dead()
-        swept.scraps += len(store.clear_dead_leases(store.leased()))
+        swept.scraps += len(store.clear_dead_leases(own_leases(store)))
         scratch = removed_scratch()
     swept.scraps += len(scratch)
     swept.scrap_bytes += sum(size for _, size in scratch)
     in_store = 0
-    for path in (*_left_parts(store, deep=True), *_left_attempts(store), *_left_beats(store)):
+    for path in (*left_parts(store, deep=True), *left_attempts(store), *left_beats(store)):
         in_store += bytes_below(path) if dry_run else _remove(path)
         swept.scraps += 1
     for folder in entries(store.root / "work"):
-        if not dry_run and not is_at_work(store, folder.name):
+        if is_stage_name(folder.name) and not dry_run and not is_at_work(store, folder.name):
             with suppress(OSError):
                 folder.rmdir()  # unless something is in it
     swept.scrap_bytes += in_store
     return in_store
-
-
-def _left_parts(store: Store, *, deep: bool) -> Iterator[Path]:
-    """Half-written files of processes that are no more.
-
-    Args:
-        deep: Finished stages are looked into too, of which there may be 100,000.
-    """
-    root = store.root
-    places = [root / "index", root / "cache", root / "plans", *entries(root / "cache")]
-    for sweep in entries(root / "sweeps"):
-        places += [sweep, *(path for path in entries(sweep) if path.is_dir())]
-    if deep:
-        places += entries(root / "done")
-    for place in places:
-        for path in entries(place):
-            if path.name.startswith(".") and is_left_part(path):
-                yield path
-
-
-def _left_attempts(store: Store) -> Iterator[Path]:
-    for folder in entries(store.root / "work"):
-        for path in entries(folder):
-            if of_dead_process(path.name):
-                yield path
-
-
-def _left_beats(store: Store) -> Iterator[Path]:
-    """What belongs to a lease that is no more, of whoever died while it beat or took it."""
-    for path in entries(store.root / "lease"):
-        digest, dot, _ = path.name.partition(".")
-        with suppress(OSError):
-            silent_s = time.time() - path.lstat().st_mtime
-            if dot and silent_s > SILENT_S and not store.lease_path(digest).exists():
-                yield path
 
 
 def _remove(path: Path) -> int:

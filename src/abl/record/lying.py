@@ -11,6 +11,7 @@ from typing import Literal
 from abl.record.asked import AskedStages
 from abl.record.done import DAMAGED, DONE, Done
 from abl.record.lease import is_held
+from abl.record.own_names import is_attempt_name, is_cache_name, is_stage_name
 from abl.record.patient import UnreadableError
 from abl.record.plans import SILENT_S
 from abl.record.store import Store
@@ -19,7 +20,7 @@ from abl.scratch import bytes_below, is_left_part
 
 What = Literal[
     "finished", "damaged", "unreadable", "running", "left behind", "cache", "tables", "searches",
-    "other",
+    "other", "not of abl",
 ]  # fmt: skip
 PAUSES_S = (0.2,)  # where a whole store is looked at
 # folders that a run makes again from the data, or from an object store
@@ -32,7 +33,8 @@ class Lying:
 
     Attributes:
         what: A finished stage, one of which a file is damaged or that cannot be read, work that
-            runs or was left behind, a folder of a cache, tables of a sweep, a search, other.
+            runs or was left behind, a folder of a cache, tables of a sweep, a search, other; or
+            not of abl: it lies between these, has no name of ours, and is never removed.
         name: Digest, or name of the file or folder.
         kind: Of a stage, "" if that is not known; of a cache what it holds.
         bytes: Its size.
@@ -64,6 +66,9 @@ def stages_lying(store: Store, asked: AskedStages) -> list[Lying]:
     for digest in digests:
         done = known.get(digest)
         folder = store.folder(digest)
+        if done is None and not _is_stage(store, folder):
+            found.append(_of_others(store, folder))
+            continue
         made = _time(folder / DONE) or _time(folder / DAMAGED) or _time(folder)
         what: What = "finished"
         if done is None:
@@ -84,6 +89,26 @@ def stages_lying(store: Store, asked: AskedStages) -> list[Lying]:
             )
         )
     return found
+
+
+def _is_stage(store: Store, folder: Path) -> bool:
+    """Whether something was committed there, as far as its name and those of two files tell."""
+    if not is_stage_name(folder.name) or "url" in store.address:  # which lists no others
+        return is_stage_name(folder.name)
+    for name in (DONE, DAMAGED):
+        try:
+            os.lstat(folder / name)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:  # nothing can be said of it
+            return True
+        return True
+    return False
+
+
+def _of_others(store: Store, path: Path) -> Lying:
+    name, time = path.relative_to(store.root).as_posix(), _time(path)
+    return Lying("not of abl", name, path.parent.name, bytes_below(path), time, time)
 
 
 def _looked_again(store: Store, digest: str) -> tuple[What, Done | None]:
@@ -110,6 +135,12 @@ def work_lying(store: Store, asked: AskedStages) -> list[Lying]:
     """Work on stages: what runs, and what an attempt that was broken off has left behind."""
     found = []
     for folder in entries(store.root / "work"):
+        within = [each.name for each in entries(folder)]
+        if not (
+            is_stage_name(folder.name) and folder.is_dir() and all(map(is_attempt_name, within))
+        ):
+            found.append(_of_others(store, folder))
+            continue
         # an attempt makes its folder after it has taken its lease: the lease is looked at later
         files = [path for path in folder.rglob("*") if not path.is_dir()]
         time = max([_time(path) for path in files], default=_time(folder))
@@ -132,6 +163,9 @@ def rest_lying(store: Store, *, is_running: bool) -> list[Lying]:
             known.add(name)
             for path in entries(store.root / name):
                 if path.suffix == ".lock" or is_left_part(path):
+                    continue
+                if what == "cache" and not (is_cache_name(path.name) or is_stage_name(path.name)):
+                    found.append(_of_others(store, path))
                     continue
                 kind = path.name.partition("-")[0] if name == "cache" else name
                 sweeps = (path.name,) if what == "tables" else ()

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from abl.plan.outcome import ArmOutcome, Outcome
+from abl.visible import visible_line
 
 # MLflow keeps 250 characters of a key and 6000 of a value
 _KEY_LENGTH, _VALUE_LENGTH = 250, 6000
@@ -136,7 +137,12 @@ def sweep_note(outcome: Outcome) -> str:
 
 def _as_it_stands(text: str) -> str:
     """Text that Markdown shows as it stands: titles and classes come from files of others."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = (
+        visible_line(" ".join(text.split()), "")
+        .replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+    )
     return re.sub(r"([\\`*_|~!\[\]])", r"\\\1", text)
 
 

@@ -22,6 +22,7 @@ from abl.errors import InputError
 from abl.record.mlflow_errors import RecordError, shortened
 from abl.record.mlflow_schema import bring_up_to_date
 from abl.redaction import redacted
+from abl.told_lock import told_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -147,7 +148,7 @@ class RecordPlace:
         self.root.mkdir(parents=True, exist_ok=True)
         file = _sqlite_file(self.tracking_uri)
         # two processes that make the schema of a new file at once end in one of them dying
-        with FileLock(self.root / "schema.lock"):
+        with told_lock(self.root / "schema.lock", "MLflow's database", self.say):
             if self.embedded:
                 self._note_making()
             if file is not None:

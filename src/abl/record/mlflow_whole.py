@@ -160,7 +160,7 @@ def sizes_said(run: Run) -> dict[str, int]:
     """Name -> bytes of the files that a run was given, as its tag says."""
     try:
         return {str(name): int(size) for name, size in json_kept(run.data.tags[FILES]).items()}
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
         return {}
 
 

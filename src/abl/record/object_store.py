@@ -11,8 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
+from abl.contained import is_contained
 from abl.errors import InputError, StageError
 from abl.plan.stage import Stage
 from abl.record.done import DAMAGED, DONE, Attempt, Done, done_from_json, done_to_json
@@ -22,6 +21,7 @@ from abl.record.shared import ObjectShared
 from abl.record.store import Store
 from abl.scratch import scratch_folder
 from abl.spec.yaml_file import sha256_of
+from abl.told_lock import told_lock
 
 
 class ObjectStore(Store):
@@ -71,8 +71,9 @@ class ObjectStore(Store):
         """Digest -> bytes of each file below its folder."""
         listed: dict[str, dict[str, int]] = {}
         for name, size in self.objects.sizes("done").items():
-            _, digest, file = name.split("/", 2)
-            listed.setdefault(digest, {})[file] = size
+            digest, slash, file = name.removeprefix("done/").partition("/")
+            if slash:  # else it lies beside the stages
+                listed.setdefault(digest, {})[file] = size
         return listed
 
     def known(self, digests: Collection[str]) -> dict[str, Done]:
@@ -103,7 +104,8 @@ class ObjectStore(Store):
         if not self._is_checked(done, name, path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # the processes of a machine fetch a file once
-            with FileLock(path.with_name(f"{path.name}.lock")):
+            what = f"the copy of {done.digest[:12]}/{name}"
+            with told_lock(path.with_name(f"{path.name}.lock"), what):
                 if path.exists() and sha256_of(path) != done.files[name][1]:
                     path.unlink()  # this copy is damaged, which says nothing of the original
                 try:
@@ -240,7 +242,10 @@ class CheckpointCopies:
             return
         with suppress(OSError):
             for name in self._objects.names(self._at):
-                path = self._folder / Path(name).name
+                file = name.rpartition("/")[2]
+                if not is_contained(file):  # none that was copied from here
+                    continue
+                path = self._folder / file
                 self._objects.download(name, path)
                 self._copied[path.name] = path.stat().st_mtime_ns
 

@@ -7,15 +7,16 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from filelock import FileLock
-
+from abl.contained import is_contained, path_below
 from abl.errors import InputError, Problem, raise_if_any
 from abl.kept_files import json_kept, read_kept
 from abl.record.done import write_atomically
 from abl.record.objects import Objects
 from abl.record.store import Store
+from abl.told_lock import told_lock
 
 SCRATCH = "ABL_SCRATCH"  # environment of a node: folder for work and copies of an object store
 
@@ -124,30 +125,40 @@ def mirrored(url: str, cache: Path) -> Path:
         cache: Folder of this machine for such copies.
 
     Raises:
-        InputError: It cannot be read, or is empty.
+        InputError: It cannot be read, is empty, or has a file and a folder of one name.
     """
     objects = Objects(url, option="--data")
     objects.check(writing=False)
-    # a key is any text: none may lead out of the folder
+    # a key is any text: what would lead out of the folder is no file of the set
     there = {
         name: version
         for name, version in objects.versions().items()
-        if name != INDEX and not name.endswith("/") and ".." not in PurePosixPath(name).parts
+        if is_contained(name) and PurePosixPath(name).parts[0] != INDEX
     }
     if not there:
         raise InputError(f"--data {url}: no such folder")
+    above = {str(parent) for name in there for parent in PurePosixPath(name).parents}
+    if both := sorted(above & there.keys()):
+        raise InputError(
+            f"--data {url}: '{both[0]}' is a file and a folder there: rename one of them"
+        )
     folder = cache / f"data-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{folder.name}.lock")):
+    with told_lock(folder.with_name(f"{folder.name}.lock"), f"the copy of {url}"):
         known = _index(folder)
         changed = {
             name: folder / name
             for name, version in there.items()
             if known.get(name) != version or not (folder / name).is_file()
         }
-        objects.download_all(changed)
+        # first, as what was a file may be a folder by now, and the other way round
         for name in known.keys() - there.keys():
-            (folder / name).unlink(missing_ok=True)
+            path = path_below(folder, name)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+                while (path := path.parent) != folder:
+                    path.rmdir()  # unless something is in it
+        objects.download_all(changed)
         write_atomically(folder / INDEX, json.dumps(there))
     return folder
 
@@ -157,4 +168,4 @@ def _index(folder: Path) -> dict[str, str]:
         found = json_kept(read_kept(folder / INDEX))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return {n: v for n, v in found.items() if is_contained(n)} if isinstance(found, dict) else {}

@@ -22,6 +22,7 @@ from abl.kept_files import MUCH, json_kept, read_kept
 from abl.plan.stage import Stage
 from abl.record.done import write_atomically
 from abl.record.lease import FilePlace, Lease, Place, Watch, is_held
+from abl.record.own_names import is_run_name
 from abl.record.patient import ABSENT, UnreadableError, patiently
 from abl.record.work import entries
 
@@ -124,7 +125,7 @@ class Plans:
     def clear_dead(self) -> None:
         """Removes the leases of runs that are dead."""
         for path in entries(self.folder):
-            if path.suffix == ".lease" and freed(FilePlace(path)):
+            if path.suffix == ".lease" and is_run_name(path.stem) and freed(FilePlace(path)):
                 for beat in self.folder.glob(f"{path.name}.*"):
                     beat.unlink(missing_ok=True)
 

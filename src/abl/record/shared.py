@@ -7,15 +7,17 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NoReturn
 
-from filelock import FileLock
-
+from abl.contained import is_contained, path_below
 from abl.errors import StageError
 from abl.kept_files import json_kept
+from abl.plan.stage import digest_of
 from abl.record.done import files_below
 from abl.record.objects import Objects
-from abl.scratch import part_of
+from abl.scratch import part_of, written_whole
 from abl.spec.yaml_file import sha256_of
+from abl.told_lock import told_lock
 
 
 class Shared:
@@ -25,7 +27,13 @@ class Shared:
         self._cache = cache
 
     def cached(self, name: str) -> Path:
-        """A folder of the cache, brought to this machine if need be."""
+        """A folder of the cache, brought to this machine if need be.
+
+        Raises:
+            StageError: It cannot be had: nobody has shared it, it is damaged, or is no such name.
+        """
+        if not is_contained(name):  # it may come from a cache that others have written
+            raise StageError(f"{name!r} is not the name of a folder of the cache")
         return self._cache / name
 
     def publish(self, names: Iterable[str]) -> None:
@@ -67,7 +75,7 @@ class ObjectShared(Shared):
         for name in names:
             if self._objects.read(f"cache/{name}/{WHOLE}") is not None:
                 continue
-            folder = self._cache / name
+            folder = super().cached(name)
             files = {
                 path.relative_to(folder).as_posix(): sha256_of(path)
                 for path in files_below(folder)
@@ -78,16 +86,11 @@ class ObjectShared(Shared):
             self._objects.write(f"cache/{name}/{WHOLE}", json.dumps(files).encode())
 
     def cached(self, name: str) -> Path:
-        """A folder of the cache, brought to this machine if need be.
-
-        Raises:
-            StageError: Nobody has shared it, or it is damaged.
-        """
-        folder = self._cache / name
+        folder = super().cached(name)
         if folder.exists():
             return folder
         self._cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._cache / f"{name}.lock"):
+        with told_lock(self._cache / f"{name}.lock", f"the copy of {name}"):
             if not folder.exists():
                 self._bring(name, folder)
         return folder
@@ -98,23 +101,44 @@ class ObjectShared(Shared):
             raise StageError(f"{name} is not in the store: run `abl sweep` where the data are")
         fresh = part_of(folder)
         try:
-            for file, sha in json_kept(said).items():
-                self._objects.download(f"cache/{name}/{file}", fresh / file)
-                if sha256_of(fresh / file) != sha:
-                    self._objects.remove(f"cache/{name}/{WHOLE}")  # shared anew by the next run
-                    raise StageError(f"{name}: {file} is damaged in the store; run the sweep again")
+            for file, sha in self._listed(name, said).items():
+                path = path_below(fresh, file)
+                self._objects.download(f"cache/{name}/{file}", path)
+                if sha256_of(path) != sha:
+                    self._refuse(name, file)
             fresh.rename(folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 
+    def _listed(self, name: str, said: bytes) -> dict[str, str]:
+        """File -> SHA-256 of a shared folder. Raises StageError if that is none of ours."""
+        try:
+            files = json_kept(said)
+        except ValueError:
+            files = None
+        # what others wrote to the bucket names files of this machine here
+        if not isinstance(files, dict) or not all(map(is_contained, files)):
+            self._refuse(name, WHOLE)
+        return {file: str(sha) for file, sha in files.items()}
+
+    def _refuse(self, name: str, file: str) -> NoReturn:
+        self._objects.remove(f"cache/{name}/{WHOLE}")  # shared anew by the next run
+        raise StageError(f"{name}: {file} is damaged in the store; run the sweep again")
+
     def name_of(self, path: str) -> str:
         if path in self._names:  # asked for each stage that starts
             return self._names[path]
-        name = f"file-{sha256_of(Path(path))}"
-        folder = self._cache / name
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            shutil.copyfile(path, folder / Path(path).name)
+        sha = sha256_of(Path(path))
+        # its own name is part of it: of two files with one content each is found
+        name = f"file-{digest_of([sha, Path(path).name])}"
+        copy = self._cache / name / Path(path).name
+        # what a killed process has copied in part must not be published as whole
+        if not copy.is_file() or sha256_of(copy) != sha:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(copy) as part:
+                shutil.copyfile(path, part)
+                if sha256_of(part) != sha:
+                    raise StageError(f"{path} was changed while it was read: run the sweep again")
         self.publish([name])
         self._names[path] = f"{SHARED}{name}/{Path(path).name}"
         return self._names[path]
@@ -123,6 +147,8 @@ class ObjectShared(Shared):
         if not name.startswith(SHARED):
             return Path(name)
         folder, _, file = name.removeprefix(SHARED).partition("/")
+        if not is_contained(file):
+            raise StageError(f"{name!r} is not the name of a shared file")
         return self.cached(folder) / file
 
     def meet(self, meeting: str) -> Callable[[], int]:

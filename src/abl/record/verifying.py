@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -10,10 +9,9 @@ from typing import Literal
 
 from abl.record.done import DONE, Done, done_from_json, with_checksum
 from abl.record.lying import PAUSES_S
+from abl.record.own_names import is_stage_name
 from abl.record.patient import ABSENT, UnreadableError, patiently
 from abl.record.store import Store
-
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def verdict_on(store: Store, digest: str) -> Verdict | None:
     What is proven wrong counts as not finished from then on, as when a run finds it. DONE.json of
     an earlier version gets its checksum, if all files are right; their inodes stay.
     """
-    if not _DIGEST.fullmatch(digest):
+    if not is_stage_name(digest):
         return Verdict(digest, "strange", "no stage of abl has such a name")
     try:
         text = patiently(partial(store.read_done, digest), store.folder(digest) / DONE, PAUSES_S)

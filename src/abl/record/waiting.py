@@ -68,7 +68,7 @@ def held_by(content: str) -> str:
     try:
         holder = json_kept(content)
         pid, node = int(holder["pid"]), str(holder["machine"]).partition("/")[0]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return "held by a process that its lease does not name"
     since = ""
     with suppress(ValueError, KeyError, TypeError):

@@ -127,10 +127,13 @@ def share_of(facts: Mapping[str, Any]) -> float | None:
 
     In parts of 1/16, at most 1.
     """
-    held, total = facts.get(GPU_BYTES), facts.get(GPU_TOTAL_BYTES)
-    if not held or not total:
+    try:
+        held, total = (float(facts.get(each) or 0) for each in (GPU_BYTES, GPU_TOTAL_BYTES))
+    except (TypeError, ValueError):
         return None
-    share = (float(held) * HEADROOM + CONTEXT_BYTES) / float(total)
+    if not (0 < held < math.inf and 0 < total < math.inf):
+        return None
+    share = (held * HEADROOM + CONTEXT_BYTES) / total
     return min(math.ceil(share * PARTS) / PARTS, 1.0)
 
 

@@ -168,7 +168,7 @@ class ProgressState:
         """How many stages cannot run, since one that they need has failed."""
         with self._lock:
             self._blocked = count
-        self._tell("blocked", f"{count} stages blocked")
+        self._tell("blocked", f"{count} stage{'s' if count != 1 else ''} blocked")
 
     def message(self, text: str) -> None:
         """A sentence for the person who watches."""

@@ -50,9 +50,25 @@ def short_folder() -> Iterator[str | None]:
 
 def check_room() -> None:
     """Raises InputError where a Ray cannot be started here: asked before anything is decoded."""
-    with short_folder():
-        pass
+    with short_folder() as made:
+        _check_free(made or os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")
     check_token_place()
+
+
+# a Ray that lacks it waits for files that never come, and says so in words of its own
+_LEAST_FREE = 32 * 2**20
+
+
+def _check_free(folder: str) -> None:
+    """Raises InputError where a Ray has no room for its session: logs, ports, sockets."""
+    with suppress(OSError):  # it does not exist yet, or cannot be asked: Ray tells
+        state = os.statvfs(folder)
+        free = state.f_bavail * state.f_frsize
+        if free < _LEAST_FREE:
+            raise InputError(
+                f"{folder}, where a Ray keeps its session, has {free // 2**20} MiB left: make room "
+                "(32 MiB), set TMPDIR to a folder that has it, or use --executor local"
+            )
 
 
 def check_token_place() -> None:

@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from abl.kept_files import json_kept
 from abl.scratch import written_whole
 
 State = dict[str, Tensor]
@@ -108,11 +109,11 @@ def load_checkpoint(folder: str | Path, key: str) -> Checkpoint | None:
     try:
         with safetensors.safe_open(Path(folder) / _FILE, "pt") as file:
             said = file.metadata() or {}
-            about = json.loads(said.get("training", "{}"))
-            if about.get("key") != key:
+            about = json_kept(said.get("training", "{}"))
+            if not isinstance(about, dict) or about.get("key") != key:
                 return None
             tensors = {full: file.get_tensor(full) for full in file.keys()}  # noqa: SIM118
-    except (FileNotFoundError, safetensors.SafetensorError, json.JSONDecodeError):
+    except (FileNotFoundError, safetensors.SafetensorError, ValueError):
         return None
     # a training must not go on from weights that a disk has changed, and nobody would notice
     if said.get("sha256") != _sha256(said["training"], tensors):

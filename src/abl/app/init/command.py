@@ -229,11 +229,12 @@ def _report(found: FoundSet, design: FirstDesign, machine: Machine, place: Place
     shown = os.path.relpath(place.out / SWEEP)
     command = [shown] if place.root is None else [shown, "--data", str(place.root)]
     lines = [
-        f"{place.folder}: {len(found.images)} images",
+        f"{place.folder}: {counted(len(found.images), 'image')}",
         *(f"  {each}" for each in found.said),
         f"  machine: {machine.said}",
         f"  networks: {', '.join(panel.networks)} ({starts}), {panel.size} px, {splits}, "
-        f"{len(design.seeds)} seeds: {trainings} trainings, about {time_label(60 * panel.minutes)}",
+        f"{counted(len(design.seeds), 'seed')}: {counted(trainings, 'training')}, "
+        f"about {time_label(60 * panel.minutes)}",
         *(f"  {each}" for each in power_said(found, design)),
         f"written: {os.path.relpath(place.out / MANIFEST)}, {shown}",
         "next:",

@@ -21,6 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from abl.scratch import written_whole
+from abl.visible import visible_text
 
 # Okabe & Ito, Color Universal Design: told apart with any colour vision
 BLUE, VERMILION, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -153,6 +154,8 @@ def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
     buffer = io.BytesIO()
     with own_style():
         figure.savefig(buffer, format=kind, metadata=metadata)
+    if kind == "svg":  # beside the outlines it quotes each text, whatever that holds
+        return visible_text(buffer.getvalue().decode(), "").encode()
     return buffer.getvalue()
 
 
