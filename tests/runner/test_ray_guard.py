@@ -53,6 +53,81 @@ time.sleep(600)
 """
 
 
+ENDING = """
+import ctypes, os, signal, subprocess, sys, time
+from abl.runner.ray_guard import guarded
+from abl.runner.ray_watch import end_process
+
+def a_library_exits():
+    ctypes.CDLL(None)._exit(1)
+def a_library_aborts():
+    ctypes.CDLL(None).abort()
+def killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+def forked():
+    if os.fork() == 0:  # holds all pipes open
+        for each in (1, 2):
+            os.close(each)
+        time.sleep(5)
+        os._exit(0)
+    killed()
+def returns():
+    pass
+def exits():
+    sys.exit("abl: said by itself")
+def interrupted():
+    raise KeyboardInterrupt
+def ended_from_a_thread():
+    print("abl: said by itself", file=sys.stderr)
+    end_process(1)
+def guard_killed_first():
+    guard, = map(int, open(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read().split())
+    os.kill(guard, signal.SIGKILL)
+    time.sleep(1)
+    killed()
+
+with guarded("/no/package/of/this/name/"):
+    globals()[sys.argv[1]]()
+"""
+
+
+def ended(how: str) -> tuple[int, list[str]]:
+    """Exit status of a driver that ends in some way, and the lines that people read of it."""
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING, how], capture_output=True, text=True, timeout=120
+    )
+    return done.returncode, [each for each in done.stderr.splitlines() if each.startswith("abl: ")]
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "words"),
+    [
+        ("a_library_exits", 1, "Ray's library"),
+        ("a_library_aborts", -signal.SIGABRT, "--executor local"),
+        ("killed", -signal.SIGKILL, "was killed"),
+        ("forked", -signal.SIGKILL, "was killed"),
+        ("guard_killed_first", -signal.SIGKILL, "was killed"),
+    ],
+)
+def test_an_end_of_which_the_driver_can_say_nothing_is_told(
+    how: str, status: int, words: str
+) -> None:
+    found, (line,) = ended(how)
+    assert found == status
+    assert words in line
+    assert "what is finished is kept: the same command goes on" in line
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [("returns", 0), ("exits", 1), ("interrupted", -signal.SIGINT), ("ended_from_a_thread", 1)],
+)
+def test_an_end_of_its_own_is_not_told_by_another(how: str, status: int) -> None:
+    found, lines = ended(how)
+    assert found == status
+    assert lines == (["abl: said by itself"] if status == 1 else [])
+
+
 def wait_for_end(pid: int, start: str | None) -> None:
     deadline = time.monotonic() + 60
     while start is not None and process_start(pid) == start:

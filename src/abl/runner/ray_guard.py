@@ -4,7 +4,9 @@ Ray's own parts watch each other, but not all of them and not at once: workers w
 killed go on for ever, its agents ask a dead GCS for a minute. The guard is a small process in a
 session of its own that holds a pipe to the driver. It notes which processes there are below Ray's
 and ends those that still live a few seconds after the pipe was closed, which the system does if the
-driver dies. This file is run as a script, so that it imports nothing of the package.
+driver dies. Ray's C++ library ends a driver from within, too, and no Python is run then: if the
+pipe was closed without a word it is the guard that tells people, on the driver's stderr. This file
+is run as a script, so that it imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,6 +28,15 @@ LOOK_S = 1.0
 GRACE_S = 3.0
 # the driver waits for its guard no longer
 _WAIT_S = 15.0
+# a guard that is killed alone is started again, not for ever where the system has no room for it
+_MOST_STARTS = 5
+
+KEPT = "what is finished is kept: the same command goes on from here"
+ADVICE = f"{KEPT}, or use --executor local"
+
+# the driver's word that its end is its own: whatever is to be told it tells itself
+_OWN_END = b"."
+_pipes: set[int] = set()
 
 
 def process_table() -> dict[int, tuple[int, str]]:
@@ -114,26 +126,106 @@ def guarded(package: str) -> Iterator[None]:
     """
     # -I -S: it needs nothing of the environment, and is there in milliseconds
     command = [sys.executable, "-I", "-S", __file__, str(os.getpid()), package]
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
-    ) as guard:
-        try:
-            yield
-        finally:
-            assert guard.stdin is not None
+    # this process keeps both ends: what it says is not lost if the guard is killed
+    heard, said = os.pipe()
+    over = threading.Event()
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command, stdin=heard, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+
+    guards = [start()]
+
+    def keep() -> None:
+        while guards[-1].wait() is not None and not over.is_set() and len(guards) < _MOST_STARTS:
             with suppress(OSError):
-                guard.stdin.close()
-            try:
-                guard.wait(timeout=_WAIT_S)
-            except subprocess.TimeoutExpired:
-                guard.kill()
+                guards.append(start())
+
+    keeping = threading.Thread(target=keep, name="ray-guard", daemon=True)
+    keeping.start()
+    _pipes.add(said)
+    try:
+        yield
+    finally:
+        over.set()
+        say_own_end()
+        _pipes.discard(said)
+        os.close(said)
+        keeping.join(_WAIT_S)
+        if keeping.is_alive():
+            guards[-1].kill()
+        os.close(heard)
+
+
+def say_own_end() -> None:
+    """Tells the guards that this process ends by itself and has told why, if there is a why."""
+    for pipe in tuple(_pipes):
+        with suppress(OSError):
+            os.write(pipe, _OWN_END)
+
+
+class DriverEnd:
+    """How a driver ended, as far as another process than its parent can know."""
+
+    def __init__(self, driver: int):
+        self._stat = -1
+        with suppress(OSError):
+            # opened while it lives: its parent may ask for its status before a path is looked up
+            self._stat = os.open(f"/proc/{driver}/stat", os.O_RDONLY)
+
+    def status(self) -> int | None:
+        """As `wait` gives it; None if it is no longer known."""
+        try:
+            fields = os.pread(self._stat, 4096, 0).rpartition(b")")[2].split()
+            return int(fields[49]) if fields[0] in b"ZX" else None
+        except (OSError, IndexError, ValueError):
+            return None
+
+    def line(self) -> str:
+        """One line for people."""
+        status = self.status()
+        if status is None:
+            return f"this command was killed, or ended from within by Ray's library; {ADVICE}"
+        if os.WIFEXITED(status):
+            code = os.WEXITSTATUS(status)
+            by = "most likely by Ray's library"
+            return f"this command was ended from within, {by} (exit code {code}); {ADVICE}"
+        number, name = os.WTERMSIG(status), f"signal {os.WTERMSIG(status)}"
+        with suppress(ValueError):
+            name = signal.Signals(number).name
+        if number == signal.SIGKILL:
+            name += ", as the system does where memory is short"
+        how = "has crashed" if number in _CRASHES else "was killed"
+        return f"this command {how} ({name}); {ADVICE if number in _CRASHES else KEPT}"
+
+
+# what a library's fault ends a process with
+_CRASHES = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV}
+
+
+def _tell(terminal: int, line: str) -> None:
+    """Writes a line to the driver's stderr unless that would be waited for."""
+    with suppress(OSError):
+        # a live display leaves the cursor behind its last line
+        start = "\n" if os.isatty(terminal) else ""
+        if select.select([], [terminal], [], 1.0)[1]:
+            os.write(terminal, f"{start}abl: {line}\n".encode())
+    with suppress(OSError):
+        os.close(terminal)
 
 
 def _watch(driver: int, package: str) -> None:
-    family = Family(driver, package)
-    while not select.select([sys.stdin], [], [], LOOK_S)[0]:
+    family, end = Family(driver, package), DriverEnd(driver)
+    # its own faults are nobody's business there, and who reads it waits until all have closed it
+    terminal = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)
+    # a child that the driver has forked may hold the pipe open for longer than it lives
+    while os.getppid() == driver and not select.select([0], [], [], LOOK_S)[0]:
         family.look()
+    if not select.select([0], [], [], 0)[0] or os.read(0, 1) != _OWN_END:
+        _tell(terminal, end.line())
     deadline = time.monotonic() + GRACE_S
     while family.living() and time.monotonic() < deadline:
         time.sleep(0.1)
