@@ -55,13 +55,19 @@ time.sleep(600)
 
 ENDING = """
 import ctypes, os, signal, subprocess, sys, time
-from abl.runner.ray_guard import guarded
+from abl.runner.ray_guard import foretell, guarded
 from abl.runner.ray_watch import end_process
 
 def a_library_exits():
     ctypes.CDLL(None)._exit(1)
 def a_library_aborts():
     ctypes.CDLL(None).abort()
+def foretold():
+    foretell("Ray's GCS has died; what is finished is kept: the same command goes on")
+    a_library_exits()
+def foretold_and_told():
+    foretell("Ray's GCS has died")
+    exits()
 def killed():
     os.kill(os.getpid(), signal.SIGKILL)
 def forked():
@@ -104,6 +110,7 @@ def ended(how: str) -> tuple[int, list[str]]:
     [
         ("a_library_exits", 1, "Ray's library"),
         ("a_library_aborts", -signal.SIGABRT, "--executor local"),
+        ("foretold", 1, "Ray's GCS has died"),
         ("killed", -signal.SIGKILL, "was killed"),
         ("forked", -signal.SIGKILL, "was killed"),
         ("guard_killed_first", -signal.SIGKILL, "was killed"),
@@ -120,7 +127,13 @@ def test_an_end_of_which_the_driver_can_say_nothing_is_told(
 
 @pytest.mark.parametrize(
     ("how", "status"),
-    [("returns", 0), ("exits", 1), ("interrupted", -signal.SIGINT), ("ended_from_a_thread", 1)],
+    [
+        ("returns", 0),
+        ("exits", 1),
+        ("foretold_and_told", 1),
+        ("interrupted", -signal.SIGINT),
+        ("ended_from_a_thread", 1),
+    ],
 )
 def test_an_end_of_its_own_is_not_told_by_another(how: str, status: int) -> None:
     found, lines = ended(how)

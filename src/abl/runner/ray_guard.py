@@ -35,8 +35,10 @@ KEPT = "what is finished is kept: the same command goes on from here"
 ADVICE = f"{KEPT}, or use --executor local"
 
 # the driver's word that its end is its own: whatever is to be told it tells itself
-_OWN_END = b"."
+_OWN_END = b"\0"
 _pipes: set[int] = set()
+# what a pipe and a terminal take at once
+_LONGEST_LINE = 2_000
 
 
 def process_table() -> dict[int, tuple[int, str]]:
@@ -160,9 +162,18 @@ def guarded(package: str) -> Iterator[None]:
 
 def say_own_end() -> None:
     """Tells the guards that this process ends by itself and has told why, if there is a why."""
+    _write(_OWN_END)
+
+
+def foretell(line: str) -> None:
+    """What the guards tell should this process be ended before it could tell it itself."""
+    _write(line.encode(errors="replace")[:_LONGEST_LINE] + b"\n")
+
+
+def _write(word: bytes) -> None:
     for pipe in tuple(_pipes):
         with suppress(OSError):
-            os.write(pipe, _OWN_END)
+            os.write(pipe, word)
 
 
 class DriverEnd:
@@ -215,17 +226,27 @@ def _tell(terminal: int, line: str) -> None:
         os.close(terminal)
 
 
+def _has_come(seconds: float) -> bool:
+    return bool(select.select([0], [], [], seconds)[0])
+
+
 def _watch(driver: int, package: str) -> None:
     family, end = Family(driver, package), DriverEnd(driver)
     # its own faults are nobody's business there, and who reads it waits until all have closed it
     terminal = os.dup(2)
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 2)
+    heard, new = b"", b"."
     # a child that the driver has forked may hold the pipe open for longer than it lives
-    while os.getppid() == driver and not select.select([0], [], [], LOOK_S)[0]:
-        family.look()
-    if not select.select([0], [], [], 0)[0] or os.read(0, 1) != _OWN_END:
-        _tell(terminal, end.line())
+    while new and _OWN_END not in heard and (os.getppid() == driver or _has_come(0)):
+        if _has_come(LOOK_S):
+            new = os.read(0, _LONGEST_LINE)
+            heard += new
+        else:
+            family.look()
+    if _OWN_END not in heard:
+        foretold = heard.decode(errors="replace").splitlines()
+        _tell(terminal, foretold[-1] if foretold else end.line())
     deadline = time.monotonic() + GRACE_S
     while family.living() and time.monotonic() < deadline:
         time.sleep(0.1)

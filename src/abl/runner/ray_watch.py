@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from abl.processes import process_start
-from abl.runner.ray_guard import ADVICE, say_own_end
+from abl.runner.ray_guard import ADVICE, foretell, say_own_end
 
 LOOK_S = 1.0
 # what is asked over the network is asked less often, and has as long to answer
@@ -143,6 +143,8 @@ class Interruption:
             if self._out.is_set():
                 return
             self.sent = True
+            # Ray's library may end the process meanwhile
+            foretell(line)
             thread, lost = ctypes.c_ulong(self._thread), ctypes.py_object(RayLost)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, lost)
         if self._out.wait(UNWIND_S):
