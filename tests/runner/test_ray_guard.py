@@ -24,7 +24,7 @@ time.sleep(600)
 """
 DRIVER = """
 import os, signal, subprocess, sys, time
-from abl.runner.ray_guard import guarded
+from abl.runner.ray_guarding import guarded
 package = sys.argv[1]
 by = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 with guarded(package):
@@ -55,7 +55,7 @@ time.sleep(600)
 
 ENDING = """
 import ctypes, os, signal, subprocess, sys, time
-from abl.runner.ray_guard import foretell, guarded
+from abl.runner.ray_guarding import foretell, guarded
 from abl.runner.ray_watch import end_process
 
 def a_library_exits():
@@ -77,6 +77,10 @@ def forked():
         time.sleep(5)
         os._exit(0)
     killed()
+def child_returns():
+    if os.fork():
+        os.wait()
+        killed()
 def returns():
     pass
 def exits():
@@ -112,6 +116,7 @@ def ended(how: str) -> tuple[int, list[str]]:
         ("a_library_aborts", -signal.SIGABRT, "--executor local"),
         ("foretold", 1, "Ray's GCS has died"),
         ("killed", -signal.SIGKILL, "was killed"),
+        ("child_returns", -signal.SIGKILL, "was killed"),
         ("forked", -signal.SIGKILL, "was killed"),
         ("guard_killed_first", -signal.SIGKILL, "was killed"),
     ],

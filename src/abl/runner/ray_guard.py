@@ -6,7 +6,7 @@ session of its own that holds a pipe to the driver. It notes which processes the
 and ends those that still live a few seconds after the pipe was closed, which the system does if the
 driver dies. Ray's C++ library ends a driver from within, too, and no Python is run then: if the
 pipe was closed without a word it is the guard that tells people, on the driver's stderr. This file
-is run as a script, so that it imports nothing of the package.
+is run as a script, so that it imports nothing of the package; `ray_guarding.py` starts it.
 """
 
 from __future__ import annotations
@@ -14,31 +14,24 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 # how often it is looked which processes there are
 LOOK_S = 1.0
 # what ends by itself has done so by then
 GRACE_S = 3.0
-# the driver waits for its guard no longer
-_WAIT_S = 15.0
-# a guard that is killed alone is started again, not for ever where the system has no room for it
-_MOST_STARTS = 5
 
 KEPT = "what is finished is kept: the same command goes on from here"
 ADVICE = f"{KEPT}, or use --executor local"
 
 # the driver's word that its end is its own: whatever is to be told it tells itself
-_OWN_END = b"\0"
-_pipes: set[int] = set()
+OWN_END = b"\0"
 # what a pipe and a terminal take at once
-_LONGEST_LINE = 2_000
+LONGEST_LINE = 2_000
 
 
 def process_table() -> dict[int, tuple[int, str]]:
@@ -119,63 +112,6 @@ class Family:
                 os.kill(pid, signal.SIGKILL)
 
 
-@contextmanager
-def guarded(package: str) -> Iterator[None]:
-    """While this is open a guard watches; afterwards what is left of the Ray is ended.
-
-    Args:
-        package: Folder of Ray's package.
-    """
-    # -I -S: it needs nothing of the environment, and is there in milliseconds
-    command = [sys.executable, "-I", "-S", __file__, str(os.getpid()), package]
-    # this process keeps both ends: what it says is not lost if the guard is killed
-    heard, said = os.pipe()
-    over = threading.Event()
-
-    def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            command, stdin=heard, stdout=subprocess.DEVNULL, start_new_session=True
-        )
-
-    guards = [start()]
-
-    def keep() -> None:
-        while guards[-1].wait() is not None and not over.is_set() and len(guards) < _MOST_STARTS:
-            with suppress(OSError):
-                guards.append(start())
-
-    keeping = threading.Thread(target=keep, name="ray-guard", daemon=True)
-    keeping.start()
-    _pipes.add(said)
-    try:
-        yield
-    finally:
-        over.set()
-        say_own_end()
-        _pipes.discard(said)
-        os.close(said)
-        keeping.join(_WAIT_S)
-        if keeping.is_alive():
-            guards[-1].kill()
-        os.close(heard)
-
-
-def say_own_end() -> None:
-    """Tells the guards that this process ends by itself and has told why, if there is a why."""
-    _write(_OWN_END)
-
-
-def foretell(line: str) -> None:
-    """What the guards tell should this process be ended before it could tell it itself."""
-    _write(line.encode(errors="replace")[:_LONGEST_LINE] + b"\n")
-
-
-def _write(word: bytes) -> None:
-    for pipe in tuple(_pipes):
-        with suppress(OSError):
-            os.write(pipe, word)
-
-
 class DriverEnd:
     """How a driver ended, as far as another process than its parent can know."""
 
@@ -234,17 +170,17 @@ def _watch(driver: int, package: str) -> None:
     family, end = Family(driver, package), DriverEnd(driver)
     # its own faults are nobody's business there, and who reads it waits until all have closed it
     terminal = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), 2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
     heard, new = b"", b"."
     # a child that the driver has forked may hold the pipe open for longer than it lives
-    while new and _OWN_END not in heard and (os.getppid() == driver or _has_come(0)):
+    while new and OWN_END not in heard and (os.getppid() == driver or _has_come(0)):
         if _has_come(LOOK_S):
-            new = os.read(0, _LONGEST_LINE)
+            new = os.read(0, LONGEST_LINE)
             heard += new
         else:
             family.look()
-    if _OWN_END not in heard:
+    if OWN_END not in heard:
         foretold = heard.decode(errors="replace").splitlines()
         _tell(terminal, foretold[-1] if foretold else end.line())
     deadline = time.monotonic() + GRACE_S

@@ -14,7 +14,7 @@ from typing import Any
 from abl.errors import InputError, Problem, StageError
 from abl.plan.stage import StageResources
 from abl.runner.ray_folder import short_folder
-from abl.runner.ray_guard import guarded
+from abl.runner.ray_guarding import guarded
 from abl.runner.ray_network import check_connections
 from abl.runner.ray_start import (
     PART_NAMES,

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from abl.processes import process_start
-from abl.runner.ray_guard import ADVICE, foretell, say_own_end
+from abl.runner.ray_guard import ADVICE
+from abl.runner.ray_guarding import foretell, say_own_end
 
 LOOK_S = 1.0
 # what is asked over the network is asked less often, and has as long to answer
