@@ -102,6 +102,7 @@ class Command:
                 start_new_session=True,
             )
         self.family: dict[int, str | None] = {}
+        self.lines: dict[int, str] = {}
 
     @property
     def said(self) -> str:
@@ -118,6 +119,7 @@ class Command:
             with suppress(OSError):
                 found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
                 self.family.setdefault(pid, process_start(pid))
+                self.lines[pid] = found[pid]
         return found
 
     def part(self, name: str, draw: random.Random) -> int | None:
@@ -161,7 +163,8 @@ def running(folder: Path, count: int, seconds: float = 0.5, at_join: str = "") -
 def seconds_until(true, patience_s: float, what: str, command: Command) -> float:
     since = time.monotonic()
     while not true():
-        lines = {pid: line[:80] for pid, line in command.look().items()}
+        command.look()
+        lines = {pid: command.lines[pid][:120] for pid in command.left()}
         passed = time.monotonic() - since
         assert passed < patience_s, f"{what} not within {patience_s:g} s: {lines}\n{command.said}"
         time.sleep(0.1)

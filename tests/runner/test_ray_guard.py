@@ -178,6 +178,47 @@ def test_orphans_end_with_their_driver_and_bystanders_do_not(tmp_path: Path, how
                 os.kill(by, signal.SIGKILL)
 
 
+ORPHANED = """
+import os, subprocess, sys, time
+from abl.runner.ray_guarding import guarded
+package = sys.argv[1]
+session = f"/tmp/ray/session_2026-01-01_00-00-00_000000_{os.getpid()}"
+other = session + "0"
+sleep = "import time; time.sleep(600)"
+# each starts one that loses it before the guard has come
+leave = (
+    "import subprocess as s, sys; "
+    "print(s.Popen(sys.argv[1:], stdout=s.DEVNULL, stderr=s.DEVNULL).pid)"
+)
+def orphan(*words):
+    run = [sys.executable, "-c", leave, sys.executable, "-c", sleep, *words]
+    return subprocess.run(run, stdout=subprocess.PIPE, text=True).stdout.strip()
+print(orphan(package, session), orphan("less", session), orphan(package, other), flush=True)
+with guarded(package):
+    time.sleep(600)
+"""
+
+
+def test_one_that_lost_its_parent_before_anyone_looked_ends_too(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ORPHANED, f"{tmp_path}{os.sep}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        orphan, reader, other = map(int, driver.stdout.readline().split())
+        starts = {pid: process_start(pid) for pid in (orphan, reader, other)}
+        assert None not in starts.values()
+        time.sleep(1)  # its guard has come
+        driver.kill()
+    try:
+        wait_for_end(orphan, starts[orphan])
+        # who reads the logs, and another's Ray
+        assert process_start(reader) == starts[reader]
+        assert process_start(other) == starts[other]
+    finally:
+        for pid, start in starts.items():
+            if process_start(pid) == start is not None:
+                os.kill(pid, signal.SIGKILL)
+
+
 def test_a_worker_ends_with_its_raylet() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", WATCHED], stdout=subprocess.PIPE, text=True

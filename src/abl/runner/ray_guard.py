@@ -12,6 +12,7 @@ is run as a script, so that it imports nothing of the package; `ray_guarding.py`
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import sys
@@ -84,7 +85,11 @@ class Family:
 
     def __init__(self, driver: int, package: str):
         self._driver, self._package = driver, package
+        # Ray names a session by when it began and by the process that began it
+        self._session = re.compile(rf"session_[\d_-]+_{driver}\b")
+        self._since = int(process_table().get(driver, (0, "0"))[1])
         self._known: dict[int, str] = {}
+        self._others: set[tuple[int, str]] = set()
 
     def look(self) -> None:
         """Notes who has come, forgets who has gone."""
@@ -92,13 +97,30 @@ class Family:
         known = {
             pid: start for pid, start in self._known.items() if table.get(pid, (0, ""))[1] == start
         }
-        known |= parts_of_ray(self._driver, self._package, table)
+        known |= parts_of_ray(self._driver, self._package, table) | self._of_session(table)
         parents = set(known)
         while parents:
             # children of those found last
             parents = {pid for pid, (parent, _) in table.items() if parent in parents} - set(known)
             known |= {pid: table[pid][1] for pid in parents}
         self._known = known
+
+    def _of_session(self, table: Mapping[int, tuple[int, str]]) -> dict[int, str]:
+        """Those that lost their parent before it was looked: their command lines name the session.
+
+        Not for long: Ray's programs give themselves other names once they are up.
+        """
+        there = {(pid, start) for pid, (_, start) in table.items() if int(start) >= self._since}
+        found = {}
+        for pid, start in there - self._others:
+            command = command_of(pid)
+            # people may read its logs
+            if self._package in command and self._session.search(command):
+                found[pid] = start
+            elif command:
+                self._others.add((pid, start))
+        self._others &= there
+        return found
 
     def living(self) -> list[int]:
         """Ids of those that live."""
