@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -74,13 +73,13 @@ def test_a_long_folder_for_temporary_files_leaves_room_for_sockets(
 ) -> None:
     long = tmp_path / ("x" * 80)
     long.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    monkeypatch.setenv("TMPDIR", str(long))
     with short_folder() as folder:
         assert folder is not None
         assert room_for_sockets(folder)
         assert Path(folder).is_dir()
     assert not Path(folder).exists()
-    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+    monkeypatch.setenv("TMPDIR", "/tmp")
     with short_folder() as folder:
         assert folder is None  # Ray's own will do
 
@@ -90,7 +89,7 @@ def test_where_no_short_folder_can_be_written_the_way_out_is_told(
 ) -> None:
     long = tmp_path / ("x" * 80)
     long.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    monkeypatch.setenv("TMPDIR", str(long))
     monkeypatch.setattr("abl.runner.ray_folder.SHORT", (str(tmp_path / "not there"),))
     told = r"TMPDIR=.* is too long .* --executor local"
     with pytest.raises(InputError, match=told), short_folder():

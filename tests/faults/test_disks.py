@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from faulty_nets import HOOK
 from faulty_runs import Forker, attempts, contents, only_lines, store_in, tables, tidy
 
+from commands import abl
 from tiny_sweeps import write_sweep
 
 COMMAND = ("sweep", "tiny.yaml", "--executor", "local", "--record", "off")
@@ -126,3 +128,21 @@ def test_a_store_made_read_only_midway(tiny_folder: Path, drivers: Forker) -> No
         assert (tables(tiny_folder), contents(store)) == whole
         assert before.items() <= attempts(store).items()
         assert tidy(store)
+
+
+def test_a_full_folder_for_what_ray_writes_is_told_before_anything_starts(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sweep(tiny_folder)
+    # a path that has room for the names of sockets
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        place = Path(short) / "t"
+        with mounted(place, "64k"):
+            monkeypatch.setenv("TMPDIR", str(place))
+            monkeypatch.delenv("RAY_TMPDIR", raising=False)
+            done = abl(tiny_folder, "sweep", "tiny.yaml", "--record", "off")
+    assert done.exit_code == 2
+    (line,) = only_lines(done.output)
+    assert f"TMPDIR={place}: 0 MB are free there" in line
+    assert "--executor local" in line
+    assert not (tiny_folder / "mlruns/store/done").exists()

@@ -1,4 +1,4 @@
-"""Parts of a Ray that was started here are killed: the command ends or goes on."""
+"""Parts of a Ray that was started here are killed or stopped: the command ends or goes on."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from abl.record.store import Store
 
 pytestmark = pytest.mark.cluster
 
+SEED = 22
 # the promise: of the command, and of the processes that it has started
 END_S, GONE_S = 120.0, 60.0
 
@@ -55,6 +56,22 @@ except typer.Exit as end:
     sys.exit(end.exit_code)
 """
 
+# before the command: a part of Ray is killed at the moment at which the driver connects to it
+KILL_AT_JOIN = """
+import os, signal
+from ray._private import worker
+connect = worker.connect
+
+def late(*given, **named):
+    from abl.runner.ray_start import own_parts
+    for pid, (name, _) in own_parts().items():
+        if "{}" in name:
+            os.kill(pid, signal.SIGKILL)
+    return connect(*given, **named)
+
+worker.connect = late
+"""
+
 # what a part's command line holds
 PARTS = {
     "worker": ("ray::ImplicitFunc",),
@@ -64,6 +81,7 @@ PARTS = {
     "helper": ("log_monitor.py", "dashboard/dashboard.py", "autoscaler/_private/monitor.py"),
     "driver": (),
 }
+GUARD = "ray_guard.py"
 # without these the run goes on
 SPARE = ("worker", "helper")
 
@@ -71,18 +89,20 @@ SPARE = ("worker", "helper")
 class Command:
     """A command that runs naps on a Ray of its own."""
 
-    def __init__(self, folder: Path, count: int, seconds: float):
+    def __init__(self, folder: Path, count: int, seconds: float, at_join: str = ""):
         self.log = folder / f"{time.monotonic_ns()}.log"
         words = [str(folder / "store"), str(count), str(seconds)]
+        code = KILL_AT_JOIN.format(at_join) + COMMAND if at_join else COMMAND
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", COMMAND, *words],
+                [sys.executable, "-c", code, *words],
                 env=os.environ | {"PYTHONPATH": f"{TESTS.parent / 'src'}:{TESTS}"},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         self.family: dict[int, str | None] = {}
+        self.lines: dict[int, str] = {}
 
     @property
     def said(self) -> str:
@@ -99,6 +119,7 @@ class Command:
             with suppress(OSError):
                 found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
                 self.family.setdefault(pid, process_start(pid))
+                self.lines[pid] = found[pid]
         return found
 
     def part(self, name: str, draw: random.Random) -> int | None:
@@ -131,8 +152,8 @@ def descendants(pid: int) -> list[int]:
 
 
 @contextmanager
-def running(folder: Path, count: int, seconds: float = 0.5) -> Iterator[Command]:
-    command = Command(folder, count, seconds)
+def running(folder: Path, count: int, seconds: float = 0.5, at_join: str = "") -> Iterator[Command]:
+    command = Command(folder, count, seconds, at_join)
     try:
         yield command
     finally:
@@ -142,14 +163,17 @@ def running(folder: Path, count: int, seconds: float = 0.5) -> Iterator[Command]
 def seconds_until(true, patience_s: float, what: str, command: Command) -> float:
     since = time.monotonic()
     while not true():
-        lines = {pid: line[:80] for pid, line in command.look().items()}
+        command.look()
+        lines = {pid: command.lines[pid][:120] for pid in command.left()}
         passed = time.monotonic() - since
         assert passed < patience_s, f"{what} not within {patience_s:g} s: {lines}\n{command.said}"
         time.sleep(0.1)
     return time.monotonic() - since
 
 
-def killed(command: Command, name: str, draw: random.Random) -> tuple[float, float] | None:
+def killed(
+    command: Command, name: str, draw: random.Random, kind: signal.Signals = signal.SIGKILL
+) -> tuple[float, float] | None:
     """Kills a part; seconds until the command went on or ended, and until its processes were gone.
 
     None if there was no such part before the command ended.
@@ -162,7 +186,7 @@ def killed(command: Command, name: str, draw: random.Random) -> tuple[float, flo
         return None
     before = command.finished
     with suppress(ProcessLookupError):
-        os.kill(found, signal.SIGKILL)
+        os.kill(found, kind)
     since = time.monotonic()
 
     def over() -> bool:
@@ -183,8 +207,12 @@ def check_words(command: Command) -> None:
     assert "(raylet)" not in said, said
     assert status in (0, 1, 2, -signal.SIGKILL), said
     lines = [line for line in said.splitlines() if line.startswith("abl: ")]
-    assert len(lines) == (1 if status in (1, 2) else 0), said
-    assert all("--executor local" in line for line in lines), said
+    if status == -signal.SIGKILL:
+        # its guard tells it, if it had one already
+        assert len(lines) <= 1, said
+    else:
+        assert len(lines) == (1 if status else 0), said
+        assert all("--executor local" in line for line in lines), said
 
 
 def check_whole(folder: Path, count: int, finished: dict[str, str], seconds: float = 0.5) -> None:
@@ -210,13 +238,66 @@ def test_a_part_of_ray_dies_and_the_same_command_goes_on(tmp_path: Path, name: s
         if name != "driver":
             # it has died by itself and knew who else had
             assert not Store(tmp_path / "store").leased()
+        else:
+            assert "was killed" in command.said
     finished = attempts(Store(tmp_path / "store"))
     assert len(finished) >= 2
 
 
+@pytest.mark.parametrize("name", ["raylet", "GCS"])
+def test_a_part_of_ray_stands_still_and_the_command_ends(tmp_path: Path, name: str) -> None:
+    with running(tmp_path, 10_000) as command:
+        seconds_until(lambda: command.finished >= 2, END_S, "two stages", command)
+        taken = killed(command, name, random.Random(0), signal.SIGSTOP)
+        print(f"{name} stopped: ended after, gone after {taken} s")
+        assert command.process.returncode == 1
+        check_words(command)
+        assert "stands still" in command.said
+        assert not Store(tmp_path / "store").leased()
+
+
+def test_a_raylet_killed_as_the_driver_joins_it_is_told(tmp_path: Path) -> None:
+    """Ray's library ends the driver from within then: no Python of it is run."""
+    with running(tmp_path, 10_000, at_join="raylet") as command:
+        seconds_until(lambda: command.process.poll() is not None, END_S, "end", command)
+        seconds_until(lambda: not command.left(), GONE_S, "the end of all", command)
+        assert command.process.returncode in (1, 2)
+        check_words(command)
+
+
+def test_driver_and_guard_killed_together_leave_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, 10_000) as command:
+        seconds_until(lambda: command.finished >= 2, END_S, "two stages", command)
+        (guard,) = (pid for pid, line in command.look().items() if GUARD in line)
+        # at once: the one must not notice the end of the other
+        os.kill(guard, signal.SIGSTOP)
+        os.kill(command.process.pid, signal.SIGKILL)
+        os.kill(guard, signal.SIGKILL)
+        command.process.wait()
+        print(f"gone after {seconds_until(lambda: not command.left(), END_S, 'end', command)} s")
+
+
+def test_a_guard_killed_alone_changes_nothing(tmp_path: Path) -> None:
+    def guards() -> list[int]:
+        return [pid for pid, line in command.look().items() if GUARD in line]
+
+    with running(tmp_path, 10_000) as command:
+        seconds_until(lambda: command.finished >= 2, END_S, "two stages", command)
+        (first,) = guards()
+        os.kill(first, signal.SIGKILL)
+        before = command.finished
+        seconds_until(lambda: command.finished >= before + 5, END_S, "more stages", command)
+        # another has come and does the work of the first
+        (second,) = guards()
+        assert second != first
+        assert killed(command, "driver", random.Random(0)) is not None
+        assert "was killed" in command.said
+
+
 @pytest.mark.slow
 def test_thirty_kills_of_any_part_at_any_moment(tmp_path: Path) -> None:
-    draw, count, kills = random.Random(22), 300, 30
+    draw, count, kills = random.Random(SEED), 300, 30
+    print(f"seed {SEED}", flush=True)
     names = [list(PARTS)[at % len(PARTS)] for at in range(kills)]
     draw.shuffle(names)
     times: dict[str, list[tuple[float, float]]] = defaultdict(list)

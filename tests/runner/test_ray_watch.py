@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +20,14 @@ from abl.processes import process_start
 from abl.runner import ray_start, ray_watch
 from abl.runner.ray_nodes import losses_told
 from abl.runner.ray_start import within_time
-from abl.runner.ray_watch import RayWatch, WatchedPart, answering_part, process_part
+from abl.runner.ray_watch import (
+    SILENCE_S,
+    RayWatch,
+    Silence,
+    WatchedPart,
+    answering_part,
+    process_part,
+)
 
 STUCK = """
 import ctypes, signal, sys, threading
@@ -149,25 +160,82 @@ def test_one_that_is_away_for_a_moment_is_not_lost() -> None:
             time.sleep(0.01)
 
 
-def test_processes_and_ports_are_seen_to_end() -> None:
-    code = (
-        "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); "
-        "print(s.getsockname()[1], flush=True); sys.stdin.read()"
-    )
+SERVER = """
+import socket, sys, threading
+def answer(way):
+    way.recv(24)
+    way.sendall(b"settings")
+def serve(server):
+    while True:
+        answer(server.accept()[0])
+server = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=serve, args=(server,), daemon=True).start()
+print(server.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def served() -> Iterator[tuple[subprocess.Popen[str], WatchedPart]]:
+    """A process that answers, and what asks it."""
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None
-        port = child.stdout.readline().strip()
+        try:
+            yield child, answering_part("it", f"127.0.0.1:{child.stdout.readline().strip()}")
+        finally:
+            child.kill()
+
+
+def test_processes_and_ports_are_seen_to_end() -> None:
+    with served() as (child, answering):
         start = process_start(child.pid)
         assert start is not None
-        parts = [process_part("it", child.pid, start), answering_part("it", f"127.0.0.1:{port}")]
+        parts = [process_part("it", child.pid, start), answering]
         assert [part.alive() for part in parts] == [True, True]
         child.kill()
         deadline = time.monotonic() + 60
         while any(part.alive() for part in parts):
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+def test_one_that_stands_still_is_seen_though_it_takes_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with served() as (child, answering):
+        os.kill(child.pid, signal.SIGSTOP)
+        monkeypatch.setattr(ray_watch, "ASK_S", 0.1)
+        stopped = replace(answering, every_s=0.05, patience_s=0.3)
+        with pytest.raises(StageError, match=r"stands still.*--executor local"):
+            waiting([stopped], in_python)
+        os.kill(child.pid, signal.SIGCONT)
+        monkeypatch.setattr(ray_watch, "ASK_S", 60)
+        assert answering.alive()
+
+
+def test_one_that_hangs_up_is_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
+        assert answering_part("it", f"127.0.0.1:{server.getsockname()[1]}").alive()
+
+
+def test_a_machine_that_was_suspended_is_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    silence = Silence()
+    found = []
+    for seconds in (5, 3600, 5, 5):
+        now[0] += seconds
+        found.append(silence.after(False))
+    # an hour between two questions counts no more than both could have taken
+    assert found[-1] < SILENCE_S
+    assert silence.after(True) == 0
+    for _ in range(20):
+        now[0] += 5
+        found.append(silence.after(False))
+    assert found[-1] >= SILENCE_S
 
 
 def test_a_process_that_nothing_gets_out_of_ray_ends_with_a_line() -> None:

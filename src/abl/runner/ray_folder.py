@@ -1,9 +1,12 @@
-"""Where Ray keeps its sockets: their paths must be short, and TMPDIR of batch systems is long."""
+"""Where Ray keeps its sockets and logs.
+
+Paths of sockets must be short, and TMPDIR of batch systems is long; a disk that is full has a Ray
+that starts wait for half a minute, and then say something else.
+"""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +19,9 @@ _LONGEST_PATH = 103
 # what Ray puts behind its folder: a session named by time and process, sockets, the longest name
 _BEHIND = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.12345678")
 
+# a start writes less than one, its logs grow
+LEAST_FREE_MB = 20
+
 
 def room_for_sockets(folder: str) -> bool:
     """Whether the sockets of a Ray that keeps them below a folder have paths that can be used."""
@@ -27,10 +33,11 @@ def short_folder() -> Iterator[str | None]:
     """A folder for a Ray that is started here; None where its own, below TMPDIR, will do.
 
     Raises:
-        InputError: TMPDIR is too long, and no shorter folder can be written.
+        InputError: TMPDIR is too long, and no shorter folder can be written; or it is full.
     """
-    given = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    name, given = _given_folder()
     if room_for_sockets(given):
+        _check_free(name, given)
         yield None
         return
     with ExitStack() as kept:
@@ -41,11 +48,37 @@ def short_folder() -> Iterator[str | None]:
         else:
             most = _LONGEST_PATH - _BEHIND
             raise InputError(
-                f"TMPDIR={given} is too long for the sockets of Ray, and {', '.join(SHORT)} "
+                f"{name} is too long for the sockets of Ray, and {', '.join(SHORT)} "
                 f"cannot be written: set TMPDIR to a folder whose path has at most {most} bytes, "
                 "or use --executor local"
             )
         yield str(made)
+
+
+def _given_folder() -> tuple[str, str]:
+    """Below which folder Ray keeps what it writes, and how people name it. As Ray finds it."""
+    for name in ("RAY_TMPDIR", "TMPDIR"):
+        if given := os.environ.get(name):
+            return f"{name}={given}", given
+    return "/tmp", "/tmp"
+
+
+def _check_free(name: str, folder: str) -> None:
+    place = Path(folder)
+    there = next(each for each in (place, *place.parents) if each.exists())
+    try:
+        disk = os.statvfs(there)
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror}; {_ELSEWHERE}") from None
+    free = disk.f_bavail * disk.f_frsize // 10**6
+    if free < LEAST_FREE_MB:
+        raise InputError(
+            f"{name}: {free} MB are free there, and Ray needs {LEAST_FREE_MB} MB for its sockets "
+            f"and logs: make room, or {_ELSEWHERE}"
+        )
+
+
+_ELSEWHERE = "set TMPDIR to another folder, or use --executor local"
 
 
 def check_room() -> None:

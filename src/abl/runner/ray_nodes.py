@@ -14,7 +14,7 @@ from typing import Any
 from abl.errors import InputError, Problem, StageError
 from abl.plan.stage import StageResources
 from abl.runner.ray_folder import short_folder
-from abl.runner.ray_guard import guarded
+from abl.runner.ray_guarding import guarded
 from abl.runner.ray_network import check_connections
 from abl.runner.ray_start import (
     PART_NAMES,
@@ -30,7 +30,6 @@ from abl.runner.ray_watch import (
     WatchedPart,
     answering_part,
     end_process,
-    lost_line,
     process_part,
 )
 
@@ -130,7 +129,6 @@ def _enter(
     else:
         check_connections()
         folder = of_ray.enter_context(short_folder())
-        of_ray.enter_context(guarded(ray_package()))
         asked = {
             # "local": a cluster that somebody has started on this machine is not joined unasked
             "address": "local",
@@ -140,6 +138,7 @@ def _enter(
             "_temp_dir": folder,
             **quiet,
         }
+    of_ray.enter_context(guarded(ray_package()))
     of_ray.enter_context(_silenced())
     of_ray.callback(_shut_down)
     where = f"no Ray cluster at {address}" if address else "Ray does not start"
@@ -189,8 +188,8 @@ def losses_told(watch: RayWatch) -> Iterator[None]:
         raise
     except Exception as error:
         # Ray may have noticed first, and says it in many ways
-        lost = watch.lost or lost_line(watch.gone())
-        if not watch.lost and not watch.gone():
+        lost = watch.lost or watch.gone()
+        if not lost:
             raise
         raise StageError(lost) from error
 

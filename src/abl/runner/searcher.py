@@ -22,7 +22,7 @@ from abl.runner.execute import (
     versions,
 )
 from abl.runner.ledger import Ledger, Packing
-from abl.runner.ray_watch import ADVICE
+from abl.runner.ray_guard import ADVICE
 
 # how often it is asked which nodes there are
 LOOK_S = 5.0

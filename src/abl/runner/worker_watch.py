@@ -1,7 +1,8 @@
 """Workers that end with the Ray that started them.
 
 Ray's own do not if their raylet was killed: they would hold memory and GPU for as long as their
-driver lives. Of a GCS that is gone raylets, and with them workers, hear only after a minute.
+driver lives. Of a GCS that is gone raylets, and with them workers, hear only after a minute, of one
+that stands still never.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 
-from abl.runner.ray_watch import SILENCE_S, answering_part
+from abl.runner.ray_watch import SILENCE_S, Silence, answering_part
 
 LOOK_S = 1.0
 ASK_EVERY_S = 5.0
@@ -29,12 +30,12 @@ def end_with_ray() -> None:
         gcs = answering_part("GCS", ray.get_runtime_context().gcs_address)
 
     def watch() -> None:
-        asked = heard = time.monotonic()
-        while os.getppid() == raylet and asked - heard < SILENCE_S:
+        asked, silence, silent_s = time.monotonic(), Silence(), 0.0
+        while os.getppid() == raylet and silent_s < SILENCE_S:
             time.sleep(LOOK_S)
             if gcs is not None and time.monotonic() - asked > ASK_EVERY_S:
-                there, asked = gcs.alive(), time.monotonic()
-                heard = asked if there else heard
+                silent_s = silence.after(gcs.alive())
+                asked = time.monotonic()
         # nobody is there to be told; the lease of a dead process counts for nothing
         os._exit(1)
 
