@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
 
 from abl.cli.app import ROOT, RootOpt, app, tells, terminal_width
 from abl.cli.output import say
+
+if TYPE_CHECKING:
+    from abl.decide.readers.contrasts import MeanScale
+    from abl.decide.readers.obuchowski_rockette import Effects
+    from abl.decide.readers.rater_estimates import CovarianceMethod
 
 DEFAULT = "compare"
 
@@ -39,6 +44,7 @@ readers_app = typer.Typer(
 app.add_typer(readers_app, name="readers")
 
 Covariance = StrEnum("Covariance", ["delong", "jackknife", "unbiased"])
+MeanScales = StrEnum("MeanScales", ["logit", "plain"])
 RandomEffects = StrEnum("RandomEffects", ["random", "fixed_readers", "fixed_cases"])
 
 
@@ -85,6 +91,12 @@ def compare_readers_command(
         RandomEffects,
         typer.Option(help="random: readers and cases; else one of them is fixed."),
     ] = RandomEffects.random,
+    scale: Annotated[
+        MeanScales,
+        typer.Option(
+            help="Of intervals of means of readers; plain: symmetric, as most programs print them."
+        ),
+    ] = MeanScales.logit,
     cutoff: Annotated[
         float | None, typer.Option(help="Rating from which on an answer is positive.")
     ] = None,
@@ -127,8 +139,9 @@ def compare_readers_command(
         root=mlruns,
         without=without or (),
         statistics=_listed(statistic),
-        covariance=covariance.value,
-        effects=effects.value,
+        covariance=cast("CovarianceMethod", covariance.value),
+        effects=cast("Effects", effects.value),
+        scale=cast("MeanScale", scale.value),
         cutoff=cutoff,
         margin=margin,
         base=base,

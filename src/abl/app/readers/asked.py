@@ -9,7 +9,8 @@ from typing import cast
 
 from abl.data.predictions.prediction_rows import checked_output, same_file
 from abl.data.tables.rows import class_name_problems
-from abl.decide.readers.obuchowski_rockette import EFFECTS
+from abl.decide.readers.contrasts import MEAN_SCALES, MeanScale
+from abl.decide.readers.obuchowski_rockette import EFFECTS, Effects
 from abl.decide.readers.rater_estimates import (
     COVARIANCE_METHODS,
     READER_STATISTICS,
@@ -32,6 +33,7 @@ class ReadersAsked:
         statistics: Of the comparison; None: auc of ratings, sen and spe of answers.
         covariance: Of readers' values over cases.
         effects: What is random in the numbers that come first.
+        scale: Of the intervals of means of readers: logit, or plain as most programs print them.
         cutoff: From which on a rating is an answer of the positive class.
         margin: Largest difference that does not matter.
         base: The treatment that others are compared with.
@@ -50,8 +52,9 @@ class ReadersAsked:
     root: Path = Path("mlruns")
     without: Sequence[str] = ()
     statistics: Sequence[str] | None = None
-    covariance: str = "delong"
-    effects: str = "random"
+    covariance: CovarianceMethod = "delong"
+    effects: Effects = "random"
+    scale: MeanScale = "logit"
     cutoff: float | None = None
     margin: float | None = None
     base: str | None = None
@@ -64,11 +67,6 @@ class ReadersAsked:
     size_cases: int | None = None
     out: Path | None = None
     as_json: bool = False
-
-    @property
-    def method(self) -> CovarianceMethod:
-        """The covariance, which `check` has found to be one."""
-        return cast(CovarianceMethod, self.covariance)
 
     @property
     def arms(self) -> list[tuple[str, Path]]:
@@ -87,6 +85,7 @@ class ReadersAsked:
             for option, word, known in (
                 ("covariance", self.covariance, COVARIANCE_METHODS),
                 ("effects", self.effects, EFFECTS),
+                ("scale", self.scale, MEAN_SCALES),
                 *(("statistic", each, READER_STATISTICS) for each in self.statistics or ()),
             )
             if word not in known

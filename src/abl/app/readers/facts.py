@@ -35,6 +35,7 @@ def facts_of(results: ReaderResults, asked: ReadersAsked) -> dict[str, Any]:
         "negatives": int((known["truth"] == 0).sum()),
         "covariance": asked.covariance,
         "effects": asked.effects,
+        "scale": asked.scale,
         "cutoff": asked.cutoff,
         "margin": asked.margin,
         "base": asked.base,

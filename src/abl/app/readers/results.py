@@ -101,13 +101,18 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
         if readers:
             comparisons.append(
                 compare_treatments(
-                    answers, statistic, asked.method, readers=readers, base=asked.base
+                    answers,
+                    statistic,
+                    asked.covariance,
+                    readers=readers,
+                    base=asked.base,
+                    scale=asked.scale,
                 )
             )
         for name in algorithms:
             if readers:
                 against += compare_algorithm(
-                    answers, name, statistic, asked.method, readers=readers
+                    answers, name, statistic, asked.covariance, readers=readers, scale=asked.scale
                 )
     return ReaderResults(
         answers, algorithms, tuple(comparisons), tuple(against),

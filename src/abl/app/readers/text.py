@@ -60,12 +60,11 @@ def _opening(results: ReaderResults, width: int) -> list[str]:
 
 
 def _comparison(found: TreatmentComparison, asked: ReadersAsked, width: int) -> list[str]:
-    effects: Effects = asked.effects  # type: ignore[assignment]
+    effects = asked.effects
     analysis = found.analyses[effects]
     title = TITLES[found.estimates.statistic]
-    lines = wrapped_lines(
-        f"{title}; {RANDOM[effects]} random; covariance {found.estimates.method}", width
-    )
+    said = f"{title}; {RANDOM[effects]} random; covariance {found.estimates.method}"
+    lines = wrapped_lines(f"{said}; means on the {asked.scale} scale", width)
     lines += wrapped_lines(_design(found), width, "  ")
     one = len(analysis.treatments) == 1
     means = [
@@ -142,11 +141,12 @@ def _design(found: TreatmentComparison | AlgorithmComparison) -> str:
 
 
 def _against(found: AlgorithmComparison, asked: ReadersAsked, width: int) -> list[str]:
-    effects: Effects = asked.effects  # type: ignore[assignment]
+    effects = asked.effects
     analysis = found.analyses[effects]
     title = f"{TITLES[found.estimates.statistic]}: {found.algorithm} against readers"
     title += f" ({found.treatment})" if found.treatment else ""
-    lines = wrapped_lines(f"{title}; covariance {found.estimates.method}", width)
+    title += f"; covariance {found.estimates.method}; values on the {asked.scale} scale"
+    lines = wrapped_lines(title, width)
     lines += wrapped_lines(_design(found), width, "  ")
     rows = [
         (found.algorithm, *_row(analysis.algorithm)),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers.against_readers import AlgorithmAgainstReaders, algorithm_against_readers
-from abl.decide.readers.contrasts import ReaderContrast, contrast
+from abl.decide.readers.contrasts import MeanScale, ReaderContrast, contrast
 from abl.decide.readers.nested_readers import nested_readers
 from abl.decide.readers.obuchowski_rockette import (
     EFFECTS,
@@ -70,12 +70,14 @@ def compare_treatments(
     *,
     readers: Sequence[str] | None = None,
     base: str | None = None,
+    scale: MeanScale = "logit",
 ) -> TreatmentComparison:
     """Treatments by the readers' values, and the readers' mean where there is one treatment.
 
     Args:
         readers: Whose answers count; None: all.
         base: The treatment to which the differences are, such as unaided; None: the later name.
+        scale: Of the intervals of means.
 
     Raises:
         InputError: As readings_of and rater_estimates.
@@ -88,13 +90,13 @@ def compare_treatments(
     if readings.readers_are_nested:
         for effects in EFFECTS:
             analyses[effects] = nested_readers(
-                found.values, found.covariance, treatment_of, names, effects
+                found.values, found.covariance, treatment_of, names, effects, scale
             )
         return TreatmentComparison(readings, found, analyses, ())
     shape = (len(names), len(readings.raters) // len(names))
     values, covariance = found.values.reshape(shape), found.covariance.reshape(shape * 2)
     for effects in EFFECTS:
-        analyses[effects] = obuchowski_rockette(values, covariance, names, effects)
+        analyses[effects] = obuchowski_rockette(values, covariance, names, effects, scale)
     who = [readings.readers[reader] for _, reader in readings.raters[: shape[1]]]
     return TreatmentComparison(
         readings, found, analyses, _of_readers(values, covariance, names, who)
@@ -126,6 +128,7 @@ def compare_algorithm(
     method: CovarianceMethod = "delong",
     *,
     readers: Sequence[str] | None = None,
+    scale: MeanScale = "logit",
 ) -> tuple[AlgorithmComparison, ...]:
     """An algorithm against the readers, in each treatment in which they read.
 
@@ -134,6 +137,7 @@ def compare_algorithm(
     Args:
         algorithm: The rater that is one.
         readers: Whose answers count; None: all others.
+        scale: Of the intervals of the algorithm and of the readers' mean.
 
     Raises:
         InputError: No such rater, it has answers of several treatments and none of the readers', or
@@ -175,7 +179,7 @@ def compare_algorithm(
         names = [readings.readers[reader] for _, reader in readings.raters]
         analyses = {
             effects: algorithm_against_readers(
-                estimates.values, estimates.covariance, names, effects
+                estimates.values, estimates.covariance, names, effects, scale
             )
             for effects in EFFECTS
         }
