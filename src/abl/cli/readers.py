@@ -17,6 +17,7 @@ from abl.cli.app import ROOT, RootOpt, app, tells, terminal_width
 from abl.cli.output import say
 
 if TYPE_CHECKING:
+    from abl.decide.agreement import KappaWeights
     from abl.decide.readers.contrasts import MeanScale
     from abl.decide.readers.obuchowski_rockette import Effects
     from abl.decide.readers.rater_estimates import CovarianceMethod
@@ -45,6 +46,7 @@ app.add_typer(readers_app, name="readers")
 
 Covariance = StrEnum("Covariance", ["delong", "jackknife", "unbiased"])
 MeanScales = StrEnum("MeanScales", ["logit", "plain"])
+Weights = StrEnum("Weights", ["linear", "quadratic"])
 RandomEffects = StrEnum("RandomEffects", ["random", "fixed_readers", "fixed_cases"])
 
 
@@ -112,7 +114,15 @@ def compare_readers_command(
         str | None, typer.Option(help="Time between treatments, such as '4 weeks'; likewise.")
     ] = None,
     classes: Annotated[
-        str | None, typer.Option(help="The two classes, the positive one last.")
+        str | None, typer.Option(help="All classes; of two the positive one last.")
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="The class that AUC, sensitivity and specificity are of, of several."),
+    ] = None,
+    weighted: Annotated[
+        Weights | None,
+        typer.Option(help="Weights of kappa, of classes in the order of --classes."),
     ] = None,
     size: Annotated[
         float | None,
@@ -148,6 +158,8 @@ def compare_readers_command(
         order=_listed(order),
         washout=washout,
         classes=_listed(classes),
+        positive=positive,
+        weighted=cast("KappaWeights | None", None if weighted is None else weighted.value),
         size=size,
         power=power,
         size_readers=readers,

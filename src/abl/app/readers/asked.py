@@ -9,6 +9,7 @@ from typing import cast
 
 from abl.data.predictions.prediction_rows import checked_output, same_file
 from abl.data.tables.rows import class_name_problems
+from abl.decide.agreement import KAPPA_WEIGHTS, KappaWeights
 from abl.decide.readers.contrasts import MEAN_SCALES, MeanScale
 from abl.decide.readers.obuchowski_rockette import EFFECTS, Effects
 from abl.decide.readers.rater_estimates import (
@@ -39,7 +40,9 @@ class ReadersAsked:
         base: The treatment that others are compared with.
         order: Treatments as they were read, for the protocol.
         washout: Time between them in words, for the protocol.
-        classes: Names of the classes 0 and 1.
+        classes: Names of the classes 0, 1, ...
+        positive: The class that sensitivity, specificity and ratings are of.
+        weighted: Weights of kappa by the distance of the classes, which then have an order.
         size: Difference for which readers and cases are counted; with power, readers, cases.
         out: CSV or Parquet file of each reader's numbers.
         as_json: Prints all numbers instead of the text.
@@ -61,6 +64,8 @@ class ReadersAsked:
     order: Sequence[str] | None = None
     washout: str | None = None
     classes: Sequence[str] | None = None
+    positive: str | None = None
+    weighted: KappaWeights | None = None
     size: float | None = None
     power: float | None = None
     size_readers: int | None = None
@@ -86,6 +91,7 @@ class ReadersAsked:
                 ("covariance", self.covariance, COVARIANCE_METHODS),
                 ("effects", self.effects, EFFECTS),
                 ("scale", self.scale, MEAN_SCALES),
+                *((("weighted", self.weighted, KAPPA_WEIGHTS),) if self.weighted else ()),
                 *(("statistic", each, READER_STATISTICS) for each in self.statistics or ()),
             )
             if word not in known
@@ -129,10 +135,19 @@ class ReadersAsked:
             problems.append(f"--power {self.power:g}: give a chance between 0.05 and 1")
         return problems
 
-    def chosen(self, *, ratings: bool, answers: bool) -> tuple[ReaderStatistic, ...]:
-        """The statistics to compare, of those that the answers allow."""
+    def chosen(
+        self, *, ratings: bool, answers: bool, classes: int, positive: bool
+    ) -> tuple[ReaderStatistic, ...]:
+        """The statistics to compare, of those that the answers allow.
+
+        Args:
+            ratings, answers: Whether readers gave any.
+            classes, positive: How many classes there are, and whether one of them is positive.
+        """
         if self.statistics is not None:
             return tuple(cast(ReaderStatistic, each) for each in dict.fromkeys(self.statistics))
-        of_ratings: tuple[ReaderStatistic, ...] = ("auc",) if ratings else ()
-        of_answers: tuple[ReaderStatistic, ...] = ("sen", "spe") if answers else ()
-        return of_ratings + of_answers
+        found: list[ReaderStatistic] = ["auc"] if ratings and positive else []
+        if answers:
+            found += ["acc"] if classes > 2 else []
+            found += ["sen", "spe"] if positive else []
+        return tuple(found)

@@ -10,29 +10,29 @@ import pandas as pd
 
 from abl.app.image_pages.sweep_images import predictions_on_test
 from abl.app.results import outcome_named
-from abl.errors import InputError
 from abl.record.opening import store_at
 from abl.studies.readers.joined import Compared, answers_on, compared_on_tests
 from abl.studies.readers.options import Options
 
 
-def with_sweep_arms(files: Sequence[Path], name: str, root: Path) -> Compared:
+def with_sweep_arms(
+    files: Sequence[Path], name: str, root: Path, positive: str | None = None
+) -> Compared:
     """The answers, whose truth and patients are those of the sweep's test predictions.
 
     Args:
         name: Of a sweep that was run.
         root: Of the store.
+        positive: As read_reader_answers.
 
     Raises:
-        InputError: No such sweep, not two classes, no predictions by image; everything that is
+        InputError: No such sweep, no predictions by image; everything that is
             wrong with the files.
     """
     store = store_at(root)
     outcome = outcome_named(store, name)
     tests = predictions_on_test(store, outcome)
     classes = tuple(map(str, outcome.facts.classes))
-    if len(classes) != 2:
-        raise InputError(f"{name} has {len(classes)} classes: readers are compared on two")
     once = tests.assign(unit=tests["unit"].astype(str)).drop_duplicates("unit")
     images = pd.DataFrame(
         {
@@ -41,4 +41,6 @@ def with_sweep_arms(files: Sequence[Path], name: str, root: Path) -> Compared:
             "patient": once["patient"].astype(str).to_numpy(),
         }
     )
-    return compared_on_tests(answers_on(images, classes, Options(), files), outcome, tests)
+    return compared_on_tests(
+        answers_on(images, classes, Options(), files, positive), outcome, tests
+    )

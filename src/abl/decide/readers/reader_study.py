@@ -63,6 +63,16 @@ def answer_column(statistic: ReaderStatistic) -> str:
     return "rating" if statistic == "auc" else "answer"
 
 
+def answers_for(answers: ReaderAnswers, statistic: ReaderStatistic) -> ReaderAnswers:
+    """The answers as a statistic takes them: accuracy of all classes, the others of the positive
+    class against the rest.
+
+    Raises:
+        InputError: No class of several is the positive one.
+    """
+    return answers if statistic == "acc" else answers.of_positive()
+
+
 def compare_treatments(
     answers: ReaderAnswers,
     statistic: ReaderStatistic,
@@ -80,8 +90,9 @@ def compare_treatments(
         scale: Of the intervals of means.
 
     Raises:
-        InputError: As readings_of and rater_estimates.
+        InputError: As readings_of, rater_estimates and answers_for.
     """
+    answers = answers_for(answers, statistic)
     readings = readings_of(answers, answer_column(statistic), readers=readers, base=base)
     found = readings.estimates(statistic, method)
     treatment_of = np.array([treatment for treatment, _ in readings.raters])
@@ -149,7 +160,7 @@ def compare_algorithm(
     chosen = [name for name in (others if readers is None else readers) if name != algorithm]
     if not chosen:
         raise InputError(f"--algorithm {algorithm}: no reader is left to compare it with")
-    column = answer_column(statistic)
+    answers, column = answers_for(answers, statistic), answer_column(statistic)
     given = answers.frame[answers.frame[column].notna()]
     own = given[given["reader"] == algorithm]
     if not len(own):

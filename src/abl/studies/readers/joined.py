@@ -40,7 +40,11 @@ def image_rows_of(dataset: Dataset) -> pd.DataFrame:
 
 
 def answers_on(
-    images: pd.DataFrame, classes: Sequence[str], options: Options, files: Sequence[Path]
+    images: pd.DataFrame,
+    classes: Sequence[str],
+    options: Options,
+    files: Sequence[Path],
+    positive: str | None = None,
 ) -> ReaderAnswers:
     """The answers of the options, whose cases are names of images.
 
@@ -50,6 +54,7 @@ def answers_on(
     Args:
         images: As image_rows_of.
         files: Of `options.answers`.
+        positive: As read_reader_answers.
 
     Raises:
         InputError: Everything that is wrong with the files, with file and row.
@@ -62,6 +67,7 @@ def answers_on(
     answers = read_reader_answers(
         files,
         classes=classes,
+        positive=positive,
         labels={name: labels[image] for name, image in called.items()},
         patients={name: patients[image] for name, image in called.items()},
     )
@@ -160,7 +166,7 @@ def compared_on_tests(
                     "comment": "",
                     "truth": rows["label"].to_numpy(np.float64),
                     "answer": largest_class(p).astype(np.float64),
-                    "rating": p[:, 1],
+                    "rating": np.nan if own.positive is None else p[:, own.positive],
                     "confidence": np.nan,
                 }
             )
