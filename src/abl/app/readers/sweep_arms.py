@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,15 @@ def with_sweep_arms(
             "patient": once["patient"].astype(str).to_numpy(),
         }
     )
-    return compared_on_tests(
-        answers_on(images, classes, Options(), files, positive), outcome, tests
-    )
+    answers = answers_on(images, classes, Options(), files, positive)
+    return _beside_all(compared_on_tests(answers, outcome, tests))
+
+
+def _beside_all(compared: Compared) -> Compared:
+    """With the arms in every treatment, and in the readers' first session, as arms of files are."""
+    frame, own = compared.together.frame, compared.answers
+    is_arm = frame["reader"].isin(compared.arms).to_numpy()
+    arms = frame[is_arm].assign(session=own.sessions[0])
+    parts = [frame[~is_arm], *(arms.assign(treatment=name) for name in own.treatments)]
+    together = replace(compared.together, frame=pd.concat(parts, ignore_index=True))
+    return replace(compared, together=together)

@@ -121,6 +121,18 @@ class Compared:
     notes: tuple[str, ...]
 
 
+def first_tests(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Of each arm and image the prediction of the first replicate that tests it.
+
+    Args:
+        predictions: As `Analysis.predictions`.
+    """
+    tests = predictions[(predictions["role"] == "test").to_numpy()]
+    tests = tests.sort_values(list(KEYS), kind="stable")
+    tests = tests.assign(arm=tests["arm"].astype(str), unit=tests["unit"].astype(str))
+    return tests.drop_duplicates(["arm", "unit"])
+
+
 def compared_on_tests(
     answers: ReaderAnswers, outcome: Outcome, predictions: pd.DataFrame
 ) -> Compared:
@@ -133,10 +145,7 @@ def compared_on_tests(
     Raises:
         InputError: No answer is on a test image.
     """
-    tests = predictions[(predictions["role"] == "test").to_numpy()]
-    tests = tests.sort_values(list(KEYS), kind="stable")
-    tests = tests.assign(arm=tests["arm"].astype(str), unit=tests["unit"].astype(str))
-    tests = tests.drop_duplicates(["arm", "unit"])
+    tests = first_tests(predictions)
     tested = set(tests["unit"])
     is_tested = answers.frame["case"].isin(tested).to_numpy()
     own = replace(answers, frame=answers.frame[is_tested].reset_index(drop=True))
