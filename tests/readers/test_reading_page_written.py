@@ -129,6 +129,36 @@ def test_with_an_aid_there_are_two_pages_and_answers_of_both_are_compared(folder
     assert len(table) == sum(network[name] for name in ("tp", "fn", "fp", "tn"))
 
 
+def test_chosen_arms_alone_are_set_beside_the_readers(folder: Path) -> None:
+    table = pd.read_csv(folder / "images/manifest.csv", dtype=str)
+    rows = [
+        {"image": image, "reader": name, "answer": label}
+        for name in ("Ann", "Bo")
+        for image, label in zip(table["image"], table["label"], strict=True)
+    ]
+    pd.DataFrame(rows).to_csv(folder / "right.csv", index=False)
+
+    def algorithms(*words: str) -> list[str]:
+        said = abl(folder, "readers", "right.csv", "--sweep", "tiny", "--json", *words)
+        assert said.exit_code == 0, said.output
+        facts = json.loads(said.stdout)
+        assert {each["algorithm"] for each in facts["against"]} == set(facts["algorithms"])
+        return list(facts["algorithms"])
+
+    assert algorithms() == ["pooled3", "pooled6"]
+    assert algorithms("--arm", "pooled6") == ["pooled6"]
+    assert algorithms("--arm", "#2", "--arm", "pooled3") == ["pooled3", "pooled6"]
+    for words, told in (
+        (("--sweep", "tiny", "--arm", "poled6"), "--arm poled6: tiny: no arm has 'poled6'"),
+        (("--sweep", "tiny", "--arm", "#7"), "#1 to #2"),
+        (("--arm", "pooled6"), "name that with --sweep"),
+    ):
+        said = abl(folder, "readers", "right.csv", *words)
+        assert said.exit_code == 2
+        assert told in said.output
+        assert len(said.output.strip().splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -79,6 +79,10 @@ def compare_readers_command(
             help="A sweep that was run: truths of its test images, its arms as algorithms."
         ),
     ] = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(help="An arm of --sweep, by words or row (#3); may be repeated; default all."),
+    ] = None,
     without: Annotated[
         list[str] | None, typer.Option(help="A reader to leave out; may be repeated.")
     ] = None,
@@ -147,6 +151,7 @@ def compare_readers_command(
         predictions=predictions or (),
         sweep=sweep,
         root=mlruns,
+        sweep_arms=arm or (),
         without=without or (),
         statistics=_listed(statistic),
         covariance=cast("CovarianceMethod", covariance.value),

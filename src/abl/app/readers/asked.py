@@ -30,6 +30,7 @@ class ReadersAsked:
         algorithms: Raters of the files that are algorithms.
         predictions: NAME=FILE of predictions, each a further algorithm.
         sweep, root: A sweep whose arms are further algorithms, and the folder of its store.
+        sweep_arms: Words of those arms that are wanted; (): all.
         without: Readers that are left out.
         statistics: Of the comparison; None: auc of ratings, sen and spe of answers.
         covariance: Of readers' values over cases.
@@ -53,6 +54,7 @@ class ReadersAsked:
     predictions: Sequence[str] = ()
     sweep: str | None = None
     root: Path = Path("mlruns")
+    sweep_arms: Sequence[str] = ()
     without: Sequence[str] = ()
     statistics: Sequence[str] | None = None
     covariance: CovarianceMethod = "delong"
@@ -106,6 +108,8 @@ class ReadersAsked:
             for option, given in (("predictions", self.predictions), ("classes", self.classes))
             if self.sweep is not None and given
         ]
+        if self.sweep_arms and self.sweep is None:
+            problems.append("--arm: is an arm of a sweep: name that with --sweep")
         names = [name for name, _ in self.arms]
         problems += [
             f"--predictions: '{name}' is there twice: name each as NAME=FILE"

@@ -73,7 +73,9 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
     if asked.sweep is None:
         answers = with_arms(asked.files, asked.arms, asked.classes, asked.positive)
     else:
-        beside = with_sweep_arms(asked.files, asked.sweep, asked.root, asked.positive)
+        beside = with_sweep_arms(
+            asked.files, asked.sweep, asked.root, positive=asked.positive, arms=asked.sweep_arms
+        )
         answers, arms, said = beside.together, beside.arms, beside.notes
     answers = _without(answers, asked.without)
     algorithms = tuple(dict.fromkeys([*asked.algorithms, *arms]))

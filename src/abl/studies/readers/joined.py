@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -134,13 +134,17 @@ def first_tests(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def compared_on_tests(
-    answers: ReaderAnswers, outcome: Outcome, predictions: pd.DataFrame
+    answers: ReaderAnswers,
+    outcome: Outcome,
+    predictions: pd.DataFrame,
+    arms: Collection[str] | None = None,
 ) -> Compared:
     """Arms beside readers: of each arm and image the prediction of the first replicate that tests
     it, so that an arm answers once as a reader does.
 
     Args:
         predictions: As `Analysis.predictions`.
+        arms: Keys of those that are wanted; None: all.
 
     Raises:
         InputError: No answer is on a test image.
@@ -160,7 +164,8 @@ def compared_on_tests(
     parts = [own.frame]
     for arm in outcome.arms:
         rows = tests[(tests["arm"] == arm.key).to_numpy() & tests["unit"].isin(read).to_numpy()]
-        if arm.failed or rows.empty:
+        wanted = arms is None or arm.key in arms
+        if arm.failed or rows.empty or not wanted:
             continue
         p = probabilities_of(rows)
         parts.append(
