@@ -22,7 +22,7 @@ from measuring import machine_line, markdown_table
 from scipy.stats import norm
 
 from abl.decide.readers.against_readers import algorithm_against_readers
-from abl.decide.readers.contrasts import ReaderContrast
+from abl.decide.readers.contrasts import MEAN_SCALES, ReaderContrast, interval_ends
 from abl.decide.readers.obuchowski_rockette import obuchowski_rockette
 from abl.decide.readers.rater_estimates import COVARIANCE_METHODS, rater_estimates
 
@@ -31,6 +31,8 @@ BETTER = 2.0  # of the second treatment, where there is a difference to cover
 CUTOFF = 0.75  # of answers
 SIZES = ((5, 100), (9, 200))
 METHODS = COVARIANCE_METHODS
+# of studies: equal treatments called different, means and differences that are covered
+COUNTED = ("null", *MEAN_SCALES, "apart")
 
 
 @dataclass(frozen=True)
@@ -99,13 +101,22 @@ def covers(found: ReaderContrast, value: float) -> bool:
     return bool(found.low <= value <= found.high)
 
 
+def means_covering(found: ReaderContrast, value: float) -> dict[str, bool]:
+    """Whether the interval of a mean holds a value, on each scale."""
+    covered = {}
+    for scale in MEAN_SCALES:
+        low, high = interval_ends(found.estimate, found.error, found.df, scale)
+        covered[scale] = bool(low <= value <= high)
+    return covered
+
+
 def treatments(
     of: Structure, readers: int, cases: int, studies: int, seed: int
 ) -> Iterator[list[str]]:
     """Rejections of equal treatments, coverage of a mean and of a difference, by covariance."""
     draw = np.random.default_rng([seed, readers, cases])
-    counts = {(method, what): 0 for method in METHODS for what in ("null", "mean", "apart")}
-    answers = {"null": 0, "mean": 0, "apart": 0}
+    counts = {(method, what): 0 for method in METHODS for what in COUNTED}
+    answers = dict.fromkeys(COUNTED, 0)
     shape = (2, readers)
     true_auc = [expected_auc(each, of) for each in (SEPARATION, BETTER)]
     true_sen = [expected_sensitivity(each, of) for each in (SEPARATION, BETTER)]
@@ -121,7 +132,8 @@ def treatments(
                 )
                 if kind == "null":
                     counts[method, "null"] += found.test.p < 0.05
-                    counts[method, "mean"] += covers(found.treatments[0], true_auc[0])
+                    for scale, held in means_covering(found.treatments[0], true_auc[0]).items():
+                        counts[method, scale] += held
                 else:
                     counts[method, "apart"] += covers(found.differences[0], difference)
             each = rater_estimates((flat > CUTOFF).astype(int), truth, "sen")
@@ -130,12 +142,13 @@ def treatments(
             )
             if kind == "null":
                 answers["null"] += found.test.p < 0.05
-                answers["mean"] += covers(found.treatments[0], true_sen[0])
+                for scale, held in means_covering(found.treatments[0], true_sen[0]).items():
+                    answers[scale] += held
             else:
                 answers["apart"] += covers(found.differences[0], true_sen[0] - true_sen[1])
     for method in METHODS:
         yield row(of, readers, cases, f"AUC, {method}", studies, {
-            what: counts[method, what] for what in answers
+            what: counts[method, what] for what in COUNTED
         })  # fmt: skip
     yield row(of, readers, cases, "sensitivity", studies, answers)
 
@@ -145,7 +158,7 @@ def algorithms(
 ) -> Iterator[list[str]]:
     """The same of an algorithm that is as good as readers are on average."""
     draw = np.random.default_rng([seed, readers, cases, 1])
-    counts = {(method, what): 0 for method in METHODS for what in ("null", "mean")}
+    counts = {(method, what): 0 for method in METHODS for what in COUNTED}
     names = ["algorithm", *map(str, range(readers))]
     for _ in range(studies):
         scores, truth = with_algorithm(draw, of, readers, cases)
@@ -153,11 +166,12 @@ def algorithms(
             each = rater_estimates(scores, truth, "auc", method)
             found = algorithm_against_readers(each.values, each.covariance, names)
             counts[method, "null"] += found.difference.p < 0.05
-            counts[method, "mean"] += covers(found.readers, expected_auc(SEPARATION, of))
+            counts[method, "apart"] += covers(found.difference, 0.0)
+            for scale, held in means_covering(found.readers, expected_auc(SEPARATION, of)).items():
+                counts[method, scale] += held
     for method in METHODS:
         yield row(of, readers, cases, f"algorithm, {method}", studies, {
-            "null": counts[method, "null"], "mean": counts[method, "mean"],
-            "apart": studies - counts[method, "null"],
+            what: counts[method, what] for what in COUNTED
         })  # fmt: skip
 
 
@@ -165,7 +179,7 @@ def row(
     of: Structure, readers: int, cases: int, what: str, studies: int, counts: dict[str, int]
 ) -> list[str]:
     """One line of the table, in percent."""
-    share = [f"{100 * counts[name] / studies:.1f}" for name in ("null", "mean", "apart")]
+    share = [f"{100 * counts[name] / studies:.1f}" for name in COUNTED]
     return [f"{readers} x {cases}", of.name, what, *share]
 
 
@@ -182,7 +196,8 @@ def main() -> None:
             rows += treatments(of, readers, cases, asked.studies, seed)
             rows += algorithms(of, readers, cases, asked.studies, seed)
     print(f"{asked.studies} studies a row; nominal 5 and 95 %. {machine_line()}\n")
-    head = ("readers x cases", "structure", "of", "rejected", "mean covered", "difference covered")
+    means = [f"mean covered, {scale}" for scale in MEAN_SCALES]
+    head = ("readers x cases", "structure", "of", "rejected", *means, "difference covered")
     print(markdown_table(head, rows))
 
 

@@ -81,6 +81,20 @@ def test_text_fits_the_terminal(tmp_path: Path, width: int) -> None:
         assert words in text
 
 
+def test_means_of_readers_are_on_the_scale_that_is_asked_for(tmp_path: Path) -> None:
+    rated(treatments=2).to_csv(tmp_path / "a.csv", index=False)
+    found = {
+        scale: facts_of(tmp_path, "a.csv", *words)["comparisons"][0]["analyses"]["random"]
+        for scale, words in (("logit", ()), ("plain", ("--scale", "plain")))
+    }
+    assert found["logit"]["differences"] == found["plain"]["differences"]
+    one, other = (found[scale]["treatments"][1] for scale in ("logit", "plain"))
+    assert one["name"] == "unaided"
+    assert other["low"] + other["high"] == pytest.approx(2 * one["estimate"])
+    assert one["low"] + one["high"] < 2 * one["estimate"]
+    assert "on the logit scale" in abl(tmp_path, "readers", "a.csv").stdout
+
+
 def test_binary_answers_have_sensitivity_and_specificity_and_no_auc(tmp_path: Path) -> None:
     binary(rated()).to_csv(tmp_path / "a.csv", index=False)
     found = facts_of(tmp_path, "a.csv")

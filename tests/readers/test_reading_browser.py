@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 from abl.app.image_pages.sweep_images import jpeg_uri
-from abl.app.reader_page.reading_page import ShownImage, reading_page
+from abl.app.reader_page.reading_page import ShownImage, ShownPicture, reading_page
 from abl.data.image_codes import image_code
 from browsed import NEEDS_BROWSER, Reader, fresh, opened_browser
 
@@ -33,14 +34,33 @@ def reader(browser: Reader) -> Iterator[Reader]:
 
 
 def write_page(
-    folder: Path, names: Sequence[str], classes: Sequence[str] = TWO, session: int = 1
+    folder: Path,
+    names: Sequence[str],
+    classes: Sequence[str] = TWO,
+    session: int = 1,
+    *,
+    pictures: int = 1,
+    aids: Sequence[str] = (),
 ) -> Path:
+    def picture(grey: int) -> ShownPicture:
+        return ShownPicture(jpeg_uri(np.full((30, 40), grey, np.uint8)), 40, 30)
+
     images = [
-        ShownImage(image_code(name), jpeg_uri(np.full((30, 40), at * 9, np.uint8)), 40, 30)
+        ShownImage(
+            image_code(name),
+            tuple(picture(9 * at + 90 * nth) for nth in range(pictures)),
+            aids[at] if aids else "",
+        )
         for at, name in enumerate(names)
     ]
     page = reading_page(
-        "Reading of made", ["Read."], images, classes=classes, sweep="made", session=session
+        "Reading of made",
+        ["Read."],
+        images,
+        classes=classes,
+        sweep="made",
+        session=session,
+        treatment="aided" if aids else "",
     )
     path = folder / f"reading_{session}.html"
     path.write_text(page, encoding="utf-8")
@@ -64,7 +84,7 @@ def test_images_are_read_by_keyboard_alone_and_saved(reader: Reader, tmp_path: P
     begins(reader, page, "Ann B", "8 years")
     reader.types("b", "5", "\n", "a", "5", "j", "a", "1", RIGHT, "/", "=dark, 4b", "\n", "b", "2")
     reader.types("j", "b", "k", "k")
-    assert reader.sees("document.getElementById('picture').alt") == "image 3"
+    assert reader.sees("document.querySelector('#shown img').alt") == "image 3"
     assert reader.progress == "4 of 5 answered"
     reader.types("n")
     assert reader.finds("#place").text == "Image 5 of 5"
@@ -153,20 +173,68 @@ def test_a_browser_that_keeps_nothing_says_so_and_loses_nothing(
     reader.opens(page)
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_fits_its_window(reader: Reader, tmp_path: Path, width: int) -> None:
+@contextmanager
+def window(reader: Reader, width: int) -> Iterator[None]:
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
     reader.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
+        yield
+    finally:
+        reader.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_both_images_of_a_pair_are_seen_at_once(reader: Reader, tmp_path: Path, width: int) -> None:
+    with window(reader, width):
+        begins(reader, write_page(tmp_path, "ab", pictures=2))
+        boxes = reader.sees(
+            "[...document.querySelectorAll('#shown img')].map(each => "
+            "{ const box = each.getBoundingClientRect(); "
+            "return [box.left, box.top, box.right, box.bottom]; })"
+        )
+        (left, top, right, bottom), (left2, top2, right2, bottom2) = boxes
+        if width == 1280:
+            assert (top, bottom) == (top2, bottom2)
+            assert right < left2
+        else:
+            assert (left, right) == (left2, right2)
+            assert bottom < top2
+        assert min(left, top, left2, top2) >= 0
+        assert max(right, right2) <= width
+        assert min(right - left, bottom - top) > 150
+        alts = reader.sees("[...document.querySelectorAll('#shown img')].map(each => each.alt)")
+        assert alts == ["image 1, 1 of 2", "image 1, 2 of 2"]
+        classes = reader.sees("document.querySelector('#classes').getBoundingClientRect().bottom")
+        assert classes < 900
+        reader.types("z")
+        large = reader.sees("document.querySelectorAll('#shown img')[1].clientWidth")
+        assert large > 1.5 * (right - left)
+        assert reader.sees("document.documentElement.scrollWidth") <= width
+
+
+def test_with_an_aid_what_a_network_said_stands_beside_the_image(
+    reader: Reader, tmp_path: Path
+) -> None:
+    said = ["malignant 0.83, benign 0.17", "benign 0.60, malignant 0.40"]
+    begins(reader, write_page(tmp_path, "ab", aids=said))
+    assert reader.finds("#aid").text == f"Network: {said[0]}"
+    reader.types("b", "4", "\n", "a", "1")
+    assert reader.finds("#aid").text == f"Network: {said[1]}"
+    table = answers(reader, "answers_Ann_aided_1.csv")
+    assert table["treatment"].tolist() == ["aided", "aided"]
+    begins(reader, write_page(tmp_path, "ab"))
+    assert not reader.finds("#aid").is_displayed()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_fits_its_window(reader: Reader, tmp_path: Path, width: int) -> None:
+    with window(reader, width):
         page = write_page(tmp_path, "ab")
         reader.opens(page)
         assert reader.sees("document.documentElement.scrollWidth") <= width
         begins(reader, page)
         assert reader.sees("document.documentElement.scrollWidth") <= width
         # the picture and the first answer are seen at once
-        assert (
-            reader.sees("document.querySelector('#classes').getBoundingClientRect().bottom") < 900
-        )
-        assert reader.sees("document.getElementById('picture').clientHeight") > 250
-    finally:
-        reader.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        classes = reader.sees("document.querySelector('#classes').getBoundingClientRect().bottom")
+        assert classes < 900
+        assert reader.sees("document.querySelector('#shown img').clientHeight") > 250

@@ -28,6 +28,17 @@ def reading_page_command(
     treatment: Annotated[
         str, typer.Option(help="A column of the answers: unaided, aided; each in another order.")
     ] = "",
+    aid: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARM",
+            help="Two pages, unaided and aided: the second shows what this arm said of each image.",
+        ),
+    ] = None,
+    pairs: Annotated[
+        bool,
+        typer.Option("--pairs", help="Both images of a pair, also where networks see the first."),
+    ] = False,
     data: DataOpt = None,
     module: ModuleOpt = None,
     mlruns: WrittenRootOpt = ROOT,
@@ -44,6 +55,8 @@ def reading_page_command(
         seed=seed,
         session=session,
         treatment=treatment.strip(),
+        aid=aid,
+        pairs=pairs,
         roots=[Path(each) for each in data or ()],
     )
     for line in said:

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
 
 from abl.cli.app import ROOT, RootOpt, app, tells, terminal_width
 from abl.cli.output import say
+
+if TYPE_CHECKING:
+    from abl.decide.agreement import KappaWeights
+    from abl.decide.readers.contrasts import MeanScale
+    from abl.decide.readers.obuchowski_rockette import Effects
+    from abl.decide.readers.rater_estimates import CovarianceMethod
 
 DEFAULT = "compare"
 
@@ -39,6 +45,8 @@ readers_app = typer.Typer(
 app.add_typer(readers_app, name="readers")
 
 Covariance = StrEnum("Covariance", ["delong", "jackknife", "unbiased"])
+MeanScales = StrEnum("MeanScales", ["logit", "plain"])
+Weights = StrEnum("Weights", ["linear", "quadratic"])
 RandomEffects = StrEnum("RandomEffects", ["random", "fixed_readers", "fixed_cases"])
 
 
@@ -71,6 +79,10 @@ def compare_readers_command(
             help="A sweep that was run: truths of its test images, its arms as algorithms."
         ),
     ] = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(help="An arm of --sweep, by words or row (#3); may be repeated; default all."),
+    ] = None,
     without: Annotated[
         list[str] | None, typer.Option(help="A reader to leave out; may be repeated.")
     ] = None,
@@ -85,6 +97,12 @@ def compare_readers_command(
         RandomEffects,
         typer.Option(help="random: readers and cases; else one of them is fixed."),
     ] = RandomEffects.random,
+    scale: Annotated[
+        MeanScales,
+        typer.Option(
+            help="Of intervals of means of readers; plain: symmetric, as most programs print them."
+        ),
+    ] = MeanScales.logit,
     cutoff: Annotated[
         float | None, typer.Option(help="Rating from which on an answer is positive.")
     ] = None,
@@ -100,7 +118,15 @@ def compare_readers_command(
         str | None, typer.Option(help="Time between treatments, such as '4 weeks'; likewise.")
     ] = None,
     classes: Annotated[
-        str | None, typer.Option(help="The two classes, the positive one last.")
+        str | None, typer.Option(help="All classes; of two the positive one last.")
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="The class that AUC, sensitivity and specificity are of, of several."),
+    ] = None,
+    weighted: Annotated[
+        Weights | None,
+        typer.Option(help="Weights of kappa, of classes in the order of --classes."),
     ] = None,
     size: Annotated[
         float | None,
@@ -125,16 +151,20 @@ def compare_readers_command(
         predictions=predictions or (),
         sweep=sweep,
         root=mlruns,
+        sweep_arms=arm or (),
         without=without or (),
         statistics=_listed(statistic),
-        covariance=covariance.value,
-        effects=effects.value,
+        covariance=cast("CovarianceMethod", covariance.value),
+        effects=cast("Effects", effects.value),
+        scale=cast("MeanScale", scale.value),
         cutoff=cutoff,
         margin=margin,
         base=base,
         order=_listed(order),
         washout=washout,
         classes=_listed(classes),
+        positive=positive,
+        weighted=cast("KappaWeights | None", None if weighted is None else weighted.value),
         size=size,
         power=power,
         size_readers=readers,

@@ -7,6 +7,7 @@ of matrices.
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,8 +22,10 @@ from abl.decide.readers.answer_tables import (
     checked_missing,
 )
 from abl.decide.readers.resampled_sums import resampled_interval
-from abl.errors import InputError
+from abl.errors import InputError, nearest
 
+KappaWeights = Literal["linear", "quadratic"]
+KAPPA_WEIGHTS: tuple[KappaWeights, ...] = get_args(KappaWeights)
 # Landis, Koch, Biometrics 33, 1977; ends belong to the lower band
 BANDS = ((0.0, "poor"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate"), (0.8, "substantial"))
 
@@ -70,6 +73,49 @@ def cohen_kappa(
         return _beyond(agreed, chance)
 
     return resampled_interval(kappa, pairs, names, resamples)
+
+
+def weighted_kappa(
+    first: ArrayLike,
+    second: ArrayLike,
+    weights: KappaWeights = "quadratic",
+    *,
+    patients: ArrayLike | None = None,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """Cohen's kappa of classes that have an order, weighted by their distance.
+
+    1 - (sum of weight x share seen) / (sum of weight x share by chance), the weight of classes i
+    and j |i - j| or its square (Cohen, Psychol. Bull. 70, 1968). Of two classes it is cohen_kappa.
+
+    Args:
+        first, second: (N,) position of the class that each reader named, 0, 1, ...; none missing.
+
+    Raises:
+        InputError: Unknown weights, different lengths, no image, or other numbers.
+    """
+    if weights not in KAPPA_WEIGHTS:
+        raise InputError(f"weights: '{weights}' is not known: {nearest(weights, KAPPA_WEIGHTS)}")
+    one, other = (np.asarray(each, dtype=np.float64) for each in (first, second))
+    if one.ndim != 1 or one.shape != other.shape or not len(one):
+        raise InputError(f"ratings: {one.size} and {other.size} answers of two readers")
+    both = np.column_stack([one, other])
+    if not (np.isfinite(both) & (both >= 0) & (both == np.floor(both))).all():
+        raise InputError("ratings: positions of ordered classes are whole numbers from 0 on")
+    codes = both.astype(np.int64)
+    count = int(codes.max()) + 1
+    pairs = np.zeros((len(codes), count * count))
+    pairs[np.arange(len(codes)), codes[:, 0] * count + codes[:, 1]] = 1
+    apart = np.abs(np.subtract.outer(np.arange(count), np.arange(count))).astype(np.float64)
+    distance = apart if weights == "linear" else apart**2
+
+    def kappa(sums: Floats) -> Floats:
+        table = sums.reshape(-1, count, count)
+        seen = (table * distance).sum(axis=(1, 2)) * table.sum(axis=(1, 2))
+        rows, columns = table.sum(axis=2), table.sum(axis=1)
+        return 1 - divided(seen, np.einsum("bi,ij,bj->b", rows, distance, columns))
+
+    return resampled_interval(kappa, pairs, patients, resamples)
 
 
 def fleiss_kappa_interval(

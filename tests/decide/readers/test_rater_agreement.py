@@ -14,6 +14,7 @@ from abl.decide.agreement import (
     cohen_kappa,
     fleiss_kappa_interval,
     gwet_ac1,
+    weighted_kappa,
 )
 from abl.decide.readers.krippendorff import ALPHA_LEVELS, krippendorff_alpha
 from abl.errors import InputError
@@ -69,6 +70,23 @@ def alpha_by_definition(ratings: np.ndarray) -> float:
     ) / len(pooled)
     whole = ((pooled[:, None] - pooled[None, :]) ** 2).sum()
     return 1 - within / (whole / (len(pooled) * (len(pooled) - 1)))
+
+
+@pytest.mark.parametrize("weights", ["linear", "quadratic"])
+def test_weighted_kappa_is_that_of_scikit_learn(weights: str) -> None:
+    """Also where a class between others is never named: it keeps its place."""
+    draw = np.random.default_rng(5)
+    first = draw.choice([0, 1, 3, 11], 80)
+    second = np.where(draw.random(80) < 0.6, first, draw.choice([0, 1, 3, 11], 80))
+    found = weighted_kappa(first, second, weights, resamples=200)  # type: ignore[arg-type]
+    want = cohen_kappa_score(first, second, labels=range(12), weights=weights)
+    assert found.estimate == pytest.approx(want)
+    assert found.low < want < found.high
+    two = weighted_kappa(first > 1, second > 1, weights, resamples=50)  # type: ignore[arg-type]
+    assert two.estimate == pytest.approx(cohen_kappa(first > 1, second > 1).estimate)
+    for odd in ([0.5, 1], [-1, 1], [math.nan, 1]):
+        with pytest.raises(InputError, match="whole numbers from 0 on"):
+            weighted_kappa(odd, [0, 1])
 
 
 def test_alpha_of_ratings_on_a_fine_scale() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers import readings as designs
@@ -164,6 +165,44 @@ def test_where_nothing_varies_there_is_no_test_and_no_nan_without_a_word() -> No
         assert analysis.test.why
         assert all(each.why for each in analysis.treatments)
         assert [each.estimate for each in analysis.treatments] == [1, 1]
+
+
+@pytest.mark.parametrize("effects", EFFECTS)
+def test_intervals_of_means_are_those_of_their_log_odds(effects: str) -> None:
+    """Near 1 they reach further down than up, and never out; differences are as they were."""
+    answers = study(5, 2, 30, noisy(13))
+    logit, plain = (
+        compare_treatments(answers, "auc", scale=scale).analyses[effects]
+        for scale in ("logit", "plain")
+    )
+    assert logit.differences == plain.differences
+    assert logit.test == plain.test
+    for one, other in zip(logit.treatments, plain.treatments, strict=True):
+        mean, error = other.estimate, other.error
+        reach = stats.t.ppf(0.975, other.df)
+        assert one.error == error
+        assert other.low == pytest.approx(mean - reach * error)
+        assert other.high == pytest.approx(min(mean + reach * error, 1))
+        log_odds = math.log(mean / (1 - mean))
+        for end, sign in ((one.low, -1), (one.high, 1)):
+            assert math.log(end / (1 - end)) == pytest.approx(
+                log_odds + sign * reach * error / (mean * (1 - mean))
+            )
+        assert mean - one.low > one.high - mean
+        assert one.high < 1
+
+
+def test_an_algorithms_own_interval_is_on_the_scale_of_the_means() -> None:
+    answers = study(4, 1, 60, noisy(10))
+    logit, plain = (
+        compare_algorithm(answers, "R0", "auc", scale=scale)[0].analyses["random"]
+        for scale in ("logit", "plain")
+    )
+    assert logit.difference == plain.difference
+    assert logit.each == plain.each
+    for one, other in ((logit.algorithm, plain.algorithm), (logit.readers, plain.readers)):
+        assert other.low + other.high == pytest.approx(2 * other.estimate)
+        assert one.low + one.high < 2 * one.estimate
 
 
 def test_one_reader_says_nothing_of_others() -> None:

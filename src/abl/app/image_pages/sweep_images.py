@@ -55,28 +55,69 @@ class SweepImages:
         side = self.sweep.data.longest_side
         return image_array(self.dataset.without_boxes(), self.cache, longest_side=side)
 
+    @cached_property
+    def second_array(self) -> ImageArray | None:
+        """Decoded second images of pairs; None where rows are single images, or where a control
+        has the first image as its second.
+        """
+        dataset = self.dataset
+        if dataset.second is None or dataset.pairing == "first":
+            return None
+        seconds = replace(dataset, source=dataset.second, second=None)
+        side = self.sweep.data.longest_side
+        return image_array(seconds.without_boxes(), self.cache, longest_side=side)
+
+    @property
+    def arrays(self) -> tuple[ImageArray, ...]:
+        """Of first images and, where rows are pairs, of second ones."""
+        return (self.array,) if self.second_array is None else (self.array, self.second_array)
+
     def class_of(self, label: int) -> str:
         """Name of a class."""
         return self.dataset.classes[label]
 
-    def thumbnail(self, image: str, side: int, quality: int = QUALITY) -> str:
-        """A JPEG of the whole image as a data URI, its longer side of `side` pixels at most."""
-        return jpeg_uri(reduced(np.squeeze(self.array.image(self.rows[image])), side), quality)
+    def thumbnail(
+        self, image: str, side: int, quality: int = QUALITY, *, of: ImageArray | None = None
+    ) -> str:
+        """A JPEG of the whole image as a data URI, its longer side of `side` pixels at most.
 
-    def thumbnail_size(self, image: str, side: int) -> tuple[int, int]:
+        Args:
+            of: One of `arrays`; None: of first images.
+        """
+        pixels = (of or self.array).image(self.rows[image])
+        return jpeg_uri(reduced(np.squeeze(pixels), side), quality)
+
+    def thumbnail_size(
+        self, image: str, side: int, *, of: ImageArray | None = None
+    ) -> tuple[int, int]:
         """Width and height of an image's thumbnail, pixels."""
-        height, width = (int(each) for each in self.array.sizes[self.rows[image], :2])
+        sizes = (of or self.array).sizes
+        height, width = (int(each) for each in sizes[self.rows[image], :2])
         scale = min(1.0, side / max(height, width))
         return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def sweep_images(store: Store, outcome: Outcome, roots: Sequence[Path]) -> SweepImages:
+def sweep_images(
+    store: Store, outcome: Outcome, roots: Sequence[Path], *, pairs: bool = False
+) -> SweepImages:
     """The images of an outcome; relative paths are of the working folder or of `roots`.
 
+    Args:
+        pairs: Whether second images are opened too where the networks see the first ones alone.
+
     Raises:
-        InputError: They are not there, or the sweep file is of another version.
+        InputError: They are not there, or the sweep file is of another version; with `pairs`, there
+            are no second images, or the samples of the sweep are second ones.
     """
     sweep, _ = kept_sweep(store, outcome)
+    if pairs and sweep.data.modality not in ("first", "both"):
+        raise InputError(
+            f"--pairs: the samples of {outcome.name} are second images (data.modality: "
+            f"{sweep.data.modality}): leave it out"
+        )
+    if pairs:
+        both = sweep.data.with_changes({"modality": "both", "pairing": "own"})
+        sweep = sweep.model_copy(update={"data": both})
     try:
         dataset = load_dataset(sweep.data, base=Path.cwd(), roots=roots)
     except InputError as error:

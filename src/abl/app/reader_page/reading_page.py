@@ -24,18 +24,27 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
+class ShownPicture:
+    """A picture as a data URI, of so many pixels."""
+
+    source: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class ShownImage:
     """An image as the page shows it.
 
     Attributes:
         code: What stands for its name.
-        source: The picture as a data URI, of so many pixels.
+        pictures: One, or the two of a pair.
+        aid: What a network said of it, where readers are to see that.
     """
 
     code: str
-    source: str
-    width: int
-    height: int
+    pictures: tuple[ShownPicture, ...]
+    aid: str = ""
 
 
 def reading_page(

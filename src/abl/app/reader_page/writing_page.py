@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,23 @@ from abl.app.image_pages.sweep_images import (
     refuse_other_data,
     sweep_images,
 )
-from abl.app.reader_page.reading_page import ShownImage, reading_page
+from abl.app.reader_page.aids import aids_of
+from abl.app.reader_page.reading_page import ShownImage, ShownPicture, reading_page
 from abl.app.results import outcome_folder, outcome_named
 from abl.data.image_codes import image_code
 from abl.errors import InputError
 from abl.record.done import write_atomically
 from abl.record.store import Store
 from abl.report.labels import counted
+from abl.studies.readers.options import AIDED, UNAIDED
 
 SIDE = 800  # longest side of a picture, pixels
 QUALITY = 90  # of its JPEG
 MOST_IMAGES = 500
+_AID = (
+    "With each image stands what a network said of it that was not trained on it: a probability of "
+    "each class. It may be wrong."
+)
 NAME = "reading"  # of the file; from the second session on with its number
 
 
@@ -38,9 +45,12 @@ def write_reading_page(
     seed: int = 0,
     session: int = 1,
     treatment: str = "",
+    aid: str | None = None,
+    pairs: bool = False,
     roots: Sequence[Path] = (),
 ) -> list[str]:
-    """Writes the page of a sweep's test images; returns what is to be said.
+    """Writes the page of a sweep's test images, or the two of a study with and without an aid;
+    returns what is to be said.
 
     Args:
         out: Folder; default: that of the sweep's newest table.
@@ -49,44 +59,69 @@ def write_reading_page(
         seed: Of which images and in what order.
         session: 1, 2, ...: the same images, each session in an order of its own.
         treatment: As reading_page; each has an order of its own too.
+        aid: Words of an arm. Then there are two pages of the same images, unaided and aided, which
+            is with what that arm said.
+        pairs: As sweep_images.
         roots: Folders of data sets.
 
     Raises:
         InputError: No such sweep, no predictions by image, images that cannot be read, others than
             were scored, a folder that cannot be written.
     """
+    if aid is not None and treatment:
+        raise InputError(
+            f"--treatment {treatment}: --aid makes the pages of {UNAIDED} and {AIDED}: leave it out"
+        )
     outcome = outcome_named(store, name)
     folder = outcome_folder(store, outcome) if out is None else out
     tested = predictions_on_test(store, outcome)
-    data = sweep_images(store, outcome, roots)
+    data = sweep_images(store, outcome, roots, pairs=pairs)
     refuse_other_data(outcome, data, tested, "write the page")
     labels = tested.drop_duplicates("unit").set_index("unit")["label"]
     labels.index = labels.index.astype(str)
     chosen = chosen_images(labels, images or MOST_IMAGES, seed)
-    order = reading_order(chosen, seed, session, treatment)
-    head = _head(len(order), len(labels), seed, session)
-    words = [*([treatment] if treatment else []), *([f"session {session}"] if session > 1 else [])]
-    page = reading_page(
-        ", ".join([f"Reading of {outcome.name}", *words]),
-        head,
-        [_shown(data, image) for image in order],
-        classes=data.dataset.classes,
-        sweep=outcome.name,
-        session=session,
-        treatment=treatment,
-    )
-    name_of = "_".join([NAME, *(re.sub(r"[^\w-]+", "_", each) for each in words)])
-    path = folder / f"{name_of.replace('session_', '')}.html"
+    arm, aids = ("", {}) if aid is None else aids_of(outcome, tested, aid, data.dataset.classes)
+    head = _head(len(chosen), len(labels), seed, session)
+    shown = {image: _shown(data, image) for image in chosen}
+    said = list(head)
+    for each in [treatment] if aid is None else [UNAIDED, AIDED]:
+        aided = aid is not None and each == AIDED
+        words = [*([each] if each else []), *([f"session {session}"] if session > 1 else [])]
+        images_of = [
+            replace(shown[image], aid=aids[image]) if aided else shown[image]
+            for image in reading_order(chosen, seed, session, each)
+        ]
+        page = reading_page(
+            ", ".join([f"Reading of {outcome.name}", *words]),
+            [*head, *([_AID] if aided else [])],
+            images_of,
+            classes=data.dataset.classes,
+            sweep=outcome.name,
+            session=session,
+            treatment=each,
+        )
+        path = folder / _file_name(words)
+        _write(path, page)
+        with_aid = f", with what {arm} said, some weeks later" if aided else ""
+        said.append(
+            f"{path} ({len(page) / 1e6:.1f} MB): each reader opens it in a browser and downloads "
+            f"the answers{with_aid}"
+        )
+    order = "" if aid is None else f" --base {UNAIDED} --order {UNAIDED},{AIDED}"
+    return [*said, f"then: abl readers ANSWERS.csv --sweep {outcome.name}{order}"]
+
+
+def _file_name(words: Sequence[str]) -> str:
+    name = "_".join([NAME, *(re.sub(r"[^\w-]+", "_", each) for each in words)])
+    return f"{name.replace('session_', '')}.html"
+
+
+def _write(path: Path, page: str) -> None:
     try:
         write_atomically(path, page)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    return [
-        *head,
-        f"{path} ({len(page) / 1e6:.1f} MB): each reader opens it in a browser and downloads "
-        "the answers",
-        f"then: abl readers ANSWERS.csv --sweep {outcome.name}",
-    ]
+        said = f"{path.parent}: cannot be written ({error.strerror or error})"
+        raise InputError(said) from None
 
 
 def chosen_images(labels: pd.Series, most: int, seed: int) -> list[str]:
@@ -122,8 +157,14 @@ def reading_order(images: Sequence[str], seed: int, session: int, treatment: str
 
 
 def _shown(data: SweepImages, image: str) -> ShownImage:
-    source = data.thumbnail(image, SIDE, QUALITY)
-    return ShownImage(image_code(image), source, *data.thumbnail_size(image, SIDE))
+    pictures = tuple(
+        ShownPicture(
+            data.thumbnail(image, SIDE, QUALITY, of=array),
+            *data.thumbnail_size(image, SIDE, of=array),
+        )
+        for array in data.arrays
+    )
+    return ShownImage(image_code(image), pictures)
 
 
 def _head(count: int, known: int, seed: int, session: int) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from abl.app.readers.layout import decimal_text, laid_out, p_words, wrapped_lines
 from abl.app.readers.results import ReaderResults
+from abl.app.readers.words import TITLES
 from abl.decide.agreement import agreement_band
 from abl.decide.intervals import Interval
 from abl.decide.readers.contrasts import ReaderContrast
@@ -17,6 +18,7 @@ _NAMES: Mapping[str, str] = {
     "fleiss": "Fleiss' kappa",
     "ac1": "Gwet's AC1",
     "alpha_nominal": "alpha, nominal",
+    "alpha_classes": "alpha, ordinal, of classes",
     "alpha_ordinal": "alpha, ordinal",
     "alpha_interval": "alpha, interval",
 }
@@ -45,13 +47,18 @@ def _differences(results: ReaderResults, pairs: Sequence[RaterPair], width: int)
     answered = [each for each in pairs if each.acc is not None]
     if not answered:
         return []
+    shown = [
+        name
+        for name in ("sen", "spe", "acc")
+        if any(getattr(each, name) is not None for each in answered)
+    ]
     rows = [
-        (_named(results, each), _apart(each.sen), _apart(each.spe), _apart(each.acc))
+        (_named(results, each), *(_apart(getattr(each, name)) for name in shown))
         for each in answered
     ]
     said = "Two raters on the same cases, P by GEE over patients, not corrected for "
     said += f"{counted(len(rows), 'pair')}:"
-    head = ("difference (P)", "sensitivity", "specificity", "accuracy")
+    head = ("difference (P)", *(TITLES[name] for name in shown))
     return [*wrapped_lines(said, width), *laid_out(head, rows, width)]
 
 
@@ -64,15 +71,18 @@ def _apart(found: ReaderContrast | None) -> str:
 
 
 def _kappas(results: ReaderResults, pairs: Sequence[RaterPair], width: int) -> list[str]:
+    weighted = any(each.weighted is not None for each in pairs)
     rows = [
         (_named(results, each).replace(" - ", ", "), f"{each.same} of {each.cases}",
-         *_shown(each.kappa))
+         *_shown(each.kappa), *(_shown(each.weighted)[:2] if weighted else ()))
         for each in pairs
         if each.kappa is not None
     ]  # fmt: skip
     if not rows:
         return []
-    return laid_out(("Cohen's kappa", "agree", "kappa", "95 % interval", ""), rows, width)
+    head = ["Cohen's kappa", "agree", "kappa", "95 % interval", ""]
+    head += ["weighted", "95 % interval"] if weighted else []
+    return laid_out(head, rows, width)
 
 
 def _groups(results: ReaderResults, width: int) -> list[str]:
@@ -95,6 +105,8 @@ def _sessions(results: ReaderResults, width: int) -> list[str]:
         if each.kappa is not None:
             name = f"kappa ({each.same} of {each.cases} agree)"
             rows.append((who, name, *_shown(each.kappa)))
+        if each.weighted is not None:
+            rows.append((who, "kappa, weighted", *_shown(each.weighted)))
         if each.alpha is not None:
             rows.append((who, f"alpha, ordinal ({each.cases} cases)", *_shown(each.alpha)))
     if not rows:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from abl.data.predictions.prediction_file import PredictionTable, read_prediction_table
+from abl.data.predictions.prediction_rows import class_columns
 from abl.data.readers.answer_files import read_reader_answers
 from abl.data.readers.reader_answers import ReaderAnswers
+from abl.decide.check import largest_class
 from abl.errors import InputError, Problem
 
 
 def with_arms(
-    files: Sequence[Path], arms: Sequence[tuple[str, Path]], classes: Sequence[str] | None
+    files: Sequence[Path],
+    arms: Sequence[tuple[str, Path]],
+    classes: Sequence[str] | None,
+    positive: str | None = None,
 ) -> ReaderAnswers:
     """The answers of readers, and those of predictions on the same cases.
 
@@ -23,15 +30,20 @@ def with_arms(
         arms: Name and file of each of the predictions. Of an image that is there several times, as
             of several trainings, the probabilities are averaged; rows of training and validation
             are left out.
+        classes: As read_reader_answers; by default predictions are of benign and malignant.
+        positive: As read_reader_answers.
 
     Raises:
         InputError: Everything that is wrong with the files.
     """
     if not arms:
-        return read_reader_answers(files, classes=classes)
+        return read_reader_answers(files, classes=classes, positive=positive)
     names = ("benign", "malignant") if classes is None else tuple(classes)
-    tables = [(name, read_prediction_table(path, classes=names, several=())) for name, path in arms]
-    frames = {name: _averaged(table) for name, table in tables}
+    tables = [
+        (name, read_prediction_table(path, classes=names, named_by="--classes"))
+        for name, path in arms
+    ]
+    frames = {name: _averaged(table, names) for name, table in tables}
     labels: dict[str, int] = {}
     patients: dict[str, str] = {}
     problems = []
@@ -47,22 +59,26 @@ def with_arms(
             )
     if problems:
         raise InputError(problems)
-    answers = read_reader_answers(files, classes=classes, labels=labels, patients=patients or None)
+    answers = read_reader_answers(
+        files, classes=classes, positive=positive, labels=labels, patients=patients or None
+    )
     return _joined(answers, frames, labels)
 
 
-def _averaged(table: PredictionTable) -> pd.DataFrame:
-    """label, p and patient by image, of the test rows."""
+def _averaged(table: PredictionTable, classes: Sequence[str]) -> pd.DataFrame:
+    """label, p_0, p_1, ... and patient by image, of the test rows."""
     frame = table.frame
     if "split" in frame:
         frame = frame[frame["split"] == "test"]
         if not len(frame):
             raise InputError(Problem("column split has no 'test' rows", file=table.path, line=1))
-    if table.p.shape[1] != 2:
-        said = f"{table.p.shape[1]} classes: readers are compared with predictions of two"
+    columns = class_columns(frame)
+    if len(columns) != len(classes):
+        said = f"{len(columns)} classes ({', '.join(columns)}), and the answers are of "
+        said += f"{', '.join(classes)}: name them with --classes"
         raise InputError(Problem(said, file=table.path, line=1))
     groups = frame.groupby("image", sort=False)
-    found = groups[["label", "p_1"]].mean()
+    found = groups[["label", *columns]].mean()
     if (groups["label"].nunique() > 1).any():
         image = found.index[(groups["label"].nunique() > 1).to_numpy()][0]
         raise InputError(Problem(f"image '{image}' has two labels", file=table.path))
@@ -82,7 +98,8 @@ def _joined(
             problems.append(Problem(f"--predictions {name}: a reader has this name: give another"))
             continue
         there = frame[frame.index.isin(known.index)]
-        p = there["p_1"].to_numpy()
+        p = there[class_columns(there)].to_numpy(dtype=np.float64)
+        rating = np.nan if answers.positive is None else p[:, answers.positive]
         # beside the readers of every treatment
         parts += [
             pd.DataFrame(
@@ -95,8 +112,8 @@ def _joined(
                     "session": answers.sessions[0],
                     "comment": "",
                     "truth": known["truth"].loc[there.index].to_numpy(),
-                    "answer": (p >= 0.5).astype(float),
-                    "rating": p,
+                    "answer": largest_class(p).astype(float),
+                    "rating": rating,
                     "confidence": float("nan"),
                 }
             )
@@ -105,4 +122,4 @@ def _joined(
     if problems:
         raise InputError(problems)
     whole = pd.concat(parts, ignore_index=True)[list(answers.frame.columns)]
-    return ReaderAnswers(whole, answers.classes, answers.notes)
+    return replace(answers, frame=whole)

@@ -9,7 +9,9 @@ from typing import cast
 
 from abl.data.predictions.prediction_rows import checked_output, same_file
 from abl.data.tables.rows import class_name_problems
-from abl.decide.readers.obuchowski_rockette import EFFECTS
+from abl.decide.agreement import KAPPA_WEIGHTS, KappaWeights
+from abl.decide.readers.contrasts import MEAN_SCALES, MeanScale
+from abl.decide.readers.obuchowski_rockette import EFFECTS, Effects
 from abl.decide.readers.rater_estimates import (
     COVARIANCE_METHODS,
     READER_STATISTICS,
@@ -28,16 +30,20 @@ class ReadersAsked:
         algorithms: Raters of the files that are algorithms.
         predictions: NAME=FILE of predictions, each a further algorithm.
         sweep, root: A sweep whose arms are further algorithms, and the folder of its store.
+        sweep_arms: Words of those arms that are wanted; (): all.
         without: Readers that are left out.
         statistics: Of the comparison; None: auc of ratings, sen and spe of answers.
         covariance: Of readers' values over cases.
         effects: What is random in the numbers that come first.
+        scale: Of the intervals of means of readers: logit, or plain as most programs print them.
         cutoff: From which on a rating is an answer of the positive class.
         margin: Largest difference that does not matter.
         base: The treatment that others are compared with.
         order: Treatments as they were read, for the protocol.
         washout: Time between them in words, for the protocol.
-        classes: Names of the classes 0 and 1.
+        classes: Names of the classes 0, 1, ...
+        positive: The class that sensitivity, specificity and ratings are of.
+        weighted: Weights of kappa by the distance of the classes, which then have an order.
         size: Difference for which readers and cases are counted; with power, readers, cases.
         out: CSV or Parquet file of each reader's numbers.
         as_json: Prints all numbers instead of the text.
@@ -48,27 +54,26 @@ class ReadersAsked:
     predictions: Sequence[str] = ()
     sweep: str | None = None
     root: Path = Path("mlruns")
+    sweep_arms: Sequence[str] = ()
     without: Sequence[str] = ()
     statistics: Sequence[str] | None = None
-    covariance: str = "delong"
-    effects: str = "random"
+    covariance: CovarianceMethod = "delong"
+    effects: Effects = "random"
+    scale: MeanScale = "logit"
     cutoff: float | None = None
     margin: float | None = None
     base: str | None = None
     order: Sequence[str] | None = None
     washout: str | None = None
     classes: Sequence[str] | None = None
+    positive: str | None = None
+    weighted: KappaWeights | None = None
     size: float | None = None
     power: float | None = None
     size_readers: int | None = None
     size_cases: int | None = None
     out: Path | None = None
     as_json: bool = False
-
-    @property
-    def method(self) -> CovarianceMethod:
-        """The covariance, which `check` has found to be one."""
-        return cast(CovarianceMethod, self.covariance)
 
     @property
     def arms(self) -> list[tuple[str, Path]]:
@@ -87,6 +92,8 @@ class ReadersAsked:
             for option, word, known in (
                 ("covariance", self.covariance, COVARIANCE_METHODS),
                 ("effects", self.effects, EFFECTS),
+                ("scale", self.scale, MEAN_SCALES),
+                *((("weighted", self.weighted, KAPPA_WEIGHTS),) if self.weighted else ()),
                 *(("statistic", each, READER_STATISTICS) for each in self.statistics or ()),
             )
             if word not in known
@@ -101,6 +108,8 @@ class ReadersAsked:
             for option, given in (("predictions", self.predictions), ("classes", self.classes))
             if self.sweep is not None and given
         ]
+        if self.sweep_arms and self.sweep is None:
+            problems.append("--arm: is an arm of a sweep: name that with --sweep")
         names = [name for name, _ in self.arms]
         problems += [
             f"--predictions: '{name}' is there twice: name each as NAME=FILE"
@@ -130,10 +139,19 @@ class ReadersAsked:
             problems.append(f"--power {self.power:g}: give a chance between 0.05 and 1")
         return problems
 
-    def chosen(self, *, ratings: bool, answers: bool) -> tuple[ReaderStatistic, ...]:
-        """The statistics to compare, of those that the answers allow."""
+    def chosen(
+        self, *, ratings: bool, answers: bool, classes: int, positive: bool
+    ) -> tuple[ReaderStatistic, ...]:
+        """The statistics to compare, of those that the answers allow.
+
+        Args:
+            ratings, answers: Whether readers gave any.
+            classes, positive: How many classes there are, and whether one of them is positive.
+        """
         if self.statistics is not None:
             return tuple(cast(ReaderStatistic, each) for each in dict.fromkeys(self.statistics))
-        of_ratings: tuple[ReaderStatistic, ...] = ("auc",) if ratings else ()
-        of_answers: tuple[ReaderStatistic, ...] = ("sen", "spe") if answers else ()
-        return of_ratings + of_answers
+        found: list[ReaderStatistic] = ["auc"] if ratings and positive else []
+        if answers:
+            found += ["acc"] if classes > 2 else []
+            found += ["sen", "spe"] if positive else []
+        return tuple(found)

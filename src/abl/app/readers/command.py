@@ -35,7 +35,7 @@ def readers_analysed(asked: ReadersAsked, width: int = 120) -> ReadersAnalysed:
     """
     asked.check()
     results = reader_results(asked)
-    frame = rater_frame(results.raters)
+    frame = rater_frame(results.raters, results.of_classes)
     if asked.as_json:
         text = json.dumps(facts_of(results, asked), indent=1, allow_nan=False) + "\n"
     else:

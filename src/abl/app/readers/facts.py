@@ -12,9 +12,10 @@ import pandas as pd
 
 from abl.app.readers.asked import ReadersAsked
 from abl.app.readers.results import ReaderResults
+from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers.contrasts import ReaderContrast
 from abl.decide.readers.rater_estimates import RaterEstimates
-from abl.decide.readers.rater_summaries import RaterSummary
+from abl.decide.readers.rater_summaries import ClassSummary, RaterSummary
 from abl.decide.readers.reader_study import AlgorithmComparison, TreatmentComparison
 from abl.decide.readers.readings import Readings
 
@@ -22,27 +23,34 @@ from abl.decide.readers.readings import Readings
 def facts_of(results: ReaderResults, asked: ReadersAsked) -> dict[str, Any]:
     """What `--json` prints: nan is null, an infinite number of degrees of freedom "inf"."""
     answers = results.answers
-    known = answers.truth_of()
+    known, positive = answers.truth_of(), answers.positive
     facts: dict[str, Any] = {
         "readers": [name for name in answers.readers if name not in results.algorithms],
         "algorithms": list(results.algorithms),
         "treatments": list(answers.treatments),
         "sessions": list(answers.sessions),
         "classes": list(answers.classes),
+        "positive": None if positive is None else answers.classes[positive],
         "cases": len(known),
         "patients": int(known["patient"].nunique()),
-        "positives": int((known["truth"] == 1).sum()),
-        "negatives": int((known["truth"] == 0).sum()),
+        "positives": None if positive is None else int((known["truth"] == positive).sum()),
+        "negatives": None if positive is None else int((known["truth"] != positive).sum()),
+        "cases_by_class": {
+            name: int((known["truth"] == at).sum()) for at, name in enumerate(answers.classes)
+        },
         "covariance": asked.covariance,
         "effects": asked.effects,
+        "scale": asked.scale,
         "cutoff": asked.cutoff,
         "margin": asked.margin,
+        "weighted": asked.weighted,
         "base": asked.base,
         "order": None if asked.order is None else list(asked.order),
         "washout": asked.washout,
-        "comparisons": [_comparison(each, asked.margin) for each in results.comparisons],
-        "against": [_against(each, asked.margin) for each in results.against],
+        "comparisons": [_comparison(each, asked.margin, answers) for each in results.comparisons],
+        "against": [_against(each, asked.margin, answers) for each in results.against],
         "raters": [asdict(each) for each in results.raters],
+        "each_class": [asdict(each) for each in results.of_classes],
         "experience": [asdict(each) for each in results.of_groups],
         "pairs": [asdict(each) for each in results.pairs],
         "groups": [asdict(each) for each in results.groups],
@@ -54,16 +62,23 @@ def facts_of(results: ReaderResults, asked: ReadersAsked) -> dict[str, Any]:
     return plain
 
 
-def rater_frame(raters: Sequence[RaterSummary]) -> pd.DataFrame:
-    """One row a reader and treatment: counts, and each value with its ends."""
+def rater_frame(
+    raters: Sequence[RaterSummary], of_classes: Sequence[ClassSummary] = ()
+) -> pd.DataFrame:
+    """One row a reader and treatment: counts, and each value with its ends; of more than two
+    classes also sen@CLASS and spe@CLASS, each against the rest.
+    """
     rows = []
     for each in raters:
         row: dict[str, Any] = {
             name: getattr(each, name)
             for name in ("reader", "treatment", "experience", "tp", "fn", "fp", "tn", "missing")
         }
-        for name in ("sen", "spe", "acc", "auc"):
-            found = getattr(each, name)
+        values = {name: getattr(each, name) for name in ("sen", "spe", "acc", "auc")}
+        for one in of_classes:
+            if (one.reader, one.treatment) == (each.reader, each.treatment):
+                values |= {f"sen@{one.name}": one.sen, f"spe@{one.name}": one.spe}
+        for name, found in values.items():
             row[name] = math.nan if found is None else found.estimate
             row[f"{name}_low"] = math.nan if found is None else found.low
             row[f"{name}_high"] = math.nan if found is None else found.high
@@ -71,14 +86,17 @@ def rater_frame(raters: Sequence[RaterSummary]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _design(readings: Readings, estimates: RaterEstimates) -> dict[str, Any]:
+def _design(
+    readings: Readings, estimates: RaterEstimates, answers: ReaderAnswers
+) -> dict[str, Any]:
+    one_class = len(answers.classes) == 2 or estimates.statistic != "acc"
     return {
         "statistic": estimates.statistic,
         "covariance": estimates.method,
         "design": readings.design,
         "cases": len(readings.compared),
-        "positives": estimates.positives,
-        "negatives": estimates.negatives,
+        "positives": estimates.positives if one_class else None,
+        "negatives": estimates.negatives if one_class else None,
         "units": estimates.units,
         "clustered_by_patient": estimates.clustered,
         "left_out": readings.left_out,
@@ -95,8 +113,10 @@ def _design(readings: Readings, estimates: RaterEstimates) -> dict[str, Any]:
     }
 
 
-def _comparison(found: TreatmentComparison, margin: float | None) -> dict[str, Any]:
-    return _design(found.readings, found.estimates) | {
+def _comparison(
+    found: TreatmentComparison, margin: float | None, answers: ReaderAnswers
+) -> dict[str, Any]:
+    return _design(found.readings, found.estimates, answers) | {
         "analyses": {
             effects: {
                 "treatments": each.treatments,
@@ -111,9 +131,11 @@ def _comparison(found: TreatmentComparison, margin: float | None) -> dict[str, A
     }
 
 
-def _against(found: AlgorithmComparison, margin: float | None) -> dict[str, Any]:
+def _against(
+    found: AlgorithmComparison, margin: float | None, answers: ReaderAnswers
+) -> dict[str, Any]:
     return {"algorithm": found.algorithm, "treatment": found.treatment} | _design(
-        found.readings, found.estimates
+        found.readings, found.estimates, answers
     ) | {
         "analyses": {
             effects: {

@@ -10,19 +10,20 @@ from abl.app.readers.asked import ReadersAsked
 from abl.app.readers.sizes import SizeAnswer, size_answers
 from abl.app.readers.sweep_arms import with_sweep_arms
 from abl.data.readers.reader_answers import ReaderAnswers
-from abl.decide.readers.rater_pairs import (
-    GroupAgreement,
-    RaterPair,
-    SessionAgreement,
-    group_agreements,
-    rater_pairs,
-    session_agreements,
-)
+from abl.decide.readers.rater_pairs import RaterPair, rater_pairs
 from abl.decide.readers.rater_summaries import (
+    ClassSummary,
     GroupSummary,
     RaterSummary,
+    class_summaries,
     group_summaries,
     rater_summaries,
+)
+from abl.decide.readers.reader_agreement import (
+    GroupAgreement,
+    SessionAgreement,
+    group_agreements,
+    session_agreements,
 )
 from abl.decide.readers.reader_study import (
     AlgorithmComparison,
@@ -43,6 +44,7 @@ class ReaderResults:
         comparisons: Of treatments, one a statistic; of one treatment the mean of its readers.
         against: Of each algorithm, one a statistic and treatment.
         raters: Each by itself; () without a truth.
+        of_classes: Each of more than two classes against the rest, by rater.
         of_groups: Readers of each experience together.
         pairs: Every two raters of a treatment.
         groups, sessions: How far readers agree with each other, and with themselves.
@@ -55,6 +57,7 @@ class ReaderResults:
     comparisons: tuple[TreatmentComparison, ...]
     against: tuple[AlgorithmComparison, ...]
     raters: tuple[RaterSummary, ...]
+    of_classes: tuple[ClassSummary, ...]
     of_groups: tuple[GroupSummary, ...]
     pairs: tuple[RaterPair, ...]
     groups: tuple[GroupAgreement, ...]
@@ -68,14 +71,17 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
     arms: tuple[str, ...] = tuple(name for name, _ in asked.arms)
     said: tuple[str, ...] = ()
     if asked.sweep is None:
-        answers = with_arms(asked.files, asked.arms, asked.classes)
+        answers = with_arms(asked.files, asked.arms, asked.classes, asked.positive)
     else:
-        beside = with_sweep_arms(asked.files, asked.sweep, asked.root)
+        beside = with_sweep_arms(
+            asked.files, asked.sweep, asked.root, positive=asked.positive, arms=asked.sweep_arms
+        )
         answers, arms, said = beside.together, beside.arms, beside.notes
     answers = _without(answers, asked.without)
     algorithms = tuple(dict.fromkeys([*asked.algorithms, *arms]))
     _check_algorithms(answers, algorithms)
     _check_treatments(answers, asked)
+    _check_order(answers, asked)
     if asked.cutoff is not None:
         # of the files' scale: probabilities of arms are another
         rated = [
@@ -86,7 +92,7 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
         answers = answers.answered_by_cutoff(asked.cutoff, rated)
     readers = [name for name in answers.readers if name not in algorithms]
     people = answers.frame[answers.frame["reader"].isin(readers)]
-    notes = [*answers.notes, *said, *protocol_notes(answers, asked)]
+    notes = [*answers.notes, *said, *protocol_notes(answers, asked), *class_notes(answers, asked)]
     comparisons: list[TreatmentComparison] = []
     against: list[AlgorithmComparison] = []
     if not answers.has_truth:
@@ -95,25 +101,36 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
             "a column truth, or --predictions."
         )
     chosen = asked.chosen(
-        ratings=bool(people["rating"].notna().any()), answers=bool(people["answer"].notna().any())
+        ratings=bool(people["rating"].notna().any()),
+        answers=bool(people["answer"].notna().any()),
+        classes=len(answers.classes),
+        positive=answers.positive is not None,
     )
     for statistic in chosen if answers.has_truth else ():
         if readers:
             comparisons.append(
                 compare_treatments(
-                    answers, statistic, asked.method, readers=readers, base=asked.base
+                    answers,
+                    statistic,
+                    asked.covariance,
+                    readers=readers,
+                    base=asked.base,
+                    scale=asked.scale,
                 )
             )
         for name in algorithms:
             if readers:
                 against += compare_algorithm(
-                    answers, name, statistic, asked.method, readers=readers
+                    answers, name, statistic, asked.covariance, readers=readers, scale=asked.scale
                 )
     return ReaderResults(
         answers, algorithms, tuple(comparisons), tuple(against),
         rater_summaries(answers) if answers.has_truth else (),
+        class_summaries(answers),
         group_summaries(answers, readers),
-        rater_pairs(answers), group_agreements(answers, readers), session_agreements(answers),
+        rater_pairs(answers, asked.weighted),
+        group_agreements(answers, readers, ordered=asked.weighted is not None),
+        session_agreements(answers, asked.weighted),
         size_answers(asked, comparisons, against),
         tuple(notes),
     )  # fmt: skip
@@ -156,6 +173,36 @@ def _check_treatments(answers: ReaderAnswers, asked: ReadersAsked) -> None:
     if asked.order is not None and not problems and len(asked.order) != len(answers.treatments):
         problems.append(Problem("--order: name every treatment, the one read first at its start"))
     raise_if_any(problems)
+
+
+def _check_order(answers: ReaderAnswers, asked: ReadersAsked) -> None:
+    """What only two classes, or classes of a known order, allow."""
+    names = ",".join(answers.classes)
+    if asked.cutoff is not None and len(answers.classes) > 2:
+        raise InputError(f"--cutoff: makes answers of two classes, and here are more: {names}")
+    ordered = asked.classes is not None or asked.sweep is not None or len(answers.classes) == 2
+    if asked.weighted and not ordered and not all(each.isdecimal() for each in answers.classes):
+        said = "--weighted: in which order are the classes? Write them from one end to the other"
+        raise InputError(f"{said}: --classes {names}")
+
+
+def class_notes(answers: ReaderAnswers, asked: ReadersAsked) -> list[str]:
+    """Of more than two classes: what is of all, what of one against the rest."""
+    names = answers.classes
+    if len(names) == 2:
+        return []
+    notes = [f"Accuracy and kappa are of all {len(names)} classes: {', '.join(names)}."]
+    if answers.positive is not None:
+        one = names[answers.positive]
+        notes.append(f"Sensitivity, specificity and AUC: {one} against the rest.")
+    elif answers.has_ratings:
+        notes.append(
+            "Ratings are of one class against the rest: --positive CLASS says of which, and AUC is "
+            "compared."
+        )
+    if asked.weighted:
+        notes.append(f"Kappa weighted ({asked.weighted}) in the order {', '.join(names)}.")
+    return notes
 
 
 def protocol_notes(answers: ReaderAnswers, asked: ReadersAsked) -> list[str]:

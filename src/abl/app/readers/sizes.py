@@ -117,10 +117,12 @@ def _answer(
 
 def size_lines(found: SizeAnswer, asked: ReadersAsked, width: int) -> list[str]:
     """The answer as text."""
+    mix = "the classes as frequent as in this pilot"
+    if found.statistic != "acc":
+        mix = f"{100 * found.positives_share:.0f} % of the cases positive as in this pilot"
     said = (
         f"To show a difference of {found.difference:g} in {TITLES[found.statistic]} "
-        f"({found.of}) with a power of {100 * found.power:g} %, readers and cases random, "
-        f"{100 * found.positives_share:.0f} % of the cases positive as in this pilot:"
+        f"({found.of}) with a power of {100 * found.power:g} %, readers and cases random, {mix}:"
     )
     lines = wrapped_lines(said, width)
     if not found.sizes:

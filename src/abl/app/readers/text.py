@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from abl.app.readers.agreement_text import agreement_tables
 from abl.app.readers.asked import ReadersAsked
 from abl.app.readers.layout import decimal_text, laid_out, p_words, spread_words, wrapped_lines
+from abl.app.readers.rater_text import class_lines, group_lines, rater_lines
 from abl.app.readers.results import ReaderResults
 from abl.app.readers.sizes import size_lines
 from abl.app.readers.words import RANDOM, TITLES, algorithm_verdict, treatment_verdict
-from abl.decide.intervals import Interval
+from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers.contrasts import ReaderContrast
 from abl.decide.readers.obuchowski_rockette import EFFECTS, Effects, TreatmentTest
 from abl.decide.readers.reader_study import AlgorithmComparison, TreatmentComparison
@@ -30,9 +31,11 @@ def readers_text(results: ReaderResults, asked: ReadersAsked, width: int) -> str
     for size in results.sizes:
         lines += [*size_lines(size, asked, width), ""]
     if results.raters:
-        lines += [*_raters(results, width), ""]
+        lines += [*rater_lines(results, width), ""]
+    if results.of_classes:
+        lines += [*class_lines(results, width), ""]
     if results.of_groups:
-        lines += [*_groups(results, width), ""]
+        lines += [*group_lines(results, width), ""]
     lines += [line for part in agreement_tables(results, width) for line in [*part, ""]]
     lines += [line for note in results.notes for line in wrapped_lines(note, width)]
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
@@ -50,8 +53,7 @@ def _opening(results: ReaderResults, width: int) -> list[str]:
         parts.append(f"{len(named)} treatments ({', '.join(named)})")
     cases = counted(len(known), "case")
     if answers.has_truth:
-        positive = "positive" if answers.classes[1] == "1" else answers.classes[1]
-        cases += f" ({int((known['truth'] == 1).sum())} {positive})"
+        cases += f" ({_by_class(answers)})"
     if (patients := known["patient"].nunique()) < len(known):
         cases += f" of {counted(patients, 'patient')}"
     if len(answers.sessions) > 1:
@@ -59,13 +61,22 @@ def _opening(results: ReaderResults, width: int) -> list[str]:
     return wrapped_lines(", ".join([*parts, cases]) + ".", width)
 
 
+def _by_class(answers: ReaderAnswers) -> str:
+    """How many cases are positive; of more than two classes, of each."""
+    truth = answers.truth_of()["truth"]
+    if len(answers.classes) == 2:
+        positive = "positive" if answers.classes[1] == "1" else answers.classes[1]
+        return f"{int((truth == 1).sum())} {positive}"
+    counts = [f"{int((truth == at).sum())} {name}" for at, name in enumerate(answers.classes)]
+    return ", ".join(counts)
+
+
 def _comparison(found: TreatmentComparison, asked: ReadersAsked, width: int) -> list[str]:
-    effects: Effects = asked.effects  # type: ignore[assignment]
+    effects = asked.effects
     analysis = found.analyses[effects]
     title = TITLES[found.estimates.statistic]
-    lines = wrapped_lines(
-        f"{title}; {RANDOM[effects]} random; covariance {found.estimates.method}", width
-    )
+    said = f"{title}; {RANDOM[effects]} random; covariance {found.estimates.method}"
+    lines = wrapped_lines(f"{said}; means on the {asked.scale} scale", width)
     lines += wrapped_lines(_design(found), width, "  ")
     one = len(analysis.treatments) == 1
     means = [
@@ -142,11 +153,12 @@ def _design(found: TreatmentComparison | AlgorithmComparison) -> str:
 
 
 def _against(found: AlgorithmComparison, asked: ReadersAsked, width: int) -> list[str]:
-    effects: Effects = asked.effects  # type: ignore[assignment]
+    effects = asked.effects
     analysis = found.analyses[effects]
     title = f"{TITLES[found.estimates.statistic]}: {found.algorithm} against readers"
     title += f" ({found.treatment})" if found.treatment else ""
-    lines = wrapped_lines(f"{title}; covariance {found.estimates.method}", width)
+    title += f"; covariance {found.estimates.method}; values on the {asked.scale} scale"
+    lines = wrapped_lines(title, width)
     lines += wrapped_lines(_design(found), width, "  ")
     rows = [
         (found.algorithm, *_row(analysis.algorithm)),
@@ -190,45 +202,3 @@ def _test(test: TreatmentTest) -> str:
         return f"chi2({test.df1:g}) = {test.value:.3f}"
     df2 = "inf" if test.df2 == float("inf") else f"{test.df2:.2f}"
     return f"F({test.df1:g}, {df2}) = {test.value:.3f}"
-
-
-def _raters(results: ReaderResults, width: int) -> list[str]:
-    several = len(results.answers.treatments) > 1
-    shown = [
-        name
-        for name in ("sen", "spe", "acc", "auc")
-        if any(getattr(each, name) is not None for each in results.raters)
-    ]
-    missing = any(each.missing for each in results.raters)
-    rows = []
-    for each in results.raters:
-        row = [each.reader + (f" ({each.experience})" if each.experience else "")]
-        row += [each.treatment] if several else []
-        row += [_interval(getattr(each, name)) for name in shown]
-        row += [str(each.missing)] if missing else []
-        rows.append(tuple(row))
-    head = ["each rater", *(["treatment"] if several else []), *(TITLES[name] for name in shown)]
-    head += ["missing"] if missing else []
-    return laid_out(tuple(head), rows, width, names=1 + several)
-
-
-def _groups(results: ReaderResults, width: int) -> list[str]:
-    several = len(results.answers.treatments) > 1
-    rows = [
-        (
-            f"{each.group} ({counted(each.readers, 'reader')})",
-            *([each.treatment] if several else []),
-            *(_interval(getattr(each, name)) for name in ("sen", "spe", "acc")),
-        )
-        for each in results.of_groups
-    ]
-    head = ["by experience", *(["treatment"] if several else [])]
-    head += [TITLES[name] for name in ("sen", "spe", "acc")]
-    return laid_out(head, rows, width, names=1 + several)
-
-
-def _interval(found: Interval | None) -> str:
-    if found is None:
-        return "–"
-    ends = f"[{decimal_text(found.low, 3)}, {decimal_text(found.high, 3)}]"
-    return f"{decimal_text(found.estimate, 3)} {ends}"

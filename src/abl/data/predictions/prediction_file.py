@@ -79,6 +79,7 @@ def read_prediction_table(
     *,
     classes: Sequence[str] = ("benign", "malignant"),
     several: Sequence[str] = (),
+    named_by: str = "",
 ) -> PredictionTable:
     """A checked file of predictions, .csv or .parquet.
 
@@ -86,12 +87,13 @@ def read_prediction_table(
         classes: Names that a label may have, if there are as many as probabilities.
         several: Columns (repeat, fold, seed) that tell rows of one image apart; where images are
             there again and one of these is not, that is the fault.
+        named_by: The option that names classes, told where labels are of none.
 
     Raises:
         InputError: Every fault with file and row; of many the first ten, and how many more.
     """
     faults = Faults()
-    table = checked_table(path, classes, faults, several=several)
+    table = checked_table(path, classes, faults, several=several, named_by=named_by)
     faults.raise_if_any()
     if table is None:
         raise InputError(Problem("cannot be read", file=str(path)))
@@ -114,7 +116,7 @@ def checked_table(
         names_count: Whether another number of probabilities than of classes is a fault.
         several: As read_prediction_table.
         further: Of PredictionTable.
-        named_by: The option that names classes, told where labels are of none.
+        named_by: As read_prediction_table.
     """
     before = faults.count
     if fault := no_file(path):

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abl.data.readers.answer_values import class_pair, read_answer_values
+from abl.data.readers.answer_values import read_answer_values
+from abl.data.readers.named_classes import named_classes
 from abl.data.readers.reader_answers import ANSWER_KEYS, ReaderAnswers
 from abl.data.tables.alike_names import AlikeNames, nearest_name, shown_name
 from abl.data.tables.rows import Rows, first_of_each_kind, read_rows
@@ -33,14 +34,16 @@ def read_reader_answers(
     paths: Sequence[Path],
     *,
     classes: Sequence[str] | None = None,
+    positive: str | None = None,
     labels: Mapping[str, int] | None = None,
     patients: Mapping[str, str] | None = None,
 ) -> ReaderAnswers:
     """The answers of one file or several, checked together.
 
     Args:
-        classes: Names of the classes 0 and 1; by default they are found in the files, in the order
-            in which words such as benign and malignant have one.
+        classes: Names of the classes 0, 1, ...; by default they are found in the files, in the
+            order in which words such as benign and malignant have one.
+        positive: The positive class; by default the last of two, and of more none.
         labels: Truth by case, from elsewhere; then a file needs no column truth, and one that is
             there must agree.
         patients: Patient by case, from elsewhere, where the files do not say.
@@ -62,11 +65,13 @@ def read_reader_answers(
     raw = raw.fillna("")
     _tell_empty_names(raw, problems)
     before = len(problems)
-    named = class_pair(raw, classes, known=labels is not None, problems=problems)
+    elsewhere = labels is not None
+    named, at = named_classes(raw, classes, positive, known=elsewhere, problems=problems)
     if len(problems) > before:  # without the classes no field can be judged
         _raise_in_order(problems)
     frame = raw[["case", "reader", "treatment", "patient", *_FREE]].copy()
-    values = read_answer_values(raw, named, problems, notes)
+    named_by = "" if elsewhere or classes is not None else "--classes"
+    values = read_answer_values(raw, named, problems, notes, named_by)
     frame = frame.join(values)
     if labels is not None:
         _join_labels(frame, raw, labels, named, problems)
@@ -82,7 +87,7 @@ def read_reader_answers(
     for column in ("reader", "patient", "treatment"):
         said = alike_sentence(column, frame[column], raw["row"] if len(whole) == 1 else None)
         notes += [said] * bool(said)
-    return ReaderAnswers(frame, named, tuple(dict.fromkeys(notes)))
+    return ReaderAnswers(frame, named, tuple(dict.fromkeys(notes)), at)
 
 
 def _each_once(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
@@ -150,7 +155,7 @@ def _join_labels(
     frame: pd.DataFrame,
     raw: pd.DataFrame,
     labels: Mapping[str, int],
-    named: tuple[str, str],
+    named: Sequence[str],
     problems: list[Problem],
 ) -> None:
     """Fills the truth in from elsewhere; tells of cases that are not there or differ."""
@@ -200,7 +205,7 @@ def _agree(
     raw: pd.DataFrame,
     column: str,
     of: str,
-    named: tuple[str, str],
+    named: Sequence[str],
     problems: list[Problem],
 ) -> None:
     """What one row says of a case or reader holds for its other rows; another word is a fault."""
@@ -216,7 +221,7 @@ def _agree(
     frame[column] = first if column == "truth" else first.fillna("")
 
 
-def _check_truth(frame: pd.DataFrame, raw: pd.DataFrame, named: tuple[str, str]) -> None:
+def _check_truth(frame: pd.DataFrame, raw: pd.DataFrame, named: Sequence[str]) -> None:
     """Raises InputError of cases of one class alone; some cases without truth are a fault too."""
     truth = frame["truth"]
     if truth.isna().all():
@@ -226,10 +231,13 @@ def _check_truth(frame: pd.DataFrame, raw: pd.DataFrame, named: tuple[str, str])
     if len(missing):
         problems = [_problem(raw, at, "truth is empty") for at in missing.tolist()]
         raise InputError(first_of_each_kind(problems))
-    for at, name in enumerate(named):
-        if not (truth == at).any():
-            said = f"no case is {name}: readers are compared on cases of both classes"
-            raise InputError(Problem(said, file=file))
+    absent = [name for at, name in enumerate(named) if not (truth == at).any()]
+    if len(named) == 2 and absent:
+        said = f"no case is {absent[0]}: readers are compared on cases of both classes"
+        raise InputError(Problem(said, file=file))
+    if len(named) - len(absent) < 2:
+        said = f"no case is {' or '.join(absent)}: readers are compared on cases of several classes"
+        raise InputError(Problem(said, file=file))
 
 
 def _problem(raw: pd.DataFrame, at: int | np.integer, message: str) -> Problem:

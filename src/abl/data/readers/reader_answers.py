@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from abl.data.annotations.mask_names import natural_order
+from abl.errors import InputError
 
 # what an answer is known by; no two rows have the same
 ANSWER_KEYS = ("treatment", "session", "reader", "case")
@@ -22,17 +23,19 @@ class ReaderAnswers:
     Attributes:
         frame: One row an answer, in the order of the files: case, reader, treatment, session,
             patient, experience, comment (str; treatment, session, experience and comment are ""
-            where the files have no such column, patient is the case then), truth (float64: 0 or
-            1; nan where nobody says), answer (float64: 0 or 1, nan where missing), rating and
-            confidence (float64, nan where missing). No two rows have the same ANSWER_KEYS; a case
-            has one truth and one patient, a reader one experience.
-        classes: Names of the classes 0 and 1; 1 is the positive one.
+            where the files have no such column, patient is the case then), truth (float64:
+            position of the class; nan where nobody says), answer (float64, likewise, nan where
+            missing), rating and confidence (float64, nan where missing). No two rows have the same
+            ANSWER_KEYS; a case has one truth and one patient, a reader one experience.
+        classes: Names of the classes 0, 1, ...
         notes: What was read otherwise than as it is written, a sentence each.
+        positive: Position of the positive class: 1 of two, of more that asked for, or None.
     """
 
     frame: pd.DataFrame
-    classes: tuple[str, str]
+    classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    positive: int | None = 1
 
     @property
     def readers(self) -> tuple[str, ...]:
@@ -66,8 +69,34 @@ class ReaderAnswers:
 
     @property
     def has_answers(self) -> bool:
-        """Whether there are answers of one of the two classes."""
+        """Whether there are answers of one of the classes."""
         return bool(self.frame["answer"].notna().any())
+
+    def against_rest(self, at: int) -> ReaderAnswers:
+        """One class, by position, against all others: truth and answer 1 and 0.
+
+        Of two classes itself, if it is the second one.
+        """
+        if len(self.classes) == 2 and at == 1:
+            return self
+        frame, name = self.frame.copy(), self.classes[at]
+        for column in ("truth", "answer"):
+            given = frame[column]
+            frame[column] = (given == at).astype(np.float64).where(given.notna())
+        return replace(self, frame=frame, classes=(f"not {name}", name), positive=1)
+
+    def of_positive(self) -> ReaderAnswers:
+        """The positive class against all others.
+
+        Raises:
+            InputError: More than two classes, and none is the positive one.
+        """
+        if self.positive is None:
+            raise InputError(
+                f"of {len(self.classes)} classes none is positive: write --positive with one of "
+                f"{', '.join(self.classes)}, which is then held against the rest"
+            )
+        return self.against_rest(self.positive)
 
     def of_first_session(self) -> ReaderAnswers:
         """The answers of each reader's first session in each treatment."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from abl.decide.check import Floats
-from abl.decide.readers.contrasts import ReaderContrast, contrast
+from abl.decide.readers.contrasts import MeanScale, ReaderContrast, contrast
 from abl.decide.readers.obuchowski_rockette import Effects, one_treatment
 from abl.errors import InputError
 
@@ -45,7 +45,11 @@ class AlgorithmAgainstReaders:
 
 
 def algorithm_against_readers(
-    values: Floats, covariance: Floats, names: Sequence[str], effects: Effects = "random"
+    values: Floats,
+    covariance: Floats,
+    names: Sequence[str],
+    effects: Effects = "random",
+    scale: MeanScale = "logit",
 ) -> AlgorithmAgainstReaders:
     """Compares the first rater, an algorithm, with all others.
 
@@ -53,6 +57,7 @@ def algorithm_against_readers(
         values: (1 + J,) the algorithm's value, then the readers'.
         covariance: (1 + J, 1 + J) over samples of cases.
         names: Of them.
+        scale: Of the intervals of the algorithm and of the readers' mean.
 
     Raises:
         InputError: No reader, or shapes that do not fit.
@@ -64,15 +69,14 @@ def algorithm_against_readers(
     of_apart = (
         covariance[1:, 1:] - covariance[1:, :1] - covariance[:1, 1:] + covariance[0, 0]
     )  # the algorithm's own variance is in every difference
-    unit = (0.0, 1.0)
     readers = count - 1
     off = ~np.eye(readers, dtype=bool)
     return AlgorithmAgainstReaders(
         effects,
         contrast(
-            names[0], float(values[0]), float(covariance[0, 0]), math.inf, tested=False, bounds=unit
+            names[0], float(values[0]), float(covariance[0, 0]), math.inf, tested=False, scale=scale
         ),
-        one_treatment("readers", values[1:], covariance[1:, 1:], effects, bounds=unit),
+        one_treatment("readers", values[1:], covariance[1:, 1:], effects, scale=scale),
         one_treatment(f"{names[0]} - readers", apart, of_apart, effects, tested=True),
         tuple(
             contrast(f"{names[0]} - {name}", float(apart[at]), float(of_apart[at, at]), math.inf,

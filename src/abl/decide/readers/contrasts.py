@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-from scipy import stats
+import numpy as np
+from scipy import special, stats
 
 from abl.decide.score_intervals import LEVEL
 
+MeanScale = Literal["logit", "plain"]
+MEAN_SCALES: tuple[MeanScale, ...] = get_args(MeanScale)
 # below it a variance of means of 0s and 1s, or of ranks, is what rounding left
 NO_VARIANCE = 1e-24
 
@@ -54,7 +58,7 @@ def contrast(
     df: float,
     *,
     tested: bool,
-    bounds: tuple[float, float] = (-1.0, 1.0),
+    scale: MeanScale | None = None,
     why: str = "",
 ) -> ReaderContrast:
     """The interval of an estimate by t, and its test against 0.
@@ -62,7 +66,7 @@ def contrast(
     Args:
         variance: Of the estimate; 0 is none, for which there is neither interval nor P.
         tested: Whether 0 is a hypothesis.
-        bounds: Within which the value lies.
+        scale: Of the interval of a value in [0, 1]; None: a difference, in [-1, 1].
         why: Given: there is no interval for this reason.
     """
     if not why and math.isnan(estimate):
@@ -72,11 +76,30 @@ def contrast(
     if why:
         return ReaderContrast(name, estimate, why=why)
     error = math.sqrt(variance)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, df)) * error
-    low, high = (min(max(end, bounds[0]), bounds[1]) for end in (estimate - half, estimate + half))
+    low, high = interval_ends(estimate, error, df, scale)
     t = estimate / error if tested else math.nan
     p = 2 * float(stats.t.sf(abs(t), df)) if tested else math.nan
     return ReaderContrast(name, estimate, error, df, low, high, t, p)
+
+
+def interval_ends(
+    estimate: float, error: float, df: float, scale: MeanScale | None
+) -> tuple[float, float]:
+    """Ends of the 95 % interval by t.
+
+    On the logit scale the error is that of log(x / (1 - x)) by the delta method, error / (x (1 -
+    x)), and the ends are transformed back: near 1 they are not symmetric, and inside [0, 1].
+
+    Args:
+        scale: As contrast.
+    """
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, df))
+    if scale == "logit" and 0 < estimate < 1:
+        half = reach * error / (estimate * (1 - estimate))
+        low, high = special.expit(special.logit(estimate) + np.array([-half, half]))
+        return float(low), float(high)
+    least = -1.0 if scale is None else 0.0
+    return max(estimate - reach * error, least), min(estimate + reach * error, 1.0)
 
 
 NO_SPREAD = "no spread between cases or readers to measure it by"

@@ -19,6 +19,7 @@ from abl.decide.readers.contrasts import (
     NO_SPREAD,
     NO_VARIANCE,
     ONE_READER,
+    MeanScale,
     ReaderContrast,
     contrast,
 )
@@ -37,6 +38,7 @@ def nested_readers(
     treatment_of: Ints,
     treatments: Sequence[str],
     effects: Effects = "random",
+    scale: MeanScale = "logit",
 ) -> ReaderAnalysis:
     """Compares treatments pair by pair, and all at once where they have as many readers each.
 
@@ -45,12 +47,13 @@ def nested_readers(
         covariance: (R, R) over samples of cases.
         treatment_of: (R,) position of the treatment in which each reader read.
         treatments: Names.
+        scale: Of the intervals of means.
     """
     count = len(treatments)
     members = [np.flatnonzero(treatment_of == at) for at in range(count)]
     sizes = np.array([len(each) for each in members])
     means = tuple(
-        one_treatment(name, values[own], covariance[np.ix_(own, own)], effects, bounds=(0.0, 1.0))
+        one_treatment(name, values[own], covariance[np.ix_(own, own)], effects, scale=scale)
         for name, own in zip(treatments, members, strict=True)
     )
     square, df = _reader_square(values, members)

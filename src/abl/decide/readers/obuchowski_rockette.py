@@ -22,6 +22,7 @@ from abl.decide.readers.contrasts import (
     NO_SPREAD,
     NO_VARIANCE,
     ONE_READER,
+    MeanScale,
     ReaderContrast,
     contrast,
 )
@@ -36,7 +37,6 @@ from abl.errors import InputError, nearest
 
 Effects = Literal["random", "fixed_readers", "fixed_cases"]
 EFFECTS: tuple[Effects, ...] = get_args(Effects)
-_UNIT = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,11 @@ class ReaderAnalysis:
 
 
 def obuchowski_rockette(
-    values: Floats, covariance: Floats, treatments: Sequence[str], effects: Effects = "random"
+    values: Floats,
+    covariance: Floats,
+    treatments: Sequence[str],
+    effects: Effects = "random",
+    scale: MeanScale = "logit",
 ) -> ReaderAnalysis:
     """Compares treatments that the same readers read.
 
@@ -91,6 +95,7 @@ def obuchowski_rockette(
         values: (I, J) value of each treatment and reader.
         covariance: (I, J, I, J) of the values over samples of cases.
         treatments: I names.
+        scale: Of the intervals of treatments' means; differences are on the plain one.
 
     Raises:
         InputError: Shapes that do not fit; unknown effects.
@@ -104,7 +109,7 @@ def obuchowski_rockette(
         )
     squares, errors = mean_squares(values), error_terms(covariance)
     means = tuple(
-        one_treatment(name, values[at], covariance[at, :, at, :], effects, bounds=_UNIT)
+        one_treatment(name, values[at], covariance[at, :, at, :], effects, scale=scale)
         for at, name in enumerate(treatments)
     )
     count, readers = values.shape
@@ -137,7 +142,7 @@ def one_treatment(
     effects: Effects,
     *,
     tested: bool = False,
-    bounds: tuple[float, float] = (-1.0, 1.0),
+    scale: MeanScale | None = None,
 ) -> ReaderContrast:
     """Mean of readers' values, or of their differences, in one treatment.
 
@@ -145,20 +150,20 @@ def one_treatment(
         values: (J,).
         covariance: (J, J) over samples of cases.
         tested: Whether a mean of 0 is a hypothesis.
-        bounds: Within which the mean lies.
+        scale: Of the interval of a mean of values; None: of differences.
     """
     readers = len(values)
     mean = float(values.mean())
     if effects == "fixed_readers":
         total = float(covariance.sum()) / readers**2
-        return contrast(name, mean, total, math.inf, tested=tested, bounds=bounds)
+        return contrast(name, mean, total, math.inf, tested=tested, scale=scale)
     if readers == 1:
         return ReaderContrast(name, mean, why=ONE_READER)
     square = sum_of_squares(values) / (readers - 1)
     cov2 = (float(covariance.sum()) - float(np.trace(covariance))) / (readers * (readers - 1))
     extra = readers * max(cov2, 0.0) if effects == "random" else 0.0
     df = _hillis_df(square, extra, readers - 1)
-    return contrast(name, mean, (square + extra) / readers, df, tested=tested, bounds=bounds)
+    return contrast(name, mean, (square + extra) / readers, df, tested=tested, scale=scale)
 
 
 def _denominator(

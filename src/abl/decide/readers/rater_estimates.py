@@ -32,7 +32,7 @@ class RaterEstimates:
         statistic, method: As asked for.
         values: (R,) float64 in [0, 1].
         covariance: (R, R) float64 over samples of cases (of patients, where they have several).
-        positives, negatives: How many cases of each class there are.
+        positives, negatives: How many cases of class 1 and of others there are.
         units: How many independent units the statistic was estimated on: cases, or patients, of the
             classes that enter it.
         clustered: Whether patients have several cases.
@@ -80,8 +80,9 @@ def rater_estimates(
     mean.
 
     Args:
-        scores: (R, N); ratings for auc, answers 0 and 1 otherwise. None is missing.
-        truth: (N,) 0 or 1.
+        scores: (R, N); ratings for auc, answers 0 and 1 for sen and spe, positions of any classes
+            for acc. None is missing.
+        truth: (N,) 0 or 1; for acc as the scores.
         patients: (N,) names or codes; None: each case is a patient of its own.
 
     Raises:
@@ -126,6 +127,8 @@ def _checked(scores: ArrayLike, truth: ArrayLike, statistic: str, method: str) -
         raise InputError(f"scores of shape {given.shape} for truth of shape {labels.shape}")
     if np.isnan(given).any():
         raise InputError(f"scores: {int(np.isnan(given).sum())} are missing")
+    if statistic == "acc":
+        return given, labels
     if not np.isin(labels, (0, 1)).all():
         raise InputError("truth: values other than 0 and 1")
     if statistic != "auc" and not np.isin(given, (0, 1)).all():

@@ -25,19 +25,20 @@ class RaterSummary:
 
     Attributes:
         experience: As the file says, "" if it does not.
-        tp, fn, fp, tn: Counts of answers; 0 where there are ratings alone.
+        tp, fn, fp, tn: Counts of answers; 0 where there are ratings alone, None where no class of
+            several is positive.
         missing: Cases that those who share any case with this one answered, and this one did not.
-        sen, spe, acc: With GEE intervals; None without answers (of a class).
+        sen, spe, acc: With GEE intervals; None without answers (of a class), or a positive class.
         auc: Of ratings; None without.
     """
 
     reader: str
     treatment: str
     experience: str
-    tp: int
-    fn: int
-    fp: int
-    tn: int
+    tp: int | None
+    fn: int | None
+    fp: int | None
+    tn: int | None
     missing: int
     sen: Interval | None
     spe: Interval | None
@@ -50,7 +51,7 @@ class GroupSummary:
     """What the readers of one experience did together: one row an answer, patients as clusters.
 
     Attributes:
-        sen, spe, acc: Of answers, with GEE intervals; None without answers (of a class).
+        sen, spe, acc: As RaterSummary.
     """
 
     group: str
@@ -59,6 +60,27 @@ class GroupSummary:
     sen: Interval | None
     spe: Interval | None
     acc: Interval | None
+
+
+@dataclass(frozen=True)
+class ClassSummary:
+    """How one reader in one treatment tells one class of several from the rest.
+
+    Attributes:
+        name: Of the class.
+        tp, fn, fp, tn: Counts of answers, this class being positive.
+        sen, spe: With GEE intervals; None without cases of the class, or of others.
+    """
+
+    reader: str
+    treatment: str
+    name: str
+    tp: int
+    fn: int
+    fp: int
+    tn: int
+    sen: Interval | None
+    spe: Interval | None
 
 
 def group_summaries(answers: ReaderAnswers, readers: Collection[str]) -> tuple[GroupSummary, ...]:
@@ -73,11 +95,8 @@ def group_summaries(answers: ReaderAnswers, readers: Collection[str]) -> tuple[G
         return ()
     found = []
     for (treatment, group), mine in rows.groupby(["treatment", "experience"]):
-        truth = mine["truth"].to_numpy() == 1
-        answer = mine["answer"].to_numpy()
-        said, right = ~np.isnan(answer), answer == truth
-        patients = mine["patient"].to_numpy(dtype=str)
-        shares = (_share(right, where, patients) for where in (said & truth, said & ~truth, said))
+        truth, answer = (mine[name].to_numpy() for name in ("truth", "answer"))
+        shares = _shares(truth, answer, answers.positive, mine["patient"].to_numpy(dtype=str))
         found.append(GroupSummary(str(group), str(treatment), mine["reader"].nunique(), *shares))
     return tuple(found)
 
@@ -100,29 +119,75 @@ def rater_summaries(answers: ReaderAnswers) -> tuple[RaterSummary, ...]:
             mine = rows[rows["reader"] == reader]
             if not len(mine):
                 continue
-            truth = mine["truth"].to_numpy() == 1
             patients = mine["patient"].to_numpy(dtype=str)
-            answer, rating = (mine[name].to_numpy() for name in ("answer", "rating"))
-            said = ~np.isnan(answer)
-            right = answer == truth
-            rated = ~np.isnan(rating)
+            rating = mine["rating"].to_numpy()
+            truth, answer = (mine[name].to_numpy() for name in ("truth", "answer"))
+            said, rated = ~np.isnan(answer), ~np.isnan(rating)
+            sen, spe, acc = _shares(truth, answer, answers.positive, patients)
+            counts: tuple[int | None, int | None, int | None, int | None] = (None,) * 4
+            if answers.positive is not None:
+                counts = _counts(truth, answer, answers.positive)
             found.append(
                 RaterSummary(
                     reader,
                     treatment,
                     str(mine["experience"].iloc[0]),
-                    int((said & truth & right).sum()),
-                    int((said & truth & ~right).sum()),
-                    int((said & ~truth & ~right).sum()),
-                    int((said & ~truth & right).sum()),
+                    *counts,
                     _missing(set(mine["case"][said | rated]), cases_of),
-                    _share(right, said & truth, patients),
-                    _share(right, said & ~truth, patients),
-                    _share(right, said, patients),
-                    _auc(rating[rated], truth[rated], patients[rated]),
+                    sen,
+                    spe,
+                    acc,
+                    _auc(rating[rated], truth[rated] == answers.positive, patients[rated]),
                 )
             )
     return tuple(found)
+
+
+def class_summaries(answers: ReaderAnswers) -> tuple[ClassSummary, ...]:
+    """Every reader and class of more than two, in every treatment; () of two classes, which are
+    each other's rest, and without answers or truth.
+    """
+    if len(answers.classes) < 3 or not answers.has_truth:
+        return ()
+    frame = answers.of_first_session().frame
+    found = []
+    for treatment in answers.treatments:
+        for reader in answers.readers:
+            is_own = (frame["treatment"] == treatment) & (frame["reader"] == reader)
+            mine = frame[(is_own & frame["answer"].notna()).to_numpy()]
+            truth, answer = (mine[name].to_numpy() for name in ("truth", "answer"))
+            patients = mine["patient"].to_numpy(dtype=str)
+            for at, name in enumerate(answers.classes):
+                if len(mine):
+                    sen, spe, _ = _shares(truth, answer, at, patients)
+                    counts = _counts(truth, answer, at)
+                    found.append(ClassSummary(reader, treatment, name, *counts, sen, spe))
+    return tuple(found)
+
+
+def _counts(truth: Floats, answer: Floats, positive: int) -> tuple[int, int, int, int]:
+    """tp, fn, fp, tn; a missing answer is in none."""
+    said, true, called = ~np.isnan(answer), truth == positive, answer == positive
+    return (
+        int((said & true & called).sum()),
+        int((said & true & ~called).sum()),
+        int((said & ~true & called).sum()),
+        int((said & ~true & ~called).sum()),
+    )
+
+
+def _shares(
+    truth: Floats, answer: Floats, positive: int | None, patients: np.ndarray
+) -> tuple[Interval | None, Interval | None, Interval | None]:
+    """Sensitivity and specificity of a class against the rest, and accuracy of all classes."""
+    said, right = ~np.isnan(answer), answer == truth
+    accuracy = _share(right, said, patients)
+    if positive is None:
+        return None, None, accuracy
+    true = truth == positive
+    told = (answer == positive) == true
+    sen, spe = (_share(told, said & where, patients) for where in (true, ~true))
+    return sen, spe, accuracy
 
 
 def _missing(own: set[str], cases_of: pd.Series) -> int:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers.against_readers import AlgorithmAgainstReaders, algorithm_against_readers
-from abl.decide.readers.contrasts import ReaderContrast, contrast
+from abl.decide.readers.contrasts import MeanScale, ReaderContrast, contrast
 from abl.decide.readers.nested_readers import nested_readers
 from abl.decide.readers.obuchowski_rockette import (
     EFFECTS,
@@ -63,6 +63,16 @@ def answer_column(statistic: ReaderStatistic) -> str:
     return "rating" if statistic == "auc" else "answer"
 
 
+def answers_for(answers: ReaderAnswers, statistic: ReaderStatistic) -> ReaderAnswers:
+    """The answers as a statistic takes them: accuracy of all classes, the others of the positive
+    class against the rest.
+
+    Raises:
+        InputError: No class of several is the positive one.
+    """
+    return answers if statistic == "acc" else answers.of_positive()
+
+
 def compare_treatments(
     answers: ReaderAnswers,
     statistic: ReaderStatistic,
@@ -70,16 +80,19 @@ def compare_treatments(
     *,
     readers: Sequence[str] | None = None,
     base: str | None = None,
+    scale: MeanScale = "logit",
 ) -> TreatmentComparison:
     """Treatments by the readers' values, and the readers' mean where there is one treatment.
 
     Args:
         readers: Whose answers count; None: all.
         base: The treatment to which the differences are, such as unaided; None: the later name.
+        scale: Of the intervals of means.
 
     Raises:
-        InputError: As readings_of and rater_estimates.
+        InputError: As readings_of, rater_estimates and answers_for.
     """
+    answers = answers_for(answers, statistic)
     readings = readings_of(answers, answer_column(statistic), readers=readers, base=base)
     found = readings.estimates(statistic, method)
     treatment_of = np.array([treatment for treatment, _ in readings.raters])
@@ -88,13 +101,13 @@ def compare_treatments(
     if readings.readers_are_nested:
         for effects in EFFECTS:
             analyses[effects] = nested_readers(
-                found.values, found.covariance, treatment_of, names, effects
+                found.values, found.covariance, treatment_of, names, effects, scale
             )
         return TreatmentComparison(readings, found, analyses, ())
     shape = (len(names), len(readings.raters) // len(names))
     values, covariance = found.values.reshape(shape), found.covariance.reshape(shape * 2)
     for effects in EFFECTS:
-        analyses[effects] = obuchowski_rockette(values, covariance, names, effects)
+        analyses[effects] = obuchowski_rockette(values, covariance, names, effects, scale)
     who = [readings.readers[reader] for _, reader in readings.raters[: shape[1]]]
     return TreatmentComparison(
         readings, found, analyses, _of_readers(values, covariance, names, who)
@@ -126,6 +139,7 @@ def compare_algorithm(
     method: CovarianceMethod = "delong",
     *,
     readers: Sequence[str] | None = None,
+    scale: MeanScale = "logit",
 ) -> tuple[AlgorithmComparison, ...]:
     """An algorithm against the readers, in each treatment in which they read.
 
@@ -134,6 +148,7 @@ def compare_algorithm(
     Args:
         algorithm: The rater that is one.
         readers: Whose answers count; None: all others.
+        scale: Of the intervals of the algorithm and of the readers' mean.
 
     Raises:
         InputError: No such rater, it has answers of several treatments and none of the readers', or
@@ -145,7 +160,7 @@ def compare_algorithm(
     chosen = [name for name in (others if readers is None else readers) if name != algorithm]
     if not chosen:
         raise InputError(f"--algorithm {algorithm}: no reader is left to compare it with")
-    column = answer_column(statistic)
+    answers, column = answers_for(answers, statistic), answer_column(statistic)
     given = answers.frame[answers.frame[column].notna()]
     own = given[given["reader"] == algorithm]
     if not len(own):
@@ -175,7 +190,7 @@ def compare_algorithm(
         names = [readings.readers[reader] for _, reader in readings.raters]
         analyses = {
             effects: algorithm_against_readers(
-                estimates.values, estimates.covariance, names, effects
+                estimates.values, estimates.covariance, names, effects, scale
             )
             for effects in EFFECTS
         }

@@ -42,7 +42,7 @@ class Readings:
         readers: Names.
         raters: (R) position of treatment and reader of each rater, by treatment, then reader.
         scores: (R, N) float64; nan where there is no answer.
-        truth: (N,) float64, 0 or 1.
+        truth: (N,) float64, position of the class.
         patients, cases: (N,) names.
         blocks: Positions of raters, and of the cases on which they are compared with each other;
             raters of different blocks share no case.
@@ -98,7 +98,7 @@ class Readings:
             values,
             covariance,
             int((used == 1).sum()),
-            int((used == 0).sum()),
+            int((used != 1).sum()),
             sum(each.units for each in found),
             any(each.clustered for each in found),
         )

@@ -43,12 +43,16 @@
 
   function show(to) {
     at = Math.min(images.length - 1, Math.max(0, to));
-    const image = images[at], answer = answerOf(image), picture = byId("picture");
-    picture.src = image.source;
-    picture.alt = `image ${at + 1}`;
-    picture.width = image.width;
-    picture.height = image.height;
+    const image = images[at], answer = answerOf(image), pictures = image.pictures;
+    byId("shown").replaceChildren(...pictures.map(({ source, width, height }, nth) => {
+      const picture = Object.assign(new Image(width, height), { src: source });
+      picture.alt = `image ${at + 1}${pictures.length > 1 ? `, ${nth + 1} of ${pictures.length}` : ""}`;
+      return picture;
+    }));
     byId("shown").classList.remove("large");
+    byId("shown").classList.toggle("pair", pictures.length > 1);
+    byId("aid").textContent = image.aid ? `Network: ${image.aid}` : "";
+    byId("aid").hidden = !image.aid;
     byId("place").textContent = `Image ${at + 1} of ${images.length}`;
     for (const name of ["answer", "confidence"]) {
       for (const button of buttons(name)) button.checked = button.value === answer[name];

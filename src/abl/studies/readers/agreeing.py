@@ -12,12 +12,8 @@ import pandas as pd
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.intervals import Interval
 from abl.decide.readers.contrasts import ReaderContrast
-from abl.decide.readers.rater_pairs import (
-    RaterPair,
-    group_agreements,
-    rater_pairs,
-    session_agreements,
-)
+from abl.decide.readers.rater_pairs import RaterPair, rater_pairs
+from abl.decide.readers.reader_agreement import group_agreements, session_agreements
 from abl.studies.readers.joined import Compared
 
 ALL = "all readers"

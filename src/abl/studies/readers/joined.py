@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,7 +40,11 @@ def image_rows_of(dataset: Dataset) -> pd.DataFrame:
 
 
 def answers_on(
-    images: pd.DataFrame, classes: Sequence[str], options: Options, files: Sequence[Path]
+    images: pd.DataFrame,
+    classes: Sequence[str],
+    options: Options,
+    files: Sequence[Path],
+    positive: str | None = None,
 ) -> ReaderAnswers:
     """The answers of the options, whose cases are names of images.
 
@@ -50,6 +54,7 @@ def answers_on(
     Args:
         images: As image_rows_of.
         files: Of `options.answers`.
+        positive: As read_reader_answers.
 
     Raises:
         InputError: Everything that is wrong with the files, with file and row.
@@ -62,6 +67,7 @@ def answers_on(
     answers = read_reader_answers(
         files,
         classes=classes,
+        positive=positive,
         labels={name: labels[image] for name, image in called.items()},
         patients={name: patients[image] for name, image in called.items()},
     )
@@ -115,22 +121,35 @@ class Compared:
     notes: tuple[str, ...]
 
 
+def first_tests(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Of each arm and image the prediction of the first replicate that tests it.
+
+    Args:
+        predictions: As `Analysis.predictions`.
+    """
+    tests = predictions[(predictions["role"] == "test").to_numpy()]
+    tests = tests.sort_values(list(KEYS), kind="stable")
+    tests = tests.assign(arm=tests["arm"].astype(str), unit=tests["unit"].astype(str))
+    return tests.drop_duplicates(["arm", "unit"])
+
+
 def compared_on_tests(
-    answers: ReaderAnswers, outcome: Outcome, predictions: pd.DataFrame
+    answers: ReaderAnswers,
+    outcome: Outcome,
+    predictions: pd.DataFrame,
+    arms: Collection[str] | None = None,
 ) -> Compared:
     """Arms beside readers: of each arm and image the prediction of the first replicate that tests
     it, so that an arm answers once as a reader does.
 
     Args:
         predictions: As `Analysis.predictions`.
+        arms: Keys of those that are wanted; None: all.
 
     Raises:
         InputError: No answer is on a test image.
     """
-    tests = predictions[(predictions["role"] == "test").to_numpy()]
-    tests = tests.sort_values(list(KEYS), kind="stable")
-    tests = tests.assign(arm=tests["arm"].astype(str), unit=tests["unit"].astype(str))
-    tests = tests.drop_duplicates(["arm", "unit"])
+    tests = first_tests(predictions)
     tested = set(tests["unit"])
     is_tested = answers.frame["case"].isin(tested).to_numpy()
     own = replace(answers, frame=answers.frame[is_tested].reset_index(drop=True))
@@ -145,7 +164,8 @@ def compared_on_tests(
     parts = [own.frame]
     for arm in outcome.arms:
         rows = tests[(tests["arm"] == arm.key).to_numpy() & tests["unit"].isin(read).to_numpy()]
-        if arm.failed or rows.empty:
+        wanted = arms is None or arm.key in arms
+        if arm.failed or rows.empty or not wanted:
             continue
         p = probabilities_of(rows)
         parts.append(
@@ -160,7 +180,7 @@ def compared_on_tests(
                     "comment": "",
                     "truth": rows["label"].to_numpy(np.float64),
                     "answer": largest_class(p).astype(np.float64),
-                    "rating": p[:, 1],
+                    "rating": np.nan if own.positive is None else p[:, own.positive],
                     "confidence": np.nan,
                 }
             )
