@@ -15,6 +15,7 @@ from abl.app.loaded import LoadedSweep
 from abl.app.session import SweepResult
 from abl.errors import InputError
 from abl.plan.stage import PREDICTIONS
+from abl.record.mlflow_writer import MlflowRecord
 from abl.stages.embed import EMBEDDING
 from abl.stages.fit import OUT_OF_FOLD
 from tiny_sweeps import changed
@@ -272,10 +273,10 @@ def test_flips_balance_and_searched_parameters_are_used(
     for digest, stage in sweep.plan.stages.items():
         if stage.kind == "fit" and stage.settings["classifier"] == "svm":
             facts = sweep.store.done(digest).facts
-            if "parameters" in facts:  # not of an external set
+            if "fitted" in facts:  # not of an external set
                 tried = stage.settings["parameters"]["c"]
                 at = int(np.argmax(facts["searched"]))
-                assert facts["parameters"]["c"] == tried[at]
+                assert facts["fitted"]["c"] == tried[at]
 
 
 def test_features_of_a_fine_tuned_network_are_of_its_training(
@@ -287,6 +288,29 @@ def test_features_of_a_fine_tuned_network_are_of_its_training(
     own = next(n for n, arm in enumerate(sweep.plan.arms) if arm.params["classifier"] == "own")
     uses = {cell.uses["original"] for cell in sweep.plan.cells if cell.arm == own}
     assert uses == {stage.inputs["network"] for stage in tuned}
+
+
+def test_fits_are_in_mlflow_with_what_was_chosen_for_them(tmp_path: Path) -> None:
+    changes = {
+        "options.svm": {"c": [0.01, 1.0]},
+        "axes": None,
+        "arms": [{"networks": ["P", "P+V"], "classifier": ["svm", "rf", "svm+rf"]}],
+        "base": None,
+        "replicates": {"seeds": [0]},
+    }
+    result = abl.run(load(tmp_path, changes), executor="local", record=True)
+    assert result.messages == []
+    sweep = load(tmp_path, changes)
+    runs = MlflowRecord(tmp_path / "mlruns").recorded_runs(list(sweep.plan.stages))
+    assert runs.keys() == sweep.plan.stages.keys()
+    for digest, stage in sweep.plan.stages.items():
+        if stage.kind == "fit":
+            fitted = sweep.store.done(digest).facts["fitted"]
+            params = runs[digest].data.params
+            assert {f"fitted.{name}": str(value) for name, value in fitted.items()}.items() <= (
+                params.items()
+            )
+            assert runs[digest].data.metrics["images"] > 0
 
 
 @pytest.mark.cluster

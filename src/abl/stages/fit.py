@@ -146,7 +146,7 @@ def fit_classifier(work: Work) -> dict[str, Any]:
         frame.to_parquet(work.out / OUT_OF_FOLD, index=False, compression="zstd")
     return {
         "images": len(split.train),
-        "parameters": dict(found.parameters),
+        "fitted": dict(found.parameters),
         "searched": list(found.searched),
     }
 
