@@ -32,27 +32,33 @@ class RankedProbability:
         return logits
 
 
-def ranked_probability(decisions: Floats, positive: Bools) -> RankedProbability:
+def ranked_probability(
+    decisions: Floats, positive: Bools, weights: Floats | None = None
+) -> RankedProbability:
     """The most likely slope and offset, of slopes that keep the order.
 
     Args:
         decisions: (n,) of cases that the classifier was not fitted to.
         positive: (n,) whether each is of the class.
+        weights: (n,) of the cases, those that the classifier was fitted with; None is equal ones.
+            Platt's targets count cases: a weight makes no case more of which to learn.
     """
     sd = float(np.std(decisions)) or 1.0
     center = float(np.mean(decisions))
     d = (decisions - center) / sd
     n_positive = int(positive.sum())
     n_negative = len(positive) - n_positive
+    weight = np.ones(len(positive)) if weights is None else weights
     target = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
 
     def loss(free: Floats) -> tuple[float, Floats]:
         logit = free[0] * d + free[1]
-        gap = expit(logit) - target
-        value = float(np.sum(np.logaddexp(0.0, logit) - target * logit))
+        gap = weight * (expit(logit) - target)
+        value = float(weight @ (np.logaddexp(0.0, logit) - target * logit))
         return value, np.array([float(gap @ d), float(gap.sum())])
 
-    start = np.array([1.0, float(np.log((n_positive + 1) / (n_negative + 1)))])
+    share = (weight[positive].sum() + 1) / (weight[~positive].sum() + 1)
+    start = np.array([1.0, float(np.log(share))])
     found = minimize(
         loss, start, jac=True, method="L-BFGS-B", bounds=[(_SMALLEST_SLOPE, None), (None, None)]
     ).x

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from abl.decide.classifiers.balance import COPIES, FLIPPED
 from abl.decide.classifiers.names import KERNEL_CLASSIFIERS, SEEDED, UNCALIBRATED
 from abl.plan.graph import Arm, Replicate
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.combine import CHOSEN, MEAN, STACKED, combine_stage
-from abl.stages.fit import FLIPPED, fit_stage
+from abl.stages.fit import fit_stage
 from abl.stages.kernels import kernels_stage
 from abl.stages.train import Trainings
 from abl.studies.contract import options_of
@@ -146,8 +147,9 @@ class EnsembleStages:
         # of a network that is asked for anyway: the one of the train block need not be
         made = self._trainings(self._source(at, next(iter(self._options[at].panel))))
         stage = combine_stage(
-            made.opened, made.sweep.splits, made.view, replicate, parts, how, label, metric
-        )
+            made.opened, made.sweep.splits, made.view, replicate, parts, how, label, metric,
+            self._options[at].balance,
+        )  # fmt: skip
         return made.plan.add(stage)
 
     def _parts(
@@ -212,7 +214,7 @@ class EnsembleStages:
         if stacked and classifier not in UNCALIBRATED:
             settings["out_of_fold"] = True
         ordered = sorted(sources, key=lambda each: each.order)
-        draws = classifier in SEEDED or options.balance in ("duplicate", "flips")
+        draws = classifier in SEEDED or options.balance in COPIES
         seeds = draws or any(each.tuned for each in sources)
         key = (
             self._first[at], classifier, stacked, tuple(each.order for each in ordered),
