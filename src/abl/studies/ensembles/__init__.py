@@ -28,6 +28,7 @@ from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.combine import HOW, MEAN
 from abl.stages.inputs import Workspace
+from abl.stages.shared_pass import share_passes
 from abl.stages.train import Trainings
 from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.ensembles.fits import (
@@ -216,6 +217,7 @@ class EnsemblesStudy(SingleNetwork):
         plan = super().expand(file, workspace)
         plan.asked = trainings_asked(plan)
         plan.notes += seedless_notes(plan)
+        share_passes(plan)
         return plan
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
