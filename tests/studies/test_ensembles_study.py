@@ -16,8 +16,10 @@ from abl.app.session import SweepResult
 from abl.errors import InputError
 from abl.plan.stage import PREDICTIONS
 from abl.record.mlflow_writer import MlflowRecord
+from abl.stages import kernels as kernels_file
 from abl.stages.embed import EMBEDDING
 from abl.stages.fit import OUT_OF_FOLD
+from abl.stages.kernels import composed_kernels
 from tiny_sweeps import changed
 
 SWEEP: dict[str, Any] = {
@@ -97,6 +99,22 @@ def test_features_are_extracted_once_and_kernels_once_a_split(sweep: LoadedSweep
     assert found["kernels"] == 3 * 2
     # a machine draws nothing: one fit for both seeds; a forest has one for each
     assert found["fit"] == 7 * (2 + 2 * 2)
+
+
+def test_a_set_of_networks_has_one_kernel_for_all_classifiers_while_there_is_room(
+    sweep: LoadedSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = [d for d, stage in sweep.plan.stages.items() if stage.kind == "kernels"]
+    first, second, third = (stages[:2], stages[2:4], stages[4:])
+    kept = composed_kernels(sweep.store, first)
+    assert composed_kernels(sweep.store, second) is not kept
+    assert composed_kernels(sweep.store, first) is kept
+    assert kept.of("rbf") is kept.of("rbf")
+    monkeypatch.setattr(kernels_file, "_ROOM", kept.bytes)
+    composed_kernels(sweep.store, third)
+    again = composed_kernels(sweep.store, first)
+    assert again is not kept
+    assert np.array_equal(again.of("rbf"), kept.of("rbf"))
 
 
 def test_an_embedding_is_float32_and_has_a_row_for_each_image(sweep: LoadedSweep) -> None:

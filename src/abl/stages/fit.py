@@ -16,7 +16,7 @@ import pandas as pd
 
 from abl.decide.check import Floats, Ints
 from abl.decide.classifiers.balance import COPIES, Balance
-from abl.decide.classifiers.kernels import Products, products_of
+from abl.decide.classifiers.kernels import ComposedKernels, Products, products_of
 from abl.decide.classifiers.names import KERNEL_CLASSIFIERS, SEEDED, UNCALIBRATED
 from abl.decide.classifiers.one_thread import one_thread
 from abl.errors import InputError, StageError
@@ -25,7 +25,7 @@ from abl.plan.stage import PREDICTIONS, Stage
 from abl.spec.data import Splits
 from abl.stages.embed import embedding_of
 from abl.stages.inputs import OpenData, replicate_context, view_of
-from abl.stages.kernels import kept_products
+from abl.stages.kernels import composed_kernels
 from abl.stages.kind import Work, kind, stage_of
 from abl.stages.opened_replicate import opened_replicate
 
@@ -93,11 +93,10 @@ def fit_classifier(work: Work) -> dict[str, Any]:
     balance = Balance(settings["balance"], images, seed)
     scale = settings.get("scale", "network")
     make: Any
-    parts: list[Products] = []
+    parts: list[Products] = []  # of an external set
     features: list[np.ndarray] = []
     for at, digests in networks.items():
         if name in KERNEL_CLASSIFIERS and elsewhere is None:
-            parts.append(kept_products(work.store, digests[0]))
             continue
         arrays = [replicate.embedding(work.store, digest) for digest in digests]
         further = None
@@ -110,7 +109,12 @@ def fit_classifier(work: Work) -> dict[str, Any]:
             arrays += [] if further is None else [further]
             features.append(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
     if name in KERNEL_CLASSIFIERS:
-        make = partial(KernelScorer, name, parts, balanced=balance.weighs)
+        composed = (
+            ComposedKernels(parts)
+            if parts
+            else composed_kernels(work.store, [digests[0] for digests in networks.values()])
+        )
+        make = partial(KernelScorer, name, composed, balanced=balance.weighs)
     else:
         make = partial(FeatureScorer, name, features, balanced=balance.weighs, seed=seed)
     asked = np.arange(images)

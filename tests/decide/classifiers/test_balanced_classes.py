@@ -12,7 +12,7 @@ from abl.decide.check import Floats, Ints
 from abl.decide.classifiers.balance import Balance, BalanceName
 from abl.decide.classifiers.ensembles import likely_weights, mixture, stacked
 from abl.decide.classifiers.fitting import FittedScores, fit_and_score
-from abl.decide.classifiers.kernels import products_of
+from abl.decide.classifiers.kernels import ComposedKernels, products_of
 from abl.decide.classifiers.names import PARAMETERS, UNCALIBRATED
 from abl.decide.classifiers.scorers import FeatureScorer, KernelScorer
 from abl.decide.ranking import auc
@@ -36,8 +36,8 @@ def fitted(name: str, how: BalanceName, classes: int = 2) -> tuple[FittedScores,
     make: Any
     if name in ("svm", "svm_rbf", "logistic"):
         copies = [features] * (3 if how == "flips" else 1)
-        parts = [products_of(copies, train)]
-        make = partial(KernelScorer, name, parts, balanced=balance.weighs)
+        kernels = ComposedKernels([products_of(copies, train)])
+        make = partial(KernelScorer, name, kernels, balanced=balance.weighs)
     else:
         whole = np.concatenate([features] * 3)
         make = partial(FeatureScorer, name, [whole], balanced=balance.weighs, seed=0)
@@ -73,7 +73,8 @@ def test_of_three_classes_each_has_its_third() -> None:
 def test_a_balanced_curve_ranks_as_the_decision_values_do() -> None:
     features, labels = cases()
     train, asked = np.arange(TRAINED), np.arange(TRAINED, ROWS)
-    scorer = KernelScorer("svm", [products_of([features], train)], {"c": 1.0}, balanced=True)
+    kernels = ComposedKernels([products_of([features], train)])
+    scorer = KernelScorer("svm", kernels, {"c": 1.0}, balanced=True)
     decisions = scorer(train, labels[train], asked)[:, 0]
     p = fitted("svm", "weights")[0].p[:, 1]
     assert np.array_equal(np.argsort(decisions, kind="stable"), np.argsort(p, kind="stable"))
