@@ -85,7 +85,7 @@ def _most_likely(x: Floats, base: Floats, target: Floats, weight: Floats, start:
         curvature = (x * (weight * p * (1 - p))[:, None]).T @ x
         step = np.linalg.solve(curvature + 1e-12 * np.eye(len(found)), gradient)
         size = 1.0
-        while (after := loss(found - size * step)) > value and size > 1e-10:
+        while (after := loss(found - size * step)) > value and size > 1e-4:
             size /= 2
         if after > value:
             break  # as exact as the loss can be told
