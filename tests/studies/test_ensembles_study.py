@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,11 @@ def test_features_are_extracted_once_and_kernels_once_a_split(sweep: LoadedSweep
 def test_a_set_of_networks_has_one_kernel_for_all_classifiers_while_there_is_room(
     sweep: LoadedSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stages = [d for d, stage in sweep.plan.stages.items() if stage.kind == "kernels"]
-    first, second, third = (stages[:2], stages[2:4], stages[4:])
+    stages = {d: stage for d, stage in sweep.plan.stages.items() if stage.kind == "kernels"}
+    reads = next(iter(stages.values())).reads
+    p, v, r = (d for d, stage in stages.items() if stage.reads == reads)
+    first, second, third = [p, v], [v, r], [p, r]
+    monkeypatch.setattr(kernels_file, "_composed", OrderedDict())
     kept = composed_kernels(sweep.store, first)
     assert composed_kernels(sweep.store, second) is not kept
     assert composed_kernels(sweep.store, first) is kept
