@@ -14,6 +14,7 @@ import yaml
 import abl
 from abl.app.loaded import LoadedSweep
 from abl.app.session import SweepResult
+from abl.app.showing import shown_table
 from abl.errors import InputError
 from abl.plan.stage import PREDICTIONS
 from abl.record.mlflow_writer import MlflowRecord
@@ -284,6 +285,37 @@ def test_gains_are_ratios_to_the_best_network_alone(whole: SweepResult) -> None:
         assert row["low"] <= row["difference"] <= row["high"]
     # J of four sets and two classifiers; J-hat of seven sets and the mean
     assert len(gains[gains["metric"] == "auc"]) == 4 * 2 + 7
+
+
+def test_j_as_published_stands_beside_ours(
+    whole: SweepResult, sweep: LoadedSweep, tmp_path: Path
+) -> None:
+    file = tmp_path / "stated.csv"
+    file.write_text(
+        "networks,classifier,auc,acc,unit,source\n"
+        "P,svm,80,70,per cent,Lee\nV,svm,75,72,per cent,Lee\nP+V,svm,84,69.84,per cent,Lee\n"
+        "P+V,rf,85,,per cent,Lee\n"
+    )
+    found = shown_table(sweep.store, "ens", show="j", published=file)
+    rows = {
+        (row["networks"], row["classifier"], row["metric"]): row
+        for row in (dict(zip(found.raw_columns, raw, strict=True)) for raw in found.raw_rows)
+    }
+    assert rows["P+V", "svm", "auc"]["published_ratio"] == pytest.approx(84 / 80)
+    assert rows["P+V", "svm", "acc"]["published_ratio"] == pytest.approx(69.84 / 72)
+    # of a forest the members are not stated
+    assert rows["P+V", "rf", "auc"]["published"] == pytest.approx(0.85)
+    assert np.isnan(rows["P+V", "rf", "auc"]["published_ratio"])
+    assert np.isnan(rows["P+R", "svm", "auc"]["published"])
+    at = [column.label for column in found.columns].index("J, published")
+    cells = {
+        (row[0].text, row[2].text, row[3].text): (row[at].text, row[at].marks) for row in found.rows
+    }
+    assert cells["[P+V]", "svm", "AUC"] == ("1.050", ())
+    assert cells["[P+V]", "svm", "ACC"] == ("0.970", ("*",))
+    assert cells["[P+R]", "svm", "AUC"] == ("", ())
+    with pytest.raises(InputError, match="--show features has no place for published values"):
+        shown_table(sweep.store, "ens", show="features", published=file)
 
 
 def test_flips_balance_and_searched_parameters_are_used(

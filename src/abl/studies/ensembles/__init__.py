@@ -248,7 +248,7 @@ class EnsemblesStudy(SingleNetwork):
         own: Mapping[str, pd.DataFrame],
         published: Published | None = None,
     ) -> Mapping[str, Table]:
-        return ensemble_tables(outcome, own)
+        return ensemble_tables(outcome, own, published)
 
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         from abl.studies.ensembles.figures import by_size_figure, heat_map_figure

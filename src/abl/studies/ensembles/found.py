@@ -147,6 +147,7 @@ def gain_rows(
                         "size": len({name for each in sets for name in each}),
                         "best_networks": str(by_key[gain.best].params["networks"]),
                         "best_classifier": str(by_key[gain.best].params["classifier"]),
+                        "members": " ".join(members[gain.combined]),
                     }
                 )
     return _with_family(rows, scores, sweep)
