@@ -266,7 +266,21 @@ def test_the_nested_choice_is_the_best_on_validation(
         best = max(value for (_, fold), value in values.items() if fold == row["fold"])
         assert values[row["networks"], row["fold"]] == pytest.approx(best)
         assert row["validation"] == pytest.approx(best)
-    assert any("of optimism" in note for note in result.outcome.notes)
+
+
+def test_optimism_is_that_of_the_candidates(further: tuple[LoadedSweep, SweepResult]) -> None:
+    _, result = further
+    auc = {
+        (arm.params["networks"], arm.params["classifier"]): arm.cells["auc"].mean
+        for arm in result.outcome.arms
+    }
+    notes = [note for note in result.outcome.notes if "of optimism" in note]
+    # not T, P+T and P+V+R, which are arms and no candidates
+    six = max(auc[each, "svm"] for each in ("P", "V", "R", "P+V", "P+R", "V+R"))
+    seven = max(six, auc["P", "rf"])
+    for note, word, count, best in zip(notes, ("svm", "chosen"), (6, 7), (six, seven), strict=True):
+        assert f"the best of {count} on the test sets" in note
+        assert f"{100 * (best - auc['chosen', word]):.1f} of optimism".replace("-", "−") in note
 
 
 def test_gains_are_ratios_to_the_best_network_alone(whole: SweepResult) -> None:

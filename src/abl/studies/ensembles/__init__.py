@@ -237,7 +237,7 @@ class EnsemblesStudy(SingleNetwork):
             *outcome.notes,
             *gain_notes(gains, outcome),
             *choice_notes(choices, outcome),
-            *optimism_notes(outcome, arms),
+            *optimism_notes(outcome, arms, options),
         )
         kept = {name: frame for name, frame in own.items() if not frame.empty}
         return replace(analysis, outcome=replace(outcome, notes=notes), own=kept)
