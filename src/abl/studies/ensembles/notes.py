@@ -14,10 +14,9 @@ from abl.plan.outcome import Outcome
 from abl.report.labels import counted, label_in, scale_of
 from abl.report.page.report_facts import ReportFacts
 from abl.stages.combine import MEAN
-from abl.studies.ensembles.fits import candidate_names
 from abl.studies.ensembles.found import ArmPlace
 from abl.studies.ensembles.options import Options
-from abl.studies.ensembles.sets import CHOSEN, sets_of, written
+from abl.studies.ensembles.sets import CHOSEN, candidate_names, sets_of, written
 
 # Lee et al., Sci. Rep. 2019
 WEAKNESSES = (
