@@ -98,7 +98,9 @@ def gains_table(
         Column(
             "Δ [95 %]",
             True,
-            scaled(lambda s, r: s.mean_and_interval(r["difference"], r["low"], r["high"])),
+            scaled(
+                lambda s, r: f"{s.difference(r['difference'])} {s.interval(r['low'], r['high'])}"
+            ),
             {name: item(name, _NAN) for name in ("difference", "low", "high")},
         ),
         number_column("p_corrected", _p, "P, corrected"),
