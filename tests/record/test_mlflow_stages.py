@@ -138,6 +138,35 @@ def test_a_damaged_stage_is_said_and_the_others_are_written(
     assert "is damaged" in heard.messages[0]
 
 
+def test_a_fault_nobody_foresaw_is_one_line_and_the_others_are_written(tmp_path: Path) -> None:
+    class Broken(Recorded):
+        refused = True
+
+        def record_stage(self, key: str, **given) -> str:
+            if self.refused and key in digests[:2]:
+                raise TypeError("float() argument must be a number\nnot 'dict'")
+            return super().record_stage(key, **given)
+
+    store, record, heard = Store(tmp_path), Broken(), Heard()
+    digests = finished(store, "a", "b", "c")
+    writer = StageWriter(record, store, heard.message)
+    for digest in digests:
+        writer.add(digest)
+    writer.close()
+    assert set(writer.runs) == {digests[2]}
+    assert len(heard.messages) == 1
+    assert "2 stages are not recorded" in heard.messages[0]
+    assert "TypeError: float() argument must be a number not 'dict'" in heard.messages[0]
+    assert "`abl record` tries again" in heard.messages[0]
+    record.refused = False
+    again = StageWriter(record, store, heard.message, runs=writer.runs)
+    for digest in digests:
+        again.add(digest)
+    again.close()
+    assert set(again.runs) == set(record.stages) == set(digests)
+    assert len(heard.messages) == 1
+
+
 def test_a_record_that_goes_silent_midway_is_given_up(trained: LoadedSweep) -> None:
     woken = threading.Event()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ import yaml
 import abl
 from abl.app.loaded import LoadedSweep
 from abl.app.session import SweepResult
+from abl.app.showing import shown_table
 from abl.errors import InputError
 from abl.plan.stage import PREDICTIONS
+from abl.record.mlflow_writer import MlflowRecord
+from abl.stages import kernels as kernels_file
 from abl.stages.embed import EMBEDDING
 from abl.stages.fit import OUT_OF_FOLD
+from abl.stages.kernels import composed_kernels
 from tiny_sweeps import changed
 
 SWEEP: dict[str, Any] = {
@@ -96,6 +101,25 @@ def test_features_are_extracted_once_and_kernels_once_a_split(sweep: LoadedSweep
     assert found["kernels"] == 3 * 2
     # a machine draws nothing: one fit for both seeds; a forest has one for each
     assert found["fit"] == 7 * (2 + 2 * 2)
+
+
+def test_a_set_of_networks_has_one_kernel_for_all_classifiers_while_there_is_room(
+    sweep: LoadedSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = {d: stage for d, stage in sweep.plan.stages.items() if stage.kind == "kernels"}
+    reads = next(iter(stages.values())).reads
+    p, v, r = (d for d, stage in stages.items() if stage.reads == reads)
+    first, second, third = [p, v], [v, r], [p, r]
+    monkeypatch.setattr(kernels_file, "_composed", OrderedDict())
+    kept = composed_kernels(sweep.store, first)
+    assert composed_kernels(sweep.store, second) is not kept
+    assert composed_kernels(sweep.store, first) is kept
+    assert kept.of("rbf") is kept.of("rbf")
+    monkeypatch.setattr(kernels_file, "_ROOM", kept.bytes)
+    composed_kernels(sweep.store, third)
+    again = composed_kernels(sweep.store, first)
+    assert again is not kept
+    assert np.array_equal(again.of("rbf"), kept.of("rbf"))
 
 
 def test_an_embedding_is_float32_and_has_a_row_for_each_image(sweep: LoadedSweep) -> None:
@@ -242,7 +266,21 @@ def test_the_nested_choice_is_the_best_on_validation(
         best = max(value for (_, fold), value in values.items() if fold == row["fold"])
         assert values[row["networks"], row["fold"]] == pytest.approx(best)
         assert row["validation"] == pytest.approx(best)
-    assert any("of optimism" in note for note in result.outcome.notes)
+
+
+def test_optimism_is_that_of_the_candidates(further: tuple[LoadedSweep, SweepResult]) -> None:
+    _, result = further
+    auc = {
+        (arm.params["networks"], arm.params["classifier"]): arm.cells["auc"].mean
+        for arm in result.outcome.arms
+    }
+    notes = [note for note in result.outcome.notes if "of optimism" in note]
+    # not T, P+T and P+V+R, which are arms and no candidates
+    six = max(auc[each, "svm"] for each in ("P", "V", "R", "P+V", "P+R", "V+R"))
+    seven = max(six, auc["P", "rf"])
+    for note, word, count, best in zip(notes, ("svm", "chosen"), (6, 7), (six, seven), strict=True):
+        assert f"the best of {count} on the test sets" in note
+        assert f"{100 * (best - auc['chosen', word]):.1f} of optimism".replace("-", "−") in note
 
 
 def test_gains_are_ratios_to_the_best_network_alone(whole: SweepResult) -> None:
@@ -263,6 +301,37 @@ def test_gains_are_ratios_to_the_best_network_alone(whole: SweepResult) -> None:
     assert len(gains[gains["metric"] == "auc"]) == 4 * 2 + 7
 
 
+def test_j_as_published_stands_beside_ours(
+    whole: SweepResult, sweep: LoadedSweep, tmp_path: Path
+) -> None:
+    file = tmp_path / "stated.csv"
+    file.write_text(
+        "networks,classifier,auc,acc,unit,source\n"
+        "P,svm,80,70,per cent,Lee\nV,svm,75,72,per cent,Lee\nP+V,svm,84,69.84,per cent,Lee\n"
+        "P+V,rf,85,,per cent,Lee\n"
+    )
+    found = shown_table(sweep.store, "ens", show="j", published=file)
+    rows = {
+        (row["networks"], row["classifier"], row["metric"]): row
+        for row in (dict(zip(found.raw_columns, raw, strict=True)) for raw in found.raw_rows)
+    }
+    assert rows["P+V", "svm", "auc"]["published_ratio"] == pytest.approx(84 / 80)
+    assert rows["P+V", "svm", "acc"]["published_ratio"] == pytest.approx(69.84 / 72)
+    # of a forest the members are not stated
+    assert rows["P+V", "rf", "auc"]["published"] == pytest.approx(0.85)
+    assert np.isnan(rows["P+V", "rf", "auc"]["published_ratio"])
+    assert np.isnan(rows["P+R", "svm", "auc"]["published"])
+    at = [column.label for column in found.columns].index("J, published")
+    cells = {
+        (row[0].text, row[2].text, row[3].text): (row[at].text, row[at].marks) for row in found.rows
+    }
+    assert cells["[P+V]", "svm", "AUC"] == ("1.050", ())
+    assert cells["[P+V]", "svm", "ACC"] == ("0.970", ("*",))
+    assert cells["[P+R]", "svm", "AUC"] == ("", ())
+    with pytest.raises(InputError, match="--show features has no place for published values"):
+        shown_table(sweep.store, "ens", show="features", published=file)
+
+
 def test_flips_balance_and_searched_parameters_are_used(
     further: tuple[LoadedSweep, SweepResult],
 ) -> None:
@@ -272,10 +341,10 @@ def test_flips_balance_and_searched_parameters_are_used(
     for digest, stage in sweep.plan.stages.items():
         if stage.kind == "fit" and stage.settings["classifier"] == "svm":
             facts = sweep.store.done(digest).facts
-            if "parameters" in facts:  # not of an external set
+            if "fitted" in facts:  # not of an external set
                 tried = stage.settings["parameters"]["c"]
                 at = int(np.argmax(facts["searched"]))
-                assert facts["parameters"]["c"] == tried[at]
+                assert facts["fitted"]["c"] == tried[at]
 
 
 def test_features_of_a_fine_tuned_network_are_of_its_training(
@@ -287,6 +356,29 @@ def test_features_of_a_fine_tuned_network_are_of_its_training(
     own = next(n for n, arm in enumerate(sweep.plan.arms) if arm.params["classifier"] == "own")
     uses = {cell.uses["original"] for cell in sweep.plan.cells if cell.arm == own}
     assert uses == {stage.inputs["network"] for stage in tuned}
+
+
+def test_fits_are_in_mlflow_with_what_was_chosen_for_them(tmp_path: Path) -> None:
+    changes = {
+        "options.svm": {"c": [0.01, 1.0]},
+        "axes": None,
+        "arms": [{"networks": ["P", "P+V"], "classifier": ["svm", "rf", "svm+rf"]}],
+        "base": None,
+        "replicates": {"seeds": [0]},
+    }
+    result = abl.run(load(tmp_path, changes), executor="local", record=True)
+    assert result.messages == []
+    sweep = load(tmp_path, changes)
+    runs = MlflowRecord(tmp_path / "mlruns").recorded_runs(list(sweep.plan.stages))
+    assert runs.keys() == sweep.plan.stages.keys()
+    for digest, stage in sweep.plan.stages.items():
+        if stage.kind == "fit":
+            fitted = sweep.store.done(digest).facts["fitted"]
+            params = runs[digest].data.params
+            assert {f"fitted.{name}": str(value) for name, value in fitted.items()}.items() <= (
+                params.items()
+            )
+            assert runs[digest].data.metrics["images"] > 0
 
 
 @pytest.mark.cluster

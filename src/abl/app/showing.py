@@ -73,7 +73,12 @@ def shown_table(
         of_study = {} if pivot else study_tables(outcome, own_frames(store, outcome))
         if published is not None and show in of_study:
             stated = read_published(published, outcome)
-            return study_tables(outcome, own_frames(store, outcome), stated)[show]
+            found = study_tables(outcome, own_frames(store, outcome), stated)
+            places = [n for n, t in found.items() if t.raw_columns != of_study[n].raw_columns]
+            if show not in places:
+                hint = f": --show {' or '.join(places)} has one" if places else ""
+                raise InputError(f"--show {show} has no place for published values{hint}")
+            return found[show]
         if pivot or published is not None:
             raise InputError("--show stands alone: leave out --pivot and --published")
         shaped = spread is not None or intervals is not None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # facts of a stage that are numbers worth a metric
 FACTS = ("seconds", "images", "parameters", "correct_by_all")
+FITTED = "fitted"  # fact of a stage that chose settings: the chosen ones, which become params
 NAMES = ("label", "train_label", "patient", "nodule", "centre")
 STAGE_S = 300.0
 
@@ -70,11 +71,19 @@ def record_finished(
 def _params(done: Done) -> dict[str, Any]:
     context = done.stage.get("context", {})
     origin = {name: context[name] for name in ("repeat", "fold") if name in context}
-    return flattened(done.stage.get("settings", {})) | origin | {"seed": done.stage.get("seed")}
+    fitted = {FITTED: done.facts[FITTED]} if FITTED in done.facts else {}
+    settings = flattened(done.stage.get("settings", {})) | flattened(fitted)
+    return settings | origin | {"seed": done.stage.get("seed")}
 
 
 def _numbers(done: Done) -> dict[str, float]:
-    return {name: float(done.facts[name]) for name in FACTS if name in done.facts}
+    """Facts that are numbers; of a kind of one's own a fact of such a name may be anything."""
+    found = {name: done.facts.get(name) for name in FACTS}
+    return {
+        name: float(value)
+        for name, value in found.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def incomplete(record: MlflowRecord, store: Store, runs: Mapping[str, Run]) -> set[str]:
@@ -116,6 +125,8 @@ def named_predictions(store: Store, done: Done) -> pd.DataFrame:
 class StageWriter:
     """Writes finished stages to MLflow, one after another; a lost MLflow is a warning.
 
+    So is whatever else keeps a stage from being written: others are, and `close` says how many not.
+
     Args:
         runs: Stage digest -> run id of what is there and needs no look.
         again: Digests of what is there and has lost something.
@@ -125,6 +136,7 @@ class StageWriter:
     Attributes:
         runs: Stage digest -> run id of what was written, or was there.
         lost: Why recording stopped, "" if it did not.
+        missed: Stage digest -> why it could not be written, though others could.
     """
 
     def __init__(
@@ -143,6 +155,7 @@ class StageWriter:
         self._queue: queue.Queue[str | None] = queue.Queue()
         self.runs: dict[str, str] = dict(runs or {})
         self.lost = ""
+        self.missed: dict[str, str] = {}
         self._began = time.monotonic()  # the stage that is being written
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
@@ -160,6 +173,11 @@ class StageWriter:
             if time.monotonic() - self._began > self._patience and self._thread.is_alive():
                 self._give_up(f"MLflow has not taken a stage for {self._patience:g} s")
                 return  # the thread ends with the process
+        if self.missed:
+            (first, why), *others = self.missed.items()
+            which = f"{len(others) + 1} stages are not recorded, the first" if others else "stage"
+            how = "" if others else " is not recorded"
+            self._say(f"warning: {which} {first[:12]}{how}: {why}; `abl record` tries again")
 
     def _give_up(self, why: str) -> None:
         self.lost = why
@@ -173,10 +191,17 @@ class StageWriter:
             try:
                 again = digest in self._again
                 run = record_finished(self._record, self._store, digest, again=again)
+                self.missed.pop(digest, None)
                 if run is not None:
                     self.runs[digest] = run
             except RecordError as error:
                 if not self.lost:
                     self._give_up(str(error))
-            except (StageError, OSError, ValueError, KeyError) as error:
-                self._say(f"warning: {digest[:12]} is not recorded: {error}")
+            except (StageError, OSError) as error:
+                self.missed[digest] = _line(str(error))
+            except Exception as error:  # whatever it is: without this thread nothing is recorded
+                self.missed[digest] = _line(f"{type(error).__name__}: {error}")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

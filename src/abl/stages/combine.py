@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.check import Floats
+from abl.decide.classifiers.balance import Balance
 from abl.plan.graph import Replicate
 from abl.plan.stage import PREDICTIONS, Stage
 from abl.record.store import Store
@@ -42,6 +43,7 @@ def combine_stage(
     how: str,
     label: str,
     metric: str = "",
+    balance: str = "none",
 ) -> Stage:
     """The stage that makes one prediction of several.
 
@@ -49,7 +51,11 @@ def combine_stage(
         parts: Digests by feature set; of `chosen` each set is a candidate.
         how: mean (over sets, of the means over their classifiers), weighted, stacked or chosen.
         metric: By which one is chosen.
+        balance: Of the fits; weights and stacking are fitted likewise.
     """
+    settings: dict[str, Any] = {"how": how, **({"metric": metric} if metric else {})}
+    if how in (WEIGHTED, STACKED) and balance != "none":
+        settings["balance"] = balance
     inputs = {
         f"part_{at}_{which}": digest
         for at, each in enumerate(parts)
@@ -57,7 +63,7 @@ def combine_stage(
     }
     return stage_of(
         "combine",
-        {"how": how, **({"metric": metric} if metric else {})},
+        settings,
         inputs=inputs,
         reads=opened.reads(splits, replicate.repeat, replicate.fold),
         context={"view": view, **replicate_context(splits, replicate)},
@@ -95,15 +101,17 @@ def combine(work: Work) -> dict[str, Any]:
     how, facts = str(work.stage.settings["how"]), dict[str, Any]()
     validation = split.validation
     labels = frame["label"].to_numpy(dtype=np.int64)[validation]
+    balance = Balance(work.stage.settings.get("balance", "none"))
     if how == MEAN:
         found = mean_of_sets(p, sets)
     elif how == WEIGHTED:
-        weights = likely_weights([each[validation] for each in p], labels)
+        told = [each[validation] for each in p]
+        weights = likely_weights(told, labels, balance.of_cases(labels))
         found, facts["weights"] = mixture(p, weights), weights.tolist()
     elif how == STACKED:
         kept = [_out_of_fold(work.store, digest, images[split.train]) for digest in digests]
         trained = frame["train_label"].to_numpy(dtype=np.int64)[split.train]
-        found, coefficients = stacked(kept, trained, p)
+        found, coefficients = stacked(kept, trained, p, balance.of_cases(trained))
         facts["coefficients"] = coefficients.tolist()
     else:
         candidates = [

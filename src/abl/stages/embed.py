@@ -6,7 +6,9 @@ serves all folds, subsets of networks and classifiers.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from abl.stages.identity import seen_settings
 from abl.stages.inputs import OpenData, whole_view_of
 from abl.stages.kind import Work, kind, stage_of
 from abl.stages.network import NETWORK, last_weights, ready
+from abl.stages.shared_pass import SharedPass
 
 EMBEDDING, IMAGES = "embedding.npy", "images.parquet"
 # settings that decide what a network computes, beside its weights
@@ -81,6 +84,24 @@ def embed_stage(
 @kind("embed", version=1)
 def embed(work: Work) -> dict[str, Any]:
     """Writes embedding.npy, float32 (N, width), and images.parquet: image, in its order."""
+    shared = SharedPass(work)
+    if (facts := shared.taken()) is not None:
+        return facts
+    with shared.others() as others, shared.room() as room:
+        if (facts := shared.taken()) is not None:  # a moment ago
+            return facts
+        return _computed(work, shared, others, room)
+
+
+def _computed(
+    work: Work, shared: SharedPass, others: Mapping[str, str], room: Path
+) -> dict[str, Any]:
+    """Computes a stage's layer, and those of others in the same pass; the stage's facts.
+
+    Args:
+        others: Digest -> layer.
+        room: For their files.
+    """
     import torch
 
     from abl.nets.build import build_network
@@ -99,18 +120,27 @@ def embed(work: Work) -> dict[str, Any]:
         digest = work.stage.inputs[NETWORK]
         path = last_weights(work.store, digest, "the network's weights")
         load_state(network, read_state(path), source=f"stage {digest[:12]}")
-    layer = layer_of(train.network, str(settings["layer"]), **takes)
+    names = [str(settings["layer"]), *others.values()]
+    layers = [layer_of(train.network, name, **takes) for name in names]
     network = network.to(asked.device)
     if train.channels_last:
         network = network.to(memory_format=torch.channels_last)
-    embedder = Embedder(network, [layer])
+    embedder = Embedder(network, layers)
     feed = PixelFeed(view.pixel_set(), image, train, seed=0, device=asked.device)
     flip = str(settings.get("flip", "none"))
-    (width,) = write_embeddings([work.out / EMBEDDING], embedder, feed, flip)
-    view.frame[["image"]].to_parquet(work.out / IMAGES, index=False, compression="zstd")
+    paths = [work.out / EMBEDDING, *(room / f"{other}.npy" for other in others)]
+    widths = write_embeddings(paths, embedder, feed, flip)
     del network, embedder, feed
     release_memory()
-    return {"images": len(view.frame), "width": width, **asked.facts}
+    images = work.out / IMAGES
+    view.frame[["image"]].to_parquet(images, index=False, compression="zstd")
+    facts = [{"images": len(view.frame), "width": width, **asked.facts} for width in widths]
+    for other, path, said in zip(others, paths[1:], facts[1:], strict=True):
+        copy = room / f"{other}.parquet"
+        shutil.copyfile(images, copy)
+        shared.leave(other, {EMBEDDING: path, IMAGES: copy}, said)
+    shared.forget()  # what another pass has left meanwhile
+    return facts[0]
 
 
 def embedding_of(store: Store, digest: str, view: View) -> np.ndarray:

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.check import Floats, Ints
-from abl.decide.classifiers.kernels import Products, products_of
+from abl.decide.classifiers.balance import COPIES, Balance
+from abl.decide.classifiers.kernels import ComposedKernels, Products, products_of
 from abl.decide.classifiers.names import KERNEL_CLASSIFIERS, SEEDED, UNCALIBRATED
 from abl.decide.classifiers.one_thread import one_thread
 from abl.errors import InputError, StageError
@@ -24,14 +25,12 @@ from abl.plan.stage import PREDICTIONS, Stage
 from abl.spec.data import Splits
 from abl.stages.embed import embedding_of
 from abl.stages.inputs import OpenData, replicate_context, view_of
-from abl.stages.kernels import kept_products
+from abl.stages.kernels import composed_kernels
 from abl.stages.kind import Work, kind, stage_of
 from abl.stages.opened_replicate import opened_replicate
 
 OUT_OF_FOLD = "out_of_fold.parquet"  # image, label (as trained), p_0, ...: of training images
 OUTSIDE, OUTSIDE_VIEW = "outside_", "outside_view"  # inputs and view of an external set
-FLIPPED = ("left_right", "up_down")  # copies of a class that is smaller
-_BALANCE_DRAW = 7  # stream of random numbers
 # the driver runs small stages in a thread beside others: scikit-learn half imported in one thread
 # cannot be imported in another
 IMPORTING = threading.Lock()
@@ -55,7 +54,7 @@ def fit_stage(
             flips); inner (folds) and draw, which names them, where predictions without a fold are
             needed; out_of_fold, if they are wanted in any case.
     """
-    draws = settings["classifier"] in SEEDED or settings["balance"] in ("duplicate", "flips")
+    draws = settings["classifier"] in SEEDED or settings["balance"] in COPIES
     inputs = {
         f"network_{at}_{copy}": digest
         for at, each in enumerate(sources)
@@ -73,7 +72,7 @@ def fit_stage(
     )
 
 
-@kind("fit", version=1)
+@kind("fit", version=2)
 def fit_classifier(work: Work) -> dict[str, Any]:
     """Writes predictions.parquet; out_of_fold.parquet where fits without a fold were needed.
 
@@ -91,13 +90,13 @@ def fit_classifier(work: Work) -> dict[str, Any]:
     networks = numbered_inputs(work.stage, "network_")
     outside = numbered_inputs(work.stage, OUTSIDE)
     elsewhere = view_of(work, OUTSIDE_VIEW) if outside else None
-    weighted, scale = settings["balance"] == "weights", settings.get("scale", "network")
+    balance = Balance(settings["balance"], images, seed)
+    scale = settings.get("scale", "network")
     make: Any
-    parts: list[Products] = []
+    parts: list[Products] = []  # of an external set
     features: list[np.ndarray] = []
     for at, digests in networks.items():
         if name in KERNEL_CLASSIFIERS and elsewhere is None:
-            parts.append(kept_products(work.store, digests[0]))
             continue
         arrays = [replicate.embedding(work.store, digest) for digest in digests]
         further = None
@@ -110,9 +109,14 @@ def fit_classifier(work: Work) -> dict[str, Any]:
             arrays += [] if further is None else [further]
             features.append(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
     if name in KERNEL_CLASSIFIERS:
-        make = partial(KernelScorer, name, parts, balanced=weighted)
+        composed = (
+            ComposedKernels(parts)
+            if parts
+            else composed_kernels(work.store, [digests[0] for digests in networks.values()])
+        )
+        make = partial(KernelScorer, name, composed, balanced=balance.weighs)
     else:
-        make = partial(FeatureScorer, name, features, balanced=weighted, seed=seed)
+        make = partial(FeatureScorer, name, features, balanced=balance.weighs, seed=seed)
     asked = np.arange(images)
     if elsewhere is not None:  # behind the images and their copies
         asked = np.arange(len(elsewhere.frame)) + images * len(next(iter(networks.values())))
@@ -129,7 +133,7 @@ def fit_classifier(work: Work) -> dict[str, Any]:
         labels,
         folds,
         asked,
-        balanced=partial(_balanced, how=str(settings["balance"]), images=images, seed=seed),
+        balance=balance,
         calibrate=name in UNCALIBRATED,
         out_of_fold=bool(settings.get("out_of_fold")),
     )
@@ -146,7 +150,7 @@ def fit_classifier(work: Work) -> dict[str, Any]:
         frame.to_parquet(work.out / OUT_OF_FOLD, index=False, compression="zstd")
     return {
         "images": len(split.train),
-        "parameters": dict(found.parameters),
+        "fitted": dict(found.parameters),
         "searched": list(found.searched),
     }
 
@@ -190,25 +194,3 @@ def numbered_inputs(stage: Stage, prefix: str) -> dict[int, list[str]]:
     for at in sorted(numbers):
         found.setdefault(at[0], []).append(numbers[at])
     return found
-
-
-def _balanced(rows: Ints, labels: Ints, *, how: str, images: int, seed: int) -> tuple[Ints, Ints]:
-    """Rows with copies of the smaller classes' until all are as large as the largest.
-
-    flips: first each image's left-right copy, then its up-down one, in a random
-    order of images each time; then these once more. duplicate: the images themselves.
-    """
-    if how not in ("duplicate", "flips"):
-        return rows, labels
-    counts = np.bincount(labels)
-    generator = np.random.default_rng([seed, _BALANCE_DRAW])
-    extra, of = [rows], [labels]
-    for label, count in enumerate(counts):
-        members, wanted = rows[labels == label], int(counts.max() - count)
-        rounds = -(-wanted // max(len(members), 1))
-        shift = [1 + at % len(FLIPPED) if how == "flips" else 0 for at in range(rounds)]
-        drawn = [generator.permutation(members) + each * images for each in shift]
-        if drawn:
-            extra.append(np.concatenate(drawn)[:wanted])
-            of.append(np.full(wanted, label))
-    return np.concatenate(extra), np.concatenate(of)

@@ -5,12 +5,14 @@ A fit of any subset of networks composes its kernel from these.
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from abl.decide.classifiers.kernels import Products, products_of
+from abl.decide.classifiers.kernels import ComposedKernels, Products, products_of
 from abl.decide.classifiers.one_thread import one_thread
 from abl.plan.graph import Replicate
 from abl.plan.stage import Stage
@@ -21,6 +23,9 @@ from abl.stages.kind import Work, kind, stage_of
 from abl.stages.opened_replicate import opened_replicate
 
 _INNER, _SQUARES, _COLUMNS = "inner.npy", "squares.npy", "columns.npy"
+_ROOM = 2**28  # bytes of composed kernels that a process keeps
+_composed: OrderedDict[tuple[tuple[str, str], ...], ComposedKernels] = OrderedDict()
+_lock = threading.Lock()
 
 
 def kernels_stage(
@@ -67,7 +72,25 @@ def kernels(work: Work) -> dict[str, Any]:
     return {"images": len(view.frame), "training_images": len(split.train)}
 
 
-def kept_products(store: Store, digest: str) -> Products:
+def composed_kernels(store: Store, digests: Sequence[str]) -> ComposedKernels:
+    """The kernels of some networks' features, from what their kernels stages have kept.
+
+    They stay in memory for the next classifier of the same networks, while there is room.
+    """
+    key = tuple(store.content(digests).items())  # of what was computed anew nothing old is taken
+    with _lock:
+        if key in _composed:
+            _composed.move_to_end(key)
+            return _composed[key]
+    found = ComposedKernels([_kept_products(store, digest) for digest in digests])
+    with _lock:
+        _composed[key] = found
+        while len(_composed) > 1 and sum(each.bytes for each in _composed.values()) > _ROOM:
+            _composed.popitem(last=False)
+    return found
+
+
+def _kept_products(store: Store, digest: str) -> Products:
     """What a kernels stage has kept; inner products stay on the disk until they are used."""
     inner, squares, columns = (
         np.load(store.file(digest, name), mmap_mode="r") for name in (_INNER, _SQUARES, _COLUMNS)

@@ -11,7 +11,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import SVC
 
 from abl.decide.check import Floats
-from abl.decide.classifiers.kernels import Products, composed_kernel, products_of
+from abl.decide.classifiers.kernels import ComposedKernels, Products, products_of
 from abl.decide.classifiers.scorers import KernelScorer
 
 
@@ -41,10 +41,10 @@ def test_composed_kernels_are_those_of_concatenated_features(
     features, training = drawn(seed, 20, widths), np.arange(0, 20, 2)
     parts = [products_of([each], training) for each in features]
     whole = concatenated(features, training)
-    assert np.allclose(composed_kernel(parts, "linear"), whole @ whole[training].T)
+    assert np.allclose(ComposedKernels(parts).of("linear"), whole @ whole[training].T)
     # every network's training rows have a mean squared norm of 1
     wanted = rbf_kernel(whole, whole[training], 1 / len(widths) if gamma is None else gamma)
-    assert np.allclose(composed_kernel(parts, "rbf", gamma), wanted)
+    assert np.allclose(ComposedKernels(parts).of("rbf", gamma), wanted)
 
 
 def test_a_constant_column_changes_nothing_and_none_is_undefined() -> None:
@@ -81,7 +81,7 @@ def test_a_fit_of_a_kernel_is_that_of_the_features(name: str) -> None:
     for each in features:
         each[:40][labels == 1] += 0.7
     parts: list[Products] = [products_of([each], rows) for each in features]
-    scorer = KernelScorer(name, parts, {"c": 2.0, "gamma": "scale"}, balanced=True)
+    scorer = KernelScorer(name, ComposedKernels(parts), {"c": 2.0, "gamma": "scale"}, balanced=True)
     found = scorer(rows, labels, asked)[:, 0]
     whole = concatenated(features, rows)
     plain = {

@@ -29,13 +29,14 @@ def mean_of_sets(p: Sequence[Floats], sets: Sequence[int]) -> Floats:
     return mean
 
 
-def likely_weights(p: Sequence[Floats], labels: Ints) -> Floats:
+def likely_weights(p: Sequence[Floats], labels: Ints, cases: Floats | None = None) -> Floats:
     """(M,) weights >= 0 with sum 1 under which the mixture of predictions is most likely.
 
     By expectation-maximisation from equal weights; the likelihood is concave in them.
 
     Args:
         p: (n, K) each, of cases that no part was fitted to.
+        cases: (n,) weights of the cases, as the parts were fitted with; None is equal ones.
     """
     own = np.stack([each[np.arange(len(labels)), labels] for each in p], axis=1)
     own = np.maximum(own, _SMALLEST)
@@ -43,7 +44,7 @@ def likely_weights(p: Sequence[Floats], labels: Ints) -> Floats:
     for _ in range(_ROUNDS):
         shares = own * weights
         shares /= shares.sum(axis=1, keepdims=True)
-        weights = shares.mean(axis=0)
+        weights = np.average(shares, axis=0, weights=cases)
     found: Floats = weights
     return found
 
@@ -55,7 +56,10 @@ def mixture(p: Sequence[Floats], weights: Floats) -> Floats:
 
 
 def stacked(
-    out_of_fold: Sequence[Floats], labels: Ints, p: Sequence[Floats]
+    out_of_fold: Sequence[Floats],
+    labels: Ints,
+    p: Sequence[Floats],
+    cases: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Predictions by a logistic regression on those of the parts (Wolpert 1992).
 
@@ -63,13 +67,14 @@ def stacked(
         out_of_fold: (n, K) each, of training cases by fits without their fold.
         labels: (n,) in 0 .. K - 1.
         p: (N, K) each, of the cases asked.
+        cases: (n,) weights of the training cases; None is equal ones.
 
     Returns:
         (N, K) and the coefficients (K or 1, M (K - 1)).
     """
     model = LogisticRegression(C=1.0, max_iter=1000)
     with one_thread():
-        model.fit(_log_odds(out_of_fold), labels)
+        model.fit(_log_odds(out_of_fold), labels, sample_weight=cases)
         found: Floats = model.predict_proba(_log_odds(p))
     return found, model.coef_
 

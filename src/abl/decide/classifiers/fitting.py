@@ -10,14 +10,13 @@ import numpy as np
 from scipy.special import expit
 
 from abl.decide.check import Floats, Ints
+from abl.decide.classifiers.balance import Balance
 from abl.decide.classifiers.ranked_probabilities import ranked_probability
 from abl.decide.classifiers.scorers import Scorer
 from abl.decide.ranking import auc
 
 # parameters -> a classifier
 MakeScorer = Callable[[Mapping[str, Any]], Scorer]
-# rows and labels of a training part -> those that are fitted (classes balanced by copies)
-Balanced = Callable[[Ints, Ints], tuple[Ints, Ints]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ def fit_and_score(
     folds: Ints,
     asked: Ints,
     *,
-    balanced: Balanced,
+    balance: Balance,
     calibrate: bool,
     out_of_fold: bool = False,
 ) -> FittedScores:
@@ -59,6 +58,7 @@ def fit_and_score(
         labels: (n,) in 0 .. K - 1.
         folds: (n,) inner fold of each, grouped by patient.
         asked: (R,) rows.
+        balance: Of the fits and of the curves.
         calibrate: Whether decision values become probabilities by a curve fitted to those out of
             fold; otherwise they are probabilities.
         out_of_fold: Whether these are wanted in any case.
@@ -66,17 +66,20 @@ def fit_and_score(
     inner: Floats | None = None
     chosen, scores = 0, []
     if len(tried) > 1 or calibrate or out_of_fold:
-        of_each = [_out_of_fold(make(each), rows, labels, folds, balanced) for each in tried]
+        of_each = [_out_of_fold(make(each), rows, labels, folds, balance) for each in tried]
         if len(tried) > 1:
             scores = [_quality(labels, each) for each in of_each]
             chosen = int(np.argmax(scores))
         inner = of_each[chosen]
-    decisions = make(tried[chosen])(*balanced(rows, labels), asked)
+    decisions = make(tried[chosen])(*balance.copied(rows, labels), asked)
     if calibrate:
         assert inner is not None
         columns = [1] if inner.shape[1] == 1 else range(inner.shape[1])
         curves = [
-            ranked_probability(inner[:, at], labels == each) for at, each in enumerate(columns)
+            ranked_probability(
+                inner[:, at], labels == each, balance.of_class(labels, labels == each)
+            )
+            for at, each in enumerate(columns)
         ]
         decisions, inner = (
             np.column_stack([expit(c.logits(d[:, at])) for at, c in enumerate(curves)])
@@ -86,13 +89,11 @@ def fit_and_score(
     return FittedScores(_normalised(decisions), of_training, dict(tried[chosen]), tuple(scores))
 
 
-def _out_of_fold(
-    scorer: Scorer, rows: Ints, labels: Ints, folds: Ints, balanced: Balanced
-) -> Floats:
+def _out_of_fold(scorer: Scorer, rows: Ints, labels: Ints, folds: Ints, balance: Balance) -> Floats:
     found: Floats | None = None
     for fold in np.unique(folds):
         out = folds == fold
-        decisions = scorer(*balanced(rows[~out], labels[~out]), rows[out])
+        decisions = scorer(*balance.copied(rows[~out], labels[~out]), rows[out])
         if found is None:
             found = np.empty((len(rows), decisions.shape[1]))
         found[out] = decisions

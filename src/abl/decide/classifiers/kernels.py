@@ -76,24 +76,46 @@ def _scaled(features: np.ndarray, mean: Floats, factor: Floats) -> Floats:
     return scaled
 
 
-def composed_kernel(
-    parts: Sequence[Products], name: KernelName, gamma: float | None = None
-) -> Floats:
-    """(R, n) the kernel of the networks' concatenated features.
+class ComposedKernels:
+    """Kernels of the concatenated features of some networks, each composed once.
 
     Args:
-        gamma: Of rbf, exp(-gamma d^2); None: one over the mean squared norm of the training rows,
-            scikit-learn's `scale`.
+        parts: One a network, in the order in which sums are taken.
+
+    Attributes:
+        columns: int64 (n,): the row that each column of a kernel is.
     """
-    inner = parts[0].inner.astype(np.float64)
-    for part in parts[1:]:
-        inner = inner + part.inner
-    if name == "linear":
-        return inner
-    squares = np.sum([part.squares for part in parts], axis=0)
-    of_columns = squares[parts[0].columns]
-    if gamma is None:
-        gamma = 1 / max(float(of_columns.mean()), 1e-300)
-    distances = np.maximum(squares[:, None] + of_columns[None, :] - 2 * inner, 0.0)
-    kernel: Floats = np.exp(-gamma * distances)
-    return kernel
+
+    def __init__(self, parts: Sequence[Products]):
+        inner = parts[0].inner.astype(np.float64)
+        for part in parts[1:]:
+            inner += part.inner
+        self._squares: Floats = np.sum([part.squares for part in parts], axis=0)
+        self._made: dict[tuple[KernelName, float | None], Floats] = {("linear", None): inner}
+        self.columns = parts[0].columns
+
+    @property
+    def bytes(self) -> int:
+        """Of what it holds."""
+        return sum(each.nbytes for each in self._made.values())
+
+    def of(self, name: KernelName, gamma: float | None = None) -> Floats:
+        """(R, n) the kernel of this name, which nobody changes.
+
+        Args:
+            gamma: Of rbf, exp(-gamma d^2); None: one over the mean squared norm of the training
+                rows, scikit-learn's `scale`.
+        """
+        key = (name, None if name == "linear" else gamma)
+        if key not in self._made:
+            self._made[key] = self._rbf(gamma)
+        return self._made[key]
+
+    def _rbf(self, gamma: float | None) -> Floats:
+        of_columns = self._squares[self.columns]
+        if gamma is None:
+            gamma = 1 / max(float(of_columns.mean()), 1e-300)
+        inner = self._made["linear", None]
+        distances = self._squares[:, None] + of_columns[None, :] - 2 * inner
+        kernel: Floats = np.exp(-gamma * np.maximum(distances, 0.0))
+        return kernel

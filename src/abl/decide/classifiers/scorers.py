@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
 from abl.decide.check import Floats, Ints
-from abl.decide.classifiers.kernels import Products, composed_kernel
+from abl.decide.classifiers.kernels import ComposedKernels
 from abl.decide.classifiers.one_thread import one_thread
 
 
@@ -38,23 +38,27 @@ class KernelScorer:
 
     Args:
         name: Of names.KERNEL_CLASSIFIERS.
-        parts: One a network.
+        kernels: Of the networks' concatenated features.
         parameters: c; gamma of svm_rbf, or `scale`.
         balanced: Whether classes weigh the same.
     """
 
     def __init__(
-        self, name: str, parts: Sequence[Products], parameters: Mapping[str, Any], *, balanced: bool
+        self,
+        name: str,
+        kernels: ComposedKernels,
+        parameters: Mapping[str, Any],
+        *,
+        balanced: bool,
     ):
         gamma = parameters.get("gamma", "scale")
         self._name, self._c = name, float(parameters["c"])
-        self._kernel = composed_kernel(
-            parts,
+        self._kernel = kernels.of(
             "rbf" if name == "svm_rbf" else "linear",
             None if gamma == "scale" else float(gamma),
         )
         self._place = np.full(len(self._kernel), -1, dtype=np.int64)
-        self._place[parts[0].columns] = np.arange(len(parts[0].columns))
+        self._place[kernels.columns] = np.arange(len(kernels.columns))
         self._weight = "balanced" if balanced else None
 
     def __call__(self, rows: Ints, labels: Ints, asked: Ints) -> Floats:

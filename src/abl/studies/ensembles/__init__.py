@@ -14,8 +14,6 @@ import pandas as pd
 from pydantic import ValidationError
 
 from abl.decide.classifiers.names import CLASSIFIERS
-from abl.errors import InputError, nearest
-from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
@@ -26,16 +24,13 @@ from abl.report.tables.published import Published
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.stages.combine import HOW, MEAN
+from abl.stages.combine import MEAN
 from abl.stages.inputs import Workspace
+from abl.stages.shared_pass import share_passes
 from abl.stages.train import Trainings
 from abl.studies.contract import StudyAxis, options_of, study
-from abl.studies.ensembles.fits import (
-    OWN,
-    PANEL,
-    EnsembleStages,
-    layer_in,
-)
+from abl.studies.ensembles.arm_checks import faults_of_sets
+from abl.studies.ensembles.fits import EnsembleStages
 from abl.studies.ensembles.found import (
     CHOICES,
     GAINS,
@@ -58,11 +53,11 @@ from abl.studies.ensembles.notes import (
 from abl.studies.ensembles.options import Member, Options
 from abl.studies.ensembles.sets import (
     CHOSEN,
+    OWN,
     classifiers_of,
     expanded,
-    set_fault,
-    sets_of,
 )
+from abl.studies.ensembles.sources import PANEL
 from abl.studies.ensembles.tables import ensemble_tables
 from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.external import internal_file
@@ -149,54 +144,7 @@ class EnsemblesStudy(SingleNetwork):
         }
 
     def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
-        options = options_of(replace(file, sweep=sweep), Options)
-        value, word = str(arm.params["networks"]), str(arm.params["classifier"])
-        how = str(arm.params.get("ensemble", MEAN))
-        faults = [
-            (f"options.panel.{name}", f"options.panel.{name}: {wrong}")
-            for name, member in options.panel.items()
-            if (wrong := check_network(member.network))
-        ]
-        if wrong := set_fault(value, tuple(options.panel)):
-            faults.append(("networks", wrong))
-        known = (*CLASSIFIERS, OWN, CHOSEN)
-        named = () if word == CHOSEN else classifiers_of(word)
-        named += options.candidates.classifiers if word == CHOSEN else ()
-        for each in named:
-            for one in classifiers_of(each):
-                if one not in known or one == CHOSEN:
-                    text = f"classifier: '{one}' is not known: {nearest(one, known)}"
-                    faults.append(("classifier", text))
-        if how not in HOW:
-            faults.append(("ensemble", f"ensemble: '{how}' is not known: {nearest(how, HOW)}"))
-        tuned = str(arm.params.get("fine_tuned", PANEL))
-        if tuned not in (words := (PANEL, "yes", "no", "true", "false")):
-            text = f"fine_tuned: '{tuned}' is not known: {nearest(tuned, words)}"
-            faults.append(("fine_tuned", text))
-        if sweep.data.modality in ("both", "mixed"):
-            text = f"data.modality: {sweep.data.modality}: features are of one image: first, second"
-            faults.append(("data.modality", text))
-        plain = (sweep.train.head, sweep.train.fusion, sweep.train.attention.variant)
-        if plain != ("fc", "none", "none"):
-            text = "train: features are of a network's own layers: leave head, fusion and attention"
-            faults.append(("train.head", text))
-        return faults or self._layer_faults(arm, sweep, options, value)
-
-    def _layer_faults(
-        self, arm: Arm, sweep: Sweep, options: Options, value: str
-    ) -> list[tuple[str, str]]:
-        every = tuple(options.panel)
-        names = every if value == CHOSEN else {n for s in sets_of(value, every) for n in s}
-        faults = []
-        for name in every:
-            if name not in names:
-                continue
-            try:
-                layer_in(name, arm, sweep, options)
-            except InputError as error:
-                axis = "layer" if "layer" in arm.named else f"options.panel.{name}"
-                faults.append((axis, f"{axis}: {error}"))
-        return faults
+        return faults_of_sets(arm, sweep, options_of(replace(file, sweep=sweep), Options))
 
     def facts(self, file: SweepFile) -> dict[str, Any]:
         panel = options_of(file, Options).panel
@@ -216,6 +164,7 @@ class EnsemblesStudy(SingleNetwork):
         plan = super().expand(file, workspace)
         plan.asked = trainings_asked(plan)
         plan.notes += seedless_notes(plan)
+        share_passes(plan)
         return plan
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
@@ -235,7 +184,7 @@ class EnsemblesStudy(SingleNetwork):
             *outcome.notes,
             *gain_notes(gains, outcome),
             *choice_notes(choices, outcome),
-            *optimism_notes(outcome, arms),
+            *optimism_notes(outcome, arms, options),
         )
         kept = {name: frame for name, frame in own.items() if not frame.empty}
         return replace(analysis, outcome=replace(outcome, notes=notes), own=kept)
@@ -246,7 +195,7 @@ class EnsemblesStudy(SingleNetwork):
         own: Mapping[str, pd.DataFrame],
         published: Published | None = None,
     ) -> Mapping[str, Table]:
-        return ensemble_tables(outcome, own)
+        return ensemble_tables(outcome, own, published)
 
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         from abl.studies.ensembles.figures import by_size_figure, heat_map_figure

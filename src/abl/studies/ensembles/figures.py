@@ -73,8 +73,8 @@ def heat_map_figure(outcome: Outcome, gains: pd.DataFrame) -> Figure | None:
         cut = len(dict.fromkeys(shown["row"])) - len(rows)
         text = (
             f"{label_in(outcome, outcome.primary)} of each combination over that of the best of "
-            "its networks alone. Dots: its networks. * below 1, as published. Bold: the 95 % "
-            "interval of the difference excludes 0."
+            "its networks alone. Dots: its networks, joined where their features are concatenated. "
+            "* below 1, as published. Bold: the 95 % interval of the difference excludes 0."
         )
         if cut > 0:
             text += f" {counted(cut, 'combination')} more: see the table."
@@ -84,18 +84,16 @@ def heat_map_figure(outcome: Outcome, gains: pd.DataFrame) -> Figure | None:
 
 def _draw_members(place: Axes, rows: Sequence[str], names: Sequence[str]) -> None:
     for at, row in enumerate(rows):
-        members = {name for each in sets_of(row.split(" · ")[0], ()) for name in each}
+        sets = sets_of(row.split(" · ")[0], ())
+        members = {name for each in sets for name in each}
         has = [name in members for name in names]
         x = np.arange(len(names))
         place.scatter(x, np.full(len(x), at), s=16, c=[BLACK if each else "0.88" for each in has])
-        taken = x[has]
-        if len(taken) > 1:
-            place.plot([taken[0], taken[-1]], [at, at], color=BLACK, lw=0.8)
-        if "|" in row:
-            place.annotate(
-                "sets", (len(names) - 0.5, at), fontsize=5.5, va="center", color="0.4",
-                annotation_clip=False,
-            )  # fmt: skip
+        for number, each in enumerate(sets):  # of sets that overlap each has a line of its own
+            taken = [names.index(name) for name in each if name in names]
+            y = at + 0.16 * (number - (len(sets) - 1) / 2) if _overlap(sets) else at
+            if len(taken) > 1:
+                place.plot([min(taken), max(taken)], [y, y], color=BLACK, lw=0.8)
     place.set_xticks(range(len(names)), names, fontsize=8)
     place.xaxis.tick_top()
     place.set_xlim(-0.6, len(names) - 0.4)
@@ -105,6 +103,10 @@ def _draw_members(place: Axes, rows: Sequence[str], names: Sequence[str]) -> Non
     place.tick_params(length=0)
     for side in ("left", "bottom"):
         place.spines[side].set_visible(False)
+
+
+def _overlap(sets: Sequence[Sequence[str]]) -> bool:
+    return len({name for each in sets for name in each}) < sum(len(each) for each in sets)
 
 
 def by_size_figure(outcome: Outcome, gains: pd.DataFrame, widths: pd.DataFrame) -> Figure | None:
@@ -125,7 +127,7 @@ def by_size_figure(outcome: Outcome, gains: pd.DataFrame, widths: pd.DataFrame) 
         for number, column in enumerate(columns):
             colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
             rows = shown[(shown["column"] == column) & (shown["size"] > 1)]
-            shift = (number - (len(columns) - 1) / 2) * 0.16
+            shift = (number - (len(columns) - 1) / 2) * min(0.16, 0.4 / len(columns))
             own = widths[widths["classifier"] == column] if len(widths) else widths
             sizes = [*([1] * len(own)), *rows["size"]]
             values = [*(own["value"] if len(own) else []), *rows["value"]]
@@ -138,7 +140,7 @@ def by_size_figure(outcome: Outcome, gains: pd.DataFrame, widths: pd.DataFrame) 
         right.set(xlabel="networks", ylabel="J: over the best of its networks")
         for place in (left, right):
             place.xaxis.get_major_locator().set_params(integer=True)
-        figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8)
+        figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=8)
         text = (
             f"{label} (left) and J (right) of every combination by the number of its networks; "
             "lines: their mean. More networks have better best members too, which only J takes "

@@ -3,84 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from abl.decide.classifiers.balance import COPIES, FLIPPED
 from abl.decide.classifiers.names import KERNEL_CLASSIFIERS, SEEDED, UNCALIBRATED
 from abl.plan.graph import Arm, Replicate
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.combine import CHOSEN, MEAN, STACKED, combine_stage
-from abl.stages.fit import FLIPPED, fit_stage
+from abl.stages.fit import fit_stage
 from abl.stages.kernels import kernels_stage
 from abl.stages.train import Trainings
 from abl.studies.contract import options_of
-from abl.studies.ensembles.options import Member, Options
-from abl.studies.ensembles.sets import Sets, classifiers_of, expanded, sets_of, written
-
-OWN = "own"  # classifier: the network's own
-PANEL = "panel"  # layer, fine_tuned: as the panel says
-YES = ("true", "yes")
-
-
-@dataclass(frozen=True)
-class Source:
-    """A network's layer as an arm uses it.
-
-    Attributes:
-        name: In the panel.
-        sweep: The arm's, with this network to train.
-        layer: As `nets.layers.Layer` names it.
-        tuned: Whether it is fine-tuned first.
-    """
-
-    name: str
-    sweep: Sweep
-    layer: str
-    tuned: bool
-
-    @property
-    def order(self) -> tuple[str, str, bool]:
-        """In which features are concatenated: letters of a panel change nothing."""
-        return self.sweep.train.network, self.layer, self.tuned
-
-
-def member_sweep(sweep: Sweep, member: Member) -> Sweep:
-    """The sweep in which a member of the panel is the network that is trained."""
-    changes: dict[str, Any] = {"network": member.network}
-    if member.weights is not None:
-        changes["weights"] = member.weights
-    return sweep.model_copy(update={"train": sweep.train.with_changes(changes)})
-
-
-def source_of(name: str, arm: Arm, sweep: Sweep, options: Options) -> Source:
-    """A member of the panel as an arm uses it.
-
-    Raises:
-        InputError: Its network has no such layer.
-    """
-    member, tuned = options.panel[name], str(arm.params.get("fine_tuned", PANEL))
-    return Source(
-        name,
-        member_sweep(sweep, member),
-        layer_in(name, arm, sweep, options),
-        member.fine_tuned if tuned == PANEL else tuned in YES,
-    )
-
-
-def layer_in(name: str, arm: Arm, sweep: Sweep, options: Options) -> str:
-    """The layer that an arm takes of a member of the panel. Raises InputError as source_of."""
-    from abl.nets.layers import layer_of  # torch, which takes seconds
-
-    member, asked = options.panel[name], str(arm.params.get("layer", PANEL))
-    found = layer_of(
-        member.network,
-        member.layer if asked == PANEL else asked,
-        classes=len(sweep.data.classes),
-        channels=sweep.image.channels,
-        image_size=sweep.image.size,
-    )
-    return found.name
+from abl.studies.ensembles.options import Options
+from abl.studies.ensembles.sets import OWN, Sets, candidates_of, classifiers_of, sets_of
+from abl.studies.ensembles.sources import Source, source_of
 
 
 class EnsembleStages:
@@ -146,8 +84,9 @@ class EnsembleStages:
         # of a network that is asked for anyway: the one of the train block need not be
         made = self._trainings(self._source(at, next(iter(self._options[at].panel))))
         stage = combine_stage(
-            made.opened, made.sweep.splits, made.view, replicate, parts, how, label, metric
-        )
+            made.opened, made.sweep.splits, made.view, replicate, parts, how, label, metric,
+            self._options[at].balance,
+        )  # fmt: skip
         return made.plan.add(stage)
 
     def _parts(
@@ -212,7 +151,7 @@ class EnsembleStages:
         if stacked and classifier not in UNCALIBRATED:
             settings["out_of_fold"] = True
         ordered = sorted(sources, key=lambda each: each.order)
-        draws = classifier in SEEDED or options.balance in ("duplicate", "flips")
+        draws = classifier in SEEDED or options.balance in COPIES
         seeds = draws or any(each.tuned for each in sources)
         key = (
             self._first[at], classifier, stacked, tuple(each.order for each in ordered),
@@ -253,18 +192,3 @@ class EnsembleStages:
             )  # fmt: skip
             self._made[key] = made.plan.add(stage)
         return self._made[key]
-
-
-def candidates_of(value: str, options: Options) -> list[Sets]:
-    """The sets among which an arm chooses; its own, if it names one."""
-    panel = tuple(options.panel)
-    if value != CHOSEN:
-        return [sets_of(value, panel)]
-    members = [name for name, member in options.panel.items() if member.in_all]
-    return [sets_of(each, panel) for each in expanded(options.candidates.networks, members)]
-
-
-def candidate_names(value: str, word: str, options: Options) -> list[tuple[str, str]]:
-    """(networks, classifier) of each candidate, in the order of the stage's parts."""
-    classifiers = options.candidates.classifiers if word == CHOSEN else (word,)
-    return [(written(sets), one) for sets in candidates_of(value, options) for one in classifiers]

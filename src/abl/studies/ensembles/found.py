@@ -19,9 +19,8 @@ from abl.record.store import Store
 from abl.report.figures.arms import frames_by, replicates_in
 from abl.spec.sweep import Sweep
 from abl.stages.combine import CHOSEN, MEAN
-from abl.studies.ensembles.fits import OWN, candidate_names
 from abl.studies.ensembles.options import Options
-from abl.studies.ensembles.sets import classifiers_of, sets_of
+from abl.studies.ensembles.sets import OWN, candidate_names, classifiers_of, sets_of
 from abl.studies.shared.single_network import ROLE
 
 GAINS, WIDTHS, CHOICES = "gains", "widths", "choices"
@@ -147,6 +146,7 @@ def gain_rows(
                         "size": len({name for each in sets for name in each}),
                         "best_networks": str(by_key[gain.best].params["networks"]),
                         "best_classifier": str(by_key[gain.best].params["classifier"]),
+                        "members": " ".join(members[gain.combined]),
                     }
                 )
     return _with_family(rows, scores, sweep)

@@ -13,8 +13,10 @@ from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.report.labels import counted, label_in, scale_of
 from abl.report.page.report_facts import ReportFacts
+from abl.stages.combine import MEAN
 from abl.studies.ensembles.found import ArmPlace
-from abl.studies.ensembles.sets import CHOSEN
+from abl.studies.ensembles.options import Options
+from abl.studies.ensembles.sets import CHOSEN, candidate_names, sets_of, written
 
 # Lee et al., Sci. Rep. 2019
 WEAKNESSES = (
@@ -56,8 +58,11 @@ def seedless_notes(plan: Plan) -> list[str]:
     ]
 
 
-def optimism_notes(outcome: Outcome, arms: Sequence[ArmPlace]) -> list[str]:
-    """How much better the best on the test sets is than what was chosen without them."""
+def optimism_notes(outcome: Outcome, arms: Sequence[ArmPlace], options: Options) -> list[str]:
+    """How much better the best on the test sets is than what was chosen without them.
+
+    The best of those that it was chosen among, as far as they are arms of the table.
+    """
     primary = outcome.primary
     sign = -1.0 if metric_named(primary).higher_is_better is False else 1.0
     named = [
@@ -68,12 +73,13 @@ def optimism_notes(outcome: Outcome, arms: Sequence[ArmPlace]) -> list[str]:
         value, word = str(each.params["networks"]), str(each.params["classifier"])
         if CHOSEN not in (value, word):
             continue
+        candidates = set(candidate_names(value, word, options))
         others = [
             one
             for one in named
             if one.others == each.others
-            and (value == CHOSEN or one.params["networks"] == value)
-            and (word == CHOSEN or one.params["classifier"] == word)
+            and str(one.params.get("ensemble", MEAN)) == MEAN
+            and _name_of(one, options) in candidates
             and not np.isnan(one.row.cells[primary].mean)
         ]
         own = each.row.cells[primary].mean
@@ -89,6 +95,12 @@ def optimism_notes(outcome: Outcome, arms: Sequence[ArmPlace]) -> list[str]:
             f"{scale.number(sign * (top - own))} of optimism."
         )
     return notes
+
+
+def _name_of(arm: ArmPlace, options: Options) -> tuple[str, str]:
+    """Networks and classifier of an arm, written as those of a candidate are."""
+    value = str(arm.params["networks"])
+    return written(sets_of(value, tuple(options.panel))), str(arm.params["classifier"])
 
 
 def choice_notes(rows: Sequence[dict[str, Any]], outcome: Outcome) -> list[str]:

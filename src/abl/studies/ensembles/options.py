@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from abl.decide.classifiers.balance import BalanceName
 from abl.decide.classifiers.names import PARAMETERS
 from abl.spec.base import Part
 
@@ -93,10 +94,11 @@ class Options(Part):
         min_length=1,
         description="Short name -> network and layer: {A: {network: alexnet, layer: fc2}, ...}.",
     )
-    balance: Literal["none", "weights", "duplicate", "flips"] = Field(
+    balance: BalanceName = Field(
         "none",
         description="Classes of the training part: as they are; weighted; the smaller ones filled "
-        "up with copies, or with left-right and up-down reflected copies.",
+        "up with copies, or with left-right and up-down reflected copies. Probabilities, weights "
+        "and stacking follow.",
     )
     scale: Literal["network", "columns"] = Field(
         "network",

@@ -11,8 +11,10 @@ import re
 from collections.abc import Sequence
 
 from abl.errors import nearest
+from abl.studies.ensembles.options import Options
 
 ALL, CHOSEN = "all", "chosen"
+OWN = "own"  # classifier: the network's own
 JOIN, APART = "+", "|"
 _SIZES = re.compile(r"sizes?\s+(\d+)(?:\s*-\s*(\d+))?$")
 
@@ -76,3 +78,18 @@ def set_fault(value: str, panel: Sequence[str]) -> str:
 def classifiers_of(value: str) -> tuple[str, ...]:
     """`svm+rf` -> svm, rf."""
     return tuple(_names(value))
+
+
+def candidates_of(value: str, options: Options) -> list[Sets]:
+    """The sets among which an arm chooses; its own, if it names one."""
+    panel = tuple(options.panel)
+    if value != CHOSEN:
+        return [sets_of(value, panel)]
+    members = [name for name, member in options.panel.items() if member.in_all]
+    return [sets_of(each, panel) for each in expanded(options.candidates.networks, members)]
+
+
+def candidate_names(value: str, word: str, options: Options) -> list[tuple[str, str]]:
+    """(networks, classifier) of each candidate, in the order of the stage's parts."""
+    classifiers = options.candidates.classifiers if word == CHOSEN else (word,)
+    return [(written(sets), one) for sets in candidates_of(value, options) for one in classifiers]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from abl.decide.metrics import metric_named
 from abl.plan.outcome import Outcome
 from abl.report.labels import Scale, label_in, one_line, p_label, scale_of
 from abl.report.tables.model import (
@@ -20,6 +21,7 @@ from abl.report.tables.model import (
     table_from,
     text_column,
 )
+from abl.report.tables.published import Published, PublishedValue
 from abl.stages.combine import MEAN
 from abl.studies.ensembles.found import CHOICES, GAINS, WIDTHS
 
@@ -28,19 +30,26 @@ _NAN = float("nan")
 STAR = "*"
 
 
-def ensemble_tables(outcome: Outcome, own: Mapping[str, pd.DataFrame]) -> dict[str, Table]:
+def ensemble_tables(
+    outcome: Outcome, own: Mapping[str, pd.DataFrame], published: Published | None = None
+) -> dict[str, Table]:
     """Name -> table, those that the sweep has."""
     none = pd.DataFrame()
     made = {
-        "j": gains_table(outcome, own.get(GAINS, none)),
+        "j": gains_table(outcome, own.get(GAINS, none), published),
         "features": widths_table(outcome, own.get(WIDTHS, none)),
         "chosen": choices_table(outcome, own.get(CHOICES, none)),
     }
     return {name: table for name, table in made.items() if table is not None}
 
 
-def gains_table(outcome: Outcome, gains: pd.DataFrame) -> Table | None:
-    """A row a combination and metric: J or J-hat, starred below 1, and the difference behind it."""
+def gains_table(
+    outcome: Outcome, gains: pd.DataFrame, published: Published | None = None
+) -> Table | None:
+    """A row a combination and metric: J or J-hat, starred below 1, and the difference behind it.
+
+    With published values, what is stated of the combination, and its J by the same definition.
+    """
     if gains.empty:
         return None
     metrics = list(dict.fromkeys(gains["metric"]))
@@ -89,10 +98,13 @@ def gains_table(outcome: Outcome, gains: pd.DataFrame) -> Table | None:
         Column(
             "Δ [95 %]",
             True,
-            scaled(lambda s, r: s.mean_and_interval(r["difference"], r["low"], r["high"])),
+            scaled(
+                lambda s, r: f"{s.difference(r['difference'])} {s.interval(r['low'], r['high'])}"
+            ),
             {name: item(name, _NAN) for name in ("difference", "low", "high")},
         ),
         number_column("p_corrected", _p, "P, corrected"),
+        *([] if published is None else _published_columns(published, scaled)),
     ]
     notes = [
         "J: with features concatenated, over the best of its networks alone with the same "
@@ -101,14 +113,61 @@ def gains_table(outcome: Outcome, gains: pd.DataFrame) -> Table | None:
         "The best alone is chosen by these very tests, as published. Intervals by patients and "
         f"trainings; P of {label_in(outcome, outcome.primary)} is corrected over all rows.",
     ]
+    stated = [] if published is None else [published_ratio(published, row) for row in rows]
+    if any(each == each for each in stated):
+        notes.append("J, published: the stated value over the best stated of its networks alone.")
+    if published is not None:
+        # what it says of arms that are no rows here is for the table of arms
+        notes += [said for said in published.sentences() if said.startswith("Published:")]
     starred = [Note(STAR, "below 1; the interval of the difference says whether that can be luck")]
-    if not (gains["ratio"] < 1).any():
+    if not any(ratio < 1 for ratio in [*gains["ratio"], *stated]):
         starred = []
     title = f"{one_line(outcome.title or outcome.name)}: gains of combinations"
     count = 3 + other + several
     return table_from(
         f"{outcome.name}-j", title, columns, rows, axis_count=count, notes=[*starred, *notes]
     )
+
+
+def _published_columns(
+    published: Published, scaled: Callable[[Callable[..., str]], Callable[[Any], str]]
+) -> list[Column]:
+    def stated(row: Mapping[str, Any]) -> PublishedValue | None:
+        return published.values.get((row["combined"], row["metric"]))
+
+    def ratio(row: Mapping[str, Any]) -> TableCell:
+        found = published_ratio(published, row)
+        text = "" if found != found else J.number(found)
+        return TableCell(text, (STAR,) if found < 1 else ())
+
+    return [
+        Column(
+            "published",
+            True,
+            scaled(lambda s, r: "" if (value := stated(r)) is None else value.shown(s)),
+            {"published": lambda row: getattr(stated(row), "mean", _NAN)},
+        ),
+        Column(
+            "J, published",
+            True,
+            ratio,
+            {"published_ratio": lambda row: published_ratio(published, row)},
+        ),
+    ]
+
+
+def published_ratio(published: Published, row: Mapping[Any, Any]) -> float:
+    """J of the values that a publication states, nan if it does not state all that it needs."""
+    metric = str(row["metric"])
+    combined = published.values.get((row["combined"], metric))
+    keys = str(row.get("members", "")).split()
+    alone = [
+        published.values[key, metric].mean for key in keys if (key, metric) in published.values
+    ]
+    if combined is None or not keys or len(alone) < len(keys):
+        return _NAN
+    best = min(alone) if metric_named(metric).higher_is_better is False else max(alone)
+    return combined.mean / best if best > 0 else _NAN
 
 
 def _scale(outcome: Outcome, metric: str, values: Sequence[float]) -> Scale:
