@@ -83,9 +83,9 @@ def test_a_folder_without_room_for_a_session_is_told_before_ray_starts(
     monkeypatch.setenv("RAY_AUTH_TOKEN", "x" * 64)
     asked: list[str] = []
 
-    def state(folder: str) -> SimpleNamespace:
-        asked.append(folder)
-        return SimpleNamespace(f_bavail=free * 2**20, f_frsize=1)
+    def state(folder: Path) -> SimpleNamespace:
+        asked.append(str(folder))
+        return SimpleNamespace(f_bavail=free * 10**6, f_frsize=1)
 
     monkeypatch.setattr(os, "statvfs", state)
     if free >= 32:
@@ -94,7 +94,7 @@ def test_a_folder_without_room_for_a_session_is_told_before_ray_starts(
         with pytest.raises(InputError) as caught:
             check_room()
         assert str(caught.value) == (
-            f"/tmp, where a Ray keeps its session, has {free} MiB left: make room (32 MiB), set "
-            "TMPDIR to a folder that has it, or use --executor local"
+            f"TMPDIR=/tmp: {free} MB are free there, and Ray needs 32 MB for its sockets and "
+            "logs: make room, or set TMPDIR to another folder, or use --executor local"
         )
     assert asked == ["/tmp"]

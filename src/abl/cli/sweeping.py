@@ -29,6 +29,7 @@ from abl.cli.app import (
 )
 from abl.cli.output import say
 
+
 class ExecutorName(StrEnum):
     """Who runs the stages."""
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from abl.decide.check import Floats, Ints, largest_class
 from abl.decide.metrics import METRICS, Metric
-from abl.decide.placements import auc_of, placements
+from abl.decide.placements import placed_among_others, ranked_auc
 from abl.decide.replicates import (
     Lasting,
     Patients,
@@ -161,7 +161,7 @@ def contributions(
         values: (R,) of the metric, where they are known.
     """
     if values is None:
-        values = np.array([value_of(metric, each) for each in arm], dtype=np.float64)
+        values = np.array([metric_value(metric, each) for each in arm], dtype=np.float64)
     if metric.of_confusion is not None:
         entries = _of_confusion(arm, design, metric)
     elif metric.terms is not None:
@@ -256,10 +256,10 @@ def _of_terms(arm: Sequence[Scores], design: SharedTests, metric: Metric) -> Flo
     return np.concatenate(found)
 
 
-def value_of(metric: Metric, replicate: Scores) -> float:
+def metric_value(metric: Metric, replicate: Scores) -> float:
     """The metric of a replicate; an AUC from ranks that its contributions need too."""
     if metric is METRICS["auc"]:
-        return auc_of(replicate)
+        return ranked_auc(replicate)
     return metric(replicate.labels, replicate.p)
 
 
@@ -267,7 +267,7 @@ def _of_auc(arm: Sequence[Scores], design: SharedTests) -> Floats:
     columns = [1] if design.classes == 2 else list(range(design.classes))
     parts = []
     for column in columns:
-        placed = [placements(each, column) for each in arm]
+        placed = [placed_among_others(each, column) for each in arm]
         means: dict[int, list[float]] = {}
         for each, (_, area) in zip(arm, placed, strict=True):
             means.setdefault(each.seed, []).append(area)

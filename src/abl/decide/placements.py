@@ -15,7 +15,7 @@ from abl.decide.ranking import twice_below
 from abl.decide.replicates import Scores
 
 
-def placements(replicate: Scores, column: int) -> tuple[Floats, float]:
+def placed_among_others(replicate: Scores, column: int) -> tuple[Floats, float]:
     """(N,) placements, and their mean over a class; zeros and nan where it, or the rest, lacks."""
     positive = replicate.labels == column
     m, n = int(positive.sum()), int((~positive).sum())
@@ -28,7 +28,7 @@ def placements(replicate: Scores, column: int) -> tuple[Floats, float]:
     return place, float(place[positive].mean())
 
 
-def auc_of(replicate: Scores) -> float:
+def ranked_auc(replicate: Scores) -> float:
     """The metric `auc`: of more than two classes the mean; nan if a class is missing."""
     size = replicate.p.shape[1]
     areas = [_area(replicate, column) for column in ([1] if size == 2 else range(size))]

@@ -18,9 +18,8 @@ from abl.scratch import PREFIX, SHORT, scratch_folder
 _LONGEST_PATH = 103
 # what Ray puts behind its folder: a session named by time and process, sockets, the longest name
 _BEHIND = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.12345678")
-
-# a start writes less than one, its logs grow
-LEAST_FREE_MB = 20
+# a start writes less than one, its logs grow; a Ray that lacks them waits for files that never come
+LEAST_FREE_MB = 32
 
 
 def room_for_sockets(folder: str) -> bool:
@@ -52,6 +51,7 @@ def short_folder() -> Iterator[str | None]:
                 f"cannot be written: set TMPDIR to a folder whose path has at most {most} bytes, "
                 "or use --executor local"
             )
+        _check_free(str(made), str(made))
         yield str(made)
 
 
@@ -83,25 +83,9 @@ _ELSEWHERE = "set TMPDIR to another folder, or use --executor local"
 
 def check_room() -> None:
     """Raises InputError where a Ray cannot be started here: asked before anything is decoded."""
-    with short_folder() as made:
-        _check_free(made or os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")
+    with short_folder():
+        pass
     check_token_place()
-
-
-# a Ray that lacks it waits for files that never come, and says so in words of its own
-_LEAST_FREE = 32 * 2**20
-
-
-def _check_free(folder: str) -> None:
-    """Raises InputError where a Ray has no room for its session: logs, ports, sockets."""
-    with suppress(OSError):  # it does not exist yet, or cannot be asked: Ray tells
-        state = os.statvfs(folder)
-        free = state.f_bavail * state.f_frsize
-        if free < _LEAST_FREE:
-            raise InputError(
-                f"{folder}, where a Ray keeps its session, has {free // 2**20} MiB left: make room "
-                "(32 MiB), set TMPDIR to a folder that has it, or use --executor local"
-            )
 
 
 def check_token_place() -> None:
