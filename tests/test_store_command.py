@@ -251,3 +251,14 @@ def test_tables_of_earlier_versions_are_believed_and_completed(folder: Path) -> 
     assert said(folder, "verify")[-1].endswith("all are right")
     sweep(folder)
     assert sums.exists()
+
+
+def test_one_stage_that_has_gone_is_one_stage(folder: Path) -> None:
+    shown = []
+    for digest in trainings(folder):  # those of the latest table among them
+        shutil.rmtree(store_of(folder).folder(digest))
+        shown += abl(folder, "status").stdout.splitlines()
+    lines = dict.fromkeys(line.strip() for line in shown if "not in the store" in line)
+    assert [line.rpartition("complete, ")[2] for line in lines][:2] == [
+        "1 stage not in the store", "2 stages not in the store"
+    ]  # fmt: skip

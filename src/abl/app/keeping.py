@@ -108,7 +108,7 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     if _is_drawn(folder):
         return
     tables = rendered(analysis.outcome)
-    old = {*(drawn_names(folder) or ())} - tables.keys()
+    old = [name for name in drawn_names(folder) or () if is_drawn_name(name)]
     forget_drawn(folder, keep=tables)
     for name in old:  # should drawing fail, none that was changed is taken for one of ours
         (folder / name).unlink(missing_ok=True)

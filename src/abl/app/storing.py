@@ -12,7 +12,7 @@ from abl.app.store_listing import told_place
 from abl.app.table_sums import wrong_drawn, wrong_in_table
 from abl.errors import InputError, StageError, nearest
 from abl.record.asked import asked_of
-from abl.record.housekeeping import Swept, collected
+from abl.record.housekeeping import Swept, collected, scraps_text
 from abl.record.lying import Lying
 from abl.record.opening import store_at
 from abl.record.sizes import size_text
@@ -170,7 +170,7 @@ def _went(swept: Swept) -> list[str]:
     ]
     if swept.scraps:
         size = size_text(swept.scrap_bytes)
-        lines.append(f"{swept.scraps} files and folders that dead processes left: {size}")
+        lines.append(f"{scraps_text(swept.scraps)} that dead processes left: {size}")
     return lines
 
 

@@ -63,7 +63,7 @@ def upkeep(store: Store) -> list[str]:
         scraps.append((path, _remove(path)))
     if scraps:
         freed = size_text(sum(size for _, size in scraps))
-        lines.append(f"removed what killed runs left: {len(scraps)} files and folders, {freed}")
+        lines.append(f"removed what killed runs left: {scraps_text(len(scraps))}, {freed}")
     work = [each for each in work_lying(store, asked) if each.what != "not of abl"]
     nobodys = [each for each in work if not each.sweeps and not each.held]
     nobodys.sort(key=lambda each: each.used)
@@ -220,6 +220,11 @@ def _remove(path: Path) -> int:
         else:
             path.unlink(missing_ok=True)
     return size
+
+
+def scraps_text(count: int) -> str:
+    """`1 file or folder`, `3 files and folders`."""
+    return "1 file or folder" if count == 1 else f"{count} files and folders"
 
 
 def _stages(count: int) -> str:
