@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from abl.decide.gains import gains_of
+from abl.decide.gains import gains_of, ratio_interval
 from abl.decide.replicates import Scores
 
 PATIENTS = 120
@@ -48,3 +48,31 @@ def test_nothing_gained_is_within_the_interval() -> None:
     assert gain.ratio_low < 1 < gain.ratio_high
     assert gain.low < 0 < gain.high
     assert gains_of(arms, {}, "auc") == []
+
+
+def test_ratio_and_difference_never_disagree() -> None:
+    arms = {f"a{at}": arm(0.2 + 0.012 * at, at) for at in range(24)}
+    members = {f"a{at}": [f"a{(at + 11) % 24}", f"a{(at + 5) % 24}"] for at in range(24)}
+    told = 0
+    for metric in ("auc", "acc", "sen"):
+        for gain in gains_of(arms, members, metric):
+            assert (gain.ratio_low > 1) == (gain.low > 0)
+            assert (gain.ratio_high < 1) == (gain.high < 0)
+            assert gain.ratio_low <= gain.ratio <= gain.ratio_high
+            told += gain.low > 0 or gain.high < 0
+    assert 10 < told < 62  # both kinds are among them
+
+
+def test_the_interval_of_a_ratio_covers_it() -> None:
+    generator = np.random.default_rng(5)
+    covariance = np.array([[4.0, 3.0], [3.0, 3.6]]) * 1e-4
+    true = np.array([0.86, 0.80])
+    of_difference = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    inside = 0
+    for value, best in generator.multivariate_normal(true, covariance, size=4000):
+        half = 1.96 * np.sqrt(of_difference)
+        ends = (value - best - half, value - best + half)
+        variances = (covariance[0, 0], covariance[1, 1], of_difference)
+        low, high = ratio_interval(value, best, ends, variances)
+        inside += low <= true[0] / true[1] <= high
+    assert 0.94 < inside / 4000 < 0.96

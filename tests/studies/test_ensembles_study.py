@@ -379,6 +379,8 @@ def test_fits_are_in_mlflow_with_what_was_chosen_for_them(tmp_path: Path) -> Non
                 params.items()
             )
             assert runs[digest].data.metrics["images"] > 0
+            took = runs[digest].info.end_time - runs[digest].info.start_time
+            assert took == pytest.approx(1000 * runs[digest].data.metrics["seconds"], abs=1)
 
 
 @pytest.mark.cluster

@@ -15,7 +15,6 @@ import numpy as np
 from abl.decide.measured import Measured
 from abl.decide.metrics import metric_named
 from abl.decide.replicates import ArmScores
-from abl.decide.score_intervals import LEVEL, quantile
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,8 @@ class Gain:
     Attributes:
         combined, best: Names of arms.
         value, best_value: Their means of the metric.
-        ratio, ratio_low, ratio_high: J with its interval, by the delta method on its logarithm.
+        ratio, ratio_low, ratio_high: J with its interval; it excludes 1 where that of the
+            difference excludes 0.
         difference, low, high: combined - best with its interval.
     """
 
@@ -61,7 +61,8 @@ def gains_of(
     if not members:
         return []
     measured = Measured([arms[name] for name in names], known)
-    means, covariance = measured.means().mean, measured.covariance()
+    of_each = measured.means()
+    means = of_each.mean
     at = {name: place for place, name in enumerate(names)}
     sign = -1.0 if known.higher_is_better is False else 1.0
     first, second = [], []
@@ -72,24 +73,58 @@ def gains_of(
         second.append(places[int(np.argmax(values))])
     found = measured.differences(first, second)
     low, high = found.interval()
-    reach = quantile(found.freedom, np.broadcast_to(LEVEL, found.freedom.shape))
     gains = []
     for row, (one, other) in enumerate(zip(first, second, strict=True)):
         value, best = float(means[one]), float(means[other])
-        ratio = ends = float("nan")
+        ratio, ends = float("nan"), (float("nan"), float("nan"))
         if value > 0 and best > 0:
             ratio = value / best
-            variance = (
-                covariance[one, one] / value**2
-                + covariance[other, other] / best**2
-                - 2 * covariance[one, other] / (value * best)
-            )
-            ends = float(reach[row]) * float(np.sqrt(max(variance, 0.0)))
+            ends = ratio_interval(
+                value, best,
+                (float(low[row]), float(high[row])),
+                (of_each.variance[one], of_each.variance[other], found.variance[row]),
+            )  # fmt: skip
         gains.append(
             Gain(
                 names[one], names[other], value, best,
-                ratio, ratio * float(np.exp(-ends)), ratio * float(np.exp(ends)),
+                ratio, *ends,
                 float(found.difference[row]), float(low[row]), float(high[row]),
             )
         )  # fmt: skip
     return gains
+
+
+def ratio_interval(
+    value: float, best: float, ends: tuple[float, float], variances: tuple[float, float, float]
+) -> tuple[float, float]:
+    """Ends of value / best, both above 0.
+
+    Those ratios t for which value - t best is not told from 0 (Fieller, J. R. Stat. Soc. B 1954),
+    by the interval of the difference, whose length grows with the standard deviation of
+    value - t best: at t = 1 it is the difference itself.
+
+    Args:
+        ends: Of value - best.
+        variances: Of value, best and value - best.
+    """
+    difference = value - best
+    _, of_best, of_difference = variances
+    shared = (variances[0] - of_best - of_difference) / 2  # covariance of difference and best
+    limit = np.sqrt(max(of_best, 0.0) * max(of_difference, 0.0))
+    shared = float(np.clip(shared, -limit, limit))
+    found = []
+    for side, end in zip((1.0, -1.0), ends, strict=True):
+        length = abs(difference - end)
+        plain = 1 + end / best
+        if not of_difference > 0:
+            found.append(plain)
+            continue
+        k = length**2 / of_difference
+        # a u^2 + 2 b u + c = 0 of u = 1 - t
+        a = best**2 - k * of_best
+        b = best * difference - k * shared
+        c = difference**2 - k * of_difference
+        root = b**2 - a * c
+        # a best that is itself not told from 0 bounds no ratio
+        found.append(1 - (-b + side * float(np.sqrt(root))) / a if a > 0 and root >= 0 else plain)
+    return found[0], found[1]

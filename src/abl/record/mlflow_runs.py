@@ -164,13 +164,15 @@ def stage_points(
 ) -> tuple[list[Point], int]:
     """Learning curves over `epoch`, then final numbers at its end; and how long it took, in ms.
 
-    The time of an epoch is the sum of `seconds` up to it, where that column is given.
+    The time of an epoch is the sum of `seconds` up to it, where that column is given; a stage
+    without epochs took the metric `seconds`.
     """
     points: list[Point] = []
-    last = took_ms = 0
+    seconds = (metrics or {}).get("seconds", 0.0)
+    last, took_ms = 0, round(1000 * seconds) if math.isfinite(seconds) else 0
     if history is not None and not history.empty:
         steps = history["epoch"].astype(int).tolist()
-        times = [0] * len(steps)
+        times, took_ms = [0] * len(steps), 0
         if "seconds" in history:
             times = (history["seconds"].cumsum() * 1000).round().astype(int).tolist()
         last, took_ms = max(steps), max(times)
