@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from abl.app.showing import shown_table
 from abl.errors import InputError
 from abl.plan.stage import PREDICTIONS
 from abl.record.mlflow_writer import MlflowRecord
+from abl.spec.read import read_sweep
 from abl.stages import kernels as kernels_file
 from abl.stages.embed import EMBEDDING
 from abl.stages.fit import OUT_OF_FOLD
 from abl.stages.kernels import composed_kernels
+from abl.studies.ensembles import EnsemblesStudy
+from abl.studies.shared.arms import arms_from
 from tiny_sweeps import changed
 
 SWEEP: dict[str, Any] = {
@@ -330,6 +334,17 @@ def test_j_as_published_stands_beside_ours(
     assert cells["[P+R]", "svm", "AUC"] == ("", ())
     with pytest.raises(InputError, match="--show features has no place for published values"):
         shown_table(sweep.store, "ens", show="features", published=file)
+
+
+def test_what_the_paper_states_is_of_arms_of_its_sweep() -> None:
+    papers = Path(__file__).parents[2] / "sweeps" / "papers"
+    study = EnsemblesStudy()
+    arms, _ = arms_from(read_sweep(papers / "ensembles_readers.yaml"), study.axes, study.relevant)
+    named = [(arm.named["networks"], arm.named["classifier"]) for arm in arms.arms]
+    with (papers / "ensembles_readers.csv").open() as file:
+        stated = [(row["networks"], row["classifier"]) for row in csv.DictReader(file)]
+    assert stated
+    assert all(named.count(each) == 1 for each in stated)
 
 
 def test_flips_balance_and_searched_parameters_are_used(
