@@ -339,10 +339,14 @@ def test_a_record_lost_on_the_way_is_a_record_error(
         write(lost, threshold_outcome(networks=1))
 
 
-def test_two_drivers_starting_on_a_new_folder_both_live_and_say_nothing(
+def test_two_drivers_starting_on_a_new_folder_both_live_and_complain_of_nothing(
     first_starts: tuple[Path, list[tuple[str, int]]],
 ) -> None:
-    assert first_starts[1] == [("", 0), ("", 0)]
+    # where the machine is slow one waits for the other for more than five seconds, and says so
+    waits = ("abl: waiting for MLflow's database: ", "abl: MLflow's database: goes on after ")
+    for said, status in first_starts[1]:
+        assert [line for line in said.splitlines() if not line.startswith(waits)] == []
+        assert status == 0
 
 
 HOLDER = """
