@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from abl.app.readers.layout import decimal_text, laid_out, p_words, wrapped_lines
@@ -10,7 +11,9 @@ from abl.app.readers.words import TITLES
 from abl.decide.agreement import agreement_band
 from abl.decide.intervals import Interval
 from abl.decide.readers.contrasts import ReaderContrast
+from abl.decide.readers.krippendorff import MOST_LEVELS
 from abl.decide.readers.rater_pairs import RaterPair
+from abl.decide.readers.resampled_sums import LEAST_PATIENTS
 from abl.report.labels import counted
 
 MOST_PAIRS = 15  # of readers, beyond which only pairs with an algorithm are printed
@@ -35,7 +38,24 @@ def agreement_tables(results: ReaderResults, width: int) -> list[list[str]]:
     parts += [_groups(results, width), _sessions(results, width)]
     if hidden := len(results.pairs) - len(shown):
         parts.append([f"{hidden} pairs of readers are in --json alone."])
+    parts.append(_gaps(results, width))
     return [part for part in parts if part]
+
+
+def _gaps(results: ReaderResults, width: int) -> list[str]:
+    """Why some coefficients or their intervals are not there."""
+    kappas = [each.kappa for each in results.pairs] + [each.kappa for each in results.sessions]
+    found = [each for each in kappas if each is not None]
+    found += [one for each in results.groups for one in each.coefficients.values()]
+    said = []
+    if any(math.isnan(each.estimate) for each in found):
+        said.append(
+            "Undefined: all answers are one, or there are none of the same cases; ordinal alpha "
+            f"also of more than {MOST_LEVELS} distinct ratings."
+        )
+    if any(math.isnan(each.low) and not math.isnan(each.estimate) for each in found):
+        said.append(f"No interval of fewer than {LEAST_PATIENTS} patients.")
+    return [line for each in said for line in wrapped_lines(each, width)]
 
 
 def _named(results: ReaderResults, each: RaterPair) -> str:
@@ -118,5 +138,7 @@ def _sessions(results: ReaderResults, width: int) -> list[str]:
 def _shown(found: Interval | None) -> tuple[str, str, str]:
     if found is None or found.estimate != found.estimate:
         return "–", "undefined", ""
-    ends = f"{decimal_text(found.low, 3)} to {decimal_text(found.high, 3)}"
+    ends = "none"
+    if not math.isnan(found.low):
+        ends = f"{decimal_text(found.low, 3)} to {decimal_text(found.high, 3)}"
     return decimal_text(found.estimate, 3), ends, agreement_band(found.estimate)

@@ -118,6 +118,8 @@ def _columns_of(path: Path, problems: list[Problem], notes: list[str]) -> pd.Dat
         problems += [rows.header_problem(each) for each in faults]
         return None
     frame = pd.DataFrame({name: rows.given(column) for name, column in found.items()})
+    for name in set(_NAMES) & found.keys():  # what a word of nothing stood for is told with it
+        frame[f"{name} as written"] = rows.text(found[name])
     if "reader" not in frame:
         frame["reader"] = path.stem
         notes.append(f"{path.name}: without a column reader, all answers are those of {path.stem}.")
@@ -145,10 +147,17 @@ def _tell_empty_names(raw: pd.DataFrame, problems: list[Problem]) -> None:
             empty = (part[name] == "").to_numpy()
             if empty.all() and name not in ("case", "reader"):
                 continue  # the file has no such column
+            written = part.get(f"{name} as written", part[name])[empty]
             problems += [
-                Problem(f"{name} is empty", file=str(file), line=int(row))
-                for row in part["row"][empty]
+                Problem(_empty_words(name, text), file=str(file), line=int(row))
+                for row, text in zip(part["row"][empty], written, strict=True)
             ]
+
+
+def _empty_words(name: str, written: str) -> str:
+    if not written or written.lower() == "nan":
+        return f"{name} is empty"
+    return f"{name} {shown_name(written)} says that there is none: write another word"
 
 
 def _join_labels(
@@ -164,7 +173,8 @@ def _join_labels(
     for at in np.flatnonzero(known.isna() & ~frame["case"].duplicated()):
         case = str(frame["case"].iloc[at])
         hint = hints.hint(case)
-        said = f"case {shown_name(case)} has no known truth{hint and f'; {hint}'}"
+        hint = hint or f"known are such as {shown_name(next(iter(labels), ''))}"
+        said = f"case {shown_name(case)} has no known truth; {hint}"
         problems.append(_problem(raw, at, said))
     differs = known.notna() & frame["truth"].notna() & (known != frame["truth"])
     for at in np.flatnonzero(differs & ~frame["case"].duplicated()):

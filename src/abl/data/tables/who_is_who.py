@@ -20,11 +20,10 @@ Sides = Iterable[tuple[str, np.ndarray]]  # role, positions of its rows
 MAY_BE_ONE = "Names that may be one "  # in every sentence of these
 MAY_BE_SEVERAL = "Names that may be several patients: "
 _SHORTENED = re.compile(r"\d([.,]\d+)?[eE]\+?\d\d+", re.ASCII)
+_ONE_NAME = "write one name"
 _ADVICE = {
     "patient": "that person may lie on two sides of a split and counts as several: write one name, "
     "or data: {patient_names: alike}",
-    "nodule": "write one name",
-    "centre": "write one name",
 }
 
 
@@ -93,7 +92,7 @@ def alike_sentence(what: str, names: pd.Series, rows: pd.Series | None) -> str:
     """What is said of names that look alike; "" if there are none.
 
     Args:
-        what: patient, nodule or centre.
+        what: What is named, such as patient or reader.
         names, rows: (N,) name, and row of the file, of each image.
     """
     names = names.fillna("").astype(str)
@@ -114,7 +113,7 @@ def _sentence(
             rows_of.setdefault(name, []).append(int(row))
     words = "; ".join(alike_words(group, rows_of) for group in shown)
     more = f"; and {len(groups) - len(shown):,} more" if len(groups) > len(shown) else ""
-    return f"{MAY_BE_ONE}{what}: {words}{more}. If they are one, {_ADVICE[what]}."
+    return f"{MAY_BE_ONE}{what}: {words}{more}. If they are one, {_ADVICE.get(what, _ONE_NAME)}."
 
 
 def _shortened(names: pd.Series, rows: pd.Series | None) -> str:

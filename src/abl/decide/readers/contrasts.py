@@ -103,4 +103,4 @@ def interval_ends(
 
 
 NO_SPREAD = "no spread between cases or readers to measure it by"
-ONE_READER = "one reader says nothing of other readers; effects fixed_readers is of this one"
+ONE_READER = "one reader says nothing of other readers; --effects fixed_readers is of this one"

@@ -98,6 +98,8 @@ def rater_estimates(
     if statistic != "auc":
         used = sides[statistic]
         right = given == labels
+        names = {"sen": "positive ", "spe": "negative "}
+        _check_units(statistic, codes[used], names.get(statistic, ""))
         values, covariance, units = _means(right[:, used].astype(np.float64), codes[used])
     else:
         if clustered and method == "unbiased":
@@ -105,7 +107,8 @@ def rater_estimates(
                 "the unbiased covariance takes cases as independent, and here patients have "
                 "several: ask for delong or jackknife"
             )
-        _check_units(positive, codes)
+        for side, name in ((positive, "positive "), (~positive, "negative ")):
+            _check_units(statistic, codes[side], name)
         values, first, second = _components(given, positive)
         units = len(np.unique(codes))
         if method == "unbiased":
@@ -145,19 +148,19 @@ def _codes(patients: Sequence[Any] | NDArray | None, cases: int) -> Ints:
     return np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
 
 
-def _check_units(positive: Bools, codes: Ints) -> None:
-    for name, side in (("positive", positive), ("negative", ~positive)):
-        units = len(np.unique(codes[side]))
-        if units < 2:
-            raise InputError(f"only {units} {name} case: AUC needs two or more of each class")
+def _check_units(statistic: str, codes: Ints, name: str = "") -> None:
+    units = len(np.unique(codes))
+    if units < 2:
+        raise InputError(
+            f"{statistic}: only {units} {name}case or patient: a spread over cases needs two or "
+            "more; --statistic names others"
+        )
 
 
 def _means(values: Floats, codes: Ints) -> tuple[Floats, Floats, int]:
     """Mean of each rater (R,), their covariance, units; of patients the ratio estimator."""
     groups, code = np.unique(codes, return_inverse=True)
     units = len(groups)
-    if units < 2:
-        raise InputError(f"only {units} case to estimate it on: a spread over cases needs two")
     mean = values.mean(axis=1)
     off = _summed(values - mean[:, None], code, units)
     return mean, off @ off.T * units / (units - 1) / values.shape[1] ** 2, units

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from abl.data.readers.reader_answers import ReaderAnswers
+from abl.data.tables.alike_names import alike_groups
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.readers.rater_estimates import (
     CovarianceMethod,
@@ -175,9 +176,10 @@ def _refuse_half_nested(
         if (treatment, reader) not in raters
     ]
     few = ", ".join(sorted(lacking)[:5]) + (", ..." if len(lacking) > 5 else "")
+    fewest = min(counts.index, key=lambda reader: (counts[reader], readers[reader]))
     raise InputError(
         f"not crossed: no answers of {few}; each reader must have read in all of the treatments "
-        "or in one alone: leave such readers out with --without NAME"
+        f"or in one alone: leave such readers out with --without '{readers[fewest]}'"
     )
 
 
@@ -205,11 +207,13 @@ def _blocks(
                 + f" {int(there[at].sum())}"
                 for at in members[:8]
             )
+            alike = alike_groups([readers[raters[at][1]] for at in members.tolist()])
+            maybe = "; may be one: " + ", ".join(alike[0]) if alike else ""
             raise InputError(
                 f"not crossed: only {int(all_of.sum())} of {int(any_of.sum())} cases have an "
                 f"answer of every reader in every treatment (answers: {counts}"
                 f"{', ...' if len(members) > 8 else ''}); raters must share all their cases or "
-                "none: leave readers out with --without NAME"
+                f"none: leave readers out with --without NAME{maybe}"
             )
         left_out += int(any_of.sum() - all_of.sum())
         blocks.append((members, np.flatnonzero(all_of)))

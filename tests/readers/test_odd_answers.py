@@ -1,0 +1,103 @@
+"""`abl readers` on files as strangers bring them: a line and a way out, or a reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from commands import abl
+
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def answers(cases: int = 20, readers: str = "ABC") -> pd.DataFrame:
+    draw = np.random.default_rng(1)
+    rows = [
+        {
+            "image": f"i{case}.png",
+            "reader": reader,
+            "label": ("benign", "malignant")[case % 2],
+            "answer": ("benign", "malignant")[(case + (draw.random() < 0.2)) % 2],
+        }
+        for reader in readers
+        for case in range(cases)
+    ]
+    return pd.DataFrame(rows)
+
+
+def told(folder: Path, frame: pd.DataFrame, *words: str) -> tuple[int, str]:
+    frame.to_csv(folder / "a.csv", index=False)
+    found = abl(folder, "readers", "a.csv", *words)
+    assert "Traceback" not in found.output
+    assert not re.search(r"\bnan\b", found.output)
+    return found.exit_code, found.output
+
+
+def at(row: int, column: str, value: str) -> Change:
+    return lambda frame: frame.assign(**{column: frame[column].where(frame.index != row, value)})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (at(30, "reader", "a"), "may be one: A, a"),
+        (lambda frame: frame.assign(treatment=np.where(frame.index % 2, "aid", "none")),
+         "a.csv:2: treatment 'none' says that there"),
+        (at(3, "reader", "-"), "a.csv:5: reader '-' says that there is none: write another word"),
+        (at(3, "reader", ""), "a.csv:5: reader is empty"),
+        (lambda frame: frame.assign(patient="p"), "sen: only 1 positive case or patient"),
+        (lambda frame: frame[frame["image"].isin(["i0.png", "i1.png"])], "--statistic names"),
+        (lambda frame: pd.concat(
+            [frame.assign(treatment="unaided"),
+             frame[frame["reader"] != "C"].assign(treatment="aided")]
+        ), "leave such readers out with --without 'C'"),
+        (at(22, "label", "malignant"), "a.csv:24: case 'i2.png': truth 'malignant' here"),
+        (lambda frame: pd.concat([frame, frame.iloc[[4]]]), "before (row 6)"),
+    ],
+)  # fmt: skip
+def test_what_is_odd_is_told_with_a_way_out(tmp_path: Path, change: Change, said: str) -> None:
+    code, output = told(tmp_path, change(answers()))
+    assert code == 2
+    assert said in output
+
+
+def test_readers_who_may_be_one_are_named_where_they_are_compared(tmp_path: Path) -> None:
+    frame = answers(readers="AB")
+    code, output = told(tmp_path, frame.assign(reader=frame["reader"].replace("B", "a")))
+    assert code == 0
+    assert "If they are one, write one name." in " ".join(output.split())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda frame: frame.assign(answer="benign"), "Undefined: all answers are one"),
+        (lambda frame: frame.drop(columns="answer").assign(rating=50), "no spread between cases"),
+        (lambda frame: frame[frame["reader"] == "A"], "--effects fixed_readers is of this one"),
+        (
+            lambda frame: frame[frame["image"].isin([f"i{at}.png" for at in range(8)])],
+            "No interval of fewer than 10 patients",
+        ),
+    ],
+)
+def test_where_there_is_no_number_the_reason_is_printed(
+    tmp_path: Path, change: Change, reason: str
+) -> None:
+    code, output = told(tmp_path, change(answers()))
+    assert code == 0, output
+    assert reason in " ".join(output.split())
+
+
+def test_an_unknown_image_is_told_with_what_known_ones_look_like(tmp_path: Path) -> None:
+    frame = answers()
+    once = frame.drop_duplicates("image")[["image", "label"]]
+    once.assign(p_0=0.4, p_1=0.6).to_csv(tmp_path / "net.csv", index=False)
+    frame = at(1, "image", "other.png")(frame.drop(columns="label"))
+    code, output = told(tmp_path, frame, "--predictions", "net.csv")
+    assert code == 2
+    assert "a.csv:3: case 'other.png' has no known truth; known are such as 'i0.png'" in output
