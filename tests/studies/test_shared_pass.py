@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -39,9 +39,9 @@ def load(folder: Path, layers: dict[str, str], **options: Any) -> LoadedSweep:
     return abl.load(path, root=folder / "mlruns")
 
 
-def run(sweep: LoadedSweep) -> dict[str, np.ndarray]:
+def run(sweep: LoadedSweep, executor: Literal["tune", "local"] = "local") -> dict[str, np.ndarray]:
     """Values of each layer, by digest."""
-    result = abl.run(sweep, executor="local", record=False)
+    result = abl.run(sweep, executor=executor, record=False)
     assert result.report.failed == {}, result.report.traces
     return {
         digest: np.load(sweep.store.file(digest, EMBEDDING))
@@ -128,4 +128,14 @@ def test_what_was_left_and_is_damaged_is_computed_again(
     found = run(sweep)
     assert passes[0] == 4
     assert len(passes) > 1
+    assert all(found[digest].tobytes() == values.tobytes() for digest, values in alone.items())
+
+
+@pytest.mark.cluster
+@pytest.mark.usefixtures("two_cpu_ray")
+def test_two_workers_at_once_give_the_same_values(
+    tmp_path: Path, alone: dict[str, np.ndarray]
+) -> None:
+    sweep = load(tmp_path / "together", LAYERS)
+    found = run(sweep, "tune")
     assert all(found[digest].tobytes() == values.tobytes() for digest, values in alone.items())
