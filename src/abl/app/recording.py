@@ -24,6 +24,7 @@ from abl.record.mlflow_whole import Tally
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import store_at
 from abl.record.store import Store
+from abl.report.labels import counted
 
 
 @contextlib.contextmanager
@@ -74,8 +75,8 @@ def _written(store: Store, record: MlflowRecord) -> list[str]:
     if writer.lost:
         raise InputError(writer.lost)
     written, restored = len(writer.runs.keys() - known.keys()), len(lost & writer.runs.keys())
-    counted = [f"{written} written", *([f"{restored} restored"] if restored else [])]
-    said.append(f"stages: {', '.join(counted)}, {len(whole)} were there")
+    of_stages = [f"{written} written", *([f"{restored} restored"] if restored else [])]
+    said.append(f"stages: {', '.join(of_stages)}, {len(whole)} were there")
     for name in sweep_names(store):
         outcome = outcome_named(store, name)
         folder = store.sweep_folder(name) / outcome.key[:16]
@@ -92,7 +93,7 @@ def _written(store: Store, record: MlflowRecord) -> list[str]:
         )
         parts = [f"{len(outcome.arms)} arms"]
         parts += [f"{len(searches.points)} points"] if searches else []
-        parts += [f"{tally.written} runs written"] if tally.written else []
+        parts += [f"{counted(tally.written, 'run')} written"] if tally.written else []
         parts += [f"{tally.restored} restored"] if tally.restored else []
         said.append(f"sweep {name}: {', '.join(parts)}")
     return said
