@@ -14,27 +14,9 @@ import pytest
 from abl.data.image_codes import image_code
 from abl.spec.yaml_file import yaml_text
 from commands import abl
-from tiny_sweeps import changed, write_tiny_set
+from tiny_sweeps import TWO_NETWORKS, changed, write_tiny_set
 
-SWEEP = {
-    "name": "tiny",
-    "study": "readers",
-    "data": {"manifest": "images/manifest.csv", "duplicates": "ignore"},
-    "image": {"size": 24, "channels": 1, "normalize": "half"},
-    "splits": {"kind": "kfold", "folds": 2},
-    "replicates": {"repeats": 1, "seeds": [0]},
-    "train": {
-        "network": "pooled3",
-        "epochs": 3,
-        "last_k": 2,
-        "batch_size": 4,
-        "optimizer": {"lr": 0.05},
-        "augment": {"rotate_deg": 0},
-    },
-    "axes": {"train.network": ["pooled3", "pooled6"]},
-    "resamples": 200,
-    "margin": 0.1,
-}
+SWEEP = changed(TWO_NETWORKS, {"study": "readers", "margin": 0.1})
 CLASSES = ("benign", "malignant")
 
 
