@@ -1,4 +1,4 @@
-"""Figures of a reader study: readers on the arms' ROC, ROC of ratings, differences, agreement."""
+"""Figures of a reader study: readers on the ROC of the arms, ROC of ratings, differences."""
 
 from __future__ import annotations
 
