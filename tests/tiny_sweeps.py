@@ -41,6 +41,16 @@ TINY: dict[str, Any] = {
 }
 
 
+# two networks, each by itself
+TWO_NETWORKS: dict[str, Any] = {
+    **{name: TINY[name] for name in ("name", "data", "image", "train", "resamples")},
+    "study": "backbones",
+    "splits": {"kind": "kfold", "folds": 2},
+    "replicates": {"repeats": 1, "seeds": [0]},
+    "axes": {"train.network": ["pooled3", "pooled6"]},
+}
+
+
 def _pooled(side: int, channels: int, classes: int, hidden: int = 0) -> nn.Module:
     from torch import nn  # seconds, which tests of stages alone need not wait for
 

@@ -14,27 +14,9 @@ import pytest
 from abl.data.image_codes import image_code
 from abl.spec.yaml_file import yaml_text
 from commands import abl
-from tiny_sweeps import changed, write_tiny_set
+from tiny_sweeps import TWO_NETWORKS, changed, write_tiny_set
 
-SWEEP = {
-    "name": "tiny",
-    "study": "readers",
-    "data": {"manifest": "images/manifest.csv", "duplicates": "ignore"},
-    "image": {"size": 24, "channels": 1, "normalize": "half"},
-    "splits": {"kind": "kfold", "folds": 2},
-    "replicates": {"repeats": 1, "seeds": [0]},
-    "train": {
-        "network": "pooled3",
-        "epochs": 3,
-        "last_k": 2,
-        "batch_size": 4,
-        "optimizer": {"lr": 0.05},
-        "augment": {"rotate_deg": 0},
-    },
-    "axes": {"train.network": ["pooled3", "pooled6"]},
-    "resamples": 200,
-    "margin": 0.1,
-}
+SWEEP = changed(TWO_NETWORKS, {"study": "readers", "margin": 0.1})
 CLASSES = ("benign", "malignant")
 
 
@@ -341,3 +323,25 @@ def test_simulated_readers_need_no_file_and_say_so(tmp_path: Path) -> None:
     treatments = pd.read_parquet(report.with_name("treatments.parquet"))
     assert set(treatments["first"] + treatments["second"]) == {"aidedunaided"}
     assert np.isfinite(treatments["difference"]).all()
+
+
+def test_where_no_patients_are_known_images_are_what_is_resampled(tmp_path: Path) -> None:
+    write_tiny_set(tmp_path / "images")
+    manifest = tmp_path / "images/manifest.csv"
+    pd.read_csv(manifest, dtype=str).drop(columns=["patient", "nodule"]).to_csv(
+        manifest, index=False
+    )
+    readers = [{"name": f"r{at}", "sensitivity": 0.8, "specificity": 0.9} for at in range(5)]
+    write_readers(tmp_path, {"options": {"simulated": readers}})
+    ran(tmp_path)
+    said = " ".join(abl(tmp_path, "table", "tiny", "--show", "readers").output.split())
+    assert "clusters are images" in said
+    (report,) = (tmp_path / "mlruns/store/sweeps/tiny").glob("*/report.html")
+    page = " ".join(report.read_text(encoding="utf-8").split())
+    assert "with 95 % intervals by images" in page
+    assert "bootstrap resamples of images" in page
+    # 40 rows and more scroll in themselves: 7 raters are 21 pairs, of 4 statistics
+    long = [part[:200] for part in page.split('class="scroll')[1:] if part.startswith(" long")]
+    assert [re.search(r'aria-label="[^"]*: ([^":]*)"', part)[1] for part in long] == [
+        "pairs of raters"
+    ]

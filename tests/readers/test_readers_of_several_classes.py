@@ -16,7 +16,7 @@ from abl.data.readers.answer_files import read_reader_answers
 from abl.errors import InputError
 from abl.spec.yaml_file import yaml_text
 from commands import abl
-from tiny_sweeps import TINY, changed, write_tiny_set
+from tiny_sweeps import TWO_NETWORKS, changed, write_tiny_set
 
 CLASSES = ("normal", "benign", "malignant")
 
@@ -228,10 +228,7 @@ def test_arms_of_a_sweep_of_three_classes_stand_beside_the_readers(tmp_path: Pat
     names = sorted(set(table["patient"]))
     table["label"] = table["patient"].map({name: CLASSES[at % 3] for at, name in enumerate(names)})
     table.to_csv(manifest, index=False)
-    sweep = changed(TINY, {"study": "backbones", "data.classes": list(CLASSES)})
-    sweep = {name: value for name, value in sweep.items() if name not in ("options", "base")}
-    sweep["splits"] = {"kind": "kfold", "folds": 2}  # every image is tested
-    sweep["axes"] = {"train.network": ["pooled3", "pooled6"]}
+    sweep = changed(TWO_NETWORKS, {"data.classes": list(CLASSES)})
     (tmp_path / "tiny.yaml").write_text(yaml_text(sweep), encoding="utf-8")
     ran = abl(tmp_path, "sweep", "tiny.yaml", "--executor", "local", "--record", "off")
     assert ran.exit_code == 0, ran.output

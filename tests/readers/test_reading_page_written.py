@@ -17,7 +17,7 @@ from PIL import Image
 from abl.data.image_codes import image_code
 from abl.spec.yaml_file import yaml_text
 from commands import abl
-from tiny_sweeps import TINY, changed, write_tiny_set
+from tiny_sweeps import TWO_NETWORKS, changed, write_tiny_set
 
 FIRST, SECOND = 60, 200  # grey levels of the second images of the two classes
 
@@ -35,10 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         grey[0, :12] = 0  # no two alike
         Image.fromarray(grey).save(folder / "images" / name)
     table.to_csv(manifest, index=False)
-    sweep = changed(TINY, {"study": "backbones", "data.modality": "both", "train.fusion": "early"})
-    sweep = {name: value for name, value in sweep.items() if name not in ("options", "base")}
-    sweep["splits"] = {"kind": "kfold", "folds": 2}
-    sweep["axes"] = {"train.network": ["pooled3", "pooled6"]}
+    sweep = changed(TWO_NETWORKS, {"data.modality": "both", "train.fusion": "early"})
     (folder / "tiny.yaml").write_text(yaml_text(sweep), encoding="utf-8")
     alone = changed(sweep, {"name": "alone", "data.modality": None, "train.fusion": None})
     (folder / "alone.yaml").write_text(yaml_text(alone), encoding="utf-8")
@@ -88,6 +85,11 @@ def test_with_an_aid_there_are_two_pages_and_answers_of_both_are_compared(folder
     assert "--base unaided --order unaided,aided" in " ".join(said.output.split())
     unaided, aided = (shown(folder / f"aid/reading_{name}.html") for name in ("unaided", "aided"))
     assert {image["aid"] for image in unaided} == {""}
+    heads = [
+        (folder / f"aid/reading_{name}.html").read_text("utf-8") for name in ("unaided", "aided")
+    ]
+    assert ["or what networks said" in head for head in heads] == [True, False]
+    assert ["It may be wrong." in head for head in heads] == [False, True]
     codes = [[image["code"] for image in images] for images in (unaided, aided)]
     assert codes[0] != codes[1]
     assert sorted(codes[0]) == sorted(codes[1])

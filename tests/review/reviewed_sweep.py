@@ -9,29 +9,12 @@ import pandas as pd
 
 from abl.spec.yaml_file import yaml_text
 from commands import abl
-from tiny_sweeps import changed, write_tiny_set
+from tiny_sweeps import TWO_NETWORKS, changed, write_tiny_set
 
 WRONG = ("png/000a.png", "png/005b.png")  # images whose label in the manifest is wrong
 MARK = "<b>bold</b>"
 FORMULA = "=1+2"
-SWEEP = {
-    "name": "tiny",
-    "study": "backbones",
-    "data": {"manifest": "images/manifest.csv", "duplicates": "ignore"},
-    "image": {"size": 24, "channels": 1, "normalize": "half"},
-    "splits": {"kind": "kfold", "folds": 3},
-    "replicates": {"repeats": 2, "seeds": [0]},
-    "train": {
-        "network": "pooled3",
-        "epochs": 3,
-        "last_k": 2,
-        "batch_size": 4,
-        "optimizer": {"lr": 0.05},
-        "augment": {"rotate_deg": 0},
-    },
-    "axes": {"train.network": ["pooled3", "pooled6"]},
-    "resamples": 200,
-}
+SWEEP = changed(TWO_NETWORKS, {"splits.folds": 3, "replicates.repeats": 2})
 
 
 def write_reviewed(folder: Path, changes: Mapping[str, object] | None = None) -> Path:

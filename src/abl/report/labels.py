@@ -228,7 +228,7 @@ def cluster_word(outcome: Outcome) -> str:
 
 def clusters_named(text: str, word: str) -> str:
     """A sentence on resampled patients, said of what was resampled."""
-    return re.sub(r"\b(over|of|\d) patients\b", rf"\1 {word}s", text)
+    return re.sub(r"\b(over|of|by|are|few|\d) patients\b", rf"\1 {word}s", text)
 
 
 def counted(count: int, what: str) -> str:

@@ -29,6 +29,8 @@ from abl.studies.readers.options import AIDED, UNAIDED
 SIDE = 800  # longest side of a picture, pixels
 QUALITY = 90  # of its JPEG
 MOST_IMAGES = 500
+_WITHOUT = "without names, labels or what networks said"
+_WITHOUT_NAMES = "without names and labels"
 _AID = (
     "With each image stands what a network said of it that was not trained on it: a probability of "
     "each class. It may be wrong."
@@ -82,6 +84,7 @@ def write_reading_page(
     chosen = chosen_images(labels, images or MOST_IMAGES, seed)
     arm, aids = ("", {}) if aid is None else aids_of(outcome, tested, aid, data.dataset.classes)
     head = _head(len(chosen), len(labels), seed, session)
+    aided_head = [head[0].replace(_WITHOUT, _WITHOUT_NAMES), *head[1:], _AID]
     shown = {image: _shown(data, image) for image in chosen}
     said = list(head)
     for each in [treatment] if aid is None else [UNAIDED, AIDED]:
@@ -93,7 +96,7 @@ def write_reading_page(
         ]
         page = reading_page(
             ", ".join([f"Reading of {outcome.name}", *words]),
-            [*head, *([_AID] if aided else [])],
+            aided_head if aided else head,
             images_of,
             classes=data.dataset.classes,
             sweep=outcome.name,
@@ -170,8 +173,7 @@ def _shown(data: SweepImages, image: str) -> ShownImage:
 def _head(count: int, known: int, seed: int, session: int) -> list[str]:
     head = [
         f"{counted(count, 'test image')}, one at a time, in an order drawn at random (seed "
-        f"{seed}{f', session {session}' if session > 1 else ''}), without names, labels or what "
-        "networks said."
+        f"{seed}{f', session {session}' if session > 1 else ''}), {_WITHOUT}."
     ]
     if count < known:
         head.append(f"Drawn from {known}, each class with its share: --images {known} shows all.")

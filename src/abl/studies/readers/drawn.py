@@ -9,9 +9,9 @@ import pandas as pd
 
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
+from abl.studies.readers.agreement_figure import agreement_figure
 from abl.studies.readers.divided_figure import divided_figure
 from abl.studies.readers.figures import (
-    agreement_figure,
     differences_figure,
     ratings_roc_figure,
     readers_on_roc_figure,
@@ -34,11 +34,12 @@ def reader_figures(outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         return {}
     raters, answers = own[RATERS], own.get(ANSWERS, none)
     against, treatments = own.get(AGAINST, none), own.get(TREATMENTS, none)
+    first = known["first_treatment"]
     divided, classes = own.get(DIVIDED, none), frames.classes(outcome)
     return {
-        "readers_roc": partial(readers_on_roc_figure, raters, answers),
-        "readers_ratings": partial(ratings_roc_figure, raters, answers),
+        "readers_roc": partial(readers_on_roc_figure, raters, answers, first),
+        "readers_ratings": partial(ratings_roc_figure, raters, answers, first),
         "readers_differences": partial(differences_figure, against, treatments, known["margin"]),
-        "readers_agreement": partial(agreement_figure, own.get(AGREEMENT, none)),
+        "readers_agreement": partial(agreement_figure, own.get(AGREEMENT, none), first),
         "readers_divided": partial(divided_figure, frames.pictures, divided, classes),
     }

@@ -1,10 +1,7 @@
-"""Figures of a reader study: readers on the arms' ROC, ROC of ratings, differences, agreement."""
+"""Figures of a reader study: readers on the ROC of the arms, ROC of ratings, differences."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -28,25 +25,28 @@ from abl.report.figures.style import (
     unit_square,
     wrapped,
 )
-from abl.studies.readers.agreeing import ALL, OF_PAIR
+from abl.studies.readers.agreeing import ALL
 from abl.studies.readers.findings import ARM, READER
 from abl.studies.readers.tables import NAMES
 
 MOST_ARMS, MOST_RATERS = 8, 16
 
 
-def readers_on_roc_figure(raters: pd.DataFrame, answers: pd.DataFrame) -> Figure | None:
+def readers_on_roc_figure(
+    raters: pd.DataFrame, answers: pd.DataFrame, first: str | None = None
+) -> Figure | None:
     """A panel a treatment: the arms' ROC, and each reader as a point with its intervals.
 
     Args:
         raters: As ReaderFindings.
         answers: As Compared.together: case, reader, treatment, truth, rating.
+        first: The treatment that was read first, which is shown first.
     """
     readers = raters[(raters["kind"] == READER).to_numpy() & raters["sen"].notna().to_numpy()]
     arms = raters[(raters["kind"] == ARM).to_numpy()]["rater"].tolist()
     if readers.empty or not arms:
         return None
-    treatments = sorted(readers["treatment"].unique(), key=natural_order)
+    treatments = in_order(readers["treatment"], first)
     names = sorted(readers["rater"].unique(), key=natural_order)
     with own_style():
         figure, grid = grid_of_panels(
@@ -68,7 +68,17 @@ def readers_on_roc_figure(raters: pd.DataFrame, answers: pd.DataFrame) -> Figure
             for at, arm in enumerate(arms[:MOST_ARMS])
         ]
         handles += [
-            Line2D([], [], color=BLACK, ls="", marker=MARKERS[at % len(MARKERS)], ms=5, label=name)
+            Line2D(
+                [],
+                [],
+                color=BLACK,
+                ls="",
+                marker=MARKERS[at % len(MARKERS)],
+                ms=5,
+                mfc="white",
+                mew=1.1,
+                label=name,
+            )
             for at, name in enumerate(names)
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
@@ -82,13 +92,15 @@ def readers_on_roc_figure(raters: pd.DataFrame, answers: pd.DataFrame) -> Figure
     return figure
 
 
-def ratings_roc_figure(raters: pd.DataFrame, answers: pd.DataFrame) -> Figure | None:
+def ratings_roc_figure(
+    raters: pd.DataFrame, answers: pd.DataFrame, first: str | None = None
+) -> Figure | None:
     """A panel a reader: empirical ROC of their ratings, a line a treatment."""
     rated = raters[(raters["kind"] == READER).to_numpy() & raters["auc"].notna().to_numpy()]
     if rated.empty:
         return None
     names = sorted(rated["rater"].unique(), key=natural_order)[:MOST_RATERS]
-    treatments = sorted(rated["treatment"].unique(), key=natural_order)
+    treatments = in_order(rated["treatment"], first)
     with own_style():
         figure, grid = grid_of_panels(len(names))
         for place, name in zip(grid, names, strict=True):
@@ -122,6 +134,11 @@ def ratings_roc_figure(raters: pd.DataFrame, answers: pd.DataFrame) -> Figure | 
         )
         caption(figure, "ROC of the readers' ratings", text, cut)
     return figure
+
+
+def in_order(treatments: pd.Series, first: str | None) -> list[str]:
+    """The treatments that there are, the one that was read first at the start."""
+    return sorted(treatments.unique(), key=lambda name: (name != first, natural_order(name)))
 
 
 def _draw_roc(place: Axes, rows: pd.DataFrame, colour: str) -> None:
@@ -192,65 +209,12 @@ def differences_figure(
             text += f" Dotted: the margin of non-inferiority, −{margin:g}."
         distinct = shown["label"].nunique()
         cut = f"{len(labels)} of {distinct} differences" if distinct > len(labels) else ""
-        _leave_room(figure)
+        leave_room(figure)
         caption(figure, "Arms against readers, and treatments", text, cut)
     return figure
 
 
-def agreement_figure(agreement: pd.DataFrame) -> Figure | None:
-    """A panel a treatment: Cohen's kappa of each two raters."""
-    pairs = agreement[(agreement["what"] == OF_PAIR).to_numpy()] if len(agreement) else agreement
-    if pairs.empty:
-        return None
-    treatments = sorted(set(pairs["treatment"]) - {""}, key=natural_order) or [""]
-    names = list(dict.fromkeys([*pairs["first"], *pairs["second"]]))[:MOST_RATERS]
-    side = max(2.6, 0.42 * len(names) + 0.6)
-    with own_style():
-        figure, grid = grid_of_panels(
-            len(treatments), columns=2, width_in=side + 0.8, height_in=side,
-            margins_in=(1.6, 1.6), share=False,
-        )  # fmt: skip
-        image = None
-        for place, treatment in zip(grid, treatments, strict=True):
-            of_this = pairs["treatment"].isin([treatment, ""]).to_numpy()
-            image = _draw_matrix(place, pairs[of_this], names)
-            if treatment:
-                place.set_title(treatment, fontsize=9)
-        if image is not None:
-            bar = figure.colorbar(image, ax=grid, shrink=0.7, aspect=25)
-            bar.set_label("Cohen's kappa", fontsize=8)
-        text = (
-            "Cohen's kappa of each two raters on the images that both answered; readers first, "
-            "then arms."
-        )
-        known = len(dict.fromkeys([*pairs["first"], *pairs["second"]]))
-        cut = f"{len(names)} of {known} raters" if known > len(names) else ""
-        _leave_room(figure)
-        caption(figure, "Agreement of readers and arms", text, cut)
-    return figure
-
-
-def _draw_matrix(place: Axes, pairs: pd.DataFrame, names: Sequence[str]) -> mpl.cm.ScalarMappable:
-    values = np.full((len(names), len(names)), np.nan)
-    for row in pairs.to_dict("records"):
-        if row["first"] in names and row["second"] in names:
-            one, other = names.index(row["first"]), names.index(row["second"])
-            values[one, other] = values[other, one] = row["value"]
-    image = place.imshow(values, cmap="Blues", vmin=0, vmax=1)
-    size = 7.5 if len(names) <= 10 else 6
-    for one, other in np.argwhere(~np.isnan(values)).tolist():
-        kappa = values[one, other]
-        colour = "white" if kappa > 0.6 else "black"
-        text = f"{kappa:.2f}".replace("0.", ".", 1)
-        place.text(other, one, text, ha="center", va="center", fontsize=size, color=colour)
-    shown = [wrapped(name, 18, lines=2) for name in names]
-    place.set_xticks(range(len(names)), shown, rotation=90, fontsize=7.5)
-    place.set_yticks(range(len(names)), shown, fontsize=7.5)
-    place.grid(visible=False)
-    return image
-
-
-def _leave_room(figure: Figure) -> None:
+def leave_room(figure: Figure) -> None:
     """On the left and below: names of raters are drawn wider than the layout measures them."""
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from abl.decide.agreement import agreement_band
 from abl.plan.outcome import Outcome
-from abl.report.labels import NOTHING, Scale, one_line, p_label
+from abl.report.labels import NOTHING, Scale, cluster_word, clusters_named, one_line, p_label
 from abl.report.tables.model import Column, Table, item, number_column, table_from, text_column
 from abl.studies.readers.agreeing import ALL, OF_PAIR, WITHIN
 
@@ -179,8 +179,9 @@ def _table(
 ) -> Table:
     title = f"{one_line(outcome.title or outcome.name)}: {what}"
     rows = frame.to_dict("records")
+    said = [clusters_named(note, cluster_word(outcome)) for note in notes]
     return table_from(
-        f"{outcome.name}-{name}", title, columns, rows, axis_count=axis_count, notes=notes
+        f"{outcome.name}-{name}", title, columns, rows, axis_count=axis_count, notes=said
     )
 
 
