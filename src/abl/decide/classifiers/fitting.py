@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from abl.decide.check import Floats, Ints
 from abl.decide.classifiers.balance import Balance
@@ -82,7 +82,9 @@ def fit_and_score(
             for at, each in enumerate(columns)
         ]
         decisions, inner = (
-            np.column_stack([expit(c.logits(d[:, at])) for at, c in enumerate(curves)])
+            np.column_stack(
+                [scipy.special.expit(c.logits(d[:, at])) for at, c in enumerate(curves)]
+            )
             for d in (decisions, inner)
         )
     of_training = None if inner is None else _normalised(inner)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from abl.decide.check import Bools, Floats
 
@@ -78,7 +78,7 @@ def _most_likely(x: Floats, base: Floats, target: Floats, weight: Floats, start:
 
     found, value = start, loss(start)
     for _ in range(_ROUNDS):
-        p = expit(x @ found + base)
+        p = scipy.special.expit(x @ found + base)
         gradient = x.T @ (weight * (p - target))
         if np.abs(gradient).max() <= _ENOUGH * weight.sum():
             break

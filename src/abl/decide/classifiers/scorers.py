@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.special import expit
+import scipy
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
@@ -81,7 +81,7 @@ class KernelScorer:
             model = SVC(kernel="precomputed", C=self._c, class_weight=self._weight)
         model.fit(known, positive)
         decisions: Floats = model.decision_function(wanted)
-        return expit(decisions) if self._name == "logistic" else decisions
+        return scipy.special.expit(decisions) if self._name == "logistic" else decisions
 
 
 def _coordinates(known: Floats, wanted: Floats) -> tuple[Floats, Floats]:

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import statsmodels.api as sm
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from abl.decide.check import Floats
 from abl.decide.intervals import FEW_PATIENTS, LEVEL, Interval, wilson_interval
@@ -34,6 +33,8 @@ def gee_interval(outcomes: ArrayLike, patients: ArrayLike) -> Interval:
     Raises:
         InputError: Different lengths, none at all, other values, or patients without a name.
     """
+    import statsmodels.api as sm
+
     values, names = np.asarray(outcomes, dtype=np.float64), patient_names(patients)
     if values.ndim != 1 or values.shape != names.shape or not len(values):
         raise InputError(f"outcomes of shape {values.shape} for patients of shape {names.shape}")
@@ -51,7 +52,7 @@ def gee_interval(outcomes: ArrayLike, patients: ArrayLike) -> Interval:
     few = len(groups) < FEW_PATIENTS
     fitted = model.fit(cov_type="bias_reduced" if few else "robust")
     middle, error = float(fitted.params[0]), float(fitted.bse[0])
-    tails = stats.t(len(groups) - 1) if few else stats.norm()
+    tails = scipy.stats.t(len(groups) - 1) if few else scipy.stats.norm()
     half = float(tails.ppf((1 + LEVEL) / 2)) * error
     low, high = (1 / (1 + math.exp(-end)) for end in (middle - half, middle + half))
     return Interval(float(values.mean()), low, high)
@@ -106,7 +107,7 @@ def gee_difference(
     on_logits = sums / spread[:, None]
     error = math.sqrt(float(((on_logits[0] - on_logits[1]) ** 2).sum()))
     t = float(logits[0] - logits[1]) / error if error > 0 else 0.0
-    p = 2 * float(stats.t.sf(abs(t), df))
+    p = 2 * float(scipy.stats.t.sf(abs(t), df))
     return ReaderContrast(name, apart, plain.error, df, plain.low, plain.high, t, p)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from scipy import special, stats
+import scipy
 
 from abl.decide.score_intervals import LEVEL
 
@@ -48,7 +48,7 @@ class ReaderContrast:
         """
         if self.why or math.isnan(self.error):
             return math.nan
-        return float(stats.t.sf((self.estimate - bound) / self.error, self.df))
+        return float(scipy.stats.t.sf((self.estimate - bound) / self.error, self.df))
 
 
 def contrast(
@@ -78,7 +78,7 @@ def contrast(
     error = math.sqrt(variance)
     low, high = interval_ends(estimate, error, df, scale)
     t = estimate / error if tested else math.nan
-    p = 2 * float(stats.t.sf(abs(t), df)) if tested else math.nan
+    p = 2 * float(scipy.stats.t.sf(abs(t), df)) if tested else math.nan
     return ReaderContrast(name, estimate, error, df, low, high, t, p)
 
 
@@ -93,10 +93,10 @@ def interval_ends(
     Args:
         scale: As contrast.
     """
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, df))
+    reach = float(scipy.stats.t.ppf((1 + LEVEL) / 2, df))
     if scale == "logit" and 0 < estimate < 1:
         half = reach * error / (estimate * (1 - estimate))
-        low, high = special.expit(special.logit(estimate) + np.array([-half, half]))
+        low, high = scipy.special.expit(scipy.special.logit(estimate) + np.array([-half, half]))
         return float(low), float(high)
     least = -1.0 if scale is None else 0.0
     return max(estimate - reach * error, least), min(estimate + reach * error, 1.0)

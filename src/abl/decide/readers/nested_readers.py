@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from abl.decide.check import Floats, Ints
 from abl.decide.readers.contrasts import (
@@ -144,8 +144,8 @@ def _whole_test(
     value = _treatment_square(values, members) / (square + extra)
     freedom = df * ((square + extra) / square) ** 2 if square > NO_VARIANCE else math.inf
     p = (
-        float(stats.chi2.sf(df1 * value, df1))
+        float(scipy.stats.chi2.sf(df1 * value, df1))
         if math.isinf(freedom)
-        else float(stats.f.sf(value, df1, freedom))
+        else float(scipy.stats.f.sf(value, df1, freedom))
     )
     return TreatmentTest(kind, value, df1, freedom, p)

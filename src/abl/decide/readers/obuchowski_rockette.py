@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from abl.decide.check import Floats
 from abl.decide.readers.contrasts import (
@@ -194,11 +194,11 @@ def _test(
     value = square / denominator
     if kind == "chi2":
         return TreatmentTest(
-            kind, df1 * value, df1, math.inf, float(stats.chi2.sf(df1 * value, df1))
+            kind, df1 * value, df1, math.inf, float(scipy.stats.chi2.sf(df1 * value, df1))
         )
     if math.isinf(df2):
-        return TreatmentTest(kind, value, df1, df2, float(stats.chi2.sf(df1 * value, df1)))
-    return TreatmentTest(kind, value, df1, df2, float(stats.f.sf(value, df1, df2)))
+        return TreatmentTest(kind, value, df1, df2, float(scipy.stats.chi2.sf(df1 * value, df1)))
+    return TreatmentTest(kind, value, df1, df2, float(scipy.stats.f.sf(value, df1, df2)))
 
 
 def _kind(effects: Effects) -> Literal["F", "chi2"]:

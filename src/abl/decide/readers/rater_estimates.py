@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from abl.decide.check import Bools, Floats, Ints
 from abl.errors import InputError, nearest
@@ -176,10 +176,10 @@ def _summed(values: Floats, code: Ints, groups: int) -> Floats:
 def _components(scores: Floats, positive: Bools) -> tuple[Floats, Floats, Floats]:
     """AUC (R,), and structural components of positives (R, n1) and negatives (R, n0), by ranks."""
     high, low = scores[:, positive], scores[:, ~positive]
-    together = stats.rankdata(np.hstack([high, low]), axis=1)
+    together = scipy.stats.rankdata(np.hstack([high, low]), axis=1)
     n1, n0 = high.shape[1], low.shape[1]
-    first = (together[:, :n1] - stats.rankdata(high, axis=1)) / n0
-    second = 1 - (together[:, n1:] - stats.rankdata(low, axis=1)) / n1
+    first = (together[:, :n1] - scipy.stats.rankdata(high, axis=1)) / n0
+    second = 1 - (together[:, n1:] - scipy.stats.rankdata(low, axis=1)) / n1
     return first.mean(axis=1), first, second
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.check import Bools, Floats
@@ -215,6 +215,6 @@ def _auc(rating: Floats, truth: Bools, patients: np.ndarray) -> Interval | None:
     if variance > 0 and 0 < value < 1:
         units = min(value * (1 - value) / variance, float(found.units))
     df = found.units - 1 if found.units < FEW_PATIENTS else math.inf
-    reach = stats.t.ppf((1 + LEVEL) / 2, df)
+    reach = scipy.stats.t.ppf((1 + LEVEL) / 2, df)
     low, high = wilson(np.array([value]), np.array([units]), np.array([reach]))
     return Interval(value, float(low[0]), float(high[0]))

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scipy import stats
+import scipy
 
 from abl.decide.verdicts import SIGNIFICANT
 from abl.errors import InputError
@@ -97,8 +97,8 @@ def study_power(pilot: PilotVariances, difference: float, readers: int, cases: f
         return 1.0
     away = difference**2 / variance
     if df > 1e6:
-        return float(stats.ncx2.sf(stats.chi2.isf(SIGNIFICANT, 1), 1, away))
-    return float(stats.ncf.sf(stats.f.isf(SIGNIFICANT, 1, df), 1, df, away))
+        return float(scipy.stats.ncx2.sf(scipy.stats.chi2.isf(SIGNIFICANT, 1), 1, away))
+    return float(scipy.stats.ncf.sf(scipy.stats.f.isf(SIGNIFICANT, 1, df), 1, df, away))
 
 
 def cases_needed(

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from abl.data.annotations.mask_names import natural_order
 from abl.data.readers.reader_answers import ReaderAnswers
@@ -64,6 +63,8 @@ def reader_findings(
         margin: Of non-inferiority, a share; None: not asked.
         base: The treatment that others are compared with.
     """
+    from statsmodels.stats.multitest import multipletests
+
     notes: dict[str, str] = {}  # one fault each: other arms and statistics have the same
     differences = pd.DataFrame(_pairs(compared))
     if len(differences):
