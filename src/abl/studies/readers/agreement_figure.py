@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from abl.report.figures.style import caption, grid_of_panels, own_style, wrapped
 from abl.studies.readers.agreeing import OF_PAIR
-from abl.studies.readers.figures import MOST_RATERS, in_order, leave_room
+from abl.studies.readers.figures import MOST_RATERS, leave_room, treatments_in_order
 
 
 def agreement_figure(agreement: pd.DataFrame, first: str | None = None) -> Figure | None:
@@ -21,7 +21,7 @@ def agreement_figure(agreement: pd.DataFrame, first: str | None = None) -> Figur
     if pairs.empty:
         return None
     named = pairs["treatment"][(pairs["treatment"] != "").to_numpy()]
-    treatments = in_order(named, first) or [""]
+    treatments = treatments_in_order(named, first) or [""]
     names = list(dict.fromkeys([*pairs["first"], *pairs["second"]]))[:MOST_RATERS]
     side = max(2.6, 0.42 * len(names) + 0.6)
     with own_style():

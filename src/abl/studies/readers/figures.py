@@ -46,7 +46,7 @@ def readers_on_roc_figure(
     arms = raters[(raters["kind"] == ARM).to_numpy()]["rater"].tolist()
     if readers.empty or not arms:
         return None
-    treatments = in_order(readers["treatment"], first)
+    treatments = treatments_in_order(readers["treatment"], first)
     names = sorted(readers["rater"].unique(), key=natural_order)
     with own_style():
         figure, grid = grid_of_panels(
@@ -100,7 +100,7 @@ def ratings_roc_figure(
     if rated.empty:
         return None
     names = sorted(rated["rater"].unique(), key=natural_order)[:MOST_RATERS]
-    treatments = in_order(rated["treatment"], first)
+    treatments = treatments_in_order(rated["treatment"], first)
     with own_style():
         figure, grid = grid_of_panels(len(names))
         for place, name in zip(grid, names, strict=True):
@@ -136,7 +136,7 @@ def ratings_roc_figure(
     return figure
 
 
-def in_order(treatments: pd.Series, first: str | None) -> list[str]:
+def treatments_in_order(treatments: pd.Series, first: str | None) -> list[str]:
     """The treatments that there are, the one that was read first at the start."""
     return sorted(treatments.unique(), key=lambda name: (name != first, natural_order(name)))
 
