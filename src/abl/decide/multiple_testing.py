@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import scipy
 
 from abl.decide.check import Floats, Ints
+from abl.decide.distributions import normal_above, normal_reached
 
 DRAWS = 10_000
 
@@ -75,7 +75,7 @@ def simultaneous_level(drawn: Floats, level: float) -> float:
     most = float(np.quantile(drawn.max(axis=1), level))
     # a family costs at least nothing, and at most what Bonferroni takes
     bonferroni = 1 - (1 - level) / drawn.shape[1]
-    return min(max(level, 1 - 2 * float(scipy.stats.norm.sf(most))), bonferroni)
+    return min(max(level, 1 - 2 * float(normal_above(most))), bonferroni)
 
 
 def all_pairs_level(drawn: Floats, covariance: Floats, level: float) -> float:
@@ -92,10 +92,10 @@ def all_pairs_level(drawn: Floats, covariance: Floats, level: float) -> float:
         np.abs(apart, out=apart)
         apart *= inverse[:, None].astype(np.float32)
         np.maximum(most, apart.max(axis=0), out=most)
-    return max(level, 1 - 2 * float(scipy.stats.norm.sf(np.quantile(most, level))))
+    return max(level, 1 - 2 * float(normal_above(np.quantile(most, level))))
 
 
 def normal_quantile(p: Floats) -> Floats:
     """(n,) distance from 0 at which a normal has a two-sided P of this."""
-    reached: Floats = scipy.stats.norm.isf(np.asarray(p) / 2)
+    reached: Floats = normal_reached(np.asarray(p) / 2)
     return reached

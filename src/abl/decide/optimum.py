@@ -16,6 +16,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from abl.decide.check import Floats
+from abl.decide.distributions import t_above
 from abl.decide.intervals import (
     FEW_PATIENTS,
     FEWEST_PATIENTS,
@@ -244,7 +245,7 @@ def expected_best_by_chance(
         by_chance = error / _c4(freedom) * expected_maximum(points)
         # a point is part of the grand mean, so it lies closer to it than error
         t = lead / (error * math.sqrt(1 - 1 / points))
-        one = float(scipy.stats.t.sf(t, freedom))
+        one = float(t_above(t, freedom))
         p = -math.expm1(points * math.log1p(-one)) if one < 1 else 1.0
     expected = centre + by_chance
     return ChanceBest(expected if maximize else -expected, sd, p)

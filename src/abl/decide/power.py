@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import scipy
 
 from abl.decide.contributions import gradient
+from abl.decide.distributions import t_quantile
 from abl.decide.metrics import Metric
 from abl.decide.score_intervals import LEVEL
 
@@ -44,9 +44,7 @@ def detectable_difference(
         error = variance**2 / freedom + of_trainings**2 / (2 * splits * (seeds - 1))
         freedom = (variance + of_trainings) ** 2 / error
         variance += of_trainings
-    quantiles = float(
-        scipy.stats.t.ppf((1 + LEVEL) / 2, freedom) + scipy.stats.t.ppf(POWER, freedom)
-    )
+    quantiles = float(t_quantile((1 + LEVEL) / 2, freedom) + t_quantile(POWER, freedom))
     return quantiles * math.sqrt(variance)
 
 

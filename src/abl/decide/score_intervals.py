@@ -9,9 +9,9 @@ effective number of independent units, which is real-valued (Kish, "Survey sampl
 from __future__ import annotations
 
 import numpy as np
-import scipy
 
 from abl.decide.check import Floats
+from abl.decide.distributions import t_above, t_quantile
 
 LEVEL = 0.95  # of every interval
 _STEPS = 60  # halvings of [0, 1]: below the last digit of a float64
@@ -19,7 +19,7 @@ _STEPS = 60  # halvings of [0, 1]: below the last digit of a float64
 
 def quantile(freedom: Floats, level: float | Floats) -> Floats:
     """(n,) two-sided quantile of t."""
-    reach: Floats = scipy.stats.t.isf((1 - np.asarray(level)) / 2, freedom)
+    reach: Floats = -t_quantile((1 - np.asarray(level)) / 2, freedom)
     return reach
 
 
@@ -104,5 +104,5 @@ def plain_p(difference: Floats, error: Floats, freedom: Floats) -> Floats:
 
 def _p(difference: Floats, error: Floats, freedom: Floats) -> Floats:
     t = np.divide(np.abs(difference), error, out=np.zeros(np.shape(difference)), where=error > 0)
-    p: Floats = 2 * scipy.stats.t.sf(t, freedom)
+    p: Floats = 2 * t_above(t, freedom)
     return np.where((error <= 0) & (difference != 0), 0.0, p)
