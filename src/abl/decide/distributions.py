@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import scipy
 
 
 def t_quantile(p: Any, freedom: Any) -> Any:
     """The value that t is below with probability p."""
-    return scipy.special.stdtrit(freedom, p)
+    # at 0 the function beneath says inf (SciPy 1.17)
+    return np.where(np.asarray(p) <= 0, -np.inf, scipy.special.stdtrit(freedom, p))
 
 
 def t_above(t: Any, freedom: Any) -> Any:
