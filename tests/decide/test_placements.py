@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abl.decide import contributions, placements
+from abl.decide import placements, shared_tests
 from abl.decide.comparison import Contrast, comparisons
 from abl.decide.intervals import difference_interval, patient_interval
 from abl.decide.metrics import metric_named
@@ -94,7 +94,7 @@ def test_arms_on_other_images_are_not_taken_for_those_before(
         pairs.append((made[:2], made[2:]))
     alone = []
     for arm, base in pairs:
-        monkeypatch.setattr(contributions, "_recent", ())
+        monkeypatch.setattr(shared_tests, "_recent", ())
         alone.append(difference_interval(arm, base, "acc"))
     assert alone[0] != alone[1]
     assert [difference_interval(arm, base, "acc") for arm, base in pairs] == alone

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from abl.decide.check import Floats
-from abl.decide.contributions import SharedTests, confusion_of, gradient, smoothed
+from abl.decide.contributions import confusion_of, gradient, smoothed
 from abl.decide.metrics import Metric
 from abl.decide.replicates import ArmScores
 from abl.decide.score_intervals import plain_interval, wilson
+from abl.decide.shared_tests import SharedTests
 from abl.decide.spread import Layout
 
 # independent units that stand for what is not known of the spread of a few

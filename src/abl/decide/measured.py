@@ -15,7 +15,6 @@ from abl.decide.check import Bools, Floats, Ints
 from abl.decide.contributions import (
     DRAWS,
     EntryPlaces,
-    SharedTests,
     contributions,
     places_of,
     weights_for,
@@ -35,6 +34,7 @@ from abl.decide.mover import sides
 from abl.decide.paired_differences import Differences
 from abl.decide.replicates import ArmScores, checked_pair_of_arms
 from abl.decide.score_intervals import LEVEL, quantile
+from abl.decide.shared_tests import SharedTests
 from abl.decide.spread import Averages, Layout, Moments
 from abl.decide.verdicts import FEWEST_TRAININGS
 
