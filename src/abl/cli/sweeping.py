@@ -65,6 +65,7 @@ def sweep(
     """Run a sweep: train what is missing, score every arm, print and record the table."""
     began = time.monotonic()  # before imports, which take seconds
     from abl import api
+    from abl.app.spent import spent_text
     from abl.app.watching import watched
 
     loaded = load_trusted(file, trust=trust, data=data or (), root=mlruns, smoke=smoke, store=store)
@@ -89,16 +90,15 @@ def sweep(
         print("stopped; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(130)
     _print_place(result, mlruns)
+    if result.report.ran:
+        say(f"time: {spent_text(result.seconds)}")
     _tell_failures(result, loaded)
 
 
 def _print_place(result: Any, mlruns: Path) -> None:
-    from abl.app.spent import spent_text
-
     folder, here = result.folder, Path.cwd()
     shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
-    time_spent = f"time: {spent_text(result.seconds)}\n" if result.report.ran else ""
-    say(f"\n{time_spent}tables and figures: {shown}")
+    say(f"\ntables and figures: {shown}")
     if result.address:
         place = [] if mlruns == ROOT else ["--mlruns", str(mlruns)]
         say("in MLflow: " + shlex.join(["abl", "ui", result.outcome.name, *place]))
