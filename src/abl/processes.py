@@ -9,6 +9,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_noted: list[int] = []
+
+
+def note_status(code: object) -> None:
+    """The exit status that this process is about to end with: `atexit` does not say.
+
+    Args:
+        code: As of SystemExit: None, a number, or a text that is told.
+    """
+    _noted[:] = [code if isinstance(code, int) else int(code is not None)]
+
+
+def noted_status() -> int | None:
+    """What `note_status` was told last, None if nothing was."""
+    return _noted[0] if _noted else None
+
 
 def process_start(pid: int) -> str | None:
     """When a living process of this machine started, in a form that tells reused ids apart."""

@@ -72,6 +72,21 @@ def late(*given, **named):
 worker.connect = late
 """
 
+# before the command: the raylet stands still once all is done, as the driver leaves it
+STOP_AT_LEAVE = """
+import os, signal, ray
+shutdown = ray.shutdown
+
+def late(*given, **named):
+    from abl.runner.ray_start import own_parts
+    for pid, (name, _) in own_parts().items():
+        if "raylet" in name:
+            os.kill(pid, signal.SIGSTOP)
+    return shutdown(*given, **named)
+
+ray.shutdown = late
+"""
+
 # what a part's command line holds
 PARTS = {
     "worker": ("ray::ImplicitFunc",),
@@ -89,13 +104,12 @@ SPARE = ("worker", "helper")
 class Command:
     """A command that runs naps on a Ray of its own."""
 
-    def __init__(self, folder: Path, count: int, seconds: float, at_join: str = ""):
+    def __init__(self, folder: Path, count: int, seconds: float, before: str = ""):
         self.log = folder / f"{time.monotonic_ns()}.log"
         words = [str(folder / "store"), str(count), str(seconds)]
-        code = KILL_AT_JOIN.format(at_join) + COMMAND if at_join else COMMAND
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", code, *words],
+                [sys.executable, "-c", before + COMMAND, *words],
                 env=os.environ | {"PYTHONPATH": f"{TESTS.parent / 'src'}:{TESTS}"},
                 stdout=log,
                 stderr=log,
@@ -152,8 +166,8 @@ def descendants(pid: int) -> list[int]:
 
 
 @contextmanager
-def running(folder: Path, count: int, seconds: float = 0.5, at_join: str = "") -> Iterator[Command]:
-    command = Command(folder, count, seconds, at_join)
+def running(folder: Path, count: int, seconds: float = 0.5, before: str = "") -> Iterator[Command]:
+    command = Command(folder, count, seconds, before)
     try:
         yield command
     finally:
@@ -258,11 +272,21 @@ def test_a_part_of_ray_stands_still_and_the_command_ends(tmp_path: Path, name: s
 
 def test_a_raylet_killed_as_the_driver_joins_it_is_told(tmp_path: Path) -> None:
     """Ray's library ends the driver from within then: no Python of it is run."""
-    with running(tmp_path, 10_000, at_join="raylet") as command:
+    with running(tmp_path, 10_000, before=KILL_AT_JOIN.format("raylet")) as command:
         seconds_until(lambda: command.process.poll() is not None, END_S, "end", command)
         seconds_until(lambda: not command.left(), GONE_S, "the end of all", command)
         assert command.process.returncode in (1, 2)
         check_words(command)
+
+
+def test_a_raylet_that_stands_still_as_it_is_left_changes_no_exit_code(tmp_path: Path) -> None:
+    with running(tmp_path, 10, before=STOP_AT_LEAVE) as command:
+        seconds_until(lambda: command.process.poll() is not None, END_S, "end", command)
+        assert command.process.returncode == 0, command.said
+        assert "all done" in command.said
+        assert "message: warning: Ray did not answer" in command.said
+        check_words(command)
+        seconds_until(lambda: not command.left(), GONE_S, "the end of all", command)
 
 
 def test_driver_and_guard_killed_together_leave_nothing(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from abl.cli.app import app
 from abl.cli.output import import_nothing_from_here, prepare_output
+from abl.processes import note_status
 
 # each registers its commands, in the order in which `abl --help` lists them
 _FAMILIES = (
@@ -21,5 +22,10 @@ def main() -> NoReturn:
     """Entry point of the command."""
     prepare_output()
     import_nothing_from_here()
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        note_status(end.code)
+        raise
+    note_status(0)
     raise SystemExit(0)

@@ -11,6 +11,7 @@ import codecs
 import io
 import os
 import sys
+import warnings
 from typing import TextIO
 
 from abl.redaction import redacted
@@ -44,6 +45,8 @@ def prepare_output() -> None:
     Whatever is written passes here: lines of the command, tracebacks, warnings of libraries.
     """
     codecs.register_error(_HANDLER, _in_ascii)
+    # SQLAlchemy's, of what SQLite's driver passes over in an address: raw, and nobody's business
+    warnings.filterwarnings("ignore", message="Query string argument")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_HANDLER)

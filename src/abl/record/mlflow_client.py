@@ -21,6 +21,7 @@ from abl.answering import ANSWER_S, check_database, check_server, patient_url
 from abl.errors import InputError
 from abl.record.mlflow_errors import RecordError, shortened
 from abl.record.mlflow_schema import bring_up_to_date
+from abl.record.sqlite_files import check_sqlite_file, sqlite_file
 from abl.redaction import redacted
 from abl.told_lock import told_lock
 
@@ -105,7 +106,9 @@ class RecordPlace:
             with self.client({_RETRIES: "0", _TIMEOUT: seconds}) as client:
                 client.search_experiments(max_results=1)
         except RecordError as error:
-            advice, damage = error.advice or "start it", ("not a database", "malformed")
+            other = sqlite_file(self.tracking_uri) is not None
+            start = "name a file that can be written, in a folder that can" if other else "start it"
+            advice, damage = error.advice or start, ("not a database", "malformed")
             if self.embedded and any(word in str(error) for word in damage):
                 advice = "move mlflow.db away, and `abl record` writes it again"
             elif self.embedded and not error.advice:
@@ -123,6 +126,8 @@ class RecordPlace:
 
             with self._told(SQLAlchemyError, OSError, ValueError):
                 check_database(self.tracking_uri)
+        elif (file := sqlite_file(self.tracking_uri)) is not None:
+            check_sqlite_file(file)
 
     @contextmanager
     def _told(self, *kinds: type[Exception]) -> Iterator[None]:
@@ -146,7 +151,10 @@ class RecordPlace:
             # MLflow tries ten times, each as long as the driver pleases
             check_database(self.tracking_uri)
         self.root.mkdir(parents=True, exist_ok=True)
-        file = _sqlite_file(self.tracking_uri)
+        file = sqlite_file(self.tracking_uri)
+        if file is not None:
+            # MLflow tries for two minutes
+            check_sqlite_file(file)
         # two processes that make the schema of a new file at once end in one of them dying
         with told_lock(self.root / "schema.lock", "MLflow's database", self.say):
             if self.embedded:
@@ -230,11 +238,3 @@ def _first_line(error: BaseException) -> str:
     if waited := re.search(r"(?:read|connect) timeout=([\d.]+)", lines[0]):
         return f"no answer within {float(waited[1]):g} s"
     return shortened(lines[0])
-
-
-def _sqlite_file(uri: str) -> Path | None:
-    """The file of a SQLite database, None of another one."""
-    scheme, found, path = uri.partition(":///")
-    if not found or scheme.partition("+")[0] != "sqlite" or path.startswith((":", "file:")):
-        return None
-    return Path(path.partition("?")[0]) if path else None

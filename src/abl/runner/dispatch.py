@@ -12,6 +12,7 @@ from abl.errors import StageError
 from abl.plan.frontier import Frontier
 from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage
+from abl.record.patient import UnreadableError
 from abl.record.store import Store
 from abl.runner.execute import Report, run_stage
 from abl.runner.protocols import Ended, Failure, Growth, Listener, RunReport
@@ -115,6 +116,23 @@ class Dispatcher:
                 self._told(report.digest)
                 self._feed_local()
             self.listener.finished(stage, report.seconds, report.status == "reused")
+
+    def take_finished(self) -> bool:
+        """Takes what workers have committed and could not report; whether nothing is left to do."""
+        with self.lock:
+            stages = self.frontier.stages
+            given = [stages[each] for each in self.frontier.running if not stages[each].local]
+        try:
+            if not all(self.store.has(stage.digest) for stage in given):
+                return False
+        except UnreadableError:
+            return False
+        for stage in given:
+            self.take(Report(stage.digest, "done"))
+        with self.wake:
+            # what the driver itself has begun; what becomes ready is nobody's any more
+            self.wake.wait_for(lambda: not self.busy)
+            return self.finished
 
     def _fail(self, stage: Stage, report: Report) -> None:
         with self.wake:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from abl.errors import InputError, Problem, StageError
 from abl.plan.stage import StageResources
+from abl.runner.ray_end import leave_ray
 from abl.runner.ray_folder import short_folder
+from abl.runner.ray_guard import ADVICE
 from abl.runner.ray_guarding import guarded
 from abl.runner.ray_network import check_connections
 from abl.runner.ray_start import (
@@ -29,14 +29,23 @@ from abl.runner.ray_watch import (
     RayWatch,
     WatchedPart,
     answering_part,
-    end_process,
     process_part,
 )
 
 OBJECT_STORE_BYTES = 100 * 2**20
 MOST_PORTS = 65535
-# a Ray whose parts are gone may never come back from being shut down
-SHUTDOWN_S = 15.0
+
+
+class LostRayError(StageError):
+    """A part of Ray died, or stands still, on which everything that runs there depends.
+
+    Attributes:
+        fault: What happened to it, without what to do.
+    """
+
+    def __init__(self, line: str):
+        super().__init__(line)
+        self.fault = line.removesuffix(f"; {ADVICE}")
 
 
 def check_address(address: str) -> None:
@@ -69,7 +78,7 @@ def ray_nodes(
 
     Raises:
         InputError: Ray cannot be started or joined, or has no node.
-        StageError: A part of Ray died meanwhile on which everything here depends.
+        LostRayError: A part of Ray died meanwhile on which everything here depends.
     """
     _set_environment()
     # Ray adds this folder to its workers' path in any case, and was not tried with this set
@@ -140,7 +149,7 @@ def _enter(
         }
     of_ray.enter_context(guarded(ray_package()))
     of_ray.enter_context(_silenced())
-    of_ray.callback(_shut_down)
+    of_ray.callback(leave_ray, say)
     where = f"no Ray cluster at {address}" if address else "Ray does not start"
     died = (lambda: "") if address else Starting().died
     try:
@@ -176,14 +185,14 @@ def watched_parts(own: bool) -> list[WatchedPart]:
 
 @contextmanager
 def losses_told(watch: RayWatch) -> Iterator[None]:
-    """Raises StageError for a part of Ray that was lost, however that made itself felt."""
+    """Raises LostRayError for a part of Ray that was lost, however that made itself felt."""
     try:
         with watch:
             yield
     except (RayLost, KeyboardInterrupt):
         if not watch.lost:
             raise
-        raise StageError(watch.lost) from None
+        raise LostRayError(watch.lost) from None
     except (InputError, StageError):
         raise
     except Exception as error:
@@ -191,7 +200,7 @@ def losses_told(watch: RayWatch) -> Iterator[None]:
         lost = watch.lost or watch.gone()
         if not lost:
             raise
-        raise StageError(lost) from error
+        raise LostRayError(lost) from error
 
 
 @contextmanager
@@ -208,18 +217,6 @@ def _silenced() -> Iterator[None]:
         yield
     finally:
         worker.print_to_stdstream = printing
-
-
-def _shut_down() -> None:
-    """Leaves Ray, or ends it; does not wait for ever for one whose parts are gone."""
-    import ray
-
-    leaving = threading.Thread(target=ray.shutdown, name="ray-shutdown", daemon=True)
-    leaving.start()
-    leaving.join(SHUTDOWN_S)
-    if leaving.is_alive():
-        # Ray would be asked once more as Python ends; what is registered last is called first
-        atexit.register(end_process, 1)
 
 
 def nodes_of(described: list[dict[str, Any]]) -> dict[str, StageResources]:

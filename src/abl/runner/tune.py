@@ -16,7 +16,7 @@ from abl.record.lease import Watch
 from abl.runner.dispatch import Dispatcher
 from abl.runner.execute import run_stage_on_worker
 from abl.runner.ledger import Ledger, Packing, known_shares
-from abl.runner.ray_nodes import nodes_of, ray_nodes
+from abl.runner.ray_nodes import LostRayError, nodes_of, ray_nodes
 from abl.scratch import scratch_folder
 
 
@@ -32,14 +32,16 @@ def run_with_tune(
     Raises:
         InputError: Ray does not start, or the cluster cannot be reached, is not of these versions,
             or is too small.
-        StageError: A part of Ray died without which nothing goes on.
+        StageError: A part of Ray died without which nothing goes on, before all was finished.
     """
     try:
         _run(dispatcher, workers, address)
-    except StageError:
+    except StageError as error:
         # workers that died with their Ray could not give them back
         free_leases(dispatcher)
-        raise
+        if not (isinstance(error, LostRayError) and dispatcher.take_finished()):
+            raise
+        dispatcher.listener.message(f"warning: {error.fault}; every stage was finished by then")
 
 
 def free_leases(dispatcher: Dispatcher) -> None:
