@@ -17,6 +17,7 @@ from commands import abl
 REFUSED = [
     "http://u:Zq8[sekret]G@127.0.0.1:9", "http://[::1:sekret@h", "http://u:sekret]G@h:9",
     "s3://u:Zq8[sekret]G@bucket/x", "mysql://u:sekret\u2100G@127.0.0.1:9/d",
+    r"http:\\u:sekret@127.0.0.1:9", r"http:\u:sekret@h",
 ]  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def test_a_database_of_a_search_that_is_no_address(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("ABL_SEARCH_STORAGE", address)
-    with pytest.raises(InputError, match="which ABL_SEARCH_STORAGE names") as caught:
+    with pytest.raises(InputError, match="search: the study at") as caught:
         check_storage()
     assert "sekret" not in str(caught.value)
     assert "Zq8" not in str(caught.value)
