@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from abl.addresses import split_address
 from abl.errors import InputError
+from abl.record.mlflow_client import RecordPlace
 from abl.search.kept import check_storage
 from commands import abl
 
@@ -55,6 +56,22 @@ def test_a_database_of_a_search_that_is_no_address(
     assert "sekret" not in str(caught.value)
     assert "Zq8" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mssql+pyodbc:///?odbc_connect=DRIVER%3Dx%3BUID%3Dme%3BPWD%3Dsekret%3B",
+        "u:sekret@127.0.0.1:9", "http://127.0.0.1:9/x;jsessionid=sekret",
+    ],
+)  # fmt: skip
+def test_a_record_in_an_odd_form_keeps_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"MLflow at .*\*\*\*") as caught:
+        RecordPlace(tmp_path / "mlruns", address).check_reachable()
+    assert "sekret" not in str(caught.value)
 
 
 @given(st.text(st.sampled_from("ab[]/@:%?#\u2100"), max_size=30))
