@@ -45,6 +45,7 @@ def said_of(address: str) -> list[str]:
 @given(odd, st.sampled_from(SCHEMES))
 def test_a_password_in_an_address_is_blanked_unknown_as_it_is(password: str, scheme: str) -> None:
     assume("://" not in password and password not in "http postgresql+psycopg databricks")
+    assume(all(password not in text for text in said_of("")))
     for text in said_of(f"{scheme}://somebody:{password}@{HOST}/{DATABASE}"):
         shown = redacted(text)
         rest = shown.replace(HOST, "").replace(DATABASE, "").replace("***", "")

@@ -82,8 +82,8 @@ def check_server(url: str, seconds: float = ANSWER_S) -> None:
         TimeoutError: It does not answer.
         OSError: Nothing listens there.
     """
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return

@@ -13,7 +13,16 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote, unquote
 
-from abl.secret_addresses import BLANK, NAME, PARAMETER, addresses_redacted
+from abl.secret_addresses import (
+    BLANK,
+    ENCODED,
+    HARMLESS,
+    NAME,
+    NO_VALUE,
+    PARAMETER,
+    addresses_redacted,
+)
+from abl.secret_blocks import blocks_redacted
 
 SHORTEST = 6  # of a secret that is looked for anywhere: what is shorter would blank half the text
 _LONGEST_LINE = 16  # of a value of several lines, each line from this length on
@@ -21,27 +30,30 @@ _LONGEST_LINE = 16  # of a value of several lines, each line from this length on
 # words in a name, between what is no letter: PGPASSWORD and apikey end in one
 _WORDS = frozenset({"KEY", "PAT", "PASS", "PWD", "DSN", "CREDS", "APIKEY", "PASSCODE"})
 _PARTS = ("PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "CREDENTIAL", "APIKEY")
-# of these the value is a place or a way, or no secret at all
-_HARMLESS = re.compile(r"^(OLD)?PWD$|_(PATH|FILE|DIR|MODE|TYPE|URL|URI)$|TOKENIZER|PASSFILE$")
 
 _BEGINS_ADDRESS = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.\-]*://")
-_PAIR = re.compile(rf"(?i)({NAME})=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s&;,'\"]+)")
+_PAIR = re.compile(
+    rf"(?i)({NAME})=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\{{[^{{}}\n]+\}}|[^\s&;,'\"]+)"
+)
 _HEADER = re.compile(
-    r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token|digest)\s+|"
+    r"(?i)(authorization['\"]?\s*[:=]\s*[rbuf]{0,2}['\"]?(?:bearer|basic|token|digest)\s+|"
     r"\bbearer\s+(?=[\w.~+/\-]{16}))[^\s'\"]+"
 )
 # GitHub, GitLab, Hugging Face, Slack, AWS, Databricks, OpenAI and the like, Google, JSON Web Tokens
 _SHAPES = re.compile(
     r"\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w\-]{15,}|hf_[A-Za-z0-9]{20,}|"
-    r"xox[abeprs]-[\w\-]{10,}|A[KS]IA[0-9A-Z]{16}|dapi[0-9a-f]{32}(?:-\d)?|sk-[\w\-]{20,}|"
+    r"xox[abeprs]-[\w\-]{10,}|A[KS]IA[0-9A-Z]{16}|dapi(?=[a-z]{0,8}\d)\w{8,}(?:-\d)?|sk-[\w\-]{20,}|"
     r"AIza[\w\-]{35}|eyJ[\w\-]{10,}\.[\w\-]{10,}\.[\w\-]+)|"
     r"(?<=hooks\.slack\.com/services/)[\w/]+"
 )
 # where programs take a user and a password in forms of their own
 _OF_PROGRAMS = (
     re.compile(r"(?i)(jdbc:oracle:\w+:[^/\s:@]+/)[^@\s]+(?=@)"),
-    re.compile(r"(\bcurl\b[^\n]*?\s(?:-u|--user)[= \t]*[^\s:]+:)\S+"),
-    re.compile(r"(\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n]*?\s-p)[^\s\-]\S*"),
+    re.compile(r"(\bcurl\b[^\n]{0,200}?\s(?:-u|--user)[= \t]*[^\s:]+:)\S+"),
+    re.compile(r"(\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n]{0,200}?\s-p)[^\s\-]\S*"),
+    re.compile(r"(\bsshpass[ \t]+-p[ \t]*)\S+"),
+    re.compile(r"(\bdocker[ \t]+login\b[^\n]{0,200}?\s-p[ \t]+)\S+"),
+    re.compile(r"(?i)(;[ \t]?(?:password|pwd)=(?!\{))[^;'\"\n]+(?=;)"),
     re.compile(r"(?i)(\blogin[ \t]+\S+[ \t]+password[ \t]+)\S+"),
     re.compile(rf"(?i)(<{NAME}>)[^<\n]+(?=</)"),
 )
@@ -51,12 +63,13 @@ _PRIVATE_KEY = re.compile(
 
 # what is said of a setting anywhere: JSON, YAML, `name = value`; names of counts are no secrets
 _FIELD = (
-    r"(?:password|passwd|passphrase|passcode|pwd|(?<![A-Za-z])(?:pw|jwt)|secret|token|api[_-]?key|"
+    r"(?=[apstj])(?:password|passwd|passphrase|passcode|pwd|(?<![A-Za-z])(?:pw|jwt)|secret|token|api[_-]?key|"
     r"(?:access|private|account|shared|secret)[_-]?key)[_-]?\d{0,4}"
 )
+_ANNOTATED = r"(?:[ \t]{0,8}:[ \t]{0,8}[A-Za-z_][\w.\[\]| ]{0,40}?(?=[ \t]{0,8}=))?"
 _QUOTED_FIELD = re.compile(
-    rf"(?i)({_FIELD}\\{{0,2}}[\"']?\]?[ \t]{{0,8}}[:=][ \t]{{0,8}})"
-    r"(\\{1,2}\"[^\"\\\n]+\\{1,2}\"|\"(?:[^\"\\\n]|\\[^\n])+\"|'(?:[^'\\\n]|\\[^\n])+')"
+    rf"(?i)({_FIELD}\\{{0,3}}[\"']?\]?{_ANNOTATED}[ \t]{{0,8}}[:=][ \t]{{0,8}})"
+    r"(\\{1,3}\"[^\"\\\n]+\\{1,3}\"|\"(?:[^\"\\\n]|\\[^\n])+\"|'(?:[^'\\\n]|\\[^\n])+')"
 )
 _PLAIN_FIELD = re.compile(
     rf"(?im)({_FIELD}[\"']?[ \t]{{0,8}}(?:=[ \t]{{1,8}}|:[ \t]{{1,8}}))"
@@ -72,9 +85,13 @@ _WORDS_ALONE = re.compile(r"[^\W\d]+\.?")
 _OF_CODE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+|[^\W\d][\w.]*[(\[{].*")
 
 # in a file: name and value with a space, a colon or quotes between
-_SOURCE_NAME = rf"(?:{NAME}|(?<=[_-])(?:key|pat|pass)|(?<=[\"'])pass(?=[\"'])|dsn)"
+_QUOTED_PASS = (
+    r"(?<![\w.])pass(?=[\"']?[ \t]{0,8}[:=][ \t]{0,8}[\"'])"  # alone it is a word of code
+)
+_SOURCE_NAME = rf"(?=[apcstkd])(?:{NAME}|(?:(?<=\w-)|(?<=_))(?:key|pat|pass)|{_QUOTED_PASS}|dsn)"
 _LITERAL = re.compile(
-    rf"(?i)({_SOURCE_NAME}[\"']?\]?\s{{0,8}}(?::=|=>|[:=,])\s{{0,8}}[rbuf]{{0,2}})"
+    rf"(?i)({_SOURCE_NAME}[\"']?\]?{_ANNOTATED}\s{{0,8}}(?::=|=>|==?|[:,])"
+    r"(?:[ \t]{0,8}\n[+\- ]?[ \t]{1,60}|\s{0,8})[rbuf]{0,2})"
     r"(\"[^\"\n]+\"|'[^'\n]+'|`[^`\n]+`)"
 )
 _SETTING = re.compile(
@@ -89,12 +106,8 @@ _WIDE_SETTING = re.compile(
 _ON_NEXT_LINE = re.compile(
     rf"(?im)^([+\- ]?[ \t]*[\w.\-]{{0,60}}?{_SOURCE_NAME}:[ \t]*\n[+\- ]?[ \t]+)([^\s:]+)[ \t]*$"
 )
-_OPTION = re.compile(rf"(?i)(?<![\w\-])(--?[\w\-]{{0,60}}?{NAME}(?:=|[ \t]+))([^\s\-][^\s]*)")
-# what stands there in code and schemas; $NAME and ${NAME} are places, not values
-_NO_VALUE = re.compile(
-    r"(?i)[\"']?(\$(?:[A-Za-z_]\w*(?:/\S*)?|[{(].*)|"
-    r"str|int|bool|bytes|float|none|null|true|false|\*+|<[\w ]+>|[|>][+\-]?)"
-    r"(\s*[|,=)].*)?[\"']?$"
+_OPTION = re.compile(
+    rf"(?i)((?:(?<![\w\-\n])--?|(?<![^\n])-{{2,3}})[\w\-]{{0,60}}?{NAME}(?:=|[ \t]+))([^\s\-]\S*)"
 )
 
 
@@ -132,7 +145,7 @@ def redacted(text: str, *addresses: str) -> str:
 
 def redacted_source(text: str) -> str:
     """Source, settings or a difference of such files, without the values that are named secrets."""
-    text = _LITERAL.sub(lambda found: _pair_redacted(found[1], "", found[2]), redacted(text))
+    text = _LITERAL.sub(_literal_redacted, redacted(blocks_redacted(text)))
     for form in (_SETTING, _WIDE_SETTING, _ON_NEXT_LINE):
         text = form.sub(lambda found: _pair_redacted(found[1], "", found[2]), text)
     return _OPTION.sub(lambda found: _pair_redacted(found[1], "", found[2]), text)
@@ -146,7 +159,7 @@ def has_secret(address: str) -> bool:
 def is_secret_name(name: str) -> bool:
     """Whether an environment variable of this name is taken for a secret."""
     upper = name.upper()
-    if _HARMLESS.search(upper):
+    if HARMLESS.search(upper):
         return False
     words = re.split(r"[^A-Z]+", upper)
     return any(part in upper for part in _PARTS) or any(
@@ -181,9 +194,9 @@ def _of_address(text: str) -> Iterator[str]:
         rest = text.partition("://")[2]
         inside, at, behind = rest.rpartition("@")
         behind = behind if at else rest
-        parameters = [found[2] for found in PARAMETER.finditer(behind)]
+        parameters = [found[2] for form in (PARAMETER, ENCODED) for found in form.finditer(behind)]
         # what stands where everybody reads it (a database of the same name) is not hidden
-        shown = PARAMETER.sub("", behind)
+        shown = ENCODED.sub("", PARAMETER.sub("", behind))
         found = [*(_passwords(inside) if at and not rest.startswith("/") else ()), *parameters]
         yield from (each for each in found if each and each not in shown)
     elif "=" in text:
@@ -219,11 +232,17 @@ def _field_redacted(found: re.Match[str]) -> str:
     return _pair_redacted(name, "", value)
 
 
+def _literal_redacted(found: re.Match[str]) -> str:
+    # in `"name": "TOKEN", "value": ...` the next is a name
+    is_name = "," in found[1] and found.string[found.end() : found.end() + 1] == ":"
+    return found[0] if is_name else _pair_redacted(found[1], "", found[2])
+
+
 def _pair_redacted(name: str, between: str, value: str) -> str:
     plain = re.sub(r"\W+$", "", name).upper()
     # PWD is a folder to a shell and a password to a database
     is_folder = not re.search(r"(^|\W)(OLD)?PWD$", plain) or value.lstrip("\"'")[:1] in "/~$"
-    if (_HARMLESS.search(plain) and is_folder) or _NO_VALUE.match(value):
+    if (HARMLESS.search(plain) and is_folder) or NO_VALUE.match(value):
         return f"{name}{between}{value}"
     mark = value[0] if value[0] in "\"'`" and value[-1] == value[0] else ""
     return f"{name}{between}{mark}{BLANK}{mark}"

@@ -13,10 +13,10 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
+from abl.addresses import split_address
 from abl.answering import ANSWER_S, check_database, check_server, patient_url
 from abl.errors import InputError
 from abl.record.mlflow_errors import RecordError, shortened
@@ -57,6 +57,9 @@ class RecordPlace:
         artifact_root: Where new experiments keep files: `<root>/artifacts` for the embedded
             default, the server's own choice (None) otherwise.
         say: Is told what is done to a database before it can be used; default standard error.
+
+    Raises:
+        InputError: The URI is no address.
     """
 
     def __init__(self, root: Path, tracking_uri: str | None = None):
@@ -64,6 +67,7 @@ class RecordPlace:
         self.embedded = tracking_uri is None
         self.database = self.root / "mlflow.db"
         self.tracking_uri = tracking_uri or f"sqlite:///{self.database.as_posix()}"
+        self._scheme = split_address(self.tracking_uri, "--record").scheme
         self.artifact_root = (self.root / "artifacts").as_uri() if self.embedded else None
         self.say: Callable[[str], None] = partial(print, "abl:", file=sys.stderr)
         self._lease = FileLock(self.root / "record.lock")
@@ -117,7 +121,7 @@ class RecordPlace:
 
     def _knock(self, seconds: float) -> None:
         """Raises RecordError if nothing answers; before MLflow is imported, which takes seconds."""
-        kind = urlsplit(self.tracking_uri).scheme.partition("+")[0]
+        kind = self._scheme.partition("+")[0]
         if kind in _SERVERS:
             with self._told(OSError):
                 check_server(self.tracking_uri, seconds)
@@ -144,7 +148,7 @@ class RecordPlace:
     def _connected(self) -> MlflowClient:
         from mlflow import MlflowClient
 
-        kind = urlsplit(self.tracking_uri).scheme.partition("+")[0]
+        kind = self._scheme.partition("+")[0]
         if kind in _SERVERS:
             return MlflowClient(self.tracking_uri, self.tracking_uri)
         if kind in _DATABASES:

@@ -9,8 +9,8 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
-from urllib.parse import urlsplit
 
+from abl.addresses import split_address
 from abl.errors import InputError, StageError
 from abl.record.lease import Place
 from abl.redaction import has_secret, redacted
@@ -58,7 +58,7 @@ class Objects:
 
         self._option = option
         self.url = url.rstrip("/")
-        parts = urlsplit(self.url)
+        parts = split_address(self.url, option)
         if parts.scheme in ("", "file", "local"):
             raise InputError(
                 f"{option} {url}: not an object store such as s3://bucket/folder; a folder is "

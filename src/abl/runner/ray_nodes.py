@@ -61,7 +61,7 @@ def check_address(address: str) -> None:
         raise InputError(f"--address {address}: write HOST:PORT, as `ray start --head` prints it")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a label too long for a name is the latter
         raise InputError(f"--address {address}: nothing answers there ({error})") from None
 
 
