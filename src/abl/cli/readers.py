@@ -19,7 +19,7 @@ from abl.cli.output import say
 if TYPE_CHECKING:
     from abl.decide.agreement import KappaWeights
     from abl.decide.readers.contrasts import MeanScale
-    from abl.decide.readers.obuchowski_rockette import Effects
+    from abl.decide.readers.error_squares import Effects
     from abl.decide.readers.rater_estimates import CovarianceMethod
 
 DEFAULT = "compare"

@@ -11,7 +11,7 @@ from abl.data.predictions.prediction_rows import checked_output, same_file
 from abl.data.tables.rows import class_name_problems
 from abl.decide.agreement import KAPPA_WEIGHTS, KappaWeights
 from abl.decide.readers.contrasts import MEAN_SCALES, MeanScale
-from abl.decide.readers.obuchowski_rockette import EFFECTS, Effects
+from abl.decide.readers.error_squares import EFFECTS, Effects
 from abl.decide.readers.rater_estimates import (
     COVARIANCE_METHODS,
     READER_STATISTICS,

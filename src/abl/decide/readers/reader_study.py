@@ -11,13 +11,9 @@ import pandas as pd
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers.against_readers import AlgorithmAgainstReaders, algorithm_against_readers
 from abl.decide.readers.contrasts import MeanScale, ReaderContrast, contrast
+from abl.decide.readers.error_squares import EFFECTS, Effects
 from abl.decide.readers.nested_readers import nested_readers
-from abl.decide.readers.obuchowski_rockette import (
-    EFFECTS,
-    Effects,
-    ReaderAnalysis,
-    obuchowski_rockette,
-)
+from abl.decide.readers.obuchowski_rockette import ReaderAnalysis, obuchowski_rockette
 from abl.decide.readers.rater_estimates import CovarianceMethod, RaterEstimates, ReaderStatistic
 from abl.decide.readers.readings import Readings, readings_of
 from abl.errors import InputError, nearest
