@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -101,3 +102,27 @@ def test_an_unknown_image_is_told_with_what_known_ones_look_like(tmp_path: Path)
     code, output = told(tmp_path, frame, "--predictions", "net.csv")
     assert code == 2
     assert "a.csv:3: case 'other.png' has no known truth; known are such as 'i0.png'" in output
+
+
+def test_two_readers_are_compared_on_what_both_read(tmp_path: Path) -> None:
+    frame = answers(40)
+    number = frame["image"].str[1:-4].astype(int)
+    some = frame[~((frame["reader"] == "A") & (number < 6))]  # A lacks six
+    code, output = told(tmp_path, some, "--json")
+    assert code == 0
+    pairs = {(each["first"], each["second"]): each for each in json.loads(output)["pairs"]}
+    right = (frame["answer"] == frame["label"]).where(number >= 6)
+    share = right.groupby(frame["reader"]).mean()
+    assert pairs["A", "B"]["acc"]["estimate"] == pytest.approx(share["A"] - share["B"])
+    assert pairs["A", "B"]["cases"] == 34
+
+
+def test_readers_of_cases_of_their_own_are_not_compared_by_pairs(tmp_path: Path) -> None:
+    frame = answers(60)
+    number = frame["image"].str[1:-4].astype(int)
+    nested = frame[(number // 20) == frame["reader"].map({"A": 0, "B": 1, "C": 2})]
+    code, output = told(tmp_path, nested)
+    assert code == 0
+    said = " ".join(output.split())
+    assert "read none of the same cases: 3 pairs (A - B, A - C, B - C)" in said
+    assert "difference (P)" not in said
