@@ -36,6 +36,7 @@ class ReadersAsked:
         covariance: Of readers' values over cases.
         effects: What is random in the numbers that come first.
         scale: Of the intervals of means of readers: logit, or plain as most programs print them.
+        complete: Whether readers who share only some of their cases are compared on these.
         cutoff: From which on a rating is an answer of the positive class.
         margin: Largest difference that does not matter.
         base: The treatment that others are compared with.
@@ -60,6 +61,7 @@ class ReadersAsked:
     covariance: CovarianceMethod = "delong"
     effects: Effects = "random"
     scale: MeanScale = "logit"
+    complete: bool = False
     cutoff: float | None = None
     margin: float | None = None
     base: str | None = None
