@@ -175,6 +175,23 @@ def test_without_treatments_none_is_named(tmp_path: Path, words: tuple[str, ...]
     assert "valid" not in output
 
 
+def test_a_page_that_is_half_filled_is_told_as_far_as_it_goes(tmp_path: Path) -> None:
+    """An algorithm knows all cases; a reader answered four."""
+    frame = answers(40, "A")
+    once = frame[["image", "label"]]
+    once.assign(p_0=0.4, p_1=0.6).to_csv(tmp_path / "net.csv", index=False)
+    frame["answer"] = frame["answer"].where(frame.index < 4, "")
+    words = ("--predictions", "net.csv")
+    code, output = told(tmp_path, frame, *words)
+    assert code == 0
+    assert "2 of 2" in output
+    assert "net - readers" in output
+    frame["answer"] = frame["answer"].where(frame.index < 3, "")
+    code, output = told(tmp_path, frame, *words)
+    assert code == 0
+    assert "Not compared over readers and cases: sen: only 1 positive" in " ".join(output.split())
+
+
 def test_answers_of_a_page_say_where_their_truth_is(tmp_path: Path) -> None:
     code, output = told(tmp_path, answers().drop(columns="label").assign(sweep="ens"))
     assert code == 0

@@ -179,6 +179,9 @@ def compare_algorithm(
                     f"--algorithm {algorithm}: it has several treatments, and none is '{treatment}'"
                 )
             mine = own.assign(treatment=treatment)
+        mine = mine[mine["case"].isin(theirs["case"])]  # what no reader read is not missing
+        if not len(mine):
+            raise InputError(f"--algorithm {algorithm}: it shares no cases with the readers")
         frame = pd.concat([mine, theirs], ignore_index=True)
         there = [name for name in chosen if (theirs["reader"] == name).any()]
         part = replace(answers, frame=frame)
