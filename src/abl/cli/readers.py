@@ -19,7 +19,7 @@ from abl.cli.output import say
 if TYPE_CHECKING:
     from abl.decide.agreement import KappaWeights
     from abl.decide.readers.contrasts import MeanScale
-    from abl.decide.readers.obuchowski_rockette import Effects
+    from abl.decide.readers.error_squares import Effects
     from abl.decide.readers.rater_estimates import CovarianceMethod
 
 DEFAULT = "compare"
@@ -103,6 +103,13 @@ def compare_readers_command(
             help="Of intervals of means of readers; plain: symmetric, as most programs print them."
         ),
     ] = MeanScales.logit,
+    complete: Annotated[
+        bool,
+        typer.Option(
+            "--complete",
+            help="Readers who share only some of their cases are compared on those of all.",
+        ),
+    ] = False,
     cutoff: Annotated[
         float | None, typer.Option(help="Rating from which on an answer is positive.")
     ] = None,
@@ -157,6 +164,7 @@ def compare_readers_command(
         covariance=cast("CovarianceMethod", covariance.value),
         effects=cast("Effects", effects.value),
         scale=cast("MeanScale", scale.value),
+        complete=complete,
         cutoff=cutoff,
         margin=margin,
         base=base,

@@ -31,11 +31,10 @@ BANDS = ((0.0, "poor"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate"), (0.8,
 
 
 def agreement_band(value: float) -> str:
-    """The word for a coefficient; "" of one that is undefined."""
+    """The word for a coefficient with three decimals, as it is printed; "" of an undefined one."""
     if math.isnan(value):
         return ""
-    # 0.6 of a division is 0.6000000000000001, and yet it is 0.6
-    return next((word for most, word in BANDS if round(value, 12) <= most), "almost perfect")
+    return next((word for most, word in BANDS if round(value, 3) <= most), "almost perfect")
 
 
 def cohen_kappa(

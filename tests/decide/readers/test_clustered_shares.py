@@ -1,4 +1,5 @@
-"""Two raters' shares of right answers: the Wald test of a GEE, with gaps and few patients."""
+"""Two raters' shares of right answers: the Wald test of a GEE of their difference, with gaps and
+few patients."""
 
 from __future__ import annotations
 
@@ -12,20 +13,21 @@ from scipy import stats
 from abl.decide.readers.clustered_shares import gee_difference
 
 
-def fitted(first, second, patients, few: bool) -> float:
-    """P by statsmodels, a row per case and rater."""
+def fitted(first, second, patients, few: bool) -> tuple[float, float]:
+    """Error of the difference and P by statsmodels, a row per case and rater."""
     y = np.concatenate([first, second])
     groups = np.concatenate([patients[: len(first)], patients[: len(second)]])
     rater = np.repeat([1.0, 0.0], [len(first), len(second)])
     order = np.argsort(groups, kind="stable")
     model = sm.GEE(
         y[order], sm.add_constant(rater)[order], groups=groups[order],
-        family=sm.families.Binomial(),
+        family=sm.families.Gaussian(),
     )  # fmt: skip
     found = model.fit(cov_type="bias_reduced" if few else "robust")
     t = abs(found.params[1] / found.bse[1])
     clusters = len(np.unique(groups))
-    return float(2 * (stats.t.sf(t, clusters - 1) if few else stats.norm.sf(t)))
+    p = float(2 * (stats.t.sf(t, clusters - 1) if few else stats.norm.sf(t)))
+    return float(found.bse[1]), p
 
 
 @pytest.mark.parametrize("patients", [12, 80])
@@ -38,7 +40,9 @@ def test_p_is_that_of_the_fitted_model(patients: int, gaps: int) -> None:
     second = (draw.random(len(names)) < 0.2 + 0.6 * hard).astype(float)
     second = second[: len(second) - gaps]
     found = gee_difference("a - b", first, second, names, names[: len(second)])
-    assert found.p == pytest.approx(fitted(first, second, names, patients < 50), rel=1e-6)
+    error, p = fitted(first, second, names, patients < 50)
+    assert found.error == pytest.approx(error, rel=1e-6)
+    assert found.p == pytest.approx(p, rel=1e-6)
     assert found.estimate == pytest.approx(first.mean() - second.mean())
 
 
@@ -50,3 +54,20 @@ def test_where_a_rater_is_always_right_the_shares_themselves_are_compared() -> N
     same = gee_difference("a - b", np.ones(60), np.ones(60), names, names)
     assert same.why
     assert math.isnan(same.p)
+
+
+@pytest.mark.parametrize("patients", [12, 80])
+def test_the_interval_excludes_0_exactly_where_p_is_small(patients: int) -> None:
+    draw = np.random.default_rng(9)
+    names = np.arange(patients)
+    sides = set()
+    for _ in range(300):
+        first, second = (draw.random((2, patients)) < [[0.97], [0.85]]).astype(float)
+        found = gee_difference("a - b", first, second, names, names)
+        if found.why:
+            continue
+        excluded = found.low > 0 or found.high < 0
+        assert excluded == (found.p < 0.05)
+        assert found.p == pytest.approx(2 * stats.t.sf(abs(found.t), found.df))
+        sides.add(excluded)
+    assert sides == {True, False}

@@ -13,7 +13,8 @@ from scipy import stats
 
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers import readings as designs
-from abl.decide.readers.obuchowski_rockette import EFFECTS, obuchowski_rockette
+from abl.decide.readers.error_squares import EFFECTS
+from abl.decide.readers.obuchowski_rockette import obuchowski_rockette
 from abl.decide.readers.rater_estimates import rater_estimates
 from abl.decide.readers.reader_study import compare_algorithm, compare_treatments
 from abl.decide.readers.readings import readings_of

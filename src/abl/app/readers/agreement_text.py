@@ -65,8 +65,9 @@ def _named(results: ReaderResults, each: RaterPair) -> str:
 
 def _differences(results: ReaderResults, pairs: Sequence[RaterPair], width: int) -> list[str]:
     answered = [each for each in pairs if each.acc is not None]
+    apart = _apart_on_cases(results, pairs, width)
     if not answered:
-        return []
+        return apart
     shown = [
         name
         for name in ("sen", "spe", "acc")
@@ -76,10 +77,27 @@ def _differences(results: ReaderResults, pairs: Sequence[RaterPair], width: int)
         (_named(results, each), *(_apart(getattr(each, name)) for name in shown))
         for each in answered
     ]
-    said = "Two raters on the same cases, P by GEE over patients, not corrected for "
+    said = "Two raters on the cases that both read, P by GEE over patients, not corrected for "
     said += f"{counted(len(rows), 'pair')}:"
     head = ("difference (P)", *(TITLES[name] for name in shown))
-    return [*wrapped_lines(said, width), *laid_out(head, rows, width)]
+    return [*wrapped_lines(said, width), *laid_out(head, rows, width), *apart]
+
+
+def _apart_on_cases(results: ReaderResults, pairs: Sequence[RaterPair], width: int) -> list[str]:
+    """Pairs that answered, and none of the same cases."""
+    answers = results.answers.of_first_session().frame
+    answers = answers[answers["answer"].notna().to_numpy()]
+    there = set(zip(answers["treatment"], answers["reader"], strict=True))
+    found = [
+        _named(results, each)
+        for each in pairs
+        if not each.cases and {(each.treatment, each.first), (each.treatment, each.second)} <= there
+    ]
+    if not found:
+        return []
+    names = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+    said = f"Not compared, as they read none of the same cases: {counted(len(found), 'pair')} "
+    return wrapped_lines(f"{said}({names}).", width)
 
 
 def _apart(found: ReaderContrast | None) -> str:

@@ -11,7 +11,7 @@ from abl.data.predictions.prediction_rows import checked_output, same_file
 from abl.data.tables.rows import class_name_problems
 from abl.decide.agreement import KAPPA_WEIGHTS, KappaWeights
 from abl.decide.readers.contrasts import MEAN_SCALES, MeanScale
-from abl.decide.readers.obuchowski_rockette import EFFECTS, Effects
+from abl.decide.readers.error_squares import EFFECTS, Effects
 from abl.decide.readers.rater_estimates import (
     COVARIANCE_METHODS,
     READER_STATISTICS,
@@ -36,6 +36,7 @@ class ReadersAsked:
         covariance: Of readers' values over cases.
         effects: What is random in the numbers that come first.
         scale: Of the intervals of means of readers: logit, or plain as most programs print them.
+        complete: Whether readers who share only some of their cases are compared on these.
         cutoff: From which on a rating is an answer of the positive class.
         margin: Largest difference that does not matter.
         base: The treatment that others are compared with.
@@ -60,6 +61,7 @@ class ReadersAsked:
     covariance: CovarianceMethod = "delong"
     effects: Effects = "random"
     scale: MeanScale = "logit"
+    complete: bool = False
     cutoff: float | None = None
     margin: float | None = None
     base: str | None = None

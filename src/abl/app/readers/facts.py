@@ -21,7 +21,9 @@ from abl.decide.readers.readings import Readings
 
 
 def facts_of(results: ReaderResults, asked: ReadersAsked) -> dict[str, Any]:
-    """What `--json` prints: nan is null, an infinite number of degrees of freedom "inf"."""
+    """What `--json` prints: nan is null; df and df2 are null too where they are infinite,
+    and df_infinite and df2_infinite say so beside them.
+    """
     answers = results.answers
     known, positive = answers.truth_of(), answers.positive
     facts: dict[str, Any] = {
@@ -72,7 +74,19 @@ def rater_frame(
     for each in raters:
         row: dict[str, Any] = {
             name: getattr(each, name)
-            for name in ("reader", "treatment", "experience", "tp", "fn", "fp", "tn", "missing")
+            for name in (
+                "reader",
+                "treatment",
+                "experience",
+                "tp",
+                "fn",
+                "fp",
+                "tn",
+                "positives",
+                "negatives",
+                "missing",
+                "missing_ratings",
+            )
         }
         values = {name: getattr(each, name) for name in ("sen", "spe", "acc", "auc")}
         for one in of_classes:
@@ -163,7 +177,12 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return _plain(asdict(value))
     if isinstance(value, dict):
-        return {str(name): _plain(each) for name, each in value.items()}
+        infinite = {
+            f"{name}_infinite": bool(value[name] == math.inf)
+            for name in ("df", "df2")
+            if name in value
+        }
+        return {str(name): _plain(each) for name, each in (value | infinite).items()}
     if isinstance(value, np.ndarray):
         return _plain(value.tolist())
     if isinstance(value, list | tuple):
@@ -171,5 +190,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return _plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
+        return None
     return value

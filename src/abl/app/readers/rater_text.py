@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from abl.app.readers.layout import decimal_text, laid_out
+from collections.abc import Mapping
+
+from abl.app.readers.layout import decimal_text, laid_out, wrapped_lines
 from abl.app.readers.results import ReaderResults
 from abl.app.readers.words import TITLES
 from abl.decide.intervals import Interval
+from abl.decide.readers.rater_summaries import RaterSummary
 from abl.report.labels import counted
+
+_LACKS: Mapping[str, str] = {"missing": "no answer", "missing_ratings": "no rating"}
 
 
 def rater_lines(results: ReaderResults, width: int) -> list[str]:
@@ -17,17 +22,35 @@ def rater_lines(results: ReaderResults, width: int) -> list[str]:
         for name in ("sen", "spe", "acc", "auc")
         if any(getattr(each, name) is not None for each in results.raters)
     ]
-    missing = any(each.missing for each in results.raters)
+    lacks = [name for name in _LACKS if any(getattr(each, name) for each in results.raters)]
+    counted_sides = [
+        name
+        for name in ("positives", "negatives")
+        if any(getattr(each, name) is not None for each in results.raters)
+    ]
     rows = []
     for each in results.raters:
         row = [each.reader + (f" ({each.experience})" if each.experience else "")]
         row += [each.treatment] if several else []
         row += [_interval(getattr(each, name)) for name in shown]
-        row += [str(each.missing)] if missing else []
+        row += [_right_of(each, name) for name in counted_sides]
+        row += [str(getattr(each, name)) for name in lacks]
         rows.append(tuple(row))
     head = ["each rater", *(["treatment"] if several else []), *(TITLES[name] for name in shown)]
-    head += ["missing"] if missing else []
-    return laid_out(tuple(head), rows, width, names=1 + several)
+    head += [*counted_sides, *(_LACKS[name] for name in lacks)]
+    lines = laid_out(tuple(head), rows, width, names=1 + several)
+    if counted_sides:
+        said = "Positives and negatives: right of those that were answered, or how many were rated."
+        lines += wrapped_lines(said, width)
+    return lines
+
+
+def _right_of(each: RaterSummary, name: str) -> str:
+    """How many answers of a class are right, and of how many; how many were rated of ratings."""
+    read, right = getattr(each, name), each.tp if name == "positives" else each.tn
+    if read is None:
+        return "–"
+    return f"{right} of {read}" if each.acc is not None else str(read)
 
 
 def group_lines(results: ReaderResults, width: int) -> list[str]:

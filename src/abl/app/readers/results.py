@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from abl.app.readers.arms import with_arms
 from abl.app.readers.asked import ReadersAsked
 from abl.app.readers.sizes import SizeAnswer, size_answers
 from abl.app.readers.sweep_arms import with_sweep_arms
 from abl.data.readers.reader_answers import ReaderAnswers
+from abl.decide.readers.rater_estimates import TooFewUnitsError
 from abl.decide.readers.rater_pairs import RaterPair, rater_pairs
 from abl.decide.readers.rater_summaries import (
     ClassSummary,
@@ -32,6 +35,8 @@ from abl.decide.readers.reader_study import (
     compare_treatments,
 )
 from abl.errors import InputError, Problem, nearest, raise_if_any
+
+MACHINES = ("ai", "algorithm", "cad", "cnn", "machine", "model", "network")  # case folded
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +98,7 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
     readers = [name for name in answers.readers if name not in algorithms]
     people = answers.frame[answers.frame["reader"].isin(readers)]
     notes = [*answers.notes, *said, *protocol_notes(answers, asked), *class_notes(answers, asked)]
+    notes += machine_notes(readers)
     comparisons: list[TreatmentComparison] = []
     against: list[AlgorithmComparison] = []
     if not answers.has_truth:
@@ -106,23 +112,26 @@ def reader_results(asked: ReadersAsked) -> ReaderResults:
         classes=len(answers.classes),
         positive=answers.positive is not None,
     )
-    for statistic in chosen if answers.has_truth else ():
-        if readers:
-            comparisons.append(
-                compare_treatments(
-                    answers,
-                    statistic,
-                    asked.covariance,
-                    readers=readers,
-                    base=asked.base,
-                    scale=asked.scale,
-                )
+    given: dict[str, Any] = {
+        "readers": readers, "scale": asked.scale, "complete": asked.complete
+    }  # fmt: skip
+    for statistic in chosen if answers.has_truth and readers else ():
+        try:
+            found = compare_treatments(
+                answers, statistic, asked.covariance, base=asked.base, **given
             )
-        for name in algorithms:
-            if readers:
-                against += compare_algorithm(
-                    answers, name, statistic, asked.covariance, readers=readers, scale=asked.scale
-                )
+            of_algorithms = [
+                one
+                for name in algorithms
+                for one in compare_algorithm(answers, name, statistic, asked.covariance, **given)
+            ]
+        except TooFewUnitsError as error:
+            if asked.statistics is not None:
+                raise
+            notes.append(f"Not compared over readers and cases: {error}.")
+            continue
+        comparisons.append(found)
+        against += of_algorithms
     return ReaderResults(
         answers, algorithms, tuple(comparisons), tuple(against),
         rater_summaries(answers) if answers.has_truth else (),
@@ -165,6 +174,13 @@ def _check_algorithms(answers: ReaderAnswers, algorithms: Sequence[str]) -> None
 def _check_treatments(answers: ReaderAnswers, asked: ReadersAsked) -> None:
     named = [("base", asked.base)] if asked.base is not None else []
     named += [("order", name) for name in asked.order or ()]
+    if named and not any(answers.treatments):
+        raise InputError(
+            [
+                Problem(f"--{option}: the answers have no column treatment")
+                for option in dict.fromkeys(option for option, _ in named)
+            ]
+        )
     problems = [
         Problem(f"--{option} {name}: {nearest(str(name), answers.treatments)}")
         for option, name in named
@@ -203,6 +219,15 @@ def class_notes(answers: ReaderAnswers, asked: ReadersAsked) -> list[str]:
     if asked.weighted:
         notes.append(f"Kappa weighted ({asked.weighted}) in the order {', '.join(names)}.")
     return notes
+
+
+def machine_notes(readers: Sequence[str]) -> list[str]:
+    """Of readers whose name is that of a machine."""
+    return [
+        f"{name} is taken as a reader: --algorithm {shlex.quote(name)} sets it against the readers."
+        for name in readers
+        if name.casefold() in MACHINES
+    ]
 
 
 def protocol_notes(answers: ReaderAnswers, asked: ReadersAsked) -> list[str]:

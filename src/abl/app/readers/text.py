@@ -10,10 +10,17 @@ from abl.app.readers.layout import decimal_text, laid_out, p_words, spread_words
 from abl.app.readers.rater_text import class_lines, group_lines, rater_lines
 from abl.app.readers.results import ReaderResults
 from abl.app.readers.sizes import size_lines
-from abl.app.readers.words import RANDOM, TITLES, algorithm_verdict, treatment_verdict
+from abl.app.readers.words import (
+    FLOORED,
+    RANDOM,
+    TITLES,
+    algorithm_verdict,
+    treatment_verdict,
+)
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers.contrasts import ReaderContrast
-from abl.decide.readers.obuchowski_rockette import EFFECTS, Effects, TreatmentTest
+from abl.decide.readers.error_squares import EFFECTS, Effects
+from abl.decide.readers.obuchowski_rockette import TreatmentTest
 from abl.decide.readers.reader_study import AlgorithmComparison, TreatmentComparison
 from abl.report.labels import counted
 
@@ -124,19 +131,19 @@ def _by_what_is_random(found: TreatmentComparison, width: int) -> list[str]:
 def _without_interval(
     analyses: Mapping[Effects, Sequence[ReaderContrast]], width: int
 ) -> list[str]:
-    """Why some values have no interval, each reason once."""
+    """Why some values have no interval, each reason once, and where the error is a floor."""
     reasons: dict[str, list[str]] = {}
     for effects, found in analyses.items():
         for each in found:
             if each.why:
                 reasons.setdefault(each.why, []).append(RANDOM[effects])
-    return [
-        line
+    said = [
+        f"No interval with {' or '.join(dict.fromkeys(kinds))} random: {why}."
         for why, kinds in reasons.items()
-        for line in wrapped_lines(
-            f"No interval with {' or '.join(dict.fromkeys(kinds))} random: {why}.", width
-        )
     ]
+    if any(each.floored for found in analyses.values() for each in found):
+        said.append(FLOORED)
+    return [line for each in said for line in wrapped_lines(each, width)]
 
 
 def _design(found: TreatmentComparison | AlgorithmComparison) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from abl.decide.readers.contrasts import ReaderContrast
-from abl.decide.readers.obuchowski_rockette import Effects
+from abl.decide.readers.error_squares import Effects
 from abl.decide.readers.reader_study import AlgorithmComparison
 from abl.decide.verdicts import SIGNIFICANT
 
@@ -17,6 +17,10 @@ RANDOM: Mapping[Effects, str] = {
     "fixed_readers": "cases alone",
     "fixed_cases": "readers alone",
 }
+FLOORED = (
+    "These few readers differ by less than cases alone explain: with readers and cases random the "
+    "error is no smaller than that of these readers on other cases."
+)
 _REACH: Mapping[Effects, str] = {
     "random": "other readers and other cases",
     "fixed_readers": "these readers alone, on other cases",
@@ -28,7 +32,7 @@ def treatment_verdict(found: ReaderContrast, margin: float | None, effects: Effe
     """What a difference of two treatments says, and of whom."""
     if found.why:
         return f"{found.name}: no verdict."
-    return f"{found.name}: {_said(found, margin)}. It holds for {_REACH[effects]}."
+    return f"{found.name}: {_said(found, margin)}.{_reach(found, margin, effects)}"
 
 
 def algorithm_verdict(found: AlgorithmComparison, effects: Effects, margin: float | None) -> str:
@@ -37,12 +41,18 @@ def algorithm_verdict(found: AlgorithmComparison, effects: Effects, margin: floa
     apart = analysis.difference
     if apart.why:
         return f"{apart.name}: no verdict."
-    words = f"{apart.name}, {RANDOM[effects]} random: {_said(apart, margin)}. "
-    words += f"It holds for {_REACH[effects]}."
+    words = f"{apart.name}, {RANDOM[effects]} random: {_said(apart, margin)}."
+    words += _reach(apart, margin, effects)
     fixed = found.analyses["fixed_cases"].difference
     if effects != "fixed_cases" and not fixed.why and fixed.p < SIGNIFICANT <= apart.p:
         words += " With these cases alone the difference is clear, which says nothing of others."
     return words
+
+
+def _reach(found: ReaderContrast, margin: float | None, effects: Effects) -> str:
+    """Of whom a difference is shown, or that it does not matter; "" where nothing is."""
+    shown = found.low > 0 or found.high < 0 or (margin is not None and found.low > -margin)
+    return f" It holds for {_REACH[effects]}." if shown else ""
 
 
 def _said(found: ReaderContrast, margin: float | None) -> str:

@@ -11,6 +11,7 @@ Columns, in any order and case; others are passed over:
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -84,10 +85,21 @@ def read_reader_answers(
     frame["patient"] = frame["patient"].where(frame["patient"] != "", frame["case"])
     _raise_in_order(problems)
     _check_truth(frame, raw, named)
+    notes += _of_a_page(raw) if labels is None and frame["truth"].isna().all() else []
     for column in ("reader", "patient", "treatment"):
         said = alike_sentence(column, frame[column], raw["row"] if len(whole) == 1 else None)
         notes += [said] * bool(said)
     return ReaderAnswers(frame, named, tuple(dict.fromkeys(notes)), at)
+
+
+def _of_a_page(raw: pd.DataFrame) -> list[str]:
+    """Where the truth of answers without one is, if they were given on a page of a sweep."""
+    names = sorted(set(raw["sweep"]) - {""}) if "sweep" in raw else []
+    return [
+        f"These are answers on a page of the sweep {name}: --sweep {shlex.quote(name)} brings the "
+        "truth of its images."
+        for name in names
+    ]
 
 
 def _each_once(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
@@ -123,6 +135,11 @@ def _columns_of(path: Path, problems: list[Problem], notes: list[str]) -> pd.Dat
     if "reader" not in frame:
         frame["reader"] = path.stem
         notes.append(f"{path.name}: without a column reader, all answers are those of {path.stem}.")
+    of_page = next(
+        (str(name) for name in rows.frame.columns if same_name(str(name)) == "sweep"), ""
+    )
+    if of_page:
+        frame["sweep"] = rows.given(of_page)
     return frame.assign(file=str(path), row=rows.numbers)
 
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from abl.decide.check import Floats
 from abl.decide.readers.contrasts import MeanScale, ReaderContrast, contrast
-from abl.decide.readers.obuchowski_rockette import Effects, one_treatment
+from abl.decide.readers.error_squares import Effects
+from abl.decide.readers.obuchowski_rockette import one_treatment
 from abl.errors import InputError
 
 

@@ -29,6 +29,8 @@ class ReaderContrast:
         low, high: Ends of the 95 % interval.
         t, p: Against 0, two-sided; nan for a value that is tested against nothing.
         why: Why there is no interval or P, "" if there is one.
+        floored: Whether the error is that of the cases, as readers differ by less than these
+            explain.
     """
 
     name: str
@@ -40,6 +42,7 @@ class ReaderContrast:
     t: float = math.nan
     p: float = math.nan
     why: str = ""
+    floored: bool = False
 
     def p_above(self, bound: float) -> float:
         """One-sided P of the hypothesis that the true value is at most a bound; nan if undefined.
@@ -60,6 +63,8 @@ def contrast(
     tested: bool,
     scale: MeanScale | None = None,
     why: str = "",
+    no_spread: str = "",
+    floored: bool = False,
 ) -> ReaderContrast:
     """The interval of an estimate by t, and its test against 0.
 
@@ -68,18 +73,20 @@ def contrast(
         tested: Whether 0 is a hypothesis.
         scale: Of the interval of a value in [0, 1]; None: a difference, in [-1, 1].
         why: Given: there is no interval for this reason.
+        no_spread: The reason where the variance is none.
+        floored: As ReaderContrast.
     """
     if not why and math.isnan(estimate):
         why = "undefined"
     if not why and not variance > NO_VARIANCE:
-        why = NO_SPREAD
+        why = no_spread or NO_SPREAD
     if why:
         return ReaderContrast(name, estimate, why=why)
     error = math.sqrt(variance)
     low, high = interval_ends(estimate, error, df, scale)
     t = estimate / error if tested else math.nan
     p = 2 * float(scipy.stats.t.sf(abs(t), df)) if tested else math.nan
-    return ReaderContrast(name, estimate, error, df, low, high, t, p)
+    return ReaderContrast(name, estimate, error, df, low, high, t, p, floored=floored)
 
 
 def interval_ends(
@@ -102,5 +109,6 @@ def interval_ends(
     return max(estimate - reach * error, least), min(estimate + reach * error, 1.0)
 
 
+NO_SPREAD_OF_READERS = "these readers do not differ in it: there is no spread between readers"
 NO_SPREAD = "no spread between cases or readers to measure it by"
 ONE_READER = "one reader says nothing of other readers; --effects fixed_readers is of this one"

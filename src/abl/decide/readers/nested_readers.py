@@ -12,22 +12,20 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import scipy
 
 from abl.decide.check import Floats, Ints
 from abl.decide.readers.contrasts import (
-    NO_SPREAD,
-    NO_VARIANCE,
     ONE_READER,
     MeanScale,
     ReaderContrast,
     contrast,
 )
+from abl.decide.readers.error_squares import NO_SPREAD_OF, Effects, ErrorSquare, error_square
 from abl.decide.readers.obuchowski_rockette import (
-    Effects,
     ReaderAnalysis,
     TreatmentTest,
     one_treatment,
+    tested_square,
 )
 from abl.decide.readers.variance_terms import ErrorTerms, MeanSquares
 
@@ -64,16 +62,24 @@ def nested_readers(
     for one, other in itertools.combinations(range(count), 2):
         name = f"{treatments[one]} - {treatments[other]}"
         apart = float(values[members[one]].mean() - values[members[other]].mean())
-        variance, freedom = _variance_of(
-            square, df, between, sizes[[one, other]], effects,
+        error = _error_of(
+            square, df, errors, between, sizes[[one, other]], effects,
             covariance, members[one], members[other],
         )  # fmt: skip
         differences.append(
             ReaderContrast(name, apart, why=why)
             if why
-            else contrast(name, apart, variance, freedom, tested=True)
+            else contrast(
+                name,
+                apart,
+                error.square,
+                error.df,
+                tested=True,
+                no_spread=NO_SPREAD_OF[effects],
+                floored=error.floored,
+            )
         )
-    test = _whole_test(values, members, square, df, between, effects, differences, why)
+    test = _whole_test(values, members, square, df, errors, between, effects, differences, why)
     squares = MeanSquares(_treatment_square(values, members), square, math.nan)
     return ReaderAnalysis(effects, means, test, tuple(differences), squares, errors)
 
@@ -106,46 +112,38 @@ def _error_terms(covariance: Floats, members: Sequence[Ints]) -> ErrorTerms:
     )
 
 
-def _variance_of(
-    square: float, df: int, between: float, sizes: Ints, effects: Effects,
+def _own(errors: ErrorTerms) -> float:
+    """What cases alone explain of the mean square of readers."""
+    return errors.var - (0.0 if math.isnan(errors.cov2) else max(errors.cov2, 0.0))
+
+
+def _error_of(
+    square: float, df: int, errors: ErrorTerms, between: float, sizes: Ints, effects: Effects,
     covariance: Floats, one: Ints, other: Ints,
-) -> tuple[float, float]:  # fmt: skip
+) -> ErrorSquare:  # fmt: skip
     """Variance of a difference of two treatments, and its degrees of freedom."""
     if effects == "fixed_readers":
         weights = np.zeros(len(covariance))
         weights[one], weights[other] = 1 / len(one), -1 / len(other)
-        return float(weights @ covariance @ weights), math.inf
-    own = square * float((1 / sizes).sum())
-    extra = 2 * between if effects == "random" else 0.0
-    if not own > NO_VARIANCE:
-        return own + extra, math.inf
-    return own + extra, df * ((own + extra) / own) ** 2
+        return ErrorSquare(float(weights @ covariance @ weights), math.inf)
+    each = float((1 / sizes).sum())
+    return error_square(square * each, 2 * between, _own(errors) * each, df, effects)
 
 
 def _whole_test(
-    values: Floats, members: Sequence[Ints], square: float, df: int, between: float,
-    effects: Effects, differences: Sequence[ReaderContrast], why: str,
+    values: Floats, members: Sequence[Ints], square: float, df: int, errors: ErrorTerms,
+    between: float, effects: Effects, differences: Sequence[ReaderContrast], why: str,
 ) -> TreatmentTest:  # fmt: skip
     df1 = len(members) - 1
     kind: Literal["F", "chi2"] = "chi2" if effects == "fixed_readers" else "F"
     if not why and df1 == 1:
         only = differences[0]
-        p, value, freedom = only.p, only.t**2, only.df
-        return TreatmentTest(kind, value, df1, freedom, p, only.why)
+        return TreatmentTest(kind, only.t**2, df1, only.df, only.p, only.why, only.floored)
     sizes = {len(own) for own in members}
     if not why and (len(sizes) > 1 or effects == "fixed_readers"):
         why = "treatments have different numbers of readers, or these are fixed: see the pairs"
     if why:
         return TreatmentTest(kind, math.nan, df1, math.nan, math.nan, why)
     readers = sizes.pop()
-    extra = readers * between if effects == "random" else 0.0
-    if not square + extra > NO_VARIANCE:
-        return TreatmentTest(kind, math.nan, df1, math.nan, math.nan, NO_SPREAD)
-    value = _treatment_square(values, members) / (square + extra)
-    freedom = df * ((square + extra) / square) ** 2 if square > NO_VARIANCE else math.inf
-    p = (
-        float(scipy.stats.chi2.sf(df1 * value, df1))
-        if math.isinf(freedom)
-        else float(scipy.stats.f.sf(value, df1, freedom))
-    )
-    return TreatmentTest(kind, value, df1, freedom, p)
+    error = error_square(square, readers * between, _own(errors), df, effects)
+    return tested_square(_treatment_square(values, members), error, df1, effects)

@@ -12,19 +12,25 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import scipy
 
 from abl.decide.check import Floats
 from abl.decide.readers.contrasts import (
-    NO_SPREAD,
     NO_VARIANCE,
     ONE_READER,
     MeanScale,
     ReaderContrast,
     contrast,
+)
+from abl.decide.readers.error_squares import (
+    EFFECTS,
+    NO_SPREAD_OF,
+    Effects,
+    ErrorSquare,
+    error_square,
 )
 from abl.decide.readers.variance_terms import (
     ErrorTerms,
@@ -34,9 +40,6 @@ from abl.decide.readers.variance_terms import (
     sum_of_squares,
 )
 from abl.errors import InputError, nearest
-
-Effects = Literal["random", "fixed_readers", "fixed_cases"]
-EFFECTS: tuple[Effects, ...] = get_args(Effects)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class TreatmentTest:
         value: nan where undefined.
         df1, df2: Degrees of freedom; df2 is inf of chi2.
         why: Why there is no test, "" if there is one.
+        floored: As ReaderContrast.
     """
 
     kind: Literal["F", "chi2"]
@@ -56,6 +60,7 @@ class TreatmentTest:
     df2: float
     p: float
     why: str = ""
+    floored: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,18 +125,20 @@ def obuchowski_rockette(
         nothing = TreatmentTest(_kind(effects), math.nan, math.nan, math.nan, math.nan, why)
         apart = _undefined_pairs(values.mean(axis=1), treatments, why)
         return ReaderAnalysis(effects, means, nothing, apart, squares, errors)
-    denominator, df2 = _denominator(squares, errors, count, readers, effects)
+    error = _error(squares, errors, count, readers, effects)
     differences = tuple(
         contrast(
             f"{treatments[one]} - {treatments[other]}",
             float(values[one].mean() - values[other].mean()),
-            2 / readers * denominator,
-            df2,
+            2 / readers * error.square,
+            error.df,
             tested=True,
+            no_spread=NO_SPREAD_OF[effects],
+            floored=error.floored,
         )
         for one, other in itertools.combinations(range(count), 2)
     )
-    test = _test(squares.treatment, denominator, count - 1, df2, effects)
+    test = tested_square(squares.treatment, error, count - 1, effects)
     return ReaderAnalysis(effects, means, test, differences, squares, errors)
 
 
@@ -159,46 +166,42 @@ def one_treatment(
         return contrast(name, mean, total, math.inf, tested=tested, scale=scale)
     if readers == 1:
         return ReaderContrast(name, mean, why=ONE_READER)
-    square = sum_of_squares(values) / (readers - 1)
     cov2 = (float(covariance.sum()) - float(np.trace(covariance))) / (readers * (readers - 1))
-    extra = readers * max(cov2, 0.0) if effects == "random" else 0.0
-    df = _hillis_df(square, extra, readers - 1)
-    return contrast(name, mean, (square + extra) / readers, df, tested=tested, scale=scale)
+    shared = max(cov2, 0.0)
+    own = float(np.trace(covariance)) / readers - shared
+    square = sum_of_squares(values) / (readers - 1)
+    error = error_square(square, readers * shared, own, readers - 1, effects)
+    return contrast(
+        name, mean, error.square / readers, error.df, tested=tested, scale=scale,
+        no_spread=NO_SPREAD_OF[effects], floored=error.floored,
+    )  # fmt: skip
 
 
-def _denominator(
+def _error(
     squares: MeanSquares, errors: ErrorTerms, treatments: int, readers: int, effects: Effects
-) -> tuple[float, float]:
-    """Mean square that a treatment's is held against, and its degrees of freedom."""
+) -> ErrorSquare:
+    """What a treatment's mean square is held against."""
     between = max(errors.cov2 - errors.cov3, 0.0) if readers > 1 else 0.0
+    own = errors.var - errors.cov1 - between
     if effects == "fixed_readers":
-        return errors.var - errors.cov1 + (readers - 1) * between, math.inf
-    square = squares.treatment_reader
-    extra = readers * between if effects == "random" else 0.0
-    return square + extra, _hillis_df(square, extra, (treatments - 1) * (readers - 1))
+        return ErrorSquare(own + readers * between, math.inf)
+    df = (treatments - 1) * (readers - 1)
+    return error_square(squares.treatment_reader, readers * between, own, df, effects)
 
 
-def _hillis_df(square: float, extra: float, df: float) -> float:
-    """Degrees of freedom of a mean square with a covariance added; inf where the latter is all."""
-    if square <= NO_VARIANCE:
-        return math.inf if extra > NO_VARIANCE else math.nan
-    return df * ((square + extra) / square) ** 2
-
-
-def _test(
-    square: float, denominator: float, df1: int, df2: float, effects: Effects
-) -> TreatmentTest:
+def tested_square(square: float, error: ErrorSquare, df1: int, effects: Effects) -> TreatmentTest:
+    """The test of a treatments' mean square."""
     kind = _kind(effects)
-    if not denominator > NO_VARIANCE:
-        return TreatmentTest(kind, math.nan, df1, math.nan, math.nan, NO_SPREAD)
-    value = square / denominator
-    if kind == "chi2":
-        return TreatmentTest(
-            kind, df1 * value, df1, math.inf, float(scipy.stats.chi2.sf(df1 * value, df1))
-        )
-    if math.isinf(df2):
-        return TreatmentTest(kind, value, df1, df2, float(scipy.stats.chi2.sf(df1 * value, df1)))
-    return TreatmentTest(kind, value, df1, df2, float(scipy.stats.f.sf(value, df1, df2)))
+    if not error.square > NO_VARIANCE:
+        return TreatmentTest(kind, math.nan, df1, math.nan, math.nan, NO_SPREAD_OF[effects])
+    value = square / error.square
+    p = float(
+        scipy.stats.chi2.sf(df1 * value, df1)
+        if math.isinf(error.df)
+        else scipy.stats.f.sf(value, df1, error.df)
+    )
+    shown = df1 * value if kind == "chi2" else value
+    return TreatmentTest(kind, shown, df1, error.df, p, floored=error.floored)
 
 
 def _kind(effects: Effects) -> Literal["F", "chi2"]:

@@ -24,6 +24,10 @@ COVARIANCE_METHODS: tuple[CovarianceMethod, ...] = get_args(CovarianceMethod)
 _BLOCK = 4_000_000  # pairs of cases, over all raters, that are held at once
 
 
+class TooFewUnitsError(InputError):
+    """A class has fewer than two cases or patients, so that no spread over cases is known."""
+
+
 @dataclass(frozen=True, eq=False)
 class RaterEstimates:
     """Values of raters on the same cases.
@@ -86,8 +90,9 @@ def rater_estimates(
         patients: (N,) names or codes; None: each case is a patient of its own.
 
     Raises:
-        InputError: Shapes that do not fit, missing or other values, a class with fewer than two
-            units, unbiased with patients of several cases.
+        TooFewUnitsError: A class with fewer than two units.
+        InputError: Shapes that do not fit, missing or other values, unbiased with patients of
+            several cases.
     """
     given, labels = _checked(scores, truth, statistic, method)
     codes = _codes(patients, len(labels))
@@ -151,7 +156,7 @@ def _codes(patients: Sequence[Any] | NDArray | None, cases: int) -> Ints:
 def _check_units(statistic: str, codes: Ints, name: str = "") -> None:
     units = len(np.unique(codes))
     if units < 2:
-        raise InputError(
+        raise TooFewUnitsError(
             f"{statistic}: only {units} {name}case or patient: a spread over cases needs two or "
             "more; --statistic names others"
         )

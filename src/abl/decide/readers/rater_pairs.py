@@ -24,8 +24,8 @@ class RaterPair:
     """Two raters in one treatment, first minus second; None where there is nothing to compare.
 
     Attributes:
-        sen, spe, acc: Of answers, by GEE over patients; of several classes sen and spe are of the
-            positive one.
+        sen, spe, acc: Of answers of the cases that both answered, by GEE over patients; of several
+            classes sen and spe are of the positive one.
         auc: Of ratings of the cases that both rated, by DeLong.
         cases: That both answered.
         same: Of these, in how many the answers are one.
@@ -100,12 +100,10 @@ def _shares(
             return None
         used = (truth == positive) == (side == "sen")
         right = (answer == positive) == (truth == positive)[:, None]
-    first, second = (used & ~np.isnan(answer[:, at]) for at in (0, 1))
-    if not first.any() or not second.any():
+    used = used & ~np.isnan(answer).any(axis=1)
+    if not used.any():
         return None
-    return gee_difference(
-        name, right[first, 0], right[second, 1], patients[first], patients[second]
-    )
+    return gee_difference(name, right[used, 0], right[used, 1], patients[used], patients[used])
 
 
 def _auc_apart(

@@ -27,7 +27,10 @@ class RaterSummary:
         experience: As the file says, "" if it does not.
         tp, fn, fp, tn: Counts of answers; 0 where there are ratings alone, None where no class of
             several is positive.
-        missing: Cases that those who share any case with this one answered, and this one did not.
+        missing: Of the cases that those who share any case with this one read, how many lack its
+            answer, or its rating where it gave no answer at all: sen, spe and acc are without them.
+        missing_ratings: How many lack its rating, which auc is without; 0 of one who gave none.
+        positives, negatives: Cases that it answered, or rated where it gave no answer; None as tp.
         sen, spe, acc: With GEE intervals; None without answers (of a class), or a positive class.
         auc: Of ratings; None without.
     """
@@ -40,6 +43,9 @@ class RaterSummary:
     fp: int | None
     tn: int | None
     missing: int
+    missing_ratings: int
+    positives: int | None
+    negatives: int | None
     sen: Interval | None
     spe: Interval | None
     acc: Interval | None
@@ -125,15 +131,23 @@ def rater_summaries(answers: ReaderAnswers) -> tuple[RaterSummary, ...]:
             said, rated = ~np.isnan(answer), ~np.isnan(rating)
             sen, spe, acc = _shares(truth, answer, answers.positive, patients)
             counts: tuple[int | None, int | None, int | None, int | None] = (None,) * 4
+            read: tuple[int | None, int | None] = (None, None)
+            used = said if said.any() else rated
             if answers.positive is not None:
                 counts = _counts(truth, answer, answers.positive)
+                true = truth[used] == answers.positive
+                read = int(true.sum()), int((~true).sum())
+            cases = mine["case"].to_numpy()
+            seen = _seen(set(cases[said | rated]), cases_of)
             found.append(
                 RaterSummary(
                     reader,
                     treatment,
                     str(mine["experience"].iloc[0]),
                     *counts,
-                    _missing(set(mine["case"][said | rated]), cases_of),
+                    len(seen) - int(used.sum()),
+                    len(seen) - int(rated.sum()) if rated.any() else 0,
+                    *read,
                     sen,
                     spe,
                     acc,
@@ -190,9 +204,9 @@ def _shares(
     return sen, spe, accuracy
 
 
-def _missing(own: set[str], cases_of: pd.Series) -> int:
-    others = [cases for cases in cases_of if cases & own]
-    return len(set().union(*others) - own)
+def _seen(own: set[str], cases_of: pd.Series) -> set[str]:
+    """Cases of this rater and of those who share any with it."""
+    return own.union(*(cases for cases in cases_of if cases & own))
 
 
 def _share(right: Bools, where: Bools, patients: np.ndarray) -> Interval | None:

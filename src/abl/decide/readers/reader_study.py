@@ -11,13 +11,9 @@ import pandas as pd
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers.against_readers import AlgorithmAgainstReaders, algorithm_against_readers
 from abl.decide.readers.contrasts import MeanScale, ReaderContrast, contrast
+from abl.decide.readers.error_squares import EFFECTS, Effects
 from abl.decide.readers.nested_readers import nested_readers
-from abl.decide.readers.obuchowski_rockette import (
-    EFFECTS,
-    Effects,
-    ReaderAnalysis,
-    obuchowski_rockette,
-)
+from abl.decide.readers.obuchowski_rockette import ReaderAnalysis, obuchowski_rockette
 from abl.decide.readers.rater_estimates import CovarianceMethod, RaterEstimates, ReaderStatistic
 from abl.decide.readers.readings import Readings, readings_of
 from abl.errors import InputError, nearest
@@ -81,6 +77,7 @@ def compare_treatments(
     readers: Sequence[str] | None = None,
     base: str | None = None,
     scale: MeanScale = "logit",
+    complete: bool = False,
 ) -> TreatmentComparison:
     """Treatments by the readers' values, and the readers' mean where there is one treatment.
 
@@ -88,12 +85,15 @@ def compare_treatments(
         readers: Whose answers count; None: all.
         base: The treatment to which the differences are, such as unaided; None: the later name.
         scale: Of the intervals of means.
+        complete: As readings_of.
 
     Raises:
         InputError: As readings_of, rater_estimates and answers_for.
     """
     answers = answers_for(answers, statistic)
-    readings = readings_of(answers, answer_column(statistic), readers=readers, base=base)
+    readings = readings_of(
+        answers, answer_column(statistic), readers=readers, base=base, complete=complete
+    )
     found = readings.estimates(statistic, method)
     treatment_of = np.array([treatment for treatment, _ in readings.raters])
     names = readings.treatments
@@ -140,6 +140,7 @@ def compare_algorithm(
     *,
     readers: Sequence[str] | None = None,
     scale: MeanScale = "logit",
+    complete: bool = False,
 ) -> tuple[AlgorithmComparison, ...]:
     """An algorithm against the readers, in each treatment in which they read.
 
@@ -149,6 +150,7 @@ def compare_algorithm(
         algorithm: The rater that is one.
         readers: Whose answers count; None: all others.
         scale: Of the intervals of the algorithm and of the readers' mean.
+        complete: As readings_of.
 
     Raises:
         InputError: No such rater, it has answers of several treatments and none of the readers', or
@@ -177,10 +179,13 @@ def compare_algorithm(
                     f"--algorithm {algorithm}: it has several treatments, and none is '{treatment}'"
                 )
             mine = own.assign(treatment=treatment)
+        mine = mine[mine["case"].isin(theirs["case"])]  # what no reader read is not missing
+        if not len(mine):
+            raise InputError(f"--algorithm {algorithm}: it shares no cases with the readers")
         frame = pd.concat([mine, theirs], ignore_index=True)
         there = [name for name in chosen if (theirs["reader"] == name).any()]
         part = replace(answers, frame=frame)
-        readings = readings_of(part, column, readers=[algorithm, *there])
+        readings = readings_of(part, column, readers=[algorithm, *there], complete=complete)
         if len(readings.blocks) > 1:
             raise InputError(
                 f"--algorithm {algorithm}: some readers{treatment and f' in {treatment}'} share no "

@@ -31,7 +31,9 @@ CASES_IN_READERS = "cases nested in readers: each reader has cases of their own"
 CASES_IN_GROUPS = "split-plot: groups of readers have cases of their own"
 CASES_IN_CELLS = "cases nested in readers and treatments"
 READERS_IN_TREATMENTS = "readers nested in treatments: each reader read in one treatment"
-LEAST_SHARED = 0.5  # of the cases of raters who share any: below, they do not lack a few answers
+# of the cases of raters who share any: beyond, these do not lack a few answers
+MOST_MISSING = 0.2  # of each rater
+LEAST_SHARED = 0.5  # that all of them answered
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +113,7 @@ def readings_of(
     *,
     readers: Sequence[str] | None = None,
     base: str | None = None,
+    complete: bool = False,
 ) -> Readings:
     """The design of answers, with cases that lack one left out.
 
@@ -118,6 +121,7 @@ def readings_of(
         column: rating or answer.
         readers: Whose answers count; None: all.
         base: The treatment that comes last, so that differences are to it.
+        complete: Whether raters who share only some of their cases are compared on these.
 
     Raises:
         InputError: No answer at all; a design that is refused, by name, with who lacks what.
@@ -140,7 +144,7 @@ def readings_of(
         raise InputError(f"no reader gave a {column}")
     table = np.array(scores)
     _refuse_half_nested(raters, treatments, chosen)
-    blocks, left_out = _blocks(table, raters, treatments, chosen, known.index)
+    blocks, left_out = _blocks(table, raters, treatments, chosen, complete=complete)
     return Readings(
         treatments,
         chosen,
@@ -188,7 +192,8 @@ def _blocks(
     raters: Sequence[tuple[int, int]],
     treatments: Sequence[str],
     readers: Sequence[str],
-    cases: pd.Index,
+    *,
+    complete: bool,
 ) -> tuple[tuple[tuple[Ints, Ints], ...], int]:
     """Raters that share cases, and the cases that all of them answered."""
     there: Bools = ~np.isnan(scores)
@@ -200,7 +205,10 @@ def _blocks(
     for name in dict.fromkeys(group.tolist()):
         members = np.flatnonzero(group == name)
         any_of, all_of = there[members].any(axis=0), there[members].all(axis=0)
-        if all_of.sum() < LEAST_SHARED * any_of.sum():
+        fewest = float(there[members].sum(axis=1).min())
+        few = all_of.sum() < LEAST_SHARED * any_of.sum()
+        few |= fewest < (1 - MOST_MISSING) * any_of.sum()
+        if not all_of.any() or (few and not complete):
             counts = ", ".join(
                 f"{readers[raters[at][1]]}"
                 + (f" ({treatments[raters[at][0]]})" if len(treatments) > 1 else "")
@@ -209,11 +217,14 @@ def _blocks(
             )
             alike = alike_groups([readers[raters[at][1]] for at in members.tolist()])
             maybe = "; may be one: " + ", ".join(alike[0]) if alike else ""
+            alone = f", or compare on the {int(all_of.sum())} alone with --complete"
+            alone = alone if all_of.any() else ""
             raise InputError(
                 f"not crossed: only {int(all_of.sum())} of {int(any_of.sum())} cases have an "
                 f"answer of every reader in every treatment (answers: {counts}"
-                f"{', ...' if len(members) > 8 else ''}); raters must share all their cases or "
-                f"none: leave readers out with --without NAME{maybe}"
+                f"{', ...' if len(members) > 8 else ''}); answers may be missing of "
+                f"{MOST_MISSING:.0%} of a reader's cases and {1 - LEAST_SHARED:.0%} of all: leave "
+                f"readers out with --without NAME{alone}{maybe}"
             )
         left_out += int(any_of.sum() - all_of.sum())
         blocks.append((members, np.flatnonzero(all_of)))

@@ -76,9 +76,9 @@ def _differences_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
         number_column("holm", p_label, "P, Holm"),
     ]
     notes = [
-        "First minus second. P of shares: Wald test on the rater in a regression by generalised "
-        "estimating equations, a row an (image, rater), clusters are patients. P of AUC: DeLong, "
-        "on the images that both rated. Images are random here, readers are these.",
+        "First minus second, on the images that both read. Shares: interval and P (Wald) of the "
+        "difference by generalised estimating equations, a row an (image, rater), clusters are "
+        "patients. AUC: DeLong. Images are random here, readers are these.",
         "Holm: adjusted within the pairs of one kind (reader - reader, reader - arm, arm - arm) "
         "and statistic.",
     ]
