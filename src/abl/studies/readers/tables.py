@@ -12,6 +12,7 @@ from abl.plan.outcome import Outcome
 from abl.report.labels import NOTHING, Scale, cluster_word, clusters_named, one_line, p_label
 from abl.report.tables.model import Column, Table, item, number_column, table_from, text_column
 from abl.studies.readers.agreeing import ALL, OF_PAIR, WITHIN
+from abl.studies.readers.common_scale import RANKED
 
 SHARE, AUC, KAPPA = Scale(100.0, 1, "%"), Scale(1.0, 3, ""), Scale(1.0, 3, "")
 RATERS, DIFFERENCES, AGAINST, TREATMENTS, AGREEMENT, ANSWERS, DIVIDED = (
@@ -56,10 +57,12 @@ def _raters_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
     notes = [
         "Readers, then arms, on the test images that readers answered. Shares: generalised "
         "estimating equations, clusters are patients (Liang, Zeger 1986; few patients: Mancl, "
-        "DeRouen 2001). AUC: of ratings, or of an arm's probabilities; DeLong's variance.",
+        "DeRouen 2001). AUC: of ratings, or of an arm's scores; DeLong's variance.",
         "Of an arm the first replicate that tests an image: it answers once, as a reader does. The "
         "table of arms has all replicates.",
     ]
+    if outcome.facts.study["readers"].get("ranked"):
+        notes.append(RANKED)
     if frame["missing"].any():
         notes.append("Missing answers are missing: neither right nor wrong.")
     return _table(outcome, RATERS, "readers and arms", columns, frame, 1, notes)
