@@ -60,4 +60,5 @@ def on_one_scale(chosen: pd.DataFrame, tests: pd.DataFrame, positive: int) -> Fl
     for _, own in tests.groupby(KEYS, sort=False):
         scores = own[f"p_{positive}"].to_numpy(np.float64)
         found[own.index] = rank_shares(scores, own["label"].to_numpy(np.int64), positive)
-    return found[chosen.index].to_numpy(np.float64)
+    shares: Floats = found[chosen.index].to_numpy(np.float64)
+    return shares
