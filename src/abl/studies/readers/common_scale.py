@@ -60,5 +60,4 @@ def on_one_scale(chosen: pd.DataFrame, tests: pd.DataFrame, positive: int) -> Fl
     for _, own in tests.groupby(KEYS, sort=False):
         scores = own[f"p_{positive}"].to_numpy(np.float64)
         found[own.index] = rank_shares(scores, own["label"].to_numpy(np.int64), positive)
-    shares: Floats = found[chosen.index].to_numpy(np.float64)
-    return shares
+    return np.asarray(found[chosen.index], dtype=np.float64)

@@ -1,4 +1,5 @@
-"""Arms of several folds beside readers: networks whose probabilities have no common scale."""
+"""Arms beside readers: networks of several folds, whose probabilities have no common scale; and how
+little two readers tell."""
 
 from __future__ import annotations
 
@@ -9,7 +10,13 @@ from sklearn.metrics import roc_auc_score
 
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers.rater_summaries import rater_summaries
+from abl.plan.outcome import Outcome
+from abl.report.pictures import Picture, Pictures
+from abl.studies.readers.divided import ARMS_RIGHT, READERS_RIGHT
+from abl.studies.readers.divided_figure import divided_figure
+from abl.studies.readers.findings import reader_findings
 from abl.studies.readers.joined import Compared, compared_on_tests
+from abl.studies.readers.tables import reader_tables
 from made_arms import made_outcome
 
 IMAGES = 120
@@ -34,17 +41,28 @@ def predictions_of(shifts: list[float]) -> pd.DataFrame:
     return pd.concat(parts)
 
 
-def beside_readers(frame: pd.DataFrame) -> Compared:
-    rows = pd.DataFrame(
+def beside_readers(frame: pd.DataFrame, readers: int = 1) -> Compared:
+    parts = [answers_of(frame, at) for at in range(readers)]
+    answers = ReaderAnswers(pd.concat(parts, ignore_index=True), ("benign", "malignant"))
+    return compared_on_tests(answers, outcome_of(frame), frame)
+
+
+def outcome_of(frame: pd.DataFrame) -> Outcome:
+    return made_outcome(frame, {"a": {"rule": "original"}})
+
+
+def answers_of(frame: pd.DataFrame, reader: int) -> pd.DataFrame:
+    """Of a reader who is wrong the more often the later they come."""
+    wrong = np.random.default_rng(reader).random(len(frame)) < 0.1 + 0.2 * reader
+    said = np.where(wrong, 1 - frame["label"], frame["label"])
+    return pd.DataFrame(
         {
-            "case": frame["unit"], "reader": "r", "treatment": "", "patient": frame["patient"],
-            "experience": "", "session": "", "comment": "", "truth": frame["label"].astype(float),
-            "answer": frame["label"].astype(float), "rating": frame["label"] * 4.0,
-            "confidence": np.nan,
+            "case": frame["unit"], "reader": f"r{reader}", "treatment": "",
+            "patient": frame["patient"], "experience": "", "session": "", "comment": "",
+            "truth": frame["label"].astype(float),
+            "answer": said.astype(float), "rating": said * 4.0, "confidence": np.nan,
         }
     )  # fmt: skip
-    answers = ReaderAnswers(rows.reset_index(drop=True), ("benign", "malignant"))
-    return compared_on_tests(answers, made_outcome(frame, {"a": {"rule": "original"}}), frame)
 
 
 def arm_rows(compared: Compared) -> pd.DataFrame:
@@ -92,3 +110,33 @@ def test_probabilities_of_one_network_stay_as_they_are() -> None:
     assert (arm_rows(compared)["rating"].reindex(frame["unit"]) == frame["p_1"].to_numpy()).all()
     assert not compared.ranked
     assert compared.notes == ()
+
+
+@pytest.mark.parametrize("readers", [2, 3])
+def test_two_readers_are_said_to_tell_little(readers: int) -> None:
+    frame = predictions_of([0.7])
+    found = reader_findings(beside_readers(frame, readers), "delong", None)
+    tables = reader_tables(outcome_of(frame), {"against": found.against})
+    notes = [note.text for note in tables["against"].notes]
+    assert any("one degree of freedom" in note for note in notes) == (readers == 2)
+
+
+def test_a_divided_image_says_the_truth_and_who_calls_it_what_with_which_aid() -> None:
+    divided = pd.DataFrame(
+        [
+            ("i", 0, ARMS_RIGHT, "aided", 3, 2, 0.1),
+            ("i", 0, ARMS_RIGHT, "unaided", 3, 2, 0.1),
+            ("j", 0, READERS_RIGHT, "", 3, 2, 0.9),
+        ],
+        columns=["image", "label", "why", "treatment", "readers", "arms", "p"],
+    )
+    pixels = np.zeros((1, 8, 8), dtype=np.uint8)
+    rows = [("i", ARMS_RIGHT), ("j", READERS_RIGHT)]
+    shown = Pictures((), "", tuple(Picture(n, w, 0, pixels, None, None, ()) for n, w in rows))
+    figure = divided_figure(shown, divided, ("benign", "malignant"))
+    assert figure is not None
+    told = [" ".join(place.get_title().split()) for place in figure.axes if place.get_title()]
+    assert told == [
+        "truth: benign readers (aided, unaided): malignant arms: benign",
+        "truth: benign readers: benign arms: malignant",
+    ]
