@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from abl.decide.gains import gains_of, ratio_interval
+from abl.decide.intervals import patient_interval
 from abl.decide.replicates import Scores
 
 PATIENTS = 120
@@ -76,3 +77,25 @@ def test_the_interval_of_a_ratio_covers_it() -> None:
         low, high = ratio_interval(value, best, ends, variances)
         inside += low <= true[0] / true[1] <= high
     assert 0.94 < inside / 4000 < 0.96
+
+
+def test_a_ratio_is_possible_where_two_seeds_are_far_apart() -> None:
+    """Networks that fail with one of two seeds: one degree of freedom, and t of 12.7."""
+
+    def two_seeds(good: float, bad: float, seed: int) -> list[Scores]:
+        found = []
+        for key, quality in enumerate((good, bad)):
+            whole = arm(quality, seed + 10 * key)[key]
+            for fold in range(2):
+                own = np.arange(PATIENTS) % 2 == fold
+                names = whole.patients[own]
+                found.append(Scores(0, fold, key, whole.labels[own], names, whole.p[own]))
+        return found
+
+    arms = {"a": two_seeds(1.0, 1.2, 1), "ab": two_seeds(0.1, 3.0, 2)}
+    (gain,) = gains_of(arms, {"ab": ["a"]}, "acc")
+    assert gain.best_value + gain.high > 1  # the difference is not known at all
+    assert 0 <= gain.ratio_low < gain.ratio < gain.ratio_high
+    # no accuracy is above 1, and the best is not below its own interval
+    best = patient_interval(arms["a"], "acc")
+    assert gain.ratio_high == pytest.approx(1 / best.low)

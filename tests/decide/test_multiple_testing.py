@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -100,15 +101,31 @@ def test_a_contrast_twice_costs_no_more():
         assert each.p_corrected == pytest.approx(once.p, abs=0.01)
 
 
-def test_equal_predictions_are_a_fact_whatever_the_metric():
-    arm, base = two_arms(200, 1)
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_equal_predictions_are_a_fact_whatever_the_metric(seeds):
+    arm, base = two_arms(200, 1, seeds)
     for metric in ("acc", "auc", "f1", "brier"):
         same, other = comparisons(
             [Contrast("base", arm, list(arm)), Contrast("base", arm, base)], metric, margin=0.2
         )
-        assert (same.verdict, same.difference, same.p) == ("same predictions", 0, 1)
-        assert same.low < 0 < same.high
-        assert other.verdict == "equivalent"
+        assert (same.verdict, same.difference) == ("same predictions", 0)
+        inferred = (same.low, same.high, same.low_corrected, same.high_corrected)
+        assert all(map(math.isnan, (*inferred, same.p, same.p_corrected)))
+        assert other.verdict == ("equivalent" if seeds > 1 else "undecided")
+        # nothing is tested there, so that it costs the others nothing
+        (alone,) = comparisons([Contrast("base", arm, base)], metric, margin=0.2)
+        assert other.p_corrected == pytest.approx(alone.p_corrected)
+
+
+def test_one_image_that_differs_is_no_equality():
+    arm, _ = two_arms(200, 3)
+    p = arm[0].p.copy()
+    p[0] = p[0] * 0.999 + 0.0005
+    other = [replace(arm[0], p=p), *arm[1:]]
+    (found,) = comparisons([Contrast("base", other, arm)], "brier")
+    assert found.verdict != "same predictions"
+    assert found.low < found.difference < found.high
+    assert 0 < found.p <= 1
 
 
 def without(metric_classes, seeds=3):
@@ -258,7 +275,7 @@ def test_comparisons_tell_a_better_arm_from_the_null():
     ]
     assert found[0].low < found[0].difference < found[0].high
     assert found[0].p_corrected < 0.01
-    assert found[1].p_corrected == 1
+    assert math.isnan(found[1].p_corrected)
     worse = comparisons([Contrast("new", base, better)], "brier")
     assert worse[0].verdict == "worse"
 

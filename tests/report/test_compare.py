@@ -86,8 +86,13 @@ def test_a_clear_difference_is_found_and_none_is_not(frame: pd.DataFrame) -> Non
     same = pd.concat([frame[frame["arm"] == "a"], frame[frame["arm"] == "a"].assign(arm="b")])
     alike = pair_of(same, margin=0.02)
     assert alike.verdict == "same predictions"
-    assert (alike.p, alike.changed) == (1.0, ())
-    assert "no image changed" in render_comparison(alike, "text")
+    assert alike.changed == ()
+    text = render_comparison(alike, "text")
+    assert "no image changed" in text
+    # a fact: neither an interval of the difference nor P
+    acc = next(each for each in alike.metrics if each.metric == "acc")
+    assert acc.difference == 0
+    assert np.isnan([alike.p, acc.low, acc.high]).all()
 
 
 def test_one_seed_speaks_of_its_networks_alone(frame: pd.DataFrame) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -188,3 +190,20 @@ def test_a_metric_is_called_as_it_was_registered() -> None:
         assert metric_label("own_score") == "Own score, ‰"
     finally:
         del METRICS["own_score"]
+
+
+def test_an_arm_that_predicts_what_its_base_does_has_no_interval_of_the_difference() -> None:
+    frame = made_frame({"a": 0.4, "b": 0.9})
+    twin = frame[frame["arm"] == "a"].assign(arm="twin")
+    arms = {key: {"rule": key} for key in ("a", "b", "twin")}
+    outcome = made_outcome(pd.concat([frame, twin]), arms, axes=("rule",), base="a")
+    row = next(
+        line
+        for line in printed(table_of(outcome), "text", width=200).splitlines()
+        if "twin" in line
+    )
+    assert re.search(r"  0\.0 +– +same predictions", row)
+    ((verdict,),) = [
+        each[-1:] for each in json.loads(table_json(outcome))["data"] if each[0] == "twin"
+    ]
+    assert verdict == "same predictions: acc +0.000"

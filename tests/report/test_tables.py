@@ -18,6 +18,7 @@ from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 from abl.report.labels import scale_of
 from abl.report.tables import FORMATS, printed, table_of
+from abl.report.tables.model import number_column, table_from, text_column
 from abl.report.tables.render import display_width, latex_escaped
 
 NAN = math.nan
@@ -447,3 +448,38 @@ def test_unknown_format_says_what_to_type() -> None:
 def test_no_arms_is_still_a_table() -> None:
     for format in FORMATS:
         assert printed(table_of(outcome()), format)
+
+
+class TestWrappedText:
+    ROWS = tuple(
+        {"rater": rater, "treatment": treatment, "value": at / 7, "note": note}
+        for at, (rater, treatment, note) in enumerate(
+            [("A", "aided", ""), ("A", "unaided", "much later"), ("arm", "", "")]
+        )
+    )
+
+    def blocks(self, width: int) -> list[list[str]]:
+        columns = [
+            text_column("rater"),
+            number_column("value", "{:.6f}".format),
+            text_column("treatment"),
+            text_column("note"),
+        ]
+        shown = printed(table_from("t", "title", columns, self.ROWS), "text", width=width)
+        return [block.splitlines() for block in shown.strip().split("\n\n")[1:]]
+
+    def test_each_block_names_its_rows_and_leaves_out_those_without_a_word(self) -> None:
+        first, second = self.blocks(width=30)
+        assert first[0].split() == ["rater", "treatment", "value"]
+        assert [line.split()[:-1] for line in first[2:]] == [
+            ["A", "aided"],
+            ["A", "unaided"],
+            ["arm"],
+        ]
+        assert second[0].split() == ["rater", "treatment", "note"]
+        assert second[2:] == ["A      unaided    much later"]
+
+    def test_a_table_that_fits_stays_in_its_order(self) -> None:
+        (only,) = self.blocks(width=80)
+        assert only[0].split() == ["rater", "value", "treatment", "note"]
+        assert len(only) == 5

@@ -202,6 +202,47 @@ def test_bad_input_says_what_to_type(tmp_path: Path, changes: dict[str, Any], sa
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        ({"svm": {"c": -1}}, ["options.svm.c: input should be greater than 0, not -1"]),
+        ({"svm": {"c": [0.1, -1]}}, ["options.svm.c.1: input should be greater than 0, not -1"]),
+        (
+            {"svm": {"c": [0.1, "x", -2]}},
+            [
+                "options.svm.c.1: input should be a valid number, unable to parse string as a "
+                "number, not 'x'",
+                "options.svm.c.2: input should be greater than 0, not -2",
+            ],
+        ),
+        (
+            {"svm_rbf": {"gamma": ["root", 1]}},
+            [
+                "options.svm_rbf.gamma.0: input should be a valid number, unable to parse string "
+                "as a number (or 'scale'), not 'root'"
+            ],
+        ),
+        (
+            {"rf": {"features": 2, "leaf": [0, 1]}},
+            [
+                "options.rf.features: input should be less than or equal to 1 (or 'sqrt'), not 2",
+                "options.rf.leaf.0: input should be greater than or equal to 1, not 0",
+            ],
+        ),
+    ],
+)
+def test_a_value_that_may_be_a_number_or_several_has_one_fault(
+    tmp_path: Path, block: dict[str, Any], said: list[str]
+) -> None:
+    with pytest.raises(InputError) as caught:
+        load(tmp_path, {f"options.{name}": value for name, value in block.items()})
+    assert sorted(each.message for each in caught.value.problems) == sorted(said)
+    lines = (tmp_path / "ens.yaml").read_text().splitlines()
+    for each in caught.value.problems:
+        shown = lines[(each.line or 0) - 1]
+        assert each.message.rpartition("not ")[2].strip("'") in shown
+
+
 FURTHER: dict[str, Any] = {
     "name": "further",
     "options.balance": "flips",
@@ -278,13 +319,18 @@ def test_optimism_is_that_of_the_candidates(further: tuple[LoadedSweep, SweepRes
         (arm.params["networks"], arm.params["classifier"]): arm.cells["auc"].mean
         for arm in result.outcome.arms
     }
-    notes = [note for note in result.outcome.notes if "of optimism" in note]
+    notes = [note for note in result.outcome.notes if "optimism" in note]
     # not T, P+T and P+V+R, which are arms and no candidates
     six = max(auc[each, "svm"] for each in ("P", "V", "R", "P+V", "P+R", "V+R"))
     seven = max(six, auc["P", "rf"])
     for note, word, count, best in zip(notes, ("svm", "chosen"), (6, 7), (six, seven), strict=True):
         assert f"the best of {count} on the test sets" in note
-        assert f"{100 * (best - auc['chosen', word]):.1f} of optimism".replace("-", "−") in note
+        apart = round(100 * (best - auc["chosen", word]), 1)
+        if apart > 0:
+            assert note.endswith(f"has {100 * best:.1f}: {apart:.1f} of optimism.")
+        else:
+            assert "−" not in note
+            assert "no optimism" in note
 
 
 def test_gains_are_ratios_to_the_best_network_alone(whole: SweepResult) -> None:

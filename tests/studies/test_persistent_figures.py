@@ -148,6 +148,11 @@ def test_forest_has_features_by_name_and_cuts_many() -> None:
     rows = feature_rows(features, judged)
     few = texts_of(feature_forest_figure(rows[rows["feature"].isin(["class", "column0"])]))
     assert {"class", "column0", "odds ratio of being flagged"} <= set(few)
+    grouped = feature_forest_figure(rows, "group")
+    said = " ".join([*texts_of(grouped), grouped.get_label()])
+    assert "too few groups for P" in said
+    assert "all other groups" in said
+    assert "patient" not in said
     many = feature_forest_figure(rows)
     assert "of 21 features, those with the smallest P first" in many.get_suptitle()
     assert feature_forest_figure(pd.DataFrame()) is None

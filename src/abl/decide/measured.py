@@ -83,6 +83,9 @@ class Measured:
         self._rows = places_of(self.tests, metric, draws)
         self._defined = ~np.isnan(self.values)
         self._prints = np.array([[each.print for each in arm] for arm in ordered])
+        known: dict[tuple[int, ...], int] = {}
+        rows = map(tuple, self._prints.tolist())
+        self._same = np.array([known.setdefault(row, len(known)) for row in rows])
         tests = self.tests
         self._whole = tests.once("layout", lambda: Layout.of(tests.replicates))
         self._sizes = tests.once("sizes", lambda: effective_patients(tests, self._whole))
@@ -101,7 +104,7 @@ class Measured:
 
     def alike(self, first: int, second: int) -> bool:
         """Whether both arms predict the same of every image."""
-        return bool((self._prints[first] == self._prints[second]).all())
+        return bool(self._same[first] == self._same[second])
 
     def are_defined(self, first: int, second: int) -> bool:
         """Whether some replicate has a value of both arms."""
@@ -151,7 +154,8 @@ class Measured:
     def differences(self, first: Sequence[int] | Ints, second: Sequence[int] | Ints) -> Differences:
         """first - second of every pair of positions, over the replicates in which both are defined.
 
-        The networks are taken as given where either arm was trained less than three times.
+        The networks are taken as given where either arm was trained less than three times. Of arms
+        that predict the same the difference is 0 and has neither interval nor P.
         """
         one, other = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
         count = len(one)
@@ -195,7 +199,9 @@ class Measured:
             )  # fmt: skip
         low, high = self.metric.bounds or (-np.inf, np.inf)
         d, v, f, c, q, u, below, above = numbers
-        return Differences(d, v, f, c, q, u, below, above, high - low, recipes)
+        same = self._same[one] == self._same[other]
+        d = np.where(same & ~np.isnan(d), 0.0, d)  # sums may differ in their last bits
+        return Differences(d, v, f, c, q, u, below, above, high - low, recipes, same)
 
     def _sides(
         self, arms: Ints, moments: Moments, i: Ints, j: Ints, recipes: Bools

@@ -31,6 +31,8 @@ class Differences:
         edge: The largest difference that the metric can have.
         recipes: (n,) whether both arms were trained often enough to speak of more than the
             networks at hand.
+        same: (n,) whether both arms predict the same of every image: the difference is a fact, so
+            that interval and P are nan.
     """
 
     difference: Floats
@@ -43,6 +45,7 @@ class Differences:
     upper: Floats
     edge: float
     recipes: Bools
+    same: Bools
 
     @property
     def p(self) -> Floats:
@@ -57,7 +60,7 @@ class Differences:
         found = plain_p(np.where(far > 0, same, near), error, self.freedom)
         of_units = ~np.isnan(self.units)
         found[of_units] = tango_p(*self._of_units(of_units), self.freedom[of_units])
-        found[np.isnan(self.difference)] = np.nan
+        found[np.isnan(self.difference) | self.same] = np.nan
         return found
 
     def interval(self, level: float | Floats = LEVEL) -> tuple[Floats, Floats]:
@@ -70,6 +73,7 @@ class Differences:
         if of_units.any():
             ends = tango_interval(*self._of_units(of_units), reach[of_units])
             low[of_units], high[of_units] = ends
+        low[self.same] = high[self.same] = np.nan
         return low, high
 
     @property

@@ -44,7 +44,8 @@ class Comparison:
     Attributes:
         base: Title of the base.
         difference: Arm - base, over the replicates in which both are defined.
-        low, high: 95 % interval; it excludes 0 exactly where p is below 0.05.
+        low, high: 95 % interval; it excludes 0 exactly where p is below 0.05. nan of arms that
+            predict the same, as p: that their difference is 0 is no inference.
         p, p_corrected: Alone, and within the table's family.
         verdict: better, better by more than the margin, worse, worse by more than the margin,
             equivalent, undecided, these networks differ, same predictions, or `no verdict: ` with

@@ -267,7 +267,8 @@ def _cell(outcome: Outcome, arm: ArmOutcome, metric: str) -> str:
 def _verdict(arm: ArmOutcome, primary: str) -> str:
     if (c := arm.comparison) is None:
         return ""
-    return f"{c.verdict}: {primary} {c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]"
+    interval = f" [{c.low:+.3f}, {c.high:+.3f}]" if math.isfinite(c.low + c.high) else ""
+    return f"{c.verdict}: {primary} {c.difference:+.3f}{interval}"
 
 
 def digest(content: Any) -> str:

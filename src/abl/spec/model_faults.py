@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from abl.errors import Problem, nearest
 from abl.spec.base import Part
 from abl.spec.sweep import Sweep
+from abl.spec.union_faults import faults_of
 from abl.spec.yaml_file import Place, Places
 
 
@@ -20,7 +21,7 @@ def problems_of(
     error: ValidationError, model: type[Part], written: Places, under: Place = ()
 ) -> list[Problem]:
     """Pydantic's errors as lines that say what to type instead, in the order of the file."""
-    problems, faults = [], error.errors(include_url=False)
+    problems, faults = [], faults_of(error, lambda place: (*under, *place) in written.lines)
     for fault in faults:
         place = (*under, *(part for part in fault["loc"] if part != "__root__"))
         if fault["type"] != "extra_forbidden" and any(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from abl.spec.model_faults import (
 )
 from abl.spec.pointless import pointless, too_many_arms
 from abl.spec.sweep import Sweep
+from abl.spec.union_faults import faults_of
 from abl.spec.yaml_file import Document, Place, Places, read_with_faults
 
 
@@ -81,7 +83,8 @@ def read_form(document: Document) -> tuple[SweepFile | None, list[Problem]]:
     except ValidationError as error:
         problems += problems_of(error, Sweep, document.places)
         problems.sort(key=lambda problem: problem.line or 0)
-        places += [fault["loc"] for fault in error.errors(include_url=False)]
+        written = document.places.lines
+        places += [fault["loc"] for fault in faults_of(error, written.__contains__)]
     if any(place[:1] in {(name,) for name in _COMBINED} for place in places):
         return None, problems
     document = without(document, places)
@@ -94,6 +97,15 @@ def read_form(document: Document) -> tuple[SweepFile | None, list[Problem]]:
     except ValidationError:
         return None, problems
     return _judged(SweepFile(sweep, document.places), problems)
+
+
+def _is_in(values: Any, place: Place) -> bool:
+    for part in place:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
 
 
 def _judged(file: SweepFile, problems: list[Problem]) -> tuple[SweepFile | None, list[Problem]]:
@@ -139,7 +151,7 @@ def sweep_with(file: SweepFile, changes: dict[str, Any]) -> Sweep:
     try:
         sweep = Sweep.model_validate(values)
     except ValidationError as error:
-        for fault in error.errors(include_url=False):
+        for fault in faults_of(error, partial(_is_in, values)):
             place = ".".join(str(part) for part in fault["loc"])
             path = next((p for p in changes if place.startswith(p) or p.startswith(place)), "")
             message = message_of(fault, Sweep, tuple(fault["loc"]), ())

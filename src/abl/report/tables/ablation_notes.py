@@ -14,6 +14,7 @@ from abl.report.tables.replicates_said import varied_words
 
 _VERDICTS = {
     "undecided": "the data show neither a difference nor its absence",
+    "same predictions": "of every image, so that the difference is 0 and nothing is to infer",
     "these networks differ": "the trained networks do; of other trainings of the arms too few are "
     "known",
 }

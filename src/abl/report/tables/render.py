@@ -8,7 +8,7 @@ import math
 import re
 import textwrap
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -17,10 +17,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from abl.errors import InputError, nearest
 from abl.report.tables.model import BOLD, Note, Raw, Table, TableCell
+from abl.report.tables.wrapping import GAP, blocks_of
 from abl.visible import visible_line, visible_text
 
 FORMATS = ("text", "md", "csv", "latex", "html")
-_GAP = "  "
 _STAR = "*"
 _PLUS_MINUS = " ± "
 _INTERVAL = " ["
@@ -69,14 +69,13 @@ def printed(table: Table, format: str, *, width: int = 120, colour: bool = False
 
 
 def _text_of(table: Table, *, width: int, colour: bool) -> str:
-    """Aligned columns; those beyond `width` continue in blocks below, each with the axes."""
+    """Aligned columns; those beyond `width` continue in blocks below, each with what names a row,
+    and without the rows that have nothing there."""
     table = _visible_table(table)
     columns = [_lines_of_column(table, index, colour=colour) for index in range(len(table.columns))]
-    axes, numbers = columns[: table.axis_count], columns[table.axis_count :]
     parts = [wrapped_text(table.title, width)]
-    for block in _blocks(axes, numbers, width):
-        lines = zip(*block, strict=True)
-        parts.append("\n".join(_GAP.join(line).rstrip() for line in lines))
+    for lines in blocks_of(table, columns, width):
+        parts.append("\n".join(GAP.join(line).rstrip() for line in lines))
     notes = [_note_line(note, width, colour=colour) for note in table.notes]
     if notes:
         parts.append("\n".join(notes))
@@ -148,20 +147,6 @@ def _aligned(texts: Sequence[str]) -> list[str]:
         else mean + " " * (widest + len(_INTERVAL)) * (" " not in mean and bool(mean))
         for mean, sign, rest in intervals
     ]
-
-
-def _blocks(
-    axes: list[list[str]], numbers: list[list[str]], width: int
-) -> Iterable[list[list[str]]]:
-    block = list(axes)
-    for column in numbers:
-        # the rule under the heading carries no escape codes
-        wide = len(_GAP.join(each[1] for each in (*block, column)))
-        if len(block) > len(axes) and wide > width:
-            yield block
-            block = list(axes)
-        block.append(column)
-    yield block
 
 
 def _note_line(note: Note, width: int, *, colour: bool) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from abl.decide.metrics import metric_named
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
-from abl.report.labels import counted, label_in, scale_of
+from abl.report.labels import MINUS, counted, label_in, scale_of
 from abl.report.page.report_facts import ReportFacts
 from abl.stages.combine import MEAN
 from abl.studies.ensembles.found import ArmPlace
@@ -92,9 +92,16 @@ def optimism_notes(outcome: Outcome, arms: Sequence[ArmPlace], options: Options)
             f"{outcome.title_of(each.row)}: {label_in(outcome, primary)} {scale.number(own)} by a "
             f"choice on validation images in each replicate; the best of {len(others)} on the test "
             f"sets themselves ({outcome.title_of(best.row)}) has {scale.number(top)}: "
-            f"{scale.number(sign * (top - own))} of optimism."
+            f"{_optimism(scale.number(sign * (top - own)))}."
         )
     return notes
+
+
+def _optimism(apart: str) -> str:
+    """How much better the best on test is, a number as it is shown."""
+    if apart.startswith(MINUS):
+        return f"no optimism, the choice in each replicate is better by {apart.removeprefix(MINUS)}"
+    return f"{apart} of optimism" if apart.strip("0.") else "no optimism, the choice is as good"
 
 
 def _name_of(arm: ArmPlace, options: Options) -> tuple[str, str]:

@@ -9,7 +9,15 @@ import pandas as pd
 
 from abl.decide.metrics import metric_named
 from abl.plan.outcome import Outcome
-from abl.report.labels import Scale, label_in, one_line, p_label, scale_of
+from abl.report.labels import (
+    Scale,
+    cluster_word,
+    clusters_named,
+    label_in,
+    one_line,
+    p_label,
+    scale_of,
+)
 from abl.report.tables.model import (
     Column,
     Note,
@@ -110,8 +118,13 @@ def gains_table(
         "J: with features concatenated, over the best of its networks alone with the same "
         "classifier. Of several classifiers (J-hat): over the best of its networks with any of "
         "them.",
-        "The best alone is chosen by these very tests, as published. Intervals by patients and "
-        f"trainings; P of {label_in(outcome, outcome.primary)} is corrected over all rows.",
+        clusters_named(
+            "The best alone is chosen by these very tests, as published. Intervals by patients and "
+            "trainings; P of ",
+            cluster_word(outcome),
+        )
+        + f"{label_in(outcome, outcome.primary)} is corrected over all rows.",
+        *_few_seeds(outcome),
     ]
     stated = [] if published is None else [published_ratio(published, row) for row in rows]
     if any(each == each for each in stated):
@@ -127,6 +140,18 @@ def gains_table(
     return table_from(
         f"{outcome.name}-j", title, columns, rows, axis_count=count, notes=[*starred, *notes]
     )
+
+
+def _few_seeds(outcome: Outcome) -> list[str]:
+    seeds = max(
+        (arm.replicates["seed"].nunique() for arm in outcome.arms if not arm.failed), default=0
+    )
+    if seeds != 2:
+        return []
+    return [
+        "Two seeds: how much trainings differ is known with one degree of freedom, so that an "
+        "interval may be as wide as the scale where the two are far apart; more seeds narrow it."
+    ]
 
 
 def _published_columns(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
 from abl.report.figures.maps import maps_figure
+from abl.report.labels import cluster_word
 from abl.studies.persistent.described import EXPECTED
 from abl.studies.persistent.feature_figure import feature_forest_figure
 from abl.studies.persistent.features import FEATURES
@@ -43,7 +44,9 @@ def persistent_figures(outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
             "image_rates": partial(sorted_rates_figure, images, theta),
             "network_pairs": partial(network_pairs_figure, images, theta),
             "exclusion": partial(exclusion_figure, of.get(CURVE, none), before, theta),
-            "features": partial(feature_forest_figure, of.get(FEATURES, none)),
+            "features": partial(
+                feature_forest_figure, of.get(FEATURES, none), cluster_word(outcome)
+            ),
         }
         for key, draw in own.items():
             made[key if number == 0 else f"{key}_{number + 1}"] = _of(draw, name)

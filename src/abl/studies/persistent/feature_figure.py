@@ -18,11 +18,12 @@ WIDEST = (1 / 64, 64.0)  # odds ratios beyond it are arrows at the edge
 ALPHA = 0.05
 
 
-def feature_forest_figure(rows: pd.DataFrame) -> Figure | None:
+def feature_forest_figure(rows: pd.DataFrame, cluster: str = "patient") -> Figure | None:
     """A row a value of a feature: odds ratio of a flag, and of an error, with their intervals.
 
     Args:
         rows: Of `feature_rows`. None without any odds ratio.
+        cluster: What P and intervals take as the unit: patient, group or image.
     """
     if rows.empty or rows[["odds_ratio", "rate_odds_ratio"]].isna().all(axis=None):
         return None
@@ -56,13 +57,16 @@ def feature_forest_figure(rows: pd.DataFrame) -> Figure | None:
         handles = [
             Line2D([], [], color=BLUE, marker="s", ms=4, lw=1.2, label="estimate, 95 % interval"),
             Line2D([], [], color=VERMILION, marker="s", ms=4, lw=1.2, label="corrected P < 0.05"),
-            Line2D([], [], color="0.65", marker="s", ms=4, lw=1.2, label="too few patients for P"),
+            Line2D(
+                [], [], color="0.65", marker="s", ms=4, lw=1.2, label=f"too few {cluster}s for P"
+            ),
             Line2D([], [], color="0.4", marker="D", mfc="w", ls="", ms=4, label=REFERENCE),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8)
         text = (
-            "By value of each feature, with the number of patients that have it and of those that "
-            "are flagged. Left: odds of being flagged against all other patients, exact intervals, "
+            f"By value of each feature, with the number of {cluster}s that have it and of those "
+            f"that are flagged. Left: odds of being flagged against all other {cluster}s, exact "
+            "intervals, "
             "each alone; P exact and corrected over all values. Right: odds of a wrong answer "
             "against the commonest value of the feature, classes being equal. Arrows: beyond the "
             "edge."

@@ -116,6 +116,7 @@ class Readers(SingleNetwork):
         facts: dict[str, Any] = {
             "margin": margin,
             "arms": list(compared.arms),
+            "ranked": compared.ranked,
             "readers": list(compared.answers.readers),
             "treatments": [name for name in answers.treatments if name],
             "first_treatment": options.first_treatment,

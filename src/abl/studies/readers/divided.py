@@ -30,13 +30,9 @@ def divided_images(compared: Compared) -> pd.DataFrame:
     arms = (
         answers[is_arm]
         .groupby("case")
-        .agg(
-            low=("answer", "min"),
-            high=("answer", "max"),
-            arms=("answer", "size"),
-            p=("rating", "mean"),
-        )
+        .agg(low=("answer", "min"), high=("answer", "max"), arms=("answer", "size"))
     )
+    arms["p"] = compared.probability.reindex(arms.index).astype(np.float64)
     rows = []
     for treatment, part in answers[~is_arm].groupby("treatment", sort=True):
         readers = part.groupby("case").agg(

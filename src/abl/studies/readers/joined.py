@@ -15,13 +15,14 @@ from abl.data.dataset import TOGETHER, Dataset
 from abl.data.image_codes import image_code
 from abl.data.readers.answer_files import read_reader_answers
 from abl.data.readers.reader_answers import ANSWER_KEYS, ReaderAnswers
-from abl.decide.check import largest_class
+from abl.decide.check import Floats, largest_class
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import Outcome
 from abl.report.labels import counted
 from abl.report.pairs.arm_words import arm_title
 from abl.report.prediction_frames import probabilities_of
+from abl.studies.readers.common_scale import RANKED, on_one_scale
 from abl.studies.readers.options import Options
 from abl.studies.readers.simulated import simulated_answers
 
@@ -112,12 +113,18 @@ class Compared:
         answers: Of readers, on images that were in test sets; cases are images.
         together: The same with a rater an arm, in the treatment "".
         arms: Names of the arms' raters, in the order of the table.
-        notes: What was left out, a sentence each.
+        probability: Of each image the mean of the arms' probabilities of the positive class; empty
+            without such a class.
+        ranked: Whether several networks predicted the images of an arm, so that its ratings are
+            rank shares.
+        notes: What was left out, and what ratings of arms are, a sentence each.
     """
 
     answers: ReaderAnswers
     together: ReaderAnswers
     arms: tuple[str, ...]
+    probability: pd.Series
+    ranked: bool
     notes: tuple[str, ...]
 
 
@@ -142,6 +149,10 @@ def compared_on_tests(
     """Arms beside readers: of each arm and image the prediction of the first replicate that tests
     it, so that an arm answers once as a reader does.
 
+    The answer is the likelier class. The rating is the probability, or, where several networks
+    predicted the images (folds), its rank among the test images of its own network: what two
+    networks mean by 0.4 need not be the same.
+
     Args:
         predictions: As `Analysis.predictions`.
         arms: Keys of those that are wanted; None: all.
@@ -149,6 +160,7 @@ def compared_on_tests(
     Raises:
         InputError: No answer is on a test image.
     """
+    predictions = predictions.reset_index(drop=True)
     tests = first_tests(predictions)
     tested = set(tests["unit"])
     is_tested = answers.frame["case"].isin(tested).to_numpy()
@@ -161,13 +173,19 @@ def compared_on_tests(
     read = set(own.frame["case"])
     patients = own.truth_of()["patient"]
     names = _arm_names(outcome, own.readers)
-    parts = [own.frame]
+    parts, probabilities, ranked = [own.frame], [], False
     for arm in outcome.arms:
         rows = tests[(tests["arm"] == arm.key).to_numpy() & tests["unit"].isin(read).to_numpy()]
         wanted = arms is None or arm.key in arms
         if arm.failed or rows.empty or not wanted:
             continue
         p = probabilities_of(rows)
+        rating: Floats | float = np.nan
+        if own.positive is not None:
+            probabilities.append(pd.Series(p[:, own.positive], rows["unit"]))
+            shares = on_one_scale(rows, _tests_of(predictions, arm.key), own.positive)
+            rating = p[:, own.positive] if shares is None else shares
+            ranked = ranked or shares is not None
         parts.append(
             pd.DataFrame(
                 {
@@ -180,14 +198,20 @@ def compared_on_tests(
                     "comment": "",
                     "truth": rows["label"].to_numpy(np.float64),
                     "answer": largest_class(p).astype(np.float64),
-                    "rating": np.nan if own.positive is None else p[:, own.positive],
+                    "rating": rating,
                     "confidence": np.nan,
                 }
             )
         )
     there = tuple(str(part["reader"].iloc[0]) for part in parts[1:])
     together = replace(own, frame=pd.concat(parts, ignore_index=True)[list(own.frame.columns)])
-    return Compared(own, together, there, notes)
+    mean = pd.concat(probabilities).groupby(level=0).mean() if probabilities else pd.Series()
+    return Compared(own, together, there, mean, ranked, (*notes, *[RANKED] * ranked))
+
+
+def _tests_of(predictions: pd.DataFrame, arm: str) -> pd.DataFrame:
+    is_own = (predictions["arm"].astype(str) == arm) & (predictions["role"] == "test")
+    return predictions[is_own.to_numpy()]
 
 
 def _arm_names(outcome: Outcome, readers: Sequence[str]) -> dict[str, str]:

@@ -74,6 +74,12 @@ def reader_weaknesses(facts: ReportFacts) -> tuple[str, ...]:
     if len(known["readers"]) < FEW_READERS:
         few = counted(len(known["readers"]), "reader")
         found.append(f"{few}: of other readers little can be said.")
+    if known.get("ranked"):
+        found.append(
+            "An arm's images were tested by networks of several folds: its AUC beside readers is "
+            "of ranks within each network's test images, which are taken as known; one network "
+            "with one scale may do worse on all of them."
+        )
     if len(known["treatments"]) > 1:
         if known["first_treatment"] is None:
             found.append(

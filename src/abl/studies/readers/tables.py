@@ -12,6 +12,7 @@ from abl.plan.outcome import Outcome
 from abl.report.labels import NOTHING, Scale, cluster_word, clusters_named, one_line, p_label
 from abl.report.tables.model import Column, Table, item, number_column, table_from, text_column
 from abl.studies.readers.agreeing import ALL, OF_PAIR, WITHIN
+from abl.studies.readers.common_scale import RANKED
 
 SHARE, AUC, KAPPA = Scale(100.0, 1, "%"), Scale(1.0, 3, ""), Scale(1.0, 3, "")
 RATERS, DIFFERENCES, AGAINST, TREATMENTS, AGREEMENT, ANSWERS, DIVIDED = (
@@ -56,10 +57,12 @@ def _raters_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
     notes = [
         "Readers, then arms, on the test images that readers answered. Shares: generalised "
         "estimating equations, clusters are patients (Liang, Zeger 1986; few patients: Mancl, "
-        "DeRouen 2001). AUC: of ratings, or of an arm's probabilities; DeLong's variance.",
+        "DeRouen 2001). AUC: of ratings, or of an arm's scores; DeLong's variance.",
         "Of an arm the first replicate that tests an image: it answers once, as a reader does. The "
         "table of arms has all replicates.",
     ]
+    if outcome.facts.study["readers"].get("ranked"):
+        notes.append(RANKED)
     if frame["missing"].any():
         notes.append("Missing answers are missing: neither right nor wrong.")
     return _table(outcome, RATERS, "readers and arms", columns, frame, 1, notes)
@@ -86,6 +89,7 @@ def _differences_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
 
 
 def _against_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
+    few = two_reader_notes(frame)
     frame = _told(frame)
     margin = frame["noninferior"].notna().any()
     columns = [
@@ -104,6 +108,7 @@ def _against_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
         "Arm minus the mean of the readers, on the images that all of them answered: Obuchowski "
         "and Rockette's model, one treatment, on the differences (Hillis 2007). Random: of what "
         "other samples the interval speaks. With cases fixed nothing is said of other cases.",
+        *few,
     ]
     if margin:
         notes.append(
@@ -114,6 +119,7 @@ def _against_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
 
 
 def _treatments_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
+    few = two_reader_notes(frame)
     frame = _told(frame)
     columns = [
         text_column("first"),
@@ -129,6 +135,7 @@ def _treatments_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
     notes = [
         "First minus second, means over readers: Obuchowski and Rockette's model with Hillis' "
         "degrees of freedom.",
+        *few,
     ]
     return _table(outcome, TREATMENTS, "treatments", columns, frame, 2, notes)
 
@@ -157,6 +164,19 @@ def _agreement_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
         "A kappa depends on how frequent the classes are, and is no accuracy.",
     ]
     return _table(outcome, AGREEMENT, "agreement", columns, frame, 2, notes)
+
+
+def two_reader_notes(frame: pd.DataFrame) -> list[str]:
+    """Of which groups two readers are too few for an interval over readers to say much."""
+    is_one = (frame["effects"] == "fixed_cases") & (frame["df"] == 1)
+    groups = [one_line(name) for name in dict.fromkeys(frame.loc[is_one.to_numpy(), "group"])]
+    if not groups:
+        return []
+    who = "" if groups == [ALL] else f" ({', '.join(groups)})"
+    return [
+        f"Two readers{who}: how much readers differ is known with one degree of freedom, so that "
+        "an interval over readers may be as wide as the scale. It says that little is known."
+    ]
 
 
 def _count(value: float) -> str:
