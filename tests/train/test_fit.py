@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +173,17 @@ def test_checkpoints_of_other_trainings_and_damaged_ones_are_not_used(tmp_path):
     file = tmp_path / "checkpoint.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
     assert_same(trained(quick(), folder=tmp_path), result)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_weights_have_the_rights_of_any_new_file(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        (file,) = save_weights(tmp_path, [1], [{"a": torch.zeros(1)}])
+        (tmp_path / "other").touch()
+    finally:
+        os.umask(before)
+    assert oct(file.stat().st_mode) == oct((tmp_path / "other").stat().st_mode)
 
 
 def test_checkpoints_are_not_written_more_often_than_asked(tmp_path):

@@ -32,6 +32,7 @@ from abl.app.table_sums import (
     forget_drawn,
     has_sums,
     note_drawn,
+    read_table_file,
     write_sums,
     wrong_drawn,
     wrong_in_table,
@@ -40,6 +41,7 @@ from abl.kept_files import MUCH, read_kept
 from abl.plan.outcome import Outcome
 from abl.plan.outcome_json import outcome_to_json
 from abl.record.done import write_atomically
+from abl.record.patient import ABSENT
 from abl.record.store import Store
 from abl.report.figures.arms import Frames
 from abl.report.pictures import pictures_to_bytes
@@ -71,9 +73,10 @@ def keep_outcome(
     outcome = analysis.outcome
     folder = outcome_folder(store, outcome)
     text = outcome_to_json(outcome)
+    kept = _is_kept(folder, analysis, text)
     if surroundings is not None and (ran or not (folder / "outcome.json").exists()):
         write_atomically(folder / ENVIRONMENT, json.dumps(surroundings, indent=1, default=str))
-    if not _is_kept(folder, analysis, text):
+    if not kept:
         drop_sums(folder)
         # what was drawn of other numbers must not stay beside these
         (folder / REPORT).unlink(missing_ok=True)
@@ -192,17 +195,20 @@ def _write_frames(folder: Path, analysis: Analysis) -> None:
 
 def _is_text(path: Path, text: str) -> bool:
     try:
-        return read_kept(path, MUCH) == text.encode()
-    except OSError:
+        return read_table_file(lambda: read_kept(path, MUCH), path) == text.encode()
+    except ABSENT:
         return False
 
 
 def _is_kept(folder: Path, analysis: Analysis, text: str) -> bool:
-    """Whether this outcome lies there, and its frames, each to its end."""
+    """Whether this outcome lies there, and its frames, each to its end.
+
+    Raises:
+        UnreadableTableError: One cannot be read; nothing was changed.
+    """
     try:
-        same = read_kept(folder / "outcome.json", MUCH) == text.encode()
         return (
-            same
+            _is_text(folder / "outcome.json", text)
             and not wrong_in_table(folder)
             and all(
                 read_metadata(folder / name).num_rows == len(frame)

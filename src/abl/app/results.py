@@ -9,12 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from abl.app.table_sums import checked_file, drawn_names, table_text
+from abl.app.table_sums import (
+    UnreadableTableError,
+    checked_file,
+    drawn_names,
+    read_table_file,
+    table_text,
+)
 from abl.contained import path_below
 from abl.errors import InputError, nearest
 from abl.kept_files import json_kept, read_kept
 from abl.plan.outcome import Outcome, Searches
 from abl.plan.outcome_json import outcome_from_json
+from abl.record.patient import ABSENT
 from abl.record.store import Store
 from abl.report.labels import counted
 from abl.report.page.report_facts import sweep_of
@@ -39,15 +46,19 @@ def outcome_named(store: Store, name: str) -> Outcome:
 
     Raises:
         InputError: No sweep of that name was run here, or its table is damaged.
+            UnreadableTableError, one of these, if that cannot be told.
     """
     folder = store.sweep_folder(name)
+    latest = folder / "latest.json"
     try:
-        key = json_kept(read_kept(folder / "latest.json"))["key"]
+        key = json_kept(read_table_file(lambda: read_kept(latest), latest))["key"]
         found = outcome_from_json(table_text(path_below(folder, key), "outcome.json"))
         path_below(store.sweep_folder(found.name), found.key[:16])  # where its files lie
         if found.name != name:
             raise ValueError(f"the table of {name} says that it is another's")
         return found
+    except UnreadableTableError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, InputError):
         known = sweep_names(store)
         if name in known:
@@ -130,9 +141,10 @@ def kept_sweep(store: Store, outcome: Outcome) -> tuple[Sweep, str]:
 
 def kept_environment(folder: Path) -> dict[str, Any]:
     """What the run of a kept outcome ran on, as `report.environment` gives it."""
+    path = folder / ENVIRONMENT
     try:
-        found = json_kept(read_kept(folder / ENVIRONMENT))
-    except (OSError, ValueError):
+        found = json_kept(read_table_file(lambda: read_kept(path), path))
+    except (*ABSENT, ValueError):
         found = None
     return found if isinstance(found, dict) else {"git": GIT_NOT_KNOWN}
 
@@ -165,6 +177,9 @@ def _frame(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
+        if isinstance(error, OSError) and error.errno and not isinstance(error, ABSENT):
+            why = error.strerror or str(error)
+            raise UnreadableTableError(f"{path}: cannot be read ({why}); see to it") from error
         name = f"{path.parent.parent.name}: {path.name}"
         raise InputError(f"{name} is damaged: `abl sweep FILE` makes it again") from error
 
@@ -173,6 +188,8 @@ def what_changed(store: Store, outcome: Outcome) -> str:
     """How a sweep differs from its last run under the same name; "" if it does not."""
     try:
         before = outcome_named(store, outcome.name)
+    except UnreadableTableError:
+        raise  # it would be replaced unseen
     except InputError:
         return ""
     if before.key == outcome.key:

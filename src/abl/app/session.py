@@ -14,7 +14,8 @@ from abl.app.loaded import LoadedSweep
 from abl.app.recording import record_lease, record_sweep
 from abl.app.results import kept_environment, recorded_files, what_changed
 from abl.app.spent import Spent, Timed, keep_spent
-from abl.errors import DamagedError, disk_told
+from abl.app.table_sums import UnreadableTableError, unreadable_told
+from abl.errors import DamagedError, disk_fault, disk_told, file_fault
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
 from abl.record.housekeeping import upkeep
@@ -47,6 +48,8 @@ class SweepResult:
         address: Path of the arms' page below MLflow's address, "" if it was not recorded.
         messages: What the person should know, a sentence each.
         seconds: By the clock, of each part of the run; see `abl.app.spent`.
+        undrawn: Why a disk or file keeps figures and report from being made, "" if nothing does;
+            the same command makes them then.
     """
 
     outcome: Outcome
@@ -55,6 +58,7 @@ class SweepResult:
     address: str
     messages: list[str]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    undrawn: str = ""
 
     def __repr__(self) -> str:
         arms, failed = len(self.outcome.arms), len(self.report.failed)
@@ -94,7 +98,8 @@ def run_sweep(
 
     Raises:
         InputError: Data, executor or MLflow cannot be used; nothing was trained then.
-        StageError: The disk of the store is full or read-only; what is finished is kept.
+        StageError: The disk of the store is full or read-only, or a file of the table cannot be
+            read; what is finished is kept.
     """
     spent = Spent(began)
     on_cluster = executor == "tune" and address is not None
@@ -155,6 +160,7 @@ def _run_recorded(
             record.check_reachable()
     root, plans = sweep.store.root, sweep.store.plans
     with (
+        unreadable_told(),
         disk_told(root),
         plans.begin(sweep.name, sweep.plan.stages),
         record_lease(record, messages) as writing,
@@ -192,9 +198,12 @@ def _run_recorded(
         ran = bool(report.ran)
         folder = keep_outcome(sweep.store, analysis, sweep.text, surroundings, ran=ran)
         with spent.on("drawing"):
-            _draw(sweep, folder, analysis, messages)
+            undrawn = _draw(sweep, folder, analysis, messages)
         page = ""
-        if writing is not None and writer is not None:
+        if undrawn and writer is not None:
+            # MLflow would take the table without its figures for whole
+            writer.close()
+        elif writing is not None and writer is not None:
             files = recorded_files(folder)
             ran_on = kept_environment(folder)
             with spent.on("recording"):
@@ -204,7 +213,7 @@ def _run_recorded(
         seconds = spent.seconds()
         if ran:
             keep_spent(sweep.store.sweep_folder(sweep.name), seconds)
-    return SweepResult(outcome, report, folder, page, messages, seconds)
+    return SweepResult(outcome, report, folder, page, messages, seconds, undrawn)
 
 
 def _run_and_analysed(
@@ -236,12 +245,18 @@ def _draw(
     folder: Path,
     analysis: Analysis,
     messages: list[str],
-) -> None:
+) -> str:
+    """Makes figures and report; why a disk or file does not let it, "" otherwise."""
+    root = sweep.store.root
     try:
         draw_outcome(folder, analysis, sweep.text)
     except Exception as error:  # hours of training are not lost for a figure
+        unread = str(error) if isinstance(error, UnreadableTableError) else ""
+        if line := unread or disk_fault(error, root) or file_fault(error, root):
+            return f"figures and report could not be made: {line}"
         kind = type(error).__name__
         messages.append(f"warning: figures and report could not be made ({kind}: {error})")
+    return ""
 
 
 def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Outcome:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from abl.app.results import sweep_names
 from abl.app.store_listing import told_place
-from abl.app.table_sums import wrong_drawn, wrong_in_table
+from abl.app.table_sums import UnreadableTableError, wrong_drawn, wrong_in_table
 from abl.errors import InputError, StageError, nearest
 from abl.record.asked import asked_of
 from abl.record.housekeeping import Swept, collected, scraps_text
@@ -87,7 +87,7 @@ def _tables_of(store: Store, name: str, told: Verified) -> Iterator[str]:
         told.tables += 1
         try:
             wrong = wrong_in_table(folder) or _first_of(wrong_drawn(folder))
-        except OSError as error:
+        except (OSError, UnreadableTableError) as error:
             told.wrong["unreadable"] += 1
             yield visible_line(f"unreadable: {name}, table {folder.name}: {error}")
             continue

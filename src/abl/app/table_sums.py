@@ -8,18 +8,48 @@ earlier versions have none, or none of what is drawn: they are believed.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from abl.contained import is_contained
-from abl.errors import InputError
+from abl.errors import InputError, StageError
 from abl.kept_files import MUCH, json_kept, read_kept, stat_kept
 from abl.plan.stage import digest_of
 from abl.record.done import write_atomically
+from abl.record.patient import ABSENT, UnreadableError, patiently
 from abl.spec.yaml_file import sha256_of
 
 SUMS = "sums.json"
+Result = TypeVar("Result")
+
+
+class UnreadableTableError(InputError):
+    """A file of a table that is there and cannot be read: nothing was concluded from it."""
+
+
+@contextmanager
+def unreadable_told() -> Iterator[None]:
+    """A table that cannot be read is no bad input once a run is at its end: StageError."""
+    try:
+        yield
+    except UnreadableTableError as error:
+        raise StageError(str(error)) from error
+
+
+def read_table_file(read: Callable[[], Result], path: Path) -> Result:
+    """What `read` gives of a file beside a table, tried again as `patiently` does.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: There is none.
+        UnreadableTableError: It cannot be read, which is no damage.
+    """
+    try:
+        return patiently(read, path)
+    except UnreadableError as error:
+        raise UnreadableTableError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -77,7 +107,7 @@ def wrong_in_table(folder: Path) -> str:
     Of what is drawn of a table see `wrong_drawn`.
 
     Raises:
-        OSError: One cannot be read.
+        UnreadableTableError: One cannot be read.
     """
     try:
         said = _said(folder) or _Sums()
@@ -90,7 +120,7 @@ def wrong_drawn(folder: Path) -> list[str]:
     """Names of drawn files that do not hold what was written, or have gone.
 
     Raises:
-        OSError: One cannot be read.
+        UnreadableTableError: One cannot be read.
     """
     try:
         said = _said(folder) or _Sums()
@@ -107,14 +137,15 @@ def checked_file(folder: Path, name: str) -> Path:
     """A file beside a table, which may not be there if it never was.
 
     Raises:
-        InputError: It does not hold what was written, or has gone.
+        InputError: It does not hold what was written, or has gone. UnreadableTableError, one of
+            these, if that cannot be told.
     """
     path = folder / name
     try:
         said = _said(folder) or _Sums()
         sha = {**(said.drawn or {}), **said.files}.get(name)
         right = sha is None or _holds(path, sha)
-    except (OSError, ValueError):
+    except ValueError:
         right = False
     if not right:
         where = f"{folder.parent.name}: {name}"
@@ -125,7 +156,8 @@ def checked_file(folder: Path, name: str) -> Path:
 def _said(folder: Path) -> _Sums | None:
     """None where nothing was noted. Raises ValueError if what was is damaged."""
     try:
-        said = json_kept(read_kept(folder / SUMS))
+        path = folder / SUMS
+        said = json_kept(read_table_file(lambda: read_kept(path), path))
         files, drawn = said["files"], said.get("drawn")
         # of what is drawn with the files: a checksum of an earlier version is over these alone
         sums = [(files, said["checksum"], files)]
@@ -137,7 +169,7 @@ def _said(folder: Path) -> _Sums | None:
             {str(name): str(sha) for name, sha in files.items()},
             None if drawn is None else {str(name): str(sha) for name, sha in drawn.items()},
         )
-    except FileNotFoundError:
+    except ABSENT:
         return None
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{SUMS} is damaged") from error
@@ -161,13 +193,17 @@ def _wrong(folder: Path, sums: Mapping[str, str]) -> list[str]:
 
 
 def _holds(path: Path, sha: str) -> bool:
-    try:
+    def found() -> str:
         stat_kept(path)
-        return sha256_of(path) == sha
-    except FileNotFoundError:
+        return sha256_of(path)
+
+    try:
+        return read_table_file(found, path) == sha
+    except ABSENT:
         return False
 
 
 def table_text(folder: Path, name: str) -> str:
     """A text beside a table. Raises InputError as `checked_file`, OSError, UnicodeDecodeError."""
-    return read_kept(checked_file(folder, name), MUCH).decode()
+    path = checked_file(folder, name)
+    return read_table_file(lambda: read_kept(path, MUCH), path).decode()

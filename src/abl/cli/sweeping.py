@@ -105,7 +105,7 @@ def _print_place(result: Any, mlruns: Path) -> None:
 
 
 def _tell_failures(result: Any, loaded: Any) -> None:
-    """Every stage and arm without a result, and why: exit code 1 if there is one."""
+    """Every stage and arm without a result, and figures, and why: exit code 1 if there is one."""
     report, outcome = result.report, result.outcome
     using = loaded.plan.arms_using()
     for digest, reason in report.failed.items():
@@ -119,7 +119,9 @@ def _tell_failures(result: Any, loaded: Any) -> None:
     failed = [each for at, each in enumerate(outcome.arms) if each.failed and at not in of_stages]
     for arm in failed:
         say(f"abl: failed: arm {outcome.title_of(arm)}: {arm.failed}", error=True)
-    if report.failed or failed:
+    if result.undrawn:
+        say(f"abl: {result.undrawn}", error=True)
+    if report.failed or failed or result.undrawn:
         raise typer.Exit(1)
 
 

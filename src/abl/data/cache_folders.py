@@ -54,6 +54,8 @@ def _written_once(folder: Path, lock: Path, write: Callable[[Path], None]) -> Pa
         if is_whole(folder):
             return folder
         shutil.rmtree(folder, ignore_errors=True)
+        if folder.is_symlink():
+            raise InputError(f"{folder}: a link that leads to no whole folder: remove it (rm)")
         # by a process that was killed; earlier versions gave them the second name
         for left in (*cache.glob(f".{name}.*.part"), *cache.glob(f"{name}.partial-*")):
             shutil.rmtree(left, ignore_errors=True)

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from abl.addresses import split_address
 from abl.answering import ANSWER_S, check_database, check_server, patient_url
-from abl.errors import InputError
+from abl.errors import InputError, disk_fault
 from abl.record.mlflow_errors import RecordError, shortened
 from abl.record.mlflow_schema import bring_up_to_date
 from abl.record.sqlite_files import check_sqlite_file, sqlite_file
@@ -142,6 +142,14 @@ class RecordPlace:
             line = f"MLflow at {self.tracking_uri}: the package {error.name} is not installed"
             raise RecordError(redacted(line, self.tracking_uri)) from error
         except kinds as error:
+            # a full TMPDIR, or disk of the artifacts, is no fault of the database
+            if (
+                isinstance(error, OSError)
+                and error.errno
+                and (disk := disk_fault(error, self.root))
+            ):
+                said, _, advice = disk.rpartition("; ")
+                raise RecordError(said, advice) from error
             line = f"MLflow at {self.tracking_uri}: {_first_line(error)}"
             raise RecordError(redacted(line, self.tracking_uri)) from error
 

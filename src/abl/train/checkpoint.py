@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,6 +161,9 @@ def _sha256(training: str, tensors: State) -> str:
 
 def _write(path: Path, tensors: State, metadata: dict[str, str]) -> None:
     with written_whole(path) as part:
+        part.touch()
+        rights = stat.S_IMODE(part.stat().st_mode)  # as of any new file here
         safetensors.torch.save_file(tensors, part, metadata=metadata)
+        part.chmod(rights)  # the library's are 0600, and who shares a store reads it too
         with part.open("rb") as stream:  # on the disk before the name says so
             os.fsync(stream.fileno())
