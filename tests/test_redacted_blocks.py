@@ -35,7 +35,10 @@ SECRET = [
     "curl -u me:kn0ck https://h/x", "sshpass -p kn0ck ssh h", "docker login -u me -p kn0ck reg",
     "[default]\naws_secret_access_key = kn0ck/kn0ck+1", "aws_session_token=kn0ck",
     "-----BEGIN OPENSSH PRIVATE KEY-----\nkn0ck\nkn0ck\n-----END OPENSSH PRIVATE KEY-----",
-    "Authorization: Bearer kn0ck", "-H 'Authorization: Basic kn0ck'",
+    "password: !vault |\n  kn0ck\n  kn0ck\nport: 1", "DB_PASSWORD: ${DB_PASSWORD:-kn0ck}",
+    "ENV TOKEN kn0ck",
+    "Authorization: kn0ck", '"Authorization": "kn0ck"', "Authorization: Bearer kn0ck",
+    "-H 'Authorization: Basic kn0ck'",
     'headers = {"Authorization": f"Bearer kn0ck"}',
     '"    \\"DB_PASSWORD = \\\\\\"kn0ck\\\\\\"\\\\n\\","',
     '"source": ["API_TOKEN = \\"kn0ck\\"\\n", "os.environ[\\"DB_PASSWORD\\"] = \\"kn0ck\\"\\n"]',
@@ -55,7 +58,10 @@ CLEAN = [
     "password: str = field(default='')", '"auth": "basic"', "for key in ('a', 'b'):",
     'description = """\ntoken\n"""', 'classes = ("a", "b")', "login me\nthe password", "pass",
     "sens: 0.9", 'columns = ("session", "access")', 'auth: "none"',
-    '{"username": "me", "seed": "1"}', "docker login -u me reg", "key: a\nvalue: b", "token: str",
+    '{"username": "me", "seed": "1"}', "docker login -u me reg", "key: a\nvalue: b",
+    "Authorization: see",
+    "DB_PASSWORD: ${DB_PASSWORD:?}", "${DB_PASSWORD}", "ENV SEED 1", '"Authorization": auth,',
+    "token: str",
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ _APART = r"[\s,]{1,20}(?:[+\-][ \t]{0,40})?"
 
 _KEY = re.compile(
     rf"(?im)^([+\- ]?[ \t]*(?:-[ \t]+)?)([\"']?[\w.\-]{{0,60}}?{NAME})[\"']?:[ \t]*"
-    r"([|>][+\-\d]{0,2})?[ \t]*(?:[ \t]#[^\n]*)?$"
+    r"((?:[!&][\w.\-/]{1,40}[ \t]{1,8}){0,2}[|>][+\-\d]{0,2})?[ \t]*(?:[ \t]#[^\n]*)?$"
 )
 _DEEP = re.compile(r"[+\-]?[ \t]*")
 _ITEM = re.compile(r"([+\-]?[ \t]*-[ \t]+)([^\s:]+|\"[^\"]*\"|'[^']*')[ \t]*$")
@@ -47,6 +47,15 @@ _OTHERS = (
     ),
     re.compile(r"(\blogin\([^()\n]{0,100}?\bkey[ \t]{0,8}=[ \t]{0,8}\\?[\"'])[^\"'\\\n]+"),
     re.compile(r"(\bwandb[ \t]+login[ \t]+(?:--\w+[ \t]+){0,4})[\w\-]{20,}"),
+    # of headers, where no scheme is named
+    re.compile(
+        r"(?i)(\bauthorization(?:[\"']\]?[ \t]{0,8}[:=,][ \t]{0,8}[rbuf]{0,2}[\"']|:[ \t]{1,8}))"
+        r"(?=[^\s\"'{}$<>]{0,400}\d)[^\s\"'{}$<>]+(?=[\"',;]{0,3}[ \t]*$|[\"'])",
+        re.MULTILINE,
+    ),
+    # of shells and Compose: what stands for a variable that is not set
+    re.compile(rf"(?i)(\$\{{\w{{0,60}}?{NAME}:[\-=])[^}}\s]+(?=\}})"),
+    re.compile(rf"(?im)^([+\- ]?[ \t]*(?:ENV|setx)[ \t]+\w{{0,60}}?{NAME}[ \t]+)\S+"),
     # of netrc, in lines
     re.compile(r"(?i)(\blogin[ \t]+\S+[ \t]*\n[+\- ]?[ \t]*password[ \t]+)\S+"),
 )
