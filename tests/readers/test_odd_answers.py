@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from abl.app.readers.words import treatment_verdict
 from abl.decide.agreement import agreement_band
+from abl.decide.readers.contrasts import ReaderContrast
 from commands import abl
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
@@ -209,3 +211,15 @@ def test_infinite_degrees_of_freedom_are_null_and_said(tmp_path: Path) -> None:
 def test_words_of_agreement_are_of_the_printed_number() -> None:
     assert agreement_band(0.6004) == agreement_band(0.6) == "moderate"
     assert agreement_band(0.6006) == "substantial"
+
+
+def test_of_whom_something_holds_is_said_only_where_it_is_shown() -> None:
+    def said(low: float, high: float, margin: float | None) -> str:
+        found = ReaderContrast("a - b", (low + high) / 2, 0.1, 9, low, high, 1, 0.5)
+        return treatment_verdict(found, margin, "random")
+
+    assert "It holds" not in said(-0.2, 0.3, None)
+    assert "It holds" not in said(-0.2, 0.3, 0.1)
+    for low, high, margin in ((0.1, 0.3, None), (-0.05, 0.3, 0.1), (-0.05, 0.05, 0.1)):
+        assert "It holds for other readers and other cases." in said(low, high, margin)
+        assert "undecided" not in said(low, high, margin)

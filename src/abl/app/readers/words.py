@@ -68,4 +68,6 @@ def _said(found: ReaderContrast, margin: float | None) -> str:
         return f"{words}, but {within}" if differs else within
     not_lower = found.low > -margin
     shown_so = "non-inferior" if not_lower else "not shown to be non-inferior"
+    if not_lower and not differs:
+        words = "neither higher nor lower is shown"
     return f"{words}, {shown_so} by {shown} (one-sided P = {found.p_above(-margin):.4f})"
