@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from abl.errors import InputError, nearest
 from abl.report.tables.model import BOLD, Note, Raw, Table, TableCell
-from abl.report.tables.wrapping import GAP, blocks_of
+from abl.report.tables.wrapping import GAP, wrapped_blocks
 from abl.visible import visible_line, visible_text
 
 FORMATS = ("text", "md", "csv", "latex", "html")
@@ -74,7 +74,7 @@ def _text_of(table: Table, *, width: int, colour: bool) -> str:
     table = _visible_table(table)
     columns = [_lines_of_column(table, index, colour=colour) for index in range(len(table.columns))]
     parts = [wrapped_text(table.title, width)]
-    for lines in blocks_of(table, columns, width):
+    for lines in wrapped_blocks(table, columns, width):
         parts.append("\n".join(GAP.join(line).rstrip() for line in lines))
     notes = [_note_line(note, width, colour=colour) for note in table.notes]
     if notes:

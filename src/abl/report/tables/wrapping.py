@@ -10,7 +10,7 @@ GAP = "  "
 _HEADING = 2  # lines of a column above its first row: its name and a rule
 
 
-def blocks_of(
+def wrapped_blocks(
     table: Table, columns: Sequence[Sequence[str]], width: int
 ) -> Iterator[list[tuple[str, ...]]]:
     """The lines of each block, a text a column: one block if all of them fit.

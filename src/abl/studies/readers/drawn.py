@@ -37,7 +37,9 @@ def reader_figures(outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
     first = known["first_treatment"]
     divided, classes = own.get(DIVIDED, none), frames.classes(outcome)
     return {
-        "readers_roc": partial(readers_on_roc_figure, raters, answers, first),
+        "readers_roc": partial(
+            readers_on_roc_figure, raters, answers, first, known.get("ranked", False)
+        ),
         "readers_ratings": partial(ratings_roc_figure, raters, answers, first),
         "readers_differences": partial(differences_figure, against, treatments, known["margin"]),
         "readers_agreement": partial(agreement_figure, own.get(AGREEMENT, none), first),

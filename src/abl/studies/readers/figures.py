@@ -33,7 +33,7 @@ MOST_ARMS, MOST_RATERS = 8, 16
 
 
 def readers_on_roc_figure(
-    raters: pd.DataFrame, answers: pd.DataFrame, first: str | None = None
+    raters: pd.DataFrame, answers: pd.DataFrame, first: str | None = None, ranked: bool = False
 ) -> Figure | None:
     """A panel a treatment: the arms' ROC, and each reader as a point with its intervals.
 
@@ -41,6 +41,7 @@ def readers_on_roc_figure(
         raters: As ReaderFindings.
         answers: As Compared.together: case, reader, treatment, truth, rating.
         first: The treatment that was read first, which is shown first.
+        ranked: Whether scores of arms are ranks within their networks' test images.
     """
     readers = raters[(raters["kind"] == READER).to_numpy() & raters["sen"].notna().to_numpy()]
     arms = raters[(raters["kind"] == ARM).to_numpy()]["rater"].tolist()
@@ -88,6 +89,8 @@ def readers_on_roc_figure(
             "reader at their sensitivity and specificity, with 95 % intervals by patients. A "
             "reader above a curve does better than that arm at their own point."
         )
+        if ranked:
+            text += " Scores of several folds' networks: by rank within each one's test images."
         caption(figure, "Readers on the ROC of the arms", text, cut)
     return figure
 

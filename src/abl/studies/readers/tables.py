@@ -61,7 +61,7 @@ def _raters_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
         "Of an arm the first replicate that tests an image: it answers once, as a reader does. The "
         "table of arms has all replicates.",
     ]
-    if outcome.facts.study["readers"].get("ranked"):
+    if outcome.facts.study.get("readers", {}).get("ranked"):
         notes.append(RANKED)
     if frame["missing"].any():
         notes.append("Missing answers are missing: neither right nor wrong.")
