@@ -88,7 +88,8 @@ def test_a_loaded_sweep_can_be_run_twice(folder):
     sweep = api.load(written(folder), root=folder / "mlruns")
     first, again = (api.run(sweep, executor="local", record=False) for _ in range(2))
     assert api.table(first) == api.table(again)
-    assert first.outcome.facts == again.outcome.facts
+    # as text: what is not defined is equal to nothing
+    assert repr(first.outcome.facts) == repr(again.outcome.facts)
 
 
 class _BrokenOffError(BaseException):
@@ -203,7 +204,7 @@ def test_searches_that_end_in_another_order_give_the_same_table(folder, monkeypa
     monkeypatch.setattr(tuned_study, "searched_arms", lambda *given: made(*given)[::-1])
     other = run(folder, nested, root="other").outcome.arms
     assert [arm.cells for arm in other] == [arm.cells for arm in arms]
-    assert [arm.comparison for arm in other] == [arm.comparison for arm in arms]
+    assert repr([arm.comparison for arm in other]) == repr([arm.comparison for arm in arms])
 
 
 def test_a_shared_choice_says_what_it_has_seen(folder):
