@@ -47,7 +47,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_start, "SLOW_START_S", 0.2)
     monkeypatch.setattr(ray_start, "MOST_START_S", 0.6)
     monkeypatch.setattr(ray_watch, "LOOK_S", 0.05)
-    monkeypatch.setattr(ray_watch, "UNWIND_S", 0.3)
+    # a machine that is busy needs longer than a moment to let a thread go, and is then ended
+    monkeypatch.setattr(ray_watch, "UNWIND_S", 3.0)
 
 
 def in_python() -> None:
