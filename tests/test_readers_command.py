@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from abl.app.readers.asked import ReadersAsked
 from abl.app.readers.command import readers_analysed
-from commands import abl
+from commands import abl, facts_of
 
 
 def rated(readers: int = 4, treatments: int = 1, cases: int = 40, *, seed: int = 0):
@@ -42,12 +41,6 @@ def rated(readers: int = 4, treatments: int = 1, cases: int = 40, *, seed: int =
 def binary(frame: pd.DataFrame) -> pd.DataFrame:
     said = np.where(frame["rating"] > 0.7, "malignant", "benign")
     return frame.drop(columns="rating").assign(answer=said)
-
-
-def facts_of(folder: Path, *words: str) -> dict:
-    found = abl(folder, "readers", *words, "--json")
-    assert found.exit_code == 0, found.output
-    return json.loads(found.stdout, parse_constant=lambda word: pytest.fail(word))
 
 
 def refused(folder: Path, *words: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from abl.data.image_codes import image_code
 from abl.data.readers.answer_files import read_reader_answers
 from abl.errors import InputError
 from abl.spec.yaml_file import yaml_text
-from commands import abl
+from commands import abl, facts_of
 from tiny_sweeps import TWO_NETWORKS, changed, write_tiny_set
 
 CLASSES = ("normal", "benign", "malignant")
@@ -42,12 +41,6 @@ def three(readers: int = 4, cases: int = 60, *, seed: int = 3) -> pd.DataFrame:
             )
         )
     return pd.concat(parts, ignore_index=True)
-
-
-def facts_of(folder: Path, *words: str) -> dict:
-    found = abl(folder, "readers", *words, "--json")
-    assert found.exit_code == 0, found.output
-    return json.loads(found.stdout, parse_constant=lambda word: pytest.fail(word))
 
 
 def refused(folder: Path, *words: str) -> str:
