@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -57,30 +58,32 @@ def test_what_is_no_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user's rights are tried by root alone")
-def test_a_file_or_folder_of_another_owner_is_told(tmp_path: Path) -> None:
+def test_a_file_or_folder_of_another_owner_is_told() -> None:
     code = (
         "import os, sys; from pathlib import Path;"
         "from abl.record.sqlite_files import check_sqlite_file;"
         f"os.setuid({SOMEBODY_ELSE}); check_sqlite_file(Path(sys.argv[1]))"
     )
-    for path in (tmp_path, *list(tmp_path.parents)[:2]):
-        path.chmod(0o755)
-    (tmp_path / "open").mkdir()
-    (tmp_path / "open").chmod(0o777)
-    for file in (tmp_path / "there.db", tmp_path / "open" / "there.db"):
-        file.touch()
-    for name, said in {
-        "absent.db": "cannot be made (Permission denied)",
-        "there.db": "cannot be opened for writing (Permission denied)",
-        "open/there.db": "cannot be opened for writing (Permission denied)",
-        "open/absent.db": "",
-    }.items():
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path / name)],
-            capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
-        assert (done.returncode == 0) == (not said), done.stderr
-        assert said in done.stderr
+    # pytest's own folders are closed to everybody else; of /tmp itself everybody may pass
+    with tempfile.TemporaryDirectory(prefix="abl-test-", dir="/tmp") as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        (folder / "open").mkdir()
+        (folder / "open").chmod(0o777)
+        for file in (folder / "there.db", folder / "open" / "there.db"):
+            file.touch()
+        for name, said in {
+            "absent.db": "cannot be made (Permission denied)",
+            "there.db": "cannot be opened for writing (Permission denied)",
+            "open/there.db": "cannot be opened for writing (Permission denied)",
+            "open/absent.db": "",
+        }.items():
+            done = subprocess.run(
+                [sys.executable, "-c", code, str(folder / name)],
+                capture_output=True, text=True, timeout=120,
+            )  # fmt: skip
+            assert (done.returncode == 0) == (not said), done.stderr
+            assert said in done.stderr
 
 
 def test_a_file_that_can_be_made_or_written_passes_and_nothing_is_left(tmp_path: Path) -> None:
