@@ -6,9 +6,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from abl.api import load, run, table
+    from abl.api import (
+        ArmData,
+        Callback,
+        FinishedSweep,
+        Sweep,
+        SweepResult,
+        add_arm,
+        load,
+        open,
+        run,
+        table,
+    )
 
-__all__ = ["load", "run", "table"]
+__all__ = [
+    "ArmData", "Callback", "FinishedSweep", "Sweep", "SweepResult", "add_arm", "load", "open",
+    "run", "table",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pyarrow.parquet import read_metadata
@@ -51,6 +51,9 @@ from abl.report.tables.model import shown_json
 from abl.scratch import written_whole
 from abl.studies.contract import studies
 from abl.studies.shared.analysis import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SUFFIX = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex", "html": "html"}
 
@@ -115,20 +118,14 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     forget_drawn(folder, keep=tables)
     for name in old:  # should drawing fail, none that was changed is taken for one of ours
         (folder / name).unlink(missing_ok=True)
-    # matplotlib, which takes half a second and which nothing else here needs
-    from abl.report.figures.every import figures_of
     from abl.report.figures.style import save_figure
     from abl.report.page.html_report import report_page
 
     outcome = analysis.outcome
-    frames = Frames(
-        analysis.predictions, analysis.networks, analysis.trials, analysis.pictures,
-        analysis.searches, analysis.own,
-    )  # fmt: skip
     study, own_tables = studies().get(outcome.study), study_tables(outcome, analysis.own)
     for name, table in own_tables.items():
         write_atomically(folder / f"{name}{OF_MLFLOW}", shown_json(table))
-    figures = figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
+    figures = drawn_figures(analysis)
     for name, figure in figures.items():
         for kind in ("png", "svg"):
             save_figure(figure, folder / f"{name}.{kind}")
@@ -150,6 +147,20 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     write_atomically(folder / REPORT, page)
     drawn = [f"{name}.{kind}" for name in figures for kind in ("png", "svg")]
     note_drawn(folder, [*tables, *(f"{name}{OF_MLFLOW}" for name in own_tables), *drawn, REPORT])
+
+
+def drawn_figures(analysis: Analysis) -> dict[str, Figure]:
+    """Name -> figure of a kept outcome, its study's among them if that is known."""
+    # matplotlib, which takes half a second and which nothing else here needs
+    from abl.report.figures.every import figures_of
+
+    outcome = analysis.outcome
+    frames = Frames(
+        analysis.predictions, analysis.networks, analysis.trials, analysis.pictures,
+        analysis.searches, analysis.own,
+    )  # fmt: skip
+    study = studies().get(outcome.study)
+    return figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
 
 
 def _is_drawn(folder: Path) -> bool:

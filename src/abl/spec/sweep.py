@@ -36,7 +36,7 @@ class Axis(Part):
     @model_validator(mode="before")
     @classmethod
     def _from_list(cls, given: Any) -> Any:
-        if isinstance(given, list | tuple):
+        if isinstance(given, list | tuple | range):
             return {"values": tuple(given)}
         return given if isinstance(given, dict) else {"values": (given,)}
 

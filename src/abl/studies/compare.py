@@ -1,4 +1,4 @@
-"""Study backbones: one network an arm, side by side. What a first sweep over new images asks."""
+"""Study compare: any settings side by side, one network an arm. What a first sweep asks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,22 @@ from abl.studies.shared.single_network import SingleNetwork
 
 
 class Options(Part):
-    """The backbones study has no settings of its own."""
+    """The compare study has no settings of its own."""
 
 
 @study
-class Backbones(SingleNetwork):
+class Compare(SingleNetwork):
     """Arms as of frozen layers, without a question of their own: any setting may be an axis."""
 
-    name: ClassVar[str] = "backbones"
+    name: ClassVar[str] = "compare"
     description: ClassVar[str] = "Networks, or any settings, side by side: one network an arm."
     options: ClassVar[type[Part]] = Options
     axes: ClassVar[tuple[StudyAxis, ...]] = Frozen.axes
+
+
+@study
+class Backbones(Compare):
+    """Its name in sweep files of before."""
+
+    name: ClassVar[str] = "backbones"
+    description: ClassVar[str] = "Older name of compare."
