@@ -11,8 +11,8 @@ from abl.processes import note_status
 
 # each registers its commands, in the order in which `abl --help` lists them
 _FAMILIES = (
-    "sweeping", "looking", "versions", "review", "store", "listing", "decide", "readers",
-    "reader_page", "audit", "init", "data", "data_import",
+    "starting", "sweeping", "looking", "versions", "review", "store", "listing", "decide",
+    "readers", "reader_page", "audit", "init", "data", "data_import",
 )  # fmt: skip
 for _name in _FAMILIES:
     import_module(f"abl.cli.{_name}")
