@@ -18,7 +18,7 @@ app = typer.Typer(
     name="abl",
     help="Honest ablation and hyperparameter sweeps for image classifiers.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
 )
 data_app = typer.Typer(help="Check a data set, or make one.", no_args_is_help=True)
