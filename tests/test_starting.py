@@ -55,6 +55,18 @@ def test_what_is_wrong_is_told_with_what_to_do(
     assert "--executor local" in wrong["Ray"]
 
 
+def test_a_damaged_record_is_told_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "mlruns").mkdir()
+    database = tmp_path / "mlruns" / "mlflow.db"
+    database.write_bytes(b"SQLite format 3\0" + b"no database" * 500)
+    before = database.read_bytes()
+    done = commands.abl(tmp_path, "doctor")
+    assert done.exit_code == 1
+    assert any(line.startswith("WRONG  MLflow") for line in done.stdout.splitlines())
+    assert database.read_bytes() == before
+    assert [path.name for path in (tmp_path / "mlruns").iterdir()] == ["mlflow.db"]
+
+
 def test_every_shipped_sweep_is_listed_with_its_title(tmp_path: Path) -> None:
     lines = commands.abl(tmp_path, "new").stdout.splitlines()
     assert len(lines) == len(shipped_sweeps())

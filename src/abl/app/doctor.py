@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import platform
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -14,8 +16,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from abl.errors import InputError
-from abl.record.mlflow_writer import MlflowRecord
+from abl.record.mlflow_errors import RecordError
 from abl.record.opening import check_root
+from abl.record.sqlite_files import check_sqlite_file
 from abl.report.environment import environment
 from abl.runner.ray_folder import check_room
 from abl.runner.ray_network import check_connections
@@ -72,9 +75,9 @@ def findings(root: Path) -> Iterator[Finding]:
         yield _free(name, folder)
     yield _looked("Ray", f"version {_version('ray')}", _ray)
     if (root / "mlflow.db").exists():
-        yield _looked(
-            "MLflow", f"version {_version('mlflow')}, {root / 'mlflow.db'}", lambda: _mlflow(root)
-        )
+        database = root / "mlflow.db"
+        found = f"version {_version('mlflow')}, {database}"
+        yield _looked("MLflow", found, lambda: _mlflow(database))
     else:
         yield Finding("MLflow", f"version {_version('mlflow')}, no record below {root} yet")
     yield _extras()
@@ -131,10 +134,17 @@ def _ray() -> None:
     check_connections()
 
 
-def _mlflow(root: Path) -> None:
-    record = MlflowRecord(root)
-    record.say = lambda text: None
-    record.check_reachable()
+def _mlflow(database: Path) -> None:
+    """Looks at the file alone: MLflow would bring one of an earlier version up to date."""
+    try:
+        check_sqlite_file(database)
+        address = f"{database.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as opened:
+            said = str(opened.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except (RecordError, sqlite3.Error) as error:
+        said = str(error)
+    if said != "ok":
+        raise InputError(f"{said}; move it away, and `abl record` writes it again")
 
 
 def _free(what: str, folder: Path) -> Finding:

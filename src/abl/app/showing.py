@@ -113,7 +113,12 @@ def _other_table(
     if show == "settings":
         sweep = kept_sweep(store, outcome)[0]
         settings = sweep.model_dump(mode="json", by_alias=True, exclude={"stated"})
-        return settings_table(settings, sweep.stated, name=outcome.name)
+        written = sweep.model_dump(
+            mode="json", by_alias=True, exclude={"stated"}, exclude_unset=True
+        )
+        return settings_table(
+            settings, sweep.stated, name=outcome.name, written=written, axes=sweep.axes
+        )
     if show.startswith(SUBGROUP) and show != SUBGROUP:
         data = kept_sweep(store, outcome)[0].data
         metadata = metadata_of(load_dataset(data, base=Path.cwd(), roots=roots), data.unit)
