@@ -10,18 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from abl.app.loaded import LoadedSweep, study_of
 from abl.app.results import outcome_named
-from abl.app.session import SweepResult, run_sweep
 from abl.errors import InputError, Problem, nearest
 from abl.nets.trust import UntrustedError, trust_folder_of
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
-from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import check_root, mirrored, store_at
-from abl.report.tables import printed, styled_table
 from abl.runner.engine import Executor
 from abl.runner.protocols import Listener
 from abl.spec.read import read_form
@@ -29,6 +26,9 @@ from abl.spec.sweep import smoked
 from abl.spec.yaml_file import read_with_faults
 from abl.stages.inputs import Workspace
 from abl.studies.shared.checks import load_problems
+
+if TYPE_CHECKING:  # loading and planning need none of what runs
+    from abl.app.session import SweepResult
 
 Format = Literal["text", "md", "csv", "latex", "html"]
 ROOT = "mlruns"
@@ -113,6 +113,9 @@ def run(
     Raises:
         InputError: The data, the executor or MLflow cannot be used; nothing was trained then.
     """
+    from abl.app.session import run_sweep
+    from abl.record.mlflow_writer import MlflowRecord
+
     if executor not in get_args(Executor):
         raise InputError(f"executor '{executor}': {nearest(str(executor), get_args(Executor))}")
     if not isinstance(sweep, LoadedSweep):
@@ -150,7 +153,9 @@ def table(
     Raises:
         InputError: No such sweep.
     """
-    if isinstance(sweep, SweepResult):
+    from abl.report.tables import printed, styled_table
+
+    if not isinstance(sweep, Outcome | str):
         sweep = sweep.outcome
     outcome = sweep if isinstance(sweep, Outcome) else outcome_named(store_at(root), sweep)
     made = styled_table(outcome) if spread is None else styled_table(outcome, spread=spread)

@@ -29,7 +29,7 @@ from abl.report.pictures import pictures_from_bytes
 from abl.report.tables.model import Table
 from abl.report.tables.published import Published
 from abl.spec.sweep import Sweep
-from abl.studies.contract import studies
+from abl.studies.contract import study_named
 from abl.studies.shared.analysis import Analysis
 
 PREDICTIONS, NETWORKS, TRIALS = "predictions.parquet", "networks.parquet", "trials.parquet"
@@ -116,7 +116,7 @@ def study_tables(
     outcome: Outcome, own: Mapping[str, pd.DataFrame], published: Published | None = None
 ) -> Mapping[str, Table]:
     """Tables that the outcome's study makes of it; none of a study that is not known."""
-    study = studies().get(outcome.study)
+    study = study_named(outcome.study)
     return study.tables(outcome, own, published) if study else {}
 
 

@@ -24,7 +24,7 @@ from abl.report.tables.more import image_table, replicates_table, subgroup_table
 from abl.report.tables.published import read_published
 from abl.report.tables.setup import cost_rows, cost_table, settings_table
 from abl.spec.class_metrics import with_position
-from abl.studies.contract import studies
+from abl.studies.contract import study_named
 from abl.studies.shared.predictions import image_history, predicting
 
 SUBGROUP, IMAGE = "subgroup=", "image="
@@ -134,7 +134,7 @@ def _other_table(
         return known[show]
     if show in SHOWN:
         raise InputError(f"--show {show}: {outcome.name} {_ABSENT.get(show, 'keeps none')}")
-    study = studies().get(outcome.study)
+    study = study_named(outcome.study)
     absent = study.absent_tables if study else {}
     if show in absent:
         raise InputError(f"--show {show}: {outcome.name} {absent[show]}")
