@@ -10,13 +10,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from pydantic import ValidationError
-
 import abl.studies
 from abl.errors import InputError, Problem
 from abl.registry import Registry
 from abl.spec.base import Part
-from abl.spec.model_faults import problems_of
 
 if TYPE_CHECKING:  # a plan draws and scores nothing
     import pandas as pd
@@ -191,6 +188,10 @@ def options_of(file: SweepFile, model: type[OptionsOf]) -> OptionsOf:
     Raises:
         InputError: With every problem and its line.
     """
+    from pydantic import ValidationError
+
+    from abl.spec.model_faults import problems_of
+
     try:
         return model.model_validate(file.sweep.options)
     except ValidationError as error:
