@@ -15,7 +15,7 @@ _FAMILIES = (
     "sweeping", "looking", "review", "store", "listing", "decide", "readers", "reader_page",
     "audit", "init", "data", "data_import",
 )  # fmt: skip
-_GARBAGE = 50_000  # objects more than were dropped, until the next look; Python's own is 700
+_GARBAGE = 100_000  # objects more than were dropped, until the next look; Python's own is 700
 for _name in _FAMILIES:
     import_module(f"abl.cli.{_name}")
 
