@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from abl.app.loaded import LoadedSweep, study_of
-from abl.app.results import outcome_named
 from abl.errors import InputError, Problem, nearest
 from abl.nets.trust import UntrustedError, trust_folder_of
 from abl.plan.outcome import Outcome
@@ -153,6 +152,7 @@ def table(
     Raises:
         InputError: No such sweep.
     """
+    from abl.app.results import outcome_named
     from abl.report.tables import printed, styled_table
 
     if not isinstance(sweep, Outcome | str):

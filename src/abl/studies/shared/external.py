@@ -101,6 +101,8 @@ class ExternalSets:
 
     def add(self, plan: Plan, sweep: Sweep, training: str) -> None:
         """Adds the predictions of an arm's training (its digest) on every set."""
+        if not self._blocks:
+            return
         from abl.stages.elsewhere import predicted_elsewhere
 
         for block in self._blocks:
