@@ -12,24 +12,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel
 
-from abl.app.finished import FinishedSweep
-from abl.app.function_arm import ArmData, Estimator, Trainer, add_function_arm
 from abl.app.loaded import LoadedSweep, study_of
-from abl.app.results import outcome_named
-from abl.app.session import SweepResult, run_sweep
-from abl.app.versions import version_named
 from abl.errors import InputError, Problem, nearest
 from abl.nets.trust import UntrustedError, trust_folder_of
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
-from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import check_root, mirrored, store_at
-from abl.report.tables import printed, styled_table
 from abl.runner.engine import Executor
 from abl.runner.notebook_view import in_notebook
 from abl.runner.protocols import Listener
@@ -39,10 +32,10 @@ from abl.spec.yaml_file import Document, document_from, read_with_faults, yaml_t
 from abl.stages.inputs import Workspace
 from abl.studies.shared.checks import load_problems
 
-__all__ = [
-    "ArmData", "Callback", "FinishedSweep", "LoadedSweep", "Sweep", "SweepResult", "add_arm",
-    "load", "open", "run", "table",
-]  # fmt: skip
+if TYPE_CHECKING:  # loading and planning need none of what runs
+    from abl.app.finished import FinishedSweep
+    from abl.app.function_arm import Estimator, Trainer
+    from abl.app.session import SweepResult
 
 Format = Literal["text", "md", "csv", "latex", "html"]
 ROOT = "mlruns"
@@ -152,6 +145,9 @@ def run(
     Raises:
         InputError: The data, the executor or MLflow cannot be used; nothing was trained then.
     """
+    from abl.app.session import run_sweep
+    from abl.record.mlflow_writer import MlflowRecord
+
     if executor not in get_args(Executor):
         raise InputError(f"executor '{executor}': {nearest(str(executor), get_args(Executor))}")
     if not isinstance(sweep, LoadedSweep):
@@ -189,6 +185,9 @@ def open(  # as of files, but of a sweep
     Raises:
         InputError: No such sweep or version.
     """
+    from abl.app.finished import FinishedSweep
+    from abl.app.versions import version_named
+
     store = store_at(root)
     return FinishedSweep(store, version_named(store, name, str(version))[1])
 
@@ -212,6 +211,9 @@ def add_arm(
     Raises:
         InputError: The sweep was not run, or what was predicted are no probabilities.
     """
+    from abl.app.finished import FinishedSweep
+    from abl.app.function_arm import add_function_arm
+
     if not isinstance(sweep, LoadedSweep):
         sweep = load(sweep)
     return FinishedSweep(sweep.store, add_function_arm(sweep, name, train, against=against))
@@ -236,7 +238,10 @@ def table(
     Raises:
         InputError: No such sweep.
     """
-    if isinstance(sweep, SweepResult):
+    from abl.app.results import outcome_named
+    from abl.report.tables import printed, styled_table
+
+    if not isinstance(sweep, Outcome | str):
         sweep = sweep.outcome
     outcome = sweep if isinstance(sweep, Outcome) else outcome_named(store_at(root), sweep)
     made = styled_table(outcome) if spread is None else styled_table(outcome, spread=spread)

@@ -21,7 +21,7 @@ from abl.report.collapse import collapsed_arms
 from abl.report.labels import metric_label
 from abl.report.prediction_frames import repeated_trainings
 from abl.report.tables import printed, styled_table, table_of
-from abl.spec.sweep import TableStyle
+from abl.spec.table_style import TableStyle
 from made_arms import made_frame, made_outcome
 
 

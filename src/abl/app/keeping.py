@@ -49,7 +49,7 @@ from abl.report.tables import printed, styled_table
 from abl.report.tables.facts import external_sizes, facts_tables
 from abl.report.tables.model import shown_json
 from abl.scratch import written_whole
-from abl.studies.contract import studies
+from abl.studies.contract import study_named
 from abl.studies.shared.analysis import Analysis
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     from abl.report.page.html_report import report_page
 
     outcome = analysis.outcome
-    study, own_tables = studies().get(outcome.study), study_tables(outcome, analysis.own)
+    study, own_tables = study_named(outcome.study), study_tables(outcome, analysis.own)
     for name, table in own_tables.items():
         write_atomically(folder / f"{name}{OF_MLFLOW}", shown_json(table))
     figures = drawn_figures(analysis)
@@ -159,7 +159,7 @@ def drawn_figures(analysis: Analysis) -> dict[str, Figure]:
         analysis.predictions, analysis.networks, analysis.trials, analysis.pictures,
         analysis.searches, analysis.own,
     )  # fmt: skip
-    study = studies().get(outcome.study)
+    study = study_named(outcome.study)
     return figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
 
 

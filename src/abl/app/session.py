@@ -167,7 +167,8 @@ def run_sweep(
         # meanwhile would take this process with it
         with ray_nodes(workers, address, listener.message):
             pass
-    return _run_recorded(sweep, listener, run, record, spent)
+    # Tune's driver has nothing to do while workers train; this process would train itself
+    return _run_recorded(sweep, listener, run, record, spent, beside=executor == "tune")
 
 
 def _run_recorded(
@@ -176,7 +177,10 @@ def _run_recorded(
     run: Callable[[Listener], RunReport],
     record: MlflowRecord | None,
     spent: Spent,
+    *,
+    beside: bool,
 ) -> SweepResult:
+    """As `run_sweep`; `beside`: a new database of MLflow is made while stages are at work."""
     messages: list[str] = []
     # before the run: who edits the code while it trains has not run the edited one
     code = git_state(sweep.file.folder)
@@ -188,7 +192,7 @@ def _run_recorded(
     if record is not None and record.embedded and sweep.plan.stages.keys() - before.stage_runs:
         # it is made by being asked: not before the images are known to be good
         with spent.on("recording"):
-            record.check_reachable()
+            record.check_reachable(make=not beside)
     root, plans = sweep.store.root, sweep.store.plans
     with (
         unreadable_told(),

@@ -12,20 +12,14 @@ from abl.app.results import (
     own_frames,
     study_tables,
 )
-from abl.data.load import load_dataset
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.report.prediction_frames import metadata_of
 from abl.report.tables.ablation import pivot_axes, styled_table
-from abl.report.tables.facts import facts_tables
 from abl.report.tables.model import Table
-from abl.report.tables.more import image_table, replicates_table, subgroup_table
 from abl.report.tables.published import read_published
-from abl.report.tables.setup import cost_rows, cost_table, settings_table
 from abl.spec.class_metrics import with_position
-from abl.studies.contract import studies
-from abl.studies.shared.predictions import image_history, predicting
+from abl.studies.contract import study_named
 
 SUBGROUP, IMAGE = "subgroup=", "image="
 SHOWN = ("replicates", "settings", "cost", "tests", "choices", "noise", "data", "external",
@@ -106,6 +100,11 @@ def _other_table(
     decimals: int | None,
     roots: Sequence[Path],
 ) -> Table:
+    # what the ablation table needs is loaded: that of others where they are asked for
+    from abl.report.tables.facts import facts_tables
+    from abl.report.tables.more import replicates_table
+    from abl.report.tables.setup import cost_rows, cost_table, settings_table
+
     if show == "replicates":
         return replicates_table(outcome, per_cent=per_cent, decimals=decimals)
     if show == "cost":
@@ -120,17 +119,7 @@ def _other_table(
             settings, sweep.stated, name=outcome.name, written=written, axes=sweep.axes
         )
     if show.startswith(SUBGROUP) and show != SUBGROUP:
-        data = kept_sweep(store, outcome)[0].data
-        metadata = metadata_of(load_dataset(data, base=Path.cwd(), roots=roots), data.unit)
-        return subgroup_table(
-            outcome,
-            arm_predictions(store, outcome),
-            metadata,
-            show.removeprefix(SUBGROUP),
-            with_position(metric, outcome.facts.classes),
-            per_cent=per_cent,
-            decimals=decimals,
-        )
+        return _subgroup_table(store, outcome, show, metric, per_cent, decimals, roots)
     if show.startswith(IMAGE) and show != IMAGE:
         return _image_table(store, outcome, show.removeprefix(IMAGE), decimals)
     of_study = study_tables(outcome, own_frames(store, outcome))
@@ -139,7 +128,7 @@ def _other_table(
         return known[show]
     if show in SHOWN:
         raise InputError(f"--show {show}: {outcome.name} {_ABSENT.get(show, 'keeps none')}")
-    study = studies().get(outcome.study)
+    study = study_named(outcome.study)
     absent = study.absent_tables if study else {}
     if show in absent:
         raise InputError(f"--show {show}: {outcome.name} {absent[show]}")
@@ -147,7 +136,36 @@ def _other_table(
     raise InputError(f"--show {show}: {nearest(show, valid, show=len(valid))}")
 
 
+def _subgroup_table(
+    store: Store,
+    outcome: Outcome,
+    show: str,
+    metric: str,
+    per_cent: bool,
+    decimals: int | None,
+    roots: Sequence[Path],
+) -> Table:
+    from abl.data.load import load_dataset
+    from abl.report.prediction_frames import metadata_of
+    from abl.report.tables.more import subgroup_table
+
+    data = kept_sweep(store, outcome)[0].data
+    metadata = metadata_of(load_dataset(data, base=Path.cwd(), roots=roots), data.unit)
+    return subgroup_table(
+        outcome,
+        arm_predictions(store, outcome),
+        metadata,
+        show.removeprefix(SUBGROUP),
+        with_position(metric, outcome.facts.classes),
+        per_cent=per_cent,
+        decimals=decimals,
+    )
+
+
 def _image_table(store: Store, outcome: Outcome, image: str, decimals: int | None) -> Table:
+    from abl.report.tables.more import image_table
+    from abl.studies.shared.predictions import image_history, predicting
+
     digests = predicting(store, dict.fromkeys(d for arm in outcome.arms for d in arm.stages))
     history = image_history(store, digests, image)
     if history.empty:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from abl.plan.graph import Arm
-from abl.spec.sweep import TableStyle
+from abl.spec.table_style import TableStyle
 
 # every note on an imported arm begins with it
 IMPORTED = "imported: "

@@ -12,6 +12,7 @@ from abl.spec.class_metrics import positions_in, with_position
 from abl.spec.data import Data, Image, Replicates, Splits
 from abl.spec.external import External
 from abl.spec.search import Search
+from abl.spec.table_style import TableStyle
 from abl.spec.train import Train
 
 Value = Annotated[bool | int | float | str, Field(union_mode="left_to_right")]
@@ -91,22 +92,6 @@ class Resources(Part):
     memory_gb: Annotated[float, Field(ge=0)] = Field(0, description="Memory; 0 asks for none.")
     features_gb: Annotated[float, Field(ge=0)] = Field(
         20, description="Disk for kept features of frozen layers; 0 keeps none. Changes no result."
-    )
-
-
-class TableStyle(Part):
-    """How numbers are printed."""
-
-    per_cent: bool = Field(True, description="Per cent, or fractions.")
-    decimals: Annotated[int, Field(ge=0, le=6)] | None = Field(
-        None, description="Digits after the point; default: 1 in per cent, 3 in fractions."
-    )
-    spread: bool = Field(
-        False,
-        description="Mean ± standard deviation over replicates, instead of the 95 % interval.",
-    )
-    intervals: bool = Field(
-        False, description="Beside spread: true, 95 % intervals too; without it always."
     )
 
 

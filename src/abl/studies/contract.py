@@ -8,28 +8,28 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
-
-import pandas as pd
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import abl.studies
 from abl.errors import InputError, Problem
-from abl.plan.graph import Arm, Plan, PlannedCell
-from abl.plan.outcome import Outcome
 from abl.registry import Registry
-from abl.report.figures.arms import Draw, Frames
-from abl.report.page.report_facts import ReportFacts
-from abl.report.page.weaknesses import OwnWeaknesses
-from abl.report.tables.model import Table
-from abl.report.tables.published import Published
-from abl.runner.protocols import Growth
 from abl.spec.base import Part
-from abl.spec.model_faults import problems_of
-from abl.spec.read import SweepFile
-from abl.spec.sweep import Sweep
-from abl.stages.inputs import Workspace
-from abl.studies.shared.analysis import Analysis, ScoredPart
+
+if TYPE_CHECKING:  # a plan draws and scores nothing
+    import pandas as pd
+
+    from abl.plan.graph import Arm, Plan, PlannedCell
+    from abl.plan.outcome import Outcome
+    from abl.report.figures.arms import Draw, Frames
+    from abl.report.page.report_facts import ReportFacts
+    from abl.report.page.weaknesses import OwnWeaknesses
+    from abl.report.tables.model import Table
+    from abl.report.tables.published import Published
+    from abl.runner.protocols import Growth
+    from abl.spec.read import SweepFile
+    from abl.spec.sweep import Sweep
+    from abl.stages.inputs import Workspace
+    from abl.studies.shared.analysis import Analysis, ScoredPart
 
 OptionsOf = TypeVar("OptionsOf", bound=Part)
 
@@ -134,6 +134,8 @@ class Study(Protocol):
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         """What is weak in the published protocol, and in what this study does of a sweep."""
+        from abl.report.page.weaknesses import OwnWeaknesses
+
         return OwnWeaknesses()
 
     def grow(
@@ -166,12 +168,30 @@ def studies() -> Mapping[str, Study]:
     return dict(sorted(STUDIES.items()))
 
 
+def study_named(name: str) -> Study | None:
+    """A study by its name, None if there is none.
+
+    Of the package's the one alone is imported, from the module that is called as it is; all are
+    where a user's own may have taken a name of theirs.
+    """
+    if not any(entry.owner for entry in STUDIES.entries()):
+        if name in {module.name for module in pkgutil.iter_modules(abl.studies.__path__)}:
+            importlib.import_module(f"abl.studies.{name}")
+        if name in STUDIES:
+            return STUDIES[name]
+    return studies().get(name)
+
+
 def options_of(file: SweepFile, model: type[OptionsOf]) -> OptionsOf:
     """The study's own settings.
 
     Raises:
         InputError: With every problem and its line.
     """
+    from pydantic import ValidationError
+
+    from abl.spec.model_faults import problems_of
+
     try:
         return model.model_validate(file.sweep.options)
     except ValidationError as error:

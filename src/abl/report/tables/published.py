@@ -6,11 +6,14 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from abl.data.tables.rows import Rows, read_rows
 from abl.errors import Problem, nearest, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import Scale, is_metric, metric_label, one_line, scale_of, setting_label
+
+if TYPE_CHECKING:
+    from abl.data.tables.rows import Rows
 
 UNITS = {"%": 0.01, "per cent": 0.01, "percent": 0.01, "fraction": 1.0}
 _OWN_COLUMNS = ("source", "unit")
@@ -80,6 +83,8 @@ def read_published(path: Path, outcome: Outcome) -> Published:
         InputError: Unknown columns, values that are no numbers or no shares, two rows for one arm;
             each with file and row.
     """
+    from abl.data.tables.rows import read_rows
+
     return _PublishedFile(read_rows(Path(path)), outcome).published()
 
 

@@ -11,14 +11,15 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from abl.errors import InputError, nearest
 from abl.report.tables.model import BOLD, Note, Raw, Table, TableCell
 from abl.report.tables.wrapping import GAP, wrapped_blocks
 from abl.visible import visible_line, visible_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 FORMATS = ("text", "md", "csv", "latex", "html")
 _STAR = "*"
@@ -277,6 +278,9 @@ def _shown(value: Any) -> Any:
 
 @cache
 def _environment() -> Environment:
+    # it takes a tenth of a second, and most that is printed is no page
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     return Environment(
         loader=PackageLoader("abl.report"),
         autoescape=True,

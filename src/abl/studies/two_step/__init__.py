@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from abl.data.splits.splits import all_replicates
 from abl.decide.rules import rule_named
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell
-from abl.report.page.report_facts import ReportFacts
-from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -43,17 +41,14 @@ from abl.studies.shared.external import (
     external_problems,
     internal_file,
 )
-from abl.studies.shared.external_scores import external_note, external_rows
 from abl.studies.shared.plan_notes import replicate_notes
 from abl.studies.shared.predictions import Predictions
-from abl.studies.shared.scoring import scored_outcome
 from abl.studies.shared.thresholds import (
     BEST_ON_TEST,
     decision_search_problems,
     threshold_problem,
 )
 from abl.studies.two_step.cells import ArmCells, hopeless_promises, promise_notes
-from abl.studies.two_step.label_noise import noise_rows
 from abl.studies.two_step.networks import (
     as_selector,
     judged_parts,
@@ -69,6 +64,10 @@ from abl.studies.two_step.options import (
     relevant,
     two_step_weaknesses,
 )
+
+if TYPE_CHECKING:  # a plan scores nothing and writes no report
+    from abl.report.page.report_facts import ReportFacts
+    from abl.report.page.weaknesses import OwnWeaknesses
 
 
 @study
@@ -232,6 +231,10 @@ class TwoStep(Study):
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
         """Scores every arm: T* chosen on validation, test read once, then the external sets."""
+        from abl.studies.shared.external_scores import external_note, external_rows
+        from abl.studies.shared.scoring import scored_outcome
+        from abl.studies.two_step.label_noise import noise_rows
+
         file = internal_file(file)
         predictions = Predictions(workspace.store)
         settings = InternalSettings(file, self.axes)
