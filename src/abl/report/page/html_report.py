@@ -13,9 +13,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from abl.plan.outcome import Outcome
-from abl.report.figures.arms import words_of
 from abl.report.figures.style import DrawnFigure, figure_bytes
-from abl.report.labels import NOTHING, arm_label, one_line
+from abl.report.labels import NOTHING, one_line
+from abl.report.named import words_of
 from abl.report.page.checklist import checklist
 from abl.report.page.counts import count_table
 from abl.report.page.data_parts import DataPart, SplitSize
@@ -100,7 +100,9 @@ def report_page(
             "title": one_line(outcome.title) or outcome.name,
             "outcome": outcome,
             "lead": _lead(facts),
-            "tables": [Markup(fragment_of(_bounded(each))) for each in (table, *more_tables)],
+            "answer": table.lead,
+            "table": Markup(fragment_of(_bounded(replace(table, lead=())))),
+            "more_tables": [Markup(fragment_of(_bounded(each))) for each in more_tables],
             "pictures": [_picture(name, figure) for name, figure in (figures or {}).items()],
             "published": own.published if facts.published else (),
             "weak": weaknesses(facts, own.design),
@@ -161,7 +163,7 @@ def _lead(facts: ReportFacts) -> list[tuple[str, str]]:
         ("Replicates", str(len(facts.replicates))),
     ]
     if best is not None:
-        rows.append(("Best arm", arm_label(best.params, outcome.axes)))
+        rows.append(("Best arm", words_of(best, outcome)))
     return [*rows, ("Key", outcome.key[:16])]
 
 

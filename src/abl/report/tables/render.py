@@ -74,6 +74,8 @@ def _text_of(table: Table, *, width: int, colour: bool) -> str:
     table = _visible_table(table)
     columns = [_lines_of_column(table, index, colour=colour) for index in range(len(table.columns))]
     parts = [wrapped_text(table.title, width)]
+    if table.lead:
+        parts.append("\n".join(wrapped_text(text, width) for text in table.lead))
     for lines in wrapped_blocks(table, columns, width):
         parts.append("\n".join(GAP.join(line).rstrip() for line in lines))
     notes = [_note_line(note, width, colour=colour) for note in table.notes]
@@ -86,6 +88,7 @@ def _visible_table(table: Table) -> Table:
     return replace(
         table,
         title=_one_line(table.title),
+        lead=tuple(map(_one_line, table.lead)),
         columns=tuple(replace(each, label=_one_line(each.label)) for each in table.columns),
         rows=tuple(tuple(replace(c, text=_one_line(c.text)) for c in row) for row in table.rows),
         notes=tuple(replace(each, text=_one_line(each.text)) for each in table.notes),
@@ -185,7 +188,8 @@ def _markdown_of(table: Table) -> str:
     ]
     notes = ["", *(f"- {_markdown.note(note)}" for note in table.notes)] if table.notes else []
     rows = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([f"**{markdown_escaped(table.title)}**", "", *rows, *notes]) + "\n"
+    lead = [line for text in table.lead for line in (markdown_escaped(text), "")]
+    return "\n".join([f"**{markdown_escaped(table.title)}**", "", *lead, *rows, *notes]) + "\n"
 
 
 def _latex_of(table: Table) -> str:
