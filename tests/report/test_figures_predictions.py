@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +30,7 @@ from abl.report.figures.style import figure_bytes
 from abl.report.figures.tuned import on_front, pareto_figure
 
 EVERY = {
+    "differences",
     "arms",
     "curve",
     "heatmap",
@@ -76,7 +79,8 @@ def test_only_what_the_data_allow_is_drawn(made: Made) -> None:
     plain = made_sweep(rules=("average",))
     names = set(figures_of(plain.outcome, Frames(plain.predictions)))
     assert names == {
-        "arms", "roc", "reliability", "confusion", "risk_coverage", "decision_curve", "flow",
+        "differences", "arms", "roc", "reliability", "confusion", "risk_coverage",
+        "decision_curve", "flow",
     }  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import store_at
 from abl.record.store import Store
 from abl.report.labels import counted
+from abl.report.named import run_names
 
 
 @contextlib.contextmanager
@@ -92,6 +93,7 @@ def _written(store: Store, record: MlflowRecord) -> list[str]:
             stage_runs=writer.runs,
             searches=searches,
             tally=tally,
+            arm_names=run_names(outcome),
         )
         parts = [counted(len(outcome.arms), "arm")]
         parts += [counted(len(searches.points), "point")] if searches else []
@@ -134,6 +136,7 @@ def record_sweep(
             environment=surroundings,
             stage_runs=writer.runs,
             searches=kept_searches(sweep.store, outcome),
+            arm_names=run_names(outcome),
         )
         page = record.address(outcome, "")
         folder = sweep.store.sweep_folder(outcome.name)

@@ -41,3 +41,8 @@ def words_of(
     values = [(a, arm.params.get(a, "")) for a in (outcome.told_apart if axes is None else axes)]
     named = [setting_in(outcome, axis, value) for axis, value in values if value != ""]
     return separator.join(named) or ("" if axes is not None else arm.key[:8])
+
+
+def run_names(outcome: Outcome) -> dict[str, str]:
+    """Key of each arm -> what its run in MLflow is called."""
+    return {arm.key: words_of(arm, outcome, separator=" · ") for arm in outcome.arms}

@@ -109,8 +109,8 @@ def curve_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
         which = " of the best curve of each panel" if band and most > MOST_BANDS else ""
         text = (
             f"{label_in(outcome, metric)} on the {part} sets over {axis_label(outcome, axis)}: "
-            f"mean over replicates{f', with {band}{which}' if band else ''}. The open marker is the value "
-            f"chosen on validation, averaged over replicates. {PART_NOTES[part]}"
+            f"mean over replicates{f', with {band}{which}' if band else ''}. The open marker is "
+            f"the value chosen on validation, averaged over replicates. {PART_NOTES[part]}"
         )
         title = f"{outcome.title or outcome.name}: {PART_TITLES[part]}"
         caption(figure, title, text, found.cut)

@@ -192,6 +192,12 @@ def _markdown_of(table: Table) -> str:
     return "\n".join([f"**{markdown_escaped(table.title)}**", "", *lead, *rows, *notes]) + "\n"
 
 
+def answer_markdown(table: Table) -> str:
+    """The title and the sentences before the table, as Markdown."""
+    lines = [f"**{markdown_escaped(table.title)}**", *map(markdown_escaped, table.lead)]
+    return "\n\n".join(lines) + "\n"
+
+
 def _latex_of(table: Table) -> str:
     r"""A floating table for a document with \usepackage{booktabs}; notes under the rules."""
     alignment = "".join("r" if column.numeric else "l" for column in table.columns)
