@@ -21,7 +21,7 @@ from abl.record.mlflow_runs import TRAINING_VIEW
 from abl.record.mlflow_ui import start_ui
 from abl.record.mlflow_writer import STAGES, MlflowRecord
 from abl.report.answer import answer_sentences
-from abl.report.named import run_names
+from abl.report.named import run_names, words_of
 from abl.report.tables.render import markdown_escaped
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -139,8 +139,9 @@ def test_the_runs_page_reads_as_the_ablation_table(recorded: Recorded, browser: 
     table = eventually(browser, rows, "runs")
     assert len(table) == len(outcome.arms)
     for arm, row in zip(outcome.arms, table, strict=True):
-        for axis in outcome.axes:
-            assert row[f"params.`{axis}`"] == (str(arm.params[axis]) or "-")
+        name = words_of(arm, outcome, separator=" · ")
+        assert row["attributes.`Run Name`"].endswith(name)
+        assert row["tags.`abl.verdict`"] == (arm.comparison.verdict if arm.comparison else "-")
         for metric in ("f1", "acc", "spe"):
             assert float(row[f"metrics.`{metric}`"]) == arm.cells[metric].mean
             assert float(row[f"metrics.`{metric}_low`"]) == arm.cells[metric].low

@@ -30,8 +30,8 @@ ROW_IN = 0.27
 def forest_figure(outcome: Outcome) -> Figure | None:
     """Difference of each arm to its base with its 95 % interval, and the verdict.
 
-    None if nothing was compared. Of many arms those with the clearest verdicts are drawn, the
-    largest differences first.
+    None if nothing was compared. Of many arms those with the clearest verdicts are drawn, from
+    the largest difference to the smallest.
     """
     compared = [
         (arm, arm.comparison)
@@ -42,7 +42,7 @@ def forest_figure(outcome: Outcome) -> Figure | None:
         return None
     rows = mattering(compared)
     left_out = len(compared) - len(rows)
-    cut = f"clear verdicts first, then large differences: {len(rows)} of {len(compared)} arms"
+    cut = f"the clearest verdicts and largest differences: {len(rows)} of {len(compared)} arms"
     means = [arm.cells[outcome.primary].mean for arm, _ in rows if outcome.primary in arm.cells]
     scale = scale_of(outcome.primary, means, per_cent=outcome.facts.table.per_cent)
     label = label_in(outcome, outcome.primary)
@@ -105,7 +105,10 @@ def forest_figure(outcome: Outcome) -> Figure | None:
 def mattering(
     compared: Sequence[tuple[ArmOutcome, Comparison]], most: int = MOST_ROWS_DRAWN
 ) -> list[tuple[ArmOutcome, Comparison]]:
-    """At most so many, in their order: clear verdicts first, among them large differences."""
+    """At most so many: clear verdicts before others, and among them the largest differences.
+
+    All in their order; of more than are shown those that are kept, by their difference.
+    """
     if len(compared) <= most:
         return list(compared)
 
@@ -113,8 +116,8 @@ def mattering(
         found = compared[at][1]
         return verdict_colour(found.verdict) == GREY, -abs(found.difference)
 
-    kept = set(sorted(range(len(compared)), key=clearness)[:most])
-    return [pair for at, pair in enumerate(compared) if at in kept]
+    kept = sorted(range(len(compared)), key=clearness)[:most]
+    return sorted((compared[at] for at in kept), key=lambda pair: -pair[1].difference)
 
 
 def verdict_colour(verdict: str) -> str:

@@ -61,7 +61,7 @@ def printed(table: Table, format: str, *, width: int = 120, colour: bool = False
         "md": lambda: _markdown_of(table),
         "csv": lambda: _csv_of(table),
         "latex": lambda: _latex_of(table),
-        "html": lambda: page_from("table_page.html", {"table": table}),
+        "html": lambda: page_from("table_page.html", {"table": table, "styled": True}),
     }
     if format not in writers:
         raise InputError(f"--format {format}: {nearest(format, FORMATS)}")
@@ -194,8 +194,9 @@ def _markdown_of(table: Table) -> str:
 
 def answer_markdown(table: Table) -> str:
     """The title and the sentences before the table, as Markdown."""
-    lines = [f"**{markdown_escaped(table.title)}**", *map(markdown_escaped, table.lead)]
-    return "\n\n".join(lines) + "\n"
+    first, *others = table.lead or ("",)
+    head = f"**{markdown_escaped(table.title)}.** {markdown_escaped(first)}".rstrip()
+    return "\n\n".join([head, *map(markdown_escaped, others)]) + "\n"
 
 
 def _latex_of(table: Table) -> str:
@@ -269,9 +270,9 @@ _latex = _Markup(
 )  # fmt: skip
 
 
-def fragment_of(table: Table) -> str:
-    """The table with its style, to be placed into another page."""
-    return page_from("table.html", {"table": table})
+def fragment_of(table: Table, *, styled: bool = True) -> str:
+    """The table, to be placed into another page; with its style, which one of a page needs."""
+    return page_from("table.html", {"table": table, "styled": styled})
 
 
 def page_from(template: str, values: Mapping[str, Any]) -> str:
