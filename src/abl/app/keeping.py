@@ -41,6 +41,7 @@ from abl.kept_files import MUCH, read_kept
 from abl.plan.outcome import Outcome
 from abl.plan.outcome_json import outcome_to_json
 from abl.record.done import write_atomically
+from abl.record.mlflow_writer import ANSWER
 from abl.record.patient import ABSENT
 from abl.record.store import Store
 from abl.report.figures.arms import Frames
@@ -48,6 +49,7 @@ from abl.report.pictures import pictures_to_bytes
 from abl.report.tables import printed, styled_table
 from abl.report.tables.facts import external_sizes, facts_tables
 from abl.report.tables.model import shown_json
+from abl.report.tables.render import answer_markdown
 from abl.scratch import written_whole
 from abl.studies.contract import study_named
 from abl.studies.shared.analysis import Analysis
@@ -176,9 +178,13 @@ def _is_drawn(folder: Path) -> bool:
 
 
 def rendered(outcome: Outcome) -> dict[str, str]:
-    """The table in every format, by file name."""
+    """The answer, the table in every format, and the table as MLflow shows it, by file name."""
     made = styled_table(outcome)
-    return {f"table.{suffix}": printed(made, format) for format, suffix in SUFFIX.items()}
+    return {
+        ANSWER: answer_markdown(made),
+        **{f"table.{suffix}": printed(made, format) for format, suffix in SUFFIX.items()},
+        "table.json": shown_json(made),
+    }
 
 
 def _frames_of(analysis: Analysis) -> dict[str, pd.DataFrame]:

@@ -28,6 +28,7 @@ from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import store_at
 from abl.record.store import Store
 from abl.report.labels import counted
+from abl.report.named import run_names
 
 
 @contextlib.contextmanager
@@ -106,6 +107,7 @@ def _outcome_written(
         stage_runs=runs,
         searches=searches,
         tally=tally,
+        arm_names=run_names(outcome),
     )
     return searches, tally
 
@@ -167,6 +169,7 @@ def record_sweep(
             environment=surroundings,
             stage_runs=writer.runs,
             searches=kept_searches(sweep.store, outcome),
+            arm_names=run_names(outcome),
         )
         page = record.address(outcome, "")
         folder = sweep.store.sweep_folder(outcome.name)

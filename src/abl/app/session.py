@@ -304,6 +304,7 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
     facts = replace(
         outcome.facts,
         table=asked.table,
+        labels=asked.labels,
         unit=asked.data.unit,
         margin=asked.margin,
         classes=list(data[0].classes) if data else [],

@@ -11,6 +11,7 @@ from abl.spec.base import Part
 from abl.spec.class_metrics import positions_in, with_position
 from abl.spec.data import Data, Image, Replicates, Splits
 from abl.spec.external import External
+from abl.spec.labels import Labels
 from abl.spec.search import Search
 from abl.spec.table_style import TableStyle
 from abl.spec.train import Train
@@ -177,6 +178,7 @@ class Sweep(Part):
     )
     resources: Resources = Field(Resources())
     table: TableStyle = Field(TableStyle())
+    labels: Labels = Field(Labels())
 
     def __hash__(self) -> int:
         # axes and options are dicts, which have no hash
@@ -203,6 +205,9 @@ class Sweep(Part):
         classes, known = self.data.classes, self.__dict__
         for name in ("metrics", "primary", "select_by"):
             known[name] = positions_in(known[name], classes)
+        if self.labels.metrics:
+            labels = {with_position(name, classes): s for name, s in self.labels.metrics.items()}
+            known["labels"] = self.labels.model_copy(update={"metrics": labels})
         if self.search is not None:
             changed = {
                 name: tuple(

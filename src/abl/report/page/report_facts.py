@@ -13,7 +13,7 @@ import pandas as pd
 from abl.decide.replicates import KEYS
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.labels import metric_label
+from abl.report.labels import label_in
 from abl.report.page.arm_settings import own_arms, settings_of_arms
 from abl.report.page.data_parts import DataPart, SplitSize, data_parts, scored_units
 from abl.spec.read import read_form
@@ -97,7 +97,7 @@ class ReportFacts:
     def chooses_by(self) -> str:
         """Label of the metric by which an arm chooses what it chooses."""
         by = self.sweep.select_by if self.sweep is not None else None
-        return metric_label(by or self.outcome.primary)
+        return label_in(self.outcome, by or self.outcome.primary)
 
     @property
     def unit(self) -> str:

@@ -28,6 +28,7 @@ from abl.studies.shared.arms import (
     named_contrasts,
     used_values,
 )
+from abl.studies.shared.label_faults import label_problems
 
 
 def _base_problems(
@@ -78,7 +79,7 @@ def arm_problems(
             named_contrasts(file, axes, arms, relevant)
         except InputError as error:
             problems += error.problems
-    return problems
+    return problems + label_problems(file, arms)
 
 
 def metric_problems(file: SweepFile) -> list[Problem]:
