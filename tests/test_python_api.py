@@ -55,7 +55,8 @@ def test_a_finished_sweep_is_opened_as_frames(ran: Path) -> None:
     assert p[["p_0", "p_1"]].sum(axis=1).to_numpy() == pytest.approx(1)
     assert "roc" in opened.figures()
     assert "<table" in opened._repr_html_()
-    assert "pooled6" in opened._repr_html_()
+    assert opened._repr_html_().startswith("<div><svg")
+    assert "pooled6" in opened._repr_html_().partition("</svg>")[2]
 
 
 def test_an_earlier_version_is_opened_and_what_changed_is_told(ran: Path) -> None:

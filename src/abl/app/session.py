@@ -19,6 +19,7 @@ from abl.app.recording import record_lease, record_sweep
 from abl.app.results import kept_environment, recorded_files, what_changed
 from abl.app.spent import Spent, Timed, keep_spent
 from abl.app.table_sums import UnreadableTableError, unreadable_told
+from abl.app.watched_run import note_begun
 from abl.errors import DamagedError, InputError, disk_fault, disk_told, file_fault
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
@@ -194,6 +195,7 @@ def _run_recorded(
         with spent.on("recording"):
             record.check_reachable(make=not beside)
     root, plans = sweep.store.root, sweep.store.plans
+    note_begun(sweep.store, sweep.name, sweep.file.places.path, sweep.workspace.roots)
     with (
         unreadable_told(),
         disk_told(root),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from abl.plan.stage import (
     StageResources,
     canonical_json,
 )
+from abl.record.live_curve import write_epoch
 from abl.search.stopping import hopeless_by
 from abl.spec.base import identity_of
 from abl.spec.data import Data
@@ -316,7 +318,11 @@ def train(work: Work) -> dict[str, Any]:
         image=image,
         **how,
         objective=objective,
-        oversight=Oversight(work.checkpoints, hopeless=hopeless_by(bounds) if bounds else None),
+        oversight=Oversight(
+            work.checkpoints,
+            on_epoch=partial(write_epoch, work.checkpoints),
+            hopeless=hopeless_by(bounds) if bounds else None,
+        ),
     )
     images = view.frame["image"].to_numpy()
     names = {role: images[positions].tolist() for role, positions in roles.items()}
