@@ -1,4 +1,4 @@
-"""`abl watch`: a run as another terminal sees it, while it lasts, at its end, and after its death."""
+"""`abl watch`: a run as another terminal sees it, while it lasts and after its death."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ MOST_RUNNING = 12
 
 
 @dataclass(frozen=True)
-class Looked:
+class RunSeen:
     """One look at a run.
 
     Attributes:
@@ -79,7 +79,7 @@ def begun(store: Store, name: str) -> tuple[Path, list[Path]]:
     return file, data
 
 
-def look(loaded: LoadedSweep) -> Looked:
+def look(loaded: LoadedSweep) -> RunSeen:
     """How far the run of a sweep is."""
     store, plan = loaded.store, loaded.plan
     done = set(store.known(list(plan.stages)))
@@ -106,7 +106,7 @@ def look(loaded: LoadedSweep) -> Looked:
     complete = frozenset(
         at for at, cell in enumerate(plan.cells) if all(d in done for d in cell.uses.values())
     )
-    return Looked(tuple(map(visible_line, lines)), running, complete, not waiting)
+    return RunSeen(tuple(map(visible_line, lines)), running, complete, not waiting)
 
 
 def _holder(store: Store, digest: str) -> str:
