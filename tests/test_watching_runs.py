@@ -10,7 +10,7 @@ import yaml
 
 import abl
 import commands
-from abl.app.watched_run import first_estimates, look, spark
+from abl.app.watched_run import first_estimates, looked_at_run, spark
 from abl.plan.stage import Stage
 from abl.record.live_curve import epochs_of, write_epoch
 from tiny_sweeps import TWO_NETWORKS, write_tiny_set
@@ -23,7 +23,9 @@ class Stop(abl.Callback):
         self.loaded, self.after, self.seen = loaded, after, []  # type: ignore[var-annotated]
 
     def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
-        self.seen.append(look(abl.load(self.loaded.file.places.path, root=self.loaded.root)))
+        self.seen.append(
+            looked_at_run(abl.load(self.loaded.file.places.path, root=self.loaded.root))
+        )
         if len(self.seen) == self.after:
             raise KeyboardInterrupt
 
@@ -57,7 +59,7 @@ def test_a_run_is_seen_while_it_lasts_and_after_it_was_stopped(half_run: Stop) -
 
 def test_first_estimates_are_those_of_the_same_replicates(half_run: Stop) -> None:
     loaded = half_run.loaded
-    seen = look(loaded)
+    seen = looked_at_run(loaded)
     outcome, note = first_estimates(loaded, seen.complete)
     assert outcome is not None
     assert [len(arm.replicates) for arm in outcome.arms] == [1, 1]
@@ -72,7 +74,7 @@ def test_first_estimates_are_those_of_the_same_replicates(half_run: Stop) -> Non
     assert note == "no arm has a whole replicate yet"
     # the run goes on, and its end is the same as without a look
     result = abl.run(loaded, executor="local", record=False)
-    final, _ = first_estimates(loaded, look(loaded).complete)
+    final, _ = first_estimates(loaded, looked_at_run(loaded).complete)
     assert final is not None
     table = result.table
     assert [arm.cells["f1"].mean for arm in final.arms] == table["f1_mean"].tolist()

@@ -79,7 +79,7 @@ def begun(store: Store, name: str) -> tuple[Path, list[Path]]:
     return file, data
 
 
-def look(loaded: LoadedSweep) -> RunSeen:
+def looked_at_run(loaded: LoadedSweep) -> RunSeen:
     """How far the run of a sweep is."""
     store, plan = loaded.store, loaded.plan
     done = set(store.known(list(plan.stages)))
@@ -155,7 +155,7 @@ def first_estimates(loaded: LoadedSweep, complete: frozenset[int]) -> tuple[Outc
     with the fewest are left out until there are some.
 
     Args:
-        complete: Positions of cells, as `look` gives them.
+        complete: Positions of cells, as `looked_at_run` gives them.
     """
     plan = loaded.plan
     if loaded.file.sweep.search is not None:

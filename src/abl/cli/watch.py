@@ -65,11 +65,11 @@ def watch(
 def _frames(loaded: object, *, once: bool) -> Iterator[str]:
     """What is shown at each look, until the run has ended."""
     from abl.api import table
-    from abl.app.watched_run import first_estimates, look
+    from abl.app.watched_run import first_estimates, looked_at_run
 
     told: tuple[frozenset[int], str] | None = None
     while True:
-        seen = look(loaded)  # type: ignore[arg-type]
+        seen = looked_at_run(loaded)  # type: ignore[arg-type]
         if told is None or told[0] != seen.complete:
             outcome, note = first_estimates(loaded, seen.complete)  # type: ignore[arg-type]
             shown = table(outcome, width=terminal_width()) if outcome is not None else ""
