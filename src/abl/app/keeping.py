@@ -45,6 +45,7 @@ from abl.record.mlflow_writer import ANSWER
 from abl.record.patient import ABSENT
 from abl.record.store import Store
 from abl.report.figures.arms import Frames
+from abl.report.named import words_of
 from abl.report.pictures import pictures_to_bytes
 from abl.report.tables import printed, styled_table
 from abl.report.tables.facts import external_sizes, facts_tables
@@ -54,6 +55,7 @@ from abl.scratch import written_whole
 from abl.studies.contract import studies
 from abl.studies.shared.analysis import Analysis
 
+ARM_NAME = "arm_name"
 SUFFIX = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex", "html": "html"}
 
 
@@ -179,13 +181,24 @@ def rendered(outcome: Outcome) -> dict[str, str]:
 def _frames_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
     """What is kept, by file name."""
     frames = {
-        PREDICTIONS: analysis.predictions,
+        PREDICTIONS: with_arm_names(analysis.outcome, analysis.predictions),
         NETWORKS: analysis.networks,
         TRIALS: analysis.trials,
         **dict(zip(POINTS, vars(analysis.searches).values(), strict=True)),
         **{f"{name}.parquet": frame for name, frame in analysis.own.items()},
     }
     return {name: frame for name, frame in frames.items() if len(frame)}
+
+
+def with_arm_names(outcome: Outcome, predictions: pd.DataFrame) -> pd.DataFrame:
+    """The predictions with what each arm is called beside its key."""
+    if predictions.empty:
+        return predictions
+    names = {arm.key: words_of(arm, outcome) for arm in outcome.arms}
+    named = predictions.drop(columns=ARM_NAME, errors="ignore")
+    arms = named["arm"].astype(str).map(names).fillna("").astype("category")
+    named.insert(1, ARM_NAME, arms)
+    return named
 
 
 def _write_frames(folder: Path, analysis: Analysis) -> None:

@@ -97,7 +97,7 @@ def report_page(
     columns = [n for n in _columns(summary) if n != "prevalence" or len(facts.classes) == 2]
     many = many_arms(outcome, replace(table, lead=()))
     scripts = [page_script("many_arms.js")] if many else []
-    counts = count_table(outcome, predictions, facts.classes, facts.unit)
+    counts = count_table(outcome, predictions, facts.classes, facts.unit, mixed=bool(facts.mixed))
     return page_from(
         "report_page.html",
         {
