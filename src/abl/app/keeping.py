@@ -46,6 +46,7 @@ from abl.record.patient import ABSENT
 from abl.record.store import Store
 from abl.report.figures.arms import Frames
 from abl.report.named import words_of
+from abl.report.page.closer import LEARNING, THUMBNAILS
 from abl.report.pictures import pictures_to_bytes
 from abl.report.tables import printed, styled_table
 from abl.report.tables.facts import external_sizes, facts_tables
@@ -124,12 +125,13 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     from abl.report.figures.style import save_figure
     from abl.report.page.html_report import report_page
 
-    outcome = analysis.outcome
+    outcome, study = analysis.outcome, studies().get(analysis.outcome.study)
+    of_study = {name: f for name, f in analysis.own.items() if name not in (LEARNING, THUMBNAILS)}
     frames = Frames(
         analysis.predictions, analysis.networks, analysis.trials, analysis.pictures,
-        analysis.searches, analysis.own,
+        analysis.searches, of_study,
     )  # fmt: skip
-    study, own_tables = studies().get(outcome.study), study_tables(outcome, analysis.own)
+    own_tables = study_tables(outcome, of_study)
     for name, table in own_tables.items():
         write_atomically(folder / f"{name}{OF_MLFLOW}", shown_json(table))
     figures = figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
@@ -148,6 +150,7 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
             *own_tables.values(),
         ],
         figures=figures,
+        own_frames=analysis.own,
         of_study=study.weaknesses if study else None,
     )
     # last, as it says that the figures are there
