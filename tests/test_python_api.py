@@ -243,5 +243,5 @@ def test_frames_of_a_sweep_that_kept_no_predictions_are_empty(ran: Path) -> None
 def test_settings_that_nobody_wrote_are_told_apart(ran: Path) -> None:
     shown = commands.abl(ran, "table", "tiny", "--show", "settings").stdout
     origin = {line.split()[0]: line.split("  ")[-1].strip() for line in shown.splitlines() if line}
-    assert origin["train.epochs"] == "ours"
+    assert origin["train.batch_size"] == "ours"
     assert origin["train.schedule.name"] == "default"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from abl.app.closer_look import with_closer_look
 from abl.app.finished import FinishedSweep
 from abl.app.importing import with_kept_imports
 from abl.app.keeping import draw_outcome, keep_outcome
@@ -223,6 +224,7 @@ def _run_recorded(
             return SweepResult(none, report, folder, "", messages)
         with spent.on("scoring"):
             outcome = _with_facts(sweep, analysis, notes)
+        analysis = with_closer_look(sweep, analysis)
         analysis, left_out = with_kept_imports(
             sweep.store, replace(analysis, outcome=outcome), sweep.file.sweep
         )

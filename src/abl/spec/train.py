@@ -14,6 +14,9 @@ from abl.spec.data import Image, Phantom
 VARIANTS: Registry[Any] = Registry("variant", declared="abl.nets")
 
 
+OF_PAIRS = "fusion"  # the setting of Train that is of pairs of images alone
+
+
 class Segmentation(Part):
     """The branch that predicts the mask: trained alone first, then together with the classifier.
 

@@ -17,6 +17,7 @@ from abl.report.figures.style import DrawnFigure, figure_bytes
 from abl.report.labels import NOTHING, one_line
 from abl.report.named import words_of
 from abl.report.page.checklist import checklist
+from abl.report.page.closer import closer_look, embedded, vega_script
 from abl.report.page.counts import count_table
 from abl.report.page.data_parts import DataPart, SplitSize
 from abl.report.page.flow import flow_tables, parts_note
@@ -78,6 +79,7 @@ def report_page(
     data_summary: Sequence[Mapping[str, Any]] = (),
     more_tables: Sequence[Table] = (),
     figures: Mapping[str, Figure] | None = None,
+    own_frames: Mapping[str, pd.DataFrame] | None = None,
     of_study: Callable[[ReportFacts], OwnWeaknesses] | None = None,
 ) -> str:
     """A complete HTML page with nothing from elsewhere, which needs no script to be read.
@@ -87,6 +89,7 @@ def report_page(
         sweep_text: The sweep file.
         environment: As abl.report.environment gives.
         data_summary: One row a part of the data: role, centre, patients, images, counts, ....
+        own_frames: Frames of the outcome, of which learning curves and small pictures are shown.
         of_study: What the outcome's study says of its weaknesses.
     """
     drawn = list(figures or {})
@@ -96,8 +99,10 @@ def report_page(
     items, summary = checklist(facts, environment, own.choices), _by_centre(facts, data_summary)
     columns = [n for n in _columns(summary) if n != "prevalence" or len(facts.classes) == 2]
     many = many_arms(outcome, replace(table, lead=()))
+    closer = closer_look(outcome, predictions, own_frames or {})
     scripts = [page_script("many_arms.js")] if many else []
-    counts = count_table(outcome, predictions, facts.classes, facts.unit)
+    scripts += [vega_script(), page_script("closer.js")] if closer else []
+    counts = count_table(outcome, predictions, facts.classes, facts.unit, mixed=bool(facts.mixed))
     return page_from(
         "report_page.html",
         {
@@ -107,7 +112,9 @@ def report_page(
             "answer": table.lead,
             "many": many,
             "scripts": scripts,
-            "policy": page_policy(scripts),
+            "policy": page_policy(scripts, evaluates=bool(closer)),
+            "closer": closer,
+            "closer_data": embedded(closer) if closer else "",
             "table": "" if many else Markup(fragment_of(_bounded(replace(table, lead=())))),
             "more_tables": [Markup(fragment_of(_bounded(each))) for each in more_tables],
             "pictures": [_picture(name, figure) for name, figure in (figures or {}).items()],
