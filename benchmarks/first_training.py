@@ -19,8 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import abl
 from measuring import figure, machine_line, markdown_table
+
+import abl
 
 COMMAND = "import sys\nfrom abl.cli import main\nsys.exit(main())\n"
 PATIENCE_S = 600.0

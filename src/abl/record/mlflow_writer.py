@@ -29,6 +29,7 @@ from abl.record.mlflow_runs import (
     preferred,
     runs_tagged,
     stage_points,
+    whole_tags,
     write_files,
 )
 from abl.record.mlflow_whole import (
@@ -162,15 +163,16 @@ class MlflowRecord(RecordPlace):
                     run_name=outcome.name,
                 )
             links = StageLinks(self._experiment(client, STAGES), stage_runs or {})
+            contents = rows.arm_contents(outcome)
             for row, arm in enumerate(outcome.arms):
                 there = known.get(arm.key, [])
-                self._record_arm(client, sweep, there, outcome, row, links, tally)
+                self._record_arm(client, sweep, there, outcome, row, contents[row], links, tally)
             if searches:
                 record_points(client, sweep, known, outcome, searches, tally)
             state = rows.view_state(outcome)
             tag = f"mlflow.sharedViewState.{rows.shared_view_key(state)}"
             client.set_experiment_tag(experiment, tag, state)
-            content = rows.outcome_content(outcome, rendered or {})
+            content = rows.outcome_content(outcome, rendered or {}, contents)
             texts = {
                 "table.json": rows.table_json(outcome),
                 "sweep.yaml": sweep_file,
@@ -218,11 +220,11 @@ class MlflowRecord(RecordPlace):
         known: Sequence[Run],
         outcome: Outcome,
         row: int,
+        content: str,
         links: StageLinks,
         tally: Tally | None,
     ) -> None:
         arm = outcome.arms[row]
-        content = rows.arm_content(arm, rows.external_metrics(outcome, arm))
         run = preferred(run for run in known if run.data.tags.get("abl.content") == content)
         # params cannot change and metrics only grow: an arm with other numbers is another run
         for stale in known:
@@ -236,19 +238,21 @@ class MlflowRecord(RecordPlace):
         run, is_whole = run_to_write(client, run, params, points, tags, tally)
         if is_whole:
             return
+        unset: Mapping[str, str] | None = tags
         if run is None:
             run = client.create_run(
                 sweep.info.experiment_id,
                 # MLflow lists runs newest first: falling start times keep the table's order
                 start_time=sweep.info.start_time - 1 - row,
-                tags=tags,
+                tags=whole_tags(tags),
                 run_name=rows.arm_name(arm),
             )
+            unset = None
         status = "FAILED" if arm.failed else "FINISHED"
-        finish_run(client, run, params=params, points=points, tags=tags, status=status, end_ms=0)
+        finish_run(client, run, params=params, points=points, tags=unset, status=status, end_ms=0)
         if tally is not None and stay_lost(client, run, params, points):
             client.delete_run(run.info.run_id)
-            self._record_arm(client, sweep, [], outcome, row, links, None)
+            self._record_arm(client, sweep, [], outcome, row, content, links, None)
 
     def _experiment(self, client: MlflowClient, name: str) -> str:
         return experiment_named(client, name, self.artifact_root)
