@@ -152,6 +152,21 @@ def test_a_large_svg_becomes_a_png(made: Made, monkeypatch: pytest.MonkeyPatch) 
     assert picture_source(figure).startswith("data:image/png;base64,")
 
 
+def test_a_figure_that_was_drawn_is_not_drawn_again(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = figures_of(made.outcome, Frames())["arms"]
+
+    def again(*_: object) -> bytes:
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr(html_report, "figure_bytes", again)
+    files = {"svg": b"<svg/>", "png": b"png"}
+    assert picture_source(figure, files) == "data:image/svg+xml;base64,PHN2Zy8+"
+    monkeypatch.setattr(html_report, "SVG_LIMIT_BYTES", 1)
+    assert picture_source(figure, files) == "data:image/png;base64,cG5n"
+
+
 def test_what_the_user_wrote_is_shown_and_not_run(parsed: Page) -> None:
     assert "+new </pre><script>alert(1)</script>" in parsed.text
     assert "A <processor>" in parsed.text

@@ -131,9 +131,10 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     for name, table in own_tables.items():
         write_atomically(folder / f"{name}{OF_MLFLOW}", shown_json(table))
     figures = drawn_figures(analysis)
-    for name, figure in figures.items():
-        for kind in ("png", "svg"):
-            save_figure(figure, folder / f"{name}.{kind}")
+    pictures = {
+        name: {kind: save_figure(figure, folder / f"{name}.{kind}") for kind in ("png", "svg")}
+        for name, figure in figures.items()
+    }
     page = report_page(
         outcome,
         predictions=analysis.predictions,
@@ -147,6 +148,7 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
         ],
         figures=figures,
         own_frames=analysis.own,
+        pictures=pictures,
         of_study=study.weaknesses if study else None,
     )
     # last, as it says that the figures are there

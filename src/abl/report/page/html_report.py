@@ -80,6 +80,7 @@ def report_page(
     more_tables: Sequence[Table] = (),
     figures: Mapping[str, Figure] | None = None,
     own_frames: Mapping[str, pd.DataFrame] | None = None,
+    pictures: Mapping[str, Mapping[str, bytes]] | None = None,
     of_study: Callable[[ReportFacts], OwnWeaknesses] | None = None,
 ) -> str:
     """A complete HTML page with nothing from elsewhere, which needs no script to be read.
@@ -90,6 +91,8 @@ def report_page(
         environment: As abl.report.environment gives.
         data_summary: One row a part of the data: role, centre, patients, images, counts, ....
         own_frames: Frames of the outcome, of which learning curves and small pictures are shown.
+        pictures: Name of a figure -> png and svg -> the file, where it was drawn already: that
+            takes longer than all else of a page.
         of_study: What the outcome's study says of its weaknesses.
     """
     drawn = list(figures or {})
@@ -117,7 +120,10 @@ def report_page(
             "closer_data": embedded(closer) if closer else "",
             "table": "" if many else Markup(fragment_of(_bounded(replace(table, lead=())))),
             "more_tables": [Markup(fragment_of(_bounded(each))) for each in more_tables],
-            "pictures": [_picture(name, figure) for name, figure in (figures or {}).items()],
+            "pictures": [
+                _picture(name, figure, (pictures or {}).get(name, {}))
+                for name, figure in (figures or {}).items()
+            ],
             "published": own.published if facts.published else (),
             "weak": weaknesses(facts, own.design),
             "test_reads": readings_sentence(facts),
@@ -148,23 +154,27 @@ def report_page(
     )
 
 
-def picture_source(figure: Figure) -> str:
+def picture_source(figure: Figure, files: Mapping[str, bytes] | None = None) -> str:
     """The figure as a data URI: SVG, or PNG where the SVG would be large.
 
     An image of its own, as the parts of SVGs written into one page would share their names.
+
+    Args:
+        files: svg, png -> the figure as it was drawn already.
     """
-    mime, data = "image/svg+xml", figure_bytes(figure, "svg")
+    drawn = files or {}
+    mime, data = "image/svg+xml", drawn.get("svg") or figure_bytes(figure, "svg")
     if len(data) > SVG_LIMIT_BYTES:
-        mime, data = "image/png", figure_bytes(figure, "png")
+        mime, data = "image/png", drawn.get("png") or figure_bytes(figure, "png")
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _picture(name: str, figure: Figure) -> FigureOnPage:
+def _picture(name: str, figure: Figure, files: Mapping[str, bytes]) -> FigureOnPage:
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     title = figure.heading if isinstance(figure, DrawnFigure) else ""
     title = title or TITLES.get(name, name.replace("_", " "))
     label = str(figure.get_label())
-    return FigureOnPage(name, title, picture_source(figure), label, width, height)
+    return FigureOnPage(name, title, picture_source(figure, files), label, width, height)
 
 
 def _lead(facts: ReportFacts) -> list[tuple[str, str]]:
