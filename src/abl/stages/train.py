@@ -15,6 +15,7 @@ from abl.data.dataset import TOGETHER
 from abl.data.masks.mask_sets import MASK_SCORES
 from abl.data.views import everything_trains, training_reads
 from abl.errors import Problem
+from abl.nets.memory_format import with_chosen_format
 from abl.nets.user_module import component_identity, load_module
 from abl.plan.graph import Plan, Replicate
 from abl.plan.kept_dynamics import dynamics_bytes, too_many_dynamics
@@ -58,7 +59,9 @@ class Trainings:
     """Makes the train and select stages of one resolved sweep and adds them to a plan."""
 
     def __init__(self, sweep: Sweep, workspace: Workspace, plan: Plan):
-        self.sweep = sweep
+        self._asked, self._gpus = sweep.train, sweep.resources.gpus
+        chosen = with_chosen_format(sweep.train, gpus=self._gpus)
+        self.sweep = sweep = sweep.model_copy(update={"train": chosen})
         self.plan = plan
         self._problems = workspace.problems
         self.opened = workspace.data(sweep.data)
@@ -93,7 +96,12 @@ class Trainings:
         if sweep.train.attention.is_predicted:
             seen = seen_settings(sweep, self.opened)
             self._segments = Segmentations(
-                sweep, workspace, plan, self.opened, seen, self._resources()
+                sweep.model_copy(update={"train": self._asked}),
+                workspace,
+                plan,
+                self.opened,
+                seen,
+                self._resources(),
             )
         if sweep.train.attention.masks is not None:
             self._files["masks"] = workspace.masks(self.opened, sweep.image)
@@ -111,7 +119,7 @@ class Trainings:
     def _pretrained(self, how: Pretrain, workspace: Workspace) -> str:
         """The stage that trains this network on the source task: all of it, one epoch kept."""
         source = workspace.data(Data(phantom=how.pretrain))
-        train = self.sweep.train
+        train = self._asked
         # heads, fusion and frozen layers come after it: every arm shares it
         changes = {
             **{name: Train.model_fields[name].get_default() for name in AFTER_PRETRAINING},
@@ -121,7 +129,7 @@ class Trainings:
             "early_stop": None,
             "optimizer": train.optimizer.with_changes({"lr": how.lr}),
         }
-        alone = train.with_changes(changes)
+        alone = with_chosen_format(train.with_changes(changes), gpus=self._gpus)
         settings = {
             "train": identity_of(alone),
             "image": self._settings["image"],

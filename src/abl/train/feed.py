@@ -143,7 +143,7 @@ class PixelFeed:
         return self._on_device(torch.cat(normal, 1))
 
     def _on_device(self, inputs: Tensor) -> Tensor:
-        if self.settings.channels_last:
+        if self.settings.is_channels_last:
             return inputs.contiguous(memory_format=torch.channels_last)
         return inputs
 

@@ -131,7 +131,7 @@ def fit(
     reset_process(seed, threads=settings.threads, deterministic=settings.deterministic)
     place = torch.device(device)
     network.to(place)
-    if settings.channels_last:
+    if settings.is_channels_last:
         network.to(memory_format=torch.channels_last)
     feed: Feed = (
         PixelFeed(given, image, settings, seed=seed, device=place)

@@ -14,6 +14,7 @@ import numpy as np
 
 from abl.data.dataset import PAIR
 from abl.errors import InputError
+from abl.nets.memory_format import with_chosen_format
 from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage, canonical_json, flattened
@@ -96,7 +97,9 @@ def _changes(
     given, found = _blocks(base), dict[str, dict[str, Any]]()
     for at, every in sweeps.items():
         for sweep, options in every:
-            changes = dict(differences(given, _blocks(sweep))) | {"options": options}
+            train = with_chosen_format(sweep.train, gpus=sweep.resources.gpus)
+            ran = sweep.model_copy(update={"train": train})
+            changes = dict(differences(given, _blocks(ran))) | {"options": options}
             row = found.setdefault(canonical_json(changes), {"arms": [], "changes": changes})
             if at not in row["arms"]:
                 row["arms"].append(at)
