@@ -13,9 +13,10 @@ from abl.errors import InputError
 from abl.plan.stage import Stage, StageResources
 from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher
-from abl.runner.execute import MAX_DEATHS, run_stage, stage_from_json, versions
+from abl.runner.execute import run_stage, stage_from_json
 from abl.runner.ledger import Ledger, Packing
 from abl.runner.tune import run_with_tune
+from abl.runner.worker import MAX_DEATHS, versions
 from tiny_sweeps import Heard, by_digest, double, nap
 
 pytestmark = pytest.mark.cluster

@@ -236,6 +236,11 @@ class Train(Part):
         "fp32", description="Autocast of all but the last layer; fp16 on GPUs alone."
     )
     channels_last: bool = Field(False, description="Memory layout for GPUs.")
+    bundle: Annotated[int, Field(ge=2, le=1024)] | Literal["auto", "none"] = Field(
+        "auto",
+        description="Trainings of one shape that run as one program at most, their weights "
+        "stacked: N; none; auto, where that was measured to be faster (nowhere yet).",
+    )
     threads: Annotated[int, Field(ge=1, le=256)] = Field(
         1, description="CPU threads of one training; other counts give other bits."
     )
