@@ -24,7 +24,7 @@ _OWN = frozenset(
 
 
 @dataclass(frozen=True)
-class Gain:
+class MeasuredGain:
     """What was measured of a network on a GPU.
 
     Attributes:
@@ -41,11 +41,16 @@ class Gain:
 
 
 # by `benchmarks/bundles.py` on a GPU; none has been measured yet, so that `auto` bundles nothing
-MEASURED: tuple[Gain, ...] = ()
+MEASURED: tuple[MeasuredGain, ...] = ()
 
 
 def measured_bundle(
-    network: str, image_size: int, batch_size: int, *, gpus: float, known: Sequence[Gain] = MEASURED
+    network: str,
+    image_size: int,
+    batch_size: int,
+    *,
+    gpus: float,
+    known: Sequence[MeasuredGain] = MEASURED,
 ) -> int:
     """How many trainings go together where nobody says so; 1 on a CPU and where nothing is known.
 

@@ -23,7 +23,7 @@ from abl.spec.train import Train
 from abl.train.batches import balanced_rows, batch_slices, class_weights
 from abl.train.bundle_steps import BundleRunner, StepSource, predict_stacked
 from abl.train.checkpoint import Checkpoint, State, cpu_state, load_checkpoint, save_checkpoint
-from abl.train.course import Row, check_predictions, has_stopped, kept_after, scores
+from abl.train.course import Row, check_predictions, has_stopped, kept_after, loss_and_accuracy
 from abl.train.epoch import check_loss, learning_rate
 from abl.train.feed import Feed
 from abl.train.fit import HALF, FitResult, Oversight, TrainingRows, check_validation, checkpoint_key
@@ -267,7 +267,7 @@ def _epoch(running: _Running, epoch: int) -> None:
             check_loss(loss, epoch, lr)
             if len(validation[place]) and rows.validation_labels is not None:
                 check_predictions(measured[place], epoch, lr)
-                row["validation_loss"], row["validation_accuracy"] = scores(
+                row["validation_loss"], row["validation_accuracy"] = loss_and_accuracy(
                     measured[place], rows.validation_labels
                 )
             if traced is not None and rows.followed is not None:

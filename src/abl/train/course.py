@@ -50,7 +50,7 @@ def has_stopped(history: list[Row], stop: EarlyStop) -> bool:
     return bool(history) and len(history) - _best_epoch(history, stop) >= stop.patience
 
 
-def scores(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+def loss_and_accuracy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """Cross-entropy and accuracy (a share), in float64."""
     values = torch.from_numpy(logits).double()
     target = torch.from_numpy(np.asarray(labels, np.int64))

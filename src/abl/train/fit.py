@@ -27,7 +27,7 @@ from abl.train.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from abl.train.course import Row, check_predictions, has_stopped, kept_after, scores
+from abl.train.course import Row, check_predictions, has_stopped, kept_after, loss_and_accuracy
 from abl.train.epoch import EpochRunner, Objective, classification, learning_rate
 from abl.train.feed import Feed, PixelFeed
 from abl.train.predictions import predict_logits
@@ -194,7 +194,9 @@ def fit(
         row |= {"validation_loss": math.nan, "validation_accuracy": math.nan}
         if validation is not None and validation_labels is not None and len(validation):
             logits = predicted(validation, epoch, lr)
-            row["validation_loss"], row["validation_accuracy"] = scores(logits, validation_labels)
+            row["validation_loss"], row["validation_accuracy"] = loss_and_accuracy(
+                logits, validation_labels
+            )
         if rows.followed is not None:
             logits = predicted(rows.followed, epoch, lr).reshape(-1, rows.classes)
             dynamics.append(np.clip(logits, -HALF, HALF).astype(np.float16))
