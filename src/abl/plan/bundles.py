@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from abl.plan.graph import Plan
@@ -78,12 +79,17 @@ def bundle_key(stage: Stage) -> str:
     """Equal for trainings that may be one program; "" for a stage that runs by itself."""
     if stage.resources.bundle < 2 or "bundled" not in stage.settings:
         return ""
+    places = tuple(str(stage.context.get(name, "")) for name in ("view", "module"))
+    return _key(stage, stage.resources, places)
+
+
+@lru_cache(maxsize=2**17)  # what is ready is looked through for each bundle
+def _key(stage: Stage, resources: StageResources, places: tuple[str, ...]) -> str:
     settings = {name: value for name, value in stage.settings.items() if name != "subset"}
     train: dict[str, Any] = dict(settings["train"])
     optimizer = {"name": train.get("optimizer", {}).get("name", "")}
     settings["train"] = {name: each for name, each in train.items() if name not in _OWN}
-    places = [stage.context.get(name, "") for name in ("view", "module")]
-    asked = [*stage.resources.amounts, stage.resources.bundle]
+    asked = [*resources.amounts, resources.bundle]
     return digest_of([stage.kind, stage.version, settings, optimizer, places, asked])
 
 
