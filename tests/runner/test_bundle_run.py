@@ -11,10 +11,12 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from torch import nn
 
 from abl.api import load
 from abl.app.loaded import LoadedSweep
 from abl.errors import StageError
+from abl.nets.registry import network
 from abl.record.store import Store
 from abl.runner.bundle_run import run_bundle
 from abl.runner.engine import run_plan
@@ -78,6 +80,47 @@ def test_each_training_has_a_stage_of_its_own(tiny_folder: Path) -> None:
     # two networks, six replicates of each: four at once, then two
     assert sorted(sizes) == [2] * 4 + [4] * 8
     assert any("12 trainings run as 4 programs" in note for note in bundled.plan.notes)
+
+
+@network("noisy_pool")
+def noisy_pool(classes: int, channels: int, image_size: int) -> nn.Module:
+    """Draws random numbers as no bundle can."""
+    from torchvision.ops import StochasticDepth
+
+    side = nn.AdaptiveAvgPool2d(3)
+    return nn.Sequential(
+        side, nn.Flatten(), StochasticDepth(0.5, "row"), nn.Linear(9 * channels, classes)
+    )
+
+
+def test_what_cannot_be_one_program_is_told_and_keeps_its_stage(tiny_folder: Path) -> None:
+    networks = {"axes": {"train.network": ["pooled3", "noisy_pool"]}}
+    alone = planned(tiny_folder, networks)
+    bundled = planned(tiny_folder, {**networks, "train.bundle": 4})
+    same = alone.plan.stages.keys() & bundled.plan.stages.keys()
+    assert {bundled.plan.stages[each].label.split()[1] for each in same} == {"noisy_pool"}
+    assert len(same) == 6
+    notes = [note for note in bundled.plan.notes if note.startswith("train.bundle")]
+    assert notes == [
+        "train.bundle: trainings of noisy_pool run by themselves: it draws random numbers in "
+        "another way than by nn.Dropout",
+        "train.bundle: 6 trainings run as 2 programs, where all that are alike are ready at once",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"train.precision": "fp16"}, "precision fp16"),
+        ({"train.frozen": 1}, "frozen layers"),
+        ({"image.fit": "own", "image.size": 32, "train.network": "plain4"}, "different shapes"),
+    ],
+)
+def test_settings_that_no_bundle_has(tiny_folder: Path, changes: dict[str, Any], said: str) -> None:
+    one = {"train.bundle": 4, "axes": {"train.network": ["tiny_vgg"]}, **changes}
+    found = planned(tiny_folder, one)
+    assert any(note.endswith(f"by themselves: {said}") or said in note for note in found.plan.notes)
+    assert not any("bundled" in stage.settings for stage in found.plan.stages.values())
 
 
 def test_one_that_cannot_be_read_fails_alone(
