@@ -16,6 +16,7 @@ from abl.nets.build import build_network
 from abl.spec.data import Image
 from abl.spec.train import Augment, EarlyStop, Optimizer, Schedule, Train
 from abl.train.bundle import BundledTraining, BundleOutcome, fit_bundle
+from abl.train.bundle_feed import resident_pixels
 from abl.train.feed import PixelFeed, Shown, Tensors
 from abl.train.fit import FitResult, Oversight, TrainingRows, fit
 from abl.train.process import reset_process
@@ -332,3 +333,14 @@ def test_what_cannot_be_stacked_is_told() -> None:
     assert (
         stacking_fault(nn.Conv2d(3, 2, 1), (3, 4, 4)) == "it gives no row of numbers for an image"
     )
+
+
+def test_images_that_lie_on_the_device_are_those_of_the_feed() -> None:
+    pixels, _ = images(8)
+    feed = PixelFeed(pixels, Image(size=8), quick("plain4"), seed=0, device=CPU)
+    assert resident_pixels(feed) is None
+    assert resident_pixels(feed, devices=["cpu"], most=pixels.nbytes - 1) is None
+    whole = resident_pixels(feed, devices=["cpu"])
+    assert whole is not None
+    assert torch.equal(whole[torch.tensor([3, 1])], feed.gathered(np.array([3, 1])))
+    assert resident_pixels(feed, devices=["cpu"]) is whole

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from abl.data.pixel_sets import Pixels
 from abl.train.batches import batch_slices, unit_range
 from abl.train.feed import Feed, PixelFeed, Tensors, filled
+
+# of a GPU's memory; larger sets are gathered on the CPU batch by batch
+RESIDENT_BYTES = 2 * 2**30
+_RESIDENT: WeakKeyDictionary[Pixels, Tensor] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +71,8 @@ def shuffled_steps(
             torch.cat([own[at][part] for own, part in zip(changes, step, strict=True)])
             for at in range(first.modalities)
         ]
-        shown = first.shown(np.concatenate(rows), draws)(slice(None))
+        images = _gathered(first, np.concatenate(rows))
+        shown = (first.changed(images, [each.to(first.device) for each in draws]),)
         yield [
             Fed(inputs, np.arange(part.start, part.stop))
             for part, inputs in zip(step, _divided(shown, rows), strict=True)
@@ -91,9 +98,32 @@ def plain_steps(
             each[filled(part, size)] for each, part in zip(positions, chosen, strict=True)
             if len(part)
         ]  # fmt: skip
-        shown = (first.normalised(unit_range(first.gathered(np.concatenate(rows)))),)
+        shown = (first.normalised(unit_range(_gathered(first, np.concatenate(rows)))),)
         inputs = iter(_divided(shown, rows))
         yield [Fed(next(inputs), part) if len(part) else None for part in chosen]
+
+
+def resident_pixels(
+    feed: PixelFeed, *, devices: Sequence[str] = ("cuda",), most: int = RESIDENT_BYTES
+) -> Tensor | None:
+    """All images of a feed, uint8 (N, C, H, W) on its device; None where they would fill it.
+
+    A bundle asks for the images of all its trainings at each step: brought one by one through the
+    CPU's memory, they would come more slowly than the device computes.
+    """
+    array = getattr(feed.pixels, "array", None)
+    if feed.device.type not in devices or array is None or array.nbytes > most:
+        return None
+    if feed.pixels not in _RESIDENT:
+        _RESIDENT[feed.pixels] = torch.from_numpy(np.array(array)).to(feed.device)
+    return _RESIDENT[feed.pixels]
+
+
+def _gathered(feed: PixelFeed, positions: np.ndarray) -> Tensor:
+    whole = resident_pixels(feed)
+    if whole is None:
+        return feed.gathered(positions)
+    return whole[torch.from_numpy(positions).to(feed.device)]
 
 
 def _divided(inputs: Tensors, rows: Sequence[np.ndarray]) -> list[tuple[Tensor, ...]]:
