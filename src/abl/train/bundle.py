@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -153,11 +154,17 @@ class _Course:
         settings = self.training.settings
         return learning_rate(settings.schedule, settings.optimizer.lr, epoch, settings.epochs)
 
-    def give_up_if_hopeless(self) -> None:
-        """Raises Stopped if it is; its checkpoint is written then."""
+    def give_up_if_hopeless(self, fetch: Callable[[], None] | None = None) -> None:
+        """Raises Stopped if it is; its checkpoint is written then.
+
+        Args:
+            fetch: Brings its network to the CPU first.
+        """
         hopeless = self.training.oversight.hopeless
         why = hopeless(self.history) if hopeless is not None and self.history else ""
         if why:
+            if fetch is not None:
+                fetch()
             self.write_checkpoint()
             raise Stopped(why, {"history": self.history})
 
@@ -237,12 +244,10 @@ def _train(courses: list[_Course], device: torch.device) -> None:
                 continue
             if course.training.oversight.on_epoch is not None:
                 course.training.oversight.on_epoch(course.history[-1])
-            if course.training.oversight.hopeless is not None:
-                running.fetch(place)
-                try:
-                    course.give_up_if_hopeless()
-                except Stopped as stopped:
-                    course.error = stopped
+            try:
+                course.give_up_if_hopeless(partial(running.fetch, place))
+            except Stopped as stopped:
+                course.error = stopped
 
 
 def _epoch(running: _Running, epoch: int) -> None:
@@ -281,7 +286,7 @@ def _epoch(running: _Running, epoch: int) -> None:
         course.kept = kept_after(
             course.kept,
             epoch,
-            lambda place=place: _state_of(running, place),  # type: ignore[misc]
+            partial(_state_of, running, place),
             course.history,
             course.training.settings,
         )
