@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from abl.nets.user_module import component_identity
 from abl.plan.bundles import measured_bundle
 from abl.plan.graph import Plan
+from abl.plan.stage import canonical_json
 from abl.spec.sweep import Sweep
+
+if TYPE_CHECKING:
+    from abl.nets.model import Design
 
 
 def bundle_size(sweep: Sweep, *, classes: int, plan: Plan) -> int:
@@ -46,14 +54,21 @@ def _refused(sweep: Sweep) -> str:
 
 def _not_stacked(sweep: Sweep, classes: int) -> str:
     """Why the network cannot be computed with stacked weights; tried on shapes alone."""
-    from abl.nets.build import build_network  # torch, which other plans do without
-    from abl.nets.model import build_classifier, design_of
-    from abl.train.stacked import stacking_fault
+    from abl.nets.model import design_of  # torch, which other plans do without
 
     design = design_of(sweep.train.with_changes({"weights": "none"}), sweep.image, classes)
+    channels = sweep.image.channels * (2 if sweep.data.modality == "both" else 1)
+    return _fault(design, channels, canonical_json(component_identity(sweep.train.components)))
+
+
+@lru_cache(maxsize=1024)  # arms differ in numbers mostly
+def _fault(design: Design, channels: int, source: str) -> str:
+    from abl.nets.build import build_network
+    from abl.nets.model import build_classifier
+    from abl.train.stacked import stacking_fault
+
     if (design.head, design.fusion) == ("fc", "none"):
         network = build_network(design.network, weights="none", **design.takes)
     else:
         network = build_classifier(design)
-    channels = sweep.image.channels * (2 if sweep.data.modality == "both" else 1)
-    return stacking_fault(network, (channels, sweep.image.size, sweep.image.size))
+    return stacking_fault(network, (channels, design.image_size, design.image_size))

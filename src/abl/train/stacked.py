@@ -88,7 +88,7 @@ class StackedNetworks:
 
 
 def _stacked(named: Sequence[Mapping[str, Tensor]], name: str, device: torch.device) -> Tensor:
-    return torch.stack([each[name].detach() for each in named]).to(device).contiguous()
+    return torch.stack([each[name].detach().to(device) for each in named])
 
 
 def stacking_fault(network: nn.Module, image: tuple[int, int, int]) -> str:
