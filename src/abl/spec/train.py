@@ -250,6 +250,11 @@ class Train(Part):
         exclude=True,
         description="Earlier spelling: yes is memory_format: channels_last, no is contiguous.",
     )
+    bundle: Annotated[int, Field(ge=2, le=1024)] | Literal["auto", "none"] = Field(
+        "auto",
+        description="Trainings of one shape that run as one program at most, their weights "
+        "stacked: N; none; auto, where that was measured to be faster (nowhere yet).",
+    )
     threads: Annotated[int, Field(ge=1, le=256)] = Field(
         1, description="CPU threads of one training; other counts give other bits."
     )
