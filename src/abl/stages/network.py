@@ -70,7 +70,7 @@ def ready(work: Work) -> Ready:
 
     from abl.nets.user_module import load_module
     from abl.nets.weights import check_hub_file
-    from abl.train.process import reset_process
+    from abl.train.process import keep_freed_memory, reset_process
 
     stage = work.stage
     train = Train.model_validate(stage.settings["train"] | _weights_place(stage, work.store))
@@ -80,6 +80,7 @@ def ready(work: Work) -> Ready:
     if train.weights == "imagenet" and given.startswith("sha256:"):
         check_hub_file(train.network, given.removeprefix("sha256:"))
     image, seed = Image.model_validate(stage.settings["image"]), int(stage.seed or 0)
+    keep_freed_memory()
     reset_process(seed, threads=train.threads, deterministic=train.deterministic)
     device = torch.device("cuda" if torch.cuda.is_available() and stage.resources.gpus else "cpu")
     return Ready(train, image, int(stage.settings.get("classes", 0)), seed, device)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
+import platform
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from functools import cache
 
 import numpy as np
 import torch
@@ -16,6 +19,9 @@ from abl.errors import StageError
 
 # cuBLAS reads it when CUDA starts; without it its matrix products are not deterministic
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+# parameters of glibc's mallopt(3)
+_TRIM_THRESHOLD, _MMAP_MAX, _MOST = -1, -4, 2**31 - 1
 
 
 class Stream(IntEnum):
@@ -73,12 +79,33 @@ def determinism_told(deterministic: bool) -> Iterator[None]:
         raise
 
 
-def release_memory() -> None:
-    """Frees what a finished stage no longer refers to on the CUDA device.
+def keep_freed_memory() -> None:
+    """Makes a process keep the memory that a step frees for the next one, until release_memory.
 
-    On a CPU reference counts do: a collection walks every object that torch and its kin have
-    imported, 0.2 s and more a stage, which is longer than a small training.
+    glibc gives large blocks and the end of its heap back to the kernel, which clears every page of
+    them before the next step has them again: of a step of MobileNetV2 that was two fifths of the
+    time. What is computed does not change. Does nothing with another C library.
+    """
+    if (libc := _glibc()) is not None:
+        libc.mallopt(_TRIM_THRESHOLD, _MOST)
+        libc.mallopt(_MMAP_MAX, 0)
+
+
+def release_memory() -> None:
+    """Frees what a finished stage no longer refers to: to the kernel, and on the CUDA device.
+
+    On a CPU nothing is collected, as reference counts do: a collection walks every object that
+    torch and its kin have imported, 0.2 s and more a stage, longer than a small training.
     """
     if torch.cuda.is_available():
         gc.collect()
         torch.cuda.empty_cache()
+    if (libc := _glibc()) is not None:
+        libc.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    if platform.libc_ver()[0] != "glibc":
+        return None
+    return ctypes.CDLL(None)
