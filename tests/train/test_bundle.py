@@ -15,7 +15,8 @@ from abl.errors import StageError, Stopped
 from abl.nets.build import build_network
 from abl.spec.data import Image
 from abl.spec.train import Augment, EarlyStop, Optimizer, Schedule, Train
-from abl.train.bundle import BundledTraining, BundleOutcome, fit_bundle
+from abl.train.bundle import BundleOutcome, fit_bundle
+from abl.train.bundle_course import BundledTraining
 from abl.train.bundle_feed import resident_pixels
 from abl.train.feed import PixelFeed, Shown, Tensors
 from abl.train.fit import FitResult, Oversight, TrainingRows, fit
