@@ -148,6 +148,13 @@ def test_an_epoch_as_one_is_that_of_each_alone(network: str) -> None:
         assert each.members == 2
 
 
+def test_dropout_is_that_of_maps_whose_channels_are_last() -> None:
+    settings = [quick("cnn2", channels_last=True)] * 2
+    bundled = fit_bundle(made(settings, [0, 1], 16, double=True))
+    for each, one in zip(bundled, made(settings, [0, 1], 16, double=True), strict=True):
+        assert_equal(each, alone(one), within=1e-9)
+
+
 def test_in_float32_they_are_near() -> None:
     # Adam makes steps of a bias before BatchNorm, whose gradient is rounding alone
     optimizer = Optimizer(name="sgd", lr=1e-3)

@@ -84,8 +84,12 @@ class _Running:
     def __init__(self, courses: list[BundleCourse], device: torch.device):
         self.courses, self._device = courses, device
         self._classes = courses[0].training.rows.classes
-        self.networks = StackedNetworks([each.training.network for each in courses], device)
         settings = [each.training.settings for each in courses]
+        self.networks = StackedNetworks(
+            [each.training.network for each in courses],
+            device,
+            channels_last=bool(settings[0].channels_last),
+        )
         states = [each.optimizer for each in courses]
         self.optimizer = StackedOptimizer(self.networks, settings, states)
         sources = [each.source for each in courses]
