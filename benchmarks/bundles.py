@@ -25,7 +25,8 @@ import torch
 from abl.nets.build import build_network
 from abl.spec.data import Image
 from abl.spec.train import Train
-from abl.train.bundle import BundledTraining, fit_bundle
+from abl.train.bundle import fit_bundle
+from abl.train.bundle_course import BundledTraining
 from abl.train.feed import PixelFeed
 from abl.train.fit import TrainingRows, fit
 from abl.train.process import release_memory, reset_process

@@ -152,7 +152,7 @@ sys.path.insert(0, sys.argv[1])
 import tiny_sweeps, abl, os
 from pathlib import Path
 from abl.stages import one_training
-from abl.train import bundle
+from abl.train import bundle_course as bundle
 from abl.train.fit import Oversight
 from abl.runner.bundle_run import run_bundle
 loaded = abl.load(Path(sys.argv[2]), root=Path(sys.argv[3]))

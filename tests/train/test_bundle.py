@@ -15,7 +15,8 @@ from abl.errors import StageError, Stopped
 from abl.nets.build import build_network
 from abl.spec.data import Image
 from abl.spec.train import Augment, EarlyStop, Optimizer, Schedule, Train
-from abl.train.bundle import BundledTraining, BundleOutcome, fit_bundle
+from abl.train.bundle import BundleOutcome, fit_bundle
+from abl.train.bundle_course import BundledTraining
 from abl.train.bundle_feed import resident_pixels
 from abl.train.feed import PixelFeed, Shown, Tensors
 from abl.train.fit import FitResult, Oversight, TrainingRows, fit
@@ -145,6 +146,13 @@ def test_an_epoch_as_one_is_that_of_each_alone(network: str) -> None:
     for each, one in zip(bundled, made(settings, [0, 1], side, double=True), strict=True):
         assert_equal(each, alone(one), within=1e-9)
         assert each.members == 2
+
+
+def test_dropout_is_that_of_maps_whose_channels_are_last() -> None:
+    settings = [quick("cnn2", channels_last=True)] * 2
+    bundled = fit_bundle(made(settings, [0, 1], 16, double=True))
+    for each, one in zip(bundled, made(settings, [0, 1], 16, double=True), strict=True):
+        assert_equal(each, alone(one), within=1e-9)
 
 
 def test_in_float32_they_are_near() -> None:

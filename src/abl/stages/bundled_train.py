@@ -17,7 +17,8 @@ def train_bundle(works: Sequence[Work]) -> list[Made]:
     Raises:
         Exception: What ended all of them at once: the GPU is out of memory.
     """
-    from abl.train.bundle import BundledTraining, fit_bundle
+    from abl.train.bundle import fit_bundle
+    from abl.train.bundle_course import BundledTraining
     from abl.train.feed import PixelFeed
     from abl.train.process import release_memory
 

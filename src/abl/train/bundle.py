@@ -9,47 +9,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import torch
-from torch import nn
 
-from abl.errors import InputError, StageError, Stopped
-from abl.spec.data import Image
-from abl.spec.train import Train
-from abl.train.batches import balanced_rows, batch_slices, class_weights
-from abl.train.bundle_steps import BundleRunner, StepSource, predict_stacked
-from abl.train.checkpoint import Checkpoint, State, cpu_state, load_checkpoint, save_checkpoint
-from abl.train.course import Row, check_predictions, has_stopped, kept_after, loss_and_accuracy
-from abl.train.epoch import check_loss, learning_rate
-from abl.train.feed import Feed
-from abl.train.fit import HALF, FitResult, Oversight, TrainingRows, check_validation, checkpoint_key
+from abl.errors import StageError, Stopped
+from abl.train.bundle_course import BundleCourse, BundledTraining
+from abl.train.bundle_steps import BundleRunner, predict_stacked
+from abl.train.checkpoint import State, cpu_state
+from abl.train.course import Row, check_predictions, kept_after, loss_and_accuracy
+from abl.train.epoch import check_loss
+from abl.train.fit import HALF, FitResult
 from abl.train.process import Stream, derived_seed, reset_process, seed_everything
 from abl.train.stacked import StackedNetworks, StackedOptimizer
 
 _NONE = np.zeros(0, np.int64)
-
-
-@dataclass(frozen=True, eq=False)
-class BundledTraining:
-    """One training of a bundle: the arguments of `fit`.
-
-    Attributes:
-        network: On the CPU as it starts; trained in place.
-        settings: One number of epochs, batch size, precision and optimizer's name in a bundle.
-    """
-
-    network: nn.Module
-    feed: Feed
-    rows: TrainingRows
-    settings: Train
-    image: Image
-    seed: int
-    oversight: Oversight = field(default_factory=Oversight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +60,8 @@ def fit_bundle(
         first.seed, threads=first.settings.threads, deterministic=first.settings.deterministic
     )
     place = torch.device(device)
-    courses = [_Course(each, place) for each in trainings]
-    by_steps: dict[int, list[_Course]] = {}
+    courses = [BundleCourse(each, place) for each in trainings]
+    by_steps: dict[int, list[BundleCourse]] = {}
     for course in courses:
         if course.error is None:
             by_steps.setdefault(course.steps, []).append(course)
@@ -101,102 +78,18 @@ def fit_bundle(
     ]
 
 
-class _Course:
-    """What is known of one training while it runs."""
-
-    def __init__(self, training: BundledTraining, device: torch.device):
-        self.training, self.device, self.members = training, device, 1
-        self.history: list[Row] = []
-        self.kept: list[tuple[int, State]] = []
-        self.dynamics: list[np.ndarray] = []
-        self.optimizer: State = {}
-        self.logits: dict[str, list[np.ndarray]] = {role: [] for role in training.rows.evaluate}
-        self.error: Exception | None = None
-        self.steps = 0
-        try:
-            self._begin()
-        except (InputError, StageError, Stopped) as error:
-            self.error = error
-
-    def _begin(self) -> None:
-        training, rows, settings = self.training, self.training.rows, self.training.settings
-        self.validation = check_validation(settings, rows)
-        used = balanced_rows(rows.labels, rows.classes, settings.balance, training.seed)
-        self.source = StepSource(
-            training.feed,
-            settings,
-            training.seed,
-            rows.positions,
-            np.asarray(rows.labels, np.int64),
-            used,
-            class_weights(rows.labels, rows.classes, settings.balance),
-        )
-        self.steps = len(batch_slices(len(used), settings.batch_size))
-        self.numbers = settings.optimizer.model_dump_json() + settings.schedule.model_dump_json()
-        self._key = checkpoint_key(
-            training.network, rows, settings, training.image, training.seed, self.device.type
-        )
-        folder = training.oversight.folder
-        found = None if folder is None else load_checkpoint(folder, self._key)
-        if found is not None:
-            self.history, self.kept, self.dynamics = found.history, found.kept, list(found.dynamics)
-            self.optimizer = found.optimizer
-            training.network.load_state_dict(found.network)
-        self.give_up_if_hopeless()
-
-    def trains(self, epoch: int) -> bool:
-        """Whether it takes part in an epoch; one that another process took further comes later."""
-        stop = self.training.settings.early_stop
-        goes_on = self.error is None and len(self.history) == epoch - 1
-        return goes_on and not (stop and has_stopped(self.history, stop))
-
-    def rate(self, epoch: int) -> float:
-        settings = self.training.settings
-        return learning_rate(settings.schedule, settings.optimizer.lr, epoch, settings.epochs)
-
-    def give_up_if_hopeless(self, fetch: Callable[[], None] | None = None) -> None:
-        """Raises Stopped if it is; its checkpoint is written then.
-
-        Args:
-            fetch: Brings its network to the CPU first.
-        """
-        hopeless = self.training.oversight.hopeless
-        why = hopeless(self.history) if hopeless is not None and self.history else ""
-        if why:
-            if fetch is not None:
-                fetch()
-            self.write_checkpoint()
-            raise Stopped(why, {"history": self.history})
-
-    def write_checkpoint(self) -> None:
-        """As the network and the optimizer's state are now on the CPU."""
-        folder = self.training.oversight.folder
-        if folder is not None:
-            state = (cpu_state(self.training.network), self.optimizer)
-            checkpoint = Checkpoint(self.history, *state, {}, self.kept, self.dynamics)
-            save_checkpoint(folder, self._key, checkpoint)
-
-    @property
-    def result(self) -> FitResult:
-        """What it gives, once it has predicted."""
-        followed = self.training.rows.followed
-        return FitResult(
-            history=pd.DataFrame(self.history).astype({"epoch": "int64"}),
-            logits={role: np.stack(logits) for role, logits in self.logits.items()},
-            epochs=[epoch for epoch, _ in self.kept],
-            weights=[state for _, state in self.kept],
-            dynamics=None if followed is None else np.stack(self.dynamics),
-        )
-
-
 class _Running:
     """The courses that are on the device now, their networks stacked."""
 
-    def __init__(self, courses: list[_Course], device: torch.device):
+    def __init__(self, courses: list[BundleCourse], device: torch.device):
         self.courses, self._device = courses, device
         self._classes = courses[0].training.rows.classes
-        self.networks = StackedNetworks([each.training.network for each in courses], device)
         settings = [each.training.settings for each in courses]
+        self.networks = StackedNetworks(
+            [each.training.network for each in courses],
+            device,
+            channels_last=bool(settings[0].channels_last),
+        )
         states = [each.optimizer for each in courses]
         self.optimizer = StackedOptimizer(self.networks, settings, states)
         sources = [each.source for each in courses]
@@ -218,7 +111,7 @@ class _Running:
         )
 
 
-def _train(courses: list[_Course], device: torch.device) -> None:
+def _train(courses: list[BundleCourse], device: torch.device) -> None:
     """All epochs of trainings with as many steps."""
     running: _Running | None = None
     every_s = min(each.training.oversight.every_s for each in courses)
@@ -297,7 +190,7 @@ def _state_of(running: _Running, place: int) -> State:
     return cpu_state(running.courses[place].training.network)
 
 
-def _predict(courses: list[_Course], device: torch.device) -> None:
+def _predict(courses: list[BundleCourse], device: torch.device) -> None:
     """Predictions of all with the weights that each has kept."""
     for number in range(max((len(each.kept) for each in courses), default=0)):
         present = [c for c in courses if c.error is None and len(c.kept) > number]

@@ -12,20 +12,26 @@ from torch import Tensor, nn
 class OwnDraws:
     """The random numbers of networks whose weights are stacked, a generator for each.
 
+    Args:
+        channels_last: Whether each by itself would hold its maps so: numbers fill them in that
+            order, though the stack's maps are held otherwise.
+
     Attributes:
         present: Generators of those that the next forward pass computes, in the order of the
             stack; None is the device's own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, channels_last: bool = False) -> None:
+        self.channels_last = channels_last
         self.present: Sequence[torch.Generator | None] = ()
 
     def masks(self, shape: Sequence[int], like: Tensor, keep: float) -> Tensor:
         """(M, *shape) of the type of `like`: 1 / keep with probability `keep`, otherwise 0."""
+        maps = self.channels_last and len(shape) == 4
+        layout = torch.channels_last if maps else torch.contiguous_format
+        made: Any = {"dtype": like.dtype, "device": like.device, "memory_format": layout}
         drawn = [
-            torch.empty(tuple(shape), dtype=like.dtype, device=like.device).bernoulli_(
-                keep, generator=each
-            )
+            torch.empty(tuple(shape), **made).bernoulli_(keep, generator=each)
             for each in self.present
         ]
         return torch.stack(drawn).div_(keep)

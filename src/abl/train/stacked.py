@@ -26,6 +26,7 @@ class StackedNetworks:
 
     Args:
         networks: As they start; they are read and not changed.
+        channels_last: See OwnDraws.
 
     Attributes:
         template: Computes with weights that it is given; its precision is that of all.
@@ -33,8 +34,14 @@ class StackedNetworks:
         parameters, buffers: Name -> (M, ...).
     """
 
-    def __init__(self, networks: Sequence[nn.Module], device: torch.device):
-        self.draws = OwnDraws()
+    def __init__(
+        self,
+        networks: Sequence[nn.Module],
+        device: torch.device,
+        *,
+        channels_last: bool = False,
+    ):
+        self.draws = OwnDraws(channels_last=channels_last)
         self.template = copy.deepcopy(networks[0]).to(device)
         with_own_draws(self.template, self.draws)
         named = [dict(each.named_parameters()) for each in networks]
