@@ -447,7 +447,8 @@ def test_words_find_arms_among_many(made: Made, tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text(text, encoding="utf-8")
     with opened_browser(tmp_path) as browser:
         browser.opens(tmp_path / "report.html")
-        shown = "[...document.querySelectorAll('.many-groups tbody tr')].filter(r => r.checkVisibility())"
+        rows = "[...document.querySelectorAll('.many-groups tbody tr')]"
+        shown = f"{rows}.filter(row => row.checkVisibility())"
         assert browser.sees(f"{shown}.length") == 0
         browser.finds(".many-filter input").send_keys("r77")
         waited(lambda: browser.sees(f"{shown}.length") == 1, "not found")
