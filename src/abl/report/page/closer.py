@@ -26,6 +26,7 @@ from abl.report.prediction_frames import probability_columns
 LEARNING, THUMBNAILS = "learning_curves", "thumbnails"
 CURVE_COLUMNS = ("train_loss", "validation_loss", "validation_accuracy")
 MOST_THUMBNAILS = 400
+MOST_PICTURE_BYTES = 400_000  # of a page that is to stay under 3 MB
 MOST_POINTS = 24_000  # predictions; of more a share of the replicates is drawn
 MOST_LINES = 300
 MOST_CURVE_ROWS = 6000
@@ -49,13 +50,13 @@ def closer_look(
         return {}
     pictures = own.get(THUMBNAILS, pd.DataFrame())
     known = set(found["points"].get("units", ()))
-    shown = {
-        str(unit): base64.b64encode(jpeg).decode("ascii")
-        for unit, jpeg in (
-            zip(pictures["unit"], pictures["jpeg"], strict=True) if len(pictures) else ()
-        )
-        if str(unit) in known
-    }
+    shown: dict[str, str] = {}
+    room = MOST_PICTURE_BYTES
+    for unit, jpeg in zip(pictures["unit"], pictures["jpeg"], strict=True) if len(pictures) else ():
+        text = base64.b64encode(jpeg).decode("ascii")
+        room -= len(text)
+        if str(unit) in known and room >= 0:
+            shown[str(unit)] = text
     return {"metric": label_in(outcome, outcome.primary), **drawn, "pictures": shown}
 
 
