@@ -2,7 +2,7 @@
 (() => {
   const section = document.getElementById("closer");
   const data = JSON.parse(document.getElementById("closer-data").textContent);
-  section.hidden = false;
+  section.hidden = document.getElementById("to-closer").hidden = false;
   const make = (tag, text) => { const e = document.createElement(tag); if (text) e.textContent = text; return e; };
   const ink = () => getComputedStyle(document.body).color;
   const config = () => ({
