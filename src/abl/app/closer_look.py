@@ -68,7 +68,8 @@ def _thumbnails(sweep: LoadedSweep, analysis: Analysis) -> pd.DataFrame:
     means = tests.groupby(["unit", "arm"], observed=True)[last].mean()
     spread = means.groupby("unit", observed=True).std().fillna(0.0)
     wanted = spread.sort_values(ascending=False, kind="stable").index[:MOST_THUMBNAILS]
-    rows = list(_pictures(sweep, sorted(map(str, wanted))))
+    # a page that has no room for all of them takes the first
+    rows = list(_pictures(sweep, list(map(str, wanted))))
     return pd.DataFrame(rows, columns=["unit", "jpeg"])
 
 

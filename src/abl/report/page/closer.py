@@ -26,6 +26,7 @@ from abl.report.prediction_frames import probability_columns
 LEARNING, THUMBNAILS = "learning_curves", "thumbnails"
 CURVE_COLUMNS = ("train_loss", "validation_loss", "validation_accuracy")
 MOST_THUMBNAILS = 400
+MOST_PICTURE_BYTES = 400_000  # of a page that is to stay under 3 MB
 MOST_POINTS = 24_000  # predictions; of more a share of the replicates is drawn
 MOST_LINES = 300
 MOST_CURVE_ROWS = 6000
@@ -44,18 +45,18 @@ def closer_look(
         "curves": _curves(outcome, own.get(LEARNING, pd.DataFrame())),
         "axes": _axes(outcome),
     }
-    drawn = {name: value for name, value in found.items() if value}
-    if not drawn:
+    drawn = {name: value or None for name, value in found.items()}
+    if not any(drawn.values()):
         return {}
     pictures = own.get(THUMBNAILS, pd.DataFrame())
-    known = set(drawn.get("points", {}).get("units", ()))
-    shown = {
-        str(unit): base64.b64encode(jpeg).decode("ascii")
-        for unit, jpeg in (
-            zip(pictures["unit"], pictures["jpeg"], strict=True) if len(pictures) else ()
-        )
-        if str(unit) in known
-    }
+    known = set(found["points"].get("units", ()))
+    shown: dict[str, str] = {}
+    room = MOST_PICTURE_BYTES
+    for unit, jpeg in zip(pictures["unit"], pictures["jpeg"], strict=True) if len(pictures) else ():
+        text = base64.b64encode(jpeg).decode("ascii")
+        room -= len(text)
+        if str(unit) in known and room >= 0:
+            shown[str(unit)] = text
     return {"metric": label_in(outcome, outcome.primary), **drawn, "pictures": shown}
 
 
@@ -68,10 +69,13 @@ def embedded(values: Mapping[str, Any]) -> Markup:
 @cache
 def vega_script() -> Markup:
     """Vega, Vega-Lite and vega-embed as one script, from the package."""
-    from vl_convert import javascript_bundle
+    import vl_convert
 
+    bundle: Any = (
+        vl_convert.javascript_bundle
+    )  # its stub asks for a snippet, which it does not need
     # no text of a script may end the element that holds it
-    return Markup(javascript_bundle(None).replace("</script", "<\\/script"))
+    return Markup(bundle().replace("</script", "<\\/script"))
 
 
 def _points(outcome: Outcome, predictions: pd.DataFrame) -> dict[str, Any]:
@@ -125,7 +129,7 @@ def _points(outcome: Outcome, predictions: pd.DataFrame) -> dict[str, Any]:
         "classes": classes,
         "of": "the true class" if several else classes[1],
         "roc": not several,
-        "rows": rows,
+        "rows": sorted(rows),
     }
 
 
