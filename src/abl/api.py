@@ -29,6 +29,7 @@ from abl.spec.sweep import smoked
 from abl.spec.yaml_file import read_with_faults
 from abl.stages.inputs import Workspace
 from abl.studies.shared.checks import load_problems
+from abl.studies.shared.published_protocol import protocol_problems
 
 Format = Literal["text", "md", "csv", "latex", "html"]
 ROOT = "mlruns"
@@ -78,7 +79,7 @@ def load(
     study = study_of(file)
     if smoke and not problems:
         file = replace(file, sweep=smoked(file.sweep, study.smoke_options))
-    problems += study.problems(file)
+    problems += [*study.problems(file), *protocol_problems(file, study)]
     cache = Path(root).absolute() / "store" / "cache"
     roots = [mirrored(str(f), cache) if "://" in str(f) else Path(f) for f in data]
     problems += [Problem(f"--data {each}: no such folder") for each in roots if not each.is_dir()]

@@ -340,8 +340,9 @@ def test_every_fault_is_told_at_its_line(tmp_path: Path) -> None:
     told = str(caught.value)
     for line in (
         "options.cutoff_on: test chooses the cut-off on the images that it is scored on: it needs "
-        "protocol: published",
-        "splits.by: image lets images of one patient train and test",
+        "published: [cutoff_on_test]",
+        "splits.by: image lets images of one patient train and test: write by: patient; it needs "
+        "published: [splits_by_image]",
         "data.unit: nodule: this study counts images",
         "excluded: 'flaged' is not known: did you mean 'flagged'?",
         "excluded: flipped needs generated data with wrong labels",
@@ -353,7 +354,7 @@ def test_every_fault_is_told_at_its_line(tmp_path: Path) -> None:
 
 
 PUBLISHED = {
-    "protocol": "published",
+    "published": ["splits_by_image", "cutoff_on_test"],
     "options": {"cutoff_on": "test"},
     "splits.by": "image",
     "axes": {"network": ["pooled3"], "excluded": ["none"]},
@@ -369,7 +370,10 @@ def test_the_published_protocol_may_do_both_faults_and_names_them(tmp_path: Path
     assert "test_g_mean" in chosen
     assert np.allclose(chosen["test_g_mean"], chosen["g_mean"])
     page = (result.folder / "report.html").read_text(encoding="utf-8")
-    assert "one plane can train while its twin tests" in page
+    assert "one image of a patient can train while its twin tests" in page
+    assert "Splits are by image, not by patient" not in page  # said once
+    assert "Chosen by its labels, as published: the cut-off of each training" in page
+    assert any("cutoff_on_test" in note for note in result.outcome.notes)
     assert "was chosen on the very test set it was scored on" in page
     # what is scored by ranks does not win by its cut-off; what is scored by calls does
     assert not result.outcome.facts.controls

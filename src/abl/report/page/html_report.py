@@ -102,7 +102,7 @@ def report_page(
             "lead": _lead(facts),
             "tables": [Markup(fragment_of(_bounded(each))) for each in (table, *more_tables)],
             "pictures": [_picture(name, figure) for name, figure in (figures or {}).items()],
-            "published": own.published if facts.published else (),
+            "published": [row["sentence"] for row in outcome.facts.departures],
             "weak": weaknesses(facts, own.design),
             "test_reads": readings_sentence(facts),
             "power": [f"{note}." for note in outcome.facts.ran.get("power", ())],

@@ -37,6 +37,7 @@ from abl.studies.shared.checks import (
     stated_problems,
 )
 from abl.studies.shared.controls import test_labels_used
+from abl.studies.shared.departure import Departure
 from abl.studies.shared.external import (
     ExternalSets,
     InternalSettings,
@@ -53,6 +54,11 @@ from abl.studies.shared.thresholds import (
     threshold_problem,
 )
 from abl.studies.two_step.cells import ArmCells, hopeless_promises, promise_notes
+from abl.studies.two_step.departures import (
+    DEPARTURES,
+    FALSE_THRESHOLD_ON_TEST,
+    choices_on_validation,
+)
 from abl.studies.two_step.label_noise import noise_rows
 from abl.studies.two_step.networks import (
     as_selector,
@@ -80,6 +86,7 @@ class TwoStep(Study):
     options: ClassVar[type[Part]] = Options
     # networks of two epochs agree on little
     smoke_options: ClassVar[Mapping[str, Any]] = {"keep_at_least": 8}
+    departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         StudyAxis("network", "Architecture of O and T.", setting="train.network", words=True),
         StudyAxis("consensus", "N: a training image is kept if N selectors get it right.", 3),
@@ -106,7 +113,7 @@ class TwoStep(Study):
         StudyAxis(
             "false_threshold",
             "Confidence under which the False network decides; or "
-            "best_on_test, the paper's choice, which needs protocol: published.",
+            "best_on_test, the paper's choice, which needs published: [false_threshold_on_test].",
             0.1,
         ),
         StudyAxis(
@@ -154,7 +161,9 @@ class TwoStep(Study):
                     problems.append(file.problem(text, "options", "epochs"))
             problems += [
                 file.problem(text, *place_of_axis(file, axis))
-                for axis, text in arm_faults(arm.own, panel, file.sweep.protocol)
+                for axis, text in arm_faults(
+                    arm.own, panel, best_on_test=file.sweep.allows(FALSE_THRESHOLD_ON_TEST)
+                )
             ]
         values = file.sweep.curve("threshold") or ()
         faults = [threshold_problem(value, of_curve=True) for value in values]
@@ -260,6 +269,10 @@ class TwoStep(Study):
         if arm.params.get("false_threshold") == BEST_ON_TEST:
             return "its False threshold is the best on the test labels"
         return test_labels_used(Settings(file, self.axes).of(arm))
+
+    def chosen_on_validation(self, arm: Arm, sweep: Sweep) -> list[tuple[str, str, str]]:
+        """T* but for given ones, and calibration."""
+        return choices_on_validation(arm, sweep)
 
     def relevant(self, own: Mapping[str, Any], axes: Collection[str]) -> set[str]:
         return relevant(own, axes)
