@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from abl.app.results import (
     arm_predictions,
@@ -18,15 +20,18 @@ from abl.plan.outcome import Outcome
 from abl.record.store import Store
 from abl.report.prediction_frames import metadata_of
 from abl.report.tables.ablation import pivot_axes, styled_table
-from abl.report.tables.facts import facts_tables
+from abl.report.tables.facts import external_outcome, facts_tables
 from abl.report.tables.model import Table
 from abl.report.tables.more import image_table, replicates_table, subgroup_table
-from abl.report.tables.published import read_published
+from abl.report.tables.published_file import read_published
 from abl.report.tables.setup import cost_rows, cost_table, settings_table
+from abl.report.tables.stated_rows import with_stated_rows
+from abl.report.tables.stated_tables import StatedTables
 from abl.spec.class_metrics import with_position
 from abl.studies.contract import studies
 from abl.studies.shared.predictions import image_history, predicting
 
+NONE = "none"
 SUBGROUP, IMAGE = "subgroup=", "image="
 SHOWN = ("replicates", "settings", "cost", "tests", "choices", "noise", "data", "external",
          "searches", f"{SUBGROUP}COLUMN", f"{IMAGE}ID")  # fmt: skip
@@ -71,10 +76,18 @@ def shown_table(
     digits = style.decimals if decimals is None else decimals
     if show:
         of_study = {} if pivot else study_tables(outcome, own_frames(store, outcome))
+        if published is not None and not pivot:
+            known = stated_of(store, outcome)
+            if show in of_study and show in known.row_tables:
+                return with_stated_rows(of_study[show], published, known.row_tables[show])
+            if show == "external" and outcome.facts.external:
+                shown = external_outcome(outcome)
+                return styled_table(shown, published=read_published(published, shown, known))
         if published is not None and show in of_study:
-            stated = read_published(published, outcome)
+            stated = read_published(published, outcome, known)
             found = study_tables(outcome, own_frames(store, outcome), stated)
             places = [n for n, t in found.items() if t.raw_columns != of_study[n].raw_columns]
+            places += [name for name in known.row_tables if name in of_study]
             if show not in places:
                 hint = f": --show {' or '.join(places)} has one" if places else ""
                 raise InputError(f"--show {show} has no place for published values{hint}")
@@ -93,8 +106,34 @@ def shown_table(
         intervals=style.intervals if intervals is None else intervals,
         metric=metric,
         pivot=pivot_axes(pivot) if pivot else None,
-        published=read_published(published, outcome) if published is not None else None,
+        published=(
+            None
+            if published is None
+            else read_published(published, outcome, stated_of(store, outcome))
+        ),
     )
+
+
+def stated_of(store: Store, outcome: Outcome) -> StatedTables:
+    """What the outcome's study knows of the tables of its source, and which values its arms have
+    where a table does not say."""
+    study = studies().get(outcome.study)
+    if study is None:
+        return StatedTables()
+    try:
+        sweep = kept_sweep(store, outcome)[0].model_dump(mode="json", by_alias=True)
+    except InputError:
+        sweep = {}
+    usual, fixed = {}, {}
+    for axis in study.axes:
+        setting: Any = sweep
+        for part in axis.setting.split("."):
+            setting = setting.get(part) if isinstance(setting, dict) else None
+        value = axis.default if axis.default is not None else setting
+        usual[axis.name] = [NONE if value is None else str(value)]
+        if axis.name not in outcome.axes:
+            fixed[axis.name] = "" if value is None else str(value)
+    return replace(study.stated, usual=usual, fixed=fixed)
 
 
 def _other_table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.studies.contract import StudyAxis, study
 from abl.studies.frozen import Frozen
@@ -22,3 +23,4 @@ class Backbones(SingleNetwork):
     description: ClassVar[str] = "Networks, or any settings, side by side: one network an arm."
     options: ClassVar[type[Part]] = Options
     axes: ClassVar[tuple[StudyAxis, ...]] = Frozen.axes
+    stated: ClassVar[StatedTables] = Frozen.stated

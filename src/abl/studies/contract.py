@@ -23,6 +23,7 @@ from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.report.tables.model import Table
 from abl.report.tables.published import Published
+from abl.report.tables.stated_tables import StatedTables
 from abl.runner.protocols import Growth
 from abl.spec.base import Part
 from abl.spec.model_faults import problems_of
@@ -67,6 +68,7 @@ class Study(Protocol):
         smoke_options: With which it runs on the little that `--smoke` leaves.
         absent_tables: Name of a table of its own -> why a sweep that was run may have none, and
             what to write to have it.
+        stated: What it knows of the tables of its source, for `--published`.
         departures: What its source did and an honest sweep refuses, which `published` may name.
     """
 
@@ -77,6 +79,7 @@ class Study(Protocol):
     smoke_options: ClassVar[Mapping[str, Any]]
     absent_tables: ClassVar[Mapping[str, str]] = {}
     departures: ClassVar[tuple[Departure, ...]] = ()
+    stated: ClassVar[StatedTables] = StatedTables()
 
     def problems(self, file: SweepFile) -> list[Problem]:
         """Everything wrong with axes, arms and options that needs no data."""

@@ -21,6 +21,7 @@ from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.report.tables.model import Table
 from abl.report.tables.published import Published
+from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -58,6 +59,7 @@ from abl.studies.ensembles.sets import (
     expanded,
 )
 from abl.studies.ensembles.sources import PANEL
+from abl.studies.ensembles.stated import STATED
 from abl.studies.ensembles.tables import ensemble_tables
 from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.departure import Departure
@@ -84,6 +86,7 @@ class EnsemblesStudy(SingleNetwork):
     description: ClassVar[str] = "Classifiers of several networks' features (Lee 2019)."
     options: ClassVar[type[Part]] = Options
     departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
+    stated: ClassVar[StatedTables] = STATED
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         StudyAxis(
             "networks",

@@ -11,8 +11,10 @@ from typing import ClassVar
 
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
+from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.studies.contract import StudyAxis, study
+from abl.studies.frozen.stated import STATED
 from abl.studies.shared.checks import FROZEN, HEAD, NETWORK, WEIGHTS
 from abl.studies.shared.departure import NO_VALIDATION, Departure
 from abl.studies.shared.single_network import SingleNetwork
@@ -45,6 +47,7 @@ class Frozen(SingleNetwork):
     description: ClassVar[str] = "Frozen layers of a pretrained network (Qin 2020)."
     options: ClassVar[type[Part]] = Options
     departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
+    stated: ClassVar[StatedTables] = STATED
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         NETWORK,
         StudyAxis(

@@ -16,11 +16,13 @@ from abl.nets.registry import FUSIONS
 from abl.plan.graph import Arm
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
+from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.frozen import FROZEN_CHOSEN_ON_TEST
+from abl.studies.frozen.stated import tested_by_mode
 from abl.studies.shared.checks import (
     FROZEN,
     HEAD,
@@ -78,6 +80,7 @@ class FusionStudy(SingleNetwork):
     description: ClassVar[str] = "Two modalities: alone, mixed or fused (Qin 2020)."
     options: ClassVar[type[Part]] = Options
     departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
+    stated: ClassVar[StatedTables] = StatedTables(tested={"fusion.csv": tested_by_mode})
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         StudyAxis(
             "mode",

@@ -19,6 +19,7 @@ from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames, shown_arms
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
+from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -28,6 +29,7 @@ from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.mask_guided.localisation import looked_at, with_looked
 from abl.studies.mask_guided.notes import design_weaknesses, idle_notes
 from abl.studies.mask_guided.pictures import Seen, pictures_of
+from abl.studies.mask_guided.stated import STATED
 from abl.studies.shared.activations import ACTIVATIONS, add_activation
 from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.checks import NETWORK, WEIGHTS, design_faults, weights_faults
@@ -90,6 +92,7 @@ class MaskGuidedStudy(SingleNetwork):
     options: ClassVar[type[Part]] = Options
     # Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174
     departures: ClassVar[tuple[Departure, ...]] = (SCORED_ON_VALIDATION, NO_VALIDATION)
+    stated: ClassVar[StatedTables] = STATED
     # of a smaller phantom the named images may be missing
     smoke_options: ClassVar[Mapping[str, Any]] = {"show": []}
     axes: ClassVar[tuple[StudyAxis, ...]] = (

@@ -24,6 +24,7 @@ from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.report.tables.model import Table
 from abl.report.tables.published import Published
+from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -53,6 +54,7 @@ from abl.studies.persistent.options import (
     Options,
     option_faults,
 )
+from abl.studies.persistent.stated import STATED
 from abl.studies.persistent.tables import images_table, networks_table
 from abl.studies.shared.analysis import Analysis, ScoredPart
 from abl.studies.shared.checks import FROZEN, HEAD, NETWORK, WEIGHTS
@@ -70,6 +72,7 @@ class PersistentStudy(SingleNetwork):
     options: ClassVar[type[Part]] = Options
     smoke_options: ClassVar[Mapping[str, Any]] = {"inner": {"splits": 2}}
     departures: ClassVar[tuple[Departure, ...]] = (SPLITS_BY_IMAGE, CUTOFF_ON_TEST)
+    stated: ClassVar[StatedTables] = STATED
     absent_tables: ClassVar[Mapping[str, str]] = ABSENT_TABLES
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         NETWORK,

@@ -23,6 +23,7 @@ from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.report.tables.model import Table
 from abl.report.tables.published import Published
+from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -40,6 +41,7 @@ from abl.studies.readers.notes import (
     skill_facts,
 )
 from abl.studies.readers.options import Options
+from abl.studies.readers.stated import STATED
 from abl.studies.readers.tables import (
     AGAINST,
     AGREEMENT,
@@ -64,6 +66,7 @@ class Readers(SingleNetwork):
     description: ClassVar[str] = "Readers and networks on the same test images."
     options: ClassVar[type[Part]] = Options
     departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
+    stated: ClassVar[StatedTables] = STATED
     axes: ClassVar[tuple[StudyAxis, ...]] = Frozen.axes
 
     def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:

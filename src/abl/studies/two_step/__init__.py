@@ -18,6 +18,7 @@ from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
+from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -75,6 +76,7 @@ from abl.studies.two_step.options import (
     relevant,
     two_step_weaknesses,
 )
+from abl.studies.two_step.stated import STATED
 
 
 @study
@@ -87,6 +89,7 @@ class TwoStep(Study):
     # networks of two epochs agree on little
     smoke_options: ClassVar[Mapping[str, Any]] = {"keep_at_least": 8}
     departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
+    stated: ClassVar[StatedTables] = STATED
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         StudyAxis("network", "Architecture of O and T.", setting="train.network", words=True),
         StudyAxis("consensus", "N: a training image is kept if N selectors get it right.", 3),

@@ -1,0 +1,320 @@
+"""Files of published values: which column holds what, which arms a row is of, and every fault."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from abl.data.tables.rows import Rows, read_rows
+from abl.data.tables.words import same_name
+from abl.decide.stated_errors import Z, apart, sampling_error
+from abl.errors import Problem, nearest, raise_if_any
+from abl.plan.outcome import ArmOutcome, Outcome
+from abl.report.labels import is_metric, metric_label, one_line, scale_of, setting_label
+from abl.report.tables.published import Published, PublishedValue
+from abl.report.tables.stated_tables import (
+    BESIDE,
+    COUNTS,
+    DESCRIBING,
+    EXTERNAL_ROW,
+    SET,
+    StatedTables,
+    in_rows,
+    same_value,
+)
+from abl.spec.external import INTERNAL
+
+UNITS = {"%": 0.01, "per cent": 0.01, "percent": 0.01, "fraction": 1.0}
+_OWN_COLUMNS = ("source", "unit")
+_MOST_LISTED = 60
+
+
+def read_published(
+    path: Path, outcome: Outcome, stated: StatedTables = StatedTables()
+) -> Published:
+    """The published values of a CSV or Parquet file, matched to arms by their axis values.
+
+    Columns: some axes of the study ("" where an axis does not apply), or names of rows that
+    `stated` knows; metrics by name or label with optional `<metric>_sd`, `_min`, `_max`, `_lo` and
+    `_hi`; or `<metric>_<value of an axis>`; optional `unit` (per cent or fraction), `source`,
+    counts (tp, fn, fp, tn; negatives, positives), and what only describes a row. Without `unit` a
+    column of shares with a value above 1 is in per cent.
+
+    Args:
+        stated: What the outcome's study knows of such tables.
+
+    Raises:
+        InputError: Unknown columns, values that are no numbers or no shares, two rows for one arm;
+            each with file and row.
+    """
+    return _PublishedFile(read_rows(Path(path)), outcome, stated).published()
+
+
+class _PublishedFile:
+    """A file of published values: which column holds what, and every fault that was met."""
+
+    def __init__(self, rows: Rows, outcome: Outcome, stated: StatedTables):
+        self.outcome, self.stated = outcome, stated
+        self.own_metrics = {each.lower(): each for each in outcome.metrics}
+        self.own_metrics |= {metric_label(each).lower(): each for each in outcome.metrics}
+        self.rows = rows = in_rows(rows, outcome, stated, self.own_metrics)
+        self.axes: list[str] = []
+        self.labels: list[str] = []
+        self.means: dict[str, str] = {}  # metric -> column
+        self.beside: dict[str, dict[str, str]] = {part: {} for part in BESIDE.values()}
+        self.elsewhere: list[str] = []
+        self.problems: list[Problem] = []
+        self._find_columns()
+        self.texts = {str(name): rows.text(name) for name in rows.frame.columns}
+        # row -> its axis values, and the arms that have them
+        self.wanted = [self._wanted(at) for at in range(len(rows.frame))]
+        self.other_data = self._of_other_data()
+        self.matches = [
+            [] if each is None or at in self.other_data else self._arms(each)
+            for at, each in enumerate(self.wanted)
+        ]
+
+    def published(self) -> Published:
+        """Each value beside the arms of its row."""
+        values: dict[tuple[str, str], PublishedValue] = {}
+        stated_at: dict[tuple[str, str], int] = {}
+        stated = {metric: dict(self._values(metric)) for metric in self.means}
+        for metric, found in stated.items():
+            for at, value in found.items():
+                others = {name: own[at].mean for name, own in stated.items() if at in own}
+                value = replace(value, error=self._error(at, metric, value, others))
+                for arm in self.matches[at]:
+                    place = arm.key, metric
+                    if place in values:
+                        first = self.rows.numbers[stated_at[place]]
+                        self._fault(at, f"row {first} gives {metric} of the same arm: keep one")
+                    else:
+                        values[place], stated_at[place] = value, at
+        raise_if_any(self.problems)
+        arms = {arm.key: arm for arm in self.outcome.arms}
+        judged = {place: _apart(arms[place[0]], place[1], each) for place, each in values.items()}
+        judged = {place: each for place, each in judged.items() if not math.isnan(each)}
+        return Published(Path(self.rows.file).name, values, tuple(self._notes()), judged)
+
+    def _wanted(self, at: int) -> dict[str, str] | None:
+        """Axis -> value of a row; None where its name is not known."""
+        found = {axis: self.stated.value(axis, self.texts[axis][at]) for axis in self.axes}
+        for column in self.labels:
+            name = same_name(self.texts[column][at])
+            known = self.stated.labels.get(name.removesuffix(EXTERNAL_ROW))
+            if known is None:
+                return None
+            found |= known
+            if name.endswith(EXTERNAL_ROW):
+                found[SET] = EXTERNAL_ROW
+        implied = self.stated.implied.get(Path(self.rows.file).name, {})
+        for axis, value in implied.items():
+            if axis in self.outcome.axes:
+                found.setdefault(axis, value)
+        if SET in self.outcome.axes:
+            found.setdefault(SET, INTERNAL)
+        return found
+
+    def _of_other_data(self) -> set[int]:
+        """Rows of a `dataset` that is another than the one in the sweep's name."""
+        if "dataset" not in self.texts:
+            return set()
+        name = same_name(f"{self.outcome.name} {self.outcome.title}")
+        given = self.texts["dataset"]
+        mine = {each for each in given if each and same_name(each) in name}
+        return {at for at, each in enumerate(given) if mine and each not in mine}
+
+    def _arms(self, wanted: Mapping[str, str]) -> list[ArmOutcome]:
+        """The arms of a row; of those that differ in axes it does not name, the usual ones."""
+        found = [arm for arm in self.outcome.arms if self._fits(arm, wanted)]
+        for axis in self.outcome.axes:
+            usual = self.stated.usual.get(axis, ())
+            if axis in wanted or not usual:
+                continue
+            meant = [arm for arm in found if str(arm.params.get(axis, "")) in ("", *usual)]
+            found = meant or found
+        return found
+
+    def _fits(self, arm: ArmOutcome, wanted: Mapping[str, str]) -> bool:
+        fixed = self.stated.fixed
+        return all(
+            same_value(axis, arm.params.get(axis, fixed.get(axis, "")), text)
+            or (axis in fixed and not text)
+            or (text == EXTERNAL_ROW and arm.params.get(axis, INTERNAL) != INTERNAL)
+            for axis, text in wanted.items()
+        )
+
+    def _error(
+        self, at: int, metric: str, value: PublishedValue, others: Mapping[str, float]
+    ) -> float:
+        """The largest standard error that follows from what is stated; nan if none does."""
+        negatives, positives = self._tested(at)
+        found = [
+            sampling_error(metric, value.mean, negatives, positives, others),
+            (value.high - value.low) / (2 * Z),
+            value.sd,
+        ]
+        return max((each for each in found if not math.isnan(each)), default=math.nan)
+
+    def _tested(self, at: int) -> tuple[float, float]:
+        """Images of class 0 and 1 of a row, from its counts or by what the study knows."""
+        counts = {name: self._number(name, at) for name in COUNTS if name in self.texts}
+        if {"negatives", "positives"} <= counts.keys():
+            return counts["negatives"], counts["positives"]
+        if {"tp", "fn", "fp", "tn"} <= counts.keys():
+            return counts["fp"] + counts["tn"], counts["tp"] + counts["fn"]
+        row = {name: texts[at] for name, texts in self.texts.items()}
+        tested = self.stated.tested.get(Path(self.rows.file).name, lambda row: None)
+        return tested(row) or (math.nan, math.nan)
+
+    def _number(self, column: str, at: int) -> float:
+        text = self.texts[column][at]
+        try:
+            return float(text) if text else math.nan
+        except ValueError:
+            self._fault(at, f"{column}: '{text}' is no number")
+            return math.nan
+
+    def _fault(self, at: int, message: str) -> None:
+        self.problems.append(self.rows.problem(at, message))
+
+    def _find_columns(self) -> None:
+        name, metrics = self.outcome.name, self.outcome.metrics
+        axes = (*self.outcome.axes, *self.stated.fixed)
+        faults = []
+        for column in map(str, self.rows.frame.columns):
+            word = column.strip().lower()
+            part = next((each for each in BESIDE if word.endswith(each)), "")
+            base = word.removesuffix(part)
+            if column in axes:
+                self.axes.append(column)
+            elif column in self.stated.label_columns:
+                self.labels.append(column)
+            elif base in self.own_metrics:
+                of_part = self.beside[BESIDE[part]] if part else self.means
+                of_part[self.own_metrics[base]] = column
+            elif is_metric(base):
+                self.elsewhere += [] if part else [base]
+            elif word not in (*_OWN_COLUMNS, *COUNTS, *DESCRIBING):
+                known = [*axes, *self.stated.label_columns, *metrics, *_OWN_COLUMNS, *DESCRIBING]
+                said = f"column '{column}' is no axis and no metric of {name}: take it out, or "
+                faults.append(f"{said}rename it; {nearest(column, known)}")
+        if not faults and not self.means:
+            faults.append(f"no metric of {name} among its columns; valid: {', '.join(metrics)}")
+        if not faults and self.outcome.axes and not self.axes and not self.labels:
+            valid = ", ".join(self.outcome.axes)
+            faults.append(f"no axis of {name} among its columns; valid: {valid}")
+        raise_if_any([Problem(said, file=self.rows.file, line=1) for said in faults])
+
+    def _values(self, metric: str) -> Iterator[tuple[int, PublishedValue]]:
+        """A metric's values with the positions of their rows."""
+        means = self._numbers(self.means[metric])
+        beside = {
+            part: self._numbers(columns[metric])
+            for part, columns in self.beside.items()
+            if metric in columns
+        }
+        frame = self.rows.frame
+        sources = [""] * len(frame)
+        if "source" in frame:
+            sources = self.rows.text("source")
+        elif "table" in frame:
+            sources = [f"table {each}" if each else "" for each in self.rows.text("table")]
+        ours = [arm.cells[metric].mean for arm in self.outcome.arms if metric in arm.cells]
+        is_share = scale_of(metric, ours, per_cent=True).unit == "%"
+        factors = self._factors(metric, means) if is_share else [1.0] * len(means)
+        for at, (mean, factor) in enumerate(zip(means, factors, strict=True)):
+            if is_share and abs(mean * factor) > 1:
+                self._fault(at, f"{metric}: {mean:g} is no share in this unit")
+            if not math.isnan(mean):
+                parts = {part: factor * values[at] for part, values in beside.items()}
+                sd, source = parts.pop("sd", math.nan), one_line(sources[at])
+                yield at, PublishedValue(mean * factor, sd, source, **parts)
+
+    def _numbers(self, column: str) -> list[float]:
+        """The numbers of a column, nan where a field is empty."""
+        numbers = []
+        for at, text in enumerate(self.rows.text(column)):
+            try:
+                number = float(text) if text else math.nan
+            except ValueError:
+                number = math.inf
+            if math.isinf(number):
+                self._fault(at, f"{column}: '{text}' is no number")
+                number = math.nan
+            numbers.append(number)
+        return numbers
+
+    def _factors(self, metric: str, means: list[float]) -> list[float]:
+        """What brings each row's share to a fraction."""
+        if "unit" in self.rows.frame:
+            units = [text.lower() for text in self.rows.text("unit")]
+            for at, text in enumerate(self.rows.text("unit")):
+                problem = self.rows.problem(at, f"unit '{text}': {nearest(text, UNITS)}")
+                if units[at] not in UNITS and problem not in self.problems:
+                    self.problems.append(problem)
+            return [UNITS.get(unit, 1.0) for unit in units]
+        above = any(abs(mean) > 1 for mean in means)
+        below = [at for at, mean in enumerate(means) if 0 < abs(mean) < 1]
+        if above and below:
+            said = f"{metric}: {means[below[0]]:g} beside values above 1; add a column 'unit'"
+            self._fault(below[0], said)
+        return [0.01 if above else 1.0] * len(means)
+
+    def _notes(self) -> Iterator[str]:
+        # a table is read elsewhere: the name of its file, not where it lay
+        file, numbers = Path(self.rows.file).name, self.rows.numbers
+        lost = [
+            f"row {number} ({self._named(at)})"
+            for at, (number, arms) in enumerate(zip(numbers, self.matches, strict=True))
+            if not arms
+        ]
+        if lost:
+            more = f"; and {len(lost) - _MOST_LISTED} more" if len(lost) > _MOST_LISTED else ""
+            here = [
+                f"{axis} {self.stated.fixed[axis]}" for axis in self.axes if self._is_fixed(axis)
+            ]
+            every = f" (here {', '.join(here)} in every arm)" if here else ""
+            yield f"{file}: no arm for {'; '.join(lost[:_MOST_LISTED])}{more}{every}."
+        shared = [numbers[at] for at, arms in enumerate(self.matches) if len(arms) > 1]
+        if shared:
+            listed = ", ".join(map(str, shared[:_MOST_LISTED]))
+            more = f" and {len(shared) - _MOST_LISTED} more" if len(shared) > _MOST_LISTED else ""
+            word = "row" if len(shared) == 1 else "rows"
+            yield (
+                f"{file}: {word} {listed}{more} beside several arms, as the file does not name "
+                "every axis."
+            )
+        if self.elsewhere:
+            listed = ", ".join(metric_label(name) for name in dict.fromkeys(self.elsewhere))
+            yield f"{file} also states {listed}, not measured here."
+        if "dataset" in self.texts:
+            kept = [each for at, each in enumerate(self.texts["dataset"]) if self.matches[at]]
+            if kept:
+                yield f"{file}: values beside arms are of data {', '.join(dict.fromkeys(kept))}."
+
+    def _is_fixed(self, axis: str) -> bool:
+        return axis not in self.outcome.axes and bool(self.stated.fixed.get(axis))
+
+    def _named(self, at: int) -> str:
+        """A row in a few words."""
+        wanted = self.wanted[at]
+        if wanted is None or self.labels:
+            said = [self.texts[column][at] for column in self.labels]
+        else:
+            said = [setting_label(axis, self.texts[axis][at]) for axis in self.axes]
+        if wanted is not None and SET in wanted and SET not in self.outcome.axes:
+            said.append("see --show external")
+        if at in self.other_data:
+            said.append(f"data {self.texts['dataset'][at]}")
+        return one_line(", ".join(said))
+
+
+def _apart(arm: ArmOutcome, metric: str, value: PublishedValue) -> float:
+    """Our mean less a stated one, over its standard error; nan if that is not known."""
+    cell = arm.cells.get(metric)
+    if cell is None:
+        return math.nan
+    return apart(cell.mean, (cell.high - cell.low) / (2 * Z), value.mean, value.error)
