@@ -289,6 +289,20 @@ def test_tables_of_networks_and_images(home: Path, whole: SweepResult, sweep: Lo
     beside = shown_table(store, "persist", show="networks", published=file)
     at = [column.label for column in beside.columns].index("published")
     assert [row[at].text for row in beside.rows] == ["", "0.830 ± 0.040 (0.740, 0.900)"]
+    features = shown_table(store, "persist", show="features")
+    rows = [dict(zip(features.raw_columns, raw, strict=True)) for raw in features.raw_rows]
+    first = next(row for row in rows if row["share"] > 0.2)
+    file.write_text(
+        "feature,percent_of_dataset,images\n"
+        f"{first['value']},{100 * first['share']:.1f},2\nunheard of,1,1\n", "utf-8"
+    )  # fmt: skip
+    stated = shown_table(store, "persist", show="features", published=file)
+    values = [dict(zip(stated.raw_columns, raw, strict=True)) for raw in stated.raw_rows]
+    beside_ours = [row for row in values if row["share_published"] != ""]
+    assert {row["value"] for row in beside_ours} == {first["value"]}
+    assert beside_ours[0]["share_published"] == pytest.approx(first["share"], abs=1e-3)
+    said = " ".join(note.text for note in stated.notes)
+    assert "paper.csv: no row here for row 3 (unheard of)" in said
     noise = shown_table(store, "persist", show="noise")
     assert [row[2].text for row in noise.rows] == ["flagged", "matched", "confident learning"]
     images = shown_table(store, "persist", show="images")

@@ -9,25 +9,20 @@ from pathlib import Path
 
 from abl.data.tables.rows import Rows, read_rows
 from abl.data.tables.words import same_name
-from abl.decide.stated_errors import Z, apart, sampling_error
-from abl.errors import Problem, nearest, raise_if_any
+from abl.decide.stated_errors import Z, apart
+from abl.errors import raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.labels import is_metric, metric_label, one_line, scale_of, setting_label
+from abl.report.labels import metric_label, one_line, setting_label
 from abl.report.tables.published import Published, PublishedValue
+from abl.report.tables.published_columns import StatedColumns
 from abl.report.tables.stated_tables import (
-    BESIDE,
-    COUNTS,
-    DESCRIBING,
     EXTERNAL_ROW,
     SET,
     StatedTables,
-    in_rows,
     same_value,
 )
 from abl.spec.external import INTERNAL
 
-UNITS = {"%": 0.01, "per cent": 0.01, "percent": 0.01, "fraction": 1.0}
-_OWN_COLUMNS = ("source", "unit")
 _MOST_LISTED = 60
 
 
@@ -57,19 +52,11 @@ class _PublishedFile:
 
     def __init__(self, rows: Rows, outcome: Outcome, stated: StatedTables):
         self.outcome, self.stated = outcome, stated
-        self.own_metrics = {each.lower(): each for each in outcome.metrics}
-        self.own_metrics |= {metric_label(each).lower(): each for each in outcome.metrics}
-        self.rows = rows = in_rows(rows, outcome, stated, self.own_metrics)
-        self.axes: list[str] = []
-        self.labels: list[str] = []
-        self.means: dict[str, str] = {}  # metric -> column
-        self.beside: dict[str, dict[str, str]] = {part: {} for part in BESIDE.values()}
-        self.elsewhere: list[str] = []
-        self.problems: list[Problem] = []
-        self._find_columns()
-        self.texts = {str(name): rows.text(name) for name in rows.frame.columns}
+        self.columns = columns = StatedColumns(rows, outcome, stated)
+        self.rows, self.texts = columns.rows, columns.texts
+        self.axes, self.labels = columns.axes, columns.labels
         # row -> its axis values, and the arms that have them
-        self.wanted = [self._wanted(at) for at in range(len(rows.frame))]
+        self.wanted = [self._wanted(at) for at in range(len(self.rows.frame))]
         self.other_data = self._of_other_data()
         self.matches = [
             [] if each is None or at in self.other_data else self._arms(each)
@@ -80,19 +67,20 @@ class _PublishedFile:
         """Each value beside the arms of its row."""
         values: dict[tuple[str, str], PublishedValue] = {}
         stated_at: dict[tuple[str, str], int] = {}
-        stated = {metric: dict(self._values(metric)) for metric in self.means}
+        columns = self.columns
+        stated = {metric: dict(columns.values(metric)) for metric in columns.means}
         for metric, found in stated.items():
             for at, value in found.items():
                 others = {name: own[at].mean for name, own in stated.items() if at in own}
-                value = replace(value, error=self._error(at, metric, value, others))
+                value = replace(value, error=columns.error(at, metric, value, others))
                 for arm in self.matches[at]:
                     place = arm.key, metric
                     if place in values:
                         first = self.rows.numbers[stated_at[place]]
-                        self._fault(at, f"row {first} gives {metric} of the same arm: keep one")
+                        columns.fault(at, f"row {first} gives {metric} of the same arm: keep one")
                     else:
                         values[place], stated_at[place] = value, at
-        raise_if_any(self.problems)
+        raise_if_any(columns.problems)
         arms = {arm.key: arm for arm in self.outcome.arms}
         judged = {place: _apart(arms[place[0]], place[1], each) for place, each in values.items()}
         judged = {place: each for place, each in judged.items() if not math.isnan(each)}
@@ -146,123 +134,6 @@ class _PublishedFile:
             for axis, text in wanted.items()
         )
 
-    def _error(
-        self, at: int, metric: str, value: PublishedValue, others: Mapping[str, float]
-    ) -> float:
-        """The largest standard error that follows from what is stated; nan if none does."""
-        negatives, positives = self._tested(at)
-        found = [
-            sampling_error(metric, value.mean, negatives, positives, others),
-            (value.high - value.low) / (2 * Z),
-            value.sd,
-        ]
-        return max((each for each in found if not math.isnan(each)), default=math.nan)
-
-    def _tested(self, at: int) -> tuple[float, float]:
-        """Images of class 0 and 1 of a row, from its counts or by what the study knows."""
-        counts = {name: self._number(name, at) for name in COUNTS if name in self.texts}
-        if {"negatives", "positives"} <= counts.keys():
-            return counts["negatives"], counts["positives"]
-        if {"tp", "fn", "fp", "tn"} <= counts.keys():
-            return counts["fp"] + counts["tn"], counts["tp"] + counts["fn"]
-        row = {name: texts[at] for name, texts in self.texts.items()}
-        tested = self.stated.tested.get(Path(self.rows.file).name, lambda row: None)
-        return tested(row) or (math.nan, math.nan)
-
-    def _number(self, column: str, at: int) -> float:
-        text = self.texts[column][at]
-        try:
-            return float(text) if text else math.nan
-        except ValueError:
-            self._fault(at, f"{column}: '{text}' is no number")
-            return math.nan
-
-    def _fault(self, at: int, message: str) -> None:
-        self.problems.append(self.rows.problem(at, message))
-
-    def _find_columns(self) -> None:
-        name, metrics = self.outcome.name, self.outcome.metrics
-        axes = (*self.outcome.axes, *self.stated.fixed)
-        faults = []
-        for column in map(str, self.rows.frame.columns):
-            word = column.strip().lower()
-            part = next((each for each in BESIDE if word.endswith(each)), "")
-            base = word.removesuffix(part)
-            if column in axes:
-                self.axes.append(column)
-            elif column in self.stated.label_columns:
-                self.labels.append(column)
-            elif base in self.own_metrics:
-                of_part = self.beside[BESIDE[part]] if part else self.means
-                of_part[self.own_metrics[base]] = column
-            elif is_metric(base):
-                self.elsewhere += [] if part else [base]
-            elif word not in (*_OWN_COLUMNS, *COUNTS, *DESCRIBING):
-                known = [*axes, *self.stated.label_columns, *metrics, *_OWN_COLUMNS, *DESCRIBING]
-                said = f"column '{column}' is no axis and no metric of {name}: take it out, or "
-                faults.append(f"{said}rename it; {nearest(column, known)}")
-        if not faults and not self.means:
-            faults.append(f"no metric of {name} among its columns; valid: {', '.join(metrics)}")
-        if not faults and self.outcome.axes and not self.axes and not self.labels:
-            valid = ", ".join(self.outcome.axes)
-            faults.append(f"no axis of {name} among its columns; valid: {valid}")
-        raise_if_any([Problem(said, file=self.rows.file, line=1) for said in faults])
-
-    def _values(self, metric: str) -> Iterator[tuple[int, PublishedValue]]:
-        """A metric's values with the positions of their rows."""
-        means = self._numbers(self.means[metric])
-        beside = {
-            part: self._numbers(columns[metric])
-            for part, columns in self.beside.items()
-            if metric in columns
-        }
-        frame = self.rows.frame
-        sources = [""] * len(frame)
-        if "source" in frame:
-            sources = self.rows.text("source")
-        elif "table" in frame:
-            sources = [f"table {each}" if each else "" for each in self.rows.text("table")]
-        ours = [arm.cells[metric].mean for arm in self.outcome.arms if metric in arm.cells]
-        is_share = scale_of(metric, ours, per_cent=True).unit == "%"
-        factors = self._factors(metric, means) if is_share else [1.0] * len(means)
-        for at, (mean, factor) in enumerate(zip(means, factors, strict=True)):
-            if is_share and abs(mean * factor) > 1:
-                self._fault(at, f"{metric}: {mean:g} is no share in this unit")
-            if not math.isnan(mean):
-                parts = {part: factor * values[at] for part, values in beside.items()}
-                sd, source = parts.pop("sd", math.nan), one_line(sources[at])
-                yield at, PublishedValue(mean * factor, sd, source, **parts)
-
-    def _numbers(self, column: str) -> list[float]:
-        """The numbers of a column, nan where a field is empty."""
-        numbers = []
-        for at, text in enumerate(self.rows.text(column)):
-            try:
-                number = float(text) if text else math.nan
-            except ValueError:
-                number = math.inf
-            if math.isinf(number):
-                self._fault(at, f"{column}: '{text}' is no number")
-                number = math.nan
-            numbers.append(number)
-        return numbers
-
-    def _factors(self, metric: str, means: list[float]) -> list[float]:
-        """What brings each row's share to a fraction."""
-        if "unit" in self.rows.frame:
-            units = [text.lower() for text in self.rows.text("unit")]
-            for at, text in enumerate(self.rows.text("unit")):
-                problem = self.rows.problem(at, f"unit '{text}': {nearest(text, UNITS)}")
-                if units[at] not in UNITS and problem not in self.problems:
-                    self.problems.append(problem)
-            return [UNITS.get(unit, 1.0) for unit in units]
-        above = any(abs(mean) > 1 for mean in means)
-        below = [at for at, mean in enumerate(means) if 0 < abs(mean) < 1]
-        if above and below:
-            said = f"{metric}: {means[below[0]]:g} beside values above 1; add a column 'unit'"
-            self._fault(below[0], said)
-        return [0.01 if above else 1.0] * len(means)
-
     def _notes(self) -> Iterator[str]:
         # a table is read elsewhere: the name of its file, not where it lay
         file, numbers = Path(self.rows.file).name, self.rows.numbers
@@ -287,8 +158,8 @@ class _PublishedFile:
                 f"{file}: {word} {listed}{more} beside several arms, as the file does not name "
                 "every axis."
             )
-        if self.elsewhere:
-            listed = ", ".join(metric_label(name) for name in dict.fromkeys(self.elsewhere))
+        if self.columns.elsewhere:
+            listed = ", ".join(metric_label(name) for name in dict.fromkeys(self.columns.elsewhere))
             yield f"{file} also states {listed}, not measured here."
         if "dataset" in self.texts:
             kept = [each for at, each in enumerate(self.texts["dataset"]) if self.matches[at]]
