@@ -136,6 +136,7 @@ def test_a_two_step_sweep_without_validation_says_so_and_nothing_else(home: Path
     changes = {"name": "without", "splits": column, "axes": FIXED, "image.size": 16}
     result = run(home, changes | {"published": ["no_validation"], "replicates.seeds": [0, 1]})
     loaded = abl.load(home / "tiny.yaml", root=home / "mlruns")
+    assert any(note.startswith("Published protocol, no_val") for note in loaded.plan.notes)
     found = arm_predictions(loaded.store, result.outcome)
     assert set(found["role"]) == {"test"}
     page = page_of(result)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from abl.errors import InputError, Problem, nearest
-from abl.plan.graph import Arm, Plan
-from abl.plan.outcome import Outcome
+from abl.plan.graph import Arm
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.contract import Study, studies
@@ -121,32 +120,30 @@ def _arms(file: SweepFile, study: Study) -> list[tuple[Arm, Sweep]]:
     return found
 
 
-def departures_done(
-    file: SweepFile, study: Study, plan: Plan, outcome: Outcome
-) -> list[dict[str, Any]]:
-    """Of a sweep that follows a published protocol, what its arms do of it.
+def departures_done(file: SweepFile, study: Study, arms: Sequence[Arm]) -> list[dict[str, Any]]:
+    """Of a sweep that follows a published protocol, what these arms do of it.
 
     Returns:
-        name, sentence, by_test; one row a departure that some arm with numbers does.
+        name, sentence, by_test; one row a departure that some arm does.
     """
     if file.sweep.protocol != "published":
         return []
     settings = Settings(file, study.axes, lambda params: study.meaning(params, file))
-    ran = [
-        (arm, settings.of(arm))
-        for arm, row in zip(plan.arms, outcome.arms, strict=False)
-        if not row.failed
-    ]
+    seen = [(arm, settings.of(arm)) for arm in arms]
     found = []
     for each in study.departures:
-        if not file.sweep.allows(each.name):
+        named = each.name in file.sweep.published
+        if not file.sweep.allows(each.name) or (each.declared and not named):
             continue
-        if each.declared and each.name not in file.sweep.published:
-            continue
-        did = sum(each.done(arm, sweep) for arm, sweep in ran)
+        did = sum(each.done(arm, sweep) for arm, sweep in seen)
         if did:
-            some = "" if did == len(ran) else f" (In {did} of {len(ran)} arms.)"
+            some = "" if did == len(seen) else f" (In {did} of {len(seen)} arms.)"
             found.append(
                 {"name": each.name, "sentence": each.sentence + some, "by_test": each.by_test}
             )
     return found
+
+
+def departure_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each, as it stands under plans and tables."""
+    return [f"Published protocol, {row['name']}: {row['sentence']}" for row in rows]
