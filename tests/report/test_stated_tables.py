@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from abl.app.showing import with_usual_values
 from abl.decide.stated_errors import apart, sampling_error
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Cell, Outcome
@@ -23,8 +24,11 @@ from abl.report.tables.published import Published
 from abl.report.tables.published_file import read_published
 from abl.report.tables.stated_rows import with_stated_rows
 from abl.report.tables.stated_tables import StatedTables, network_name
+from abl.spec.read import read_sweep
 from abl.studies.contract import studies
+from abl.studies.shared.arms import arms_from
 
+PAPERS = Path(__file__).parents[2] / "sweeps" / "papers"
 TABLES = Path(__file__).parents[3] / "shared" / "methods" / "tables"
 FIVE = ("acc", "spe", "sen", "f1", "auc")
 needs_tables = pytest.mark.skipif(not TABLES.is_dir(), reason="no published tables here")
@@ -371,3 +375,25 @@ def test_persistent_features() -> None:
     assert raw["smooth margins"]["share_published"] == pytest.approx(0.4)
     assert raw["thyroid disorder"]["flagged_images_published"] == 2
     assert item("value")(rows[0]) == "FTC"
+
+
+@needs_tables
+@pytest.mark.parametrize(
+    ("sweep", "file", "count", "lost"),
+    [
+        ("two_step_thyroid", "two_step.csv", 90, 0),
+        ("frozen_vgg16", "frozen_layers.csv", 28, 0),
+        ("fusion_vgg16", "fusion.csv", 60, 0),
+        ("ensembles_readers", "reader_study.csv", 6, 3),
+    ],
+)
+def test_the_arms_of_each_paper_have_its_values(
+    sweep: str, file: str, count: int, lost: int
+) -> None:
+    read = read_sweep(PAPERS / f"{sweep}.yaml")
+    study = studies()[read.sweep.study]
+    arms = arms_from(read, study.axes, study.relevant)[0].arms
+    made = outcome(study.name, [arm.named for arm in arms], read.sweep.metrics, read.sweep.name)
+    published = read_published(TABLES / file, made, with_usual_values(study, read.sweep, made.axes))
+    assert len(published.values) == count == len(published.apart)
+    assert lost_rows(published).count("row ") == lost

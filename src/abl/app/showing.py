@@ -28,7 +28,8 @@ from abl.report.tables.setup import cost_rows, cost_table, settings_table
 from abl.report.tables.stated_rows import with_stated_rows
 from abl.report.tables.stated_tables import StatedTables
 from abl.spec.class_metrics import with_position
-from abl.studies.contract import studies
+from abl.spec.sweep import Sweep
+from abl.studies.contract import Study, studies
 from abl.studies.shared.predictions import image_history, predicting
 
 NONE = "none"
@@ -115,23 +116,32 @@ def shown_table(
 
 
 def stated_of(store: Store, outcome: Outcome) -> StatedTables:
-    """What the outcome's study knows of the tables of its source, and which values its arms have
-    where a table does not say."""
+    """What the outcome's study knows of the tables of its source, and its sweep of its arms."""
     study = studies().get(outcome.study)
     if study is None:
         return StatedTables()
     try:
-        sweep = kept_sweep(store, outcome)[0].model_dump(mode="json", by_alias=True)
+        sweep = kept_sweep(store, outcome)[0]
     except InputError:
-        sweep = {}
+        return study.stated
+    return with_usual_values(study, sweep, outcome.axes)
+
+
+def with_usual_values(study: Study, sweep: Sweep, axes: Sequence[str]) -> StatedTables:
+    """What a study knows of such tables, with the values that arms have where a table says nothing.
+
+    Args:
+        axes: That tell the arms of the sweep apart; of the study's others each has one value.
+    """
+    values = sweep.model_dump(mode="json", by_alias=True)
     usual, fixed = {}, {}
     for axis in study.axes:
-        setting: Any = sweep
+        setting: Any = values
         for part in axis.setting.split("."):
             setting = setting.get(part) if isinstance(setting, dict) else None
         value = axis.default if axis.default is not None else setting
         usual[axis.name] = [NONE if value is None else str(value)]
-        if axis.name not in outcome.axes:
+        if axis.name not in axes:
             fixed[axis.name] = "" if value is None else str(value)
     return replace(study.stated, usual=usual, fixed=fixed)
 
