@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from abl.api import Silent
+from abl.api import Callback
 from abl.app.spent import Spent, Timed, last_spent, spent_text
 from abl.plan.stage import Stage
 from commands import abl
@@ -34,7 +34,7 @@ def test_stages_side_by_side_are_counted_once_and_all_parts_make_the_whole() -> 
     clock = Clock()
     clock.now = 3.0
     spent = Spent(began=1.0, clock=clock)
-    told, first, second = Timed(Silent(), spent), stage("first"), stage("second")
+    told, first, second = Timed(Callback(), spent), stage("first"), stage("second")
     with spent.on("reading"):
         clock.now = 5.0
     with spent.on("waiting"):

@@ -6,15 +6,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from abl.api import load, run, table
+    from abl.api import Callback, add_arm, load, open, run, table
+    from abl.app.finished import FinishedSweep
+    from abl.app.function_arm import ArmData
+    from abl.app.session import SweepResult
+    from abl.spec.sweep import Sweep
 
-__all__ = ["load", "run", "table"]
+__all__ = [
+    "ArmData", "Callback", "FinishedSweep", "Sweep", "SweepResult", "add_arm", "load", "open",
+    "run", "table",
+]  # fmt: skip
+_ELSEWHERE = {
+    "ArmData": "abl.app.function_arm",
+    "FinishedSweep": "abl.app.finished",
+    "Sweep": "abl.spec.sweep",
+    "SweepResult": "abl.app.session",
+}
 
 
 def __getattr__(name: str) -> Any:
     # workers import submodules of this package: they must not pay for the whole API
     if name in __all__:
-        return getattr(importlib.import_module("abl.api"), name)
+        return getattr(importlib.import_module(_ELSEWHERE.get(name, "abl.api")), name)
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("abl")
     raise AttributeError(f"module 'abl' has no attribute '{name}'")

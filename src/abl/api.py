@@ -1,42 +1,50 @@
-"""The Python API: load a sweep, look at its plan, run it, print its table.
+"""The Python API: load a sweep, look at its plan, run it, open what was run.
 
 sweep = abl.load("sweeps/threshold.yaml")
 result = abl.run(sweep)
-print(abl.table(result.outcome, format="md"))
+print(abl.table(result, format="md"))
+abl.open("threshold").predictions
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from pydantic import BaseModel
 
 from abl.app.loaded import LoadedSweep, study_of
-from abl.app.results import outcome_named
-from abl.app.session import SweepResult, run_sweep
 from abl.errors import InputError, Problem, nearest
 from abl.nets.trust import UntrustedError, trust_folder_of
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
-from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import check_root, mirrored, store_at
-from abl.report.tables import printed, styled_table
 from abl.runner.engine import Executor
+from abl.runner.notebook_view import in_notebook
 from abl.runner.protocols import Listener
 from abl.spec.read import read_form
-from abl.spec.sweep import smoked
-from abl.spec.yaml_file import read_with_faults
+from abl.spec.sweep import Sweep, smoked
+from abl.spec.yaml_file import Document, document_from, read_with_faults, yaml_text
 from abl.stages.inputs import Workspace
 from abl.studies.shared.checks import load_problems
 from abl.studies.shared.published_protocol import protocol_problems
 
+if TYPE_CHECKING:  # loading and planning need none of what runs
+    from abl.app.finished import FinishedSweep
+    from abl.app.function_arm import Estimator, Trainer
+    from abl.app.session import SweepResult
+
 Format = Literal["text", "md", "csv", "latex", "html"]
 ROOT = "mlruns"
+FROM_PYTHON = "the sweep"  # where a fault of it stands
 
 
 def load(
-    path: str | Path,
+    sweep: str | Path | Mapping[str, Any] | Sweep,
     *,
     data: Sequence[str | Path] = (),
     root: str | Path = ROOT,
@@ -44,9 +52,11 @@ def load(
     store: str | None = None,
     trust: bool = False,
 ) -> LoadedSweep:
-    """Reads and checks a sweep file.
+    """Reads and checks a sweep.
 
     Args:
+        sweep: Path of a sweep file; or what one says, as a mapping or an `abl.Sweep`, whose
+            relative paths start from the current folder.
         data: Folders that hold data sets by name, and that manifests and weights may lie in; an
             address such as s3://bucket/sets is copied to this machine first.
         root: The mlruns folder: store and record.
@@ -61,7 +71,7 @@ def load(
             is no folder. UntrustedError, one of these, for a `module:` from elsewhere.
     """
     check_root(Path(root))
-    document = read_with_faults(Path(path))
+    document = _document(sweep)
     file, problems = read_form(document)
     if file is None:
         raise InputError(problems)
@@ -91,8 +101,28 @@ def load(
     return LoadedSweep(document, file, study, workspace, Path(root).absolute(), shrunk=smoke)
 
 
+def _document(sweep: str | Path | Mapping[str, Any] | Sweep) -> Document:
+    if isinstance(sweep, str | Path):
+        return read_with_faults(Path(sweep))
+    # by way of the text that is kept beside its table: what it says is what was run
+    return document_from(yaml_text(_plain(sweep)), Path(FROM_PYTHON))
+
+
+def _plain(value: Any) -> Any:
+    """Values as YAML has them: names for models, lists for tuples and arrays, numbers of Python."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, BaseModel):
+        return _plain(value.model_dump(by_alias=True, exclude_unset=True))
+    if isinstance(value, list | tuple | set | frozenset | range | np.ndarray):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, Path) else value
+
+
 def run(
-    sweep: LoadedSweep | str | Path,
+    sweep: LoadedSweep | str | Path | Mapping[str, Any] | Sweep,
     *,
     executor: Executor = "tune",
     workers: int | None = None,
@@ -104,16 +134,21 @@ def run(
     """Runs what the store does not hold, scores every arm and records everything.
 
     Args:
-        sweep: What `load` gave, or the path of a sweep file that needs no more said.
+        sweep: What `load` gave, or what it takes, if no more is to be said.
         executor: tune (Ray) or local (this process).
         workers: CPUs to use on this machine; default all.
         address: HOST:PORT of a Ray cluster.
         record: True for the embedded MLflow in the mlruns folder, a tracking URI, or False.
+        listener: Is told what happens; see `Callback`. Without one a notebook shows the progress,
+            and a script nothing.
         began: `time.monotonic()` when the command began that this is a part of; default now.
 
     Raises:
         InputError: The data, the executor or MLflow cannot be used; nothing was trained then.
     """
+    from abl.app.session import run_sweep
+    from abl.record.mlflow_writer import MlflowRecord
+
     if executor not in get_args(Executor):
         raise InputError(f"executor '{executor}': {nearest(str(executor), get_args(Executor))}")
     if not isinstance(sweep, LoadedSweep):
@@ -121,15 +156,68 @@ def run(
     check_root(sweep.root, writing=True)
     sweep.store.check(writing=True)
     uri = record if isinstance(record, str) else None
-    return run_sweep(
-        sweep,
-        listener or Silent(),
-        executor=executor,
-        workers=workers,
-        address=address,
-        record=MlflowRecord(sweep.root, uri) if record else None,
-        began=began,
-    )
+    shown: AbstractContextManager[Listener] = nullcontext(listener or Callback())
+    if listener is None and in_notebook():
+        from abl.app.watching import watched
+
+        shown = watched(sweep, executor=executor, workers=workers)
+    with shown as told:
+        return run_sweep(
+            sweep,
+            told,
+            executor=executor,
+            workers=workers,
+            address=address,
+            record=MlflowRecord(sweep.root, uri) if record else None,
+            began=began,
+        )
+
+
+def open(  # as of files, but of a sweep
+    name: str, *, root: str | Path = ROOT, version: str | int = ""
+) -> FinishedSweep:
+    """A sweep that was run: tables and predictions as DataFrames, figures.
+
+    Args:
+        name: The sweep's.
+        version: Number or first digits of the key of an earlier table, as `abl log` has them;
+            default the newest.
+
+    Raises:
+        InputError: No such sweep or version.
+    """
+    from abl.app.finished import FinishedSweep
+    from abl.app.versions import version_named
+
+    store = store_at(root)
+    return FinishedSweep(store, version_named(store, name, str(version))[1])
+
+
+def add_arm(
+    sweep: LoadedSweep | str | Path | Mapping[str, Any] | Sweep,
+    name: str,
+    train: Trainer | Estimator,
+    *,
+    against: str = "",
+) -> FinishedSweep:
+    """Trains an arm of one's own on every replicate of a sweep that was run, for its table.
+
+    Args:
+        sweep: As `run` takes it.
+        name: The arm's in the table.
+        train: A function from `ArmData` to the probabilities of its test images, float
+            (N, classes); or an estimator of scikit-learn with `predict_proba`.
+        against: Words of the arm it is compared with, if the sweep has several bases.
+
+    Raises:
+        InputError: The sweep was not run, or what was predicted are no probabilities.
+    """
+    from abl.app.finished import FinishedSweep
+    from abl.app.function_arm import add_function_arm
+
+    if not isinstance(sweep, LoadedSweep):
+        sweep = load(sweep)
+    return FinishedSweep(sweep.store, add_function_arm(sweep, name, train, against=against))
 
 
 def table(
@@ -151,15 +239,21 @@ def table(
     Raises:
         InputError: No such sweep.
     """
-    if isinstance(sweep, SweepResult):
+    from abl.app.results import outcome_named
+    from abl.report.tables import printed, styled_table
+
+    if not isinstance(sweep, Outcome | str):
         sweep = sweep.outcome
     outcome = sweep if isinstance(sweep, Outcome) else outcome_named(store_at(root), sweep)
     made = styled_table(outcome) if spread is None else styled_table(outcome, spread=spread)
     return printed(made, format, width=width, colour=colour)
 
 
-class Silent:
-    """A listener that says nothing."""
+class Callback:
+    """What a run tells: override what you want to hear of, and pass one to `run`.
+
+    Methods may be called from several threads, and what they raise ends the run.
+    """
 
     def started(self, stage: Stage, where: str) -> None: ...
     def finished(self, stage: Stage, seconds: float, reused: bool) -> None: ...

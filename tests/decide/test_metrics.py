@@ -248,7 +248,13 @@ def test_published_rows_follow_from_integer_counts():
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("acu", "did you mean"), ("ppv@2", "unknown metric"), ("sen@spe", "unknown metric")],
+    [
+        ("acu", "did you mean"),
+        ("accuracy", "write acc"),
+        ("ROC-AUC", "write auc"),
+        ("ppv@2", "unknown metric"),
+        ("sen@spe", "unknown metric"),
+    ],
 )
 def test_an_unknown_metric(name, says):
     with pytest.raises(InputError, match=says):

@@ -102,12 +102,13 @@ for line in sys.stdin:
 # `abl` with what its imports take seconds for
 COMMAND = """
 import abl.cli, abl.api, abl.app.watching, abl.stages.train, faulty_nets, tiny_sweeps
+import abl.app.session, abl.record.mlflow_writer, abl.studies.backbones, abl.studies.two_step
 import torch, mlflow, abl.train.fit, abl.nets.model
 # drawing takes longer than tiny trainings
 abl.app.session._draw = lambda *given: None
 def attempt(words):
     if words == ["reach"]:  # what a command does first where it records
-        abl.api.MlflowRecord("mlruns").check_reachable()
+        abl.record.mlflow_writer.MlflowRecord("mlruns").check_reachable()
         return
     sys.argv = ["abl", *words]
     abl.cli.main()

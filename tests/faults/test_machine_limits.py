@@ -101,7 +101,7 @@ def test_what_the_system_does_not_give_is_a_line(
     def fails(*given: object, **named: object) -> None:
         raise fault
 
-    monkeypatch.setattr("abl.api.run_sweep", fails)
+    monkeypatch.setattr("abl.app.session.run_sweep", fails)
     result = abl(tiny_folder, *SWEEP)
     assert result.exit_code == 1, result.output
     (line,) = only_lines(result.stderr)

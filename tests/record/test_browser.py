@@ -14,10 +14,15 @@ import pytest
 from recorded_outcomes import predictions_file, threshold_outcome, training_history
 from recorded_points import STATES, frames, searched
 
+from abl.app.keeping import rendered
 from abl.plan.outcome import Outcome
+from abl.record.mlflow_arms import NOTE
 from abl.record.mlflow_runs import TRAINING_VIEW
 from abl.record.mlflow_ui import start_ui
 from abl.record.mlflow_writer import STAGES, MlflowRecord
+from abl.report.answer import answer_sentences
+from abl.report.named import run_names, words_of
+from abl.report.tables.render import markdown_escaped
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -66,6 +71,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     sweep = record.record_outcome(
         outcome,
         sweep_file="name: threshold\n",
+        rendered=rendered(outcome),
+        arm_names=run_names(outcome),
         stage_runs={outcome.arms[0].stages[0]: training},
     )
     with start_ui(record.root) as ui:
@@ -132,8 +139,9 @@ def test_the_runs_page_reads_as_the_ablation_table(recorded: Recorded, browser: 
     table = eventually(browser, rows, "runs")
     assert len(table) == len(outcome.arms)
     for arm, row in zip(outcome.arms, table, strict=True):
-        for axis in outcome.axes:
-            assert row[f"params.`{axis}`"] == (str(arm.params[axis]) or "-")
+        name = words_of(arm, outcome, separator=" · ")
+        assert row["attributes.`Run Name`"].endswith(name)
+        assert row["tags.`abl.verdict`"] == (arm.comparison.verdict if arm.comparison else "-")
         for metric in ("f1", "acc", "spe"):
             assert float(row[f"metrics.`{metric}`"]) == arm.cells[metric].mean
             assert float(row[f"metrics.`{metric}_low`"]) == arm.cells[metric].low
@@ -194,8 +202,40 @@ def test_the_table_artifact_renders_as_a_table(recorded: Recorded, browser: Any)
     browser.get("about:blank")  # a page that differs behind its # alone is not loaded anew
     browser.get(recorded.page(outcome.name, recorded.sweep, "artifacts/table.json"))
     headers = eventually(browser, lambda: texts(browser, '[role="columnheader"]'), "table")
-    assert [name for name in headers if name] == [*outcome.axes, *outcome.metrics, "against base"]
+    named = [name for name in headers if name]
+    assert named[:4] == ["arm", "F1, %", "Δ F1, points", "verdict"]
     cells = texts(browser, '[role="cell"]')
     for arm in outcome.arms:
         cell = arm.cells["f1"]
-        assert f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]" in cells
+        assert f"{100 * cell.mean:.1f} [{100 * cell.low:.1f}, {100 * cell.high:.1f}]" in cells
+
+
+RIGHT_END = """
+const found = document.querySelector(`.ag-header-cell[col-id="${arguments[0]}"]`);
+return found ? found.getBoundingClientRect().right : 0;
+"""
+
+
+def test_metric_difference_and_verdict_are_inside_a_window_of_1280_px(
+    recorded: Recorded, browser: Any
+) -> None:
+    browser.set_window_size(1280, 900)
+    try:
+        browser.get("about:blank")
+        browser.get(recorded.record.address(recorded.outcome, recorded.url))
+        verdict = "tags.`abl.verdict`"
+        end = eventually(browser, lambda: browser.execute_script(RIGHT_END, verdict), "narrow")
+        assert end <= 1280
+        (first, *_) = browser.execute_script(GRID)
+        assert {"metrics.`f1`", "metrics.`f1_difference`", verdict} <= set(first)
+    finally:
+        browser.set_window_size(2200, 1200)
+
+
+def test_the_description_of_the_experiment_begins_with_the_answer(recorded: Recorded) -> None:
+    with recorded.record.client() as client:
+        found = client.get_experiment_by_name(recorded.outcome.name)
+        run = client.get_run(recorded.sweep)
+    for note in (found.tags[NOTE], run.data.tags[NOTE]):
+        for sentence in answer_sentences(recorded.outcome):
+            assert markdown_escaped(sentence) in note

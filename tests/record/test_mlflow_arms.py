@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorded_outcomes import arm_outcome, threshold_outcome, with_failed_arm
 
+from abl.app.keeping import rendered
 from abl.plan.outcome import Cell
 from abl.record import mlflow_arms as rows
+from abl.report.named import words_of
 
 
 @settings(deadline=None)  # the first example pays for importing mlflow
@@ -42,17 +44,15 @@ def test_the_curve_is_stepped_in_whole_thousandths_of_the_axis() -> None:
     assert [value for _, value in points] == arm.curve["f1"].tolist()
 
 
-def test_the_view_shows_axes_then_the_primary_metric_with_its_interval_first() -> None:
+def test_the_view_shows_the_primary_metric_the_difference_and_the_verdict_first() -> None:
     outcome = threshold_outcome()
-    columns = json.loads(rows.view_state(outcome))["selectedColumns"]
-    assert columns[:6] == [
-        "params.`network`",
-        "params.`consensus`",
-        "params.`rule`",
-        "metrics.`f1`",
-        "metrics.`f1_low`",
-        "metrics.`f1_high`",
-    ]
+    state = json.loads(rows.view_state(outcome))
+    columns = state["selectedColumns"]
+    assert columns[:3] == ["metrics.`f1`", "metrics.`f1_difference`", "tags.`abl.verdict`"]
+    assert columns[-3:] == ["params.`network`", "params.`consensus`", "params.`rule`"]
+    assert state["columnOrder"][:4] == ["attributes.`Run Name`", *columns[:3]]
+    widths = state["columnWidths"]
+    assert sum(widths[name] for name in state["columnOrder"][:4]) < 700
     assert {f"metrics.`{metric}`" for metric in outcome.metrics} <= set(columns)
 
 
@@ -86,9 +86,8 @@ def test_the_content_of_an_arm_follows_everything_it_shows(change: str) -> None:
 
 def test_the_table_names_a_failed_arm_in_its_row() -> None:
     outcome = with_failed_arm(threshold_outcome(), 1)
-    table = json.loads(rows.table_json(outcome))
-    failed = dict(zip(table["columns"], table["data"][1], strict=True))
-    assert (failed["network"], failed["rule"], failed["f1"]) == ("resnet18", "model1", "failed")
+    table = json.loads(rendered(outcome)["table.json"])
+    assert table["data"][1][:2] == [words_of(outcome.arms[1], outcome), "failed"]
     assert len(table["data"]) == len(outcome.arms)
 
 

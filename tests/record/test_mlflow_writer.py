@@ -17,6 +17,7 @@ import pytest
 from recorded_outcomes import digest, predictions_file, threshold_outcome, training_history
 from recorded_outcomes import with_failed_arm as failing
 
+from abl.app.keeping import rendered
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
 from abl.record import mlflow_writer
@@ -60,7 +61,7 @@ def write(record: MlflowRecord, outcome: Outcome, **stage_runs: str) -> str:
     return record.record_outcome(
         outcome,
         sweep_file="name: threshold\n",
-        rendered={"table.md": "| network |\n", "table.csv": "network\n"},
+        rendered=rendered(outcome) | {"table.md": "| network |\n", "table.csv": "network\n"},
         environment={"torch": "2.15.0"},
         stage_runs=stage_runs,
     )

@@ -117,3 +117,21 @@ def test_no_library_speaks_of_what_an_address_of_sqlite_holds(tmp_path: Path) ->
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_new_database_need_not_be_made_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: object) -> None:
+        raise AssertionError("MLflow was asked")
+
+    monkeypatch.setattr("abl.record.mlflow_client._quiet", asked)
+    RecordPlace(tmp_path).check_reachable(make=False)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mlflow.db").mkdir()
+    with pytest.raises(InputError, match=r"mlflow\.db cannot be opened for writing"):
+        RecordPlace(tmp_path).check_reachable(make=False)
+    (tmp_path / "mlflow.db").rmdir()
+    (tmp_path / "mlflow.db").touch()
+    with pytest.raises(AssertionError, match="MLflow was asked"):
+        RecordPlace(tmp_path).check_reachable(make=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +30,7 @@ from abl.report.figures.style import figure_bytes
 from abl.report.figures.tuned import on_front, pareto_figure
 
 EVERY = {
+    "differences",
     "arms",
     "curve",
     "heatmap",
@@ -72,11 +75,12 @@ def test_every_figure_is_drawn_and_has_a_caption(figures: dict[str, Figure]) -> 
 
 def test_only_what_the_data_allow_is_drawn(made: Made) -> None:
     drawn = figures_of(made.outcome, Frames())
-    assert set(drawn) == {"arms", "curve", "heatmap", "pareto"}
+    assert set(drawn) == {"differences", "arms", "curve", "heatmap", "pareto"}
     plain = made_sweep(rules=("average",))
     names = set(figures_of(plain.outcome, Frames(plain.predictions)))
     assert names == {
-        "arms", "roc", "reliability", "confusion", "risk_coverage", "decision_curve", "flow",
+        "differences", "arms", "roc", "reliability", "confusion", "risk_coverage",
+        "decision_curve", "flow",
     }  # fmt: skip
 
 
@@ -213,8 +217,8 @@ def test_the_best_of_a_loss_is_the_smallest(made: Made) -> None:
         type(arm)(**{**vars(arm), "best": False, "cells": {"brier": arm.cells["acc"]}})
         for arm in made.outcome.arms
     ]
-    fields = {**vars(made.outcome), "arms": tuple(arms), "primary": "brier"}
-    shown = shown_arms(type(made.outcome)(**fields), made.predictions)
+    outcome = dataclasses.replace(made.outcome, arms=tuple(arms), primary="brier")
+    shown = shown_arms(outcome, made.predictions)
     (best,) = [arm for arm in shown.arms if arm.best]
     assert best.outcome.cells["brier"].mean == min(a.cells["brier"].mean for a in arms)
 

@@ -131,7 +131,7 @@ def test_the_page_names_itself_and_its_links_lead_somewhere(parsed: Page) -> Non
     ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = [str(a["href"])[1:] for tag, a in parsed.tags if tag == "a"]
-    assert len(links) == 9
+    assert len(links) == 10
     assert set(links) <= set(ids)
     assert ("meta", {"name": "color-scheme", "content": "light dark"}) in parsed.tags
     assert any(a.get("name") == "viewport" for tag, a in parsed.tags if tag == "meta")
@@ -139,7 +139,7 @@ def test_the_page_names_itself_and_its_links_lead_somewhere(parsed: Page) -> Non
 
 def test_every_figure_is_in_it_with_words_for_those_who_do_not_see_it(parsed: Page) -> None:
     pictures = [attributes for tag, attributes in parsed.tags if tag == "img"]
-    assert len(pictures) == 11
+    assert len(pictures) == 12
     for attributes in pictures:
         assert len(str(attributes["alt"])) > 40
         assert str(attributes["src"]).startswith("data:image/svg+xml;base64,")

@@ -365,7 +365,7 @@ def test_only_this_study_has_them_and_twelve_arms_at_most():
     frame = predictions(made, units=40)
     frames, study = Frames(frame, pictures=pictures()), studies()["mask_guided"]
     drawn = figures_of(made, frames, study.figures(made, frames))
-    assert list(drawn)[:4] == ["arms", "placement", "inside", "maps"]
+    assert list(drawn)[:5] == ["differences", "arms", "placement", "inside", "maps"]
     assert sum(bool(place.images) for place in drawn["confusion"].axes) == MOST_MATRICES
     assert f"{MOST_MATRICES} of 16 arms" in drawn["confusion"].get_suptitle()
     other = figures_of(made, frames)

@@ -59,7 +59,7 @@ def knowing(study: str, of: Outcome, **fixed: str) -> StatedTables:
     usual = {
         axis.name: ["none" if axis.default is None else str(axis.default)] for axis in known.axes
     }
-    return replace(known.stated, usual=usual | {n: [v] for n, v in fixed.items()}, fixed=fixed)
+    return replace(known.stated(), usual=usual | {n: [v] for n, v in fixed.items()}, fixed=fixed)
 
 
 def written(folder: Path, text: str, name: str = "paper.csv") -> Path:
@@ -227,7 +227,7 @@ def made_table(names: Sequence[str], **shares: float) -> Table:
 
 
 def test_rows_that_are_no_arms_have_published_columns_too(tmp_path: Path) -> None:
-    how = studies()["readers"].stated.row_tables["readers"]
+    how = studies()["readers"].stated().row_tables["readers"]
     table = made_table(["faculty 1", "arm x"], acc=0.9, acc_low=0.85, acc_high=0.95)
     text = (
         "reader,tp,fn,fp,tn,acc,acc_lo,acc_hi\nfaculty 1,91,9,24,26,78,70.64,83.93\n"
@@ -290,7 +290,7 @@ def test_two_step() -> None:
         ),
         (
             "scratch_networks.csv",
-            "backbones",
+            "compare",
             [
                 {"modality": m, "network": n}
                 for m in ("first", "second")
@@ -355,7 +355,7 @@ def test_each_value_of_a_table_stands_beside_its_arm_and_is_judged(
 
 @needs_tables
 def test_persistent_features() -> None:
-    how = studies()["persistent"].stated.row_tables["features"]
+    how = studies()["persistent"].stated().row_tables["features"]
     names = pd.read_csv(TABLES / "persistent_features.csv")["feature"].tolist()
     rows = [
         {"value": name, "share": 0.2, "training_share": 0.2, "images": 40, "flagged_images": 3}

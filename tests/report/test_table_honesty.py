@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from abl.app.keeping import rendered
 from abl.decide.intervals import cell_of
 from abl.decide.metrics import METRICS, metric
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
-from abl.record.mlflow_arms import table_json
 from abl.report.collapse import collapsed_arms
 from abl.report.labels import metric_label
 from abl.report.prediction_frames import repeated_trainings
 from abl.report.tables import printed, styled_table, table_of
-from abl.spec.sweep import TableStyle
+from abl.spec.table_style import TableStyle
 from made_arms import made_frame, made_outcome
 
 
@@ -109,9 +109,9 @@ def test_a_value_that_a_seed_decides_is_counted_by_replicates() -> None:
 
 def test_the_table_of_mlflow_has_the_same_cells() -> None:
     outcome = an_outcome(an_arm("a", replicates_of(1, 2, auc=[0.8, 0.82])))
-    assert "0.810 [0.700, 0.900]" in table_json(outcome)
+    assert "81.0 [70.0, 90.0]" in rendered(outcome)["table.json"]
     spread = replace(outcome, facts=Facts(table=TableStyle(spread=True)))
-    assert "0.810 ± 0.014" in table_json(spread)
+    assert "81.0 ± 1.4" in rendered(spread)["table.json"]
     assert styled_table(spread).rows[0][1].text == "81.0 ± 1.4"
 
 
@@ -200,10 +200,10 @@ def test_an_arm_that_predicts_what_its_base_does_has_no_interval_of_the_differen
     row = next(
         line
         for line in printed(table_of(outcome), "text", width=200).splitlines()
-        if "twin" in line
+        if line.startswith("twin")
     )
-    assert re.search(r"  0\.0 +– +same predictions", row)
-    ((verdict,),) = [
-        each[-1:] for each in json.loads(table_json(outcome))["data"] if each[0] == "twin"
-    ]
-    assert verdict == "same predictions: acc +0.000"
+    assert re.search(r"  0\.0 +same predictions +–", row)
+    shown = json.loads(rendered(outcome)["table.json"])
+    (twin,) = [row for row in shown["data"] if row[0] == "twin"]
+    assert shown["columns"][:4] == ["rule", "ACC, %", "Δ ACC, points", "verdict"]
+    assert twin[2:4] == ["0.0", "same predictions"]

@@ -97,7 +97,7 @@ def test_a_large_table_shows_its_best_and_says_so() -> None:
     assert figure is not None
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert len(labels) == MOST_ARMS
-    assert labels[0] == "cnn1, consensus 20, model1"
+    assert labels[0] == "consensus 20"
     assert f"on test: {MOST_ARMS} of {MOST_ARMS + 20} arms" in figure.get_suptitle()
 
 

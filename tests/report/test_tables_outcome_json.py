@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 from abl.plan.outcome_json import outcome_from_json, outcome_to_json
-from abl.spec.sweep import TableStyle
+from abl.spec.table_style import TableStyle
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
 WORDS = st.text(max_size=8)

@@ -51,13 +51,13 @@ SINGLE = {"axes": {"network": ["pooled3", "pooled6"]}, "options": None, "base": 
             "splits.validation: 0 leaves no images to choose by: write a share such as 0.2",
         ),
         (
-            SINGLE | {"study": "backbones", "splits.validation": 0},
+            SINGLE | {"study": "compare", "splits.validation": 0},
             "published: [no_validation] is for ensembles, frozen, fusion, mask_guided, readers, "
             "two_step alone",
         ),
         (
-            SINGLE | {"study": "backbones", "published": ["no_validation"]},
-            "study backbones follows no publication: leave published out",
+            SINGLE | {"study": "compare", "published": ["no_validation"]},
+            "study compare follows no publication: leave published out",
         ),
         (
             {"published": ["cutoff_on_test"]},

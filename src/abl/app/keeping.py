@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pyarrow.parquet import read_metadata
@@ -41,6 +41,7 @@ from abl.kept_files import MUCH, read_kept
 from abl.plan.outcome import Outcome
 from abl.plan.outcome_json import outcome_to_json
 from abl.record.done import write_atomically
+from abl.record.mlflow_writer import ANSWER
 from abl.record.patient import ABSENT
 from abl.record.store import Store
 from abl.report.figures.arms import Frames
@@ -48,9 +49,13 @@ from abl.report.pictures import pictures_to_bytes
 from abl.report.tables import printed, styled_table
 from abl.report.tables.facts import external_sizes, facts_tables
 from abl.report.tables.model import shown_json
+from abl.report.tables.render import answer_markdown
 from abl.scratch import written_whole
-from abl.studies.contract import studies
+from abl.studies.contract import study_named
 from abl.studies.shared.analysis import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SUFFIX = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex", "html": "html"}
 
@@ -115,20 +120,14 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     forget_drawn(folder, keep=tables)
     for name in old:  # should drawing fail, none that was changed is taken for one of ours
         (folder / name).unlink(missing_ok=True)
-    # matplotlib, which takes half a second and which nothing else here needs
-    from abl.report.figures.every import figures_of
     from abl.report.figures.style import save_figure
     from abl.report.page.html_report import report_page
 
     outcome = analysis.outcome
-    frames = Frames(
-        analysis.predictions, analysis.networks, analysis.trials, analysis.pictures,
-        analysis.searches, analysis.own,
-    )  # fmt: skip
-    study, own_tables = studies().get(outcome.study), study_tables(outcome, analysis.own)
+    study, own_tables = study_named(outcome.study), study_tables(outcome, analysis.own)
     for name, table in own_tables.items():
         write_atomically(folder / f"{name}{OF_MLFLOW}", shown_json(table))
-    figures = figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
+    figures = drawn_figures(analysis)
     for name, figure in figures.items():
         for kind in ("png", "svg"):
             save_figure(figure, folder / f"{name}.{kind}")
@@ -152,6 +151,20 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     note_drawn(folder, [*tables, *(f"{name}{OF_MLFLOW}" for name in own_tables), *drawn, REPORT])
 
 
+def drawn_figures(analysis: Analysis) -> dict[str, Figure]:
+    """Name -> figure of a kept outcome, its study's among them if that is known."""
+    # matplotlib, which takes half a second and which nothing else here needs
+    from abl.report.figures.every import figures_of
+
+    outcome = analysis.outcome
+    frames = Frames(
+        analysis.predictions, analysis.networks, analysis.trials, analysis.pictures,
+        analysis.searches, analysis.own,
+    )  # fmt: skip
+    study = study_named(outcome.study)
+    return figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
+
+
 def _is_drawn(folder: Path) -> bool:
     """Whether figures and report are there, whole; those of an earlier version are noted so."""
     if not (folder / REPORT).exists():
@@ -165,9 +178,13 @@ def _is_drawn(folder: Path) -> bool:
 
 
 def rendered(outcome: Outcome) -> dict[str, str]:
-    """The table in every format, by file name."""
+    """The answer, the table in every format, and the table as MLflow shows it, by file name."""
     made = styled_table(outcome)
-    return {f"table.{suffix}": printed(made, format) for format, suffix in SUFFIX.items()}
+    return {
+        ANSWER: answer_markdown(made),
+        **{f"table.{suffix}": printed(made, format) for format, suffix in SUFFIX.items()},
+        "table.json": shown_json(made),
+    }
 
 
 def _frames_of(analysis: Analysis) -> dict[str, pd.DataFrame]:

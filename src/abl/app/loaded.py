@@ -26,8 +26,7 @@ from abl.spec.data import Splits
 from abl.spec.read import SweepFile
 from abl.spec.yaml_file import Document, yaml_text
 from abl.stages.inputs import Workspace
-from abl.studies.contract import Study, studies
-from abl.studies.searching.tuned_study import TunedStudy
+from abl.studies.contract import Study, studies, study_named
 from abl.studies.shared.checks import load_problems
 from abl.studies.shared.published_protocol import departure_notes, departures_done
 
@@ -38,15 +37,18 @@ def study_of(file: SweepFile) -> Study:
     Raises:
         InputError: Unknown study.
     """
-    known = studies()
     name = file.sweep.study
-    if name not in known:
+    study = study_named(name)
+    if study is None:
+        known = studies()
         raise InputError(
             file.problem(f"study: '{name}' is not known: {nearest(name, known)}", "study")
         )
     if file.sweep.search is None:
-        return known[name]
-    return cast(Study, TunedStudy(known[name]))
+        return study
+    from abl.studies.searching.tuned_study import TunedStudy
+
+    return cast(Study, TunedStudy(study))
 
 
 @dataclass(repr=False)

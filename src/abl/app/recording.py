@@ -12,12 +12,13 @@ from abl.app.loaded import LoadedSweep
 from abl.app.results import (
     kept_environment,
     kept_searches,
+    outcome_folder,
     outcome_named,
     recorded_files,
     sweep_names,
 )
 from abl.errors import InputError
-from abl.plan.outcome import Outcome
+from abl.plan.outcome import Outcome, Searches
 from abl.record.mlflow_arms import outcome_content
 from abl.record.mlflow_errors import RecordError
 from abl.record.mlflow_held import Held, note_held
@@ -27,6 +28,7 @@ from abl.record.mlflow_writer import MlflowRecord
 from abl.record.opening import store_at
 from abl.record.store import Store
 from abl.report.labels import counted
+from abl.report.named import run_names
 
 
 @contextlib.contextmanager
@@ -81,24 +83,57 @@ def _written(store: Store, record: MlflowRecord) -> list[str]:
     said.append(f"stages: {', '.join(stages)}, {len(whole)} were there")
     for name in sweep_names(store):
         outcome = outcome_named(store, name)
-        folder = store.sweep_folder(name) / outcome.key[:16]
-        searches, tally = kept_searches(store, outcome), Tally()
-        record.record_outcome(
-            outcome,
-            sweep_file=(folder / "sweep.yaml").read_text(encoding="utf-8"),
-            artifacts=recorded_files(folder),
-            rendered=rendered(outcome),
-            environment=kept_environment(folder),
-            stage_runs=writer.runs,
-            searches=searches,
-            tally=tally,
-        )
+        searches, tally = _outcome_written(store, record, outcome, writer.runs)
         parts = [counted(len(outcome.arms), "arm")]
         parts += [counted(len(searches.points), "point")] if searches else []
         parts += [f"{counted(tally.written, 'run')} written"] if tally.written else []
         parts += [f"{tally.restored} restored"] if tally.restored else []
         said.append(f"sweep {name}: {', '.join(parts)}")
     return said
+
+
+def _outcome_written(
+    store: Store, record: MlflowRecord, outcome: Outcome, runs: Mapping[str, str]
+) -> tuple[Searches, Tally]:
+    """Writes a kept table to MLflow; its searches, and what was written."""
+    folder = outcome_folder(store, outcome)
+    searches, tally = kept_searches(store, outcome), Tally()
+    record.record_outcome(
+        outcome,
+        sweep_file=(folder / "sweep.yaml").read_text(encoding="utf-8"),
+        artifacts=recorded_files(folder),
+        rendered=rendered(outcome),
+        environment=kept_environment(folder),
+        stage_runs=runs,
+        searches=searches,
+        tally=tally,
+        arm_names=run_names(outcome),
+    )
+    return searches, tally
+
+
+def record_changed(root: Path, outcome: Outcome, uri: str | None = None) -> str:
+    """Writes a table to MLflow that was changed without a run (`abl import`); why not, or "".
+
+    Args:
+        uri: Of MLflow; None is the one in the mlruns folder, if a sweep was recorded there.
+    """
+    record = MlflowRecord(root.absolute(), uri)
+    if record.embedded and not record.database.exists():
+        return ""
+    store = store_at(root)
+    try:
+        record.check_reachable()
+        with record.lease() as ours:
+            if not ours:
+                return "another run is recording here; `abl record` writes this table later"
+            stages = {digest for arm in outcome.arms for digest in arm.stages}
+            found = record.recorded_runs(list(stages))
+            runs = {digest: run.info.run_id for digest, run in found.items()}
+            _outcome_written(store, record, outcome, runs)
+    except (InputError, RecordError) as error:
+        return f"warning: not in MLflow yet ({error}); `abl record` writes it"
+    return ""
 
 
 def record_sweep(
@@ -134,6 +169,7 @@ def record_sweep(
             environment=surroundings,
             stage_runs=writer.runs,
             searches=kept_searches(sweep.store, outcome),
+            arm_names=run_names(outcome),
         )
         page = record.address(outcome, "")
         folder = sweep.store.sweep_folder(outcome.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -24,13 +24,13 @@ from abl.plan.outcome_json import outcome_from_json
 from abl.record.patient import ABSENT
 from abl.record.store import Store
 from abl.report.labels import counted
-from abl.report.page.report_facts import sweep_of
-from abl.report.pictures import pictures_from_bytes
 from abl.report.tables.model import Table
 from abl.report.tables.published import Published
-from abl.spec.sweep import Sweep
-from abl.studies.contract import studies
-from abl.studies.shared.analysis import Analysis
+from abl.studies.contract import study_named
+
+if TYPE_CHECKING:  # a table that is shown is computed already
+    from abl.spec.sweep import Sweep
+    from abl.studies.shared.analysis import Analysis
 
 PREDICTIONS, NETWORKS, TRIALS = "predictions.parquet", "networks.parquet", "trials.parquet"
 POINTS = ("points.parquet", "point_scores.parquet", "point_curves.parquet")
@@ -99,6 +99,9 @@ def kept_searches(store: Store, outcome: Outcome) -> Searches:
 
 def kept_analysis(store: Store, outcome: Outcome) -> Analysis:
     """Everything that is kept of an outcome; frames that were not are empty."""
+    from abl.report.pictures import pictures_from_bytes
+    from abl.studies.shared.analysis import Analysis
+
     folder = outcome_folder(store, outcome)
     arms, networks, trials = (_frame(folder / n) for n in (PREDICTIONS, NETWORKS, TRIALS))
     path = checked_file(folder, PICTURES)
@@ -116,7 +119,7 @@ def study_tables(
     outcome: Outcome, own: Mapping[str, pd.DataFrame], published: Published | None = None
 ) -> Mapping[str, Table]:
     """Tables that the outcome's study makes of it; none of a study that is not known."""
-    study = studies().get(outcome.study)
+    study = study_named(outcome.study)
     return study.tables(outcome, own, published) if study else {}
 
 
@@ -132,6 +135,8 @@ def kept_sweep(store: Store, outcome: Outcome) -> tuple[Sweep, str]:
     Raises:
         InputError: This version does not read it.
     """
+    from abl.report.page.report_facts import sweep_of
+
     text = table_text(outcome_folder(store, outcome), "sweep.yaml")
     sweep = sweep_of(text)
     if sweep is None:

@@ -6,8 +6,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from html import escape
 from pathlib import Path
 
+import pandas as pd
+
+from abl.app.finished import FinishedSweep
 from abl.app.importing import with_kept_imports
 from abl.app.keeping import draw_outcome, keep_outcome
 from abl.app.loaded import LoadedSweep
@@ -15,7 +19,7 @@ from abl.app.recording import record_lease, record_sweep
 from abl.app.results import kept_environment, recorded_files, what_changed
 from abl.app.spent import Spent, Timed, keep_spent
 from abl.app.table_sums import UnreadableTableError, unreadable_told
-from abl.errors import DamagedError, disk_fault, disk_told, file_fault
+from abl.errors import DamagedError, InputError, disk_fault, disk_told, file_fault
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
 from abl.record.housekeeping import upkeep
@@ -23,6 +27,7 @@ from abl.record.mlflow_held import Held, held
 from abl.record.mlflow_stages import StageWriter
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.patient import UnreadableError
+from abl.record.store import Store
 from abl.report.checkout import git_state
 from abl.report.collapse import collapsed_arms
 from abl.report.environment import environment
@@ -51,6 +56,7 @@ class SweepResult:
         seconds: By the clock, of each part of the run; see `abl.app.spent`.
         undrawn: Why a disk or file keeps figures and report from being made, "" if nothing does;
             the same command makes them then.
+        store: Where it lies; None if a person stopped the run.
     """
 
     outcome: Outcome
@@ -60,6 +66,31 @@ class SweepResult:
     messages: list[str]
     seconds: Mapping[str, float] = field(default_factory=dict)
     undrawn: str = ""
+    store: Store | None = None
+
+    @property
+    def finished(self) -> FinishedSweep:
+        """Tables and predictions as DataFrames, figures.
+
+        Raises:
+            InputError: A person stopped the run before there was a table.
+        """
+        if self.store is None:
+            raise InputError(f"{self.outcome.name}: stopped before its table was made")
+        return FinishedSweep(self.store, self.outcome)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """As `FinishedSweep.table`, one row an arm."""
+        return self.finished.table
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """As `FinishedSweep.predictions`, one row an (arm, replicate, role, unit)."""
+        return self.finished.predictions
+
+    def _repr_html_(self) -> str:
+        return self.finished._repr_html_() if self.store is not None else escape(repr(self))
 
     def __repr__(self) -> str:
         arms, failed = len(self.outcome.arms), len(self.report.failed)
@@ -137,7 +168,8 @@ def run_sweep(
         # meanwhile would take this process with it
         with ray_nodes(workers, address, listener.message):
             pass
-    return _run_recorded(sweep, listener, run, record, spent)
+    # Tune's driver has nothing to do while workers train; this process would train itself
+    return _run_recorded(sweep, listener, run, record, spent, beside=executor == "tune")
 
 
 def _run_recorded(
@@ -146,7 +178,10 @@ def _run_recorded(
     run: Callable[[Listener], RunReport],
     record: MlflowRecord | None,
     spent: Spent,
+    *,
+    beside: bool,
 ) -> SweepResult:
+    """As `run_sweep`; `beside`: a new database of MLflow is made while stages are at work."""
     messages: list[str] = []
     # before the run: who edits the code while it trains has not run the edited one
     code = git_state(sweep.file.folder)
@@ -158,7 +193,7 @@ def _run_recorded(
     if record is not None and record.embedded and sweep.plan.stages.keys() - before.stage_runs:
         # it is made by being asked: not before the images are known to be good
         with spent.on("recording"):
-            record.check_reachable()
+            record.check_reachable(make=not beside)
     root, plans = sweep.store.root, sweep.store.plans
     with (
         unreadable_told(),
@@ -214,7 +249,7 @@ def _run_recorded(
         seconds = spent.seconds()
         if ran:
             keep_spent(sweep.store.sweep_folder(sweep.name), seconds)
-    return SweepResult(outcome, report, folder, page, messages, seconds, undrawn)
+    return SweepResult(outcome, report, folder, page, messages, seconds, undrawn, sweep.store)
 
 
 def _run_and_analysed(
@@ -272,6 +307,7 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
     facts = replace(
         outcome.facts,
         table=asked.table,
+        labels=asked.labels,
         unit=asked.data.unit,
         margin=asked.margin,
         classes=list(data[0].classes) if data else [],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from abl.app.results import (
     arm_predictions,
@@ -14,23 +14,18 @@ from abl.app.results import (
     own_frames,
     study_tables,
 )
-from abl.data.load import load_dataset
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
 from abl.record.store import Store
-from abl.report.prediction_frames import metadata_of
 from abl.report.tables.ablation import pivot_axes, styled_table
-from abl.report.tables.facts import external_outcome, facts_tables
 from abl.report.tables.model import Table
-from abl.report.tables.more import image_table, replicates_table, subgroup_table
-from abl.report.tables.published_file import read_published
-from abl.report.tables.setup import cost_rows, cost_table, settings_table
-from abl.report.tables.stated_rows import with_stated_rows
-from abl.report.tables.stated_tables import StatedTables
 from abl.spec.class_metrics import with_position
-from abl.spec.sweep import Sweep
-from abl.studies.contract import Study, studies
-from abl.studies.shared.predictions import image_history, predicting
+from abl.studies.contract import Study, study_named
+
+if TYPE_CHECKING:
+    from abl.report.tables.published import Published
+    from abl.report.tables.stated_tables import StatedTables
+    from abl.spec.sweep import Sweep
 
 NONE = "none"
 SUBGROUP, IMAGE = "subgroup=", "image="
@@ -76,23 +71,10 @@ def shown_table(
     per_cent = style.per_cent if fraction is None else not fraction
     digits = style.decimals if decimals is None else decimals
     if show:
-        of_study = {} if pivot else study_tables(outcome, own_frames(store, outcome))
         if published is not None and not pivot:
-            known = stated_of(store, outcome)
-            if show in of_study and show in known.row_tables:
-                return with_stated_rows(of_study[show], published, known.row_tables[show])
-            if show == "external" and outcome.facts.external:
-                shown = external_outcome(outcome)
-                return styled_table(shown, published=read_published(published, shown, known))
-        if published is not None and show in of_study:
-            stated = read_published(published, outcome, known)
-            found = study_tables(outcome, own_frames(store, outcome), stated)
-            places = [n for n, t in found.items() if t.raw_columns != of_study[n].raw_columns]
-            places += [name for name in known.row_tables if name in of_study]
-            if show not in places:
-                hint = f": --show {' or '.join(places)} has one" if places else ""
-                raise InputError(f"--show {show} has no place for published values{hint}")
-            return found[show]
+            beside = _table_beside(store, outcome, show, published)
+            if beside is not None:
+                return beside
         if pivot or published is not None:
             raise InputError("--show stands alone: leave out --pivot and --published")
         shaped = spread is not None or intervals is not None
@@ -107,23 +89,55 @@ def shown_table(
         intervals=style.intervals if intervals is None else intervals,
         metric=metric,
         pivot=pivot_axes(pivot) if pivot else None,
-        published=(
-            None
-            if published is None
-            else read_published(published, outcome, stated_of(store, outcome))
-        ),
+        published=_read(store, outcome, published) if published is not None else None,
     )
+
+
+def _read(store: Store, outcome: Outcome, published: Path) -> Published:
+    from abl.report.tables.published_file import read_published
+
+    return read_published(published, outcome, stated_of(store, outcome))
+
+
+def _table_beside(store: Store, outcome: Outcome, show: str, published: Path) -> Table | None:
+    """Another table than that of arms with published values; None if that is no table of a study.
+
+    Raises:
+        InputError: Among others, the table has no place for them.
+    """
+    from abl.report.tables.facts import external_outcome
+    from abl.report.tables.published_file import read_published
+    from abl.report.tables.stated_rows import with_stated_rows
+
+    known, own = stated_of(store, outcome), own_frames(store, outcome)
+    of_study = study_tables(outcome, own)
+    if show == "external" and outcome.facts.external:
+        shown = external_outcome(outcome)
+        return styled_table(shown, published=read_published(published, shown, known))
+    if show not in of_study:
+        return None
+    if show in known.row_tables:
+        return with_stated_rows(of_study[show], published, known.row_tables[show])
+    found = study_tables(outcome, own, read_published(published, outcome, known))
+    places = [name for name, t in found.items() if t.raw_columns != of_study[name].raw_columns]
+    places += [name for name in known.row_tables if name in of_study]
+    if show not in places:
+        hint = f": --show {' or '.join(places)} has one" if places else ""
+        raise InputError(f"--show {show} has no place for published values{hint}")
+    return found[show]
 
 
 def stated_of(store: Store, outcome: Outcome) -> StatedTables:
     """What the outcome's study knows of the tables of its source, and its sweep of its arms."""
-    study = studies().get(outcome.study)
+    study = study_named(outcome.study)
     if study is None:
+        from abl.report.tables.stated_tables import StatedTables
+
         return StatedTables()
     try:
         sweep = kept_sweep(store, outcome)[0]
     except InputError:
-        return study.stated
+        return study.stated()
     return with_usual_values(study, sweep, outcome.axes)
 
 
@@ -143,7 +157,7 @@ def with_usual_values(study: Study, sweep: Sweep, axes: Sequence[str]) -> Stated
         usual[axis.name] = [NONE if value is None else str(value)]
         if axis.name not in axes:
             fixed[axis.name] = "" if value is None else str(value)
-    return replace(study.stated, usual=usual, fixed=fixed)
+    return replace(study.stated(), usual=usual, fixed=fixed)
 
 
 def _other_table(
@@ -155,6 +169,11 @@ def _other_table(
     decimals: int | None,
     roots: Sequence[Path],
 ) -> Table:
+    # what the ablation table needs is loaded: that of others where they are asked for
+    from abl.report.tables.facts import facts_tables
+    from abl.report.tables.more import replicates_table
+    from abl.report.tables.setup import cost_rows, cost_table, settings_table
+
     if show == "replicates":
         return replicates_table(outcome, per_cent=per_cent, decimals=decimals)
     if show == "cost":
@@ -162,19 +181,14 @@ def _other_table(
     if show == "settings":
         sweep = kept_sweep(store, outcome)[0]
         settings = sweep.model_dump(mode="json", by_alias=True, exclude={"stated"})
-        return settings_table(settings, sweep.stated, name=outcome.name)
-    if show.startswith(SUBGROUP) and show != SUBGROUP:
-        data = kept_sweep(store, outcome)[0].data
-        metadata = metadata_of(load_dataset(data, base=Path.cwd(), roots=roots), data.unit)
-        return subgroup_table(
-            outcome,
-            arm_predictions(store, outcome),
-            metadata,
-            show.removeprefix(SUBGROUP),
-            with_position(metric, outcome.facts.classes),
-            per_cent=per_cent,
-            decimals=decimals,
+        written = sweep.model_dump(
+            mode="json", by_alias=True, exclude={"stated"}, exclude_unset=True
         )
+        return settings_table(
+            settings, sweep.stated, name=outcome.name, written=written, axes=sweep.axes
+        )
+    if show.startswith(SUBGROUP) and show != SUBGROUP:
+        return _subgroup_table(store, outcome, show, metric, per_cent, decimals, roots)
     if show.startswith(IMAGE) and show != IMAGE:
         return _image_table(store, outcome, show.removeprefix(IMAGE), decimals)
     of_study = study_tables(outcome, own_frames(store, outcome))
@@ -183,7 +197,7 @@ def _other_table(
         return known[show]
     if show in SHOWN:
         raise InputError(f"--show {show}: {outcome.name} {_ABSENT.get(show, 'keeps none')}")
-    study = studies().get(outcome.study)
+    study = study_named(outcome.study)
     absent = study.absent_tables if study else {}
     if show in absent:
         raise InputError(f"--show {show}: {outcome.name} {absent[show]}")
@@ -191,7 +205,36 @@ def _other_table(
     raise InputError(f"--show {show}: {nearest(show, valid, show=len(valid))}")
 
 
+def _subgroup_table(
+    store: Store,
+    outcome: Outcome,
+    show: str,
+    metric: str,
+    per_cent: bool,
+    decimals: int | None,
+    roots: Sequence[Path],
+) -> Table:
+    from abl.data.load import load_dataset
+    from abl.report.prediction_frames import metadata_of
+    from abl.report.tables.more import subgroup_table
+
+    data = kept_sweep(store, outcome)[0].data
+    metadata = metadata_of(load_dataset(data, base=Path.cwd(), roots=roots), data.unit)
+    return subgroup_table(
+        outcome,
+        arm_predictions(store, outcome),
+        metadata,
+        show.removeprefix(SUBGROUP),
+        with_position(metric, outcome.facts.classes),
+        per_cent=per_cent,
+        decimals=decimals,
+    )
+
+
 def _image_table(store: Store, outcome: Outcome, image: str, decimals: int | None) -> Table:
+    from abl.report.tables.more import image_table
+    from abl.studies.shared.predictions import image_history, predicting
+
     digests = predicting(store, dict.fromkeys(d for arm in outcome.arms for d in arm.stages))
     history = image_history(store, digests, image)
     if history.empty:

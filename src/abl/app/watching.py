@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 
 from abl.app.loaded import LoadedSweep
-from abl.app.results import outcome_named, sweep_names
 from abl.app.spent import last_spent
 from abl.data.cache_folders import without_checksums
 from abl.errors import InputError, disk_told, nearest
@@ -192,6 +191,8 @@ def status_text(root: Path, url: str | None = None) -> str:
     Raises:
         InputError: The object store at `url` cannot be read.
     """
+    from abl.app.results import outcome_named, sweep_names
+
     store = store_at(root, url)
     store.check(writing=False)
     digests = store.digests()
@@ -239,6 +240,7 @@ def ui_addresses(root: Path, name: str | None) -> dict[str, str]:
     Raises:
         InputError: No such sweep, or nothing recorded.
     """
+    from abl.app.results import outcome_named, sweep_names
     from abl.record.mlflow_writer import MlflowRecord
 
     store = store_at(root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import NoReturn
 
@@ -11,15 +12,18 @@ from abl.processes import note_status
 
 # each registers its commands, in the order in which `abl --help` lists them
 _FAMILIES = (
-    "sweeping", "looking", "review", "store", "listing", "decide", "readers", "reader_page",
-    "audit", "init", "data", "data_import",
+    "starting", "sweeping", "looking", "versions", "review", "store", "listing", "decide",
+    "readers", "reader_page", "audit", "init", "data", "data_import",
 )  # fmt: skip
+_GARBAGE = 100_000  # objects more than were dropped, until the next look; Python's own is 700
 for _name in _FAMILIES:
     import_module(f"abl.cli.{_name}")
 
 
 def main() -> NoReturn:
     """Entry point of the command."""
+    # what is imported stays: to look for garbage in it takes a tenth of a short command
+    gc.set_threshold(_GARBAGE)
     prepare_output()
     import_nothing_from_here()
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import wraps
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +17,7 @@ app = typer.Typer(
     name="abl",
     help="Honest ablation and hyperparameter sweeps for image classifiers.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
 )
 data_app = typer.Typer(help="Check a data set, or make one.", no_args_is_help=True)
@@ -34,6 +33,8 @@ ROOT = Path("mlruns")
 
 def _version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         print(f"abl {version('abl')}")
         raise typer.Exit
 

@@ -138,11 +138,18 @@ def import_(
         str, typer.Option(metavar="NAME", help="Take an imported arm out again instead.")
     ] = "",
     data: DataOpt = None,
+    record: Annotated[
+        str,
+        typer.Option(
+            envvar="ABL_RECORD", help="MLflow tracking URI; on for the one in mlruns; off for none."
+        ),
+    ] = "on",
     mlruns: WrittenRootOpt = ROOT,
 ) -> None:
     """Bring an arm trained elsewhere into a sweep's table, or take it out."""
     from abl import api
     from abl.app.importing import forget_arm, import_arm
+    from abl.app.recording import record_changed
     from abl.record.opening import store_at
 
     store = store_at(mlruns)
@@ -155,6 +162,10 @@ def import_(
     else:
         outcome = import_arm(store, sweep, file, name, against=against, roots=_paths(data))
     print_table(api.table(outcome, width=terminal_width()))
+    if record != "off":
+        told = record_changed(mlruns, outcome, None if record == "on" else record)
+        if told:
+            say(f"abl: {told}", error=True)
 
 
 @app.command()

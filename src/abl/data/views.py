@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from abl.contained import is_contained
 from abl.data.arrays import (
@@ -210,6 +211,12 @@ def _facts(folder: Path) -> dict[str, Any]:
     return dict(facts)
 
 
+def _kept_table(path: Path) -> pd.DataFrame:
+    # pandas would load what reads many files at once, which takes longer than this file
+    with pq.ParquetFile(path) as file:
+        return file.read().to_pandas()
+
+
 def open_view(cache: Path, key: str) -> View:
     """Opens a view that was prepared on this node."""
     folder = cache / f"view-{key}"
@@ -218,11 +225,11 @@ def open_view(cache: Path, key: str) -> View:
     names = [facts[name] for name in ("pixels", "second") if name in facts]
     is_square = facts.get("fit", "square") == "square"
     opened = {name: open_pixels(cache / name) if is_square else None for name in names}
-    pairs = pd.read_parquet(folder / PAIRS)
+    pairs = _kept_table(folder / PAIRS)
     if "which_a" not in pairs:  # of an earlier version
         pairs = pairs.assign(which_a=IMAGE, which_b=IMAGE)
     return View(
-        pd.read_parquet(folder / FRAME),
+        _kept_table(folder / FRAME),
         opened[names[0]],
         pairs,
         cache / names[0],

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from abl.decide.contributions import gradient
-from abl.decide.distributions import t_quantile
+from abl.decide.distributions import t_quantile_of_one
 from abl.decide.metrics import Metric
 from abl.decide.score_intervals import LEVEL
 
@@ -44,7 +44,7 @@ def detectable_difference(
         error = variance**2 / freedom + of_trainings**2 / (2 * splits * (seeds - 1))
         freedom = (variance + of_trainings) ** 2 / error
         variance += of_trainings
-    quantiles = float(t_quantile((1 + LEVEL) / 2, freedom) + t_quantile(POWER, freedom))
+    quantiles = t_quantile_of_one((1 + LEVEL) / 2, freedom) + t_quantile_of_one(POWER, freedom)
     return quantiles * math.sqrt(variance)
 
 

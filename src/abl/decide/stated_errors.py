@@ -11,8 +11,6 @@ from abl.decide.contributions import gradient
 from abl.decide.metrics import metric_named
 from abl.errors import InputError
 
-Z = 1.959964  # of a two-sided 95 % interval
-
 
 def sampling_error(
     metric: str, value: float, negatives: float, positives: float, stated: Mapping[str, float]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
 from abl.plan.graph import Arm
-from abl.spec.sweep import TableStyle
+from abl.spec.labels import Labels, written_value
+from abl.spec.table_style import TableStyle
 
 # every note on an imported arm begins with it
 IMPORTED = "imported: "
@@ -123,6 +125,7 @@ class Facts:
         activation: `area`: share of the image inside the masks, by arm.
         searches: Searches of hyperparameters, and what each chose.
         table: How the table is printed.
+        labels: What the sweep file calls axes, values and metrics.
         unit: What is scored: image, nodule or patient; "" if that is not known.
         margin: Of equivalence; None if none was given.
         classes: Names of the classes.
@@ -153,6 +156,7 @@ class Facts:
     activation: Mapping[str, Any] = field(default_factory=dict)
     searches: Rows = ()
     table: TableStyle = field(default_factory=TableStyle)
+    labels: Labels = field(default_factory=Labels)
     unit: str = ""
     margin: float | None = None
     classes: Sequence[str] = ()
@@ -176,6 +180,8 @@ class Facts:
             value = getattr(self, name)
             if name == "study":
                 flat |= value
+            elif isinstance(value, Labels):
+                flat |= {name: given} if (given := value.model_dump(exclude_defaults=True)) else {}
             elif value or name not in _RARE:
                 flat[name] = _style(value) if isinstance(value, TableStyle) else value
         return flat
@@ -190,6 +196,8 @@ class Facts:
         }
         if "table" in own:
             own["table"] = TableStyle(**own["table"])
+        if "labels" in own:
+            own["labels"] = Labels(**own["labels"])
         study = {name: value for name, value in flat.items() if name not in _FACTS}
         return cls(**own, study=study)
 
@@ -234,6 +242,26 @@ class Outcome:
     arms: tuple[ArmOutcome, ...]
     notes: tuple[str, ...] = ()
     facts: Facts = Facts()
+
+    @cached_property
+    def told_apart(self) -> tuple[str, ...]:
+        """The axes that tell the arms apart: those with more than one value; all if none does."""
+        varied = [
+            axis
+            for axis in self.axes
+            if len({written_value(arm.params.get(axis, "")) for arm in self.arms}) > 1
+        ]
+        return tuple(varied) or self.axes
+
+    @cached_property
+    def ambiguous(self) -> frozenset[str]:
+        """The axes of which a value is one of another axis too: alone it would not say of which."""
+        axes: dict[str, set[str]] = {}
+        for arm in self.arms:
+            for axis in self.told_apart:
+                if (value := arm.params.get(axis, "")) != "":
+                    axes.setdefault(written_value(value), set()).add(axis)
+        return frozenset(axis for each in axes.values() if len(each) > 1 for axis in each)
 
     def title_of(self, arm: ArmOutcome) -> str:
         """An arm as the plan names it, where what is chosen on validation is no part of it."""

@@ -127,12 +127,14 @@ def sweep_tags(outcome: Outcome, files: Iterable[str] = ()) -> dict[str, str]:
     }
 
 
-def sweep_note(outcome: Outcome) -> str:
-    """Description of the run of a sweep. The table is not in it: Markdown tables do not render."""
-    return "\n".join(
-        [f"**{_as_it_stands(outcome.title or outcome.name)}**", ""]
-        + [f"- {_as_it_stands(note)}" for note in outcome.notes]
-    )
+def sweep_note(outcome: Outcome, answer: str = "") -> str:
+    """Description of a sweep: the answer, then its notes. Markdown tables do not render in it.
+
+    Args:
+        answer: What was asked and what came out, as Markdown.
+    """
+    head = answer.strip() or f"**{_as_it_stands(outcome.title or outcome.name)}**"
+    return "\n".join([head, "", *(f"- {_as_it_stands(note)}" for note in outcome.notes)])
 
 
 def _as_it_stands(text: str) -> str:
@@ -191,52 +193,43 @@ def outcome_content(outcome: Outcome, rendered: Mapping[str, str]) -> str:
     )
 
 
-def table_json(outcome: Outcome) -> str:
-    """The ablation table as MLflow's UI shows tables: JSON with columns and data (log_table).
-
-    Cells read `mean [low, high]`, or `mean ± sd` where the sweep file asks for the spread; the
-    numbers themselves are the metrics of the arms' runs.
-    """
-    compared = any(arm.comparison for arm in outcome.arms)
-    columns = [*outcome.axes, *outcome.metrics, *(["against base"] if compared else [])]
-    data = []
-    for arm in outcome.arms:
-        row: list[Any] = [arm.params.get(axis, "") for axis in outcome.axes]
-        row += [_cell(outcome, arm, metric) for metric in outcome.metrics]
-        if compared:
-            row.append(_verdict(arm, outcome.primary))
-        data.append(row)
-    return json.dumps({"columns": columns, "data": data}, ensure_ascii=False)
-
-
 def view_state(outcome: Outcome) -> str:
     """The runs page that reads as the ablation table, as the JSON of a shared view.
 
     MLflow 3.17 reads it from the experiment's tag `mlflow.sharedViewState.<key>` when the address
-    carries `viewStateShareKey=<key>`. Only arms, axes first, then each metric with its 95 %
-    interval (or its sd, where the sweep file asks for the spread), the primary metric first.
+    carries `viewStateShareKey=<key>`. Only arms: the primary metric, the difference to the base and
+    the verdict first, so that a window of 1280 px shows them; then each metric with its 95 %
+    interval (or its sd, where the sweep file asks for the spread), and the axes.
     """
     metrics = sorted(outcome.metrics, key=lambda name: name != outcome.primary)
-    widths = {"attributes.`Run Name`": 210, "runDateAndNestInfo": 95}
+    widths = {"attributes.`Run Name`": 210}
     fixed = len(widths)
-    for axis in outcome.axes:
-        shown = [axis, *(str(arm.params.get(axis, "")) for arm in outcome.arms)]
-        widths[f"params.`{key_of(axis)}`"] = _column_width(shown)
     ends = ("sd",) if outcome.facts.table.spread else ("low", "high")
 
     def beside(metric: str) -> list[str]:
         return [f"{metric}_{end}" for end in ends]
 
+    if any(arm.comparison for arm in outcome.arms):
+        for name in (outcome.primary, f"{outcome.primary}_difference"):
+            widths[f"metrics.`{key_of(name)}`"] = _column_width([name, "0.000"])
+        widths["tags.`abl.verdict`"] = 150
+        ends_of_difference = beside(f"{outcome.primary}_difference") if "low" in ends else []
+    else:
+        ends_of_difference = []
     named = [name for metric in metrics for name in (metric, *beside(metric))]
+    named = [*ends_of_difference, *named]
     sets = outcome.facts.external
     named += [f"external_{row['name']}_{outcome.primary}" for row in sets]
     for name in map(key_of, named):
-        widths[f"metrics.`{name}`"] = _column_width([name, "0.000"])
-    if any(arm.comparison for arm in outcome.arms):
-        widths["tags.`abl.verdict`"] = 110
+        widths.setdefault(f"metrics.`{name}`", _column_width([name, "0.000"]))
+    for axis in outcome.axes:
+        shown = [axis, *(str(arm.params.get(axis, "")) for arm in outcome.arms)]
+        widths[f"params.`{key_of(axis)}`"] = _column_width(shown)
+    shown_columns = list(widths)[fixed:]
+    widths["runDateAndNestInfo"] = 95
     state = {
         "searchFilter": f'tags."abl.kind" = "arm" and tags."abl.sweep_key" = "{outcome.key}"',
-        "selectedColumns": list(widths)[fixed:],
+        "selectedColumns": shown_columns,
         "columnOrder": list(widths),
         "columnWidths": widths,
     }
@@ -251,24 +244,6 @@ def shared_view_key(state: str) -> str:
 def _column_width(texts: Iterable[str]) -> int:
     """Pixels that hold the longest text, within reason."""
     return min(220, 32 + 7 * max(len(text) for text in texts))
-
-
-def _cell(outcome: Outcome, arm: ArmOutcome, metric: str) -> str:
-    cell = arm.cells.get(metric)
-    if cell is None or not math.isfinite(cell.mean):
-        return arm.failed and "failed"
-    text, low, high = f"{cell.mean:.3f}", cell.low, cell.high
-    if not outcome.facts.table.spread:
-        return text + (f" [{low:.3f}, {high:.3f}]" if math.isfinite(low + high) else "")
-    once = outcome.facts.trainings.get(arm.key, len(arm.replicates)) < 2
-    return text + (f" ± {cell.sd:.3f}" if math.isfinite(cell.sd) and not once else "")
-
-
-def _verdict(arm: ArmOutcome, primary: str) -> str:
-    if (c := arm.comparison) is None:
-        return ""
-    interval = f" [{c.low:+.3f}, {c.high:+.3f}]" if math.isfinite(c.low + c.high) else ""
-    return f"{c.verdict}: {primary} {c.difference:+.3f}{interval}"
 
 
 def digest(content: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import re
@@ -102,11 +103,20 @@ class RecordPlace:
                     self._client = self._connected()
                 yield self._client
 
-    def check_reachable(self) -> None:
-        """Raises InputError if the record cannot be read now: to be called before training."""
+    def check_reachable(self, *, make: bool = True) -> None:
+        """Raises InputError if the record cannot be read now: to be called before training.
+
+        Args:
+            make: Whether an embedded database that is not there is made; if not, its place is
+                looked at, and who first writes makes it: MLflow takes five seconds to load and to
+                do so, in which trainings can run.
+        """
         seconds = os.environ.get(_TIMEOUT) or f"{ANSWER_S:.0f}"
         try:
             self._knock(float(seconds))
+            if not make and self.embedded and not self.database.exists():
+                _check_installed()
+                return
             with self.client({_RETRIES: "0", _TIMEOUT: seconds}) as client:
                 client.search_experiments(max_results=1)
         except RecordError as error:
@@ -212,6 +222,11 @@ class RecordPlace:
                     connection.execute("PRAGMA synchronous = NORMAL")
 
         event.listen(Engine, "connect", settle)
+
+
+def _check_installed() -> None:
+    if importlib.util.find_spec("mlflow") is None:
+        raise RecordError("the package mlflow is not installed", "install it")
 
 
 @contextmanager

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 STAGES = "abl stages"
+ANSWER = "answer.md"  # what was asked and what came out
 REPLICATES, STAGES_JSON = "replicates.parquet", "stages.json"
 _LOOKUPS = 50  # more keys than these are found faster by reading all runs
 
@@ -137,16 +138,18 @@ class MlflowRecord(RecordPlace):
         stage_runs: Mapping[str, str] | None = None,
         searches: Searches | None = None,
         tally: Tally | None = None,
+        arm_names: Mapping[str, str] | None = None,
     ) -> str:
         """Id of the run of a sweep, after it, its arms and points are written where they differ.
 
         Args:
             artifacts: Name in the run (may hold folders) -> file: figures, the report.
-            rendered: Name in the run -> text: the table in its formats.
+            rendered: Name in the run -> text: the answer, and the table in its formats.
             stage_runs: Stage digest -> run id, as record_stage and recorded give them.
             searches: Points of its searches, each a run nested under that of the sweep.
             tally: Counts. Given, what is there is compared with what should be, and what was lost
                 of it is written again.
+            arm_names: Key of an arm -> what its run is called; default: by its values.
         """
         with self.client() as client:
             experiment = self._experiment(client, outcome.name)
@@ -164,7 +167,8 @@ class MlflowRecord(RecordPlace):
             links = StageLinks(self._experiment(client, STAGES), stage_runs or {})
             for row, arm in enumerate(outcome.arms):
                 there = known.get(arm.key, [])
-                self._record_arm(client, sweep, there, outcome, row, links, tally)
+                name = (arm_names or {}).get(arm.key) or rows.arm_name(arm)
+                self._record_arm(client, sweep, there, outcome, row, links, tally, name)
             if searches:
                 record_points(client, sweep, known, outcome, searches, tally)
             state = rows.view_state(outcome)
@@ -172,7 +176,6 @@ class MlflowRecord(RecordPlace):
             client.set_experiment_tag(experiment, tag, state)
             content = rows.outcome_content(outcome, rendered or {})
             texts = {
-                "table.json": rows.table_json(outcome),
                 "sweep.yaml": sweep_file,
                 "environment.json": _json(environment or {}),
                 "facts.json": _json(outcome.facts.flat()),
@@ -181,7 +184,9 @@ class MlflowRecord(RecordPlace):
             }
             with scratch_folder("abl-record-") as folder:
                 files = {REPLICATES: folder / REPLICATES, **(artifacts or {})}
-                tags = rows.sweep_tags(outcome, files) | {rows.NOTE: rows.sweep_note(outcome)}
+                note = rows.sweep_note(outcome, (rendered or {}).get(ANSWER, ""))
+                client.set_experiment_tag(experiment, rows.NOTE, note)
+                tags = rows.sweep_tags(outcome, files) | {rows.NOTE: note}
                 names = [*texts, *files]
                 if is_complete(sweep) and sweep.data.tags.get("abl.content") == content:
                     if tally is None:
@@ -220,6 +225,7 @@ class MlflowRecord(RecordPlace):
         row: int,
         links: StageLinks,
         tally: Tally | None,
+        name: str,
     ) -> None:
         arm = outcome.arms[row]
         content = rows.arm_content(arm, rows.external_metrics(outcome, arm))
@@ -234,6 +240,8 @@ class MlflowRecord(RecordPlace):
         }
         params, points = rows.param_values(arm.params), rows.arm_points(outcome, arm)
         run, is_whole = run_to_write(client, run, params, points, tags, tally)
+        if run is not None and run.info.run_name != name:  # labels change no number
+            client.update_run(run.info.run_id, name=name)
         if is_whole:
             return
         if run is None:
@@ -242,13 +250,13 @@ class MlflowRecord(RecordPlace):
                 # MLflow lists runs newest first: falling start times keep the table's order
                 start_time=sweep.info.start_time - 1 - row,
                 tags=tags,
-                run_name=rows.arm_name(arm),
+                run_name=name,
             )
         status = "FAILED" if arm.failed else "FINISHED"
         finish_run(client, run, params=params, points=points, tags=tags, status=status, end_ms=0)
         if tally is not None and stay_lost(client, run, params, points):
             client.delete_run(run.info.run_id)
-            self._record_arm(client, sweep, [], outcome, row, links, None)
+            self._record_arm(client, sweep, [], outcome, row, links, None, name)
 
     def _experiment(self, client: MlflowClient, name: str) -> str:
         return experiment_named(client, name, self.artifact_root)

@@ -12,8 +12,7 @@ from abl.decide.check import Floats, largest_class
 from abl.decide.metrics import metric_named
 from abl.decide.replicates import Scores, replicate_scores
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.labels import label_in, metric_label, scale_of
-from abl.report.prediction_frames import arm_tests, scored_replicates
+from abl.report.labels import label_in, scale_of
 
 COLLAPSE = 0.1  # a fall of a share by so much, which chance in a mean over patients seldom makes
 WATCHED = ("acc", "f1")
@@ -29,6 +28,8 @@ def collapsed_arms(
     A class counts whose share of calls is under half of what it is in the base, and under half of
     what the labels hold.
     """
+    from abl.report.prediction_frames import arm_tests, scored_replicates
+
     found: dict[str, list[dict[str, float | str]]] = {}
     by_title = {outcome.title_of(arm): arm for arm in outcome.arms}
     scored: dict[str, list[Scores]] = {}
@@ -91,7 +92,7 @@ def collapse_words(outcome: Outcome, arm: ArmOutcome, row: Mapping[str, Any]) ->
     if what.startswith(CALLED):
         what = f"the share of units called {what.removeprefix(CALLED)}"
     else:
-        what = metric_label(what, len(outcome.facts.classes))
+        what = label_in(outcome, what)
     text = f"warning: {what} falls from {100 * before:.1f} to {100 * after:.1f} %"
     if arm.comparison is None:
         return text

@@ -12,6 +12,7 @@ import numpy as np
 from abl.decide.metrics import Metric, metric_named
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
+from abl.spec.labels import written_value
 from abl.visible import visible_line
 
 NOTHING = "–"
@@ -116,8 +117,15 @@ def metric_label(metric: str, classes: int = 2) -> str:
 
 
 def label_in(outcome: Outcome, metric: str) -> str:
-    """The label of a metric in a table or figure of this outcome."""
-    return metric_label(metric, len(outcome.facts.classes))
+    """The label of a metric in a table or figure of this outcome: the file's own, if it has one."""
+    given = {_canonical(name): label for name, label in outcome.facts.labels.metrics.items()}
+    own = given.get(_canonical(metric))
+    return one_line(own) if own else metric_label(metric, len(outcome.facts.classes))
+
+
+def _canonical(metric: str) -> str:
+    known = _registered(metric)
+    return metric if known is None else known.name
 
 
 def is_metric(name: str) -> bool:
@@ -139,7 +147,7 @@ def with_unit(label: str, unit: str) -> str:
 
 def value_label(value: str | int | float) -> str:
     """An axis value on one line, without control characters."""
-    return one_line(value if isinstance(value, str) else repr(value))
+    return one_line(written_value(value) if isinstance(value, str | bool) else repr(value))
 
 
 def arm_label(
@@ -155,9 +163,12 @@ def setting_label(axis: str, value: str | int | float) -> str:
     if value == "":
         return f"no {one_line(axis)}"
     shown = value_label(value)
-    if shown == "none":  # of what, the word alone does not say
+    if shown in _OF_WHAT:  # the word alone does not say
         return f"{one_line(axis)} none"
     return shown if isinstance(value, str) and not _numeric(value) else f"{one_line(axis)} {shown}"
+
+
+_OF_WHAT = frozenset({"none", "yes", "no", "on", "off", "null"})
 
 
 def p_label(p: float) -> str:

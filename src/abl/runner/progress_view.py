@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import TextIO
 
 from abl.redaction import redacted
+from abl.runner.notebook_view import NotebookView, in_notebook
 from abl.runner.progress import Happened, ProgressState, counts_line
 from abl.visible import visible_line
 
@@ -16,8 +17,11 @@ from abl.visible import visible_line
 def make_view(state: ProgressState, stream: TextIO | None = None) -> AbstractContextManager[object]:
     """The live view on a terminal that can move its cursor, plain lines elsewhere.
 
-    Shown between enter and exit; the terminal is left as it was found, also on Ctrl-C.
+    Shown between enter and exit; the terminal is left as it was found, also on Ctrl-C. In a
+    notebook one output of the cell is written anew.
     """
+    if stream is None and in_notebook():
+        return NotebookView(state)
     stream = sys.stdout if stream is None else stream
     if stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown"):
         from abl.runner.live_view import LiveView

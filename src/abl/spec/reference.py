@@ -14,8 +14,10 @@ from pydantic_core import PydanticUndefined
 from abl.spec.base import Part
 from abl.spec.data import Crop, Data, Image, Phantom, Replicates, Splits
 from abl.spec.external import External
+from abl.spec.labels import Labels
 from abl.spec.search import Constraint, Dimension, Objective, Prune, Search, StopEarly
-from abl.spec.sweep import Axis, Resources, Sweep, TableStyle
+from abl.spec.sweep import Axis, Resources, Sweep
+from abl.spec.table_style import TableStyle
 from abl.spec.train import (
     Attention,
     Augment,
@@ -68,6 +70,7 @@ BLOCKS: tuple[tuple[str, type[Part]], ...] = (
     ("search.stop_early", StopEarly),
     ("resources", Resources),
     ("table", TableStyle),
+    ("labels", Labels),
 )
 
 

@@ -11,7 +11,9 @@ from abl.spec.base import Part
 from abl.spec.class_metrics import positions_in, with_position
 from abl.spec.data import Data, Image, Replicates, Splits
 from abl.spec.external import External
+from abl.spec.labels import Labels
 from abl.spec.search import Search
+from abl.spec.table_style import TableStyle
 from abl.spec.train import Train
 
 Value = Annotated[bool | int | float | str, Field(union_mode="left_to_right")]
@@ -36,7 +38,7 @@ class Axis(Part):
     @model_validator(mode="before")
     @classmethod
     def _from_list(cls, given: Any) -> Any:
-        if isinstance(given, list | tuple):
+        if isinstance(given, list | tuple | range):
             return {"values": tuple(given)}
         return given if isinstance(given, dict) else {"values": (given,)}
 
@@ -91,22 +93,6 @@ class Resources(Part):
     memory_gb: Annotated[float, Field(ge=0)] = Field(0, description="Memory; 0 asks for none.")
     features_gb: Annotated[float, Field(ge=0)] = Field(
         20, description="Disk for kept features of frozen layers; 0 keeps none. Changes no result."
-    )
-
-
-class TableStyle(Part):
-    """How numbers are printed."""
-
-    per_cent: bool = Field(True, description="Per cent, or fractions.")
-    decimals: Annotated[int, Field(ge=0, le=6)] | None = Field(
-        None, description="Digits after the point; default: 1 in per cent, 3 in fractions."
-    )
-    spread: bool = Field(
-        False,
-        description="Mean ± standard deviation over replicates, instead of the 95 % interval.",
-    )
-    intervals: bool = Field(
-        False, description="Beside spread: true, 95 % intervals too; without it always."
     )
 
 
@@ -199,6 +185,7 @@ class Sweep(Part):
     )
     resources: Resources = Field(Resources())
     table: TableStyle = Field(TableStyle())
+    labels: Labels = Field(Labels())
 
     def __hash__(self) -> int:
         # axes and options are dicts, which have no hash
@@ -242,6 +229,9 @@ class Sweep(Part):
         classes, known = self.data.classes, self.__dict__
         for name in ("metrics", "primary", "select_by"):
             known[name] = positions_in(known[name], classes)
+        if self.labels.metrics:
+            labels = {with_position(name, classes): s for name, s in self.labels.metrics.items()}
+            known["labels"] = self.labels.model_copy(update={"metrics": labels})
         if self.search is not None:
             changed = {
                 name: tuple(

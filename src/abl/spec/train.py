@@ -244,7 +244,10 @@ class Train(Part):
     @model_validator(mode="after")
     def _last_k_fits(self) -> Train:
         if self.last_k > self.epochs:
-            raise ValueError(f"last_k: {self.last_k} is more than epochs: {self.epochs}")
+            said = ""
+            if self.last_k == type(self).model_fields["last_k"].default:  # written or not
+                said = f" ({self.last_k} is its default: write last_k: {self.epochs} or less)"
+            raise ValueError(f"last_k: {self.last_k} is more than epochs: {self.epochs}{said}")
         return self
 
     @property

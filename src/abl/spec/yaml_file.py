@@ -118,6 +118,12 @@ def read_with_faults(path: Path) -> Document:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise InputError(Problem("not UTF-8: save the file as UTF-8", shown, line)) from None
+    return document_from(text, path)
+
+
+def document_from(text: str, path: Path) -> Document:
+    """The YAML mapping that a text is, as `read_with_faults` reads it from the file at `path`."""
+    shown = str(path)
     if (wrong := _Loader.NON_PRINTABLE.search(text)) is not None:
         line = text.count("\n", 0, wrong.start()) + 1
         told = f"not YAML: character U+{ord(wrong[0]):04X} is not allowed"

@@ -33,7 +33,6 @@ from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
 from abl.stages.embed import embed_stage
 from abl.stages.features import FrozenFronts
-from abl.stages.flag import flag_stage
 from abl.stages.identity import (
     design_title,
     masks_there,
@@ -258,6 +257,8 @@ class Trainings:
         self, replicate: Replicate, networks: Sequence[Sequence[str]], settings: Mapping[str, Any]
     ) -> str:
         """The flags of a replicate, see `flag_stage`; its digest."""
+        from abl.stages.flag import flag_stage
+
         stage = flag_stage(
             self.opened, self.sweep.splits, self._view, replicate, networks, settings
         )

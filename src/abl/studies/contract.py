@@ -8,30 +8,30 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
-
-import pandas as pd
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import abl.studies
 from abl.errors import InputError, Problem
-from abl.plan.graph import Arm, Plan, PlannedCell
-from abl.plan.outcome import Outcome
 from abl.registry import Registry
-from abl.report.figures.arms import Draw, Frames
-from abl.report.page.report_facts import ReportFacts
-from abl.report.page.weaknesses import OwnWeaknesses
-from abl.report.tables.model import Table
-from abl.report.tables.published import Published
-from abl.report.tables.stated_tables import StatedTables
-from abl.runner.protocols import Growth
 from abl.spec.base import Part
-from abl.spec.model_faults import problems_of
-from abl.spec.read import SweepFile
-from abl.spec.sweep import Sweep
-from abl.stages.inputs import Workspace
-from abl.studies.shared.analysis import Analysis, ScoredPart
-from abl.studies.shared.departure import Departure
+
+if TYPE_CHECKING:  # a plan draws and scores nothing
+    import pandas as pd
+
+    from abl.plan.graph import Arm, Plan, PlannedCell
+    from abl.plan.outcome import Outcome
+    from abl.report.figures.arms import Draw, Frames
+    from abl.report.page.report_facts import ReportFacts
+    from abl.report.page.weaknesses import OwnWeaknesses
+    from abl.report.tables.model import Table
+    from abl.report.tables.published import Published
+    from abl.report.tables.stated_tables import StatedTables
+    from abl.runner.protocols import Growth
+    from abl.spec.read import SweepFile
+    from abl.spec.sweep import Sweep
+    from abl.stages.inputs import Workspace
+    from abl.studies.shared.analysis import Analysis, ScoredPart
+    from abl.studies.shared.departure import Departure
 
 OptionsOf = TypeVar("OptionsOf", bound=Part)
 
@@ -68,7 +68,6 @@ class Study(Protocol):
         smoke_options: With which it runs on the little that `--smoke` leaves.
         absent_tables: Name of a table of its own -> why a sweep that was run may have none, and
             what to write to have it.
-        stated: What it knows of the tables of its source, for `--published`.
         departures: What its source did and an honest sweep refuses, which `published` may name.
     """
 
@@ -79,7 +78,6 @@ class Study(Protocol):
     smoke_options: ClassVar[Mapping[str, Any]]
     absent_tables: ClassVar[Mapping[str, str]] = {}
     departures: ClassVar[tuple[Departure, ...]] = ()
-    stated: ClassVar[StatedTables] = StatedTables()
 
     def problems(self, file: SweepFile) -> list[Problem]:
         """Everything wrong with axes, arms and options that needs no data."""
@@ -106,6 +104,12 @@ class Study(Protocol):
         not, as most. A table says so, and never marks such an arm as the best.
         """
         return ""
+
+    def stated(self) -> StatedTables:
+        """What it knows of the tables of its source, for `--published`."""
+        from abl.report.tables.stated_tables import StatedTables
+
+        return StatedTables()
 
     def chosen_on_validation(self, arm: Arm, sweep: Sweep) -> list[tuple[str, str, str]]:
         """(axis or option, what, what to write instead) of all that an arm chooses on validation.
@@ -147,6 +151,8 @@ class Study(Protocol):
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         """What is weak in a sweep by what this study alone does, and what it chose."""
+        from abl.report.page.weaknesses import OwnWeaknesses
+
         return OwnWeaknesses()
 
     def grow(
@@ -179,12 +185,30 @@ def studies() -> Mapping[str, Study]:
     return dict(sorted(STUDIES.items()))
 
 
+def study_named(name: str) -> Study | None:
+    """A study by its name, None if there is none.
+
+    Of the package's the one alone is imported, from the module that is called as it is; all are
+    where a user's own may have taken a name of theirs.
+    """
+    if not any(entry.owner for entry in STUDIES.entries()):
+        if name in {module.name for module in pkgutil.iter_modules(abl.studies.__path__)}:
+            importlib.import_module(f"abl.studies.{name}")
+        if name in STUDIES:
+            return STUDIES[name]
+    return studies().get(name)
+
+
 def options_of(file: SweepFile, model: type[OptionsOf]) -> OptionsOf:
     """The study's own settings.
 
     Raises:
         InputError: With every problem and its line.
     """
+    from pydantic import ValidationError
+
+    from abl.spec.model_faults import problems_of
+
     try:
         return model.model_validate(file.sweep.options)
     except ValidationError as error:

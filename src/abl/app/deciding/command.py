@@ -189,7 +189,8 @@ def _notes(paired: PairedPredictions, main: ScoredWay, *, is_chosen: bool) -> li
         )
     if main.asked.sweep and is_chosen:
         notes.append(
-            f"best {metric_label(by)} where it was chosen: {label}; its predictions are kept"
+            f"best {metric_label(by)} where it was chosen: {label}"
+            + ("" if main.asked.out is None else f"; its predictions are in {main.asked.out}")
         )
     return notes
 

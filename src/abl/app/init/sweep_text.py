@@ -47,7 +47,7 @@ def sweep_text(
         "#",
         *(line for each in found.said for line in comment(f"- {each}")),
         f"name: {name}",
-        "study: backbones  # one network an arm, side by side",
+        "study: compare  # any settings side by side, one network an arm",
         f"title: {quoted(title)}",
         "",
         "data:",

@@ -16,7 +16,8 @@ from abl.decide.intervals import patient_interval
 from abl.decide.metrics import METRICS
 from abl.decide.replicates import KEYS, Scores, replicate_scores
 from abl.plan.outcome import ArmOutcome, Outcome, Searches
-from abl.report.labels import arm_label, label_in
+from abl.report.labels import label_in
+from abl.report.named import words_of
 from abl.report.pictures import Pictures
 from abl.report.prediction_frames import probability_columns, scored_replicates
 
@@ -198,11 +199,6 @@ def sign_of(metric: str) -> float:
     """1, or -1 for a metric of which less is better."""
     known = METRICS.get(metric)
     return -1.0 if known is not None and known.higher_is_better is False else 1.0
-
-
-def words_of(arm: ArmOutcome, outcome: Outcome) -> str:
-    """An arm in a few words."""
-    return arm_label(arm.params, outcome.axes) or arm.key[:8]
 
 
 def interval_text(mean: float, low: float, high: float) -> str:

@@ -16,7 +16,8 @@ from matplotlib.lines import Line2D
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import sign_of
 from abl.report.figures.style import caption, look, new_figure, own_style, wrapped
-from abl.report.labels import arm_label, label_in, value_label
+from abl.report.labels import label_in
+from abl.report.named import axis_in, value_in, words_of
 
 PART_TITLES = {"validation": "chosen on validation", "test": "exploratory, on test"}
 PART_NOTES = {
@@ -61,7 +62,7 @@ def curve_panels(outcome: Outcome) -> CurvePanels | None:
     others = [name for name in varying if name != hue]
     panels: dict[str, list[ArmOutcome]] = {}
     for arm in arms:
-        panels.setdefault(arm_label(arm.params, others), []).append(arm)
+        panels.setdefault(words_of(arm, outcome, others), []).append(arm)
     shown = dict(list(panels.items())[:MOST_PANELS])
     cut = f"the first {MOST_PANELS} of {len(panels)} panels" if len(panels) > len(shown) else ""
     # no hue: params has no axis named "", so that every arm's value is ""
@@ -107,22 +108,28 @@ def curve_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
         most = max(len(members) for members in found.panels.values())
         which = " of the best curve of each panel" if band and most > MOST_BANDS else ""
         text = (
-            f"{label_in(outcome, metric)} on the {part} sets over {axis_label(axis)}: mean over "
-            f"replicates{f', with {band}{which}' if band else ''}. The open marker is the value "
-            f"chosen on validation, averaged over replicates. {PART_NOTES[part]}"
+            f"{label_in(outcome, metric)} on the {part} sets over {axis_label(outcome, axis)}: "
+            f"mean over replicates{f', with {band}{which}' if band else ''}. The open marker is "
+            f"the value chosen on validation, averaged over replicates. {PART_NOTES[part]}"
         )
         title = f"{outcome.title or outcome.name}: {PART_TITLES[part]}"
         caption(figure, title, text, found.cut)
-        figure.supxlabel(axis_label(axis), fontsize=9)
+        figure.supxlabel(axis_label(outcome, axis), fontsize=9)
         means = f"mean{f', {band}' if band else ''}"
         figure.supylabel(f"{label_in(outcome, metric)} on {part}, {means}", fontsize=9)
         handles = [
-            Line2D([], [], color=looks[value][0], marker=looks[value][1], label=value_label(value))
+            Line2D(
+                [],
+                [],
+                color=looks[value][0],
+                marker=looks[value][1],
+                label=value_in(outcome, found.hue, value),
+            )
             for value in found.values
             if found.hue
         ]
         handles.append(Line2D([], [], ls="", marker="o", mfc="w", mec="k", label="chosen (mean)"))
-        hue = found.hue or None
+        hue = axis_in(outcome, found.hue) if found.hue else None
         figure.legend(handles=handles, title=hue, loc="outside right center", fontsize=8)
     return figure
 
@@ -155,9 +162,10 @@ def finite_positions(values: Floats) -> tuple[Floats, float | None]:
     return np.where(finite, values, beyond), beyond
 
 
-def axis_label(axis: str) -> str:
+def axis_label(outcome: Outcome, axis: str) -> str:
     """The curve axis as it is written on figures."""
-    return "T*" if axis == "threshold" else axis
+    own = axis_in(outcome, axis)
+    return "T*" if own == "threshold" else own
 
 
 def axis_value(arm: ArmOutcome, axis: str) -> str | int | float:

@@ -12,6 +12,7 @@ from abl.report.figures.bars import bar_figure
 from abl.report.figures.curves import curve_figure, on_test
 from abl.report.figures.data import with_curve_intervals
 from abl.report.figures.decision_curve import decision_curve_figure
+from abl.report.figures.forest import forest_figure
 from abl.report.figures.networks import confidence_figure, flow_figure
 from abl.report.figures.predictions import (
     confusion_figure,
@@ -66,7 +67,12 @@ def figures_of(
     named = ", ".join(str(row["name"]) for row in outcome.facts.departures)
     followed = f"Published protocol: {named}; see the weak points." if named else ""
     figures = {}
-    for name, draw in {"arms": lambda: bar_figure(outcome), **own, **made}.items():
+    for name, draw in {
+        "differences": lambda: forest_figure(outcome),
+        "arms": lambda: bar_figure(outcome),
+        **own,
+        **made,
+    }.items():
         figure = draw()
         if figure is not None:
             settle(figure)

@@ -27,7 +27,7 @@ from abl.report.figures.style import (
     unit_square,
     wrapped,
 )
-from abl.report.labels import arm_label
+from abl.report.named import words_of
 from abl.report.prediction_frames import probabilities_of, probability_columns
 
 MOST_NETWORKS = 8
@@ -158,7 +158,7 @@ def flow_figure(
         place = figure.subplots()
         for row, arm in enumerate(arms):
             _draw_flow(place, row, found[arm.key])
-        labels = [wrapped(arm_label(arm.params, outcome.axes), 34, lines=2) for arm in arms]
+        labels = [wrapped(words_of(arm, outcome), 34, lines=2) for arm in arms]
         place.set_yticks(range(len(arms)), labels)
         for tick, arm in zip(place.get_yticklabels(), arms, strict=True):
             tick.set_fontweight("bold" if arm.best else "normal")

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figures.arms import best_of, goodness, is_control, table_value, words_of
+from abl.report.figures.arms import best_of, goodness, is_control, table_value
 from abl.report.figures.curves import MOST_BANDS
 from abl.report.figures.style import (
     COLOURS,
@@ -24,7 +24,8 @@ from abl.report.figures.style import (
     own_style,
     wrapped,
 )
-from abl.report.labels import arm_label, label_in, metric_label
+from abl.report.labels import label_in, metric_label
+from abl.report.named import words_of
 
 MOST_SERIES = 6
 _MOST_TICKS = 16
@@ -95,7 +96,7 @@ def series_over(
         arms = {each: groups[key][each] for each in order(groups[key])}
         first = next(iter(arms.values()))
         main = best is not None and any(arm.key == best.key for arm in arms.values())
-        found.append(Series(arm_label(first.params, varying), arms, main))
+        found.append(Series(words_of(first, outcome, varying), arms, main))
     return found, cut
 
 

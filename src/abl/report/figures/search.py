@@ -34,7 +34,8 @@ from abl.report.figures.style import (
     own_style,
     wrapped,
 )
-from abl.report.labels import arm_label, constraint_text, label_in, one_line, short_names
+from abl.report.labels import constraint_text, label_in, one_line, short_names
+from abl.report.named import words_of
 
 MOST_SEARCHES = 6
 MOST_GENERATIONS = 40
@@ -136,7 +137,7 @@ def searches_of(outcome: Outcome, searches: Searches) -> tuple[list[OneSearch], 
     if not searches:
         return [], ""
     facts = {str(each.get("search", "")): each for each in outcome.facts.searches}
-    labels = {arm.key: arm_label(arm.params, outcome.axes) for arm in outcome.arms}
+    labels = {arm.key: words_of(arm, outcome) for arm in outcome.arms}
     found = []
     for name, points in searches.points.groupby("search", sort=False):
         given = facts.get(str(name), {})

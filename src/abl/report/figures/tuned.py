@@ -37,7 +37,8 @@ from abl.report.figures.style import (
     own_style,
     wrapped,
 )
-from abl.report.labels import arm_label, label_in, value_label
+from abl.report.labels import label_in
+from abl.report.named import value_in, words_of
 
 _TICKS = 6
 MOST_TRIALS = 2000
@@ -70,11 +71,11 @@ def heatmap_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
             margins_in=(1.5, 1.0), share=False,
         )  # fmt: skip
         for place, (label, arms) in zip(grid, panels.items(), strict=True):
-            _draw_heat(place, arms, found.hue, axis, metric, scale)
+            _draw_heat(place, outcome, arms, found.hue, axis, metric, scale)
             place.set_title(wrapped(label, 42), fontsize=9)
         bar = ScalarMappable(scale, "viridis")
         figure.colorbar(bar, ax=grid, label=f"{label_in(outcome, metric)} on {part}", shrink=0.9)
-        figure.supxlabel(axis_label(axis), fontsize=9)
+        figure.supxlabel(axis_label(outcome, axis), fontsize=9)
         figure.supylabel(found.hue, fontsize=9)
         text = (
             f"Mean {label_in(outcome, metric)} over the replicates' {part} sets. White points: the "
@@ -93,7 +94,13 @@ def _alike(arms: Sequence[ArmOutcome], axis: str) -> list[ArmOutcome]:
 
 
 def _draw_heat(
-    place: Axes, arms: Sequence[ArmOutcome], hue: str, axis: str, metric: str, scale: Normalize
+    place: Axes,
+    outcome: Outcome,
+    arms: Sequence[ArmOutcome],
+    hue: str,
+    axis: str,
+    metric: str,
+    scale: Normalize,
 ) -> None:
     curves = [arm.curve for arm in arms if arm.curve is not None]
     values = axis_values(curves[0][axis], axis)
@@ -110,7 +117,9 @@ def _draw_heat(
     ticks = np.unique(np.linspace(0, len(x) - 1, min(len(x), _TICKS)).round().astype(int))
     names = [f"{value:g}" if math.isfinite(value) else "always" for value in values[ticks].tolist()]
     place.set_xticks(ticks, names)
-    place.set_yticks(range(len(arms)), [value_label(axis_value(arm, hue)) for arm in arms])
+    place.set_yticks(
+        range(len(arms)), [value_in(outcome, hue, axis_value(arm, hue)) for arm in arms]
+    )
     for side in ("left", "bottom"):
         place.spines[side].set_color("none")
     place.tick_params(length=0)
@@ -138,7 +147,7 @@ def pareto_figure(outcome: Outcome, trials: pd.DataFrame | None = None) -> Figur
     if "arm" in known:
         by_arm = {str(key): part for key, part in known.groupby("arm", observed=True, sort=False)}
         kept, cut = few_of(outcome, [arm for arm in outcome.arms if arm.key in by_arm])
-        parts = {arm_label(arm.params, outcome.axes): by_arm[arm.key] for arm in kept} or parts
+        parts = {words_of(arm, outcome): by_arm[arm.key] for arm in kept} or parts
     with own_style():
         figure, grid = grid_of_panels(len(parts), width_in=2.8)
         for place, (label, part) in zip(grid, parts.items(), strict=True):
@@ -200,7 +209,7 @@ def _front_of_curves(outcome: Outcome) -> Figure | None:
         figure, (place,) = grid_of_panels(1, width_in=5.0, height_in=3.6)
         for index, (arm, (x, y)) in enumerate(zip(shown, points, strict=True)):
             colour, marker = look(index, [""] * len(shown))
-            label = wrapped(arm_label(arm.params, outcome.axes), 30)
+            label = wrapped(words_of(arm, outcome), 30)
             place.plot(x, y, color=colour, marker=marker, ms=3, lw=0.9, alpha=0.8, label=label)
         order = np.lexsort((sign * quality[front], share[front]))
         place.plot(

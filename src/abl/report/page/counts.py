@@ -12,7 +12,8 @@ from abl.decide.check import largest_class
 from abl.decide.confusion import confusion_matrix
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import Outcome
-from abl.report.figures.arms import frames_by, words_of
+from abl.report.figures.arms import frames_by
+from abl.report.named import words_of
 from abl.report.prediction_frames import probabilities_of
 
 

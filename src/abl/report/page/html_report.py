@@ -13,13 +13,15 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from abl.plan.outcome import Outcome
-from abl.report.figures.arms import words_of
 from abl.report.figures.style import DrawnFigure, figure_bytes
-from abl.report.labels import NOTHING, arm_label, one_line
+from abl.report.labels import NOTHING, one_line
+from abl.report.named import words_of
 from abl.report.page.checklist import checklist
 from abl.report.page.counts import count_table
 from abl.report.page.data_parts import DataPart, SplitSize
 from abl.report.page.flow import flow_tables, parts_note
+from abl.report.page.many_arms import many_arms
+from abl.report.page.page_scripts import page_policy, page_script
 from abl.report.page.protocol import protocol_rows
 from abl.report.page.report_facts import ReportFacts, report_facts
 from abl.report.page.weaknesses import OwnWeaknesses, readings_sentence, weaknesses
@@ -78,7 +80,7 @@ def report_page(
     figures: Mapping[str, Figure] | None = None,
     of_study: Callable[[ReportFacts], OwnWeaknesses] | None = None,
 ) -> str:
-    """A complete HTML page without scripts and without anything from elsewhere.
+    """A complete HTML page with nothing from elsewhere, which needs no script to be read.
 
     Args:
         predictions, networks: As figures take them; may be empty.
@@ -93,6 +95,8 @@ def report_page(
     table = styled_table(outcome)
     items, summary = checklist(facts, environment, own.choices), _by_centre(facts, data_summary)
     columns = [n for n in _columns(summary) if n != "prevalence" or len(facts.classes) == 2]
+    many = many_arms(outcome, replace(table, lead=()))
+    scripts = [page_script("many_arms.js")] if many else []
     counts = count_table(outcome, predictions, facts.classes, facts.unit)
     return page_from(
         "report_page.html",
@@ -100,7 +104,12 @@ def report_page(
             "title": one_line(outcome.title) or outcome.name,
             "outcome": outcome,
             "lead": _lead(facts),
-            "tables": [Markup(fragment_of(_bounded(each))) for each in (table, *more_tables)],
+            "answer": table.lead,
+            "many": many,
+            "scripts": scripts,
+            "policy": page_policy(scripts),
+            "table": "" if many else Markup(fragment_of(_bounded(replace(table, lead=())))),
+            "more_tables": [Markup(fragment_of(_bounded(each))) for each in more_tables],
             "pictures": [_picture(name, figure) for name, figure in (figures or {}).items()],
             "published": [row["sentence"] for row in outcome.facts.departures],
             "weak": weaknesses(facts, own.design),
@@ -161,7 +170,7 @@ def _lead(facts: ReportFacts) -> list[tuple[str, str]]:
         ("Replicates", str(len(facts.replicates))),
     ]
     if best is not None:
-        rows.append(("Best arm", arm_label(best.params, outcome.axes)))
+        rows.append(("Best arm", words_of(best, outcome)))
     return [*rows, ("Key", outcome.key[:16])]
 
 

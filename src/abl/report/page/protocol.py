@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from abl.report.figures.arms import words_of
-from abl.report.labels import CHOSEN, cluster_word, counted, metric_label
+from abl.report.labels import CHOSEN, cluster_word, counted, label_in, metric_label
+from abl.report.named import words_of
 from abl.report.page.arm_settings import blocks_of, own_arms
 from abl.report.page.choices import choices_words
 from abl.report.page.report_facts import ReportFacts
@@ -83,7 +83,7 @@ def marked(text: str, facts: ReportFacts) -> str:
 
 def primary_words(facts: ReportFacts) -> str:
     """What the primary metric does."""
-    primary = metric_label(facts.outcome.primary)
+    primary = label_in(facts.outcome, facts.outcome.primary)
     return f"{primary} decides" if facts.compared else f"{primary} is the primary one"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,12 +13,12 @@ import pandas as pd
 from abl.decide.replicates import KEYS
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.labels import metric_label
+from abl.report.labels import label_in
 from abl.report.page.arm_settings import own_arms, settings_of_arms
 from abl.report.page.data_parts import DataPart, SplitSize, data_parts, scored_units
-from abl.scratch import scratch_folder
-from abl.spec.read import read_sweep
+from abl.spec.read import read_form
 from abl.spec.sweep import Sweep
+from abl.spec.yaml_file import document_from
 
 # arms with one of these values separate a mechanism from more training, ensembling or capacity
 CONTROLS = frozenset({"retrained", "matched", "null", "random", "shuffled", "ellipse", "full"})
@@ -101,7 +102,7 @@ class ReportFacts:
     def chooses_by(self) -> str:
         """Label of the metric by which an arm chooses what it chooses."""
         by = self.sweep.select_by if self.sweep is not None else None
-        return metric_label(by or self.outcome.primary)
+        return label_in(self.outcome, by or self.outcome.primary)
 
     @property
     def unit(self) -> str:
@@ -152,10 +153,8 @@ def report_facts(
 
 def sweep_of(text: str) -> Sweep | None:
     """The sweep that a text describes, None if it is none."""
-    with scratch_folder("abl-report-") as folder:
-        path = folder / "sweep.yaml"
-        path.write_text(text, encoding="utf-8")
-        try:
-            return read_sweep(path).sweep
-        except InputError:
-            return None
+    try:
+        file, problems = read_form(document_from(text, Path("sweep.yaml")))
+    except InputError:
+        return None
+    return None if problems or file is None else file.sweep

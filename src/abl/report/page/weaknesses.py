@@ -10,8 +10,8 @@ from abl.data.tables.who_is_who import name_notes
 from abl.decide.intervals import FEW_PATIENTS
 from abl.plan.outcome import Outcome
 from abl.report.collapse import collapse_words
-from abl.report.figures.arms import words_of
 from abl.report.labels import counted, metric_label
+from abl.report.named import words_of
 from abl.report.page.arm_settings import blocks_of, own_arms
 from abl.report.page.choices import choices
 from abl.report.page.data_parts import DataPart, SplitSize

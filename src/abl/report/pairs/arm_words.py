@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import arm_label, one_line
+from abl.report.named import setting_in, words_of
 
 _MOST_LISTED = 6
 _KEY = re.compile(r"[0-9a-f]{6,64}")
@@ -52,14 +53,14 @@ def arm_named(outcome: Outcome, words: str, *, alone: bool = False) -> ArmOutcom
     )
     rows = enumerate(zip(outcome.arms, own, strict=True), 1)
     fitting = [(row, arm) for row, (arm, tokens) in rows if set(asked) <= tokens]
-    labels = {row: _tokens(arm_label(arm.params, outcome.axes)) for row, arm in fitting}
+    labels = {row: _tokens(words_of(arm, outcome, outcome.axes)) for row, arm in fitting}
     exact = [(row, arm) for row, arm in fitting if sorted(labels[row]) == sorted(wanted)]
     return _only(outcome, words, exact or fitting, alone)
 
 
 def arm_title(outcome: Outcome, arm: ArmOutcome) -> str:
     """An arm in a few words, as `abl plan` writes it."""
-    return arm_label(arm.params, outcome.axes, separator=" · ") or one_line(outcome.name)
+    return words_of(arm, outcome, outcome.axes, separator=" · ") or one_line(outcome.name)
 
 
 def _only(
@@ -100,13 +101,14 @@ def _arm_tokens(outcome: Outcome, arm: ArmOutcome) -> set[str]:
         value = arm.params.get(axis, "")
         if value != "":
             tokens |= {*_tokens(arm_label({axis: value}, [axis])), *_tokens(str(value))}
+            tokens |= {*_tokens(setting_in(outcome, axis, value))}
             tokens |= {f"{axis.casefold()}={token}" for token in _tokens(str(value))}
     return tokens
 
 
 def _as_written(outcome: Outcome) -> dict[str, str]:
     """Each word of the arms' titles, case folded -> as it stands there."""
-    titles = [arm_label(arm.params, outcome.axes) for arm in outcome.arms]
+    titles = [words_of(arm, outcome, outcome.axes) for arm in outcome.arms]
     return {word.casefold(): word for title in titles for word in _words(title)}
 
 

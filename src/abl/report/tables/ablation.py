@@ -13,7 +13,9 @@ from typing import Any
 
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.outcome import IMPORTED, ArmOutcome, Outcome
-from abl.report.labels import label_in, one_line, setting_label, value_label, with_unit
+from abl.report.answer import answer_sentences
+from abl.report.labels import label_in, one_line, with_unit
+from abl.report.named import axis_in, setting_in, value_in
 from abl.report.tables.ablation_columns import EMPTY_CELL, PARTS, TableLayout
 from abl.report.tables.model import Column, Table, TableCell, table_from, text_column
 from abl.report.tables.published import Published
@@ -61,14 +63,16 @@ def table_of(
     if pivot is not None:
         return _pivot_table(shown, pivot, layout)
     made = layout(shown)
-    return table_from(
+    table = table_from(
         shown.name,
         one_line(shown.title) or one_line(shown.name),
         made.columns(),
         shown.arms,
-        axis_count=len(shown.axes),
+        axis_count=min(len(shown.axes), 1),
         notes=lambda: [*made.notes(), *map(one_line, shown.notes)],
     )
+    answers = not metric or shown.primary == outcome.primary
+    return replace(table, lead=tuple(answer_sentences(outcome, per_cent=per_cent) * answers))
 
 
 def styled_table(outcome: Outcome, **changes: Any) -> Table:
@@ -126,9 +130,9 @@ def _pivot_table(
     outcome, left_out = _without_imported(outcome)
     plain = tuple(replace(arm, comparison=None) for arm in outcome.arms)
     layout = layout_of(replace(outcome, metrics=(metric,), arms=plain))
-    columns: list[Column] = [_setting_column(axis, at) for at, axis in enumerate(named)]
+    columns: list[Column] = [_setting_column(outcome, *each) for each in enumerate(named)]
     for value in dict.fromkeys(arm.params.get(column_axis, "") for arm in outcome.arms):
-        label = setting_label(column_axis, value)
+        label = setting_in(outcome, column_axis, value)
         made = layout.with_failures(layout.metric_columns(metric, label))
         columns += [_lifted(column, value) for column in made]
         columns.append(Column("", True, raw=_raw_of(metric, label, value)))
@@ -148,8 +152,9 @@ def _pivot_table(
     )
 
 
-def _setting_column(axis: str, at: int) -> Column:
-    return text_column(axis, one_line(axis), lambda row: row.settings[at], value_label)
+def _setting_column(outcome: Outcome, at: int, axis: str) -> Column:
+    write = partial(value_in, outcome, axis)
+    return text_column(axis, axis_in(outcome, axis), lambda row: row.settings[at], write)
 
 
 def _lifted(column: Column, value: Value) -> Column:

@@ -14,18 +14,16 @@ from abl.report.labels import (
     CHOSEN,
     NOTHING,
     Scale,
-    arm_label,
     chosen_label,
     has_chosen,
     label_in,
     letters,
-    metric_label,
     one_line,
     p_label,
     scale_of,
-    value_label,
     with_unit,
 )
+from abl.report.named import axis_in, value_in, words_of
 from abl.report.prediction_frames import one_class_note
 from abl.report.tables.ablation_notes import cell_notes, comparison_note
 from abl.report.tables.model import BOLD, DIFFERS, TIED, Column, Note, TableCell, text_column
@@ -65,7 +63,9 @@ class TableLayout:
         self._controls = outcome.facts.controls
         self._compared = [arm.comparison for arm in outcome.arms if arm.comparison is not None]
         self._one_base = len({comparison.base for comparison in self._compared}) == 1
-        self._arm_labels = {arm.key: arm_label(arm.params, outcome.axes) for arm in outcome.arms}
+        words = {arm.key: words_of(arm, outcome) for arm in outcome.arms}
+        # a comparison names its base by key, or as the plan does
+        self._arm_labels = {outcome.title_of(arm): words[arm.key] for arm in outcome.arms} | words
         self._one_class_bases = {
             name: said
             for arm in outcome.arms
@@ -74,15 +74,18 @@ class TableLayout:
         }
 
     def columns(self) -> list[Column]:
-        """Axes, the chosen value of the curve axis, metrics, comparison, settings that a search
-        chose; in CSV the marks, too."""
+        """The arm, the primary metric, how it compares; then the value of the curve axis, the other
+        metrics, and what a search chose. In CSV the axes stand for the arm, and the marks behind.
+        """
         outcome = self._outcome
-        lead = [self._axis_column(axis) for axis in outcome.axes]
-        if has_chosen(outcome):
-            label = f"{metric_label(outcome.curve_axis)} chosen"
-            lead.append(Column(label, True, lambda arm: chosen_label(arm, outcome.curve_axis)))
-        columns = [column for metric in self._scales for column in self.metric_columns(metric)]
+        lead = [self._arm_column()] if outcome.axes else []
+        columns = self.metric_columns(outcome.primary) if outcome.primary in self._scales else []
         columns += self._comparison_columns() if self._compared else []
+        if has_chosen(outcome):
+            label = f"{label_in(outcome, outcome.curve_axis)} chosen"
+            columns.append(Column(label, True, lambda arm: chosen_label(arm, outcome.curve_axis)))
+        others = (metric for metric in self._scales if metric != outcome.primary)
+        columns += [column for metric in others for column in self.metric_columns(metric)]
         if any(arm.params.get(CHOSEN) for arm in outcome.arms):
             columns.append(text_column(CHOSEN, value=_param(CHOSEN)))
         marks = [
@@ -155,6 +158,8 @@ class TableLayout:
             base = self._base_label(self._compared[0].base) if self._one_base else ""
             margin, scale = self._outcome.facts.margin, self._primary_scale()
             said.append(comparison_note(primary, base, self._compared, margin, scale))
+        if alike := self._same_in_all():
+            said.append(alike)
         notes = [Note("", text) for text in said]
         if any(self._is_best(arm) for arm in arms):
             notes.append(Note(BOLD, f"best arm on {primary}"))
@@ -199,18 +204,21 @@ class TableLayout:
     def _is_best(self, arm: ArmOutcome) -> bool:
         return arm.best and arm.key not in self._controls
 
-    def _axis_column(self, axis: str) -> Column:
-        """The value of an axis, the best arm's in bold; the first one names a control as one."""
-        value = _param(axis)
+    def _arm_column(self) -> Column:
+        """What tells an arm from the others, the best one in bold; a control is named as one."""
+        outcome, told = self._outcome, self._outcome.told_apart
+        alone = told[0] if len(told) == 1 else ""
 
         def cell(arm: ArmOutcome) -> TableCell:
-            text = value_label(value(arm))
-            named = [each for each in self._outcome.axes if arm.params.get(each, "") != ""]
-            if arm.key in self._controls and axis == (named or self._outcome.axes)[0]:
-                text = f"{text} (control)".lstrip()
+            text = self._arm_labels[arm.key]
+            if alone and arm.params.get(alone, "") != "":
+                text = value_in(outcome, alone, arm.params[alone])
+            if arm.key in self._controls:
+                text += " (control)"
             return TableCell(text, bold=self._is_best(arm))
 
-        return Column(one_line(axis), False, cell, {axis: value})
+        label = axis_in(outcome, alone) if alone else "arm"
+        return Column(label, False, cell, {axis: _param(axis) for axis in outcome.axes})
 
     def _published_column(self, published: Published, metric: str, heading: str) -> Column:
         """What a file states of an arm's metric, beside ours."""
@@ -253,10 +261,10 @@ class TableLayout:
         corrected = compared(lambda found: p_label(found.p_corrected))
         ends = ("difference_low", "difference_high")
         return [
-            Column("base", False, base, raw("base")),
             Column(label, True, compared(difference), raw("difference", *ends)),
-            Column("corrected P", True, corrected, raw("p", "p_corrected")),
             Column("verdict", False, self._verdict_cell, raw("verdict")),
+            Column("corrected P", True, corrected, raw("p", "p_corrected")),
+            Column("base", False, base, raw("base")),
         ]
 
     def _verdict_cell(self, arm: ArmOutcome) -> TableCell | str:
@@ -271,6 +279,17 @@ class TableLayout:
             base = self._one_class_bases.get(arm.comparison.base)
             found = ([own] if own else []) + ([f"the base {base}"] if base else []) + found
         return TableCell(arm.comparison.verdict, tuple(self._letter(said) for said in found))
+
+    def _same_in_all(self) -> str:
+        """The axes that tell no arms apart, with their value."""
+        outcome = self._outcome
+        alike = [axis for axis in outcome.axes if axis not in outcome.told_apart]
+        named = [
+            f"{axis_in(outcome, axis)} {value_in(outcome, axis, outcome.arms[0].params[axis])}"
+            for axis in alike
+            if outcome.arms and outcome.arms[0].params.get(axis, "") != ""
+        ]
+        return f"The same in all arms: {', '.join(named)}." if named else ""
 
     def _base_label(self, base: str) -> str:
         return self._arm_labels.get(base) or one_line(base)

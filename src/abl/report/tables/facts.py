@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,6 @@ from abl.decide.decision import spread
 from abl.decide.replicates import KEYS
 from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
 from abl.report.labels import (
-    arm_label,
     counted,
     label_in,
     metric_label,
@@ -23,6 +23,7 @@ from abl.report.labels import (
     scale_of,
     with_unit,
 )
+from abl.report.named import words_of
 from abl.report.tables.ablation import styled_table
 from abl.report.tables.model import (
     Column,
@@ -69,9 +70,14 @@ def _tests_table(outcome: Outcome) -> Table | None:
     points = "points" if scale.unit else ""
     cross_validated = any("corrected_t_p" in row for row in rows)
     t_p = item("corrected_t_p", math.nan)
+    words = {outcome.title_of(arm): words_of(arm, outcome) for arm in outcome.arms}
+
+    def named(title: str) -> str:
+        return words.get(title, title)
+
     columns = [
-        text_column("arm"),
-        text_column("base", "against"),
+        text_column("arm", write=named),
+        text_column("base", "against", write=named),
         number_column("difference", scale.difference, with_unit(f"Δ {metric}", points)),
         interval_column(scale),
         number_column("p", p_label, "P"),
@@ -96,7 +102,7 @@ def _choices_table(outcome: Outcome) -> Table | None:
     for arm in outcome.arms:
         if arm.failed or not any(str(name).startswith("validation_") for name in arm.replicates):
             continue
-        title = arm_label(arm.params, outcome.axes)
+        title = words_of(arm, outcome)
         chosen = arm.replicates.drop(columns=[n for n in arm.replicates if n in known])
         rows += spread(chosen).assign(arm=title).to_dict("records")
     if not rows:
@@ -104,7 +110,7 @@ def _choices_table(outcome: Outcome) -> Table | None:
     labels = {"median": "median", "low": "smallest", "high": "largest"}
     columns = [
         text_column("arm"),
-        text_column("chosen", value=item("name"), write=metric_label),
+        text_column("chosen", value=item("name"), write=partial(label_in, outcome)),
         *(number_column(name, _number, label) for name, label in labels.items()),
     ]
     notes = ["validation ...: the score on validation that the choice was made by."]

@@ -60,6 +60,7 @@ class Table:
         title: Caption, plain text.
         columns: The first `axis_count` name the arm.
         rows: Each as long as `columns`.
+        lead: Sentences before the table: what was asked, and what came out.
         raw_columns, raw_rows: The same numbers in full precision, unscaled: what CSV holds.
     """
 
@@ -71,6 +72,7 @@ class Table:
     notes: tuple[Note, ...]
     raw_columns: tuple[str, ...]
     raw_rows: tuple[tuple[Raw, ...], ...]
+    lead: tuple[str, ...] = ()
 
 
 def table_from(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from abl.decide.replicates import KEYS, replicate_scores
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
 from abl.report.labels import counted, label_in, letters, one_line, scale_of, with_unit
+from abl.report.named import axis_in, value_in
 from abl.report.prediction_frames import arm_tests, probability_columns, scored_replicates
 from abl.report.tables.model import (
     Column,
@@ -69,7 +71,12 @@ def replicates_table(
     return table_from(
         outcome.name,
         f"{_title(outcome)}: every replicate",
-        [*map(_of_arm, outcome.axes), replace(first, cell=why), *others, *metrics],
+        [
+            *(_of_arm(outcome, axis) for axis in outcome.axes),
+            replace(first, cell=why),
+            *others,
+            *metrics,
+        ],
         rows,
         axis_count=len(outcome.axes) + len(KEYS),
         notes=[Note(marks[arm.key], f"failed: {one_line(arm.failed)}") for arm in failed],
@@ -130,7 +137,7 @@ def subgroup_table(
         return TableCell(scale.number(mean(row)) + known)
 
     columns = [
-        *map(_of_arm, outcome.axes),
+        *(_of_arm(outcome, axis) for axis in outcome.axes),
         Column(one_line(column), False, group_cell, {column: item("group")}),
         number_column("patients"),
         number_column("units"),
@@ -206,9 +213,12 @@ def _name(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _of_arm(axis: str) -> Column:
+def _of_arm(outcome: Outcome, axis: str) -> Column:
     """The value of an axis of a row's arm."""
-    return text_column(axis, one_line(axis), lambda row: row["arm"].params.get(axis, ""))
+    write = partial(value_in, outcome, axis)
+    value = item("arm")
+    label = axis_in(outcome, axis)
+    return text_column(axis, label, lambda row: value(row).params.get(axis, ""), write)
 
 
 def _title(outcome: Outcome) -> str:

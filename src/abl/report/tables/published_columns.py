@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from abl.data.tables.rows import Rows
-from abl.decide.stated_errors import Z, sampling_error
+from abl.decide.stated_errors import sampling_error
 from abl.errors import Problem, nearest, raise_if_any
 from abl.plan.outcome import Outcome
 from abl.report.labels import is_metric, metric_label, one_line, scale_of
-from abl.report.tables.published import PublishedValue
+from abl.report.tables.published import PublishedValue, Z
 from abl.report.tables.stated_tables import BESIDE, COUNTS, DESCRIBING, StatedTables, in_rows
 
 UNITS = {"%": 0.01, "per cent": 0.01, "percent": 0.01, "fraction": 1.0}

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from abl.data.tables.rows import Rows, read_rows
 from abl.data.tables.words import same_name
-from abl.decide.stated_errors import Z, apart
+from abl.decide.stated_errors import apart
 from abl.errors import raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import metric_label, one_line, setting_label
-from abl.report.tables.published import Published, PublishedValue
+from abl.report.tables.published import Published, PublishedValue, Z
 from abl.report.tables.published_columns import StatedColumns
 from abl.report.tables.stated_tables import (
     EXTERNAL_ROW,

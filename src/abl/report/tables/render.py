@@ -11,14 +11,15 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from abl.errors import InputError, nearest
 from abl.report.tables.model import BOLD, Note, Raw, Table, TableCell
 from abl.report.tables.wrapping import GAP, wrapped_blocks
 from abl.visible import visible_line, visible_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 FORMATS = ("text", "md", "csv", "latex", "html")
 _STAR = "*"
@@ -62,7 +63,7 @@ def printed(table: Table, format: str, *, width: int = 120, colour: bool = False
         "md": lambda: _markdown_of(table),
         "csv": lambda: _csv_of(table),
         "latex": lambda: _latex_of(table),
-        "html": lambda: page_from("table_page.html", {"table": table}),
+        "html": lambda: page_from("table_page.html", {"table": table, "styled": True}),
     }
     if format not in writers:
         raise InputError(f"--format {format}: {nearest(format, FORMATS)}")
@@ -75,6 +76,8 @@ def _text_of(table: Table, *, width: int, colour: bool) -> str:
     table = _visible_table(table)
     columns = [_lines_of_column(table, index, colour=colour) for index in range(len(table.columns))]
     parts = [wrapped_text(table.title, width)]
+    if table.lead:
+        parts.append("\n".join(wrapped_text(text, width) for text in table.lead))
     for lines in wrapped_blocks(table, columns, width):
         parts.append("\n".join(GAP.join(line).rstrip() for line in lines))
     notes = [_note_line(note, width, colour=colour) for note in table.notes]
@@ -87,6 +90,7 @@ def _visible_table(table: Table) -> Table:
     return replace(
         table,
         title=_one_line(table.title),
+        lead=tuple(map(_one_line, table.lead)),
         columns=tuple(replace(each, label=_one_line(each.label)) for each in table.columns),
         rows=tuple(tuple(replace(c, text=_one_line(c.text)) for c in row) for row in table.rows),
         notes=tuple(replace(each, text=_one_line(each.text)) for each in table.notes),
@@ -186,7 +190,15 @@ def _markdown_of(table: Table) -> str:
     ]
     notes = ["", *(f"- {_markdown.note(note)}" for note in table.notes)] if table.notes else []
     rows = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([f"**{markdown_escaped(table.title)}**", "", *rows, *notes]) + "\n"
+    lead = [line for text in table.lead for line in (markdown_escaped(text), "")]
+    return "\n".join([f"**{markdown_escaped(table.title)}**", "", *lead, *rows, *notes]) + "\n"
+
+
+def answer_markdown(table: Table) -> str:
+    """The title and the sentences before the table, as Markdown."""
+    first, *others = table.lead or ("",)
+    head = f"**{markdown_escaped(table.title)}.** {markdown_escaped(first)}".rstrip()
+    return "\n\n".join([head, *map(markdown_escaped, others)]) + "\n"
 
 
 def _latex_of(table: Table) -> str:
@@ -260,9 +272,9 @@ _latex = _Markup(
 )  # fmt: skip
 
 
-def fragment_of(table: Table) -> str:
-    """The table with its style, to be placed into another page."""
-    return page_from("table.html", {"table": table})
+def fragment_of(table: Table, *, styled: bool = True) -> str:
+    """The table, to be placed into another page; with its style, which one of a page needs."""
+    return page_from("table.html", {"table": table, "styled": styled})
 
 
 def page_from(template: str, values: Mapping[str, Any]) -> str:
@@ -278,6 +290,9 @@ def _shown(value: Any) -> Any:
 
 @cache
 def _environment() -> Environment:
+    # it takes a tenth of a second, and most that is printed is no page
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     return Environment(
         loader=PackageLoader("abl.report"),
         autoescape=True,

@@ -11,7 +11,6 @@ from typing import Any
 from abl.plan.outcome import Outcome
 from abl.report.labels import (
     NOTHING,
-    arm_label,
     constraint_text,
     metric_label,
     one_line,
@@ -21,6 +20,7 @@ from abl.report.labels import (
     short_names,
     with_unit,
 )
+from abl.report.named import words_of
 from abl.report.tables.model import Column, Raw, Table, item, number_column, table_from, text_column
 
 Row = Mapping[str, Any]
@@ -176,8 +176,7 @@ def _notes(rows: Sequence[Row], outcome: Outcome) -> list[str]:
 
 def _name(row: Row, outcome: Outcome) -> str:
     """The search's name, or the tuned arm in words; `all` if there is neither."""
-    axes = outcome.axes
-    labels = {arm.key: arm_label(arm.params, axes) for arm in outcome.arms}
+    labels = {arm.key: words_of(arm, outcome) for arm in outcome.arms}
     name = str(row.get("search") or "")
     return labels.get(name, name) or labels.get(str(row.get("arm", "")), "") or "all arms"
 

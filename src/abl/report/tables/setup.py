@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -103,12 +103,19 @@ def _flops(settings: Mapping[str, Any]) -> int | None:
 
 
 def settings_table(
-    settings: Mapping[str, Any], stated: Mapping[str, str], *, name: str = "settings"
+    settings: Mapping[str, Any],
+    stated: Mapping[str, str],
+    *,
+    name: str = "settings",
+    written: Mapping[str, Any] | None = None,
+    axes: Collection[str] = (),
 ) -> Table:
-    """Hyperparameters, each stated by the source or ours.
+    """Hyperparameters, each stated by the source, ours, or a default that nobody wrote.
 
     Args:
         settings: May be nested; a setting is then named by its path (train.epochs).
+        written: Those of them that the file gives a value; None if that is not known.
+        axes: Paths of settings that have a value an arm.
         stated: Path -> where the source states it, "" if that is all that is known.
 
     Raises:
@@ -119,7 +126,9 @@ def settings_table(
     raise_if_any(
         [Problem(f"stated: no setting '{path}'; {nearest(path, flat)}") for path in unknown]
     )
-    origins = dict.fromkeys(flat, "ours")
+    own = flat if written is None else _flat(written)
+    origins = {path: "ours" if path in own else "default" for path in flat}
+    origins |= dict.fromkeys(flat.keys() & set(axes), "ours, by arm")
     for path, where in stated.items():
         origins[path] = "stated by the source" + (f" ({one_line(where)})" if where else "")
     rows = [

@@ -10,10 +10,11 @@ from typing import Any
 
 from abl.data.tables.rows import Rows, read_rows
 from abl.data.tables.words import same_name
-from abl.decide.stated_errors import Z, apart, sampling_error
+from abl.decide.stated_errors import apart, sampling_error
 from abl.errors import Problem, nearest, raise_if_any
 from abl.report.labels import Scale, counted, metric_label, one_line
 from abl.report.tables.model import DIFFERS, Column, Note, Raw, Table, TableCell
+from abl.report.tables.published import Z
 from abl.report.tables.stated_tables import BESIDE, COUNTS, DESCRIBING, RowTable
 
 _SCALE, _COUNT = Scale(100.0, 1, "%"), Scale(1.0, 0, "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 from pydantic import ValidationError
@@ -21,7 +21,6 @@ from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.report.tables.model import Table
 from abl.report.tables.published import Published
-from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -59,12 +58,14 @@ from abl.studies.ensembles.sets import (
     expanded,
 )
 from abl.studies.ensembles.sources import PANEL
-from abl.studies.ensembles.stated import STATED
 from abl.studies.ensembles.tables import ensemble_tables
 from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.departure import Departure
 from abl.studies.shared.external import internal_file
 from abl.studies.shared.single_network import SingleNetwork, TrainedBy
+
+if TYPE_CHECKING:
+    from abl.report.tables.stated_tables import StatedTables
 
 
 def _wide_sets(value: Any, sweep: Sweep) -> tuple[Any, ...]:
@@ -86,7 +87,6 @@ class EnsemblesStudy(SingleNetwork):
     description: ClassVar[str] = "Classifiers of several networks' features (Lee 2019)."
     options: ClassVar[type[Part]] = Options
     departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
-    stated: ClassVar[StatedTables] = STATED
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         StudyAxis(
             "networks",
@@ -222,6 +222,11 @@ class EnsemblesStudy(SingleNetwork):
         if arm.params.get("ensemble") == WEIGHTED:
             found.append(("ensemble", WEIGHTED, "write mean or stacked"))
         return found
+
+    def stated(self) -> StatedTables:
+        from abl.studies.ensembles.stated import STATED
+
+        return STATED
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return OwnWeaknesses(weak_points(facts), ensemble_choices(facts))

@@ -7,17 +7,18 @@ the rest is fine-tuned. The control is the same n with random weights.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
-from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.studies.contract import StudyAxis, study
-from abl.studies.frozen.stated import STATED
 from abl.studies.shared.checks import FROZEN, HEAD, NETWORK, WEIGHTS
 from abl.studies.shared.departure import NO_VALIDATION, Departure
 from abl.studies.shared.single_network import SingleNetwork
+
+if TYPE_CHECKING:
+    from abl.report.tables.stated_tables import StatedTables
 
 # Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020
 FROZEN_CHOSEN_ON_TEST = "frozen_chosen_on_test"
@@ -47,7 +48,6 @@ class Frozen(SingleNetwork):
     description: ClassVar[str] = "Frozen layers of a pretrained network (Qin 2020)."
     options: ClassVar[type[Part]] = Options
     departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
-    stated: ClassVar[StatedTables] = STATED
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         NETWORK,
         StudyAxis(
@@ -60,6 +60,11 @@ class Frozen(SingleNetwork):
         HEAD,
         FROZEN,
     )
+
+    def stated(self) -> StatedTables:
+        from abl.studies.frozen.stated import STATED
+
+        return STATED
 
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         from abl.studies.frozen.figures import frozen_figure

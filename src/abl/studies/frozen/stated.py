@@ -35,3 +35,4 @@ STATED = StatedTables(
     },
     tested={"frozen_layers.csv": tested_alone, "scratch_networks.csv": tested_alone},
 )
+OF_FUSION = StatedTables(tested={"fusion.csv": tested_by_mode})

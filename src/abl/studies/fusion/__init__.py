@@ -7,7 +7,7 @@ itself, and with second images exchanged between patients of one class.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -16,13 +16,11 @@ from abl.nets.registry import FUSIONS
 from abl.plan.graph import Arm
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
-from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.frozen import FROZEN_CHOSEN_ON_TEST
-from abl.studies.frozen.stated import tested_by_mode
 from abl.studies.shared.checks import (
     FROZEN,
     HEAD,
@@ -33,6 +31,9 @@ from abl.studies.shared.checks import (
 )
 from abl.studies.shared.departure import NO_VALIDATION, Departure
 from abl.studies.shared.single_network import SingleNetwork
+
+if TYPE_CHECKING:
+    from abl.report.tables.stated_tables import StatedTables
 
 # Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020, Tables V and VI
 DEPARTURES = (
@@ -80,7 +81,6 @@ class FusionStudy(SingleNetwork):
     description: ClassVar[str] = "Two modalities: alone, mixed or fused (Qin 2020)."
     options: ClassVar[type[Part]] = Options
     departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
-    stated: ClassVar[StatedTables] = StatedTables(tested={"fusion.csv": tested_by_mode})
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         StudyAxis(
             "mode",
@@ -145,6 +145,11 @@ class FusionStudy(SingleNetwork):
 
     def facts(self, file: SweepFile) -> dict[str, Any]:
         return {"modalities": list(options_of(file, Options).modalities), **super().facts(file)}
+
+    def stated(self) -> StatedTables:
+        from abl.studies.frozen.stated import OF_FUSION
+
+        return OF_FUSION
 
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         from abl.studies.fusion.figures import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -19,7 +19,6 @@ from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames, shown_arms
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
-from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -29,13 +28,15 @@ from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.mask_guided.localisation import looked_at, with_looked
 from abl.studies.mask_guided.notes import design_weaknesses, idle_notes
 from abl.studies.mask_guided.pictures import Seen, pictures_of
-from abl.studies.mask_guided.stated import STATED
 from abl.studies.shared.activations import ACTIVATIONS, add_activation
 from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.checks import NETWORK, WEIGHTS, design_faults, weights_faults
 from abl.studies.shared.departure import NO_VALIDATION, SCORED_ON_VALIDATION, Departure
 from abl.studies.shared.external import internal_file
 from abl.studies.shared.single_network import ROLE, SingleNetwork
+
+if TYPE_CHECKING:
+    from abl.report.tables.stated_tables import StatedTables
 
 OF_BRANCH = ("train.attention.detach", "train.attention.alpha", "train.attention.segmentation")
 
@@ -92,7 +93,6 @@ class MaskGuidedStudy(SingleNetwork):
     options: ClassVar[type[Part]] = Options
     # Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174
     departures: ClassVar[tuple[Departure, ...]] = (SCORED_ON_VALIDATION, NO_VALIDATION)
-    stated: ClassVar[StatedTables] = STATED
     # of a smaller phantom the named images may be missing
     smoke_options: ClassVar[Mapping[str, Any]] = {"show": []}
     axes: ClassVar[tuple[StudyAxis, ...]] = (
@@ -199,6 +199,11 @@ class MaskGuidedStudy(SingleNetwork):
         if many.arms:
             found["confusion"] = lambda: confusion_figure(many, classes, counts=False)
         return found
+
+    def stated(self) -> StatedTables:
+        from abl.studies.mask_guided.stated import STATED
+
+        return STATED
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return OwnWeaknesses(design_weaknesses(facts))

@@ -11,11 +11,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from abl.plan.outcome import Outcome
-from abl.report.figures.arms import base_of, best_of, words_of
+from abl.report.figures.arms import base_of, best_of
 from abl.report.figures.bars import MOST_ARMS, rows_of_arms
 from abl.report.figures.over_axis import row_figure, series_over
 from abl.report.figures.style import caption
 from abl.report.labels import label_in
+from abl.report.named import words_of
 
 INSIDE, PLACEMENT = "inside", "placement"
 MOST_SERIES = 4

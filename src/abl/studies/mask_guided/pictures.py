@@ -14,7 +14,8 @@ from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.stage import PREDICTIONS
 from abl.record.store import Store
-from abl.report.figures.arms import best_of, words_of
+from abl.report.figures.arms import best_of
+from abl.report.named import words_of
 from abl.report.pictures import Pictures
 from abl.report.prediction_frames import probabilities_of
 from abl.spec.sweep import Sweep

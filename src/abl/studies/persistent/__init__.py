@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
@@ -24,7 +24,6 @@ from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.report.tables.model import Table
 from abl.report.tables.published import Published
-from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -54,13 +53,15 @@ from abl.studies.persistent.options import (
     Options,
     option_faults,
 )
-from abl.studies.persistent.stated import STATED
 from abl.studies.persistent.tables import images_table, networks_table
 from abl.studies.shared.analysis import Analysis, ScoredPart
 from abl.studies.shared.checks import FROZEN, HEAD, NETWORK, WEIGHTS
 from abl.studies.shared.departure import SPLITS_BY_IMAGE, Departure
 from abl.studies.shared.external import internal_file, internal_sweep
 from abl.studies.shared.single_network import CUTOFF, SingleNetwork, TrainedBy
+
+if TYPE_CHECKING:
+    from abl.report.tables.stated_tables import StatedTables
 
 
 @study
@@ -72,7 +73,6 @@ class PersistentStudy(SingleNetwork):
     options: ClassVar[type[Part]] = Options
     smoke_options: ClassVar[Mapping[str, Any]] = {"inner": {"splits": 2}}
     departures: ClassVar[tuple[Departure, ...]] = (SPLITS_BY_IMAGE, CUTOFF_ON_TEST)
-    stated: ClassVar[StatedTables] = STATED
     absent_tables: ClassVar[Mapping[str, str]] = ABSENT_TABLES
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         NETWORK,
@@ -199,6 +199,11 @@ class PersistentStudy(SingleNetwork):
         from abl.studies.persistent.drawn import persistent_figures
 
         return persistent_figures(outcome, frames)
+
+    def stated(self) -> StatedTables:
+        from abl.studies.persistent.stated import STATED
+
+        return STATED
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return OwnWeaknesses(exclusion_weaknesses(facts), choices_made(facts))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
@@ -23,7 +23,6 @@ from abl.report.page.report_facts import ReportFacts
 from abl.report.page.weaknesses import OwnWeaknesses
 from abl.report.tables.model import Table
 from abl.report.tables.published import Published
-from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -41,7 +40,6 @@ from abl.studies.readers.notes import (
     skill_facts,
 )
 from abl.studies.readers.options import Options
-from abl.studies.readers.stated import STATED
 from abl.studies.readers.tables import (
     AGAINST,
     AGREEMENT,
@@ -57,6 +55,9 @@ from abl.studies.shared.departure import Departure
 from abl.studies.shared.external import internal_file
 from abl.studies.shared.single_network import SingleNetwork
 
+if TYPE_CHECKING:
+    from abl.report.tables.stated_tables import StatedTables
+
 
 @study
 class Readers(SingleNetwork):
@@ -66,7 +67,6 @@ class Readers(SingleNetwork):
     description: ClassVar[str] = "Readers and networks on the same test images."
     options: ClassVar[type[Part]] = Options
     departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
-    stated: ClassVar[StatedTables] = STATED
     axes: ClassVar[tuple[StudyAxis, ...]] = Frozen.axes
 
     def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
@@ -160,6 +160,11 @@ class Readers(SingleNetwork):
         from abl.studies.readers.drawn import reader_figures
 
         return reader_figures(outcome, frames)
+
+    def stated(self) -> StatedTables:
+        from abl.studies.readers.stated import STATED
+
+        return STATED
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return OwnWeaknesses(reader_weaknesses(facts))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,10 @@ from abl.errors import InputError
 from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
 from abl.plan.outcome import Outcome, Searches
 from abl.record.store import Store
-from abl.report.pictures import Pictures
-from abl.studies.shared.contrasts import Contender
+
+if TYPE_CHECKING:  # a plan compares and draws nothing
+    from abl.report.pictures import Pictures
+    from abl.studies.shared.contrasts import Contender
 
 # networks are also in the store, by digest: what figures need is a sample, not all of them
 MOST_NETWORK_ROWS = 2_000_000
@@ -137,6 +140,8 @@ class ScoredArm:
     @property
     def contender(self) -> Contender:
         """What comparisons take."""
+        from abl.studies.shared.contrasts import Contender
+
         units = (cell.test.units.tolist() for cell in self.cells)
         return Contender.of(self.arm.title, self.scores, units)
 

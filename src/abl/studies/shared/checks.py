@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from abl.studies.shared.arms import (
     named_contrasts,
     used_values,
 )
+from abl.studies.shared.label_faults import label_problems
 
 
 def _base_problems(
@@ -46,9 +47,26 @@ def _base_problems(
         ]
     if arms and not any(base_position(arm, arms, base, relevant) is not None for arm in arms):
         own = any(used_values({**arm.params, **base}, relevant) == arm.params for arm in arms)
-        text = "base: no arm differs from it" if own else "base: matches no arm of the sweep"
-        return [file.problem(text, "base")]
+        if own:
+            return [file.problem("base: no arm differs from it", "base")]
+        return _no_such_base(file, base, arms)
     return []
+
+
+def _no_such_base(file: SweepFile, base: Mapping[str, Any], arms: Sequence[Arm]) -> list[Problem]:
+    """Values of the base that no arm has; else the arm that has the most of them."""
+    problems = []
+    for name, value in base.items():
+        known = dict.fromkeys(str(arm.params[name]) for arm in arms if name in arm.params)
+        if str(value) not in known:
+            hint = nearest(str(value), known)
+            text = f"base: no arm has {name} {value}: {hint}"
+            problems.append(file.problem(text, "base", name))
+    if problems:
+        return problems
+    closest = max(arms, key=lambda arm: sum(arm.params.get(n) == v for n, v in base.items()))
+    text = f"base: matches no arm of the sweep: the nearest one is {closest.title}"
+    return [file.problem(text, "base")]
 
 
 def arm_problems(
@@ -61,7 +79,7 @@ def arm_problems(
             named_contrasts(file, axes, arms, relevant)
         except InputError as error:
             problems += error.problems
-    return problems
+    return problems + label_problems(file, arms)
 
 
 def metric_problems(file: SweepFile) -> list[Problem]:

@@ -26,7 +26,6 @@ from abl.spec.data import Data
 from abl.spec.external import CENTRE, External, internal_data
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.stages.elsewhere import predicted_elsewhere
 from abl.stages.inputs import OpenData, Workspace
 from abl.studies.shared.arms import Settings
 
@@ -102,6 +101,10 @@ class ExternalSets:
 
     def add(self, plan: Plan, sweep: Sweep, training: str) -> None:
         """Adds the predictions of an arm's training (its digest) on every set."""
+        if not self._blocks:
+            return
+        from abl.stages.elsewhere import predicted_elsewhere
+
         for block in self._blocks:
             name = external_name(block.name)
             opened = self._workspace.data(block.data_for(sweep.data))

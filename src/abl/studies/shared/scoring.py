@@ -97,7 +97,13 @@ def scored_outcome(
     metrics += [m for m in ("share", "optimism") if any(m in row.cells for row in rows)]
     return Outcome(
         name=sweep.name,
-        key=digest_of([sweep.model_dump(mode="json", by_alias=True), [row.key for row in rows]]),
+        key=digest_of(
+            [
+                # what it is called changes nothing of what was found
+                sweep.model_dump(mode="json", by_alias=True, exclude={"labels"}),
+                [row.key for row in rows],
+            ]
+        ),
         study=sweep.study,
         title=sweep.title,
         axes=tuple(columns),

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from abl.data.splits.splits import all_replicates
 from abl.decide.rules import rule_named
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell
-from abl.report.page.report_facts import ReportFacts
-from abl.report.page.weaknesses import OwnWeaknesses
-from abl.report.tables.stated_tables import StatedTables
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -45,10 +42,8 @@ from abl.studies.shared.external import (
     external_problems,
     internal_file,
 )
-from abl.studies.shared.external_scores import external_note, external_rows
 from abl.studies.shared.plan_notes import replicate_notes
 from abl.studies.shared.predictions import Predictions
-from abl.studies.shared.scoring import scored_outcome
 from abl.studies.shared.thresholds import (
     BEST_ON_TEST,
     decision_search_problems,
@@ -60,7 +55,6 @@ from abl.studies.two_step.departures import (
     FALSE_THRESHOLD_ON_TEST,
     choices_on_validation,
 )
-from abl.studies.two_step.label_noise import noise_rows
 from abl.studies.two_step.networks import (
     as_selector,
     judged_parts,
@@ -76,7 +70,11 @@ from abl.studies.two_step.options import (
     relevant,
     two_step_weaknesses,
 )
-from abl.studies.two_step.stated import STATED
+
+if TYPE_CHECKING:  # a plan scores nothing and writes no report
+    from abl.report.page.report_facts import ReportFacts
+    from abl.report.page.weaknesses import OwnWeaknesses
+    from abl.report.tables.stated_tables import StatedTables
 
 
 @study
@@ -89,7 +87,6 @@ class TwoStep(Study):
     # networks of two epochs agree on little
     smoke_options: ClassVar[Mapping[str, Any]] = {"keep_at_least": 8}
     departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
-    stated: ClassVar[StatedTables] = STATED
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         StudyAxis("network", "Architecture of O and T.", setting="train.network", words=True),
         StudyAxis("consensus", "N: a training image is kept if N selectors get it right.", 3),
@@ -244,6 +241,10 @@ class TwoStep(Study):
 
     def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
         """Scores every arm: T* chosen on validation, test read once, then the external sets."""
+        from abl.studies.shared.external_scores import external_note, external_rows
+        from abl.studies.shared.scoring import scored_outcome
+        from abl.studies.two_step.label_noise import noise_rows
+
         file = internal_file(file)
         predictions = Predictions(workspace.store)
         settings = InternalSettings(file, self.axes)
@@ -279,6 +280,11 @@ class TwoStep(Study):
 
     def relevant(self, own: Mapping[str, Any], axes: Collection[str]) -> set[str]:
         return relevant(own, axes)
+
+    def stated(self) -> StatedTables:
+        from abl.studies.two_step.stated import STATED
+
+        return STATED
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return two_step_weaknesses(facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -12,8 +12,6 @@ from abl.decide.rules import RULES
 from abl.errors import nearest
 from abl.nets.registry import check_network
 from abl.report.labels import metric_label
-from abl.report.page.report_facts import ReportFacts
-from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.studies.shared.thresholds import (
     BEST_ON_TEST,
@@ -21,6 +19,10 @@ from abl.studies.shared.thresholds import (
     PromiseOptions,
     threshold_problem,
 )
+
+if TYPE_CHECKING:
+    from abl.report.page.report_facts import ReportFacts
+    from abl.report.page.weaknesses import OwnWeaknesses
 
 SECOND = ("true", "retrained", "matched")
 CALIBRATE = ("none", "temperature", "prior")
@@ -176,6 +178,8 @@ def two_step_weaknesses(facts: ReportFacts) -> OwnWeaknesses:
 
     What the sweep names of the published protocol is said there.
     """
+    from abl.report.page.weaknesses import OwnWeaknesses
+
     arms, own = facts.outcome.arms, []
     options = {} if facts.sweep is None else facts.sweep.options
     selects = facts.sweep is not None and any(arm.params.get("consensus", "") != "" for arm in arms)

@@ -1,0 +1,77 @@
+"""Sweeps that are shipped with the program: found in the package, or in the checkout around it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import abl
+from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.record.done import write_atomically
+from abl.spec.yaml_file import read_with_faults
+
+SCHEMA = "sweep.schema.json"
+_SCHEMA_LINE = re.compile(r"(?<=\$schema=)\S+")
+
+
+def shipped_folder() -> Path:
+    """The folder `sweeps/`. Raises InputError if this installation has none."""
+    package = Path(abl.__file__).parent
+    # a wheel holds it inside the package; an editable installation has the checkout
+    for folder in (package / "sweeps", package.parents[1] / "sweeps"):
+        if (folder / SCHEMA).is_file():
+            return folder
+    raise InputError("this installation has no shipped sweeps: install abl again")
+
+
+def shipped_sweeps() -> dict[str, Path]:
+    """Name, as `threshold` or `papers/two_step_thyroid` -> file."""
+    folder = shipped_folder()
+    found = sorted(folder.rglob("*.yaml"), key=lambda path: (len(path.parts), path))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+
+
+def shipped_lines() -> list[tuple[str, str]]:
+    """(name, title) of every shipped sweep."""
+    return [
+        (name, str(read_with_faults(path).values.get("title", "")))
+        for name, path in shipped_sweeps().items()
+    ]
+
+
+def write_shipped(name: str, out: Path, *, force: bool = False) -> list[Path]:
+    """Copies a shipped sweep, its table of published values if it has one, and the schema.
+
+    Args:
+        name: As `shipped_sweeps` has it, with or without `.yaml`.
+        out: A folder that is there; files get the names that they have here.
+        force: Write over what is there.
+
+    Raises:
+        InputError: No such sweep; files that are there already. Nothing is written then.
+    """
+    known = shipped_sweeps()
+    asked = name.removesuffix(".yaml").removeprefix("sweeps/")
+    if asked not in known:
+        raise InputError(f"no sweep '{name}' is shipped: {nearest(asked, list(known))}")
+    if not out.is_dir():
+        raise InputError(f"--out {out}: no such folder")
+    source = known[asked]
+    text = source.read_text(encoding="utf-8")
+    files = {source.name: _SCHEMA_LINE.sub(SCHEMA, text, count=1)}
+    beside = source.with_suffix(".csv")
+    if beside.is_file():
+        files[beside.name] = beside.read_text(encoding="utf-8")
+    if not force:
+        raise_if_any(
+            [
+                Problem(f"{out / each} is there already: --force writes over it")
+                for each in files
+                if (out / each).exists()
+            ]
+        )
+    # a schema belongs to the program, not to who edits the sweep
+    files[SCHEMA] = (shipped_folder() / SCHEMA).read_text(encoding="utf-8")
+    for each, content in files.items():
+        write_atomically(out / each, content)
+    return [out / each for each in files]

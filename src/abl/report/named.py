@@ -1,0 +1,48 @@
+"""What an outcome calls its axes, values and arms: by its file's labels, or what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from abl.plan.outcome import ArmOutcome, Outcome
+from abl.report.labels import one_line, setting_label, short_names, value_label
+from abl.spec.labels import written_value
+
+
+def axis_in(outcome: Outcome, axis: str) -> str:
+    """What this outcome calls an axis: the file's label, or the last part of its path."""
+    own = outcome.facts.labels.axes.get(axis)
+    return one_line(own or short_names([*outcome.axes, axis])[axis])
+
+
+def value_in(outcome: Outcome, axis: str, value: str | int | float) -> str:
+    """What this outcome calls a value, under a heading that names its axis."""
+    own = outcome.facts.labels.values.get(axis, {}).get(written_value(value))
+    return one_line(own) if own else value_label(value)
+
+
+def setting_in(outcome: Outcome, axis: str, value: str | int | float) -> str:
+    """One setting in a few words that say of which axis it is; a label says enough alone."""
+    if written_value(value) in outcome.facts.labels.values.get(axis, {}):
+        return value_in(outcome, axis, value)
+    name = axis_in(outcome, axis)
+    text = setting_label(name, value)
+    return f"{name} {text}" if axis in outcome.ambiguous and text == value_label(value) else text
+
+
+def words_of(
+    arm: ArmOutcome, outcome: Outcome, axes: Sequence[str] | None = None, *, separator: str = ", "
+) -> str:
+    """An arm in a few words, by what tells it from the others.
+
+    Args:
+        axes: To name it by; those that tell the arms apart by default.
+    """
+    values = [(a, arm.params.get(a, "")) for a in (outcome.told_apart if axes is None else axes)]
+    named = [setting_in(outcome, axis, value) for axis, value in values if value != ""]
+    return separator.join(named) or ("" if axes is not None else arm.key[:8])
+
+
+def run_names(outcome: Outcome) -> dict[str, str]:
+    """Key of each arm -> what its run in MLflow is called."""
+    return {arm.key: words_of(arm, outcome, separator=" · ") for arm in outcome.arms}
