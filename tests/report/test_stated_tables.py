@@ -20,7 +20,7 @@ from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Cell, Outcome
 from abl.report.tables import printed, table_of
 from abl.report.tables.model import DIFFERS, Table, item, number_column, table_from, text_column
-from abl.report.tables.published import Published
+from abl.report.tables.published import Published, own_error
 from abl.report.tables.published_file import read_published
 from abl.report.tables.stated_rows import with_stated_rows
 from abl.report.tables.stated_tables import StatedTables, network_name
@@ -112,6 +112,11 @@ def test_f1_takes_its_rates_from_accuracy_where_no_others_are_stated() -> None:
     assert sampling_error("f1", f1, 296, 225, {"acc": acc}) == pytest.approx(by_rates, rel=1e-9)
     assert math.isnan(sampling_error("f1", f1, 296, 225, {}))
     assert math.isnan(sampling_error("acc", 0.9, math.nan, math.nan, {}))
+
+
+def test_our_error_is_that_of_the_side_towards_the_other_value() -> None:
+    assert own_error(0.0, 0.0, 0.25, 0.86) == pytest.approx(0.25 / 1.96, rel=1e-4)
+    assert own_error(0.9, 0.7, 0.95, 0.5) == pytest.approx(0.2 / 1.96, rel=1e-4)
 
 
 def test_a_difference_is_judged_by_both_errors() -> None:

@@ -13,6 +13,14 @@ Z = 1.959964  # of a two-sided 95 % interval
 CHANCE = 0.05  # of the values that are judged, marked where nothing differs
 
 
+def own_error(mean: float, low: float, high: float, stated: float) -> float:
+    """Standard error of a mean from the end of its 95 % interval that lies towards a stated value.
+
+    Intervals near a bound reach further on one side (Zou, Donner, Statistics in Medicine 2008).
+    """
+    return abs((high if stated > mean else low) - mean) / Z
+
+
 @dataclass(frozen=True)
 class PublishedValue:
     """A stated mean with what is stated beside it; nan if it is not.
@@ -92,7 +100,8 @@ class Published:
             f"{differ} of {counted(len(self.apart), 'value')} "
             f"{'differs' if differ == 1 else 'differ'} ({DIFFERS}) from ours by more than sampling "
             f"explains, about {by_chance} would by chance{more}. Judged by the difference over the "
-            "root of both squared standard errors, above 1.96: ours from its 95 % interval, the "
-            "published one the largest of those that follow from the images it was tested on, its "
-            "interval and its sd; images there count as independent. It tells nothing of why."
+            "root of both squared standard errors, above 1.96: ours from the end of its 95 % "
+            "interval that lies towards the other, the published one the largest of those that "
+            "follow from the images it was tested on, its interval and its sd; images there count "
+            "as independent. It tells nothing of why."
         )

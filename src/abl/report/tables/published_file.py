@@ -13,7 +13,7 @@ from abl.decide.stated_errors import apart
 from abl.errors import raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import metric_label, one_line, setting_label
-from abl.report.tables.published import Published, PublishedValue, Z
+from abl.report.tables.published import Published, PublishedValue, own_error
 from abl.report.tables.published_columns import StatedColumns
 from abl.report.tables.stated_tables import (
     EXTERNAL_ROW,
@@ -188,4 +188,5 @@ def _apart(arm: ArmOutcome, metric: str, value: PublishedValue) -> float:
     cell = arm.cells.get(metric)
     if cell is None:
         return math.nan
-    return apart(cell.mean, (cell.high - cell.low) / (2 * Z), value.mean, value.error)
+    own = own_error(cell.mean, cell.low, cell.high, value.mean)
+    return apart(cell.mean, own, value.mean, value.error)

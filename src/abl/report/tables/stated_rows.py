@@ -14,7 +14,7 @@ from abl.decide.stated_errors import apart, sampling_error
 from abl.errors import Problem, nearest, raise_if_any
 from abl.report.labels import Scale, counted, metric_label, one_line
 from abl.report.tables.model import DIFFERS, Column, Note, Raw, Table, TableCell
-from abl.report.tables.published import Z
+from abl.report.tables.published import Z, own_error
 from abl.report.tables.stated_tables import BESIDE, COUNTS, DESCRIBING, RowTable
 
 _SCALE, _COUNT = Scale(100.0, 1, "%"), Scale(1.0, 0, "")
@@ -139,13 +139,14 @@ class _Stated:
             tested = self.how.tested.get(Path(self.rows.file).name, math.nan)
             theirs = math.sqrt(value * (1 - value) / tested) if 0 <= value <= 1 else math.nan
             return apart(share, own, value, theirs)
-        own = float(mine.get(f"{name}_high", math.nan)) - float(mine.get(f"{name}_low", math.nan))
+        lower, upper = (float(mine.get(f"{name}_{end}", math.nan)) for end in ("low", "high"))
+        own = own_error(share, lower, upper, value)
         counts = {each: self.number(each, at) for each in COUNTS if each in self.texts}
         negatives = counts.get("negatives", counts.get("fp", math.nan) + counts.get("tn", math.nan))
         positives = counts.get("positives", counts.get("tp", math.nan) + counts.get("fn", math.nan))
         errors = [(high - low) / (2 * Z), sampling_error(name, value, negatives, positives, {})]
         theirs = max((each for each in errors if not math.isnan(each)), default=math.nan)
-        return apart(share, own / (2 * Z), value, theirs)
+        return apart(share, own, value, theirs)
 
 
 def _check_columns(rows: Rows, how: RowTable) -> None:
