@@ -68,6 +68,9 @@ class Build:
         inside = "import sysconfig; print(sysconfig.get_path('purelib'))"
         site = subprocess.run([python, "-c", inside], check=True, text=True, capture_output=True)
         paths = [self.tree / "src", sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+        # as where it is installed: to compile a package takes as long as a plan
+        compiled = [python, "-m", "compileall", "-q", str(self.tree / "src")]
+        subprocess.run(compiled, check=True)
         lines = "\n".join(map(str, dict.fromkeys(paths)))
         (Path(site.stdout.strip()) / "build.pth").write_text(lines + "\n")
         command = f"#!{python}\nimport sys\nfrom abl.cli import main\nsys.exit(main())\n"

@@ -71,9 +71,34 @@ def test_planning_imports_no_framework(tiny_folder: Path) -> None:
     code = """
 import sys, abl
 plan = abl.load(sys.argv[1], root=sys.argv[1] + ".mlruns").plan
-print(len(plan.stages), sorted({"ray", "mlflow", "torch", "timm", "matplotlib"} & set(sys.modules)))
+heavy = {"ray", "mlflow", "torch", "timm", "matplotlib", "optuna", "sklearn", "statsmodels"}
+heavy |= {"scipy.special", "scipy.stats", "jinja2", "abl.app.session", "abl.report.tables"}
+studies = {"abl.studies.persistent", "abl.studies.readers", "abl.studies.ensembles"}
+print(len(plan.stages), sorted((heavy | studies) & set(sys.modules)))
 """
     assert python(code, str(path)) == "5 []\n"
+
+
+def test_a_table_that_is_shown_imports_nothing_that_computes_one() -> None:
+    code = """
+import sys
+import abl.app.showing, abl.record.opening, abl.report.tables
+heavy = {"ray", "mlflow", "torch", "matplotlib", "optuna", "sklearn", "statsmodels", "jinja2"}
+heavy |= {"scipy.special", "pyarrow.parquet", "multiprocessing"}
+heavy |= {"abl.spec.sweep", "abl.data.manifest", "abl.decide.intervals", "abl.runner"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    assert python(code) == "[]\n"
+
+
+def test_a_study_that_is_named_is_imported_alone_and_unknown_ones_are_known_by_all() -> None:
+    code = """
+import sys
+from abl.studies.contract import study_named
+print(study_named("hyper").name, "abl.studies.persistent" in sys.modules)
+print(study_named("shared"), study_named("searching"), study_named("no.such"))
+"""
+    assert python(code) == "hyper False\nNone None None\n"
 
 
 def test_a_users_file_that_imports_parts_of_the_package_first_owns_none_of_them(

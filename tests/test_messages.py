@@ -32,7 +32,7 @@ def test_a_base_that_is_no_arm_is_told_the_nearest(tmp_path: Path) -> None:
         exclude=[{"train.network": "pooled3", "train.epochs": 4}],
         base={"train.network": "pooled3", "train.epochs": 4},
     )
-    assert "base: matches no arm of the sweep: the nearest one is pooled3" in said
+    assert "base: matches no arm of the sweep: the nearest one is" in said
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,8 @@ def test_a_finished_sweep_is_opened_as_frames(ran: Path) -> None:
     assert p[["p_0", "p_1"]].sum(axis=1).to_numpy() == pytest.approx(1)
     assert "roc" in opened.figures()
     assert "<table" in opened._repr_html_()
-    assert "pooled6" in opened._repr_html_()
+    assert opened._repr_html_().startswith("<div><svg")
+    assert "pooled6" in opened._repr_html_().partition("</svg>")[2]
 
 
 def test_an_earlier_version_is_opened_and_what_changed_is_told(ran: Path) -> None:
@@ -242,5 +243,5 @@ def test_frames_of_a_sweep_that_kept_no_predictions_are_empty(ran: Path) -> None
 def test_settings_that_nobody_wrote_are_told_apart(ran: Path) -> None:
     shown = commands.abl(ran, "table", "tiny", "--show", "settings").stdout
     origin = {line.split()[0]: line.split("  ")[-1].strip() for line in shown.splitlines() if line}
-    assert origin["train.epochs"] == "ours"
+    assert origin["train.batch_size"] == "ours"
     assert origin["train.schedule.name"] == "default"

@@ -26,10 +26,9 @@ def visible_text(text: str, mark: str = "?") -> str:
     """As `visible_line` for text of several lines: line feeds and tabs stay."""
     if text.isprintable():
         return text
-    return "".join(
-        mark if each not in "\n\t" and _is_harmful(each) else each
-        for each in text.replace("\r\n", "\n")
-    )
+    # by the line: a figure has a million characters, and hardly one of them is of these
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join("\t".join(visible_line(p, mark) for p in line.split("\t")) for line in lines)
 
 
 def _is_harmful(mark: str) -> bool:

@@ -179,9 +179,9 @@ def test_pictures_go_into_the_page_both_ways_and_are_bounded() -> None:
     pair = pair_of(frame, metrics=["acc"])
     asked: list[str] = []
 
-    def picture(unit: str) -> bytes:
+    def picture(unit: str) -> tuple[bytes, ...]:
         asked.append(unit)
-        return PNG
+        return (PNG,)
 
     page = render_comparison(pair, "html", picture=picture)
     assert page.count("data:image/png;base64,") == len(asked) == MOST_PICTURES
@@ -190,8 +190,14 @@ def test_pictures_go_into_the_page_both_ways_and_are_bounded() -> None:
     assert not re.search(r'(src|href)="(?!data:)', page)
 
 
+def test_both_modalities_of_a_unit_are_shown(pair: PairComparison) -> None:
+    page = render_comparison(pair, "html", picture=lambda unit: (PNG, PNG))
+    assert page.count(", first image") == page.count(", second image") > 0
+    assert page.count("data:image/png;base64,") == 2 * page.count(", first image")
+
+
 def test_units_without_a_picture_are_in_the_table(pair: PairComparison) -> None:
-    page = render_comparison(pair, "html", picture=lambda unit: None)
+    page = render_comparison(pair, "html", picture=lambda unit: ())
     assert "<img" not in page
     assert page.count(pair.changed[0].unit) == 1
 
@@ -199,7 +205,7 @@ def test_units_without_a_picture_are_in_the_table(pair: PairComparison) -> None:
 def test_names_from_files_are_escaped(frame: pd.DataFrame) -> None:
     nasty = frame.assign(unit=frame["unit"].str.replace("images/", "<b>x\x1b"))
     pair = pair_of(nasty)
-    assert "<b>" not in render_comparison(pair, "html", picture=lambda unit: PNG)
+    assert "<b>" not in render_comparison(pair, "html", picture=lambda unit: (PNG,))
     assert "\x1b" not in render_comparison(pair, "text")
 
 

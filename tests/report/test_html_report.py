@@ -71,7 +71,7 @@ class Page(HTMLParser):
         assert self._inside.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" not in self._inside:
+        if not {"style", "script"} & set(self._inside):
             self.words.append(data)
 
     @property
@@ -149,6 +149,21 @@ def test_a_large_svg_becomes_a_png(made: Made, monkeypatch: pytest.MonkeyPatch) 
     figure = figures_of(made.outcome, Frames())["arms"]
     monkeypatch.setattr(html_report, "SVG_LIMIT_BYTES", 1000)
     assert picture_source(figure).startswith("data:image/png;base64,")
+
+
+def test_a_figure_that_was_drawn_is_not_drawn_again(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = figures_of(made.outcome, Frames())["arms"]
+
+    def again(*_: object) -> bytes:
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr(html_report, "figure_bytes", again)
+    files = {"svg": b"<svg/>", "png": b"png"}
+    assert picture_source(figure, files) == "data:image/svg+xml;base64,PHN2Zy8+"
+    monkeypatch.setattr(html_report, "SVG_LIMIT_BYTES", 1)
+    assert picture_source(figure, files) == "data:image/png;base64,cG5n"
 
 
 def test_what_the_user_wrote_is_shown_and_not_run(parsed: Page) -> None:
@@ -343,7 +358,8 @@ def test_a_table_of_thousands_is_cut_and_says_so(made: Made) -> None:
             outcome, predictions=EMPTY, networks=EMPTY, sweep_text=SWEEP, environment=ENVIRONMENT
         )
     ).text
-    assert "The first 500 of 700 rows" in text
+    assert "20 of 700 arms: base and best" in text
+    assert text.count(" to ") > 700 / 50
     assert "200 more arms" in text
 
 

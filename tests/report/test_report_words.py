@@ -16,10 +16,12 @@ import abl
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Frames, few_of
 from abl.report.figures.every import figures_of
+from abl.report.labels import counted
+from abl.report.named import words_of
 from abl.report.page.checklist import checklist
 from abl.report.page.choices import choices_words
 from abl.report.page.counts import count_table
-from abl.report.page.flow import flow_tables
+from abl.report.page.flow import SECOND_ROW, flow_tables
 from abl.report.page.protocol import protocol_rows
 from abl.report.page.report_facts import ReportFacts, report_facts
 from abl.report.page.setting_words import block_words, value_words
@@ -137,13 +139,15 @@ def test_choices_of_a_real_sweep_are_told_with_their_metric(tiny_folder: Path) -
     assert said["Axis threshold"] == "0, 0.5, chosen on validation"
 
 
-def test_arms_with_images_of_their_own_have_a_flow_of_their_own(tiny_folder: Path) -> None:
-    _, facts, _ = ran(
+def test_both_images_of_a_pair_count_once_where_an_arm_takes_them_for_two(
+    tiny_folder: Path,
+) -> None:
+    outcome, facts, _ = ran(
         tiny_folder,
         {
             "study": "fusion",
             "options": None,
-            "data": {"phantom": {"patients": 20, "size": 32}},
+            "data": {"phantom": {"patients": 20, "size": 32}, "unit": "image"},
             "image": {"size": 32, "channels": 1, "normalize": "half"},
             "train.network": "plain4",
             "train.epochs": 1,
@@ -152,20 +156,33 @@ def test_arms_with_images_of_their_own_have_a_flow_of_their_own(tiny_folder: Pat
             "base": {"mode": "bmode"},
         },
     )
-    assert [part.name for part in facts.data] == [
-        "phantom, modality both or first", "phantom, modality mixed",
-    ]  # fmt: skip
-    singly, mixed = ({row[0]: row[1] for row in each.rows} for each in flow_tables(facts))
-    images = int(singly["in the sweep"])
-    assert mixed["in the source"] == singly["in the source"] == str(images)
-    assert mixed["second images, as samples of their own"] == f"+{images}"
-    assert int(mixed["in the sweep"]) == 2 * images
+    (part,) = facts.data
+    (flow,) = flow_tables(facts)
+    steps = {row[0]: row[1] for row in flow.rows}
+    images = int(steps["in the sweep"])
+    assert steps["in the source"] == steps[SECOND_ROW] == str(images)
+    tested = part.sizes["test"]
+    assert str(tested.units) == steps["test"] == steps["scored on test"]
+    assert sum(tested.by_class) == tested.units < images
+    assert f"test: {counted(tested.patients, 'patient')}, {tested.units} images" in " ".join(
+        item.answer for item in checklist(facts, {})
+    )
+    (path,) = tiny_folder.glob("mlruns/store/sweeps/*/*/predictions.parquet")
+    predictions = pd.read_parquet(path)
+    names = dict(zip(predictions["arm"].astype(str), predictions["arm_name"], strict=True))
+    assert names == {arm.key: words_of(arm, outcome) for arm in outcome.arms}
+    counts = count_table(outcome, predictions, facts.classes, "image", mixed=bool(facts.mixed))
+    assert counts is not None
+    assert counts.note.endswith("count each image twice: by its first and by its second.")
+    in_all = {row[0]: int(row[-1]) for row in counts.rows}
+    assert in_all["mixed"] == 2 * in_all["bmode"] == 2 * tested.units
     said = protocol(facts)
     assert said["Data"].endswith(
         "; first images | both images, singly | pairs of images | pairs of images, exchanged "
         "within a class (by arm)"
     )
-    assert "fusion none | late (by arm)" in said["Training of arms"]
+    assert "fusion late (some arms)" in said["Training of arms"]
+    assert "fusion none" not in said["Training of arms"]
 
 
 # -- outcomes that are made ----------------------------------------------------------------------

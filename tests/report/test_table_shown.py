@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from abl.app.showing import shown_table
+from abl.data.load import paired_modalities
 from abl.data.phantom import phantom_dataset
 from abl.errors import InputError
 from abl.plan.outcome import Outcome
@@ -84,11 +85,16 @@ def test_what_cannot_be_shown_is_told(made: Made, options: dict, said: str) -> N
 def test_pictures_are_small_pngs_of_the_units() -> None:
     data = phantom_dataset(Phantom(patients=6))
     picture = thumbnails_of(data, "patient", side=32)
-    png = picture(str(data.frame["patient"].iloc[-1]))
-    assert png is not None
+    (png,) = picture(str(data.frame["patient"].iloc[-1]))
     assert png.startswith(b"\x89PNG")
     assert max(int.from_bytes(png[16:20]), int.from_bytes(png[20:24])) == 32
-    assert picture("nobody") is None
+    assert picture("nobody") == ()
+
+
+def test_pictures_of_pairs_are_of_both_modalities() -> None:
+    data = paired_modalities(phantom_dataset(Phantom(patients=6)), "own")
+    first, second = thumbnails_of(data, "image", side=32)(str(data.frame["image"].iloc[0]))
+    assert first != second
 
 
 @pytest.mark.parametrize("options", [{"metric": "auc"}, {"intervals": True}, {"spread": True}])

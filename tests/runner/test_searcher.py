@@ -13,9 +13,10 @@ from abl.errors import InputError
 from abl.plan.stage import Stage, StageResources
 from abl.record.store import Store
 from abl.runner.dispatch import Dispatcher
-from abl.runner.execute import MAX_DEATHS, run_stage, stage_from_json, versions
+from abl.runner.execute import Report, run_stage, stage_from_json
 from abl.runner.ledger import Ledger, Packing
 from abl.runner.tune import run_with_tune
+from abl.runner.worker import MAX_DEATHS, versions
 from tiny_sweeps import Heard, by_digest, double, nap
 
 pytestmark = pytest.mark.cluster
@@ -86,6 +87,51 @@ def test_a_dead_worker_is_given_the_stage_again_and_the_third_death_is_final(mak
     assert len(dispatcher.report.blocked) == 1
     compute(searcher, "c", searcher.suggest("c"))
     assert searcher.suggest("d") == "FINISHED"
+
+
+def in_bundle(number: int, most: int = 4) -> Stage:
+    settings, asked = {"train": {}, "bundled": 1}, StageResources(bundle=most)
+    return Stage("nap", 1, settings, seed=number, label=f"nap {number}", resources=asked)
+
+
+def test_a_bundle_that_dies_is_started_again_in_halves(make: Make) -> None:
+    searcher, dispatcher, heard = make(*map(in_bundle, range(5)), cpus=1)
+    past_warm_ups(searcher)
+
+    def sent(config: dict) -> list[str]:
+        stages = [config["stage"], *map(json.dumps, json.loads(config.get("beside", "[]")))]
+        return [stage_from_json(json.loads(each)).label for each in stages]
+
+    assert sent(searcher.suggest("1")) == ["nap 0", "nap 1", "nap 2", "nap 3"]
+    assert searcher.suggest("2") is None
+    searcher.on_trial_complete(trial_id="1", error=True)
+    assert heard.messages == [
+        "nap 0 and 3 more: their process died, started again at most 2 at once"
+    ]
+    config = searcher.suggest("3")
+    assert sent(config) == ["nap 0", "nap 1"]
+    searcher.on_trial_complete(trial_id="3", error=True)
+    assert sent(searcher.suggest("4")) == ["nap 0"]
+    failed = Report(in_bundle(0).digest, "failed", reason="boom")
+    searcher.on_trial_complete(trial_id="4", result={"report": json.dumps(asdict(failed))})
+    assert dispatcher.report.failed == {in_bundle(0).digest: "boom"}
+    assert sent(searcher.suggest("5")) == ["nap 1"]
+
+
+def test_what_is_ready_is_shared_out_before_bundles_grow(make: Make) -> None:
+    searcher, dispatcher, _ = make(*map(in_bundle, range(5)), cpus=2)
+    past_warm_ups(searcher)
+    first, second = searcher.suggest("1"), searcher.suggest("2")
+    assert len(json.loads(first["beside"])) == 2
+    # of the two that are left one for each slot
+    assert "beside" not in second
+    store = dispatcher.store
+    reports = [Report(in_bundle(at).digest, "failed", reason="boom") for at in range(3)]
+    said = [asdict(each) for each in reports]
+    result = {"report": json.dumps(said[0]), "beside": json.dumps(said[1:])}
+    searcher.on_trial_complete(trial_id="1", result=result)
+    assert len(dispatcher.report.failed) == 3
+    assert store.leased() == []
 
 
 def test_a_worker_that_ends_without_a_report_counts_as_dead(make: Make) -> None:

@@ -97,7 +97,8 @@ def in_three_ways(settings: Train, folder: Path) -> tuple[FitResult, FitResult, 
     assert kept.dtype == expected
     assert kept.shape[:2] == (settings.augment.views, COUNT)
     places = [np.arange(COUNT)]
-    reading = KeptFeed([kept], places, cut.behind, seed=4, device=CPU)
+    last = settings.is_channels_last
+    reading = KeptFeed([kept], places, cut.behind, seed=4, device=CPU, channels_last=last)
     first = trained(classifier, reading, settings)
     classifier, cut = built(settings)
     second = trained(classifier, FrontFeed(feed, cut), settings)
@@ -140,6 +141,20 @@ def test_kept_and_computed_features_give_the_same_training(
     assert np.ptp(kept.logits["test"]) > 0
 
 
+@pytest.mark.parametrize("network", ["tiny_resnet", "cnn2", "tiny_dense"])
+def test_kept_and_computed_features_lie_in_one_memory_format(network, tmp_path):
+    settings = asked(network, 4, 3, batch_size=20, memory_format="channels_last")
+    kept, computed, _ = in_three_ways(settings, tmp_path)
+    assert_same(kept, computed)
+    _, cut = built(settings)
+    file, places = np.load(tmp_path / "f.npy", mmap_mode="r"), [np.arange(COUNT)]
+    reading = KeptFeed([file], places, cut.behind, seed=4, device=CPU, channels_last=True)
+    computing = FrontFeed(pixel_feed(settings, some_pixels()), cut)
+    for feed in (reading, computing):  # or what comes first behind the cut adds up otherwise
+        _, (features,) = next(feed.plain(np.arange(COUNT), 32))
+        assert features.is_contiguous(memory_format=torch.channels_last)
+
+
 @pytest.mark.parametrize("network", ["tiny_resnet", "cnn2"])
 @pytest.mark.parametrize("views", [1, 3])
 def test_features_kept_in_half_precision_give_the_same_training(network, views, tmp_path):
@@ -152,9 +167,11 @@ def test_features_kept_in_half_precision_give_the_same_training(network, views, 
     assert (kept.logits["test"] != other.logits["test"]).any()  # it does round
 
 
+@pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
 @pytest.mark.parametrize("fusion", ["late", "late_shared"])
-def test_two_modalities_are_kept_apart_and_train_the_same(fusion, tmp_path):
-    settings = asked("tiny_resnet", 4, 3, batch_size=20, fusion=fusion)
+def test_two_modalities_are_kept_apart_and_train_the_same(fusion, memory_format, tmp_path):
+    how = {"fusion": fusion, "memory_format": memory_format}
+    settings = asked("tiny_resnet", 4, 3, batch_size=20, **how)
     pixels = some_pixels(6)
     classifier, cut = built(settings)
     kept = [
@@ -167,7 +184,9 @@ def test_two_modalities_are_kept_apart_and_train_the_same(fusion, tmp_path):
         for at in (0, 1)
     ]
     places = [np.arange(COUNT)] * 2
-    first = trained(classifier, KeptFeed(kept, places, cut.behind, seed=4, device=CPU), settings)
+    last = settings.is_channels_last
+    reading = KeptFeed(kept, places, cut.behind, seed=4, device=CPU, channels_last=last)
+    first = trained(classifier, reading, settings)
     classifier, cut = built(settings)
     feed = pixel_feed(settings, pixels, modalities=2)
     assert_same(first, trained(classifier, FrontFeed(feed, cut), settings))

@@ -123,8 +123,10 @@ def test_a_separable_set_is_learned_and_result_is_as_described():
         {"optimizer": Optimizer(name="sgd", lr=0.05), "balance": "duplicate", "micro_batch": 4},
         {"network": "cnn2", "optimizer": Optimizer(name="adamw")},
         {"optimizer": Optimizer(), "early_stop": EarlyStop(patience=3), "epochs": 9},
+        {"memory_format": "channels_last"},
+        {"memory_format": "channels_last", "optimizer": Optimizer(name="sgd", lr=0.05)},
     ],
-    ids=["adam", "sgd", "dropout", "early_stop"],
+    ids=["adam", "sgd", "dropout", "early_stop", "channels_last", "channels_last_sgd"],
 )
 def test_a_training_killed_and_resumed_equals_an_unbroken_one(tmp_path, changes):
     settings = quick(**{"epochs": 7, **changes})
@@ -314,7 +316,7 @@ def test_a_diverging_training_is_told_with_its_epoch():
 def test_fp16_needs_a_gpu_and_bf16_does_not():
     with pytest.raises(StageError, match="fp16 needs a GPU"):
         trained(quick(precision="fp16"))
-    result = trained(quick(precision="bf16", channels_last=True))
+    result = trained(quick(precision="bf16", memory_format="channels_last"))
     assert np.isfinite(result.logits["test"]).all()
     assert result.weights[0]["0.weight"].dtype == torch.float32
 

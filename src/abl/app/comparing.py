@@ -28,6 +28,7 @@ from abl.report.prediction_frames import (
     probability_columns,
     thumbnails_of,
 )
+from abl.spec.data import Data
 from abl.spec.sweep import Sweep
 
 
@@ -51,15 +52,25 @@ def comparison_text(
         InputError: As `compare`; unknown format.
     """
     pair = compare(store, first, second, metric=metric)
-    sweep = _sweep_file(store, outcome_named(store, sweep_name(first)))
+    outcome = outcome_named(store, sweep_name(first))
+    sweep = _sweep_file(store, outcome)
     picture = None
     if format == "html" and sweep is not None:
         try:
-            dataset = load_dataset(sweep.data, base=Path.cwd(), roots=roots)
+            dataset = load_dataset(_with_pairs(sweep, outcome), base=Path.cwd(), roots=roots)
             picture = thumbnails_of(dataset, sweep.data.unit)
         except InputError as error:
             pair = replace(pair, notes=(*pair.notes, f"No pictures: {error.problems[0].message}."))
     return render_comparison(pair, format, width=width, colour=colour, picture=picture)
+
+
+def _with_pairs(sweep: Sweep, outcome: Outcome) -> Data:
+    """The data block, with second images where an arm of the sweep has seen some."""
+    settings = outcome.facts.ran.get("settings", ())
+    seen = {sweep.data.modality, *(row["changes"].get("data.modality") for row in settings)}
+    if not seen - {"first", None}:
+        return sweep.data
+    return sweep.data.with_changes({"modality": "both", "pairing": "own"})
 
 
 def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairComparison:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class FinishedSweep:
     """A sweep that was run: what `abl.open` gives, and `result.finished` of a run.
 
-    In a notebook it shows its table.
+    In a notebook it shows its differences as a forest plot, where there are any, and its table.
 
     Attributes:
         store: Where it lies.
@@ -103,7 +103,14 @@ class FinishedSweep:
         return frame
 
     def _repr_html_(self) -> str:
-        return fragment_of(styled_table(self.outcome))
+        # matplotlib, which frames do not need
+        from abl.report.figures.forest import forest_figure
+        from abl.report.figures.style import figure_bytes
+
+        figure = forest_figure(self.outcome)
+        drawn = "" if figure is None else figure_bytes(figure, "svg").decode()
+        drawn = drawn[max(drawn.find("<svg"), 0) :]  # without the head of a file
+        return f"<div>{drawn}</div>{fragment_of(styled_table(self.outcome))}"
 
 
 def _frame(table: Table) -> pd.DataFrame:

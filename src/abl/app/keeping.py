@@ -45,6 +45,8 @@ from abl.record.mlflow_writer import ANSWER
 from abl.record.patient import ABSENT
 from abl.record.store import Store
 from abl.report.figures.arms import Frames
+from abl.report.named import words_of
+from abl.report.page.closer import LEARNING, THUMBNAILS
 from abl.report.pictures import pictures_to_bytes
 from abl.report.tables import printed, styled_table
 from abl.report.tables.facts import external_sizes, facts_tables
@@ -57,6 +59,7 @@ from abl.studies.shared.analysis import Analysis
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+ARM_NAME = "arm_name"
 SUFFIX = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex", "html": "html"}
 
 
@@ -123,14 +126,15 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     from abl.report.figures.style import save_figure
     from abl.report.page.html_report import report_page
 
-    outcome = analysis.outcome
-    study, own_tables = study_named(outcome.study), study_tables(outcome, analysis.own)
+    outcome, study = analysis.outcome, study_named(analysis.outcome.study)
+    own_tables = study_tables(outcome, _of_study(analysis))
     for name, table in own_tables.items():
         write_atomically(folder / f"{name}{OF_MLFLOW}", shown_json(table))
     figures = drawn_figures(analysis)
-    for name, figure in figures.items():
-        for kind in ("png", "svg"):
-            save_figure(figure, folder / f"{name}.{kind}")
+    pictures = {
+        name: {kind: save_figure(figure, folder / f"{name}.{kind}") for kind in ("png", "svg")}
+        for name, figure in figures.items()
+    }
     page = report_page(
         outcome,
         predictions=analysis.predictions,
@@ -143,6 +147,8 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
             *own_tables.values(),
         ],
         figures=figures,
+        own_frames=analysis.own,
+        pictures=pictures,
         of_study=study.weaknesses if study else None,
     )
     # last, as it says that the figures are there
@@ -159,10 +165,17 @@ def drawn_figures(analysis: Analysis) -> dict[str, Figure]:
     outcome = analysis.outcome
     frames = Frames(
         analysis.predictions, analysis.networks, analysis.trials, analysis.pictures,
-        analysis.searches, analysis.own,
+        analysis.searches, _of_study(analysis),
     )  # fmt: skip
     study = study_named(outcome.study)
     return figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
+
+
+def _of_study(analysis: Analysis) -> dict[str, pd.DataFrame]:
+    """Frames of the study's own, without those that the page keeps for a closer look."""
+    return {
+        name: frame for name, frame in analysis.own.items() if name not in (LEARNING, THUMBNAILS)
+    }
 
 
 def _is_drawn(folder: Path) -> bool:
@@ -190,13 +203,24 @@ def rendered(outcome: Outcome) -> dict[str, str]:
 def _frames_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
     """What is kept, by file name."""
     frames = {
-        PREDICTIONS: analysis.predictions,
+        PREDICTIONS: with_arm_names(analysis.outcome, analysis.predictions),
         NETWORKS: analysis.networks,
         TRIALS: analysis.trials,
         **dict(zip(POINTS, vars(analysis.searches).values(), strict=True)),
         **{f"{name}.parquet": frame for name, frame in analysis.own.items()},
     }
     return {name: frame for name, frame in frames.items() if len(frame)}
+
+
+def with_arm_names(outcome: Outcome, predictions: pd.DataFrame) -> pd.DataFrame:
+    """The predictions with what each arm is called beside its key."""
+    if predictions.empty:
+        return predictions
+    names = {arm.key: words_of(arm, outcome) for arm in outcome.arms}
+    named = predictions.drop(columns=ARM_NAME, errors="ignore")
+    arms = named["arm"].astype(str).map(names).fillna("").astype("category")
+    named.insert(1, ARM_NAME, arms)
+    return named
 
 
 def _write_frames(folder: Path, analysis: Analysis) -> None:

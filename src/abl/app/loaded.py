@@ -15,6 +15,7 @@ from abl.data.read_changes import read_changes
 from abl.data.tables.who_is_who import name_notes, torn_note
 from abl.data.views import FRAME, everything_trains, training_reads
 from abl.errors import InputError, StageError, nearest, raise_if_any
+from abl.plan.bundles import bundle_notes
 from abl.plan.graph import Plan, wanted_stages
 from abl.plan.kept_dynamics import dynamics_notes
 from abl.plan.kept_features import keep_features
@@ -106,7 +107,7 @@ class LoadedSweep:
         plan.notes += [note for opened in self.workspace.opened() for note in opened.mask_notes]
         plan.notes += departure_notes(departures_done(self.file, self.study, plan.arms))
         plan.notes += self.name_notes
-        plan.notes += dynamics_notes(plan)
+        plan.notes += dynamics_notes(plan) + bundle_notes(plan)
         unknown = [
             f"{opened.dataset.name}: {note}"
             for opened in self.workspace.opened()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from abl.app.closer_look import with_closer_look
 from abl.app.finished import FinishedSweep
 from abl.app.importing import with_kept_imports
 from abl.app.keeping import draw_outcome, keep_outcome
@@ -19,6 +20,7 @@ from abl.app.recording import record_lease, record_sweep
 from abl.app.results import kept_environment, recorded_files, what_changed
 from abl.app.spent import Spent, Timed, keep_spent
 from abl.app.table_sums import UnreadableTableError, unreadable_told
+from abl.app.watched_run import note_begun
 from abl.errors import DamagedError, InputError, disk_fault, disk_told, file_fault
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
@@ -195,6 +197,7 @@ def _run_recorded(
         with spent.on("recording"):
             record.check_reachable(make=not beside)
     root, plans = sweep.store.root, sweep.store.plans
+    note_begun(sweep.store, sweep.name, sweep.file.places.path, sweep.workspace.roots)
     with (
         unreadable_told(),
         disk_told(root),
@@ -222,6 +225,7 @@ def _run_recorded(
             return SweepResult(none, report, folder, "", messages)
         with spent.on("scoring"):
             outcome = _with_facts(sweep, analysis, notes)
+        analysis = with_closer_look(sweep, analysis)
         analysis, left_out = with_kept_imports(
             sweep.store, replace(analysis, outcome=outcome), sweep.file.sweep
         )

@@ -12,7 +12,7 @@ from abl.processes import note_status
 
 # each registers its commands, in the order in which `abl --help` lists them
 _FAMILIES = (
-    "starting", "sweeping", "looking", "versions", "review", "store", "listing", "decide",
+    "starting", "sweeping", "watch", "looking", "versions", "review", "store", "listing", "decide",
     "readers", "reader_page", "audit", "init", "data", "data_import",
 )  # fmt: skip
 _GARBAGE = 100_000  # objects more than were dropped, until the next look; Python's own is 700

@@ -32,7 +32,7 @@ from abl.data.checks.content import file_of
 from abl.data.checks.content_report import content_facts
 from abl.data.checks.image_checks import check_images
 from abl.data.crops import boxes_for
-from abl.data.dataset import BOX, GROUP, ROI, TOGETHER, Dataset
+from abl.data.dataset import BOX, GROUP, PAIR, ROI, TOGETHER, Dataset
 from abl.data.duplicates.near_duplicates import IMAGE, IMAGE2, column_of, pairs_of_rows
 from abl.data.pixel_sets import PairedPixels, Pixels, RaggedPixels, SquarePixels
 from abl.data.splits.splits import Split, reads_fingerprint
@@ -142,7 +142,7 @@ def prepare_view(
 
     def write(folder: Path) -> None:
         _refuse_misfits(dataset, image)
-        what = "images" if dataset.second is None else "pairs of images"
+        what = _what_rows_are(dataset)
         say(f"decoding {len(dataset):,} {what} of {dataset.name}")
         array = _decoded(dataset, cache, longest_side, image)
         shapes = own_shapes(array, image) if image.fit == "own" else None
@@ -254,6 +254,16 @@ def _refuse_misfits(dataset: Dataset, image: Image) -> None:
     if cut or check_images(dataset, decode=False):
         # what cannot be read is then told in the same breath
         raise InputError([*cut, *check_images(dataset)])
+
+
+def _what_rows_are(dataset: Dataset) -> str:
+    """So that two modalities of one set are not decoded under one name."""
+    if dataset.second is not None:
+        how = {"first": " (each with itself)", "shuffled": " (shuffled)"}.get(dataset.pairing, "")
+        return f"pairs of images{how}"
+    if PAIR in dataset.frame:
+        return "first and second images"
+    return "images" if dataset.boxes_of is None else "second images"
 
 
 def _decoded(dataset: Dataset, cache: Path, longest_side: int, image: Image) -> ImageArray:

@@ -7,12 +7,15 @@ over either class is the AUC (DeLong et al., Biometrics 1988).
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from abl.decide.check import Floats
 from abl.decide.ranking import twice_below
-from abl.decide.replicates import Scores
+
+if TYPE_CHECKING:
+    from abl.decide.replicates import Scores
 
 
 def placed_among_others(replicate: Scores, column: int) -> tuple[Floats, float]:

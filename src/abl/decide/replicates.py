@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from abl.decide.check import Bools, Floats, Ints, checked_pair, largest_class
 from abl.decide.metrics import METRICS, Metric, metric_named
+from abl.decide.placements import ranked_auc
 from abl.errors import InputError
 
 Known = TypeVar("Known")
@@ -118,10 +119,16 @@ def replicate_scores(arm: ArmScores, metrics: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             dict(zip(KEYS, each.key, strict=True))
-            | {metric.name: metric(each.labels, each.p) for metric in chosen}
+            | {metric.name: _value_of(metric, each) for metric in chosen}
             for each in checked_arm(arm)
         ]
     )
+
+
+def _value_of(metric: Metric, replicate: Scores) -> float:
+    if metric.name == "auc":  # by the ranks that its interval and comparisons need too
+        return ranked_auc(replicate)
+    return metric(replicate.labels, replicate.p)
 
 
 @dataclass(frozen=True, eq=False)

@@ -176,6 +176,10 @@ def setting_changes(
         values = [side.get(path, _default(path)) for side in (then, now)]
         if values[0] == values[1]:
             continue
+        if path == "train.channels_last":  # as identities still spell it
+            words = ["channels_last" if value else "contiguous" for value in values]
+            yield f"train.memory_format {' -> '.join(words)}"
+            continue
         words = ["a file" if _CONTENT.fullmatch(str(each)) else _word(each) for each in values]
         if words == ["a file", "a file"]:
             yield f"{path}: its content changed"

@@ -65,12 +65,14 @@ class StageResources:
         gpus: GPUs; below 1 a share of one.
         memory_gb: Memory in GiB, 0 asks for none.
         pack: Whether one whole GPU may be shared once the memory that is needed is known.
+        bundle: Stages like it that may run as one program with it, itself among them.
     """
 
     cpus: float = 1
     gpus: float = 0
     memory_gb: float = 0
     pack: bool = True
+    bundle: int = 1
 
     @property
     def amounts(self) -> tuple[float, float, float]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -180,9 +180,21 @@ def arm_content(arm: ArmOutcome, external: Mapping[str, float] | None = None) ->
     )
 
 
-def outcome_content(outcome: Outcome, rendered: Mapping[str, str]) -> str:
-    """Digest of everything the run of a sweep shows."""
-    arms = [[arm.key, arm_content(arm, external_metrics(outcome, arm))] for arm in outcome.arms]
+def arm_contents(outcome: Outcome) -> list[str]:
+    """`arm_content` of each arm of an outcome."""
+    return [arm_content(arm, external_metrics(outcome, arm)) for arm in outcome.arms]
+
+
+def outcome_content(
+    outcome: Outcome, rendered: Mapping[str, str], contents: Sequence[str] | None = None
+) -> str:
+    """Digest of everything the run of a sweep shows.
+
+    Args:
+        contents: `arm_contents`, if they are known.
+    """
+    keys = (arm.key for arm in outcome.arms)
+    arms = [list(each) for each in zip(keys, contents or arm_contents(outcome), strict=True)]
     return digest(
         {
             "arms": arms,

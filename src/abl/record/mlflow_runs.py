@@ -119,6 +119,8 @@ def finish_run(
 ) -> None:
     """Writes params, metric points and tags, the tag `abl.complete` last, and ends the run.
 
+    Without tags (None) the run was given all of them as it was made, see `whole_tags`.
+
     Times count from the start of the run, so that writing a run again after a crash repeats the
     same points, which MLflow keeps once.
     """
@@ -131,10 +133,17 @@ def finish_run(
     while len(metrics) > _METRICS_A_CALL or len(settings) > _PARAMS_A_CALL:
         client.log_batch(run_id, metrics[:_METRICS_A_CALL], settings[:_PARAMS_A_CALL])
         metrics, settings = metrics[_METRICS_A_CALL:], settings[_PARAMS_A_CALL:]
-    last = [RunTag(k, v[:TAG_LENGTH]) for k, v in (tags or {}).items()]
-    last.append(RunTag("abl.complete", "true"))
+    last = [] if tags is None else [RunTag(k, v) for k, v in whole_tags(tags).items()]
     client.log_batch(run_id, metrics=metrics, params=settings, tags=last)
     client.set_terminated(run_id, status, start + end_ms if end_ms is not None else None)
+
+
+def whole_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags as MLflow takes them, `abl.complete` last: a run that has it is complete once it ended.
+
+    Given when a run is made they cost nothing; later they are looked up and written one by one.
+    """
+    return {name: value[:TAG_LENGTH] for name, value in tags.items()} | {"abl.complete": "true"}
 
 
 def write_files(

@@ -29,6 +29,7 @@ from abl.record.mlflow_runs import (
     preferred,
     runs_tagged,
     stage_points,
+    whole_tags,
     write_files,
 )
 from abl.record.mlflow_whole import (
@@ -165,16 +166,19 @@ class MlflowRecord(RecordPlace):
                     run_name=outcome.name,
                 )
             links = StageLinks(self._experiment(client, STAGES), stage_runs or {})
+            contents = rows.arm_contents(outcome)
             for row, arm in enumerate(outcome.arms):
                 there = known.get(arm.key, [])
                 name = (arm_names or {}).get(arm.key) or rows.arm_name(arm)
-                self._record_arm(client, sweep, there, outcome, row, links, tally, name)
+                self._record_arm(
+                    client, sweep, there, outcome, row, contents[row], links, tally, name
+                )
             if searches:
                 record_points(client, sweep, known, outcome, searches, tally)
             state = rows.view_state(outcome)
             tag = f"mlflow.sharedViewState.{rows.shared_view_key(state)}"
             client.set_experiment_tag(experiment, tag, state)
-            content = rows.outcome_content(outcome, rendered or {})
+            content = rows.outcome_content(outcome, rendered or {}, contents)
             texts = {
                 "sweep.yaml": sweep_file,
                 "environment.json": _json(environment or {}),
@@ -223,12 +227,12 @@ class MlflowRecord(RecordPlace):
         known: Sequence[Run],
         outcome: Outcome,
         row: int,
+        content: str,
         links: StageLinks,
         tally: Tally | None,
         name: str,
     ) -> None:
         arm = outcome.arms[row]
-        content = rows.arm_content(arm, rows.external_metrics(outcome, arm))
         run = preferred(run for run in known if run.data.tags.get("abl.content") == content)
         # params cannot change and metrics only grow: an arm with other numbers is another run
         for stale in known:
@@ -244,19 +248,21 @@ class MlflowRecord(RecordPlace):
             client.update_run(run.info.run_id, name=name)
         if is_whole:
             return
+        unset: Mapping[str, str] | None = tags
         if run is None:
             run = client.create_run(
                 sweep.info.experiment_id,
                 # MLflow lists runs newest first: falling start times keep the table's order
                 start_time=sweep.info.start_time - 1 - row,
-                tags=tags,
+                tags=whole_tags(tags),
                 run_name=name,
             )
+            unset = None
         status = "FAILED" if arm.failed else "FINISHED"
-        finish_run(client, run, params=params, points=points, tags=tags, status=status, end_ms=0)
+        finish_run(client, run, params=params, points=points, tags=unset, status=status, end_ms=0)
         if tally is not None and stay_lost(client, run, params, points):
             client.delete_run(run.info.run_id)
-            self._record_arm(client, sweep, [], outcome, row, links, None, name)
+            self._record_arm(client, sweep, [], outcome, row, content, links, None, name)
 
     def _experiment(self, client: MlflowClient, name: str) -> str:
         return experiment_named(client, name, self.artifact_root)

@@ -103,20 +103,27 @@ def metadata_of(dataset: Dataset, unit: str) -> pd.DataFrame:
 
 def thumbnails_of(
     dataset: Dataset, unit: str, *, side: int = THUMBNAIL_SIDE
-) -> Callable[[str], bytes | None]:
-    """unit -> PNG of its first image, longest side bounded; None where it cannot be shown."""
+) -> Callable[[str], tuple[bytes, ...]]:
+    """unit -> PNG of its first image, longest side bounded, and of that image's second modality
+    where rows are pairs; () where it cannot be shown.
+    """
     names = unit_names(dataset.frame, unit)
     first = {name: at for at, name in reversed(list(enumerate(names.tolist())))}
+    sources = [dataset.source, *([dataset.second] if dataset.second is not None else [])]
 
-    def picture(name: str) -> bytes | None:
-        if name not in first:
-            return None
+    def picture(name: str) -> tuple[bytes, ...]:
+        # a second image that is a sample of its own may have got this at its end
+        at = first.get(name, first.get(name.removesuffix("#2")))
         try:
-            image = reduced(dataset.source.decode(first[name]), side)
+            found = [] if at is None else [reduced(source.decode(at), side) for source in sources]
         except InputError:
-            return None
-        stream = io.BytesIO()
-        Image.fromarray(image).save(stream, "PNG", optimize=True)
-        return stream.getvalue()
+            return ()
+        return tuple(map(_png, found))
 
     return picture
+
+
+def _png(image: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG", optimize=True)
+    return stream.getvalue()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from abl.errors import StageError
+from abl.plan.bundles import bundle_key
 from abl.plan.frontier import Frontier
 from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage
@@ -85,6 +87,25 @@ class Dispatcher:
         For who holds `lock` until it has chosen.
         """
         return self.frontier.each_ready()
+
+    def alike(self, stage: Stage, slots: int, most: Callable[[Stage], int]) -> list[Stage]:
+        """Ready stages that are one program with a ready one, without itself.
+
+        For who holds `lock`. What is ready is shared out: no slot is left idle for a bundle.
+
+        Args:
+            slots: Stages that run at once.
+            most: How large a bundle may be in which a stage is.
+        """
+        key, size = bundle_key(stage), most(stage)
+        if not key or size < 2:
+            return []
+        same = [
+            each
+            for each in self.frontier.each_ready()
+            if bundle_key(each) == key and each is not stage and most(each) >= size
+        ]
+        return same[: min(size, math.ceil((len(same) + 1) / slots)) - 1]
 
     def start(self, stage: Stage, where: str) -> None:
         """Notes that a ready stage was given to a worker."""

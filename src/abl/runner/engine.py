@@ -13,8 +13,8 @@ from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage
 from abl.record.recipes import recipes_of
 from abl.record.store import Store
+from abl.runner.bundle_run import run_bundle
 from abl.runner.dispatch import Dispatcher, reusable
-from abl.runner.execute import run_stage
 from abl.runner.protocols import Growth, Listener, RunReport
 
 Executor = Literal["tune", "local"]
@@ -114,6 +114,8 @@ def run_in_process(dispatcher: Dispatcher) -> None:
                 if not dispatcher.finished:
                     dispatcher.wake.wait(timeout=1)
                 continue
-        dispatcher.start(stage, "in-process")
-        said = dispatcher.listener.message
-        dispatcher.take(run_stage(dispatcher.store, stage, said))
+            stages = [stage, *dispatcher.alike(stage, 1, lambda each: each.resources.bundle)]
+        for each in stages:
+            dispatcher.start(each, "in-process")
+        for report in run_bundle(dispatcher.store, stages, dispatcher.listener.message):
+            dispatcher.take(report)

@@ -13,16 +13,17 @@ from ray.tune.search import Searcher
 from abl.errors import InputError, StageError
 from abl.plan.stage import Stage, StageResources
 from abl.runner.dispatch import Dispatcher
-from abl.runner.execute import (
+from abl.runner.execute import Report
+from abl.runner.ledger import Ledger, Packing
+from abl.runner.ray_guard import ADVICE
+from abl.runner.worker import (
     MAX_DEATHS,
     SAID,
-    Report,
     report_from,
+    reports_beside,
     stage_config,
     versions,
 )
-from abl.runner.ledger import Ledger, Packing
-from abl.runner.ray_guard import ADVICE
 
 # how often it is asked which nodes there are
 LOOK_S = 5.0
@@ -59,6 +60,8 @@ class PlanSearcher(Searcher):
         self.error: Exception | None = None
         self.stuck = False  # stages wait for a node that was lost: Tune would wait with them
         self._stages: dict[str, Stage] = {}
+        self._beside: dict[str, list[Stage]] = {}  # trial -> what is one program with its stage
+        self._largest: dict[str, int] = {}  # of stages whose bundle died: how large one may be
         self._places: dict[str, str] = {}  # trial -> node
         self._deaths: Counter[str] = Counter()
         self._nodes, self._clock = nodes, clock
@@ -113,8 +116,14 @@ class PlanSearcher(Searcher):
             want = self._wanted(stage)
             self.ledger.take(stage.digest, node, want)
             self._stages[trial_id], self._places[trial_id] = stage, node
-        self.dispatcher.start(stage, node)
-        return stage_config(stage, want, node, self.dispatcher.store)
+            beside = self.dispatcher.alike(stage, self.ledger.slots(want), self._most)
+            self._beside[trial_id] = beside
+        for each in (stage, *beside):
+            self.dispatcher.start(each, node)
+        return stage_config(stage, want, node, self.dispatcher.store, beside)
+
+    def _most(self, stage: Stage) -> int:
+        return self._largest.get(stage.digest, stage.resources.bundle)
 
     def _wanted(self, stage: Stage) -> StageResources:
         want = self.packing.wanted(stage)
@@ -164,7 +173,8 @@ class PlanSearcher(Searcher):
             name = stage.label if stage.kind == "warm_up" else stage.digest
             self.ledger.give_back(name)
             if stage.kind != "warm_up":
-                self.dispatcher.again(stage)
+                for each in (stage, *self._beside.pop(trial, [])):
+                    self.dispatcher.again(each)
             self._places.pop(trial, None)
         self._stages.clear()
 
@@ -177,7 +187,7 @@ class PlanSearcher(Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Takes a worker's report; a dead worker's stage is started again, three times at most."""
-        stage = self._stages.pop(trial_id, None)
+        stage, beside = self._stages.pop(trial_id, None), self._beside.pop(trial_id, [])
         self._places.pop(trial_id, None)
         if stage is None:
             return
@@ -190,12 +200,16 @@ class PlanSearcher(Searcher):
                 return
             self.ledger.give_back(stage.digest)
             if said is not None:
-                self.dispatcher.take(Report(**said))
+                for report in (Report(**said), *reports_beside(result)):
+                    self.dispatcher.take(report)
                 done = self.dispatcher.store.done(stage.digest) if stage.resources.gpus else None
                 if done is not None:
                     self.packing.learn(stage, done.facts)
                 return
             self._look_at_nodes()
+            if beside:
+                self._in_halves([stage, *beside])
+                return
             self._deaths[stage.digest] += 1
             deaths = self._deaths[stage.digest]
             self.packing.died(stage)
@@ -208,6 +222,17 @@ class PlanSearcher(Searcher):
                 self.dispatcher.again(stage)
         except Exception as problem:
             self.error = problem
+
+    def _in_halves(self, stages: list[Stage]) -> None:
+        """Starts the stages of a bundle again whose process died, perhaps for want of memory."""
+        half = (len(stages) + 1) // 2
+        for each in stages:
+            self._largest[each.digest] = half
+            self.dispatcher.again(each)
+        count = f"{stages[0].label} and {len(stages) - 1} more"
+        self.dispatcher.listener.message(
+            f"{count}: their process died, started again at most {half} at once"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its searcher to resume from; the store is what abl resumes from

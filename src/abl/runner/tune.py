@@ -14,9 +14,9 @@ from abl.errors import InputError, StageError
 from abl.plan.stage import StageResources
 from abl.record.lease import Watch
 from abl.runner.dispatch import Dispatcher
-from abl.runner.execute import run_stage_on_worker
 from abl.runner.ledger import Ledger, Packing, known_shares
 from abl.runner.ray_nodes import LostRayError, nodes_of, ray_nodes
+from abl.runner.worker import run_stage_on_worker
 from abl.scratch import scratch_folder
 
 

@@ -30,6 +30,13 @@ class Part(BaseModel):
             raise ValueError(f"a number is wanted, not {value}".lower())
         return value
 
+    def as_first_spelled(self, identity: dict[str, Any]) -> dict[str, Any]:
+        """The identity with the names of the version that knew a setting first.
+
+        What was computed before a setting got another name then stays valid.
+        """
+        return identity
+
     def with_changes(self, changes: Mapping[str, Any]) -> Self:
         """The block with some of its settings changed, checked as if they stood in the file."""
         return self.model_validate({**self.model_dump(), **changes})
@@ -41,7 +48,9 @@ def identity_of(part: Part) -> dict[str, Any]:
     A field added later with a default that keeps the old behaviour therefore changes no digest.
     """
     identity: dict[str, Any] = {}
-    for name in type(part).model_fields:
+    for name, field in type(part).model_fields.items():
+        if field.exclude:  # another spelling of a setting that is there too
+            continue
         value = getattr(part, name)
         default = identity_default(type(part), name)
         if isinstance(value, Part):
@@ -50,7 +59,7 @@ def identity_of(part: Part) -> dict[str, Any]:
                 identity[name] = inner
         elif name in DISCRIMINATORS or value != default:
             identity[name] = part.model_dump(mode="json", include={name})[name]
-    return identity
+    return part.as_first_spelled(identity)
 
 
 def identity_default(block: type[Part], name: str) -> Any:

@@ -186,6 +186,9 @@ class Sweep(Part):
     resources: Resources = Field(Resources())
     table: TableStyle = Field(TableStyle())
     labels: Labels = Field(Labels())
+    pictures: bool = Field(
+        True, description="Small pictures of test images in the report. Changes no result."
+    )
 
     def __hash__(self) -> int:
         # axes and options are dicts, which have no hash

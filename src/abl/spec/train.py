@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from abl.registry import Registry
 from abl.spec.base import Part, identity_of
@@ -12,6 +13,9 @@ from abl.spec.data import Image, Phantom
 
 # defined in nets/attention_variants.py; whether one needs a mask decides what a sweep reads
 VARIANTS: Registry[Any] = Registry("variant", declared="abl.nets")
+
+
+OF_PAIRS = "fusion"  # the setting of Train that is of pairs of images alone
 
 
 class Segmentation(Part):
@@ -235,11 +239,53 @@ class Train(Part):
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         "fp32", description="Autocast of all but the last layer; fp16 on GPUs alone."
     )
-    channels_last: bool = Field(False, description="Memory layout for GPUs.")
+    memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
+        "auto",
+        description="Order of images and feature maps in memory. auto: channels_last for "
+        "convolutional networks on CPUs, contiguous for others, for parts of a file of your own, "
+        "and on GPUs. What is chosen is part of what is trained.",
+    )
+    channels_last: bool | None = Field(
+        None,
+        exclude=True,
+        description="Earlier spelling: yes is memory_format: channels_last, no is contiguous.",
+    )
+    bundle: Annotated[int, Field(ge=2, le=1024)] | Literal["auto", "none"] = Field(
+        "auto",
+        description="Trainings of one shape that run as one program at most, their weights "
+        "stacked: N; none; auto, where that was measured to be faster (nowhere yet).",
+    )
     threads: Annotated[int, Field(ge=1, le=256)] = Field(
         1, description="CPU threads of one training; other counts give other bits."
     )
     deterministic: bool = Field(True, description="Deterministic algorithms only.")
+
+    # a stage that says nothing of it is of the time when contiguous was the default
+    IDENTITY_DEFAULTS: ClassVar[Mapping[str, Any]] = {"channels_last": False}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _memory_format_by_either_name(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("channels_last") is None:
+            return given
+        try:
+            was = TypeAdapter(bool).validate_python(given["channels_last"])
+        except ValidationError:
+            return given  # the field says so
+        said = "channels_last" if was else "contiguous"
+        if given.get("memory_format", "auto") not in ("auto", said):
+            raise ValueError("channels_last: leave it out, memory_format says the same")
+        return {k: v for k, v in given.items() if k != "channels_last"} | {"memory_format": said}
+
+    def as_first_spelled(self, identity: dict[str, Any]) -> dict[str, Any]:
+        """See Part: `channels_last: true`, or nothing."""
+        identity.pop("memory_format", None)
+        return identity | ({"channels_last": True} if self.is_channels_last else {})
+
+    @property
+    def is_channels_last(self) -> bool:
+        """Whether that was chosen. Where nobody chose (`auto`, outside a plan), it was not."""
+        return self.memory_format == "channels_last"
 
     @model_validator(mode="after")
     def _last_k_fits(self) -> Train:

@@ -30,7 +30,7 @@ from abl.stages.shared_pass import SharedPass
 
 EMBEDDING, IMAGES = "embedding.npy", "images.parquet"
 # settings that decide what a network computes, beside its weights
-_OF_NETWORK = ("network", "channels_last", "threads", "deterministic")
+_OF_NETWORK = ("network", "memory_format", "threads", "deterministic")
 
 
 def embed_stage(
@@ -123,7 +123,7 @@ def _computed(
     names = [str(settings["layer"]), *others.values()]
     layers = [layer_of(train.network, name, **takes) for name in names]
     network = network.to(asked.device)
-    if train.channels_last:
+    if train.is_channels_last:
         network = network.to(memory_format=torch.channels_last)
     embedder = Embedder(network, layers)
     feed = PixelFeed(view.pixel_set(), image, train, seed=0, device=asked.device)

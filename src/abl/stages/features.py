@@ -23,7 +23,7 @@ from abl.stages.kind import Work, kind, stage_of
 from abl.stages.network import FEATURES, ready
 
 # settings that decide what a front computes
-_OF_FRONT = ("network", "precision", "channels_last", "threads", "deterministic",
+_OF_FRONT = ("network", "precision", "memory_format", "threads", "deterministic",
              "frozen_precision")  # fmt: skip
 
 

@@ -128,6 +128,7 @@ def network_settings(
     settings |= precision_identity(asked)
     takes = {"classes": classes, "channels": image.channels, "image_size": image.size}
     train.pop("attention", None)
+    train.pop("bundle", None)  # a stage says whether it is one of a bundle, not of how many
     if attention := asked.attention.relevant():
         from abl.nets.attention_points import attention_points_of, canonical_points
 

@@ -161,7 +161,8 @@ def feed_of(work: Work, view: View, split: Split, asked: Ready) -> tuple[nn.Modu
         for front in cut.fronts:
             front.to(device)
         return network, FrontFeed(feed, cut)
-    return network, KeptFeed(*kept, cut.behind, seed=seed, device=device)
+    last = settings.is_channels_last
+    return network, KeptFeed(*kept, cut.behind, seed=seed, device=device, channels_last=last)
 
 
 def _guided(work: Work, view: View, asked: Ready) -> tuple[nn.Module, PixelFeed]:

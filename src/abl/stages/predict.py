@@ -63,7 +63,7 @@ def predict(work: Work) -> dict[str, Any]:
     split = Split(nothing, nothing, everything)
     network, feed = feed_of(work, view, split, asked)
     network.to(asked.device)
-    if asked.train.channels_last:
+    if asked.train.is_channels_last:
         network.to(memory_format=torch.channels_last)
     digest = work.stage.inputs[NETWORK]
     names = weights_files(work.store, digest, "the network's weights")

@@ -13,6 +13,7 @@ import numpy as np
 from abl.data.masks.mask_sets import MASK_SCORES
 from abl.data.views import unlabelled_reads
 from abl.errors import StageError
+from abl.nets.memory_format import with_chosen_format
 from abl.plan.graph import Plan, Replicate
 from abl.plan.stage import HISTORY, StageResources
 from abl.spec.base import identity_of
@@ -32,7 +33,7 @@ from abl.stages.network import ready
 
 # of the train block, what a segmentation branch is trained with too
 _SHARED = ("batch_size", "micro_batch", "optimizer", "schedule", "augment", "precision",
-           "channels_last", "threads", "deterministic")  # fmt: skip
+           "memory_format", "threads", "deterministic")  # fmt: skip
 
 
 class Segmentations:
@@ -58,15 +59,20 @@ class Segmentations:
             "masks": workspace.masks(opened, sweep.image),
         }
         branch, self._hub = sweep.train.attention.segmentation, ""
+        # of its own encoder: arms with other networks start from the same branch
+        encoder = f"timm/{branch.encoder}"
+        self._alone = with_chosen_format(
+            alone(sweep.train), gpus=sweep.resources.gpus, network=encoder
+        )
         if branch.weights == "imagenet":
-            self._hub = workspace.hub_weights(f"timm/{branch.encoder}")
+            self._hub = workspace.hub_weights(encoder)
 
     def of(self, replicate: Replicate) -> str:
         """The branch of a replicate; the digest of its stage."""
         sweep, train = self._sweep, self._sweep.train
         split = self._opened.split(sweep.splits, replicate.repeat, replicate.fold)
         settings = {
-            "train": identity_of(alone(train)),
+            "train": identity_of(self._alone),
             "image": identity_of(sweep.image),
             **self._seen,
             **masks_identity(train.attention, self._opened),

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from abl.data.dataset import TOGETHER
-from abl.data.masks.mask_sets import MASK_SCORES
 from abl.data.views import everything_trains, training_reads
 from abl.errors import Problem
+from abl.nets.memory_format import with_chosen_format
 from abl.nets.user_module import component_identity, load_module
+from abl.plan.bundles import BUNDLE_VERSION, in_bundles
 from abl.plan.graph import Plan, Replicate
 from abl.plan.kept_dynamics import dynamics_bytes, too_many_dynamics
 from abl.plan.stage import (
-    DYNAMICS,
-    DYNAMICS_IMAGES,
-    HISTORY,
-    PREDICTIONS,
     Stage,
     StageResources,
     canonical_json,
 )
-from abl.search.stopping import hopeless_by
 from abl.spec.base import identity_of
 from abl.spec.data import Data
 from abl.spec.sweep import Sweep
 from abl.spec.train import Pretrain, Train
+from abl.stages.bundled_train import train_bundle
+from abl.stages.bundling import bundle_size
 from abl.stages.embed import embed_stage
 from abl.stages.features import FrozenFronts
 from abl.stages.identity import (
@@ -40,15 +34,17 @@ from abl.stages.identity import (
     precision_identity,
     seen_settings,
 )
-from abl.stages.inputs import Workspace, masks_of, replicate_context, split_of_stage, view_of
+from abl.stages.inputs import Workspace, replicate_context
 from abl.stages.kind import Work, kind, stage_of
-from abl.stages.network import SEGMENTER, feed_of, ready
+from abl.stages.network import SEGMENTER
+from abl.stages.one_training import open_training, write_training
 from abl.stages.segment import Segmentations
-from abl.stages.select import select_stage, subset_title, training_positions
+from abl.stages.select import select_stage, subset_title
 
 # settings that say what is made of a pretrained network
 AFTER_PRETRAINING = (
     "head", "spp_levels", "fusion", "attention", "frozen", "frozen_precision", "dynamics",
+    "bundle",
 )  # fmt: skip
 
 
@@ -56,7 +52,9 @@ class Trainings:
     """Makes the train and select stages of one resolved sweep and adds them to a plan."""
 
     def __init__(self, sweep: Sweep, workspace: Workspace, plan: Plan):
-        self.sweep = sweep
+        self._asked, self._gpus = sweep.train, sweep.resources.gpus
+        chosen = with_chosen_format(sweep.train, gpus=self._gpus)
+        self.sweep = sweep = sweep.model_copy(update={"train": chosen})
         self.plan = plan
         self._problems = workspace.problems
         self.opened = workspace.data(sweep.data)
@@ -80,7 +78,15 @@ class Trainings:
         if sweep.train.weights == "imagenet":
             self._files["weights"] = "imagenet"
             self._hub = workspace.hub_weights(sweep.train.network)
+        as_asked = sweep.model_copy(update={"train": self._asked})
+        self._bundle = bundle_size(as_asked, classes=len(self.opened.dataset.classes), plan=plan)
+        if self._bundle > 1:
+            # stacked weights and images have an order of their own
+            chosen = chosen.model_copy(update={"memory_format": "contiguous"})
+            self.sweep = sweep = sweep.model_copy(update={"train": chosen})
         self._settings = network_settings(sweep, self.opened, self._files, self._hub)
+        if self._bundle > 1:
+            self._settings["bundled"] = BUNDLE_VERSION
         # the arms of a sweep ask for the same networks again and again
         self._made: dict[tuple[object, ...], str] = {}
         self._inputs: dict[str, str] = {}
@@ -91,7 +97,12 @@ class Trainings:
         if sweep.train.attention.is_predicted:
             seen = seen_settings(sweep, self.opened)
             self._segments = Segmentations(
-                sweep, workspace, plan, self.opened, seen, self._resources()
+                sweep.model_copy(update={"train": self._asked}),
+                workspace,
+                plan,
+                self.opened,
+                seen,
+                self._resources(),
             )
         if sweep.train.attention.masks is not None:
             self._files["masks"] = workspace.masks(self.opened, sweep.image)
@@ -109,7 +120,7 @@ class Trainings:
     def _pretrained(self, how: Pretrain, workspace: Workspace) -> str:
         """The stage that trains this network on the source task: all of it, one epoch kept."""
         source = workspace.data(Data(phantom=how.pretrain))
-        train = self.sweep.train
+        train = self._asked
         # heads, fusion and frozen layers come after it: every arm shares it
         changes = {
             **{name: Train.model_fields[name].get_default() for name in AFTER_PRETRAINING},
@@ -119,7 +130,7 @@ class Trainings:
             "early_stop": None,
             "optimizer": train.optimizer.with_changes({"lr": how.lr}),
         }
-        alone = train.with_changes(changes)
+        alone = with_chosen_format(train.with_changes(changes), gpus=self._gpus)
         settings = {
             "train": identity_of(alone),
             "image": self._settings["image"],
@@ -237,7 +248,7 @@ class Trainings:
             reads=self.opened.reads(sweep.splits, replicate.repeat, replicate.fold),
             seed=replicate.seed + seed_shift,
             context=context,
-            resources=self._resources(),
+            resources=in_bundles(self._resources(), self._bundle),
             label=f"train {sweep.train.network}{design_title(sweep.train)}{what} {replicate}",
         )
 
@@ -280,72 +291,33 @@ def train(work: Work) -> dict[str, Any]:
     With train.dynamics, dynamics.npy and dynamics.parquet too: see `plan/stage.py`.
     """
     # importing torch takes seconds, which a driver with nothing to train need not pay
-    from abl.train.checkpoint import save_weights
     from abl.train.epoch import Joint, Objective, classification
-    from abl.train.feature_feed import KeptFeed
-    from abl.train.fit import Oversight, TrainingRows, fit
-    from abl.train.predictions import predictions_frame, write_predictions
+    from abl.train.fit import fit
     from abl.train.process import release_memory
 
-    stage = work.stage
-    view = view_of(work)
-    split = split_of_stage(work, view)
-    chosen = training_positions(work, view, split, int(stage.seed or 0))
-    labels = view.frame["train_label"].to_numpy()
-    roles = {"train": split.train, "validation": split.validation, "test": split.test}
-    asked = ready(work)
-    settings, image = asked.train, asked.image
-    how: Any = {"seed": asked.seed, "device": asked.device}
-    network, feed = feed_of(work, view, split, asked)
-    attention, bounds = settings.attention, work.stage.context.get("bounds")
+    if "bundled" in work.stage.settings:  # by the same program, wherever the others are
+        (made,) = train_bundle([work])
+        if isinstance(made, Exception):
+            raise made
+        return made
+    opened = open_training(work)
+    settings = opened.asked.train
+    attention = settings.attention
     objective: Objective = classification
     if attention.is_predicted:
         objective = Joint(attention.segmentation.loss, attention.alpha)
     result = fit(
-        network,
-        feed,
-        TrainingRows(
-            chosen,
-            labels[chosen],
-            asked.classes,
-            evaluate=roles,
-            validation_labels=view.frame["label"].to_numpy()[split.validation],
-            followed=split.train if settings.dynamics else None,
-        ),
+        opened.network,
+        opened.feed,
+        opened.rows,
         settings=settings,
-        image=image,
-        **how,
+        image=opened.asked.image,
+        seed=opened.asked.seed,
+        device=opened.asked.device,
         objective=objective,
-        oversight=Oversight(work.checkpoints, hopeless=hopeless_by(bounds) if bounds else None),
+        oversight=opened.oversight,
     )
-    images = view.frame["image"].to_numpy()
-    names = {role: images[positions].tolist() for role, positions in roles.items()}
-    write_predictions(work.out / PREDICTIONS, predictions_frame(names, result.logits))
-    if result.dynamics is not None:
-        np.save(work.out / DYNAMICS, result.dynamics, allow_pickle=False)
-        followed = pd.DataFrame({"image": names["train"], "label": labels[split.train]})
-        followed.to_parquet(work.out / DYNAMICS_IMAGES, index=False, compression="zstd")
-    # the time an epoch took is a fact of this run, not part of its result
-    history = result.history.drop(columns="seconds")
-    history.to_parquet(work.out / HISTORY, index=False, compression="zstd")
-    save_weights(work.out, result.epochs, result.weights)
-    parameters = list(network.parameters())
-    facts = {
-        "images": len(chosen),
-        "images_by_class": np.bincount(labels[chosen], minlength=asked.classes).tolist(),
-        "parameters": sum(each.numel() for each in parameters),
-        "trained_parameters": sum(each.numel() for each in parameters if each.requires_grad),
-        "kept_features": isinstance(feed, KeptFeed),
-        "epoch_seconds": [round(float(seconds), 4) for seconds in result.history["seconds"]],
-        **asked.facts,
-        "machine": platform.machine(),
-    }
-    if attention.is_predicted and (masks := masks_of(work)) is not None:
-        from abl.train.masks import MaskFeed, mask_scores
-
-        true = MaskFeed(view.pixel_set(), masks, "true", image, settings, **how)
-        scores = mask_scores(network, true, roles, images, precision=settings.precision)
-        scores.to_parquet(work.out / MASK_SCORES, index=False, compression="zstd")
-    del network, feed, result
+    facts = write_training(opened, result)
+    del opened, result
     release_memory()
     return facts

@@ -75,6 +75,11 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Tens
         by_index.setdefault(int(index), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": by_index, "param_groups": groups})
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                # fused steps pair numbers by their place in memory, whatever the strides say
+                values[name] = torch.empty_like(parameter).copy_(value)
 
 
 def save_checkpoint(folder: str | Path, key: str, checkpoint: Checkpoint) -> None:

@@ -17,6 +17,7 @@ from abl.spec.train import Optimizer, Schedule, Train
 from abl.train.batches import batch_slices, epoch_rows, prefetched
 from abl.train.feed import Feed, Shown
 from abl.train.precision import autocast, last_layers_in_fp32
+from abl.train.process import determinism_told
 
 MaskLoss = Literal["bce_dice", "bce", "dice"]
 
@@ -51,9 +52,15 @@ def classification(part: StepPart) -> tuple[Tensor, Tensor, int | Tensor]:
     logits = part.output[0] if isinstance(part.output, tuple) else part.output
     whole, weights = part.whole, part.weights
     total = weights[whole].sum() if weights is not None else whole.new_tensor(len(whole))
-    share = functional.cross_entropy(logits.float(), part.labels, weight=weights, reduction="sum")
+    values = at_least_single(logits)
+    share = functional.cross_entropy(values, part.labels, weight=weights, reduction="sum")
     right = (logits.detach().argmax(1) == part.labels).sum()
     return share / total, right, len(part.labels)
+
+
+def at_least_single(logits: Tensor) -> Tensor:
+    """In float32 if they come in a shorter type."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 @dataclass(frozen=True)
@@ -113,15 +120,20 @@ _Batch = tuple[Shown, Tensor]
 def make_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
     """Over the parameters that require a gradient. The learning rate is set each epoch."""
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return optimizer_over([{"params": trained}], settings)
+
+
+def optimizer_over(groups: list[dict[str, Any]], settings: Optimizer) -> torch.optim.Optimizer:
+    """Over groups of parameters, as torch.optim takes them; `settings` say what they do not."""
     # fused: one kernel for all tensors; on a CPU too it is several times faster
     asked: Any = {"lr": settings.lr, "weight_decay": settings.weight_decay, "fused": True}
     match settings.name:
         case "adam":
-            return torch.optim.Adam(trained, **asked)
+            return torch.optim.Adam(groups, **asked)
         case "adamw":
-            return torch.optim.AdamW(trained, **asked)
+            return torch.optim.AdamW(groups, **asked)
         case "sgd":
-            return torch.optim.SGD(trained, momentum=settings.momentum, **asked)
+            return torch.optim.SGD(groups, momentum=settings.momentum, **asked)
 
 
 class EpochRunner:
@@ -174,28 +186,17 @@ class EpochRunner:
         scored = torch.zeros((), dtype=torch.float64, device=self.device)
         count = 0
         batches = prefetched(self._batches(epoch), enabled=self.device.type == "cuda")
-        try:
-            with last_layers_in_fp32(self.network, self.outputs, self.settings.precision):
-                for batch in batches:
-                    batch_loss, batch_correct, batch_scored = self._step(batch)
-                    size = len(batch[1])
-                    loss += batch_loss.double() * size
-                    correct += batch_correct
-                    scored += batch_scored
-                    count += size
-        except RuntimeError as error:
-            if "deterministic" in str(error) and self.settings.deterministic:
-                raise StageError(
-                    f"{str(error).splitlines()[0]} Set train: {{deterministic: false}} for this "
-                    "network on this device."
-                ) from error
-            raise
+        whole = last_layers_in_fp32(self.network, self.outputs, self.settings.precision)
+        with determinism_told(self.settings.deterministic), whole:
+            for batch in batches:
+                batch_loss, batch_correct, batch_scored = self._step(batch)
+                size = len(batch[1])
+                loss += batch_loss.double() * size
+                correct += batch_correct
+                scored += batch_scored
+                count += size
         mean = float(loss) / count
-        if not math.isfinite(mean):
-            raise StageError(
-                f"training diverged in epoch {epoch}: the loss is {mean} (learning rate {lr:g}); "
-                "lower train.optimizer.lr"
-            )
+        check_loss(mean, epoch, lr)
         return mean, float(correct / scored)
 
     def _step(self, batch: _Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -225,6 +226,15 @@ class EpochRunner:
         size = self.settings.batch_size
         for chosen, shown in self.feed.epoch(self.positions[rows], epoch, size):
             yield shown, torch.from_numpy(self.labels[rows[chosen]]).to(self.device)
+
+
+def check_loss(mean: float, epoch: int, lr: float) -> None:
+    """Raises StageError if the mean loss of an epoch is not finite."""
+    if not math.isfinite(mean):
+        raise StageError(
+            f"training diverged in epoch {epoch}: the loss is {mean} (learning rate {lr:g}); "
+            "lower train.optimizer.lr"
+        )
 
 
 def learning_rate(schedule: Schedule, base: float, epoch: int, epochs: int) -> float:

@@ -92,7 +92,9 @@ class KeptFeed:
         *,
         seed: int,
         device: torch.device,
+        channels_last: bool = False,
     ):
+        self._channels_last = channels_last
         self._kept, self._places, self._behind = kept, places, behind
         self._seed, self._device = seed, device
         self._views = len(kept[0])
@@ -122,15 +124,25 @@ class KeptFeed:
             kept[views, places[positions]]
             for kept, places in zip(self._kept, self._places, strict=True)
         ]
-        return tuple(torch.from_numpy(each).to(self._device).float() for each in taken)
+        made = (torch.from_numpy(each).to(self._device).float() for each in taken)
+        return tuple(_formatted(each, self._channels_last) for each in made)
 
 
 def front_features(front: nn.Module, images: Tensor, settings: Train) -> Tensor:
     """float32 features of a batch, rounded to the precision in which they are kept."""
+    images = _formatted(images, settings.is_channels_last)
     with torch.no_grad(), autocast(settings.precision, images.device):
         features: Tensor = front(images)
-    features = features.float()
+    features = _formatted(features.float(), settings.is_channels_last)
     return features.half().float() if settings.frozen_precision == "fp16" else features
+
+
+def _formatted(given: Tensor, channels_last: bool) -> Tensor:
+    """In one order in memory wherever it comes from: kernels, and so bits, are chosen by it."""
+    if channels_last and given.ndim == 4:
+        # by way of the other order: one channel is the same bytes in both, but has other strides
+        return given.contiguous().contiguous(memory_format=torch.channels_last)
+    return given
 
 
 def write_features(path: Path, front: nn.Module, feed: PixelFeed, settings: Train) -> np.ndarray:
@@ -147,6 +159,8 @@ def write_features(path: Path, front: nn.Module, feed: PixelFeed, settings: Trai
         StageError: Features that are not finite.
         OSError: No room on the disk.
     """
+    if settings.is_channels_last:
+        front.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images, views = np.arange(feed.images), max(feed.views, 1)
     kept: np.ndarray | None = None
     for view in range(views):

@@ -76,7 +76,7 @@ class PixelFeed:
     ):
         self.pixels = pixels_of(pixels)
         self.settings, self.seed, self.device = settings, seed, device
-        self.modalities, self._partner = modalities, partner
+        self.modalities, self.partner = modalities, partner
         self.images = images or len(self.pixels)
         self.normalise = Normalisation(image.normalize, self.pixels.channels // modalities, device)
         self.views = settings.augment.fixed_views
@@ -117,7 +117,7 @@ class PixelFeed:
 
     def fixed_changes(self, positions: np.ndarray, views: np.ndarray) -> list[Tensor]:
         """The same of a chosen fixed view of each image."""
-        second = positions if self._partner is None else self._partner[positions]
+        second = positions if self.partner is None else self.partner[positions]
         places = [positions, second][: self.modalities]
         return [self._fixed[views, place % self.images] for place in places]
 
@@ -143,7 +143,7 @@ class PixelFeed:
         return self._on_device(torch.cat(normal, 1))
 
     def _on_device(self, inputs: Tensor) -> Tensor:
-        if self.settings.channels_last:
+        if self.settings.is_channels_last:
             return inputs.contiguous(memory_format=torch.channels_last)
         return inputs
 

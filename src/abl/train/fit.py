@@ -14,9 +14,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from abl.errors import InputError, StageError, Stopped
+from abl.errors import InputError, Stopped
 from abl.spec.data import Image
-from abl.spec.train import EarlyStop, Train
+from abl.spec.train import Train
 from abl.train.batches import balanced_rows, class_weights
 from abl.train.checkpoint import (
     Checkpoint,
@@ -27,13 +27,13 @@ from abl.train.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from abl.train.course import Row, check_predictions, has_stopped, kept_after, loss_and_accuracy
 from abl.train.epoch import EpochRunner, Objective, classification, learning_rate
 from abl.train.feed import Feed, PixelFeed
 from abl.train.predictions import predict_logits
 from abl.train.process import Stream, derived_seed, reset_process, seed_everything
 
-Row = dict[str, float]
-_HALF = 65504.0  # the largest float16
+HALF = 65504.0  # the largest float16
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,11 @@ def fit(
             deterministic form on this device, fp16 on a CPU.
     """
     validation_labels = rows.validation_labels
-    validation = rows.evaluate.get("validation") if validation_labels is not None else None
-    if settings.early_stop and (validation is None or not len(validation)):
-        raise InputError("train.early_stop needs a validation set (or leave early_stop out)")
+    validation = check_validation(settings, rows)
     reset_process(seed, threads=settings.threads, deterministic=settings.deterministic)
     place = torch.device(device)
     network.to(place)
-    if settings.channels_last:
+    if settings.is_channels_last:
         network.to(memory_format=torch.channels_last)
     feed: Feed = (
         PixelFeed(given, image, settings, seed=seed, device=place)
@@ -156,14 +154,10 @@ def fit(
         logits = predict_logits(
             network, feed, positions, precision=settings.precision, classes=rows.classes
         )
-        if not np.isfinite(logits).all():
-            raise StageError(
-                f"training diverged in epoch {epoch}: predictions are not finite "
-                f"(learning rate {lr:g})"
-            )
+        check_predictions(logits, epoch, lr)
         return logits
 
-    key = _key_of(network, rows, settings, image, seed, place.type)
+    key = checkpoint_key(network, rows, settings, image, seed, place.type)
 
     def write_checkpoint() -> None:
         if oversight.folder is not None:
@@ -190,7 +184,7 @@ def fit(
 
     give_up_if_hopeless()  # also where the checkpoint is of one that did
     for epoch in range(len(history) + 1, settings.epochs + 1):
-        if settings.early_stop and _has_stopped(history, settings.early_stop):
+        if settings.early_stop and has_stopped(history, settings.early_stop):
             break
         began = time.perf_counter()
         lr = learning_rate(settings.schedule, settings.optimizer.lr, epoch, settings.epochs)
@@ -200,13 +194,15 @@ def fit(
         row |= {"validation_loss": math.nan, "validation_accuracy": math.nan}
         if validation is not None and validation_labels is not None and len(validation):
             logits = predicted(validation, epoch, lr)
-            row["validation_loss"], row["validation_accuracy"] = _scores(logits, validation_labels)
+            row["validation_loss"], row["validation_accuracy"] = loss_and_accuracy(
+                logits, validation_labels
+            )
         if rows.followed is not None:
             logits = predicted(rows.followed, epoch, lr).reshape(-1, rows.classes)
-            dynamics.append(np.clip(logits, -_HALF, _HALF).astype(np.float16))
+            dynamics.append(np.clip(logits, -HALF, HALF).astype(np.float16))
         row["seconds"] = time.perf_counter() - began
         history.append(row)
-        kept = _kept_after(kept, epoch, network, history, settings)
+        kept = kept_after(kept, epoch, lambda: cpu_state(network), history, settings)
         if time.monotonic() - written >= oversight.every_s:
             write_checkpoint()
             written = time.monotonic()
@@ -229,43 +225,15 @@ def fit(
     )
 
 
-def _kept_after(
-    kept: list[tuple[int, State]],
-    epoch: int,
-    network: nn.Module,
-    history: list[Row],
-    settings: Train,
-) -> list[tuple[int, State]]:
-    """The epochs whose weights predict, were this epoch the last."""
-    stop = settings.early_stop
-    if stop and stop.restore_best:
-        is_best = _best_epoch(history, stop) == epoch
-        return [(epoch, cpu_state(network))] if is_best else kept
-    if stop is None and epoch <= settings.epochs - settings.last_k:
-        return []
-    return [*kept, (epoch, cpu_state(network))][-settings.last_k :]
+def check_validation(settings: Train, rows: TrainingRows) -> np.ndarray | None:
+    """Positions that are measured each epoch. Raises InputError if an early stop lacks them."""
+    validation = rows.evaluate.get("validation") if rows.validation_labels is not None else None
+    if settings.early_stop and (validation is None or not len(validation)):
+        raise InputError("train.early_stop needs a validation set (or leave early_stop out)")
+    return validation
 
 
-def _best_epoch(history: list[Row], stop: EarlyStop) -> int:
-    """The first epoch with the best value."""
-    values = [row[f"validation_{stop.metric}"] for row in history]
-    best = min(values) if stop.metric == "loss" else max(values)
-    return values.index(best) + 1
-
-
-def _has_stopped(history: list[Row], stop: EarlyStop) -> bool:
-    return bool(history) and len(history) - _best_epoch(history, stop) >= stop.patience
-
-
-def _scores(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Cross-entropy and accuracy (a share), in float64."""
-    values = torch.from_numpy(logits).double()
-    target = torch.from_numpy(np.asarray(labels, np.int64))
-    loss = nn.functional.cross_entropy(values, target)
-    return float(loss), float((values.argmax(1) == target).double().mean())
-
-
-def _key_of(
+def checkpoint_key(
     network: nn.Module,
     rows: TrainingRows,
     settings: Train,

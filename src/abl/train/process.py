@@ -5,10 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 import numpy as np
 import torch
+
+from abl.errors import StageError
 
 # cuBLAS reads it when CUDA starts; without it its matrix products are not deterministic
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -53,6 +57,20 @@ def reset_process(seed: int, *, threads: int = 1, deterministic: bool = True) ->
     torch.backends.cudnn.allow_tf32 = True
     torch.backends.cuda.matmul.allow_tf32 = False
     seed_everything(derived_seed(seed, Stream.INITIALISE))
+
+
+@contextmanager
+def determinism_told(deterministic: bool) -> Iterator[None]:
+    """Says what to do where an operation has no deterministic form. Raises StageError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "deterministic" in str(error) and deterministic:
+            raise StageError(
+                f"{str(error).splitlines()[0]} Set train: {{deterministic: false}} for this "
+                "network on this device."
+            ) from error
+        raise
 
 
 def release_memory() -> None:

@@ -159,8 +159,10 @@ def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
     return buffer.getvalue()
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Writes PNG or SVG, by the name's ending, without a date and at once."""
+def save_figure(figure: Figure, path: Path) -> bytes:
+    """Writes PNG or SVG, by the name's ending, without a date and at once; what was written."""
     kind: Literal["png", "svg"] = "png" if path.suffix.lower() == ".png" else "svg"
     with written_whole(path) as part:
-        part.write_bytes(figure_bytes(figure, kind))
+        data = figure_bytes(figure, kind)
+        part.write_bytes(data)
+    return data

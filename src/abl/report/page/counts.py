@@ -34,12 +34,20 @@ class CountTable:
 
 
 def count_table(
-    outcome: Outcome, predictions: pd.DataFrame, classes: Sequence[str], unit: str
+    outcome: Outcome,
+    predictions: pd.DataFrame,
+    classes: Sequence[str],
+    unit: str,
+    *,
+    mixed: bool = False,
 ) -> CountTable | None:
     """TP, FN, FP, TN of each arm, summed over its replicates; None without kept predictions.
 
     K = 2: of class 1, the positive one; K > 2: of every class against the rest. The final class is
     the most probable one.
+
+    Args:
+        mixed: Whether of some arms both images of a pair are samples of their own.
     """
     frames, rows = frames_by(predictions, "arm", "test"), []
     size, replicates = 2, dict[int, None]()
@@ -65,8 +73,12 @@ def count_table(
     return CountTable(
         columns[kept.start - 1 : kept.stop],
         tuple((row[0], *row[kept]) for row in rows),
-        _note(list(replicates), unit, _named(classes, 1) if size == 2 else ""),
+        _note(list(replicates), unit, _named(classes, 1) if size == 2 else "")
+        + (MIXED_NOTE if mixed and unit == "image" else ""),
     )
+
+
+MIXED_NOTE = " Arms of mixed modalities count each image twice: by its first and by its second."
 
 
 def _named(classes: Sequence[str], at: int) -> str:

@@ -13,6 +13,8 @@ from abl.report.labels import counted
 from abl.report.page.data_parts import DataPart
 from abl.report.page.report_facts import ReportFacts
 
+SECOND_ROW = "whose second images are samples of their own in some arms (mode mixed)"
+
 
 @dataclass(frozen=True)
 class FlowTable:
@@ -35,9 +37,9 @@ def _table(part: DataPart, facts: ReportFacts) -> FlowTable:
     others = tuple(word for word in part.counted if word != "image")
     rows = [("in the source", flow["listed"])]
     rows += [(f"left out: {each['why']}", each) for each in flow["left_out"]]
-    if flow["second"]:
-        rows.append(("second images, as samples of their own", {"images": flow["second"]}))
     rows.append(("in the sweep", flow["used"]))
+    if flow["second"]:
+        rows.append((SECOND_ROW, {"images": flow["second"]}))
     over = "" if part.splits == 1 else f", over {counted(part.splits, 'split')}"
     rows += [(f"{size['role']}{over}", size) for size in flow["parts"]]
     shown = [
@@ -64,7 +66,10 @@ def _scored(part: DataPart, facts: ReportFacts, others: Sequence[str]) -> list[t
     if facts.scored.empty or part.name:
         return []
     tests = facts.scored
-    units, clusters = f"{tests['unit'].nunique():,}", f"{tests['patient'].nunique():,}"
+    count = tests["unit"].nunique()
+    if part.unit == "image" and facts.all_mixed:
+        count //= 2  # both images of a pair
+    units, clusters = f"{count:,}", f"{tests['patient'].nunique():,}"
     images = units if part.unit == "image" else ""
     counts = [clusters if word == part.cluster else units for word in others]
     return [("scored on test", images, *counts)]
@@ -73,7 +78,7 @@ def _scored(part: DataPart, facts: ReportFacts, others: Sequence[str]) -> list[t
 def _signed(name: str, count: int | None) -> str:
     if count is None:
         return ""
-    sign = "−" if name.startswith("left out") else "+" if name.startswith("second") else ""
+    sign = "−" if name.startswith("left out") else ""
     return f"{sign}{int(count):,}" if count else "0"
 
 

@@ -17,6 +17,7 @@ from abl.report.figures.style import DrawnFigure, figure_bytes
 from abl.report.labels import NOTHING, one_line
 from abl.report.named import words_of
 from abl.report.page.checklist import checklist
+from abl.report.page.closer import closer_look, embedded, vega_script
 from abl.report.page.counts import count_table
 from abl.report.page.data_parts import DataPart, SplitSize
 from abl.report.page.flow import flow_tables, parts_note
@@ -78,6 +79,8 @@ def report_page(
     data_summary: Sequence[Mapping[str, Any]] = (),
     more_tables: Sequence[Table] = (),
     figures: Mapping[str, Figure] | None = None,
+    own_frames: Mapping[str, pd.DataFrame] | None = None,
+    pictures: Mapping[str, Mapping[str, bytes]] | None = None,
     of_study: Callable[[ReportFacts], OwnWeaknesses] | None = None,
 ) -> str:
     """A complete HTML page with nothing from elsewhere, which needs no script to be read.
@@ -87,6 +90,9 @@ def report_page(
         sweep_text: The sweep file.
         environment: As abl.report.environment gives.
         data_summary: One row a part of the data: role, centre, patients, images, counts, ....
+        own_frames: Frames of the outcome, of which learning curves and small pictures are shown.
+        pictures: Name of a figure -> png and svg -> the file, where it was drawn already: that
+            takes longer than all else of a page.
         of_study: What the outcome's study says of its weaknesses.
     """
     drawn = list(figures or {})
@@ -96,8 +102,10 @@ def report_page(
     items, summary = checklist(facts, environment, own.choices), _by_centre(facts, data_summary)
     columns = [n for n in _columns(summary) if n != "prevalence" or len(facts.classes) == 2]
     many = many_arms(outcome, replace(table, lead=()))
+    closer = closer_look(outcome, predictions, own_frames or {})
     scripts = [page_script("many_arms.js")] if many else []
-    counts = count_table(outcome, predictions, facts.classes, facts.unit)
+    scripts += [vega_script(), page_script("closer.js")] if closer else []
+    counts = count_table(outcome, predictions, facts.classes, facts.unit, mixed=bool(facts.mixed))
     return page_from(
         "report_page.html",
         {
@@ -107,10 +115,15 @@ def report_page(
             "answer": table.lead,
             "many": many,
             "scripts": scripts,
-            "policy": page_policy(scripts),
+            "policy": page_policy(scripts, evaluates=bool(closer)),
+            "closer": closer,
+            "closer_data": embedded(closer) if closer else "",
             "table": "" if many else Markup(fragment_of(_bounded(replace(table, lead=())))),
             "more_tables": [Markup(fragment_of(_bounded(each))) for each in more_tables],
-            "pictures": [_picture(name, figure) for name, figure in (figures or {}).items()],
+            "pictures": [
+                _picture(name, figure, (pictures or {}).get(name, {}))
+                for name, figure in (figures or {}).items()
+            ],
             "published": [row["sentence"] for row in outcome.facts.departures],
             "weak": weaknesses(facts, own.design),
             "test_reads": readings_sentence(facts),
@@ -141,23 +154,27 @@ def report_page(
     )
 
 
-def picture_source(figure: Figure) -> str:
+def picture_source(figure: Figure, files: Mapping[str, bytes] | None = None) -> str:
     """The figure as a data URI: SVG, or PNG where the SVG would be large.
 
     An image of its own, as the parts of SVGs written into one page would share their names.
+
+    Args:
+        files: svg, png -> the figure as it was drawn already.
     """
-    mime, data = "image/svg+xml", figure_bytes(figure, "svg")
+    drawn = files or {}
+    mime, data = "image/svg+xml", drawn.get("svg") or figure_bytes(figure, "svg")
     if len(data) > SVG_LIMIT_BYTES:
-        mime, data = "image/png", figure_bytes(figure, "png")
+        mime, data = "image/png", drawn.get("png") or figure_bytes(figure, "png")
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _picture(name: str, figure: Figure) -> FigureOnPage:
+def _picture(name: str, figure: Figure, files: Mapping[str, bytes]) -> FigureOnPage:
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     title = figure.heading if isinstance(figure, DrawnFigure) else ""
     title = title or TITLES.get(name, name.replace("_", " "))
     label = str(figure.get_label())
-    return FigureOnPage(name, title, picture_source(figure), label, width, height)
+    return FigureOnPage(name, title, picture_source(figure, files), label, width, height)
 
 
 def _lead(facts: ReportFacts) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from abl.report.page.choices import choices_words
 from abl.report.page.report_facts import ReportFacts
 from abl.report.page.setting_words import BY_ARM, block_words, either, value_words, values_words
 from abl.spec.sweep import Sweep
+from abl.spec.train import OF_PAIRS
 
 DUPLICATES = {
     "refuse": "refused",
@@ -97,6 +98,9 @@ def _training_rows(facts: ReportFacts) -> Iterable[tuple[str, str]]:
         return
     parts = ("optimizer", "schedule", "augment")
     rest = [{n: value for n, value in block.items() if n not in parts} for block in blocks]
+    for block in rest:
+        if block.get(OF_PAIRS) == "none":  # single images have none, which is no choice
+            del block[OF_PAIRS]
     yield "Training of arms", block_words(rest)
     for name, title in zip(parts, ("Optimizer", "Schedule", "Augmentation"), strict=True):
         yield title, block_words([block[name] for block in blocks])
@@ -222,7 +226,7 @@ def _split_text(splits: Mapping[str, Any], cluster: str) -> str:
     parts = [words.get(kind, kind), f"by {by}"]
     if splits.get("scored") == "validation":
         parts.append("its validation rows are scored")
-    parts += [] if kind == "column" else ["stratified by class"]
+    parts += [] if kind == "column" else [f"classes spread as evenly as whole {by}s allow"]
     if not splits["validation"]:
         parts.append("no validation part")
     elif kind == "column":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,26 @@ class ReportFacts:
         """How many times a test set was read: once by each arm of the sweep on each replicate."""
         return sum(len(arm.replicates) for arm in own_arms(self.outcome))
 
+    @cached_property
+    def mixed(self) -> frozenset[str]:
+        """Keys of the arms of which both images of a pair are samples of their own."""
+        if self.sweep is None:
+            return frozenset()
+        ran = self.outcome.facts.ran.get("settings", ())
+        default = self.sweep.data.modality
+        return frozenset(
+            self.outcome.arms[at].key
+            for row in ran
+            if row["changes"].get("data.modality", default) == "mixed"
+            for at in row["arms"]
+        )
+
+    @property
+    def all_mixed(self) -> bool:
+        """Whether there are such arms, and no others that were trained here."""
+        own = {arm.key for arm in self.arms} - {arm.key for arm in self.imported}
+        return bool(self.mixed) and own <= self.mixed
+
     @property
     def published(self) -> bool:
         """Whether a paper's own protocol was followed."""
@@ -148,7 +168,12 @@ def report_facts(
     """What the frames, the sweep file and the data summary tell; each may be empty."""
     sweep = sweep_of(sweep_text)
     data = data_parts(outcome, predictions, networks, data_summary, sweep)
-    return ReportFacts(outcome, sweep, data, frozenset(drawn), scored_units(predictions))
+    known = ReportFacts(outcome, sweep, data, frozenset(drawn))
+    mixed = known.mixed
+    once = predictions
+    if mixed and not known.all_mixed and "arm" in predictions:  # its images, not both of each pair
+        once = predictions[~predictions["arm"].astype(str).isin(mixed).to_numpy()]
+    return replace(known, scored=scored_units(once))
 
 
 def sweep_of(text: str) -> Sweep | None:

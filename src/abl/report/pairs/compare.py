@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
@@ -30,8 +30,8 @@ FORMATS = ("text", "md", "html", "csv")
 MOST_PICTURES = 60
 MOST_LINES = 40
 
-# unit -> PNG, or None where there is no picture of it
-Picture = Callable[[str], bytes | None]
+# unit -> PNG of each of its modalities, () where there is no picture of it
+Picture = Callable[[str], Sequence[bytes]]
 
 
 def render_comparison(
@@ -228,10 +228,12 @@ def _sections(pair: PairComparison, picture: Picture) -> list[dict[str, object]]
     for letter, units, others in (("A", first, second), ("B", second, first)):
         cards = []
         for each in units[: max(half, MOST_PICTURES - len(others))]:
-            png = picture(each.unit)
-            if png is not None:
-                source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-                cards.append({"unit": each, "label": class_name(pair, each.label), "src": source})
+            sources = [
+                "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+                for png in picture(each.unit)
+            ]
+            if sources:
+                cards.append({"unit": each, "label": class_name(pair, each.label), "src": sources})
         if cards:
             sections.append({"letter": letter, "cards": cards, "count": len(units)})
     return sections

@@ -75,24 +75,39 @@ class TableLayout:
 
     def columns(self) -> list[Column]:
         """The arm, the primary metric, how it compares; then the value of the curve axis, the other
-        metrics, and what a search chose. In CSV the axes stand for the arm, and the marks behind.
+        metrics, and what a search chose. CSV, which programs read, has axes, metrics, comparison
+        and marks in the order of the file.
         """
         outcome = self._outcome
         lead = [self._arm_column()] if outcome.axes else []
-        columns = self.metric_columns(outcome.primary) if outcome.primary in self._scales else []
-        columns += self._comparison_columns() if self._compared else []
+        metrics = {name: self.metric_columns(name) for name in self._scales}
+        compared = self._comparison_columns() if self._compared else []
+        chosen, settings = list[Column](), list[Column]()
         if has_chosen(outcome):
             label = f"{label_in(outcome, outcome.curve_axis)} chosen"
-            columns.append(Column(label, True, lambda arm: chosen_label(arm, outcome.curve_axis)))
-        others = (metric for metric in self._scales if metric != outcome.primary)
-        columns += [column for metric in others for column in self.metric_columns(metric)]
+            chosen.append(Column(label, True, lambda arm: chosen_label(arm, outcome.curve_axis)))
         if any(arm.params.get(CHOSEN) for arm in outcome.arms):
-            columns.append(text_column(CHOSEN, value=_param(CHOSEN)))
+            settings.append(text_column(CHOSEN, value=_param(CHOSEN)))
+        first = metrics.get(outcome.primary, [])
+        others = [c for name in metrics if name != outcome.primary for c in metrics[name]]
+        shown = [*lead, *first, *compared, *chosen, *others, *settings]
+        every = [column for of_metric in metrics.values() for column in of_metric]
+        in_file = [*lead, *every, *self._in_file(compared), *settings]
         marks = [
             Column(name, False, raw={name: attrgetter(name)})
             for name in ("best", "tied", "failed", "key")
         ]
-        return [*self.with_failures([*lead, *columns], len(lead)), *marks]
+        return [
+            *self.with_failures([replace(each, raw={}) for each in shown], len(lead)),
+            *(replace(each, cell=None) for each in in_file if each.raw),
+            *marks,
+        ]
+
+    @staticmethod
+    def _in_file(compared: Sequence[Column]) -> list[Column]:
+        """The columns of the comparison in the order that CSV has: base first, verdict last."""
+        by_name = {next(iter(each.raw)): each for each in compared}
+        return [by_name[name] for name in ("base", "difference", "p", "verdict") if name in by_name]
 
     def unit(self, metric: str) -> str:
         """ "%", or "" for what is not shown in per cent."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from abl.data.dataset import PAIR
 from abl.errors import InputError
+from abl.nets.memory_format import with_chosen_format
 from abl.plan.graph import Arm, Plan
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage, canonical_json, flattened
@@ -96,7 +97,9 @@ def _changes(
     given, found = _blocks(base), dict[str, dict[str, Any]]()
     for at, every in sweeps.items():
         for sweep, options in every:
-            changes = dict(differences(given, _blocks(sweep))) | {"options": options}
+            train = with_chosen_format(sweep.train, gpus=sweep.resources.gpus)
+            ran = sweep.model_copy(update={"train": train})
+            changes = dict(differences(given, _blocks(ran))) | {"options": options}
             row = found.setdefault(canonical_json(changes), {"arms": [], "changes": changes})
             if at not in row["arms"]:
                 row["arms"].append(at)
@@ -179,8 +182,11 @@ def _data(plan: Plan, workspace: Workspace, sweeps: Mapping[int, Sweep]) -> list
             found = _flow(workspace.data(sweep.data), sweep, places)
         except InputError:  # arms of a study of one's own that need no split
             continue
-        key = canonical_json(found)  # flipped labels, for one, move nobody
-        rows.setdefault(key, {**found, "arms": []})["arms"] += arms
+        # flipped labels, for one, move nobody; nor do second images that are samples too
+        key = canonical_json({**found, "second": 0})
+        row = rows.setdefault(key, {**found, "arms": []})
+        row["arms"] += arms
+        row["second"] = max(row["second"], found["second"])
         given = {name: getattr(sweep, name).model_dump(mode="json") for name in ("data", "splits")}
         settings.setdefault(key, []).append(flattened(given))
     for key, words in _differing(settings).items():
@@ -212,14 +218,16 @@ def _differing(settings: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[s
 
 def _flow(opened: OpenData, sweep: Sweep, places: Sequence[tuple[int, int]]) -> dict[str, Any]:
     frame, lost = opened.dataset.frame, opened.dataset.left_out
-    used = {"images": len(frame), "patients": int(frame["patient"].nunique())}
-    # of a mixed set the second images of pairs are rows of their own, which no source lists
-    added = len(frame) - int(frame[PAIR].nunique()) if PAIR in frame else 0
+    # of a mixed set the second images of pairs are rows of their own, which no source lists:
+    # a pair counts once, as it does everywhere else
+    pairs = int(frame[PAIR].nunique()) if PAIR in frame else len(frame)
+    added = len(frame) - pairs
+    used = {"images": pairs, "patients": int(frame["patient"].nunique())}
     return {
         "name": opened.dataset.name,
         "unit": sweep.data.unit,
         "listed": {
-            "images": used["images"] - added + sum(each.images for each in lost),
+            "images": used["images"] + sum(each.images for each in lost),
             "patients": used["patients"] + sum(each.patients for each in lost),
         },
         "left_out": [asdict(each) for each in lost],
@@ -234,10 +242,12 @@ def _parts(
     opened: OpenData, splits: Splits, places: Sequence[tuple[int, int]], unit: str
 ) -> list[dict[str, Any]]:
     frame, classes = opened.dataset.frame, len(opened.dataset.classes)
+    firsts = (frame["image"] == frame[PAIR] if PAIR in frame else frame["image"].notna()).to_numpy()
     names: dict[str, list[set[str]]] = {}
     counts: dict[str, list[np.ndarray]] = {}
     for repeat, fold in places:
-        for role, positions in opened.split(splits, repeat, fold).items():
+        for role, rows in opened.split(splits, repeat, fold).items():
+            positions = rows[firsts[rows]]
             units = units_of(frame, positions, unit)
             known = names.setdefault(role, [set(), set(), set()])
             for at, values in enumerate((units.patients, units.names, units.images)):

@@ -100,7 +100,7 @@ def scored_outcome(
         key=digest_of(
             [
                 # what it is called changes nothing of what was found
-                sweep.model_dump(mode="json", by_alias=True, exclude={"labels"}),
+                sweep.model_dump(mode="json", by_alias=True, exclude={"labels", "pictures"}),
                 [row.key for row in rows],
             ]
         ),

@@ -1,0 +1,202 @@
+"""The figures of a report that answer to the hand: what they are drawn from, as plain values.
+
+Vega-Lite draws them in the page; its scripts come with vl-convert and lie in the file. All that
+they show stands in the static figures, too.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from abl.plan.outcome import ArmOutcome, Outcome
+from abl.report.figures.arms import base_of, few_of, row_words, shown_arms
+from abl.report.labels import label_in
+from abl.report.named import axis_in, value_in, words_of
+from abl.report.prediction_frames import probability_columns
+
+LEARNING, THUMBNAILS = "learning_curves", "thumbnails"
+CURVE_COLUMNS = ("train_loss", "validation_loss", "validation_accuracy")
+MOST_THUMBNAILS = 400
+MOST_POINTS = 24_000  # predictions; of more a share of the replicates is drawn
+MOST_LINES = 300
+MOST_CURVE_ROWS = 6000
+
+
+def closer_look(
+    outcome: Outcome, predictions: pd.DataFrame, own: Mapping[str, pd.DataFrame]
+) -> dict[str, Any]:
+    """What the page's script draws from, JSON-able; {} if there is nothing to draw.
+
+    Args:
+        own: Frames of the outcome, of which LEARNING and THUMBNAILS are read.
+    """
+    found = {
+        "points": _points(outcome, predictions),
+        "curves": _curves(outcome, own.get(LEARNING, pd.DataFrame())),
+        "axes": _axes(outcome),
+    }
+    drawn = {name: value for name, value in found.items() if value}
+    if not drawn:
+        return {}
+    pictures = own.get(THUMBNAILS, pd.DataFrame())
+    known = set(drawn.get("points", {}).get("units", ()))
+    shown = {
+        str(unit): base64.b64encode(jpeg).decode("ascii")
+        for unit, jpeg in (
+            zip(pictures["unit"], pictures["jpeg"], strict=True) if len(pictures) else ()
+        )
+        if str(unit) in known
+    }
+    return {"metric": label_in(outcome, outcome.primary), **drawn, "pictures": shown}
+
+
+def embedded(values: Mapping[str, Any]) -> Markup:
+    """The values as JSON within a page: no text in them can end the element that holds them."""
+    text = json.dumps(values, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
+
+
+@cache
+def vega_script() -> Markup:
+    """Vega, Vega-Lite and vega-embed as one script, from the package."""
+    from vl_convert import javascript_bundle
+
+    # no text of a script may end the element that holds it
+    return Markup(javascript_bundle(None).replace("</script", "<\\/script"))
+
+
+def _points(outcome: Outcome, predictions: pd.DataFrame) -> dict[str, Any]:
+    """Test predictions of a few arms: rows of (arm, replicate, unit, probability)."""
+    if predictions.empty or "arm" not in predictions:
+        return {}
+    shown = shown_arms(outcome, predictions)
+    keys = [arm.outcome.key for arm in shown.arms]
+    tests = predictions[(predictions["role"] == "test").to_numpy()]
+    tests = tests[tests["arm"].astype(str).isin(keys).to_numpy()]
+    if tests.empty:
+        return {}
+    columns = probability_columns(tests)
+    names = tests[["repeat", "fold", "seed"]].drop_duplicates().sort_values(
+        ["repeat", "fold", "seed"]
+    )  # fmt: skip
+    kept = max(1, min(len(names), int(len(names) * MOST_POINTS / len(tests))))
+    replicates = [tuple(map(int, row)) for row in names.itertuples(index=False, name=None)]
+    at_replicate = {key: at for at, key in enumerate(replicates[:kept])}
+    units = sorted(map(str, tests["unit"].unique()))
+    at_unit, at_arm = ({n: at for at, n in enumerate(each)} for each in (units, keys))
+    several = len(columns) > 2
+    p = tests[columns].to_numpy(np.float64)
+    labels = tests["label"].to_numpy(np.int64)
+    value = p[np.arange(len(p)), labels] if several else p[:, 1]
+    right = p.argmax(axis=1) == labels
+    where = zip(tests["repeat"], tests["fold"], tests["seed"], strict=True)
+    rows = [
+        [at_arm[str(arm)], at_replicate[key], at_unit[str(unit)], round(float(each), 4), int(ok)]
+        for arm, key, unit, each, ok in zip(
+            tests["arm"], (tuple(map(int, w)) for w in where), tests["unit"], value, right,
+            strict=True,
+        )
+        if key in at_replicate
+    ]  # fmt: skip
+    once = tests.drop_duplicates("unit")
+    of_unit = once.set_index(once["unit"].map(str))
+    classes = [str(name) for name in outcome.facts.classes] or [
+        f"class {at}" for at in range(len(columns))
+    ]
+    base = base_of(outcome)
+    return {
+        "arms": [arm.label for arm in shown.arms],
+        "base": keys.index(base.key) if base is not None and base.key in keys else 0,
+        "cut": shown.cut,
+        "replicates": [f"repeat {r}, fold {f}, seed {s}" for r, f, s in at_replicate],
+        "left_out": len(replicates) - kept,
+        "units": units,
+        "labels": [int(of_unit["label"].loc[unit]) for unit in units],
+        "patients": [str(of_unit["patient"].loc[unit]) for unit in units],
+        "classes": classes,
+        "of": "the true class" if several else classes[1],
+        "roc": not several,
+        "rows": rows,
+    }
+
+
+def _curves(outcome: Outcome, learning: pd.DataFrame) -> dict[str, Any]:
+    """Learning curves: rows of (arm, training, epoch, quantity, value)."""
+    if learning.empty:
+        return {}
+    words = {arm.key: row_words(arm, outcome) for arm in outcome.arms}
+    known = learning[learning["arm"].isin(words).to_numpy()]
+    roles = known["role"].nunique()
+    rows: list[list[Any]] = []
+    for row in known.to_dict("records"):
+        training = f"repeat {row['repeat']}, fold {row['fold']}, seed {row['seed']}"
+        training = f"{row['role']}: {training}" if roles > 1 else training
+        for name in CURVE_COLUMNS:
+            value = row.get(name)
+            if value is not None and math.isfinite(value):
+                said = name.replace("_", " ")
+                rows.append(
+                    [words[row["arm"]], training, int(row["epoch"]), said, round(float(value), 4)]
+                )
+    arms = list(dict.fromkeys(words[key] for key in known["arm"]))
+    trainings = list(dict.fromkeys(row[1] for row in rows))
+    while len(rows) > MOST_CURVE_ROWS and len(trainings) > 1:
+        trainings = trainings[: max(1, len(trainings) // 2)]
+        kept = set(trainings)
+        rows = [row for row in rows if row[1] in kept]
+    return {"arms": arms, "rows": rows} if rows else {}
+
+
+def _axes(outcome: Outcome) -> dict[str, Any]:
+    """Arms over axes, for parallel lines: where each value lies on its axis, 0 to 1."""
+    arms = [
+        arm for arm in outcome.arms
+        if not arm.failed and math.isfinite(_mean(outcome, arm))
+    ]  # fmt: skip
+    arms, cut = few_of(outcome, arms, MOST_LINES)
+    if len(arms) < 3 or not outcome.told_apart:
+        return {}
+    ticks, places = [], dict[str, dict[str, float]]()
+    for axis in outcome.told_apart:
+        values = _ordered([arm.params.get(axis, "") for arm in arms])
+        names = [value_in(outcome, axis, v) if v != "" else "–" for v in values]
+        high = max(len(values) - 1, 1)
+        places[axis] = {str(v): at / high for at, v in enumerate(values)}
+        ticks += [[axis_in(outcome, axis), at / high, name] for at, name in enumerate(names)]
+    means = [_mean(outcome, arm) for arm in arms]
+    low, span = min(means), (max(means) - min(means)) or 1.0
+    metric = label_in(outcome, outcome.primary)
+    ticks += [[metric, share, f"{low + share * span:.3f}"] for share in (0.0, 0.5, 1.0)]
+    lines = [
+        [
+            words_of(arm, outcome),
+            round(mean, 4),
+            arm.comparison.verdict if arm.comparison is not None else "",
+            [places[axis][str(arm.params.get(axis, ""))] for axis in outcome.told_apart]
+            + [(mean - low) / span],
+        ]
+        for arm, mean in zip(arms, means, strict=True)
+    ]
+    names = [*(axis_in(outcome, axis) for axis in outcome.told_apart), metric]
+    return {"names": names, "ticks": ticks, "lines": lines, "cut": cut}
+
+
+def _ordered(values: Sequence[Any]) -> list[Any]:
+    """Distinct values: numbers by size, words as they come."""
+    distinct = list(dict.fromkeys(values))
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in distinct)
+    return sorted(distinct) if numbers else distinct
+
+
+def _mean(outcome: Outcome, arm: ArmOutcome) -> float:
+    cell = arm.cells.get(outcome.primary)
+    return math.nan if cell is None else cell.mean
