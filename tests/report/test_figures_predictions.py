@@ -26,7 +26,8 @@ from abl.report.figures.data import (
 )
 from abl.report.figures.every import figures_of
 from abl.report.figures.networks import fates_of
-from abl.report.figures.style import figure_bytes
+from abl.report.figures.predictions import roc_figure
+from abl.report.figures.style import figure_bytes, settle
 from abl.report.figures.tuned import on_front, pareto_figure
 
 EVERY = {
@@ -221,6 +222,26 @@ def test_the_best_of_a_loss_is_the_smallest(made: Made) -> None:
     shown = shown_arms(outcome, made.predictions)
     (best,) = [arm for arm in shown.arms if arm.best]
     assert best.outcome.cells["brier"].mean == min(a.cells["brier"].mean for a in arms)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_panels_legend_and_title_of_roc_do_not_overlap(made: Made, count: int) -> None:
+    arms = tuple(
+        dataclasses.replace(arm, params={"rule": f"a rule whose name takes two lines {at}"})
+        for at, arm in enumerate(made.outcome.arms[: count + 1])
+    )
+    outcome = dataclasses.replace(made.outcome, arms=arms, axes=("rule",))
+    figure = roc_figure(shown_arms(outcome, made.predictions))
+    settle(figure)
+    renderer = figure.canvas.get_renderer()
+    boxes = [place.get_tightbbox(renderer) for place in panels(figure)]
+    boxes += [legend.get_window_extent(renderer) for legend in figure.legends]
+    boxes.append(figure._suptitle.get_window_extent(renderer))
+    for at, one in enumerate(boxes):
+        for other in boxes[:at]:
+            width = min(one.x1, other.x1) - max(one.x0, other.x0)
+            height = min(one.y1, other.y1) - max(one.y0, other.y0)
+            assert width <= 1 or height <= 1
 
 
 def test_curve_band_is_an_interval_where_the_networks_are_known(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
+import io
 import re
 import shutil
 from html.parser import HTMLParser
@@ -13,17 +16,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_frames import SWEEP, Made, made_sweep
+from PIL import Image
 
 from abl.plan.outcome import Facts, Outcome
 from abl.report.figures.arms import Frames
 from abl.report.figures.every import figures_of
 from abl.report.page import html_report
 from abl.report.page.checklist import TO_STATE, checklist
+from abl.report.page.closer import LEARNING, THUMBNAILS
 from abl.report.page.html_report import picture_source, report_page
 from abl.report.page.report_facts import report_facts
 from abl.report.page.weaknesses import readings_sentence, weaknesses
 from abl.report.tables.model import Column, Table, TableCell
 from abl.studies.contract import studies
+from browsed import opened_browser, waited
 
 EMPTY = pd.DataFrame()
 TWO_STEP = studies()["two_step"]
@@ -117,7 +123,18 @@ def weak_points(made: Made, sweep: str = SWEEP, **facts: Any) -> str:
 
 
 def test_nothing_comes_from_elsewhere_and_nothing_runs(html: str, parsed: Page) -> None:
-    assert {tag for tag, _ in parsed.tags} & {"script", "link", "iframe", "object"} == set()
+    assert {tag for tag, _ in parsed.tags} & {"link", "iframe", "object"} == set()
+    scripts = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
+    policy = next(a["content"] for _, a in parsed.tags if a.get("http-equiv"))
+    for script in scripts:  # those that the policy names, and no others
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in str(policy)
+    assert str(policy).count("sha256-") == len(scripts) == 2
+    assert str(policy).startswith("default-src 'none'; img-src data:;")
+    plain = html
+    for script in scripts:
+        plain = plain.replace(script, "")
+    html = plain
     for tag, attributes in parsed.tags:
         for name in ("src", "href", "srcset", "data", "poster", "action"):
             address = attributes.get(name)
@@ -127,11 +144,15 @@ def test_nothing_comes_from_elsewhere_and_nothing_runs(html: str, parsed: Page) 
     assert not re.search(r"url\((?!['\"]?(#|data:))", html)
 
 
+def test_the_page_is_small_enough_to_be_sent(html: str) -> None:
+    assert len(html.encode()) < 3_000_000
+
+
 def test_the_page_names_itself_and_its_links_lead_somewhere(parsed: Page) -> None:
     ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = [str(a["href"])[1:] for tag, a in parsed.tags if tag == "a"]
-    assert len(links) == 10
+    assert len(links) == 11
     assert set(links) <= set(ids)
     assert ("meta", {"name": "color-scheme", "content": "light dark"}) in parsed.tags
     assert any(a.get("name") == "viewport" for tag, a in parsed.tags if tag == "meta")
@@ -390,3 +411,80 @@ def test_the_page_fits_a_phone(html: str, tmp_path: Path) -> None:
         assert driver.get_log("browser") == []
     finally:
         driver.quit()
+
+
+BOX_OF_LAST = """
+const table = document.querySelector(arguments[0]);
+const heads = [...table.querySelectorAll("thead th")];
+const at = heads.findIndex(head => head.textContent.trim() === "verdict");
+return [...table.rows].map(row => row.cells[at].getBoundingClientRect().right);
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and its driver")
+def test_the_answer_is_inside_the_window_and_figures_answer_to_the_hand(
+    made: Made, tmp_path: Path
+) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    units = made.predictions["unit"].astype(str).unique()
+    learning = pd.DataFrame(
+        {"arm": arm.key, "role": "original", "repeat": 0, "fold": 0, "seed": 0, "epoch": epoch,
+         "train_loss": 1 / epoch, "validation_loss": 1.1 / epoch}
+        for arm in made.outcome.arms for epoch in (1, 2, 3)
+    )  # fmt: skip
+    stream = io.BytesIO()
+    Image.new("L", (24, 24), 90).save(stream, "JPEG")
+    pictures = pd.DataFrame({"unit": units, "jpeg": [stream.getvalue()] * len(units)})
+    own = {LEARNING: learning, THUMBNAILS: pictures}
+    (tmp_path / "report.html").write_text(page(made, own_frames=own), encoding="utf-8")
+    with opened_browser(tmp_path) as browser:
+        browser.driver.set_window_size(1280, 900)
+        browser.opens(tmp_path / "report.html")
+        inner = browser.sees("window.innerWidth")
+        ends = browser.driver.execute_script(BOX_OF_LAST, "#table table")
+        assert all(0 < end <= inner for end in ends)
+        assert browser.sees("document.querySelector('.answer').getBoundingClientRect().top") < 300
+        waited(lambda: browser.sees("document.getElementById('closer').dataset.drawn"), "not drawn")
+        for name in ("roc", "scatter", "curves", "axes"):
+            assert browser.sees(f"document.querySelector('#closer-{name} svg') !== null"), name
+        mark = browser.finds("#closer-scatter .mark-symbol path")
+        browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", mark)
+        ActionChains(browser.driver).move_to_element(mark).perform()
+        told = "document.getElementById('vg-tooltip-element')?.textContent ?? ''"
+        waited(lambda: "test case" in browser.sees(told), "nothing is told of a mark")
+        ActionChains(browser.driver).click(mark).perform()
+        image = "document.querySelector('#closer-image h3')?.textContent ?? ''"
+        waited(lambda: browser.sees(image) in units, "a click shows no image")
+        assert browser.sees("document.querySelector('#closer-image img').naturalWidth") == 24
+        assert browser.sees("document.querySelectorAll('#closer-image tbody tr').length") > 2
+        fetched = (
+            "performance.getEntriesByType('resource').filter(e => !e.name.startsWith('data:'))"
+        )
+        assert browser.sees(fetched) == []
+        assert browser.driver.get_log("browser") == []
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and its driver")
+def test_words_find_arms_among_many(made: Made, tmp_path: Path) -> None:
+    arm = made.outcome.arms[1]
+    arms = tuple(
+        dataclasses.replace(arm, key=f"{at:064d}", params={"rule": f"r{at}", "size": at % 3})
+        for at in range(120)
+    )
+    outcome = dataclasses.replace(made.outcome, arms=arms, axes=("rule", "size"))
+    text = report_page(
+        outcome, predictions=EMPTY, networks=EMPTY, sweep_text=SWEEP, environment=ENVIRONMENT
+    )
+    (tmp_path / "report.html").write_text(text, encoding="utf-8")
+    with opened_browser(tmp_path) as browser:
+        browser.opens(tmp_path / "report.html")
+        shown = "[...document.querySelectorAll('.many-groups tbody tr')].filter(r => r.checkVisibility())"
+        assert browser.sees(f"{shown}.length") == 0
+        browser.finds(".many-filter input").send_keys("r77")
+        waited(lambda: browser.sees(f"{shown}.length") == 1, "not found")
+        assert "r77" in browser.sees(f"{shown}[0].textContent")
+        assert browser.sees("document.querySelector('.many-filter output').textContent") == "1 arms"
+        assert browser.driver.get_log("browser") == []

@@ -40,7 +40,8 @@ def roc_figure(shown: Shown) -> Figure:
     arms = [arm for arm in shown.arms if arm is not base] or list(shown.arms)
     behind = mean_roc(base.scores, 1) if base is not None and base not in arms else None
     with own_style():
-        figure, grid = grid_of_panels(len(arms))
+        # room for three lines of a legend, and for two of a title
+        figure, grid = grid_of_panels(len(arms), margins_in=(0.8, 1.75))
         for place, arm in zip(grid, arms, strict=True):
             curve = mean_roc(arm.scores, DRAWS)
             colour = VERMILION if arm.best else BLUE
@@ -53,7 +54,7 @@ def roc_figure(shown: Shown) -> Figure:
             place.plot(curve["fpr"], curve["tpr"], color=colour, lw=1.6)
             place.set_title(_panel_title(arm), fontsize=8)
             _write(place, f"AUC {interval_text(*shown_metric(arm, 'auc'))}")
-        unit_square(grid)
+        unit_square(grid, equal=False)  # an aspect that is kept moves panels under their legend
         label_below(grid, "1 − specificity")
         figure.supylabel("sensitivity", fontsize=9)
         handles = [Line2D([], [], color=BLUE, lw=1.6, label="mean, 95 % band")]

@@ -44,11 +44,11 @@ def closer_look(
         "curves": _curves(outcome, own.get(LEARNING, pd.DataFrame())),
         "axes": _axes(outcome),
     }
-    drawn = {name: value for name, value in found.items() if value}
-    if not drawn:
+    drawn = {name: value or None for name, value in found.items()}
+    if not any(drawn.values()):
         return {}
     pictures = own.get(THUMBNAILS, pd.DataFrame())
-    known = set(drawn.get("points", {}).get("units", ()))
+    known = set(found["points"].get("units", ()))
     shown = {
         str(unit): base64.b64encode(jpeg).decode("ascii")
         for unit, jpeg in (
@@ -68,10 +68,13 @@ def embedded(values: Mapping[str, Any]) -> Markup:
 @cache
 def vega_script() -> Markup:
     """Vega, Vega-Lite and vega-embed as one script, from the package."""
-    from vl_convert import javascript_bundle
+    import vl_convert
 
+    bundle: Any = (
+        vl_convert.javascript_bundle
+    )  # its stub asks for a snippet, which it does not need
     # no text of a script may end the element that holds it
-    return Markup(javascript_bundle(None).replace("</script", "<\\/script"))
+    return Markup(bundle().replace("</script", "<\\/script"))
 
 
 def _points(outcome: Outcome, predictions: pd.DataFrame) -> dict[str, Any]:
@@ -125,7 +128,7 @@ def _points(outcome: Outcome, predictions: pd.DataFrame) -> dict[str, Any]:
         "classes": classes,
         "of": "the true class" if several else classes[1],
         "roc": not several,
-        "rows": rows,
+        "rows": sorted(rows),
     }
 
 

@@ -78,7 +78,7 @@
     return rows;
   };
   const wanted = { arm: { field: "arm", type: "nominal", sort: points ? points.arms : null, scale: { domain: points ? points.arms : [], range: colours }, title: "arm" } };
-  const look = tooltip([["arm", "arm"], ["replicate", "replicate"], ["image", "image"], ["label", "true class"], ["p", "probability", ".3f"]]);
+  const look = tooltip([["arm", "arm"], ["replicate", "replicate"], ["image", "test case"], ["label", "true class"], ["p", "probability", ".3f"]]);
 
   const roc = () => draw("closer-roc", {
     width: width(520), height: width(520) * 0.8, data: { values: rocRows() },
@@ -118,7 +118,7 @@
             y: { field: "y", type: "quantitative", title: "the arm's probability of " + points.of, scale: { domain: [0, 1] } },
             color: { field: "label", type: "nominal", scale: { domain: points.classes, range: colours }, title: "true class" },
             opacity: { condition: { param: "classes", value: 0.75, empty: true }, value: 0.05 },
-            tooltip: tooltip([["image", "image"], ["label", "true class"], ["arm", "arm"], ["right", "right with it"], ["before", "right with the base"], ["x", "base", ".3f"], ["y", "arm", ".3f"]]),
+            tooltip: tooltip([["image", "test case"], ["label", "true class"], ["arm", "arm"], ["right", "right with it"], ["before", "right with the base"], ["x", "mean with the base", ".3f"], ["y", "mean with the arm", ".3f"]]),
           } },
       ],
     }, clicked);
