@@ -31,6 +31,7 @@ from abl.spec.sweep import Sweep, smoked
 from abl.spec.yaml_file import Document, document_from, read_with_faults, yaml_text
 from abl.stages.inputs import Workspace
 from abl.studies.shared.checks import load_problems
+from abl.studies.shared.published_protocol import protocol_problems
 
 if TYPE_CHECKING:  # loading and planning need none of what runs
     from abl.app.finished import FinishedSweep
@@ -88,7 +89,7 @@ def load(
     study = study_of(file)
     if smoke and not problems:
         file = replace(file, sweep=smoked(file.sweep, study.smoke_options))
-    problems += study.problems(file)
+    problems += [*study.problems(file), *protocol_problems(file, study)]
     cache = Path(root).absolute() / "store" / "cache"
     roots = [mirrored(str(f), cache) if "://" in str(f) else Path(f) for f in data]
     problems += [Problem(f"--data {each}: no such folder") for each in roots if not each.is_dir()]

@@ -170,7 +170,8 @@ def is_secret_name(name: str) -> bool:
 def _known() -> dict[str, str]:
     """What is secret in the environment now -> what to write for it; the longest first."""
     found: dict[str, str] = {}
-    for name, value in os.environ.items():
+    for name in list(os.environ):
+        value = os.environ.get(name, "")  # another thread may take it away meanwhile
         named = is_secret_name(name)
         parts = {*_of_address(value)} if named or _BEGINS_ADDRESS.match(value) else set()
         for secret in parts or ({value} if named else set()):

@@ -13,7 +13,7 @@ SIDE = 48
 _BOX = {"box_x0": 12, "box_y0": 10, "box_x1": 36, "box_y1": 34}
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "pairs.csv": ("image2",),
-    "nodules.csv": ("centre", "mask", *_BOX),
+    "nodules.csv": ("centre", "mask", "split", *_BOX),
     "dermoscopy.csv": (),
     "thyroid.csv": ("split",),
     "ddti/manifest.csv": ("mask", "centre", *_BOX),
@@ -36,6 +36,7 @@ def _write_set(manifest: Path, columns: tuple[str, ...]) -> None:
     pictures = manifest.parent / f"{manifest.stem}_bmp"
     pictures.mkdir(parents=True)
     names = ("nevus", "melanoma") if manifest.stem == "dermoscopy" else ("0", "1")
+    scored = "validation" if manifest.stem == "nodules" else "test"
     rows = []
     for at in range(2 * PATIENTS):
         patient, label = at // 2, at // 2 % 2
@@ -48,7 +49,7 @@ def _write_set(manifest: Path, columns: tuple[str, ...]) -> None:
             "image2": f"{pictures.name}/{at}b.bmp",
             "mask": f"{pictures.name}/{at}m.bmp",
             "centre": "ABC"[patient // 2 % 3],
-            "split": "test" if patient % 5 < 2 and patient >= 20 else "train",
+            "split": scored if patient % 5 < 2 and patient >= 20 else "train",
             **_BOX,
         }
         if "image2" in columns:

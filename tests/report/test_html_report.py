@@ -29,7 +29,6 @@ from abl.report.page.report_facts import report_facts
 from abl.report.page.weaknesses import readings_sentence, weaknesses
 from abl.report.tables.model import Column, Table, TableCell
 from abl.studies.contract import studies
-from abl.studies.two_step.options import PUBLISHED
 from browsed import opened_browser, waited
 
 EMPTY = pd.DataFrame()
@@ -281,14 +280,34 @@ def test_prevalence_that_differs_is_told_with_its_numbers(made: Made) -> None:
     assert re.search(r"malignant 50 % in train, 7\d % in test", said)
 
 
-def test_the_published_protocol_brings_its_own_weak_points(made: Made, parsed: Page) -> None:
-    assert PUBLISHED[0] not in parsed.text
-    outcome = dataclasses.replace(made.outcome, facts=Facts(protocol="published"))
-    text = Page(page(dataclasses.replace(made, outcome=outcome), figures={})).text
-    for words in PUBLISHED:
-        assert words in text
-    facts = report_facts(outcome, made.predictions, made.networks, SWEEP)
-    assert "No choice was made" not in readings_sentence(facts)
+def test_what_was_followed_of_a_published_protocol_is_told_and_nothing_else(
+    made: Made, parsed: Page
+) -> None:
+    assert "Of the published protocol" not in parsed.text
+    rows = [
+        {"name": "no_validation", "sentence": "There is no validation part.", "by_test": ""},
+        {"name": "selection_in_sample", "sentence": "Selected in sample.", "by_test": ""},
+    ]
+
+    def told(departures: list[dict[str, str]]) -> tuple[str, str]:
+        facts = Facts(protocol="published", departures=departures)
+        outcome = dataclasses.replace(made.outcome, facts=facts)
+        text = Page(page(dataclasses.replace(made, outcome=outcome), figures={})).text
+        known = report_facts(outcome, made.predictions, made.networks, SWEEP)
+        return text, readings_sentence(known)
+
+    text, read = told(rows)
+    assert "Of the published protocol" in text
+    assert "two_step, published protocol: no_validation, selection_in_sample" in text
+    # said once, though the study would say it of any sweep
+    assert text.count("There is no validation part.") == text.count("Selected in sample.") == 1
+    assert "(selection: in_sample)" not in text
+    assert "No setting, epoch or threshold was chosen by it" in read
+    text, read = told([rows[0] | {"by_test": "the False threshold"}])
+    assert "(selection: in_sample)" in text
+    assert "Chosen by its labels, as published: the False threshold" in read
+    assert "No setting" not in read
+    assert "Of the published protocol" not in told([])[0]
 
 
 def test_checklist_answers_what_the_sweep_knows_and_leaves_the_rest(made: Made) -> None:

@@ -53,7 +53,7 @@ def test_no_room_that_asks_a_study_names_one() -> None:
 
 @pytest.fixture(scope="module")
 def made() -> Made:
-    return frozen_sweep([0, 3, 6], patients=12, facts={"protocol": "published"})
+    return frozen_sweep([0, 3, 6], patients=12, facts={})
 
 
 def drawn(made: Made, name: str, folder: Path) -> tuple[set[str], str]:
@@ -70,22 +70,12 @@ def test_figures_and_weaknesses_are_those_of_the_outcomes_study(made: Made, tmp_
     names, page = drawn(made, "frozen", tmp_path / "known")
     assert names == {*general, "frozen"}
     assert "Metric against the frozen part" in page
-    assert "chosen and judged on the same images" in page
+    assert "No answers of readers are known" not in page
     names, page = drawn(made, "gone", tmp_path / "unknown")
     assert names == general
     assert "Metric against the frozen part" not in page
-    assert "The protocol is the published one of this study, with its weaknesses." in page
-
-
-def test_single_confusion_matrices_are_said_of_the_published_fusion_tables_alone(
-    made: Made, tmp_path: Path
-) -> None:
-    _, frozen = drawn(made, "frozen", tmp_path / "frozen")
-    assert "five evaluations of 174 images" in frozen
-    assert "single confusion matrices" not in frozen
-    _, fusion = drawn(made, "fusion", tmp_path / "fusion")
-    assert "single confusion matrices" in fusion
-    assert "five evaluations" not in fusion
+    _, page = drawn(made, "readers", tmp_path / "readers")
+    assert "No answers of readers are known" in page
 
 
 def test_a_study_without_hooks_says_and_draws_nothing(made: Made) -> None:

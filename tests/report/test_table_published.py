@@ -12,7 +12,7 @@ import pytest
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Cell, Outcome
 from abl.report.tables import FORMATS, printed, table_of
-from abl.report.tables.published import read_published
+from abl.report.tables.published_file import read_published
 
 TABLES = Path(__file__).parents[3] / "shared" / "methods" / "tables"
 
@@ -100,7 +100,7 @@ def test_rows_beside_several_arms_are_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("consensus,rule,acc,dataset\n3,true,1,x\n", "paper.csv:1: column 'dataset' is no axis"),
+        ("consensus,rule,acc,device\n3,true,1,x\n", "paper.csv:1: column 'device' is no axis"),
         ("consensus,rule,acc,netwrk\n3,true,1,x\n", "did you mean 'network'"),
         ("consensus,rule\n3,true\n", "paper.csv:1: no metric of threshold"),
         ("acc\n0.9\n", "paper.csv:1: no axis of threshold"),
@@ -133,17 +133,3 @@ def test_pivoted(tmp_path: Path) -> None:
     by_rule = {row[0].text: row for row in table.rows}
     assert by_rule["true"][labels.index("consensus 3, published")].text == "90.0"
     assert by_rule["average"][labels.index("consensus 5, published")].text == "91.0"
-
-
-@pytest.mark.skipif(not TABLES.is_dir(), reason="no published tables here")
-def test_a_real_table_after_its_own_columns_are_taken_out(tmp_path: Path) -> None:
-    with pytest.raises(InputError) as caught:
-        read_published(TABLES / "two_step.csv", outcome())
-    assert "'dataset'" in str(caught.value)
-    frame = pd.read_csv(TABLES / "two_step.csv", dtype=str, keep_default_na=False)
-    frame = frame.drop(columns=["dataset"]).rename(columns={"table": "source"})
-    frame.to_csv(tmp_path / "paper.csv", index=False)
-    published = read_published(tmp_path / "paper.csv", outcome())
-    assert published.values["resnet101--original", "acc"].mean == pytest.approx(0.8610)
-    assert published.values["resnet101-5-average", "auc"].mean == pytest.approx(0.9217)
-    assert any("vit_base_patch16_384" in note for note in published.notes)

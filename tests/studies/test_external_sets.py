@@ -252,6 +252,13 @@ def test_it_stands_beside_the_internal_results_everywhere(finished):
     assert places == ["internal", "hospital C"] * 2
     notes = " ".join(note.text for note in shown.notes)
     assert "10 patients, 20 images, 50 % positive" in notes
+    axis, arm = shown.columns[0].label, shown.rows[0][0].text
+    stated = result.folder / "stated.csv"
+    stated.write_text(f"{axis},set,f1\n{arm},hospital C,0.5\n{arm},internal,0.25\n", "utf-8")
+    beside = shown_table(sweep.store, "tiny", show="external", published=stated)
+    at = [column.label for column in beside.columns].index("F1 published")
+    assert [cells[at].text for cells in beside.rows] == ["25.0", "50.0", "", ""]
+    stated.unlink()
     page = (result.folder / "report.html").read_text()
     assert "external sets" in page
     assert "No external set" not in page

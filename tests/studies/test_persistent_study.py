@@ -289,6 +289,20 @@ def test_tables_of_networks_and_images(home: Path, whole: SweepResult, sweep: Lo
     beside = shown_table(store, "persist", show="networks", published=file)
     at = [column.label for column in beside.columns].index("published")
     assert [row[at].text for row in beside.rows] == ["", "0.830 ± 0.040 (0.740, 0.900)"]
+    features = shown_table(store, "persist", show="features")
+    rows = [dict(zip(features.raw_columns, raw, strict=True)) for raw in features.raw_rows]
+    first = next(row for row in rows if row["share"] > 0.2)
+    file.write_text(
+        "feature,percent_of_dataset,images\n"
+        f"{first['value']},{100 * first['share']:.1f},2\nunheard of,1,1\n", "utf-8"
+    )  # fmt: skip
+    stated = shown_table(store, "persist", show="features", published=file)
+    values = [dict(zip(stated.raw_columns, raw, strict=True)) for raw in stated.raw_rows]
+    beside_ours = [row for row in values if row["share_published"] != ""]
+    assert {row["value"] for row in beside_ours} == {first["value"]}
+    assert beside_ours[0]["share_published"] == pytest.approx(first["share"], abs=1e-3)
+    said = " ".join(note.text for note in stated.notes)
+    assert "paper.csv: no row here for row 3 (unheard of)" in said
     noise = shown_table(store, "persist", show="noise")
     assert [row[2].text for row in noise.rows] == ["flagged", "matched", "confident learning"]
     images = shown_table(store, "persist", show="images")
@@ -340,8 +354,9 @@ def test_every_fault_is_told_at_its_line(tmp_path: Path) -> None:
     told = str(caught.value)
     for line in (
         "options.cutoff_on: test chooses the cut-off on the images that it is scored on: it needs "
-        "protocol: published",
-        "splits.by: image lets images of one patient train and test",
+        "published: [cutoff_on_test]",
+        "splits.by: image lets images of one patient train and test: write by: patient; it needs "
+        "published: [splits_by_image]",
         "data.unit: nodule: this study counts images",
         "excluded: 'flaged' is not known: did you mean 'flagged'?",
         "excluded: flipped needs generated data with wrong labels",
@@ -353,7 +368,7 @@ def test_every_fault_is_told_at_its_line(tmp_path: Path) -> None:
 
 
 PUBLISHED = {
-    "protocol": "published",
+    "published": ["splits_by_image", "cutoff_on_test"],
     "options": {"cutoff_on": "test"},
     "splits.by": "image",
     "axes": {"network": ["pooled3"], "excluded": ["none"]},
@@ -369,7 +384,10 @@ def test_the_published_protocol_may_do_both_faults_and_names_them(tmp_path: Path
     assert "test_g_mean" in chosen
     assert np.allclose(chosen["test_g_mean"], chosen["g_mean"])
     page = (result.folder / "report.html").read_text(encoding="utf-8")
-    assert "one plane can train while its twin tests" in page
+    assert "one image of a patient can train while its twin tests" in page
+    assert "Splits are by image, not by patient" not in page  # said once
+    assert "Chosen by its labels, as published: the cut-off of each training" in page
+    assert any("cutoff_on_test" in note for note in result.outcome.notes)
     assert "was chosen on the very test set it was scored on" in page
     # what is scored by ranks does not win by its cut-off; what is scored by calls does
     assert not result.outcome.facts.controls

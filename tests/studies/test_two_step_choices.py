@@ -243,7 +243,10 @@ def test_calibration_moves_probabilities_and_no_ranks(home: Path) -> None:
             "options.search.costs: give a matrix",
         ),
         ({"axes.threshold": ["search"], "options.search": {"trials": 0}}, "trials"),
-        ({"axes.false_k": [1], "axes.false_threshold": ["best_on_test"]}, "protocol: published"),
+        (
+            {"axes.false_k": [1], "axes.false_threshold": ["best_on_test"]},
+            "published: \\[false_threshold_on_test\\]",
+        ),
         ({"axes.calibrate": ["platt"]}, "calibrate: 'platt' is not known"),
         ({"axes.threshold": [{"promise": {"level": 0.1}}]}, "write promise, and its risk, level"),
     ],
@@ -265,7 +268,11 @@ def test_the_published_false_threshold_reads_the_test_set_when_told_to(home: Pat
     _, fitted = run(home, fixed | {"axes": axes | {"false_threshold": ["best_on_test", 0.1]}})
     [best, kept] = [each for each in fitted.outcome.arms if each.params["rule"] == "model1"]
     assert best.cells["acc"].mean >= kept.cells["acc"].mean
-    assert fitted.outcome.facts.protocol == "published"
+    facts = fitted.outcome.facts
+    assert facts.protocol == "published"
+    # all that the study's source did is allowed, and what these arms do of it is said
+    names = {row["name"] for row in facts.departures}
+    assert names == {"selection_in_sample", "false_threshold_on_test"}
 
 
 def test_scores_of_exclusion() -> None:

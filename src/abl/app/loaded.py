@@ -29,6 +29,7 @@ from abl.spec.yaml_file import Document, yaml_text
 from abl.stages.inputs import Workspace
 from abl.studies.contract import Study, studies, study_named
 from abl.studies.shared.checks import load_problems
+from abl.studies.shared.published_protocol import departure_notes, departures_done
 
 
 def study_of(file: SweepFile) -> Study:
@@ -104,6 +105,7 @@ class LoadedSweep:
             placed = [self.file.placed(problem) for problem in error.problems]
             raise InputError(placed) from None
         plan.notes += [note for opened in self.workspace.opened() for note in opened.mask_notes]
+        plan.notes += departure_notes(departures_done(self.file, self.study, plan.arms))
         plan.notes += self.name_notes
         plan.notes += dynamics_notes(plan) + bundle_notes(plan)
         unknown = [

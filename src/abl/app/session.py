@@ -41,6 +41,7 @@ from abl.runner.ray_network import check_connections
 from abl.runner.ray_nodes import check_address, ray_nodes
 from abl.search.kept import check_storage
 from abl.studies.shared.analysis import Analysis
+from abl.studies.shared.published_protocol import departure_notes, departures_done
 from abl.studies.shared.ran import what_ran
 
 
@@ -305,6 +306,8 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
     of_data = [note for each in opened for note in (*each.dataset.notes, *each.mask_notes)]
     notes = list(dict.fromkeys([*of_data, *notes]))
     clusters = {each.clusters for each in data} or {"patient"}
+    ran = [a for a, row in zip(sweep.plan.arms, outcome.arms, strict=False) if not row.failed]
+    followed = departures_done(sweep.file, sweep.study, ran)
     facts = replace(
         outcome.facts,
         table=asked.table,
@@ -321,8 +324,10 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
         trainings=repeated_trainings(analysis.predictions),
         stages=len(sweep.plan.stages),
         asked=sweep.plan.asked,
+        departures=followed,
         ran=what_ran(sweep.file, sweep.study, sweep.plan, sweep.workspace, outcome),
     )
+    notes = [*departure_notes(followed), *notes]
     outcome = replace(outcome, facts=facts, notes=(*outcome.notes, *notes))
     collapsed = collapsed_arms(outcome, analysis.predictions)
     return replace(outcome, facts=replace(facts, collapsed=collapsed))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from abl.app.results import (
     arm_predictions,
@@ -17,10 +19,15 @@ from abl.plan.outcome import Outcome
 from abl.record.store import Store
 from abl.report.tables.ablation import pivot_axes, styled_table
 from abl.report.tables.model import Table
-from abl.report.tables.published import read_published
 from abl.spec.class_metrics import with_position
-from abl.studies.contract import study_named
+from abl.studies.contract import Study, study_named
 
+if TYPE_CHECKING:
+    from abl.report.tables.published import Published
+    from abl.report.tables.stated_tables import StatedTables
+    from abl.spec.sweep import Sweep
+
+NONE = "none"
 SUBGROUP, IMAGE = "subgroup=", "image="
 SHOWN = ("replicates", "settings", "cost", "tests", "choices", "noise", "data", "external",
          "searches", f"{SUBGROUP}COLUMN", f"{IMAGE}ID")  # fmt: skip
@@ -64,15 +71,10 @@ def shown_table(
     per_cent = style.per_cent if fraction is None else not fraction
     digits = style.decimals if decimals is None else decimals
     if show:
-        of_study = {} if pivot else study_tables(outcome, own_frames(store, outcome))
-        if published is not None and show in of_study:
-            stated = read_published(published, outcome)
-            found = study_tables(outcome, own_frames(store, outcome), stated)
-            places = [n for n, t in found.items() if t.raw_columns != of_study[n].raw_columns]
-            if show not in places:
-                hint = f": --show {' or '.join(places)} has one" if places else ""
-                raise InputError(f"--show {show} has no place for published values{hint}")
-            return found[show]
+        if published is not None and not pivot:
+            beside = _table_beside(store, outcome, show, published)
+            if beside is not None:
+                return beside
         if pivot or published is not None:
             raise InputError("--show stands alone: leave out --pivot and --published")
         shaped = spread is not None or intervals is not None
@@ -87,8 +89,75 @@ def shown_table(
         intervals=style.intervals if intervals is None else intervals,
         metric=metric,
         pivot=pivot_axes(pivot) if pivot else None,
-        published=read_published(published, outcome) if published is not None else None,
+        published=_read(store, outcome, published) if published is not None else None,
     )
+
+
+def _read(store: Store, outcome: Outcome, published: Path) -> Published:
+    from abl.report.tables.published_file import read_published
+
+    return read_published(published, outcome, stated_of(store, outcome))
+
+
+def _table_beside(store: Store, outcome: Outcome, show: str, published: Path) -> Table | None:
+    """Another table than that of arms with published values; None if that is no table of a study.
+
+    Raises:
+        InputError: Among others, the table has no place for them.
+    """
+    from abl.report.tables.facts import external_outcome
+    from abl.report.tables.published_file import read_published
+    from abl.report.tables.stated_rows import with_stated_rows
+
+    known, own = stated_of(store, outcome), own_frames(store, outcome)
+    of_study = study_tables(outcome, own)
+    if show == "external" and outcome.facts.external:
+        shown = external_outcome(outcome)
+        return styled_table(shown, published=read_published(published, shown, known))
+    if show not in of_study:
+        return None
+    if show in known.row_tables:
+        return with_stated_rows(of_study[show], published, known.row_tables[show])
+    found = study_tables(outcome, own, read_published(published, outcome, known))
+    places = [name for name, t in found.items() if t.raw_columns != of_study[name].raw_columns]
+    places += [name for name in known.row_tables if name in of_study]
+    if show not in places:
+        hint = f": --show {' or '.join(places)} has one" if places else ""
+        raise InputError(f"--show {show} has no place for published values{hint}")
+    return found[show]
+
+
+def stated_of(store: Store, outcome: Outcome) -> StatedTables:
+    """What the outcome's study knows of the tables of its source, and its sweep of its arms."""
+    study = study_named(outcome.study)
+    if study is None:
+        from abl.report.tables.stated_tables import StatedTables
+
+        return StatedTables()
+    try:
+        sweep = kept_sweep(store, outcome)[0]
+    except InputError:
+        return study.stated()
+    return with_usual_values(study, sweep, outcome.axes)
+
+
+def with_usual_values(study: Study, sweep: Sweep, axes: Sequence[str]) -> StatedTables:
+    """What a study knows of such tables, with the values that arms have where a table says nothing.
+
+    Args:
+        axes: That tell the arms of the sweep apart; of the study's others each has one value.
+    """
+    values = sweep.model_dump(mode="json", by_alias=True)
+    usual, fixed = {}, {}
+    for axis in study.axes:
+        setting: Any = values
+        for part in axis.setting.split("."):
+            setting = setting.get(part) if isinstance(setting, dict) else None
+        value = axis.default if axis.default is not None else setting
+        usual[axis.name] = [NONE if value is None else str(value)]
+        if axis.name not in axes:
+            fixed[axis.name] = "" if value is None else str(value)
+    return replace(study.stated(), usual=usual, fixed=fixed)
 
 
 def _other_table(

@@ -117,6 +117,7 @@ class Facts:
         data: The data by role and centre, of the first split.
         training_patients: Patients of a training part, for the corrected resampled t-test.
         protocol: Whose: `published` for a paper's own.
+        departures: What the sweep follows of it: name, sentence, by_test (what test labels choose).
         study: What one study keeps for its own figures and tables: network, modalities,
             label_noise.
         tests: Every comparison of the table's family, with all its tests.
@@ -148,6 +149,7 @@ class Facts:
     data: Rows = ()
     training_patients: int = 1
     protocol: str = ""
+    departures: Rows = ()
     study: Mapping[str, Any] = field(default_factory=dict)
     tests: Rows = ()
     external: Rows = ()
@@ -208,7 +210,7 @@ def _style(table: TableStyle) -> dict[str, Any]:
 _FACTS = tuple(each.name for each in fields(Facts))
 _RARE = {
     "external", "activation", "searches", "imported", "key_without_imported", "controls",
-    "trainings", "collapsed", "ran", "clusters", "patients_unknown",
+    "trainings", "collapsed", "ran", "clusters", "patients_unknown", "departures",
 }  # fmt: skip
 
 

@@ -279,13 +279,20 @@ class Splits(Part):
     test: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.25, description="Share of patients in the test set (not for kfold)."
     )
-    validation: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.2, description="Share of the patients outside the test set."
+    validation: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.2,
+        description="Share of the patients outside the test set; 0 leaves none to choose by, which "
+        "needs published: [no_validation].",
     )
     by: Literal["patient", "nodule", "image"] = Field(
         "patient", description="What never lies on two sides of a split."
     )
     column: str = Field("split", description="The column of kind: column.")
+    scored: Literal["test", "validation"] = Field(
+        "test",
+        description="Of kind: column, which rows are scored. validation: of a column of training "
+        "and validation rows alone, which needs published: [scored_on_validation].",
+    )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the draws.")
     draw: Literal[1, 2] = Field(
         2,
@@ -295,6 +302,15 @@ class Splits(Part):
 
     # a stage that says nothing of the draw is of the time when there was one
     IDENTITY_DEFAULTS: ClassVar[Mapping[str, Any]] = {"draw": 1}
+
+    @model_validator(mode="after")
+    def _column_says_what_is_scored(self) -> Splits:
+        if self.scored == "validation" and self.kind != "column":
+            raise ValueError(
+                f"scored: validation is of kind: column; kind: {self.kind} draws test sets: leave "
+                "scored out"
+            )
+        return self
 
 
 class Replicates(Part):

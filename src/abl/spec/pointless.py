@@ -34,6 +34,7 @@ READ_IF: dict[str, tuple[str, Callable[[Any], bool], str]] = {
     "data.patient_label": ("data.unit", _is("nodule", "patient"), "nodule or patient"),
     "splits.test": ("splits.kind", _is("holdout", "monte_carlo"), "holdout or monte_carlo"),
     "splits.column": ("splits.kind", _is("column"), "column"),
+    "splits.scored": ("splits.kind", _is("column"), "column"),
     "data.phantom.prevalence_b": ("data.phantom.centre_b", _is_positive, "above 0"),
     "data.phantom.flip_side": ("data.phantom.flip", _is_positive, "above 0"),
 }

@@ -169,6 +169,13 @@ class Sweep(Part):
         description="published allows what a source did and an honest sweep refuses; the report "
         "says what is weak in it.",
     )
+    published: tuple[str, ...] = Field(
+        (),
+        description="What of the source's protocol the sweep follows, by name, such as "
+        "[no_validation]: each is allowed only by its name here, and only in the study of that "
+        "source. Without it, protocol: published allows all of the study's: see "
+        "[published protocols](published-protocols.md).",
+    )
     margin: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Smallest difference of the primary metric that matters (fraction)."
     )
@@ -191,6 +198,23 @@ class Sweep(Part):
         """Values of an axis that is a curve, None if it is an ordinary one or not there."""
         axis = self.axes.get(name)
         return axis.listed() if axis is not None and axis.curve else None
+
+    def allows(self, departure: str) -> bool:
+        """Whether the file allows what a source did and an honest sweep refuses, by its name."""
+        return self.protocol == "published" and (not self.published or departure in self.published)
+
+    @model_validator(mode="after")
+    def _published_is_a_protocol(self) -> Sweep:
+        if (twice := _first_repeated(self.published)) is not None:
+            raise ValueError(f"published: {twice} is given twice: take one out")
+        if self.published and self.protocol == "own":
+            if "protocol" in self.model_fields_set:
+                raise ValueError(
+                    "published: names what protocol: published allows (given: protocol: own): "
+                    "take one of the two out"
+                )
+            self.__dict__["protocol"] = "published"
+        return self
 
     @model_validator(mode="after")
     def _fusion_has_pairs(self) -> Sweep:

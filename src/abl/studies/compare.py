@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from abl.spec.base import Part
 from abl.studies.contract import StudyAxis, study
 from abl.studies.frozen import Frozen
 from abl.studies.shared.single_network import SingleNetwork
+
+if TYPE_CHECKING:
+    from abl.report.tables.stated_tables import StatedTables
 
 
 class Options(Part):
@@ -22,6 +25,11 @@ class Compare(SingleNetwork):
     description: ClassVar[str] = "Networks, or any settings, side by side: one network an arm."
     options: ClassVar[type[Part]] = Options
     axes: ClassVar[tuple[StudyAxis, ...]] = Frozen.axes
+
+    def stated(self) -> StatedTables:
+        from abl.studies.frozen.stated import STATED
+
+        return STATED
 
 
 @study

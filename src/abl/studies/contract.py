@@ -25,11 +25,13 @@ if TYPE_CHECKING:  # a plan draws and scores nothing
     from abl.report.page.weaknesses import OwnWeaknesses
     from abl.report.tables.model import Table
     from abl.report.tables.published import Published
+    from abl.report.tables.stated_tables import StatedTables
     from abl.runner.protocols import Growth
     from abl.spec.read import SweepFile
     from abl.spec.sweep import Sweep
     from abl.stages.inputs import Workspace
     from abl.studies.shared.analysis import Analysis, ScoredPart
+    from abl.studies.shared.departure import Departure
 
 OptionsOf = TypeVar("OptionsOf", bound=Part)
 
@@ -66,6 +68,7 @@ class Study(Protocol):
         smoke_options: With which it runs on the little that `--smoke` leaves.
         absent_tables: Name of a table of its own -> why a sweep that was run may have none, and
             what to write to have it.
+        departures: What its source did and an honest sweep refuses, which `published` may name.
     """
 
     name: ClassVar[str]
@@ -74,6 +77,7 @@ class Study(Protocol):
     options: ClassVar[type[Part]]
     smoke_options: ClassVar[Mapping[str, Any]]
     absent_tables: ClassVar[Mapping[str, str]] = {}
+    departures: ClassVar[tuple[Departure, ...]] = ()
 
     def problems(self, file: SweepFile) -> list[Problem]:
         """Everything wrong with axes, arms and options that needs no data."""
@@ -100,6 +104,19 @@ class Study(Protocol):
         not, as most. A table says so, and never marks such an arm as the best.
         """
         return ""
+
+    def stated(self) -> StatedTables:
+        """What it knows of the tables of its source, for `--published`."""
+        from abl.report.tables.stated_tables import StatedTables
+
+        return StatedTables()
+
+    def chosen_on_validation(self, arm: Arm, sweep: Sweep) -> list[tuple[str, str, str]]:
+        """(axis or option, what, what to write instead) of all that an arm chooses on validation.
+
+        Without a validation part it is refused. Early stops and searches of settings are known.
+        """
+        return []
 
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         """Name -> what draws it: figures of this study alone, or one of its own of a known name."""
@@ -133,7 +150,7 @@ class Study(Protocol):
         return {}
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
-        """What is weak in the published protocol, and in what this study does of a sweep."""
+        """What is weak in a sweep by what this study alone does, and what it chose."""
         from abl.report.page.weaknesses import OwnWeaknesses
 
         return OwnWeaknesses()

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from abl.data.splits.draws import drawn_folds, drawn_share
+from abl.data.splits.scored_rows import scored_roles
 from abl.data.splits.split_groups import SplitGroups, groups_of
 from abl.data.splits.stable_draws import stable_folds, stable_share
 from abl.data.tables.alike_names import shown_name
@@ -59,7 +60,9 @@ def split_of(frame: pd.DataFrame, splits: Splits, repeat: int, fold: int) -> Spl
     """The split of a replicate.
 
     `holdout` and `monte_carlo` draw alike, one split a repeat. `column` is the same in every
-    repeat, but if it names no validation rows they are drawn from its training rows.
+    repeat, but if it names no validation rows they are drawn from its training rows; so they are
+    where `scored: validation` makes its validation rows the test set. With `validation: 0` there
+    are none.
 
     Args:
         frame: Of a Dataset: image, label, patient, nodule; the split column for `column`.
@@ -67,7 +70,8 @@ def split_of(frame: pd.DataFrame, splits: Splits, repeat: int, fold: int) -> Spl
         fold: From 0, below `fold_count(splits)`.
 
     Raises:
-        InputError: Too few groups, a role without a class, a group on two sides of the column.
+        InputError: Too few groups, a role without a class, a group on two sides of the column, a
+            column that does not name the rows that are to be scored.
     """
     if not 0 <= fold < fold_count(splits):
         raise ValueError(f"fold {fold} of {fold_count(splits)}")
@@ -154,10 +158,12 @@ def reads_fingerprint(
 def _drawn_roles(groups: SplitGroups, splits: Splits, repeat: int, fold: int) -> dict[str, str]:
     """Group -> role, drawn; groups that are not in it train."""
     is_kfold = splits.kind == "kfold"
-    needed = max(3, splits.folds) if is_kfold else 3
+    parts = 3 if splits.validation else 2
+    needed = max(parts, splits.folds) if is_kfold else parts
     fewest = min(groups.by_class.values()) if len(groups.by_class) > 1 else 0
     if fewest < needed:
-        what = f"{splits.folds} folds" if is_kfold else "train, validation and test"
+        what = "train, validation and test" if splits.validation else "train and test"
+        what = f"{splits.folds} folds" if is_kfold else what
         raise InputError(
             f"splits: {what} need {needed} {groups.word}s of each class; {groups.counted()}"
             + (f"; write folds: {fewest} or less" if is_kfold and fewest >= 3 else "")
@@ -166,13 +172,15 @@ def _drawn_roles(groups: SplitGroups, splits: Splits, repeat: int, fold: int) ->
         fold_of = _folds(groups, splits.folds, splits, FOLD_DRAW, repeat)
         test = {name for name, member in fold_of.items() if member == fold}
     else:
-        test = _share(groups, set(), splits.test, 2, splits, TEST_DRAW, repeat)
+        test = _share(groups, set(), splits.test, parts - 1, splits, TEST_DRAW, repeat)
     return dict.fromkeys(test, "test") | _validation_roles(groups, test, splits, repeat, fold)
 
 
 def _validation_roles(
     groups: SplitGroups, test: set[str], splits: Splits, repeat: int, fold: int
 ) -> dict[str, str]:
+    if not splits.validation:
+        return {}
     chosen = _share(groups, test, splits.validation, 1, splits, VALIDATION_DRAW, repeat, fold)
     return dict.fromkeys(chosen, "validation")
 
@@ -237,6 +245,7 @@ def _roles_in_column(
         problems.append(Problem(f"splits: column '{splits.column}' puts {more}"))
     raise_if_any(problems)
     role_of = {str(name): str(role) for name, role in zip(groups.of_row, roles, strict=True)}
+    role_of = scored_roles(role_of, splits)
     if "validation" not in role_of.values():
         test = {name for name, role in role_of.items() if role == "test"}
         role_of.update(_validation_roles(groups, test, splits, repeat, 0))
@@ -260,6 +269,7 @@ def _check_classes(
                 f"{groups.counted()}"
             )
             for role, rows in positions.items()
+            if (role != "validation" or splits.validation or len(rows))
             if (lacking := sorted(classes - set(frame["label"].iloc[rows].tolist())))
         ]
     )

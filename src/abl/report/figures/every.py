@@ -64,6 +64,8 @@ def figures_of(
     }
     # a name that is there already keeps its place
     made |= {name: own.pop(name) for name in list(own) if name in made}
+    named = ", ".join(str(row["name"]) for row in outcome.facts.departures)
+    followed = f"Published protocol: {named}; see the weak points." if named else ""
     figures = {}
     for name, draw in {
         "differences": lambda: forest_figure(outcome),
@@ -74,7 +76,7 @@ def figures_of(
         figure = draw()
         if figure is not None:
             settle(figure)
-            label = str(figure.get_label())
+            label = " ".join(filter(None, (str(figure.get_label()), followed)))
             figure.set_label(clusters_named(label, cluster_word(outcome)))
             figures[name] = figure
     return figures

@@ -107,6 +107,7 @@ def _recorded(row: Mapping[str, Any], *, named: bool) -> DataPart:
             str(part["role"]), int(part["patients"]), int(part["units"]), tuple(part["by_class"])
         )
         for part in row["parts"]
+        if int(part["units"])  # a split without a validation part
     }
     name = str(row["name"]) if named else ""
     return DataPart(name, str(row["unit"]), int(row["splits"]), sizes, row)

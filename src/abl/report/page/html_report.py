@@ -124,7 +124,7 @@ def report_page(
                 _picture(name, figure, (pictures or {}).get(name, {}))
                 for name, figure in (figures or {}).items()
             ],
-            "published": own.published if facts.published else (),
+            "published": [row["sentence"] for row in outcome.facts.departures],
             "weak": weaknesses(facts, own.design),
             "test_reads": readings_sentence(facts),
             "power": [f"{note}." for note in outcome.facts.ran.get("power", ())],

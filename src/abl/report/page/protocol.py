@@ -27,7 +27,7 @@ ROLES_OF_NETWORKS = {
     "search": "points of a search",
     "failed": "arms without a result",
 }
-_SPLITS = {"kind", "folds", "test", "validation", "by", "column", "seed"}
+_SPLITS = {"kind", "folds", "test", "validation", "by", "column", "scored", "seed"}
 
 
 def protocol_rows(
@@ -43,7 +43,7 @@ def protocol_rows(
         return []
     units = either(str(data["unit"]) for data in blocks_of(facts.settings, "data"))
     rows = [
-        ("Study", sweep.study + (", published protocol" if facts.published else "")),
+        ("Study", sweep.study + _published_words(facts)),
         ("Data", data_words(facts)),
         ("Scored", f"each {units}, classes {', '.join(sweep.data.classes)}"),
         ("Image", block_words(blocks_of(facts.settings, "image"))),
@@ -67,6 +67,13 @@ def protocol_rows(
         said = f"{names}: trained elsewhere, of which nothing above speaks; scored on these tests"
         rows.append(("Imported arms", said))
     return [(name, marked(text, facts)) for name, text in rows]
+
+
+def _published_words(facts: ReportFacts) -> str:
+    if not facts.published:
+        return ""
+    named = ", ".join(str(row["name"]) for row in facts.outcome.facts.departures)
+    return f", published protocol: {named}" if named else ", published protocol"
 
 
 def marked(text: str, facts: ReportFacts) -> str:
@@ -217,13 +224,15 @@ def _split_text(splits: Mapping[str, Any], cluster: str) -> str:
     }
     by = cluster if splits["by"] == "patient" else splits["by"]
     parts = [words.get(kind, kind), f"by {by}"]
-    if kind == "column":
+    if splits.get("scored") == "validation":
+        parts.append("its validation rows are scored")
+    parts += [] if kind == "column" else [f"classes spread as evenly as whole {by}s allow"]
+    if not splits["validation"]:
+        parts.append("no validation part")
+    elif kind == "column":
         parts.append(f"validation images, if it names none, {rest} of the others, drawn by class")
     else:
-        parts += [
-            f"classes spread as evenly as whole {by}s allow",
-            f"{rest} of the rest for validation",
-        ]
+        parts.append(f"{rest} of the rest for validation")
     parts.append(f"seed {splits['seed']}")
     parts += [f"{n} {value_words(v)}" for n, v in splits.items() if n not in _SPLITS]
     return ", ".join(parts)

@@ -109,6 +109,11 @@ class ReportFacts:
         return self.outcome.facts.protocol == "published"
 
     @property
+    def departures(self) -> frozenset[str]:
+        """What the sweep follows of a paper's protocol, by name."""
+        return frozenset(str(row["name"]) for row in self.outcome.facts.departures)
+
+    @property
     def generated(self) -> bool:
         """Whether the images of all arms are generated, external sets aside."""
         return bool(self.settings) and all(each["data"].get("phantom") for each in self.settings)

@@ -32,14 +32,10 @@ class OwnWeaknesses:
     """What a study says of itself.
 
     Attributes:
-        published: What is weak in the protocol of its publication.
         design: What is weak in a sweep by what this study alone does.
         choices: What it chose by predictions, by what, on which images; None if it does not say.
     """
 
-    published: tuple[str, ...] = (
-        "The protocol is the published one of this study, with its weaknesses.",
-    )
     design: tuple[str, ...] = ()
     choices: tuple[str, ...] | None = None
 
@@ -63,8 +59,9 @@ def readings_sentence(facts: ReportFacts) -> str:
         )
     if any(arm.test_curve is not None for arm in facts.arms):
         text += " Curves over the tuned value were drawn on it too, in the exploratory appendix."
-    if facts.published:
-        return text + " The published protocol makes choices without a validation set: see above."
+    by_test = [str(row["by_test"]) for row in facts.outcome.facts.departures if row["by_test"]]
+    if by_test:
+        return f"{text} Chosen by its labels, as published: {', '.join(by_test)}; see above."
     text += " No setting, epoch or threshold was chosen by it."
     if len(facts.arms) > 1:
         text += (
@@ -92,7 +89,7 @@ def _of_the_design(facts: ReportFacts, own: Sequence[str]) -> Iterator[str]:
     kept = [str(block["by"]) for block in blocks_of(facts.settings, "splits")]
     kept = kept or [facts.outcome.facts.patients_by_split]
     for by in dict.fromkeys(kept):
-        if by not in ("", "patient"):
+        if by not in ("", "patient") and f"splits_by_{by}" not in facts.departures:
             yield (
                 f"Splits are by {by}, not by patient{_some(kept)}: images of one patient may lie "
                 "on two sides, which makes every result look better than it is."

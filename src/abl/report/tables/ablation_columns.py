@@ -26,7 +26,7 @@ from abl.report.labels import (
 from abl.report.named import axis_in, value_in, words_of
 from abl.report.prediction_frames import one_class_note
 from abl.report.tables.ablation_notes import cell_notes, comparison_note
-from abl.report.tables.model import BOLD, TIED, Column, Note, TableCell, text_column
+from abl.report.tables.model import BOLD, DIFFERS, TIED, Column, Note, TableCell, text_column
 from abl.report.tables.published import Published
 from abl.report.tables.replicates_said import (
     defined_of_all,
@@ -244,12 +244,16 @@ class TableLayout:
                 return TableCell("")
             several = len(published.sources) > 1 and value.source
             marks = (self._letter(f"published: {value.source}"),) if several else ()
+            if published.differs(arm.key, metric):
+                marks = (DIFFERS, *marks)
             return TableCell(value.shown(self._scales[metric]), marks)
 
         def raw(part: str) -> Callable[[ArmOutcome], Any]:
             return lambda arm: getattr(published.values.get((arm.key, metric)), part, "")
 
-        return Column(heading, True, cell, {f"{metric}_{n}": raw(p) for n, p in _STATED.items()})
+        raws: dict[str, Any] = {f"{metric}_{n}": raw(p) for n, p in _STATED.items()}
+        raws[f"{metric}_published_z"] = lambda arm: published.apart.get((arm.key, metric), "")
+        return Column(heading, True, cell, raws)
 
     def _comparison_columns(self) -> list[Column]:
         """The base where there are several, difference, P and verdict; empty for a base."""
@@ -313,7 +317,10 @@ class TableLayout:
 
 
 _COUNTS = ("count", "undefined")
-_STATED = {"published": "mean", "published_sd": "sd", "source": "source"}
+_STATED = {
+    "published": "mean", "published_sd": "sd", "published_low": "low", "published_high": "high",
+    "source": "source",
+}  # fmt: skip
 # verdicts that two arms which both say one class to all come by without merit
 _EASY = ("equivalent", "same predictions")
 _ends = attrgetter("low", "high")

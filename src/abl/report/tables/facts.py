@@ -36,9 +36,9 @@ from abl.report.tables.model import (
 )
 from abl.report.tables.searches import searches_table
 from abl.report.tables.setup import data_table
+from abl.report.tables.stated_tables import SET
 from abl.spec.external import INTERNAL
 
-SET = "set"  # the column that says where an arm was scored
 # shares of positives that differ by more than this make metrics that depend on them incomparable
 PREVALENCE_GAP = 0.02
 OF_PREVALENCE = ("acc", "f1", "ppv", "npv", "ap")
@@ -166,26 +166,27 @@ def _number(value: float) -> str:
 
 def _external_table(outcome: Outcome) -> Table | None:
     """A row an arm and set (internal, then external), without marks; None if there is none."""
+    return styled_table(external_outcome(outcome)) if outcome.facts.external else None
+
+
+def external_outcome(outcome: Outcome) -> Outcome:
+    """The outcome with an arm for each arm and set: internal, then external."""
     rows = outcome.facts.external
-    if not rows:
-        return None
     measured = {name for row in rows for cells in row["arms"].values() for name in cells}
-    return styled_table(
-        replace(
-            outcome,
-            name=f"{outcome.name}-external",
-            title=f"{one_line(outcome.title or outcome.name)}: external sets",
-            axes=(*outcome.axes, SET),
-            metrics=tuple(name for name in outcome.metrics if name in measured),
-            curve_axis="",
-            arms=tuple(shown for arm in outcome.arms for shown in _shown(arm, rows)),
-            notes=tuple(_notes(outcome, rows)),
-            facts=Facts(
-                table=outcome.facts.table,
-                classes=outcome.facts.classes,
-                controls=outcome.facts.controls,
-            ),
-        )
+    return replace(
+        outcome,
+        name=f"{outcome.name}-external",
+        title=f"{one_line(outcome.title or outcome.name)}: external sets",
+        axes=(*outcome.axes, SET),
+        metrics=tuple(name for name in outcome.metrics if name in measured),
+        curve_axis="",
+        arms=tuple(shown for arm in outcome.arms for shown in _shown(arm, rows)),
+        notes=tuple(_notes(outcome, rows)),
+        facts=Facts(
+            table=outcome.facts.table,
+            classes=outcome.facts.classes,
+            controls=outcome.facts.controls,
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from abl.report.labels import Scale, one_line
 
 BOLD = "bold"
 TIED = "†"
+DIFFERS = "‡"  # of a published value
 
 Raw = str | int | float | bool
 

@@ -39,6 +39,7 @@ _LATEX = {
         mark: rf"${shown}$"
         for mark, shown in (
             ("±", r"\pm"), ("−", "-"), ("†", r"\dagger"), ("×", r"\times"), ("≤", r"\leq"),
+            ("‡", r"\ddagger"),
             ("≥", r"\geq"), ("∞", r"\infty"), ("·", r"\cdot"), ("Δ", r"\Delta"), ("α", r"\alpha"),
             ("β", r"\beta"), ("γ", r"\gamma"), ("λ", r"\lambda"), ("µ", r"\mu"), ("μ", r"\mu"),
             ("σ", r"\sigma"),

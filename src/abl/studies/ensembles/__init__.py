@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 from pydantic import ValidationError
@@ -24,7 +24,7 @@ from abl.report.tables.published import Published
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
-from abl.stages.combine import MEAN
+from abl.stages.combine import MEAN, WEIGHTED
 from abl.stages.inputs import Workspace
 from abl.stages.shared_pass import share_passes
 from abl.stages.train import Trainings
@@ -41,7 +41,7 @@ from abl.studies.ensembles.found import (
     width_rows,
 )
 from abl.studies.ensembles.notes import (
-    WEAKNESSES,
+    DEPARTURES,
     choice_notes,
     ensemble_choices,
     gain_notes,
@@ -60,8 +60,12 @@ from abl.studies.ensembles.sets import (
 from abl.studies.ensembles.sources import PANEL
 from abl.studies.ensembles.tables import ensemble_tables
 from abl.studies.shared.analysis import Analysis
+from abl.studies.shared.departure import Departure
 from abl.studies.shared.external import internal_file
 from abl.studies.shared.single_network import SingleNetwork, TrainedBy
+
+if TYPE_CHECKING:
+    from abl.report.tables.stated_tables import StatedTables
 
 
 def _wide_sets(value: Any, sweep: Sweep) -> tuple[Any, ...]:
@@ -82,6 +86,7 @@ class EnsemblesStudy(SingleNetwork):
     name: ClassVar[str] = "ensembles"
     description: ClassVar[str] = "Classifiers of several networks' features (Lee 2019)."
     options: ClassVar[type[Part]] = Options
+    departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         StudyAxis(
             "networks",
@@ -207,5 +212,21 @@ class EnsemblesStudy(SingleNetwork):
             "by_size": lambda: by_size_figure(outcome, gains, widths),
         }
 
+    def chosen_on_validation(self, arm: Arm, sweep: Sweep) -> list[tuple[str, str, str]]:
+        """The combination, or the weights of an ensemble."""
+        found = [
+            (axis, CHOSEN, "name them")
+            for axis in ("networks", "classifier")
+            if arm.params.get(axis) == CHOSEN
+        ]
+        if arm.params.get("ensemble") == WEIGHTED:
+            found.append(("ensemble", WEIGHTED, "write mean or stacked"))
+        return found
+
+    def stated(self) -> StatedTables:
+        from abl.studies.ensembles.stated import STATED
+
+        return STATED
+
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
-        return OwnWeaknesses(WEAKNESSES, weak_points(facts), ensemble_choices(facts))
+        return OwnWeaknesses(weak_points(facts), ensemble_choices(facts))

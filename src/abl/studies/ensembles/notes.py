@@ -17,17 +17,21 @@ from abl.stages.combine import MEAN
 from abl.studies.ensembles.found import ArmPlace
 from abl.studies.ensembles.options import Options
 from abl.studies.ensembles.sets import CHOSEN, candidate_names, sets_of, written
+from abl.studies.shared.departure import NO_VALIDATION, SPLITS_BY_IMAGE, Departure
 
 # Lee et al., Sci. Rep. 2019
-WEAKNESSES = (
-    "The panel (which layer of which network, fine-tuned or not) was chosen by what look like "
-    "results on the very test images, and so were the three systems that readers were held "
-    "against: the best of 126 on a test set is better than it will be elsewhere.",
-    "Parameters of the classifiers are not stated.",
-    "A division by patient is not mentioned: 589 nodules are of 519 patients.",
-    "J is a ratio without an interval: a star says that it is below 1, not that this is no luck.",
-    "The formulas of J name the table of fine-tuned networks, the text that of single features.",
-    "OverFeat and VGG-F are in no maintained library: other networks stand in their place here.",
+DEPARTURES = (
+    Departure(
+        "panel_chosen_on_test",
+        "options: {panel: ...}",
+        "The panel (which layer of which network, fine-tuned or not) was chosen by results on the "
+        "very test images: the best of many on a test set is better than it will be elsewhere.",
+        lambda arm, sweep: True,
+        by_test="the panel",
+        declared=True,
+    ),
+    NO_VALIDATION,
+    SPLITS_BY_IMAGE,
 )
 
 

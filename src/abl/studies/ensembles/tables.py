@@ -19,6 +19,7 @@ from abl.report.labels import (
     scale_of,
 )
 from abl.report.tables.model import (
+    DIFFERS,
     Column,
     Note,
     Table,
@@ -165,11 +166,17 @@ def _published_columns(
         text = "" if found != found else J.number(found)
         return TableCell(text, (STAR,) if found < 1 else ())
 
+    text = scaled(lambda s, r: "" if (value := stated(r)) is None else value.shown(s))
+
+    def cell(row: Mapping[str, Any]) -> TableCell:
+        differs = published.differs(row["combined"], row["metric"])
+        return TableCell(text(row), (DIFFERS,) if differs else ())
+
     return [
         Column(
             "published",
             True,
-            scaled(lambda s, r: "" if (value := stated(r)) is None else value.shown(s)),
+            cell,
             {"published": lambda row: getattr(stated(row), "mean", _NAN)},
         ),
         Column(

@@ -7,31 +7,32 @@ the rest is fine-tuned. The control is the same n with random weights.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
-from abl.report.page.report_facts import ReportFacts
-from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.studies.contract import StudyAxis, study
 from abl.studies.shared.checks import FROZEN, HEAD, NETWORK, WEIGHTS
+from abl.studies.shared.departure import NO_VALIDATION, Departure
 from abl.studies.shared.single_network import SingleNetwork
 
+if TYPE_CHECKING:
+    from abl.report.tables.stated_tables import StatedTables
+
 # Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020
-CHOSEN_ON_TEST = (
-    "The number of frozen layers was read off the accuracy that is reported: the optimum is "
-    "chosen and judged on the same images."
-)
-NOT_STATED = (
-    "Optimizer, learning rate, epochs, batch size and augmentation are not in the text at hand."
-)
-WEAKNESSES = (
-    "The paper states 10-fold cross-validation and prints mean and standard deviation, but its "
-    "accuracies for n = 0 to 13 fit means of five evaluations of 174 images.",
-    CHOSEN_ON_TEST,
-    "No control separates pretraining from a narrower fine-tuning.",
-    NOT_STATED,
+FROZEN_CHOSEN_ON_TEST = "frozen_chosen_on_test"
+DEPARTURES = (
+    NO_VALIDATION,
+    Departure(
+        FROZEN_CHOSEN_ON_TEST,
+        "several numbers of frozen layers: axes: {frozen: [0, 6, 13]}",
+        "The number of frozen layers is read off the results that are reported: the optimum is "
+        "chosen and judged on the same images.",
+        lambda arm, sweep: "frozen" in arm.named,
+        by_test="the number of frozen layers",
+        declared=True,
+    ),
 )
 
 
@@ -46,6 +47,7 @@ class Frozen(SingleNetwork):
     name: ClassVar[str] = "frozen"
     description: ClassVar[str] = "Frozen layers of a pretrained network (Qin 2020)."
     options: ClassVar[type[Part]] = Options
+    departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         NETWORK,
         StudyAxis(
@@ -59,10 +61,12 @@ class Frozen(SingleNetwork):
         FROZEN,
     )
 
+    def stated(self) -> StatedTables:
+        from abl.studies.frozen.stated import STATED
+
+        return STATED
+
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         from abl.studies.frozen.figures import frozen_figure
 
         return {"frozen": lambda: frozen_figure(outcome, frames.predictions)}
-
-    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
-        return OwnWeaknesses(WEAKNESSES)

@@ -7,7 +7,7 @@ itself, and with second images exchanged between patients of one class.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -16,13 +16,11 @@ from abl.nets.registry import FUSIONS
 from abl.plan.graph import Arm
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
-from abl.report.page.report_facts import ReportFacts
-from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.studies.contract import StudyAxis, options_of, study
-from abl.studies.frozen import CHOSEN_ON_TEST, NOT_STATED
+from abl.studies.frozen import FROZEN_CHOSEN_ON_TEST
 from abl.studies.shared.checks import (
     FROZEN,
     HEAD,
@@ -31,19 +29,24 @@ from abl.studies.shared.checks import (
     design_faults,
     weights_faults,
 )
+from abl.studies.shared.departure import NO_VALIDATION, Departure
 from abl.studies.shared.single_network import SingleNetwork
 
+if TYPE_CHECKING:
+    from abl.report.tables.stated_tables import StatedTables
+
 # Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020, Tables V and VI
-WEAKNESSES = (
-    "The paper states 10-fold cross-validation and prints mean and standard deviation, but its "
-    "values of early fusion, and of fusion but for two rows, are those of single confusion "
-    "matrices, whose class counts differ from row to row.",
-    "Of those two rows one (late fusion, GAP) cannot come from any confusion matrix of its size, "
-    "the other (B-mode, GAP) only if its values were cut off instead of rounded.",
-    CHOSEN_ON_TEST,
-    "Mixed mode is scored on single images, the other modes on pairs.",
-    "No control separates fusion from two extractors.",
-    NOT_STATED,
+DEPARTURES = (
+    NO_VALIDATION,
+    Departure(
+        FROZEN_CHOSEN_ON_TEST,
+        "train: {frozen: 6}",
+        "The number of frozen layers that arms share was read off results on the images that are "
+        "scored here.",
+        lambda arm, sweep: sweep.train.frozen != 0,
+        by_test="the number of frozen layers",
+        declared=True,
+    ),
 )
 MIXED = "mixed"
 SECOND = ("own", "first", "shuffled")
@@ -77,6 +80,7 @@ class FusionStudy(SingleNetwork):
     name: ClassVar[str] = "fusion"
     description: ClassVar[str] = "Two modalities: alone, mixed or fused (Qin 2020)."
     options: ClassVar[type[Part]] = Options
+    departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         StudyAxis(
             "mode",
@@ -142,6 +146,11 @@ class FusionStudy(SingleNetwork):
     def facts(self, file: SweepFile) -> dict[str, Any]:
         return {"modalities": list(options_of(file, Options).modalities), **super().facts(file)}
 
+    def stated(self) -> StatedTables:
+        from abl.studies.frozen.stated import OF_FUSION
+
+        return OF_FUSION
+
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         from abl.studies.fusion.figures import (
             modes_figure,
@@ -158,6 +167,3 @@ class FusionStudy(SingleNetwork):
             "operating": lambda: operating_figure(modes),
             "only_one": lambda: only_one_figure(modes, classes),
         }
-
-    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
-        return OwnWeaknesses(WEAKNESSES)

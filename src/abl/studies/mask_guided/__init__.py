@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -26,13 +26,17 @@ from abl.spec.train import looks_at_mask
 from abl.stages.inputs import Workspace
 from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.mask_guided.localisation import looked_at, with_looked
-from abl.studies.mask_guided.notes import WEAKNESSES, design_weaknesses, idle_notes
+from abl.studies.mask_guided.notes import design_weaknesses, idle_notes
 from abl.studies.mask_guided.pictures import Seen, pictures_of
 from abl.studies.shared.activations import ACTIVATIONS, add_activation
 from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.checks import NETWORK, WEIGHTS, design_faults, weights_faults
+from abl.studies.shared.departure import NO_VALIDATION, SCORED_ON_VALIDATION, Departure
 from abl.studies.shared.external import internal_file
 from abl.studies.shared.single_network import ROLE, SingleNetwork
+
+if TYPE_CHECKING:
+    from abl.report.tables.stated_tables import StatedTables
 
 OF_BRANCH = ("train.attention.detach", "train.attention.alpha", "train.attention.segmentation")
 
@@ -87,6 +91,8 @@ class MaskGuidedStudy(SingleNetwork):
     name: ClassVar[str] = "mask_guided"
     description: ClassVar[str] = "Mask-guided attention and its placements (Liu 2026)."
     options: ClassVar[type[Part]] = Options
+    # Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174
+    departures: ClassVar[tuple[Departure, ...]] = (SCORED_ON_VALIDATION, NO_VALIDATION)
     # of a smaller phantom the named images may be missing
     smoke_options: ClassVar[Mapping[str, Any]] = {"show": []}
     axes: ClassVar[tuple[StudyAxis, ...]] = (
@@ -194,5 +200,10 @@ class MaskGuidedStudy(SingleNetwork):
             found["confusion"] = lambda: confusion_figure(many, classes, counts=False)
         return found
 
+    def stated(self) -> StatedTables:
+        from abl.studies.mask_guided.stated import STATED
+
+        return STATED
+
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
-        return OwnWeaknesses(WEAKNESSES, design_weaknesses(facts))
+        return OwnWeaknesses(design_weaknesses(facts))

@@ -10,18 +10,6 @@ from abl.spec.read import SweepFile
 from abl.studies.shared.arms import Relevant
 
 GUIDED = "an arm without a predicted mask"
-# Liu et al., Front. Med. 2026, doi 10.3389/fmed.2026.1694174
-WEAKNESSES = (
-    "There is no internal test set: the paper's ablations are scored on the validation set.",
-    "Its intervals are over five runs only: +-0.004 on 521 images, where sampling alone gives "
-    "+-0.022.",
-    "The external set is 66 % malignant, the internal one 43 %: F1 is not comparable.",
-    "The prose contradicts the tables in places: of the removals -L2 has the best F1, and serial "
-    "is worse than spatial only.",
-    "No control separates the place of the mask from having modules there at all.",
-    "The equations, the reduction ratio, the initialisation, the learning-rate schedule and how "
-    "long the base trains are not in the text at hand.",
-)
 
 
 def design_weaknesses(facts: ReportFacts) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
@@ -40,18 +40,28 @@ from abl.studies.persistent.known_flips import flip_rows
 from abl.studies.persistent.maps import add_maps
 from abl.studies.persistent.notes import (
     ABSENT_TABLES,
-    PUBLISHED,
     choices_made,
     exclusion_notes,
     exclusion_weaknesses,
     finding_notes,
 )
-from abl.studies.persistent.options import EXCLUDED, OF_FLAGS, PLAIN, Options, option_faults
+from abl.studies.persistent.options import (
+    CUTOFF_ON_TEST,
+    EXCLUDED,
+    OF_FLAGS,
+    PLAIN,
+    Options,
+    option_faults,
+)
 from abl.studies.persistent.tables import images_table, networks_table
 from abl.studies.shared.analysis import Analysis, ScoredPart
 from abl.studies.shared.checks import FROZEN, HEAD, NETWORK, WEIGHTS
+from abl.studies.shared.departure import SPLITS_BY_IMAGE, Departure
 from abl.studies.shared.external import internal_file, internal_sweep
 from abl.studies.shared.single_network import CUTOFF, SingleNetwork, TrainedBy
+
+if TYPE_CHECKING:
+    from abl.report.tables.stated_tables import StatedTables
 
 
 @study
@@ -62,6 +72,7 @@ class PersistentStudy(SingleNetwork):
     description: ClassVar[str] = "Images that are misclassified again and again (Rafalo 2025)."
     options: ClassVar[type[Part]] = Options
     smoke_options: ClassVar[Mapping[str, Any]] = {"inner": {"splits": 2}}
+    departures: ClassVar[tuple[Departure, ...]] = (SPLITS_BY_IMAGE, CUTOFF_ON_TEST)
     absent_tables: ClassVar[Mapping[str, str]] = ABSENT_TABLES
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         NETWORK,
@@ -189,5 +200,10 @@ class PersistentStudy(SingleNetwork):
 
         return persistent_figures(outcome, frames)
 
+    def stated(self) -> StatedTables:
+        from abl.studies.persistent.stated import STATED
+
+        return STATED
+
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
-        return OwnWeaknesses(PUBLISHED, exclusion_weaknesses(facts), choices_made(facts))
+        return OwnWeaknesses(exclusion_weaknesses(facts), choices_made(facts))

@@ -16,16 +16,6 @@ from abl.studies.persistent.findings import Findings
 from abl.studies.persistent.options import BY_FLAGS, G_MEAN
 from abl.studies.shared.activations import ACTIVATIONS
 
-# Rafalo, Zylka 2025
-PUBLISHED = (
-    "Splits are by image although each patient has two: one plane can train while its twin tests.",
-    "The cut-off that maximises the G-mean was chosen on the very test set it was scored on.",
-    "Flagged images left the test sets too: AUC then rises by construction, with no wrong label "
-    "at all.",
-    "The number of images flagged lies within what differing difficulty alone gives; no control "
-    "and no interval stands beside it.",
-)
-
 ABSENT_TABLES = {
     "baselines": "kept no logits of its epochs: give `train: {dynamics: true}` in the sweep file",
     "maps": "has no maps of flagged images: give `options: {maps: true}` in the sweep file; where "
@@ -155,11 +145,6 @@ def _inner_notes(plan: Plan, store: Store) -> list[str]:
 def exclusion_weaknesses(facts: ReportFacts) -> tuple[str, ...]:
     """What is weak in a sweep by its options and arms."""
     found = []
-    options = {} if facts.sweep is None else facts.sweep.options
-    if options.get("cutoff_on") == "test":
-        found.append(
-            "The cut-off of each training was chosen on the test images that it is scored on."
-        )
     excluded = {str(arm.params.get("excluded", "")) for arm in facts.arms}
     if FLAGGED in excluded and not excluded & set(BY_FLAGS) - {FLAGGED}:
         found.append(

@@ -15,6 +15,7 @@ from abl.spec.data import Fraction
 from abl.spec.sweep import Sweep
 from abl.stages.flag import FLAGGED, MATCHED
 from abl.stages.select import AT_RANDOM, FLIPPED
+from abl.studies.shared.departure import SPLITS_BY_IMAGE, Departure
 
 PLAIN = "none"
 EXCLUDED = (PLAIN, FLAGGED, AT_RANDOM, MATCHED, FLIPPED)
@@ -23,6 +24,16 @@ BY_FLAGS = (FLAGGED, AT_RANDOM, MATCHED)
 OF_FLAGS = ("inner", "flag", "level", "theta", "kappa", "step", "floor", "cap", "counts",
             "training_and_test")  # fmt: skip
 G_MEAN = "g_mean"
+# Rafalo, Zylka 2025, in the authors' code
+CUTOFF_ON_TEST = Departure(
+    "cutoff_on_test",
+    "options: {cutoff_on: test}",
+    "The cut-off of each training was chosen on the very test set it was scored on.",
+    lambda arm, sweep: (
+        sweep.options.get("cutoff_on") == "test" and sweep.options.get("cutoff") != "half"
+    ),
+    by_test="the cut-off of each training",
+)
 
 
 class Inner(Part):
@@ -52,7 +63,7 @@ class Options(Part):
     cutoff_on: Literal["validation", "test"] = Field(
         "validation",
         description="test: chosen on the very test set, as the source's code does; needs "
-        "protocol: published.",
+        "published: [cutoff_on_test].",
     )
     flag: Literal["share", "posterior"] = Field(
         "share",
@@ -124,20 +135,19 @@ class Options(Part):
 def option_faults(options: Options, sweep: Sweep) -> list[tuple[str, str]]:
     """(option or setting, what is wrong) with an arm's."""
     faults = []
-    published = sweep.protocol == "published"
     if sweep.data.unit != "image":
         text = f"data.unit: {sweep.data.unit}: this study counts images: write unit: image"
         faults.append(("data.unit", text))
-    if options.cutoff_on == "test" and not published:
+    if options.cutoff_on == "test" and not sweep.allows(CUTOFF_ON_TEST.name):
         text = (
             "options.cutoff_on: test chooses the cut-off on the images that it is scored on: "
-            "it needs protocol: published"
+            "it needs published: [cutoff_on_test]"
         )
         faults.append(("options.cutoff_on", text))
-    if sweep.splits.by == "image" and not published:
+    if sweep.splits.by == "image" and not sweep.allows(SPLITS_BY_IMAGE.name):
         text = (
             "splits.by: image lets images of one patient train and test: write by: patient; it "
-            "needs protocol: published"
+            "needs published: [splits_by_image]"
         )
         faults.append(("splits.by", text))
     if options.cutoff == "metric":

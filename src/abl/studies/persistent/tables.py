@@ -10,8 +10,10 @@ import pandas as pd
 from abl.plan.outcome import Outcome
 from abl.report.labels import Scale, counted, one_line
 from abl.report.tables.model import (
+    DIFFERS,
     Column,
     Table,
+    TableCell,
     item,
     number_column,
     table_from,
@@ -92,12 +94,17 @@ def _published_column(published: Published) -> Column:
     def part(name: str) -> Callable[[Mapping[str, Any]], Any]:
         return lambda row: getattr(stated(row), name, "")
 
+    def cell(row: Mapping[str, Any]) -> TableCell:
+        value = stated(row)
+        marks = (DIFFERS,) if published.differs(row["arm"], "auc") else ()
+        return TableCell("" if value is None else value.shown(AUC), marks)
+
     names = {"published": "mean", "published_sd": "sd", "published_min": "smallest",
              "published_max": "largest"}  # fmt: skip
     return Column(
         "published",
         True,
-        lambda row: "" if (value := stated(row)) is None else value.shown(AUC),
+        cell,
         {f"auc_{name}": part(of) for name, of in names.items()},
     )
 

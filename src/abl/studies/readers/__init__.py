@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
@@ -34,7 +34,7 @@ from abl.studies.readers.divided import divided_images, divided_pictures
 from abl.studies.readers.findings import reader_findings
 from abl.studies.readers.joined import answers_on, compared_on_tests, image_rows_of
 from abl.studies.readers.notes import (
-    PUBLISHED,
+    DEPARTURES,
     answer_notes,
     reader_weaknesses,
     skill_facts,
@@ -51,8 +51,12 @@ from abl.studies.readers.tables import (
     reader_tables,
 )
 from abl.studies.shared.analysis import Analysis
+from abl.studies.shared.departure import Departure
 from abl.studies.shared.external import internal_file
 from abl.studies.shared.single_network import SingleNetwork
+
+if TYPE_CHECKING:
+    from abl.report.tables.stated_tables import StatedTables
 
 
 @study
@@ -62,6 +66,7 @@ class Readers(SingleNetwork):
     name: ClassVar[str] = "readers"
     description: ClassVar[str] = "Readers and networks on the same test images."
     options: ClassVar[type[Part]] = Options
+    departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
     axes: ClassVar[tuple[StudyAxis, ...]] = Frozen.axes
 
     def faults(self, arm: Arm, sweep: Sweep, file: SweepFile) -> list[tuple[str, str]]:
@@ -156,8 +161,13 @@ class Readers(SingleNetwork):
 
         return reader_figures(outcome, frames)
 
+    def stated(self) -> StatedTables:
+        from abl.studies.readers.stated import STATED
+
+        return STATED
+
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
-        return OwnWeaknesses(PUBLISHED, reader_weaknesses(facts))
+        return OwnWeaknesses(reader_weaknesses(facts))
 
 
 def _answers(file: SweepFile, workspace: Workspace) -> ReaderAnswers | None:

@@ -9,6 +9,7 @@ from typing import Any
 from abl.errors import Problem
 from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.spec.read import SweepFile
+from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
 from abl.studies.contract import Study
 from abl.studies.searching.found import with_searches
@@ -39,6 +40,7 @@ class TunedStudy:
         self.name, self.description = inner.name, inner.description
         self.axes, self.options = inner.axes, inner.options
         self.smoke_options = inner.smoke_options
+        self.departures = inner.departures
         self.growth: SweepGrowth | None = None
         self._asked = 0  # trainings of the arms with the file's settings
 
@@ -99,6 +101,10 @@ class TunedStudy:
     def meaning(self, params: dict[str, Any], file: SweepFile) -> dict[str, Any]:
         """That of the inner study."""
         return self.inner.meaning(params, plain_file(file))
+
+    def chosen_on_validation(self, arm: Arm, sweep: Sweep) -> list[tuple[str, str, str]]:
+        """That of the inner study."""
+        return self.inner.chosen_on_validation(arm, sweep)
 
     def validated(
         self, file: SweepFile, arm: Arm, cell: PlannedCell, workspace: Workspace

@@ -42,7 +42,10 @@ class Predictions:
                 str(each): rows.set_index("image")[columns]
                 for each, rows in frame.groupby("role", observed=True)
             }
-        found = self._read[digest][role].loc[units.images]
+        by_role = self._read[digest]
+        if not len(units.images):  # no file has rows of a part that its split leaves empty
+            return np.zeros((0, len(next(iter(by_role.values())).columns)))
+        found = by_role[role].loc[units.images]
         return units.mean(found.to_numpy(dtype=np.float64))
 
 

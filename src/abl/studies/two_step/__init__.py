@@ -35,6 +35,7 @@ from abl.studies.shared.checks import (
     stated_problems,
 )
 from abl.studies.shared.controls import test_labels_used
+from abl.studies.shared.departure import Departure
 from abl.studies.shared.external import (
     ExternalSets,
     InternalSettings,
@@ -49,6 +50,11 @@ from abl.studies.shared.thresholds import (
     threshold_problem,
 )
 from abl.studies.two_step.cells import ArmCells, hopeless_promises, promise_notes
+from abl.studies.two_step.departures import (
+    DEPARTURES,
+    FALSE_THRESHOLD_ON_TEST,
+    choices_on_validation,
+)
 from abl.studies.two_step.networks import (
     as_selector,
     judged_parts,
@@ -68,6 +74,7 @@ from abl.studies.two_step.options import (
 if TYPE_CHECKING:  # a plan scores nothing and writes no report
     from abl.report.page.report_facts import ReportFacts
     from abl.report.page.weaknesses import OwnWeaknesses
+    from abl.report.tables.stated_tables import StatedTables
 
 
 @study
@@ -79,6 +86,7 @@ class TwoStep(Study):
     options: ClassVar[type[Part]] = Options
     # networks of two epochs agree on little
     smoke_options: ClassVar[Mapping[str, Any]] = {"keep_at_least": 8}
+    departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         StudyAxis("network", "Architecture of O and T.", setting="train.network", words=True),
         StudyAxis("consensus", "N: a training image is kept if N selectors get it right.", 3),
@@ -105,7 +113,7 @@ class TwoStep(Study):
         StudyAxis(
             "false_threshold",
             "Confidence under which the False network decides; or "
-            "best_on_test, the paper's choice, which needs protocol: published.",
+            "best_on_test, the paper's choice, which needs published: [false_threshold_on_test].",
             0.1,
         ),
         StudyAxis(
@@ -153,7 +161,9 @@ class TwoStep(Study):
                     problems.append(file.problem(text, "options", "epochs"))
             problems += [
                 file.problem(text, *place_of_axis(file, axis))
-                for axis, text in arm_faults(arm.own, panel, file.sweep.protocol)
+                for axis, text in arm_faults(
+                    arm.own, panel, best_on_test=file.sweep.allows(FALSE_THRESHOLD_ON_TEST)
+                )
             ]
         values = file.sweep.curve("threshold") or ()
         faults = [threshold_problem(value, of_curve=True) for value in values]
@@ -264,8 +274,17 @@ class TwoStep(Study):
             return "its False threshold is the best on the test labels"
         return test_labels_used(Settings(file, self.axes).of(arm))
 
+    def chosen_on_validation(self, arm: Arm, sweep: Sweep) -> list[tuple[str, str, str]]:
+        """T* but for given ones, and calibration."""
+        return choices_on_validation(arm, sweep)
+
     def relevant(self, own: Mapping[str, Any], axes: Collection[str]) -> set[str]:
         return relevant(own, axes)
+
+    def stated(self) -> StatedTables:
+        from abl.studies.two_step.stated import STATED
+
+        return STATED
 
     def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
         return two_step_weaknesses(facts)
