@@ -286,6 +286,12 @@ class Splits(Part):
         "patient", description="What never lies on two sides of a split."
     )
     column: str = Field("split", description="The column of kind: column.")
+    pool: Annotated[int, Field(ge=1)] | Literal["smallest"] | None = Field(
+        None,
+        description="Images of each class, drawn at random, that the training part keeps before "
+        "anything else, selection too, happens: a number, or smallest: as many as its smallest "
+        "class has.",
+    )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the draws.")
     draw: Literal[1, 2] = Field(
         2,
@@ -295,6 +301,12 @@ class Splits(Part):
 
     # a stage that says nothing of the draw is of the time when there was one
     IDENTITY_DEFAULTS: ClassVar[Mapping[str, Any]] = {"draw": 1}
+
+
+class SharedSplits(Splits):
+    """The splits block of one arm, with its `train.share`: no block of a file."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class Replicates(Part):

@@ -141,6 +141,11 @@ class Augment(Part):
     gain: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="Brightness factor, uniform in [1 - x, 1 + x]."
     )
+    of: Literal["all", "copies"] = Field(
+        "all",
+        description="Which of the images that an epoch shows are changed: all, or of each image "
+        "all but the first, so the copies that balance makes.",
+    )
     views: Annotated[int, Field(ge=0, le=1000)] = Field(
         0,
         description="0: drawn anew every epoch. K: every epoch shows one of K fixed views of each "
@@ -173,6 +178,9 @@ class Pretrain(Part):
     epochs: Annotated[int, Field(ge=1, le=10000)] = Field(10, description="Epochs.")
     lr: Annotated[float, Field(gt=0)] = Field(1e-3, description="Learning rate.")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="One for all arms and replicates.")
+
+
+Balance = Literal["none", "duplicate", "subsample", "sampler", "loss"]
 
 
 class Train(Part):
@@ -219,10 +227,18 @@ class Train(Part):
     )
     optimizer: Optimizer = Field(Optimizer())
     schedule: Schedule = Field(Schedule())
-    balance: Literal["none", "duplicate", "subsample", "sampler", "loss"] = Field(
+    balance: Balance = Field(
         "duplicate",
         description="Classes: as they are; minority duplicated at random; majority subsampled; "
         "weighted sampling; weights in the loss.",
+    )
+    share: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="Share of the training part's patients of each class that train; those of a "
+        "smaller share are among those of a larger one.",
+    )
+    shuffle: Literal["epoch", "once"] = Field(
+        "epoch", description="Images are put in a new order every epoch, or once, before the first."
     )
     augment: Augment = Field(Augment())
     early_stop: EarlyStop | None = Field(None, description="Off unless given.")

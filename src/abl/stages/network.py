@@ -161,7 +161,9 @@ def feed_of(work: Work, view: View, split: Split, asked: Ready) -> tuple[nn.Modu
         for front in cut.fronts:
             front.to(device)
         return network, FrontFeed(feed, cut)
-    return network, KeptFeed(*kept, cut.behind, seed=seed, device=device)
+    copies = settings.augment.of == "copies"
+    of_file = KeptFeed(*kept, cut.behind, seed=seed, device=device, copies_alone=copies)
+    return network, of_file
 
 
 def _guided(work: Work, view: View, asked: Ready) -> tuple[nn.Module, PixelFeed]:

@@ -9,6 +9,7 @@ import numpy as np
 from abl.data.splits.splits import Split
 from abl.errors import StageError
 from abl.plan.stage import PREDICTIONS, Stage
+from abl.spec.data import Image
 from abl.spec.sweep import Sweep
 from abl.stages.identity import SEEN, masks_identity, seen_settings
 from abl.stages.inputs import OpenData, Workspace, whole_view_of
@@ -33,17 +34,18 @@ def predict_stage(
     # what it started from does not matter any more
     settings["train"] = {k: v for k, v in settings["train"].items() if k != "weights"}
     context = {name: training.context[name] for name in ("module",) if name in training.context}
+    image = Image.model_validate(training.settings["image"])  # a selector may have its own size
     attention = sweep.train.attention
     if attention.masks is not None and not attention.is_predicted:
         # a predicted mask needs none of the set's
         settings |= masks_identity(attention, opened)
-        context["masks"] = workspace.masks(opened, sweep.image)
+        context["masks"] = workspace.masks(opened, image)
     return stage_of(
         "predict",
         settings,
         inputs={NETWORK: training.digest},
         reads=reads,
-        context=context | {"view": workspace.view(opened, sweep.image)},
+        context=context | {"view": workspace.view(opened, image)},
         resources=training.resources,
         label=f"predict {name} by {training.label.removeprefix('train ')}",
     )

@@ -20,6 +20,7 @@ from abl.train.batches import (
     Normalisation,
     augmentation_draws,
     augmented,
+    first_shown,
     fixed_draws,
     shape_batches,
     unit_range,
@@ -111,8 +112,13 @@ class PixelFeed:
         Rows of -1 leave an image as it is.
         """
         if not self.views:
-            return [augmentation_draws(len(positions), self.seed, epoch)] * self.modalities
+            drawn = augmentation_draws(len(positions), self.seed, epoch)
+            if self.settings.augment.of == "copies":
+                drawn[first_shown(positions)] = -1
+            return [drawn] * self.modalities
         views = view_choices(len(positions), self.views, self.seed, epoch)
+        if self.settings.augment.of == "copies":
+            views[first_shown(positions)] = 0
         return self.fixed_changes(positions, views)
 
     def fixed_changes(self, positions: np.ndarray, views: np.ndarray) -> list[Tensor]:
@@ -158,7 +164,7 @@ def changed_images(images: Tensor, changes: Tensor, augment: Augment) -> Tensor:
     if augment.views == 1:
         return images
     made = augmented(images, changes, augment)
-    if not augment.views:
+    if not augment.views and augment.of == "all":
         return made
     as_it_is = changes[:, 0] < 0
     return torch.where(as_it_is[:, None, None, None], images, made)
