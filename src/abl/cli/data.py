@@ -103,6 +103,9 @@ def tissue(
         Path | None, typer.Option(help="New folder: the images cut, with masks and boxes.")
     ] = None,
     classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    local: Annotated[
+        bool, typer.Option("--local", help="As image: {crop: {to: tissue, threshold: local}}.")
+    ] = False,
     mask_value: MaskValueOpt = None,
     mask_cut: MaskCutOpt = None,
     mask_inverted: MaskInvertedOpt = None,
@@ -111,7 +114,9 @@ def tissue(
     from abl.data.tissue.tissue_report import tissue_report
 
     rule = _mask_rule(mask_value, mask_cut, mask_inverted)
-    report = tissue_report(manifest, tuple(classes.split(",")), sheet=sheet, out=out, rule=rule)
+    report = tissue_report(
+        manifest, tuple(classes.split(",")), sheet=sheet, out=out, rule=rule, local=local
+    )
     say(report)
 
 

@@ -74,6 +74,11 @@ class Crop(Part):
         "they are empty, that of a DICOM ultrasound file), or the tissue region found in each "
         "image (see `abl data tissue`).",
     )
+    threshold: Literal["global", "local"] = Field(
+        "global",
+        description="How tissue is told from its background: global, brighter than a share of the "
+        "frame's bright level; local, than a share of the mean around it (adaptive, as published).",
+    )
     margin: Annotated[float, Field(ge=0, le=4)] = Field(
         0.0, description="Added on each side, as a share of the longer side of the box."
     )

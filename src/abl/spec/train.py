@@ -75,6 +75,12 @@ class Attention(Part):
         description="predicted by the segmentation branch; controls: the true mask, the ellipse in "
         "its box, ones everywhere, the ellipse of a box of that size put elsewhere at random.",
     )
+    jitter: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="How inexactly boxes are drawn: before its ellipse is, each side of a box is "
+        "moved by up to this share of the box, at random by the image's name, alike in every epoch "
+        "and arm.",
+    )
     detach: bool = Field(
         False, description="Whether the classification loss stops in front of the predicted mask."
     )
@@ -107,6 +113,7 @@ class Attention(Part):
         identity = identity_of(self)
         drop = {"detach", "alpha", "segmentation"} if not self.is_predicted else set()
         drop |= {"mask"} if not self.is_guided else set()
+        drop |= {"jitter"} if self.masks not in ("mixed", "ellipse") else set()
         return {name: value for name, value in identity.items() if name not in drop}
 
 

@@ -236,7 +236,8 @@ class Workspace:
             )
             if image.crop.to == "tissue":
                 side = opened.data.longest_side
-                note = cut_nodules_note(opened.dataset, self.store.cache, side)
+                local = image.crop.threshold == "local"
+                note = cut_nodules_note(opened.dataset, self.store.cache, side, local=local)
                 notes |= dict.fromkeys([note] if note else [])
             odd = content_words(view.content, opened.dataset.classes)
             notes |= dict.fromkeys(

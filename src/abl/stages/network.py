@@ -190,6 +190,8 @@ def _guided(work: Work, view: View, asked: Ready) -> tuple[nn.Module, PixelFeed]
     how: Any = {"seed": asked.seed, "device": asked.device}
     if attention.masks is None or (masks is None and attention.is_predicted):
         return network, PixelFeed(pixels, image, settings, **how)
+    if masks is not None:
+        masks = masks.jittered(attention.jitter, view.frame["image"].tolist())
     if masks is None:
         raise StageError(f"attention.mask: {attention.mask} needs masks, which this stage lacks")
     return network, MaskFeed(pixels, masks, attention.masks, image, settings, **how)
