@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # importing torch takes seconds, which a driver with nothing 
     from abl.train.feed import Feed, PixelFeed
 
 FEATURES = "features.npy"  # of a features stage: fixed views x images x the features' shape
+LACKING = "lacking"  # of a stage that predicts without a modality: which
+MODALITIES = ("first", "second")
 NETWORK = "network"  # role of a training whose network predicts, or is looked at
 SEGMENTER = "segmenter"  # role of the stage that trains the segmentation branch alone
 
@@ -137,6 +139,7 @@ def feed_of(work: Work, view: View, split: Split, asked: Ready) -> tuple[nn.Modu
         parts = [split.train, split.validation, split.test]
         partner = shuffled_partners(labels, patients, parts, seed)
     pixels, modality = view.pixel_set(partner), work.stage.settings.get("modality")
+    lacking = str(work.stage.settings.get(LACKING, ""))
     feed = PixelFeed(
         pixels,
         image,
@@ -146,6 +149,7 @@ def feed_of(work: Work, view: View, split: Split, asked: Ready) -> tuple[nn.Modu
         modalities=2 if modality == "both" else 1,
         partner=partner,
         images=len(pixels) // 2 if modality == "mixed" else None,
+        lacking=MODALITIES.index(lacking) if lacking else None,
     )
     if (settings.head, settings.fusion, settings.frozen) == ("fc", "none", 0):
         return build_network(design.network, **design.takes, weights=design.weights), feed

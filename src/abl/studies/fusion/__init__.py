@@ -6,14 +6,14 @@ itself, and with second images exchanged between patients of one class.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from abl.errors import nearest
 from abl.nets.registry import FUSIONS
-from abl.plan.graph import Arm
+from abl.plan.graph import Arm, Replicate
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
 from abl.report.page.report_facts import ReportFacts
@@ -21,6 +21,9 @@ from abl.report.page.weaknesses import OwnWeaknesses
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
+from abl.stages.network import MODALITIES
+from abl.stages.predict import lacking_stage
+from abl.stages.train import Trainings
 from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.frozen import CHOSEN_ON_TEST, NOT_STATED
 from abl.studies.shared.checks import (
@@ -31,7 +34,7 @@ from abl.studies.shared.checks import (
     design_faults,
     weights_faults,
 )
-from abl.studies.shared.single_network import SingleNetwork
+from abl.studies.shared.single_network import SingleNetwork, TrainedBy
 
 # Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020, Tables V and VI
 WEAKNESSES = (
@@ -47,6 +50,9 @@ WEAKNESSES = (
 )
 MIXED = "mixed"
 SECOND = ("own", "first", "shuffled")
+BOTH = "both"
+WITHOUT = {f"without_{name}": name for name in MODALITIES}
+AT_TEST = (BOTH, *WITHOUT)
 
 
 class Options(Part):
@@ -93,6 +99,12 @@ class FusionStudy(SingleNetwork):
             "own",
             words=True,
         ),
+        StudyAxis(
+            "at_test",
+            "What a fused network, trained with both modalities, has when it predicts: both, or "
+            "without_first, without_second: the missing image is the mean of the normalisation.",
+            words=True,
+        ),
         NETWORK,
         HEAD,
         FROZEN,
@@ -100,7 +112,7 @@ class FusionStudy(SingleNetwork):
     )
 
     def relevant(self, own: Mapping[str, Any], axes: Collection[str]) -> set[str]:
-        drop = set() if str(own.get("mode")) in FUSIONS else {"second"}
+        drop = set() if str(own.get("mode")) in FUSIONS else {"second", "at_test"}
         if own.get("head", "spp") != "spp":
             drop.add("options.own_shape")
         return super().relevant(own, axes) - drop
@@ -133,11 +145,35 @@ class FusionStudy(SingleNetwork):
         if second not in SECOND:
             text = f"second: '{second}' is not known: {nearest(second, SECOND)}"
             faults.append(("second", text))
+        at_test = str(arm.params.get("at_test", BOTH))
+        if at_test not in AT_TEST:
+            text = f"at_test: '{at_test}' is not known: {nearest(at_test, AT_TEST)}"
+            faults.append(("at_test", text))
         if file.sweep.data.modality != "first" or file.sweep.train.fusion != "none":
             text = "data.modality and train.fusion are what the axis mode decides: leave them out"
             faults.append(("mode", text))
         faults += weights_faults(arm, file)
         return faults or design_faults(sweep)
+
+    def trained_by(
+        self,
+        file: SweepFile,
+        arms: Sequence[Arm],
+        sweeps: Sequence[Sweep],
+        trainings: Callable[[Sweep], Trainings],
+    ) -> TrainedBy:
+        """As of one network, which predicts anew where a modality is missing."""
+        own = [trainings(sweep) for sweep in sweeps]
+
+        def trained(at: int, replicate: Replicate) -> str:
+            digest = own[at].train(replicate)
+            lacking = WITHOUT.get(str(arms[at].params.get("at_test", BOTH)))
+            if lacking is None:
+                return digest
+            plan = own[at].plan
+            return plan.add(lacking_stage(plan.stages[digest], lacking))
+
+        return trained
 
     def facts(self, file: SweepFile) -> dict[str, Any]:
         return {"modalities": list(options_of(file, Options).modalities), **super().facts(file)}
