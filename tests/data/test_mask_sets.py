@@ -19,6 +19,7 @@ from abl.data.masks.mask_sets import (
     bounding_boxes,
     boxes_elsewhere,
     ellipses,
+    jittered_boxes,
     mask_problems,
     masks_digest,
     masks_key,
@@ -169,3 +170,32 @@ def test_another_mask_or_box_is_another_training(tmp_path: Path) -> None:
     assert digests[0] != digests[1]
     image = Image(size=60)
     assert masks_key(dataset, digests[0], 1024, image) != masks_key(moved, digests[1], 1024, image)
+
+
+@given(st.floats(0, 1), st.integers(0, 20))
+def test_jitter_moves_each_side_by_no_more_than_its_share(share: float, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    low = draw.uniform(0, 20, (6, 2))
+    boxes = np.concatenate([low, low + draw.uniform(1, 10, (6, 2))], axis=1)
+    boxes[2] = np.nan
+    names = [f"i{seed}_{at}" for at in range(6)]
+    moved = jittered_boxes(boxes, names, share)
+    sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    known = [0, 1, 3, 4, 5]
+    assert np.isnan(moved[2]).all()
+    assert (moved[known, 2:] > moved[known, :2]).all()
+    if share <= 0.5:  # sides cannot pass each other
+        assert (np.abs(moved - boxes)[known] <= share * sides[known] + 1e-2).all()
+    # a row's box depends on its name alone
+    again = jittered_boxes(boxes[[4]], [names[4]], share)
+    assert np.array_equal(again[0], moved[4])
+
+
+def test_jitter_of_a_set_changes_its_ellipses_and_no_true_mask(tmp_path: Path) -> None:
+    found = prepared(tmp_path, Image(size=SIZE))
+    rows, names = np.arange(len(found)), [f"i{at}" for at in range(len(found))]
+    assert found.jittered(0, names) is found
+    inexact = found.jittered(0.3, names)
+    for source, same in (("true", True), ("random", True), ("ellipse", False)):
+        alike = np.array_equal(inexact.take(source, rows), found.take(source, rows))
+        assert alike == same, source

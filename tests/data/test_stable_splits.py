@@ -140,9 +140,9 @@ def test_sizes_of_patients_do_not_unsettle_the_classes(images: list[int], seed: 
 @given(st.integers(2, 30), st.integers(2, 6), st.integers(0, 10**6))
 def test_it_is_the_cheapest_even_assignment(groups: int, folds: int, seed: int) -> None:
     """Against SciPy's solver of the assignment problem, with a seat for each place in a fold."""
-    from abl.data.splits.stable_draws import MOVE, _costs, _level, _places, _within
+    from abl.data.splits.stable_draws import MOVE, _costs, _level, _within, hashed_places
 
-    place = _places([f"g{at}" for at in range(groups)], [seed])
+    place = hashed_places([f"g{at}" for at in range(groups)], [seed])
     home = (place[:, 0] % np.uint64(folds)).astype(np.int64)
     cost = _costs(place, home, folds)
     low, high = _level(np.zeros(folds, dtype=np.int64), groups)

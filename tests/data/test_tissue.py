@@ -279,3 +279,29 @@ def test_every_nodule_of_the_thyroid_set_is_kept_and_the_margins_are_cut():
     assert lost == ["images/338_2.jpg"]  # its outline was drawn on below the end of the picture
     assert areas_of(found.regions).max() < 0.85 * 560 * 360
     assert np.nanquantile(overlaps(dataset.frame, found.regions), [0.05, 0.5]).min() > 0.95
+
+
+def test_a_local_threshold_finds_tissue_whose_brightness_falls_off() -> None:
+    frame = frame_of()
+    fall = np.geomspace(1, 0.08, 320)[None, :]  # dark on the right, as under a bad contact
+    dim = np.clip(frame * fall, 0, 255).astype(np.uint8)
+    x1 = TISSUE[2]
+    dim[:, x1:] = frame[:, x1:]  # the scanner's text is as bright as ever
+    uneven, even = tissue_region(dim), tissue_region(dim, local=True)
+    assert uneven is not None
+    assert uneven[2] < x1 - 20
+    assert is_near(even, TISSUE)
+    assert is_near(tissue_region(frame, local=True), TISSUE)
+
+
+def test_each_threshold_has_a_view_and_regions_of_its_own(tmp_path: Path) -> None:
+    dataset = phantom_dataset(Phantom(patients=4, size=64))
+    array = image_array(dataset, tmp_path, longest_side=64)
+    keys, windows = set(), []
+    for threshold in ("global", "local"):
+        crop = Crop(to="tissue", threshold=threshold)
+        keys.add(view_key(dataset, 64, ImageBlock(crop=crop)))
+        windows.append(windows_of(array, crop))
+    assert len(keys) == 2
+    assert all((each[:, 2:] > each[:, :2]).all() for each in windows)
+    assert sum(each.is_dir() for each in tmp_path.glob("tissue-*")) == 2

@@ -9,10 +9,12 @@ import io
 import math
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
@@ -487,3 +489,19 @@ class TestWrappedText:
         (only,) = self.blocks(width=80)
         assert only[0].split() == ["rater", "value", "treatment", "note"]
         assert len(only) == 5
+
+
+def test_a_column_over_runs_is_the_interval_of_student() -> None:
+    values = [0.80, 0.84, 0.85, 0.79, 0.86]
+    frame = pd.DataFrame({"repeat": 0, "fold": 0, "seed": range(5), "accuracy": values})
+    five = arm("a", "original", replicates=frame)
+    alone = arm("b", "true", replicates=frame.head(1))
+    table = table_of(outcome(five, alone), runs=True, per_cent=False, decimals=4)
+    rows = list(csv.DictReader(io.StringIO(printed(table, "csv"))))
+    low, high = stats.t.interval(0.95, 4, np.mean(values), stats.sem(values))
+    assert float(rows[0]["accuracy_runs_low"]) == pytest.approx(low)
+    assert float(rows[0]["accuracy_runs_high"]) == pytest.approx(high)
+    assert rows[1]["accuracy_runs_low"] in ("", "nan")
+    text = printed(table, "text", width=400)
+    assert f"0.8280 [{low:.4f}, {high:.4f}]" in text
+    assert "Over runs: mean and 95 % interval (Student's t)" in text

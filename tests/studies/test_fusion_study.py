@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -201,3 +203,59 @@ def test_names_of_other_modalities(tmp_path):
     axes = {"mode": ["white", "narrow_band", "late"]}
     plan = load(tmp_path, FUSION, options=options, axes=axes, base={"mode": "white"}).plan
     assert [arm.params["mode"] for arm in plan.arms] == axes["mode"]
+
+
+def test_a_modality_that_is_missing_changes_the_predictions_and_trains_nothing(tmp_path):
+    axes = {"mode": ["bmode", "late"], "at_test": ["both", "without_first", "without_second"]}
+    external = [{"name": "E", "phantom": {"patients": 8, "size": 32, "seed": 9}}]
+    sweep = load(tmp_path, FUSION, axes=axes, external=external)
+    assert [dict(arm.named) for arm in sweep.plan.arms] == [
+        {"mode": "bmode"},
+        *({"mode": "late", "at_test": each} for each in axes["at_test"]),
+    ]
+    kinds = Counter(stage.kind for stage in sweep.plan.stages.values())
+    # one is pretrained; bmode and late are trained once
+    assert (kinds["train"], kinds["lacking"], kinds["predict"]) == (3, 2, 4)
+    result = run(sweep)
+    assert not any(arm.failed for arm in result.outcome.arms)
+    by_arm = {cell.arm: cell.uses["original"] for cell in sweep.plan.cells}
+
+    def read(digest):
+        frame = pd.read_parquet(sweep.store.folder(digest) / "predictions.parquet")
+        return frame.set_index(["role", "image"]).sort_index()["p_1"]
+
+    whole, *lacking = (read(by_arm[at]) for at in (1, 2, 3))
+    assert all(each.index.equals(whole.index) for each in lacking)
+    assert len({tuple(np.round(each, 9)) for each in (whole, *lacking)}) == 3
+    [row] = result.outcome.facts.external
+    assert len({each["auc"]["mean"] for each in row["arms"].values()}) == 4
+    assert row["missing"] == {}
+
+
+def test_an_unknown_missing_modality_is_answered(tmp_path):
+    with pytest.raises(InputError, match="at_test: 'without_secnd' is not known: did you mean"):
+        load(tmp_path, FUSION, axes={"mode": ["late"], "at_test": ["without_secnd"]})
+
+
+def test_a_learning_curve_is_an_axis_of_nested_parts(tmp_path):
+    axes = {"mode": ["bmode"], "train.share": [0.25, 0.5, 1]}
+    sweep = load(tmp_path, FUSION, axes=axes, base={"train.share": 1})
+    result = run(sweep)
+    assert not any(arm.failed for arm in result.outcome.arms)
+    images = [sweep.store.done(cell.uses["original"]).facts["images"] for cell in sweep.plan.cells]
+    patients = [set(split_trained(sweep, cell.uses["original"])) for cell in sweep.plan.cells]
+    assert images == sorted(images)
+    assert patients[0] < patients[1] < patients[2]
+    assert abs(len(patients[1]) / len(patients[2]) - 0.5) < 0.1
+    # a share of 1 is the training of any other sweep
+    heads = {"mode": ["bmode"], "head": ["fc", "gap"]}
+    plain = load(tmp_path, FUSION, axes=heads, base={"head": "fc"}).plan
+    whole = {stage.label: digest for digest, stage in plain.stages.items()}
+    assert sweep.plan.cells[-1].uses["original"] in whole.values()
+
+
+def split_trained(sweep, digest):
+    """Patients of a training's images."""
+    frame = pd.read_parquet(sweep.store.folder(digest) / "predictions.parquet")
+    names = frame.loc[frame["role"] == "train", "image"].astype(str)
+    return names.str.extract(r"(p\d+)", expand=False).tolist()

@@ -121,6 +121,7 @@ def test_one_branch_a_replicate_serves_every_arm_and_backbone(tmp_path):
     [
         {"train": {"attention": {"segmentation": {"loss": "dice"}}}},
         {"train": {"attention": {"segmentation": {"targets": "ellipse"}}}},
+        {"train": {"attention": {"jitter": 0.2}}},
         {"train": {"batch_size": 8}},
         {"replicates": {"seeds": [1]}},
         {"data": {"phantom": {"seed": 6}}},

@@ -323,3 +323,25 @@ def test_images_of_one_shape_share_a_batch_and_none_is_padded():
         assert len(images) == 8
         plain += positions[chosen].tolist()
     assert sorted(plain) == sorted(positions.tolist())
+
+
+def shown_copies(views: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions that an epoch shows, what they look like, and the images as they are."""
+    pixels = np.random.default_rng(0).integers(0, 255, (4, 1, 8, 8), dtype=np.uint8)
+    augment = {"flip": True, "rotate_deg": 20, "of": "copies", "views": views}
+    settings = Train.model_validate({"augment": augment})
+    feed = PixelFeed(
+        pixels, Image(channels=1, normalize="none"), settings, seed=1, device=torch.device("cpu")
+    )
+    positions = np.array([2, 0, 2, 1, 2, 3, 0])
+    [(chosen, shown)] = list(feed.epoch(positions, 1, 16))
+    return positions[chosen], shown(slice(None))[0].numpy(), pixels / np.float32(255)
+
+
+@pytest.mark.parametrize("views", [0, 30])
+def test_of_each_image_all_but_the_first_are_changed(views: int) -> None:
+    positions, shown, plain = shown_copies(views)
+    seen: set[int] = set()
+    for position, image in zip(positions.tolist(), shown, strict=True):
+        assert np.allclose(image, plain[position]) == (position not in seen)
+        seen.add(position)

@@ -23,7 +23,7 @@ from abl.plan.reasons import Reason, reasons_of
 from abl.plan.stage import Stage
 from abl.record.recipes import recipes_of
 from abl.record.store import Store
-from abl.spec.data import Splits
+from abl.spec.data import SharedSplits
 from abl.spec.read import SweepFile
 from abl.spec.yaml_file import Document, yaml_text
 from abl.stages.inputs import Workspace
@@ -173,7 +173,7 @@ class LoadedSweep:
             if "splits" not in new.context:
                 reads = training_reads(now, everything_trains(len(now)))
                 return read_changes(then, now, None, labelled=new.reads == reads)
-            splits = Splits.model_validate(new.context["splits"])
+            splits = SharedSplits.model_validate(new.context["splits"])
             at = (splits, int(new.context["repeat"]), int(new.context["fold"]))
             own = [splits.column] if splits.kind == "column" else []
             groups = ["patient", "nodule", "group", *own]

@@ -103,6 +103,9 @@ def tissue(
         Path | None, typer.Option(help="New folder: the images cut, with masks and boxes.")
     ] = None,
     classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    local: Annotated[
+        bool, typer.Option("--local", help="As image: {crop: {to: tissue, threshold: local}}.")
+    ] = False,
     mask_value: MaskValueOpt = None,
     mask_cut: MaskCutOpt = None,
     mask_inverted: MaskInvertedOpt = None,
@@ -111,7 +114,9 @@ def tissue(
     from abl.data.tissue.tissue_report import tissue_report
 
     rule = _mask_rule(mask_value, mask_cut, mask_inverted)
-    report = tissue_report(manifest, tuple(classes.split(",")), sheet=sheet, out=out, rule=rule)
+    report = tissue_report(
+        manifest, tuple(classes.split(",")), sheet=sheet, out=out, rule=rule, local=local
+    )
     say(report)
 
 
@@ -153,3 +158,31 @@ def phantom(
     say(f"written to {out}")
     for name, value in bayes_ceiling(settings).items():
         say(f"{name:32} {value:.3f}" if isinstance(value, float) else f"{name:32} {value}")
+
+
+@data_app.command()
+@tells
+def split_frames(
+    manifest: Annotated[Path, typer.Argument(help="CSV or Parquet file of composite frames.")],
+    out: Annotated[Path, typer.Option(help="New folder: both images of each frame, manifest.csv.")],
+    sheet: Annotated[Path | None, typer.Option(help="PNG file: where frames were cut.")] = None,
+    offset: Annotated[
+        str | None,
+        typer.Option(help="From the elasticity image to the other, ACROSS,DOWN in pixels."),
+    ] = None,
+    classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+) -> None:
+    """Split frames that show a conventional and an elasticity image into pairs, by colour."""
+    from abl.data.composites.split_frames import split_composites
+    from abl.errors import InputError
+
+    found = None
+    if offset is not None:
+        parts = offset.split(",")
+        try:
+            found = (int(parts[0]), int(parts[1])) if len(parts) == 2 else None
+        except ValueError:
+            found = None
+        if found is None:
+            raise InputError(f"--offset {offset}: write two whole numbers, as in --offset=-320,0")
+    say(split_composites(manifest, tuple(classes.split(",")), out=out, sheet=sheet, offset=found))

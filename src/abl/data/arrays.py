@@ -146,12 +146,15 @@ def windows_of(array: ImageArray, crop: Crop) -> np.ndarray:
     Raises:
         InputError: As `boxes_for`; images in which no tissue is found, each named.
     """
-    boxes = tissue_boxes(array) if crop.to == "tissue" else boxes_for(array.frame, crop)
+    is_local = crop.threshold == "local"
+    boxes = (
+        tissue_boxes(array, local=is_local) if crop.to == "tissue" else boxes_for(array.frame, crop)
+    )
     heights, widths = (array.frame[side].to_numpy() for side in ("height", "width"))
     return crop_windows(boxes, heights, widths, crop)
 
 
-def tissue_boxes(array: ImageArray) -> np.ndarray:
+def tissue_boxes(array: ImageArray, *, local: bool = False) -> np.ndarray:
     """(N, 4) float64: the tissue region of each image, x0, y0, x1, y1; found once a data set.
 
     Of the second image of a pair it is the first one's, scaled: both are cut alike, as by boxes.
@@ -160,8 +163,9 @@ def tissue_boxes(array: ImageArray) -> np.ndarray:
         InputError: Images in which nothing is found, each named.
     """
     boxed = array if array.open_boxed is None else array.open_boxed()
-    key = folder_key("tissue", TISSUE_VERSION, boxed.folder.name)
-    write = partial(write_regions, images=boxed.folder)
+    how = ("local",) if local else ()
+    key = folder_key("tissue", TISSUE_VERSION, boxed.folder.name, *how)
+    write = partial(write_regions, images=boxed.folder, local=local)
     regions = np.load(folder_once(boxed.folder.parent, f"tissue-{key}", write) / REGIONS)
     rows = first_of_pairs(array.frame)
     is_first = rows == np.arange(len(rows))  # of the others nothing is used

@@ -132,6 +132,25 @@ def matched_random_subset(
     return drawn
 
 
+def with_share_of_rest(
+    labels: ArrayLike, selected: ArrayLike, share: float, rng: np.random.Generator
+) -> Bools:
+    """The selection and a random share of each class's other images, (N,) bool: a hybrid set.
+
+    Of one state of `rng`, a smaller share lies within a larger one; 0 adds nothing, 1 all.
+
+    Args:
+        labels, selected: (N,) training labels, and bool.
+        share: In [0, 1]; the number of images is rounded to the nearest, a half up.
+    """
+    kept = np.array(selected, dtype=bool)
+    true_labels = np.asarray(labels)
+    for label in np.unique(true_labels):
+        rest = rng.permutation(np.flatnonzero((true_labels == label) & ~kept))
+        kept[rest[: int(np.floor(share * len(rest) + 0.5))]] = True
+    return kept
+
+
 def consensus_problems(ns: Sequence[int], panel: int, *, name: str = "consensus") -> list[Problem]:
     """What is wrong with the values of the consensus axis for a panel of this size."""
     return [

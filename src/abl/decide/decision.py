@@ -159,7 +159,7 @@ class DecisionInputs:
         if decision.rule != self.rule.name:
             raise ValueError(f"a decision by {decision.rule}, not {self.rule.name}")
         if not self.rule.has_threshold:
-            return np.full(self.images, self.rule.uses != ("original",))
+            return np.full(self.images, "true" in self.rule.uses)
         thresholds = np.array([threshold_value(each) for each in decision.thresholds])
         if not isinstance(decision.threshold, tuple):
             return self.confidence < thresholds[0]

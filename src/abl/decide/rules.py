@@ -21,6 +21,7 @@ from abl.registry import Registry
 Threshold = float | Literal["always"]
 ALWAYS: Literal["always"] = "always"
 FALSE_THRESHOLD = 0.1
+NETWORKS = {"original", "true", "false", "panel"}  # whose predictions rules take
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ def rule(
     """
 
     def register(function: Callable[..., Floats]) -> Callable[..., Floats]:
-        if isinstance(uses, str) or not uses or not set(uses) <= {"original", "true"}:
-            raise InputError(f"rule '{name}': uses: original, true or both, as in ('original',)")
+        if isinstance(uses, str) or not uses or not set(uses) <= NETWORKS:
+            known = "original, true, false or panel"
+            raise InputError(f"rule '{name}': uses: {known}, as in ('original', 'true')")
         if threshold and "original" not in uses:
             raise InputError(f"rule '{name}' has a threshold: add 'original' to uses")
         description = (function.__doc__ or "").strip().split("\n")[0]
@@ -77,6 +79,18 @@ def _original(original: Floats) -> Floats:
 def _true(true: Floats) -> Floats:
     """The true network alone."""
     return true
+
+
+@rule("false", uses=("false",))
+def _false(false: Floats) -> Floats:
+    """The False network alone: trained on what selectors get wrong, it is worse than chance."""
+    return false
+
+
+@rule("panel", uses=("panel",))
+def _panel(panel: Floats) -> Floats:
+    """Mean of the selector networks: what plain ensembling of the same trainings gives."""
+    return panel
 
 
 @rule("average", uses=("original", "true"))

@@ -10,6 +10,7 @@ from torch import nn
 
 from abl.errors import InputError, Problem
 from abl.nets.execution import meta_network
+from abl.nets.headless_weights import GAP, headless_state
 from abl.nets.mask_guided import build_guided, without_weights
 from abl.nets.model import Design, build_classifier, design_of
 from abl.nets.registry import remembered
@@ -66,13 +67,27 @@ def _takes_one_image(network: nn.Module, design: Design, *, masked: bool) -> boo
 
 @remembered
 def _misfit(
-    path: Path, size: int, changed_ns: int, network: str, classes: int, channels: int, side: int
+    path: Path,
+    size: int,
+    changed_ns: int,
+    network: str,
+    classes: int,
+    channels: int,
+    side: int,
+    head: str,
 ) -> tuple[tuple[Problem, ...], str]:
     try:
         empty = meta_network(network, classes=classes, channels=channels, image_size=side)
     except Exception:  # a network that cannot be made of shapes alone is tried when it trains
         return (), ""
     try:
+        if head == GAP:  # layers that it does without may be missing
+            takes = {"classes": classes, "channels": channels, "image_size": side}
+            own, said = headless_state(
+                empty, read_state(path), source=path.name, name=network, **takes
+            )
+            if own:
+                return (), f"weights: of {path.name} {said}"
         _, said = fitting_state(empty, read_state(path), source=path.name)
     except InputError as error:
         told = [each.message.removeprefix("weights: ") for each in error.problems]
@@ -83,13 +98,19 @@ def _misfit(
 
 
 def weights_problems(
-    path: str | Path, network: str, *, classes: int, channels: int, image_size: int
+    path: str | Path,
+    network: str,
+    *,
+    classes: int,
+    channels: int,
+    image_size: int,
+    head: str = "fc",
 ) -> tuple[list[Problem], list[str]]:
     """What is wrong with a file of weights for a network, before anything is trained; and what is
     to be said of how it is read.
     """
     file = existing_file(path)
     seen = file.stat()  # the arms of a sweep ask for the same again and again
-    asked = (file, seen.st_size, seen.st_mtime_ns, network, classes, channels, image_size)
+    asked = (file, seen.st_size, seen.st_mtime_ns, network, classes, channels, image_size, head)
     problems, said = _misfit(*asked)
     return list(problems), [said] if said else []

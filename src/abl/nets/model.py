@@ -14,6 +14,7 @@ from abl.nets.build import build_network
 from abl.nets.feature_point import feature_point_of
 from abl.nets.fusion import Fusion
 from abl.nets.graph import traced
+from abl.nets.headless_weights import GAP, is_file, load_headless
 from abl.nets.heads import OwnHead
 from abl.nets.registry import FUSIONS, HEADS
 from abl.spec.data import Image
@@ -185,6 +186,10 @@ def build_classifier(design: Design) -> Classifier:
 
 
 def _backbone(design: Design) -> nn.Module:
+    if design.head == GAP and is_file(design.weights):
+        network = build_network(design.network, **design.takes, weights="none")
+        if load_headless(network, design.weights, name=design.network, **design.takes):
+            return network
     return build_network(design.network, **design.takes, weights=design.weights)
 
 

@@ -119,7 +119,7 @@ def fitting_state(
                 continue
             problems.append(f"{name} is missing")
             continue
-        if name == f"{stem}.weight" and _is_rgb_for_grey(value, target):
+        if name == f"{stem}.weight" and is_rgb_for_grey(value, target):
             value = value.sum(dim=1, keepdim=True)
         if value.shape == target.shape:
             fitting[name] = value
@@ -217,7 +217,8 @@ def _names_of(network: nn.Module, kind: Any) -> list[str]:
     return [name for name, each in network.named_modules() if isinstance(each, kind)] or [""]
 
 
-def _is_rgb_for_grey(value: Tensor, target: Tensor) -> bool:
+def is_rgb_for_grey(value: Tensor, target: Tensor) -> bool:
+    """Whether a first convolution of three channels is to become one of one channel."""
     return (
         value.ndim == 4
         and value.shape[1] == 3

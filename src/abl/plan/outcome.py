@@ -204,7 +204,7 @@ class Facts:
 
 def _style(table: TableStyle) -> dict[str, Any]:
     """How a table is printed; a choice of later versions only where it was made."""
-    return table.model_dump(exclude=set() if table.spread else {"spread"})
+    return table.model_dump(exclude={n for n in ("spread", "runs") if not getattr(table, n)})
 
 
 _FACTS = tuple(each.name for each in fields(Facts))

@@ -74,6 +74,11 @@ class Crop(Part):
         "they are empty, that of a DICOM ultrasound file), or the tissue region found in each "
         "image (see `abl data tissue`).",
     )
+    threshold: Literal["global", "local"] = Field(
+        "global",
+        description="How tissue is told from its background: global, brighter than a share of the "
+        "frame's bright level; local, than a share of the mean around it (adaptive, as published).",
+    )
     margin: Annotated[float, Field(ge=0, le=4)] = Field(
         0.0, description="Added on each side, as a share of the longer side of the box."
     )
@@ -293,6 +298,12 @@ class Splits(Part):
         description="Of kind: column, which rows are scored. validation: of a column of training "
         "and validation rows alone, which needs published: [scored_on_validation].",
     )
+    pool: Annotated[int, Field(ge=1)] | Literal["smallest"] | None = Field(
+        None,
+        description="Images of each class, drawn at random, that the training part keeps before "
+        "anything else, selection too, happens: a number, or smallest: as many as its smallest "
+        "class has.",
+    )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the draws.")
     draw: Literal[1, 2] = Field(
         2,
@@ -311,6 +322,12 @@ class Splits(Part):
                 "scored out"
             )
         return self
+
+
+class SharedSplits(Splits):
+    """The splits block of one arm, with its `train.share`: no block of a file."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class Replicates(Part):

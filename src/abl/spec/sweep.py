@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from abl.spec.base import Part
 from abl.spec.class_metrics import positions_in, with_position
-from abl.spec.data import Data, Image, Replicates, Splits
+from abl.spec.data import Data, Image, Replicates, SharedSplits, Splits
 from abl.spec.external import External
 from abl.spec.labels import Labels
 from abl.spec.search import Search
@@ -228,6 +228,16 @@ class Sweep(Part):
         return self
 
     @model_validator(mode="after")
+    def _splits_know_the_share(self) -> Sweep:
+        if self.train.share != 1:
+            given = self.splits.model_dump() | {"share": self.train.share}
+            self.__dict__["splits"] = SharedSplits.model_validate(given)
+        elif isinstance(self.splits, SharedSplits):
+            given = self.splits.model_dump(exclude={"share"})
+            self.__dict__["splits"] = Splits.model_validate(given)
+        return self
+
+    @model_validator(mode="after")
     def _classes_have_positions(self) -> Sweep:
         classes, known = self.data.classes, self.__dict__
         for name in ("metrics", "primary", "select_by"):
@@ -276,6 +286,9 @@ def smoked(sweep: Sweep, options: Mapping[str, Any]) -> Sweep:
     values["splits"]["folds"] = min(values["splits"]["folds"], 2)
     phantom = values["data"]["phantom"]
     if phantom is not None:
+        # of fewer patients there may be fewer images
+        pool = values["splits"]["pool"]
+        values["splits"]["pool"] = None if pool is None else "smallest"
         phantom["patients"] = min(phantom["patients"], PATIENTS)
     for block in values["external"]:
         if block["phantom"] is not None:

@@ -23,3 +23,8 @@ class TableStyle(Part):
     intervals: bool = Field(
         False, description="Beside spread: true, 95 % intervals too; without it always."
     )
+    runs: bool = Field(
+        False,
+        description="A column beside each metric with its mean and 95 % interval over runs "
+        "(replicates, Student's t), as many papers print it; it tells nothing of other patients.",
+    )

@@ -79,6 +79,12 @@ class Attention(Part):
         description="predicted by the segmentation branch; controls: the true mask, the ellipse in "
         "its box, ones everywhere, the ellipse of a box of that size put elsewhere at random.",
     )
+    jitter: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="How inexactly boxes are drawn: before its ellipse is, each side of a box is "
+        "moved by up to this share of the box, at random by the image's name, alike in every epoch "
+        "and arm.",
+    )
     detach: bool = Field(
         False, description="Whether the classification loss stops in front of the predicted mask."
     )
@@ -111,6 +117,7 @@ class Attention(Part):
         identity = identity_of(self)
         drop = {"detach", "alpha", "segmentation"} if not self.is_predicted else set()
         drop |= {"mask"} if not self.is_guided else set()
+        drop |= {"jitter"} if self.masks not in ("mixed", "ellipse") else set()
         return {name: value for name, value in identity.items() if name not in drop}
 
 
@@ -145,6 +152,11 @@ class Augment(Part):
     gain: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="Brightness factor, uniform in [1 - x, 1 + x]."
     )
+    of: Literal["all", "copies"] = Field(
+        "all",
+        description="Which of the images that an epoch shows are changed: all, or of each image "
+        "all but the first, so the copies that balance makes.",
+    )
     views: Annotated[int, Field(ge=0, le=1000)] = Field(
         0,
         description="0: drawn anew every epoch. K: every epoch shows one of K fixed views of each "
@@ -177,6 +189,9 @@ class Pretrain(Part):
     epochs: Annotated[int, Field(ge=1, le=10000)] = Field(10, description="Epochs.")
     lr: Annotated[float, Field(gt=0)] = Field(1e-3, description="Learning rate.")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="One for all arms and replicates.")
+
+
+Balance = Literal["none", "duplicate", "subsample", "sampler", "loss"]
 
 
 class Train(Part):
@@ -223,10 +238,18 @@ class Train(Part):
     )
     optimizer: Optimizer = Field(Optimizer())
     schedule: Schedule = Field(Schedule())
-    balance: Literal["none", "duplicate", "subsample", "sampler", "loss"] = Field(
+    balance: Balance = Field(
         "duplicate",
         description="Classes: as they are; minority duplicated at random; majority subsampled; "
         "weighted sampling; weights in the loss.",
+    )
+    share: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="Share of the training part's patients of each class that train; those of a "
+        "smaller share are among those of a larger one.",
+    )
+    shuffle: Literal["epoch", "once"] = Field(
+        "epoch", description="Images are put in a new order every epoch, or once, before the first."
     )
     augment: Augment = Field(Augment())
     early_stop: EarlyStop | None = Field(None, description="Off unless given.")

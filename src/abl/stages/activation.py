@@ -25,11 +25,12 @@ ACTIVATION, MAPS = "activation.parquet", "maps.npz"
 PREDICTED = "of_predicted_class"
 
 
-def can_be_mapped(sweep: Sweep, opened: OpenData) -> bool:
-    """Whether there are nodules, square images of one modality and a last feature map."""
+def can_be_mapped(sweep: Sweep, opened: OpenData, *, nodules: bool = True) -> bool:
+    """Whether there are nodules (if they are asked for), square images of one modality and a last
+    feature map."""
     if sweep.data.modality != "first" or sweep.image.fit != "square":
         return False
-    if not (has_mask(opened.dataset) | has_box(opened.dataset)).any():
+    if nodules and not (has_mask(opened.dataset) | has_box(opened.dataset)).any():
         return False
     from abl.nets.grad_cam import has_last_map
     from abl.nets.model import design_of

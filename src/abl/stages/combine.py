@@ -87,16 +87,18 @@ def combine(work: Work) -> dict[str, Any]:
     replicate = opened_replicate(work)
     split, frame = replicate.split, replicate.view.frame
     images = frame["image"].to_numpy()
+    rows = np.concatenate([each for _, each in split.items()])
     parts, outside = (numbered_inputs(work.stage, each) for each in ("part_", OUTSIDE))
     digests = [digest for each in parts.values() for digest in each]
     sets = [at for at, each in parts.items() for _ in each]
-    p = [_probabilities(work.store, digest, images) for digest in digests]
+    p = [_probabilities(work.store, digest, images, rows) for digest in digests]
     names = images
     if outside:  # decided on the images, applied to those of an external set behind them
         further = view_of(work, OUTSIDE_VIEW)
         names = further.frame["image"].to_numpy()
         beside = [digest for each in outside.values() for digest in each]
-        read = [_probabilities(work.store, digest, names) for digest in beside]
+        every = np.arange(len(names))
+        read = [_probabilities(work.store, digest, names, every) for digest in beside]
         p = [np.concatenate(each) for each in zip(p, read, strict=True)]
     how, facts = str(work.stage.settings["how"]), dict[str, Any]()
     validation = split.validation
@@ -130,9 +132,12 @@ def combine(work: Work) -> dict[str, Any]:
     return facts
 
 
-def _probabilities(store: Store, digest: str, images: np.ndarray) -> Floats:
+def _probabilities(store: Store, digest: str, images: np.ndarray, rows: np.ndarray) -> Floats:
+    """(N, K) by image; nan where there is none: outside `rows`, which are in some part."""
     read = pd.read_parquet(store.file(digest, PREDICTIONS)).set_index("image")
-    found: Floats = read.filter(regex=r"^p_\d+$").loc[images].to_numpy(dtype=np.float64)
+    known = read.filter(regex=r"^p_\d+$")
+    found: Floats = np.full((len(images), known.shape[1]), np.nan)
+    found[rows] = known.loc[images[rows]].to_numpy(dtype=np.float64)
     return found
 
 

@@ -27,7 +27,7 @@ from abl.decide.cutoffs import cutoff_by
 from abl.plan.graph import Replicate
 from abl.plan.stage import DRAWN, PREDICTIONS, Stage
 from abl.record.store import Store
-from abl.spec.data import Splits
+from abl.spec.data import SharedSplits, Splits
 from abl.stages.inputs import OpenData, replicate_context, split_of_stage, view_of
 from abl.stages.kind import Work, kind, stage_of
 from abl.stages.select import SELECTION
@@ -169,7 +169,7 @@ def inner_rows(store: Store, stage: Stage, frame: pd.DataFrame, split: Split) ->
         stage: A flag stage.
         frame, split: Of its view.
     """
-    splits = Splits.model_validate(stage.context["splits"])
+    splits = SharedSplits.model_validate(stage.context["splits"])
     which = [int(stage.context["repeat"]), int(stage.context["fold"])]
     share, metric = float(stage.settings["test"]), str(stage.settings["cutoff"])
     rows = training_part(frame.iloc[split.train])

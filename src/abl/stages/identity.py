@@ -137,7 +137,8 @@ def network_settings(
         attention["points"] = canonical_points(asked.attention.points, known)
         train["attention"] = attention
         settings |= masks_identity(asked.attention, opened)
-    # what cannot matter is no part of an identity
+    # what cannot matter is no part of an identity, nor what the rows that are read say
+    train.pop("share", None)
     if asked.head != "spp":
         train.pop("spp_levels", None)
     if asked.frozen == 0:

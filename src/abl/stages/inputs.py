@@ -47,7 +47,7 @@ from abl.data.views import (
 from abl.errors import InputError, Problem, StageError, raise_if_any
 from abl.plan.graph import Replicate
 from abl.record.store import Store
-from abl.spec.data import Data, Image, Splits
+from abl.spec.data import Data, Image, SharedSplits, Splits
 from abl.stages.kind import Work
 
 
@@ -236,7 +236,8 @@ class Workspace:
             )
             if image.crop.to == "tissue":
                 side = opened.data.longest_side
-                note = cut_nodules_note(opened.dataset, self.store.cache, side)
+                local = image.crop.threshold == "local"
+                note = cut_nodules_note(opened.dataset, self.store.cache, side, local=local)
                 notes |= dict.fromkeys([note] if note else [])
             odd = content_words(view.content, opened.dataset.classes)
             notes |= dict.fromkeys(
@@ -319,7 +320,7 @@ def split_of_stage(
     """
     context = work.stage.context
     if "splits" in context:
-        splits = Splits.model_validate(context["splits"])
+        splits = SharedSplits.model_validate(context["splits"])
         split = split_of(view.frame, splits, int(context["repeat"]), int(context["fold"]))
     else:
         split = everything_trains(len(view.frame))

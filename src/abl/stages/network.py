@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # importing torch takes seconds, which a driver with nothing 
     from abl.train.feed import Feed, PixelFeed
 
 FEATURES = "features.npy"  # of a features stage: fixed views x images x the features' shape
+LACKING = "lacking"  # of a stage that predicts without a modality: which
+MODALITIES = ("first", "second")
 NETWORK = "network"  # role of a training whose network predicts, or is looked at
 SEGMENTER = "segmenter"  # role of the stage that trains the segmentation branch alone
 
@@ -138,6 +140,7 @@ def feed_of(work: Work, view: View, split: Split, asked: Ready) -> tuple[nn.Modu
         parts = [split.train, split.validation, split.test]
         partner = shuffled_partners(labels, patients, parts, seed)
     pixels, modality = view.pixel_set(partner), work.stage.settings.get("modality")
+    lacking = str(work.stage.settings.get(LACKING, ""))
     feed = PixelFeed(
         pixels,
         image,
@@ -147,6 +150,7 @@ def feed_of(work: Work, view: View, split: Split, asked: Ready) -> tuple[nn.Modu
         modalities=2 if modality == "both" else 1,
         partner=partner,
         images=len(pixels) // 2 if modality == "mixed" else None,
+        lacking=MODALITIES.index(lacking) if lacking else None,
     )
     if (settings.head, settings.fusion, settings.frozen) == ("fc", "none", 0):
         return build_network(design.network, **design.takes, weights=design.weights), feed
@@ -162,8 +166,9 @@ def feed_of(work: Work, view: View, split: Split, asked: Ready) -> tuple[nn.Modu
         for front in cut.fronts:
             front.to(device)
         return network, FrontFeed(feed, cut)
-    last = settings.is_channels_last
-    return network, KeptFeed(*kept, cut.behind, seed=seed, device=device, channels_last=last)
+    last, copies = settings.is_channels_last, settings.augment.of == "copies"
+    how: Any = {"seed": seed, "device": device, "channels_last": last, "copies_alone": copies}
+    return network, KeptFeed(*kept, cut.behind, **how)
 
 
 def _guided(work: Work, view: View, asked: Ready) -> tuple[nn.Module, PixelFeed]:
@@ -190,6 +195,8 @@ def _guided(work: Work, view: View, asked: Ready) -> tuple[nn.Module, PixelFeed]
     how: Any = {"seed": asked.seed, "device": asked.device}
     if attention.masks is None or (masks is None and attention.is_predicted):
         return network, PixelFeed(pixels, image, settings, **how)
+    if masks is not None:
+        masks = masks.jittered(attention.jitter, view.frame["image"].tolist())
     if masks is None:
         raise StageError(f"attention.mask: {attention.mask} needs masks, which this stage lacks")
     return network, MaskFeed(pixels, masks, attention.masks, image, settings, **how)

@@ -17,7 +17,7 @@ from abl.data.splits.splits import Split, inner_folds
 from abl.data.views import View
 from abl.decide.check import Ints
 from abl.record.store import Store
-from abl.spec.data import Splits
+from abl.spec.data import SharedSplits, Splits
 from abl.stages.embed import embedding_of
 from abl.stages.inputs import split_of_stage, view_of
 from abl.stages.kind import Work
@@ -71,7 +71,7 @@ def opened_replicate(work: Work) -> OpenedReplicate:
     with _lock:
         if key not in _opened:
             view = view_of(work)
-            splits = Splits.model_validate(context["splits"])
+            splits = SharedSplits.model_validate(context["splits"])
             _opened[key] = OpenedReplicate(view, split_of_stage(work, view), splits)
         _opened.move_to_end(key)
         while len(_opened) > _KEPT:

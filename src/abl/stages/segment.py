@@ -107,9 +107,14 @@ def alone(train: Train) -> Train:
             "last_k": 1,
             "balance": "none",
             "optimizer": train.optimizer.model_copy(update={"lr": asked.lr}),
-            "attention": Attention(segmentation=asked),
+            "attention": Attention(segmentation=asked, jitter=_jitter(train.attention)),
         }
     )
+
+
+def _jitter(attention: Attention) -> float:
+    """Of its targets; of true masks alone there is none."""
+    return 0.0 if attention.segmentation.targets == "true" else attention.jitter
 
 
 @kind("segment", version=1)
@@ -127,6 +132,10 @@ def segment(work: Work) -> dict[str, Any]:
     view, masks = view_of(work), masks_of(work)
     if masks is None:
         raise StageError("a segmentation branch needs masks, which this stage lacks")
+    masks = masks.jittered(
+        Train.model_validate(stage.settings["train"]).attention.jitter,
+        view.frame["image"].tolist(),
+    )
     split, asked = split_of_stage(work, view, unlabelled_reads), ready(work)
     settings, image = asked.train, asked.image
     branch = settings.attention.segmentation

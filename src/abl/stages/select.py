@@ -17,17 +17,19 @@ from abl.decide.consensus import (
     matched_random_subset,
     topped_up,
     true_set,
+    with_share_of_rest,
 )
 from abl.errors import StageError
 from abl.plan.graph import Replicate
 from abl.plan.stage import DRAWN, PREDICTIONS, Stage
-from abl.spec.data import Splits
+from abl.spec.data import SharedSplits, Splits
 from abl.stages.inputs import OpenData, replicate_context, view_of
 from abl.stages.kind import Work, kind, stage_of
 
 SELECTION = "selection.parquet"
 # what `without` leaves out, where it is no column of a selection
 AT_RANDOM, FLIPPED = "random", "flipped"
+HYBRID_DRAW = 1  # of random numbers that no other subset reads
 
 
 def select_stage(
@@ -100,7 +102,7 @@ def _training_predictions(work: Work, role: str) -> pd.DataFrame:
 def _fold_of(work: Work, frame: pd.DataFrame, folds: int) -> pd.Series:
     """Inner fold of each training image: the one whose network was not trained on it."""
     context = work.stage.context
-    splits = Splits.model_validate(context["splits"])
+    splits = SharedSplits.model_validate(context["splits"])
     train = split_of(frame, splits, int(context["repeat"]), int(context["fold"])).train
     of_image = inner_folds(frame, train, splits, folds)
     return pd.Series(of_image, index=frame["image"].to_numpy()[train])
@@ -112,11 +114,11 @@ def training_positions(work: Work, view: View, split: Split, seed: int) -> np.nd
     if subset is None:
         return split.train
     if subset["kind"] == "inner":
-        splits = Splits.model_validate(work.stage.context["splits"])
+        splits = SharedSplits.model_validate(work.stage.context["splits"])
         fold = inner_folds(view.frame, split.train, splits, int(subset["of"]))
         return split.train[fold != int(subset["n"])]
     if subset["kind"] == "inner_test":
-        splits = Splits.model_validate(work.stage.context["splits"])
+        splits = SharedSplits.model_validate(work.stage.context["splits"])
         held = inner_test(
             view.frame, split.train, splits, float(subset["test"]), list(subset[DRAWN])
         )
@@ -129,7 +131,7 @@ def training_positions(work: Work, view: View, split: Split, seed: int) -> np.nd
     labels = view.frame["train_label"].to_numpy()[split.train]
     counts = selection.loc[images, "correct"].to_numpy()
     n, panel = int(subset["n"]), int(subset["panel"])
-    of = false_set if subset["kind"] == "false" else true_set
+    of = false_set if subset["kind"] == "false" else true_set  # hybrid and matched start from it
     kept = of(counts, n, panel)
     if "least" in subset:
         agreement = -counts if subset["kind"] == "false" else counts
@@ -137,6 +139,9 @@ def training_positions(work: Work, view: View, split: Split, seed: int) -> np.nd
     if subset["kind"] == "matched":
         rng = np.random.default_rng(np.random.SeedSequence([seed, n, panel]))
         kept = matched_random_subset(labels, kept, rng)
+    if subset["kind"] == "hybrid":
+        rng = np.random.default_rng(np.random.SeedSequence([seed, n, panel, HYBRID_DRAW]))
+        kept = with_share_of_rest(labels, kept, float(subset["share"]), rng)
     sizes = class_sizes(labels, kept, int(work.stage.settings["classes"]))
     if (sizes == 0).any():
         share = ", ".join(f"class {label}: {size}" for label, size in enumerate(sizes))
@@ -179,11 +184,13 @@ def _without(work: Work, view: View, split: Split, what: str, seed: int) -> np.n
 
 
 def subset_title(subset: Mapping[str, Any]) -> str:
-    """True-3, False-1, Matched-3, inner-0/5, inner-draw-0, or without-flagged."""
+    """True-3, False-1, Matched-3, Hybrid-3+25%, inner-0/5, inner-draw-0, or without-flagged."""
     if subset["kind"] == "inner":
         return f"inner-{subset['n']}/{subset['of']}"
     if subset["kind"] == "inner_test":
         return f"inner-draw-{subset[DRAWN][-1]}"
     if subset["kind"] == "without":
         return f"without-{subset['what']}"
+    if subset["kind"] == "hybrid":
+        return f"Hybrid-{subset['n']}+{100 * subset['share']:g}%"
     return f"{str(subset['kind']).capitalize()}-{subset['n']}"

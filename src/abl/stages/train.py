@@ -71,7 +71,9 @@ class Trainings:
 
             classes = len(self.opened.dataset.classes)
             takes = design_of(sweep.train, sweep.image, classes).takes
-            found, said = weights_problems(self._files["weights"], sweep.train.network, **takes)
+            found, said = weights_problems(
+                self._files["weights"], sweep.train.network, **takes, head=sweep.train.head
+            )
             plan.notes += [each for each in said if each not in plan.notes]
             workspace.problems += [each for each in found if each not in workspace.problems]
         self._hub = ""  # hash of the hub's file, unknown while it is not here

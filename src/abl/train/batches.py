@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from abl.errors import StageError
-from abl.spec.train import Augment
+from abl.spec.train import Augment, Balance
 from abl.train.process import Stream, derived_seed
 
 Item = TypeVar("Item")
@@ -99,9 +99,6 @@ def prefetched(items: Iterable[Item], *, enabled: bool) -> Iterator[Item]:
         while (item := coming.result()) is not end:
             coming = pool.submit(next, iterator, end)
             yield item  # type: ignore[misc]
-
-
-Balance = Literal["none", "duplicate", "subsample", "sampler", "loss"]
 
 
 def balanced_rows(labels: np.ndarray, classes: int, balance: Balance, seed: int) -> np.ndarray:
@@ -197,6 +194,11 @@ def view_choices(count: int, views: int, seed: int, epoch: int) -> np.ndarray:
         return np.zeros(count, np.int64)
     generator = torch.Generator().manual_seed(derived_seed(seed, Stream.CHOOSE_VIEW, epoch))
     return torch.randint(views, (count,), generator=generator).numpy()
+
+
+def first_shown(positions: np.ndarray) -> np.ndarray:
+    """Places at which each image of an epoch is shown for the first time; the others are copies."""
+    return np.unique(positions, return_index=True)[1]
 
 
 def augmented(images: Tensor, draws: Tensor, settings: Augment) -> Tensor:

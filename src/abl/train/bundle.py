@@ -88,7 +88,7 @@ class _Running:
         self.networks = StackedNetworks(
             [each.training.network for each in courses],
             device,
-            channels_last=bool(settings[0].channels_last),
+            channels_last=settings[0].is_channels_last,
         )
         states = [each.optimizer for each in courses]
         self.optimizer = StackedOptimizer(self.networks, settings, states)

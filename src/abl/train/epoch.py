@@ -222,7 +222,8 @@ class EpochRunner:
         return loss, correct, scored
 
     def _batches(self, epoch: int) -> Iterator[_Batch]:
-        rows = epoch_rows(self.rows, self.labels, self.settings.balance, self.seed, epoch)
+        drawn = 1 if self.settings.shuffle == "once" else epoch  # whose order this epoch has
+        rows = epoch_rows(self.rows, self.labels, self.settings.balance, self.seed, drawn)
         size = self.settings.batch_size
         for chosen, shown in self.feed.epoch(self.positions[rows], epoch, size):
             yield shown, torch.from_numpy(self.labels[rows[chosen]]).to(self.device)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from abl.errors import StageError
 from abl.nets.cut import Cut
 from abl.spec.train import Train
-from abl.train.batches import batch_slices, view_choices
+from abl.train.batches import batch_slices, first_shown, view_choices
 from abl.train.feed import PixelFeed, Shown, Tensors, filled
 from abl.train.precision import autocast
 from abl.train.predictions import BATCH_SIZE
@@ -82,6 +82,7 @@ class KeptFeed:
         kept: One (K, N, ...) array a branch, K fixed views of N images; the first view is the image
             itself.
         places: One int64 (rows,) a branch: image of each row of the data set.
+        copies_alone: Whether the first of each image that an epoch shows is the image itself.
     """
 
     def __init__(
@@ -93,8 +94,9 @@ class KeptFeed:
         seed: int,
         device: torch.device,
         channels_last: bool = False,
+        copies_alone: bool = False,
     ):
-        self._channels_last = channels_last
+        self._channels_last, self._copies_alone = channels_last, copies_alone
         self._kept, self._places, self._behind = kept, places, behind
         self._seed, self._device = seed, device
         self._views = len(kept[0])
@@ -108,6 +110,8 @@ class KeptFeed:
     ) -> Iterator[tuple[np.ndarray, Shown]]:
         """See Feed."""
         views = view_choices(len(positions), self._views, self._seed, epoch)
+        if self._copies_alone:
+            views[first_shown(positions)] = 0
         for part in batch_slices(len(positions), size):
             features = self._read(positions[part], views[part])
             yield np.arange(part.start, part.stop), _shown(features)

@@ -20,6 +20,7 @@ from abl.train.batches import (
     Normalisation,
     augmentation_draws,
     augmented,
+    first_shown,
     fixed_draws,
     shape_batches,
     unit_range,
@@ -60,6 +61,8 @@ class PixelFeed:
         modalities: Images that lie behind each other on the channel axis; 1 or 2.
         partner: int64 (N,): whose second image stands with each first one, or None.
         images: Images of one modality, if `pixels` holds both one after the other.
+        lacking: Position of the modality that is not there when the network predicts: all of it is
+            the mean of the normalisation, so 0 to the network.
     """
 
     def __init__(
@@ -73,7 +76,9 @@ class PixelFeed:
         modalities: int = 1,
         partner: np.ndarray | None = None,
         images: int | None = None,
+        lacking: int | None = None,
     ):
+        self._lacking = lacking
         self.pixels = pixels_of(pixels)
         self.settings, self.seed, self.device = settings, seed, device
         self.modalities, self.partner = modalities, partner
@@ -111,8 +116,13 @@ class PixelFeed:
         Rows of -1 leave an image as it is.
         """
         if not self.views:
-            return [augmentation_draws(len(positions), self.seed, epoch)] * self.modalities
+            drawn = augmentation_draws(len(positions), self.seed, epoch)
+            if self.settings.augment.of == "copies":
+                drawn[first_shown(positions)] = -1
+            return [drawn] * self.modalities
         views = view_choices(len(positions), self.views, self.seed, epoch)
+        if self.settings.augment.of == "copies":
+            views[first_shown(positions)] = 0
         return self.fixed_changes(positions, views)
 
     def fixed_changes(self, positions: np.ndarray, views: np.ndarray) -> list[Tensor]:
@@ -129,8 +139,11 @@ class PixelFeed:
         return images.to(self.device)
 
     def normalised(self, images: Tensor) -> Tensor:
-        """Of each modality, float32 in [0, 1]."""
-        return torch.cat([self.normalise(part) for part in images.chunk(self.modalities, 1)], 1)
+        """Of each modality, float32 in [0, 1]; zeros for one that is lacking."""
+        parts = [self.normalise(part) for part in images.chunk(self.modalities, 1)]
+        if self._lacking is not None:
+            parts[self._lacking] = torch.zeros_like(parts[self._lacking])
+        return torch.cat(parts, 1)
 
     def changed(self, images: Tensor, changes: Sequence[Tensor]) -> Tensor:
         """Augmented and normalised, from uint8."""
@@ -158,7 +171,7 @@ def changed_images(images: Tensor, changes: Tensor, augment: Augment) -> Tensor:
     if augment.views == 1:
         return images
     made = augmented(images, changes, augment)
-    if not augment.views:
+    if not augment.views and augment.of == "all":
         return made
     as_it_is = changes[:, 0] < 0
     return torch.where(as_it_is[:, None, None, None], images, made)

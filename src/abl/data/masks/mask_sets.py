@@ -24,6 +24,7 @@ from abl.spec.data import Image
 
 MASK_SCORES = "masks.parquet"  # of a trained network: Dice and IoU by image
 TRUE, BOXES, ROWS, SHOWS = "pixels.npy", "boxes.npy", "rows.npy", "shows.npy"
+JITTER_DRAW = 13  # the same of boxes that are drawn inexactly
 PLACE_DRAW = 12  # names the stream of random numbers of boxes put elsewhere
 
 
@@ -52,6 +53,12 @@ class MaskSet:
         has_mask, has_box = self.row_of >= 0, ~np.isnan(self.boxes).any(axis=1)
         # a mask without a nodule has no box, and says that there is no ellipse either
         return has_mask if source == "true" else has_mask | has_box
+
+    def jittered(self, share: float, images: Sequence[str]) -> MaskSet:
+        """The same with boxes drawn inexactly, see `jittered_boxes`; 0 changes nothing."""
+        if not share:
+            return self
+        return replace(self, boxes=jittered_boxes(self.boxes, images, share))
 
     def take(self, source: str, positions: np.ndarray) -> np.ndarray:
         """uint8 (B, 1, S, S), nodule 255; zeros where there is no mask of this source.
@@ -114,6 +121,27 @@ def boxes_elsewhere(boxes: np.ndarray, images: Sequence[str], size: int) -> np.n
         width, height = min(x1 - x0, size), min(y1 - y0, size)
         left, top = draw.random(2) * (size - width, size - height)
         found[at] = (left, top, left + width, top + height)
+    return found
+
+
+def jittered_boxes(boxes: np.ndarray, images: Sequence[str], share: float) -> np.ndarray:
+    """Boxes of which each side is moved, uniformly by up to a share of the box's width or height.
+
+    Args:
+        boxes: float64 (N, 4), nan where unknown.
+        images: Names, which decide the draw: a row keeps its box whatever the others are.
+        share: In [0, 1]; sides that would meet stay a pixel's thousandth apart.
+    """
+    found = np.array(boxes, dtype=np.float64)
+    for at, name in enumerate(images):
+        if np.isnan(found[at]).any():
+            continue
+        x0, y0, x1, y1 = boxes[at]
+        word = int.from_bytes(hashlib.sha256(str(name).encode()).digest()[:8], "big")
+        draw = np.random.default_rng(np.random.SeedSequence([JITTER_DRAW, word]))
+        moved = share * draw.uniform(-1, 1, 4) * np.array([x1 - x0, y1 - y0] * 2)
+        low, high = boxes[at, :2] + moved[:2], boxes[at, 2:] + moved[2:]
+        found[at] = (*np.minimum(low, high), *np.maximum(np.maximum(low, high), low + 1e-3))
     return found
 
 

@@ -25,6 +25,7 @@ from abl.data.splits.draws import drawn_folds, drawn_share
 from abl.data.splits.scored_rows import scored_roles
 from abl.data.splits.split_groups import SplitGroups, groups_of
 from abl.data.splits.stable_draws import stable_folds, stable_share
+from abl.data.splits.training_pool import trained_part
 from abl.data.tables.alike_names import shown_name
 from abl.data.tables.words import ROLES, is_missing, role_named
 from abl.data.train_labels import NOT_TRAINED, TRAIN_LABEL
@@ -33,14 +34,14 @@ from abl.plan.graph import Replicate
 from abl.spec.data import Replicates, Splits
 
 # streams of random numbers, never shared
-TEST_DRAW, VALIDATION_DRAW, FOLD_DRAW, INNER_DRAW, INNER_TEST_DRAW = range(5)
+TEST_DRAW, VALIDATION_DRAW, FOLD_DRAW, INNER_DRAW, INNER_TEST_DRAW = range(5)  # more: training_pool
 NAMED = 5  # groups listed in a message
 
 
 @dataclass(frozen=True)
 class Split:
     """Positions of rows, int64, sorted; the three are disjoint, and together every row but those
-    of the training part that train nothing.
+    of the training part that train nothing, or are not of its pool and share.
     """
 
     train: np.ndarray
@@ -85,6 +86,7 @@ def split_of(frame: pd.DataFrame, splits: Splits, repeat: int, fold: int) -> Spl
     if TRAIN_LABEL in frame:
         trained = frame[TRAIN_LABEL].to_numpy()[positions["train"]] != NOT_TRAINED
         positions["train"] = positions["train"][trained]
+    positions["train"] = trained_part(frame, positions["train"], splits, repeat, fold)
     _check_classes(frame, positions, groups, splits)
     return Split(**positions)
 

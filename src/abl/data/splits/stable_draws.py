@@ -58,7 +58,7 @@ def stable_folds(holders: Holders, folds: int, key: Sequence[int]) -> dict[str, 
     Args:
         key: Of the draw; another key is another draw.
     """
-    place = _places(holders.names, key)
+    place = hashed_places(holders.names, key)
     home = (place[:, 0] % np.uint64(folds)).astype(np.int64)
     held = np.zeros((holders.images.shape[1], folds), dtype=np.int64)
     fold_of = np.zeros(len(holders), dtype=np.int64)
@@ -75,7 +75,7 @@ def stable_folds(holders: Holders, folds: int, key: Sequence[int]) -> dict[str, 
 def stable_share(holders: Holders, share: float, left: int, key: Sequence[int]) -> set[str]:
     """A share of the groups of each class, at least one, leaving at least so many: those first by
     their places."""
-    place = _places(holders.names, key)[:, 0]
+    place = hashed_places(holders.names, key)[:, 0]
     whole = holders.holds.sum(axis=0)
     seen, taken = np.zeros_like(whole), np.zeros_like(whole)
     found: list[int] = []
@@ -91,7 +91,7 @@ def stable_share(holders: Holders, share: float, left: int, key: Sequence[int]) 
     return {holders.names[at] for at in found}
 
 
-def _places(names: Sequence[str], key: Sequence[int]) -> NDArray[np.uint64]:
+def hashed_places(names: Sequence[str], key: Sequence[int]) -> NDArray[np.uint64]:
     """(G, 3) random numbers that depend on key and name alone."""
     start = ",".join(map(str, key)) + "|"
     digests = (hashlib.blake2b((start + name).encode(), digest_size=24) for name in names)

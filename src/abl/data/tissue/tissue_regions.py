@@ -2,8 +2,9 @@
 
 After Liu et al., Front. Med. 2026 (doi 10.3389/fmed.2026.1694174): adaptive threshold,
 morphological smoothing, largest contour, convex hull, bounding rectangle. They state no sizes;
-those here were chosen on frames of two public sets. The bounding rectangle of a component is that
-of its convex hull, so no hull is computed.
+those here were chosen on frames of two public sets. Their threshold is local; a global one, the
+default, is the deviation with which these sizes were chosen. The bounding rectangle of a component
+is that of its convex hull, so no hull is computed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ TISSUE_VERSION = 1  # raise it when a change finds other regions: trainings depe
 
 SIDE = 320  # pixels of the longest side that is worked on, at most
 BRIGHT, ECHO, FAINTEST = 99.0, 0.04, 2.0  # percentile; an echo is this share of it, or grey level
+AROUND, OF_MEAN = 0.15, 0.35  # local: side of the square, and the share of its mean that is echo
 # lengths below are shares of the longest side
 NEAR, FILLED = 0.02, 0.6  # around a pixel of tissue at least this share is echo; of text, less
 THIN, GAP = 0.025, 0.02  # what is thinner is no tissue; what is closer is one piece
@@ -31,7 +33,7 @@ LEAST = 0.02  # share of the frame that tissue fills
 Region = tuple[int, int, int, int]
 
 
-def tissue_region(image: np.ndarray) -> Region | None:
+def tissue_region(image: np.ndarray, *, local: bool = False) -> Region | None:
     """The rectangle around the tissue of one frame.
 
     A pixel is an echo if it is brighter than a small share of the frame's bright level: gain hardly
@@ -41,6 +43,8 @@ def tissue_region(image: np.ndarray) -> Region | None:
 
     Args:
         image: uint8 (H, W), (H, W, 1) or (H, W, 3). The background must be darker than the tissue.
+        local: Whether an echo is what is brighter than a share of the mean around it, so that dim
+            parts of an unevenly bright frame are tissue too.
 
     Returns:
         x0, y0 (inclusive), x1, y1 (exclusive) in pixels of the image; None if there is no tissue:
@@ -51,9 +55,8 @@ def tissue_region(image: np.ndarray) -> Region | None:
     if grey.min() == grey.max():
         return None
     small = _reduced(grey)
-    bright = float(np.percentile(small, BRIGHT))
-    echo = small > max(ECHO * bright, FAINTEST)
     side = max(small.shape)
+    echo = _echoes(small, side, local=local)
     window = 2 * round(NEAR * side / 2) + 1
     filled = scipy.ndimage.uniform_filter(echo.astype(np.float32), window, mode="nearest") >= FILLED
     opened = _widened(_narrowed(filled, THIN * side), THIN * side)
@@ -72,6 +75,14 @@ def tissue_region(image: np.ndarray) -> Region | None:
         min(width, int(np.ceil(columns.stop * across + wider))),
         min(height, int(np.ceil(rows.stop * down + wider))),
     )
+
+
+def _echoes(small: np.ndarray, side: int, *, local: bool) -> np.ndarray:
+    if not local:
+        return np.asarray(small > max(ECHO * float(np.percentile(small, BRIGHT)), FAINTEST))
+    window = 2 * round(AROUND * side / 2) + 1
+    mean = scipy.ndimage.uniform_filter(small.astype(np.float32), window, mode="nearest")
+    return np.asarray(small > np.maximum(OF_MEAN * mean, FAINTEST))
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
@@ -107,17 +118,18 @@ FOUND = 200  # images worth the start of a process
 CHUNK = 32  # images a job
 
 
-def write_regions(folder: Path, *, images: Path) -> None:
+def write_regions(folder: Path, *, images: Path, local: bool = False) -> None:
     """Writes REGIONS, int64 (N, 4): x0, y0, x1, y1; zeros where nothing is found.
 
     Args:
         images: A folder that RaggedImages opens.
     """
-    count, find = len(RaggedImages(images)), partial(_regions_of_chunk, images)
+    count, find = len(RaggedImages(images)), partial(_regions_of_chunk, images, local)
     regions = [each for part in mapped_over(count, CHUNK, find, worth=FOUND) for each in part]
     np.save(folder / REGIONS, np.array(regions, dtype=np.int64).reshape(-1, 4))
 
 
-def _regions_of_chunk(images: Path, positions: range) -> list[Region]:
+def _regions_of_chunk(images: Path, local: bool, positions: range) -> list[Region]:
     source = RaggedImages(images)
-    return [tissue_region(source.image(position)) or (0, 0, 0, 0) for position in positions]
+    found = (tissue_region(source.image(position), local=local) for position in positions)
+    return [region or (0, 0, 0, 0) for region in found]

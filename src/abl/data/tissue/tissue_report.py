@@ -72,6 +72,7 @@ def tissue_report(
     sheet: Path | None = None,
     out: Path | None = None,
     rule: MaskRule = AS_THEY_ARE,
+    local: bool = False,
 ) -> str:
     """What the tissue crop keeps of a data set, in lines; draws a sheet and writes the cut set.
 
@@ -80,6 +81,7 @@ def tissue_report(
         sheet: A PNG file to draw the worst cases to.
         out: A new folder for the images cut to their regions.
         rule: How masks are read.
+        local: See `tissue_region`.
 
     Raises:
         InputError: Faults of the data set, or images in which nothing is found: all of them; a
@@ -93,7 +95,7 @@ def tissue_report(
     dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
     dataset = replace(dataset, mask_rule=rule)
     raise_if_any(check_images(dataset))
-    found = found_tissue(dataset)
+    found = found_tissue(dataset, local=local)
     lines = _summary(dataset, found)
     if out is not None:
         is_folder = manifest.is_dir()
@@ -108,7 +110,7 @@ def tissue_report(
     return f"{manifest}: " + "\n".join(lines) + "\n"
 
 
-def found_tissue(dataset: Dataset) -> TissueFound:
+def found_tissue(dataset: Dataset, *, local: bool = False) -> TissueFound:
     """The regions of all images, decoded once, and what they keep of masks and boxes.
 
     Raises:
@@ -121,7 +123,7 @@ def found_tissue(dataset: Dataset) -> TissueFound:
         readings = masks_read(dataset)
         masks = mask_source(dataset, rows, readings.marks, readings.grounds)
         places = {int(row): at for at, row in enumerate(rows)}
-    find = partial(_found_in_chunk, dataset.source, masks, places)
+    find = partial(_found_in_chunk, dataset.source, masks, places, local)
     chunks = mapped_over(len(dataset), CHUNK, find, worth=WORTH)
     parts = [each for part in chunks for each in part]
     regions = np.array([region for region, _, _ in parts], dtype=np.int64).reshape(-1, 4)
@@ -155,13 +157,17 @@ def _common(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _found_in_chunk(
-    source: ImageSource, masks: ImageSource | None, places: Mapping[int, int], positions: range
+    source: ImageSource,
+    masks: ImageSource | None,
+    places: Mapping[int, int],
+    local: bool,
+    positions: range,
 ) -> list[tuple[tuple[int, int, int, int], tuple[int, int], float]]:
     """Region, (height, width), and share of the mask kept, of each image."""
     found = []
     for position in positions:
         image = source.decode(position)
-        region = tissue_region(image) or (0, 0, 0, 0)
+        region = tissue_region(image, local=local) or (0, 0, 0, 0)
         kept = np.nan
         if masks is not None and position in places:
             mask = masks.decode(places[position])
@@ -215,10 +221,10 @@ def _spread(shares: np.ndarray) -> str:
     return f"median {middle:.0f} %, from {low:.0f} to {high:.0f} %"
 
 
-def cut_nodules_note(dataset: Dataset, cache: Path, longest_side: int) -> str:
+def cut_nodules_note(dataset: Dataset, cache: Path, longest_side: int, *, local: bool) -> str:
     """A sentence that counts and names boxes that stick out of their tissue; "" if none does."""
     array = image_array(dataset, cache, longest_side=longest_side)
-    kept = shares_of_boxes(array.frame, tissue_boxes(array))
+    kept = shares_of_boxes(array.frame, tissue_boxes(array, local=local))
     # a pixel's worth is rounding
     rows = np.flatnonzero(kept < 0.995)
     if not len(rows):

@@ -31,6 +31,7 @@ def table_of(
     decimals: int | None = None,
     spread: bool = False,
     intervals: bool = False,
+    runs: bool = False,
     metric: str = "",
     pivot: tuple[str, str] | None = None,
     published: Published | None = None,
@@ -43,6 +44,7 @@ def table_of(
         spread: Mean ± standard deviation over replicates, instead of the 95 % interval.
         intervals: Beside the spread, a column with the 95 % interval of each metric; without it
             every cell has its interval anyway.
+        runs: A column with mean and 95 % interval over replicates beside each metric.
         metric: Show this one alone; best arm, ties and comparison belong to the primary metric.
         pivot: Axis of the rows and axis of the columns; default: arms in rows.
         published: Values to stand beside ours.
@@ -57,6 +59,7 @@ def table_of(
         decimals=decimals,
         spread=spread,
         intervals=intervals,
+        runs=runs,
         published=published,
     )
 

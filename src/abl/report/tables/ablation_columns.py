@@ -33,6 +33,7 @@ from abl.report.tables.replicates_said import (
     equal_seeds_note,
     spread_of,
 )
+from abl.report.tables.runs_column import RUNS_NOTE, runs_column
 
 EMPTY_CELL = Cell(mean=math.nan, sd=math.nan, low=math.nan, high=math.nan, count=0)
 PARTS = ("mean", "sd", "low", "high")
@@ -49,12 +50,13 @@ class TableLayout:
         decimals: int | None,
         spread: bool = False,
         intervals: bool = False,
+        runs: bool = False,
         published: Published | None = None,
     ):
         self._outcome = outcome
         # what a cell holds beside its mean: the interval, or the sd with the interval as asked
         self._spread, self._intervals = spread, spread and intervals
-        self._published = published
+        self._published, self._runs = published, runs
         self._scales: dict[str, Scale] = {}
         for metric in outcome.metrics:
             means = [arm.cells[metric].mean for arm in outcome.arms if metric in arm.cells]
@@ -131,6 +133,8 @@ class TableLayout:
 
         if self._intervals:
             columns.append(Column(f"{shown} 95 % interval", True, interval))
+        if self._runs:
+            columns.append(runs_column(metric, f"{shown} over runs", scale))
         if self._published is not None and metric in self._published.metrics:
             columns.append(self._published_column(self._published, metric, f"{shown} published"))
         return columns
@@ -175,6 +179,8 @@ class TableLayout:
             said.append(comparison_note(primary, base, self._compared, margin, scale))
         if alike := self._same_in_all():
             said.append(alike)
+        if self._runs:
+            said.append(RUNS_NOTE)
         notes = [Note("", text) for text in said]
         if any(self._is_best(arm) for arm in arms):
             notes.append(Note(BOLD, f"best arm on {primary}"))

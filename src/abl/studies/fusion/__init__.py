@@ -6,19 +6,22 @@ itself, and with second images exchanged between patients of one class.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from abl.errors import nearest
 from abl.nets.registry import FUSIONS
-from abl.plan.graph import Arm
+from abl.plan.graph import Arm, Replicate
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
+from abl.stages.network import MODALITIES
+from abl.stages.predict import lacking_stage
+from abl.stages.train import Trainings
 from abl.studies.contract import StudyAxis, options_of, study
 from abl.studies.frozen import FROZEN_CHOSEN_ON_TEST
 from abl.studies.shared.checks import (
@@ -30,7 +33,7 @@ from abl.studies.shared.checks import (
     weights_faults,
 )
 from abl.studies.shared.departure import NO_VALIDATION, Departure
-from abl.studies.shared.single_network import SingleNetwork
+from abl.studies.shared.single_network import SingleNetwork, TrainedBy
 
 if TYPE_CHECKING:
     from abl.report.tables.stated_tables import StatedTables
@@ -50,6 +53,9 @@ DEPARTURES = (
 )
 MIXED = "mixed"
 SECOND = ("own", "first", "shuffled")
+BOTH = "both"
+WITHOUT = {f"without_{name}": name for name in MODALITIES}
+AT_TEST = (BOTH, *WITHOUT)
 
 
 class Options(Part):
@@ -97,6 +103,12 @@ class FusionStudy(SingleNetwork):
             "own",
             words=True,
         ),
+        StudyAxis(
+            "at_test",
+            "What a fused network, trained with both modalities, has when it predicts: both, or "
+            "without_first, without_second: the missing image is the mean of the normalisation.",
+            words=True,
+        ),
         NETWORK,
         HEAD,
         FROZEN,
@@ -104,7 +116,7 @@ class FusionStudy(SingleNetwork):
     )
 
     def relevant(self, own: Mapping[str, Any], axes: Collection[str]) -> set[str]:
-        drop = set() if str(own.get("mode")) in FUSIONS else {"second"}
+        drop = set() if str(own.get("mode")) in FUSIONS else {"second", "at_test"}
         if own.get("head", "spp") != "spp":
             drop.add("options.own_shape")
         return super().relevant(own, axes) - drop
@@ -137,11 +149,35 @@ class FusionStudy(SingleNetwork):
         if second not in SECOND:
             text = f"second: '{second}' is not known: {nearest(second, SECOND)}"
             faults.append(("second", text))
+        at_test = str(arm.params.get("at_test", BOTH))
+        if at_test not in AT_TEST:
+            text = f"at_test: '{at_test}' is not known: {nearest(at_test, AT_TEST)}"
+            faults.append(("at_test", text))
         if file.sweep.data.modality != "first" or file.sweep.train.fusion != "none":
             text = "data.modality and train.fusion are what the axis mode decides: leave them out"
             faults.append(("mode", text))
         faults += weights_faults(arm, file)
         return faults or design_faults(sweep)
+
+    def trained_by(
+        self,
+        file: SweepFile,
+        arms: Sequence[Arm],
+        sweeps: Sequence[Sweep],
+        trainings: Callable[[Sweep], Trainings],
+    ) -> TrainedBy:
+        """As of one network, which predicts anew where a modality is missing."""
+        own = [trainings(sweep) for sweep in sweeps]
+
+        def trained(at: int, replicate: Replicate) -> str:
+            digest = own[at].train(replicate)
+            lacking = WITHOUT.get(str(arms[at].params.get("at_test", BOTH)))
+            if lacking is None:
+                return digest
+            plan = own[at].plan
+            return plan.add(lacking_stage(plan.stages[digest], lacking))
+
+        return trained
 
     def facts(self, file: SweepFile) -> dict[str, Any]:
         return {"modalities": list(options_of(file, Options).modalities), **super().facts(file)}

@@ -126,6 +126,8 @@ class MaskGuidedStudy(SingleNetwork):
         variant, mask = str(own.get("variant", "parallel")), own.get("mask", "predicted")
         guided = looks_at_mask(variant)
         drop = set() if guided else {"mask"}
+        if not guided or mask in ("true", "full", "random"):
+            drop.add("train.attention.jitter")
         if variant == "none":
             drop |= {"placement", "train.attention.reduction"}
         if not guided or mask != "predicted":

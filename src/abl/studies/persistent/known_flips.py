@@ -12,7 +12,7 @@ import pandas as pd
 
 from abl.decide.audit.appearances import appearances_of
 from abl.plan.graph import Plan
-from abl.spec.data import Splits
+from abl.spec.data import SharedSplits
 from abl.spec.sweep import Sweep
 from abl.stages.flag import FLAGGED, MATCHED, inner_rows, training_part
 from abl.stages.inputs import OpenData, Workspace
@@ -62,7 +62,7 @@ def _rows_of(
     excluded = {name: selection[name].to_numpy(dtype=bool) for name in (FLAGGED, MATCHED)}
     place = stage.context
     split = opened.split(
-        Splits.model_validate(place["splits"]), int(place["repeat"]), int(place["fold"])
+        SharedSplits.model_validate(place["splits"]), int(place["repeat"]), int(place["fold"])
     )
     rows = inner_rows(workspace.store, stage, frame, split)
     judged = appearances_of(rows, training_part(frame.iloc[split.train]))

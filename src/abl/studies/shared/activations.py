@@ -29,13 +29,14 @@ def add_activation(
     training: str,
     *,
     predicted: bool = False,
+    nodules: bool = True,
 ) -> None:
     """Adds the stage that maps where a training's network looks, if it can be mapped.
 
-    `predicted`: see `activation_stage`.
+    `predicted`: see `activation_stage`; `nodules`: see `can_be_mapped`.
     """
     if not plan.beside_of(ACTIVATIONS, training) and can_be_mapped(
-        sweep, workspace.data(sweep.data)
+        sweep, workspace.data(sweep.data), nodules=nodules
     ):
         stage = activation_stage(
             workspace, sweep, cell.replicate, plan.stages[training], predicted=predicted

@@ -66,7 +66,7 @@ class ArmCell:
         self._rule = rule_named(str(params["rule"]))
         self._named = params.get("threshold")
         self._calibrate = str(params.get("calibrate", "none"))
-        with_false = "false" in cell.uses
+        with_false = "false" in cell.uses and "false" not in self._rule.uses
         self._roles = [*self._rule.uses, *(["false"] if with_false else [])]
         given = params.get("false_threshold", FALSE_THRESHOLD)
         self._false_from_test = with_false and given == BEST_ON_TEST

@@ -107,7 +107,9 @@ def _changes(
 
 
 def _blocks(sweep: Sweep) -> dict[str, Any]:
-    return {name: getattr(sweep, name).model_dump(mode="json") for name in BLOCKS}
+    blocks = {name: getattr(sweep, name).model_dump(mode="json") for name in BLOCKS}
+    blocks.get("splits", {}).pop("share", None)  # that of the train block
+    return blocks
 
 
 def differences(

@@ -84,6 +84,7 @@ def scored_outcome(
     present = {axis for each in scored for axis in each.arm.named}
     columns = [axis for axis in names if axis in present]
     columns += [axis for axis in sweep.axes if axis in present and axis not in names]
+    columns += _telling([arm.named for arm in plan.arms], columns)
     if curve_axis in columns:  # arms that choose their value stand beside arms that name theirs
         rows = [
             row
@@ -243,3 +244,19 @@ def training_patients(sweep: Sweep, opened: OpenData, replicate: Replicate) -> i
     """Patients of the training part, those that groups join counted as one."""
     train = opened.split(sweep.splits, replicate.repeat, replicate.fold).train
     return len(np.unique(kept_together(opened.dataset.frame)[train]))
+
+
+def _telling(named: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
+    """Settings of arm blocks alone that arms need to be told apart, beside the columns.
+
+    Of settings that change together with a column, as the size of images with the network, none.
+    """
+    found: list[str] = []
+    for axis in dict.fromkeys(axis for arm in named for axis in arm if axis not in columns):
+        values: dict[tuple[Any, ...], set[Any]] = {}
+        for arm in named:
+            key = tuple(str(arm.get(each, "")) for each in (*columns, *found))
+            values.setdefault(key, set()).add(str(arm.get(axis, "")))
+        if any(len(each) > 1 for each in values.values()):
+            found.append(axis)
+    return found

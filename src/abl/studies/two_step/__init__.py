@@ -11,11 +11,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import pandas as pd
+
 from abl.data.splits.splits import all_replicates
 from abl.decide.rules import rule_named
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell
+from abl.plan.outcome import Outcome
+from abl.report.figures.arms import Draw, Frames
 from abl.spec.base import Part
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
@@ -55,8 +59,13 @@ from abl.studies.two_step.departures import (
     FALSE_THRESHOLD_ON_TEST,
     choices_on_validation,
 )
+from abl.studies.two_step.label_noise import noise_rows
+from abl.studies.two_step.maps import CHANGED, add_maps_of_changes, maps_of_changes
 from abl.studies.two_step.networks import (
+    VOTE,
+    ArmTrainings,
     as_selector,
+    in_role,
     judged_parts,
     kept_notes,
     network_parts,
@@ -69,11 +78,15 @@ from abl.studies.two_step.options import (
     needs_selection,
     relevant,
     two_step_weaknesses,
+    uses_panel,
 )
+from abl.studies.two_step.selectors import SELECTORS, selector_frame, selectors_table
 
 if TYPE_CHECKING:  # a plan scores nothing and writes no report
     from abl.report.page.report_facts import ReportFacts
     from abl.report.page.weaknesses import OwnWeaknesses
+    from abl.report.tables.model import Table
+    from abl.report.tables.published import Published
     from abl.report.tables.stated_tables import StatedTables
 
 
@@ -93,7 +106,8 @@ class TwoStep(Study):
         StudyAxis(
             "second",
             "What T is trained on: true (True-N), or a control: retrained (all images, another "
-            "seed) or matched (random images, size and classes of True-N).",
+            "seed), matched (random images, size and classes of True-N); or hybrid (True-N and a "
+            "share, options.hybrid, of the others).",
             "true",
             words=True,
         ),
@@ -108,7 +122,7 @@ class TwoStep(Study):
         StudyAxis(
             "false_k",
             "k: a False network, trained on images that k selectors get wrong, replaces final "
-            "predictions that are still unsure; or none.",
+            "predictions that are still unsure, and is the rule false; or none.",
         ),
         StudyAxis(
             "false_threshold",
@@ -152,7 +166,7 @@ class TwoStep(Study):
             except InputError as error:
                 problems += error.problems
             else:
-                panel, last_k = options.panel, own.sweep.train.last_k
+                panel, last_k = options.voters, own.sweep.train.last_k
                 if arm.params.get("threshold") == "search":
                     faults = decision_search_problems(options.search)
                     problems += [file.problem(text, "options", "search") for text in faults]
@@ -205,31 +219,40 @@ class TwoStep(Study):
                 made[sweep] = Trainings(sweep, workspace, plan)
             return made[sweep]
 
-        panels: dict[int, tuple[list[Trainings], Options]] = {}
+        known: dict[int, Options] = {}
+        panels: dict[int, tuple[tuple[Trainings, int], ...]] = {}
         for at, (arm, sweep) in enumerate(zip(arms.arms, sweeps, strict=True)):
             rule = rule_named(str(arm.params["rule"]))
-            own, options = arm.own, Options()
-            panel: list[Trainings] = []
-            if needs_selection(own):
-                # arms of the same settings share one Sweep: what follows from it is made once
-                if id(sweep) not in panels:
-                    options = options_of(settings.addressed_file(arm), Options)
-                    source = sweep
-                    if options.selectors == "base":
-                        base = {"image": file.sweep.image, "train": file.sweep.train}
-                        source = sweep.model_copy(update=base)
-                    selectors = [as_selector(source, name, options) for name in options.panel]
-                    panels[id(sweep)] = [trainings(each) for each in selectors], options
-                panel, options = panels[id(sweep)]
-            networks = trainings(sweep)
+            own = arm.own
+            # arms of the same settings share one Sweep: what follows from it is made once
+            if id(sweep) not in known:
+                known[id(sweep)] = options_of(settings.addressed_file(arm), Options)
+            options = known[id(sweep)]
+            if (needs_selection(own) or uses_panel(own)) and id(sweep) not in panels:
+                source = sweep
+                if options.selectors == "base":
+                    base = {"image": file.sweep.image, "train": file.sweep.train}
+                    source = sweep.model_copy(update=base)
+                panels[id(sweep)] = tuple(
+                    (trainings(as_selector(source, name, options)), at * VOTE)
+                    for name in options.panel
+                    for at in range(options.selector_seeds)
+                )
+            networks = ArmTrainings(
+                trainings(sweep),
+                trainings(in_role(sweep, "true", options)),
+                trainings(in_role(sweep, "false", options)),
+                panels.get(id(sweep), ()),
+            )
             times = len(values) if rule.has_threshold and values else 1
             for replicate in plan.replicates:
-                uses = networks_of(rule.uses, own, networks, panel, options, replicate)
+                uses = networks_of(rule.uses, own, networks, options, replicate)
                 plan.cells.append(PlannedCell(at, replicate, uses))
                 plan.asked += trained_alone(plan, uses) * times
                 for role, digest in uses.items():
                     if role != "select":
                         external.add(plan, sweep, digest)
+        add_maps_of_changes(plan, workspace, settings, [known[id(sweep)] for sweep in sweeps])
         return plan
 
     def validated(
@@ -243,7 +266,6 @@ class TwoStep(Study):
         """Scores every arm: T* chosen on validation, test read once, then the external sets."""
         from abl.studies.shared.external_scores import external_note, external_rows
         from abl.studies.shared.scoring import scored_outcome
-        from abl.studies.two_step.label_noise import noise_rows
 
         file = internal_file(file)
         predictions = Predictions(workspace.store)
@@ -267,7 +289,34 @@ class TwoStep(Study):
             notes.append(external_note(rows))
             facts = replace(facts, external=rows)
         outcome = replace(outcome, notes=(*outcome.notes, *notes), facts=facts)
-        return analysis_of(outcome, scored, network_parts(plan, settings, workspace, predictions))
+        parts = network_parts(plan, settings, workspace, predictions)
+        selectors = selector_frame(plan, workspace.store)
+        return replace(
+            analysis_of(outcome, scored, parts),
+            pictures=maps_of_changes(plan, workspace, settings),
+            own={} if selectors.empty else {SELECTORS: selectors},
+        )
+
+    def tables(
+        self,
+        outcome: Outcome,
+        own: Mapping[str, pd.DataFrame],
+        published: Published | None = None,
+    ) -> Mapping[str, Table]:
+        """How sure the selectors are of their training images."""
+        table = selectors_table(outcome, own.get(SELECTORS, pd.DataFrame()))
+        return {} if table is None else {SELECTORS: table}
+
+    def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
+        """Confidences of the selectors, and maps of images whose answer changes."""
+        from abl.report.figures.maps import maps_figure
+        from abl.studies.two_step.figures import selectors_figure
+
+        selectors = frames.own.get(SELECTORS, pd.DataFrame())
+        return {
+            SELECTORS: lambda: selectors_figure(outcome, selectors),
+            "maps": lambda: maps_figure(frames.pictures, frames.classes(outcome), CHANGED),
+        }
 
     def control(self, file: SweepFile, arm: Arm) -> str:
         if arm.params.get("false_threshold") == BEST_ON_TEST:

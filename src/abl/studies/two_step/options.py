@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from abl.decide.consensus import consensus_problems
 from abl.decide.rules import RULES
@@ -13,6 +13,7 @@ from abl.errors import nearest
 from abl.nets.registry import check_network
 from abl.report.labels import metric_label
 from abl.spec.base import Part
+from abl.spec.train import Balance
 from abl.studies.shared.thresholds import (
     BEST_ON_TEST,
     DecisionSearch,
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from abl.report.page.report_facts import ReportFacts
     from abl.report.page.weaknesses import OwnWeaknesses
 
-SECOND = ("true", "retrained", "matched")
+SECOND = ("true", "retrained", "matched", "hybrid")
 CALIBRATE = ("none", "temperature", "prior")
 NO_FALSE = "none"
+OF_SELECTORS = ("panel", "epochs", "selectors", "selector_seeds", "sizes")
 
 
 class Options(Part):
@@ -55,6 +57,31 @@ class Options(Part):
         description="Selectors are trained with the image and train blocks of each arm, or all "
         "with those of the file: one selection for arms that train otherwise.",
     )
+    selector_seeds: Annotated[int, Field(ge=1, le=20)] = Field(
+        1,
+        description="Trainings of each selector, with other seeds; each votes: panel: [resnet101] "
+        "with 5 is a panel of five.",
+    )
+    sizes: dict[str, Annotated[int, Field(ge=8, le=2048)]] = Field(
+        default_factory=dict,
+        description="Selectors that see images of a size of their own, as image.size: {alexnet: "
+        "227, inception_v3: 299}.",
+    )
+    balance: dict[Literal["true", "false"], Balance] = Field(
+        default_factory=dict,
+        description="train.balance of the second network (true) and of the False network where "
+        "it is not the original's: {true: duplicate}.",
+    )
+    hybrid: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.25,
+        description="second: hybrid: share of the images outside True-N that are added to it, of "
+        "each class at random; those of a smaller share are among those of a larger one.",
+    )
+    maps: bool = Field(
+        False,
+        description="Class activation maps (Grad-CAM) of the original and the second network of "
+        "the first arm that has both, and a figure of test images whose answer changes.",
+    )
     selection: Literal["in_sample", "out_of_fold"] = Field(
         "in_sample",
         description="Selectors judge the images that they were trained on, as the paper has it, or "
@@ -75,6 +102,28 @@ class Options(Part):
         PromiseOptions(), description="What `threshold: promise` promises."
     )
 
+    @property
+    def voters(self) -> tuple[str, ...]:
+        """Network of each selector that votes."""
+        return tuple(name for name in self.panel for _ in range(self.selector_seeds))
+
+    @field_validator("balance", mode="before")
+    @classmethod
+    def _roles_are_words(cls, given: Any) -> Any:
+        # YAML reads the role true as a boolean
+        if not isinstance(given, Mapping):
+            return given
+        return {str(n).lower() if isinstance(n, bool) else n: each for n, each in given.items()}
+
+    @model_validator(mode="after")
+    def _sizes_are_of_selectors(self) -> Options:
+        strange = [name for name in self.sizes if name not in self.panel]
+        if strange:
+            raise ValueError(
+                f"sizes: {strange[0]} is no selector: {nearest(strange[0], self.panel)}"
+            )
+        return self
+
 
 def uses_true(own: Mapping[str, Any]) -> bool:
     """Whether the arm's rule has a second network."""
@@ -82,11 +131,28 @@ def uses_true(own: Mapping[str, Any]) -> bool:
     return rule is not None and "true" in rule.uses
 
 
-def uses_false(own: Mapping[str, Any]) -> bool:
+def is_false(own: Mapping[str, Any]) -> bool:
+    """Whether the arm's rule is the False network alone."""
+    rule = RULES.get(str(own.get("rule")))
+    return rule is not None and "false" in rule.uses
+
+
+def uses_panel(own: Mapping[str, Any]) -> bool:
+    """Whether the arm's rule takes the mean of the selectors."""
+    rule = RULES.get(str(own.get("rule")))
+    return rule is not None and "panel" in rule.uses
+
+
+def extends_false(own: Mapping[str, Any]) -> bool:
     """Whether the False network has the last word on images that stay unsure."""
     rule = RULES.get(str(own.get("rule")))
     named = own.get("false_k", NO_FALSE) != NO_FALSE
     return named and rule is not None and rule.has_threshold
+
+
+def uses_false(own: Mapping[str, Any]) -> bool:
+    """Whether a False network is trained for the arm."""
+    return extends_false(own) or (is_false(own) and own.get("false_k", NO_FALSE) != NO_FALSE)
 
 
 def needs_selection(own: Mapping[str, Any]) -> bool:
@@ -111,11 +177,18 @@ def relevant(own: Mapping[str, Any], axes: Collection[str]) -> set[str]:
         drop |= {"consensus", "second"}
     if own.get("second") == "retrained":
         drop.add("consensus")
+    if own.get("second") != "hybrid":
+        drop.add("options.hybrid")
+    of_panel = {axis for axis in axes if axis.startswith("options.")} - of_ways
     if not needs_selection(own):
-        drop |= {axis for axis in axes if axis.startswith("options.")} - of_ways
+        # a mean of selectors asks how they are trained, and for no selection
+        kept = {f"options.{name}" for name in OF_SELECTORS} if uses_panel(own) else set()
+        drop |= of_panel - kept
+    if uses_panel(own):
+        drop.add("network")  # none of its selectors is the arm's network, but by name
     if not rule.has_threshold:
-        drop |= {"threshold", "false_k"}
-    if not uses_false(own):
+        drop |= {"threshold"} | (set() if is_false(own) else {"false_k"})
+    if not extends_false(own):
         drop.add("false_threshold")
     for word, found in ways.items():
         if "threshold" in drop or own.get("threshold") != word:
@@ -145,6 +218,9 @@ def arm_faults(
         count = own.get(axis, NO_FALSE)
         if axis in own and not (axis == "false_k" and count == NO_FALSE):
             faults += [(axis, text) for text in _count_faults(axis, count, panel)]
+    if is_false(own) and own.get("false_k", NO_FALSE) == NO_FALSE:
+        text = "rule: false needs a False network: write false_k: 3"
+        faults.append(("false_k" if "false_k" in own else "rule", text))
     for axis, valid in (("second", SECOND), ("calibrate", CALIBRATE)):
         word = str(own.get(axis, valid[0]))
         if word not in valid:

@@ -1,0 +1,1 @@
+"""Composite frames of a scanner: two images of one place side by side, found and split."""

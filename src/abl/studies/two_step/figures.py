@@ -1,0 +1,72 @@
+"""Figures of a two-step sweep: the selectors' confidences, and where O and T look."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from abl.plan.outcome import Outcome
+from abl.report.figures.style import (
+    SKY,
+    VERMILION,
+    caption,
+    grid_of_panels,
+    label_below,
+    own_style,
+    unit_square,
+    wrapped,
+)
+from abl.studies.two_step.selectors import groups_in, named_thresholds, shares_said
+
+_BINS = np.linspace(0.0, 1.0, 11)
+MOST_PANELS = 9
+
+
+def selectors_figure(outcome: Outcome, frame: pd.DataFrame) -> Figure | None:
+    """Histogram and cumulative share of each selector's confidences, and of all; None without."""
+    if frame.empty:
+        return None
+    groups, cuts = groups_in(frame), named_thresholds(outcome)
+    shown = groups if len(groups) <= MOST_PANELS else [*groups[: MOST_PANELS - 1], groups[-1]]
+    with own_style():
+        figure, grid = grid_of_panels(len(shown), columns=3, width_in=2.6, height_in=2.1)
+        for place, (name, rows) in zip(grid, shown, strict=True):
+            confidence, right = rows["confidence"].to_numpy(), rows["right"].to_numpy(dtype=bool)
+            share_right = np.histogram(confidence[right], _BINS)[0] / len(rows)
+            share = np.histogram(confidence, _BINS)[0] / len(rows)
+            place.stairs(share_right, _BINS, fill=True, color=SKY)
+            place.stairs(share, _BINS, baseline=share_right, fill=True, color=VERMILION)
+            at = np.linspace(0.0, 1.0, 201)
+            below = np.searchsorted(np.sort(confidence), at, side="left") / len(confidence)
+            place.plot(at, below, color="k", lw=1.2)
+            for cut in cuts:
+                place.axvline(cut, color="k", lw=0.9, ls=":")
+            box = {"boxstyle": "round,pad=0.2", "fc": "w", "ec": "none", "alpha": 0.85}
+            place.text(
+                0.04, 0.96, shares_said(cuts, confidence), va="top", fontsize=7.5, bbox=box,
+                transform=place.transAxes,
+            )  # fmt: skip
+            place.set_title(wrapped(name, 34), fontsize=8)
+        unit_square(grid, equal=False)
+        label_below(grid, "confidence $|p_B - p_M|$")
+        figure.supylabel("share of the training images", fontsize=9)
+        handles: list[Line2D | Patch] = [
+            Patch(color=SKY, label="right"),
+            Patch(color=VERMILION, label="wrong"),
+            Line2D([], [], color="k", lw=1.2, label="cumulative"),
+            Line2D([], [], color="k", lw=0.9, ls=":", label="T*"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8)
+        text = (
+            "How sure the selectors are of the images that they were trained on, replicates "
+            "together: histogram, right and wrong answers stacked, cumulative share, and the share "
+            "under each T* that an arm names."
+        )
+        left = (
+            f"{len(shown) - 1} of {len(groups) - 1} selectors" if len(shown) < len(groups) else ""
+        )
+        caption(figure, "Confidence of the selectors, training images", text, left)
+    return figure
