@@ -333,8 +333,8 @@ def main() -> None:
     print(section(about, a, arguments.cells, cells, b, c, d, again))
     print(
         f"\nContiguous, as the scripts are, (d) takes {alike.seconds:.0f} s. (b), (c) and that (d) "
-        "give the same T* and accuracies on every arm and seed, (c) and it the same predictions bit "
-        "for bit."
+        "give the same T* and accuracies on every arm and seed, (c) and it the same predictions "
+        "bit for bit."
         if not wrong
         else "\n**The ways disagree:** " + "; ".join(wrong[:10])
     )
