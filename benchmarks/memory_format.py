@@ -1,7 +1,7 @@
 """What the memory format, and memory kept between steps, do to a training step on a CPU.
 
-    python benchmarks/memory_format.py            # half an hour
-    python benchmarks/memory_format.py --quick    # a minute: two networks, does it run?
+    python benchmarks/memory_format.py            # 26 networks, four steps or more of each
+    python benchmarks/memory_format.py --quick    # two networks: does it run?
 
 One thread; a step is forward, backward and Adam, of random images. Contiguous and channels_last in
 turns in one process; then channels_last in a process that keeps what a step frees. CPU seconds, so
