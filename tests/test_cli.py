@@ -87,7 +87,7 @@ def test_a_table_in_every_format(ran: tuple[Path, Result], format: str) -> None:
     assert "model1" in result.stdout
     marks = {
         "text": "model1",
-        "md": "| rule |",
+        "md": "| arm |",
         "csv": "rule,",
         "latex": r"\toprule",
         "html": "<table",

@@ -246,10 +246,16 @@ class Outcome:
     @cached_property
     def told_apart(self) -> tuple[str, ...]:
         """The axes that tell the arms apart: those with more than one value; all if none does."""
+        values = {
+            axis: {written_value(arm.params.get(axis, "")) for arm in self.arms}
+            for axis in self.axes
+        }
+        # whether a value is chosen on validation goes with the other axes
+        chosen = values.get(self.curve_axis, set()) <= {"", "chosen"}
         varied = [
             axis
-            for axis in self.axes
-            if len({written_value(arm.params.get(axis, "")) for arm in self.arms}) > 1
+            for axis, of_axis in values.items()
+            if len(of_axis) > 1 and not (chosen and axis == self.curve_axis)
         ]
         return tuple(varied) or self.axes
 
