@@ -106,7 +106,8 @@ def test_a_sweep_takes_the_exact_threshold_of_validation_to_the_test_rows(tmp_pa
     validation, test = parts(made, slice(0, 200)), parts(made, slice(200, 400))
     told = {each["decision"]: each for each in facts["decisions"]}
     assert set(told) == {
-        "original", "true", "average", "model1", "model2", "model1 + False", "model2 + False"
+        "original", "true", "average", "model1", "model2", "model1 + False", "model2 + False",
+        "false",
     }  # fmt: skip
     for rule, false_threshold in (("model1", None), ("model2", None), ("model2", 0.1)):
         exact = best_threshold(*validation, rule, "f1", false_threshold=false_threshold)

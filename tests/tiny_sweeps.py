@@ -44,7 +44,7 @@ TINY: dict[str, Any] = {
 # two networks, each by itself
 TWO_NETWORKS: dict[str, Any] = {
     **{name: TINY[name] for name in ("name", "data", "image", "train", "resamples")},
-    "study": "backbones",
+    "study": "compare",
     "splits": {"kind": "kfold", "folds": 2},
     "replicates": {"repeats": 1, "seeds": [0]},
     "axes": {"train.network": ["pooled3", "pooled6"]},

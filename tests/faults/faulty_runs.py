@@ -102,7 +102,7 @@ for line in sys.stdin:
 # `abl` with what its imports take seconds for
 COMMAND = """
 import abl.cli, abl.api, abl.app.watching, abl.stages.train, faulty_nets, tiny_sweeps
-import abl.app.session, abl.record.mlflow_writer, abl.studies.backbones, abl.studies.two_step
+import abl.app.session, abl.record.mlflow_writer, abl.studies.compare, abl.studies.two_step
 import torch, mlflow, abl.train.fit, abl.nets.model
 # drawing takes longer than tiny trainings
 abl.app.session._draw = lambda *given: None

@@ -96,7 +96,7 @@ def test_what_leaves_out_nothing_is_the_stage_of_a_plain_sweep(home: Path, tmp_p
     assert len(trained(plain)) == 2 * 3 * 2
     assert trained(plain).items() <= every.items()
     # and of another study
-    other = {"study": "backbones", "options": {}, "axes": {"network": ["pooled3", "pooled6"]}}
+    other = {"study": "compare", "options": {}, "axes": {"network": ["pooled3", "pooled6"]}}
     assert trained(load(tmp_path, {**other, "base": {"network": "pooled3"}})) == trained(plain)
 
 
