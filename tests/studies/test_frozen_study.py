@@ -165,3 +165,18 @@ def test_smoke_shrinks_the_pretraining_too(tmp_path):
     small = smoked.file.sweep.train.weights
     assert small.epochs <= 2
     assert small.pretrain.patients <= 60
+
+
+@pytest.mark.parametrize(("head", "kept"), [("fc", 2), ("gap", 1)])
+def test_a_head_that_begins_at_the_last_map_takes_no_flattened_features(
+    tmp_path, always_worth_it, head, kept
+):
+    """All convolutions frozen, the plain network's front ends behind its flattened map."""
+    axes = {"weights": ["random"], "frozen": [2, 8]}
+    sweep = load(
+        tmp_path, FROZEN, axes=axes, train={"head": head, "network": "tiny_vgg"}, base=None
+    )
+    assert len(of_kind(sweep.plan, "features")) == kept
+    result = run(sweep)
+    assert not result.report.failed
+    assert not any(arm.failed for arm in result.outcome.arms)

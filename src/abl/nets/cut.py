@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
+import torch
 from torch import Tensor, nn
 
-from abl.nets.graph import last_frozen_point, traced
+from abl.nets.graph import NotTraceableError, last_frozen_point, traced
 from abl.nets.model import Assembled, Classifier, Design, build_classifier
 
 
@@ -67,6 +69,17 @@ def cut_of(design: Design, classifier: Classifier) -> Cut | None:
         branches = branches * 2
     fronts = tuple(each.piece("", point).eval() for each in branches)
     return Cut(point, fronts, _Behind([each.piece(point) for each in branches], after))
+
+
+@lru_cache(maxsize=256)
+def cut_point(design: Design) -> str | None:
+    """Where `cut_of` cuts a classifier of this design, on shapes alone; None if it does not."""
+    try:
+        with torch.device("meta"):
+            cut = cut_of(design, build_classifier(replace(design, weights="none")).eval())
+    except NotTraceableError:
+        return None
+    return None if cut is None else cut.point
 
 
 def front_of(design: Design) -> tuple[str, nn.Module] | None:

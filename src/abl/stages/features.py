@@ -62,11 +62,14 @@ class FrozenFronts:
         if joined is not None and joined.extractors == 2 and is_random:
             return None  # the second extractor starts from weights of its own
         from abl.nets.cost import front_cost
+        from abl.nets.cut import cut_point
         from abl.nets.model import design_of
 
-        takes = design_of(train, image, int(self._settings["classes"])).takes
-        cost = front_cost(train.network, train.frozen, **takes)
-        if cost is None:
+        design = design_of(train, image, int(self._settings["classes"]))
+        cost = front_cost(train.network, train.frozen, **design.takes)
+        # all of a backbone frozen, a network goes on behind its last map, to the flattened one; a
+        # head or a fusion of another kind begins at the map itself
+        if cost is None or cut_point(design) != cost.point:
             return None
         key = seed if is_random else None
         if key not in self._made:
