@@ -28,7 +28,9 @@ def take(report: Path, out: Path) -> None:
         browser.get(report.resolve().as_uri())
         table = browser.find_element(By.CSS_SELECTOR, "#table table")
         end = int(table.rect["y"] + table.rect["height"]) + 30
-        browser.set_window_size(WIDTH, end)
+        # the window has a frame of its own around the page
+        frame = 1200 - int(browser.execute_script("return window.innerHeight"))
+        browser.set_window_size(WIDTH, end + frame)
         out.write_bytes(browser.get_screenshot_as_png())
     finally:
         browser.quit()
