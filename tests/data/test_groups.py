@@ -183,7 +183,7 @@ def test_table_and_plan_say_what_is_resampled(
     assert ("Patients are unknown: each image without a group counts" in page) is not known
     assert "Images of a group (column group) were kept on one side" in page
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
-    assert "folds, by group, stratified" in text
+    assert "folds, by group, classes spread as evenly as whole groups allow" in text
     assert "95 % intervals over groups" in text
     flow = text.split("Flow of images and patients")[1].split("Parts of the splits")[0]
     assert flow.split()[:2] == ["images", "groups"]  # no number of patients, who are not counted

@@ -38,7 +38,9 @@ some_predictions = st.builds(
 
 
 def test_rules_are_listed_in_the_order_of_the_tables():
-    assert list(RULES)[:5] == ["original", "true", "average", "model1", "model2"]
+    assert list(RULES)[:7] == [
+        "original", "true", "false", "panel", "average", "model1", "model2"
+    ]  # fmt: skip
     assert [each.name for each in RULES.values() if each.has_threshold][:2] == ["model1", "model2"]
     assert RULES["true"].uses == ("true",)
     assert all(each.description for each in RULES.values())

@@ -18,7 +18,7 @@ from abl.app.loaded import LoadedSweep
 from abl.data.arrays import image_array
 from abl.data.dataset import unit_names
 from abl.data.images import reduced
-from abl.errors import InputError, StageError
+from abl.errors import DamagedError, InputError, StageError
 from abl.plan.stage import HISTORY
 from abl.report.figures.arms import few_of
 from abl.report.page.closer import CURVE_COLUMNS, LEARNING, MOST_THUMBNAILS, THUMBNAILS
@@ -50,7 +50,11 @@ def _learning(sweep: LoadedSweep, analysis: Analysis) -> pd.DataFrame:
                 done = store.done(digest)
                 if done is None or HISTORY not in done.files:
                     continue
-                history = pd.read_parquet(store.file(digest, HISTORY))
+                try:
+                    history = pd.read_parquet(store.file(digest, HISTORY))
+                except DamagedError:
+                    # the table needs no curve: `abl store verify` tells it, and computes it again
+                    continue
                 names = [name for name in ("epoch", *CURVE_COLUMNS) if name in history]
                 at = cell.replicate
                 where = {"repeat": at.repeat, "fold": at.fold, "seed": at.seed}

@@ -157,6 +157,12 @@ def with_usual_values(study: Study, sweep: Sweep, axes: Sequence[str]) -> Stated
         usual[axis.name] = [NONE if value is None else str(value)]
         if axis.name not in axes:
             fixed[axis.name] = "" if value is None else str(value)
+    for name in axes:
+        if "." in name:  # any setting may be one; arms that do not name it have the file's
+            setting = values
+            for part in name.split("."):
+                setting = setting.get(part) if isinstance(setting, dict) else None
+            usual[name] = [NONE if setting is None else str(setting), ""]
     return replace(study.stated(), usual=usual, fixed=fixed)
 
 
