@@ -339,7 +339,7 @@ def test_options_and_settings_can_be_axes(home: Path) -> None:
 @pytest.mark.parametrize(
     ("base", "words"),
     [
-        ({"rule": "average"}, "base: matches no arm"),
+        ({"rule": "average"}, "base: no arm has rule average: valid: model1"),
         ({"rul": "original"}, "did you mean 'rule'?"),
         ({"threshold": 0.5}, "base: no arm differs from it"),
     ],
