@@ -37,7 +37,7 @@ cases = st.builds(
 
 @given(
     cases,
-    st.sampled_from(list(RULES)[:5]),
+    st.sampled_from(list(RULES)[:7]),
     st.lists(st.floats(0, 1) | st.just("always"), min_size=1, max_size=8),
     st.sampled_from([None, 0.3]),
 )
