@@ -185,7 +185,8 @@ def _is_drawn(folder: Path) -> bool:
     noted = drawn_names(folder)
     if noted is None:
         drawn = [name for name in recorded_files(folder) if is_drawn_name(name)]
-        note_drawn(folder, [*drawn, *(f"table.{suffix}" for suffix in SUFFIX.values())])
+        tables = (ANSWER, *(f"table.{suffix}" for suffix in SUFFIX.values()), "table.json")
+        note_drawn(folder, [*drawn, *(name for name in tables if (folder / name).exists())])
         return True
     return REPORT in noted and not wrong_drawn(folder)
 

@@ -56,6 +56,8 @@ def note_begun(store: Store, name: str, file: Path, data: Sequence[Path]) -> Non
     said = {"file": str(file.absolute()), "data": [str(path.absolute()) for path in data]}
     folder = store.sweep_folder(name)
     with suppress(OSError):  # a run does not end for want of a watcher
+        if (folder / BEGUN).is_file() and (folder / BEGUN).read_text() == json.dumps(said):
+            return
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / BEGUN, json.dumps(said))
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from abl.plan.outcome import ArmOutcome
 from abl.report.labels import Scale
@@ -28,7 +28,8 @@ def over_runs(arm: ArmOutcome, metric: str) -> tuple[float, float, float]:
     mean = float(values.mean())
     if values.size < 2:
         return mean, math.nan, math.nan
-    reach = float(stats.t.ppf(0.975, values.size - 1) * values.std(ddof=1) / math.sqrt(values.size))
+    error = float(values.std(ddof=1)) / math.sqrt(values.size)
+    reach = float(scipy.stats.t.ppf(0.975, values.size - 1)) * error
     return mean, mean - reach, mean + reach
 
 

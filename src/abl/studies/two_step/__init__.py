@@ -312,11 +312,13 @@ class TwoStep(Study):
         from abl.report.figures.maps import maps_figure
         from abl.studies.two_step.figures import selectors_figure
 
-        selectors = frames.own.get(SELECTORS, pd.DataFrame())
-        return {
-            SELECTORS: lambda: selectors_figure(outcome, selectors),
-            "maps": lambda: maps_figure(frames.pictures, frames.classes(outcome), CHANGED),
-        }
+        drawn: dict[str, Draw] = {}
+        if SELECTORS in frames.own:
+            selectors = frames.own[SELECTORS]
+            drawn[SELECTORS] = lambda: selectors_figure(outcome, selectors)
+        if (pictures := frames.pictures) is not None:
+            drawn["maps"] = lambda: maps_figure(pictures, frames.classes(outcome), CHANGED)
+        return drawn
 
     def control(self, file: SweepFile, arm: Arm) -> str:
         if arm.params.get("false_threshold") == BEST_ON_TEST:

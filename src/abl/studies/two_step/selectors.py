@@ -7,7 +7,7 @@ training images, of each selector and of all, with the share under T*.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,11 @@ from abl.plan.outcome import Outcome
 from abl.plan.stage import PREDICTIONS
 from abl.record.store import Store
 from abl.report.labels import Scale
-from abl.report.tables.model import Column, Table, item, table_from, text_column
 from abl.stages.select import SELECTION
 from abl.studies.two_step.networks import VOTE
+
+if TYPE_CHECKING:  # a plan prints no table
+    from abl.report.tables.model import Column, Table
 
 SELECTORS = "selectors"  # name of the table, of its frame and of the figure
 TOTAL = "all selectors"
@@ -84,6 +86,8 @@ def share_under(confidence: Any, threshold: float) -> float:
 
 def selectors_table(outcome: Outcome, frame: pd.DataFrame) -> Table | None:
     """A row a selector and one of all: share classified right, shares under each T*."""
+    from abl.report.tables.model import Column, item, table_from, text_column
+
     if frame.empty:
         return None
     thresholds = named_thresholds(outcome)
