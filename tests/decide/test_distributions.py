@@ -33,10 +33,10 @@ def test_quantiles(p: float, freedom: float) -> None:
     assert same(normal_reached(p), stats.norm.isf(p))
 
 
-@given(st.floats(0.5, 0.9999), st.floats(1.0, 1e6))
+@given(st.floats(0.6, 0.9999), st.floats(1.0, 1e6))
 def test_quantiles_without_scipy(p: float, freedom: float) -> None:
     found = t_quantile_of_one(p, freedom)
-    assert math.isclose(found, stats.t.ppf(p, freedom), rel_tol=1e-7, abs_tol=1e-12)
+    assert math.isclose(found, stats.t.ppf(p, freedom), rel_tol=1e-7)
 
 
 @given(values, freedoms)

@@ -20,7 +20,10 @@ def t_quantile(p: Any, freedom: Any) -> Any:
 
 
 def t_quantile_of_one(p: float, freedom: float) -> float:
-    """As `t_quantile`, of two numbers and to 7 digits, without SciPy; p from 0.5 to below 1."""
+    """As `t_quantile`, of two numbers, to 7 digits, without SciPy; p from 0.6 to 0.9999.
+
+    Nearer to 0.5 what is left of 1 - x has too few digits.
+    """
     # P(T > t) = I_x(f / 2, 1 / 2) / 2 with x = f / (f + t^2); Abramowitz, Stegun 26.7.1, 26.5.27
     low, high = 0.0, 1.0
     while _t_above_of_one(high, freedom) > 1 - p:
