@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from abl.app.results import arm_predictions, kept_analysis, outcome_folder, study_tables
+from abl.app.results import arm_predictions, kept_analysis, outcome_folder, own_frames, study_tables
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
 from abl.report.tables.ablation import styled_table
@@ -82,7 +82,7 @@ class FinishedSweep:
     def tables(self) -> dict[str, pd.DataFrame]:
         """The other tables of `abl table --show`, by name, in full precision."""
         made: dict[str, Table] = dict(facts_tables(self.outcome))
-        made |= study_tables(self.outcome, kept_analysis(self.store, self.outcome).own)
+        made |= study_tables(self.outcome, own_frames(self.store, self.outcome))
         return {name: _frame(table) for name, table in made.items()}
 
     def figures(self) -> Mapping[str, Figure]:

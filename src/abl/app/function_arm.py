@@ -110,13 +110,16 @@ def add_function_arm(
     view = open_view(sweep.store.cache, sweep.workspace.view(data, asked.image))
     column = PAIR if PAIR in view.frame else "image"
     pixels, function = view.pixel_set(), _as_function(train)
-    tables = []
+    tables: list[pd.DataFrame] = []
+    opened_split, own = None, {}
     for replicate in plan.replicates:
         split = data.split(asked.splits, replicate.repeat, replicate.fold)
-        own = {
-            role: ArmPart(_frame(view.frame, rows, column, role), pixels.take(rows))
-            for role, rows in split.items()
-        }
+        if split is not opened_split:  # seeds of a split read the same images
+            opened_split = split
+            own = {
+                role: ArmPart(_frame(view.frame, rows, column, role), pixels.take(rows))
+                for role, rows in split.items()
+            }
         given = ArmData(
             replicate.repeat, replicate.fold, replicate.seed, data.dataset.classes,
             own["train"], own["validation"], own["test"],

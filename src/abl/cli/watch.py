@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from abl.cli.app import (
     terminal_width,
 )
 from abl.cli.output import say
+
+if TYPE_CHECKING:
+    from abl.app.loaded import LoadedSweep
 
 
 @app.command()
@@ -62,16 +65,16 @@ def watch(
             time.sleep(every)
 
 
-def _frames(loaded: object, *, once: bool) -> Iterator[str]:
+def _frames(loaded: LoadedSweep, *, once: bool) -> Iterator[str]:
     """What is shown at each look, until the run has ended."""
     from abl.api import table
     from abl.app.watched_run import first_estimates, looked_at_run
 
     told: tuple[frozenset[int], str] | None = None
     while True:
-        seen = looked_at_run(loaded)  # type: ignore[arg-type]
+        seen = looked_at_run(loaded)
         if told is None or told[0] != seen.complete:
-            outcome, note = first_estimates(loaded, seen.complete)  # type: ignore[arg-type]
+            outcome, note = first_estimates(loaded, seen.complete)
             shown = table(outcome, width=terminal_width()) if outcome is not None else ""
             told = (seen.complete, f"{shown}\n{note}" if shown else note)
         yield "\n".join([*seen.lines, "", told[1]])

@@ -6,7 +6,6 @@ them: the metric of that class against the rest, written `sen@benign#0` with the
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +16,7 @@ from numpy.typing import ArrayLike
 from abl.decide import confusion, metric_terms, ranking, reliability
 from abl.decide.check import Floats, Ints, checked_pair, largest_class
 from abl.decide.confusion import OfConfusion
+from abl.decide.metric_names import short_name
 from abl.errors import InputError, nearest
 from abl.registry import Registry
 
@@ -111,19 +111,6 @@ def metric(
     return register
 
 
-# what others call them, without spaces and signs, which no distance of letters finds
-OTHER_NAMES = {
-    "accuracy": "acc", "balancedaccuracy": "balanced_acc", "bacc": "balanced_acc",
-    "sensitivity": "sen", "recall": "sen", "tpr": "sen", "truepositiverate": "sen",
-    "specificity": "spe", "tnr": "spe", "truenegativerate": "spe",
-    "precision": "ppv", "positivepredictivevalue": "ppv", "negativepredictivevalue": "npv",
-    "rocauc": "auc", "auroc": "auc", "aucroc": "auc", "auprc": "ap", "prauc": "ap",
-    "averageprecision": "ap", "map": "ap", "f1score": "f1", "fscore": "f1", "dice": "f1",
-    "brierscore": "brier", "gmean": "g_mean", "youdenj": "youden", "informedness": "youden",
-    "expectedcalibrationerror": "ece",
-}  # fmt: skip
-
-
 def metric_named(name: str) -> Metric:
     """A registered metric, one at a stated value (`ppv@0.05`, `npv@0.05`, `sen@spe0.9`), or one of
     these of one class: `sen@benign#0`, `ppv@0.05@benign#0`.
@@ -146,7 +133,7 @@ def metric_named(name: str) -> Metric:
             f"unknown metric '{name}': after @ comes one of the classes' names (data.classes)"
             + (number if base in ("sen", "ppv", "npv") else "")
         )
-    if name == base and (short := OTHER_NAMES.get(re.sub(r"[\W_]", "", name.lower()), "")):
+    if name == base and (short := short_name(name)):
         raise InputError(f"unknown metric '{name}': write {short}")
     hint = nearest(name, [*METRICS, "ppv@0.1", "npv@0.1", "sen@spe0.9"])
     raise InputError(f"unknown metric '{name}': {hint}")
