@@ -29,6 +29,7 @@ def log_lines(store: Store, name: str) -> list[str]:
     """
     lines: list[str] = []
     before: Outcome | None = None
+    scored_before: pd.Series | None = None
     for version in versions_of(store, name):
         head = f"{version.number:3}  {version.key[:8]}  {version.written:%Y-%m-%d %H:%M}"
         try:
@@ -38,11 +39,12 @@ def log_lines(store: Store, name: str) -> list[str]:
         except InputError as error:  # one that is damaged hides no other
             lines.append(f"{head}  {error}")
             continue
-        said = [counted(len(outcome.arms), "arm")]
+        said, scored = [counted(len(outcome.arms), "arm")], _scored(store, outcome)
         if before is not None:
-            said += _in_short(store, before, outcome)
+            settings = list(_settings(store, before, outcome))
+            said += _in_short(settings, list(_images(scored_before, scored, outcome)))
         lines.append(f"{head}  {'; '.join(said)}{' (newest)' if version.newest else ''}")
-        before = outcome
+        before, scored_before = outcome, scored
     return lines[::-1]
 
 
@@ -60,15 +62,14 @@ def diff_lines(store: Store, name: str, *which: str) -> list[str]:
     lines = [f"{name}: {old.key[:8]} -> {new.key[:8]}"]
     for title, found in (
         ("settings", list(_settings(store, old, new))),
-        ("data and labels", list(_images(store, old, new))),
+        ("data and labels", list(_images(_scored(store, old), _scored(store, new), new))),
         ("arms", list(_arms(old, new))),
     ):
         lines += ["", title, *(f"  {line}" for line in found or ["the same"])]
     return lines
 
 
-def _in_short(store: Store, old: Outcome, new: Outcome) -> list[str]:
-    settings, images = list(_settings(store, old, new)), list(_images(store, old, new))
+def _in_short(settings: list[str], images: list[str]) -> list[str]:
     said = settings[:2] + ([counted(len(settings) - 2, "more setting")] if settings[2:] else [])
     return [*said, *images[:2]] or ["same settings and data"]
 
@@ -105,13 +106,12 @@ def _shown(path: str, values: Mapping[str, Any]) -> str:
     return json.dumps(value) if isinstance(value, bool | float | None) else one_line(str(value))
 
 
-def _images(store: Store, old: Outcome, new: Outcome) -> Iterator[str]:
+def _images(before: pd.Series | None, after: pd.Series | None, outcome: Outcome) -> Iterator[str]:
     """Units that were scored, and their labels; parts of the splits are of each replicate."""
-    before, after = (_scored(store, outcome) for outcome in (old, new))
     if before is None or after is None:
         yield "not known: predictions of one of them were not kept"
         return
-    unit = new.facts.unit or old.facts.unit or "image"
+    unit = outcome.facts.unit or "image"
     for words, names in (
         ("added", after.index.difference(before.index)),
         ("gone", before.index.difference(after.index)),
