@@ -248,13 +248,12 @@ def test_metrics_are_those_of_each_network_averaged_with_intervals_by_patient(fi
 def test_it_stands_beside_the_internal_results_everywhere(finished):
     sweep, result, _ = finished
     shown = shown_table(sweep.store, "tiny", show="external")
-    places = [cells[1].text for cells in shown.rows]
-    assert places == ["internal", "hospital C"] * 2
+    arms = [cells[0].text for cells in shown.rows]
+    assert arms == [f"epochs {n}, {at}" for n in (2, 3) for at in ("internal", "hospital C")]
     notes = " ".join(note.text for note in shown.notes)
     assert "10 patients, 20 images, 50 % positive" in notes
-    axis, arm = shown.columns[0].label, shown.rows[0][0].text
     stated = result.folder / "stated.csv"
-    stated.write_text(f"{axis},set,f1\n{arm},hospital C,0.5\n{arm},internal,0.25\n", "utf-8")
+    stated.write_text("train.epochs,set,f1\n2,hospital C,0.5\n2,internal,0.25\n", "utf-8")
     beside = shown_table(sweep.store, "tiny", show="external", published=stated)
     at = [column.label for column in beside.columns].index("F1 published")
     assert [cells[at].text for cells in beside.rows] == ["25.0", "50.0", "", ""]
