@@ -2,6 +2,7 @@
 
     python benchmarks/threshold_sweep.py            # about half an hour on 2 CPUs
     python benchmarks/threshold_sweep.py --quick    # minutes: does it run, do the answers agree?
+    python benchmarks/threshold_sweep.py --turns 3  # (c) and (d) alone, in turns
 
 (a) one Ray Tune trial a cell, (b) a script an N, (c) the tightest script by hand, (d) `abl sweep`.
 Each starts from nothing as a process of its own: imports, Ray, the reading of images and all
@@ -293,6 +294,41 @@ def section(
     )
 
 
+def tight(folder: Path, scratch: Path, turns: int) -> str:
+    """(c), (d) and (d) as the scripts train, in turns: medians, least and most, over (c)."""
+    taken: dict[str, list[Way]] = {}
+    for turn in range(turns):
+        ways: dict[str, Way] = {
+            "(d) `abl sweep`": by_abl(folder, scratch / f"{turn}"),
+            "(d) as the scripts train": by_abl(folder, scratch / f"{turn}-alike", "alike.yaml"),
+            "(c) by hand": by_hand(folder)[0],
+        }
+        for name, way in ways.items():
+            taken.setdefault(name, []).append(way)
+            print(f"{name}: {way.seconds:.1f} s, {way.peak_mib:.0f} MiB", file=sys.stderr)
+    middle = {name: float(np.median([way.seconds for way in runs])) for name, runs in taken.items()}
+    peak = {name: float(np.median([way.peak_mib for way in runs])) for name, runs in taken.items()}
+    hand = "(c) by hand"
+    rows = []
+    for name, runs in taken.items():
+        seconds = [way.seconds for way in runs]
+        starts = [way.before for way in runs if isinstance(way, Sweep)]
+        rows.append(
+            (
+                name,
+                f"{middle[name]:.1f}",
+                f"{min(seconds):.1f} to {max(seconds):.1f}",
+                f"{np.median(starts):.1f}" if starts else "",
+                f"{middle[name] / middle[hand]:.2f}",
+                f"{peak[name]:.0f}",
+                f"{peak[name] / peak[hand]:.2f}",
+            )
+        )
+    head = ("way", "wall, s", "least to most", "of it before the first training", "over (c)",
+            "peak memory, MiB", "over (c)")  # fmt: skip
+    return f"{machine_line()}\n\nMedians of {turns} turns.\n\n{markdown_table(head, rows)}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patients", type=int, default=240)
@@ -300,6 +336,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="120 patients, 8 epochs, one seed")
     parser.add_argument("--cells", type=int, default=CELLS_RUN, help="cells that (a) runs")
+    parser.add_argument("--turns", type=int, help="(c) and (d) alone, so often, in turns")
     parser.add_argument("--keep", type=Path, help="copy the mlruns folder of (d) here")
     arguments = parser.parse_args()
     patients, epochs, seeds = arguments.patients, arguments.epochs, arguments.seeds
@@ -312,6 +349,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="abl-benchmark-") as name:
         folder, mlruns = Path(name, "task"), Path(name, "mlruns")
         about = write_task(folder, patients, epochs, list(range(seeds)))
+        if arguments.turns:
+            print(about, tight(folder, Path(name), arguments.turns), sep="\n\n")
+            return
         tell(f"{about}; (d) abl sweep")
         d = by_abl(folder, mlruns)
         again = sweep_again(folder, mlruns)
