@@ -342,3 +342,23 @@ def test_no_p_is_smaller_than_what_its_patients_can_reach():
 
     (found,) = comparisons([Contrast("base", arm(True), arm(False))], "acc")
     assert found.p >= 2 / 2**6
+
+
+@pytest.mark.parametrize("metric", ["auc", "f1", "youden", "ap"])
+@pytest.mark.parametrize("skill", [2.0, 5.0, 8.0])
+@pytest.mark.parametrize("level", [0.95, 0.998])
+def test_a_difference_reaches_no_further_than_both_arms_leave_room_for(metric, skill, level):
+    truth = Truth(skill=skill, seed_image=0.2)
+    for seed in range(6):
+        pair = two_arms(patients=30, images=2, seed=seed, truth=truth)
+        measured = Measured(pair, metric_named(metric), draws=60)
+        cells, found = measured.means(level), measured.differences([0], [1])
+        low, high = found.interval(level)
+        if found.same[0]:
+            continue
+        assert low[0] <= found.difference[0] <= high[0]
+        # across 0 nothing is moved: that is a matter of P
+        assert low[0] >= min(cells.low[0] - cells.high[1], 0) - 1e-9
+        assert high[0] <= max(cells.high[0] - cells.low[1], 0) + 1e-9
+        at_95 = found.interval()
+        assert (found.p[0] < 0.05) == (at_95[0][0] > 0 or at_95[1][0] < 0)

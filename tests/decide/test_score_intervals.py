@@ -118,8 +118,8 @@ def test_nothing_discordant_is_not_nothing_at_all(n):
 def differences(difference, variance, freedom, lower, upper, edge=1.0):
     """Of metrics that are no shares."""
     known = (np.array([each]) for each in (difference, variance, freedom, 50.0, np.nan, np.nan))
-    sides_of = np.array([lower]), np.array([upper])
-    return Differences(*known, *sides_of, edge, np.array([True]), same=np.array([False]))
+    sides_of, none = (np.array([lower]), np.array([upper])), np.full((2, 3, 1), np.nan)
+    return Differences(*known, *sides_of, edge, np.array([True]), np.array([False]), none)
 
 
 @given(st.integers(4, 300), st.integers(4, 300), st.data())

@@ -20,6 +20,7 @@ from abl.app.recording import record_lease, record_sweep
 from abl.app.results import kept_environment, recorded_files, what_changed
 from abl.app.spent import Spent, Timed, keep_spent
 from abl.app.table_sums import UnreadableTableError, unreadable_told
+from abl.app.warming import Warming
 from abl.app.watched_run import note_begun
 from abl.errors import DamagedError, InputError, disk_fault, disk_told, file_fault
 from abl.plan.outcome import Outcome
@@ -212,7 +213,10 @@ def _run_recorded(
             known = before.stage_runs
             writer = StageWriter(writing, sweep.store, messages.append, runs=known)
         told = Timed(_Told(listener, writer, messages), spent)
-        report, analysis = _run_and_analysed(sweep, partial(run, told), spent)
+        run_told = (
+            partial(Warming(told, sweep.study.name).run, run) if beside else partial(run, told)
+        )
+        report, analysis = _run_and_analysed(sweep, run_told, spent)
         if analysis is None:
             # half a table would stand in the place of the last whole one
             if writer is not None:

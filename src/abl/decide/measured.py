@@ -161,6 +161,7 @@ class Measured:
         count = len(one)
         numbers = np.full((8, count), np.nan)
         numbers[2] = 1.0
+        cells = np.full((2, 3, count), np.nan)
         recipes = np.zeros(count, dtype=bool)
         for kept, at in _patterns(self._defined[one] & self._defined[other]):
             involved = np.unique(np.concatenate([one[at], other[at]]))
@@ -193,7 +194,9 @@ class Measured:
                     carriers_are_known=self._rows.are_patients,
                 )  # fmt: skip
                 if self.metric.bounds is not None:
-                    lower, upper = self._sides(involved, moments, i, j, recipes[at])
+                    found = self._on_their_scale(involved, moments, recipes[at], i, j)
+                    cells[:, :, at] = found
+                    lower, upper = sides(*((share, units) for share, units, _ in found))
             numbers[:, at] = (
                 difference, variance, spread.freedom, carriers, discordant, units, lower, upper,
             )  # fmt: skip
@@ -201,27 +204,26 @@ class Measured:
         d, v, f, c, q, u, below, above = numbers
         same = self._same[one] == self._same[other]
         d = np.where(same & ~np.isnan(d), 0.0, d)  # sums may differ in their last bits
-        return Differences(d, v, f, c, q, u, below, above, high - low, recipes, same)
+        return Differences(d, v, f, c, q, u, below, above, high - low, recipes, same, cells)
 
-    def _sides(
-        self, arms: Ints, moments: Moments, i: Ints, j: Ints, recipes: Bools
-    ) -> tuple[Floats, Floats]:
-        """By how much differences are longer below and above."""
+    def _on_their_scale(
+        self, arms: Ints, moments: Moments, recipes: Bools, i: Ints, j: Ints
+    ) -> Floats:
+        """(2, 3, n) of both: share of the scale, effective units, degrees of freedom."""
         assert self.metric.bounds is not None
         low, high = self.metric.bounds
         share = np.clip((moments.means - low) / (high - low), 0.0, 1.0)
         carriers = self._carriers(moments.combined)
         least = np.array([self._least_units(int(arm)) for arm in arms])
         most = least * self._repeated if self._counts else np.inf
-        of_both = [
-            effective_units(
-                share * (1 - share), moments.of_means(each).variance / (high - low) ** 2,
-                carriers, least, most,
-            )
-            for each in (False, True)
-        ]  # fmt: skip
-        units = np.where(recipes, of_both[1][[i, j]], of_both[0][[i, j]])
-        return sides((share[i], units[0]), (share[j], units[1]))
+        of_both = []
+        for each in (False, True):
+            spread = moments.of_means(each)
+            variance = spread.variance / (high - low) ** 2
+            units = effective_units(share * (1 - share), variance, carriers, least, most)
+            of_both.append(np.stack([share, units, spread.freedom])[:, [i, j]])
+        found: Floats = np.where(recipes, of_both[1], of_both[0]).swapaxes(0, 1)
+        return found
 
     def covariance(self) -> Floats:
         """(A, A) of the means: patients, and the luck of trainings, shared where networks are."""

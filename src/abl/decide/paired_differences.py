@@ -14,6 +14,7 @@ from abl.decide.score_intervals import (
     quantile,
     tango_interval,
     tango_p,
+    wilson,
 )
 
 
@@ -33,6 +34,8 @@ class Differences:
             networks at hand.
         same: (n,) whether both arms predict the same of every image: the difference is a fact, so
             that interval and P are nan.
+        cells: (2, 3, n) of first and second, of others than shares of units with bounds: the share
+            of the metric's scale, its effective number of units, degrees of freedom.
     """
 
     difference: Floats
@@ -46,6 +49,7 @@ class Differences:
     edge: float
     recipes: Bools
     same: Bools
+    cells: Floats
 
     @property
     def p(self) -> Floats:
@@ -69,12 +73,30 @@ class Differences:
         reach = quantile(self.freedom, level)
         low, _ = plain_interval(self.difference, self._length(self.lower, reach), self.edge)
         _, high = plain_interval(self.difference, self._length(self.upper, reach), self.edge)
+        low, high = self._within_both(low, high, level)
         of_units = ~np.isnan(self.units)
         if of_units.any():
             ends = tango_interval(*self._of_units(of_units), reach[of_units])
             low[of_units], high[of_units] = ends
         low[self.same] = high[self.same] = np.nan
         return low, high
+
+    def _within_both(self, low: Floats, high: Floats, level: Floats) -> tuple[Floats, Floats]:
+        """Ends that the intervals of both arms leave room for; none is moved across 0.
+
+        Where few patients carry a difference of nearly perfect arms, its length is that of patients
+        who were not seen, and says nothing of the ends of the scale.
+        """
+        first, second = (
+            wilson(share, units, quantile(freedom, level)) for share, units, freedom in self.cells
+        )
+        least = self.edge * np.minimum(first[0] - second[1], 0.0)
+        most = self.edge * np.maximum(first[1] - second[0], 0.0)
+        # nan where there are no cells
+        return (
+            np.where(low < 0, np.fmax(low, least), low),
+            np.where(high > 0, np.fmin(high, most), high),
+        )
 
     @property
     def _usual(self) -> Floats:

@@ -1,0 +1,59 @@
+"""What comes after the trainings is loaded while they run: this process only waits for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+
+from abl.plan.stage import Stage
+from abl.runner.protocols import Listener, RunReport
+
+# of scoring, figures and report; together a second, and more on a slow disk
+AFTERWARDS = (
+    "scipy.stats", "abl.report.figures.every", "abl.report.page.html_report",
+)  # fmt: skip
+AUDITS = ("cleanlab.filter",)
+AUDITED = ("two_step", "persistent")
+
+
+class Warming:
+    """Passes on what a listener is told, and loads modules once a first stage is finished.
+
+    By then the workers have started, which need the processors more; a run that computes nothing
+    loads only what it comes to use.
+
+    Args:
+        study: Its name: some use more than others.
+    """
+
+    def __init__(self, listener: Listener, study: str):
+        self._listener = listener
+        self._names = (*AFTERWARDS, *(AUDITS if study in AUDITED else ()))
+        self._thread: threading.Thread | None = None
+        self.started, self.failed = listener.started, listener.failed
+        self.blocked, self.given_up = listener.blocked, listener.given_up
+        self.grown, self.message = listener.grown, listener.message
+
+    def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
+        self._listener.finished(stage, seconds, reused)
+        if self._thread is None and not reused:
+            self._thread = threading.Thread(target=self._load, name="warming", daemon=True)
+            self._thread.start()
+
+    def run(self, run: Callable[[Listener], RunReport]) -> RunReport:
+        """Runs what this is told of, and ends once what was begun is loaded."""
+        report = run(self)
+        if self._thread is not None:  # whoever imports the same meanwhile would wait as long
+            self._thread.join()
+        return report
+
+    def _load(self) -> None:
+        # where it is used, whoever needs it says why it cannot be loaded
+        with suppress(Exception):
+            for name in self._names:
+                import_module(name)
+            from abl.report.page.closer import vega_script
+
+            vega_script()
