@@ -128,6 +128,7 @@ def run(
     workers: int | None = None,
     address: str | None = None,
     record: bool | str = True,
+    live: bool = False,
     listener: Listener | None = None,
     began: float | None = None,
 ) -> SweepResult:
@@ -139,6 +140,7 @@ def run(
         workers: CPUs to use on this machine; default all.
         address: HOST:PORT of a Ray cluster.
         record: True for the embedded MLflow in the mlruns folder, a tracking URI, or False.
+        live: MLflow gets learning curves while trainings run, not only at their end.
         listener: Is told what happens; see `Callback`. Without one a notebook shows the progress,
             and a script nothing.
         began: `time.monotonic()` when the command began that this is a part of; default now.
@@ -151,6 +153,8 @@ def run(
 
     if executor not in get_args(Executor):
         raise InputError(f"executor '{executor}': {nearest(str(executor), get_args(Executor))}")
+    if live and not record:
+        raise InputError("live curves are MLflow's: record the sweep, or leave them out")
     if not isinstance(sweep, LoadedSweep):
         sweep = load(sweep)
     check_root(sweep.root, writing=True)
@@ -169,6 +173,7 @@ def run(
             workers=workers,
             address=address,
             record=MlflowRecord(sweep.root, uri) if record else None,
+            live=live,
             began=began,
         )
 

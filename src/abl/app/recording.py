@@ -22,6 +22,7 @@ from abl.plan.outcome import Outcome, Searches
 from abl.record.mlflow_arms import outcome_content
 from abl.record.mlflow_errors import RecordError
 from abl.record.mlflow_held import Held, note_held
+from abl.record.mlflow_live import EVERY_S, LiveCurves
 from abl.record.mlflow_stages import StageWriter, incomplete
 from abl.record.mlflow_whole import Tally
 from abl.record.mlflow_writer import MlflowRecord
@@ -29,6 +30,10 @@ from abl.record.opening import store_at
 from abl.record.store import Store
 from abl.report.labels import counted
 from abl.report.named import run_names
+from abl.report.tables.render import markdown_escaped
+from abl.visible import visible_line
+
+MOST_ARMS = 20  # that the run of a training names
 
 
 @contextlib.contextmanager
@@ -40,6 +45,18 @@ def record_lease(record: MlflowRecord | None, messages: list[str]) -> Iterator[M
         if not ours:
             messages.append("another run is recording here; `abl record` writes this one later")
         yield record if ours else None
+
+
+def live_curves(sweep: LoadedSweep, record: MlflowRecord) -> LiveCurves:
+    """What writes the curves of the sweep's trainings while they run."""
+    plan, using = sweep.plan, sweep.plan.arms_using()
+
+    def arms_of(digest: str) -> str:
+        arms = [visible_line(plan.arms[at].title) for at in sorted(using.get(digest, ()))]
+        more = f" and {len(arms) - MOST_ARMS} more" if len(arms) > MOST_ARMS else ""
+        return markdown_escaped("; ".join(arms[:MOST_ARMS]) + more)
+
+    return LiveCurves(record, sweep.store, sweep.name, arms_of, EVERY_S)
 
 
 def record_store(root: Path, uri: str | None, url: str | None = None) -> list[str]:

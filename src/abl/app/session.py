@@ -16,7 +16,7 @@ from abl.app.finished import FinishedSweep
 from abl.app.importing import with_kept_imports
 from abl.app.keeping import draw_outcome, keep_outcome
 from abl.app.loaded import LoadedSweep
-from abl.app.recording import record_lease, record_sweep
+from abl.app.recording import live_curves, record_lease, record_sweep
 from abl.app.results import kept_environment, recorded_files, what_changed
 from abl.app.spent import Spent, Timed, keep_spent
 from abl.app.table_sums import UnreadableTableError, unreadable_told
@@ -105,9 +105,22 @@ class _Told:
 
     def __init__(self, listener: Listener, writer: StageWriter | None, messages: list[str]):
         self._listener, self._writer, self._messages = listener, writer, messages
-        self.started, self.failed = listener.started, listener.failed
-        self.blocked, self.given_up = listener.blocked, listener.given_up
-        self.grown = listener.grown
+        self.blocked, self.grown = listener.blocked, listener.grown
+
+    def started(self, stage: Stage, where: str) -> None:
+        self._listener.started(stage, where)
+        if self._writer is not None:
+            self._writer.started(stage)
+
+    def failed(self, stage: Stage, reason: str) -> None:
+        self._listener.failed(stage, reason)
+        if self._writer is not None:
+            self._writer.broken_off(stage.digest, failed=True)
+
+    def given_up(self, stage: Stage) -> None:
+        self._listener.given_up(stage)
+        if self._writer is not None:
+            self._writer.broken_off(stage.digest, failed=False)
 
     def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
         self._listener.finished(stage, seconds, reused)
@@ -127,9 +140,13 @@ def run_sweep(
     workers: int | None,
     address: str | None,
     record: MlflowRecord | None,
+    live: bool = False,
     began: float | None = None,
 ) -> SweepResult:
     """Runs what the store does not hold, scores every arm, keeps and records the outcome.
+
+    Args:
+        live: Learning curves are recorded while trainings run.
 
     Raises:
         InputError: Data, executor or MLflow cannot be used; nothing was trained then.
@@ -172,7 +189,8 @@ def run_sweep(
         with ray_nodes(workers, address, listener.message):
             pass
     # Tune's driver has nothing to do while workers train; this process would train itself
-    return _run_recorded(sweep, listener, run, record, spent, beside=executor == "tune")
+    beside = executor == "tune"
+    return _run_recorded(sweep, listener, run, record, spent, beside=beside, live=live)
 
 
 def _run_recorded(
@@ -183,6 +201,7 @@ def _run_recorded(
     spent: Spent,
     *,
     beside: bool,
+    live: bool,
 ) -> SweepResult:
     """As `run_sweep`; `beside`: a new database of MLflow is made while stages are at work."""
     messages: list[str] = []
@@ -210,8 +229,8 @@ def _run_recorded(
                 listener.message(line)
         writer = None
         if writing:
-            known = before.stage_runs
-            writer = StageWriter(writing, sweep.store, messages.append, runs=known)
+            known, curves = before.stage_runs, live_curves(sweep, writing) if live else None
+            writer = StageWriter(writing, sweep.store, messages.append, runs=known, live=curves)
         told = Timed(_Told(listener, writer, messages), spent)
         run_told = (
             partial(Warming(told, sweep.study.name).run, run) if beside else partial(run, told)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,18 @@ from abl.errors import InputError, StageError, nearest
 from abl.kept_files import json_kept, read_kept
 from abl.plan.graph import Plan, PlannedCell
 from abl.plan.outcome import Outcome
+from abl.processes import machine
 from abl.record.done import write_atomically
 from abl.record.lease import is_held
 from abl.record.live_curve import epochs_of
 from abl.record.patient import ABSENT, UnreadableError
 from abl.record.store import Store
 from abl.report.labels import counted
+from abl.runner.progress import duration
 from abl.visible import visible_line
 
 BEGUN = "begun.json"
+INDENT = "  "  # of lines of columns, which are cut rather than wrapped
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDE = 24  # epochs of a curve that are shown
 MOST_RUNNING = 12
@@ -100,40 +104,53 @@ def looked_at_run(loaded: LoadedSweep) -> RunSeen:
         lines.append(
             "no run is at work on it: it was stopped or has died; `abl sweep` goes on from here"
         )
-    for digest in at_work[:MOST_RUNNING]:
-        where = _holder(store, digest)
-        lines.append(f"  {plan.stages[digest].label}{where}{_curve(loaded, digest)}")
+    shown = at_work[:MOST_RUNNING]
+    rows = [
+        [plan.stages[digest].label, *_curve(loaded, digest), _holder(store, digest)]
+        for digest in shown
+    ]
+    lines += [INDENT + line for line in _in_columns(rows)]
     if len(at_work) > MOST_RUNNING:
-        lines.append(f"  and {len(at_work) - MOST_RUNNING} more")
+        lines.append(f"{INDENT}and {len(at_work) - MOST_RUNNING} more")
     complete = frozenset(
         at for at, cell in enumerate(plan.cells) if all(d in done for d in cell.uses.values())
     )
     return RunSeen(tuple(map(visible_line, lines)), running, complete, not waiting)
 
 
+def _in_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of cells below one another; a column that is empty throughout is left out."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = ([f"{cell:{w}}" for cell, w in zip(row, widths, strict=True) if w] for row in rows)
+    return ["  ".join(cells).rstrip() for cells in padded]
+
+
 def _holder(store: Store, digest: str) -> str:
-    """` on MACHINE, pid 17`, as far as the lease says it."""
+    """`1 min, pid 17`, `1 min, node3 pid 17`, as far as the lease says it."""
     try:
         said = json_kept(store.lease_place(digest).read() or "")
-        return f" (pid {int(said['pid'])})" if "pid" in said else ""
+        since = (datetime.now(UTC) - datetime.fromisoformat(said["since"])).total_seconds()
+        node = str(said["machine"]).partition("/")[0]
+        elsewhere = "" if said["machine"] == machine() else f"{node} "
+        return f"{duration(max(since, 0.0))}, {elsewhere}pid {int(said['pid'])}"
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 
-def _curve(loaded: LoadedSweep, digest: str) -> str:
-    """Epoch, validation accuracy (training loss where there is none), and its course."""
+def _curve(loaded: LoadedSweep, digest: str) -> tuple[str, str, str]:
+    """Epoch, validation loss (training loss where there is none), and its course."""
     rows = epochs_of(loaded.store.root, digest)
     if not rows:
-        return ""
+        return "", "", ""
     stage = loaded.plan.stages[digest]
     train = stage.settings.get("train", {})
     of = train.get("epochs") if isinstance(train, dict) else None
-    head = f": epoch {rows[-1]['epoch']}" + (f" of {of}" if of else "")
+    epoch = f"epoch {rows[-1]['epoch']}" + (f" of {of}" if of else "")
     for column, word in (("validation_loss", "validation loss"), ("train_loss", "training loss")):
         values = [_number(row.get(column)) for row in rows]
         if math.isfinite(values[-1]):
-            return f"{head}, {word} {values[-1]:.3f} {spark(values)}"
-    return head
+            return epoch, f"{word} {values[-1]:.3f}", spark(values)
+    return epoch, "", ""
 
 
 def _number(value: Any) -> float:

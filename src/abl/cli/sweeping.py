@@ -28,6 +28,7 @@ from abl.cli.app import (
     terminal_width,
 )
 from abl.cli.output import say
+from abl.errors import InputError
 
 
 class ExecutorName(StrEnum):
@@ -54,6 +55,9 @@ def sweep(
             envvar="ABL_RECORD", help="MLflow tracking URI; on for the one in mlruns; off for none."
         ),
     ] = "on",
+    live: Annotated[
+        bool, typer.Option("--live", help="Learning curves in MLflow while trainings run.")
+    ] = False,
     smoke: Annotated[bool, typer.Option("--smoke", help="Shrink it: does it run?")] = False,
     spread: Annotated[
         bool | None,
@@ -68,8 +72,10 @@ def sweep(
     from abl.app.spent import spent_text
     from abl.app.watching import watched
 
-    loaded = load_trusted(file, trust=trust, data=data or (), root=mlruns, smoke=smoke, store=store)
     recorded: bool | str = {"on": True, "off": False}.get(record, record)
+    if live and not recorded:
+        raise InputError("--live shows curves in MLflow: take it out, or --record off")
+    loaded = load_trusted(file, trust=trust, data=data or (), root=mlruns, smoke=smoke, store=store)
     with watched(loaded, executor=str(executor), workers=workers) as listener:
         result = api.run(
             loaded,
@@ -77,6 +83,7 @@ def sweep(
             workers=workers,
             address=address,
             record=recorded,
+            live=live,
             listener=listener,
             began=began,
         )

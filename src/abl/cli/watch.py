@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,10 +59,9 @@ def watch(
     from rich.live import Live
     from rich.text import Text
 
-    last = ""
     with Live(console=Console(), auto_refresh=False, vertical_overflow="crop") as shown:
-        for last in frames:
-            shown.update(Text(last), refresh=True)
+        for frame in frames:
+            shown.update(Text(frame), refresh=True)
             time.sleep(every)
 
 
@@ -70,13 +70,23 @@ def _frames(loaded: LoadedSweep, *, once: bool) -> Iterator[str]:
     from abl.api import table
     from abl.app.watched_run import first_estimates, looked_at_run
 
-    told: tuple[frozenset[int], str] | None = None
+    told: tuple[frozenset[int], int, str] | None = None
     while True:
-        seen = looked_at_run(loaded)
-        if told is None or told[0] != seen.complete:
+        seen, width = looked_at_run(loaded), terminal_width()
+        if told is None or told[:2] != (seen.complete, width):
             outcome, note = first_estimates(loaded, seen.complete)
-            shown = table(outcome, width=terminal_width()) if outcome is not None else ""
-            told = (seen.complete, f"{shown}\n{note}" if shown else note)
-        yield "\n".join([*seen.lines, "", told[1]])
+            # before the table: of a frame that is higher than the terminal the end is not seen
+            parts = [fill(note, width), *([table(outcome, width=width)] if outcome else [])]
+            told = (seen.complete, width, "\n\n".join(parts))
+        yield "\n".join([*(_fitted(line, width) for line in seen.lines), "", told[2]])
         if once or seen.whole or not seen.running:
             return
+
+
+def _fitted(line: str, width: int) -> str:
+    """Prose is wrapped, a line of columns is cut."""
+    from abl.app.watched_run import INDENT
+
+    if not line.startswith(INDENT):
+        return fill(line, width)
+    return line if len(line) <= width else f"{line[: width - 1]}…"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import pandas as pd
 
 from abl.plan.outcome import ArmOutcome
+from abl.plan.stage import flattened
 from abl.record.mlflow_arms import Point, key_of, shared_view_key
 from abl.record.mlflow_errors import RecordError
 from abl.scratch import scratch_folder
@@ -124,18 +125,30 @@ def finish_run(
     Times count from the start of the run, so that writing a run again after a crash repeats the
     same points, which MLflow keeps once.
     """
+    start = run.info.start_time
+    log_points(client, run, points, params, {} if tags is None else whole_tags(tags))
+    end = start + end_ms if end_ms is not None else None
+    client.set_terminated(run.info.run_id, status, end)
+
+
+def log_points(
+    client: MlflowClient,
+    run: Run,
+    points: Iterable[Point],
+    params: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Writes metric points, params and then tags in as few calls as MLflow's limits allow."""
     from mlflow.entities import Metric, Param, RunTag
 
-    start = run.info.start_time
+    start, run_id = run.info.start_time, run.info.run_id
     metrics = [Metric(k, value, start + ms, step) for k, step, value, ms in points]
-    settings = [Param(k, v) for k, v in params.items()]
-    run_id = run.info.run_id
+    settings = [Param(k, v) for k, v in (params or {}).items()]
     while len(metrics) > _METRICS_A_CALL or len(settings) > _PARAMS_A_CALL:
         client.log_batch(run_id, metrics[:_METRICS_A_CALL], settings[:_PARAMS_A_CALL])
         metrics, settings = metrics[_METRICS_A_CALL:], settings[_PARAMS_A_CALL:]
-    last = [] if tags is None else [RunTag(k, v) for k, v in whole_tags(tags).items()]
+    last = [RunTag(k, v) for k, v in (tags or {}).items()]
     client.log_batch(run_id, metrics=metrics, params=settings, tags=last)
-    client.set_terminated(run_id, status, start + end_ms if end_ms is not None else None)
 
 
 def whole_tags(tags: Mapping[str, str]) -> dict[str, str]:
@@ -166,6 +179,14 @@ def write_files(
         client.log_artifacts(run.info.run_id, str(folder))
         names = [*(files or {}), *(texts or {})]
         return {name: Path(folder, name).stat().st_size for name in names}
+
+
+def stage_params(
+    settings: Mapping[str, Any], context: Mapping[str, Any], seed: int | None
+) -> dict[str, Any]:
+    """Settings of a stage by dotted names, and the replicate that it is of."""
+    origin = {name: context[name] for name in ("repeat", "fold") if name in context}
+    return flattened(settings) | origin | {"seed": seed}
 
 
 def stage_points(

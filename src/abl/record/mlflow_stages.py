@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from abl.errors import StageError
-from abl.plan.stage import HISTORY, PREDICTIONS, flattened
+from abl.plan.stage import HISTORY, PREDICTIONS, Stage
 from abl.record.done import Done
 from abl.record.mlflow_arms import param_values
 from abl.record.mlflow_errors import RecordError
-from abl.record.mlflow_runs import stage_points
+from abl.record.mlflow_live import LiveCurves
+from abl.record.mlflow_runs import stage_params, stage_points
 from abl.record.mlflow_whole import lost_numbers, other_numbers
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.store import Store
@@ -69,11 +70,10 @@ def record_finished(
 
 
 def _params(done: Done) -> dict[str, Any]:
-    context = done.stage.get("context", {})
-    origin = {name: context[name] for name in ("repeat", "fold") if name in context}
+    stage = done.stage
     fitted = {FITTED: done.facts[FITTED]} if FITTED in done.facts else {}
-    settings = flattened(done.stage.get("settings", {})) | flattened(fitted)
-    return settings | origin | {"seed": done.stage.get("seed")}
+    settings = {**stage.get("settings", {}), **fitted}
+    return stage_params(settings, stage.get("context", {}), stage.get("seed"))
 
 
 def _numbers(done: Done) -> dict[str, float]:
@@ -132,6 +132,7 @@ class StageWriter:
         again: Digests of what is there and has lost something.
         patience: Seconds that one stage may take while `close` waits for it: longer than MLflow's
             own tries of a server that went silent, which some databases' drivers do not bound.
+        live: Writes curves of trainings at work, between stages that have finished.
 
     Attributes:
         runs: Stage digest -> run id of what was written, or was there.
@@ -148,7 +149,9 @@ class StageWriter:
         runs: Mapping[str, str] | None = None,
         again: Collection[str] = (),
         patience: float = STAGE_S,
+        live: LiveCurves | None = None,
     ):
+        self._live, self._looked = live, time.monotonic()
         self._record, self._again, self._patience = record, again, patience
         self._store = store
         self._say = say
@@ -160,8 +163,20 @@ class StageWriter:
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
+    def started(self, stage: Stage) -> None:
+        """A stage is at work."""
+        if (live := self._live) is not None:
+            live.started(stage)
+
+    def broken_off(self, digest: str, *, failed: bool) -> None:
+        """A stage ended without a result."""
+        if (live := self._live) is not None:
+            live.ended(digest, "FAILED" if failed else "KILLED")
+
     def add(self, digest: str) -> None:
         """A stage has finished."""
+        if (live := self._live) is not None:
+            live.ended(digest)
         self._queue.put(digest)
 
     def close(self) -> None:
@@ -184,23 +199,49 @@ class StageWriter:
         self._say(f"warning: {why}; the work is kept, `abl record` writes the rest")
 
     def _write(self) -> None:
-        while (digest := self._queue.get()) is not None:
-            self._began = time.monotonic()
-            if self.lost or digest in self.runs:
-                continue
+        while True:
             try:
-                again = digest in self._again
-                run = record_finished(self._record, self._store, digest, again=again)
-                self.missed.pop(digest, None)
-                if run is not None:
-                    self.runs[digest] = run
-            except RecordError as error:
-                if not self.lost:
-                    self._give_up(str(error))
-            except (StageError, OSError) as error:
-                self.missed[digest] = _line(str(error))
-            except Exception as error:  # whatever it is: without this thread nothing is recorded
-                self.missed[digest] = _line(f"{type(error).__name__}: {error}")
+                digest = self._queue.get(timeout=self._live.every if self._live else None)
+            except queue.Empty:
+                self._look()
+                continue
+            if digest is None:
+                break
+            self._began = time.monotonic()
+            if not (self.lost or digest in self.runs):
+                self._write_stage(digest)
+            if self._live is not None and time.monotonic() - self._looked >= self._live.every:
+                self._look()
+        self._look(last=True)
+
+    def _write_stage(self, digest: str) -> None:
+        try:
+            again = digest in self._again
+            run = record_finished(self._record, self._store, digest, again=again)
+            self.missed.pop(digest, None)
+            if run is not None:
+                self.runs[digest] = run
+        except RecordError as error:
+            self._give_up(str(error))
+        except (StageError, OSError) as error:
+            self.missed[digest] = _line(str(error))
+        except Exception as error:  # whatever it is: without this thread nothing is recorded
+            self.missed[digest] = _line(f"{type(error).__name__}: {error}")
+
+    def _look(self, *, last: bool = False) -> None:
+        """Writes the curves of trainings at work; the first fault ends that, and nothing else."""
+        if (live := self._live) is None or self.lost:
+            return
+        try:
+            for _ in live.close() if last else live.write():
+                self._began = time.monotonic()
+        except Exception as error:
+            self._live = None
+            self._say(
+                f"warning: no more curves while trainings run: {_line(str(error))}; "
+                "finished trainings are recorded as ever"
+            )
+        self._looked = time.monotonic()
 
 
 def _line(text: str) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 STAGE_RUNS = "abl.stages"  # tag of an arm: ids of the runs of its stages
+LIVE = "abl.live"  # tag of a stage's run that was begun while it ran: name of the sweep
 FILES = "abl.files"  # tag: name -> bytes of what was put into the run, as JSON
 _AT_ONCE = 8  # requests to a server
 _PARQUET, _PARQUET_END = ".parquet", b"PAR1"
@@ -70,6 +71,25 @@ def other_numbers(run: Run, params: Mapping[str, str], points: Iterable[Point]) 
     params_are, metrics_are = run.data.params, run.data.metrics
     return any(params_are.get(key, value) != value for key, value in params.items()) or any(
         metrics_are.get(key, value) != value for key, value in _last(points).items()
+    )
+
+
+def other_stage(
+    client: MlflowClient, run: Run, params: Mapping[str, str], points: Sequence[Point]
+) -> bool:
+    """As `other_numbers`, of a stage's run; one that was begun while it ran may lack the end."""
+    if LIVE not in run.data.tags or is_complete(run):
+        return other_numbers(run, params, points)
+    return other_numbers(run, params, ()) or strayed(client, run, points)
+
+
+def strayed(client: MlflowClient, run: Run, points: Iterable[Point]) -> bool:
+    """Whether a run has points, at their steps and times, that are not among those given."""
+    right, start = set(points), run.info.start_time
+    return any(
+        (key, each.step, each.value, each.timestamp - start) not in right
+        for key in run.data.metrics
+        for each in client.get_metric_history(run.info.run_id, key)
     )
 
 

@@ -38,7 +38,7 @@ from abl.record.mlflow_whole import (
     files_tag,
     lost_files,
     lost_tags,
-    other_numbers,
+    other_stage,
     run_to_write,
     sizes_said,
     stay_lost,
@@ -107,7 +107,7 @@ class MlflowRecord(RecordPlace):
             if run is not None and is_complete(run) and not again:
                 return run.info.run_id
             points, took_ms = stage_points(history, metrics)
-            if run is not None and other_numbers(run, settings, points):
+            if run is not None and other_stage(client, run, settings, points):
                 client.delete_run(run.info.run_id)
                 run = None
             if run is None:

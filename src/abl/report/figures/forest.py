@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -15,24 +17,116 @@ from abl.report.figures.style import (
     BLUE,
     GREY,
     VERMILION,
+    DrawnFigure,
     caption,
     new_figure,
     own_style,
     wrapped,
 )  # fmt: skip
-from abl.report.labels import label_in, scale_of, with_unit
+from abl.report.labels import Scale, label_in, scale_of, with_unit
 from abl.report.named import words_of
 
 MOST_ROWS_DRAWN = 30
 ROW_IN = 0.27
+NARROW_IN = 3.5  # the room for a figure on a page in a window of 390 px
+
+_Rows = Sequence[tuple[ArmOutcome, Comparison]]
+
+
+@dataclass(frozen=True)
+class _Forest:
+    """What both drawings show.
+
+    Attributes:
+        cut: Which arms these are, "" if all.
+        towards: ` to BASE`.
+    """
+
+    outcome: Outcome
+    rows: _Rows
+    cut: str
+    scale: Scale
+    towards: str
+
+    @property
+    def label(self) -> str:
+        """Of the metric."""
+        return label_in(self.outcome, self.outcome.primary)
+
+    def across(self, width: int, lines: int) -> str:
+        """Name of the axis of differences."""
+        text = wrapped(f"difference in {self.label}{self.towards}", width, lines=lines)
+        return with_unit(text, "points" if self.scale.unit else "")
+
+    def said(self, found: Comparison, width: int) -> str:
+        """Difference and verdict."""
+        verdict = wrapped(found.verdict, width, lines=1)
+        return f"{self.scale.difference(found.difference)}  {verdict}"
 
 
 def forest_figure(outcome: Outcome) -> Figure | None:
     """Difference of each arm to its base with its 95 % interval, and the verdict.
 
     None if nothing was compared. Of many arms those with the clearest verdicts are drawn, from
-    the largest difference to the smallest.
+    the largest difference to the smallest. The figure has another one for narrow windows.
     """
+    forest = _forest(outcome)
+    if forest is None:
+        return None
+    rows, scale = forest.rows, forest.scale
+    with own_style():
+        figure = new_figure(8.2, 1.25 + ROW_IN * len(rows))
+        place = figure.subplots()
+        _draw_rows(place, forest, 0.0)
+        names = [wrapped(row_words(arm, outcome), 44, lines=2) for arm, _ in rows]
+        place.set_yticks(range(len(rows)), names)
+        said = place.secondary_yaxis("right")
+        said.set_yticks(range(len(rows)), [forest.said(found, 34) for _, found in rows])
+        said.tick_params(length=0)
+        said.spines["right"].set_visible(False)
+        place.set_ylim(len(rows) - 0.4, -0.6)
+        place.set_xlabel(forest.across(70, 2))
+        _draw_legend(figure, rows, 3)
+        text = (
+            f"Difference in {forest.label}{forest.towards}, with its 95 % interval (of this pair "
+            "alone), and the verdict, which is corrected over all comparisons."
+        )
+        if outcome.facts.margin is not None:
+            text += f" Grey: differences within the margin of {scale.number(outcome.facts.margin)}"
+            text += " points." if scale.unit else "."
+        title = outcome.title or outcome.name
+        caption(figure, title, text, forest.cut, heading="Differences to the base")
+        figure.narrow = _narrow(forest)
+    return figure
+
+
+def _narrow(forest: _Forest) -> DrawnFigure:
+    """The same for a window that is too narrow for names and verdicts beside the lines.
+
+    They stand above them; what heads and explains the figure, the page says.
+    """
+    names = [wrapped(row_words(arm, forest.outcome), 50, lines=3) for arm, _ in forest.rows]
+    lines = 2 + max(name.count("\n") for name in names)
+    row_in = 0.25 + 0.15 * lines
+    figure = new_figure(NARROW_IN, 1.15 + row_in * len(names))
+    place = figure.subplots()
+    below = 0.5 - 0.12 / row_in
+    box = {"boxstyle": "square,pad=0.1", "fc": "w", "ec": "none", "alpha": 0.7}
+    _draw_rows(place, forest, below)
+    for row, (name, (_, found)) in enumerate(zip(names, forest.rows, strict=True)):
+        place.text(
+            0.0, row + below - 0.09 / row_in, f"{name}\n{forest.said(found, 44)}", va="bottom",
+            fontsize=8, transform=place.get_yaxis_transform(), zorder=2, bbox=box,
+        )  # fmt: skip
+    place.set_yticks([])
+    place.spines["left"].set_visible(False)
+    place.set_ylim(len(names) - 0.5, -0.5)
+    place.set_xlabel(forest.across(52, 3))
+    _draw_legend(figure, forest.rows, 2)
+    return figure
+
+
+def _forest(outcome: Outcome) -> _Forest | None:
     compared = [
         (arm, arm.comparison)
         for arm in outcome.arms
@@ -41,65 +135,42 @@ def forest_figure(outcome: Outcome) -> Figure | None:
     if not compared:
         return None
     rows = mattering(compared)
-    left_out = len(compared) - len(rows)
     cut = f"the clearest verdicts and largest differences: {len(rows)} of {len(compared)} arms"
     means = [arm.cells[outcome.primary].mean for arm, _ in rows if outcome.primary in arm.cells]
     scale = scale_of(outcome.primary, means, per_cent=outcome.facts.table.per_cent)
-    label = label_in(outcome, outcome.primary)
     bases = {found.base for _, found in compared}
     titles = {outcome.title_of(arm): words_of(arm, outcome) for arm in outcome.arms}
     titles |= {arm.key: words_of(arm, outcome) for arm in outcome.arms}
     base = titles.get(next(iter(bases)), next(iter(bases))) if len(bases) == 1 else ""
-    with own_style():
-        figure = new_figure(8.2, 1.25 + ROW_IN * len(rows))
-        place = figure.subplots()
-        margin = outcome.facts.margin
-        if margin is not None:
-            width = margin * scale.factor
-            place.axvspan(-width, width, color="0.93", lw=0, zorder=0)
-        place.axvline(0, color="0.35", lw=1.0, zorder=1)
-        for row, (_, found) in enumerate(rows):
-            colour = verdict_colour(found.verdict)
-            at = found.difference * scale.factor
-            if not math.isnan(found.low):
-                ends = [found.low * scale.factor, found.high * scale.factor]
-                place.plot(ends, [row, row], color=colour, lw=1.8, zorder=3)
-            place.plot(at, row, "s", ms=6, color=colour, zorder=4)
-        names = [wrapped(row_words(arm, outcome), 44, lines=2) for arm, _ in rows]
-        place.set_yticks(range(len(rows)), names)
-        said = place.secondary_yaxis("right")
-        said.set_yticks(
-            range(len(rows)),
-            [
-                f"{scale.difference(found.difference)}  {wrapped(found.verdict, 34, lines=1)}"
-                for _, found in rows
-            ],
+    towards = f" to {base}" if base else " to the base of each arm"
+    return _Forest(outcome, rows, cut if len(rows) < len(compared) else "", scale, towards)
+
+
+def _draw_rows(place: Axes, forest: _Forest, below: float) -> None:
+    """Margin, zero, and of each row its interval and difference, so far below the row's place."""
+    factor, margin = forest.scale.factor, forest.outcome.facts.margin
+    if margin is not None:
+        place.axvspan(-margin * factor, margin * factor, color="0.93", lw=0, zorder=0)
+    place.axvline(0, color="0.35", lw=1.0, zorder=1)
+    place.grid(visible=False, axis="y")
+    for row, (_, found) in enumerate(forest.rows):
+        colour, at = verdict_colour(found.verdict), row + below
+        if not math.isnan(found.low):
+            ends = [found.low * factor, found.high * factor]
+            place.plot(ends, [at, at], color=colour, lw=1.8, zorder=3)
+        place.plot(found.difference * factor, at, "s", ms=6, color=colour, zorder=4)
+
+
+def _draw_legend(figure: Figure, rows: _Rows, columns: int) -> None:
+    colours = {verdict_colour(found.verdict) for _, found in rows}
+    handles = [
+        Line2D([], [], color=colour, marker="s", ms=5, lw=1.8, label=word)
+        for colour, word in (
+            (BLUE, "better"), (VERMILION, "worse"), (GREY, "no difference shown"),
         )
-        said.tick_params(length=0)
-        said.spines["right"].set_visible(False)
-        place.set_ylim(len(rows) - 0.4, -0.6)
-        place.grid(visible=False, axis="y")
-        towards = f" to {base}" if base else " to the base of each arm"
-        points = "points" if scale.unit else ""
-        place.set_xlabel(with_unit(wrapped(f"difference in {label}{towards}", 70, lines=2), points))
-        handles = [
-            Line2D([], [], color=colour, marker="s", ms=5, lw=1.8, label=word)
-            for colour, word in (
-                (BLUE, "better"), (VERMILION, "worse"), (GREY, "no difference shown"),
-            )
-            if any(verdict_colour(found.verdict) == colour for _, found in rows)
-        ]  # fmt: skip
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
-        text = (
-            f"Difference in {label}{towards}, with its 95 % interval (of this pair alone), and the "
-            "verdict, which is corrected over all comparisons."
-        )
-        if margin is not None:
-            text += f" Grey: differences within the margin of {scale.number(margin)}"
-            text += " points." if scale.unit else "."
-        title = outcome.title or outcome.name
-        caption(figure, title, text, cut if left_out else "", heading="Differences to the base")
-    return figure
+        if colour in colours
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=8)
 
 
 def mattering(

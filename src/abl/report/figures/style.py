@@ -52,10 +52,12 @@ def own_style() -> Iterator[None]:
 class DrawnFigure(Figure):
     """A figure with the heading that it has on a page, "" if the page names it by its name.
 
-    What the page says under it is its label.
+    What the page says under it is its label. `narrow` is drawn in its place where a window is
+    narrow; without it the page lets the figure scroll.
     """
 
     heading = ""
+    narrow: DrawnFigure | None = None
 
 
 def new_figure(width_in: float, height_in: float) -> DrawnFigure:
@@ -146,6 +148,8 @@ def settle(figure: Figure) -> None:
         with own_style():
             engine.execute(figure)
             figure.set_layout_engine(None)
+    if isinstance(figure, DrawnFigure) and figure.narrow is not None:
+        settle(figure.narrow)
 
 
 def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:

@@ -18,7 +18,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.figures.arms import base_of, few_of, row_words, shown_arms
+from abl.report.figures.arms import base_of, best_of, few_of, row_words, shown_arms
 from abl.report.labels import label_in
 from abl.report.named import axis_in, value_in, words_of
 from abl.report.prediction_frames import probability_columns
@@ -79,7 +79,10 @@ def vega_script() -> Markup:
 
 
 def _points(outcome: Outcome, predictions: pd.DataFrame) -> dict[str, Any]:
-    """Test predictions of a few arms: rows of (arm, replicate, unit, probability)."""
+    """Test predictions of a few arms: rows of (arm, replicate, unit, probability, right).
+
+    Where some arm sends units on, each row says of its unit whether it was sent.
+    """
     if predictions.empty or "arm" not in predictions:
         return {}
     shown = shown_arms(outcome, predictions)
@@ -103,10 +106,14 @@ def _points(outcome: Outcome, predictions: pd.DataFrame) -> dict[str, Any]:
     value = p[np.arange(len(p)), labels] if several else p[:, 1]
     right = p.argmax(axis=1) == labels
     where = zip(tests["repeat"], tests["fold"], tests["seed"], strict=True)
+    # of imported arms it is not known
+    sent = tests["sent"].eq(True).to_numpy() if "sent" in tests else np.zeros(len(tests), bool)
+    sends = bool(sent.any())
     rows = [
         [at_arm[str(arm)], at_replicate[key], at_unit[str(unit)], round(float(each), 4), int(ok)]
-        for arm, key, unit, each, ok in zip(
-            tests["arm"], (tuple(map(int, w)) for w in where), tests["unit"], value, right,
+        + ([int(on)] if sends else [])
+        for arm, key, unit, each, ok, on in zip(
+            tests["arm"], (tuple(map(int, w)) for w in where), tests["unit"], value, right, sent,
             strict=True,
         )
         if key in at_replicate
@@ -116,10 +123,13 @@ def _points(outcome: Outcome, predictions: pd.DataFrame) -> dict[str, Any]:
     classes = [str(name) for name in outcome.facts.classes] or [
         f"class {at}" for at in range(len(columns))
     ]
-    base = base_of(outcome)
+    base, best = base_of(outcome), best_of(outcome, [arm.outcome for arm in shown.arms])
     return {
         "arms": [arm.label for arm in shown.arms],
         "base": keys.index(base.key) if base is not None and base.key in keys else 0,
+        "best": keys.index(best.key) if best is not None and best.key in keys else 0,
+        "sends": sends,
+        "unit": outcome.facts.unit or "case",
         "cut": shown.cut,
         "replicates": [f"repeat {r}, fold {f}, seed {s}" for r, f, s in at_replicate],
         "left_out": len(replicates) - kept,

@@ -59,7 +59,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class FigureOnPage:
-    """A figure as a page shows it: `source` is a data URI."""
+    """A figure as a page shows it: `source` is a data URI; `narrow` that of another for phones."""
 
     name: str
     title: str
@@ -67,6 +67,7 @@ class FigureOnPage:
     caption: str
     width_px: int
     height_px: int
+    narrow: str = ""
 
 
 def report_page(
@@ -115,7 +116,7 @@ def report_page(
             "answer": table.lead,
             "many": many,
             "scripts": scripts,
-            "policy": page_policy(scripts, evaluates=bool(closer)),
+            "policy": page_policy(scripts),
             "closer": closer,
             "closer_data": embedded(closer) if closer else "",
             "table": "" if many else Markup(fragment_of(_bounded(replace(table, lead=())))),
@@ -173,8 +174,10 @@ def _picture(name: str, figure: Figure, files: Mapping[str, bytes]) -> FigureOnP
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     title = figure.heading if isinstance(figure, DrawnFigure) else ""
     title = title or TITLES.get(name, name.replace("_", " "))
-    label = str(figure.get_label())
-    return FigureOnPage(name, title, picture_source(figure, files), label, width, height)
+    label, source, narrow = str(figure.get_label()), picture_source(figure, files), ""
+    if isinstance(figure, DrawnFigure) and figure.narrow is not None:
+        narrow = picture_source(figure.narrow)
+    return FigureOnPage(name, title, source, label, width, height, narrow)
 
 
 def _lead(facts: ReportFacts) -> list[tuple[str, str]]:
