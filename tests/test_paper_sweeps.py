@@ -17,12 +17,14 @@ import abl
 import paper_sets as sets
 from abl.app.session import SweepResult
 from abl.app.showing import shown_table
+from abl.data.splits.splits import split_of
 from abl.report.tables.model import Table
+from abl.spec.data import Splits
 from paper_sets import Row
 
 ROOT = Path(__file__).parents[1]
 PAPERS = ROOT / "sweeps/papers"
-STATED = ROOT.parent / "shared" / "methods" / "tables"
+STATED = ROOT.parent / "shared" / "methods" / "tables"  # of these the files beside the sweeps are
 # what stands in the place of each network, under its name
 SMALL = {
     "alexnet": "pooled2", "vgg16": "pooled3", "vgg19": "pooled4", "resnet101": "thin3",
@@ -127,7 +129,7 @@ def small(stem: str) -> dict[str, Any]:
             {"networks": "A1+A", "classifier": "svm"},
             {"networks": "chosen", "classifier": "svm", "splits.validation": 0.2},
         ]
-        made["options"]["candidates"] = {"networks": ["A", "R", "A+R"], "classifiers": ["svm"]}
+        made["options"]["candidates"] = {"networks": "size 1-2", "classifiers": ["svm"]}
         made["options"]["rf"] = {"trees": 50}
         made["stated"].pop("options.panel", None)
     return made
@@ -149,6 +151,32 @@ def test_a_shape_has_the_papers_number_of_images(stem: str) -> None:
         assert len({row["patient"] for row in rows}) == 233
     if stem == "mask_guided":
         assert len({row["patient"] for row in rows}) == 1132
+
+
+def test_one_division_of_the_pairs_has_forty_test_patients() -> None:
+    frame = pd.DataFrame(
+        {"image": str(at), "nodule": row["patient"], **row} for at, row in enumerate(sets.pairs())
+    )
+    split = split_of(frame, Splits(**small("fusion_division")["splits"]), 0, 0)
+    assert frame.iloc[split.test]["patient"].nunique() == 40
+    assert frame.iloc[split.train]["patient"].nunique() == 193
+    assert len(split.validation) == 0
+
+
+def test_the_tables_of_the_papers_are_beside_their_sweeps() -> None:
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in PAPERS.glob("*.yaml")}
+    for table in PAPERS.glob("*.csv"):
+        named = [
+            stem
+            for stem, text in texts.items()
+            if f"--published sweeps/papers/{table.name}" in text
+        ]
+        assert named, table.name
+    if not STATED.is_dir():
+        pytest.skip("no published tables here")
+    for table in STATED.glob("*.csv"):
+        if table.name != "mrmc.csv":  # values of other programs, not of a paper's tables
+            assert (PAPERS / table.name).read_bytes() == table.read_bytes()
 
 
 @pytest.mark.slow
@@ -176,11 +204,7 @@ def test_it_runs_in_smoke_form_beside_what_its_paper_states(
 
 def check_beside(result: SweepResult, beside: Beside) -> None:
     """Every row of a paper's table is shown, with its values, or named as one without an arm."""
-    file = next(
-        (each / beside.file for each in (PAPERS, STATED) if (each / beside.file).is_file()), None
-    )
-    if file is None:  # the tables of the papers are not here
-        return
+    file = PAPERS / beside.file
     assert result.store is not None
     table = shown_table(result.store, result.outcome.name, show=beside.show, published=file)
     said = " ".join(note.text for note in table.notes)
