@@ -1,25 +1,31 @@
 """Generated sets shaped as those of the papers: patients, images, classes, parts; small pixels.
 
-Their sweeps are shrunk to match: small networks in the place of large ones, all else as it is.
+Their sweeps are shrunk to match: small images, and small networks in the place of large ones under
+their names, so that arms are called what they are in the paper; all else as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Collection, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
 import tiny_sweeps  # registers pooled3, pooled6, pooled_hidden
-from abl.nets.registry import network
+from abl.nets import build
+from abl.nets.registry import forget_remembered, library_of, network
 
 if TYPE_CHECKING:
     from torch import nn
 
 SIDE = 16
+FRAME, BORDER = 40, 4  # pixels of a nodule's frame, and of the black around its tissue
 Row = dict[str, Any]
 
 
@@ -35,6 +41,30 @@ def pooled2(classes: int, channels: int, image_size: int) -> nn.Module:
 @network("pooled4")
 def pooled4(classes: int, channels: int, image_size: int) -> nn.Module:
     return _pooled(4)(classes, channels, image_size)
+
+
+@network("thin3")
+def thin3(classes: int, channels: int, image_size: int) -> nn.Module:
+    """Three convolutions, for maps; in a fraction of a millisecond an image."""
+    from torch import nn
+
+    widths = [channels, 4, 8, 8]
+    layers: list[nn.Module] = []
+    for wide, wider in pairwise(widths):
+        layers += [nn.Conv2d(wide, wider, 3, stride=2, padding=1), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes))
+
+
+@network("two_layers")
+def two_layers(classes: int, channels: int, image_size: int) -> nn.Module:
+    """Two fully connected layers in front of the classes, as AlexNet and VGG19 have: fc1, fc2."""
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(channels, 8, 3, stride=2, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(4),
+        nn.Flatten(), nn.Linear(128, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(),
+        nn.Linear(16, classes),
+    )  # fmt: skip
 
 
 @network("thin13")
@@ -79,20 +109,39 @@ def pairs() -> list[Row]:
 
 
 def nodules() -> list[Row]:
-    """Liu 2026: two hospitals for training and internal validation, a third outside."""
+    """Liu 2026: two hospitals train and validate, a third is outside; who is where is ours."""
     rows = []
     for label, (train, validation, outside) in enumerate(
         (((403, 659), (193, 296), (47, 52)), ((285, 609), (102, 225), (102, 102)))
     ):
-        rows += patients_of("a", label, *train, centre="A")
-        rows += patients_of("b", label, *validation, centre="B")
-        rows += patients_of("c", label, *outside, centre="C")
-    return [{**row, "box_x0": 4, "box_y0": 4, "box_x1": 12, "box_y1": 12} for row in rows]
+        rows += patients_of("a", label, *train, split="train")
+        rows += patients_of("b", label, *validation, split="validation")
+        rows += patients_of("c", label, *outside, split="", centre="C")
+    hospital = {row["patient"]: "AB"[at % 2] for at, row in enumerate(rows)}
+    quarter = FRAME // 4
+    box = {"box_x0": quarter, "box_y0": quarter, "box_x1": 3 * quarter, "box_y1": 3 * quarter}
+    return [{"centre": hospital[row["patient"]], **row, **box} for row in rows]
+
+
+# Rafalo 2025, Table 2: feature -> its share of the set, in per cent
+CANCERS = {"FTC": 5, "FTUMP": 6, "nodular overgrowth": 15, "Hurthle": 3, "MTC": 5}
+LOOKS = {
+    "isoechoic": 18, "smooth margins": 40, "halo": 5, "round shape": 2, "isthmus": 5,
+    "capsular invasion": 2, "pathological lymph nodes": 8, "macrocalcifications": 13,
+    "thyroid disorder": 26,
+}  # fmt: skip
 
 
 def persistent() -> list[Row]:
-    """Rafalo 2025: 242 nodules in two planes; the classes' shares are ours."""
-    return [*patients_of("r", 0, 121, 242), *patients_of("r", 1, 121, 242)]
+    """Rafalo 2025: 242 nodules in two planes with features; the classes' shares are ours."""
+    rows = [*patients_of("r", 0, 121, 242), *patients_of("r", 1, 121, 242)]
+    draw, patients = np.random.default_rng(5), {row["patient"]: {} for row in rows}
+    for features in patients.values():
+        shares = [each / 100 for each in CANCERS.values()]
+        kind = draw.choice([*CANCERS, "PTC"], p=[*shares, 1 - sum(shares)])
+        looks = {n: n if draw.random() < each / 100 else f"no {n}" for n, each in LOOKS.items()}
+        features |= {"histology": str(kind), **looks}
+    return [{**row, **patients[row["patient"]]} for row in rows]
 
 
 def readers() -> list[Row]:
@@ -105,50 +154,90 @@ def readers() -> list[Row]:
     ]
 
 
-def write_set(folder: Path, name: str, rows: list[Row], *, paired: bool = False) -> None:
-    """A manifest of this name and its images: speckle, darker in the middle in class 1."""
+def write_set(
+    folder: Path, name: str, rows: list[Row], *, paired: bool = False, border: int = 0
+) -> None:
+    """A manifest of this name and its images: speckle, darker in the middle in class 1.
+
+    Args:
+        border: Pixels of black around it, on each side.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     draw = np.random.default_rng(0)
     positive = {1, "melanoma"}
+    side = FRAME if border else SIDE
+    middle, inside = slice(side // 4, 3 * side // 4), slice(border, side - border)
     table = []
     for at, row in enumerate(rows):
-        speckle = np.clip(110 * draw.gamma(8, 1 / 8, (2, SIDE, SIDE)), 1, 255)
+        speckle = np.clip(110 * draw.gamma(8, 1 / 8, (2, side, side)), 1, 255)
         if row["label"] in positive:
-            speckle[:, 4:12, 4:12] *= draw.uniform(0.5, 1)
+            speckle[:, middle, middle] *= draw.uniform(0.5, 1)
+        frames = np.zeros((2, side, side), dtype=np.uint8)
+        frames[:, inside, inside] = speckle[:, inside, inside]
         names = {"image": f"{at}.bmp", "image2": f"{at}e.bmp"}
         for place, file in enumerate(names.values() if paired else [names["image"]]):
-            Image.fromarray(speckle[place].astype(np.uint8)).save(folder / file)
+            Image.fromarray(frames[place]).save(folder / file)
         table.append({**(names if paired else {"image": names["image"]}), **row})
     pd.DataFrame(table).to_csv(folder / name, index=False)
 
 
-def shrunk(values: Mapping[str, Any], networks: Mapping[str, str]) -> dict[str, Any]:
-    """A sweep file's values with small networks and images, no weights of hubs, and one network
-    instead of a list of further ones.
+def stand_in(patch: pytest.MonkeyPatch, networks: Mapping[str, str]) -> None:
+    """Makes small networks of this process's large ones, by their plain names in their library."""
+    makers = {
+        "abl": build._own_network,
+        "torchvision": build._torchvision_network,
+        "timm": build._timm_network,
+    }
+
+    def small(name: str, *given: Any) -> nn.Module:
+        library, plain = library_of(networks.get(name, name))
+        if plain == name and name not in SMALL_ALREADY:
+            raise AssertionError(f"no small network stands in the place of {name}")
+        return makers[library](plain, *given)
+
+    patch.setattr(build, "_torchvision_network", small)
+    patch.setattr(build, "_timm_network", small)
+    forget_remembered()
+
+
+SMALL_ALREADY = ("test_resnet", "test_byobnet")  # of timm's
+
+
+def shrunk(
+    values: Mapping[str, Any], side: int = SIDE, *, further: Collection[str] = ()
+) -> dict[str, Any]:
+    """A sweep file's values with small images, no weights of hubs, and without some networks.
+
+    Args:
+        side: Of the images; those of arms and selectors are smaller by as much.
+        further: Networks of arms that are left out.
     """
+    whole = int(values["image"]["size"])
 
-    def changed(value: Any, key: str = "") -> Any:
-        if key in ("network", "panel") and isinstance(value, list):
-            return list(dict.fromkeys(networks[each] for each in value if each in networks))
-        if key == "network" and isinstance(value, str):
-            return networks.get(value, "")
-        if key == "sizes":
-            return {networks[name]: SIDE + 8 for name in value}
-        if isinstance(value, dict):
-            return {name: changed(each, str(name)) for name, each in value.items()}
-        return [changed(each) for each in value] if isinstance(value, list) else value
+    def smaller(size: int) -> int:
+        return round(size * side / whole)
 
-    made: dict[str, Any] = changed(dict(values))
-    made["image"] |= {"size": SIDE}
+    made: dict[str, Any] = copy.deepcopy(dict(values))
+    made["image"]["size"] = side
     source = {"pretrain": {"task": "source", "patients": 12, "size": 32}, "epochs": 1}
     made["train"]["weights"] = source if made["study"] in ("frozen", "fusion") else "none"
+    if attention := made["train"].get("attention"):
+        branch = {"encoder": "test_byobnet", "depth": 4, "width": 4, "weights": "none"}
+        attention["segmentation"] |= branch
     made["data"]["duplicates"] = "ignore"
-    made.get("stated", {}).clear()
+    if sizes := made.get("options", {}).get("sizes"):
+        made["options"]["sizes"] = {name: smaller(size) for name, size in sizes.items()}
     kept = []
     for block in made.get("arms", []):
-        if block.get("network") in ("", []):  # one of those that have no small one
-            continue
-        block.pop("image.size", None)
+        if "image.size" in block:
+            block["image.size"] = smaller(block["image.size"])
+        if "network" in block:
+            given = block["network"]
+            names = [given] if isinstance(given, str) else given
+            names = [each for each in names if each not in further]
+            if not names:
+                continue
+            block["network"] = names
         kept.append(block)
     if kept:
         made["arms"] = kept

@@ -1,64 +1,137 @@
-"""Papers' files run, in smoke form, on generated sets shaped as the papers'."""
+"""Papers' files run, in smoke form, on generated sets shaped as the papers', and every row of the
+papers' tables stands beside its arm there, or is named as one that has none.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import pandas as pd
 import pytest
 import yaml
 
 import abl
 import paper_sets as sets
+from abl.app.session import SweepResult
+from abl.app.showing import shown_table
+from abl.data.splits.splits import split_of
+from abl.report.tables.model import Table
+from abl.spec.data import Splits
 from paper_sets import Row
 
 ROOT = Path(__file__).parents[1]
 PAPERS = ROOT / "sweeps/papers"
-PANEL = {
-    "alexnet": "pooled2", "vgg16": "pooled3", "resnet101": "pooled4", "googlenet": "pooled6",
-    "inception_v3": "pooled_hidden",
-}  # fmt: skip
+STATED = ROOT.parent / "shared" / "methods" / "tables"  # of these the files beside the sweeps are
+# what stands in the place of each network, under its name
 SMALL = {
-    "resnet34": "tiny_resnet", "inception_v3": "plain4", "swin_t": "plain4", "vgg16": "thin13",
-    "resnet18": "pooled6", "alexnet": "pooled2", "resnet152": "pooled4", "densenet121": "pooled6",
-    "cnn1": "pooled2", "cnn2": "pooled3",
+    "alexnet": "pooled2", "vgg16": "pooled3", "vgg19": "pooled4", "resnet101": "thin3",
+    "googlenet": "pooled6", "inception_v3": "pooled_hidden", "resnet18": "pooled4",
+    "vit_base_patch16_384": "pooled4", "vit_b_16": "pooled4", "swin_t": "pooled6",
+    "resnext50_32x4d": "pooled3", "resnet34": "timm/test_resnet", "resnet152": "thin3",
+    "densenet121": "pooled6",
 }  # fmt: skip
-# file -> its manifest, the rows of the paper's set, whether they are pairs, small networks
-SHAPES: dict[str, tuple[str, Callable[[], list[Row]], bool, dict[str, str]]] = {
-    "two_step_thyroid": ("thyroid.csv", sets.thyroid, False, PANEL),
-    "two_step_dermoscopy": ("dermoscopy.csv", sets.dermoscopy, False, PANEL),
-    "scratch_networks": ("pairs.csv", sets.pairs, True, {**PANEL, "resnet18": "pooled4"}),
-    "frozen_vgg16": ("pairs.csv", sets.pairs, True, SMALL),
-    "early_frozen_vgg16": ("pairs.csv", sets.pairs, True, SMALL),
-    "fusion_vgg16": ("pairs.csv", sets.pairs, True, SMALL),
-    "mask_guided": ("nodules.csv", sets.nodules, False, SMALL),
-    "persistent": ("thyroid.csv", sets.persistent, False, SMALL),
-    "ensembles_readers": ("thyroid.csv", sets.readers, False, SMALL),
+OF_VGG = SMALL | {"vgg16": "thin13"}
+WITH_LAYERS = {
+    "alexnet": "two_layers", "squeezenet1_1": "thin3", "mobilenet_v3_small": "two_layers",
+    "vgg19": "two_layers", "resnet50": "thin3", "inception_v3": "plain4",
+}  # fmt: skip
+# of the further networks that the paper does not name, one is enough
+FURTHER = (
+    "squeezenet1_1", "densenet201", "mobilenet_v2", "shufflenet_v2_x1_0", "efficientnet_b0",
+    "googlenet", "resnet18", "resnet50", "timm/darknet53", "timm/inception_resnet_v2",
+    "timm/legacy_xception", "timm/nasnetalarge",
+)  # fmt: skip
+
+
+class Shape(NamedTuple):
+    """A paper's set, and how its sweep is made small."""
+
+    manifest: str
+    rows: Callable[[], list[Row]]
+    small: dict[str, str] = SMALL
+    paired: bool = False
+    side: int = sets.SIDE
+    border: int = 0
+    further: tuple[str, ...] = ()
+
+
+SHAPES = {
+    "two_step_thyroid": Shape("thyroid.csv", sets.thyroid, further=FURTHER),
+    "two_step_dermoscopy": Shape("dermoscopy.csv", sets.dermoscopy, further=FURTHER),
+    "scratch_networks": Shape("pairs.csv", sets.pairs, paired=True),
+    "frozen_vgg16": Shape("pairs.csv", sets.pairs, OF_VGG, paired=True),
+    "early_frozen_vgg16": Shape("pairs.csv", sets.pairs, OF_VGG, paired=True),
+    "fusion_vgg16": Shape("pairs.csv", sets.pairs, OF_VGG, paired=True),
+    "fusion_division": Shape("pairs.csv", sets.pairs, OF_VGG, paired=True),
+    "mask_guided": Shape("nodules.csv", sets.nodules, side=32, border=sets.BORDER),
+    "persistent": Shape("thyroid.csv", sets.persistent, side=32),
+    "ensembles_readers": Shape("thyroid.csv", sets.readers, WITH_LAYERS, side=32),
 }
 
-# those that are over in minutes on two cores
-QUICK = (
-    "early_frozen_vgg16", "ensembles_readers", "frozen_vgg16", "fusion_vgg16", "persistent",
-    "scratch_networks",
-)  # fmt: skip
+
+class Beside(NamedTuple):
+    """A table of a paper beside a table of ours.
+
+    Attributes:
+        rows: That it states, each of one arm or more.
+        lost: Rows of the file (as its lines are numbered) that have no arm here, and are named.
+    """
+
+    file: str
+    show: str
+    rows: int
+    lost: tuple[int, ...] = ()
+
+
+BESIDE = {
+    "two_step_thyroid": [Beside("two_step.csv", "", 18)],
+    # its rows are of the other set of the paper
+    "two_step_dermoscopy": [Beside("two_step.csv", "", 18, tuple(range(2, 20)))],
+    "scratch_networks": [Beside("scratch_networks.csv", "", 10)],
+    # a row has a value of each modality
+    "frozen_vgg16": [Beside("frozen_layers.csv", "", 28)],
+    "fusion_vgg16": [Beside("fusion.csv", "", 15)],
+    "mask_guided": [
+        # rows of the third hospital stand beside external sets
+        Beside("mask_guided.csv", "", 22, tuple(range(18, 24))),
+        Beside("mask_guided.csv", "external", 22),
+    ],
+    "persistent": [
+        Beside("persistent_auc.csv", "", 4),
+        Beside("persistent_auc.csv", "networks", 4),
+        Beside("persistent_features.csv", "features", 14),
+    ],
+    "ensembles_readers": [
+        # readers are no arms
+        Beside("reader_study.csv", "", 5, (2, 3, 4)),
+        Beside("reader_study.csv", "j", 5, (2, 3, 4)),
+        Beside("ensembles_readers.csv", "", 2),
+        Beside("ensembles_readers.csv", "j", 2),
+    ],
+}
 
 
 def small(stem: str) -> dict[str, Any]:
     """The values of a paper's file for its generated set."""
     values = yaml.safe_load((PAPERS / f"{stem}.yaml").read_text(encoding="utf-8"))
-    made = sets.shrunk(values, SHAPES[stem][3])
+    made = sets.shrunk(values, SHAPES[stem].side, further=SHAPES[stem].further)
     if stem == "ensembles_readers":
-        made["image"]["size"] = 32
-        names = dict(zip("AOVRI", ("plain4", "cnn1", "cnn2", "tiny_resnet", "tiny_mobile"),
-                         strict=True))  # fmt: skip
-        made["options"]["panel"] = {n: {"network": net, "layer": "avg"} for n, net in names.items()}
+        # some of 63 combinations: those of the reader study, and each way to make one
+        every = ["A", "O", "V", "Vv", "R", "I"]
         made["arms"] = [
-            {"networks": list(names), "classifier": "own"},
-            {"networks": ["A+V+R", "A|V|R"], "classifier": ["svm", "rf", "svm+rf"]},
-            {"networks": "chosen", "classifier": "svm"},
+            {"networks": every, "classifier": "own"},
+            {"networks": [*every, "A1"], "classifier": ["svm", "rf"]},
+            {"networks": ["A+V+Vv+R", "O+V+Vv+R", "O+V+I"], "classifier": ["svm", "rf", "svm+rf"]},
+            {"networks": ["A|V|Vv|R", "A+V|Vv+R"], "classifier": "svm+rf"},
+            {"networks": "A1+A", "classifier": "svm"},
+            {"networks": "chosen", "classifier": "svm", "splits.validation": 0.2},
         ]
-        made["options"]["candidates"] = {"networks": "all", "classifiers": ["svm"]}
+        made["options"]["candidates"] = {"networks": "size 1-2", "classifiers": ["svm"]}
+        made["options"]["rf"] = {"trees": 50}
+        made["stated"].pop("options.panel", None)
     return made
 
 
@@ -72,19 +145,51 @@ def test_a_shape_has_the_papers_number_of_images(stem: str) -> None:
         "two_step_thyroid": 10447 + 7160 + 662, "two_step_dermoscopy": 17397, "mask_guided": 1943,
         "persistent": 484, "ensembles_readers": 589,
     }  # fmt: skip
-    rows = SHAPES[stem][1]()
+    rows = SHAPES[stem].rows()
     assert len(rows) == images.get(stem, 1156)
-    if SHAPES[stem][2]:
+    if SHAPES[stem].paired:
         assert len({row["patient"] for row in rows}) == 233
     if stem == "mask_guided":
         assert len({row["patient"] for row in rows}) == 1132
 
 
+def test_one_division_of_the_pairs_has_forty_test_patients() -> None:
+    frame = pd.DataFrame(
+        {"image": str(at), "nodule": row["patient"], **row} for at, row in enumerate(sets.pairs())
+    )
+    split = split_of(frame, Splits(**small("fusion_division")["splits"]), 0, 0)
+    assert frame.iloc[split.test]["patient"].nunique() == 40
+    assert frame.iloc[split.train]["patient"].nunique() == 193
+    assert len(split.validation) == 0
+
+
+def test_the_tables_of_the_papers_are_beside_their_sweeps() -> None:
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in PAPERS.glob("*.yaml")}
+    for table in PAPERS.glob("*.csv"):
+        named = [
+            stem
+            for stem, text in texts.items()
+            if f"--published sweeps/papers/{table.name}" in text
+        ]
+        assert named, table.name
+    if not STATED.is_dir():
+        pytest.skip("no published tables here")
+    for table in STATED.glob("*.csv"):
+        if table.name != "mrmc.csv":  # values of other programs, not of a paper's tables
+            assert (PAPERS / table.name).read_bytes() == table.read_bytes()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("stem", QUICK)
-def test_it_runs_in_smoke_form(stem: str, tmp_path: Path) -> None:
-    manifest, rows, paired, _ = SHAPES[stem]
-    sets.write_set(tmp_path / "data", manifest, rows(), paired=paired)
+@pytest.mark.parametrize("stem", sorted(SHAPES))
+def test_it_runs_in_smoke_form_beside_what_its_paper_states(
+    stem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = SHAPES[stem]
+    sets.stand_in(monkeypatch, shape.small)
+    rows = shape.rows()
+    sets.write_set(
+        tmp_path / "data", shape.manifest, rows, paired=shape.paired, border=shape.border
+    )
     path = tmp_path / f"{stem}.yaml"
     path.write_text(yaml.safe_dump(small(stem), sort_keys=False), encoding="utf-8")
     data = [tmp_path / "data", PAPERS]
@@ -93,3 +198,51 @@ def test_it_runs_in_smoke_form(stem: str, tmp_path: Path) -> None:
     assert result.report.failed == {}, result.report.traces
     assert [arm.failed for arm in result.outcome.arms if arm.failed] == []
     assert len(abl.table(result).splitlines()) > len(result.outcome.arms)
+    for beside in BESIDE.get(stem, []):
+        check_beside(result, beside)
+
+
+def check_beside(result: SweepResult, beside: Beside) -> None:
+    """Every row of a paper's table is shown, with its values, or named as one without an arm."""
+    file = PAPERS / beside.file
+    assert result.store is not None
+    table = shown_table(result.store, result.outcome.name, show=beside.show, published=file)
+    said = " ".join(note.text for note in table.notes)
+    found = re.findall(r"no (?:arm|row here) for (.*?)\.(?: |$)", said)
+    lost = sorted({int(n) for each in found for n in re.findall(r"row (\d+)", each)})
+    assert lost == list(beside.lost), said
+    stated = pd.read_csv(file)
+    kept = stated.drop(index=[number - 2 for number in lost])
+    values = stated_values(kept)
+    assert len(values) == beside.rows - len(lost)
+    rows = shown(table)
+    if beside.show == "j":  # a row of it is of one metric
+        rows = [[value for row in rows for value in row]]
+    assert [each for each in values if not any(is_shown(each, row) for row in rows)] == []
+
+
+def stated_values(frame: pd.DataFrame) -> list[dict[str, float]]:
+    """Metric -> value of each row; of two modalities in a row, each by itself."""
+    metrics = ("acc", "sen", "spe", "f1", "auc", "percent_of_dataset", "percent_of_training")
+    found = []
+    for word in ("", "_bmode", "_elasticity"):
+        columns = {f"{m}{word}": m for m in metrics if f"{m}{word}" in frame}
+        if columns:
+            part = frame[[*columns]].rename(columns=columns)
+            per_cent = {name: 0.01 if part[name].max() > 1 else 1.0 for name in part}
+            found += (part * pd.Series(per_cent)).to_dict("records")
+    return found
+
+
+def shown(table: Table) -> list[list[float]]:
+    """The stated values in each row."""
+    at = [
+        place
+        for place, name in enumerate(table.raw_columns)
+        if name.endswith("published") or name == "published"
+    ]
+    return [[float(row[i]) for i in at if row[i] not in ("", None)] for row in table.raw_rows]
+
+
+def is_shown(values: dict[str, float], row: list[float]) -> bool:
+    return all(any(abs(each - own) < 1e-9 for own in row) for each in values.values())

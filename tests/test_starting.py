@@ -91,7 +91,8 @@ def test_a_shipped_sweep_is_copied_and_planned(tmp_path: Path) -> None:
 def test_a_sweep_of_a_folder_comes_with_its_schema_and_its_published_values(tmp_path: Path) -> None:
     assert commands.abl(tmp_path, "new", "papers/ensembles_readers").exit_code == 0
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"ensembles_readers.yaml", "ensembles_readers.csv", SCHEMA}
+    tables = {"ensembles_readers.csv", "reader_study.csv"}
+    assert names == {"ensembles_readers.yaml", SCHEMA, *tables}
     head = (tmp_path / "ensembles_readers.yaml").read_text(encoding="utf-8").splitlines()[0]
     assert head.endswith(f"$schema={SCHEMA}")
     unknown = commands.abl(tmp_path, "new", "treshold")

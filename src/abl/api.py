@@ -27,7 +27,8 @@ from abl.runner.engine import Executor
 from abl.runner.notebook_view import in_notebook
 from abl.runner.protocols import Listener
 from abl.spec.read import read_form
-from abl.spec.sweep import Sweep, smoked
+from abl.spec.smoke import smoked
+from abl.spec.sweep import Sweep
 from abl.spec.yaml_file import Document, document_from, read_with_faults, yaml_text
 from abl.stages.inputs import Workspace
 from abl.studies.shared.checks import load_problems

@@ -126,6 +126,20 @@ def test_images_without_tissue_are_named_all_at_once(tmp_path):
     assert [each.file for each in error.value.problems] == ["images/0.png", "images/2.png"]
 
 
+def test_a_sweep_needs_no_region_columns_for_it(tmp_path):
+    dataset = load_manifest(write_set(tmp_path / "set", [frame_of(seed) for seed in range(4)]))
+    image = ImageBlock(size=32, channels=1, crop=Crop(to="tissue", threshold="local"))
+    key = view_key(dataset, 1024, image)
+    view = views.prepare_view(
+        dataset, key, longest_side=1024, image=image, cache=tmp_path / "c", say=lambda text: None
+    )
+    array = image_array(dataset, tmp_path / "c", longest_side=1024)
+    whole = pixel_array(array, tmp_path / "c", size=32, channels=1, crop=Crop())
+    seen = view.pixel_set().take(np.arange(4))
+    assert seen.shape == (4, 1, 32, 32)
+    assert (np.asarray(seen) != np.asarray(whole[:4])).any()
+
+
 def test_a_new_version_of_the_method_makes_other_views_and_trainings(tmp_path, monkeypatch):
     data, image = Data(manifest="set/manifest.csv"), ImageBlock(crop=Crop(to="tissue"))
     dataset = load_manifest(write_set(tmp_path / "set", [frame_of(seed) for seed in range(4)]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from abl.report.page.flow import SECOND_ROW, flow_tables
 from abl.report.page.protocol import protocol_rows
 from abl.report.page.report_facts import ReportFacts, report_facts
 from abl.report.page.setting_words import block_words, value_words
-from abl.report.page.weaknesses import readings_sentence, weaknesses
+from abl.report.page.weaknesses import _of_prevalence, readings_sentence, weaknesses
 from abl.studies.contract import studies
 from tiny_sweeps import write_sweep
 
@@ -408,3 +409,20 @@ def test_values_are_written_as_the_file_writes_them() -> None:
     blocks = [{"name": "adam", "lr": 0.1}, {"name": "sgd", "lr": 0.1, "momentum": 0.9}]
     assert block_words(blocks) == "adam | sgd (by arm), lr 0.1, momentum 0.9 (some arms)"
     assert "(25 values)" not in block_words([{"lr": at} for at in range(3)])
+
+
+@pytest.mark.parametrize(
+    ("primary", "positives", "said"),
+    [
+        ("f1", 0.81, "with 81 % malignant it mostly reflects sensitivity, and so does ACC."),
+        ("f1", 0.26, "with 26 % malignant its value is one of this test set; at another"),
+        ("acc", 0.26, "with 74 % of one class it mostly reflects that class."),
+        ("ppv", 0.81, "with 81 % malignant its value is one of this test set; at another"),
+    ],
+)
+def test_what_a_metric_tells_of_a_test_set_mostly_of_one_class(
+    primary: str, positives: float, said: str
+) -> None:
+    outcome = SimpleNamespace(primary=primary, metrics=("acc", primary))
+    facts: Any = SimpleNamespace(outcome=outcome, classes=("benign", "malignant"))
+    assert said in _of_prevalence(facts, [1 - positives, positives])

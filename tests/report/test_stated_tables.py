@@ -202,6 +202,19 @@ def test_rows_of_other_data_are_listed_and_not_shown(tmp_path: Path) -> None:
     assert any("no arm for row 2 (original, data thyroid)" in note for note in published.notes)
 
 
+def test_rows_of_one_set_of_the_source_are_not_shown_beside_another(tmp_path: Path) -> None:
+    arms = outcome("two_step", [{"rule": "original"}], name="two_step_dermoscopy")
+    file = written(tmp_path, "dataset,rule,acc\nthyroid,original,86\n")
+    published = read_published(file, arms, knowing("two_step", arms))
+    assert not published.values
+    assert published.notes == ("paper.csv: no arm for row 2 (original, data thyroid).",)
+    # a set of one's own is none of theirs, and says whose the values are
+    own = outcome("two_step", [{"rule": "original"}], name="ours")
+    published = read_published(file, own, knowing("two_step", own))
+    assert beside(published) == {"original": 0.86}
+    assert published.notes == ("paper.csv: values beside arms are of data thyroid.",)
+
+
 def test_names_of_rows_are_arms_that_the_study_knows(tmp_path: Path) -> None:
     parallel = {"variant": "parallel", "placement": "all"}
     arms = outcome(

@@ -9,7 +9,7 @@ import pytest
 import abl
 from abl.errors import InputError
 from abl.spec.read import read_sweep, sweep_with
-from abl.spec.sweep import smoked
+from abl.spec.smoke import smoked
 
 GOOD = """\
 name: mine
@@ -248,6 +248,22 @@ def test_smoke_keeps_the_arms_and_shrinks_the_work(tmp_path: Path) -> None:
     assert (small.train.epochs, small.train.last_k) == (2, 2)
     assert (small.replicates.repeats, small.replicates.seeds) == (1, (5,))
     smoked(read(tmp_path, GOOD + "options: {epochs: many}\n").sweep, {})
+
+
+def test_smoke_shrinks_epochs_wherever_they_are_given_and_keeps_arms_apart(tmp_path: Path) -> None:
+    more = (
+        "arms:\n"
+        "  - {rule: original}\n"
+        "  - {rule: original, train.epochs: [30, 200]}\n"
+        "  - {rule: model1, train.attention.segmentation.epochs: [1, 20]}\n"
+    )
+    text = GOOD.replace("epochs: 4", "epochs: 140")
+    small = smoked(read(tmp_path, text + more).sweep, {})
+    assert small.train.epochs == 3
+    assert small.arms[1]["train.epochs"] == [2, 4]
+    assert small.arms[2]["train.attention.segmentation.epochs"] == [1, 2]
+    assert small.train.attention.segmentation.epochs == 3
+    assert small.train.last_k == 2
 
 
 def test_the_same_sweep_is_read_whatever_the_order_of_its_keys(tmp_path: Path) -> None:

@@ -180,3 +180,25 @@ def test_a_head_that_begins_at_the_last_map_takes_no_flattened_features(
     result = run(sweep)
     assert not result.report.failed
     assert not any(arm.failed for arm in result.outcome.arms)
+
+
+def test_what_convolutions_answer_to_is_a_figure_and_moves_no_training(tmp_path):
+    plain = load(tmp_path, FROZEN).plan
+    loaded = load(tmp_path, FROZEN, options={"feature_maps": True})
+    (stage,) = of_kind(loaded.plan, "feature_maps")
+    first = loaded.plan.cells[0].uses["original"]
+    assert loaded.plan.beside["feature_maps"] == {first: stage.digest}
+    assert {s.digest for s in of_kind(loaded.plan, "train")} == {
+        s.digest for s in of_kind(plain, "train")
+    }
+    result = run(loaded)
+    assert result.report.failed == {}, result.report.traces
+    assert (result.folder / "feature_maps.png").is_file()
+    frame = pd.read_parquet(result.folder / "feature_maps.parquet")
+    assert frame["convolutions"].unique().tolist() == [4]
+    assert sorted(frame["layer"].unique()) == [0, 1, 2, 3, 4]
+    test = predictions(result)
+    assert set(frame["image"]) <= set(test[test["role"] == "test"]["unit"].astype(str))
+    assert frame["pixels"].map(len).eq(frame["side"] ** 2).all()
+    # without it nothing is drawn
+    assert "feature_maps" not in plain.beside

@@ -13,9 +13,10 @@ import pytest
 
 import abl
 from abl.app.session import SweepResult
+from abl.app.showing import shown_table
+from abl.data.splits.splits import inner_folds
 from abl.decide.consensus import with_share_of_rest
 from abl.errors import InputError
-from abl.studies.two_step.selectors import selector_frame, selectors_table
 from tiny_sweeps import PANEL, write_sweep, write_tiny_set
 
 PAPER: dict[str, Any] = {
@@ -135,6 +136,12 @@ def test_what_cannot_be_is_said(home: Path, changes: dict[str, Any], said: str) 
         _ = abl.load(written(home, **changes), root=home / "m").plan
 
 
+def selectors_shown(result: SweepResult) -> pd.DataFrame:
+    assert result.store is not None
+    table = shown_table(result.store, result.outcome.name, show="selectors")
+    return pd.DataFrame(table.raw_rows, columns=list(table.raw_columns))
+
+
 def test_the_selectors_table_says_how_many_training_images_are_under_t(
     home: Path, paper: SweepResult
 ) -> None:
@@ -145,11 +152,51 @@ def test_the_selectors_table_says_how_many_training_images_are_under_t(
         frame = pd.read_parquet(loaded.store.folder(digest) / "predictions.parquet")
         train = frame[frame["role"] == "train"]
         under.append(float(((train["p_0"] - train["p_1"]).abs() < 0.9).mean()))
-    table = selectors_table(paper.outcome, selector_frame(loaded.plan, loaded.store))
-    assert table is not None
-    shown = pd.DataFrame(table.raw_rows, columns=list(table.raw_columns))
+    shown = selectors_shown(paper)
     assert shown["network"].tolist() == [*PANEL, "all selectors"]
     np.testing.assert_allclose(shown["under_0.9"], [*under, np.mean(under)])
+
+
+def test_selectors_that_judge_out_of_fold_are_shown_beside_those_in_sample(home: Path) -> None:
+    options = {**PAPER["options"], "maps": False, "inner_folds": 2}
+    arm = {"rule": True, "consensus": 1, "options.selection": ["in_sample", "out_of_fold"]}
+    arms = [{"rule": "original"}, arm]
+    loaded = abl.load(written(home, options=options, arms=arms), root=home / "mlruns")
+    result = abl.run(loaded, executor="local", record=False)
+    assert result.report.failed == {}, result.report.traces
+    shown = selectors_shown(result)
+    names = [*PANEL, "all selectors"]
+    assert shown["network"].tolist() == [*names, *names]
+    assert shown["selection"].tolist() == ["in sample"] * 4 + ["out of fold"] * 4
+    # by hand: an image of inner fold k is judged by the network that was not trained on fold k
+    [select] = [
+        s for s in loaded.plan.stages.values() if s.kind == "select" and "folds" in s.settings
+    ]
+    opened = loaded.workspace.data(loaded.file.sweep.data)
+    train = opened.split(loaded.file.sweep.splits, 0, 0).train
+    frame = opened.dataset.frame
+    fold = inner_folds(frame, train, loaded.file.sweep.splits, 2)
+    of_image = dict(zip(frame["image"].to_numpy()[train], fold, strict=True))
+    under, right = [], []
+    for at in range(len(PANEL)):
+        confident, correct = [], []
+        for k in range(2):
+            path = loaded.store.folder(select.inputs[f"selector_{at}_{k}"]) / "predictions.parquet"
+            said = pd.read_parquet(path)
+            said = said[(said["role"] == "train") & (said["image"].map(of_image) == k)]
+            confident += (said["p_0"] - said["p_1"]).abs().tolist()
+            label = said["image"].map(frame.set_index("image")["train_label"])
+            correct += ((said["p_1"] >= said["p_0"]).astype(int) == label).tolist()
+        assert len(correct) == len(train)
+        under.append(float(np.mean(np.array(confident) < 0.9)))
+        right.append(float(np.mean(correct)))
+    out = shown[shown["selection"] == "out of fold"]
+    np.testing.assert_allclose(out["under_0.9"], [*under, np.mean(under)])
+    np.testing.assert_allclose(out["right"], [*right, np.mean(right)])
+    drawn = result.finished.figures()["selectors"]
+    titles = [each.get_title() for each in drawn.axes if each.get_visible()]
+    assert titles == [f"{n}, {way}" for way in ("in sample", "out of fold") for n in names]
+    assert "held out from their networks" in str(drawn.get_label())
 
 
 def test_maps_are_of_both_networks_where_their_answers_differ(home: Path) -> None:

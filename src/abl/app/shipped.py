@@ -40,7 +40,7 @@ def shipped_lines() -> list[tuple[str, str]]:
 
 
 def write_shipped(name: str, out: Path, *, force: bool = False) -> list[Path]:
-    """Copies a shipped sweep, its table of published values if it has one, and the schema.
+    """Copies a shipped sweep, the tables of published values that it names, and the schema.
 
     Args:
         name: As `shipped_sweeps` has it, with or without `.yaml`.
@@ -59,9 +59,9 @@ def write_shipped(name: str, out: Path, *, force: bool = False) -> list[Path]:
     source = known[asked]
     text = source.read_text(encoding="utf-8")
     files = {source.name: _SCHEMA_LINE.sub(SCHEMA, text, count=1)}
-    beside = source.with_suffix(".csv")
-    if beside.is_file():
-        files[beside.name] = beside.read_text(encoding="utf-8")
+    for beside in sorted(source.parent.glob("*.csv")):
+        if beside.name in text:
+            files[beside.name] = beside.read_text(encoding="utf-8")
     if not force:
         raise_if_any(
             [

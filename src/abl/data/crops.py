@@ -55,12 +55,13 @@ def crop_windows(
 
 
 def boxes_for(frame: pd.DataFrame, crop: Crop) -> np.ndarray:
-    """(N, 4) float64: what the crop is around, x0, y0, x1, y1; (0, 4) for the frame.
+    """(N, 4) float64: what the crop is around, x0, y0, x1, y1; (0, 4) for the frame, and for the
+    tissue, which is found in the pixels.
 
     Raises:
         InputError: The columns are missing, or images lack a value: each is named.
     """
-    if crop.to == "frame":
+    if crop.to in ("frame", "tissue"):
         return np.empty((0, 4))
     names = BOX if crop.to == "box" else ROI
     lacking = [name for name in names if name not in frame]

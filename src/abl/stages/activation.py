@@ -54,25 +54,32 @@ def activation_stage(
             class that it holds for impossible is empty.
     """
     opened = workspace.data(sweep.data)
-    # what it started from does not matter any more
-    settings = {name: value for name, value in trained.settings.items() if name != "subset"}
-    train = {name: value for name, value in settings["train"].items() if name != "weights"}
-    if "segmentation" in train.get("attention", {}):
-        branch = train["attention"]["segmentation"]
-        branch = {name: value for name, value in branch.items() if name != "weights"}
-        train["attention"] = train["attention"] | {"segmentation": branch}
+    settings, context = as_trained(trained)
     of_class = {PREDICTED: True} if predicted else {}
-    context = {name: value for name, value in trained.context.items() if name != "weights"}
     split = opened.split(sweep.splits, replicate.repeat, replicate.fold)
     return stage_of(
         "activation",
-        settings | {"train": train, "masks": opened.masks_digest} | of_class,
+        settings | {"masks": opened.masks_digest} | of_class,
         inputs={NETWORK: trained.digest},
         reads=tested_reads(opened.dataset.frame, split),
         context=context | {"masks": workspace.masks(opened, sweep.image)},
         resources=trained.resources,
         label=f"activation of {trained.label.removeprefix('train ')}",
     )
+
+
+def as_trained(trained: Stage) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings and context of a training for a stage that looks at its network: what it started
+    from does not matter any more.
+    """
+    settings = {name: value for name, value in trained.settings.items() if name != "subset"}
+    train = {name: value for name, value in settings["train"].items() if name != "weights"}
+    if "segmentation" in train.get("attention", {}):
+        branch = train["attention"]["segmentation"]
+        branch = {name: value for name, value in branch.items() if name != "weights"}
+        train["attention"] = train["attention"] | {"segmentation": branch}
+    context = {name: value for name, value in trained.context.items() if name != "weights"}
+    return settings | {"train": train}, context
 
 
 @kind("activation", version=1)

@@ -68,6 +68,8 @@ class Study(Protocol):
         smoke_options: With which it runs on the little that `--smoke` leaves.
         absent_tables: Name of a table of its own -> why a sweep that was run may have none, and
             what to write to have it.
+        analysed_by: Options that its analysis reads whatever the arms are: the report's protocol
+            has them, though no arm makes use of them.
         departures: What its source did and an honest sweep refuses, which `published` may name.
     """
 
@@ -77,6 +79,7 @@ class Study(Protocol):
     options: ClassVar[type[Part]]
     smoke_options: ClassVar[Mapping[str, Any]]
     absent_tables: ClassVar[Mapping[str, str]] = {}
+    analysed_by: ClassVar[tuple[str, ...]] = ()
     departures: ClassVar[tuple[Departure, ...]] = ()
 
     def problems(self, file: SweepFile) -> list[Problem]:

@@ -23,6 +23,7 @@ from abl.report.tables.facts import OF_PREVALENCE, prevalence_sentence
 FEW_SEEDS = 3
 FEW_OF_A_CLASS = 30
 MOST_NAMED = 12
+MOSTLY = 0.65  # share of one class in a test set
 # shares of a class in two parts that differ by more than this are called different
 PREVALENCE_GAP = 0.1
 
@@ -166,12 +167,24 @@ def _of_the_data(facts: ReportFacts) -> Iterator[str]:
     test = facts.sizes.get("test")
     if said := prevalence_sentence(facts.outcome.facts.external, facts.outcome.metrics):
         yield said
-    primary = facts.outcome.primary
-    if test is not None and primary in OF_PREVALENCE and max(test.shares) > 0.65:
-        yield (
-            f"{metric_label(primary)} is the primary metric, and depends on prevalence: with "
-            f"{100 * max(test.shares):.0f} % of one class it mostly reflects that class."
-        )
+    if test is not None and facts.outcome.primary in OF_PREVALENCE and max(test.shares) > MOSTLY:
+        yield _of_prevalence(facts, test.shares)
+
+
+def _of_prevalence(facts: ReportFacts, shares: Sequence[float]) -> str:
+    """What a primary metric tells where a test set is mostly of one class."""
+    primary, most = facts.outcome.primary, max(range(len(shares)), key=lambda at: shares[at])
+    said = f"{metric_label(primary)} is the primary metric, and depends on prevalence: with "
+    if len(facts.classes) != 2 or primary == "acc":
+        return f"{said}{100 * shares[most]:.0f} % of one class it mostly reflects that class."
+    said += f"{100 * shares[1]:.0f} % {facts.classes[1]} "
+    if primary == "f1" and most == 1:
+        also = ", and so does ACC" if "acc" in facts.outcome.metrics else ""
+        return f"{said}it mostly reflects sensitivity{also}."
+    return (
+        f"{said}its value is one of this test set; at another prevalence the same network has "
+        "another."
+    )
 
 
 def _of_the_analysis(facts: ReportFacts) -> Iterator[str]:

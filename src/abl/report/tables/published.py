@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from abl.report.labels import Scale, counted, one_line
 from abl.report.tables.model import DIFFERS
 
 Z = 1.959964  # of a two-sided 95 % interval
+MOST_LISTED = 60  # rows of a file that are named one by one
 CHANCE = 0.05  # of the values that are judged, marked where nothing differs
 
 
@@ -61,12 +62,14 @@ class Published:
         notes: What could not be placed, a sentence each.
         apart: (key of the arm, metric) -> difference to ours over its standard error, of values
             that can be judged.
+        rows: Each row of the file in a few words, with the keys of its arms.
     """
 
     file: str
     values: Mapping[tuple[str, str], PublishedValue]
     notes: tuple[str, ...] = ()
     apart: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    rows: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def metrics(self) -> frozenset[str]:
@@ -88,6 +91,20 @@ class Published:
         first = f"Published: as stated in {one_line(self.file)}{stated}; not computed here."
         notes = [f"{first} {self._judged()}"] if self.values else []
         return [*notes, *self.notes]
+
+    def sentences_beside(self, shown: Collection[str]) -> list[str]:
+        """The same of another table than that of all arms, with the rows that it has no place for.
+
+        Args:
+            shown: Keys of the arms whose values it shows or makes use of.
+        """
+        said = [each for each in self.sentences() if each.startswith("Published:")]
+        lost = [name for name, arms in self.rows if not set(arms) & set(shown)]
+        if not lost:
+            return said
+        more = f"; and {len(lost) - MOST_LISTED} more" if len(lost) > MOST_LISTED else ""
+        named = "; ".join(lost[:MOST_LISTED])
+        return [*said, f"{one_line(self.file)}: no row here for {named}{more}."]
 
     def _judged(self) -> str:
         if not self.apart:

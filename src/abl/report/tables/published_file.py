@@ -13,7 +13,7 @@ from abl.decide.stated_errors import apart
 from abl.errors import raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.labels import metric_label, one_line, setting_label
-from abl.report.tables.published import Published, PublishedValue, own_error
+from abl.report.tables.published import MOST_LISTED, Published, PublishedValue, own_error
 from abl.report.tables.published_columns import StatedColumns
 from abl.report.tables.stated_tables import (
     EXTERNAL_ROW,
@@ -22,8 +22,6 @@ from abl.report.tables.stated_tables import (
     same_value,
 )
 from abl.spec.external import INTERNAL
-
-_MOST_LISTED = 60
 
 
 def read_published(
@@ -84,7 +82,12 @@ class _PublishedFile:
         arms = {arm.key: arm for arm in self.outcome.arms}
         judged = {place: _apart(arms[place[0]], place[1], each) for place, each in values.items()}
         judged = {place: each for place, each in judged.items() if not math.isnan(each)}
-        return Published(Path(self.rows.file).name, values, tuple(self._notes()), judged)
+        rows = [
+            (self._said(at), tuple(arm.key for arm in found))
+            for at, found in enumerate(self.matches)
+        ]
+        name = Path(self.rows.file).name
+        return Published(name, values, tuple(self._notes()), judged, tuple(rows))
 
     def _wanted(self, at: int) -> dict[str, str] | None:
         """Axis -> value of a row; None where its name is not known."""
@@ -111,7 +114,9 @@ class _PublishedFile:
             return set()
         name = same_name(f"{self.outcome.name} {self.outcome.title}")
         given = self.texts["dataset"]
-        mine = {each for each in given if each and same_name(each) in name}
+        mine = {
+            each for each in (*given, *self.stated.datasets) if each and same_name(each) in name
+        }
         return {at for at, each in enumerate(given) if mine and each not in mine}
 
     def _arms(self, wanted: Mapping[str, str]) -> list[ArmOutcome]:
@@ -137,22 +142,18 @@ class _PublishedFile:
     def _notes(self) -> Iterator[str]:
         # a table is read elsewhere: the name of its file, not where it lay
         file, numbers = Path(self.rows.file).name, self.rows.numbers
-        lost = [
-            f"row {number} ({self._named(at)})"
-            for at, (number, arms) in enumerate(zip(numbers, self.matches, strict=True))
-            if not arms
-        ]
+        lost = [self._said(at) for at, arms in enumerate(self.matches) if not arms]
         if lost:
-            more = f"; and {len(lost) - _MOST_LISTED} more" if len(lost) > _MOST_LISTED else ""
+            more = f"; and {len(lost) - MOST_LISTED} more" if len(lost) > MOST_LISTED else ""
             here = [
                 f"{axis} {self.stated.fixed[axis]}" for axis in self.axes if self._is_fixed(axis)
             ]
             every = f" (here {', '.join(here)} in every arm)" if here else ""
-            yield f"{file}: no arm for {'; '.join(lost[:_MOST_LISTED])}{more}{every}."
+            yield f"{file}: no arm for {'; '.join(lost[:MOST_LISTED])}{more}{every}."
         shared = [numbers[at] for at, arms in enumerate(self.matches) if len(arms) > 1]
         if shared:
-            listed = ", ".join(map(str, shared[:_MOST_LISTED]))
-            more = f" and {len(shared) - _MOST_LISTED} more" if len(shared) > _MOST_LISTED else ""
+            listed = ", ".join(map(str, shared[:MOST_LISTED]))
+            more = f" and {len(shared) - MOST_LISTED} more" if len(shared) > MOST_LISTED else ""
             word = "row" if len(shared) == 1 else "rows"
             yield (
                 f"{file}: {word} {listed}{more} beside several arms, as the file does not name "
@@ -168,6 +169,9 @@ class _PublishedFile:
 
     def _is_fixed(self, axis: str) -> bool:
         return axis not in self.outcome.axes and bool(self.stated.fixed.get(axis))
+
+    def _said(self, at: int) -> str:
+        return f"row {self.rows.numbers[at]} ({self._named(at)})"
 
     def _named(self, at: int) -> str:
         """A row in a few words."""

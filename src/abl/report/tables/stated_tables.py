@@ -61,6 +61,8 @@ class StatedTables:
         label_columns: Columns that hold such names.
         tested: Name of a file of the source's -> row (column -> text) -> images of class 0 and of
             class 1 that it was tested on, where they are known. Other files say it themselves.
+        datasets: Words for the data sets of the source, as a column `dataset` and names of sweeps
+            have them: a row of another one than the sweep's is not shown beside its arms.
         implied: Name of a file of the source's -> axis -> the value that all of its rows have.
         row_tables: Name of a table of the study's own, as `--show` has it -> how it is matched.
         usual: Axis -> the values that are meant where a table does not name it.
@@ -71,6 +73,7 @@ class StatedTables:
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     label_columns: tuple[str, ...] = ()
     tested: Mapping[str, Tested] = field(default_factory=dict)
+    datasets: tuple[str, ...] = ()
     implied: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     row_tables: Mapping[str, RowTable] = field(default_factory=dict)
     usual: Mapping[str, Sequence[str]] = field(default_factory=dict)

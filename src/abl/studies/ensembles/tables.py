@@ -131,8 +131,9 @@ def gains_table(
     if any(each == each for each in stated):
         notes.append("J, published: the stated value over the best stated of its networks alone.")
     if published is not None:
-        # what it says of arms that are no rows here is for the table of arms
-        notes += [said for said in published.sentences() if said.startswith("Published:")]
+        used = {str(row["combined"]) for row in rows}
+        used |= {key for row in rows for key in str(row.get("members", "")).split()}
+        notes += published.sentences_beside(used)
     starred = [Note(STAR, "below 1; the interval of the difference says whether that can be luck")]
     if not any(ratio < 1 for ratio in [*gains["ratio"], *stated]):
         starred = []

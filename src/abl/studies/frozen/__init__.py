@@ -7,14 +7,22 @@ the rest is fine-tuned. The control is the same n with random weights.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
+from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
 from abl.spec.base import Part
-from abl.studies.contract import StudyAxis, study
+from abl.spec.read import SweepFile
+from abl.stages.inputs import Workspace
+from abl.studies.contract import StudyAxis, options_of, study
+from abl.studies.shared.analysis import Analysis
 from abl.studies.shared.checks import FROZEN, HEAD, NETWORK, WEIGHTS
 from abl.studies.shared.departure import NO_VALIDATION, Departure
+from abl.studies.shared.external import internal_file
 from abl.studies.shared.single_network import SingleNetwork
 
 if TYPE_CHECKING:
@@ -37,7 +45,13 @@ DEPARTURES = (
 
 
 class Options(Part):
-    """The frozen study has no settings of its own."""
+    """Settings of the frozen study."""
+
+    feature_maps: bool = Field(
+        False,
+        description="A figure of what the convolutions of the first arm's network answer to in "
+        "four test images, by layer (deconvolution).",
+    )
 
 
 @study
@@ -61,6 +75,26 @@ class Frozen(SingleNetwork):
         FROZEN,
     )
 
+    def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
+        """As of one network, and what one of them answers to."""
+        plan = super().expand(file, workspace)
+        if options_of(file, Options).feature_maps:
+            from abl.studies.frozen.feature_maps import add_feature_maps
+
+            said = add_feature_maps(plan, workspace, self.settings(internal_file(file)))
+            plan.notes += [said] if said else []
+        return plan
+
+    def analyse(self, file: SweepFile, plan: Plan, workspace: Workspace) -> Analysis:
+        """As of one network; feature maps are read when the table is made."""
+        analysis = super().analyse(file, plan, workspace)
+        if not options_of(file, Options).feature_maps:
+            return analysis
+        from abl.studies.frozen.feature_maps import NAME, feature_maps_frame
+
+        frame = feature_maps_frame(plan, workspace.store)
+        return analysis if frame.empty else replace(analysis, own={NAME: frame})
+
     def stated(self) -> StatedTables:
         from abl.studies.frozen.stated import STATED
 
@@ -69,4 +103,9 @@ class Frozen(SingleNetwork):
     def figures(self, outcome: Outcome, frames: Frames) -> Mapping[str, Draw]:
         from abl.studies.frozen.figures import frozen_figure
 
-        return {"frozen": lambda: frozen_figure(outcome, frames.predictions)}
+        found: dict[str, Draw] = {"frozen": lambda: frozen_figure(outcome, frames.predictions)}
+        if (maps := frames.own.get("feature_maps")) is not None:
+            from abl.studies.frozen.feature_maps import feature_maps_figure
+
+            found["feature_maps"] = lambda: feature_maps_figure(outcome, maps)
+        return found

@@ -36,6 +36,8 @@ from abl.studies.shared.departure import NO_VALIDATION, Departure
 from abl.studies.shared.single_network import SingleNetwork, TrainedBy
 
 if TYPE_CHECKING:
+    from abl.report.page.report_facts import ReportFacts
+    from abl.report.page.weaknesses import OwnWeaknesses
     from abl.report.tables.stated_tables import StatedTables
 
 # Qin, Wu, Hu, Zeng, Chai, IEEE JBHI 2020, Tables V and VI
@@ -50,6 +52,10 @@ DEPARTURES = (
         by_test="the number of frozen layers",
         declared=True,
     ),
+)
+GAP_UNTRAINED = (
+    "With head: gap a new linear layer follows convolutions that were trained on ImageNet with "
+    "another head; the publication trains the network with this head on ImageNet first."
 )
 MIXED = "mixed"
 SECOND = ("own", "first", "shuffled")
@@ -181,6 +187,15 @@ class FusionStudy(SingleNetwork):
 
     def facts(self, file: SweepFile) -> dict[str, Any]:
         return {"modalities": list(options_of(file, Options).modalities), **super().facts(file)}
+
+    def weaknesses(self, facts: ReportFacts) -> OwnWeaknesses:
+        """What a pooled head begins with, which the publication gave a training of its own."""
+        from abl.report.page.arm_settings import blocks_of
+        from abl.report.page.weaknesses import OwnWeaknesses
+
+        blocks = blocks_of(facts.settings, "train")
+        pooled = [each for each in blocks if (each["head"], each["weights"]) == ("gap", "imagenet")]
+        return OwnWeaknesses((GAP_UNTRAINED,) if pooled else ())
 
     def stated(self) -> StatedTables:
         from abl.studies.frozen.stated import OF_FUSION

@@ -49,6 +49,7 @@ from abl.studies.persistent.options import (
     CUTOFF_ON_TEST,
     EXCLUDED,
     OF_FLAGS,
+    OF_IMAGES,
     PLAIN,
     Options,
     option_faults,
@@ -72,6 +73,7 @@ class PersistentStudy(SingleNetwork):
     description: ClassVar[str] = "Images that are misclassified again and again (Rafalo 2025)."
     options: ClassVar[type[Part]] = Options
     smoke_options: ClassVar[Mapping[str, Any]] = {"inner": {"splits": 2}}
+    analysed_by: ClassVar[tuple[str, ...]] = OF_IMAGES
     departures: ClassVar[tuple[Departure, ...]] = (SPLITS_BY_IMAGE, CUTOFF_ON_TEST)
     absent_tables: ClassVar[Mapping[str, str]] = ABSENT_TABLES
     axes: ClassVar[tuple[StudyAxis, ...]] = (

@@ -23,6 +23,8 @@ BY_FLAGS = (FLAGGED, AT_RANDOM, MATCHED)
 # options of the flags, which an arm without them does not use
 OF_FLAGS = ("inner", "flag", "level", "theta", "kappa", "step", "floor", "cap", "counts",
             "training_and_test")  # fmt: skip
+# of them what says which images of the table are flagged
+OF_IMAGES = ("flag", "level", "theta", "kappa", "step", "floor", "cap", "counts")
 G_MEAN = "g_mean"
 # Rafalo, Zylka 2025, in the authors' code
 CUTOFF_ON_TEST = Departure(

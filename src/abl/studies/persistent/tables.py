@@ -78,8 +78,7 @@ def networks_table(outcome: Outcome, published: Published | None = None) -> Tabl
             "ablation table tests it."
         )
     if published is not None:
-        # what it says of arms that are no rows here is for the table of arms
-        notes += [said for said in published.sentences() if said.startswith("Published:")]
+        notes += published.sentences_beside({str(row["arm"]) for row in rows})
     title = f"{one_line(outcome.title or outcome.name)}: networks"
     count = 2 if several else 1
     return table_from(

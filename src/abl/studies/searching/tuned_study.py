@@ -40,7 +40,7 @@ class TunedStudy:
         self.name, self.description = inner.name, inner.description
         self.axes, self.options = inner.axes, inner.options
         self.smoke_options = inner.smoke_options
-        self.departures = inner.departures
+        self.departures, self.analysed_by = inner.departures, inner.analysed_by
         self.growth: SweepGrowth | None = None
         self._asked = 0  # trainings of the arms with the file's settings
 

@@ -58,7 +58,8 @@ def what_ran(
     def options(arm: Arm, sweep: Sweep) -> dict[str, Any]:
         given = options_of(replace(file, sweep=sweep), study.options).model_dump(mode="json")
         # those of which an arm makes no use are no part of its protocol
-        used = study.relevant(arm.own, [f"options.{name}" for name in given])
+        used = {*study.relevant(arm.own, [f"options.{name}" for name in given])}
+        used |= {f"options.{name}" for name in study.analysed_by}
         return {name: value for name, value in given.items() if f"options.{name}" in used}
 
     sweeps: dict[int, list[tuple[Sweep, dict[str, Any]]]] = {}

@@ -277,7 +277,8 @@ class TwoStep(Study):
             curve_axis="threshold" if file.sweep.curve("threshold") else "", study={},
             control=lambda arm: self.control(file, arm),
         )  # fmt: skip
-        noise = noise_rows(plan, workspace.store, judged_parts(plan, settings, workspace))
+        judged = judged_parts(plan, settings, workspace)
+        noise = noise_rows(plan, workspace.store, judged)
         facts = replace(outcome.facts, study={"label_noise": noise}) if noise else outcome.facts
         notes = [*promise_notes(scored, settings), *kept_notes(plan, workspace.store)]
         if file.sweep.external:
@@ -290,7 +291,7 @@ class TwoStep(Study):
             facts = replace(facts, external=rows)
         outcome = replace(outcome, notes=(*outcome.notes, *notes), facts=facts)
         parts = network_parts(plan, settings, workspace, predictions)
-        selectors = selector_frame(plan, workspace.store)
+        selectors = selector_frame(plan, workspace.store, judged)
         return replace(
             analysis_of(outcome, scored, parts),
             pictures=maps_of_changes(plan, workspace, settings),
@@ -303,7 +304,7 @@ class TwoStep(Study):
         own: Mapping[str, pd.DataFrame],
         published: Published | None = None,
     ) -> Mapping[str, Table]:
-        """How sure the selectors are of their training images."""
+        """How sure the selectors are of the training images that they judge."""
         table = selectors_table(outcome, own.get(SELECTORS, pd.DataFrame()))
         return {} if table is None else {SELECTORS: table}
 

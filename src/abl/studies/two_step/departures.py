@@ -18,6 +18,15 @@ def _selects_in_sample(arm: Arm, sweep: Sweep) -> bool:
     return needs_selection(arm.own) and asked == "in_sample"
 
 
+def _threshold_in_sample(arm: Arm, sweep: Sweep) -> bool:
+    """Read off here, or there: of a number only a file that names it says where it is from."""
+    given = arm.params.get("threshold")
+    if given == "histogram":
+        return True
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    return is_number and THRESHOLD_IN_SAMPLE in sweep.published
+
+
 # Lee, Kwak, Lee, Sci. Rep. 2025, doi 10.1038/s41598-025-00416-5
 DEPARTURES = (
     Departure(
@@ -29,10 +38,10 @@ DEPARTURES = (
     ),
     Departure(
         THRESHOLD_IN_SAMPLE,
-        "axes: {threshold: [histogram]}",
+        "axes: {threshold: [histogram]}, or a number that was read off so",
         "A T* was read off the confidences on training images, which are higher than those on new "
         "images: more test images are sent on than of those it was read from.",
-        lambda arm, sweep: arm.params.get("threshold") == "histogram",
+        _threshold_in_sample,
     ),
     Departure(
         FALSE_THRESHOLD_ON_TEST,

@@ -19,21 +19,38 @@ from abl.report.figures.style import (
     unit_square,
     wrapped,
 )
-from abl.studies.two_step.selectors import groups_in, named_thresholds, shares_said
+from abl.studies.two_step.selectors import (
+    IN_SAMPLE,
+    OUT_OF_FOLD,
+    WAYS,
+    groups_in,
+    named_thresholds,
+    shares_said,
+    ways_in,
+)
 
 _BINS = np.linspace(0.0, 1.0, 11)
-MOST_PANELS = 9
+MOST_PANELS = 12  # five selectors and their total, judged in both ways
+ASKED = {
+    IN_SAMPLE: "the images that they were trained on",
+    OUT_OF_FOLD: "training images that were held out from their networks",
+}
+BOTH_WAYS = (
+    "training images: those that they were trained on (in sample), and those that were held out "
+    "from their networks (out of fold)"
+)
 
 
 def selectors_figure(outcome: Outcome, frame: pd.DataFrame) -> Figure | None:
     """Histogram and cumulative share of each selector's confidences, and of all; None without."""
     if frame.empty:
         return None
-    groups, cuts = groups_in(frame), named_thresholds(outcome)
+    groups, cuts, ways = groups_in(frame), named_thresholds(outcome), ways_in(frame)
     shown = groups if len(groups) <= MOST_PANELS else [*groups[: MOST_PANELS - 1], groups[-1]]
     with own_style():
         figure, grid = grid_of_panels(len(shown), columns=3, width_in=2.6, height_in=2.1)
-        for place, (name, rows) in zip(grid, shown, strict=True):
+        for place, (name, way, rows) in zip(grid, shown, strict=True):
+            title = f"{name}, {WAYS[way]}" if len(ways) > 1 else name
             confidence, right = rows["confidence"].to_numpy(), rows["right"].to_numpy(dtype=bool)
             share_right = np.histogram(confidence[right], _BINS)[0] / len(rows)
             share = np.histogram(confidence, _BINS)[0] / len(rows)
@@ -49,7 +66,7 @@ def selectors_figure(outcome: Outcome, frame: pd.DataFrame) -> Figure | None:
                 0.04, 0.96, shares_said(cuts, confidence), va="top", fontsize=7.5, bbox=box,
                 transform=place.transAxes,
             )  # fmt: skip
-            place.set_title(wrapped(name, 34), fontsize=8)
+            place.set_title(wrapped(title, 34), fontsize=8)
         unit_square(grid, equal=False)
         label_below(grid, "confidence $|p_B - p_M|$")
         figure.supylabel("share of the training images", fontsize=9)
@@ -61,12 +78,10 @@ def selectors_figure(outcome: Outcome, frame: pd.DataFrame) -> Figure | None:
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8)
         text = (
-            "How sure the selectors are of the images that they were trained on, replicates "
-            "together: histogram, right and wrong answers stacked, cumulative share, and the share "
-            "under each T* that an arm names."
+            f"How sure the selectors are of {ASKED[ways[0]] if len(ways) == 1 else BOTH_WAYS}, "
+            "replicates together: histogram, right and wrong answers stacked, cumulative share, "
+            "and the share under each T* that an arm names."
         )
-        left = (
-            f"{len(shown) - 1} of {len(groups) - 1} selectors" if len(shown) < len(groups) else ""
-        )
+        left = f"{len(shown)} of {len(groups)} panels" if len(shown) < len(groups) else ""
         caption(figure, "Confidence of the selectors, training images", text, left)
     return figure

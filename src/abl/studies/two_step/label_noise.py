@@ -9,37 +9,19 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from abl.data.splits.splits import inner_folds
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.consensus import true_set
-from abl.plan.graph import Plan, Replicate
-from abl.plan.stage import PREDICTIONS, Stage
+from abl.plan.graph import Plan
 from abl.record.store import Store
-from abl.spec.data import Splits
-from abl.stages.inputs import OpenData
 from abl.stages.select import SELECTION
+from abl.studies.two_step.judgements import Judged, judgements, judges_out_of_fold
 
 CONFIDENT = "confident learning"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What a select stage judged: the training part of a replicate, by a panel of so many.
-
-    `name` tells its data from that of other arms.
-    """
-
-    name: str
-    opened: OpenData
-    splits: Splits
-    replicate: Replicate
-    panel: int
 
 
 def noise_rows(plan: Plan, store: Store, judged: Mapping[str, Judged]) -> list[dict[str, Any]]:
@@ -65,10 +47,10 @@ def noise_rows(plan: Plan, store: Store, judged: Mapping[str, Judged]) -> list[d
         if not wrong.any():
             continue
         stage, panel = plan.stages[digest], part.panel
-        how = "out_of_fold" if "folds" in stage.settings else "in_sample"
+        how = "out_of_fold" if judges_out_of_fold(stage) else "in_sample"
         counts = selection["correct"].to_numpy()
         kept = {f"True-{n}": true_set(counts, n, panel) for n in range(1, panel + 1)}
-        p = _panel_mean(store, part, stage, selection.index)
+        p = np.mean([said for _, said in judgements(store, part, stage, selection.index)], axis=0)
         issues = confident_learning_issues(seen, p)
         if issues is not None:
             kept[CONFIDENT] = ~issues
@@ -104,27 +86,3 @@ def confident_learning_issues(labels: Ints, p: Floats) -> Bools | None:
 
     issues: Bools = find_label_issues(labels, p, filter_by="prune_by_noise_rate", n_jobs=1)
     return issues
-
-
-def _panel_mean(store: Store, judged: Judged, stage: Stage, images: pd.Index) -> Floats:
-    """(N, K) mean over the selectors of their probabilities on the training images.
-
-    With inner folds each image is judged by the networks that were not trained on it.
-    """
-    read = {}
-    for role, digest in stage.inputs.items():
-        frame = pd.read_parquet(store.file(digest, PREDICTIONS))
-        p = frame[frame["role"] == "train"].set_index("image").filter(regex=r"^p_\d+$")
-        read[role] = p.loc[images].to_numpy(dtype=np.float64)
-    folds = int(stage.settings.get("folds", 1))
-    if folds == 1:
-        return np.mean(list(read.values()), axis=0)
-    frame, splits = judged.opened.dataset.frame, judged.splits
-    train = judged.opened.split(splits, judged.replicate.repeat, judged.replicate.fold).train
-    fold = pd.Series(inner_folds(frame, train, splits, folds), frame["image"].to_numpy()[train])
-    at = fold.loc[images].to_numpy(), np.arange(len(images))
-    selectors = sorted({role.split("_")[1] for role in read}, key=int)
-    return np.mean(
-        [np.stack([read[f"selector_{k}_{each}"] for each in range(folds)])[at] for k in selectors],
-        axis=0,
-    )

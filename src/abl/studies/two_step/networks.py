@@ -16,7 +16,7 @@ from abl.studies.contract import options_of
 from abl.studies.shared.analysis import ScoredPart, units_of
 from abl.studies.shared.arms import Settings
 from abl.studies.shared.predictions import Predictions
-from abl.studies.two_step.label_noise import Judged
+from abl.studies.two_step.judgements import Judged
 from abl.studies.two_step.options import Options, needs_selection, uses_false
 
 # the seed of a control that differs from the original network by its seed alone

@@ -271,7 +271,19 @@ def two_step_weaknesses(facts: ReportFacts) -> OwnWeaknesses:
             "A T* was read off the confidences on training images, which are higher than those "
             "on new images: more test images are sent on than of those it was read from."
         )
+    if any(_sends_hard_to_easy(arm.params) for arm in arms):
+        own.append(
+            "A True network sees no training image that its selectors find hard, and receives the "
+            "test images of which the original one is unsure."
+        )
     return OwnWeaknesses(tuple(own), tuple(two_step_choices(facts)))
+
+
+def _sends_hard_to_easy(params: Mapping[str, Any]) -> bool:
+    """Whether an arm sends what O is unsure of to a network of what selectors find easy."""
+    rule = RULES.get(str(params.get("rule")))
+    sends = rule is not None and rule.has_threshold and "true" in rule.uses
+    return sends and str(params.get("second", "true")).lower() == "true"
 
 
 def two_step_choices(facts: ReportFacts) -> list[str]:

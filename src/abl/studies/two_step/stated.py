@@ -18,4 +18,4 @@ def _tested(row: Mapping[str, str]) -> tuple[float, float] | None:
     return _TESTED.get(data)
 
 
-STATED = StatedTables(tested={"two_step.csv": _tested})
+STATED = StatedTables(tested={"two_step.csv": _tested}, datasets=tuple(_TESTED))
