@@ -3,8 +3,8 @@
     python docs/pictures.py                  # all; runs what is not finished: an hour on two CPUs
     python docs/pictures.py compare fusion   # those of some sweeps
 
-Generated images alone: the sweeps are the shipped files as they stand. Chromium takes the pictures of
-pages. What is finished in mlruns/ (or ABL_MLRUNS) is not run again.
+Generated images alone: the sweeps are the shipped files as they stand. Chromium takes the pictures
+of pages. What is finished in mlruns/ (or ABL_MLRUNS) is not run again.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def abl(*words: str) -> str:
 
 def folder_of(sweep: str) -> Path:
     """The folder of a sweep's newest table."""
-    found = sorted((MLRUNS / "store/sweeps" / sweep).iterdir(), key=lambda each: each.stat().st_mtime)
+    found = sorted(
+        (MLRUNS / "store/sweeps" / sweep).iterdir(), key=lambda each: each.stat().st_mtime
+    )
     return found[-1]
 
 

@@ -1,9 +1,9 @@
 """What the site has beside docs/: the pages and files of the repository that docs link to.
 
-Links in docs/ are relative, as GitHub wants them, and some lead out of the folder: to sweep files, to
-the scripts of clusters, to README, CHANGELOG and the like. Each of these becomes a page of the site,
-and the links are turned to it as a page is read; so the site is whole without a network, and no
-address of a repository is written into it. mkdocs calls the functions `on_...` (`hooks:`).
+Links in docs/ are relative, as GitHub wants them, and some lead out of the folder: to sweep files,
+to the scripts of clusters, to README, CHANGELOG and the like. Each of these becomes a page of the
+site, and the links are turned to it as a page is read; so the site is whole without a network, and
+no address of a repository is written into it. mkdocs calls the functions `on_...` (`hooks:`).
 """
 
 from __future__ import annotations
@@ -88,14 +88,19 @@ def page_of_sweeps() -> str:
         name = path.relative_to(ROOT / "sweeps").as_posix()
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
         title = str(values.get("title", "")).replace("|", "\\|")
-        rows.append(f"| [{name.removesuffix('.yaml')}]({name}.md) | `{values['study']}` | {title} |")
+        rows.append(
+            f"| [{name.removesuffix('.yaml')}]({name}.md) | `{values['study']}` | {title} |"
+        )
     return "\n".join(rows) + "\n"
 
 
 def page_of_scripts() -> str:
     """Markdown of the list of the files in cluster/."""
     names = [name.removeprefix("cluster/") for name in shown_files() if name.startswith("cluster/")]
-    return "\n".join(["# Files for clusters", "", *(f"- [{name}]({name}.md)" for name in names)]) + "\n"
+    return (
+        "\n".join(["# Files for clusters", "", *(f"- [{name}]({name}.md)" for name in names)])
+        + "\n"
+    )
 
 
 def on_files(files: Files, config: Any) -> Files:
