@@ -54,10 +54,8 @@ def abl(*words: str) -> str:
 
 def folder_of(sweep: str) -> Path:
     """The folder of a sweep's newest table."""
-    found = sorted(
-        (MLRUNS / "store/sweeps" / sweep).iterdir(), key=lambda each: each.stat().st_mtime
-    )
-    return found[-1]
+    found = (MLRUNS / "store/sweeps" / sweep).glob("*/outcome.json")
+    return max(found, key=lambda each: each.stat().st_mtime).parent
 
 
 def save(picture: bytes, name: str) -> None:

@@ -15,8 +15,8 @@ import yaml
 import paper_sets as sets
 from abl import api
 from commands import abl
-from doc_commands import PAGES, Command
-from doc_world import MADE, named, shrunk
+from doc_commands import Command
+from doc_world import MADE, OWN_NETWORK, named, shrunk
 from test_paper_sweeps import SHAPES, small
 from tiny_sweeps import TWO_NETWORKS, changed, write_tiny_set
 
@@ -73,13 +73,10 @@ def _mydata(folder: Path) -> Path:
 
 def _mine(folder: Path) -> Path:
     """The network and the sweep of the page on networks of one's own."""
-    text = next(page for page in PAGES if page.name == "own-network.md").read_text("utf-8")
-    code, part = (
-        re.search(rf"```{kind}\n(.*?)```", text, re.DOTALL) for kind in ("python", "yaml")
-    )
-    assert code
+    MADE["mynet.py"](folder / "mynet.py")
+    text = OWN_NETWORK.read_text(encoding="utf-8")
+    part = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert part
-    (folder / "mynet.py").write_text(code[1], encoding="utf-8")
     values = yaml.safe_load((folder / "sweeps/compare.yaml").read_text(encoding="utf-8"))
     write_yaml(folder / "mine.yaml", {**values, **yaml.safe_load(part[1]), "name": "mine"})
     return folder / "mine.yaml"

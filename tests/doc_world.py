@@ -20,6 +20,7 @@ from busi_files import write_busi
 from doc_commands import ROOT, Command
 from tiny_sweeps import tiny_image
 
+OWN_NETWORK = ROOT / "docs/how-to/own-network.md"
 CASES = 48
 CLASSES = ("benign", "malignant")
 COMPOSITE = (400, 240)  # width and height of a scanner's frame in pixels
@@ -39,7 +40,8 @@ def _predictions(seed: int, **more: object) -> pd.DataFrame:
     p = 1 / (1 + np.exp(-(2.5 * _labels() - 1.25 + draw.normal(0, 1.2, CASES))))
     p = np.round(p, 3)
     patients = [f"p{at:02d}" for at in range(CASES)]
-    frame = {"image": _names(), "label": _labels(), "patient": patients}
+    names = [Path(each).name for each in _names()]
+    frame = {"image": names, "label": _labels(), "patient": patients}
     return pd.DataFrame({**frame, **more, "p_0": np.round(1 - p, 3), "p_1": p})
 
 
@@ -64,7 +66,8 @@ def _answers(path: Path) -> None:
     for treatment, skill in (("unaided", 1.2), ("aided", 1.8)):
         for reader in ("AB", "CD", "EF", "NAME"):
             scores = skill * _labels() + draw.normal(0, 1, CASES)
-            frame = pd.DataFrame({"image": _names(), "label": [CLASSES[at] for at in _labels()]})
+            names = [Path(each).name for each in _names()]
+            frame = pd.DataFrame({"image": names, "label": [CLASSES[at] for at in _labels()]})
             rating = np.round(scores, 2)
             rows.append(frame.assign(reader=reader, treatment=treatment, rating=rating))
     pd.concat(rows).to_csv(path, index=False)
@@ -84,10 +87,13 @@ def _one_answer_page(path: Path) -> None:
 
 
 def _images(path: Path) -> None:
+    """Images of both classes in turn, one of them twice, a little brighter."""
     path.mkdir(parents=True)
     draw = np.random.default_rng(2)
     for name, label in zip(_names(), _labels(), strict=True):
         Image.fromarray(tiny_image(int(label), draw, 40)).save(path / Path(name).name)
+    with Image.open(path / "044.png") as twin:
+        twin.point(lambda value: min(255, round(1.1 * value))).save(path / "046.png")
 
 
 def _class_folders(path: Path) -> None:
@@ -106,13 +112,12 @@ def _class_folders(path: Path) -> None:
 
 
 def _manifest(path: Path) -> None:
-    """A manifest with boxes as YOLO has them, of images in images/."""
+    """A manifest of the images in images/."""
     if not (path.parent / "images").exists():
         _images(path.parent / "images")
     labels = [CLASSES[at] for at in _labels()]
     patients = [f"p{at:02d}" for at in range(CASES)]
-    box = {"box_x0": 0.5, "box_y0": 0.5, "box_x1": 0.5, "box_y1": 0.4}
-    frame = pd.DataFrame({"image": _names(), "label": labels, "patient": patients, **box})
+    frame = pd.DataFrame({"image": _names(), "label": labels, "patient": patients})
     frame.to_csv(path, index=False)
 
 
@@ -154,8 +159,8 @@ def _ddti(path: Path) -> None:
     points = ", ".join(f'{{"x": {x}, "y": {y}}}' for x, y in corners)
     outline = f'[{{"points": [{points}], "annotation": {{}}, "regionType": "freehand"}}]'
     for case in range(1, 9):
-        Image.fromarray(tiny_image(case % 2, draw, 40)).save(path / f"{case}_1.jpg")
-        tirads = ("2", "4a")[case % 2]
+        Image.fromarray(tiny_image((case - 1) % 2, draw, 40)).save(path / f"{case}_1.jpg")
+        tirads = ("2", "4a", "3", "4b", "2", "4c", "3", "5")[case - 1]
         (path / f"{case}.xml").write_text(
             f"<case><number>{case}</number><age>40</age><sex>F</sex><tirads>{tirads}</tirads>"
             f"<reportbacaf/><mark><image>1</image><svg>{outline}</svg></mark></case>",
@@ -169,6 +174,13 @@ def _published(path: Path) -> None:
         "3,true,88.5,,0.9125,Lee 2025 table 2\n",
         encoding="utf-8",
     )
+
+
+def _own_network(path: Path) -> None:
+    """The module that the page shows."""
+    code = re.search(r"```python\n(.*?)```", OWN_NETWORK.read_text("utf-8"), re.DOTALL)
+    assert code
+    path.write_text(code[1], encoding="utf-8")
 
 
 MADE: dict[str, Callable[[Path], object]] = {
@@ -193,6 +205,7 @@ MADE: dict[str, Callable[[Path], object]] = {
     "ANSWERS.csv": _answers,
     "PILOT.csv": _pilot,
     "paper.csv": _published,
+    "mynet.py": _own_network,
 }
 
 
@@ -225,6 +238,8 @@ def written_by(command: Command) -> list[str]:
     """Files and folders that a command writes."""
     words = named(command)
     found = [words[at + 1] for at, word in enumerate(words) if _WRITES.match(word)]
+    if words[1:2] == ["new"]:  # into a folder that is there
+        return [f"{folder}{words[2]}.yaml" for folder in found]
     if words[1:2] == ["init"]:
         found += ["manifest.csv", "sweep.yaml"]
     if words[1:3] == ["data", "phantom"]:

@@ -7,14 +7,12 @@ Every command of a code block is run, in its order, in a folder that holds what 
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -30,7 +28,6 @@ SHOWN = [page for page, found in OF_ABL.items() if found]
 PREPARED = {
     "study.yaml",
     "mine.yaml",
-    "mynet.py",
     "theirs.csv",
     "AB.csv",
     "CD.csv",
@@ -40,6 +37,8 @@ QUICK = {
     ("doctor",), ("new",), ("init",), ("list",), ("schema",), ("decide",), ("audit",), ("data",),
     ("readers",),
 }  # fmt: skip
+# what typer raises of a word it does not take; the class has no public name
+REFUSED: type[Exception] = typer.BadParameter.__mro__[1]
 ENDINGS = (".csv", ".parquet", ".yaml", ".html", ".png", ".py", ".sh")
 
 
@@ -50,13 +49,15 @@ def ids(page: Path) -> str:
 def trains_nothing(command: Command) -> bool:
     """Whether it needs no sweep that was run."""
     words = named(command)
+    if words[1:3] == ["data", "phantom"] or "--search" in words:  # half a minute
+        return False
     return (
         tuple(words[1:2]) in QUICK and not trained.sweep_asked(command) and "mynet.py" not in words
     )
 
 
 def taken(words: list[str]) -> None:
-    """Reads a command as the program does, and carries nothing out. Raises click.UsageError."""
+    """Reads a command as the program does, and carries nothing out."""
     command: Any = typer.main.get_command(app)
     context, rest = None, words
     while hasattr(command, "commands"):
@@ -83,8 +84,8 @@ def test_the_program_takes_every_command(page: Path, tmp_path: Path) -> None:
         for command in OF_ABL[page]:
             try:
                 taken(named(command)[1:])
-            except click.UsageError as error:
-                pytest.fail(f"{command}: {error.format_message()}")
+            except REFUSED as error:
+                pytest.fail(f"{command}: {error}")
 
 
 @pytest.mark.parametrize("page", SHOWN, ids=ids)
@@ -231,6 +232,5 @@ def test_most_commands_are_run() -> None:
 def test_what_is_wrong_is_found() -> None:
     for words in (["sweeep", "a.yaml"], ["table", "a", "--formt", "md"], ["data", "chek", "m.csv"],
                   ["sweep"], ["decide", "--threshold"]):  # fmt: skip
-        with pytest.raises(click.UsageError):
+        with pytest.raises(REFUSED):
             taken(words)
-    assert os.environ  # the parser reads settings of the environment, as a person's shell has them
