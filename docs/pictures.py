@@ -12,6 +12,7 @@ from __future__ import annotations
 import html
 import io
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -44,6 +45,18 @@ COLOURS = 128
 READABLE_S = 60.0
 PAGE = "<meta charset=utf-8><pre style='margin:16px;font:14px/1.35 monospace'>{}</pre>"
 ROWS = "return document.querySelectorAll('.ag-row').length"
+# what MLflow lays beside and above its table: an assistant, and a word on shared views
+CLOSE = """
+const named = (text) => [...document.querySelectorAll('*')].filter(
+  (each) => !each.children.length && each.textContent.trim().startsWith(text))[0];
+const close = (start, at) => {
+  let around = start;
+  while (around && around.querySelectorAll('button').length <= at) around = around.parentElement;
+  around?.querySelectorAll('button')[at].click();
+};
+close(named("You're viewing a shared view"), 2);
+close(named('MLflow Assistant'), 2);
+"""
 
 
 def abl(*words: str) -> str:
@@ -73,7 +86,9 @@ def browser() -> Iterator[Any]:
     options = webdriver.ChromeOptions()
     for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
         options.add_argument(word)
-    driver = webdriver.Chrome(options=options)
+    # named, or selenium looks for them on the network
+    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
     try:
         driver.set_window_size(WIDTH_PX, 1200)
         yield driver
@@ -124,8 +139,9 @@ def take_mlflow(driver: Any) -> None:
         end = time.monotonic() + READABLE_S
         while driver.execute_script(ROWS) < 4 and time.monotonic() < end:
             time.sleep(0.5)
+        driver.execute_script(CLOSE)
         time.sleep(2)  # the last cells are filled in a moment after the rows are there
-        save(taken(driver, 620), "mlflow.png")
+        save(taken(driver, 560), "mlflow.png")
 
 
 def main(sweeps: list[str]) -> None:
