@@ -55,7 +55,9 @@ def reset_process(seed: int, *, threads: int = 1, deterministic: bool = True) ->
     lets a process change (its own defaults: TF32 in convolutions, not in matrix products).
     """
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(deterministic)
+    # use_deterministic_algorithms would do the same, and load PyTorch's compiler first: 150 MiB and a
+    # second, of which what only predicts has no use
+    torch.set_deterministic_debug_mode("error" if deterministic else "default")
     # nothing here reads uninitialised memory, and filling it costs time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.deterministic = deterministic
