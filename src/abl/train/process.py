@@ -55,8 +55,8 @@ def reset_process(seed: int, *, threads: int = 1, deterministic: bool = True) ->
     lets a process change (its own defaults: TF32 in convolutions, not in matrix products).
     """
     torch.set_num_threads(threads)
-    # use_deterministic_algorithms would do the same, and load PyTorch's compiler first: 150 MiB and a
-    # second, of which what only predicts has no use
+    # use_deterministic_algorithms does the same, and loads PyTorch's compiler first: a second and
+    # 150 MiB, of which what only predicts has no use
     torch.set_deterministic_debug_mode("error" if deterministic else "default")
     # nothing here reads uninitialised memory, and filling it costs time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
