@@ -10,7 +10,8 @@ import yaml
 
 import abl
 import commands
-from abl.app.watched_run import first_estimates, looked_at_run, spark
+from abl.app.watched_run import INDENT, first_estimates, looked_at_run, spark
+from abl.cli.watch import _fitted
 from abl.plan.stage import Stage
 from abl.record.live_curve import epochs_of, write_epoch
 from tiny_sweeps import TWO_NETWORKS, write_tiny_set
@@ -81,6 +82,38 @@ def test_first_estimates_are_those_of_the_same_replicates(half_run: Stop) -> Non
     told = commands.abl(loaded.file.folder, "watch", str(loaded.file.places.path)).stdout
     assert "4 of 4 stages finished" in told
     assert "no run is at work" not in told
+
+
+def test_comparisons_with_arms_that_are_not_there_yet_are_left_out(tmp_path: Path) -> None:
+    write_tiny_set(tmp_path / "images")
+    path = tmp_path / "tiny.yaml"
+    asked = {
+        **TWO_NETWORKS,
+        "axes": {"train.network": ["pooled3", "pooled6", "pooled_hidden"]},
+        "base": {"train.network": "pooled3"},
+        "contrasts": [
+            {"arm": {"train.network": "pooled_hidden"}, "base": {"train.network": "pooled6"}}
+        ],
+    }
+    path.write_text(yaml.safe_dump(asked))
+    loaded = abl.load(path, root=tmp_path / "mlruns")
+    abl.run(loaded, executor="local", record=False)
+
+    def of(*arms: int) -> frozenset[int]:
+        return frozenset(at for at, cell in enumerate(loaded.plan.cells) if cell.arm in arms)
+
+    for arms, compared in (((0, 1), 1), ((0, 1, 2), 2)):
+        outcome, note = first_estimates(loaded, of(*arms))
+        assert outcome is not None, note
+        assert sum(arm.comparison is not None for arm in outcome.arms) == compared
+        assert ("are left out" in note) == (len(arms) < 3)
+
+
+def test_a_row_of_a_training_is_cut_to_the_terminal_and_prose_is_wrapped() -> None:
+    row = INDENT + "train plain4 r0 f0 s0  epoch 3/10  val. loss 0.612  ▇▆▅  1 min 02 s, pid 4711"
+    assert _fitted(row, 120) == row
+    assert _fitted(row, 40) == row[:39] + "…"
+    assert _fitted("no run is at work on it", 15) == "no run is at\nwork on it"
 
 
 def test_a_sweep_that_was_never_begun_is_told(half_run: Stop) -> None:

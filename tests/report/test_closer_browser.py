@@ -12,6 +12,9 @@ import pytest
 from figure_frames import SWEEP, Made, made_sweep
 from PIL import Image
 
+from abl.record.mlflow_runs import TRAINING_VIEW, experiment_named
+from abl.record.mlflow_ui import start_ui
+from abl.record.mlflow_writer import MlflowRecord
 from abl.report.figures.arms import Frames
 from abl.report.figures.every import figures_of
 from abl.report.page.closer import LEARNING, THUMBNAILS
@@ -213,3 +216,40 @@ def test_on_a_phone_the_image_comes_where_it_is_seen(phone: Reader) -> None:
     phone.finds("#closer-image .close").click()
     there = "document.getElementById('closer-image').classList.contains('chosen')"
     waited(lambda: not phone.sees(there), "it stays")
+
+
+def test_in_the_frame_of_mlflow_figures_answer_as_well(
+    opened: Reader, report: Path, tmp_path: Path
+) -> None:
+    """MLflow shows a file in a frame without origin, which may run scripts and nothing else."""
+    record = MlflowRecord(tmp_path / "mlruns")
+    with record.client() as client:
+        number = experiment_named(client, "a sweep", record.artifact_root)
+        run = client.create_run(number).info.run_id
+        client.log_artifact(run, str(report))
+    opened.driver.set_window_size(1280, 900)
+    with start_ui(record.root) as ui:
+        opened.driver.get("about:blank")
+        page = f"{ui.url}/#/experiments/{number}/runs/{run}/artifacts/report.html"
+        opened.driver.get(f"{page}?{TRAINING_VIEW}")
+        waited(lambda: opened.sees("document.querySelector('iframe[sandbox]')"), "no frame")
+        opened.driver.switch_to.frame(opened.finds("iframe[sandbox]"))
+        try:
+            waited(lambda: opened.sees(DRAWN), "not drawn")
+            mark = seen(opened, "#closer-flow .mark-rect path")
+            points_at(opened, mark)
+            waited(lambda: "test case" in opened.sees(TOLD), "nothing is told of a mark")
+            clicks(opened, mark)
+            waited(lambda: opened.sees(SHOWN), "a click shows no image")
+            assert opened.sees("document.querySelector('#closer-image img').naturalWidth") == SIDE
+            marks = "#closer-flow .mark-rect path"
+            before = count(opened, marks)
+            seen(opened, "#closer-flow .legend[aria-label=arms] button").click()
+            waited(lambda: count(opened, marks) < before, "no arm went")
+            place = "document.querySelector('#figure-differences .scroll')"
+            assert opened.sees(f"{place}.scrollWidth <= {place}.clientWidth")
+        finally:
+            opened.driver.switch_to.default_content()
+    opened.driver.get("about:blank")
+    told = [each["message"] for each in opened.driver.get_log("browser")]
+    assert not [line for line in told if "Content Security Policy" in line or "blob:" in line]

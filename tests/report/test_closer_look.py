@@ -70,7 +70,9 @@ def test_curves_of_trainings_without_validation_lack_it_and_are_no_nan(made: Mad
          "epoch": [1, 2], "train_loss": [0.7, 0.5], "validation_loss": [np.nan, np.nan]}
     )  # fmt: skip
     curves = closer_look(made.outcome, EMPTY, {LEARNING: learning})["curves"]
-    assert [row[2:] for row in curves["rows"]] == [[1, "train loss", 0.7], [2, "train loss", 0.5]]
+    told = [[row[2], curves["kinds"][row[3]], row[4]] for row in curves["rows"]]
+    assert told == [[1, "train loss", 0.7], [2, "train loss", 0.5]]
+    assert curves["trainings"] == ["repeat 0, fold 0, seed 0"]
     other = learning.assign(arm="of another sweep")
     assert closer_look(made.outcome, EMPTY, {LEARNING: other})["curves"] is None
 

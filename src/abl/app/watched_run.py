@@ -29,6 +29,7 @@ from abl.record.patient import ABSENT, UnreadableError
 from abl.record.store import Store
 from abl.report.labels import counted
 from abl.runner.progress import duration
+from abl.spec.train import Train
 from abl.visible import visible_line
 
 BEGUN = "begun.json"
@@ -143,10 +144,11 @@ def _curve(loaded: LoadedSweep, digest: str) -> tuple[str, str, str]:
     if not rows:
         return "", "", ""
     stage = loaded.plan.stages[digest]
-    train = stage.settings.get("train", {})
-    of = train.get("epochs") if isinstance(train, dict) else None
-    epoch = f"epoch {rows[-1]['epoch']}" + (f" of {of}" if of else "")
-    for column, word in (("validation_loss", "validation loss"), ("train_loss", "training loss")):
+    train: dict[str, Any] = stage.settings.get("train") or {}
+    # settings at their default are left out of a stage
+    of = train.get("epochs", Train.model_fields["epochs"].default)
+    epoch = f"epoch {rows[-1]['epoch']}/{of}"
+    for column, word in (("validation_loss", "val. loss"), ("train_loss", "train loss")):
         values = [_number(row.get(column)) for row in rows]
         if math.isfinite(values[-1]):
             return epoch, f"{word} {values[-1]:.3f}", spark(values)
@@ -182,16 +184,24 @@ def first_estimates(loaded: LoadedSweep, complete: frozenset[int]) -> tuple[Outc
     arms, replicates = _shared(plan, complete)
     if not arms:
         return None, "no arm has a whole replicate yet"
-    part = _part_of(plan, arms, replicates)
-    try:
-        outcome = loaded.study.analyse(loaded.file, part, loaded.workspace).outcome
-    except (InputError, StageError, ValueError, KeyError, IndexError) as error:
-        return None, f"no first estimates: {visible_line(str(error))}"
+    part, why = _part_of(plan, arms, replicates), ""
+    asked = loaded.file.sweep
+    # comparisons with arms that are not there yet come later
+    for without in ({}, {"contrasts": ()}, {"contrasts": (), "base": None}):
+        file = replace(loaded.file, sweep=asked.model_copy(update=without))
+        try:
+            outcome = loaded.study.analyse(file, part, loaded.workspace).outcome
+            break
+        except (InputError, StageError, ValueError, KeyError, IndexError) as error:
+            why = why or visible_line((str(error).splitlines() or [type(error).__name__])[0])
+    else:
+        return None, f"no first estimates: {why}"
     outcome = replace(outcome, title=f"NOT FINAL · {outcome.title or outcome.name}")
     return outcome, (
         f"Not final: {counted(len(replicates), 'replicate')} of {len(plan.replicates)}, "
         f"{len(arms)} of {counted(len(plan.arms), 'arm')}. Intervals and P hold for a run that was "
         "planned so; who stops at what they see here makes them wrong."
+        + (" Comparisons with arms that are not there yet are left out." if without else "")
     )
 
 

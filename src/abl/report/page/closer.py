@@ -144,30 +144,32 @@ def _points(outcome: Outcome, predictions: pd.DataFrame) -> dict[str, Any]:
 
 
 def _curves(outcome: Outcome, learning: pd.DataFrame) -> dict[str, Any]:
-    """Learning curves: rows of (arm, training, epoch, quantity, value)."""
+    """Learning curves: rows of (arm, training, epoch, quantity, value), by places in lists."""
     if learning.empty:
         return {}
     words = {arm.key: row_words(arm, outcome) for arm in outcome.arms}
     known = learning[learning["arm"].isin(words).to_numpy()]
     roles = known["role"].nunique()
     rows: list[list[Any]] = []
+    arms = list(dict.fromkeys(words[key] for key in known["arm"]))
+    at_arm = {word: at for at, word in enumerate(arms)}
+    at_training: dict[str, int] = {}
     for row in known.to_dict("records"):
         training = f"repeat {row['repeat']}, fold {row['fold']}, seed {row['seed']}"
         training = f"{row['role']}: {training}" if roles > 1 else training
-        for name in CURVE_COLUMNS:
+        for at, name in enumerate(CURVE_COLUMNS):
             value = row.get(name)
             if value is not None and math.isfinite(value):
-                said = name.replace("_", " ")
-                rows.append(
-                    [words[row["arm"]], training, int(row["epoch"]), said, round(float(value), 4)]
-                )
-    arms = list(dict.fromkeys(words[key] for key in known["arm"]))
-    trainings = list(dict.fromkeys(row[1] for row in rows))
-    while len(rows) > MOST_CURVE_ROWS and len(trainings) > 1:
-        trainings = trainings[: max(1, len(trainings) // 2)]
-        kept = set(trainings)
-        rows = [row for row in rows if row[1] in kept]
-    return {"arms": arms, "rows": rows} if rows else {}
+                place = at_training.setdefault(training, len(at_training))
+                where = [at_arm[words[row["arm"]]], place, int(row["epoch"]), at]
+                rows.append([*where, round(float(value), 4)])
+    most = len(at_training)
+    while len(rows) > MOST_CURVE_ROWS and most > 1:
+        most = max(1, most // 2)
+        rows = [row for row in rows if row[1] < most]
+    kinds = [name.replace("_", " ") for name in CURVE_COLUMNS]
+    drawn = {"arms": arms, "trainings": list(at_training)[:most], "kinds": kinds, "rows": rows}
+    return drawn if rows else {}
 
 
 def _axes(outcome: Outcome) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from abl.report.page.many_arms import many_arms
 from abl.report.page.page_scripts import page_policy, page_script
 from abl.report.page.protocol import protocol_rows
 from abl.report.page.report_facts import ReportFacts, report_facts
+from abl.report.page.slim_svg import slim_svg
 from abl.report.page.weaknesses import OwnWeaknesses, readings_sentence, weaknesses
 from abl.report.tables import styled_table
 from abl.report.tables.model import Note, Table
@@ -41,6 +42,7 @@ TITLES = {
     "heatmap": "Heat map of the tuned value",
     "pareto": "Quality against cost",
     "confidence": "Confidence of the networks",
+    "selectors": "Confidence of the selectors",
     "roc": "ROC",
     "reliability": "Reliability",
     "confusion": "Confusion matrices",
@@ -164,7 +166,7 @@ def picture_source(figure: Figure, files: Mapping[str, bytes] | None = None) -> 
         files: svg, png -> the figure as it was drawn already.
     """
     drawn = files or {}
-    mime, data = "image/svg+xml", drawn.get("svg") or figure_bytes(figure, "svg")
+    mime, data = "image/svg+xml", slim_svg(drawn.get("svg") or figure_bytes(figure, "svg"))
     if len(data) > SVG_LIMIT_BYTES:
         mime, data = "image/png", drawn.get("png") or figure_bytes(figure, "png")
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"

@@ -201,7 +201,8 @@
     const rows = [];
     for (const part of parts.values()) {
       part.sort((a, b) => a.order - b.order || (a.sent < b.sent ? 1 : a.sent > b.sent ? -1 : 0) || a.p - b.p);
-      part.forEach((row, at) => rows.push({ ...row, x: Math.floor(at / high) * side, y: (at % high) * side, x2: Math.floor(at / high) * side + side - 1, y2: (at % high) * side + side - 1 }));
+      const outlined = part.some((row) => row.sent === "no"); // where all are sent it says nothing
+      part.forEach((row, at) => rows.push({ ...row, outlined: outlined && row.sent === "yes", x: Math.floor(at / high) * side, y: (at % high) * side, x2: Math.floor(at / high) * side + side - 1, y2: (at % high) * side + side - 1 }));
     }
     const sends = points.sends;
     const scale = (end) => ({ domain: [0, end], range: [0, end], nice: false, zero: false });
@@ -215,7 +216,7 @@
           x: { field: "x", type: "quantitative", axis: null, scale: scale(room) }, x2: { field: "x2" },
           y: { field: "y", type: "quantitative", axis: null, scale: scale(high * side) }, y2: { field: "y2" },
           color: { field: "fate", type: "nominal", scale: { domain: fates, range: fateColours }, legend: null },
-          ...(sends ? { stroke: { condition: { test: "datum.sent === 'yes'", value: ink() }, value: null } } : {}),
+          ...(sends ? { stroke: { condition: { test: "datum.outlined", value: ink() }, value: null } } : {}),
           tooltip: tooltip([["image", "test " + points.unit], ["label", "true class"], ["fate", "from the base to the arm"], ...(sends ? [["sent", "sent to the second network"]] : []), ["arm", "arm"], ["replicate", "replicate"], ["p", "probability of " + points.of, ".3f"]]),
         },
       },
@@ -225,12 +226,12 @@
     ] });
   };
 
-  const kinds = ["train loss", "validation loss", "validation accuracy"];
+  const { kinds = [], trainings = [], arms: learned = [] } = data.curves || {};
   const curves = () => draw("closer-curves", {
-    data: { values: data.curves.rows.map(([arm, training, epoch, quantity, value]) => ({ arm, training, epoch, quantity, value })) },
+    data: { values: data.curves.rows.map(([arm, training, epoch, kind, value]) => ({ arm: learned[arm], training: trainings[training], epoch, quantity: kinds[kind], value })) },
     params: [{ name: "quantity", value: "loss", bind: { input: "radio", options: ["loss", "accuracy"], name: "show " } }],
     transform: [{ filter: "indexof(datum.quantity, quantity) >= 0" }, isOn("arms", "arm"), isOn("kinds", "quantity")],
-    facet: { field: "arm", type: "nominal", sort: data.curves.arms, title: null },
+    facet: { field: "arm", type: "nominal", sort: learned, title: null },
     columns: Math.max(1, Math.floor(section.clientWidth / 270)), resolve: { axis: { x: "independent" } },
     spec: {
       width: 190, height: 130, mark: { type: "line", point: { size: 14 }, strokeWidth: 1.1, opacity: 0.75 },
@@ -243,7 +244,7 @@
       },
     },
   }, { legends: [
-    { signal: "arms", title: "arms", names: data.curves.arms },
+    { signal: "arms", title: "arms", names: learned },
     { signal: "kinds", title: "lines", names: kinds, colours },
   ] });
 
