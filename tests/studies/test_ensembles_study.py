@@ -107,6 +107,18 @@ def test_features_are_extracted_once_and_kernels_once_a_split(sweep: LoadedSweep
     assert found["fit"] == 7 * (2 + 2 * 2)
 
 
+def test_kernels_are_of_the_training_part_that_each_arm_has(tmp_path: Path) -> None:
+    changes = {
+        "axes": {"networks": ["P+V"], "classifier": ["svm"], "splits.validation": [0.2, 0.4]}
+    }
+    plan = load(tmp_path, changes | {"base": None}).plan
+    for cell in plan.cells:
+        fit = plan.stages[cell.uses["original"]]
+        kernels = [plan.stages[d] for d in fit.inputs.values() if plan.stages[d].kind == "kernels"]
+        assert len(kernels) == 2
+        assert {stage.reads for stage in kernels} == {fit.reads}
+
+
 def test_a_set_of_networks_has_one_kernel_for_all_classifiers_while_there_is_room(
     sweep: LoadedSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,13 +53,12 @@ def _fewer_epochs(values: dict[str, Any], path: str) -> int:
 
     Values that differ still do, so that arms stay what they are: 140 and 200 become 2 and 3.
     """
-    *blocks, last = path.split(".")
+    *outer, last = path.split(".")
     holder = values
-    for block in blocks:
-        holder = holder[block]
-    places = [(block, path) for block in _blocks(values)] + [(holder, last)]
-    axis = values["axes"].get(path)
-    places += [(axis, "values")] if axis else []
+    for name in outer:
+        holder = holder[name]
+    places = [*((block, path) for block in _blocks(values)), (holder, last)]
+    places += [(axis, "values") for at, axis in values["axes"].items() if at == path]
     few: dict[int, int] = {}
     for each in sorted({n for block, key in places for n in _counts(block.get(key))}):
         few[each] = min(each, max([EPOCHS, *(value + 1 for value in few.values())]))

@@ -183,7 +183,9 @@ class EnsembleStages:
 
     def _kernels(self, source: Source, options: Options, replicate: Replicate) -> str:
         features = self._features(source, options, replicate)
-        key = ("kernels", replicate.repeat, replicate.fold, options.scale, *features)
+        # features of a network as it is are of all images, products of a training part's own
+        splits = source.sweep.splits.model_dump_json()
+        key = ("kernels", replicate.repeat, replicate.fold, options.scale, splits, *features)
         if key not in self._made:
             made = self._trainings(source)
             stage = kernels_stage(
