@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC, LinearSVC
 
 import abl
 import commands
@@ -169,6 +171,32 @@ def test_a_function_that_gives_no_probabilities_is_told(own_run: Any) -> None:
         with pytest.raises(InputError, match=f"arm 'mine', repeat 0, fold 0, seed 0: {said}"):
             abl.add_arm(own_run, "mine", wrong)
     assert len(abl.open("tiny", root=own_run.root).table) == 2
+
+
+def test_what_cannot_train_an_arm_is_told_in_one_line_with_what_to_write(own_run: Any) -> None:
+    calibrated = r"write CalibratedClassifierCV\({}\(...\), ensemble=False\)"
+    for wrong, said in (
+        (SVC(), f"SVC gives no probabilities .*: {calibrated.format('SVC')}"),
+        (LinearSVC(), f"LinearSVC gives no probabilities .*: {calibrated.format('LinearSVC')}"),
+        (LogisticRegression, r"LogisticRegression is a class: write LogisticRegression\(...\)"),
+        ("svm", "str is neither a function of abl.ArmData nor a classifier"),
+    ):
+        with pytest.raises(abl.InputError, match=f"^arm 'mine': {said}") as told:
+            abl.add_arm(own_run, "mine", wrong)
+        assert "\n" not in str(told.value)
+    written_so = CalibratedClassifierCV(LinearSVC(), ensemble=False)
+    assert "mine" in set(abl.add_arm(own_run, "mine", written_so).table["train.network"])
+
+
+def test_faults_are_public_and_completion_finds_every_public_name() -> None:
+    assert abl.InputError is InputError
+    assert issubclass(abl.UntrustedError, abl.InputError)
+    assert set(abl.__all__) <= set(dir(abl))
+    for name in abl.__all__:
+        assert getattr(abl, name).__module__.startswith("abl.")
+    with pytest.raises(abl.InputError) as told:
+        abl.load("no_such.yaml")
+    assert isinstance(told.value.problems[0], abl.Problem)
 
 
 def test_a_callback_hears_what_it_overrides(tiny_sweep: Path) -> None:
