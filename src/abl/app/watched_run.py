@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from abl.app.loaded import LoadedSweep
+from abl.app.plan_words import stages_in_words
 from abl.errors import InputError, StageError, nearest
 from abl.kept_files import json_kept, read_kept
 from abl.plan.graph import Plan, PlannedCell
@@ -100,9 +101,10 @@ def looked_at_run(loaded: LoadedSweep) -> RunSeen:
         lines.append(
             "no run is at work on it: it was stopped or has died; `abl sweep` goes on from here"
         )
+    names = stages_in_words(loaded) if at_work else {}
     for digest in at_work[:MOST_RUNNING]:
-        where = _holder(store, digest)
-        lines.append(f"  {plan.stages[digest].label}{where}{_curve(loaded, digest)}")
+        name = names.get(digest, plan.stages[digest].label)
+        lines.append(f"  {name}{_holder(store, digest)}{_curve(loaded, digest)}")
     if len(at_work) > MOST_RUNNING:
         lines.append(f"  and {len(at_work) - MOST_RUNNING} more")
     complete = frozenset(

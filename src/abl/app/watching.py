@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from abl.app.loaded import LoadedSweep
+from abl.app.plan_words import arms_in_words, stages_in_words
 from abl.app.spent import last_spent
 from abl.data.cache_folders import without_checksums
 from abl.errors import InputError, disk_told, nearest
 from abl.plan.graph import wanted_stages
-from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.stage import Stage
 from abl.record.lease import is_held
 from abl.record.opening import store_at
@@ -32,18 +30,18 @@ from abl.studies.contract import studies
 class _Progress:
     """Events of a run, for the progress view."""
 
-    def __init__(self, state: ProgressState):
-        self._state = state
+    def __init__(self, state: ProgressState, names: Mapping[str, str]):
+        self._state, self._names = state, names  # digest -> what a stage is called, if not itself
         self._blocked = 0
 
     def started(self, stage: Stage, where: str) -> None:
-        self._state.started(stage.digest, stage.label, where, kind=stage.kind)
+        self._state.started(stage.digest, self._name(stage), where, kind=stage.kind)
 
     def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
         self._state.finished(stage.digest, seconds)
 
     def failed(self, stage: Stage, reason: str) -> None:
-        self._state.failed(stage.digest, stage.label, reason)
+        self._state.failed(stage.digest, self._name(stage), reason)
 
     def blocked(self, stages: list[Stage], cause: Stage) -> None:
         self._blocked += len(stages)
@@ -57,6 +55,9 @@ class _Progress:
 
     def message(self, text: str) -> None:
         self._state.message(text)
+
+    def _name(self, stage: Stage) -> str:
+        return self._names.get(stage.digest, stage.label)
 
 
 @contextlib.contextmanager
@@ -79,7 +80,7 @@ def watched(loaded: LoadedSweep, *, executor: str, workers: int | None) -> Itera
     trainings = sum(stage.kind == "train" for stage in plan.stages.values())
     with make_view(state):
         state.planned(len(wanted), by_kind, shared=max(plan.asked - trainings, 0), reused=len(done))
-        yield _Progress(state)
+        yield _Progress(state, stages_in_words(loaded))
 
 
 def numbers_of(
@@ -134,14 +135,12 @@ def _can_write(folder: Path) -> bool:
 
 def _arm_meant(loaded: LoadedSweep, words: str) -> tuple[int, str]:
     """Position and title of the arm, found as in a table."""
+    from abl.report.named import planned_outcome
     from abl.report.pairs.arm_words import arm_named
 
-    named = [arm.named for arm in loaded.plan.arms]
-    arms = [ArmOutcome(str(at), params, {}, pd.DataFrame()) for at, params in enumerate(named)]
-    sweep, axes = loaded.file.sweep, tuple(dict.fromkeys(axis for each in named for axis in each))
-    rows = Outcome(sweep.name, "", sweep.study, "", axes, (), "", "", tuple(arms))
+    rows = planned_outcome(loaded.plan.arms, loaded.name, loaded.file.sweep.labels)
     at = int(arm_named(rows, words, alone=True).key)
-    return at, loaded.plan.arms[at].title or sweep.name
+    return at, arms_in_words(loaded)[at]
 
 
 def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
