@@ -223,7 +223,7 @@ def test_both_modalities_of_a_unit_are_shown(pair: PairComparison) -> None:
 def test_units_without_a_picture_are_in_the_table(pair: PairComparison) -> None:
     page = render_comparison(pair, "html", picture=lambda unit: ())
     assert "<img" not in page
-    assert page.count(pair.changed[0].unit) == 1
+    assert page.partition("changed<")[2].count(pair.changed[0].unit) == 1
 
 
 def test_names_from_files_are_escaped(frame: pd.DataFrame) -> None:

@@ -24,6 +24,8 @@ from abl.runner.engine import expected_seconds
 from abl.runner.progress import ProgressState
 from abl.runner.progress_view import make_view
 from abl.runner.protocols import Listener
+from abl.spec.data import Image
+from abl.spec.train import Train
 from abl.studies.contract import studies
 
 
@@ -112,6 +114,8 @@ def numbers_of(
     flops = _flops(loaded, unknown) if loaded.file.sweep.resources.gpus else 0.0
     reasons = loaded.reasons(done, said)
     numbers = plan_numbers(plan, done, seconds, slots) | {"flops_of_unknown": flops}
+    if unknown and not loaded.file.sweep.resources.gpus:
+        numbers["rough_seconds"] = _rough_seconds(loaded, unknown, slots)
     numbers["last_run"] = last_spent(loaded.store.sweep_folder(loaded.name))
     numbers["reasons"] = reason_numbers(reasons)
     if meant is not None:
@@ -143,13 +147,37 @@ def _arm_meant(loaded: LoadedSweep, words: str) -> tuple[int, str]:
     return at, arms_in_words(loaded)[at]
 
 
+def _rough_seconds(loaded: LoadedSweep, digests: list[str], slots: int) -> float | None:
+    """Of trainings that no machine's times are known of here, by the rule of thumb of `abl init`;
+    None if one is of a network that it does not know.
+    """
+    from abl.app.init.machine import estimated_training_s
+    from abl.spec.data import SharedSplits
+
+    plan, workspace, total = loaded.plan, loaded.workspace, 0.0
+    for digest in digests:
+        stage = plan.stages[digest]
+        if stage.kind != "train":
+            continue  # short beside it
+        if "splits" not in stage.context:
+            return None
+        opened, given = workspace.behind(str(stage.context["view"])), stage.settings["train"]
+        splits = SharedSplits.model_validate(stage.context["splits"])
+        split = opened.split(splits, int(stage.context["repeat"]), int(stage.context["fold"]))
+        train = Train.model_validate({n: v for n, v in given.items() if n != "weights"})
+        size = Image.model_validate(stage.settings["image"]).size
+        each = estimated_training_s(train.network, size, len(split.train), train.epochs)
+        if each is None:
+            return None
+        total += each
+    return total / max(slots, 1) or None
+
+
 def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
     """Of trainings whose time is not known, each on its whole training part."""
     from abl.nets.cost import network_cost, training_flops
     from abl.nets.mask_guided import segmenter_flops
     from abl.nets.registry import FUSIONS
-    from abl.spec.data import Image
-    from abl.spec.train import Train
 
     plan, total = loaded.plan, 0.0
     for digest in digests:

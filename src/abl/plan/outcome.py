@@ -216,7 +216,7 @@ _RARE = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """The result of a sweep.
 
@@ -244,6 +244,9 @@ class Outcome:
     arms: tuple[ArmOutcome, ...]
     notes: tuple[str, ...] = ()
     facts: Facts = Facts()
+
+    def __repr__(self) -> str:
+        return f"<Outcome {self.name} {self.key[:8]}: {len(self.arms)} arms by {self.primary}>"
 
     @cached_property
     def told_apart(self) -> tuple[str, ...]:
