@@ -15,6 +15,7 @@ from abl.errors import InputError
 from abl.record.store import Store
 from abl.report.pairs.arm_words import arm_named
 from abl.spec.data import Phantom
+from abl.spec.labels import Labels
 from made_arms import THREE, keep, made_frame, made_outcome, made_sweep
 
 KEYS = list(THREE)
@@ -52,7 +53,7 @@ def test_an_arm_is_found_by(store: Store, words: str, key: str) -> None:
         ("made:", ["fits 3 arms"]),
         ("made:avrage", ["no arm has 'avrage'", "did you mean 'average'"]),
         ("made:original 3", ["no arm has all of these", "#1 original"]),
-        ("made:consensus 4", ["no arm has '4'"]),
+        ("made:consensus 4", ["no arm has '4': there are #1 original, #2 consensus 3 · average"]),
         ("made:#9", ["#1 to #3"]),
         ("original", ["write SWEEP:ARM"]),
         ("maid:original", ["did you mean 'made'"]),
@@ -63,6 +64,21 @@ def test_what_to_type_instead(store: Store, words: str, said: list[str]) -> None
         arm_at(store, words)
     for part in said:
         assert part in str(caught.value)
+
+
+def test_words_of_labels_are_found_without_their_brackets(tmp_path: Path) -> None:
+    outcome = made_sweep(tmp_path)[1]
+    labels = Labels.model_validate({"values": {"rule": {"average": "Mean (both)"}}})
+    named = replace(outcome, facts=replace(outcome.facts, labels=labels))
+    assert arm_named(named, "mean both 3").key == KEYS[1]
+    assert arm_named(named, "Mean (both) 5").key == KEYS[2]
+    with pytest.raises(InputError, match="no arm has 'bth': did you mean 'both'"):
+        arm_named(named, "bth 3")
+
+
+def test_an_arm_is_not_compared_with_itself(store: Store) -> None:
+    with pytest.raises(InputError, match="is both arms: name two"):
+        compare(store, "made:#1", "made:original")
 
 
 def test_a_title_in_full_wins_over_longer_ones() -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 import abl
+import commands
 from abl.cli import app
 from abl.plan.outcome import Facts
+from abl.report.figures.arms import shown_arms
+from abl.report.figures.predictions import reliability_figure
 from abl.spec.labels import Labels
-from tiny_sweeps import write_sweep
+from made_arms import made_frame, made_outcome
+from tiny_sweeps import TWO_NETWORKS, write_sweep
 
 SWEEP = """
 name: named
@@ -89,6 +94,59 @@ def test_labels_enter_no_digest_and_change_the_table(tiny_folder: Path) -> None:
         assert "as it was" in text or file == "answer.md", file
     assert "as it was" in (named.folder / "report.html").read_text(encoding="utf-8")
     assert "original" in (named.folder / "table.csv").read_text(encoding="utf-8")
+
+
+def test_labels_are_used_wherever_a_sweep_is_told(tiny_folder: Path) -> None:
+    labels = {
+        "metrics": {"acc": "Right", "auc": "AUC_ROC"},
+        "axes": {"train.augment.rotate_deg": "rotation"},
+        "values": {
+            "train.network": {"pooled3": "Plain", "pooled6": "Finer"},
+            "train.augment.rotate_deg": {0: "unturned", 30: "up to 30°"},
+        },
+    }
+    values = {
+        **TWO_NETWORKS, "labels": labels, "metrics": ["acc", "auc"], "primary": "acc",
+        "axes": {"train.network": ["pooled3", "pooled6"], "train.augment.rotate_deg": [0, 30]},
+        "base": {"train.network": "pooled3", "train.augment.rotate_deg": 0},
+    }  # fmt: skip
+    path = tiny_folder / "two.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    arms = [
+        f"{turned} · {net}" for turned in ("unturned", "up to 30°") for net in ("Plain", "Finer")
+    ]
+    planned = commands.abl(tiny_folder, "plan", "two.yaml").stdout
+    assert [line.strip() for line in planned.partition("\narms\n")[2].splitlines()] == arms
+    done = commands.abl(tiny_folder, "sweep", "two.yaml", "--executor", "local", "--record", "off")
+    assert done.exit_code == 0, done.output
+    assert "| train unturned · Plain r0 f0 s0" in done.output
+    for arm in arms:
+        assert arm in done.stdout
+    watched = commands.abl(tiny_folder, "watch", "two.yaml").stdout
+    assert "Right, %" in watched
+    assert all(arm in watched for arm in arms)
+    pair = ("compare", "tiny:Finer unturned", "tiny:Plain unturned")
+    for told in ([], ["--format", "md"], ["--format", "html", "--data", "."]):
+        compared = commands.abl(tiny_folder, *pair, *told).stdout
+        assert "unturned · Finer" in compared
+        assert "Right, %" in compared
+        assert "AUC_ROC, %" in compared.replace("\\_", "_")
+        assert "ACC" not in compared
+    values["replicates"] = {"repeats": 1, "seeds": [1]}
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    commands.abl(tiny_folder, "sweep", "two.yaml", "--executor", "local", "--record", "off")
+    differ = commands.abl(tiny_folder, "diff", "tiny").stdout
+    assert "up to 30° · Finer: Right " in differ
+    for told in (planned, watched, differ.partition("\narms\n")[2]):
+        assert "rotate_deg" not in told
+        assert "pooled" not in told
+
+
+def test_the_class_of_a_reliability_curve_is_named() -> None:
+    frame = made_frame({"a": 1.0, "b": 0.5})
+    made = made_outcome(frame, {"a": {"rule": "a"}, "b": {"rule": "b"}}, axes=["rule"])
+    drawn = reliability_figure(shown_arms(made, frame), ("smooth", "lobed"))
+    assert drawn.get_supxlabel() == "predicted probability of lobed"
 
 
 def test_labels_are_kept_with_the_facts_only_where_there_are_some() -> None:

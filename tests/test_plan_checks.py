@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import commands
 from abl.cli import app
 from tiny_sweeps import write_sweep
 
@@ -136,3 +138,23 @@ def test_a_plan_reads_no_pixels_again_and_the_sweep_finds_damaged_ones(tiny_fold
     assert run(tiny_folder, "plan")[2] == ""
     _, out, err = run(tiny_folder, "sweep", "--executor", "local", "--record", "off")
     assert "decoded images of images/manifest.csv are damaged on the disk: made again" in out + err
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ("plain4", r"time +about [\d.]+ (s|min) by a rule of thumb, on an idle machine: no such"),
+        ("tiny_vgg", "time +not known: no such stage was ever run here"),  # was not measured
+    ],
+)
+def test_what_never_ran_has_a_time_by_the_rule_of_init(
+    tmp_path: Path, network: str, said: str
+) -> None:
+    (tmp_path / "sweep.yaml").write_text(
+        "name: first\nstudy: compare\ndata: {phantom: {patients: 40}}\n"
+        f"image: {{size: 32, channels: 1}}\ntrain: {{network: {network}, epochs: 20}}\n"
+        "axes: {train.augment.rotate_deg: [0, 30]}\nmetrics: [acc]\nprimary: acc\n"
+    )
+    planned = commands.abl(tmp_path, "plan", "sweep.yaml")
+    assert planned.exit_code == 0, planned.output
+    assert re.search(said, planned.stdout), planned.stdout

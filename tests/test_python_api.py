@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import types
 from collections.abc import Iterator
@@ -12,10 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC, LinearSVC
 
 import abl
 import commands
+from abl.app.results import what_changed
 from abl.errors import InputError
 from abl.runner.notebook_view import NotebookView, in_notebook
 from abl.runner.progress import ProgressState
@@ -45,7 +49,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_finished_sweep_is_opened_as_frames(ran: Path) -> None:
     opened = abl.open("tiny", root=ran / "mlruns")
     table = opened.table
-    assert table["network"].tolist() == ["pooled3", "pooled6"]
+    assert table.columns[0] == "arm"
+    assert table["arm"].tolist() == table["network"].tolist() == ["pooled3", "pooled6"]
     assert table["auc_mean"].between(0, 1).all()
     assert table["verdict"].tolist()[0] in ("", None)
     of_arm = opened.replicates.groupby("arm")["f1"].mean()
@@ -73,16 +78,46 @@ def test_an_earlier_version_is_opened_and_what_changed_is_told(ran: Path) -> Non
     assert listed[0].split()[0] == "2"
     assert listed[0].endswith("(newest)")
     assert "train.epochs 3 -> 4" in listed[0]
+    assert "new: " not in listed[0]
     told = commands.abl(ran, "diff", "tiny").stdout
     assert told.startswith(f"tiny: {old.outcome.key[:8]} -> {new.outcome.key[:8]}")
     assert "base.network (not said) -> pooled3" in told
     assert "data and labels\n  the same" in told
     assert told == commands.abl(ran, "diff", "tiny", "1", "2").stdout
+    for newest in ("2", new.outcome.key[:8]):  # against the one before it, as without a version
+        assert told == commands.abl(ran, "diff", "tiny", newest).stdout
+    assert told == commands.abl(ran, "diff", "tiny", "1").stdout
     back = commands.abl(ran, "diff", "tiny", "2", "1").stdout
     assert "train.epochs 4 -> 3" in back
     same = commands.abl(ran, "diff", "tiny", "2", "2").stdout
     assert same.count("the same") == 3
     assert commands.abl(ran, "diff", "tiny", "9").exit_code == 2
+
+
+def test_plan_report_and_outcome_are_read_at_a_glance(own_run: Any) -> None:
+    plan, result = own_run.plan, abl.run(own_run, executor="local", record=False)
+    assert repr(plan) == (
+        "<Plan: 2 arms, 4 replicates; distinct stages: 8 train; trainings if none were shared: 8>"
+    )
+    assert "pooled6" in str(plan).splitlines()[2]
+    assert str(result.report) == "<RunReport: 0 ran, 8 reused, 0 failed>"
+    result.report.failed["a" * 64] = "no room"
+    assert str(result.report).splitlines()[1].endswith("aaa: no room")
+    assert len(repr(result.outcome)) < 100
+
+
+def test_an_edit_says_how_many_arms_are_changed_new_and_gone(ran: Path) -> None:
+    newest, store = (
+        abl.open("tiny", root=ran / "mlruns").outcome,
+        abl.open("tiny", root=ran / "mlruns").store,
+    )
+    first, second = newest.arms
+    other = dataclasses.replace(first, key="0" * 64)
+    third = dataclasses.replace(second, key="1" * 64, params={"network": "pooled_hidden"})
+    edited = dataclasses.replace(newest, key="2" * 64, arms=(other, third))
+    assert what_changed(store, edited).startswith(
+        "tiny was edited since its last run: 1 arm is changed, 1 arm is new, 1 arm is gone; the old"
+    )
 
 
 def test_changed_labels_and_images_are_told_between_versions(tmp_path: Path) -> None:
@@ -145,6 +180,10 @@ def test_an_estimator_and_a_function_are_arms_of_the_table(own_run: Any) -> None
     names = table["train.network"].tolist()
     assert names[:2] == ["pooled3", "pooled6"]
     assert {"logistic regression", "all positive"} == set(names[2:])
+    assert set(table["arm"]) == {"pooled3", "pooled6", "logistic regression", "all positive"}
+    listed = commands.abl(own_run.root.parent, "log", "tiny").stdout.splitlines()
+    assert "; new: all positive; same settings and data" in listed[0]
+    assert "; new: logistic regression; " in listed[1]
     arms = table.set_index("train.network")
     assert arms.loc["all positive", "sen_mean"] == 1.0
     assert arms.loc["logistic regression", "auc_mean"] > 0.6  # the set can be learnt
@@ -169,6 +208,32 @@ def test_a_function_that_gives_no_probabilities_is_told(own_run: Any) -> None:
         with pytest.raises(InputError, match=f"arm 'mine', repeat 0, fold 0, seed 0: {said}"):
             abl.add_arm(own_run, "mine", wrong)
     assert len(abl.open("tiny", root=own_run.root).table) == 2
+
+
+def test_what_cannot_train_an_arm_is_told_in_one_line_with_what_to_write(own_run: Any) -> None:
+    calibrated = r"write CalibratedClassifierCV\({}\(...\), ensemble=False\)"
+    for wrong, said in (
+        (SVC(), f"SVC gives no probabilities .*: {calibrated.format('SVC')}"),
+        (LinearSVC(), f"LinearSVC gives no probabilities .*: {calibrated.format('LinearSVC')}"),
+        (LogisticRegression, r"LogisticRegression is a class: write LogisticRegression\(...\)"),
+        ("svm", "str is neither a function of abl.ArmData nor a classifier"),
+    ):
+        with pytest.raises(abl.InputError, match=f"^arm 'mine': {said}") as told:
+            abl.add_arm(own_run, "mine", wrong)
+        assert "\n" not in str(told.value)
+    written_so = CalibratedClassifierCV(LinearSVC(), ensemble=False)
+    assert "mine" in set(abl.add_arm(own_run, "mine", written_so).table["train.network"])
+
+
+def test_faults_are_public_and_completion_finds_every_public_name() -> None:
+    assert abl.InputError is InputError
+    assert issubclass(abl.UntrustedError, abl.InputError)
+    assert set(abl.__all__) <= set(dir(abl))
+    for name in abl.__all__:
+        assert getattr(abl, name).__module__.startswith("abl.")
+    with pytest.raises(abl.InputError) as told:
+        abl.load("no_such.yaml")
+    assert isinstance(told.value.problems[0], abl.Problem)
 
 
 def test_a_callback_hears_what_it_overrides(tiny_sweep: Path) -> None:

@@ -88,6 +88,20 @@ def test_a_shipped_sweep_is_copied_and_planned(tmp_path: Path) -> None:
     assert (tmp_path / "threshold.yaml").read_text(encoding="utf-8") == text
 
 
+def test_the_folder_of_a_new_sweep_is_made(tmp_path: Path) -> None:
+    done = commands.abl(tmp_path, "new", "threshold", "--out", "studies/first/")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "studies" / "first" / "threshold.yaml").is_file()
+    assert "next: abl plan studies/first/threshold.yaml" in done.stdout
+    (tmp_path / "file").write_text("")
+    wrong = commands.abl(tmp_path, "new", "threshold", "--out", "file")
+    assert wrong.exit_code == 2
+    assert "--out file: is no folder" in wrong.output
+    inside = commands.abl(tmp_path, "new", "threshold", "--out", "file/below")
+    assert inside.exit_code == 2
+    assert len(inside.output.splitlines()) == 1
+
+
 def test_a_sweep_of_a_folder_comes_with_its_schema_and_its_published_values(tmp_path: Path) -> None:
     assert commands.abl(tmp_path, "new", "papers/ensembles_readers").exit_code == 0
     names = {path.name for path in tmp_path.iterdir()}

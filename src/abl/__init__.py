@@ -9,18 +9,26 @@ if TYPE_CHECKING:
     from abl.api import Callback, add_arm, load, open, run, table
     from abl.app.finished import FinishedSweep
     from abl.app.function_arm import ArmData
+    from abl.app.loaded import LoadedSweep
     from abl.app.session import SweepResult
+    from abl.errors import InputError, Problem, StageError
+    from abl.nets.trust import UntrustedError
     from abl.spec.sweep import Sweep
 
 __all__ = [
-    "ArmData", "Callback", "FinishedSweep", "Sweep", "SweepResult", "add_arm", "load", "open",
-    "run", "table",
+    "ArmData", "Callback", "FinishedSweep", "InputError", "LoadedSweep", "Problem", "StageError",
+    "Sweep", "SweepResult", "UntrustedError", "add_arm", "load", "open", "run", "table",
 ]  # fmt: skip
 _ELSEWHERE = {
     "ArmData": "abl.app.function_arm",
     "FinishedSweep": "abl.app.finished",
+    "InputError": "abl.errors",
+    "LoadedSweep": "abl.app.loaded",
+    "Problem": "abl.errors",
+    "StageError": "abl.errors",
     "Sweep": "abl.spec.sweep",
     "SweepResult": "abl.app.session",
+    "UntrustedError": "abl.nets.trust",
 }
 
 
@@ -31,3 +39,8 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("abl")
     raise AttributeError(f"module 'abl' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    # what completion offers: names that are looked up only when asked for are in no namespace yet
+    return sorted({*__all__, "__version__", *globals()})

@@ -11,6 +11,8 @@ import pytest
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Facts, Outcome
 from abl.report.answer import answer_sentences
 from abl.report.tables import FORMATS, printed, table_of
+from abl.report.tables.more import replicates_table
+from abl.report.tables.render import answer_markdown
 from abl.spec.labels import Labels
 
 POWER = (
@@ -98,7 +100,7 @@ def test_bases_at_equal_other_axes_are_named_by_what_they_share() -> None:
         arms += [base, dataclasses.replace(other, key=f"a{n}", comparison=compared)]
     found = answer_sentences(outcome(*arms))
     assert "compared with original at equal other axes" in found[0]
-    assert found[1].startswith("2 of 2 arms are better than original in AUC: average, n 1 (+10.0")
+    assert found[1].startswith("2 of 2 arms are better than original in AUC: average · n 1 (+10.0")
 
 
 def test_without_a_base_the_best_is_named_and_that_nothing_was_tested() -> None:
@@ -138,6 +140,61 @@ def test_a_table_begins_with_them_and_one_for_papers_does_not(format: str) -> No
     assert sentence not in printed(made, "latex") + printed(made, "csv")
 
 
+WITHHELD = "no verdict: one class only"
+
+
+def test_arms_that_have_not_learned_are_named_first_with_what_to_try() -> None:
+    arms = (BASE, arm("a", 0.7, WITHHELD, -0.1), arm("b", 0.7, WITHHELD, -0.1))
+    made = outcome(
+        *arms,
+        classes=("smooth", "lobed"),
+        one_class={"original": 2, "a": 3},
+        one_class_of={"original": 0, "a": 0},
+    )
+    ran = {"epochs": 12, "settings": [{"arms": [0, 1, 2], "changes": {}}]}
+    made = dataclasses.replace(made, facts=dataclasses.replace(made.facts, ran=ran))
+    found = answer_sentences(made)
+    assert found[1] == (
+        "original (the base; smooth; in 2 of 3 replicates) and a (smooth) call every image one "
+        "class: their networks have not learned, and no verdict is given where they stand. Train "
+        "them longer (train.epochs is 12), with another train.optimizer.lr or, where classes "
+        "differ in size, with train.balance."
+    )
+    assert not any("No arm is shown" in each for each in found)
+    assert found[2].startswith("No verdict (one class only): a")
+    # no P beside a verdict that is withheld
+    assert "0.020" not in printed(table_of(made), "md")
+    assert "0.02" in printed(table_of(made), "csv")
+
+
+def test_what_is_judged_beside_them_is_said_as_ever() -> None:
+    arms = (BASE, arm("a", 0.7, WITHHELD, -0.1), arm("b", 0.81, "undecided", 0.01))
+    found = answer_sentences(outcome(*arms, one_class={"a": 3}))
+    assert found[1].startswith("a calls every image one class: its networks have not learned")
+    assert "(train.epochs)" in found[1]
+    assert found[2] == "No arm is shown to be better or worse than original."
+    # a fold in which one class was right to call, and imported arms, whose training is not ours
+    fine = (BASE, arm("b", 0.81, "undecided", 0.01))
+    assert "one class" not in " ".join(answer_sentences(outcome(*fine, one_class={"b": 1})))
+    theirs = answer_sentences(outcome(*arms, one_class={"a": 3}, imported=["a"]))[1]
+    assert theirs == "a calls every image one class: of it no verdict is given."
+
+
+@pytest.mark.parametrize(
+    ("title", "begins", "heads"),
+    [
+        ("Does it help?", "**Does it help?** Asked", "Does it help? Every replicate"),
+        ("It helps.", "**It helps.** Asked", "It helps. Every replicate"),
+        ("Fusion", "**Fusion.** Asked", "Fusion: every replicate"),
+        ("", "**s.** Asked", "s: every replicate"),
+    ],
+)
+def test_a_title_that_is_a_sentence_keeps_its_own_end(title: str, begins: str, heads: str) -> None:
+    made = dataclasses.replace(outcome(BASE, arm("average", 0.84, "better", 0.04)), title=title)
+    assert answer_markdown(table_of(made)).startswith(begins)
+    assert replicates_table(made).title == heads
+
+
 LABELS = Labels.model_validate(
     {
         "axes": {"train.augment.rotate_deg": "rotation", "rule": "fusion rule"},
@@ -158,8 +215,9 @@ def test_labels_are_used_by_every_format_for_people(format: str) -> None:
     if format == "csv":  # of programs: names as they are in the file
         assert f"rule,{path},auc_mean" in shown
         return
-    for word in ("mean of both, turned", "original, rotation 0", "AUROC"):
-        assert word in shown
+    plain = shown.replace(r"$\cdot$", "·")
+    for word in ("mean of both · turned", "original · rotation 0", "AUROC"):
+        assert word in plain
     assert path not in shown.replace("\\_", "_")
     assert "Δ AUROC" in shown or r"$\Delta$ AUROC" in shown
 
@@ -170,11 +228,11 @@ def test_an_arm_is_named_by_what_differs_alone() -> None:
         arm("average", 0.8, "better", 0.1, n=3, network="cnn2"),
     ]
     made = table_of(outcome(*arms))
-    assert [row[0].text for row in made.rows] == ["original, cnn1", "average, cnn2"]
+    assert [row[0].text for row in made.rows] == ["original · cnn1", "average · cnn2"]
     assert "The same in all arms: n 3." in [note.text for note in made.notes]
 
 
 def test_a_word_of_two_axes_says_of_which() -> None:
     arms = [arm("none", 0.8, mask="full"), arm("full", 0.8, mask="none")]
     names = [row[0].text for row in table_of(outcome(*arms)).rows]
-    assert names == ["rule none, mask full", "rule full, mask none"]
+    assert names == ["rule none · mask full", "rule full · mask none"]

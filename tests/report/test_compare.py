@@ -64,6 +64,30 @@ def test_changed_images_are_those_that_only_one_arm_gets_right(
         assert each.second == pytest.approx(own["p_1"].mean())
 
 
+def test_images_of_as_many_replicates_are_in_the_order_of_their_change() -> None:
+    def rows(p_of_label: list[float]) -> pd.DataFrame:
+        label = np.array([0, 1] * 4)
+        p_1 = np.where(label == 1, p_of_label, 1 - np.array(p_of_label))
+        return pd.DataFrame({
+            "repeat": 0, "fold": 0, "seed": 0, "unit": [f"{at}.png" for at in range(8)],
+            "patient": [f"p{at}" for at in range(8)], "label": label, "p_0": 1 - p_1, "p_1": p_1,
+        })  # fmt: skip
+
+    first, second = rows([0.6, 0.9, 0.8, 0.7, 0.4, 0.1, 0.3, 0.2]), rows([0.4] * 4 + [0.6] * 4)
+    pair = compared(
+        first, second, titles=("a", "b"), primary="acc", metrics=[], classes=("smooth", "lobed")
+    )
+    assert [each.unit[0] for each in pair.changed] == [*"1230", *"4675"]
+    head = render_comparison(pair, "text", width=400).partition("\n\n")[0].splitlines()
+    assert head[3] == (
+        "Changed most, right with A: 1.png (lobed; p(lobed) 0.90 with A, 0.40 with B), 2.png "
+        "(smooth; p(lobed) 0.20 with A, 0.60 with B), 3.png (lobed; p(lobed) 0.70 with A, 0.40 "
+        "with B)"
+    )
+    assert head[4].startswith("Changed most, right with B: 5.png (lobed; p(lobed) 0.10 with A")
+    assert "<li>Changed most, right with B: 5.png" in render_comparison(pair, "html")
+
+
 def test_replicate_counts_add_up_to_the_accuracies(
     frame: pd.DataFrame, pair: PairComparison
 ) -> None:
@@ -199,7 +223,7 @@ def test_both_modalities_of_a_unit_are_shown(pair: PairComparison) -> None:
 def test_units_without_a_picture_are_in_the_table(pair: PairComparison) -> None:
     page = render_comparison(pair, "html", picture=lambda unit: ())
     assert "<img" not in page
-    assert page.count(pair.changed[0].unit) == 1
+    assert page.partition("changed<")[2].count(pair.changed[0].unit) == 1
 
 
 def test_names_from_files_are_escaped(frame: pd.DataFrame) -> None:

@@ -52,11 +52,11 @@ def test_values_stand_beside_their_arm(tmp_path: Path) -> None:
     acc, auc = labels.index("ACC published"), labels.index("AUC published")
     shown = {row[0].text: (row[acc].text, row[auc].text) for row in table.rows}
     assert shown["original"] == ("86.1 ± 1.2", "90.4")
-    assert shown["consensus 3, true"] == (
+    assert shown["consensus 3 · true"] == (
         "88.5",
         "91.2",
     )  # per cent and fractions, decided column by column
-    assert shown["consensus 5, average"] == ("", "")
+    assert shown["consensus 5 · average"] == ("", "")
     raw = {row["rule"] + row["consensus"]: row for row in rows_of(printed(table, "csv"))}
     assert float(raw["original"]["acc_published"]) == pytest.approx(0.861, abs=1e-12)
     assert raw["average5"]["acc_published"] == ""

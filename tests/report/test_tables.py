@@ -427,7 +427,7 @@ class TestMarkup:
         sweep = outcome(arm("a", "true", 3), arm("b", "original"))
         cells = html_cells(printed(table_of(sweep), "html"))
         assert cells.rows[1] == [
-            "consensus 3, true",
+            "consensus 3 · true",
             "84.2 [81.0, 87.1]",
             "91.3 [88.1, 94.2]",
             "38.0 [34.8, 40.9]",

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -130,6 +131,15 @@ class TestTimeLeft:
         state.finished("a", 10.0)
         assert state.snapshot().left == pytest.approx(8 * 10 / 2)
 
+    def test_what_workers_load_at_first_is_not_expected_of_every_stage(
+        self, state: ProgressState
+    ) -> None:
+        state.planned(60, {"train": 60})
+        for name, seconds in (("a", 20.0), ("b", 24.0), ("c", 3.0)):
+            state.started(name, name, "", kind="train")
+            state.finished(name, seconds)
+        assert state.snapshot().left == pytest.approx(57 * 3 / 2)
+
     def test_running_stages_count_with_what_is_left_of_them(
         self, state: ProgressState, clock: Clock
     ) -> None:
@@ -197,6 +207,36 @@ class TestPlain:
         lines = stream.getvalue().splitlines()
         assert 5 <= len(lines) <= 7
         assert lines[-1].startswith("[100/100]")  # the end is never held back
+
+    def test_a_line_counts_the_stage_that_began_in_the_place_of_another(
+        self, state: ProgressState, clock: Clock
+    ) -> None:
+        view, stream = self.view(state)
+        with view:
+            state.planned(4, {"train": 4})
+            for name in "ab":
+                state.started(name, name, "", kind="train")
+            for clock.now, ended, begun in ((10.0, "a", "c"), (20.0, "b", "d")):
+                state.finished(ended, 10.0)
+                state.started(begun, begun, "", kind="train")
+            clock.now = 30.0
+            state.finished("c", 10.0)
+        lines = stream.getvalue().splitlines()[1:]
+        assert [line.partition(",")[0] for line in lines] == [
+            "[1/4] 2 running", "[2/4] 2 running", "[3/4] 1 running",
+        ]  # fmt: skip
+        assert lines[0].endswith("| a, 10 s")
+
+    def test_what_finished_is_told_though_nothing_begins(self, state: ProgressState) -> None:
+        view, stream = self.view(state)
+        with view:
+            state.planned(3, {"train": 3})
+            state.started("a", "a", "", kind="train")
+            state.finished("a", 10.0)
+            until = time.monotonic() + 10
+            while "| a, 10 s" not in stream.getvalue() and time.monotonic() < until:
+                time.sleep(0.02)
+            assert "[1/3] 0 running" in stream.getvalue()
 
     def test_every_failure_and_message_at_once(self, state: ProgressState) -> None:
         view, stream = self.view(state)

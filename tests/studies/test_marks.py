@@ -39,3 +39,16 @@ def test_controls_and_what_is_not_out_of_fold_are_never_the_best() -> None:
     assert said[0].startswith("better")
     assert said[1] == "better by more than the margin"
     assert said[2] == "no verdict: not out of fold"
+
+
+def test_an_arm_that_calls_everything_one_class_is_never_the_best() -> None:
+    ranks_well = contender("gave up", 4.0)
+    for each in ranks_well.scores:  # in the same order, every image below one half
+        each.p[:, 1] *= 0.4
+        each.p[:, 0] = 1 - each.p[:, 1]
+    arms = [contender("base", 0.5), contender("better", 1.2), ranks_well]
+    by_auc = SWEEP.model_copy(update={"primary": "auc"})
+    best, tied = marks(by_auc, arms)
+    assert best == 1
+    assert 2 not in tied
+    assert marks(by_auc, [ranks_well, ranks_well]) == (None, set())

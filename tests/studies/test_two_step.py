@@ -356,7 +356,7 @@ def test_an_edited_sweep_keeps_its_old_table_and_says_so(home: Path) -> None:
         home, {"name": "edited", "axes": TINY["axes"] | {"rule": ["original", "model1", "average"]}}
     )
     assert after.messages == [
-        "edited was edited since its last run: 1 arm is new or changed, 0 are gone; "
+        "edited was edited since its last run: 1 arm is new; "
         f"the old table is kept as {before.outcome.key[:16]}"
     ]
     assert before.folder != after.folder

@@ -16,7 +16,7 @@ from abl.decide.verdicts import A_CONTROL, NOT_OUT_OF_FOLD
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
-from abl.report.labels import cluster_word, is_metric, one_line
+from abl.report.labels import cluster_word, is_metric, one_line, own_label
 from abl.report.page.report_facts import sweep_of
 from abl.report.pairs.arm_words import arm_named, arm_title
 from abl.report.pairs.compare import render_comparison
@@ -85,10 +85,13 @@ def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairC
         metric: That is tested; default: the primary one of the first sweep.
 
     Raises:
-        InputError: An arm that is not found, or is not the only one; no predictions; arms that were
-            not scored on the same units, labels and replicates.
+        InputError: An arm that is not found, or is not the only one; one arm twice; no predictions;
+            arms that were not scored on the same units, labels and replicates.
     """
     (outcome, arm), (other_outcome, other) = arm_at(store, first), arm_at(store, second)
+    if (outcome.key, arm.key) == (other_outcome.key, other.key):
+        title = _full_title(outcome, arm)
+        raise InputError(f"{title}: is both arms: name two (#N is the row in the table)")
     rows = _rows_of(store, outcome, arm)
     other_rows = _rows_of(store, other_outcome, other)
     titles = [_full_title(outcome, arm), _full_title(other_outcome, other)]
@@ -131,7 +134,9 @@ def compare(store: Store, first: str, second: str, *, metric: str = "") -> PairC
         notes.append(f"Patients are unknown: each image{alone} counts as a patient of its own.")
     if arm.key in outcome.facts.controls:
         pair = replace(pair, verdict=A_CONTROL)
-    return replace(pair, notes=(*pair.notes, *notes))
+    labels = {each.metric: own_label(outcome, each.metric) for each in pair.metrics}
+    labels["auc"] = own_label(outcome, "auc")
+    return replace(pair, notes=(*pair.notes, *notes), labels=labels)
 
 
 def arm_at(store: Store, words: str) -> tuple[Outcome, ArmOutcome]:

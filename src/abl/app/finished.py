@@ -12,6 +12,7 @@ import pandas as pd
 from abl.app.results import arm_predictions, kept_analysis, outcome_folder, own_frames, study_tables
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
+from abl.report.named import words_of
 from abl.report.tables.ablation import styled_table
 from abl.report.tables.facts import facts_tables
 from abl.report.tables.model import Table
@@ -50,14 +51,19 @@ class FinishedSweep:
     def table(self) -> pd.DataFrame:
         """The ablation table in full precision, as `abl table --format csv`: one row an arm.
 
-        Columns: the axes, then `<metric>_mean`, `_sd`, `_low`, `_high` (float64, shares in
-        [0, 1], the interval of 95 %), `difference`, `p`, `p_corrected`, `verdict` and others.
+        Columns: `arm` (its name in the printed table), the axes, then `<metric>_mean`, `_sd`,
+        `_low`, `_high` (float64, shares in [0, 1], the interval of 95 %), `difference`, `p`,
+        `p_corrected`, `verdict` and others.
         """
-        return _frame(styled_table(self.outcome))
+        frame = _frame(styled_table(self.outcome))
+        if "arm" not in frame:  # which an axis may be called
+            names = {arm.key: self._title(arm) for arm in self.outcome.arms}
+            frame.insert(0, "arm", frame["key"].map(names))
+        return frame
 
     @cached_property
     def replicates(self) -> pd.DataFrame:
-        """One row an (arm, replicate): `arm` (its title), the axes, `repeat`, `fold`, `seed`
+        """One row an (arm, replicate): `arm` (its name), the axes, `repeat`, `fold`, `seed`
         (int64), what was chosen on validation images, and one column a metric (float64).
         """
         parts = [self._of_arm(arm) for arm in self.outcome.arms if len(arm.replicates)]
@@ -67,7 +73,7 @@ class FinishedSweep:
     def predictions(self) -> pd.DataFrame:
         """One row an (arm, replicate, role, unit), probabilities `p_0`, `p_1`, ... (float64).
 
-        Further columns: `arm` (its title), `repeat`, `fold`, `seed`, `label` (int64), `role`
+        Further columns: `arm` (its name), `repeat`, `fold`, `seed`, `label` (int64), `role`
         (validation or test), `unit`, `patient`, and `sent` in studies with a second network.
         Empty if none were kept.
 
@@ -92,7 +98,7 @@ class FinishedSweep:
         return drawn_figures(kept_analysis(self.store, self.outcome))
 
     def _title(self, arm: ArmOutcome) -> str:
-        return self.outcome.title_of(arm) or self.outcome.name
+        return words_of(arm, self.outcome) if self.outcome.axes else self.outcome.name
 
     def _of_arm(self, arm: ArmOutcome) -> pd.DataFrame:
         frame = arm.replicates.copy()

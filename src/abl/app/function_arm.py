@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -94,9 +94,10 @@ def add_function_arm(
         against: Words of the arm it is compared with; needed if the sweep has several bases.
 
     Raises:
-        InputError: The sweep was not run; arms that read several data sets; what was predicted is
-            no probability of each class for each image.
+        InputError: The sweep was not run; arms that read several data sets; an estimator without
+            predict_proba; what was predicted is no probability of each class for each image.
     """
+    function = _as_function(train, name)
     sweep.use_names()
     plan = sweep.plan
     opened = sweep.workspace.opened()
@@ -109,7 +110,7 @@ def add_function_arm(
     asked, data = sweep.file.sweep, opened[0]
     view = open_view(sweep.store.cache, sweep.workspace.view(data, asked.image))
     column = PAIR if PAIR in view.frame else "image"
-    pixels, function = view.pixel_set(), _as_function(train)
+    pixels = view.pixel_set()
     tables: list[pd.DataFrame] = []
     opened_split, own = None, {}
     for replicate in plan.replicates:
@@ -171,9 +172,14 @@ def _checked(predicted: Any, given: ArmData, name: str) -> Floats:
     return p
 
 
-def _as_function(train: Trainer | Estimator) -> Trainer:
-    if not isinstance(train, Estimator):
-        return train
+def _as_function(train: Trainer | Estimator, name: str) -> Trainer:
+    """What trains it. Raises InputError for what would give no probabilities."""
+    # an estimator hides its predict_proba where its settings give it none
+    fits = isinstance(train, Estimator) and hasattr(train, "predict_proba")
+    if isinstance(train, type) or not (fits or callable(train)):
+        raise InputError(f"arm '{name}': {_no_trainer(train)}")
+    if not fits:
+        return cast(Trainer, train)
     from sklearn.base import clone
 
     def fitted(given: ArmData) -> np.ndarray:
@@ -186,6 +192,17 @@ def _as_function(train: Trainer | Estimator) -> Trainer:
         return p
 
     return fitted
+
+
+def _no_trainer(given: Any) -> str:
+    """Why it can train no arm, and what to write instead."""
+    if isinstance(given, type):
+        return f"{given.__name__} is a class: write {given.__name__}(...)"
+    kind = type(given).__name__
+    if not hasattr(given, "fit"):
+        return f"{kind} is neither a function of abl.ArmData nor a classifier of scikit-learn"
+    wrapped = f"CalibratedClassifierCV({kind}(...), ensemble=False)"
+    return f"{kind} gives no probabilities (predict_proba): write {wrapped}, of sklearn.calibration"
 
 
 def _flat(part: ArmPart) -> np.ndarray:

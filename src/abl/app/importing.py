@@ -34,6 +34,7 @@ from abl.report.collapse import collapsed_arms
 from abl.report.labels import is_metric
 from abl.report.prediction_frames import (
     arm_tests,
+    one_class_called,
     one_class_replicates,
     repeated_trainings,
     scored_replicates,
@@ -240,6 +241,7 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
         outcome.facts,
         tests=comparison_rows(contenders, family, outcome.facts.tests) or outcome.facts.tests,
         one_class=one_class_replicates(whole),
+        one_class_of=one_class_called(whole),
         trainings=repeated_trainings(whole),
         imported=keys,
         key_without_imported=outcome.key if keys else "",

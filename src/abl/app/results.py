@@ -201,9 +201,17 @@ def what_changed(store: Store, outcome: Outcome) -> str:
         return ""
     old = Counter(arm.key for arm in before.arms)
     new = Counter(arm.key for arm in outcome.arms)
-    come, gone = (new - old).total(), (old - new).total()
+    # an arm of the same name, computed from other stages, is no other arm
+    come = Counter(outcome.title_of(arm) for arm in outcome.arms if arm.key not in old)
+    gone = Counter(before.title_of(arm) for arm in before.arms if arm.key not in new)
+    counts = {"changed": come & gone, "new": come - gone, "gone": gone - come}
+    said = [
+        f"{counted(many, 'arm')} {'is' if many == 1 else 'are'} {what}"
+        for what, titles in counts.items()
+        if (many := titles.total())
+    ]
+    arms = ", ".join(said) or "its arms are the same"
     return (
-        f"{outcome.name} was edited since its last run: {counted(come, 'arm')} "
-        f"{'is' if come == 1 else 'are'} new or changed, {gone} {'is' if gone == 1 else 'are'} "
-        f"gone; the old table is kept as {before.key[:16]}"
+        f"{outcome.name} was edited since its last run: {arms}; "
+        f"the old table is kept as {before.key[:16]}"
     )

@@ -34,7 +34,11 @@ from abl.record.store import Store
 from abl.report.checkout import git_state
 from abl.report.collapse import collapsed_arms
 from abl.report.environment import environment
-from abl.report.prediction_frames import one_class_replicates, repeated_trainings
+from abl.report.prediction_frames import (
+    one_class_called,
+    one_class_replicates,
+    repeated_trainings,
+)
 from abl.runner.engine import Executor, run_plan
 from abl.runner.protocols import Listener, RunReport
 from abl.runner.ray_folder import check_room
@@ -344,6 +348,7 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
         else min(clusters, key=["group", "image", "patient"].index),
         patients_unknown=any(not each.patients_known for each in data),
         one_class=one_class_replicates(analysis.predictions),
+        one_class_of=one_class_called(analysis.predictions),
         trainings=repeated_trainings(analysis.predictions),
         stages=len(sweep.plan.stages),
         asked=sweep.plan.asked,

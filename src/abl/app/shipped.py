@@ -44,18 +44,17 @@ def write_shipped(name: str, out: Path, *, force: bool = False) -> list[Path]:
 
     Args:
         name: As `shipped_sweeps` has it, with or without `.yaml`.
-        out: A folder that is there; files get the names that they have here.
+        out: A folder, made if it is not there; files get the names that they have here.
         force: Write over what is there.
 
     Raises:
-        InputError: No such sweep; files that are there already. Nothing is written then.
+        InputError: No such sweep; files that are there already; a folder that cannot be made.
+            Nothing is written then.
     """
     known = shipped_sweeps()
     asked = name.removesuffix(".yaml").removeprefix("sweeps/")
     if asked not in known:
         raise InputError(f"no sweep '{name}' is shipped: {nearest(asked, list(known))}")
-    if not out.is_dir():
-        raise InputError(f"--out {out}: no such folder")
     source = known[asked]
     text = source.read_text(encoding="utf-8")
     files = {source.name: _SCHEMA_LINE.sub(SCHEMA, text, count=1)}
@@ -72,6 +71,11 @@ def write_shipped(name: str, out: Path, *, force: bool = False) -> list[Path]:
         )
     # a schema belongs to the program, not to who edits the sweep
     files[SCHEMA] = (shipped_folder() / SCHEMA).read_text(encoding="utf-8")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "is no folder" if isinstance(error, FileExistsError) else error.strerror
+        raise InputError(f"--out {out}: {why}: give a folder that can be written") from None
     for each, content in files.items():
         write_atomically(out / each, content)
     return [out / each for each in files]

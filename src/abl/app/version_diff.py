@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -15,6 +15,7 @@ from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.record.store import Store
 from abl.report.labels import counted, label_in, one_line, scale_of
+from abl.report.named import words_of
 from abl.spec.yaml_file import document_from
 
 SWEEP = "sweep.yaml"
@@ -42,7 +43,8 @@ def log_lines(store: Store, name: str) -> list[str]:
         said, scored = [counted(len(outcome.arms), "arm")], _scored(store, outcome)
         if before is not None:
             settings = list(_settings(store, before, outcome))
-            said += _in_short(settings, list(_images(scored_before, scored, outcome)))
+            images = list(_images(scored_before, scored, outcome))
+            said += [*_come_and_gone(before, outcome), *_in_short(settings, images)]
         lines.append(f"{head}  {'; '.join(said)}{' (newest)' if version.newest else ''}")
         before, scored_before = outcome, scored
     return lines[::-1]
@@ -52,8 +54,8 @@ def diff_lines(store: Store, name: str, *which: str) -> list[str]:
     """What changed from a version to another, under its headings.
 
     Args:
-        which: Two versions, by number or key; one is held against the newest, none is the newest
-            against the one before it.
+        which: Two versions, by number or key; one is held against the newest, the newest itself,
+            or none, against the one before it.
 
     Raises:
         InputError: No such sweep or version.
@@ -67,6 +69,18 @@ def diff_lines(store: Store, name: str, *which: str) -> list[str]:
     ):
         lines += ["", title, *(f"  {line}" for line in found or ["the same"])]
     return lines
+
+
+def _come_and_gone(old: Outcome, new: Outcome) -> Iterator[str]:
+    """`new: forest`, `gone: svm`: the arms of one version alone, by name."""
+    before, after = ({whole.title_of(arm): arm for arm in whole.arms} for whole in (old, new))
+    for what, whole, arms, others in (("new", new, after, before), ("gone", old, before, after)):
+        if names := [_name(whole, arm) for title, arm in arms.items() if title not in others]:
+            yield f"{what}: {_listed(names)}"
+
+
+def _name(outcome: Outcome, arm: ArmOutcome) -> str:
+    return words_of(arm, outcome) if outcome.axes else outcome.name
 
 
 def _in_short(settings: list[str], images: list[str]) -> list[str]:
@@ -117,11 +131,11 @@ def _images(before: pd.Series | None, after: pd.Series | None, outcome: Outcome)
         ("gone", before.index.difference(after.index)),
     ):
         if len(names):
-            yield f"{counted(len(names), f'scored {unit}')} {words}: {_named(names)}"
+            yield f"{counted(len(names), f'scored {unit}')} {words}: {_listed(names)}"
     both = before.index.intersection(after.index)
     changed = both[before.loc[both].to_numpy() != after.loc[both].to_numpy()]
     if len(changed):
-        yield f"{counted(len(changed), 'label')} changed: {_named(changed)}"
+        yield f"{counted(len(changed), 'label')} changed: {_listed(changed)}"
 
 
 def _scored(store: Store, outcome: Outcome) -> pd.Series | None:
@@ -132,8 +146,9 @@ def _scored(store: Store, outcome: Outcome) -> pd.Series | None:
     return frame.drop_duplicates("unit").set_index("unit")["label"].sort_index()
 
 
-def _named(names: pd.Index) -> str:
-    shown = [str(name) for name in names[:MOST_NAMED]]
+def _listed(names: Iterable[object]) -> str:
+    names = [str(name) for name in names]
+    shown = names[:MOST_NAMED]
     more = [f"and {len(names) - len(shown)} more"] if len(names) > len(shown) else []
     return ", ".join([*shown, *more])
 
@@ -143,7 +158,8 @@ def _arms(old: Outcome, new: Outcome) -> Iterator[str]:
     before, after = ({outcome.title_of(arm): arm for arm in outcome.arms} for outcome in (old, new))
     same = 0
     for title in dict.fromkeys([*before, *after]):
-        name = title or new.name
+        whose, arm = (new, after[title]) if title in after else (old, before[title])
+        name = _name(whose, arm)
         if title not in after:
             yield f"{name}: gone"
         elif title not in before:

@@ -100,17 +100,20 @@ def _latest(folder: Path) -> str:
 
 
 def two_versions(store: Store, name: str, names: Sequence[str]) -> tuple[str, str]:
-    """The two that are held against each other: those named, or the newest and the one before.
+    """The two that are held against each other, the older one first: those named; one and the
+    newest; the newest, named or not, and the one before it.
 
     Raises:
-        InputError: There is one alone.
+        InputError: There is one alone, or no such version.
     """
     if len(names) == 2:
         return names[0], names[1]
     found = versions_of(store, name)
     newest = next((at for at, each in enumerate(found) if each.newest), len(found) - 1)
     if names:
-        return names[0], found[newest].key
+        meant, _ = version_named(store, name, names[0])
+        if meant is not None and meant.key != found[newest].key:
+            return meant.key, found[newest].key
     if newest == 0 and len(found) == 1:
         raise InputError(f"{name} has one version: there is nothing to hold it against")
     before = newest - 1 if newest else newest + 1

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from abl.app.loaded import LoadedSweep
+from abl.app.plan_words import stages_in_words
 from abl.errors import InputError, StageError, nearest
 from abl.kept_files import json_kept, read_kept
 from abl.plan.graph import Plan, PlannedCell
@@ -105,10 +106,14 @@ def looked_at_run(loaded: LoadedSweep) -> RunSeen:
         lines.append(
             "no run is at work on it: it was stopped or has died; `abl sweep` goes on from here"
         )
-    shown = at_work[:MOST_RUNNING]
+    names = stages_in_words(loaded) if at_work else {}
     rows = [
-        [plan.stages[digest].label, *_curve(loaded, digest), _holder(store, digest)]
-        for digest in shown
+        [
+            names.get(digest, plan.stages[digest].label),
+            *_curve(loaded, digest),
+            _holder(store, digest),
+        ]
+        for digest in at_work[:MOST_RUNNING]
     ]
     lines += [INDENT + line for line in _in_columns(rows)]
     if len(at_work) > MOST_RUNNING:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from abl.app.loaded import LoadedSweep
+from abl.app.plan_words import arms_in_words, stages_in_words
 from abl.app.spent import last_spent
 from abl.data.cache_folders import without_checksums
 from abl.errors import InputError, disk_told, nearest
 from abl.plan.graph import wanted_stages
-from abl.plan.outcome import ArmOutcome, Outcome
 from abl.plan.stage import Stage
 from abl.record.lease import is_held
 from abl.record.opening import store_at
@@ -26,24 +24,26 @@ from abl.runner.engine import expected_seconds
 from abl.runner.progress import ProgressState
 from abl.runner.progress_view import make_view
 from abl.runner.protocols import Listener
+from abl.spec.data import Image
+from abl.spec.train import Train
 from abl.studies.contract import studies
 
 
 class _Progress:
     """Events of a run, for the progress view."""
 
-    def __init__(self, state: ProgressState):
-        self._state = state
+    def __init__(self, state: ProgressState, names: Mapping[str, str]):
+        self._state, self._names = state, names  # digest -> what a stage is called, if not itself
         self._blocked = 0
 
     def started(self, stage: Stage, where: str) -> None:
-        self._state.started(stage.digest, stage.label, where, kind=stage.kind)
+        self._state.started(stage.digest, self._name(stage), where, kind=stage.kind)
 
     def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
         self._state.finished(stage.digest, seconds)
 
     def failed(self, stage: Stage, reason: str) -> None:
-        self._state.failed(stage.digest, stage.label, reason)
+        self._state.failed(stage.digest, self._name(stage), reason)
 
     def blocked(self, stages: list[Stage], cause: Stage) -> None:
         self._blocked += len(stages)
@@ -57,6 +57,9 @@ class _Progress:
 
     def message(self, text: str) -> None:
         self._state.message(text)
+
+    def _name(self, stage: Stage) -> str:
+        return self._names.get(stage.digest, stage.label)
 
 
 @contextlib.contextmanager
@@ -79,7 +82,7 @@ def watched(loaded: LoadedSweep, *, executor: str, workers: int | None) -> Itera
     trainings = sum(stage.kind == "train" for stage in plan.stages.values())
     with make_view(state):
         state.planned(len(wanted), by_kind, shared=max(plan.asked - trainings, 0), reused=len(done))
-        yield _Progress(state)
+        yield _Progress(state, stages_in_words(loaded))
 
 
 def numbers_of(
@@ -111,6 +114,8 @@ def numbers_of(
     flops = _flops(loaded, unknown) if loaded.file.sweep.resources.gpus else 0.0
     reasons = loaded.reasons(done, said)
     numbers = plan_numbers(plan, done, seconds, slots) | {"flops_of_unknown": flops}
+    if unknown and not loaded.file.sweep.resources.gpus:
+        numbers["rough_seconds"] = _rough_seconds(loaded, unknown, slots)
     numbers["last_run"] = last_spent(loaded.store.sweep_folder(loaded.name))
     numbers["reasons"] = reason_numbers(reasons)
     if meant is not None:
@@ -134,14 +139,38 @@ def _can_write(folder: Path) -> bool:
 
 def _arm_meant(loaded: LoadedSweep, words: str) -> tuple[int, str]:
     """Position and title of the arm, found as in a table."""
+    from abl.report.named import planned_outcome
     from abl.report.pairs.arm_words import arm_named
 
-    named = [arm.named for arm in loaded.plan.arms]
-    arms = [ArmOutcome(str(at), params, {}, pd.DataFrame()) for at, params in enumerate(named)]
-    sweep, axes = loaded.file.sweep, tuple(dict.fromkeys(axis for each in named for axis in each))
-    rows = Outcome(sweep.name, "", sweep.study, "", axes, (), "", "", tuple(arms))
+    rows = planned_outcome(loaded.plan.arms, loaded.name, loaded.file.sweep.labels)
     at = int(arm_named(rows, words, alone=True).key)
-    return at, loaded.plan.arms[at].title or sweep.name
+    return at, arms_in_words(loaded)[at]
+
+
+def _rough_seconds(loaded: LoadedSweep, digests: list[str], slots: int) -> float | None:
+    """Of trainings that no machine's times are known of here, by the rule of thumb of `abl init`;
+    None if one is of a network that it does not know.
+    """
+    from abl.app.init.machine import estimated_training_s
+    from abl.spec.data import SharedSplits
+
+    plan, workspace, total = loaded.plan, loaded.workspace, 0.0
+    for digest in digests:
+        stage = plan.stages[digest]
+        if stage.kind != "train":
+            continue  # short beside it
+        if "splits" not in stage.context:
+            return None
+        opened, given = workspace.behind(str(stage.context["view"])), stage.settings["train"]
+        splits = SharedSplits.model_validate(stage.context["splits"])
+        split = opened.split(splits, int(stage.context["repeat"]), int(stage.context["fold"]))
+        train = Train.model_validate({n: v for n, v in given.items() if n != "weights"})
+        size = Image.model_validate(stage.settings["image"]).size
+        each = estimated_training_s(train.network, size, len(split.train), train.epochs)
+        if each is None:
+            return None
+        total += each
+    return total / max(slots, 1) or None
 
 
 def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
@@ -149,8 +178,6 @@ def _flops(loaded: LoadedSweep, digests: list[str]) -> float:
     from abl.nets.cost import network_cost, training_flops
     from abl.nets.mask_guided import segmenter_flops
     from abl.nets.registry import FUSIONS
-    from abl.spec.data import Image
-    from abl.spec.train import Train
 
     plan, total = loaded.plan, 0.0
     for digest in digests:

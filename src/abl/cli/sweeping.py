@@ -113,11 +113,15 @@ def _print_place(result: Any, mlruns: Path) -> None:
 
 def _tell_failures(result: Any, loaded: Any) -> None:
     """Every stage and arm without a result, and figures, and why: exit code 1 if there is one."""
+    from abl.app.plan_words import arms_in_words
+    from abl.report.named import words_of
+
     report, outcome = result.report, result.outcome
-    using = loaded.plan.arms_using()
+    using = loaded.plan.arms_using() if report.failed else {}
+    names = arms_in_words(loaded) if report.failed else []
     for digest, reason in report.failed.items():
         stage = loaded.plan.stages[digest]
-        arms = [loaded.plan.arms[at].title for at in sorted(using[digest])]
+        arms = [names[at] for at in sorted(using[digest])]
         shown = "; ".join(arms[:3]) + (f" and {len(arms) - 3} more" if len(arms) > 3 else "")
         say(f"abl: failed: {stage.label} (arms: {shown}): {reason}", error=True)
         if digest in report.traces:
@@ -125,7 +129,7 @@ def _tell_failures(result: Any, loaded: Any) -> None:
     of_stages = {at for digest in report.failed for at in using[digest]}
     failed = [each for at, each in enumerate(outcome.arms) if each.failed and at not in of_stages]
     for arm in failed:
-        say(f"abl: failed: arm {outcome.title_of(arm)}: {arm.failed}", error=True)
+        say(f"abl: failed: arm {words_of(arm, outcome)}: {arm.failed}", error=True)
     if result.undrawn:
         say(f"abl: {result.undrawn}", error=True)
     if report.failed or failed or result.undrawn:
@@ -147,6 +151,7 @@ def plan(
     trust: TrustOpt = False,
 ) -> None:
     """Show what `abl sweep` would do or refuse, and why; look at the images, execute nothing."""
+    from abl.app.plan_words import arms_in_words
     from abl.app.watching import numbers_of
     from abl.report.plan_text import plan_text
 
@@ -155,4 +160,4 @@ def plan(
     if as_json:
         print(json.dumps(numbers, indent=1))
         return
-    say(plan_text(loaded.name, numbers, [arm.title for arm in loaded.plan.arms]))
+    say(plan_text(loaded.name, numbers, arms_in_words(loaded)))

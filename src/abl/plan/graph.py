@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from abl.plan.stage import Stage, canonical_json
+
+MOST_SHOWN = 20  # arms of a plan that is printed
 
 
 @dataclass(frozen=True, order=True)
@@ -93,7 +96,7 @@ class Front:
     name: str
 
 
-@dataclass
+@dataclass(repr=False)
 class Plan:
     """All stages of a sweep.
 
@@ -121,6 +124,20 @@ class Plan:
     beside: dict[str, dict[str, str]] = field(default_factory=dict)
     without: dict[int, str] = field(default_factory=dict)
     dynamics: dict[str, int] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        kinds = Counter(stage.kind for stage in self.stages.values())
+        stages = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "none"
+        sizes = f"{len(self.arms)} arms, {len(self.replicates)} replicates"
+        unshared = f"trainings if none were shared: {self.asked}"
+        return f"<Plan: {sizes}; distinct stages: {stages}; {unshared}>"
+
+    def __str__(self) -> str:
+        """What it holds, its arms and notes, a line each."""
+        arms = [f"  {arm.title or 'the one arm'}" for arm in self.arms[:MOST_SHOWN]]
+        beyond = len(self.arms) - len(arms)
+        more = [f"  and {beyond} more arms"] if beyond > 0 else []
+        return "\n".join([repr(self), *arms, *more, *(f"  note: {note}" for note in self.notes)])
 
     def add(self, stage: Stage) -> str:
         """Adds a stage unless its digest is known; returns the digest.

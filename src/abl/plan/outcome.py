@@ -134,6 +134,7 @@ class Facts:
             (of a column group), or image.
         patients_unknown: Whether the data name no patients, so that each image counts as one.
         one_class: Arm (key) -> replicates on which it predicts one class only.
+        one_class_of: Arm (key) -> position of that class, if it is the same in all of these.
         controls: Arm (key) -> how it used labels of the test set; such an arm is never the best.
         trainings: Arm (key) -> distinct predictions among its replicates, where some seeds of a
             split predict the same for every unit.
@@ -164,6 +165,7 @@ class Facts:
     clusters: str = ""
     patients_unknown: bool = False
     one_class: Mapping[str, int] = field(default_factory=dict)
+    one_class_of: Mapping[str, int] = field(default_factory=dict)
     controls: Mapping[str, str] = field(default_factory=dict)
     trainings: Mapping[str, int] = field(default_factory=dict)
     collapsed: Mapping[str, Rows] = field(default_factory=dict)
@@ -210,11 +212,11 @@ def _style(table: TableStyle) -> dict[str, Any]:
 _FACTS = tuple(each.name for each in fields(Facts))
 _RARE = {
     "external", "activation", "searches", "imported", "key_without_imported", "controls",
-    "trainings", "collapsed", "ran", "clusters", "patients_unknown", "departures",
+    "trainings", "collapsed", "ran", "clusters", "patients_unknown", "departures", "one_class_of",
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """The result of a sweep.
 
@@ -242,6 +244,9 @@ class Outcome:
     arms: tuple[ArmOutcome, ...]
     notes: tuple[str, ...] = ()
     facts: Facts = Facts()
+
+    def __repr__(self) -> str:
+        return f"<Outcome {self.name} {self.key[:8]}: {len(self.arms)} arms by {self.primary}>"
 
     @cached_property
     def told_apart(self) -> tuple[str, ...]:

@@ -6,10 +6,20 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from abl.decide.verdicts import BETTER, DIFFER, EQUIVALENT, NO_VERDICT, SAME, UNDECIDED, WORSE
+from abl.decide.verdicts import (
+    BETTER,
+    DIFFER,
+    EQUIVALENT,
+    NO_VERDICT,
+    ONE_CLASS,
+    SAME,
+    UNDECIDED,
+    WORSE,
+)
 from abl.plan.outcome import ArmOutcome, Comparison, Outcome
+from abl.report.gave_up import gave_up_sentence
 from abl.report.labels import Scale, counted, label_in, metric_label, one_line, scale_of
-from abl.report.named import axis_in, setting_in, words_of
+from abl.report.named import SEPARATOR, axis_in, setting_in, words_of
 
 MOST_NAMED = 3  # in a sentence
 
@@ -59,7 +69,10 @@ class _Answer:
         """The sentences in their order."""
         if not self._arms:
             return [f"No arm has results: {counted(len(self._outcome.arms), 'arm')} failed."]
-        every = (self._asked(), self._best(), *self._effects(), self._alike(), self._open())
+        every = (
+            self._asked(), gave_up_sentence(self._outcome, self._words), self._best(),
+            *self._effects(), self._alike(), self._open(),
+        )  # fmt: skip
         return [each for each in (*every, self._power()) if each]
 
     def _asked(self) -> str:
@@ -100,7 +113,8 @@ class _Answer:
     def _effects(self) -> Iterator[str]:
         better = self._with(lambda verdict: verdict.startswith(BETTER))
         worse = self._with(lambda verdict: verdict.startswith(WORSE))
-        if self._compared and not better and not worse:
+        judged = [e for e in self._compared if e.found.verdict != ONE_CLASS]
+        if judged and not better and not worse:
             base = self._base or self._base_setting or "its base"
             yield f"No arm is shown to be better or worse than {base}."
         for found, word in ((better, "better"), (worse, "worse")):
@@ -189,7 +203,7 @@ class _Answer:
                     if base.params.get(axis, "") != each.arm.params.get(axis, "")
                 )
             )
-        return ", ".join(settings.pop()) if len(settings) == 1 else ""
+        return SEPARATOR.join(settings.pop()) if len(settings) == 1 else ""
 
     def _base_words(self, base: str) -> str:
         return self._bases.get(base) or one_line(base)

@@ -118,9 +118,13 @@ def metric_label(metric: str, classes: int = 2) -> str:
 
 def label_in(outcome: Outcome, metric: str) -> str:
     """The label of a metric in a table or figure of this outcome: the file's own, if it has one."""
+    return own_label(outcome, metric) or metric_label(metric, len(outcome.facts.classes))
+
+
+def own_label(outcome: Outcome, metric: str) -> str:
+    """What the outcome's file calls a metric; "" where it says nothing of it."""
     given = {_canonical(name): label for name, label in outcome.facts.labels.metrics.items()}
-    own = given.get(_canonical(metric))
-    return one_line(own) if own else metric_label(metric, len(outcome.facts.classes))
+    return one_line(given.get(_canonical(metric), ""))
 
 
 def _canonical(metric: str) -> str:

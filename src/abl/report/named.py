@@ -4,9 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from abl.plan.outcome import ArmOutcome, Outcome
+import pandas as pd
+
+from abl.plan.graph import Arm
+from abl.plan.outcome import ArmOutcome, Facts, Outcome
 from abl.report.labels import one_line, setting_label, short_names, value_label
-from abl.spec.labels import written_value
+from abl.spec.labels import Labels, written_value
+
+SEPARATOR = " · "  # of the settings of an arm, wherever it is named
+
+
+def title_in(outcome: Outcome) -> str:
+    """The sweep's title on one line, or its name."""
+    return one_line(outcome.title) or one_line(outcome.name)
+
+
+def headed(outcome: Outcome, what: str) -> str:
+    """`Title: what`, the heading of a table or figure; a title that is a sentence ends as it is."""
+    title = title_in(outcome)
+    return f"{title} {what[:1].upper()}{what[1:]}" if ends(title) else f"{title}: {what}"
+
+
+def ends(text: str) -> bool:
+    """Whether a text has its own mark at its end, so that no other follows."""
+    return text.rstrip("\"')”’»").endswith((".", "?", "!", ":", "…", "。", "？", "！"))
 
 
 def axis_in(outcome: Outcome, axis: str) -> str:
@@ -30,9 +51,7 @@ def setting_in(outcome: Outcome, axis: str, value: str | int | float) -> str:
     return f"{name} {text}" if axis in outcome.ambiguous and text == value_label(value) else text
 
 
-def words_of(
-    arm: ArmOutcome, outcome: Outcome, axes: Sequence[str] | None = None, *, separator: str = ", "
-) -> str:
+def words_of(arm: ArmOutcome, outcome: Outcome, axes: Sequence[str] | None = None) -> str:
     """An arm in a few words, by what tells it from the others.
 
     Args:
@@ -40,9 +59,23 @@ def words_of(
     """
     values = [(a, arm.params.get(a, "")) for a in (outcome.told_apart if axes is None else axes)]
     named = [setting_in(outcome, axis, value) for axis, value in values if value != ""]
-    return separator.join(named) or ("" if axes is not None else arm.key[:8])
+    return SEPARATOR.join(named) or ("" if axes is not None else arm.key[:8])
 
 
 def run_names(outcome: Outcome) -> dict[str, str]:
     """Key of each arm -> what its run in MLflow is called."""
-    return {arm.key: words_of(arm, outcome, separator=" · ") for arm in outcome.arms}
+    return {arm.key: words_of(arm, outcome) for arm in outcome.arms}
+
+
+def planned_outcome(planned: Sequence[Arm], name: str, labels: Labels) -> Outcome:
+    """Arms of a plan as rows without numbers, in order; keys are their positions."""
+    named = [arm.named for arm in planned]
+    arms = [ArmOutcome(str(at), params, {}, pd.DataFrame()) for at, params in enumerate(named)]
+    axes = tuple(dict.fromkeys(axis for each in named for axis in each))
+    return Outcome(name, "", "", "", axes, (), "", "", tuple(arms), facts=Facts(labels=labels))
+
+
+def planned_words(planned: Sequence[Arm], name: str, labels: Labels) -> list[str]:
+    """Each arm of a plan as tables name it; the sweep's name where nothing tells it apart."""
+    outcome = planned_outcome(planned, name, labels)
+    return [words_of(arm, outcome, outcome.axes) or one_line(name) for arm in outcome.arms]

@@ -134,6 +134,11 @@ def _time(numbers: Mapping[str, Any]) -> str:
     slots = f"{numbers['slots']} at once"
     unknown = numbers["unknown_times"]
     if unknown == numbers["to_compute"]:
+        if rough := numbers.get("rough_seconds"):
+            return (
+                f"about {span_text(rough)} by a rule of thumb, on an idle machine: no such stage "
+                f"was ever run here ({slots})"
+            )
         return f"not known: no such stage was ever run here ({slots})"
     least = "at least " if unknown else "about "
     suffix = f", and {unknown} stages of unknown length" if unknown else ""

@@ -55,13 +55,29 @@ def one_class_replicates(predictions: pd.DataFrame) -> dict[str, int]:
     """Arm (key) -> replicates on which every test unit is given one class; 0 is left out."""
     if predictions.empty:
         return {}
+    counts = _lone_classes(predictions).groupby(level="arm").size()
+    return {str(arm): int(count) for arm, count in counts.items()}
+
+
+def one_class_called(predictions: pd.DataFrame) -> dict[str, int]:
+    """Arm (key) -> position of the class that it gives to every test unit of a replicate; arms that
+    do so with several classes are left out, as are those that never do.
+    """
+    if predictions.empty:
+        return {}
+    by_arm = _lone_classes(predictions).groupby(level="arm").agg(["min", "max"])
+    same = by_arm[by_arm["min"] == by_arm["max"]]["min"]
+    return {str(arm): int(called) for arm, called in same.items()}
+
+
+def _lone_classes(predictions: pd.DataFrame) -> pd.Series:
+    """(arm, repeat, fold, seed) -> the class of all its test units, where it is one."""
     tests = predictions[(predictions["role"] == "test").to_numpy()]
     final = tests[KEYS].assign(
         arm=tests["arm"].astype(str), final=largest_class(probabilities_of(tests))
     )
-    classes = final.groupby(["arm", *KEYS])["final"].nunique()
-    counts = classes[classes == 1].groupby(level="arm").size()
-    return {str(arm): int(count) for arm, count in counts.items()}
+    called = final.groupby(["arm", *KEYS])["final"].agg(["min", "max"])
+    return called[called["min"] == called["max"]]["min"]
 
 
 def repeated_trainings(predictions: pd.DataFrame) -> dict[str, int]:

@@ -103,6 +103,7 @@ class ProgressState:
         self._failed_kinds: dict[str, str] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._timed: Counter[str] = Counter()
+        self._first: defaultdict[str, list[float]] = defaultdict(list)  # of each slot
         self._messages: deque[str] = deque(maxlen=LAST_MESSAGES)
 
     def listen(self, listener: Callable[[Happened], None]) -> None:
@@ -143,8 +144,11 @@ class ProgressState:
             stage = self._running.pop(digest, None)
             kind = stage.kind if stage else ""
             self._finished[digest] = kind
-            self._seconds[kind] += seconds
-            self._timed[kind] += 1
+            if len(self._first[kind]) < self._slots:
+                self._first[kind].append(seconds)
+            else:
+                self._seconds[kind] += seconds
+                self._timed[kind] += 1
             label = stage.label if stage else digest[:12]
         self._tell("finished", f"{label}, {duration(seconds)}")
 
@@ -232,7 +236,9 @@ class ProgressState:
     def _mean_seconds(self, kind: str) -> float | None:
         if self._timed[kind]:
             return self._seconds[kind] / self._timed[kind]
-        return self._recorded.get(kind)
+        # the first of a worker holds what it loads: known only until others are
+        first = self._first[kind]
+        return sum(first) / len(first) if first else self._recorded.get(kind)
 
     def _tell(self, kind: str, text: str) -> None:
         for listener in self._listeners:

@@ -34,7 +34,7 @@ class Listener(Protocol):
         """Something worth a line."""
 
 
-@dataclass
+@dataclass(repr=False)
 class RunReport:
     """How the run of a plan ended.
 
@@ -55,6 +55,17 @@ class RunReport:
     traces: dict[str, str] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
     interrupted: bool = False
+
+    def __repr__(self) -> str:
+        counts = {"ran": self.ran, "reused": self.reused, "failed": self.failed}
+        said = [f"{len(digests)} {what}" for what, digests in counts.items()]
+        said += [f"{len(self.blocked)} blocked"] * bool(self.blocked)
+        said += [f"{len(self.stopped)} gave themselves up"] * bool(self.stopped)
+        return f"<RunReport: {', '.join([*said, *(['interrupted'] * self.interrupted)])}>"
+
+    def __str__(self) -> str:
+        """The counts, then why each stage failed, a line each."""
+        return "\n".join([repr(self), *(f"  {d[:12]}: {why}" for d, why in self.failed.items())])
 
     def followed_by(self, then: RunReport) -> RunReport:
         """Both of two runs of one plan as one."""

@@ -155,8 +155,20 @@ def estimated_minutes(
         each = sum(GPU_MS_224.get(name, slowest) for name in networks) * max(size / 224, 0.25) ** 2
         at_once = machine.gpus
     else:
-        each = sum(CPU_MS_64.get(name, slowest) for name in networks) * (size / 64) ** 2
+        each = sum(_cpu_ms(name, size) or slowest * (size / 64) ** 2 for name in networks)
         at_once = machine.cpus
     share = 0.8 * (1 - 1 / folds) if folds > 1 else 0.6
     steps = 1.1 * each * images * share * epochs / 1000
     return (steps + START_S * len(networks)) * folds * seeds / at_once / 60
+
+
+def estimated_training_s(network: str, size: int, images: int, epochs: int) -> float | None:
+    """Seconds of one training on a CPU core of an idle machine; None of a network not measured."""
+    each = _cpu_ms(network, size)
+    return None if each is None else START_S + 1.1 * each * images * epochs / 1000
+
+
+def _cpu_ms(network: str, size: int) -> float | None:
+    """To train on one image, on one core; None of a network that was not measured."""
+    known = CPU_MS_64.get(network)
+    return None if known is None else known * (size / 64) ** 2

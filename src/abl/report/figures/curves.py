@@ -17,7 +17,7 @@ from abl.plan.outcome import ArmOutcome, Outcome
 from abl.report.figures.arms import sign_of
 from abl.report.figures.style import caption, look, new_figure, own_style, wrapped
 from abl.report.labels import label_in
-from abl.report.named import axis_in, value_in, words_of
+from abl.report.named import axis_in, headed, value_in, words_of
 
 PART_TITLES = {"validation": "chosen on validation", "test": "exploratory, on test"}
 PART_NOTES = {
@@ -112,7 +112,7 @@ def curve_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
             f"mean over replicates{f', with {band}{which}' if band else ''}. The open marker is "
             f"the value chosen on validation, averaged over replicates. {PART_NOTES[part]}"
         )
-        title = f"{outcome.title or outcome.name}: {PART_TITLES[part]}"
+        title = headed(outcome, f"{PART_TITLES[part]}")
         caption(figure, title, text, found.cut)
         figure.supxlabel(axis_label(outcome, axis), fontsize=9)
         means = f"mean{f', {band}' if band else ''}"

@@ -53,7 +53,7 @@ def figures_of(
     if shown.arms:
         made |= {
             "roc": lambda: roc_figure(shown),
-            "reliability": lambda: reliability_figure(shown),
+            "reliability": lambda: reliability_figure(shown, classes),
             "confusion": lambda: confusion_figure(shown, classes),
             "risk_coverage": lambda: risk_coverage_figure(shown),
             "decision_curve": lambda: decision_curve_figure(shown, classes),

@@ -76,7 +76,7 @@ def roc_figure(shown: Shown) -> Figure:
     return figure
 
 
-def reliability_figure(shown: Shown) -> Figure:
+def reliability_figure(shown: Shown, names: tuple[str, ...] = ()) -> Figure:
     """One panel an arm: observed over predicted frequency in ten bins, and calibration error."""
     classes = shown.arms[0].scores[0].p.shape[1]
     with own_style():
@@ -93,7 +93,8 @@ def reliability_figure(shown: Shown) -> Figure:
             title = f"{_panel_title(arm)}\n{_calibration_text(arm)}"
             place.set_title(title, fontsize=7.5)
         unit_square(grid)
-        what = "of class 1" if classes == 2 else "of the final class"
+        positive = names[1] if len(names) == 2 else "class 1"
+        what = f"of {positive}" if classes == 2 else "of the final class"
         figure.supxlabel(f"predicted probability {what}", fontsize=9)
         figure.supylabel("observed frequency", fontsize=9)
         text = (

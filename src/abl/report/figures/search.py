@@ -35,7 +35,7 @@ from abl.report.figures.style import (
     wrapped,
 )
 from abl.report.labels import constraint_text, label_in, one_line, short_names
-from abl.report.named import words_of
+from abl.report.named import headed, words_of
 
 MOST_SEARCHES = 6
 MOST_GENERATIONS = 40
@@ -186,7 +186,7 @@ def history_figure(outcome: Outcome, shown: Sequence[OneSearch], cut: str = "") 
                 " A best score near the one expected by chance says that the search found little; "
                 "the score on test is the honest one."
             )
-        caption(figure, f"{outcome.title or outcome.name}: the search, point by point", text, cut)
+        caption(figure, headed(outcome, "the search, point by point"), text, cut)
     return figure
 
 
@@ -227,7 +227,7 @@ def importance_figure(outcome: Outcome, shown: Sequence[OneSearch], cut: str = "
             f"parameter accounts for alone{', mean and sd over replicates' if has_sd else ''}. Few "
             "points leave it uncertain, and it holds for the searched ranges alone."
         )
-        caption(figure, f"{outcome.title or outcome.name}: which parameters mattered", text, cut)
+        caption(figure, headed(outcome, "which parameters mattered"), text, cut)
     return figure
 
 

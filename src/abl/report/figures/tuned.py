@@ -38,7 +38,7 @@ from abl.report.figures.style import (
     wrapped,
 )
 from abl.report.labels import label_in
-from abl.report.named import value_in, words_of
+from abl.report.named import headed, value_in, words_of
 
 _TICKS = 6
 MOST_TRIALS = 2000
@@ -82,7 +82,7 @@ def heatmap_figure(outcome: Outcome, part: str = "validation") -> Figure | None:
             "chosen value, averaged over replicates; it may lie beside the brightest cell of its "
             f"row, as each replicate chooses by its own validation set. {PART_NOTES[part]}"
         )
-        title = f"{outcome.title or outcome.name}: {PART_TITLES[part]}"
+        title = headed(outcome, f"{PART_TITLES[part]}")
         caption(figure, title, text, found.cut)
     return figure
 

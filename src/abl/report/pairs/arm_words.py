@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.outcome import ArmOutcome, Outcome
@@ -11,6 +11,7 @@ from abl.report.labels import arm_label, one_line
 from abl.report.named import setting_in, words_of
 
 _MOST_LISTED = 6
+_MARKS = "()[]{}<>\"'°:;.!?"
 _KEY = re.compile(r"[0-9a-f]{6,64}")
 
 
@@ -41,14 +42,11 @@ def arm_named(outcome: Outcome, words: str, *, alone: bool = False) -> ArmOutcom
     spelt = {token.casefold(): token for token in _words(words)}  # as it was typed
     written = _as_written(outcome)
     words_known = {written.get(token, token) for token in known if "=" not in token}
+    unknown = [spelt.get(token, token) for token in asked if token not in known]
     raise_if_any(
         [
-            Problem(
-                f"{outcome.name}: no arm has '{spelt.get(token, token)}': "
-                f"{nearest(token, words_known)}"
-            )
-            for token in asked
-            if token not in known
+            Problem(f"{outcome.name}: no arm has '{word}': {_advice(outcome, word, words_known)}")
+            for word in unknown
         ]
     )
     rows = enumerate(zip(outcome.arms, own, strict=True), 1)
@@ -58,9 +56,17 @@ def arm_named(outcome: Outcome, words: str, *, alone: bool = False) -> ArmOutcom
     return _only(outcome, words, exact or fitting, alone)
 
 
+def _advice(outcome: Outcome, word: str, known: Collection[str]) -> str:
+    """The word that is nearest, or the arms: words of all of them in a heap help nobody."""
+    near = nearest(word, known, show=0)
+    if near.startswith("did you mean"):
+        return near
+    return f"there are {_listed(outcome, list(enumerate(outcome.arms, 1)))}"
+
+
 def arm_title(outcome: Outcome, arm: ArmOutcome) -> str:
     """An arm in a few words, as `abl plan` writes it."""
-    return words_of(arm, outcome, outcome.axes, separator=" · ") or one_line(outcome.name)
+    return words_of(arm, outcome, outcome.axes) or one_line(outcome.name)
 
 
 def _only(
@@ -103,7 +109,8 @@ def _arm_tokens(outcome: Outcome, arm: ArmOutcome) -> set[str]:
             tokens |= {*_tokens(arm_label({axis: value}, [axis])), *_tokens(str(value))}
             tokens |= {*_tokens(setting_in(outcome, axis, value))}
             tokens |= {f"{axis.casefold()}={token}" for token in _tokens(str(value))}
-    return tokens
+    # nobody types the brackets of `ResNet (tiny)`
+    return tokens | {bare for token in tokens if (bare := token.strip(_MARKS))}
 
 
 def _as_written(outcome: Outcome) -> dict[str, str]:

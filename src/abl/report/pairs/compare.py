@@ -11,8 +11,8 @@ from typing import Any
 
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, nearest
-from abl.report.labels import counted, metric_label, one_line, p_label, scale_of, with_unit
-from abl.report.pairs.compare_pair import PairComparison
+from abl.report.labels import counted, one_line, p_label, scale_of, with_unit
+from abl.report.pairs.compare_pair import ChangedUnit, PairComparison
 from abl.report.tables import printed
 from abl.report.tables.model import (
     Column,
@@ -29,6 +29,7 @@ from abl.report.tables.render import markdown_escaped, page_from, wrapped_text
 FORMATS = ("text", "md", "html", "csv")
 MOST_PICTURES = 60
 MOST_LINES = 40
+MOST_NAMED = 3  # before the tables, either way
 
 # unit -> PNG of each of its modalities, () where there is no picture of it
 Picture = Callable[[str], Sequence[bytes]]
@@ -85,7 +86,7 @@ def metrics_table(pair: PairComparison) -> Table:
         rows.append(vars(each) | {"scale": scale, "tested": tested, "p": p, "verdict": verdict})
 
     def metric(row: Mapping[str, Any]) -> TableCell:
-        label = with_unit(metric_label(row["metric"], pair.class_count), row["scale"].unit)
+        label = with_unit(pair.metric_name(row["metric"]), row["scale"].unit)
         return TableCell(label, bold=row["tested"])
 
     def difference(row: Mapping[str, Any]) -> str:
@@ -132,8 +133,8 @@ def tests_table(pair: PairComparison) -> Table:
         tested("McNemar P", "mcnemar_p"),
     ]
     if pair.class_count == 2:
-        auc = attrgetter("auc_difference")
-        columns.append(number_column("auc_difference", scale.difference, "Δ AUC, points", auc))
+        auc, name = attrgetter("auc_difference"), f"Δ {pair.metric_name('auc')}, points"
+        columns.append(number_column("auc_difference", scale.difference, name, auc))
         columns.append(tested("DeLong P", "delong_p"))
     notes = [Note("", "A test within a replicate speaks of that seed's networks alone.")]
     if pair.clustered:
@@ -164,7 +165,12 @@ def units_table(pair: PairComparison) -> Table:
         number_column("p_a", "{:.3f}".format, f"A: {probability}", attrgetter("first")),
         number_column("p_b", "{:.3f}".format, f"B: {probability}", attrgetter("second")),
     ]
-    notes = ["Counts of replicates; probabilities are means over them."] if pair.changed else []
+    notes = []
+    if pair.changed:
+        notes.append(
+            "Counts of replicates; probabilities are means over them. From most changed for A to "
+            "most for B: by replicates, then by the change of probability."
+        )
     title = f"{counted(len(pair.changed), pair.unit)} changed"
     return table_from("units", title, columns, pair.changed, notes=notes)
 
@@ -205,7 +211,30 @@ def _head(pair: PairComparison) -> list[str]:
         f"A: {one_line(pair.first)}",
         f"B: {one_line(pair.second)}",
         f"{tested}, {counted(pair.replicates, 'replicate')}; {said}",
+        *_changed_most(pair),
     ]
+
+
+def _changed_most(pair: PairComparison) -> list[str]:
+    """The units that changed most, either way, in a line each."""
+    gained, lost = _both_ways(pair)
+    what, lines = _probability_label(pair), list[str]()
+    for letter, units in (("A", gained), ("B", lost)):
+        named = [
+            f"{one_line(each.unit)} ({class_name(pair, each.label)}; "
+            f"{what} {each.first:.2f} with A, {each.second:.2f} with B)"
+            for each in units[:MOST_NAMED]
+        ]
+        if named:
+            lines.append(f"Changed most, right with {letter}: {', '.join(named)}")
+    return lines
+
+
+def _both_ways(pair: PairComparison) -> tuple[list[ChangedUnit], list[ChangedUnit]]:
+    """Units that are right more often with A, and with B, those that changed most first."""
+    first = [each for each in pair.changed if each.only_first > each.only_second]
+    second = [each for each in pair.changed if each.only_second > each.only_first]
+    return first, second[::-1]
 
 
 def _cut(table: Table) -> Table:
@@ -221,8 +250,7 @@ def _cut(table: Table) -> Table:
 
 def _sections(pair: PairComparison, picture: Picture) -> list[dict[str, object]]:
     """Pictures of what changed, both ways, the surest changes first."""
-    first = [each for each in pair.changed if each.only_first > each.only_second]
-    second = [each for each in pair.changed if each.only_second > each.only_first][::-1]
+    first, second = _both_ways(pair)
     half = MOST_PICTURES // 2
     sections: list[dict[str, object]] = []
     for letter, units, others in (("A", first, second), ("B", second, first)):

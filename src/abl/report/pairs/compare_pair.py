@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from abl.decide.contributions import DRAWS
 from abl.decide.intervals import difference_interval
 from abl.decide.paired_tests import delong_test, mcnemar_test
 from abl.decide.replicates import Scores, mean_over_splits, one_image_per_patient, replicate_scores
-from abl.report.labels import is_metric
+from abl.report.labels import is_metric, metric_label
 from abl.report.prediction_frames import probabilities_of, probability_columns, scored_replicates
 
 
@@ -109,6 +109,11 @@ class PairComparison:
     changed: tuple[ChangedUnit, ...]
     notes: tuple[str, ...] = ()
     cluster: str = "patient"
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def metric_name(self, metric: str) -> str:
+        """What a metric is called here: by the sweep's own label, if it has one."""
+        return self.labels.get(metric) or metric_label(metric, self.class_count)
 
 
 def compared(
@@ -184,7 +189,9 @@ def _test(a: Scores, b: Scores) -> ReplicateTest:
 
 
 def _changed(rows: pd.DataFrame, other: pd.DataFrame) -> tuple[ChangedUnit, ...]:
-    """Units that only one arm gets right somewhere; those of the first arm first."""
+    """Units that only one arm gets right somewhere: those of the first arm first, by replicates, of
+    as many by how much more probable it finds the label.
+    """
     p, other_p = probabilities_of(rows), probabilities_of(other)
     labels = rows["label"].to_numpy(dtype=np.int64)
     right, other_right = largest_class(p) == labels, largest_class(other_p) == labels
@@ -207,7 +214,14 @@ def _changed(rows: pd.DataFrame, other: pd.DataFrame) -> tuple[ChangedUnit, ...]
     found = by_unit.agg({**kept, "tested": "size", **counted, **means})
     found = found[(found["only_first"] > 0) | (found["only_second"] > 0)].reset_index()
     units = [ChangedUnit(*row) for row in found.itertuples(index=False, name=None)]
-    return tuple(sorted(units, key=lambda each: (each.only_second - each.only_first, each.unit)))
+    two = p.shape[1] == 2
+
+    def place(each: ChangedUnit) -> tuple[int, float, str]:
+        change = each.second - each.first
+        towards_second = -change if two and each.label == 0 else change
+        return each.only_second - each.only_first, towards_second, each.unit
+
+    return tuple(sorted(units, key=place))
 
 
 def _shown_probability(p: Floats, labels: Ints) -> Floats:

@@ -15,7 +15,7 @@ from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.plan.outcome import IMPORTED, ArmOutcome, Outcome
 from abl.report.answer import answer_sentences
 from abl.report.labels import label_in, one_line, with_unit
-from abl.report.named import axis_in, setting_in, value_in
+from abl.report.named import axis_in, headed, setting_in, title_in, value_in
 from abl.report.tables.ablation_columns import EMPTY_CELL, PARTS, TableLayout
 from abl.report.tables.model import Column, Table, TableCell, table_from, text_column
 from abl.report.tables.published import Published
@@ -68,7 +68,7 @@ def table_of(
     made = layout(shown)
     table = table_from(
         shown.name,
-        one_line(shown.title) or one_line(shown.name),
+        title_in(shown),
         made.columns(),
         shown.arms,
         axis_count=min(len(shown.axes), 1),
@@ -144,10 +144,10 @@ def _pivot_table(
         notes.append(
             "Differences to the base with their P stand in the table with the arms as rows."
         )
-    title = f"{one_line(outcome.title) or one_line(outcome.name)}: "
+    what = with_unit(label_in(outcome, metric), layout.unit(metric))
     return table_from(
         outcome.name,
-        title + with_unit(label_in(outcome, metric), layout.unit(metric)),
+        headed(outcome, what),
         columns,
         _pivot_rows(outcome.arms, named, column_axis),
         axis_count=len(named),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
+from abl.decide.verdicts import ONE_CLASS
 from abl.plan.outcome import ArmOutcome, Cell, Comparison, Outcome
 from abl.report.collapse import collapse_words
 from abl.report.labels import (
@@ -279,7 +280,10 @@ class TableLayout:
         base = None if self._one_base else compared(lambda found: self._base_label(found.base))
         points = "points" if scale.unit else ""
         label = with_unit(f"Δ {label_in(self._outcome, self._outcome.primary)}", points)
-        corrected = compared(lambda found: p_label(found.p_corrected))
+        # a P beside a verdict that is withheld, as networks have not learned, would be read as one
+        corrected = compared(
+            lambda found: NOTHING if found.verdict == ONE_CLASS else p_label(found.p_corrected)
+        )
         ends = ("difference_low", "difference_high")
         return [
             Column(label, True, compared(difference), raw("difference", *ends)),

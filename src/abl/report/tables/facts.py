@@ -17,13 +17,12 @@ from abl.report.labels import (
     counted,
     label_in,
     metric_label,
-    one_line,
     p_label,
     per_cent_label,
     scale_of,
     with_unit,
 )
-from abl.report.named import words_of
+from abl.report.named import headed, words_of
 from abl.report.tables.ablation import styled_table
 from abl.report.tables.model import (
     Column,
@@ -154,7 +153,7 @@ def _table(
     *,
     axis_count: int = 1,
 ) -> Table:
-    title = f"{one_line(outcome.title or outcome.name)}: {said}"
+    title = headed(outcome, f"{said}")
     return table_from(
         f"{outcome.name}-{name}", title, columns, rows, axis_count=axis_count, notes=notes
     )
@@ -176,7 +175,7 @@ def external_outcome(outcome: Outcome) -> Outcome:
     return replace(
         outcome,
         name=f"{outcome.name}-external",
-        title=f"{one_line(outcome.title or outcome.name)}: external sets",
+        title=headed(outcome, "external sets"),
         axes=(*outcome.axes, SET),
         metrics=tuple(name for name in outcome.metrics if name in measured),
         curve_axis="",

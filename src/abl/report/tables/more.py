@@ -18,7 +18,7 @@ from abl.decide.replicates import KEYS, replicate_scores
 from abl.errors import InputError, nearest
 from abl.plan.outcome import Outcome
 from abl.report.labels import counted, label_in, letters, one_line, scale_of, with_unit
-from abl.report.named import axis_in, value_in
+from abl.report.named import axis_in, headed, value_in
 from abl.report.prediction_frames import arm_tests, probability_columns, scored_replicates
 from abl.report.tables.model import (
     Column,
@@ -70,7 +70,7 @@ def replicates_table(
         rows += [{**values, "arm": arm} for values in each]
     return table_from(
         outcome.name,
-        f"{_title(outcome)}: every replicate",
+        headed(outcome, "every replicate"),
         [
             *(_of_arm(outcome, axis) for axis in outcome.axes),
             replace(first, cell=why),
@@ -154,7 +154,7 @@ def subgroup_table(
         notes.append(Note("a", f"under {FEW_IN_GROUP} patients: too few to conclude from"))
     if any(map(undefined, parts)):
         notes.append(Note("", "Of replicates: in the others the metric is undefined."))
-    title = f"{_title(outcome)}: {label} by {one_line(column)}"
+    title = headed(outcome, f"{label} by {one_line(column)}")
     axis_count = len(outcome.axes) + 1
     return table_from(outcome.name, title, columns, parts, axis_count=axis_count, notes=notes)
 
@@ -219,10 +219,6 @@ def _of_arm(outcome: Outcome, axis: str) -> Column:
     value = item("arm")
     label = axis_in(outcome, axis)
     return text_column(axis, label, lambda row: value(row).params.get(axis, ""), write)
-
-
-def _title(outcome: Outcome) -> str:
-    return one_line(outcome.title) or one_line(outcome.name)
 
 
 def image_table(

@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from abl.errors import InputError, nearest
+from abl.report.named import ends
 from abl.report.tables.model import BOLD, Note, Raw, Table, TableCell
 from abl.report.tables.wrapping import GAP, wrapped_blocks
 from abl.visible import visible_line, visible_text
@@ -197,7 +198,8 @@ def _markdown_of(table: Table) -> str:
 def answer_markdown(table: Table) -> str:
     """The title and the sentences before the table, as Markdown."""
     first, *others = table.lead or ("",)
-    head = f"**{markdown_escaped(table.title)}.** {markdown_escaped(first)}".rstrip()
+    title = table.title if ends(table.title) else f"{table.title}."
+    head = f"**{markdown_escaped(title)}** {markdown_escaped(first)}".rstrip()
     return "\n\n".join([head, *map(markdown_escaped, others)]) + "\n"
 
 

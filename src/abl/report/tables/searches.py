@@ -20,7 +20,7 @@ from abl.report.labels import (
     short_names,
     with_unit,
 )
-from abl.report.named import words_of
+from abl.report.named import headed, words_of
 from abl.report.tables.model import Column, Raw, Table, item, number_column, table_from, text_column
 
 Row = Mapping[str, Any]
@@ -94,7 +94,7 @@ def searches_table(outcome: Outcome) -> Table | None:
     ]
     return table_from(
         f"{outcome.name}-searches",
-        f"{one_line(outcome.title or outcome.name)}: searches of hyperparameters",
+        headed(outcome, "searches of hyperparameters"),
         columns,
         rows,
         notes=_notes(rows, outcome),

@@ -12,6 +12,7 @@ from abl.decide.metrics import metric_named
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.report.labels import MINUS, counted, label_in, scale_of
+from abl.report.named import words_of
 from abl.report.page.report_facts import ReportFacts
 from abl.stages.combine import MEAN
 from abl.studies.ensembles.found import ArmPlace
@@ -93,9 +94,9 @@ def optimism_notes(outcome: Outcome, arms: Sequence[ArmPlace], options: Options)
         top = best.row.cells[primary].mean
         scale = scale_of(primary, [own, top], per_cent=outcome.facts.table.per_cent)
         notes.append(
-            f"{outcome.title_of(each.row)}: {label_in(outcome, primary)} {scale.number(own)} by a "
+            f"{words_of(each.row, outcome)}: {label_in(outcome, primary)} {scale.number(own)} by a "
             f"choice on validation images in each replicate; the best of {len(others)} on the test "
-            f"sets themselves ({outcome.title_of(best.row)}) has {scale.number(top)}: "
+            f"sets themselves ({words_of(best.row, outcome)}) has {scale.number(top)}: "
             f"{_optimism(scale.number(sign * (top - own)))}."
         )
     return notes
@@ -116,7 +117,7 @@ def _name_of(arm: ArmPlace, options: Options) -> tuple[str, str]:
 
 def choice_notes(rows: Sequence[dict[str, Any]], outcome: Outcome) -> list[str]:
     """How often which combination was chosen."""
-    titles = {arm.key: outcome.title_of(arm) for arm in outcome.arms}
+    titles = {arm.key: words_of(arm, outcome) for arm in outcome.arms}
     notes = []
     for key in dict.fromkeys(row["arm"] for row in rows):
         of_arm = [row for row in rows if row["arm"] == key]

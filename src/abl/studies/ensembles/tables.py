@@ -18,6 +18,7 @@ from abl.report.labels import (
     p_label,
     scale_of,
 )
+from abl.report.named import headed, words_of
 from abl.report.tables.model import (
     DIFFERS,
     Column,
@@ -137,7 +138,7 @@ def gains_table(
     starred = [Note(STAR, "below 1; the interval of the difference says whether that can be luck")]
     if not any(ratio < 1 for ratio in [*gains["ratio"], *stated]):
         starred = []
-    title = f"{one_line(outcome.title or outcome.name)}: gains of combinations"
+    title = headed(outcome, "gains of combinations")
     count = 3 + other + several
     return table_from(
         f"{outcome.name}-j", title, columns, rows, axis_count=count, notes=[*starred, *notes]
@@ -228,7 +229,7 @@ def widths_table(outcome: Outcome, widths: pd.DataFrame) -> Table | None:
         interval_column(scale),
     ]
     notes = ["Features: columns as they were found in the file, of images and not of a manual."]
-    title = f"{one_line(outcome.title or outcome.name)}: single networks"
+    title = headed(outcome, "single networks")
     return table_from(f"{outcome.name}-features", title, columns, rows, axis_count=4, notes=notes)
 
 
@@ -237,7 +238,7 @@ def choices_table(outcome: Outcome, choices: pd.DataFrame) -> Table | None:
     if choices.empty:
         return None
     rows = choices.to_dict("records")
-    titles = {arm.key: outcome.title_of(arm) for arm in outcome.arms}
+    titles = {arm.key: words_of(arm, outcome) for arm in outcome.arms}
     values = [value for row in rows for value in (row["validation"], row["test"])]
     scale = _scale(outcome, outcome.primary, values)
     label = label_in(outcome, outcome.primary)
@@ -250,5 +251,5 @@ def choices_table(outcome: Outcome, choices: pd.DataFrame) -> Table | None:
         number_column("validation", scale.number, "validation"),
         number_column("test", scale.number, f"{label} on test"),
     ]
-    title = f"{one_line(outcome.title or outcome.name)}: what was chosen on validation"
+    title = headed(outcome, "what was chosen on validation")
     return table_from(f"{outcome.name}-chosen", title, columns, rows, axis_count=4)

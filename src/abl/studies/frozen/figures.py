@@ -22,6 +22,7 @@ from abl.report.figures.curves import MOST_BANDS
 from abl.report.figures.over_axis import Series, Value, line_figure, look_of, series_over
 from abl.report.figures.style import caption
 from abl.report.labels import label_in
+from abl.report.named import headed
 
 AXIS = "frozen"
 FEWEST_VALUES = 3
@@ -126,7 +127,7 @@ def frozen_figure(outcome: Outcome, predictions: pd.DataFrame) -> Figure | None:
         )
         parts += [f"{known.note}."] if known.note else []
     parts += [CAVEAT] if published else []
-    title = f"{outcome.title or outcome.name}: frozen layers"
+    title = headed(outcome, "frozen layers")
     caption(figure, title, " ".join(parts), cut, heading="Metric against the frozen part")
     return figure
 

@@ -39,6 +39,7 @@ from abl.report.figures.style import (
     wrapped,
 )
 from abl.report.labels import label_in, metric_label
+from abl.report.named import headed
 
 MODE, SECOND, MIXED, OWN = "mode", "second", "mixed", "own"
 MODALITIES = ("bmode", "elasticity")
@@ -169,7 +170,7 @@ def modes_figure(outcome: Outcome, modes: Modes) -> Figure | None:
         f"by mode of fusion: mean over replicates "
         f"and 95 % interval over patients.{modes.note}"
     )
-    title = f"{outcome.title or outcome.name}: modes"
+    title = headed(outcome, "modes")
     caption(figure, title, text, modes.cut, heading="Modes and heads")
     return figure
 

@@ -16,7 +16,7 @@ from abl.report.figures.bars import MOST_ARMS, rows_of_arms
 from abl.report.figures.over_axis import row_figure, series_over
 from abl.report.figures.style import caption
 from abl.report.labels import label_in
-from abl.report.named import words_of
+from abl.report.named import headed, words_of
 
 INSIDE, PLACEMENT = "inside", "placement"
 MOST_SERIES = 4
@@ -71,7 +71,7 @@ def placement_figure(outcome: Outcome) -> Figure | None:
         f"by placement of the attention modules: "
         f"mean over replicates and 95 % interval over patients.{which} -L2 is all points but L2."
     )
-    caption(figure, f"{outcome.title or outcome.name}: placements", text, cut)
+    caption(figure, headed(outcome, "placements"), text, cut)
     return figure
 
 

@@ -16,6 +16,7 @@ from abl.plan.outcome import Outcome
 from abl.plan.stage import DYNAMICS, DYNAMICS_IMAGES
 from abl.record.store import Store
 from abl.report.labels import Scale, one_line
+from abl.report.named import headed
 from abl.report.tables.model import Column, Table, item, number_column, table_from, text_column
 
 BASELINES = "baselines"  # name of the table and of its frame
@@ -107,7 +108,7 @@ def baselines_table(outcome: Outcome, rows: pd.DataFrame) -> Table | None:
         )
     else:
         notes.append("No labels are known to be wrong: no score can be called better than another.")
-    title = f"{one_line(outcome.title or outcome.name)}: scores of wrong labels"
+    title = headed(outcome, "scores of wrong labels")
     return table_from(
         f"{outcome.name}-baselines", title, columns, rows.to_dict("records"),
         axis_count=2 if "data" in rows else 1, notes=notes,

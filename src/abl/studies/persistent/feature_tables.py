@@ -12,6 +12,7 @@ import pandas as pd
 from abl.decide.audit.over_representation import LEAST_PATIENTS
 from abl.plan.outcome import Outcome
 from abl.report.labels import Scale, one_line
+from abl.report.named import headed
 from abl.report.tables.model import (
     Column,
     Table,
@@ -71,7 +72,7 @@ def features_table(outcome: Outcome, rows: pd.DataFrame) -> Table | None:
         notes.append(f"Classes are not equal for what tells them: {', '.join(alone)}.")
     found = outcome.facts.study.get("persistence", ())
     notes += dict.fromkeys(note for each in found for note in each.get("features_left_out", ()))
-    title = f"{one_line(outcome.title or outcome.name)}: features of flagged images"
+    title = headed(outcome, "features of flagged images")
     return table_from(
         f"{outcome.name}-features", title, columns, rows.to_dict("records"),
         axis_count=2 + grouped + ("data" in rows), notes=notes,
@@ -107,7 +108,7 @@ def rarity_table(outcome: Outcome, rows: pd.DataFrame) -> Table | None:
         "nothing of odds and are left out.",
         "What is rare may be hard for another reason: these data alone cannot tell these apart.",
     ]
-    title = f"{one_line(outcome.title or outcome.name)}: are rare features missed?"
+    title = headed(outcome, "are rare features missed?")
     return table_from(
         f"{outcome.name}-rare-features", title, columns, rows.to_dict("records"),
         axis_count=2 if "data" in rows else 1, notes=notes,

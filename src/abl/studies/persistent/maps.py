@@ -16,6 +16,7 @@ from abl.decide.check import Bools
 from abl.plan.graph import Plan
 from abl.plan.outcome import Outcome
 from abl.report.labels import Scale, counted, one_line
+from abl.report.named import headed
 from abl.report.pictures import Pictures
 from abl.report.tables.model import Column, Table, item, table_from, text_column
 from abl.spec.sweep import Sweep
@@ -147,7 +148,7 @@ def maps_table(outcome: Outcome, rows: pd.DataFrame) -> Table | None:
         "flagged, of those never misclassified.",
         "Intervals allow for images of one patient being alike. Maps decide nothing.",
     ]
-    title = f"{one_line(outcome.title or outcome.name)}: where networks look"
+    title = headed(outcome, "where networks look")
     return table_from(
         f"{outcome.name}-maps", title, columns, rows.to_dict("records"),
         axis_count=2 if "data" in rows else 1, notes=notes,

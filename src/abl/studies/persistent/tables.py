@@ -9,6 +9,7 @@ import pandas as pd
 
 from abl.plan.outcome import Outcome
 from abl.report.labels import Scale, counted, one_line
+from abl.report.named import headed
 from abl.report.tables.model import (
     DIFFERS,
     Column,
@@ -79,7 +80,7 @@ def networks_table(outcome: Outcome, published: Published | None = None) -> Tabl
         )
     if published is not None:
         notes += published.sentences_beside({str(row["arm"]) for row in rows})
-    title = f"{one_line(outcome.title or outcome.name)}: networks"
+    title = headed(outcome, "networks")
     count = 2 if several else 1
     return table_from(
         f"{outcome.name}-networks", title, columns, rows, axis_count=count, notes=notes
@@ -154,7 +155,7 @@ def images_table(outcome: Outcome, images: pd.DataFrame) -> Table | None:
     ]
     return table_from(
         f"{outcome.name}-images",
-        f"{one_line(outcome.title or outcome.name)}: images to look at first",
+        headed(outcome, "images to look at first"),
         columns,
         rows,
         axis_count=2 if "data" in images else 1,

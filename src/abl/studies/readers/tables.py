@@ -10,6 +10,7 @@ import pandas as pd
 from abl.decide.agreement import agreement_band
 from abl.plan.outcome import Outcome
 from abl.report.labels import NOTHING, Scale, cluster_word, clusters_named, one_line, p_label
+from abl.report.named import headed
 from abl.report.tables.model import Column, Table, item, number_column, table_from, text_column
 from abl.studies.readers.agreeing import ALL, OF_PAIR, WITHIN
 from abl.studies.readers.common_scale import RANKED
@@ -197,7 +198,7 @@ def _table(
     axis_count: int,
     notes: list[str],
 ) -> Table:
-    title = f"{one_line(outcome.title or outcome.name)}: {what}"
+    title = headed(outcome, f"{what}")
     rows = frame.to_dict("records")
     said = [clusters_named(note, cluster_word(outcome)) for note in notes]
     return table_from(

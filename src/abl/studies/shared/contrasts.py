@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from abl.decide.comparison import Contrast, best_and_tied, comparisons
+from abl.decide.comparison import Contrast, best_and_tied, calls_one_class, comparisons
 from abl.decide.paired_tests import corrected_resampled_t
 from abl.decide.replicates import KEYS, Scores, replicate_scores
 from abl.plan.outcome import Comparison
@@ -52,9 +52,14 @@ def marks(
 
     Args:
         controls: Positions of arms that are never the best, as they used labels of the test set;
-            so are arms that are not out of fold.
+            so are arms that are not out of fold, and those that call everything one class, of
+            which no verdict is given either.
     """
-    shut_out = {str(at) for at, arm in enumerate(arms) if at in controls or not arm.out_of_fold}
+    shut_out = {
+        str(at)
+        for at, arm in enumerate(arms)
+        if at in controls or not arm.out_of_fold or (arm.scores and calls_one_class(arm.scores))
+    }
     fair = {arm.units for at, arm in enumerate(arms) if arm.scores and str(at) not in shut_out}
     scored = {
         str(at): arm.scores for at, arm in enumerate(arms) if arm.scores and arm.units in fair

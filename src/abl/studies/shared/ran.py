@@ -46,6 +46,7 @@ def what_ran(
         trainings: network, roles (of arm, selector, pretraining, segmentation, search), count of
             finished ones; one row a network and set of roles.
         untrained: arms that no training stage stands behind.
+        epochs: Of the file's train block; arms with others say so in settings.
         power: Sentences on the difference that so many patients can show.
         data: arms, name, unit, listed and used (images, patients), left_out (why, images,
             patients), second (second images that are samples of their own), splits (number of),
@@ -74,6 +75,7 @@ def what_ran(
         "settings": _changes(file.sweep, sweeps),
         "trainings": _trainings(plan, workspace.store, ran),
         "untrained": _untrained(plan, ran),
+        "epochs": file.sweep.train.epochs,
         # of what a plan says before it is run, what holds of the finished table too
         "power": [note for note in plan.notes if "% power" in note],
         "data": _data(plan, workspace, {at: each[0][0] for at, each in sweeps.items()}),

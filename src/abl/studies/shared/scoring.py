@@ -118,6 +118,7 @@ def scored_outcome(
             training_patients=trained,
             protocol=sweep.protocol,
             study=study,
+            labels=sweep.labels,
             tests=tests,
             controls={rows[at].key: why for at, why in controls.items()},
         ),

@@ -12,6 +12,7 @@ from abl.decide.decision import TIE_RULE, with_cutoff_at_half
 from abl.errors import InputError, Problem, raise_if_any
 from abl.nets.registry import check_network
 from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
+from abl.report.named import planned_words
 from abl.spec.read import SweepFile
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
@@ -60,12 +61,12 @@ CUTOFF = "cutoff"  # what a study that chooses one notes of each replicate
 TrainedBy = Callable[[int, Replicate], str]
 
 
-def same_network_notes(plan: Plan) -> list[str]:
+def same_network_notes(plan: Plan, sweep: Sweep) -> list[str]:
     """A sentence for arms whose settings come to the same trainings."""
     by_networks: dict[tuple[str, ...], list[str]] = {}
-    for arm, cells in zip(plan.arms, plan.cells_by_arm(), strict=True):
+    named = planned_words(plan.arms, sweep.name, sweep.labels)
+    for words, cells in zip(named, plan.cells_by_arm(), strict=True):
         networks = tuple(cell.uses[ROLE] for cell in cells)
-        words = " · ".join(str(value) for value in arm.named.values())
         by_networks.setdefault(networks, []).append(words)
     return [
         f"{' and '.join(words)} are one network, trained once: each is a row"
@@ -202,7 +203,7 @@ class SingleNetwork(Study):
                 behind = plan.stages[digest].inputs.values()
                 plan.asked += 1 + sum(max(1, len(plan.stages[each].inputs)) for each in behind)
                 external.add(plan, sweep, digest)
-        plan.notes += same_network_notes(plan)
+        plan.notes += same_network_notes(plan, file.sweep)
         return plan
 
     def validated(

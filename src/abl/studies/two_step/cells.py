@@ -12,6 +12,7 @@ from abl.decide.check import Floats
 from abl.decide.risk_bounds import fewest_patients
 from abl.errors import InputError
 from abl.plan.graph import Arm, Plan, PlannedCell, Replicate
+from abl.report.named import planned_words
 from abl.stages.inputs import Workspace
 from abl.studies.contract import options_of
 from abl.studies.shared.analysis import ScoredArm, ScoredCell, Units
@@ -114,7 +115,11 @@ def hopeless_promises(plan: Plan, settings: Settings, workspace: Workspace) -> l
 def promise_notes(scored: Sequence[ScoredArm], settings: Settings) -> list[str]:
     """What became of promised risks on the test images, with the arms that it is true of."""
     notes: dict[str, list[str]] = {}
-    for arm in scored:
+    if not scored:
+        return []
+    sweep = settings.of(scored[0].arm)
+    named = planned_words([arm.arm for arm in scored], sweep.name, sweep.labels)
+    for arm, words in zip(scored, named, strict=True):
         values = np.array([cell.chosen[RISK] for cell in arm.cells if RISK in cell.chosen])
         known = values[~np.isnan(values)]
         if not known.size:
@@ -126,5 +131,5 @@ def promise_notes(scored: Sequence[ScoredArm], settings: Settings) -> list[str]:
             f"T* by promise ({promise}): on test images the risk is {100 * known.mean():.1f} %"
             f"{ends}; above the level in {above} of {len(values)} replicates"
         )
-        notes.setdefault(said, []).append(arm.arm.title)
+        notes.setdefault(said, []).append(words)
     return [f"{said} ({'; '.join(titles)})." for said, titles in notes.items()]
