@@ -29,6 +29,7 @@ from selenium import webdriver
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
+EXECUTOR = os.environ.get("ABL_PICTURES_EXECUTOR", "tune")
 MLRUNS = Path(os.environ.get("ABL_MLRUNS", ROOT / "mlruns"))
 # sweep -> its figures that the docs show, as its folder names them
 FIGURES = {
@@ -43,12 +44,47 @@ FIGURES = {
     "readers": ("readers_roc", "readers_differences"),
 }
 # sweep -> settings that make it shorter; a page shows how a figure looks, not what was found
+FEW = {"phantom": {"patients": 120, "size": 64, "seed": 7}, "unit": "nodule"}
 PARTS: dict[str, dict[str, object]] = {
-    "mask_guided": {"splits": {"kind": "kfold", "folds": 2, "validation": 0.2, "draw": 1}},
-    "hyper": {"splits": {"kind": "kfold", "folds": 3, "validation": 0.25, "draw": 1}},
+    "fusion": {
+        "axes": {
+            "mode": [
+                "bmode", "elasticity", "mixed", "early", "late", "late_shared", "gated",
+                "cross_attention",
+            ],
+            "head": ["gap"],
+        },
+    },
+    "mask_guided": {
+        "data": FEW,
+        "splits": {"kind": "kfold", "folds": 2, "validation": 0.2},
+        "arms": [
+            {"variant": "none"},
+            {"variant": "parallel", "placement": ["all", "each_without"], "mask": "predicted"},
+            {"variant": "parallel", "placement": "all", "mask": ["true", "full", "random"]},
+        ],
+    },
+    "hyper": {"data": FEW, "splits": {"kind": "kfold", "folds": 3, "validation": 0.25}},
     "persistent": {"replicates": {"repeats": 5, "seeds": [0]}},
-    "ensembles": {"replicates": {"repeats": 1, "seeds": [0]}},
-}
+    "ensembles": {
+        "replicates": {"repeats": 1, "seeds": [0]},
+        "options": {
+            "panel": {
+                "P": {"network": "plain4"},
+                "V": {"network": "tiny_vgg"},
+                "R": {"network": "tiny_resnet"},
+                "D": {"network": "tiny_dense"},
+            },
+            "balance": "weights",
+            "rf": {"trees": 100},
+        },
+        "arms": [
+            {"networks": "all", "classifier": ["svm", "rf", "svm+rf"]},
+            {"networks": "chosen", "classifier": ["svm", "chosen"]},
+        ],
+        "contrasts": [],
+    },
+}  # fmt: skip
 SHOWN = "compare"  # whose table, report and MLflow the README shows
 WIDTH_PX = 1280
 COLOURS = 128
@@ -84,7 +120,7 @@ def run(sweep: str) -> None:
             values = yaml.safe_load(file.read_text(encoding="utf-8"))
             file = Path(folder) / file.name
             file.write_text(yaml.safe_dump(values | PARTS[sweep], sort_keys=False), "utf-8")
-        abl("sweep", str(file), "--record", record)
+        abl("sweep", str(file), "--record", record, "--executor", EXECUTOR)
 
 
 def folder_of(sweep: str) -> Path:
