@@ -43,7 +43,7 @@ NOT_RUN = {
     "optuna-dashboard": "a server that runs until it is stopped",
     "mkdocs serve": "a server that runs until it is stopped; test_site.py builds the site",
     "NO_MKDOCS_2_WARNING=1 mkdocs build": "test_site.py runs it",
-    "python docs/pictures.py": "an hour of trainings; its pictures are looked at",
+    "python docs/pictures.py": "half an hour of trainings; its pictures are looked at",
 }
 
 

@@ -62,7 +62,8 @@ def sweep_text(
     ]
     if masked:
         lines += comment(
-            "the manifest names masks; study mask_guided reads them (docs/mask-guided.md)", indent=2
+            "the manifest names masks; study mask_guided reads them (docs/studies/mask_guided.md)",
+            indent=2,
         )
     lines += [
         "",
