@@ -147,9 +147,9 @@ def _scored(store: Store, outcome: Outcome) -> pd.Series | None:
 
 
 def _listed(names: Iterable[object]) -> str:
-    names = [str(name) for name in names]
-    shown = names[:MOST_NAMED]
-    more = [f"and {len(names) - len(shown)} more"] if len(names) > len(shown) else []
+    known = [str(name) for name in names]
+    shown = known[:MOST_NAMED]
+    more = [f"and {len(known) - len(shown)} more"] if len(known) > len(shown) else []
     return ", ".join([*shown, *more])
 
 
