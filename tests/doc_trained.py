@@ -164,7 +164,8 @@ def write_sheets(folder: Path, root: Path, sweep: str) -> None:
 
 def write_answers(folder: Path, root: Path, sweep: str) -> None:
     """answers_AB_1.csv, ...: what three readers say of a sweep's test images, in two treatments."""
-    units = api.open(sweep, root=root).predictions.query("role == 'test'").drop_duplicates("image")
+    frame = api.open(sweep, root=root).predictions
+    units = frame[frame["role"] == "test"].drop_duplicates("unit")
     label, draw = units["label"].to_numpy(), np.random.default_rng(6)
     for reader in ("AB", "CD", "EF"):
         rows = []
@@ -173,7 +174,7 @@ def write_answers(folder: Path, root: Path, sweep: str) -> None:
                 np.round(5.5 + skill * (2 * label - 1) + draw.normal(0, 2, len(label))), 1, 10
             )
             said = np.where(score > 5, "malignant", "benign")
-            frame = pd.DataFrame({"image": units["image"], "answer": said, "rating": score})
+            frame = pd.DataFrame({"image": units["unit"], "answer": said, "rating": score})
             rows.append(frame.assign(reader=reader, treatment=treatment))
         pd.concat(rows).to_csv(folder / f"answers_{reader}_1.csv", index=False)
 
