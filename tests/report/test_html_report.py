@@ -67,7 +67,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "img", "br", "link", "input"):
+        if tag not in ("meta", "img", "br", "link", "input", "source"):
             self._inside.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
