@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,6 +201,46 @@ def test_on_a_phone_the_differences_fit_and_are_drawn_for_it(phone: Reader) -> N
     assert drawn < 400
     assert box["width"] > 0.9 * drawn
     assert phone.sees("document.documentElement.scrollWidth") <= 390
+
+
+VERDICT_ENDS = """
+const table = document.querySelector("#table table");
+const heads = [...table.querySelectorAll("thead th")];
+const at = heads.findIndex(head => head.textContent.trim() === "verdict");
+return [...table.rows].map(row => {
+  const range = document.createRange();
+  range.selectNodeContents(row.cells[at]);
+  return range.getBoundingClientRect().right;
+});
+"""
+
+
+def test_on_a_phone_difference_and_verdict_are_inside_the_window(
+    opened: Reader, made: Made, tmp_path: Path
+) -> None:
+    arms = [
+        dataclasses.replace(
+            arm,
+            comparison=arm.comparison
+            and dataclasses.replace(arm.comparison, verdict="these networks differ"),
+        )
+        for arm in made.outcome.arms
+    ]
+    outcome = dataclasses.replace(made.outcome, arms=tuple(arms))
+    none = pd.DataFrame()
+    text = report_page(
+        outcome, predictions=none, networks=none, sweep_text=SWEEP, environment={}
+    )  # fmt: skip
+    (tmp_path / "report.html").write_text(text, encoding="utf-8")
+    metrics = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    opened.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        opened.opens(tmp_path / "report.html")
+        ends = opened.driver.execute_script(VERDICT_ENDS)
+    finally:
+        opened.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert "these networks differ" in text
+    assert max(ends) <= 390 - 12
 
 
 @pytest.mark.parametrize("name", ["roc", "scatter", "flow", "axes"])

@@ -26,7 +26,7 @@ from abl.report.prediction_frames import probability_columns
 LEARNING, THUMBNAILS = "learning_curves", "thumbnails"
 CURVE_COLUMNS = ("train_loss", "validation_loss", "validation_accuracy")
 MOST_THUMBNAILS = 400
-MOST_PICTURE_BYTES = 400_000  # of a page that is to stay under 3 MB
+MOST_PICTURE_BYTES = 300_000  # of a page that is to stay under 3 MB
 MOST_POINTS = 24_000  # predictions; of more a share of the replicates is drawn
 MOST_LINES = 300
 MOST_CURVE_ROWS = 6000
