@@ -31,6 +31,7 @@ from abl.studies.contract import studies
 from tiny_sweeps import write_sweep
 
 EMPTY = pd.DataFrame()
+TUNED = ("plain4", "tiny_vgg")
 
 
 @pytest.fixture(scope="module")
@@ -426,3 +427,20 @@ def test_what_a_metric_tells_of_a_test_set_mostly_of_one_class(
     outcome = SimpleNamespace(primary=primary, metrics=("acc", primary))
     facts: Any = SimpleNamespace(outcome=outcome, classes=("benign", "malignant"))
     assert said in _of_prevalence(facts, [1 - positives, positives])
+
+
+def test_networks_behind_features_are_no_points_of_a_search(tiny_folder: Path) -> None:
+    panel = {name: {"network": name, "layer": "last", "fine_tuned": True} for name in TUNED}
+    _, facts, _ = ran(
+        tiny_folder,
+        {
+            "study": "ensembles", "train.network": None, "base": None, "options": {"panel": panel},
+            "axes": {"networks": list(TUNED), "classifier": ["rf"]},
+        },
+    )  # fmt: skip
+    said = protocol(facts)
+    assert said["Networks trained"] == "; ".join(
+        f"{name}: 1 training (features or flags that arms read)" for name in TUNED
+    )
+    # the block's own network, which nothing trains, is not among the settings
+    assert said["Training of arms"].startswith("weights ")

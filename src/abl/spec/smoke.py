@@ -66,8 +66,8 @@ def _fewer_epochs(values: dict[str, Any], path: str) -> int:
         given = block.get(key)
         if isinstance(given, list | tuple):
             block[key] = [few[each] if _counts(each) else each for each in given]
-        else:
-            block |= {key: few[each] for each in _counts(given)}
+        elif counts := _counts(given):
+            block[key] = few[counts[0]]
     return min(few.values(), default=EPOCHS)
 
 

@@ -24,6 +24,7 @@ ROLES_OF_NETWORKS = {
     "selector": "selectors",
     "pretraining": "pretraining",
     "segmentation": "segmentation branch",
+    "behind": "features or flags that arms read",
     "search": "points of a search",
     "failed": "arms without a result",
 }
@@ -93,6 +94,12 @@ def _training_rows(facts: ReportFacts) -> Iterable[tuple[str, str]]:
     if networks:
         yield "Networks trained", networks
     blocks = blocks_of(facts.settings, "train")
+    known = {row["network"] for row in facts.outcome.facts.ran.get("trainings", ())}
+    if known:  # arms of features are of networks that are named above, not of that of the block
+        blocks = [
+            {n: value for n, value in block.items() if n != "network" or value in known}
+            for block in blocks
+        ]
     if not blocks:
         yield "Training", "no arm of this sweep trained a network"
         return

@@ -43,8 +43,8 @@ def what_ran(
         settings: arms, changes (dotted path -> value, against the file; `options`: those of the
             study that the arms use, defaults included); one row a set of changes.
             Where a search chose for each split alone, an arm is in several rows.
-        trainings: network, roles (of arm, selector, pretraining, segmentation, search), count of
-            finished ones; one row a network and set of roles.
+        trainings: network, roles (of arm, selector, pretraining, segmentation, behind an arm,
+            search), count of finished ones; one row a network and set of roles.
         untrained: arms that no training stage stands behind.
         epochs: Of the file's train block; arms with others say so in settings.
         power: Sentences on the difference that so many patients can show.
@@ -143,11 +143,15 @@ def _trainings(plan: Plan, store: Store, ran: Iterable[int]) -> list[dict[str, A
                 roles.setdefault(source, set()).add("selector")
             elif name == "weights":
                 roles.setdefault(source, set()).add("pretraining")
+    behind = set(own)
+    for digest, stage in reversed(plan.stages.items()):  # inputs come before what reads them
+        behind |= set(stage.inputs.values()) if digest in behind else set()
     counts: dict[tuple[str, tuple[str, ...]], int] = {}
     for digest, stage in plan.stages.items():
         name = _network_of(stage)
         if name and store.has(digest):
-            row = (name, tuple(sorted(roles.get(digest) or {"search"})))
+            others = {"behind"} if digest in behind else {"search"}
+            row = (name, tuple(sorted(roles.get(digest) or others)))
             counts[row] = counts.get(row, 0) + 1
     return [
         {"network": name, "roles": list(of), "count": count} for (name, of), count in counts.items()
