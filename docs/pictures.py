@@ -56,7 +56,7 @@ PARTS: dict[str, dict[str, object]] = {
         },
     },
     "mask_guided": {
-        "data": FEW,
+        "data": {"phantom": {"patients": 60, "size": 64, "seed": 7}, "unit": "nodule"},
         "splits": {"kind": "kfold", "folds": 2, "validation": 0.2},
         "arms": [
             {"variant": "none"},
