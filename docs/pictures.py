@@ -3,8 +3,8 @@
     python docs/pictures.py                  # all; runs what is not finished, half an hour
     python docs/pictures.py compare fusion   # those of some sweeps
 
-Generated images alone: the sweeps are the shipped files, some with fewer replicates (PARTS), which
-the gallery says. Chromium takes the pictures of pages. What is finished in mlruns/ (or ABL_MLRUNS)
+Generated images alone: the sweeps are the shipped files, some a part of them (PARTS), which the
+gallery says. Chromium takes the pictures of pages. What is finished in mlruns/ (or ABL_MLRUNS)
 is not run again.
 """
 
@@ -29,7 +29,6 @@ from selenium import webdriver
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
-EXECUTOR = os.environ.get("ABL_PICTURES_EXECUTOR", "tune")
 MLRUNS = Path(os.environ.get("ABL_MLRUNS", ROOT / "mlruns"))
 # sweep -> its figures that the docs show, as its folder names them
 FIGURES = {
@@ -56,7 +55,7 @@ PARTS: dict[str, dict[str, object]] = {
         },
     },
     "mask_guided": {
-        "data": FEW,
+        "data": {"phantom": {"patients": 60, "size": 64, "seed": 7}, "unit": "nodule"},
         "splits": {"kind": "kfold", "folds": 2, "validation": 0.2},
         "arms": [
             {"variant": "none"},
@@ -87,7 +86,7 @@ PARTS: dict[str, dict[str, object]] = {
 }  # fmt: skip
 SHOWN = "compare"  # whose table, report and MLflow the README shows
 WIDTH_PX = 1280
-COLOURS = 128
+COLOURS = 256
 READABLE_S = 60.0
 PAGE = "<meta charset=utf-8><pre style='margin:16px;font:14px/1.35 monospace'>{}</pre>"
 ROWS = "return document.querySelectorAll('.ag-row').length"
@@ -120,7 +119,7 @@ def run(sweep: str) -> None:
             values = yaml.safe_load(file.read_text(encoding="utf-8"))
             file = Path(folder) / file.name
             file.write_text(yaml.safe_dump(values | PARTS[sweep], sort_keys=False), "utf-8")
-        abl("sweep", str(file), "--record", record, "--executor", EXECUTOR)
+        abl("sweep", str(file), "--record", record)
 
 
 def folder_of(sweep: str) -> Path:
