@@ -116,6 +116,7 @@ def test_labels_are_used_wherever_a_sweep_is_told(tiny_folder: Path) -> None:
         f"{turned} · {net}" for turned in ("unturned", "up to 30°") for net in ("Plain", "Finer")
     ]
     planned = commands.abl(tiny_folder, "plan", "two.yaml").stdout
+    assert "a difference in Right of two arms" in planned
     assert [line.strip() for line in planned.partition("\narms\n")[2].splitlines()] == arms
     done = commands.abl(tiny_folder, "sweep", "two.yaml", "--executor", "local", "--record", "off")
     assert done.exit_code == 0, done.output

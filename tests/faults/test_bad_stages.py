@@ -45,7 +45,7 @@ def runs_without(folder: Path, axis: str, good: Any, bad: Any) -> str:
 
 def test_a_loss_that_is_not_a_number(tiny_folder: Path) -> None:
     line = runs_without(tiny_folder, "train.optimizer.lr", 0.05, 1e30)
-    assert "(arms: original · train.optimizer.lr 1e+30)" in line
+    assert "(arms: original · lr 1e+30)" in line
     assert "diverged in epoch 1: the loss is nan (learning rate 1e+30)" in line
     assert "lower train.optimizer.lr" in line
 

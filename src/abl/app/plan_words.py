@@ -15,6 +15,17 @@ def arms_in_words(loaded: LoadedSweep) -> list[str]:
     return planned_words(loaded.plan.arms, loaded.name, loaded.file.sweep.labels)
 
 
+def notes_in_words(loaded: LoadedSweep) -> list[str]:
+    """The notes of a sweep's plan, with the metric that decides as its file calls it."""
+    from abl.report.labels import label_in, metric_label
+    from abl.report.named import planned_outcome
+
+    sweep, plan = loaded.file.sweep, loaded.plan
+    label = label_in(planned_outcome(plan.arms, sweep.name, sweep.labels), sweep.primary)
+    own = metric_label(sweep.primary)
+    return [note.replace(f" in {own} of ", f" in {label} of ") for note in plan.notes]
+
+
 def stages_in_words(loaded: LoadedSweep) -> dict[str, str]:
     """Digest -> `train plain4 · rotate_deg 30 r0 f1 s0`, of trainings that one arm alone asks for.
 

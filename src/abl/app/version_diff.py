@@ -147,9 +147,9 @@ def _scored(store: Store, outcome: Outcome) -> pd.Series | None:
 
 
 def _listed(names: Iterable[object]) -> str:
-    known = [str(name) for name in names]
-    shown = known[:MOST_NAMED]
-    more = [f"and {len(known) - len(shown)} more"] if len(known) > len(shown) else []
+    every = [str(name) for name in names]
+    shown = every[:MOST_NAMED]
+    more = [f"and {len(every) - len(shown)} more"] if len(every) > len(shown) else []
     return ", ".join([*shown, *more])
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from abl.app.loaded import LoadedSweep
-from abl.app.plan_words import arms_in_words, stages_in_words
+from abl.app.plan_words import arms_in_words, notes_in_words, stages_in_words
 from abl.app.spent import last_spent
 from abl.data.cache_folders import without_checksums
 from abl.errors import InputError, disk_told, nearest
@@ -118,6 +118,7 @@ def numbers_of(
         numbers["rough_seconds"] = _rough_seconds(loaded, unknown, slots)
     numbers["last_run"] = last_spent(loaded.store.sweep_folder(loaded.name))
     numbers["reasons"] = reason_numbers(reasons)
+    numbers["notes"] = notes_in_words(loaded)
     if meant is not None:
         numbers["why"] = arm_reasons(meant[1], plan, meant[0], reasons)
     return numbers

@@ -12,7 +12,7 @@ from abl.plan.outcome import Outcome
 from abl.report.labels import (
     NOTHING,
     constraint_text,
-    metric_label,
+    label_in,
     one_line,
     p_label,
     scale_of,
@@ -49,7 +49,7 @@ def searches_table(outcome: Outcome) -> Table | None:
     scales = {name: scale_of(name, each, per_cent=per_cent) for name, each in values.items()}
     # one metric stands in the headings, several in the rows
     first = next(iter(scales)) if len(scales) == 1 else ""
-    label, unit = (metric_label(first), scales[first].unit) if first else ("score", "")
+    label, unit = (label_in(outcome, first), scales[first].unit) if first else ("score", "")
 
     def score(name: str, label: str) -> Column:
         value = number[name]
@@ -78,7 +78,7 @@ def searches_table(outcome: Outcome) -> Table | None:
 
     mean, tests = item("mean", math.nan, float), ("test", "test_low", "test_high")
     of_tests = {name: number[name] for name in tests}
-    objective = None if first else (lambda row: metric_label(metric(row)))
+    objective = None if first else (lambda row: label_in(outcome, metric(row)))
     columns = [
         text_column("search", value=lambda row: _name(row, outcome)),
         Column("objective", False, objective, {"metric": metric}),
