@@ -6,7 +6,8 @@
 Both train from random weights on the same images, for the same epochs and seeds, with Adam, batches
 of 32 and turned and flipped images, one thread, one training at a time in this process. The loop is
 what one writes: torchvision's ResNet18 and transforms, a Dataset that opens image files, a
-DataLoader. Compared are CPU seconds of a training with its predictions, and its test accuracy. `abl` computes in bf16 too, which only a processor with instructions for it does faster.
+DataLoader. Compared are CPU seconds of a training with its predictions, and its test accuracy.
+`abl` computes in bf16 too, which only a processor with instructions for it does faster.
 """
 
 from __future__ import annotations
