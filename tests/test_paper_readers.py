@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import abl
 import paper_sets as sets
-from abl.app.session import SweepResult
+from abl.app.sweep_result import SweepResult
 from abl.cli.app import app
 from abl.report.named import words_of
 from test_paper_sweeps import SHAPES, Beside, check_beside, small

@@ -15,8 +15,8 @@ import yaml
 
 import abl
 import paper_sets as sets
-from abl.app.session import SweepResult
 from abl.app.showing import shown_table
+from abl.app.sweep_result import SweepResult
 from abl.data.splits.splits import split_of
 from abl.report.tables.model import Table
 from abl.spec.data import Splits

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from abl.app.finished import FinishedSweep
     from abl.app.function_arm import ArmData
     from abl.app.loaded import LoadedSweep
-    from abl.app.session import SweepResult
+    from abl.app.sweep_result import SweepResult
     from abl.errors import InputError, Problem, StageError
     from abl.nets.trust import UntrustedError
     from abl.spec.sweep import Sweep
@@ -27,7 +27,7 @@ _ELSEWHERE = {
     "Problem": "abl.errors",
     "StageError": "abl.errors",
     "Sweep": "abl.spec.sweep",
-    "SweepResult": "abl.app.session",
+    "SweepResult": "abl.app.sweep_result",
     "UntrustedError": "abl.nets.trust",
 }
 

@@ -37,7 +37,7 @@ from abl.studies.shared.published_protocol import protocol_problems
 if TYPE_CHECKING:  # loading and planning need none of what runs
     from abl.app.finished import FinishedSweep
     from abl.app.function_arm import Estimator, Trainer
-    from abl.app.session import SweepResult
+    from abl.app.sweep_result import SweepResult
 
 Format = Literal["text", "md", "csv", "latex", "html"]
 ROOT = "mlruns"

@@ -18,7 +18,7 @@ from mlflow.entities import Run
 from mlflow_server import S3, MlflowServer, processes_of, running_mlflow, running_s3
 
 import abl
-from abl.app.session import SweepResult
+from abl.app.sweep_result import SweepResult
 from servers import Postgres, running_postgres
 from tiny_sweeps import write_sweep, write_tiny_set
 

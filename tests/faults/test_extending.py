@@ -14,7 +14,7 @@ import pytest
 from faulty_runs import attempts, contents, store_in, tables
 
 import abl
-from abl.app.session import SweepResult
+from abl.app.sweep_result import SweepResult
 from tiny_sweeps import write_sweep, write_tiny_set
 
 AXES = {"consensus": [1], "rule": ["original", "model1"], "threshold": [0.5]}

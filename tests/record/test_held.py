@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import abl
-from abl.app.session import SweepResult
+from abl.app.sweep_result import SweepResult
 from abl.errors import InputError
 from abl.record.mlflow_writer import MlflowRecord
 from recorded import all_keys, all_runs

@@ -11,7 +11,7 @@ import pytest
 from transfer_sweeps import load, run
 
 from abl.app.results import kept_analysis
-from abl.app.session import SweepResult
+from abl.app.sweep_result import SweepResult
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import Metric
 from abl.decide.replicates import Scores

@@ -14,8 +14,8 @@ import yaml
 
 import abl
 from abl.app.loaded import LoadedSweep
-from abl.app.session import SweepResult
 from abl.app.showing import shown_table
+from abl.app.sweep_result import SweepResult
 from abl.errors import InputError
 from abl.plan.stage import PREDICTIONS
 from abl.record.mlflow_writer import MlflowRecord

@@ -14,8 +14,8 @@ from transfer_sweeps import FROZEN, FUSION, load, run
 
 import abl
 from abl.app.loaded import LoadedSweep
-from abl.app.session import SweepResult
 from abl.app.showing import shown_table
+from abl.app.sweep_result import SweepResult
 from abl.decide.intervals import external_cells
 from abl.decide.replicates import Scores
 from abl.errors import InputError

@@ -20,7 +20,7 @@ from masked_sets import (
 from transfer_sweeps import load, run
 
 from abl.app.loaded import LoadedSweep
-from abl.app.session import SweepResult
+from abl.app.sweep_result import SweepResult
 from abl.data.masks.mask_sets import MASK_SCORES, open_masks
 from abl.errors import InputError
 from abl.plan.stage import PREDICTIONS

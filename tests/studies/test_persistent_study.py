@@ -15,8 +15,8 @@ import yaml
 import abl
 from abl.app.loaded import LoadedSweep
 from abl.app.results import own_frames, recorded_files
-from abl.app.session import SweepResult
 from abl.app.showing import shown_table
+from abl.app.sweep_result import SweepResult
 from abl.errors import InputError
 from abl.plan.graph import Plan
 from abl.plan.stage import PREDICTIONS

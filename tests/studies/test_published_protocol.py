@@ -12,7 +12,7 @@ import pytest
 
 import abl
 from abl.app.results import arm_predictions
-from abl.app.session import SweepResult
+from abl.app.sweep_result import SweepResult
 from abl.errors import InputError
 from abl.studies.contract import studies
 from tiny_sweeps import write_sweep, write_tiny_set

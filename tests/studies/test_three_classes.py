@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score, recall_score, roc_auc_score
 import abl
 from abl.app.loaded import LoadedSweep
 from abl.app.results import arm_predictions
-from abl.app.session import SweepResult
+from abl.app.sweep_result import SweepResult
 from abl.report.tables import printed, table_of
 from abl.report.tables.facts import facts_tables
 from tiny_sweeps import tiny_image, write_sweep

@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 import abl
 from abl.app.loaded import LoadedSweep
-from abl.app.session import SweepResult
+from abl.app.sweep_result import SweepResult
 from abl.errors import InputError
 from abl.record.store import Store
 from tiny_sweeps import PANEL, TINY, Heard, write_sweep, write_tiny_set

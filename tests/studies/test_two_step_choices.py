@@ -12,7 +12,7 @@ import pytest
 import abl
 from abl.app.loaded import LoadedSweep
 from abl.app.results import arm_predictions, kept_analysis
-from abl.app.session import SweepResult
+from abl.app.sweep_result import SweepResult
 from abl.data.splits.splits import inner_folds
 from abl.decide.rules import confidence
 from abl.errors import InputError

@@ -13,7 +13,7 @@ import pytest
 import abl
 from abl.app.loaded import LoadedSweep
 from abl.app.results import arm_predictions
-from abl.app.session import SweepResult
+from abl.app.sweep_result import SweepResult
 from abl.decide.decision import Decision, decide
 from abl.decide.metrics import scores
 from abl.plan.outcome import Facts, Outcome

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 import abl
-from abl.app.session import SweepResult
 from abl.app.showing import shown_table
+from abl.app.sweep_result import SweepResult
 from abl.data.splits.splits import inner_folds
 from abl.decide.consensus import with_share_of_rest
 from abl.errors import InputError

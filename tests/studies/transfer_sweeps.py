@@ -13,7 +13,7 @@ from PIL import Image
 
 import abl
 from abl.app.loaded import LoadedSweep
-from abl.app.session import SweepResult
+from abl.app.sweep_result import SweepResult
 
 FROZEN: dict[str, Any] = {
     "name": "frozen",

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from html import escape
 from pathlib import Path
 
-import pandas as pd
-
 from abl.app.closer_look import with_closer_look
-from abl.app.finished import FinishedSweep
 from abl.app.importing import with_kept_imports
 from abl.app.keeping import draw_outcome, keep_outcome
 from abl.app.loaded import LoadedSweep
+from abl.app.outcome_facts import with_facts
 from abl.app.recording import live_curves, record_lease, record_sweep
 from abl.app.results import kept_environment, recorded_files, what_changed
 from abl.app.spent import Spent, Timed, keep_spent
+from abl.app.sweep_result import SweepResult
 from abl.app.table_sums import UnreadableTableError, unreadable_told
 from abl.app.warming import Warming
 from abl.app.watched_run import note_begun
-from abl.errors import DamagedError, InputError, disk_fault, disk_told, file_fault
+from abl.errors import DamagedError, disk_fault, disk_told, file_fault
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
 from abl.record.housekeeping import upkeep
@@ -30,15 +28,8 @@ from abl.record.mlflow_held import Held, held
 from abl.record.mlflow_stages import StageWriter
 from abl.record.mlflow_writer import MlflowRecord
 from abl.record.patient import UnreadableError
-from abl.record.store import Store
 from abl.report.checkout import git_state
-from abl.report.collapse import collapsed_arms
 from abl.report.environment import environment
-from abl.report.prediction_frames import (
-    one_class_called,
-    one_class_replicates,
-    repeated_trainings,
-)
 from abl.runner.engine import Executor, run_plan
 from abl.runner.protocols import Listener, RunReport
 from abl.runner.ray_folder import check_room
@@ -46,62 +37,6 @@ from abl.runner.ray_network import check_connections
 from abl.runner.ray_nodes import check_address, ray_nodes
 from abl.search.kept import check_storage
 from abl.studies.shared.analysis import Analysis
-from abl.studies.shared.published_protocol import departure_notes, departures_done
-from abl.studies.shared.ran import what_ran
-
-
-@dataclass(repr=False)
-class SweepResult:
-    """What a run gave.
-
-    Attributes:
-        outcome: The ablation table as values; without arms if a person stopped the run.
-        report: Which stages ran, failed, were reused.
-        folder: Where tables and figures lie.
-        address: Path of the arms' page below MLflow's address, "" if it was not recorded.
-        messages: What the person should know, a sentence each.
-        seconds: By the clock, of each part of the run; see `abl.app.spent`.
-        undrawn: Why a disk or file keeps figures and report from being made, "" if nothing does;
-            the same command makes them then.
-        store: Where it lies; None if a person stopped the run.
-    """
-
-    outcome: Outcome
-    report: RunReport
-    folder: Path
-    address: str
-    messages: list[str]
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    undrawn: str = ""
-    store: Store | None = None
-
-    @property
-    def finished(self) -> FinishedSweep:
-        """Tables and predictions as DataFrames, figures.
-
-        Raises:
-            InputError: A person stopped the run before there was a table.
-        """
-        if self.store is None:
-            raise InputError(f"{self.outcome.name}: stopped before its table was made")
-        return FinishedSweep(self.store, self.outcome)
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """As `FinishedSweep.table`, one row an arm."""
-        return self.finished.table
-
-    @property
-    def predictions(self) -> pd.DataFrame:
-        """As `FinishedSweep.predictions`, one row an (arm, replicate, role, unit)."""
-        return self.finished.predictions
-
-    def _repr_html_(self) -> str:
-        return self.finished._repr_html_() if self.store is not None else escape(repr(self))
-
-    def __repr__(self) -> str:
-        arms, failed = len(self.outcome.arms), len(self.report.failed)
-        return f"<SweepResult {self.outcome.name}: {arms} arms, {failed} stages failed>"
 
 
 class _Told:
@@ -251,7 +186,7 @@ def _run_recorded(
             )  # fmt: skip
             return SweepResult(none, report, folder, "", messages)
         with spent.on("scoring"):
-            outcome = _with_facts(sweep, analysis, notes)
+            outcome = with_facts(sweep, analysis, notes)
         analysis = with_closer_look(sweep, analysis)
         analysis, left_out = with_kept_imports(
             sweep.store, replace(analysis, outcome=outcome), sweep.file.sweep
@@ -324,38 +259,3 @@ def _draw(
         kind = type(error).__name__
         messages.append(f"warning: figures and report could not be made ({kind}: {error})")
     return ""
-
-
-def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Outcome:
-    outcome, asked = analysis.outcome, sweep.file.sweep
-    opened = sweep.workspace.opened()
-    data = [each.dataset for each in opened]
-    of_data = [note for each in opened for note in (*each.dataset.notes, *each.mask_notes)]
-    notes = list(dict.fromkeys([*of_data, *notes]))
-    clusters = {each.clusters for each in data} or {"patient"}
-    ran = [a for a, row in zip(sweep.plan.arms, outcome.arms, strict=False) if not row.failed]
-    followed = departures_done(sweep.file, sweep.study, ran)
-    facts = replace(
-        outcome.facts,
-        table=asked.table,
-        labels=asked.labels,
-        unit=asked.data.unit,
-        margin=asked.margin,
-        classes=list(data[0].classes) if data else [],
-        patients_by_split=asked.splits.by,
-        clusters=""
-        if clusters == {"patient"}
-        else min(clusters, key=["group", "image", "patient"].index),
-        patients_unknown=any(not each.patients_known for each in data),
-        one_class=one_class_replicates(analysis.predictions),
-        one_class_of=one_class_called(analysis.predictions),
-        trainings=repeated_trainings(analysis.predictions),
-        stages=len(sweep.plan.stages),
-        asked=sweep.plan.asked,
-        departures=followed,
-        ran=what_ran(sweep.file, sweep.study, sweep.plan, sweep.workspace, outcome),
-    )
-    notes = [*departure_notes(followed), *notes]
-    outcome = replace(outcome, facts=facts, notes=(*outcome.notes, *notes))
-    collapsed = collapsed_arms(outcome, analysis.predictions)
-    return replace(outcome, facts=replace(facts, collapsed=collapsed))
