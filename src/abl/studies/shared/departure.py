@@ -45,6 +45,12 @@ SCORED_ON_VALIDATION = Departure(
     "developed.",
     lambda arm, sweep: sweep.splits.scored == "validation",
 )
+# of a sweep that does both, in the place of the sentence of NO_VALIDATION
+NOTHING_CHOSEN_THERE = (
+    "Nothing is chosen on the validation images, which are scored: epochs, thresholds and settings "
+    "were fixed before or follow from training images, and whether another value would have been "
+    "better is not known."
+)
 SPLITS_BY_IMAGE = Departure(
     "splits_by_image",
     "splits: {by: image}",
