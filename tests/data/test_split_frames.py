@@ -109,6 +109,10 @@ def test_frames_without_a_pair_are_named_and_nothing_is_written(tmp_path: Path) 
     assert "1.png: has no coloured image" in result.output
     assert "2.png: has its coloured image at" in result.output
     assert not out.exists()
+    # a twin that lies over the coloured image is none
+    result = command(tmp_path, *arguments, "--offset=0,0")
+    assert result.exit_code == 2
+    assert "0.png: has its coloured image at" in result.output
     result = command(tmp_path, *arguments, "--offset=left")
     assert result.exit_code == 2
     assert "write two whole numbers" in result.output

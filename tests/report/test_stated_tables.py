@@ -155,6 +155,39 @@ def test_images_that_a_row_was_tested_on_are_counts_of_the_file(tmp_path: Path) 
     assert read_published(written(tmp_path, many), arms).differs("0", "acc")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("frozen,acc\n0,-6\n", "row 2: acc: -6 is no share"),
+        ("frozen,acc,acc_sd\n0,86,-2\n", "row 2: acc: sd -2 is below 0"),
+        ("frozen,acc,acc_lo,acc_hi\n0,86,90,80\n", "acc: interval 90 to 80 ends below"),
+        ("frozen,acc,acc_lo,acc_hi\n0,86,88,95\n", "acc: 86 is outside its interval 88 to 95"),
+        ("frozen,acc,acc_lo,acc_low,acc_hi\n0,86,80,81,90\n", "'acc_lo' and 'acc_low' are of one"),
+        ("frozen,acc,acc_lo\n0,86,80\n", "column 'acc_lo' is one end of an interval"),
+        ("frozen,acc,tp,fn,fp,tn\n0,86,-1,9,9,9\n", "tp: '-1' is no number of images"),
+        ("frozen,acc,negatives,positives\n0,86,12.5,9\n", "negatives: '12.5' is no number of"),
+        ("frozen,acc,tp,fn,fp,tn\n0,50,10,2,3,15\n", "acc: 50 is not what tp, fn, fp and tn say"),
+        ("frozen,acc\n", "no rows below its header"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_with_their_row(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    arms = outcome("frozen", [{"frozen": 0}], ["acc"])
+    with pytest.raises(InputError) as error:
+        read_published(written(tmp_path, text), arms)
+    line = str(error.value)
+    assert said.removeprefix("row 2: ") in line
+    if said.startswith("row 2: "):
+        assert ":2: " in line or "row 2" in line
+
+
+def test_a_row_without_a_value_is_named(tmp_path: Path) -> None:
+    arms = outcome("frozen", [{"frozen": 0}, {"frozen": 1}], ["acc"])
+    published = read_published(written(tmp_path, "frozen,acc\n0,\n1,86\n"), arms)
+    assert any("no value in row 2 (frozen 0)." in note for note in published.notes)
+
+
 def test_columns_of_an_axis_are_rows_of_it(tmp_path: Path) -> None:
     text = "frozen,acc_bmode,sd_bmode,acc_elasticity,sd_elasticity\n"
     text += "0,75.05,1.65,76.89,1.54\n6,82.76,0.74,85.06,0.66\n"

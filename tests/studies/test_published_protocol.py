@@ -172,5 +172,8 @@ def test_a_fixed_validation_set_is_scored(home: Path) -> None:
     page = page_of(result)
     assert "There is no internal test set: what is scored is the validation set" in page
     assert "its validation rows are scored, no validation part" in page
+    # of a part that is scored it is not said that there is none
+    assert "Nothing is chosen on the validation images, which are scored" in page
+    assert "There is no validation part" not in page
     names = [row["name"] for row in result.outcome.facts.departures]
     assert names == ["scored_on_validation", "no_validation"]

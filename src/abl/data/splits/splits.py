@@ -260,6 +260,12 @@ def _wrong_word(value: str) -> str:
     return f"has {shown_name(value)}" + (", which is no part," if is_missing(value) else "")
 
 
+def _said(role: str, splits: Splits) -> str:
+    """A role as the column of the manifest calls it."""
+    is_scored = role == "test" and splits.scored == "validation"
+    return "validation, which is scored," if is_scored else role
+
+
 def _check_classes(
     frame: pd.DataFrame, positions: dict[str, np.ndarray], groups: SplitGroups, splits: Splits
 ) -> None:
@@ -267,7 +273,8 @@ def _check_classes(
     raise_if_any(
         [
             Problem(
-                f"splits ({splits.kind}): {role} has no image of class {_listed(lacking)}; "
+                f"splits ({splits.kind}): {_said(role, splits)} has no image of class "
+                f"{_listed(lacking)}; "
                 f"{groups.counted()}"
             )
             for role, rows in positions.items()

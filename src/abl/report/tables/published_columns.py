@@ -16,6 +16,7 @@ from abl.report.tables.stated_tables import BESIDE, COUNTS, DESCRIBING, StatedTa
 
 UNITS = {"%": 0.01, "per cent": 0.01, "percent": 0.01, "fraction": 1.0}
 _OWN_COLUMNS = ("source", "unit")
+ROUNDING = 0.006  # of a share that counts give, to whole per cents
 
 
 class StatedColumns:
@@ -61,6 +62,8 @@ class StatedColumns:
                 self.labels.append(column)
             elif base in self.own_metrics:
                 of_part = self.beside[BESIDE[part]] if part else self.means
+                if (first := of_part.get(self.own_metrics[base])) is not None:
+                    faults.append(f"columns '{first}' and '{column}' are of one value: keep one")
                 of_part[self.own_metrics[base]] = column
             elif is_metric(base):
                 self.elsewhere += [] if part else [base]
@@ -73,6 +76,13 @@ class StatedColumns:
         if not faults and self.outcome.axes and not self.axes and not self.labels:
             valid = ", ".join(self.outcome.axes)
             faults.append(f"no axis of {name} among its columns; valid: {valid}")
+        for metric in self.means:
+            ends = [self.beside[end].get(metric) for end in ("low", "high")]
+            if ends.count(None) == 1:
+                (given,) = [each for each in ends if each is not None]
+                faults.append(f"column '{given}' is one end of an interval: give both, or none")
+        if not faults and not len(self.rows.frame):
+            faults.append("no rows below its header")
         raise_if_any([Problem(said, file=self.rows.file, line=1) for said in faults])
 
     def values(self, metric: str) -> Iterator[tuple[int, PublishedValue]]:
@@ -93,8 +103,13 @@ class StatedColumns:
         is_share = scale_of(metric, ours, per_cent=True).unit == "%"
         factors = self._factors(metric, means) if is_share else [1.0] * len(means)
         for at, (mean, factor) in enumerate(zip(means, factors, strict=True)):
-            if is_share and abs(mean * factor) > 1:
+            if is_share and not (math.isnan(mean) or 0 <= mean * factor <= 1):
                 self.fault(at, f"{metric}: {mean:g} is no share in this unit")
+            beside_it = {part: values[at] for part, values in beside.items()}
+            if said := _misfit(mean, beside_it):
+                self.fault(at, f"{metric}: {said}")
+            elif metric == "acc" and not math.isnan(mean):
+                self._held_against_counts(at, mean, factor)
             if not math.isnan(mean):
                 parts = {part: factor * values[at] for part, values in beside.items()}
                 sd, source = parts.pop("sd", math.nan), one_line(sources[at])
@@ -112,6 +127,16 @@ class StatedColumns:
         ]
         return max((each for each in found if not math.isnan(each)), default=math.nan)
 
+    def _held_against_counts(self, at: int, mean: float, factor: float) -> None:
+        names = ("tp", "fn", "fp", "tn")
+        if any(name not in self.texts for name in names):
+            return
+        tp, fn, fp, tn = (self._number(name, at) for name in names)
+        found = (tp + tn) / all_ if (all_ := tp + fn + fp + tn) > 0 else math.nan
+        if abs(found - mean * factor) > ROUNDING:
+            said = f"acc: {mean:g} is not what tp, fn, fp and tn say, {found / factor:.4g}"
+            self.fault(at, said)
+
     def _tested(self, at: int) -> tuple[float, float]:
         """Images of class 0 and 1 of a row, from its counts or by what the study knows."""
         counts = {name: self._number(name, at) for name in COUNTS if name in self.texts}
@@ -124,12 +149,16 @@ class StatedColumns:
         return tested(row) or (math.nan, math.nan)
 
     def _number(self, column: str, at: int) -> float:
+        """Of a column of counts."""
         text = self.texts[column][at]
         try:
-            return float(text) if text else math.nan
+            number = float(text) if text else math.nan
         except ValueError:
-            self.fault(at, f"{column}: '{text}' is no number")
+            number = -1.0
+        if number < 0 or not (math.isnan(number) or number.is_integer()):
+            self.fault(at, f"{column}: '{text}' is no number of images")
             return math.nan
+        return number
 
     def _numbers(self, column: str) -> list[float]:
         """The numbers of a column, nan where a field is empty."""
@@ -162,4 +191,22 @@ class StatedColumns:
         return [0.01 if above else 1.0] * len(means)
 
     def fault(self, at: int, message: str) -> None:
-        self.problems.append(self.rows.problem(at, message))
+        problem = self.rows.problem(at, message)
+        self.problems += [] if problem in self.problems else [problem]
+
+
+def _misfit(mean: float, beside: Mapping[str, float]) -> str:
+    """What of the values beside a mean cannot be, "" if all can."""
+    nothing = math.nan
+    sd, low, high = (beside.get(part, nothing) for part in ("sd", "low", "high"))
+    if sd < 0:
+        return f"sd {sd:g} is below 0"
+    for named, (least, most) in {
+        "interval": (low, high),
+        "range": (beside.get("smallest", nothing), beside.get("largest", nothing)),
+    }.items():
+        if least > most:
+            return f"{named} {least:g} to {most:g} ends below its beginning"
+        if mean < least or mean > most:
+            return f"{mean:g} is outside its {named} {least:g} to {most:g}"
+    return ""

@@ -54,6 +54,7 @@ class _PublishedFile:
         self.rows, self.texts = columns.rows, columns.texts
         self.axes, self.labels = columns.axes, columns.labels
         # row -> its axis values, and the arms that have them
+        self.empty: list[int] = []
         self.wanted = [self._wanted(at) for at in range(len(self.rows.frame))]
         self.other_data = self._of_other_data()
         self.matches = [
@@ -79,6 +80,8 @@ class _PublishedFile:
                     else:
                         values[place], stated_at[place] = value, at
         raise_if_any(columns.problems)
+        valued = {at for found in stated.values() for at in found}
+        self.empty = [at for at, own in enumerate(self.matches) if own and at not in valued]
         arms = {arm.key: arm for arm in self.outcome.arms}
         judged = {place: _apart(arms[place[0]], place[1], each) for place, each in values.items()}
         judged = {place: each for place, each in judged.items() if not math.isnan(each)}
@@ -150,6 +153,8 @@ class _PublishedFile:
             ]
             every = f" (here {', '.join(here)} in every arm)" if here else ""
             yield f"{file}: no arm for {'; '.join(lost[:MOST_LISTED])}{more}{every}."
+        if self.empty:
+            yield f"{file}: no value in {'; '.join(map(self._said, self.empty[:MOST_LISTED]))}."
         shared = [numbers[at] for at, arms in enumerate(self.matches) if len(arms) > 1]
         if shared:
             listed = ", ".join(map(str, shared[:MOST_LISTED]))

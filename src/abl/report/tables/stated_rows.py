@@ -49,7 +49,7 @@ def with_stated_rows(table: Table, path: Path, how: RowTable) -> Table:
     for column, name in {**how.values, **how.counts}.items():
         if column not in texts:
             continue
-        label = f"{_heading(name)} published{'' if column in how.counts else ', %'}"
+        label = f"{_heading(table, name)} published{'' if column in how.counts else ', %'}"
         columns.append(Column(label, True))
         shown: dict[int, TableCell] = {}
         known: dict[int, tuple[Raw, Raw]] = {}
@@ -85,8 +85,10 @@ def _lists(table: Table) -> list[list[Raw]]:
     return [list(row) for row in table.raw_rows]
 
 
-def _heading(name: str) -> str:
-    return metric_label(name).replace("_", " ")
+def _heading(table: Table, name: str) -> str:
+    """As the table heads its own column of the name, without what stands in brackets there."""
+    label = next((each.label for each in table.columns if name in each.raw), metric_label(name))
+    return label.partition("[")[0].partition(",")[0].replace("_", " ").strip()
 
 
 class _Stated:

@@ -42,8 +42,14 @@ SCORED_ON_VALIDATION = Departure(
     "scored_on_validation",
     "splits: {kind: column, scored: validation}",
     "There is no internal test set: what is scored is the validation set, by which methods are "
-    "developed.",
+    "developed; it is meant wherever a test set is spoken of here, but for external ones.",
     lambda arm, sweep: sweep.splits.scored == "validation",
+)
+# of a sweep that does both, in the place of the sentence of NO_VALIDATION
+NOTHING_CHOSEN_THERE = (
+    "Nothing is chosen on the validation images, which are scored: epochs, thresholds and settings "
+    "were fixed before or follow from training images, and whether another value would have been "
+    "better is not known."
 )
 SPLITS_BY_IMAGE = Departure(
     "splits_by_image",

@@ -12,7 +12,12 @@ from abl.spec.sweep import Sweep
 from abl.studies.contract import Study, studies
 from abl.studies.shared.arms import Settings, arms_from
 from abl.studies.shared.checks import place_of_axis
-from abl.studies.shared.departure import NO_VALIDATION, SCORED_ON_VALIDATION, Departure
+from abl.studies.shared.departure import (
+    NO_VALIDATION,
+    NOTHING_CHOSEN_THERE,
+    SCORED_ON_VALIDATION,
+    Departure,
+)
 
 # refused in every study but by their name; others are refused where a study reads its settings
 _REFUSED = (NO_VALIDATION, SCORED_ON_VALIDATION)
@@ -130,7 +135,7 @@ def departures_done(file: SweepFile, study: Study, arms: Sequence[Arm]) -> list[
         return []
     settings = Settings(file, study.axes, lambda params: study.meaning(params, file))
     seen = [(arm, settings.of(arm)) for arm in arms]
-    found = []
+    found: list[dict[str, Any]] = []
     for each in study.departures:
         named = each.name in file.sweep.published
         if not file.sweep.allows(each.name) or (each.declared and not named):
@@ -138,9 +143,11 @@ def departures_done(file: SweepFile, study: Study, arms: Sequence[Arm]) -> list[
         did = sum(each.done(arm, sweep) for arm, sweep in seen)
         if did:
             some = "" if did == len(seen) else f" (In {did} of {len(seen)} arms.)"
-            found.append(
-                {"name": each.name, "sentence": each.sentence + some, "by_test": each.by_test}
+            both = each is NO_VALIDATION and any(
+                row["name"] == SCORED_ON_VALIDATION.name for row in found
             )
+            sentence = (NOTHING_CHOSEN_THERE if both else each.sentence) + some
+            found.append({"name": each.name, "sentence": sentence, "by_test": each.by_test})
     return found
 
 

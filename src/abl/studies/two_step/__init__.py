@@ -26,6 +26,7 @@ from abl.spec.sweep import Sweep
 from abl.stages.inputs import Workspace
 from abl.stages.train import Trainings
 from abl.studies.contract import Study, StudyAxis, options_of, study
+from abl.studies.shared.activations import ACTIVATIONS
 from abl.studies.shared.analysis import Analysis, ScoredPart, analysis_of, scored_arms
 from abl.studies.shared.arms import Settings, arms_from
 from abl.studies.shared.checks import (
@@ -60,7 +61,12 @@ from abl.studies.two_step.departures import (
     choices_on_validation,
 )
 from abl.studies.two_step.label_noise import noise_rows
-from abl.studies.two_step.maps import CHANGED, add_maps_of_changes, maps_of_changes
+from abl.studies.two_step.maps import (
+    CHANGED,
+    NO_CHANGE,
+    add_maps_of_changes,
+    maps_of_changes,
+)
 from abl.studies.two_step.networks import (
     VOTE,
     ArmTrainings,
@@ -291,10 +297,13 @@ class TwoStep(Study):
             facts = replace(facts, external=rows)
         outcome = replace(outcome, notes=(*outcome.notes, *notes), facts=facts)
         parts = network_parts(plan, settings, workspace, predictions)
+        pictures = maps_of_changes(plan, workspace, settings)
+        if pictures is None and ACTIVATIONS in plan.beside:
+            outcome = replace(outcome, notes=(*outcome.notes, NO_CHANGE))
         selectors = selector_frame(plan, workspace.store, judged)
         return replace(
             analysis_of(outcome, scored, parts),
-            pictures=maps_of_changes(plan, workspace, settings),
+            pictures=pictures,
             own={} if selectors.empty else {SELECTORS: selectors},
         )
 

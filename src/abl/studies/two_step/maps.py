@@ -26,6 +26,11 @@ CHANGED = (
     "many."
 )
 
+NO_CHANGE = (
+    "options.maps: no figure of maps, as the second network of the first arm that has one turns no "
+    "right answer on a test image into a wrong one, and no wrong one into a right one."
+)
+
 
 def add_maps_of_changes(
     plan: Plan, workspace: Workspace, settings: Settings, options: list[Options]

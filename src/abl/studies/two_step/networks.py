@@ -141,7 +141,10 @@ def kept_notes(plan: Plan, store: Store) -> list[str]:
             kept.setdefault(name, {})[stage.inputs["select"]] = share
     order = sorted(kept, key=lambda name: (name[0] == "F", name))
     means = [f"{name} {100 * sum(kept[name].values()) / len(kept[name]):.0f} %" for name in order]
-    return [f"Kept of the training images: {', '.join(means)}."] if means else []
+    subsets = [stage.settings.get("subset") or {} for stage in plan.stages.values()]
+    least = max((int(each.get("least", 0)) for each in subsets), default=0)
+    added = f" At least {least} of each class (options.keep_at_least)." if least else ""
+    return [f"Kept of the training images: {', '.join(means)}.{added}"] if means else []
 
 
 def judged_parts(plan: Plan, settings: Settings, workspace: Workspace) -> dict[str, Judged]:
