@@ -512,7 +512,8 @@ def test_an_arm_that_says_one_class_to_all_is_marked(made: Made, tmp_path: Path)
     after = import_arm(store, "made", sent(tmp_path, frame), "constant")
     assert after.facts.one_class == {after.arms[-1].key: 3}
     shown = printed(table_of(after), "text", width=200)
-    row = next(line for line in shown.splitlines() if line.startswith("constant"))
+    assert "constant calls every" in " ".join(shown.split())  # before the table
+    row = next(line for line in shown.splitlines() if line.startswith("constant  "))
     letter = next(
         line.split()[0] for line in shown.splitlines() if "predicts one class only" in line
     )
@@ -520,7 +521,7 @@ def test_an_arm_that_says_one_class_to_all_is_marked(made: Made, tmp_path: Path)
     # one prediction given for three seeds is no spread
     assert after.facts.trainings == {after.arms[-1].key: 1}
     spread = printed(table_of(after, spread=True), "text", width=200)
-    row = next(line for line in spread.splitlines() if line.startswith("constant"))
+    row = next(line for line in spread.splitlines() if line.startswith("constant  "))
     assert "50.0" in row
     assert "±" not in row.split("50.0")[1][:8]
     assert "1 training in 3 replicates" in " ".join(spread.split())

@@ -27,7 +27,8 @@ def gave_up_sentence(outcome: Outcome, words: Mapping[str, str]) -> str:
     listed = [*named, *more]
     who = " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
     one = len(arms) == 1
-    text = f"{who} {'calls' if one else 'call'} every image one class"
+    unit = outcome.facts.unit or "image"
+    text = f"{who} {'calls' if one else 'call'} every {unit} one class"
     trained = [arm for arm in arms if arm.key not in outcome.facts.imported]
     if not trained:
         return f"{text}: of {'it' if one else 'them'} no verdict is given."
@@ -40,7 +41,7 @@ def gave_up_sentence(outcome: Outcome, words: Mapping[str, str]) -> str:
 
 
 def arms_that_gave_up(outcome: Outcome) -> list[ArmOutcome]:
-    """Arms that call every test image of a replicate one class, of which a verdict was withheld for
+    """Arms that call every test unit of a replicate one class, of which a verdict was withheld for
     that, or that do so in half of their replicates; bases first.
     """
     counts = outcome.facts.one_class

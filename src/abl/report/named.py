@@ -71,7 +71,9 @@ def planned_outcome(planned: Sequence[Arm], name: str, labels: Labels) -> Outcom
     """Arms of a plan as rows without numbers, in order; keys are their positions."""
     named = [arm.named for arm in planned]
     arms = [ArmOutcome(str(at), params, {}, pd.DataFrame()) for at, params in enumerate(named)]
-    axes = tuple(dict.fromkeys(axis for each in named for axis in each))
+    present = dict.fromkeys(axis for each in named for axis in each)
+    order = dict.fromkeys(axis for arm in planned for axis in arm.shown)  # as the file has them
+    axes = tuple(axis for axis in order | present if axis in present)
     return Outcome(name, "", "", "", axes, (), "", "", tuple(arms), facts=Facts(labels=labels))
 
 
