@@ -35,7 +35,7 @@ FIGURES = {
     "compare": ("differences", "roc"),
     "threshold": ("curve", "flow"),
     "frozen_layers": ("frozen",),
-    "fusion": ("modes", "only_one"),
+    "fusion": ("roc_modes", "only_one"),
     "mask_guided": ("placement", "maps"),
     "hyper": ("search_history", "search_importance"),
     "persistent": ("image_rates", "exclusion"),
