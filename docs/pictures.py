@@ -36,7 +36,7 @@ FIGURES = {
     "threshold": ("curve", "flow"),
     "frozen_layers": ("frozen",),
     "fusion": ("roc_modes", "only_one"),
-    "mask_guided": ("placement", "maps"),
+    "mask_guided": ("inside", "maps"),
     "hyper": ("search_history", "search_importance"),
     "persistent": ("image_rates", "exclusion"),
     "ensembles": ("gains", "by_size"),
@@ -55,12 +55,11 @@ PARTS: dict[str, dict[str, object]] = {
         },
     },
     "mask_guided": {
-        "data": {"phantom": {"patients": 60, "size": 64, "seed": 7}, "unit": "nodule"},
+        "data": FEW,
         "splits": {"kind": "kfold", "folds": 2, "validation": 0.2},
         "arms": [
             {"variant": "none"},
-            {"variant": "parallel", "placement": ["all", "each_without"], "mask": "predicted"},
-            {"variant": "parallel", "placement": "all", "mask": ["true", "full", "random"]},
+            {"variant": "parallel", "placement": "all", "mask": ["predicted", "true", "random"]},
         ],
     },
     "hyper": {"data": FEW, "splits": {"kind": "kfold", "folds": 3, "validation": 0.25}},
