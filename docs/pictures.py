@@ -35,8 +35,8 @@ FIGURES = {
     "compare": ("differences", "roc"),
     "threshold": ("curve", "flow"),
     "frozen_layers": ("frozen",),
-    "fusion": ("modes", "only_one"),
-    "mask_guided": ("placement", "maps"),
+    "fusion": ("roc_modes", "only_one"),
+    "mask_guided": ("inside", "maps"),
     "hyper": ("search_history", "search_importance"),
     "persistent": ("image_rates", "exclusion"),
     "ensembles": ("gains", "by_size"),
@@ -55,12 +55,11 @@ PARTS: dict[str, dict[str, object]] = {
         },
     },
     "mask_guided": {
-        "data": {"phantom": {"patients": 60, "size": 64, "seed": 7}, "unit": "nodule"},
+        "data": FEW,
         "splits": {"kind": "kfold", "folds": 2, "validation": 0.2},
         "arms": [
             {"variant": "none"},
-            {"variant": "parallel", "placement": ["all", "each_without"], "mask": "predicted"},
-            {"variant": "parallel", "placement": "all", "mask": ["true", "full", "random"]},
+            {"variant": "parallel", "placement": "all", "mask": ["predicted", "true", "random"]},
         ],
     },
     "hyper": {"data": FEW, "splits": {"kind": "kfold", "folds": 3, "validation": 0.25}},
@@ -129,11 +128,13 @@ def folder_of(sweep: str) -> Path:
 
 
 def save(picture: bytes, name: str) -> None:
-    """Writes a PNG of few colours: a third of the size, and nobody sees it."""
-    with Image.open(io.BytesIO(picture)) as opened:
-        few = opened.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    """Writes a PNG; of few colours, which makes a third of it, where it shows no photographs."""
     PICTURES.mkdir(exist_ok=True)
-    few.save(PICTURES / name, optimize=True)
+    with Image.open(io.BytesIO(picture)) as opened:
+        made = opened.convert("RGB")
+        if not name.endswith("_maps.png"):
+            made = made.quantize(COLOURS, dither=Image.Dither.NONE)
+        made.save(PICTURES / name, optimize=True)
     print(f"docs/pictures/{name}: {(PICTURES / name).stat().st_size / 1000:.0f} KB")
 
 

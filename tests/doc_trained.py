@@ -27,7 +27,7 @@ PAPER_SHARE = 12  # of a paper's images one in so many
 STUDY: dict[str, Any] = changed(
     TWO_NETWORKS,
     {"name": "study", "axes": {"network": ["resnet18", "pooled3"]}, "image.size": 32,
-     "data.manifest": "images/manifest.csv", "train.network": "pooled3"},
+     "data.manifest": "scanned/manifest.csv", "train.network": "pooled3"},
 )  # fmt: skip
 FROZEN: dict[str, Any] = {
     **{name: TWO_NETWORKS[name] for name in ("splits", "replicates", "train", "resamples")},
@@ -51,9 +51,8 @@ def write_yaml(path: Path, values: dict[str, Any]) -> None:
 
 
 def _study(folder: Path) -> Path:
-    if not (folder / "images/manifest.csv").exists():
-        shutil.rmtree(folder / "images", ignore_errors=True)
-        write_tiny_set(folder / "images")
+    if not (folder / "scanned").exists():
+        write_tiny_set(folder / "scanned")
     write_yaml(folder / "study.yaml", STUDY)
     return folder / "study.yaml"
 
