@@ -24,6 +24,7 @@ from abl.app.warming import Warming
 from abl.app.watched_run import note_begun
 from abl.errors import DamagedError, InputError, disk_fault, disk_told, file_fault
 from abl.plan.outcome import Outcome
+from abl.plan.scored_part import as_scored, scored_part
 from abl.plan.stage import Stage
 from abl.record.housekeeping import upkeep
 from abl.record.mlflow_held import Held, held
@@ -355,7 +356,9 @@ def _with_facts(sweep: LoadedSweep, analysis: Analysis, notes: list[str]) -> Out
         departures=followed,
         ran=what_ran(sweep.file, sweep.study, sweep.plan, sweep.workspace, outcome),
     )
-    notes = [*departure_notes(followed), *notes]
-    outcome = replace(outcome, facts=facts, notes=(*outcome.notes, *notes))
+    notes = [*outcome.notes, *departure_notes(followed), *notes]
+    called = scored_part(followed)
+    notes = [as_scored(note, called) for note in notes]
+    outcome = replace(outcome, facts=facts, notes=tuple(notes))
     collapsed = collapsed_arms(outcome, analysis.predictions)
     return replace(outcome, facts=replace(facts, collapsed=collapsed))

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from abl.data.splits.draws import drawn_folds, drawn_share
-from abl.data.splits.scored_rows import scored_roles
+from abl.data.splits.scored_rows import scored_roles, shown_role
 from abl.data.splits.split_groups import SplitGroups, groups_of
 from abl.data.splits.stable_draws import stable_folds, stable_share
 from abl.data.splits.training_pool import trained_part
@@ -267,7 +267,8 @@ def _check_classes(
     raise_if_any(
         [
             Problem(
-                f"splits ({splits.kind}): {role} has no image of class {_listed(lacking)}; "
+                f"splits ({splits.kind}): {shown_role(role, splits)} has no image of class "
+                f"{_listed(lacking)}; "
                 f"{groups.counted()}"
             )
             for role, rows in positions.items()

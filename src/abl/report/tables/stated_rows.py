@@ -49,7 +49,8 @@ def with_stated_rows(table: Table, path: Path, how: RowTable) -> Table:
     for column, name in {**how.values, **how.counts}.items():
         if column not in texts:
             continue
-        label = f"{_heading(name)} published{'' if column in how.counts else ', %'}"
+        label = f"{how.headings.get(name) or _heading(name)} published"
+        label += "" if column in how.counts else ", %"
         columns.append(Column(label, True))
         shown: dict[int, TableCell] = {}
         known: dict[int, tuple[Raw, Raw]] = {}

@@ -42,6 +42,8 @@ class RowTable:
         size: Column of our table with the images that have a value, of whose share it is one: its
             standard error follows. "" where our columns NAME_low and NAME_high tell it.
         tested: Name of a file of the source's -> how many its shares are of.
+        headings: Column of our table -> what it is called before `published`, where it is no
+            metric of that name.
     """
 
     keys: Mapping[str, str]
@@ -49,6 +51,7 @@ class RowTable:
     counts: Mapping[str, str] = field(default_factory=dict)
     size: str = ""
     tested: Mapping[str, int] = field(default_factory=dict)
+    headings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

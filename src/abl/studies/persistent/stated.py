@@ -13,6 +13,7 @@ STATED = StatedTables(
             size="images",
             # two images of one patient are alike
             tested={"persistent_features.csv": 242},
+            headings={"share": "share of the set", "training_share": "share of training sets"},
         )
     }
 )

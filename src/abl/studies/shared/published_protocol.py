@@ -12,7 +12,7 @@ from abl.spec.sweep import Sweep
 from abl.studies.contract import Study, studies
 from abl.studies.shared.arms import Settings, arms_from
 from abl.studies.shared.checks import place_of_axis
-from abl.studies.shared.departure import NO_VALIDATION, SCORED_ON_VALIDATION, Departure
+from abl.studies.shared.departure import NO_VALIDATION, OF_BOTH, SCORED_ON_VALIDATION, Departure
 
 # refused in every study but by their name; others are refused where a study reads its settings
 _REFUSED = (NO_VALIDATION, SCORED_ON_VALIDATION)
@@ -141,6 +141,12 @@ def departures_done(file: SweepFile, study: Study, arms: Sequence[Arm]) -> list[
             found.append(
                 {"name": each.name, "sentence": each.sentence + some, "by_test": each.by_test}
             )
+    if {row["name"] for row in found} >= OF_BOTH.keys():
+        told = {each.name: each.sentence for each in (NO_VALIDATION, SCORED_ON_VALIDATION)}
+        for row in found:
+            if row["name"] in OF_BOTH:
+                some = row["sentence"].removeprefix(told[row["name"]])
+                row["sentence"] = OF_BOTH[row["name"]] + some
     return found
 
 
