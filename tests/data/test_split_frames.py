@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
 from abl.data.composites.composite_regions import colour_region, twin_region
@@ -82,7 +83,7 @@ def test_frames_become_pairs_that_a_sweep_reads(tmp_path: Path) -> None:
     )
     assert (result.exit_code, "4 frames split" in result.output) == (0, True), result.output
     assert Image.open(sheet).size[0] > 300
-    pairs = load_dataset(Data(manifest="manifest.csv", modality="both"), base=out)
+    pairs = load_dataset(Data(manifest="pairs.csv", modality="both"), base=out)
     assert len(pairs) == 4
     assert pairs.second is not None
     for at, frame in enumerate(frames):
@@ -116,3 +117,27 @@ def test_frames_without_a_pair_are_named_and_nothing_is_written(tmp_path: Path) 
     result = command(tmp_path, *arguments, "--offset=left")
     assert result.exit_code == 2
     assert "write two whole numbers" in result.output
+
+
+def test_images_that_overlap_are_no_pair(tmp_path: Path) -> None:
+    manifest = written(tmp_path / "frames", [composite(seed) for seed in range(2)])
+    out = tmp_path / "pairs"
+    for offset in ("0,0", "-20,10"):
+        arguments = ["data", "split-frames", str(manifest), "--out", str(out)]
+        result = command(tmp_path, *arguments, f"--offset={offset}")
+        assert result.exit_code == 2
+        assert "0.png: has its coloured image at" in result.output
+        assert "its twin would overlap it: --offset is at least" in result.output
+        assert not out.exists()
+
+
+def test_the_papers_sweeps_read_what_is_written(tmp_path: Path) -> None:
+    papers = Path(__file__).parents[2] / "sweeps" / "papers"
+    paired = [path for path in papers.glob("*.yaml") if "image2" in path.read_text("utf-8")]
+    named = {yaml.safe_load(path.read_text("utf-8"))["data"]["manifest"] for path in paired}
+    out = tmp_path / "pairs"
+    manifest = written(tmp_path / "frames", [composite(seed) for seed in range(2)])
+    assert (
+        command(tmp_path, "data", "split-frames", str(manifest), "--out", str(out)).exit_code == 0
+    )
+    assert named == {path.name for path in out.glob("*.csv")}

@@ -4,6 +4,7 @@ is done and nowhere else; and sweeps without a validation part, from file to rep
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 
 import abl
 from abl.app.results import arm_predictions
+from abl.app.showing import shown_table
 from abl.app.sweep_result import SweepResult
 from abl.errors import InputError
+from abl.plan.scored_part import ON_VALIDATION, WITHOUT_VALIDATION, as_scored, scored_part
+from abl.report.tables import printed, styled_table
 from abl.studies.contract import studies
 from tiny_sweeps import write_sweep, write_tiny_set
 
@@ -173,7 +177,59 @@ def test_a_fixed_validation_set_is_scored(home: Path) -> None:
     assert "There is no internal test set: what is scored is the validation set" in page
     assert "its validation rows are scored, no validation part" in page
     # of a part that is scored it is not said that there is none
-    assert "Nothing is chosen on the validation images, which are scored" in page
+    assert "No other images are held out to choose by" in page
     assert "There is no validation part" not in page
     names = [row["name"] for row in result.outcome.facts.departures]
     assert names == ["scored_on_validation", "no_validation"]
+    # one word for what is scored, wherever it is told
+    notes = " ".join(result.outcome.notes)
+    assert "Validation sets: " in notes
+    assert "nothing was chosen on it here" in notes
+    assert "There is no validation part" not in notes + page
+    shown = printed(shown_table(loaded.store, "scored", show="data"), "text")
+    for said in (notes, printed(styled_table(result.outcome), "text"), shown, words_of_page(page)):
+        spoken = said.replace("no internal test set", "")
+        other = r".{0,60}(?:\b[Tt]est (?:sets?|images?)\b|\b(?:on|in) test\b).{0,60}"
+        assert re.findall(other, spoken) == []
+    assert "<td>test</td>" not in page
+    assert ">scored on validation<" in page
+
+
+def words_of_page(page: str) -> str:
+    """What a reader of the page sees, pictures and scripts aside."""
+    page = re.sub(r"(?s)<(script|style|pre).*?</\1>", "", page)
+    return re.sub(r"(?s)<[^>]*>", " ", page)
+
+
+def test_a_faulty_part_is_called_as_the_column_calls_it(home: Path) -> None:
+    rows = pd.read_csv(home / "images" / "manifest.csv")
+    rows.loc[rows["validated"].eq("val") & rows["label"].eq("malignant"), "validated"] = "train"
+    rows.to_csv(home / "images" / "benign.csv", index=False)
+    changes = SINGLE | {
+        "study": "mask_guided",
+        "data.manifest": "images/benign.csv",
+        "splits": {"kind": "column", "column": "validated", "scored": "validation"},
+        "axes": {"variant": ["none"], "network": ["pooled3", "pooled6"]},
+        "published": ["scored_on_validation"],
+        "image.size": 16,
+    }
+    with pytest.raises(InputError) as caught:
+        _ = abl.load(write_sweep(home, changes), root=home / "mlruns").plan
+    said = str(caught.value)
+    assert "validation (which is scored) has no image of class 1" in said
+    assert "test has no" not in said
+
+
+def test_sentences_name_what_is_scored() -> None:
+    both = [{"name": name, "sentence": ""} for name in (ON_VALIDATION, WITHOUT_VALIDATION)]
+    some = [{"name": ON_VALIDATION, "sentence": "So. (In 1 of 2 arms.)"}]
+    assert scored_part([]) == "test"
+    assert scored_part(both) == "validation"
+    assert scored_part(both[:1]) == "scored validation"
+    assert scored_part(some) == "test or validation"
+    told = "Test sets: 28 images, internal test sets 50 %; F1 on test, of test of means. No t-test."
+    assert as_scored(told, "validation") == (
+        "Validation sets: 28 images, internal validation sets 50 %; F1 on validation, of test of "
+        "means. No t-test."
+    )
+    assert as_scored(told, "test") == told

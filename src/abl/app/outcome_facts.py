@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from abl.app.loaded import LoadedSweep
 from abl.plan.outcome import Outcome
+from abl.plan.scored_part import as_scored, scored_part
 from abl.report.collapse import collapsed_arms
 from abl.report.prediction_frames import (
     one_class_called,
@@ -48,7 +49,8 @@ def with_facts(sweep: LoadedSweep, analysis: Analysis, notes: Sequence[str]) -> 
         departures=followed,
         ran=what_ran(sweep.file, sweep.study, sweep.plan, sweep.workspace, outcome),
     )
-    notes = [*departure_notes(followed), *notes]
-    outcome = replace(outcome, facts=facts, notes=(*outcome.notes, *notes))
+    called = scored_part(followed)
+    told = [*outcome.notes, *departure_notes(followed), *notes]
+    outcome = replace(outcome, facts=facts, notes=tuple(as_scored(note, called) for note in told))
     collapsed = collapsed_arms(outcome, analysis.predictions)
     return replace(outcome, facts=replace(facts, collapsed=collapsed))

@@ -120,7 +120,10 @@ def study_tables(
 ) -> Mapping[str, Table]:
     """Tables that the outcome's study makes of it; none of a study that is not known."""
     study = study_named(outcome.study)
-    return study.tables(outcome, own, published) if study else {}
+    from abl.report.tables.scored_table import scored_table
+
+    found = study.tables(outcome, own, published) if study else {}
+    return {name: scored_table(table, outcome) for name, table in found.items()}
 
 
 def own_files(folder: Path) -> list[Path]:

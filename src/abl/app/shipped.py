@@ -39,6 +39,22 @@ def shipped_lines() -> list[tuple[str, str]]:
     ]
 
 
+def next_command(written: Path) -> str:
+    """What to type first with a copy: with the folder of its images, if it wants one."""
+    data = read_with_faults(written).values.get("data")
+    wants = isinstance(data, dict) and "phantom" not in data
+    return f"abl plan {written}" + (" --data FOLDER" if wants else "")
+
+
+def _as_beside(text: str, name: str) -> str:
+    """The text where its comments name files as they lie in the copy's folder."""
+    folder = "/".join(("sweeps", *name.split("/")[:-1]))
+    comment = re.compile(rf"(?m)^(#.*?){re.escape(folder)}/(?=[\w-]+\.(?:yaml|csv)\b)")
+    while (shorter := comment.sub(r"\1", text)) != text:
+        text = shorter
+    return text
+
+
 def write_shipped(name: str, out: Path, *, force: bool = False) -> list[Path]:
     """Copies a shipped sweep, the tables of published values that it names, and the schema.
 
@@ -57,7 +73,7 @@ def write_shipped(name: str, out: Path, *, force: bool = False) -> list[Path]:
         raise InputError(f"no sweep '{name}' is shipped: {nearest(asked, list(known))}")
     source = known[asked]
     text = source.read_text(encoding="utf-8")
-    files = {source.name: _SCHEMA_LINE.sub(SCHEMA, text, count=1)}
+    files = {source.name: _SCHEMA_LINE.sub(SCHEMA, _as_beside(text, asked), count=1)}
     for beside in sorted(source.parent.glob("*.csv")):
         if beside.name in text:
             files[beside.name] = beside.read_text(encoding="utf-8")

@@ -19,6 +19,7 @@ from abl.plan.outcome import Outcome
 from abl.record.store import Store
 from abl.report.tables.ablation import pivot_axes, styled_table
 from abl.report.tables.model import Table
+from abl.report.tables.scored_table import scored_table
 from abl.spec.class_metrics import with_position
 from abl.studies.contract import Study, study_named
 
@@ -80,7 +81,8 @@ def shown_table(
         shaped = spread is not None or intervals is not None
         if shaped or (metric and not show.startswith(SUBGROUP)):
             raise InputError("--metric, --spread and --intervals are of other tables than --show's")
-        return _other_table(store, outcome, show, metric, per_cent, digits, roots)
+        other = _other_table(store, outcome, show, metric, per_cent, digits, roots)
+        return scored_table(other, outcome)
     return styled_table(
         outcome,
         per_cent=per_cent,

@@ -164,7 +164,7 @@ def phantom(
 @tells
 def split_frames(
     manifest: Annotated[Path, typer.Argument(help="CSV or Parquet file of composite frames.")],
-    out: Annotated[Path, typer.Option(help="New folder: both images of each frame, manifest.csv.")],
+    out: Annotated[Path, typer.Option(help="New folder: both images of each frame, pairs.csv.")],
     sheet: Annotated[Path | None, typer.Option(help="PNG file: where frames were cut.")] = None,
     offset: Annotated[
         str | None,

@@ -38,7 +38,7 @@ def new(
     force: Annotated[bool, typer.Option("--force", help="Write over what is there.")] = False,
 ) -> None:
     """Copy a shipped sweep, and the schema for editors, to begin with."""
-    from abl.app.shipped import shipped_lines, write_shipped
+    from abl.app.shipped import next_command, shipped_lines, write_shipped
 
     if not name:
         for each, text in shipped_lines():
@@ -47,4 +47,4 @@ def new(
     written = write_shipped(name, out, force=force)
     for path in written:
         say(f"written: {path}")
-    say(f"next: abl plan {written[0]}")
+    say(f"next: {next_command(written[0])}")

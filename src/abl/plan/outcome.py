@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from abl.plan.graph import Arm
+from abl.plan.scored_part import scored_part
 from abl.spec.labels import Labels, written_value
 from abl.spec.table_style import TableStyle
 
@@ -247,6 +248,11 @@ class Outcome:
 
     def __repr__(self) -> str:
         return f"<Outcome {self.name} {self.key[:8]}: {len(self.arms)} arms by {self.primary}>"
+
+    @cached_property
+    def scored(self) -> str:
+        """What the images that are scored are called: see scored_part."""
+        return scored_part(self.facts.departures)
 
     @cached_property
     def told_apart(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from abl.data.workers import mapped_over
 from abl.errors import InputError, Problem, raise_if_any
 
 CHUNK, WORTH = 16, 100  # images a job; images that take as long as the start of a process
+MANIFEST = "pairs.csv"  # as the sweeps of pairs ask for
 FIRST, SECOND = "conventional", "elasticity"  # folders, and columns that say where was cut
 NOTHING: Region = (0, 0, 0, 0)
 Offset = tuple[int, int]
@@ -30,7 +32,7 @@ README = """Composite frames split by `abl data split-frames` from {name}.
 
 `image` is the conventional image, `image2` the elasticity image of the same place: rectangles of
 one size, whose places in the frame are in the columns conventional_x0 ... y1 and elasticity_x0 ...
-y1 of manifest.csv (x1, y1 exclusive). Boxes are in pixels of the conventional image, clipped to it.
+y1 of pairs.csv (x1, y1 exclusive). Boxes are in pixels of the conventional image, clipped to it.
 """
 
 
@@ -52,8 +54,8 @@ def split_composites(
             half.
 
     Raises:
-        InputError: Faults of the data set; frames in which no pair is found, each named. Nothing is
-            written then.
+        InputError: Faults of the data set; frames in which no pair is found, or whose images would
+            overlap, each named. Nothing is written then.
     """
     raise_if_any([Problem(each) for each in class_name_problems(classes)])
     refuse_unless_empty(out)
@@ -111,10 +113,21 @@ def _not_found(dataset: Dataset, conventional: np.ndarray, elasticity: np.ndarra
                 f"has its coloured image at {x0}, {y0} to {x1}, {y1}, and no room for its twin; "
                 "say where that is with --offset=ACROSS,DOWN, or leave the row out"
             )
+        elif _overlap(conventional[at].tolist(), elasticity[at].tolist()):
+            x0, y0, x1, y1 = elasticity[at].tolist()
+            text = (
+                f"has its coloured image at {x0}, {y0} to {x1}, {y1}, and its twin would overlap "
+                f"it: --offset is at least {x1 - x0} across or {y1 - y0} down here"
+            )
         else:
             continue
         problems.append(Problem(text, file=name))
     return problems
+
+
+def _overlap(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether two rectangles (x0, y0, x1, y1; ends exclusive) share a pixel."""
+    return all(max(one[at], other[at]) < min(one[at + 2], other[at + 2]) for at in (0, 1))
 
 
 def _sizes(regions: np.ndarray) -> str:
@@ -131,7 +144,7 @@ def _write(
     elasticity: np.ndarray,
     out: Path,
 ) -> None:
-    """Writes PNG files and manifest.csv; the folder appears when it is whole."""
+    """Writes PNG files and pairs.csv; the folder appears when it is whole."""
     table = read_rows(manifest).frame.copy()
     texts = dataset.frame["image"].astype(str).tolist()
     files = png_names(texts)
@@ -151,7 +164,7 @@ def _write(
         write = partial(_write_chunk, dataset.source, fresh, names, cut)
         for _ in mapped_over(len(texts), CHUNK, write, worth=WORTH):
             pass
-        table.to_csv(fresh / "manifest.csv", index=False, lineterminator="\n")
+        table.to_csv(fresh / MANIFEST, index=False, lineterminator="\n")
         text = README.format(name=manifest.name)
         (fresh / "README.txt").write_text(text, encoding="utf-8", newline="\n")
         os.replace(fresh, out)

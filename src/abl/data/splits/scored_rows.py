@@ -36,3 +36,10 @@ def scored_roles(role_of: Mapping[str, str], splits: Splits) -> dict[str, str]:
             "name these rows train"
         )
     return dict(role_of)
+
+
+def shown_role(role: str, splits: Splits) -> str:
+    """A role as messages name it: what is scored is what the column calls validation."""
+    if splits.scored == "validation" and role == "test":
+        return "validation (which is scored)"
+    return f"{role} (drawn)" if splits.scored == "validation" and role == "validation" else role

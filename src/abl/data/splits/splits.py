@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from abl.data.splits.draws import drawn_folds, drawn_share
-from abl.data.splits.scored_rows import scored_roles
+from abl.data.splits.scored_rows import scored_roles, shown_role
 from abl.data.splits.split_groups import SplitGroups, groups_of
 from abl.data.splits.stable_draws import stable_folds, stable_share
 from abl.data.splits.training_pool import trained_part
@@ -260,12 +260,6 @@ def _wrong_word(value: str) -> str:
     return f"has {shown_name(value)}" + (", which is no part," if is_missing(value) else "")
 
 
-def _said(role: str, splits: Splits) -> str:
-    """A role as the column of the manifest calls it."""
-    is_scored = role == "test" and splits.scored == "validation"
-    return "validation, which is scored," if is_scored else role
-
-
 def _check_classes(
     frame: pd.DataFrame, positions: dict[str, np.ndarray], groups: SplitGroups, splits: Splits
 ) -> None:
@@ -273,7 +267,7 @@ def _check_classes(
     raise_if_any(
         [
             Problem(
-                f"splits ({splits.kind}): {_said(role, splits)} has no image of class "
+                f"splits ({splits.kind}): {shown_role(role, splits)} has no image of class "
                 f"{_listed(lacking)}; "
                 f"{groups.counted()}"
             )

@@ -24,6 +24,7 @@ from abl.report.figures.search import search_figures
 from abl.report.figures.style import settle
 from abl.report.figures.tuned import heatmap_figure, pareto_figure
 from abl.report.labels import cluster_word, clusters_named
+from abl.report.scored_words import call_scored
 
 
 def figures_of(
@@ -75,6 +76,7 @@ def figures_of(
     }.items():
         figure = draw()
         if figure is not None:
+            call_scored(figure, outcome)
             settle(figure)
             label = " ".join(filter(None, (str(figure.get_label()), followed)))
             figure.set_label(clusters_named(label, cluster_word(outcome)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from abl.decide.rules import RULES
+from abl.plan.scored_part import as_scored
 from abl.report.labels import cluster_word, counted
 from abl.report.page.arm_settings import blocks_of
 from abl.report.page.choices import choices_words
@@ -66,7 +67,16 @@ def checklist(
         *_evaluation(facts),
         *_open(environment),
     ]
-    return [replace(item, answer=marked(item.answer, facts)) for item in items]
+    part = facts.outcome.scored
+    return [
+        replace(
+            item,
+            topic=as_scored(item.topic, part),
+            answer=as_scored(marked(item.answer, facts), part),
+            left=as_scored(item.left, part),
+        )
+        for item in items
+    ]
 
 
 def _aims_and_data(facts: ReportFacts) -> Iterator[ChecklistItem]:
@@ -106,7 +116,7 @@ def _aims_and_data(facts: ReportFacts) -> Iterator[ChecklistItem]:
     yield of_data("Reference standard, and who set it", BOTH, left, with_class)
     left = "variability within and between them"
     yield of_data("Agreement of those who set the reference", CLAIM, left, "no annotators")
-    sizes = sizes_words(facts.data, facts.splits)
+    sizes = sizes_words(facts.data, facts.splits, facts.outcome.scored)
     yield ChecklistItem("Sample size", BOTH, sizes, "how it was arrived at")
     known = "classes by part: see Data" if facts.sizes else ""
     left = "age, sex, and other characteristics by split"

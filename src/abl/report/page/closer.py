@@ -125,6 +125,7 @@ def _points(outcome: Outcome, predictions: pd.DataFrame) -> dict[str, Any]:
     ]
     base, best = base_of(outcome), best_of(outcome, [arm.outcome for arm in shown.arms])
     return {
+        "scored": outcome.scored,
         "arms": [arm.label for arm in shown.arms],
         "base": keys.index(base.key) if base is not None and base.key in keys else 0,
         "best": keys.index(best.key) if best is not None and best.key in keys else 0,

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from abl.plan.scored_part import as_scored_role
 from abl.report.labels import counted
 from abl.report.page.data_parts import DataPart
 from abl.report.page.report_facts import ReportFacts
@@ -41,7 +42,13 @@ def _table(part: DataPart, facts: ReportFacts) -> FlowTable:
     if flow["second"]:
         rows.append((SECOND_ROW, {"images": flow["second"]}))
     over = "" if part.splits == 1 else f", over {counted(part.splits, 'split')}"
-    rows += [(f"{size['role']}{over}", size) for size in flow["parts"]]
+    scored = facts.outcome.scored
+    rows += [
+        (f"{as_scored_role(size['role'], scored)}{over}", size)
+        for size in flow["parts"]
+        # an empty part of the name of what is scored would be read as that
+        if int(size["units"]) or size["role"] != scored
+    ]
     shown = [
         (
             name,
@@ -72,7 +79,7 @@ def _scored(part: DataPart, facts: ReportFacts, others: Sequence[str]) -> list[t
     units, clusters = f"{count:,}", f"{tests['patient'].nunique():,}"
     images = units if part.unit == "image" else ""
     counts = [clusters if word == part.cluster else units for word in others]
-    return [("scored on test", images, *counts)]
+    return [(f"scored on {facts.outcome.scored}", images, *counts)]
 
 
 def _signed(name: str, count: int | None) -> str:
@@ -95,12 +102,13 @@ def parts_note(part: DataPart, splits: int) -> str:
     )
 
 
-def sizes_words(data: Sequence[DataPart], splits: int) -> str:
-    """`train: 30 patients, 60 images; ...`, and over which splits."""
+def sizes_words(data: Sequence[DataPart], splits: int, scored: str) -> str:
+    """`train: 30 patients, 60 images; ...`, and over which splits; `scored`: see scored_part."""
     said = []
     for part in data:
         sizes = "; ".join(
-            f"{size.role}: " + ", ".join(map(counted, part.counts(size), part.counted))
+            f"{as_scored_role(size.role, scored)}: "
+            + ", ".join(map(counted, part.counts(size), part.counted))
             for size in part.sizes.values()
         )
         over = ""

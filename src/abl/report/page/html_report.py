@@ -6,6 +6,7 @@ import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from abl.plan.outcome import Outcome
+from abl.plan.scored_part import as_scored, as_scored_role
 from abl.report.figures.style import DrawnFigure, figure_bytes
 from abl.report.labels import NOTHING, one_line
 from abl.report.named import words_of
@@ -102,6 +104,8 @@ def report_page(
     facts = report_facts(outcome, predictions, networks, sweep_text, data_summary, drawn)
     own = OwnWeaknesses() if of_study is None else of_study(facts)
     table = styled_table(outcome)
+    called = partial(as_scored, part=outcome.scored)
+    protocol = protocol_rows(facts, own.choices)
     items, summary = checklist(facts, environment, own.choices), _by_centre(facts, data_summary)
     columns = [n for n in _columns(summary) if n != "prevalence" or len(facts.classes) == 2]
     many = many_arms(outcome, replace(table, lead=()))
@@ -124,20 +128,24 @@ def report_page(
             "table": "" if many else Markup(fragment_of(_bounded(replace(table, lead=())))),
             "more_tables": [Markup(fragment_of(_bounded(each))) for each in more_tables],
             "pictures": [
-                _picture(name, figure, (pictures or {}).get(name, {}))
+                _picture(name, figure, (pictures or {}).get(name, {}), outcome.scored)
                 for name, figure in (figures or {}).items()
             ],
             "published": [row["sentence"] for row in outcome.facts.departures],
-            "weak": weaknesses(facts, own.design),
-            "test_reads": readings_sentence(facts),
-            "power": [f"{note}." for note in outcome.facts.ran.get("power", ())],
-            "protocol": protocol_rows(facts, own.choices),
+            "weak": [called(each) for each in weaknesses(facts, own.design)],
+            "scored": outcome.scored,
+            "test_reads": called(readings_sentence(facts)),
+            "power": [called(f"{note}.") for note in outcome.facts.ran.get("power", ())],
+            "protocol": [(term, called(said)) for term, said in protocol],
             "flows": flow_tables(facts),
             "sizes": [_sizes(part, facts) for part in facts.data],
-            "counts": counts,
+            "counts": None if counts is None else replace(counts, note=called(counts.note)),
             "most_rows": MOST_ROWS,
             "summary_columns": columns,
-            "summary": [[_cell(name, row.get(name, "")) for name in columns] for row in summary],
+            "summary": [
+                [_cell(name, row.get(name, ""), outcome.scored) for name in columns]
+                for row in summary
+            ],
             "items": items,
             "to_state": sum(bool(item.left) for item in items),
             "machine": _machine(environment),
@@ -172,10 +180,10 @@ def picture_source(figure: Figure, files: Mapping[str, bytes] | None = None) -> 
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _picture(name: str, figure: Figure, files: Mapping[str, bytes]) -> FigureOnPage:
+def _picture(name: str, figure: Figure, files: Mapping[str, bytes], part: str) -> FigureOnPage:
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     title = figure.heading if isinstance(figure, DrawnFigure) else ""
-    title = title or TITLES.get(name, name.replace("_", " "))
+    title = as_scored(title or TITLES.get(name, name.replace("_", " ")), part)
     label, source, narrow = str(figure.get_label()), picture_source(figure, files), ""
     if isinstance(figure, DrawnFigure) and figure.narrow is not None:
         narrow = picture_source(figure.narrow)
@@ -203,12 +211,13 @@ def _bounded(table: Table) -> Table:
     return replace(table, rows=table.rows[:MOST_ROWS], notes=(note, *table.notes))
 
 
-def _size_row(size: SplitSize, part: DataPart) -> tuple[str, ...]:
+def _size_row(size: SplitSize, part: DataPart, facts: ReportFacts) -> tuple[str, ...]:
     by_class = [
         f"{f'{count:.1f}'.removesuffix('.0')} ({100 * share:.0f} %)"
         for count, share in zip(size.by_class, size.shares, strict=True)
     ]
-    return size.role, *map(str, part.counts(size)), *by_class
+    role = as_scored_role(size.role, facts.outcome.scored)
+    return role, *map(str, part.counts(size)), *by_class
 
 
 def _sizes(part: DataPart, facts: ReportFacts) -> dict[str, Any]:
@@ -216,7 +225,7 @@ def _sizes(part: DataPart, facts: ReportFacts) -> dict[str, Any]:
     return {
         "name": part.name,
         "columns": ("part", *(f"{word}s" for word in part.counted), *_class_names(part, facts)),
-        "rows": [_size_row(size, part) for size in part.sizes.values()],
+        "rows": [_size_row(size, part, facts) for size in part.sizes.values()],
         "note": parts_note(part, facts.splits),
     }
 
@@ -247,12 +256,12 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in names if any(row.get(name, "") != "" for row in rows)]
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(name: str, value: Any, part: str) -> str:
     if isinstance(value, float):
         if math.isnan(value):
             return NOTHING
         return f"{100 * value:.1f} %" if name in ("prevalence", "share") else f"{value:g}"
-    return str(value)
+    return as_scored_role(str(value), part) if name == "role" else str(value)
 
 
 def _machine(environment: Mapping[str, Any]) -> list[tuple[str, str]]:

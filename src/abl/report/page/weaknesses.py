@@ -9,6 +9,7 @@ from itertools import combinations
 from abl.data.tables.who_is_who import name_notes
 from abl.decide.intervals import FEW_PATIENTS
 from abl.plan.outcome import Outcome
+from abl.plan.scored_part import as_scored_role
 from abl.report.collapse import collapse_words
 from abl.report.labels import counted, metric_label
 from abl.report.named import words_of
@@ -118,6 +119,7 @@ def _of_a_part(facts: ReportFacts, part: DataPart) -> Iterator[str]:
     where = f" of {part.name}" if part.name else ""
     # of splits that are not all known nothing is said of all
     of = "in all" if part.splits >= facts.splits else "in the first split"
+    scored = facts.outcome.scored
     for role in ("validation", "test"):
         size = part.sizes.get(role)
         if size is not None and size.patients < FEW_PATIENTS:
@@ -125,7 +127,8 @@ def _of_a_part(facts: ReportFacts, part: DataPart) -> Iterator[str]:
             if role == "validation" and not choices(facts):
                 what = "what is read off them is noisy"
             yield (
-                f"Fewer than {FEW_PATIENTS} {part.cluster}s in the {role} sets{where} "
+                f"Fewer than {FEW_PATIENTS} {part.cluster}s in the {as_scored_role(role, scored)} "
+                f"sets{where} "
                 f"({size.patients} {of}): {what}."
             )
     test = part.sizes.get("test")
@@ -142,7 +145,8 @@ def _of_a_part(facts: ReportFacts, part: DataPart) -> Iterator[str]:
         name = facts.classes[at] if at < len(facts.classes) else f"class {at}"
         yield (
             f"Prevalence differs between the parts{where}: {name} {100 * one.shares[at]:.0f} % in "
-            f"{one.role}, {100 * other.shares[at]:.0f} % in {other.role}."
+            f"{as_scored_role(one.role, scored)}, {100 * other.shares[at]:.0f} % in "
+            f"{as_scored_role(other.role, scored)}."
         )
 
 

@@ -19,6 +19,7 @@ from abl.report.named import axis_in, headed, setting_in, title_in, value_in
 from abl.report.tables.ablation_columns import EMPTY_CELL, PARTS, TableLayout
 from abl.report.tables.model import Column, Table, TableCell, table_from, text_column
 from abl.report.tables.published import Published
+from abl.report.tables.scored_table import scored_table
 from abl.spec.class_metrics import with_position, without_position
 
 Value = str | int | float
@@ -64,7 +65,7 @@ def table_of(
     )
 
     if pivot is not None:
-        return _pivot_table(shown, pivot, layout)
+        return scored_table(_pivot_table(shown, pivot, layout), outcome)
     made = layout(shown)
     table = table_from(
         shown.name,
@@ -75,7 +76,8 @@ def table_of(
         notes=lambda: [*made.notes(), *map(one_line, shown.notes)],
     )
     answers = not metric or shown.primary == outcome.primary
-    return replace(table, lead=tuple(answer_sentences(outcome, per_cent=per_cent) * answers))
+    lead = tuple(answer_sentences(outcome, per_cent=per_cent) * answers)
+    return scored_table(replace(table, lead=lead), outcome)
 
 
 def styled_table(outcome: Outcome, **changes: Any) -> Table:

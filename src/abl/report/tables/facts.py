@@ -33,6 +33,7 @@ from abl.report.tables.model import (
     table_from,
     text_column,
 )
+from abl.report.tables.scored_table import scored_table
 from abl.report.tables.searches import searches_table
 from abl.report.tables.setup import data_table
 from abl.report.tables.stated_tables import SET
@@ -57,7 +58,7 @@ def facts_tables(outcome: Outcome) -> dict[str, Table]:
         "data": data_table(outcome.facts.data, name=outcome.name) if outcome.facts.data else None,
         "external": _external_table(outcome),
     }
-    return {name: table for name, table in made.items() if table is not None}
+    return {n: scored_table(table, outcome) for n, table in made.items() if table is not None}
 
 
 def _tests_table(outcome: Outcome) -> Table | None:

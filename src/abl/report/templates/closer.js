@@ -139,7 +139,7 @@
     layer: [
       { mark: { type: "line", interpolate: "step-after", strokeWidth: 1.6 }, encoding: { order: { field: "at" }, detail: { field: "replicate" } } },
       { mark: { type: "circle", size: 44, opacity: 0.9 },
-        encoding: { tooltip: tooltip([["arm", "arm"], ["replicate", "replicate"], ["image", "test " + points.unit], ["label", "true class"], ["p", "probability", ".3f"]]) } },
+        encoding: { tooltip: tooltip([["arm", "arm"], ["replicate", "replicate"], ["image", points.scored + " " + points.unit], ["label", "true class"], ["p", "probability", ".3f"]]) } },
     ],
     encoding: {
       x: { field: "x", type: "quantitative", title: "1 − specificity", scale: { domain: [0, 1] } },
@@ -169,7 +169,7 @@
             y: { field: "y", type: "quantitative", title: "the arm's probability of " + points.of, scale: { domain: [0, 1] } },
             color: armColour,
             shape: { field: "label", type: "nominal", scale: { domain: points.classes, range: shapes }, legend: null },
-            tooltip: tooltip([["image", "test " + points.unit], ["label", "true class"], ["arm", "arm"], ["right", "right with it"], ["before", "right with the base"], ["x", "mean with the base", ".3f"], ["y", "mean with the arm", ".3f"]]),
+            tooltip: tooltip([["image", points.scored + " " + points.unit], ["label", "true class"], ["arm", "arm"], ["right", "right with it"], ["before", "right with the base"], ["x", "mean with the base", ".3f"], ["y", "mean with the arm", ".3f"]]),
           } },
       ],
     }, { clicked, legends: [
@@ -217,7 +217,7 @@
           y: { field: "y", type: "quantitative", axis: null, scale: scale(high * side) }, y2: { field: "y2" },
           color: { field: "fate", type: "nominal", scale: { domain: fates, range: fateColours }, legend: null },
           ...(sends ? { stroke: { condition: { test: "datum.outlined", value: ink() }, value: null } } : {}),
-          tooltip: tooltip([["image", "test " + points.unit], ["label", "true class"], ["fate", "from the base to the arm"], ...(sends ? [["sent", "sent to the second network"]] : []), ["arm", "arm"], ["replicate", "replicate"], ["p", "probability of " + points.of, ".3f"]]),
+          tooltip: tooltip([["image", points.scored + " " + points.unit], ["label", "true class"], ["fate", "from the base to the arm"], ...(sends ? [["sent", "sent to the second network"]] : []), ["arm", "arm"], ["replicate", "replicate"], ["p", "probability of " + points.of, ".3f"]]),
         },
       },
     }, { clicked, legends: [

@@ -159,12 +159,12 @@ def _notes(names: Sequence[str], mapped: Sequence[Looked], looked: Sequence[Look
             which = "the" if first.ellipses == first.images else f"{first.ellipses} of the"
             what = f"{which} {counted(first.images, 'map')} of an arm"
             text += f" Of {what} the nodule is the ellipse in its box."
-        empty = max(each.empty for each in mapped)
-        if empty:
-            text += (
-                f" Maps in which nothing speaks for the class are left out: at most {empty} of "
-                f"{first.images} of an arm."
-            )
+        most = max(mapped, key=lambda each: each.empty / max(each.images, 1))
+        if most.empty:
+            many = f"{most.empty} of {most.images} of an arm"
+            if most.empty == most.images:
+                many = f"all {most.images} of an arm, which then has no value"
+            text += f" Maps in which nothing speaks for the class are left out: at most {many}."
         if first.bare:
             left = "is" if first.bare == 1 else "are"
             text += f" {counted(first.bare, 'image')} without a nodule in the mask {left} left out."

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from abl.plan.graph import Arm
+from abl.plan.scored_part import ON_VALIDATION, WITHOUT_VALIDATION
 from abl.spec.sweep import Sweep
 
 
@@ -32,25 +33,27 @@ class Departure:
 
 
 NO_VALIDATION = Departure(
-    "no_validation",
+    WITHOUT_VALIDATION,
     "splits: {validation: 0}",
     "There is no validation part: epochs, thresholds and settings were fixed before or follow from "
     "training images, and whether another value would have been better is not known.",
     lambda arm, sweep: not sweep.splits.validation,
 )
 SCORED_ON_VALIDATION = Departure(
-    "scored_on_validation",
+    ON_VALIDATION,
     "splits: {kind: column, scored: validation}",
     "There is no internal test set: what is scored is the validation set, by which methods are "
     "developed; it is meant wherever a test set is spoken of here, but for external ones.",
     lambda arm, sweep: sweep.splits.scored == "validation",
 )
-# of a sweep that does both, in the place of the sentence of NO_VALIDATION
-NOTHING_CHOSEN_THERE = (
-    "Nothing is chosen on the validation images, which are scored: epochs, thresholds and settings "
-    "were fixed before or follow from training images, and whether another value would have been "
-    "better is not known."
-)
+# of a sweep that does both, in place of their own sentences, which would contradict each other
+OF_BOTH = {
+    SCORED_ON_VALIDATION.name: "There is no internal test set: what is scored is the validation "
+    "set, by which methods are developed; nothing was chosen on it here.",
+    NO_VALIDATION.name: "No other images are held out to choose by: epochs, thresholds and "
+    "settings were fixed before or follow from training images, and whether another value would "
+    "have been better is not known.",
+}
 SPLITS_BY_IMAGE = Departure(
     "splits_by_image",
     "splits: {by: image}",

@@ -12,12 +12,7 @@ from abl.spec.sweep import Sweep
 from abl.studies.contract import Study, studies
 from abl.studies.shared.arms import Settings, arms_from
 from abl.studies.shared.checks import place_of_axis
-from abl.studies.shared.departure import (
-    NO_VALIDATION,
-    NOTHING_CHOSEN_THERE,
-    SCORED_ON_VALIDATION,
-    Departure,
-)
+from abl.studies.shared.departure import NO_VALIDATION, OF_BOTH, SCORED_ON_VALIDATION, Departure
 
 # refused in every study but by their name; others are refused where a study reads its settings
 _REFUSED = (NO_VALIDATION, SCORED_ON_VALIDATION)
@@ -143,11 +138,15 @@ def departures_done(file: SweepFile, study: Study, arms: Sequence[Arm]) -> list[
         did = sum(each.done(arm, sweep) for arm, sweep in seen)
         if did:
             some = "" if did == len(seen) else f" (In {did} of {len(seen)} arms.)"
-            both = each is NO_VALIDATION and any(
-                row["name"] == SCORED_ON_VALIDATION.name for row in found
+            found.append(
+                {"name": each.name, "sentence": each.sentence + some, "by_test": each.by_test}
             )
-            sentence = (NOTHING_CHOSEN_THERE if both else each.sentence) + some
-            found.append({"name": each.name, "sentence": sentence, "by_test": each.by_test})
+    if {row["name"] for row in found} >= OF_BOTH.keys():
+        told = {each.name: each.sentence for each in (NO_VALIDATION, SCORED_ON_VALIDATION)}
+        for row in found:
+            if row["name"] in OF_BOTH:
+                some = row["sentence"].removeprefix(told[row["name"]])
+                row["sentence"] = OF_BOTH[row["name"]] + some
     return found
 
 
