@@ -9,6 +9,7 @@ from typing import Any
 
 from abl.app.keeping import rendered
 from abl.app.loaded import LoadedSweep
+from abl.app.plan_words import arms_in_words
 from abl.app.results import (
     kept_environment,
     kept_searches,
@@ -49,10 +50,10 @@ def record_lease(record: MlflowRecord | None, messages: list[str]) -> Iterator[M
 
 def live_curves(sweep: LoadedSweep, record: MlflowRecord) -> LiveCurves:
     """What writes the curves of the sweep's trainings while they run."""
-    plan, using = sweep.plan, sweep.plan.arms_using()
+    names, using = arms_in_words(sweep), sweep.plan.arms_using()
 
     def arms_of(digest: str) -> str:
-        arms = [visible_line(plan.arms[at].title) for at in sorted(using.get(digest, ()))]
+        arms = [visible_line(names[at]) for at in sorted(using.get(digest, ()))]
         more = f" and {len(arms) - MOST_ARMS} more" if len(arms) > MOST_ARMS else ""
         return markdown_escaped("; ".join(arms[:MOST_ARMS]) + more)
 
