@@ -234,12 +234,14 @@ def table(
     width: int = 120,
     colour: bool = False,
     spread: bool | None = None,
+    few: bool = False,
 ) -> str:
     """An ablation table as text, md, csv, latex or html.
 
     Args:
         spread: Mean ± standard deviation over replicates, instead of the 95 % interval; default: as
             the sweep file's `table:` block says.
+        few: Of more than 40 arms show those that matter, as `abl table` does without `--all`.
         sweep: What a run gave, or the name of a sweep that was run: its newest table.
 
     Raises:
@@ -252,6 +254,10 @@ def table(
         sweep = sweep.outcome
     outcome = sweep if isinstance(sweep, Outcome) else outcome_named(store_at(root), sweep)
     made = styled_table(outcome) if spread is None else styled_table(outcome, spread=spread)
+    if few:
+        from abl.report.tables.few_rows import for_terminal
+
+        made = for_terminal(made, outcome)
     return printed(made, format, width=width, colour=colour)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from abl.record.store import Store
 from abl.report.prediction_frames import metadata_of, thumbnails_of
 from abl.report.tables import printed
 from abl.spec.data import Phantom
-from made_arms import THREE, keep, made_frame, made_outcome
+from commands import abl
+from made_arms import THREE, keep, key_of, made_frame, made_outcome
 
 Made = tuple[Store, Outcome]
 
@@ -108,3 +111,44 @@ def test_a_subgroup_without_a_column_is_told_what_to_type(made: Made) -> None:
     store, _ = made
     with pytest.raises(InputError, match="subgroup=COLUMN"):
         shown_table(store, "made", show="subgroup=")
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sweep of 90 arms: one base, one best, most alike."""
+    frame = made_frame(dict(zip(THREE, (0.3, 0.8, 1.6), strict=True)))
+    outcome = made_outcome(frame, THREE, base=next(iter(THREE)))
+    base, other, best = outcome.arms
+    others = [
+        replace(other, key=key_of("other", n), params={"consensus": n, "rule": "average"})
+        for n in range(100, 188)
+    ]
+    outcome = replace(outcome, arms=(*others, replace(best, best=True), base))
+    folder = tmp_path_factory.mktemp("many")
+    keep(folder / "mlruns" / "store", outcome, frame)
+    return folder
+
+
+def test_a_terminal_shows_of_many_arms_those_that_matter(many: Path) -> None:
+    done = abl(many, "table", "made")
+    assert done.exit_code == 0, done.output
+    shown = set(re.findall(r"consensus (\d+)", done.output))
+    assert len(shown) == 29, done.output  # and the base
+    assert re.search(r"(?m)^original", done.output)
+    said = " ".join(done.output.split())
+    assert "30 of 90 arms: base and best, those that tie or differ" in said
+    assert "abl table made --all, or the report and table.csv" in said
+    whole = abl(many, "table", "made", "--all")
+    assert "of 90 arms" not in " ".join(whole.output.split())
+    assert len(whole.output.splitlines()) > len(done.output.splitlines()) + 55
+    csv = abl(many, "table", "made", "--format", "csv").output
+    assert len(csv.splitlines()) == 91
+
+
+def test_rows_with_published_values_are_always_shown(many: Path) -> None:
+    stated = many / "stated.csv"
+    lines = [f"{n},average,80.0" for n in range(150, 185)]
+    stated.write_text("consensus,rule,acc\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    said = " ".join(abl(many, "table", "made", "--published", str(stated)).output.split())
+    assert said.count("80.0") >= 35
+    assert "those with published values" in said

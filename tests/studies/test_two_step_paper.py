@@ -208,3 +208,26 @@ def test_maps_are_of_both_networks_where_their_answers_differ(home: Path) -> Non
     assert {s.inputs["network"] for s in mapped} == {cell.uses["original"], cell.uses["true"]}
     result = abl.run(loaded, executor="local", record=False)
     assert result.report.failed == {}, result.report.traces
+
+
+def test_a_share_that_does_nothing_is_told(home: Path) -> None:
+    def notes(hybrid: float, second: list[Any]) -> str:
+        arms = [{"rule": "original"}, {"rule": True, "consensus": 3, "second": second}]
+        options = PAPER["options"] | {"hybrid": hybrid}
+        path = written(home, arms=arms, options=options)
+        return " ".join(abl.load(path, root=home / "mlruns").plan.notes)
+
+    unread = "options.hybrid changes nothing: it is read only with second: hybrid"
+    assert unread in notes(0.5, [True])
+    assert "options.hybrid: 0 adds no image: second: hybrid is second: true then" in notes(
+        0, [True, "hybrid"]
+    )
+    assert "options.hybrid" not in notes(0.5, [True, "hybrid"])
+
+
+def test_a_key_that_is_no_role_is_named_as_it_is_written(home: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        abl.load(written(home, **{"options.balance": {"original": "duplicate"}}), root=home)
+    said = str(caught.value)
+    assert "options.balance: 'original' is not known" in said
+    assert "[key]" not in said

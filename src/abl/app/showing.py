@@ -56,6 +56,7 @@ def shown_table(
     spread: bool | None = None,
     intervals: bool | None = None,
     roots: Sequence[Path] = (),
+    few: bool = False,
 ) -> Table:
     """A table of a sweep; what is not said is as its sweep file asks.
 
@@ -63,6 +64,7 @@ def shown_table(
         show: One of SHOWN; "" for the ablation table.
         pivot: ROWS,COLUMNS, two axes; "" for arms in rows.
         roots: Folders of data sets (subgroups).
+        few: Of many arms show those that matter, as a terminal does.
 
     Raises:
         InputError: No such sweep, axis, metric, table; facts that the table needs are not there.
@@ -83,7 +85,8 @@ def shown_table(
             raise InputError("--metric, --spread and --intervals are of other tables than --show's")
         other = _other_table(store, outcome, show, metric, per_cent, digits, roots)
         return scored_table(other, outcome)
-    return styled_table(
+    values = _read(store, outcome, published) if published is not None else None
+    table = styled_table(
         outcome,
         per_cent=per_cent,
         decimals=digits,
@@ -91,8 +94,13 @@ def shown_table(
         intervals=style.intervals if intervals is None else intervals,
         metric=metric,
         pivot=pivot_axes(pivot) if pivot else None,
-        published=_read(store, outcome, published) if published is not None else None,
+        published=values,
     )
+    if not few or pivot:
+        return table
+    from abl.report.tables.few_rows import for_terminal
+
+    return for_terminal(table, outcome, {key for key, _ in values.values} if values else ())
 
 
 def _read(store: Store, outcome: Outcome, published: Path) -> Published:

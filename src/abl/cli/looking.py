@@ -56,6 +56,9 @@ def table(
         bool | None,
         typer.Option("--intervals/--no-intervals", help="Beside --spread, the 95 % intervals too."),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every arm as text too, where there are more than 40.")
+    ] = False,
     data: DataOpt = None,
     module: ModuleOpt = None,
     mlruns: RootOpt = ROOT,
@@ -77,6 +80,7 @@ def table(
         spread=spread,
         intervals=intervals,
         roots=_paths(data),
+        few=format is TableFormat.text and not every,
     )
     colour = format is TableFormat.text and sys.stdout.isatty()
     print_table(printed(made, format.value, width=terminal_width(), colour=colour), colour=colour)
@@ -161,7 +165,7 @@ def import_(
         raise InputError("write FILE and --as NAME, or --forget NAME")
     else:
         outcome = import_arm(store, sweep, file, name, against=against, roots=_paths(data))
-    print_table(api.table(outcome, width=terminal_width()))
+    print_table(api.table(outcome, width=terminal_width(), few=True))
     if record != "off":
         told = record_changed(mlruns, outcome, None if record == "on" else record)
         if told:

@@ -89,7 +89,7 @@ def sweep(
         )
     if not result.report.interrupted:
         colour = sys.stdout.isatty()
-        table = api.table(result, width=terminal_width(), colour=colour, spread=spread)
+        table = api.table(result, width=terminal_width(), colour=colour, spread=spread, few=True)
         print_table(table, colour=colour)
     for message in result.messages:
         say(message)

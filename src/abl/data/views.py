@@ -143,7 +143,7 @@ def prepare_view(
     def write(folder: Path) -> None:
         _refuse_misfits(dataset, image)
         what = _what_rows_are(dataset)
-        say(f"decoding {len(dataset):,} {what} of {dataset.name}")
+        say(f"decoding {len(dataset):,} {what} of {dataset.name} (image.size: {image.size})")
         array = _decoded(dataset, cache, longest_side, image)
         shapes = own_shapes(array, image) if image.fit == "own" else None
         rows = np.arange(len(dataset))

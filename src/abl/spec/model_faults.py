@@ -24,6 +24,11 @@ def problems_of(
     problems, faults = [], faults_of(error, lambda place: (*under, *place) in written.lines)
     for fault in faults:
         place = (*under, *(part for part in fault["loc"] if part != "__root__"))
+        if place[-1:] == ("[key]",):  # of a block whose keys are words, one that is none of them
+            block, key = place[:-2], place[:-1]
+            message = message_of(fault, model, block, under)
+            problems.append(Problem(message, str(written.path), written.line(key)))
+            continue
         if fault["type"] != "extra_forbidden" and any(
             _is_around(place, known) or _is_around(known, place) for known in written.faults
         ):

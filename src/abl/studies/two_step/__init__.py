@@ -60,6 +60,7 @@ from abl.studies.two_step.departures import (
     FALSE_THRESHOLD_ON_TEST,
     choices_on_validation,
 )
+from abl.studies.two_step.hybrid_notes import hybrid_notes
 from abl.studies.two_step.label_noise import noise_rows
 from abl.studies.two_step.maps import (
     CHANGED,
@@ -217,6 +218,7 @@ class TwoStep(Study):
         refuse_equal_repeats(file, opened)
         plan.notes += replicate_notes(file.sweep, opened, plan.replicates)
         plan.notes += hopeless_promises(plan, settings, workspace)
+        plan.notes += hybrid_notes(file.sweep, arms.arms, sweeps)
         values = file.sweep.curve("threshold")
         made: dict[Sweep, Trainings] = {}
 
