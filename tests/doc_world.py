@@ -213,7 +213,7 @@ def named(command: Command) -> list[str]:
     """A command's words, with names of this world for those that a page leaves to its reader."""
     words = command.words
     if "FOLDER" in words:
-        others = "scanned" if command.page.name == "review.md" else "sets"
+        others = "." if command.page.name == "review.md" else "sets"
         stands = {"init": "mydata", "data": "annotated"}.get(words[1], others)
         words = [stands if word == "FOLDER" else word for word in words]
     return words
