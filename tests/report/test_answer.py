@@ -57,9 +57,17 @@ def test_what_helps_what_harms_what_is_alike_what_is_open_and_what_could_be_seen
         "true is worse than original by more than the margin: AUC −5.0 points [−7.0, −3.0].",
         "Equivalent to original (margin 3.0 points): model1 (+0.1 points [−1.9, 2.1]).",
         "Open, neither a difference nor its absence: model2 (+1.0 points [−1.0, 3.0]).",
-        "100 test patients (55 positive): a difference in AUC of two arms under about 12.4 points "
-        "will hardly be seen.",
+        # not what the plan expected of two arms that it knew nothing of
+        "100 test patients (55 positive): the intervals of differences reach about 2.0 points to "
+        "either side; much smaller differences could not have been seen.",
     ]
+
+
+def test_where_no_difference_has_an_interval_the_plan_says_what_can_be_seen() -> None:
+    assert answer_sentences(outcome(BASE, arm("average", 0.84)))[-1] == (
+        "100 test patients (55 positive): a difference in AUC of two arms under about 12.4 points "
+        "will hardly be seen."
+    )
 
 
 def test_many_arms_are_counted_and_the_largest_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -167,9 +168,22 @@ class _Answer:
         return _sentence("; ".join(parts))
 
     def _power(self) -> str:
-        """The plan's sentence on what such a design can see, without how it was computed."""
+        """What the design could see: by the intervals that came out, or by the plan's sentence.
+
+        The plan does not know how alike the arms are: what it expects may be far from what is seen.
+        """
         note = next(iter(self._outcome.facts.ran.get("power", ())), "")
         text = str(note).partition(" (80 % power")[0].partition(";")[0].strip()
+        reach = [(each.found.high - each.found.low) / 2 for each in self._compared]
+        if known := [each for each in reach if math.isfinite(each)]:
+            tested, colon, _ = text.partition(": ")
+            middle = self._amount(statistics.median(known))
+            one = len(known) == 1
+            said = "the interval reaches" if one else "the intervals of differences reach about"
+            return _sentence(
+                f"{tested}{colon}{said} {middle} to either side; much smaller differences could "
+                "not have been seen"
+            )
         own = metric_label(self._outcome.primary)
         return f"{text.replace(f' in {own} of ', f' in {self._label} of ')}." if text else ""
 
