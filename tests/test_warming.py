@@ -26,7 +26,7 @@ def run(listener):
         listener.finished(Stage(kind="nap", version=1, settings={"at": at}), 0.0, reused)
     return RunReport()
 
-Warming(Told(), "compare").run(run)
+Warming(Told()).run(run)
 assert told == ["nap", "nap"]
 print(all(name in sys.modules for name in AFTERWARDS))
 """

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from image_folders import noise_image, write_set
 
 from abl.data.box_formats import FORMATS, in_pixels
+from abl.data.checks.alike_notes import merged_notes
 from abl.data.checks.checking import check_report
 from abl.data.checks.image_checks import check_images
 from abl.data.dataset import BOX, ROI
@@ -153,3 +154,16 @@ def test_a_box_written_and_read_is_itself(data: st.DataObject) -> None:
     written = np.round(written_as(name, box), 6)
     read = in_pixels(written, np.array([[HEIGHT, WIDTH]]), name, decimals=6)
     np.testing.assert_array_equal(read, box)
+
+
+def test_what_is_odd_of_two_parts_of_a_file_is_said_once() -> None:
+    odd = "a1.csv: x0 + x1 never pass the end in {} rows, as if every box were small: should they?"
+    notes = [odd.format(28), "2 pairs lie.", "a1.csv: 3 of 4 odd.", odd.format(14), odd.format(9)]
+    other = "a2.csv: x0 + x1 never pass the end in 5 rows, as if every box were small: should they?"
+    assert merged_notes([*notes, other, "a1.csv: 4 of 9 odd."], {"a1.csv", "a2.csv"}) == [
+        odd.format("28 and 14 and 9"),
+        "2 pairs lie.",
+        "a1.csv: 3 of 4 odd.",
+        other,
+        "a1.csv: 4 of 9 odd.",
+    ]

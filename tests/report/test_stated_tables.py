@@ -418,7 +418,11 @@ def test_persistent_features() -> None:
     ]
     table = table_from("features", "features", columns, rows)
     found = with_stated_rows(table, TABLES / "persistent_features.csv", how)
-    assert len(found.columns) == len(table.columns) + 3
+    assert [column.label for column in found.columns[len(table.columns) :]] == [
+        "share of the set published, %",
+        "share of training sets published, %",
+        "flagged images published",
+    ]
     raw = {
         row["value"]: row
         for row in (dict(zip(found.raw_columns, r, strict=True)) for r in found.raw_rows)

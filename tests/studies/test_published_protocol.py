@@ -233,3 +233,6 @@ def test_sentences_name_what_is_scored() -> None:
         "means. No t-test."
     )
     assert as_scored(told, "test") == told
+    assert as_scored("F1 on the test\nsets, on\ntest", "validation") == (
+        "F1 on the validation\nsets, on\nvalidation"
+    )

@@ -20,6 +20,7 @@ from abl.plan.graph import Plan, wanted_stages
 from abl.plan.kept_dynamics import dynamics_notes
 from abl.plan.kept_features import keep_features
 from abl.plan.reasons import Reason, reasons_of
+from abl.plan.scored_part import as_scored, scored_part
 from abl.plan.stage import Stage
 from abl.record.recipes import recipes_of
 from abl.record.store import Store
@@ -105,7 +106,8 @@ class LoadedSweep:
             placed = [self.file.placed(problem) for problem in error.problems]
             raise InputError(placed) from None
         plan.notes += [note for opened in self.workspace.opened() for note in opened.mask_notes]
-        plan.notes += departure_notes(departures_done(self.file, self.study, plan.arms))
+        followed = departures_done(self.file, self.study, plan.arms)
+        plan.notes += departure_notes(followed)
         plan.notes += self.name_notes
         plan.notes += dynamics_notes(plan) + bundle_notes(plan)
         unknown = [
@@ -120,6 +122,7 @@ class LoadedSweep:
                 f"ImageNet weights of {', '.join(self.workspace.absent)} are not on this machine: "
                 "`abl sweep` fetches them first"
             )
+        plan.notes[:] = [as_scored(note, scored_part(followed)) for note in plan.notes]
         return plan
 
     @property

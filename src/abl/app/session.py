@@ -172,7 +172,9 @@ def _run_recorded(
             writer = StageWriter(writing, sweep.store, messages.append, runs=known, live=curves)
         told = Timed(_Told(listener, writer, messages), spent)
         run_told = (
-            partial(Warming(told, sweep.study.name).run, run) if beside else partial(run, told)
+            partial(Warming(told, sweep.study.analysed_with).run, run)
+            if beside
+            else partial(run, told)
         )
         report, analysis = _run_and_analysed(sweep, run_told, spent)
         if analysis is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 
@@ -14,8 +14,6 @@ from abl.runner.protocols import Listener, RunReport
 AFTERWARDS = (
     "scipy.stats", "abl.report.figures.every", "abl.report.page.html_report",
 )  # fmt: skip
-AUDITS = ("cleanlab.filter",)
-AUDITED = ("two_step", "persistent")
 
 
 class Warming:
@@ -25,12 +23,12 @@ class Warming:
     loads only what it comes to use.
 
     Args:
-        study: Its name: some use more than others.
+        more: Modules beside those that every study uses.
     """
 
-    def __init__(self, listener: Listener, study: str):
+    def __init__(self, listener: Listener, more: Sequence[str] = ()):
         self._listener = listener
-        self._names = (*AFTERWARDS, *(AUDITS if study in AUDITED else ()))
+        self._names = (*AFTERWARDS, *more)
         self._thread: threading.Thread | None = None
         self.started, self.failed = listener.started, listener.failed
         self.blocked, self.given_up = listener.blocked, listener.given_up

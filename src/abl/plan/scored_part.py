@@ -19,8 +19,8 @@ _NOUNS = (
 )
 # that there is no internal test set is what a published protocol says of itself
 _SPOKEN = re.compile(
-    rf"(?<!no internal )\b(?:(?P<upper>Test)|(?P<lower>test))(?=-? (?:{_NOUNS})\b)"
-    r"|(?<=\b[oOiI]n )(?P<after>test)\b(?! of\b)"
+    rf"(?<!no internal )\b(?:(?P<upper>Test)|(?P<lower>test))(?=-?\s(?:{_NOUNS})\b)"
+    r"|(?<=\b[oOiI]n\s)(?P<after>test)\b(?! of\b)"
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abl.data.checks.alike_notes import merged_notes
 from abl.data.checks.content_report import content_words
 from abl.data.dataset import Dataset
 from abl.data.duplicates.kept_apart import KeptApart
@@ -271,7 +272,9 @@ class Workspace:
                 shows = np.load(folder / SHOWS)
                 note = vanished_note(opened.dataset, opened.masks, shows, image.size)
                 notes |= dict.fromkeys([note] if note else [])
-        return list(notes)
+        return merged_notes(
+            list(notes), {opened.dataset.name for opened, _ in self._views.values()}
+        )
 
 
 def view_of(work: Work, name: str = "view") -> View:

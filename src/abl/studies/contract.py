@@ -71,6 +71,7 @@ class Study(Protocol):
         analysed_by: Options that its analysis reads whatever the arms are: the report's protocol
             has them, though no arm makes use of them.
         departures: What its source did and an honest sweep refuses, which `published` may name.
+        analysed_with: Modules of other packages that its analysis loads, besides what all do.
     """
 
     name: ClassVar[str]
@@ -80,6 +81,7 @@ class Study(Protocol):
     smoke_options: ClassVar[Mapping[str, Any]]
     absent_tables: ClassVar[Mapping[str, str]] = {}
     analysed_by: ClassVar[tuple[str, ...]] = ()
+    analysed_with: ClassVar[tuple[str, ...]] = ()
     departures: ClassVar[tuple[Departure, ...]] = ()
 
     def problems(self, file: SweepFile) -> list[Problem]:

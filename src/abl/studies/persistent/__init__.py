@@ -74,6 +74,7 @@ class PersistentStudy(SingleNetwork):
     options: ClassVar[type[Part]] = Options
     smoke_options: ClassVar[Mapping[str, Any]] = {"inner": {"splits": 2}}
     analysed_by: ClassVar[tuple[str, ...]] = OF_IMAGES
+    analysed_with: ClassVar[tuple[str, ...]] = ("cleanlab.filter",)
     departures: ClassVar[tuple[Departure, ...]] = (SPLITS_BY_IMAGE, CUTOFF_ON_TEST)
     absent_tables: ClassVar[Mapping[str, str]] = ABSENT_TABLES
     axes: ClassVar[tuple[StudyAxis, ...]] = (

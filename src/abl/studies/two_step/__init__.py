@@ -106,6 +106,7 @@ class TwoStep(Study):
     options: ClassVar[type[Part]] = Options
     # networks of two epochs agree on little
     smoke_options: ClassVar[Mapping[str, Any]] = {"keep_at_least": 8}
+    analysed_with: ClassVar[tuple[str, ...]] = ("cleanlab.filter",)
     departures: ClassVar[tuple[Departure, ...]] = DEPARTURES
     axes: ClassVar[tuple[StudyAxis, ...]] = (
         StudyAxis("network", "Architecture of O and T.", setting="train.network", words=True),
