@@ -414,13 +414,15 @@ def test_persistent_features() -> None:
     ]
     columns = [
         text_column("value"),
-        *(number_column(n) for n in ("share", "training_share", "images", "flagged_images")),
+        number_column("share", label="of the set, %"),
+        number_column("training_share", label="of training sets, %"),
+        *(number_column(n) for n in ("images", "flagged_images")),
     ]
     table = table_from("features", "features", columns, rows)
     found = with_stated_rows(table, TABLES / "persistent_features.csv", how)
     assert [column.label for column in found.columns[len(table.columns) :]] == [
-        "share of the set published, %",
-        "share of training sets published, %",
+        "of the set published, %",
+        "of training sets published, %",
         "flagged images published",
     ]
     raw = {
