@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 
 import paper_sets as sets
@@ -98,13 +99,31 @@ def quick(path: Path) -> None:
 def write_paper(folder: Path, stem: str) -> None:
     """The paper's file with small networks, and a share of a set as large as the paper's."""
     values = small(stem)
-    manifest, rows, paired, _ = SHAPES[stem]
+    shape = SHAPES[stem]
     write_yaml(folder / f"sweeps/papers/{stem}.yaml", values)
-    table = pd.DataFrame(rows())
+    table = pd.DataFrame(shape.rows())
     patients = table["patient"].unique()[::PAPER_SHARE]
     share = table[table["patient"].isin(patients)].dropna(axis=1, how="all")
     shutil.rmtree(folder / "sets", ignore_errors=True)
-    sets.write_set(folder / "sets", manifest, share.to_dict("records"), paired=paired)
+    rows = share.to_dict("records")
+    sets.write_set(folder / "sets", shape.manifest, rows, paired=shape.paired, border=shape.border)
+
+
+def small_networks(patch: pytest.MonkeyPatch, stems: Sequence[str]) -> None:
+    """What stands in the place of the large networks of these papers, under their names."""
+    if stems:
+        sets.stand_in(patch, {k: v for stem in stems for k, v in SHAPES[stem].small.items()})
+
+
+def ran_by_name(folder: Path, name: str) -> None:
+    """Runs the sweep of a name; a paper's as `--smoke` makes it, which goes by another name."""
+    path = file_of(folder, name)
+    data: list[str] = []
+    if path.parent.name == "papers":
+        write_paper(folder, path.stem)
+        shrunk(path, folder / "shrinking")
+        data = ["--data", "sets", "--data", "sweeps/papers"]
+    ran(folder, str(path.relative_to(folder)), *data)
 
 
 def sweep_asked(command: Command) -> str:

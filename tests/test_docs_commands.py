@@ -167,8 +167,7 @@ def prepare(folder: Path, root: Path, command: Command) -> None:
     words = named(command)
     name = trained.sweep_asked(command)
     if name and not list((root / "store/sweeps").glob(f"{name}/*/outcome.json")):
-        file = trained.file_of(folder, name)
-        trained.ran(folder, str(file.relative_to(folder)))
+        trained.ran_by_name(folder, name)
     if name and words[1] == "diff":
         trained.write_versions(folder, name)
     if "theirs.csv" in words:
@@ -184,11 +183,17 @@ def prepare(folder: Path, root: Path, command: Command) -> None:
         trained.quick(folder / "sweep.yaml")
 
 
+def paper_of(command: Command) -> str:
+    """The paper's file that a command reads, without its ending; "" if it reads none."""
+    paths = [Path(w) for w in named(command) if w.startswith("sweeps/papers/")]
+    return next((path.stem for path in paths if path.suffix == ".yaml"), "")
+
+
 def more_words(command: Command) -> list[str]:
     """What is added to a command: one look, one process, no record."""
     words = named(command)
     if words[1] == "sweep":
-        return [*trained.LOCAL, *trained.OFF]
+        return [*trained.LOCAL, *([] if "--live" in words else trained.OFF)]
     return ["--once"] if words[1] == "watch" else []
 
 
@@ -200,12 +205,12 @@ def test_every_command_of_a_page_runs(
     monkeypatch.setenv("ABL_MLRUNS", str(root))
     write_world(tmp_path, OF_ABL[page])
     trained.shrink_shipped(tmp_path)
+    trained.small_networks(monkeypatch, sorted({p for c in OF_ABL[page] if (p := paper_of(c))}))
     for at, command in enumerate(OF_ABL[page]):
         if command.not_run:
             continue
-        paper = [word for word in named(command) if word.startswith("sweeps/papers/")]
-        if paper and paper[0].endswith(".yaml"):
-            trained.write_paper(tmp_path, Path(paper[0]).stem)
+        if stem := paper_of(command):
+            trained.write_paper(tmp_path, stem)
         if trains_nothing(command):
             remade(tmp_path, OF_ABL[page], at)
         prepare(tmp_path, root, command)
