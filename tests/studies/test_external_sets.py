@@ -249,7 +249,7 @@ def test_it_stands_beside_the_internal_results_everywhere(finished):
     sweep, result, _ = finished
     shown = shown_table(sweep.store, "tiny", show="external")
     arms = [cells[0].text for cells in shown.rows]
-    assert arms == [f"epochs {n}, {at}" for n in (2, 3) for at in ("internal", "hospital C")]
+    assert arms == [f"epochs {n} · {at}" for n in (2, 3) for at in ("internal", "hospital C")]
     notes = " ".join(note.text for note in shown.notes)
     assert "10 patients, 20 images, 50 % positive" in notes
     stated = result.folder / "stated.csv"

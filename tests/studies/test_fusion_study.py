@@ -93,12 +93,12 @@ def test_an_arm_whose_partners_were_drawn_by_test_labels_is_never_the_best(tmp_p
     assert best in (0, 1)
     assert 2 not in tied
     text = printed(table_of(result.outcome), "text", width=200)
-    row = next(line for line in text.splitlines() if line.startswith("late, shuffled"))
-    assert row.startswith("late, shuffled (control)")
+    row = next(line for line in text.splitlines() if line.startswith("late · shuffled"))
+    assert row.startswith("late · shuffled (control)")
     assert "drawn by the test labels" in " ".join(text.split())
     assert best_of(result.outcome, result.outcome.arms[2:]) is None
     page = (result.folder / "report.html").read_text(encoding="utf-8")
-    assert "Controls, which are never the best arm: late, shuffled" in page
+    assert "Controls, which are never the best arm: late · shuffled" in page
 
 
 def test_shuffled_partners_are_those_of_the_replicate(tmp_path):

@@ -87,7 +87,7 @@ def test_ambiguous_is_a_small_margin_of_the_two_largest(
 
 def test_columns_name_the_class_or_the_average(ran: tuple[LoadedSweep, SweepResult]) -> None:
     _, result = ran
-    text = abl.table(result.outcome, width=200)
+    text = abl.table(result.outcome, width=250)
     head = next(line for line in text.splitlines() if "ACC, %" in line)
     for label in ("ACC, %", "F1 macro, %", "AUC macro, %", "SEN b, %", "PPV at 10 % macro, %"):
         assert label in head

@@ -68,14 +68,8 @@ def twin_region(
         offset: From it to its twin, in pixels (across, down); None finds the half.
 
     Returns:
-        None if the region lies in no half, or the twin would leave the frame, or by the given
-        offset lie over half of the region and more.
+        None if the region lies in no half, or the twin would leave the frame.
     """
-    wide, high = region[2] - region[0], region[3] - region[1]
-    if offset is not None:
-        over = max(0, wide - abs(offset[0])) * max(0, high - abs(offset[1]))
-        if 2 * over > wide * high:
-            return None
     for dx, dy in [offset] if offset is not None else _offsets(region, height, width):
         x0, y0, x1, y1 = region[0] + dx, region[1] + dy, region[2] + dx, region[3] + dy
         if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
