@@ -139,7 +139,7 @@ def test_the_runs_page_reads_as_the_ablation_table(recorded: Recorded, browser: 
     table = eventually(browser, rows, "runs")
     assert len(table) == len(outcome.arms)
     for arm, row in zip(outcome.arms, table, strict=True):
-        name = words_of(arm, outcome, separator=" · ")
+        name = words_of(arm, outcome)
         assert row["attributes.`Run Name`"].endswith(name)
         assert row["tags.`abl.verdict`"] == (arm.comparison.verdict if arm.comparison else "-")
         for metric in ("f1", "acc", "spe"):

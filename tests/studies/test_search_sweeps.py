@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from abl import api
 from abl.app.results import kept_searches
 from abl.errors import InputError
 from abl.record.store import Store
+from abl.studies.contract import Study, studies
+from abl.studies.searching.tuned_study import TunedStudy
 from tiny_sweeps import TINY, Heard, write_tiny_set
 
 
@@ -410,3 +413,15 @@ def test_two_workers_ask_what_one_asks(folder, two_cpu_ray):
         searches_of(beside, folder, "beside").points.to_json()
         == searches_of(alone, folder, "alone").points.to_json()
     )
+
+
+@pytest.mark.parametrize("name", sorted(studies()))
+def test_a_study_with_a_search_says_all_that_the_study_says(name: str) -> None:
+    inner = studies()[name]
+    tuned = TunedStudy(inner)
+    told = [each for each in inspect.get_annotations(Study) if not each.startswith("_")]
+    assert {"axes", "departures", "analysed_with"} <= set(told)
+    # which tables may be absent is asked of the study itself
+    lacking = {each for each in told if not hasattr(tuned, each)}
+    assert lacking <= {"absent_tables"}
+    assert all(getattr(tuned, each) == getattr(inner, each) for each in set(told) - lacking)

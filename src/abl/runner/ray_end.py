@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -23,8 +24,16 @@ def leave_ray(say: Callable[[str], None]) -> None:
     import ray
 
     leaving = threading.Thread(target=ray.shutdown, name="ray-shutdown", daemon=True)
-    leaving.start()
-    leaving.join(SHUTDOWN_S)
+    # references to objects of Ray that another thread collects meanwhile end this process from
+    # within Ray's library, with exit code 1: seen where modules were still imported beside it
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        leaving.start()
+        leaving.join(SHUTDOWN_S)
+    finally:
+        if collects:
+            gc.enable()
     if leaving.is_alive():
         say(f"warning: Ray did not answer for {SHUTDOWN_S:g} s as it was left")
         # Ray would be asked once more as Python ends; what is registered last is called first

@@ -41,6 +41,7 @@ class TunedStudy:
         self.axes, self.options = inner.axes, inner.options
         self.smoke_options = inner.smoke_options
         self.departures, self.analysed_by = inner.departures, inner.analysed_by
+        self.analysed_with = inner.analysed_with
         self.growth: SweepGrowth | None = None
         self._asked = 0  # trainings of the arms with the file's settings
 
