@@ -34,8 +34,7 @@ from abl.report.collapse import collapsed_arms
 from abl.report.labels import is_metric
 from abl.report.prediction_frames import (
     arm_tests,
-    one_class_called,
-    one_class_replicates,
+    one_class_found,
     repeated_trainings,
     scored_replicates,
 )
@@ -236,12 +235,13 @@ def _joined(analysis: Analysis, arms: Sequence[ImportedArm], sweep: Sweep) -> An
         compared = row.comparison if base is None else family.get((at, base), row.comparison)
         rows[at] = replace(row, comparison=compared, best=at == best, tied=at in tied)
     whole = pd.concat(frames, ignore_index=True)
+    one_class, one_class_of = one_class_found(whole)
     keys = [row.key for row in rows[len(outcome.arms) :]]
     facts = replace(
         outcome.facts,
         tests=comparison_rows(contenders, family, outcome.facts.tests) or outcome.facts.tests,
-        one_class=one_class_replicates(whole),
-        one_class_of=one_class_called(whole),
+        one_class=one_class,
+        one_class_of=one_class_of,
         trainings=repeated_trainings(whole),
         imported=keys,
         key_without_imported=outcome.key if keys else "",

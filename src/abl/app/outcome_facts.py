@@ -10,8 +10,7 @@ from abl.plan.outcome import Outcome
 from abl.plan.scored_part import as_scored, scored_part
 from abl.report.collapse import collapsed_arms
 from abl.report.prediction_frames import (
-    one_class_called,
-    one_class_replicates,
+    one_class_found,
     repeated_trainings,
 )
 from abl.studies.shared.analysis import Analysis
@@ -29,6 +28,7 @@ def with_facts(sweep: LoadedSweep, analysis: Analysis, notes: Sequence[str]) -> 
     clusters = {each.clusters for each in data} or {"patient"}
     ran = [a for a, row in zip(sweep.plan.arms, outcome.arms, strict=False) if not row.failed]
     followed = departures_done(sweep.file, sweep.study, ran)
+    one_class, one_class_of = one_class_found(analysis.predictions)
     facts = replace(
         outcome.facts,
         table=asked.table,
@@ -41,8 +41,8 @@ def with_facts(sweep: LoadedSweep, analysis: Analysis, notes: Sequence[str]) -> 
         if clusters == {"patient"}
         else min(clusters, key=["group", "image", "patient"].index),
         patients_unknown=any(not each.patients_known for each in data),
-        one_class=one_class_replicates(analysis.predictions),
-        one_class_of=one_class_called(analysis.predictions),
+        one_class=one_class,
+        one_class_of=one_class_of,
         trainings=repeated_trainings(analysis.predictions),
         stages=len(sweep.plan.stages),
         asked=sweep.plan.asked,

@@ -19,7 +19,7 @@ from abl.decide.verdicts import (
 )
 from abl.plan.outcome import ArmOutcome, Comparison, Outcome
 from abl.report.gave_up import gave_up_sentence
-from abl.report.labels import Scale, counted, label_in, metric_label, one_line, scale_of
+from abl.report.labels import Scale, counted, joined, label_in, metric_label, one_line, scale_of
 from abl.report.named import SEPARATOR, axis_in, setting_in, words_of
 
 MOST_NAMED = 3  # in a sentence
@@ -79,7 +79,7 @@ class _Answer:
     def _asked(self) -> str:
         outcome, count = self._outcome, len(self._outcome.arms)
         axes = [axis_in(outcome, axis) for axis in outcome.told_apart]
-        by = f" by {_joined(axes)}" if axes and count > 1 else ""
+        by = f" by {joined(axes)}" if axes and count > 1 else ""
         replicates = max((len(arm.replicates) for arm in self._arms), default=0)
         text = f"{counted(count, 'arm')}{by}"
         if self._compared:
@@ -230,10 +230,6 @@ class _Answer:
 
     def _amount(self, value: float) -> str:
         return f"{self._scale.number(value)}{' points' if self._scale.unit else ''}"
-
-
-def _joined(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _sentence(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from abl.decide.verdicts import ONE_CLASS
 from abl.plan.outcome import ArmOutcome, Outcome
-from abl.report.labels import one_line
+from abl.report.labels import joined, one_line
 
 MOST_NAMED = 3  # in a sentence
 
@@ -24,8 +24,7 @@ def gave_up_sentence(outcome: Outcome, words: Mapping[str, str]) -> str:
     bases = _bases(outcome)
     named = [_named(outcome, arm, words[arm.key], arm.key in bases) for arm in arms[:MOST_NAMED]]
     more = [f"{len(arms) - MOST_NAMED} more"] if len(arms) > MOST_NAMED else []
-    listed = [*named, *more]
-    who = " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
+    who = joined([*named, *more])
     one = len(arms) == 1
     unit = outcome.facts.unit or "image"
     text = f"{who} {'calls' if one else 'call'} every {unit} one class"

@@ -251,6 +251,11 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}" + ("s" if count != 1 else "")
 
 
+def joined(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
 # The column of a table that holds chosen values.
 CHOSEN = "chosen"
 # Last parts of settings' names that say nothing without the one before.

@@ -53,21 +53,19 @@ def scored_replicates(rows: pd.DataFrame) -> list[Scores]:
 
 def one_class_replicates(predictions: pd.DataFrame) -> dict[str, int]:
     """Arm (key) -> replicates on which every test unit is given one class; 0 is left out."""
-    if predictions.empty:
-        return {}
-    counts = _lone_classes(predictions).groupby(level="arm").size()
-    return {str(arm): int(count) for arm, count in counts.items()}
+    return one_class_found(predictions)[0]
 
 
-def one_class_called(predictions: pd.DataFrame) -> dict[str, int]:
-    """Arm (key) -> position of the class that it gives to every test unit of a replicate; arms that
-    do so with several classes are left out, as are those that never do.
+def one_class_found(predictions: pd.DataFrame) -> tuple[dict[str, int], dict[str, int]]:
+    """`one_class_replicates`, and arm (key) -> position of the class that it gives to every test
+    unit of those; arms that do so with several classes are left out of the latter.
     """
     if predictions.empty:
-        return {}
-    by_arm = _lone_classes(predictions).groupby(level="arm").agg(["min", "max"])
+        return {}, {}
+    by_arm = _lone_classes(predictions).groupby(level="arm").agg(["size", "min", "max"])
     same = by_arm[by_arm["min"] == by_arm["max"]]["min"]
-    return {str(arm): int(called) for arm, called in same.items()}
+    counts = {str(arm): int(count) for arm, count in by_arm["size"].items()}
+    return counts, {str(arm): int(called) for arm, called in same.items()}
 
 
 def _lone_classes(predictions: pd.DataFrame) -> pd.Series:

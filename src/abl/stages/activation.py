@@ -19,7 +19,7 @@ from abl.plan.stage import Stage
 from abl.spec.sweep import Sweep
 from abl.stages.inputs import OpenData, Workspace, masks_of, split_of_stage, view_of
 from abl.stages.kind import Work, kind, stage_of
-from abl.stages.network import NETWORK, feed_of, last_weights, ready
+from abl.stages.network import NETWORK, as_trained_on_images, ready
 
 ACTIVATION, MAPS = "activation.parquet", "maps.npz"
 PREDICTED = "of_predicted_class"
@@ -91,11 +91,8 @@ def activation(work: Work) -> dict[str, Any]:
     none); class and p (whose map it is, and its probability). maps.npz: images; cam uint8
     (n, h, w), each over its maximum; mask uint8 (n, S, S) if the network predicts one.
     """
-    import safetensors.torch
-
     from abl.nets.model import design_of
     from abl.train.activation_maps import activation_maps, share_inside
-    from abl.train.feed import PixelFeed
     from abl.train.process import release_memory
 
     view, nodules = view_of(work), masks_of(work)
@@ -103,12 +100,7 @@ def activation(work: Work) -> dict[str, Any]:
         raise StageError("an activation stage needs nodules, which this stage lacks")
     split = split_of_stage(work, view, tested_reads)
     asked = ready(work)
-    network, feed = feed_of(work, view, split, asked)
-    if not isinstance(feed, PixelFeed):  # whole images, not the features of a frozen front
-        feed = PixelFeed(view.pixel_set(), asked.image, asked.train, seed=0, device=asked.device)
-    path = last_weights(work.store, work.stage.inputs[NETWORK], "the network's weights")
-    network.load_state_dict(safetensors.torch.load_file(path))
-    network.to(asked.device)
+    network, feed = as_trained_on_images(work, view, split, asked)
     design = design_of(asked.train, asked.image, asked.classes)
     maps = activation_maps(
         network, design, feed, split.test, predicted=bool(work.stage.settings.get(PREDICTED))

@@ -17,7 +17,7 @@ from abl.spec.sweep import Sweep
 from abl.stages.activation import as_trained
 from abl.stages.inputs import Workspace, split_of_stage, view_of
 from abl.stages.kind import Work, kind, stage_of
-from abl.stages.network import NETWORK, feed_of, last_weights, ready
+from abl.stages.network import NETWORK, as_trained_on_images, ready
 
 FEATURE_MAPS = "feature_maps.npz"
 MOST_IMAGES, MOST_LAYERS = 4, 7
@@ -55,20 +55,12 @@ def feature_maps(work: Work) -> dict[str, Any]:
     (n, L): that answer most; maps uint8 (n, L, S, S): their projections, mean over the colours,
     each over its own maximum, 128 for nothing.
     """
-    import safetensors.torch
-
     from abl.nets.deconvolution import projections
-    from abl.train.feed import PixelFeed
     from abl.train.process import release_memory
 
     view, asked = view_of(work), ready(work)
     split = split_of_stage(work, view, tested_reads)
-    network, feed = feed_of(work, view, split, asked)
-    if not isinstance(feed, PixelFeed):  # whole images, not the features of a frozen front
-        feed = PixelFeed(view.pixel_set(), asked.image, asked.train, seed=0, device=asked.device)
-    path = last_weights(work.store, work.stage.inputs[NETWORK], "the network's weights")
-    network.load_state_dict(safetensors.torch.load_file(path))
-    network.to(asked.device)
+    network, feed = as_trained_on_images(work, view, split, asked)
     positions = split.test[[at - 1 for at in evenly(len(split.test), MOST_IMAGES)]]
     count = 0
 

@@ -116,6 +116,27 @@ def _weights_place(stage: Stage, store: Store) -> Mapping[str, Any]:
     return {"weights": str(store.shared.path_of(str(place)))}
 
 
+def as_trained_on_images(
+    work: Work, view: View, split: Split, asked: Ready
+) -> tuple[nn.Module, PixelFeed]:
+    """The network of the training that is looked at, with the weights of its last kept epoch, on
+    the stage's device, and whole images for it, not the features of a frozen front.
+
+    Raises:
+        StageError: The weights are not in the store, or damaged.
+    """
+    import safetensors.torch
+
+    from abl.train.feed import PixelFeed
+
+    network, feed = feed_of(work, view, split, asked)
+    if not isinstance(feed, PixelFeed):
+        feed = PixelFeed(view.pixel_set(), asked.image, asked.train, seed=0, device=asked.device)
+    path = last_weights(work.store, work.stage.inputs[NETWORK], "the network's weights")
+    network.load_state_dict(safetensors.torch.load_file(path))
+    return network.to(asked.device), feed
+
+
 def feed_of(work: Work, view: View, split: Split, asked: Ready) -> tuple[nn.Module, Feed]:
     """The network of a train stage, on the CPU as it starts, and its feed.
 

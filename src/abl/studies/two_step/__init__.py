@@ -15,8 +15,7 @@ import pandas as pd
 
 from abl.data.splits.splits import all_replicates
 from abl.decide.rules import rule_named
-from abl.errors import InputError, Problem, raise_if_any
-from abl.nets.registry import check_network
+from abl.errors import Problem, raise_if_any
 from abl.plan.graph import Arm, Plan, PlannedCell
 from abl.plan.outcome import Outcome
 from abl.report.figures.arms import Draw, Frames
@@ -30,34 +29,25 @@ from abl.studies.shared.activations import ACTIVATIONS
 from abl.studies.shared.analysis import Analysis, ScoredPart, analysis_of, scored_arms
 from abl.studies.shared.arms import Settings, arms_from
 from abl.studies.shared.checks import (
-    arm_problems,
-    design_faults,
-    metric_problems,
-    network_problems,
     open_data,
-    place_of_axis,
     refuse_equal_repeats,
-    stated_problems,
 )
 from abl.studies.shared.controls import test_labels_used
 from abl.studies.shared.departure import Departure
 from abl.studies.shared.external import (
     ExternalSets,
     InternalSettings,
-    external_problems,
     internal_file,
 )
 from abl.studies.shared.plan_notes import replicate_notes
 from abl.studies.shared.predictions import Predictions
 from abl.studies.shared.thresholds import (
     BEST_ON_TEST,
-    decision_search_problems,
-    threshold_problem,
 )
+from abl.studies.two_step.asked import sweep_problems
 from abl.studies.two_step.cells import ArmCells, hopeless_promises, promise_notes
 from abl.studies.two_step.departures import (
     DEPARTURES,
-    FALSE_THRESHOLD_ON_TEST,
     choices_on_validation,
 )
 from abl.studies.two_step.hybrid_notes import hybrid_notes
@@ -81,7 +71,6 @@ from abl.studies.two_step.networks import (
 )
 from abl.studies.two_step.options import (
     Options,
-    arm_faults,
     needs_selection,
     relevant,
     two_step_weaknesses,
@@ -146,53 +135,7 @@ class TwoStep(Study):
     )
 
     def problems(self, file: SweepFile) -> list[Problem]:
-        problems = [*metric_problems(file), *network_problems(file)]
-        arms, found = arms_from(file, self.axes, relevant, ["threshold"])
-        problems += found
-        settings, seen = Settings(file, self.axes), []
-        if not arms.arms:
-            try:
-                options_of(file, Options)
-            except InputError as error:
-                problems += error.problems
-        for arm in arms.arms:
-            own, panel = file, None
-            try:
-                own = settings.addressed_file(arm)
-            except InputError as error:
-                problems += error.problems
-            else:
-                seen.append(own.sweep.data)
-                wrong = check_network(own.sweep.train.network)
-                if "train.network" in arm.params:
-                    problems += [file.problem(wrong, "axes", "train.network")] if wrong else []
-                if not wrong:
-                    faults = [text for _, text in design_faults(own.sweep)]
-                    problems += [file.problem(text, "train") for text in faults]
-            try:
-                options = options_of(own, Options)
-            except InputError as error:
-                problems += error.problems
-            else:
-                panel, last_k = options.voters, own.sweep.train.last_k
-                if arm.params.get("threshold") == "search":
-                    faults = decision_search_problems(options.search)
-                    problems += [file.problem(text, "options", "search") for text in faults]
-                if options.epochs is not None and options.epochs < last_k:
-                    text = f"options.epochs: {options.epochs} is less than train.last_k: {last_k}"
-                    problems.append(file.problem(text, "options", "epochs"))
-            problems += [
-                file.problem(text, *place_of_axis(file, axis))
-                for axis, text in arm_faults(
-                    arm.own, panel, best_on_test=file.sweep.allows(FALSE_THRESHOLD_ON_TEST)
-                )
-            ]
-        values = file.sweep.curve("threshold") or ()
-        faults = [threshold_problem(value, of_curve=True) for value in values]
-        problems += [file.problem(text, "axes", "threshold") for text in faults if text]
-        problems += arm_problems(file, self.axes, arms.arms, relevant)
-        problems += [*stated_problems(file), *external_problems(file, seen)]
-        return list(dict.fromkeys(problems))
+        return sweep_problems(file, self.axes)
 
     def expand(self, file: SweepFile, workspace: Workspace) -> Plan:
         """Selectors, selection, O and T of every arm on every replicate.
