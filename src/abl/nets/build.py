@@ -209,12 +209,9 @@ def check_image_size(
 
 
 def _output_shape(network: nn.Module, channels: int, image_size: int) -> tuple[int, ...] | None:
-    try:
-        return _output_shape_on_meta(network, channels, image_size)
-    except _SHAPE_ERRORS:
-        # tensors that are no buffers, and operations without a meta form, need the real thing
-        images = torch.zeros(2, channels, image_size, image_size)
-        return _shape_of(network, lambda: network(images))
+    # for real: on shapes alone, PyTorch takes BatchNorm apart and loads its compiler for that
+    images = torch.zeros(2, channels, image_size, image_size)
+    return _shape_of(network, lambda: network(images))
 
 
 def _enough_pixels(network: nn.Module, channels: int, image_size: int) -> int | None:

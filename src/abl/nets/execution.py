@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
 from abl.errors import InputError
 from abl.nets.build import build_network
 from abl.nets.registry import remembered
 from abl.nets.weights import classifier_name
+
+if TYPE_CHECKING:  # it loads much, and most trainings count nothing
+    from torch.utils.flop_counter import FlopCounterMode
 
 LARGER_PX = 224
 
@@ -86,6 +88,8 @@ def meta_network(name: str, *, classes: int, channels: int, image_size: int) -> 
 
 
 def _executed(name: str, classes: int, channels: int, image_size: int) -> Execution:
+    from torch.utils.flop_counter import FlopCounterMode
+
     network = meta_network(name, classes=classes, channels=channels, image_size=image_size).eval()
     image = torch.empty(1, channels, image_size, image_size, device="meta")
     counter = FlopCounterMode(display=False)

@@ -168,6 +168,7 @@ def fit(
     history: list[Row] = []
     kept: list[tuple[int, State]] = []
     dynamics: list[np.ndarray] = []
+    measured: dict[int, np.ndarray] = {}  # epoch that is kept -> logits of the validation images
     found = None if oversight.folder is None else load_checkpoint(oversight.folder, key)
     if found is not None:
         history, kept, dynamics = found.history, found.kept, list(found.dynamics)
@@ -193,9 +194,9 @@ def fit(
         row: Row = {"epoch": epoch, "lr": lr, "train_loss": loss, "train_accuracy": accuracy}
         row |= {"validation_loss": math.nan, "validation_accuracy": math.nan}
         if validation is not None and validation_labels is not None and len(validation):
-            logits = predicted(validation, epoch, lr)
+            measured[epoch] = predicted(validation, epoch, lr)
             row["validation_loss"], row["validation_accuracy"] = loss_and_accuracy(
-                logits, validation_labels
+                measured[epoch], validation_labels
             )
         if rows.followed is not None:
             logits = predicted(rows.followed, epoch, lr).reshape(-1, rows.classes)
@@ -203,6 +204,7 @@ def fit(
         row["seconds"] = time.perf_counter() - began
         history.append(row)
         kept = kept_after(kept, epoch, lambda: cpu_state(network), history, settings)
+        measured = {each: measured[each] for each, _ in kept if each in measured}
         if time.monotonic() - written >= oversight.every_s:
             write_checkpoint()
             written = time.monotonic()
@@ -214,8 +216,10 @@ def fit(
     for epoch, state in kept:
         network.load_state_dict(state)
         for role, positions in rows.evaluate.items():
-            logits = predicted(positions, epoch, history[epoch - 1]["lr"])
-            outputs[role].append(logits.reshape(-1, rows.classes))
+            known = measured.get(epoch) if role == "validation" else None
+            if known is None:
+                known = predicted(positions, epoch, history[epoch - 1]["lr"])
+            outputs[role].append(known.reshape(-1, rows.classes))
     return FitResult(
         history=pd.DataFrame(history).astype({"epoch": "int64"}),
         logits={role: np.stack(logits) for role, logits in outputs.items()},
