@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -110,6 +110,8 @@ def run_sweep(
     if record is not None and not record.embedded:
         record.check_reachable()
 
+    of_ray = ExitStack()
+
     def run(told: Listener) -> RunReport:
         growth = sweep.study.grow(sweep.file, sweep.plan, sweep.workspace, listener.message)
         return run_plan(
@@ -120,6 +122,7 @@ def run_sweep(
             workers=workers,
             address=address,
             growth=growth,
+            until=of_ray,
         )
 
     if on_cluster:
@@ -129,7 +132,8 @@ def run_sweep(
             pass
     # Tune's driver has nothing to do while workers train; this process would train itself
     beside = executor == "tune"
-    return _run_recorded(sweep, listener, run, record, spent, beside=beside, live=live)
+    with of_ray:  # tables and figures are made while it is left
+        return _run_recorded(sweep, listener, run, record, spent, beside=beside, live=live)
 
 
 def _run_recorded(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Literal
 
@@ -32,16 +32,18 @@ def run_plan(
     workers: int | None = None,
     address: str | None = None,
     growth: Growth | None = None,
+    until: ExitStack | None = None,
 ) -> RunReport:
     """Runs all stages that are not finished; a failed stage blocks only what reads it.
 
     Args:
         growth: Adds stages to those given as results arrive.
+        until: Ray may be left beside what follows, until this closes; without it it is left here.
 
     Raises:
         InputError: The executor cannot start.
     """
-    run = partial(_run_missing, stages, store, listener, executor, workers, address, growth)
+    run = partial(_run_missing, stages, store, listener, executor, workers, address, growth, until)
     try:
         report = run()
         for _ in range(MAX_REPAIRS):
@@ -64,6 +66,7 @@ def _run_missing(
     workers: int | None,
     address: str | None,
     growth: Growth | None,
+    until: ExitStack | None,
 ) -> RunReport:
     done = reusable(stages, store, listener)
     stages = wanted_stages(stages, done)
@@ -75,7 +78,7 @@ def _run_missing(
         if executor == "tune" and dispatcher.for_workers():
             from abl.runner.tune import run_with_tune
 
-            run_with_tune(dispatcher, workers=workers, address=address)
+            run_with_tune(dispatcher, workers=workers, address=address, until=until)
         else:
             run_in_process(dispatcher)
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -67,7 +68,11 @@ def check_address(address: str) -> None:
 
 @contextmanager
 def ray_nodes(
-    workers: int | None, address: str | None, say: Callable[[str], None] = lambda text: None
+    workers: int | None,
+    address: str | None,
+    say: Callable[[str], None] = lambda text: None,
+    *,
+    until: ExitStack | None = None,
 ) -> Iterator[dict[str, StageResources]]:
     """Starts Ray here or joins a cluster; gives what each node has.
 
@@ -75,6 +80,8 @@ def ray_nodes(
         workers: CPUs of a Ray that is started here; default all that the process may use.
         address: HOST:PORT of a cluster that is joined.
         say: Is told if Ray takes long.
+        until: If all went well Ray is left beside what follows, which takes seconds of waiting;
+            as this closes it has been left. Without it, and after errors, it is left at once.
 
     Raises:
         InputError: Ray cannot be started or joined, or has no node.
@@ -85,6 +92,8 @@ def ray_nodes(
     os.environ.pop("PYTHONSAFEPATH", None)
     import ray
 
+    if until is not None:
+        until.close()  # what it has of a run before is left by now
     started_here = not ray.is_initialized()
     with ExitStack() as of_ray:
         if started_here:
@@ -98,6 +107,9 @@ def ray_nodes(
         own = started_here and address is None
         with losses_told(RayWatch(watched_parts(own))):
             yield nodes
+        if until is not None:
+            beside = until.enter_context(ThreadPoolExecutor(1, thread_name_prefix="ray-leaving"))
+            until.callback(beside.submit(of_ray.pop_all().close).result)
 
 
 def _set_environment() -> None:

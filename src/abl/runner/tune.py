@@ -7,7 +7,7 @@ measured; the comments here say what each setting is for.
 from __future__ import annotations
 
 import uuid
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from abl.errors import InputError, StageError
@@ -21,13 +21,18 @@ from abl.scratch import scratch_folder
 
 
 def run_with_tune(
-    dispatcher: Dispatcher, *, workers: int | None = None, address: str | None = None
+    dispatcher: Dispatcher,
+    *,
+    workers: int | None = None,
+    address: str | None = None,
+    until: ExitStack | None = None,
 ) -> None:
     """Runs everything that can run, on this machine's cores or on the cluster at `address`.
 
     Args:
         workers: CPUs to use on this machine; default all that the process may use.
         address: HOST:PORT of a running cluster, from a machine that is a node of it.
+        until: As `ray_nodes`.
 
     Raises:
         InputError: Ray does not start, or the cluster cannot be reached, is not of these versions,
@@ -35,7 +40,7 @@ def run_with_tune(
         StageError: A part of Ray died without which nothing goes on, before all was finished.
     """
     try:
-        _run(dispatcher, workers, address)
+        _run(dispatcher, workers, address, until)
     except StageError as error:
         # workers that died with their Ray could not give them back
         free_leases(dispatcher)
@@ -52,11 +57,13 @@ def free_leases(dispatcher: Dispatcher) -> None:
             Watch(store.lease_place(digest)).free()
 
 
-def _run(dispatcher: Dispatcher, workers: int | None, address: str | None) -> None:
+def _run(
+    dispatcher: Dispatcher, workers: int | None, address: str | None, until: ExitStack | None
+) -> None:
     # Tune insists on a folder of its own; nothing in it is needed afterwards
     made = scratch_folder("abl-tune-")
     told = dispatcher.listener.message
-    with ray_nodes(workers, address, told) as nodes, made as scratch:
+    with ray_nodes(workers, address, told, until=until) as nodes, made as scratch:
         ledger = Ledger(nodes)
         every = list(dispatcher.frontier.stages.values())  # it may grow meanwhile
         for stage in every:
