@@ -68,7 +68,7 @@ def _rows_of(
     judged = appearances_of(rows, training_part(frame.iloc[split.train]))
     tested = judged.times_seen > 0
     mean = np.nanmean(judged.p[tested], axis=1)  # over the networks that judged an image
-    issues = confident_learning_issues(judged.labels[tested], mean)
+    issues = confident_learning_issues(judged.labels[tested], mean, workspace.store.cache)
     if issues is not None:
         all_issues = np.zeros(len(tested), dtype=np.bool_)
         all_issues[tested] = issues

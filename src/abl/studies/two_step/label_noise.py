@@ -7,13 +7,17 @@ it, on the same panel's predictions.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from abl.data.cache_folders import folder_key, folder_once
 from abl.decide.check import Bools, Floats, Ints
 from abl.decide.consensus import true_set
 from abl.plan.graph import Plan
@@ -22,6 +26,7 @@ from abl.stages.select import SELECTION
 from abl.studies.two_step.judgements import Judged, judgements, judges_out_of_fold
 
 CONFIDENT = "confident learning"
+_ISSUES = "issues.npy"
 
 
 def noise_rows(plan: Plan, store: Store, judged: Mapping[str, Judged]) -> list[dict[str, Any]]:
@@ -51,7 +56,7 @@ def noise_rows(plan: Plan, store: Store, judged: Mapping[str, Judged]) -> list[d
         counts = selection["correct"].to_numpy()
         kept = {f"True-{n}": true_set(counts, n, panel) for n in range(1, panel + 1)}
         p = np.mean([said for _, said in judgements(store, part, stage, selection.index)], axis=0)
-        issues = confident_learning_issues(seen, p)
+        issues = confident_learning_issues(seen, p, store.cache)
         if issues is not None:
             kept[CONFIDENT] = ~issues
         for criterion, mask in kept.items():
@@ -78,11 +83,27 @@ def exclusion_scores(wrong: Bools, excluded: Bools) -> dict[str, float]:
     }
 
 
-def confident_learning_issues(labels: Ints, p: Floats) -> Bools | None:
-    """(N,) bool: labels that confident learning holds for wrong; None without cleanlab."""
+def confident_learning_issues(labels: Ints, p: Floats, cache: Path) -> Bools | None:
+    """(N,) bool: labels that confident learning holds for wrong; None without cleanlab.
+
+    Args:
+        labels: int64 (N,).
+        p: float64 (N, classes).
+        cache: The store's. Found once: loading cleanlab takes longer than a table that is made
+            again with nothing trained.
+    """
     if importlib.util.find_spec("cleanlab") is None:
         return None
-    from cleanlab.filter import find_label_issues
 
-    issues: Bools = find_label_issues(labels, p, filter_by="prune_by_noise_rate", n_jobs=1)
-    return issues
+    def write(folder: Path) -> None:
+        from cleanlab.filter import find_label_issues
+
+        issues = find_label_issues(labels, p, filter_by="prune_by_noise_rate", n_jobs=1)
+        np.save(folder / _ISSUES, np.asarray(issues, np.bool_))
+
+    given = [
+        hashlib.sha256(np.ascontiguousarray(each).tobytes()).hexdigest() for each in (labels, p)
+    ]
+    key = folder_key(CONFIDENT, version("cleanlab"), *given)
+    found: Bools = np.load(folder_once(cache, f"confident-{key}", write) / _ISSUES)
+    return found
