@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from importlib import import_module
 from typing import NoReturn
 
@@ -31,5 +32,10 @@ def main() -> NoReturn:
     except SystemExit as end:
         note_status(end.code)
         raise
+    finally:
+        # all of it ends with the process; Python would look through it for garbage first, which is
+        # a quarter of a short command. MLflow's connections are closed by being found there
+        if "mlflow" not in sys.modules:
+            gc.freeze()
     note_status(0)
     raise SystemExit(0)
