@@ -9,9 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -66,16 +69,28 @@ def embedded(values: Mapping[str, Any]) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
 
 
+_BUNDLE = (
+    "import sys, vl_convert\n"
+    "sys.stdout.buffer.write(vl_convert.javascript_bundle().encode())"
+)  # fmt: skip
+
+
 @cache
 def vega_script() -> Markup:
     """Vega, Vega-Lite and vega-embed as one script, from the package."""
-    import vl_convert
+    # in a process of its own: the engine that bundles them keeps 130 MiB for good, and holds
+    # Python's lock for a second
+    bundle = ""
+    with suppress(OSError):  # Python is not everywhere a program that can be started
+        made = subprocess.run([sys.executable, "-P", "-c", _BUNDLE], capture_output=True)
+        bundle = made.stdout.decode() if made.returncode == 0 else ""
+    if not bundle:
+        import vl_convert
 
-    bundle: Any = (
-        vl_convert.javascript_bundle
-    )  # its stub asks for a snippet, which it does not need
+        # its stub asks for a snippet, which it does not need
+        bundle = cast(Any, vl_convert).javascript_bundle()
     # no text of a script may end the element that holds it
-    return Markup(bundle().replace("</script", "<\\/script"))
+    return Markup(bundle.replace("</script", "<\\/script"))
 
 
 def _points(outcome: Outcome, predictions: pd.DataFrame) -> dict[str, Any]:
