@@ -94,3 +94,15 @@ def test_no_text_ends_the_element_that_holds_it() -> None:
 def test_nothing_to_draw_is_nothing(made: Made) -> None:
     one = dataclasses.replace(made.outcome, arms=made.outcome.arms[:1])
     assert closer_look(one, EMPTY, {}) == {}
+
+
+def test_the_script_is_the_same_where_python_cannot_be_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closer.vega_script.cache_clear()
+    by_another = closer.vega_script()
+    closer.vega_script.cache_clear()
+    monkeypatch.setattr(closer.sys, "executable", "/nowhere/python")
+    assert closer.vega_script() == by_another
+    assert len(by_another) > 100_000
+    assert "</script" not in by_another

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +40,38 @@ def test_workers_import_nothing_from_the_folder_that_the_command_runs_in(tmp_pat
     )
     assert done.stdout.strip().endswith("False"), done.stderr
     assert not (tmp_path / "ran").exists()
+
+
+LEFT = """
+import os, sys, threading
+from contextlib import ExitStack
+from pathlib import Path
+os.sched_setaffinity(0, set(list(os.sched_getaffinity(0))[:1]))
+from abl.record.store import Store
+from abl.runner.engine import run_plan
+from tiny_sweeps import Heard, by_digest, nap
+with ExitStack() as until:
+    for name in "ab":
+        stages = by_digest(nap(name))
+        print(len(run_plan(stages, Store(Path.cwd()), Heard(), until=until).ran))
+import ray
+print(ray.is_initialized(), [t.name for t in threading.enumerate() if t.name.startswith("ray")])
+"""
+
+
+@pytest.mark.cluster
+def test_ray_is_left_beside_what_follows_and_anew_for_another_run(tmp_path: Path) -> None:
+    script = tmp_path / "left.py"
+    script.write_text(LEFT, encoding="utf-8")
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["1", "1", "False []"]

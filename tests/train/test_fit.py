@@ -272,6 +272,19 @@ def test_saved_weights_give_the_kept_logits_again(tmp_path):
     assert torch.equal(reloaded.state_dict()["0.weight"], result.weights[1]["0.weight"])
 
 
+def test_validation_images_are_predicted_by_the_weights_of_each_kept_epoch():
+    # they are not predicted twice: what was measured after the epoch is kept
+    result = trained(quick(epochs=4, last_k=2))
+    pixels, _ = toy()
+    network = build_network("tiny_resnet", classes=2, channels=3, image_size=SIZE)
+    feed = PixelFeed(pixels, IMAGE, quick(), seed=0, device=torch.device("cpu"))
+    for place, weights in enumerate(result.weights):
+        network.load_state_dict(weights)
+        np.testing.assert_array_equal(
+            predict_logits(network, feed, np.arange(30, 45)), result.logits["validation"][place]
+        )
+
+
 def test_early_stopping_predicts_with_the_best_epoch():
     settings = quick(epochs=30, early_stop=EarlyStop(patience=2), optimizer=Optimizer(lr=0.02))
     result = trained(settings)
