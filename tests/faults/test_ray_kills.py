@@ -320,7 +320,7 @@ def test_a_guard_killed_alone_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_thirty_kills_of_any_part_at_any_moment(tmp_path: Path) -> None:
-    draw, count, kills = random.Random(SEED), 300, 30
+    draw, count, kills = random.Random(SEED), 600, 30
     print(f"seed {SEED}", flush=True)
     names = [list(PARTS)[at % len(PARTS)] for at in range(kills)]
     draw.shuffle(names)

@@ -215,12 +215,13 @@ def _output_shape(network: nn.Module, channels: int, image_size: int) -> tuple[i
 
 
 def _enough_pixels(network: nn.Module, channels: int, image_size: int) -> int | None:
-    for size in range(image_size + 1, _LARGEST_TRIED + 1):
+    """The least size above one that failed; None if sizes are not the reason, or none is found."""
+    for size in range(image_size, _LARGEST_TRIED + 1):
         try:
             _output_shape_on_meta(network, channels, size)
         except _SHAPE_ERRORS:
             continue
-        return size
+        return size if size > image_size else None
     return None
 
 
