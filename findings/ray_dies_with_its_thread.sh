@@ -7,19 +7,14 @@
 # (runner/ray_nodes.py; tests/runner/test_ray_nodes.py runs one within a thread).
 set -euo pipefail
 folder=$(mktemp -d)
-# Ray's agents notice only after a minute that they are alone
-trap 'end_agents; rm -rf "$folder"' EXIT
-end_agents() {
-  for process in $(grep -lsa "PYTHONPATH=$folder" /proc/[0-9]*/environ); do
-    process=${process#/proc/}
-    kill "${process%/environ}" 2>/dev/null || true
-  done
-}
+trap 'rm -rf "$folder"' EXIT
 python3 -m pip install --quiet --disable-pip-version-check --target "$folder" ray==2.60.0
 PYTHONPATH="$folder" RAY_TMPDIR="$folder" RAY_USAGE_STATS_ENABLED=0 python3 - <<'EOP'
 import os
+import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import ray
@@ -27,21 +22,26 @@ import ray
 assert ray.__version__ == "2.60.0"
 
 
-def parts() -> dict[str, str]:
-    """Ray's two main processes that are children of this one, and their state."""
+def children(parent: int) -> dict[int, tuple[str, str]]:
+    """Processes of a process: id -> name, state."""
     found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             pid_and_name, _, rest = stat.read_text().rpartition(")")
         except OSError:
             continue
-        state, parent = rest.split()[:2]
-        name = pid_and_name.partition("(")[2]
-        if int(parent) == os.getpid() and name in ("raylet", "gcs_server"):
-            found[name] = state
+        state, of = rest.split()[:2]
+        if int(of) == parent:
+            found[int(stat.parent.name)] = (pid_and_name.partition("(")[2], state)
     return found
 
 
+def parts() -> dict[str, str]:
+    """Ray's two main processes, which are children of this one, and their state."""
+    return {name: state for name, state in children(os.getpid()).values() if name in MAIN}
+
+
+MAIN = ("raylet", "gcs_server")
 started, over = threading.Event(), threading.Event()
 
 
@@ -57,12 +57,17 @@ thread.start()
 started.wait(120)
 assert ray.get(ray.remote(lambda: 1).remote()) == 1
 alive = parts()
+raylet = next(pid for pid, (name, _) in children(os.getpid()).items() if name == "raylet")
+others = children(raylet)  # they would notice after a minute that they are alone
 over.set()
 thread.join()
 time.sleep(2)
 print("thread alive:", alive, "ended:", parts(), "initialized:", ray.is_initialized())
 assert sorted(alive) == ["gcs_server", "raylet"] and "Z" not in alive.values()
 assert set(parts().values()) == {"Z"} and ray.is_initialized()
+for pid in others:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 os._exit(0)  # nothing is left to be shut down
 EOP
 echo "as stated"

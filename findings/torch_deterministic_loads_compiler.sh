@@ -4,7 +4,8 @@
 # compiles nothing. torch.set_deterministic_debug_mode("error") turns the same switch and loads
 # nothing. A program that only predicts is half as large again for that line; one that trains pays it
 # in any case, as the first optimizer that is made loads the compiler too.
-# What abl does about it: train/process.py turns the second one (tests/train/test_process.py).
+# What abl does about it: train/process.py turns the second one (tests/train/test_process.py), and its
+# optimizers are PyTorch's without the wrapper that loads it (train/epoch.py, tests/train/test_optimizers.py).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
