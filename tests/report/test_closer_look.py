@@ -99,9 +99,9 @@ def test_nothing_to_draw_is_nothing(made: Made) -> None:
 def test_the_script_is_the_same_where_python_cannot_be_started(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    closer.vega_script.cache_clear()
+    closer._vega_script.cache_clear()
     by_another = closer.vega_script()
-    closer.vega_script.cache_clear()
+    closer._vega_script.cache_clear()
     monkeypatch.setattr(closer.sys, "executable", "/nowhere/python")
     assert closer.vega_script() == by_another
     assert len(by_another) > 100_000

@@ -41,10 +41,15 @@ class Warming:
             self._thread.start()
 
     def run(self, run: Callable[[Listener], RunReport]) -> RunReport:
-        """Runs what this is told of, and ends once what was begun is loaded."""
+        """Runs what this is told of, and ends once what was begun is loaded.
+
+        By then processors are idle: another process makes the page's script while this one scores.
+        """
         report = run(self)
         if self._thread is not None:  # whoever imports the same meanwhile would wait as long
             self._thread.join()
+        if self._thread is not None and not report.interrupted:
+            threading.Thread(target=_make_script, name="page-script", daemon=True).start()
         return report
 
     def _load(self) -> None:
@@ -52,6 +57,10 @@ class Warming:
         with suppress(Exception):
             for name in self._names:
                 import_module(name)
-            from abl.report.page.closer import vega_script
 
-            vega_script()
+
+def _make_script() -> None:
+    with suppress(Exception):
+        from abl.report.page.closer import vega_script
+
+        vega_script()

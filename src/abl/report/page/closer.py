@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from threading import Lock
 from typing import Any, cast
 
 import numpy as np
@@ -75,9 +76,17 @@ _BUNDLE = (
 )  # fmt: skip
 
 
-@cache
+_bundling = Lock()
+
+
 def vega_script() -> Markup:
-    """Vega, Vega-Lite and vega-embed as one script, from the package."""
+    """Vega, Vega-Lite and vega-embed as one script, from the package; made once."""
+    with _bundling:  # it may be under way in another thread
+        return _vega_script()
+
+
+@cache
+def _vega_script() -> Markup:
     # in a process of its own: the engine that bundles them keeps 130 MiB for good, and holds
     # Python's lock for a second
     bundle = ""
