@@ -193,7 +193,10 @@ def check_image_size(
 ) -> None:
     """Raises InputError if (B, channels, image_size, image_size) does not give (B, classes)."""
     try:
-        shape = _output_shape(network, channels, image_size)
+        # for real: on shapes alone, PyTorch takes BatchNorm apart and loads its compiler for that
+        images = torch.zeros(2, channels, image_size, image_size)
+        with torch.random.fork_rng(devices=[]):  # what is drawn next are weights
+            shape = _shape_of(network, lambda: network(images))
     except _SHAPE_ERRORS as error:
         enough = _enough_pixels(network, channels, image_size)
         why = (
@@ -206,12 +209,6 @@ def check_image_size(
         raise InputError(
             f"network {name} gives {shape} for two images; logits (2, {classes}) are needed"
         )
-
-
-def _output_shape(network: nn.Module, channels: int, image_size: int) -> tuple[int, ...] | None:
-    # for real: on shapes alone, PyTorch takes BatchNorm apart and loads its compiler for that
-    images = torch.zeros(2, channels, image_size, image_size)
-    return _shape_of(network, lambda: network(images))
 
 
 def _enough_pixels(network: nn.Module, channels: int, image_size: int) -> int | None:
