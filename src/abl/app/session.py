@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from abl.app.importing import with_kept_imports
 from abl.app.keeping import draw_outcome, keep_outcome
 from abl.app.loaded import LoadedSweep
 from abl.app.outcome_facts import with_facts
+from abl.app.reading_beside import read_beside
 from abl.app.recording import live_curves, record_lease, record_sweep
 from abl.app.results import kept_environment, recorded_files, what_changed
 from abl.app.spent import Spent, Timed, keep_spent
@@ -30,7 +31,8 @@ from abl.record.mlflow_writer import MlflowRecord
 from abl.record.patient import UnreadableError
 from abl.report.checkout import git_state
 from abl.report.environment import environment
-from abl.runner.engine import Executor, run_plan
+from abl.runner.engine import Executor, run_plan, something_for_workers
+from abl.runner.held_ray import HeldRay
 from abl.runner.protocols import Listener, RunReport
 from abl.runner.ray_folder import check_room
 from abl.runner.ray_network import check_connections
@@ -110,8 +112,6 @@ def run_sweep(
     if record is not None and not record.embedded:
         record.check_reachable()
 
-    of_ray = ExitStack()
-
     def run(told: Listener) -> RunReport:
         growth = sweep.study.grow(sweep.file, sweep.plan, sweep.workspace, listener.message)
         return run_plan(
@@ -122,7 +122,7 @@ def run_sweep(
             workers=workers,
             address=address,
             growth=growth,
-            until=of_ray,
+            ray=ray,
         )
 
     if on_cluster:
@@ -130,15 +130,25 @@ def run_sweep(
         # meanwhile would take this process with it
         with ray_nodes(workers, address, listener.message):
             pass
+
+    def read() -> list[str]:
+        prepare = partial(sweep.workspace.prepare, listener.message)
+        if executor != "tune" or on_cluster or sweep.workspace.is_decoded:
+            return prepare()
+        if not something_for_workers(sweep.plan.stages, sweep.store):
+            return prepare()
+        return read_beside(prepare, partial(ray.start, workers, listener.message))
+
     # Tune's driver has nothing to do while workers train; this process would train itself
     beside = executor == "tune"
-    with of_ray:  # tables and figures are made while it is left
-        return _run_recorded(sweep, listener, run, record, spent, beside=beside, live=live)
+    with HeldRay() as ray:  # tables and figures are made while it is left
+        return _run_recorded(sweep, listener, read, run, record, spent, beside=beside, live=live)
 
 
 def _run_recorded(
     sweep: LoadedSweep,
     listener: Listener,
+    read: Callable[[], list[str]],
     run: Callable[[Listener], RunReport],
     record: MlflowRecord | None,
     spent: Spent,
@@ -153,7 +163,7 @@ def _run_recorded(
     for note in sweep.name_notes:  # before one person trains and tests
         listener.message(f"warning: {note}")
     with disk_told(sweep.store.root), spent.on("reading"):
-        notes = sweep.workspace.prepare(listener.message)
+        notes = read()
     before = Held() if record is None else held(record, sweep.store.sweep_folder(sweep.name))
     if record is not None and record.embedded and sweep.plan.stages.keys() - before.stage_runs:
         # it is made by being asked: not before the images are known to be good

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from abl.plan.graph import wanted_stages
 from abl.plan.stage import Stage
@@ -16,6 +16,9 @@ from abl.record.store import Store
 from abl.runner.bundle_run import run_bundle
 from abl.runner.dispatch import Dispatcher, reusable
 from abl.runner.protocols import Growth, Listener, RunReport
+
+if TYPE_CHECKING:
+    from abl.runner.held_ray import HeldRay
 
 Executor = Literal["tune", "local"]
 
@@ -32,18 +35,19 @@ def run_plan(
     workers: int | None = None,
     address: str | None = None,
     growth: Growth | None = None,
-    until: ExitStack | None = None,
+    ray: HeldRay | None = None,
 ) -> RunReport:
     """Runs all stages that are not finished; a failed stage blocks only what reads it.
 
     Args:
         growth: Adds stages to those given as results arrive.
-        until: Ray may be left beside what follows, until this closes; without it it is left here.
+        ray: Ray of the command, which may run already, and is left beside what follows; without it
+            one is started and left here.
 
     Raises:
         InputError: The executor cannot start.
     """
-    run = partial(_run_missing, stages, store, listener, executor, workers, address, growth, until)
+    run = partial(_run_missing, stages, store, listener, executor, workers, address, growth, ray)
     try:
         report = run()
         for _ in range(MAX_REPAIRS):
@@ -58,6 +62,13 @@ def run_plan(
             growth.close()
 
 
+def something_for_workers(stages: Mapping[str, Stage], store: Store) -> bool:
+    """Whether a run of these stages would start Ray, as far as is known before it."""
+    done = store.usable(stages)[0]
+    wanted = wanted_stages(stages, done)
+    return any(digest not in done and not stage.local for digest, stage in wanted.items())
+
+
 def _run_missing(
     stages: Mapping[str, Stage],
     store: Store,
@@ -66,7 +77,7 @@ def _run_missing(
     workers: int | None,
     address: str | None,
     growth: Growth | None,
-    until: ExitStack | None,
+    ray: HeldRay | None,
 ) -> RunReport:
     done = reusable(stages, store, listener)
     stages = wanted_stages(stages, done)
@@ -78,7 +89,7 @@ def _run_missing(
         if executor == "tune" and dispatcher.for_workers():
             from abl.runner.tune import run_with_tune
 
-            run_with_tune(dispatcher, workers=workers, address=address, until=until)
+            run_with_tune(dispatcher, workers=workers, address=address, ray=ray)
         else:
             run_in_process(dispatcher)
     except KeyboardInterrupt:

@@ -73,6 +73,7 @@ def ray_nodes(
     say: Callable[[str], None] = lambda text: None,
     *,
     until: ExitStack | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Iterator[dict[str, StageResources]]:
     """Starts Ray here or joins a cluster; gives what each node has.
 
@@ -82,6 +83,9 @@ def ray_nodes(
         say: Is told if Ray takes long.
         until: If all went well Ray is left beside what follows, which takes seconds of waiting;
             as this closes it has been left. Without it, and after errors, it is left at once.
+        meanwhile: Begins what is done beside Ray's start. Called once Ray's guard stands, which
+            has the standard error that this process has then: who decodes DICOM files takes it
+            away for moments.
 
     Raises:
         InputError: Ray cannot be started or joined, or has no node.
@@ -97,7 +101,7 @@ def ray_nodes(
     started_here = not ray.is_initialized()
     with ExitStack() as of_ray:
         if started_here:
-            _enter(of_ray, workers, address, say)
+            _enter(of_ray, workers, address, say, meanwhile)
         # Ray's own lines would tear the live display
         for name in ("ray", "ray.tune", "ray.data", "ray._private"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -131,7 +135,11 @@ def _set_environment() -> None:
 
 
 def _enter(
-    of_ray: ExitStack, workers: int | None, address: str | None, say: Callable[[str], None]
+    of_ray: ExitStack,
+    workers: int | None,
+    address: str | None,
+    say: Callable[[str], None],
+    meanwhile: Callable[[], None],
 ) -> None:
     """Starts or joins Ray; `of_ray` ends it."""
     import ray
@@ -160,6 +168,7 @@ def _enter(
             **quiet,
         }
     of_ray.enter_context(guarded(ray_package()))
+    meanwhile()
     of_ray.enter_context(_silenced())
     of_ray.callback(leave_ray, say)
     where = f"no Ray cluster at {address}" if address else "Ray does not start"

@@ -14,8 +14,9 @@ from abl.errors import InputError, StageError
 from abl.plan.stage import StageResources
 from abl.record.lease import Watch
 from abl.runner.dispatch import Dispatcher
+from abl.runner.held_ray import HeldRay
 from abl.runner.ledger import Ledger, Packing, known_shares
-from abl.runner.ray_nodes import LostRayError, nodes_of, ray_nodes
+from abl.runner.ray_nodes import LostRayError, nodes_of
 from abl.runner.worker import run_stage_on_worker
 from abl.scratch import scratch_folder
 
@@ -25,14 +26,14 @@ def run_with_tune(
     *,
     workers: int | None = None,
     address: str | None = None,
-    until: ExitStack | None = None,
+    ray: HeldRay | None = None,
 ) -> None:
     """Runs everything that can run, on this machine's cores or on the cluster at `address`.
 
     Args:
         workers: CPUs to use on this machine; default all that the process may use.
         address: HOST:PORT of a running cluster, from a machine that is a node of it.
-        until: As `ray_nodes`.
+        ray: As `run_plan`.
 
     Raises:
         InputError: Ray does not start, or the cluster cannot be reached, is not of these versions,
@@ -40,7 +41,8 @@ def run_with_tune(
         StageError: A part of Ray died without which nothing goes on, before all was finished.
     """
     try:
-        _run(dispatcher, workers, address, until)
+        with ExitStack() as own:
+            _run(dispatcher, workers, address, ray or own.enter_context(HeldRay()))
     except StageError as error:
         # workers that died with their Ray could not give them back
         free_leases(dispatcher)
@@ -58,12 +60,12 @@ def free_leases(dispatcher: Dispatcher) -> None:
 
 
 def _run(
-    dispatcher: Dispatcher, workers: int | None, address: str | None, until: ExitStack | None
+    dispatcher: Dispatcher, workers: int | None, address: str | None, held: HeldRay
 ) -> None:
     # Tune insists on a folder of its own; nothing in it is needed afterwards
     made = scratch_folder("abl-tune-")
     told = dispatcher.listener.message
-    with ray_nodes(workers, address, told, until=until) as nodes, made as scratch:
+    with held.nodes(workers, address, told) as nodes, made as scratch:
         ledger = Ledger(nodes)
         every = list(dispatcher.frontier.stages.values())  # it may grow meanwhile
         for stage in every:

@@ -209,6 +209,11 @@ class Workspace:
         """Keys of the views and masks that stages were planned with."""
         return frozenset(self._views) | frozenset(self._masks)
 
+    @property
+    def is_decoded(self) -> bool:
+        """Whether a view lies here for all that stages were planned with; whole or damaged."""
+        return all((self.store.cache / f"view-{key}").is_dir() for key in self._views)
+
     def prepare(self, say: Callable[[str], None]) -> list[str]:
         """`looked_through`, and what stages read is there for workers on every machine."""
         notes = self.looked_through(say)
