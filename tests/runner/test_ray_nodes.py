@@ -44,30 +44,35 @@ def test_workers_import_nothing_from_the_folder_that_the_command_runs_in(tmp_pat
 
 LEFT = """
 import os, sys, threading
-from contextlib import ExitStack
 from pathlib import Path
 os.sched_setaffinity(0, set(list(os.sched_getaffinity(0))[:1]))
 from abl.record.store import Store
 from abl.runner.engine import run_plan
+from abl.runner.held_ray import HeldRay
 from tiny_sweeps import Heard, by_digest, nap
-def run(name, until):
+def run(name, held):
     stages = by_digest(nap(name))
-    print(len(run_plan(stages, Store(Path.cwd()), Heard(), until=until).ran))
+    print(len(run_plan(stages, Store(Path.cwd()), Heard(), ray=held).ran))
 
-with ExitStack() as until:
-    run("a", until)
-    run("b", until)
+with HeldRay() as held:
+    held.start(1, print, lambda: print("meanwhile"))
+    import ray
+    print(ray.is_initialized())
+    run("a", held)
+    run("b", held)
+with HeldRay() as held:
+    held.start(1, print, lambda: None)  # nothing comes to need it
+print(ray.is_initialized())
 # Ray dies with the thread that starts it
 thread = threading.Thread(target=run, args=("c", None))
 thread.start()
 thread.join()
-import ray
 print(ray.is_initialized(), [t.name for t in threading.enumerate() if t.name.startswith("ray")])
 """
 
 
 @pytest.mark.cluster
-def test_ray_is_left_beside_what_follows_and_started_anew_in_any_thread(tmp_path: Path) -> None:
+def test_ray_is_started_before_what_needs_it_and_left_beside_what_follows(tmp_path: Path) -> None:
     script = tmp_path / "left.py"
     script.write_text(LEFT, encoding="utf-8")
     path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
@@ -81,4 +86,5 @@ def test_ray_is_left_beside_what_follows_and_started_anew_in_any_thread(tmp_path
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["1", "1", "1", "False []"]
+    told = ["meanwhile", "True", "1", "1", "False", "1", "False []"]
+    assert done.stdout.splitlines() == told

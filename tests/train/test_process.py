@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
+
+from abl.train.process import reset_process
 
 SCRIPT = """
 import sys
@@ -55,3 +58,13 @@ def test_what_trains_loads_no_compiler_either(optimizer: str) -> None:
         [sys.executable, "-c", TRAINING, optimizer], capture_output=True, text=True, check=False
     )
     assert said.stdout.split() == ["False", "False"], said.stderr
+
+
+def test_gradients_are_recorded_whatever_the_thread_did_before() -> None:
+    before = torch.is_grad_enabled()
+    torch.set_grad_enabled(False)
+    try:
+        reset_process(0)
+        assert torch.is_grad_enabled()
+    finally:
+        torch.set_grad_enabled(before)

@@ -56,9 +56,7 @@ class _Beside(Generic[Read]):
             pass
 
 
-def read_beside(
-    read: Callable[[], Read], start: Callable[[Callable[[], None]], None]
-) -> Read:
+def read_beside(read: Callable[[], Read], start: Callable[[Callable[[], None]], None]) -> Read:
     """What `read` gives, which runs in a second thread while this one starts something.
 
     Whatever ends this thread's part ends the reading too, at the image that it is at.

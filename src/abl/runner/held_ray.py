@@ -1,4 +1,4 @@
-"""Ray of one command: started before stages need it if that saves time, left beside what follows."""
+"""Ray of one command: started before stages need it, left beside what follows them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class HeldRay:
         say: Callable[[str], None],
         meanwhile: Callable[[], None],
     ) -> None:
-        """Starts a Ray of this machine for the next `nodes`; watched from now on. As `ray_nodes`."""
+        """As `ray_nodes`, a Ray of this machine for the next `nodes`; watched from now on."""
         early = ray_nodes(workers, None, say, until=self._left, meanwhile=meanwhile)
         self._nodes = self._early.enter_context(early)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from abl.runner.held_interrupt import HeldInterrupt
 from abl.runner.ray_guard import command_of, parts_of_ray
 from abl.runner.ray_watch import Interruption, RayLost
 
@@ -59,6 +60,8 @@ def within_time(
 ) -> None:
     """Calls what starts Ray, in this thread, for a minute and a half at most.
 
+    Ctrl-C meanwhile is heeded once it has started, or after some seconds.
+
     Args:
         what: One line of what it is if it does not come to an end.
         say: Is told if it takes long.
@@ -68,13 +71,14 @@ def within_time(
         TimeoutError: It took longer, or something died; and it could be ended.
     """
     ended, why = threading.Event(), [""]
-    interruption = Interruption(status=2)
+    interruption, held = Interruption(status=2), HeldInterrupt()
 
     def watch() -> None:
         since, slow = time.monotonic(), False
         while not why[0]:
             if ended.wait(min(1.0, SLOW_START_S)):
                 return
+            held.send_if_late()
             passed = time.monotonic() - since
             if passed > SLOW_START_S and not slow:
                 slow = True
@@ -82,12 +86,14 @@ def within_time(
             why[0] = died() or (
                 f"no answer for {MOST_START_S:g} s" if passed > MOST_START_S else ""
             )
+        held.let_through()
         interruption.interrupt(f"{what}: {why[0]}; {WITHOUT_RAY}")
 
     threading.Thread(target=watch, name="ray-start", daemon=True).start()
     try:
         try:
-            start()
+            with held:
+                start()
         finally:
             ended.set()
             interruption.over()

@@ -59,9 +59,7 @@ def free_leases(dispatcher: Dispatcher) -> None:
             Watch(store.lease_place(digest)).free()
 
 
-def _run(
-    dispatcher: Dispatcher, workers: int | None, address: str | None, held: HeldRay
-) -> None:
+def _run(dispatcher: Dispatcher, workers: int | None, address: str | None, held: HeldRay) -> None:
     # Tune insists on a folder of its own; nothing in it is needed afterwards
     made = scratch_folder("abl-tune-")
     told = dispatcher.listener.message

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from platform import python_version
 from typing import Any
 
@@ -15,6 +16,7 @@ from abl.record.opening import store_of
 from abl.record.store import Store
 from abl.runner.bundle_run import run_bundle
 from abl.runner.execute import Report, stage_from_json, stage_to_json
+from abl.runner.stage_thread import in_stage_thread
 from abl.runner.worker_watch import end_with_ray
 
 # of what a worker sends: a line for people
@@ -42,7 +44,8 @@ def run_stage_on_worker(config: dict[str, Any]) -> dict[str, Any]:
         wait_for_all(store.shared.meet(config["meeting"]), int(config["slots"]))
         return {"report": json.dumps(versions()), "done": True}
     sent = [json.loads(config["stage"]), *json.loads(config.get("beside", "[]"))]
-    reports = run_bundle(store, [stage_from_json(each) for each in sent], _tell_driver)
+    stages = [stage_from_json(each) for each in sent]
+    reports = in_stage_thread(partial(run_bundle, store, stages, _tell_driver))
     if any(report.spoilt for report in reports):
         # Ray would give this process the next stage; its death has the stage started again
         os._exit(1)

@@ -51,10 +51,12 @@ def seed_everything(seed: int) -> None:
 def reset_process(seed: int, *, threads: int = 1, deterministic: bool = True) -> None:
     """Makes what follows independent of what the process ran before.
 
-    Sets random states, CPU threads, deterministic algorithms and the precision modes that PyTorch
-    lets a process change (its own defaults: TF32 in convolutions, not in matrix products).
+    Sets random states, CPU threads, deterministic algorithms, whether gradients are recorded, and
+    the precision modes that PyTorch lets a process change (its own defaults: TF32 in convolutions,
+    not in matrix products).
     """
     torch.set_num_threads(threads)
+    torch.set_grad_enabled(True)  # of this thread, which may have run somebody's own network
     # use_deterministic_algorithms does the same, and loads PyTorch's compiler first: a second and
     # 150 MiB, of which what only predicts has no use
     torch.set_deterministic_debug_mode("error" if deterministic else "default")
