@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Generic, TypeVar
 
 from abl.errors import InputError, StageError
 
 Read = TypeVar("Read")
+STEP_S = 0.5
 
 
 class _Ended(BaseException):
@@ -75,4 +76,7 @@ def read_beside(read: Callable[[], Read], start: Callable[[Callable[[], None]], 
             if reading.outcome.done():
                 reading.outcome.result()
             raise
+        # in steps: what is raised in this thread from another one comes between them
+        while not wait([reading.outcome], STEP_S).done:
+            pass
         return reading.outcome.result()
