@@ -305,7 +305,7 @@ def read_one(kind: str, seed: int, number: int) -> tuple[list[int], str]:
     """Exit codes of the commands, and what was wrong."""
     from typer.testing import CliRunner
 
-    from abl.cli import app
+    from abl.cli.every import app
 
     rng = np.random.default_rng([seed, list(KINDS).index(kind), number])
     folder = Path(tempfile.mkdtemp(prefix="odd-"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from abl.cli import app
+from abl.cli.every import app
 
 
 def abl(folder: Path, *words: str) -> Result:

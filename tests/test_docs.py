@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from abl.cli import app
+from abl.cli.every import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]

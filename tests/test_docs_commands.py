@@ -18,7 +18,7 @@ import typer
 
 import commands
 import doc_trained as trained
-from abl.cli import app
+from abl.cli.every import app
 from doc_commands import NOT_RUN, PAGES, ROOT, Command, all_commands, commands_of
 from doc_world import MADE, named, write_world, written_by
 

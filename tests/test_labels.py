@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import abl
 import commands
-from abl.cli import app
+from abl.cli.every import app
 from abl.plan.outcome import Facts
 from abl.report.figures.arms import shown_arms
 from abl.report.figures.predictions import reliability_figure

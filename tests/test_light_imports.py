@@ -57,9 +57,10 @@ names = [len(listed(what)) for what in ("heads", "fusions", "variants", "sampler
 print(all(names), sorted({"torch", "optuna", "matplotlib", "scipy", "pandas"} & set(sys.modules)))
 """
     assert python(code) == "True []\n"
-    command = (
-        'import sys, abl.cli; print(sorted({"pydantic", "numpy", "pandas"} & set(sys.modules)))'
-    )
+    command = """
+import sys, abl.cli.every
+print(sorted({"pydantic", "numpy", "pandas"} & set(sys.modules)))
+"""
     assert python(command) == "[]\n"
 
 
@@ -118,3 +119,27 @@ module = load_module(sys.argv[1])
 print([each.name for one in registries() for each in one.entries() if each.owner])
 """
     assert python(code, str(tmp_path / "mine.py")) == "['of_mine']\n"
+
+
+def test_a_command_loads_no_other_and_every_command_is_where_it_is_looked_for() -> None:
+    from abl.cli.every import app
+    from abl.cli.families import FAMILIES
+
+    there: dict[str, set[str]] = {family: set() for family in FAMILIES}
+    for command in app.registered_commands:
+        assert command.callback is not None
+        name = command.name or command.callback.__name__.replace("_", "-")
+        there[command.callback.__module__.rpartition(".")[2]].add(name)
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        for command in group.typer_instance.registered_commands:
+            assert command.callback is not None
+            there[command.callback.__module__.rpartition(".")[2]].add(str(group.name))
+    assert there == {family: set(commands) for family, commands in FAMILIES.items()}
+    code = """
+import sys
+from abl.cli.families import FAMILIES, load_commands
+load_commands(["plan", "sweep.yaml"])
+print([family for family in FAMILIES if f"abl.cli.{family}" in sys.modules])
+"""
+    assert python(code) == "['sweeping']\n"

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import abl
 import paper_sets as sets
 from abl.app.sweep_result import SweepResult
-from abl.cli.app import app
+from abl.cli.every import app
 from abl.report.named import words_of
 from test_paper_sweeps import SHAPES, Beside, check_beside, small
 

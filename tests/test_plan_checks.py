@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import commands
-from abl.cli import app
+from abl.cli.every import app
 from tiny_sweeps import write_sweep
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import abl
-from abl.cli import app
+from abl.cli.every import app
 from abl.data.splits.splits import split_of
 from abl.plan.outcome import Outcome
 from made_arms import THREE, keep, made_outcome

@@ -102,9 +102,10 @@ class Registry(MutableMapping[str, Value]):
         """
         self._check(name, version)
         module = str(getattr(made, "__module__", ""))
-        known, declared = self._entries.get(name), self._declared.get(name)
-        if known is None and declared is not None and declared.module != module:
-            known = declared
+        known = self._entries.get(name)
+        # a module of the package is what declares it: its sources need not be read for that
+        if known is None and not module.startswith(f"{self._package}."):
+            known = self._declared.get(name)
         owner = _owner()
         place = self._taken_by(name) if owner else ""
         # a notebook's cell may be run again

@@ -20,7 +20,7 @@ import typer
 import yaml
 from mlflow_server import NODES, SRUN, clean_environment, processes_of, program, run, running
 
-from abl.cli import app
+from abl.cli.every import app
 from servers import free_port, wait_until
 from tiny_sweeps import write_sweep
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from image_folders import noise_image, write_set
 from typer.testing import CliRunner
 
-from abl.cli import app
+from abl.cli.every import app
 from abl.data.load import load_dataset
 from abl.data.manifest import load_manifest
 from abl.data.splits.groups import kept_together, united

@@ -13,7 +13,7 @@ from image_folders import write_png, write_set
 from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
-from abl.cli.app import app
+from abl.cli.every import app
 from abl.data import views
 from abl.data.arrays import image_array, pixel_array, windows_of
 from abl.data.crops import areas_of

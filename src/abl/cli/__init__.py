@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import gc
 import sys
-from importlib import import_module
 from typing import NoReturn
 
-from abl.cli.app import app
+from abl.cli.app import app as _app
+from abl.cli.families import load_commands
 from abl.cli.output import import_nothing_from_here, prepare_output
 from abl.processes import note_status
 
-# each registers its commands, in the order in which `abl --help` lists them
-_FAMILIES = (
-    "starting", "sweeping", "watch", "looking", "versions", "review", "store", "listing", "decide",
-    "readers", "reader_page", "audit", "init", "data", "data_import",
-)  # fmt: skip
-_GARBAGE = 100_000  # objects more than were dropped, until the next look; Python's own is 700
-for _name in _FAMILIES:
-    import_module(f"abl.cli.{_name}")
+# objects more than were dropped, until the next look; Python's own is 700. A plan comes to half
+_GARBAGE = 250_000
 
 
 def main() -> NoReturn:
@@ -27,8 +21,9 @@ def main() -> NoReturn:
     gc.set_threshold(_GARBAGE)
     prepare_output()
     import_nothing_from_here()
+    load_commands(sys.argv[1:])
     try:
-        app()
+        _app()
     except SystemExit as end:
         note_status(end.code)
         raise

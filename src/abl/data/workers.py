@@ -7,20 +7,19 @@ decoded JPEG files of 224 px no faster than one), and the phantom is numpy throu
 from __future__ import annotations
 
 import itertools
-import multiprocessing as mp
 import os
 import signal
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.connection import wait
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from abl.errors import StageError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -71,7 +70,15 @@ def mapped(
     Raises:
         StageError: A process died (as a rule: out of memory).
     """
-    if workers <= 1 or mp.current_process().daemon:
+    if workers <= 1:
+        yield from map(function, jobs)
+        return
+    # a plan mostly finds its images read, and needs none of this
+    import multiprocessing as mp
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    if mp.current_process().daemon:
         yield from map(function, jobs)
         return
     jobs = iter(jobs)
@@ -133,6 +140,8 @@ _function: Callable[[Any], Any] | None = None
 
 def _start(function: Callable[[Any], Any]) -> None:
     """In a new process: leave Ctrl-C to the parent, and end when the parent does, even killed."""
+    import multiprocessing as mp
+
     global _function
     _function = function
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -148,5 +157,7 @@ def _call(job: Any) -> Any:
 
 
 def _exit_after(sentinel: int) -> None:
+    from multiprocessing.connection import wait
+
     wait([sentinel])
     os._exit(1)

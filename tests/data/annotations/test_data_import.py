@@ -28,7 +28,7 @@ from written import (
     write_via_json,
 )
 
-from abl.cli import app
+from abl.cli.every import app
 from abl.data.checks.checking import check_report
 from abl.errors import InputError
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy
 
 from abl.data.dataset import GROUP, TOGETHER
 
@@ -21,6 +20,8 @@ PREFIX = f"{GROUP} "  # of a name, so that no patient's is one
 
 def components(members: Iterable[tuple[int, int]] | np.ndarray, count: int) -> np.ndarray:
     """int64 (count,): connected component of each of `count` nodes, by pairs of nodes."""
+    import scipy  # by few sets
+
     edges = np.asarray(list(members) if not isinstance(members, np.ndarray) else members)
     a, b = edges.reshape(-1, 2).T.astype(np.int64)
     graph = scipy.sparse.coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(count, count))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import threadpoolctl
+if TYPE_CHECKING:
+    import threadpoolctl
 
 
 def one_thread() -> Any:
@@ -17,4 +18,6 @@ def one_thread() -> Any:
 @lru_cache(maxsize=2)
 def _pools(_with_sklearn: bool) -> threadpoolctl.ThreadpoolController:
     """The pools of the libraries that are loaded; looking for them takes milliseconds."""
+    import threadpoolctl  # by what computes with them, not by who plans it
+
     return threadpoolctl.ThreadpoolController()
