@@ -104,7 +104,7 @@ class Registry(MutableMapping[str, Value]):
         module = str(getattr(made, "__module__", ""))
         known = self._entries.get(name)
         # a module of the package is what declares it: its sources need not be read for that
-        if known is None and not module.startswith(f"{self._package}."):
+        if known is None and not f"{module}.".startswith(f"{self._package}."):
             known = self._declared.get(name)
         owner = _owner()
         place = self._taken_by(name) if owner else ""
