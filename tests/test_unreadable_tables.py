@@ -137,7 +137,7 @@ def test_figures_that_cannot_be_written_are_told_and_made_by_the_same_command(
     (table / "report.html").unlink()
     with monkeypatch.context() as patched:
 
-        def full(figure: object, path: Path) -> None:
+        def full(figure: object, path: Path, drawn: bytes) -> None:
             raise OSError(code, os.strerror(code), str(path))
 
         patched.setattr("abl.report.figures.style.save_figure", full)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pyarrow.parquet import read_metadata
 
+from abl.app.drawing_beside import SecondDrawer
 from abl.app.results import (
     ENVIRONMENT,
     NETWORKS,
@@ -111,10 +112,15 @@ def _keep_rendered(folder: Path, tables: Mapping[str, str]) -> None:
         note_drawn(folder, tables)
 
 
-def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
+def draw_outcome(
+    folder: Path, analysis: Analysis, sweep_text: str, second: SecondDrawer | None = None
+) -> None:
     """Figures and report of a kept outcome, unless they are there as they were drawn.
 
     Of a study that is not known (from a user's file that is no longer loaded) the general ones.
+
+    Args:
+        second: Draws some of them.
     """
     if _is_drawn(folder):
         return
@@ -130,11 +136,15 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     own_tables = study_tables(outcome, _of_study(analysis))
     for name, table in own_tables.items():
         write_atomically(folder / f"{name}{OF_MLFLOW}", shown_json(table))
-    figures = drawn_figures(analysis)
-    pictures = {
-        name: {kind: save_figure(figure, folder / f"{name}.{kind}") for kind in ("png", "svg")}
-        for name, figure in figures.items()
-    }
+    second = second or SecondDrawer()
+    figures = drawn_figures(analysis, second.give)
+    pictures = {}
+    for name, figure in reversed(figures.items()):  # the other one begins with the first
+        made = second.take(name)
+        pictures[name] = {
+            kind: save_figure(figure, folder / f"{name}.{kind}", made.get(kind, b""))
+            for kind in ("png", "svg")
+        }
     page = report_page(
         outcome,
         predictions=analysis.predictions,
@@ -157,8 +167,14 @@ def draw_outcome(folder: Path, analysis: Analysis, sweep_text: str) -> None:
     note_drawn(folder, [*tables, *(f"{name}{OF_MLFLOW}" for name in own_tables), *drawn, REPORT])
 
 
-def drawn_figures(analysis: Analysis) -> dict[str, Figure]:
-    """Name -> figure of a kept outcome, its study's among them if that is known."""
+def drawn_figures(
+    analysis: Analysis, each: Callable[[str, Figure], None] = lambda name, figure: None
+) -> dict[str, Figure]:
+    """Name -> figure of a kept outcome, its study's among them if that is known.
+
+    Args:
+        each: Is given every figure as soon as it is made.
+    """
     # matplotlib, which takes half a second and which nothing else here needs
     from abl.report.figures.every import figures_of
 
@@ -168,7 +184,8 @@ def drawn_figures(analysis: Analysis) -> dict[str, Figure]:
         analysis.searches, _of_study(analysis),
     )  # fmt: skip
     study = study_named(outcome.study)
-    return figures_of(outcome, frames, study.figures(outcome, frames) if study else {})
+    own = study.figures(outcome, frames) if study else {}
+    return figures_of(outcome, frames, own, each)
 
 
 def _of_study(analysis: Analysis) -> dict[str, pd.DataFrame]:

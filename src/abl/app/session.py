@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from abl.app.closer_look import with_closer_look
+from abl.app.drawing_beside import SecondDrawer
 from abl.app.importing import with_kept_imports
 from abl.app.keeping import draw_outcome, keep_outcome
 from abl.app.loaded import LoadedSweep
@@ -141,8 +142,10 @@ def run_sweep(
 
     # Tune's driver has nothing to do while workers train; this process would train itself
     beside = executor == "tune"
-    with HeldRay() as ray:  # tables and figures are made while it is left
-        return _run_recorded(sweep, listener, read, run, record, spent, beside=beside, live=live)
+    with HeldRay() as ray, SecondDrawer() as second:  # all else is made while Ray is left
+        return _run_recorded(
+            sweep, listener, read, run, record, spent, second, beside=beside, live=live
+        )
 
 
 def _run_recorded(
@@ -152,11 +155,12 @@ def _run_recorded(
     run: Callable[[Listener], RunReport],
     record: MlflowRecord | None,
     spent: Spent,
+    second: SecondDrawer,
     *,
     beside: bool,
     live: bool,
 ) -> SweepResult:
-    """As `run_sweep`; `beside`: a new database of MLflow is made while stages are at work."""
+    """As `run_sweep`; `beside`: what can be is done while stages are at work."""
     messages: list[str] = []
     # before the run: who edits the code while it trains has not run the edited one
     code = git_state(sweep.file.folder)
@@ -186,7 +190,7 @@ def _run_recorded(
             writer = StageWriter(writing, sweep.store, messages.append, runs=known, live=curves)
         told = Timed(_Told(listener, writer, messages), spent)
         run_told = (
-            partial(Warming(told, sweep.study.analysed_with).run, run)
+            partial(Warming(told, sweep.study.analysed_with, second.start).run, run)
             if beside
             else partial(run, told)
         )
@@ -216,7 +220,7 @@ def _run_recorded(
         ran = bool(report.ran)
         folder = keep_outcome(sweep.store, analysis, sweep.text, surroundings, ran=ran)
         with spent.on("drawing"):
-            undrawn = _draw(sweep, folder, analysis, messages)
+            undrawn = _draw(sweep, folder, analysis, second, messages)
         page = ""
         if undrawn and writer is not None:
             # MLflow would take the table without its figures for whole
@@ -262,12 +266,13 @@ def _draw(
     sweep: LoadedSweep,
     folder: Path,
     analysis: Analysis,
+    second: SecondDrawer,
     messages: list[str],
 ) -> str:
     """Makes figures and report; why a disk or file does not let it, "" otherwise."""
     root = sweep.store.root
     try:
-        draw_outcome(folder, analysis, sweep.text)
+        draw_outcome(folder, analysis, sweep.text, second)
     except Exception as error:  # hours of training are not lost for a figure
         unread = str(error) if isinstance(error, UnreadableTableError) else ""
         if line := unread or disk_fault(error, root) or file_fault(error, root):

@@ -24,10 +24,16 @@ class Warming:
 
     Args:
         more: Modules beside those that every study uses.
+        at_end: Called at the end of a run that computed something, if nobody stopped it.
     """
 
-    def __init__(self, listener: Listener, more: Sequence[str] = ()):
-        self._listener = listener
+    def __init__(
+        self,
+        listener: Listener,
+        more: Sequence[str] = (),
+        at_end: Callable[[], None] = lambda: None,
+    ):
+        self._listener, self._at_end = listener, at_end
         self._names = (*AFTERWARDS, *more)
         self._thread: threading.Thread | None = None
         self.started, self.failed = listener.started, listener.failed
@@ -50,6 +56,7 @@ class Warming:
             self._thread.join()
         if self._thread is not None and not report.interrupted:
             threading.Thread(target=_make_script, name="page-script", daemon=True).start()
+            self._at_end()
         return report
 
     def _load(self) -> None:

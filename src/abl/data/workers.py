@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from abl.errors import StageError
 
@@ -75,28 +75,16 @@ def mapped(
         return
     # a plan mostly finds its images read, and needs none of this
     import multiprocessing as mp
-    from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
     if mp.current_process().daemon:
         yield from map(function, jobs)
         return
-    jobs = iter(jobs)
-    pool = ProcessPoolExecutor(
-        workers,
-        # spawn: forking a process that runs threads (torch, Ray) can deadlock
-        mp_context=mp.get_context("spawn"),
-        # the function goes to each process once, and only the jobs through the queue: a source of
-        # 30,000 files is megabytes
-        initializer=_start,
-        initargs=(function,),
-    )
+    jobs, pool = iter(jobs), Processes(function, workers)
     waiting: deque[Future[Result]] = deque()
 
     def submit(count: int) -> None:
-        with _main_module_hidden():
-            for job in itertools.islice(jobs, count):
-                waiting.append(pool.submit(_call, job))
+        waiting.extend(pool.submit(job) for job in itertools.islice(jobs, count))
 
     try:
         submit(workers * (1 + JOBS_AHEAD))
@@ -110,7 +98,39 @@ def mapped(
             "use fewer workers or a smaller longest_side"
         ) from None
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.close()
+
+
+class Processes(Generic[Job, Result]):
+    """New processes that call one function, until they are closed; Ctrl-C is left to this one.
+
+    Args:
+        function: Of module level, or a partial of one: it is pickled.
+        workers: Number of processes.
+    """
+
+    def __init__(self, function: Callable[[Job], Result], workers: int):
+        import multiprocessing as mp
+        from concurrent.futures import ProcessPoolExecutor
+
+        self._pool = ProcessPoolExecutor(
+            workers,
+            # spawn: forking a process that runs threads (torch, Ray) can deadlock
+            mp_context=mp.get_context("spawn"),
+            # the function goes to each process once, and only the jobs through the queue: a source
+            # of 30,000 files is megabytes
+            initializer=_start,
+            initargs=(function,),
+        )
+
+    def submit(self, job: Job) -> Future[Result]:
+        """What becomes of a job. A process that died raises BrokenProcessPool there, or here."""
+        with _main_module_hidden():
+            return self._pool.submit(_call, job)
+
+    def close(self) -> None:
+        """Waits for the jobs at work; those that wait are given up."""
+        self._pool.shutdown(cancel_futures=True)
 
 
 _hiding = threading.Lock()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from matplotlib.figure import Figure
 
@@ -28,7 +28,10 @@ from abl.report.scored_words import call_scored
 
 
 def figures_of(
-    outcome: Outcome, frames: Frames, of_study: Mapping[str, Draw] | None = None
+    outcome: Outcome,
+    frames: Frames,
+    of_study: Mapping[str, Draw] | None = None,
+    each: Callable[[str, Figure], None] = lambda name, figure: None,
 ) -> dict[str, Figure]:
     """Name -> figure, those that the data allow, in the order of pages; the appendix is last.
 
@@ -38,6 +41,7 @@ def figures_of(
 
     Args:
         of_study: What the outcome's study draws; it may stand for a general one of its name.
+        each: Is given every figure as soon as it is made.
     """
     predictions, own = frames.predictions, dict(of_study or {})
     shown, classes = shown_arms(outcome, predictions), frames.classes(outcome)
@@ -81,4 +85,5 @@ def figures_of(
             label = " ".join(filter(None, (str(figure.get_label()), followed)))
             figure.set_label(clusters_named(label, cluster_word(outcome)))
             figures[name] = figure
+            each(name, figure)
     return figures

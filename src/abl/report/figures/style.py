@@ -163,10 +163,14 @@ def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
     return buffer.getvalue()
 
 
-def save_figure(figure: Figure, path: Path) -> bytes:
-    """Writes PNG or SVG, by the name's ending, without a date and at once; what was written."""
+def save_figure(figure: Figure, path: Path, drawn: bytes = b"") -> bytes:
+    """Writes PNG or SVG, by the name's ending, without a date and at once; what was written.
+
+    Args:
+        drawn: `figure_bytes` of it, if another process has made them.
+    """
     kind: Literal["png", "svg"] = "png" if path.suffix.lower() == ".png" else "svg"
     with written_whole(path) as part:
-        data = figure_bytes(figure, kind)
+        data = drawn or figure_bytes(figure, kind)
         part.write_bytes(data)
     return data
