@@ -3,8 +3,8 @@
 # raylet and monitors ask the kernel to be killed with their parent, and to the kernel the parent is the
 # thread that forked them: started beside other work, in a thread that then ends, they are killed at
 # once, while the process goes on and ray.is_initialized() still says True.
-# What abl does about it: Ray is started in the thread that runs the sweep, never ahead of it in a helper
-# (runner/ray_nodes.py; tests/runner/test_ray_nodes.py runs one within a thread).
+# What abl does about it: Ray is started in the thread that runs the sweep, and images are read in another
+# one meanwhile (runner/held_ray.py; tests/runner/test_ray_nodes.py runs one within a thread).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
