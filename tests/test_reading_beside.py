@@ -81,3 +81,7 @@ def test_who_never_begins_the_reading_is_told_why() -> None:
 
     with pytest.raises(InputError, match="no free port"):
         read_beside(list, start)
+
+
+def test_it_is_read_although_the_start_had_nothing_to_begin_it_in() -> None:
+    assert read_beside(lambda: ["a note"], lambda begin: None) == ["a note"]

@@ -29,7 +29,9 @@ class _Beside(Generic[Read]):
         self._thread = threading.Thread(target=self._run, name="reading", daemon=True)
 
     def begin(self) -> None:
-        self._thread.start()
+        """Once, however often it is called."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def __enter__(self) -> _Beside[Read]:
         return self
@@ -76,6 +78,7 @@ def read_beside(read: Callable[[], Read], start: Callable[[Callable[[], None]], 
             if reading.outcome.done():
                 reading.outcome.result()
             raise
+        reading.begin()  # a start that had nothing to do may not have called it
         # in steps: what is raised in this thread from another one comes between them
         while not wait([reading.outcome], STEP_S).done:
             pass

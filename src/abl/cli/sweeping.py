@@ -30,6 +30,8 @@ from abl.cli.app import (
 from abl.cli.output import say
 from abl.errors import InputError
 
+STOPPED = "stopped; the same command goes on from here"
+
 
 class ExecutorName(StrEnum):
     """Who runs the stages."""
@@ -76,17 +78,21 @@ def sweep(
     if live and not recorded:
         raise InputError("--live shows curves in MLflow: take it out, or --record off")
     loaded = load_trusted(file, trust=trust, data=data or (), root=mlruns, smoke=smoke, store=store)
-    with watched(loaded, executor=str(executor), workers=workers) as listener:
-        result = api.run(
-            loaded,
-            executor=executor.value,
-            workers=workers,
-            address=address,
-            record=recorded,
-            live=live,
-            listener=listener,
-            began=began,
-        )
+    try:
+        with watched(loaded, executor=str(executor), workers=workers) as listener:
+            result = api.run(
+                loaded,
+                executor=executor.value,
+                workers=workers,
+                address=address,
+                record=recorded,
+                live=live,
+                listener=listener,
+                began=began,
+            )
+    except KeyboardInterrupt:  # while images are read, or figures drawn
+        print(STOPPED, file=sys.stderr)
+        raise
     if not result.report.interrupted:
         colour = sys.stdout.isatty()
         table = api.table(result, width=terminal_width(), colour=colour, spread=spread, few=True)
@@ -94,7 +100,7 @@ def sweep(
     for message in result.messages:
         say(message)
     if result.report.interrupted:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        print(STOPPED, file=sys.stderr)
         raise typer.Exit(130)
     _print_place(result, mlruns)
     if result.report.ran:

@@ -16,13 +16,14 @@ LONGEST_S = 5.0
 
 
 class HeldInterrupt:
-    """Holds back the first Ctrl-C while it is open; a second one is heeded at once.
+    """Holds back Ctrl-C while it is open, for `LONGEST_S` at most; says that it was heard.
 
     Use as a context manager, in the thread that starts Ray; does nothing in another thread than the
     main one, which hears no signals, or where Ctrl-C is ignored.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None] = lambda text: None) -> None:
+        self._say, self._told = say, False
         self._asked: float | None = None  # when
         self._open = False
         self._thread = threading.get_ident()
@@ -51,14 +52,18 @@ class HeldInterrupt:
         """From now on every one is heeded. From any thread."""
         self._open = True
 
-    def send_if_late(self) -> None:
-        """Sends anew what was held back for as long as may be. From any thread."""
+    def look(self) -> None:
+        """Tells of one that is held back, and sends it anew after a while. From another thread."""
         asked = self._asked
+        if asked is not None and not self._told:
+            self._told = True
+            self._say("stopping, as soon as Ray has started and can be left")
         if not self._open and asked is not None and time.monotonic() - asked >= LONGEST_S:
             self.let_through()
             signal.pthread_kill(self._thread, signal.SIGINT)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self._before is not None and (self._open or self._asked is not None):
+        if self._before is not None and self._open:
             self._before(number, frame)
-        self._asked = time.monotonic()
+        elif self._asked is None:
+            self._asked = time.monotonic()

@@ -102,6 +102,8 @@ def ray_nodes(
     with ExitStack() as of_ray:
         if started_here:
             _enter(of_ray, workers, address, say, meanwhile)
+        else:
+            meanwhile()
         # Ray's own lines would tear the live display
         for name in ("ray", "ray.tune", "ray.data", "ray._private"):
             logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -71,14 +71,14 @@ def within_time(
         TimeoutError: It took longer, or something died; and it could be ended.
     """
     ended, why = threading.Event(), [""]
-    interruption, held = Interruption(status=2), HeldInterrupt()
+    interruption, held = Interruption(status=2), HeldInterrupt(say)
 
     def watch() -> None:
         since, slow = time.monotonic(), False
         while not why[0]:
             if ended.wait(min(1.0, SLOW_START_S)):
                 return
-            held.send_if_late()
+            held.look()
             passed = time.monotonic() - since
             if passed > SLOW_START_S and not slow:
                 slow = True
