@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import closing
 from multiprocessing import active_children
 
 import pytest
@@ -43,7 +44,7 @@ def begun(second: SecondDrawer, name: str) -> None:
 
 def test_files_are_those_that_this_process_would_have_drawn() -> None:
     first, last = figure_of("first"), figure_of("last")
-    with SecondDrawer() as second:
+    with closing(SecondDrawer()) as second:
         second.start()
         second.give("first", first)
         begun(second, "first")
@@ -55,7 +56,7 @@ def test_files_are_those_that_this_process_would_have_drawn() -> None:
 
 
 def test_what_cannot_be_sent_is_left_and_what_follows_is_drawn() -> None:
-    with SecondDrawer() as second:
+    with closing(SecondDrawer()) as second:
         second.start()
         second.give("unsendable", unsendable())
         second.give("plain", figure_of("plain"))
@@ -65,7 +66,7 @@ def test_what_cannot_be_sent_is_left_and_what_follows_is_drawn() -> None:
 
 
 def test_of_a_process_that_has_died_everything_is_left() -> None:
-    with SecondDrawer() as second:
+    with closing(SecondDrawer()) as second:
         second.start()
         second.give("first", figure_of("first"))
         begun(second, "first")
@@ -81,7 +82,7 @@ def test_without_a_processor_for_it_there_is_no_second_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(drawing_beside, "available_workers", lambda: 1)
-    with SecondDrawer() as second:
+    with closing(SecondDrawer()) as second:
         second.start()
         second.give("first", figure_of("first"))
         assert second.take("first") == {}

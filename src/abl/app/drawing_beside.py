@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from abl.data.workers import Processes, available_workers
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SecondDrawer:
-    """A process that draws figures. Use as a context manager: at its end it has ended.
+    """A process that draws figures, from its start until it is closed.
 
     It is an offer: what cannot be sent to it, or it does not come to, is drawn by who asks.
     """
@@ -23,15 +22,8 @@ class SecondDrawer:
         self._processes: Processes[Figure | None, dict[str, bytes]] | None = None
         self._given: dict[str, Future[dict[str, bytes]]] = {}
 
-    def __enter__(self) -> SecondDrawer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Ends it, once it has drawn what it is at."""
         if self._processes is not None:
             self._processes.close()
 

@@ -6,7 +6,7 @@ import ctypes
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from types import TracebackType
+from contextlib import closing
 from typing import Generic, TypeVar
 
 from abl.errors import InputError, StageError
@@ -20,7 +20,7 @@ class _Ended(BaseException):
 
 
 class _Beside(Generic[Read]):
-    """Work in a second thread. Use as a context manager: at its end the thread has ended."""
+    """Work in a second thread, which may be ended before it is done."""
 
     def __init__(self, work: Callable[[], Read]):
         self.outcome: Future[Read] = Future()
@@ -33,15 +33,8 @@ class _Beside(Generic[Read]):
         if self._thread.ident is None:
             self._thread.start()
 
-    def __enter__(self) -> _Beside[Read]:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Ends it, at the image that it is at; the thread has ended then."""
         if self._thread.ident is not None and not self.outcome.done():
             thread = ctypes.c_ulong(self._thread.ident)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_Ended))
@@ -66,19 +59,19 @@ def read_beside(read: Callable[[], Read], start: Callable[[Callable[[], None]], 
 
     Args:
         read: May raise what it likes: it is raised here.
-        start: Takes what begins the reading, and calls it.
+        start: Takes what begins the reading; it begins afterwards if that is not called.
 
     Raises:
         InputError: From `read` if both cannot be done: the data are told first.
     """
-    with _Beside(read) as reading:
+    with closing(_Beside(read)) as reading:
         try:
             start(reading.begin)
         except (InputError, StageError):
             if reading.outcome.done():
                 reading.outcome.result()
             raise
-        reading.begin()  # a start that had nothing to do may not have called it
+        reading.begin()  # what was started already had nothing to begin it in
         # in steps: what is raised in this thread from another one comes between them
         while not wait([reading.outcome], STEP_S).done:
             pass

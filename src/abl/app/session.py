@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -142,7 +142,7 @@ def run_sweep(
 
     # Tune's driver has nothing to do while workers train; this process would train itself
     beside = executor == "tune"
-    with HeldRay() as ray, SecondDrawer() as second:  # all else is made while Ray is left
+    with HeldRay() as ray, closing(SecondDrawer()) as second:  # all else is made while Ray is left
         return _run_recorded(
             sweep, listener, read, run, record, spent, second, beside=beside, live=live
         )

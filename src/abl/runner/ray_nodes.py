@@ -83,9 +83,9 @@ def ray_nodes(
         say: Is told if Ray takes long.
         until: If all went well Ray is left beside what follows, which takes seconds of waiting;
             as this closes it has been left. Without it, and after errors, it is left at once.
-        meanwhile: Begins what is done beside Ray's start. Called once Ray's guard stands, which
-            has the standard error that this process has then: who decodes DICOM files takes it
-            away for moments.
+        meanwhile: Begins what is done beside Ray's start; not called where Ray runs already. Called
+            once Ray's guard stands, which has the standard error that this process has then: who
+            decodes DICOM files takes it away for moments.
 
     Raises:
         InputError: Ray cannot be started or joined, or has no node.
@@ -102,8 +102,6 @@ def ray_nodes(
     with ExitStack() as of_ray:
         if started_here:
             _enter(of_ray, workers, address, say, meanwhile)
-        else:
-            meanwhile()
         # Ray's own lines would tear the live display
         for name in ("ray", "ray.tune", "ray.data", "ray._private"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
