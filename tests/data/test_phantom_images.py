@@ -64,10 +64,10 @@ def test_log_compression_shows_sixty_decibels() -> None:
 @pytest.mark.parametrize(("extra", "sign"), [(6.0, -1), (-0.35, 1)])
 def test_shadow_behind_calcification_enhancement_behind_fluid(extra: float, sign: int) -> None:
     scene = blank_scene(256, 40.0)
-    where = scene.oval(0.5, 0.4, 0.1, 0.1) < 1
-    level = np.where(where, STONE if extra > 0 else FLUID, scene.level)
+    part, away = scene.oval(0.5, 0.4, 0.1, 0.1)
+    scene.fill(part, away < 1, STONE if extra > 0 else FLUID, extra)
     mm = scene.depth_mm / 256
-    level += physics.accumulated_db(np.where(where, extra, 0.0), mm)
+    level = scene.level + physics.accumulated_db(scene.extra, mm)
     envelope = physics.envelope(10 ** (level / 20), mm, 1.0, np.random.default_rng(1))
     grey = physics.log_compressed(envelope, 0.0)
     contrast = grey[:, 118:138].mean(axis=1) - grey[:, 10:80].mean(axis=1)

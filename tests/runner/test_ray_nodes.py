@@ -58,7 +58,9 @@ with HeldRay() as held:
     held.start(1, print, lambda: print("meanwhile"))
     import ray
     print(ray.is_initialized())
+    logs = Path(ray._private.worker.global_worker.node.get_logs_dir_path())
     run("a", held)
+    print(len(list(logs.glob("worker-*.out"))), "worker")
     run("b", held)
 with HeldRay() as held:
     held.start(1, print, lambda: None)  # nothing comes to need it
@@ -86,5 +88,5 @@ def test_ray_is_started_before_what_needs_it_and_left_beside_what_follows(tmp_pa
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told = ["meanwhile", "True", "1", "1", "False", "1", "False []"]
+    told = ["meanwhile", "True", "1", "1 worker", "1", "False", "1", "False []"]
     assert done.stdout.splitlines() == told

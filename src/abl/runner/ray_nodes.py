@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
 from typing import Any
 
 from abl.errors import InputError, Problem, StageError
@@ -130,6 +132,13 @@ def _set_environment() -> None:
         "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Tune's workers have an environment of their own: those that Ray starts ahead of them are
+        # ended unused (findings/ray_tune_starts_workers_twice.sh)
+        "RAY_prestart_worker_first_driver": "0",
+        # a raylet that asks its object store a moment too soon asks again after a whole second:
+        # every other start did (findings/ray_start_waits_a_second.sh). As patient: ten seconds
+        "RAY_raylet_client_connect_timeout_milliseconds": "20",
+        "RAY_raylet_client_num_connect_attempts": "500",
     }.items():
         os.environ.setdefault(name, value)
 
@@ -171,6 +180,8 @@ def _enter(
     meanwhile()
     of_ray.enter_context(_silenced())
     of_ray.callback(leave_ray, say)
+    # half a second of imports that stages would wait for; Ray's start is mostly waiting
+    threading.Thread(target=_load_tune, name="tune-import", daemon=True).start()
     where = f"no Ray cluster at {address}" if address else "Ray does not start"
     died = (lambda: "") if address else Starting().died
     try:
@@ -182,6 +193,11 @@ def _enter(
             "file of the head (~/.ray/auth_token there)"
         )
         raise InputError(f"{where}: {first}; {token if address else WITHOUT_RAY}") from None
+
+
+def _load_tune() -> None:
+    with suppress(Exception):  # where it is used, it is said why it cannot be loaded
+        import_module("ray.tune")
 
 
 def watched_parts(own: bool) -> list[WatchedPart]:

@@ -11,9 +11,9 @@ import uuid
 import zlib
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from abl.data.dataset import BOX, ROI
 from abl.data.phantom import model
@@ -22,6 +22,9 @@ from abl.data.phantom.rendering import IMAGES, tissue_columns
 from abl.data.workers import mapped_over
 from abl.errors import InputError
 from abl.spec.data import Phantom
+
+if TYPE_CHECKING:  # processes that only render need not import pandas
+    import pandas as pd
 
 HISTOLOGY = {  # (label, rare) -> names with their cumulative shares
     (0, False): (("colloid nodule", 0.6), ("follicular adenoma", 1.0)),
@@ -42,6 +45,8 @@ def phantom_table(settings: Phantom) -> pd.DataFrame:
         age, sex, size_mm, depth_mm. It holds no P(malignant), no latent feature, and of flipped
         labels only that label and train_label differ.
     """
+    import pandas as pd
+
     columns = drawn(settings)
     label = columns["label"]
     patients = [f"p{number:05d}" for number in columns["patient"].tolist()]
@@ -82,6 +87,8 @@ def phantom_truth(settings: Phantom) -> pd.DataFrame:
         (high = suspicious); look (-1 benign, 0 ambiguous, 1 malignant); ambiguous, rare, flipped,
         lymph_node. With `task: source`, p_malignant is the probability of label 1.
     """
+    import pandas as pd
+
     columns = drawn(settings)
     truth = pd.DataFrame({"image": phantom_table(settings)["image"]})
     truth["p_malignant"] = columns["p_both"].round(DECIMALS)

@@ -42,7 +42,8 @@ def bmode_image(settings: Phantom, position: int) -> np.ndarray:
     scenes.paint_distractors(scene, row, ratio, draw)
 
     mm_per_pixel = scene.depth_mm / pixels
-    level = scene.level + accumulated_db(scene.extra, mm_per_pixel)
+    level, attenuated = scene.level, scene.extra.any(axis=0)
+    level[:, attenuated] += accumulated_db(scene.extra[:, attenuated], mm_per_pixel)
     level -= draw.uniform(0.0, 0.12) * scene.depth_mm * scene.y  # depth gain is never quite right
     widening = WIDENING_B if row["at_b"] else 1.0
     echoes = envelope(10 ** (level / 20), mm_per_pixel, widening, draw)
@@ -180,11 +181,15 @@ def envelope(
     margins = [(len(kernel) // 2, len(kernel) // 2) for kernel in (along, across)]
     strength = np.pad(amplitude, margins, mode="edge") / np.sqrt(2)
     # real and imaginary part: many scatterers a resolution cell at random phases
-    echoes = draw.standard_normal((2, *strength.shape)) * strength
-    echoes = _convolved(echoes, along)
-    echoes = _convolved(echoes.swapaxes(1, 2), across).swapaxes(1, 2)
-    echoes += draw.standard_normal(echoes.shape) * 10 ** (NOISE_DB / 20)
-    return np.sqrt(echoes[0] ** 2 + echoes[1] ** 2)
+    echoes = draw.standard_normal((2, *strength.shape))
+    echoes *= strength
+    echoes = _convolved(echoes, along, axis=1)
+    echoes = _convolved(echoes, across, axis=2)
+    noise = draw.standard_normal(echoes.shape)
+    noise *= 10 ** (NOISE_DB / 20)
+    echoes += noise
+    echoes *= echoes
+    return np.sqrt(echoes[0] + echoes[1])
 
 
 def _kernels(sigma: np.ndarray) -> np.ndarray:
@@ -195,12 +200,17 @@ def _kernels(sigma: np.ndarray) -> np.ndarray:
     return np.asarray(kernels / np.sqrt((kernels**2).sum(axis=0)))
 
 
-def _convolved(echoes: np.ndarray, kernels: np.ndarray) -> np.ndarray:
-    """Convolution along axis 1, where kernels fit; one kernel for all columns or one a column."""
-    height = echoes.shape[1] - len(kernels) + 1
-    result = np.zeros((echoes.shape[0], height, echoes.shape[2]))
-    for row, weights in enumerate(kernels):
-        result += weights * echoes[:, row : row + height]
+def _convolved(echoes: np.ndarray, kernels: np.ndarray, axis: int) -> np.ndarray:
+    """Convolution along an axis of (2, H, W), where kernels fit; one kernel for all lines of that
+    axis or, for axis 2, one a row.
+    """
+    shape = list(echoes.shape)
+    shape[axis] -= len(kernels) - 1
+    result, weighted = np.zeros(shape), np.empty(shape)
+    for at, weights in enumerate(kernels):
+        part = echoes[:, at : at + shape[1]] if axis == 1 else echoes[:, :, at : at + shape[2]]
+        np.multiply(weights[:, None], part, out=weighted)
+        result += weighted
     return result
 
 

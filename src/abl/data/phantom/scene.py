@@ -5,6 +5,7 @@ Lengths are shares of the frame's side, levels are dB below the brightest echo t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,11 @@ import numpy as np
 
 from abl.data.phantom.draws import ANGLES, LOWER_SLOTS, SLOTS
 
+Part = tuple[slice, slice]
+
 GLAND, FAT, MUSCLE, DEEP = -35.0, -44.0, -46.0, -42.0
 LINE, FLUID, STONE = -20.0, -62.0, -8.0
+CAST = 6.0  # extra attenuation of a stone, which casts a shadow
 FAT_MM, SKIN_MM = 3.5, 1.2
 
 
@@ -34,9 +38,31 @@ class Scene:
     extra: np.ndarray
     depth_mm: float
 
-    def oval(self, x: float, y: float, half_width: float, half_height: float) -> np.ndarray:
-        """Distance from a centre in units of an ellipse's radius: 1 on its outline."""
-        return np.hypot((self.x - x) / half_width, (self.y - y) / half_height)
+    def oval(
+        self, x: float, y: float, half_width: float, half_height: float, reach: float = 1.0
+    ) -> tuple[Part, np.ndarray]:
+        """Distance from a centre in units of an ellipse's radius: 1 on its outline.
+
+        Args:
+            reach: How far is asked for.
+
+        Returns:
+            A part of the frame, outside which all is further away, and the distances in it: the
+            whole frame would be most of the work.
+        """
+        pixels = len(self.level)
+        part = (
+            _reached(y, reach * half_height, pixels),
+            _reached(x, reach * half_width, pixels),
+        )
+        across, down = (self.x[part] - x) / half_width, (self.y[part] - y) / half_height
+        return part, np.hypot(across, down)
+
+    def fill(self, part: Part, where: np.ndarray, level: float, extra: float | None = None) -> None:
+        """Paints pixels of a part of the frame; without `extra` their attenuation stays."""
+        self.level[part][where] = level
+        if extra is not None:
+            self.extra[part][where] = extra
 
     def line(self, y: np.ndarray, half_width: float, level: float) -> None:
         """Paints a bright line at height y (one a column), fading to both sides."""
@@ -51,18 +77,31 @@ def blank_scene(pixels: int, depth_mm: float) -> Scene:
     return Scene(x, y, np.full(shape, GLAND), np.zeros(shape), depth_mm)
 
 
+def _reached(centre: float, reach: float, pixels: int) -> slice:
+    """The pixels whose centres may be within reach, with one more at each end."""
+    first = int(np.floor((centre - reach) * pixels)) - 1
+    last = int(np.ceil((centre + reach) * pixels)) + 1
+    return slice(max(first, 0), max(last, 0))
+
+
 def smooth_field(pixels: int, modes: int, draw: np.random.Generator) -> np.ndarray:
     """A smooth random field, (n, n), standard deviation about 1."""
-    at = (np.arange(pixels) + 0.5) / pixels
-    waves = np.cos(np.pi * np.arange(modes + 1)[:, None] * at)
-    field = np.zeros((pixels, pixels))
-    for down in range(modes + 1):
-        across = np.zeros(pixels)
-        for strength, wave in zip(draw.standard_normal(modes + 1), waves, strict=True):
-            across += strength * wave
-        field += waves[down][:, None] * across
+    waves = _waves(pixels, modes)
+    strengths = draw.standard_normal((modes + 1, modes + 1))
+    across, field = np.zeros(waves.shape), np.zeros((pixels, pixels))
+    for strength, wave in zip(strengths.T, waves, strict=True):
+        across += strength[:, None] * wave
+    part = np.empty(field.shape)
+    for down, along in zip(waves, across, strict=True):
+        field += np.multiply(down[:, None], along, out=part)
     field *= 2 / (modes + 1)
     return field
+
+
+@functools.cache
+def _waves(pixels: int, modes: int) -> np.ndarray:
+    at = (np.arange(pixels) + 0.5) / pixels
+    return np.cos(np.pi * np.arange(modes + 1)[:, None] * at)
 
 
 def relative_radius(scene: Scene, row: Mapping[str, Any]) -> np.ndarray:
@@ -92,9 +131,9 @@ def paint_layers(scene: Scene, row: Mapping[str, Any], draw: np.random.Generator
     below = max(0.76, float(row["nodule_box"][3]) + 0.05) + draw.uniform(0, 0.05)
     bottom = wavy(below, 0.012, deep_slope)
     stripes = np.sin(2 * np.pi * scene.y * draw.uniform(24, 34) + 6 * x * draw.uniform(-1, 1))
-    scene.level = np.where(scene.y < capsule, MUSCLE + 5 * stripes, scene.level)
-    scene.level = np.where(scene.y < fascia, FAT + 3 * stripes, scene.level)
-    scene.level = np.where(scene.y > bottom, DEEP + 4 * stripes, scene.level)
+    np.copyto(scene.level, MUSCLE + 5 * stripes, where=scene.y < capsule)
+    np.copyto(scene.level, FAT + 3 * stripes, where=scene.y < fascia)
+    np.copyto(scene.level, DEEP + 4 * stripes, where=scene.y > bottom)
     for height in (fascia, capsule, bottom):
         scene.line(height, 0.008, LINE + draw.uniform(-4, 2))
     scene.line(np.zeros_like(x), SKIN_MM / scene.depth_mm, -14.0)
@@ -119,23 +158,22 @@ def paint_nodule(
         away = 0.9 * (1 - size)
         radius = np.sqrt(row["area"] / np.pi)
         shift = away * radius * np.array([np.cos(angle), np.sin(angle)])
-        pool = scene.oval(row["x"] + shift[0], row["y"] + shift[1], size * radius, size * radius)
-        is_fluid = inside & (pool < 1)
-        scene.level = np.where(is_fluid, FLUID, scene.level)
-        scene.extra = np.where(is_fluid, -0.35, scene.extra)
+        at = row["x"] + shift[0], row["y"] + shift[1]
+        part, pool = scene.oval(*at, size * radius, size * radius)
+        scene.fill(part, inside[part] & (pool < 1), FLUID, -0.35)
 
     count = int(np.clip(np.floor(2.6 + 2.4 * calcification), 0, 12))
     reach = 0.75 * np.sqrt(row["area"] / np.pi)
     for _ in range(count):
         angle, away = draw.uniform(0, 2 * np.pi), reach * np.sqrt(draw.uniform())
         at = row["x"] + away * np.cos(angle), row["y"] + away * np.sin(angle)
-        grain = scene.oval(*at, 0.014, 0.011) < 1
-        scene.level = np.where(grain & inside, STONE, scene.level)
-        scene.extra = np.where(grain & inside, 0.8, scene.extra)
+        part, grain = scene.oval(*at, 0.014, 0.011)
+        scene.fill(part, inside[part] & (grain < 1), STONE, 0.8)
     if row["coarse"]:
         angle = draw.uniform(0, 2 * np.pi)
         at = row["x"] + 0.4 * reach * np.cos(angle), row["y"] + 0.4 * reach * np.sin(angle)
-        _stone(scene, scene.oval(*at, 0.045, 0.018) < 1)
+        part, stone = scene.oval(*at, 0.045, 0.018)
+        scene.fill(part, stone < 1, STONE, CAST)
 
 
 def paint_distractors(
@@ -146,25 +184,18 @@ def paint_distractors(
     places = [int(slot) for slot in row["slots"]]
     if row["node"]:
         x, y = SLOTS[places.pop(0)] + draw.uniform(-0.015, 0.015, 2)
-        node = scene.oval(x, y, 0.09, 0.065)
-        scene.level = np.where((node < 1) & outside, GLAND - 14, scene.level)
-        hilum = scene.oval(x, y, 0.045, 0.012)
-        scene.level = np.where((hilum < 1) & outside, LINE - 6, scene.level)
+        part, node = scene.oval(x, y, 0.09, 0.065)
+        scene.fill(part, outside[part] & (node < 1), GLAND - 14)
+        part, hilum = scene.oval(x, y, 0.045, 0.012)
+        scene.fill(part, outside[part] & (hilum < 1), LINE - 6)
     if row["vessel"]:
         x, y = SLOTS[places.pop(0)] + draw.uniform(-0.015, 0.015, 2)
         radius = draw.uniform(0.055, 0.085)
-        vessel = scene.oval(x, y, radius, radius)
-        wall = (np.abs(vessel - 1) < 0.12) & outside
-        lumen = (vessel < 0.9) & outside
-        scene.level = np.where(wall, LINE - 4, scene.level)
-        scene.level = np.where(lumen, FLUID, scene.level)
-        scene.extra = np.where(lumen, -0.35, scene.extra)
+        part, vessel = scene.oval(x, y, radius, radius, reach=1.12)
+        scene.fill(part, outside[part] & (np.abs(vessel - 1) < 0.12), LINE - 4)
+        scene.fill(part, outside[part] & (vessel < 0.9), FLUID, -0.35)
     if row["stone"]:
         lower = [slot for slot in places if slot < LOWER_SLOTS]
         x, y = SLOTS[lower[0]] + draw.uniform(-0.015, 0.015, 2)
-        _stone(scene, (scene.oval(x, y, 0.045, 0.018) < 1) & outside)
-
-
-def _stone(scene: Scene, where: np.ndarray) -> None:
-    scene.level = np.where(where, STONE, scene.level)
-    scene.extra = np.where(where, 6.0, scene.extra)
+        part, stone = scene.oval(x, y, 0.045, 0.018)
+        scene.fill(part, outside[part] & (stone < 1), STONE, CAST)
