@@ -57,6 +57,13 @@ def test_errors_are_written_to_any_output_too(tmp_path: Path) -> None:
     assert b"abl: " in found.stderr
 
 
+def test_a_record_is_left_in_one_file(ran: Path) -> None:
+    found = of_its_own(ran, "record")
+    assert found.returncode == 0, found.stderr.decode()
+    # SQLite keeps two more files beside it for as long as a connection was not closed
+    assert [path.name for path in (ran / "mlruns").glob("mlflow.db*")] == ["mlflow.db"]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [("−3.2 ± 1", "-3.2 ~ 1"), ("Δ ≥ 0 †", "d > 0 +"), ("甲 is fine", "? is fine")],
