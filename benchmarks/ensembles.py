@@ -35,7 +35,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.svm import SVC
 
 import abl
-from abl.api import Silent
+from abl.api import Callback
 from abl.data.views import open_view
 from abl.plan.stage import Stage
 
@@ -51,7 +51,7 @@ PANEL = {
 FOLDS, SEEDS, TREES, INNER = 5, 3, 100, 5
 
 
-class Clock(Silent):
+class Clock(Callback):
     """CPU seconds by kind of stage, with all that the executor does around it."""
 
     def __init__(self) -> None:

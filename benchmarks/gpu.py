@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from abl.nets.mask_guided import build_guided
 from abl.nets.model import Design, build_classifier
 from abl.spec.train import Attention, Segmentation
-from abl.train.epoch import Joint, Objective, classification
+from abl.train.epoch import Joint, Objective, StepPart, classification
 
 TURNS = 3
 
@@ -69,8 +69,8 @@ class Way:
     def step(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         inputs = (self.images, self.masks)
-        loss, _ = self.objective(self.forward(), inputs, self.labels, self.labels, None)
-        loss.backward()
+        part = StepPart(self.forward(), inputs, self.labels, self.labels, None)
+        self.objective(part)[0].backward()
         self.optimizer.step()
 
     def images_a_second(self, steps: int, *, trained: bool) -> float:
@@ -138,7 +138,7 @@ def main() -> None:
                 predicted = statistics.median(
                     way.images_a_second(steps, trained=False) for _ in range(TURNS)
                 )
-            except Exception as error:  # a way that a machine cannot go is a row that says so
+            except RuntimeError as error:  # a way that a machine cannot go is a row that says so
                 reason = str(error).splitlines()[0][:60]
                 print(f"| {guided} | {half} | {last} | {compiled} | {reason} | | | |", flush=True)
                 continue

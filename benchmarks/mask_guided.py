@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from abl.nets.mask_guided import build_guided
 from abl.nets.model import Design, build_classifier
 from abl.spec.train import Attention, Segmentation
-from abl.train.epoch import Joint, Objective, classification
+from abl.train.epoch import Joint, Objective, StepPart, classification
 
 
 def ways(network: str, size: int) -> dict[str, tuple[nn.Module, Objective]]:
@@ -95,7 +95,7 @@ class Measured:
     def _loss(self) -> Tensor:
         output = self.network(self.images)
         inputs = (self.images, self.masks)
-        return self.objective(output, inputs, self.labels, self.labels, None)[0]
+        return self.objective(StepPart(output, inputs, self.labels, self.labels, None))[0]
 
 
 def main() -> None:

@@ -48,7 +48,7 @@ def verdict(held: bool) -> str:
     return "held" if held else "**missed**"
 
 
-class Clock(api.Silent):
+class Clock(api.Callback):
     """Notes when the first stage started, and when and how often one ended."""
 
     def __init__(self) -> None:

@@ -76,7 +76,7 @@ def works(pid: int) -> bool:
     return title.startswith("ray::") and not any(word in title for word in ("Agent", "IDLE"))
 
 
-class Heard(api.Silent):
+class Heard(api.Callback):
     """Notes how often a stage had begun when it was first told to be finished."""
 
     def __init__(self, log: Path):
