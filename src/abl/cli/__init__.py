@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from abl.cli.app import app as _app
@@ -40,10 +41,11 @@ def _close_databases() -> None:
     """Closes the connections that MLflow keeps: SQLite leaves files of its own beside a database
     whose connections were not closed.
     """
-    if "sqlalchemy" not in sys.modules:
+    # no import here: another thread may be at it, and may have been stopped at it
+    kind = getattr(sys.modules.get("sqlalchemy.engine"), "Engine", None)
+    if kind is None:
         return
-    from sqlalchemy.engine import Engine
-
     for each in gc.get_objects():
-        if issubclass(type(each), Engine):  # isinstance would ask what dead proxies stand for
-            each.dispose()
+        if issubclass(type(each), kind):  # isinstance would ask what dead proxies stand for
+            with suppress(Exception):  # of a server that is gone
+                each.dispose()

@@ -19,6 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 data_app = typer.Typer(help="Check a data set, or make one.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
