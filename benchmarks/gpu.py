@@ -139,7 +139,7 @@ def main() -> None:
                     way.images_a_second(steps, trained=False) for _ in range(TURNS)
                 )
             except RuntimeError as error:  # a way that a machine cannot go is a row that says so
-                reason = str(error).splitlines()[0][:60]
+                reason = (str(error).splitlines() or [type(error).__name__])[0][:60]
                 print(f"| {guided} | {half} | {last} | {compiled} | {reason} | | | |", flush=True)
                 continue
             first = first or rate

@@ -10,18 +10,20 @@ import pytest
 import torch
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+PLACES = [str(BENCHMARKS), str(BENCHMARKS / "ways")]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def found_here() -> None:
-    sys.path += [str(BENCHMARKS), str(BENCHMARKS / "ways")]
+@pytest.fixture(autouse=True)
+def found_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in PLACES:
+        monkeypatch.syspath_prepend(place)
 
 
 def test_every_benchmark_loads() -> None:
     names = [path.stem for path in sorted(BENCHMARKS.rglob("*.py"))]
     assert "gpu" in names
     script = (
-        f"import importlib, sys\nsys.path += {sys.path[-2:]!r}\n"
+        f"import importlib, sys\nsys.path[:0] = {PLACES!r}\n"
         f"for name in {names!r}:\n    importlib.import_module(name)\n"
     )
     done = subprocess.run(

@@ -120,7 +120,7 @@ def test_a_table_that_is_not_there_exits_with_2(ran: tuple[Path, Result], tmp_pa
     assert abl(ran[0], "table", "tiny", "--format", "word").exit_code == 2
 
 
-@pytest.mark.parametrize("words", [(), ("sweep",), ("store", "gc")])
+@pytest.mark.parametrize("words", [(), ("sweep",), ("store", "gc"), ("readers",)])
 def test_help_is_asked_for_in_two_ways(tmp_path: Path, words: tuple[str, ...]) -> None:
     short = abl(tmp_path, *words, "-h")
     assert short.exit_code == 0

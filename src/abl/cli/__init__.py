@@ -30,7 +30,7 @@ def main() -> NoReturn:
         raise
     finally:
         # all of it ends with the process; Python would look through it for garbage first, several
-        # times: a quarter of a short command, and two seconds of a sweep
+        # times: a quarter of a short command, and a second and a half of a sweep
         _close_databases()
         gc.freeze()
     note_status(0)
@@ -38,8 +38,9 @@ def main() -> NoReturn:
 
 
 def _close_databases() -> None:
-    """Closes the connections that MLflow keeps: SQLite leaves files of its own beside a database
-    whose connections were not closed.
+    """Closes the connections that MLflow keeps for later: SQLite leaves files of its own beside a
+    database whose connections were not closed. One that is in use, in a thread that is not waited
+    for, stays open.
     """
     # no import here: another thread may be at it, and may have been stopped at it
     kind = getattr(sys.modules.get("sqlalchemy.engine"), "Engine", None)

@@ -31,7 +31,7 @@ class DefaultToCompare(TyperGroup):
     default_name = DEFAULT
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, "--help"):
+        if args and args[0] not in (*self.commands, *ctx.help_option_names):
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 

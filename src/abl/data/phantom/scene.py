@@ -101,7 +101,9 @@ def smooth_field(pixels: int, modes: int, draw: np.random.Generator) -> np.ndarr
 @functools.cache
 def _waves(pixels: int, modes: int) -> np.ndarray:
     at = (np.arange(pixels) + 0.5) / pixels
-    return np.cos(np.pi * np.arange(modes + 1)[:, None] * at)
+    waves = np.cos(np.pi * np.arange(modes + 1)[:, None] * at)
+    waves.setflags(write=False)  # all frames of a size share them
+    return waves
 
 
 def relative_radius(scene: Scene, row: Mapping[str, Any]) -> np.ndarray:
