@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Ray 2.60.0 on Linux: a raylet that starts asks for a connection to its own object store, which another of
-# its threads is only just making. Where it asks too soon (four to seven of twelve starts on two cores) it
+# its threads is only just making. Where it asks too soon (a quarter to a half of the starts on two cores) it
 # asks again after a second, so that ray.init takes 1.8 or 2.8 s on the same idle machine, by chance. The
 # second is a setting that stands in no documentation, RAY_raylet_client_connect_timeout_milliseconds; at
 # 20, with RAY_raylet_client_num_connect_attempts raised from 10 to 500, it is not lost.
@@ -43,7 +43,7 @@ for _ in range(int(sys.argv[1])):
     ray.shutdown()
 print(sum(lost), "of", len(lost))
 EOP
-starts() { PYTHONPATH="$folder" RAY_TMPDIR="$folder" RAY_USAGE_STATS_ENABLED=0 python3 "$folder/starts.py" 12; }
+starts() { PYTHONPATH="$folder" RAY_TMPDIR="$folder" RAY_USAGE_STATS_ENABLED=0 python3 "$folder/starts.py" 16; }
 plain=$(starts)
 patient=$(RAY_raylet_client_connect_timeout_milliseconds=20 \
   RAY_raylet_client_num_connect_attempts=500 starts)
