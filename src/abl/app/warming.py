@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib import import_module
 
 from abl.plan.stage import Stage
+from abl.runner.loading import load_beside
 from abl.runner.protocols import Listener, RunReport
 
 # of scoring, figures and report; together a second, and more on a slow disk
@@ -43,8 +43,7 @@ class Warming:
     def finished(self, stage: Stage, seconds: float, reused: bool) -> None:
         self._listener.finished(stage, seconds, reused)
         if self._thread is None and not reused:
-            self._thread = threading.Thread(target=self._load, name="warming", daemon=True)
-            self._thread.start()
+            self._thread = load_beside(self._names, "warming")
 
     def run(self, run: Callable[[Listener], RunReport]) -> RunReport:
         """Runs what this is told of, and ends once what was begun is loaded.
@@ -58,12 +57,6 @@ class Warming:
             threading.Thread(target=_make_script, name="page-script", daemon=True).start()
             self._at_end()
         return report
-
-    def _load(self) -> None:
-        # where it is used, whoever needs it says why it cannot be loaded
-        with suppress(Exception):
-            for name in self._names:
-                import_module(name)
 
 
 def _make_script() -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from importlib import import_module
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from abl.errors import InputError, Problem, StageError
 from abl.plan.stage import StageResources
+from abl.runner.loading import load_beside
 from abl.runner.ray_end import leave_ray
 from abl.runner.ray_folder import short_folder
 from abl.runner.ray_guard import ADVICE
@@ -185,7 +184,7 @@ def _enter(
     of_ray.enter_context(_silenced())
     of_ray.callback(leave_ray, say)
     # half a second of imports that stages would wait for; Ray's start is mostly waiting
-    threading.Thread(target=_load_tune, name="tune-import", daemon=True).start()
+    load_beside(["ray.tune"], "tune-loading")
     where = f"no Ray cluster at {address}" if address else "Ray does not start"
     died = (lambda: "") if address else Starting().died
     try:
@@ -197,11 +196,6 @@ def _enter(
             "file of the head (~/.ray/auth_token there)"
         )
         raise InputError(f"{where}: {first}; {token if address else WITHOUT_RAY}") from None
-
-
-def _load_tune() -> None:
-    with suppress(Exception):  # where it is used, it is said why it cannot be loaded
-        import_module("ray.tune")
 
 
 def watched_parts(own: bool) -> list[WatchedPart]:

@@ -18,7 +18,8 @@ Part = tuple[slice, slice]
 
 GLAND, FAT, MUSCLE, DEEP = -35.0, -44.0, -46.0, -42.0
 LINE, FLUID, STONE = -20.0, -62.0, -8.0
-CAST = 6.0  # extra attenuation of a stone, which casts a shadow
+# attenuation of a stone and of fluid beyond that of tissue, dB per mm
+SHADOW, ENHANCEMENT = 6.0, -0.35
 FAT_MM, SKIN_MM = 3.5, 1.2
 
 
@@ -162,7 +163,7 @@ def paint_nodule(
         shift = away * radius * np.array([np.cos(angle), np.sin(angle)])
         at = row["x"] + shift[0], row["y"] + shift[1]
         part, pool = scene.oval(*at, size * radius, size * radius)
-        scene.fill(part, inside[part] & (pool < 1), FLUID, -0.35)
+        scene.fill(part, inside[part] & (pool < 1), FLUID, ENHANCEMENT)
 
     count = int(np.clip(np.floor(2.6 + 2.4 * calcification), 0, 12))
     reach = 0.75 * np.sqrt(row["area"] / np.pi)
@@ -175,7 +176,7 @@ def paint_nodule(
         angle = draw.uniform(0, 2 * np.pi)
         at = row["x"] + 0.4 * reach * np.cos(angle), row["y"] + 0.4 * reach * np.sin(angle)
         part, stone = scene.oval(*at, 0.045, 0.018)
-        scene.fill(part, stone < 1, STONE, CAST)
+        scene.fill(part, stone < 1, STONE, SHADOW)
 
 
 def paint_distractors(
@@ -195,9 +196,9 @@ def paint_distractors(
         radius = draw.uniform(0.055, 0.085)
         part, vessel = scene.oval(x, y, radius, radius, reach=1.12)
         scene.fill(part, outside[part] & (np.abs(vessel - 1) < 0.12), LINE - 4)
-        scene.fill(part, outside[part] & (vessel < 0.9), FLUID, -0.35)
+        scene.fill(part, outside[part] & (vessel < 0.9), FLUID, ENHANCEMENT)
     if row["stone"]:
         lower = [slot for slot in places if slot < LOWER_SLOTS]
         x, y = SLOTS[lower[0]] + draw.uniform(-0.015, 0.015, 2)
         part, stone = scene.oval(x, y, 0.045, 0.018)
-        scene.fill(part, outside[part] & (stone < 1), STONE, CAST)
+        scene.fill(part, outside[part] & (stone < 1), STONE, SHADOW)
