@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from abl.errors import StageError
-from abl.spec.train import Optimizer, Schedule, Train
+from abl.spec.train import Schedule, Train
 from abl.train.batches import batch_slices, epoch_rows, prefetched
 from abl.train.feed import Feed, Shown
+from abl.train.optimizers import make_optimizer
 from abl.train.precision import autocast, last_layers_in_fp32
 from abl.train.process import determinism_told
 
@@ -117,38 +116,6 @@ def mask_losses(logits: Tensor, masks: Tensor, loss: MaskLoss) -> tuple[Tensor, 
 
 
 _Batch = tuple[Shown, Tensor]
-
-
-def make_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
-    """Over the parameters that require a gradient. The learning rate is set each epoch."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    return optimizer_over([{"params": trained}], settings)
-
-
-def optimizer_over(groups: list[dict[str, Any]], settings: Optimizer) -> torch.optim.Optimizer:
-    """Over groups of parameters, as torch.optim takes them; `settings` say what they do not."""
-    # fused: one kernel for all tensors; on a CPU too it is several times faster
-    asked: Any = {"lr": settings.lr, "weight_decay": settings.weight_decay, "fused": True}
-    match settings.name:
-        case "adam":
-            return never_compiled(torch.optim.Adam)(groups, **asked)
-        case "adamw":
-            return never_compiled(torch.optim.AdamW)(groups, **asked)
-        case "sgd":
-            return never_compiled(torch.optim.SGD)(groups, momentum=settings.momentum, **asked)
-
-
-@cache
-def never_compiled(kind: type[torch.optim.Optimizer]) -> type[Any]:
-    """The same optimizer, for programs that are not compiled.
-
-    PyTorch wraps methods of its optimizers in what keeps torch.compile out of them, and so loads
-    the compiler as soon as one is made: a second and 150 MiB of every process that trains.
-    """
-    methods = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
-    plain = {name: inspect.unwrap(getattr(kind, name)) for name in methods}
-    step = torch.no_grad()(inspect.unwrap(kind.step))
-    return type(kind.__name__, (kind,), {**plain, "step": step})
 
 
 class EpochRunner:

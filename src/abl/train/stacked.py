@@ -17,7 +17,7 @@ from torch.func import functional_call
 
 from abl.spec.train import Train
 from abl.train.checkpoint import State
-from abl.train.epoch import optimizer_over
+from abl.train.optimizers import optimizer_over
 from abl.train.own_draws import OwnDraws, with_own_draws
 
 
