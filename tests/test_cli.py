@@ -416,8 +416,10 @@ def test_an_unreachable_record_is_an_error_before_any_training(tiny_sweep: Path)
     assert Store(tiny_sweep.parent / "mlruns/store").digests() == []
 
 
-def interrupted(folder: Path, *words: str, after: int) -> subprocess.CompletedProcess[str]:
-    """Runs `abl sweep`, sends Ctrl-C once some stages are in the store."""
+def interrupted(
+    folder: Path, *words: str, after: int, by: signal.Signals
+) -> subprocess.CompletedProcess[str]:
+    """Runs `abl sweep`, sends a signal once some stages are in the store."""
     command = [sys.executable, "-c", "from abl.cli import main; main()", "sweep", "tiny.yaml"]
     child = subprocess.Popen(
         [*command, *words],
@@ -425,7 +427,7 @@ def interrupted(folder: Path, *words: str, after: int) -> subprocess.CompletedPr
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Ctrl-C reaches the whole foreground group
+        # Ctrl-C reaches the whole foreground group, SIGTERM the command
         start_new_session=True,
         # what runs in the background of a script ignores it, and so would its children
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
@@ -434,14 +436,19 @@ def interrupted(folder: Path, *words: str, after: int) -> subprocess.CompletedPr
     deadline = time.monotonic() + 120
     while child.poll() is None and time.monotonic() < deadline:
         if done.is_dir() and len(list(done.iterdir())) >= after:
-            os.killpg(child.pid, signal.SIGINT)
+            if by is signal.SIGINT:
+                os.killpg(child.pid, by)
+            else:
+                child.send_signal(by)
             break
         time.sleep(0.02)
     out, err = child.communicate(timeout=120)
     return subprocess.CompletedProcess(command, child.returncode, out, err)
 
 
-def goes_on_after_an_interrupt(folder: Path, prefix: str, *words: str) -> None:
+def goes_on_after_an_interrupt(
+    folder: Path, prefix: str, *words: str, by: signal.Signals = signal.SIGINT
+) -> None:
     (folder / "nets.py").write_text(NETS.format(prefix=prefix))
     small, large = f"{prefix}_small", f"{prefix}_large"
     write_sweep(
@@ -454,8 +461,8 @@ def goes_on_after_an_interrupt(folder: Path, prefix: str, *words: str) -> None:
             "replicates.seeds": [0, 1],
         },
     )
-    stopped = interrupted(folder, *words, after=2)
-    assert stopped.returncode == 130, stopped.stderr
+    stopped = interrupted(folder, *words, after=2, by=by)
+    assert stopped.returncode == 128 + by, stopped.stderr
     assert "the same command goes on from here" in stopped.stderr
     assert "Traceback" not in stopped.stderr
     store = Store(folder / "mlruns/store")
@@ -479,9 +486,24 @@ def test_ctrl_c_exits_with_130_and_the_same_command_finishes(tiny_folder: Path) 
     )
 
 
+def test_sigterm_while_a_command_loads_is_no_traceback(tmp_path: Path) -> None:
+    code = (
+        "import signal, abl.cli as cli; cli.load_commands = lambda words: signal.raise_signal(15)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{code}; cli.main()", "plan", "tiny.yaml"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (143, "")
+
+
 @pytest.mark.cluster
-def test_ctrl_c_under_ray_exits_with_130_and_the_same_command_finishes(tiny_folder: Path) -> None:
-    goes_on_after_an_interrupt(tiny_folder, "stopped_tune", "--workers", "2", "--record", "off")
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_under_ray_is_told_and_the_same_command_finishes(
+    tiny_folder: Path, by: signal.Signals
+) -> None:
+    words = ("--workers", "2", "--record", "off")
+    goes_on_after_an_interrupt(tiny_folder, f"stopped_{by.name.lower()}", *words, by=by)
 
 
 def test_list_network_shows_where_it_can_be_frozen(tmp_path):

@@ -1,18 +1,34 @@
-"""Ctrl-C while Ray starts: once is enough, and no start is broken off for it."""
+"""Ctrl-C or SIGTERM while Ray starts: once is enough, and no start is broken off for it."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 
 from abl.runner import held_interrupt
 from abl.runner.held_interrupt import HeldInterrupt
-from abl.runner.ray_start import within_time
+from abl.runner.ray_start import restrained_ray, within_time
 
 PATIENCE_S = 60.0
+
+
+class TerminatedError(Exception):
+    """What the handler of SIGTERM raises in these tests."""
+
+
+@pytest.fixture(autouse=True)
+def handled() -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TerminatedError
+
+    before = signal.signal(signal.SIGTERM, stop)
+    yield
+    assert signal.signal(signal.SIGTERM, before) is stop
 
 
 def wait_for(seconds: float = PATIENCE_S) -> None:
@@ -21,14 +37,20 @@ def wait_for(seconds: float = PATIENCE_S) -> None:
         time.sleep(0.01)
 
 
-def test_one_is_heeded_when_the_start_is_over() -> None:
+@pytest.mark.parametrize(
+    ("number", "raised"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, TerminatedError)],
+)
+def test_one_is_heeded_when_the_start_is_over(
+    number: signal.Signals, raised: type[BaseException]
+) -> None:
     done = []
 
     def start() -> None:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         done.append("started")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(raised):
         within_time(start, "Ray does not start", done.append)
     assert done == ["started"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -41,6 +63,32 @@ def test_it_is_heeded_although_the_start_fails() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         within_time(start, "Ray does not start", lambda text: None)
+
+
+def test_of_parts_that_died_of_the_same_signal_nothing_is_said() -> None:
+    def start() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        wait_for()
+        raise AssertionError("heeded too late")
+
+    with pytest.raises(TerminatedError):
+        within_time(start, "Ray does not start", lambda text: None, lambda: "its GCS has died")
+
+
+def test_where_somebody_takes_sigterm_ray_does_not() -> None:
+    from ray._private import utils
+
+    taken = signal.getsignal(signal.SIGTERM)
+    with restrained_ray():
+        utils.set_sigterm_handler(signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGTERM) is taken
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with restrained_ray():
+            utils.set_sigterm_handler(signal.SIG_IGN)
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, taken)
 
 
 def test_who_asks_twice_is_told_that_it_was_heard_and_the_start_is_not_broken_off() -> None:

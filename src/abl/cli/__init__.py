@@ -10,6 +10,7 @@ from typing import NoReturn
 from abl.cli.app import app as _app
 from abl.cli.families import load_commands
 from abl.cli.output import import_nothing_from_here, prepare_output
+from abl.cli.termination import INTERRUPTED, exit_status, heed_termination
 from abl.processes import note_status
 
 # objects more than were dropped, until the next look; Python's own is 700. A plan comes to half
@@ -20,21 +21,25 @@ def main() -> NoReturn:
     """Entry point of the command."""
     # what is imported stays: to look for garbage in it takes a tenth of a short command
     gc.set_threshold(_GARBAGE)
-    prepare_output()
-    import_nothing_from_here()
-    load_commands(sys.argv[1:])
+    status: str | int | None = 0
     try:
+        heed_termination()
+        prepare_output()
+        import_nothing_from_here()
+        load_commands(sys.argv[1:])
         _app()
     except SystemExit as end:
-        note_status(end.code)
-        raise
+        status = end.code
+    except KeyboardInterrupt:  # before there was a command to tell of it
+        status = INTERRUPTED
     finally:
         # all of it ends with the process; Python would look through it for garbage first, several
         # times: a quarter of a short command, and a second and a half of a sweep
         _close_databases()
         gc.freeze()
-    note_status(0)
-    raise SystemExit(0)
+    status = exit_status(status)
+    note_status(status)
+    raise SystemExit(status)
 
 
 def _close_databases() -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from abl.cli.output import say
+from abl.cli.termination import INTERRUPTED
 from abl.errors import InputError, StageError, address_limit_mb, machine_fault
 
 app = typer.Typer(
@@ -85,7 +86,7 @@ def tells(function: Callable[..., Any]) -> Callable[..., Any]:
             say(f"abl: {error}", error=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            raise typer.Exit(130) from None
+            raise typer.Exit(INTERRUPTED) from None
         except typer.Exit:
             raise
         except Exception as error:

@@ -209,14 +209,10 @@ def ui(
     ] = "127.0.0.1",
 ) -> None:
     """Open MLflow on the record, at the table of a sweep."""
-    import signal
-
     from abl.app.watching import ui_addresses
     from abl.record.mlflow_ui import reachable_from_outside, start_ui
 
     _refuse_if_absent(mlruns)
-    # the server runs in a session of its own: whoever ends this command must end it too
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     pages = ui_addresses(mlruns.absolute(), name)
     outside = reachable_from_outside(host)
     with start_ui(mlruns.absolute(), port, host) as running:

@@ -28,6 +28,7 @@ from abl.cli.app import (
     terminal_width,
 )
 from abl.cli.output import say
+from abl.cli.termination import INTERRUPTED
 from abl.errors import InputError
 
 STOPPED = "stopped; the same command goes on from here"
@@ -101,7 +102,7 @@ def sweep(
         say(message)
     if result.report.interrupted:
         print(STOPPED, file=sys.stderr)
-        raise typer.Exit(130)
+        raise typer.Exit(INTERRUPTED)
     _print_place(result, mlruns)
     if result.report.ran:
         say(f"time: {spent_text(result.seconds)}")

@@ -1,5 +1,6 @@
-"""Ctrl-C waits for a start of Ray to be over: one that is broken off within Ray's library takes the
-process with it as Python ends, or leaves the lock of `logging` held, on which other threads hang.
+"""Ctrl-C and SIGTERM wait for a start of Ray to be over: one that is broken off within Ray's
+library takes the process with it as Python ends, or leaves the lock of `logging` held, on which
+other threads hang.
 """
 
 from __future__ import annotations
@@ -15,25 +16,30 @@ from typing import Any
 LONGEST_S = 5.0
 
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
 class HeldInterrupt:
-    """Holds back Ctrl-C while it is open, for `LONGEST_S` at most; says that it was heard.
+    """Holds them back while it is open, for `LONGEST_S` at most; says that one was heard.
 
     Use as a context manager, in the thread that starts Ray; does nothing in another thread than the
-    main one, which hears no signals, or where Ctrl-C is ignored.
+    main one, which hears no signals, nor for a signal that is ignored or ends the process at once.
     """
 
     def __init__(self, say: Callable[[str], None] = lambda text: None) -> None:
         self._say, self._told = say, False
-        self._asked: float | None = None  # when
+        self._asked: tuple[int, float] | None = None  # which one came, and when
         self._open = False
         self._thread = threading.get_ident()
-        self._before: Callable[[int, FrameType | None], Any] | None = None
+        self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}
 
     def __enter__(self) -> HeldInterrupt:
-        before = signal.getsignal(signal.SIGINT)
-        if threading.current_thread() is threading.main_thread() and callable(before):
-            self._before = before
-            signal.signal(signal.SIGINT, self._take)
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                before = signal.getsignal(number)
+                if callable(before):
+                    self._before[number] = before
+                    signal.signal(number, self._take)
         return self
 
     def __exit__(
@@ -42,11 +48,16 @@ class HeldInterrupt:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        if self._before is None:
-            return
-        signal.signal(signal.SIGINT, self._before)
-        if self._asked is not None and (kind is None or issubclass(kind, Exception)):
-            self._before(signal.SIGINT, None)
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        if kind is None or issubclass(kind, Exception):
+            self.heed()
+
+    def heed(self) -> None:
+        """What was held back is heeded now: it raises what its handler raises."""
+        if self._asked is not None:
+            number = self._asked[0]
+            self._before[number](number, None)
 
     def let_through(self) -> None:
         """From now on every one is heeded. From any thread."""
@@ -54,16 +65,18 @@ class HeldInterrupt:
 
     def look(self) -> None:
         """Tells of one that is held back, and sends it anew after a while. From another thread."""
-        asked = self._asked
-        if asked is not None and not self._told:
+        if self._asked is None:
+            return
+        number, since = self._asked
+        if not self._told:
             self._told = True
             self._say("stopping, as soon as Ray has started and can be left")
-        if not self._open and asked is not None and time.monotonic() - asked >= LONGEST_S:
+        if not self._open and time.monotonic() - since >= LONGEST_S:
             self.let_through()
-            signal.pthread_kill(self._thread, signal.SIGINT)
+            signal.pthread_kill(self._thread, number)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self._before is not None and self._open:
-            self._before(number, frame)
+        if self._open:
+            self._before[number](number, frame)
         elif self._asked is None:
-            self._asked = time.monotonic()
+            self._asked = number, time.monotonic()

@@ -24,6 +24,7 @@ from abl.runner.ray_start import (
     Starting,
     own_parts,
     ray_package,
+    restrained_ray,
     within_time,
 )
 from abl.runner.ray_watch import (
@@ -181,7 +182,7 @@ def _enter(
         }
     of_ray.enter_context(guarded(ray_package()))
     meanwhile()
-    of_ray.enter_context(_silenced())
+    of_ray.enter_context(restrained_ray())
     of_ray.callback(leave_ray, say)
     # half a second of imports that stages would wait for; Ray's start is mostly waiting
     load_beside(["ray.tune"], "tune-loading")
@@ -236,22 +237,6 @@ def losses_told(watch: RayWatch) -> Iterator[None]:
         if not lost:
             raise
         raise LostRayError(lost) from error
-
-
-@contextmanager
-def _silenced() -> Iterator[None]:
-    """Keeps Ray from printing the log of a raylet that has died, which no setting does."""
-    from ray._private import worker
-
-    printing = getattr(worker, "print_to_stdstream", None)
-    if printing is None:
-        yield
-        return
-    worker.print_to_stdstream = lambda *given, **named: None
-    try:
-        yield
-    finally:
-        worker.print_to_stdstream = printing
 
 
 def nodes_of(described: list[dict[str, Any]]) -> dict[str, StageResources]:

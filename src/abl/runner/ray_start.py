@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,29 @@ def own_parts() -> dict[int, tuple[str, str]]:
     return found
 
 
+@contextmanager
+def restrained_ray() -> Iterator[None]:
+    """Keeps Ray from what no setting keeps it from.
+
+    It prints the log of a raylet that has died. And it takes SIGTERM for itself, and then ends the
+    process in whatever it is at: left alone where somebody takes it already (cli/termination.py).
+    """
+    from ray._private import utils, worker
+
+    replaced = {(worker, "print_to_stdstream")}
+    if callable(signal.getsignal(signal.SIGTERM)):
+        replaced.add((utils, "set_sigterm_handler"))
+    found = {(place, name): getattr(place, name, None) for place, name in replaced}
+    originals = {where: each for where, each in found.items() if each is not None}
+    for place, name in originals:
+        setattr(place, name, lambda *given, **named: None)
+    try:
+        yield
+    finally:
+        for (place, name), each in originals.items():
+            setattr(place, name, each)
+
+
 def within_time(
     start: Callable[[], Any],
     what: str,
@@ -60,7 +85,7 @@ def within_time(
 ) -> None:
     """Calls what starts Ray, in this thread, for a minute and a half at most.
 
-    Ctrl-C meanwhile is heeded once it has started, or after some seconds.
+    Ctrl-C or SIGTERM meanwhile is heeded once it has started, or after some seconds.
 
     Args:
         what: One line of what it is if it does not come to an end.
@@ -100,4 +125,5 @@ def within_time(
     except (RayLost, KeyboardInterrupt):
         if not interruption.sent:
             raise
+        held.heed()  # Ray's parts may have died of the same signal
         raise TimeoutError(why[0]) from None
