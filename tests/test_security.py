@@ -136,7 +136,9 @@ class Evil:
 
 
 @pytest.mark.parametrize("kind", ["zip", "legacy", "pickle", "named safetensors"])
-def test_weights_are_never_unpickled(tiny_folder: Path, kind: str) -> None:
+def test_weights_are_never_unpickled(
+    tiny_folder: Path, kind: str, recwarn: pytest.WarningsRecorder
+) -> None:
     import pickle
 
     import torch
@@ -153,6 +155,7 @@ def test_weights_are_never_unpickled(tiny_folder: Path, kind: str) -> None:
     result = sweep(tiny_folder)
     assert result.exit_code == 2, result.output
     (line,) = result.stderr.splitlines()
+    assert not recwarn.list  # they would be lines of their own
     assert "tiny.yaml:27: train.weights: w." in line
     with pytest.raises(InputError):
         read_state(tiny_folder / name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,18 @@ def noise_image(seed: int, height: int = 24, width: int = 32, channels: int = 1)
 def write_png(path: Path, image: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path)
+
+
+def grey_tiff(
+    data: bytes, width: int, height: int, *, bits: int, white_at_zero: bool = False
+) -> bytes:
+    """A TIFF around the samples of a grey image, in one strip."""
+    photometric = 0 if white_at_zero else 1
+    tags = [(256, width), (257, height), (258, bits), (259, 1), (262, photometric), (273, 8),
+            (277, 1), (278, height), (279, len(data))]  # fmt: skip
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(data))
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return head + data + struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
 
 
 def write_set(

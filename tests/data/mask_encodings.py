@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from image_folders import grey_tiff
 from PIL import Image
 
 BLACK, WHITE, RED, BLUE = (0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255)
@@ -48,6 +49,12 @@ def words_png(values: np.ndarray) -> bytes:
     )
 
 
+def zero_is_white(mask: np.ndarray, bits: int) -> bytes:
+    """A TIFF that shows the nodule white."""
+    stored = np.where(mask, 0, 2**bits - 1).astype(f"<u{bits // 8}")
+    return grey_tiff(stored.tobytes(), *mask.shape[::-1], bits=bits, white_at_zero=True)
+
+
 Encoding = Callable[[np.ndarray], bytes]
 
 # of a mask bool (H, W), two values in the file
@@ -73,6 +80,8 @@ TWO_VALUED: dict[str, Encoding] = {
     "GIF": lambda m: grey(m * np.uint8(255), "GIF"),
     "PGM, 0 and 1": lambda m: grey(m.astype(np.uint8), "PPM"),
     "WebP": lambda m: as_bytes(coloured(m, BLACK, (1, 1, 1)), "WEBP", lossless=True),
+    "8 bits, 0 is white": lambda m: zero_is_white(m, 8),
+    "16 bits, 0 is white": lambda m: zero_is_white(m, 16),
     "32 bits": lambda m: grey(m.astype(np.int32), "TIFF"),
     "floating point": lambda m: grey(m * np.float32(1.00000006), "TIFF"),
     "floating point, halves": lambda m: grey(m * np.float32(0.5), "TIFF"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_folders import noise_image, write_set
+from image_folders import grey_tiff, noise_image, write_set
 from PIL import Image
 
 from abl.data.bit_depth import bits_read, is_sixteen_bits
@@ -44,16 +44,23 @@ def tiff12(values: np.ndarray) -> bytes:
         bytes([a >> 4, (a & 15) << 4 | b >> 8, b & 255])
         for a, b in zip(flat[::2], flat[1::2], strict=True)
     )
-    tags = [(256, width), (257, height), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1),
-            (278, height), (279, len(data))]  # fmt: skip
-    head = struct.pack("<2sHI", b"II", 42, 8 + len(data))
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
-    return head + data + struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+    return grey_tiff(data, width, height, bits=12)
 
 
 def test_twelve_bits_declared_by_the_file_are_the_whole_range() -> None:
     np.testing.assert_array_equal(decoded_image(png(LEVELS, 12)), SCALED)
     np.testing.assert_array_equal(decoded_image(tiff12(LEVELS)), SCALED)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_tiff_whose_zero_is_white_is_no_negative(bits: int) -> None:
+    """Pillow turns those of 8 bits round, and no others."""
+    stored = np.array([[0, 1], [100, 255]]).repeat(2, axis=0)
+    scaled = stored * 257 if bits == 16 else stored
+    for white_at_zero in (False, True):
+        kept = scaled.astype(f"<u{bits // 8}").tobytes()
+        found = decoded_image(grey_tiff(kept, 2, 4, bits=bits, white_at_zero=white_at_zero))
+        np.testing.assert_array_equal(found, 255 - stored if white_at_zero else stored)
 
 
 def test_a_file_that_declares_bits_and_is_scaled_keeps_what_it_was() -> None:

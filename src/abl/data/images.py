@@ -255,6 +255,14 @@ def upright(image: Image.Image) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
+def has_white_at_zero(image: Image.Image) -> bool:
+    """Whether 0 of a grey TIFF of 16 bits is white: Pillow turns round those of up to 8 bits alone
+    (findings/tiff_white_is_zero.sh).
+    """
+    tags = getattr(image, "tag_v2", {})
+    return image.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+
+
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
@@ -272,8 +280,7 @@ def _eight_bits(image: Image.Image, bits: int) -> np.ndarray:
             grey = in_eight_bits(values, bits or SIXTEEN)
         except ValueError as error:
             raise _RefusedError(str(error)) from None
-        tags = getattr(image, "tag_v2", {})
-        return 255 - grey if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey
+        return 255 - grey if has_white_at_zero(image) else grey
     if bits:
         raise _RefusedError(
             f"is a colour image of 16 bits of which {bits} are used; save it with 8 bits"

@@ -7,6 +7,7 @@ The hash of a hub's file is its identity. torchvision keeps its files below TORC
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,10 @@ def read_state(path: str | Path) -> State:
     if said := packed_fault(file):
         raise InputError(Problem(said, str(path)))
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # of an unusual pickle PyTorch says so in two lines of its own, before it refuses it
+            warnings.simplefilter("ignore")
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # broken files make the reader raise IndexError, KeyError, ...
         raise InputError(
             Problem(

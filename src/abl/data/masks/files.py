@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from abl.data.images import decoded_file, opened_image, upright
+from abl.data.images import decoded_file, has_white_at_zero, opened_image, upright
 from abl.errors import InputError, Problem
 from abl.spec.limits import IMAGE_MB, bounded_bytes
 
@@ -121,7 +121,8 @@ def _values(image: Image.Image, content: bytes) -> MaskValues:
     if image.mode == "F":
         return values_of_numbers(np.asarray(image))
     if image.mode.startswith("I"):
-        return _of_integers(np.asarray(image).astype(np.int64))
+        codes = np.asarray(image).astype(np.int64)
+        return _of_integers(WORD - codes if has_white_at_zero(image) else codes)
     if image.mode == "P":
         return _of_palette(image)
     if image.mode in ("1", "L") and not image.has_transparency_data:
