@@ -158,3 +158,21 @@ def test_what_never_ran_has_a_time_by_the_rule_of_init(
     planned = commands.abl(tmp_path, "plan", "sweep.yaml")
     assert planned.exit_code == 0, planned.output
     assert re.search(said, planned.stdout), planned.stdout
+
+
+def test_patients_of_all_random_splits_count_in_what_can_be_seen(tiny_folder: Path) -> None:
+    said = {}
+    for repeats in (1, 6):
+        write_sweep(
+            tiny_folder,
+            {"splits": {"kind": "monte_carlo", "test": 0.3, "validation": 0.2}, "primary": "auc",
+             "metrics": ["auc"], "replicates.repeats": repeats, "study": "compare",
+             "options": None, "base": None, "axes": {"train.network": ["pooled3", "pooled6"]}},
+        )  # fmt: skip
+        output = " ".join(run(tiny_folder, "plan")[1].split())
+        (found,) = re.findall(r"(\d+) test patients \((\d+) positive\).*?about ([\d.]+)", output)
+        said[repeats] = [float(each) for each in found]
+    assert said[1][:2] == [8, 4]
+    # of 24 patients 0.7^6, two or three, are in none of six test sets
+    assert 18 <= said[6][0] <= 24
+    assert said[6][2] < said[1][2]

@@ -73,6 +73,7 @@ def test_what_was_read_rightly_is_known_as_that() -> None:
     assert same == {
         "0 and 255", "16 bits, 0 and 65535", "1 bit", "1 bit, fax",
         "palette that begins with white", "GIF",
+        "8 bits, 0 is white", "16 bits, 0 is white",
     }  # fmt: skip
 
 

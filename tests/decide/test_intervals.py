@@ -72,6 +72,15 @@ def test_each_class_keeps_its_number_of_patients():
     assert (alone[:, 0] == 1).all()
 
 
+def test_how_many_patients_of_a_class_come_varies_as_of_those_who_come_as_they_are():
+    strata = np.repeat([0, 1], [30, 7])
+    weights = bootstrap_weights(strata, 4000, np.random.default_rng(0), sizes_vary=True)
+    of_class = weights[:, 30:].sum(axis=1)
+    assert of_class.mean() == pytest.approx(7, rel=0.05)
+    assert of_class.std() == pytest.approx(math.sqrt(37 * 7 / 37 * 30 / 37), rel=0.05)
+    assert of_class.min() > 0.99
+
+
 def test_resampled_means_vary_as_means_do():
     value = np.random.default_rng(0).normal(size=8)
     weights = bootstrap_weights(np.zeros(8, dtype=int), 40_000, np.random.default_rng(0))
@@ -89,7 +98,7 @@ def test_interval_surrounds_the_estimate_and_repeats_itself():
 def test_contributions_vary_as_resampled_patients_do(metric):
     arm, base = two_arms(patients=60, images=2, seeds=2)
     known = patients_of(arm)
-    weights = bootstrap_weights(known.strata, 3000, np.random.default_rng(0))
+    weights = bootstrap_weights(known.strata, 3000, np.random.default_rng(0), sizes_vary=True)
     drawn = [WeightedArm(each, metric_named(metric), known).values(weights) for each in (arm, base)]
     measured = Measured([arm, base], metric_named(metric), draws=2000)
     spread = measured.means().variance

@@ -4,11 +4,13 @@ H has a column a replicate, and H'H is the covariance of the replicates' values 
 patients: of one arm, and between arms that are tested on the same images. Everything that is said
 of patients (intervals, tests, their correction over a family) reads H alone.
 
-Metrics of the confusion matrix, of terms, and AUC have a derivative in what a patient shows, given
-the labels: (Efron, "The jackknife, the bootstrap and other resampling plans", 1982, section 6.2;
-for AUC DeLong et al. 1988, for patients with several images Obuchowski, Biometrics 1997). It is
-taken about the value over all splits of a seed, as a fold with one positive patient knows no spread
-of its own. For any other metric the columns are deviations of stratified bootstrap draws.
+Metrics of the confusion matrix, of terms, and AUC have a derivative in what a patient shows
+(Efron, "The jackknife, the bootstrap and other resampling plans", 1982, section 6.2; for AUC DeLong
+et al. 1988, for patients with several images Obuchowski, Biometrics 1997): in what is shown given
+the label, taken about the value over all splits of a seed, as a fold with one positive patient
+knows no spread of its own; and in how many patients of a class came, which moves what depends on
+prevalence (accuracy, predictive values, calibration) and leaves alone what does not (sensitivity,
+AUC). For any other metric the columns are deviations of bootstrap draws, in which both vary too.
 """
 
 from __future__ import annotations
@@ -128,7 +130,7 @@ def weights_for(
     if has_derivative(metric):
         return None
     rng = np.random.default_rng([seed, len(design.patients), len(design.replicates)])
-    return bootstrap_weights(design.patients.strata, draws, rng)
+    return bootstrap_weights(design.patients.strata, draws, rng, sizes_vary=True)
 
 
 def confusion_of(arm: Sequence[Scores]) -> Floats:
@@ -175,11 +177,13 @@ def _of_confusion(arm: Sequence[Scores], design: SharedTests, metric: Metric) ->
     for each, counts in zip(arm, counted, strict=True):
         whole = pooled[each.seed]
         share = whole / np.maximum(whole.sum(axis=1, keepdims=True), 1.0)
-        slope = gradient(metric, smoothed(counts.sum(axis=0).reshape(size, size)))
+        smooth = smoothed(counts.sum(axis=0).reshape(size, size))
+        slope = gradient(metric, smooth)
         # what a patient shows less what its labels let expect: rows sum to 0
         expected = (share * slope).sum(axis=1)
         images = counts.reshape(-1, size, size).sum(axis=2)
-        found.append(counts @ slope.ravel() - images @ expected)
+        by_class = (smooth * slope).sum(axis=1) / np.maximum(smooth.sum(axis=1), 1.0)
+        found.append(counts @ slope.ravel() - images @ (expected - by_class))
     return np.concatenate(found)
 
 
@@ -196,8 +200,23 @@ def _of_terms(arm: Sequence[Scores], design: SharedTests, metric: Metric) -> Flo
         total, images = sums[each.seed]
         mean = total / np.maximum(images, 1.0)
         residual = (np.nan_to_num(term) - mean[each.labels]) / max(len(term), 1)
-        found.append(np.bincount(local, residual, minlength=len(present)))
+        own = residual + _of_class_sizes(metric, each)[each.labels]
+        found.append(np.bincount(local, own, minlength=len(present)))
     return np.concatenate(found)
+
+
+def _of_class_sizes(metric: Metric, replicate: Scores) -> Floats:
+    """(K,) by how much an image more of a class moves the metric, as the class's images are."""
+    labels, classes = replicate.labels, replicate.p.shape[1]
+    images, step = np.bincount(labels, minlength=classes), 1e-4
+    slope = np.zeros(classes)
+    for at in np.flatnonzero(images):
+        up, down = (
+            metric(labels, replicate.p, np.where(labels == at, 1 + moved, 1.0))
+            for moved in (step, -step)
+        )
+        slope[at] = (up - down) / (2 * step * images[at])
+    return np.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def metric_value(metric: Metric, replicate: Scores) -> float:

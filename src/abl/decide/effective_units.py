@@ -123,14 +123,14 @@ def least_units(arm: ArmScores, metric: Metric, class_sizes: Floats) -> float:
     """
     sizes, present = np.maximum(class_sizes, 1.0), class_sizes > 0
     fewest = float(sizes[present].min()) if present.any() else 1.0
-    bounds = metric.bounds
+    bounds = metric.bounds_for(len(sizes))
     if metric.of_confusion is None or bounds is None or not present.any():
         return fewest
     counts = smoothed(confusion_of(arm), 1.0)
     images = counts.sum(axis=1)
     share = counts / np.maximum(images[:, None], 1e-9)
     slope = gradient(metric, counts)
-    spread = (share * slope**2).sum(axis=1) - (share * slope).sum(axis=1) ** 2
+    spread = (share * slope**2).sum(axis=1)
     variance = float(np.sum(images**2 * np.maximum(spread, 0.0) / sizes))
     low, high = bounds
     value = (float(metric.of_confusion(counts)) - low) / (high - low)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from abl.decide.measured import Measured
-from abl.decide.metrics import Metric, metric_named
+from abl.decide.metrics import metric_named
 from abl.decide.replicates import ArmScores
 
 
@@ -61,6 +61,7 @@ def gains_of(
     if not members:
         return []
     measured = Measured([arms[name] for name in names], known)
+    bounds = known.bounds_for(measured.tests.classes)
     of_each = measured.means()
     means = of_each.mean
     at = {name: place for place, name in enumerate(names)}
@@ -84,7 +85,7 @@ def gains_of(
                 (float(low[row]), float(high[row])),
                 (of_each.variance[one], of_each.variance[other], found.variance[row]),
             )  # fmt: skip
-            ends = _possible(ends, known, (float(of_each.low[other]), float(of_each.high[other])))
+            ends = _possible(ends, bounds, (float(of_each.low[other]), float(of_each.high[other])))
         gains.append(
             Gain(
                 names[one], names[other], value, best,
@@ -96,18 +97,16 @@ def gains_of(
 
 
 def _possible(
-    ends: tuple[float, float], metric: Metric, best: tuple[float, float]
+    ends: tuple[float, float], bounds: tuple[float, float] | None, best: tuple[float, float]
 ) -> tuple[float, float]:
     """Ends no further out than values within the metric's bounds over a best within its interval.
 
     With two seeds the interval of the difference may be wider than the metric; no ratio is.
     """
     low, high = ends
-    if metric.bounds is None or metric.bounds[0] < 0 or not best[0] > 0:
+    if bounds is None or bounds[0] < 0 or not best[0] > 0:
         return ends
-    return float(np.maximum(low, metric.bounds[0] / best[1])), float(
-        np.minimum(high, metric.bounds[1] / best[0])
-    )
+    return float(np.maximum(low, bounds[0] / best[1])), float(np.minimum(high, bounds[1] / best[0]))
 
 
 def ratio_interval(

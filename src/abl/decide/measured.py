@@ -76,6 +76,7 @@ class Measured:
         ordered = [checked_pair_of_arms(arm, arms[0])[0] for arm in arms]
         self.arms, self.metric = ordered, metric
         self.tests = SharedTests.of(ordered[0])
+        self._bounds = metric.bounds_for(self.tests.classes)
         weights = weights_for(self.tests, metric, draws, seed)
         found = [contributions(arm, self.tests, metric, weights) for arm in ordered]
         self.values = np.stack([each.values for each in found])
@@ -142,7 +143,7 @@ class Measured:
                 variance = spread.variance[chosen]
                 carriers = self._carriers(moments.combined[chosen])
                 least = np.array([self._least_units(int(arm)) for arm in at[chosen]])
-                bounds = self.metric.bounds
+                bounds = self._bounds
                 most = least * self._repeated if self._counts else np.inf
                 ends = mean_interval(bounds, mean, variance, carriers, least, reach, most)
                 found["mean"][at[chosen]] = mean
@@ -193,14 +194,14 @@ class Measured:
                     counts=self._counts,
                     carriers_are_known=self._rows.are_patients,
                 )  # fmt: skip
-                if self.metric.bounds is not None:
+                if self._bounds is not None:
                     found = self._on_their_scale(involved, moments, recipes[at], i, j)
                     cells[:, :, at] = found
                     lower, upper = sides(*((share, units) for share, units, _ in found))
             numbers[:, at] = (
                 difference, variance, spread.freedom, carriers, discordant, units, lower, upper,
             )  # fmt: skip
-        low, high = self.metric.bounds or (-np.inf, np.inf)
+        low, high = self._bounds or (-np.inf, np.inf)
         d, v, f, c, q, u, below, above = numbers
         same = self._same[one] == self._same[other]
         d = np.where(same & ~np.isnan(d), 0.0, d)  # sums may differ in their last bits
@@ -210,8 +211,8 @@ class Measured:
         self, arms: Ints, moments: Moments, recipes: Bools, i: Ints, j: Ints
     ) -> Floats:
         """(2, 3, n) of both: share of the scale, effective units, degrees of freedom."""
-        assert self.metric.bounds is not None
-        low, high = self.metric.bounds
+        assert self._bounds is not None
+        low, high = self._bounds
         share = np.clip((moments.means - low) / (high - low), 0.0, 1.0)
         carriers = self._carriers(moments.combined)
         least = np.array([self._least_units(int(arm)) for arm in arms])

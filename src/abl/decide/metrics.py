@@ -47,6 +47,7 @@ class Metric:
         several: What it is for K > 2, a few words; "" if its description says it.
         bounds: The smallest and largest value it can have, where both are known: ends of intervals
             lie between them.
+        bounds_of_two: The same for K = 2, where they are others.
     """
 
     name: str
@@ -60,6 +61,11 @@ class Metric:
     by_class: bool = False
     several: str = ""
     bounds: tuple[float, float] | None = None
+    bounds_of_two: tuple[float, float] | None = None
+
+    def bounds_for(self, classes: int) -> tuple[float, float] | None:
+        """Its bounds for so many classes."""
+        return self.bounds_of_two if classes == 2 and self.bounds_of_two else self.bounds
 
     def __call__(self, labels: Ints, p: Floats, weights: Floats | None = None) -> float:
         try:
@@ -86,6 +92,7 @@ def metric(
     by_class: bool = False,
     several: str = "",
     bounds: tuple[float, float] | None = None,
+    bounds_of_two: tuple[float, float] | None = None,
     version: int = 1,
 ) -> Callable[[MetricFunction], MetricFunction]:
     """Registers a metric. The first line of its documentation describes it.
@@ -104,6 +111,7 @@ def metric(
         made = Metric(
             name, label, function, terms is not None, higher_is_better, description,
             of_confusion, terms, by_class, several or (MACRO if by_class else ""), bounds,
+            bounds_of_two,
         )  # fmt: skip
         METRICS.add(name, made, function, version=version)
         return function
@@ -192,7 +200,7 @@ def metric_of_class(whole: Metric, word: str, position: int) -> Metric:
     said = f"{whole.label} of {word} against the rest"
     return Metric(
         f"{whole.name}@{word}#{position}", f"{whole.label} {word}", function, False,
-        whole.higher_is_better, said, of, bounds=whole.bounds,
+        whole.higher_is_better, said, of, bounds=whole.bounds_for(2),
     )  # fmt: skip
 
 
@@ -303,7 +311,7 @@ _register(
 
 @metric(
     "brier", label="Brier", higher_is_better=False, terms=metric_terms.brier_terms,
-    several="summed over the classes", bounds=(0.0, 2.0),
+    several="summed over the classes", bounds=(0.0, 2.0), bounds_of_two=SHARE,
 )  # fmt: skip
 def _brier(labels: Ints, p: Floats, weights: Floats | None = None) -> float:
     """Mean squared error of p_M."""

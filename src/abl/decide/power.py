@@ -25,12 +25,15 @@ OTHER_SD = 0.023  # of a metric that was not measured
 
 
 def detectable_difference(
-    metric: Metric, benign: int, malignant: int, *, splits: int = 1, seeds: int = 1
+    metric: Metric, benign: float, malignant: float, *, splits: int = 1, seeds: int = 1
 ) -> float:
     """Smallest difference of two arms that is found with a power of 80 %, both arms near 0.8.
 
     With one seed, or less than three trainings of an arm, of the trained networks; otherwise of
     recipes, with the spread between trainings that was measured.
+
+    Args:
+        benign, malignant: Independent patients, or how many such they are worth.
 
     Returns:
         nan for a metric whose variance is not known before, neither of the confusion matrix nor
@@ -48,7 +51,7 @@ def detectable_difference(
     return quantiles * math.sqrt(variance)
 
 
-def _variance(metric: Metric, benign: int, malignant: int) -> float:
+def _variance(metric: Metric, benign: float, malignant: float) -> float:
     if metric.name == "auc":
         return _auc_variance(benign, malignant)
     if metric.of_confusion is None:
@@ -63,7 +66,7 @@ def _variance(metric: Metric, benign: int, malignant: int) -> float:
     return float((images[:, 0] * each).sum())
 
 
-def _auc_variance(benign: int, malignant: int) -> float:
+def _auc_variance(benign: float, malignant: float) -> float:
     """Source: Hanley, McNeil, Radiology 1982."""
     if benign < 1 or malignant < 1:
         return math.nan

@@ -5,6 +5,7 @@ difference they can show.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,16 +25,20 @@ _MORE_SEEDS = 5
 def replicate_notes(sweep: Sweep, opened: OpenData, replicates: Sequence[Replicate]) -> list[str]:
     """Sentences on verdicts and on power, of a plan with these replicates.
 
-    Patients of all test folds of one repeat count, as every fold's patients are others.
+    Patients of all splits count, each once; where some are tested more often than others, as in
+    random splits, they are worth what as many evenly tested ones are (Kish), as in the intervals.
     """
-    frame = opened.dataset.frame
-    first = replicates[0].repeat
-    folds = {each.fold for each in replicates if each.repeat == first}
-    tested = np.concatenate([opened.split(sweep.splits, first, fold).test for fold in folds])
-    word, names = opened.dataset.clusters, kept_together(frame)[tested]
-    malignant = frame["label"].iloc[tested].groupby(names).max() > 0
-    positive, negative = int(malignant.sum()), int((~malignant).sum())
-    splits = len({(each.repeat, each.fold) for each in replicates})
+    frame, word = opened.dataset.frame, opened.dataset.clusters
+    names, tests = kept_together(frame), Counter[str]()
+    places = {(each.repeat, each.fold) for each in replicates}
+    tested = [opened.split(sweep.splits, *place).test for place in sorted(places)]
+    for rows in tested:
+        tests.update(np.unique(names[rows]).tolist())
+    every = np.unique(np.concatenate(tested))
+    label = frame["label"].iloc[every].groupby(names[every]).max()
+    times = [np.array([tests[n] for n in label.index[(label > 0) == of]]) for of in (False, True)]
+    negative, positive = map(len, times)
+    splits = len(places)
     seeds = len({each.seed for each in replicates})
     if positive + negative < FEWEST_PATIENTS:
         return [
@@ -43,7 +48,10 @@ def replicate_notes(sweep: Sweep, opened: OpenData, replicates: Sequence[Replica
     notes = [verdict_note(splits, seeds, has_margin=sweep.margin is not None)]
     if len(opened.dataset.classes) == 2:
         primary = metric_named(sweep.primary)
-        notes += power_notes(primary, negative, positive, splits, seeds, word=word)
+        worth = [float(n.sum() ** 2 / max((n**2).sum(), 1)) for n in times]
+        notes += power_notes(
+            primary, negative, positive, splits, seeds, word=word, worth=(worth[0], worth[1])
+        )
     return notes
 
 
@@ -67,14 +75,23 @@ def verdict_note(splits: int, seeds: int, *, has_margin: bool) -> str:
 
 
 def power_notes(
-    metric: Metric, benign: int, malignant: int, splits: int, seeds: int, *, word: str = "patient"
+    metric: Metric,
+    benign: int,
+    malignant: int,
+    splits: int,
+    seeds: int,
+    *,
+    word: str = "patient",
+    worth: tuple[float, float] | None = None,
 ) -> list[str]:
     """The detectable difference of the metric that decides; none where it is not known before.
 
     Args:
         benign, malignant: How many patients, or what else `word` says is tested and independent.
+        worth: What they are worth, where they are tested unevenly.
     """
-    least = detectable_difference(metric, benign, malignant, splits=splits, seeds=seeds)
+    known = worth or (benign, malignant)
+    least = detectable_difference(metric, *known, splits=splits, seeds=seeds)
     if math.isnan(least):
         return []
     of_recipes = seeds > 1 and splits * seeds >= FEWEST_TRAININGS
@@ -85,7 +102,7 @@ def power_notes(
     )
     more = max(_MORE_SEEDS, 2 * seeds)
     if of_recipes:
-        then = detectable_difference(metric, benign, malignant, splits=splits, seeds=more)
+        then = detectable_difference(metric, *known, splits=splits, seeds=more)
         buys = f"{_points(then)} with {more} seeds"
         note += f"; {buys if _points(then) != _points(least) else 'more seeds buy little'}"
     return [f"{note} (80 % power, both near 0.8, correlation 0.5, trainings as measured)"]
