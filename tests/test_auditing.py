@@ -266,3 +266,11 @@ def test_one_is_written_as_one(tmp_path: Path) -> None:
     frames, _ = planted(images=1, networks=1, flips=0)
     said = abl(tmp_path, "audit", *written(tmp_path, frames)).stdout
     assert said.startswith("1 image, 1 network, 1 test appearance (")
+
+
+def test_images_truly_above_are_counted_among_all_of_them(tmp_path: Path) -> None:
+    frames, _ = planted(images=60)
+    said = abl(tmp_path, "audit", *written(tmp_path, frames)).stdout
+    # they may be more than are seen above it: no part of the row before
+    assert "images truly above 90 % under that spread" in said
+    assert "of these" not in said

@@ -471,3 +471,42 @@ def test_a_promise_in_sample_says_so_and_gives_no_interval(tmp_path):
     found = decided(paths["original"], paths["true"], rule="model1", threshold="promise", level=0.3)
     assert found.facts["notes"][0].startswith("in-sample")
     assert found.facts["decisions"][0]["metrics"]["acc"]["low"] is None
+
+
+@pytest.mark.parametrize(
+    ("word", "split", "said"),
+    [
+        ("38%", True, "sends 38 % of the 100 validation images on, found without their labels"),
+        ("38%", False, "sends 38 % of those same images on, found without their labels"),
+        ("histogram", True, "the histogram of the 100 training images gives"),
+        ("0.9", True, "nothing was chosen"),
+    ],
+)
+def test_what_a_threshold_was_read_off_is_said(tmp_path, word, split, said):
+    paths = files(tmp_path, frames(300, **({"split": thirds(300)} if split else {})))
+    found = decided(paths["original"], paths["true"], rule="model1", threshold=word)
+    first = found.facts["notes"][0]
+    assert said in first
+    assert ("nothing was chosen" in first) == (word == "0.9")
+
+
+def test_optimism_is_over_the_folds_with_a_value_on_both_sides(tmp_path):
+    fold = np.arange(400) // 100
+    made = frames(400, fold=fold, split=["validation", "test"] * 200)
+    alone = (fold == 1) & (np.array(made["original"]["split"]) == "test")
+    for frame in made.values():  # F1 has no value where no image is, and none is called, malignant
+        frame.loc[alone, "label"] = 0
+        frame.loc[alone, ["p_0", "p_1"]] = [1.0, 0.0]
+    paths = files(tmp_path, made)
+    found = decided(
+        paths["original"], paths["true"], rule="model1", threshold="exact", format="json"
+    )
+    (told,) = found.facts["decisions"]
+    test = told["metrics"]["f1"]["folds"]
+    assert [value is None for value in test] == [False, True, False, False]
+    pairs = zip(told["chosen_at"], test, strict=True)
+    there, kept = np.mean([pair for pair in pairs if pair[1] is not None], axis=0)
+    assert found.facts["optimism"]["f1"] == pytest.approx(there - kept)
+    (note,) = [each for each in found.facts["notes"] if each.startswith("optimism of")]
+    assert f"F1 {100 * there:.1f} on validation, {100 * kept:.1f} on test" in note
+    assert "over 3 of 4 folds: in the others F1 is undefined on validation or test" in note

@@ -244,3 +244,13 @@ def test_a_word_of_two_axes_says_of_which() -> None:
     arms = [arm("none", 0.8, mask="full"), arm("full", 0.8, mask="none")]
     names = [row[0].text for row in table_of(outcome(*arms)).rows]
     assert names == ["rule none · mask full", "rule full · mask none"]
+
+
+def test_imported_arms_beside_ours_get_no_advice_on_training() -> None:
+    arms = (BASE, arm("a", 0.7, WITHHELD, -0.1), arm("theirs", 0.7, WITHHELD, -0.1))
+    made = outcome(*arms, one_class={"a": 3, "theirs": 3}, imported=["theirs"])
+    assert answer_sentences(made)[1] == (
+        "a and theirs call every image one class, and no verdict is given where they stand. The "
+        "networks of a have not learned: train them longer (train.epochs), with another "
+        "train.optimizer.lr or, where classes differ in size, with train.balance."
+    )

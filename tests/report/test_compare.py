@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from abl.errors import InputError
-from abl.report.pairs.compare import MOST_PICTURES, render_comparison
+from abl.report.pairs.compare import MOST_PICTURES, metrics_table, render_comparison
 from abl.report.pairs.compare_pair import PairComparison, compared
 from abl.report.prediction_frames import arm_tests
 from abl.report.tables.render import display_width
@@ -236,3 +236,27 @@ def test_names_from_files_are_escaped(frame: pd.DataFrame) -> None:
 def test_unknown_format_is_told(pair: PairComparison) -> None:
     with pytest.raises(InputError, match=r"valid|did you mean"):
         render_comparison(pair, "latex")
+
+
+def test_values_that_some_replicates_lack_say_over_how_many_they_are(frame: pd.DataFrame) -> None:
+    silent = (frame["arm"] == "b") & (frame["seed"] > 0)
+    p_1 = frame["p_1"].where(~silent, 0.4 * frame["p_1"])  # no image is called malignant
+    made = frame.assign(p_1=p_1, p_0=1 - p_1)
+    pair = pair_of(made, metrics=["acc", "ppv"])
+    acc, ppv = pair.metrics
+    assert (acc.first_defined, acc.second_defined, acc.both_defined) == (3, 3, 3)
+    assert (ppv.first_defined, ppv.second_defined, ppv.both_defined) == (3, 1, 1)
+    table = metrics_table(pair)
+    cells = {row[0].text: row[1:4] for row in table.rows}
+    assert [cell.marks for cell in cells["ACC, %"]] == [(), (), ()]
+    assert [cell.marks for cell in cells["PPV, %"]] == [(), ("a",), ("a",)]
+    text = " ".join(render_comparison(pair, "text", width=200).split())
+    assert "a over 1 of 3 replicates, undefined in the others" in text
+    # one network of B has a value: nothing is known of other trainings
+    assert (
+        "other patients and other trainings, but for PPV other patients and these trained networks."
+    ) in text
+    never = made.assign(p_1=p_1.where(made["arm"] == "a", 0.1), p_0=1 - p_1)
+    never["p_0"] = 1 - never["p_1"]
+    row = metrics_table(pair_of(never, metrics=["acc", "ppv"])).rows[1]
+    assert [cell.text for cell in row[2:4]] == ["– (0 of 3 replicates)"] * 2

@@ -301,6 +301,8 @@ def test_the_table_has_a_row_a_search_and_full_numbers_in_csv() -> None:
     on_test = shown["AUC on test, % [95 % interval]"].text
     assert on_test == f"{100 * fact['test']:.1f} [{low:.1f}, {high:.1f}]"
     assert shown["optimism"].text == "+2.0"
+    partly = facts_tables(with_facts(made, optimism_of=[3, 4]).outcome)["searches"]
+    assert "+2.0 (3 of 4 replicates)" in [cell.text for cell in partly.rows[0]]
     lr = fact["chosen"][0]["values"][LR]
     assert shown["chosen"].text.startswith(f"lr {setting_text(lr)}–{setting_text(3 * lr)}, dropout")
     raw = dict(zip(table.raw_columns, table.raw_rows[0], strict=True))

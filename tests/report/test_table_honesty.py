@@ -21,6 +21,7 @@ from abl.report.collapse import collapsed_arms
 from abl.report.labels import metric_label
 from abl.report.prediction_frames import repeated_trainings
 from abl.report.tables import printed, styled_table, table_of
+from abl.report.tables.facts import facts_tables
 from abl.spec.table_style import TableStyle
 from made_arms import made_frame, made_outcome
 
@@ -207,3 +208,25 @@ def test_an_arm_that_predicts_what_its_base_does_has_no_interval_of_the_differen
     (twin,) = [row for row in shown["data"] if row[0] == "twin"]
     assert shown["columns"][:4] == ["rule", "ACC, %", "Δ ACC, points", "verdict"]
     assert twin[2:4] == ["0.0", "same predictions"]
+
+
+def test_a_difference_over_fewer_replicates_than_the_arm_has_says_so() -> None:
+    base = an_arm("base", replicates_of(1, 3, auc=[0.7, math.nan, math.nan]))
+    found = Comparison("base", 0.1, -0.1, 0.3, 0.3, 0.3, "undecided")
+    arms = [
+        an_arm("some", replicates_of(1, 3, auc=[0.8, 0.9, math.nan]), comparison=found),
+        an_arm("all", replicates_of(1, 3, auc=[0.8, 0.9, 0.7]), comparison=found),
+    ]
+    table = table_of(an_outcome(base, *arms))
+    notes = {note.mark: note.text for note in table.notes}
+    at = [column.label for column in table.columns].index("Δ AUC, points")
+    for row, of_arm in ((1, "over 2 of 3 replicates, undefined"), (2, "")):
+        own, difference = table.rows[row][1], table.rows[row][at]
+        assert " ".join(notes[mark] for mark in own.marks).startswith(of_arm)
+        assert notes[difference.marks[0]].startswith("over 1 of 3 replicates, undefined")
+    row = {"arm": "all", "base": "base", "difference": 0.1, "low": -0.1, "high": 0.3, "p": 0.3}
+    tests = facts_tables(an_outcome(base, *arms, facts=Facts(tests=[row])))["tests"]
+    assert tests.rows[0][2].marks == ("a",)
+    assert tests.notes[-1].text.startswith("over 1 of 3 replicates, undefined")
+    whole = replace(base, replicates=replicates_of(1, 3, auc=[0.7, 0.7, 0.7]))
+    assert table_of(an_outcome(whole, arms[1])).rows[1][at].marks == ()

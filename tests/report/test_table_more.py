@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,10 @@ import pandas as pd
 import pytest
 
 from abl.errors import InputError
-from abl.plan.outcome import Outcome
-from abl.report.labels import size_label, time_label
+from abl.plan.outcome import Facts, Outcome
+from abl.report.labels import p_label, size_label, time_label
 from abl.report.tables import FORMATS, printed
+from abl.report.tables.external_table import external_table
 from abl.report.tables.model import Column, Table, number_column, table_from, text_column
 from abl.report.tables.more import replicates_table, subgroup_table
 from abl.report.tables.setup import cost_table, data_table, settings_table
@@ -210,3 +213,34 @@ def test_a_column_of_the_list_is_read_by_every_format(format: str) -> None:
     else:
         assert all(word in shown for word in ("AUC", "0.81", "0.75", "shown alone", "seen"))
         assert not any(word in shown for word in ("0.8125", "in_csv_alone"))
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"),
+    [
+        (math.nan, "–"), (0.0004, "<0.001"), (0.001, "0.001"), (0.0312, "0.031"),
+        (0.0494, "0.049"), (0.0496, "0.0496"), (0.04996, "0.04996"), (0.0499999999, "<0.05"),
+        (0.05, "0.050"), (0.0504, "0.050"), (0.9999, "1.000"),
+    ],
+)  # fmt: skip
+def test_a_p_below_the_level_is_never_shown_as_the_level(p: float, shown: str) -> None:
+    assert p_label(p) == shown
+
+
+def test_external_sets_say_where_the_differences_are(frame: pd.DataFrame) -> None:
+    outcome = made_outcome(frame, THREE, base=next(iter(THREE)))
+    cell = {"mean": 0.7, "sd": 0.1, "low": 0.6, "high": 0.8, "count": 3}
+    cells = {key: {"acc": cell, "auc": cell} for key in THREE}
+    rows = [
+        {"name": name, "arms": cells, "missing": {}, "source": f"centre {name}"} for name in "BC"
+    ]
+    external = replace(outcome, facts=Facts(external=rows))
+    lead = external_table(external).lead
+    assert lead == (
+        "Asked: 3 arms by consensus and rule, on the internal test sets and on 2 external sets (B "
+        "and C), ACC over 3 replicates.",
+        "External sets decide nothing, so that no arms are compared on them: differences to the "
+        "base are in `abl table made`.",
+    )
+    alone = replace(external, arms=tuple(arm.without_marks() for arm in outcome.arms))
+    assert external_table(alone).lead[1].endswith("so that no arms are compared on them.")

@@ -255,6 +255,8 @@ def test_it_stands_beside_the_internal_results_everywhere(finished):
     stated = result.folder / "stated.csv"
     stated.write_text("train.epochs,set,f1\n2,hospital C,0.5\n2,internal,0.25\n", "utf-8")
     beside = shown_table(sweep.store, "tiny", show="external", published=stated)
+    assert shown.lead == beside.lead
+    assert "on the internal test sets and on 1 external set (hospital C)" in shown.lead[0]
     at = [column.label for column in beside.columns].index("F1 published")
     assert [cells[at].text for cells in beside.rows] == ["25.0", "50.0", "", ""]
     stated.unlink()

@@ -54,6 +54,8 @@ def test_the_tuned_arm_stands_beside_the_fixed_one(folder):
     best = points[points["chosen"]].iloc[0]
     assert best["value_0"] >= first["value_0"]
     assert best["value_0"] == points["value_0"].max()
+    (fact,) = result.outcome.facts.searches
+    assert fact["optimism"] == pytest.approx(fact["best"] - fact["test"])
     # a momentum is searched for under sgd alone
     sgd = points["param:train.optimizer.name"] == "sgd"
     assert points.loc[sgd, "param:train.optimizer.momentum"].notna().all()

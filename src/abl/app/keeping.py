@@ -50,7 +50,8 @@ from abl.report.named import words_of
 from abl.report.page.closer import LEARNING, THUMBNAILS
 from abl.report.pictures import pictures_to_bytes
 from abl.report.tables import printed, styled_table
-from abl.report.tables.facts import external_sizes, facts_tables
+from abl.report.tables.external_table import external_sizes
+from abl.report.tables.facts import facts_tables
 from abl.report.tables.model import shown_json
 from abl.report.tables.render import answer_markdown
 from abl.scratch import written_whole

@@ -115,7 +115,7 @@ def _table_beside(store: Store, outcome: Outcome, show: str, published: Path) ->
     Raises:
         InputError: Among others, the table has no place for them.
     """
-    from abl.report.tables.facts import external_outcome
+    from abl.report.tables.external_table import external_outcome, external_table
     from abl.report.tables.published_file import read_published
     from abl.report.tables.stated_rows import with_stated_rows
 
@@ -123,7 +123,7 @@ def _table_beside(store: Store, outcome: Outcome, show: str, published: Path) ->
     of_study = study_tables(outcome, own)
     if show == "external" and outcome.facts.external:
         shown = external_outcome(outcome)
-        return styled_table(shown, published=read_published(published, shown, known))
+        return external_table(outcome, read_published(published, shown, known))
     if show not in of_study:
         return None
     if show in known.row_tables:

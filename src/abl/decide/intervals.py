@@ -39,6 +39,22 @@ class Interval:
     high: float
 
 
+@dataclass(frozen=True)
+class DifferenceInterval(Interval):
+    """A difference of two arms, with what it is over.
+
+    Attributes:
+        defined, base_defined, both_defined: Replicates in which that arm, its base, or both have a
+            value; the difference is over the last.
+        of_networks: Whether it takes the trained networks as given, as `Comparison` has it.
+    """
+
+    defined: int
+    base_defined: int
+    both_defined: int
+    of_networks: bool
+
+
 def patient_interval(
     arm: ArmScores, metric: str | Metric, *, resamples: int = DRAWS, seed: int = 0
 ) -> Interval:
@@ -63,14 +79,25 @@ def patient_interval(
 
 def difference_interval(
     arm: ArmScores, base: ArmScores, metric: str, *, resamples: int = DRAWS, seed: int = 0
-) -> Interval:
+) -> DifferenceInterval:
     """Interval of arm - base, over the replicates in which both are defined; see `measured`."""
     first, second = checked_pair_of_arms(arm, base)
     chosen = metric_named(metric)
     measured = Measured([first, second], chosen, draws=min(resamples, DRAWS), seed=seed)
     found = measured.differences([0], [1])
     low, high = found.interval()
-    return _shown(measured, found.difference[0], low[0], high[0])
+    shown = _shown(measured, found.difference[0], low[0], high[0])
+    defined = ~np.isnan(measured.values)
+    own, of_base = defined.sum(axis=1).tolist()
+    return DifferenceInterval(
+        shown.estimate,
+        shown.low,
+        shown.high,
+        defined=own,
+        base_defined=of_base,
+        both_defined=int(defined.all(axis=0).sum()),
+        of_networks=not bool(found.recipes[0]),
+    )
 
 
 def _shown(measured: Measured, estimate: float, low: float, high: float) -> Interval:

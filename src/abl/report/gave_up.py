@@ -31,12 +31,19 @@ def gave_up_sentence(outcome: Outcome, words: Mapping[str, str]) -> str:
     trained = [arm for arm in arms if arm.key not in outcome.facts.imported]
     if not trained:
         return f"{text}: of {'it' if one else 'them'} no verdict is given."
-    said = f"{text}: {'its' if one else 'their'} networks have not learned"
-    longer = f"Train {'it' if one else 'them'} longer{_epochs(outcome, trained)}"
-    return (
-        f"{said}, and no verdict is given where {'it stands' if one else 'they stand'}. {longer}, "
-        "with another train.optimizer.lr or, where classes differ in size, with train.balance."
+    advice = (
+        f"longer{_epochs(outcome, trained)}, with another train.optimizer.lr or, where classes "
+        "differ in size, with train.balance."
     )
+    without = f"no verdict is given where {'it stands' if one else 'they stand'}."
+    if len(trained) == len(arms):
+        their, them = ("its", "it") if one else ("their", "them")
+        return f"{text}: {their} networks have not learned, and {without} Train {them} {advice}"
+    # how imported arms came about is not known here
+    names = [words[arm.key] for arm in trained[:MOST_NAMED]]
+    more = [f"{len(trained) - MOST_NAMED} more"] if len(trained) > MOST_NAMED else []
+    ours = joined([*names, *more])
+    return f"{text}, and {without} The networks of {ours} have not learned: train them {advice}"
 
 
 def arms_that_gave_up(outcome: Outcome) -> list[ArmOutcome]:

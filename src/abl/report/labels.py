@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from abl.decide.metrics import Metric, metric_named
+from abl.decide.verdicts import SIGNIFICANT
 from abl.errors import InputError
 from abl.plan.outcome import ArmOutcome, Outcome
 from abl.spec.labels import written_value
 from abl.visible import visible_line
 
 NOTHING = "–"
+_MOST_DIGITS = 6  # of a P value
 MINUS = "−"
 
 # Columns that are no metrics of predictions; a metric's label stands where it is registered.
@@ -176,10 +178,18 @@ _OF_WHAT = frozenset({"none", "yes", "no", "on", "off", "null"})
 
 
 def p_label(p: float) -> str:
-    """A P value with three decimals; the smallest as `<0.001`."""
+    """A P value with three decimals, or as many more as show that it is below 0.05; the smallest
+    as `<0.001`.
+    """
     if math.isnan(p):
         return NOTHING
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
+    if p < 0.001:
+        return "<0.001"
+    if not p < SIGNIFICANT:
+        return f"{p:.3f}"
+    # beside a verdict of a difference 0.04996 must not stand as 0.050
+    written = (f"{p:.{digits}f}" for digits in range(3, _MOST_DIGITS + 1))
+    return next((text for text in written if float(text) < SIGNIFICANT), f"<{SIGNIFICANT:g}")
 
 
 def per_cent_label(share: float) -> str:

@@ -69,7 +69,7 @@ def _expected_lines(audit: LabelAudit, width: int) -> list[str]:
     rows = [
         ("if all images were equally hard", expected.equal),
         ("under the fitted spread of difficulty", expected.fitted),
-        (f"of these truly above {theta}", expected.truly),
+        (f"images truly above {theta} under that spread", expected.truly),
     ]
     wide = max(len(words) for words, _ in rows)
     return lines + [f"  {words:{wide}}  {_number(value)}" for words, value in rows]

@@ -136,7 +136,7 @@ def _notes(paired: PairedPredictions, main: ScoredWay, *, is_chosen: bool) -> li
             "images; a column split with validation and test rows tells how much"
         )
     elif in_sample:
-        first = f"scored on all {counted}; nothing was chosen on them"
+        first = f"scored on all {counted}; {_read_off(main) or 'nothing was chosen on them'}"
     elif is_chosen:
         validation = sum(len(fold.validation) for fold in folds)
         first = (
@@ -144,7 +144,7 @@ def _notes(paired: PairedPredictions, main: ScoredWay, *, is_chosen: bool) -> li
             f"table: {counted}"
         )
     else:
-        first = f"scored on test: {counted}; nothing was chosen"
+        first = f"scored on test: {counted}; {_read_off(main) or 'nothing was chosen'}"
     notes = [first]
     if len(folds) > 1:
         notes.append(
@@ -181,18 +181,48 @@ def _notes(paired: PairedPredictions, main: ScoredWay, *, is_chosen: bool) -> li
             )
         )
     if by and not in_sample:
-        there, kept = mean_and_sd(main.chosen_at)[0], mean_and_sd(main.kept)[0]
-        scale = scale_of(by, [there, kept], per_cent=True)
-        notes.append(
-            f"optimism of '{label}': {metric_label(by)} {scale.number(there)} on validation, "
-            f"{scale.number(kept)} on test: {scale.difference(main.optimism)}"
-        )
+        notes.append(_optimism_note(main))
     if main.asked.sweep and is_chosen:
         notes.append(
             f"best {metric_label(by)} where it was chosen: {label}"
             + ("" if main.asked.out is None else f"; its predictions are in {main.asked.out}")
         )
     return notes
+
+
+def _read_off(main: ScoredWay) -> str:
+    """What T* is read off without labels, and that it is; "" if nothing is."""
+    word, several = main.way.unlabelled, len(main.folds) > 1
+    if not word:
+        return ""
+    share = word != "histogram"
+    images = sum(len(fold.validation if share else fold.training) for fold in main.folds)
+    part = "validation" if share else "training"
+    where = f"the {part} images of each fold" if several else f"the {images:,} {part} images"
+    if main.in_sample:
+        where = "those same images"
+    what = f"that sends {word.removesuffix('%')} % of {where} on"
+    if not share:
+        what = f"that the histogram of {where} gives"
+    return f"T* is the confidence {what}, found without their labels"
+
+
+def _optimism_note(main: ScoredWay) -> str:
+    """The metric where it was chosen and on test, over the folds in which both have a value."""
+    by, found = main.way.chosen_by, main.optimism
+    said = f"optimism of '{main.way.label}': "
+    if not found.gap.count:
+        return f"{said}not known, as no fold has {metric_label(by)} on validation and on test"
+    scale = scale_of(by, [found.chosen_at.mean, found.test.mean], per_cent=True)
+    over = ""
+    if found.gap.undefined:
+        folds = found.gap.count + found.gap.undefined
+        over = f", over {found.gap.count} of {folds} folds: in the others {metric_label(by)} is "
+        over += "undefined on validation or test"
+    return (
+        f"{said}{metric_label(by)} {scale.number(found.chosen_at.mean)} on validation, "
+        f"{scale.number(found.test.mean)} on test: {scale.difference(found.gap.mean)}{over}"
+    )
 
 
 def _text(
@@ -235,7 +265,8 @@ def _facts(
         "notes": notes,
     }
     if by and not main.in_sample:
-        facts["optimism"] = {by: main.optimism}
+        gap = main.optimism.gap.mean
+        facts["optimism"] = {by: None if math.isnan(gap) else gap}
     if main.way.promise is not None:
         risks = [None if math.isnan(risk) else risk for risk in main.risks]
         facts["promise"] = {**asdict(main.way.promise), "test": risks}

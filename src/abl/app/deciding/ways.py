@@ -20,6 +20,7 @@ from abl.decide.decision import MIXED, decide, expected_cost
 from abl.decide.decision_space import PAPERS_THRESHOLD
 from abl.decide.intervals import patient_interval
 from abl.decide.metrics import metric_named
+from abl.decide.optimism import Optimism, optimism_of
 from abl.decide.promise import Promise, promised_risk
 from abl.decide.replicates import Scores
 from abl.decide.rules import RULES, rule_named
@@ -42,6 +43,7 @@ class Way:
         choose: From a fold's chooser, reading labels of its validation images only.
         chosen_by: Metric that was maximised there; "" if none was.
         promise: What T* promises there, if it does.
+        unlabelled: What T* is read off without a label: `38%` or `histogram`; otherwise "".
     """
 
     label: str
@@ -51,6 +53,7 @@ class Way:
     choose: Callable[[Chooser, Fold], Chosen]
     chosen_by: str = ""
     promise: Promise | None = None
+    unlabelled: str = ""
 
     @property
     def reads_labels(self) -> bool:
@@ -140,9 +143,10 @@ class ScoredWay:
         return -1 if by == "cost" or metric_named(by).higher_is_better is False else 1
 
     @property
-    def optimism(self) -> float:
+    def optimism(self) -> Optimism:
         """Validation minus test of what it was chosen by, turned where lower is better."""
-        return self._sign * (mean_and_sd(self.chosen_at)[0] - mean_and_sd(self.kept)[0])
+        folds = pd.DataFrame({"repeat": 0, "fold": range(len(self.kept)), "seed": 0})
+        return optimism_of(folds, self.chosen_at, self.kept, sign=self._sign)
 
     @property
     def quality(self) -> tuple[float, float]:
@@ -198,7 +202,11 @@ def _rule_way(
     value = None if word is None else read_threshold(word.strip())
     label = rule + (" + False" if false_threshold is not None else "") + ending
     chosen_by = by if value == "exact" else ""
-    return Way(label, rule, by, false_threshold, partial(_at, value), chosen_by)
+    # a share is the only value in words that is kept as one
+    is_read = isinstance(value, str) and (value == "histogram" or value.endswith("%"))
+    unlabelled = str(value) if is_read else ""
+    choose = partial(_at, value)
+    return Way(label, rule, by, false_threshold, choose, chosen_by, unlabelled=unlabelled)
 
 
 def _sweep_ways(asked: Asked) -> list[Way]:

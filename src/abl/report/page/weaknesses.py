@@ -19,7 +19,7 @@ from abl.report.page.data_parts import DataPart, SplitSize
 from abl.report.page.protocol import metric_labels
 from abl.report.page.report_facts import ReportFacts
 from abl.report.prediction_frames import one_class_note
-from abl.report.tables.facts import OF_PREVALENCE, prevalence_sentence
+from abl.report.tables.external_table import OF_PREVALENCE, prevalence_sentence
 
 FEW_SEEDS = 3
 FEW_OF_A_CLASS = 30

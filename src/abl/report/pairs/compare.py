@@ -11,7 +11,7 @@ from typing import Any
 
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, nearest
-from abl.report.labels import counted, one_line, p_label, scale_of, with_unit
+from abl.report.labels import counted, joined, letters, one_line, p_label, scale_of, with_unit
 from abl.report.pairs.compare_pair import ChangedUnit, PairComparison
 from abl.report.tables import printed
 from abl.report.tables.model import (
@@ -25,6 +25,7 @@ from abl.report.tables.model import (
     text_column,
 )
 from abl.report.tables.render import markdown_escaped, page_from, wrapped_text
+from abl.report.tables.replicates_said import partly_defined
 
 FORMATS = ("text", "md", "html", "csv")
 MOST_PICTURES = 60
@@ -78,7 +79,7 @@ def render_comparison(
 
 def metrics_table(pair: PairComparison) -> Table:
     """Every metric of A and B with the difference A - B."""
-    rows = []
+    rows, over = [], dict[str, str]()
     for each in pair.metrics:
         tested = each.metric == pair.primary
         scale = scale_of(each.metric, [each.first, each.second], per_cent=True)
@@ -89,16 +90,29 @@ def metrics_table(pair: PairComparison) -> Table:
         label = with_unit(pair.metric_name(row["metric"]), row["scale"].unit)
         return TableCell(label, bold=row["tested"])
 
-    def difference(row: Mapping[str, Any]) -> str:
-        return str(row["scale"].difference(row["difference"]))
+    def marked(text: str, defined: int) -> TableCell:
+        """A number with the replicates that it is over, if some have no value."""
+        if defined == pair.replicates:
+            return TableCell(text)
+        of_all = f"{defined} of {counted(pair.replicates, 'replicate')}"
+        if not defined:
+            return TableCell(f"{text} ({of_all})")
+        said = partly_defined(of_all)
+        return TableCell(text, (over.setdefault(said, letters(len(over))),))
+
+    def value(row: Mapping[str, Any], arm: str) -> TableCell:
+        return marked(row["scale"].number(row[arm]), row[f"{arm}_defined"])
+
+    def difference(row: Mapping[str, Any]) -> TableCell:
+        return marked(row["scale"].difference(row["difference"]), row["both_defined"])
 
     def interval(row: Mapping[str, Any]) -> str:
         return str(row["scale"].interval(row["low"], row["high"]))
 
     columns = [
         Column("metric", False, metric, {"metric": item("metric")}),
-        Column("A", True, lambda row: row["scale"].number(row["first"]), {"a": item("first")}),
-        Column("B", True, lambda row: row["scale"].number(row["second"]), {"b": item("second")}),
+        Column("A", True, lambda row: value(row, "first"), {"a": item("first")}),
+        Column("B", True, lambda row: value(row, "second"), {"b": item("second")}),
         Column("A − B", True, difference, {"difference": item("difference")}),
         Column("95 % interval", True, interval, {"low": item("low"), "high": item("high")}),
         Column("P", True, lambda row: p_label(row["p"]) if row["tested"] else "", {"p": item("p")}),
@@ -109,7 +123,11 @@ def metrics_table(pair: PairComparison) -> Table:
         "P is of this pair alone: not corrected for others that were looked at.",
         *map(one_line, pair.notes),
     ]
-    return table_from("difference", "Difference", columns, rows, notes=notes)
+
+    def said() -> list[Note | str]:
+        return [*notes, *(Note(letter, text) for text, letter in over.items())]
+
+    return table_from("difference", "Difference", columns, rows, notes=said)
 
 
 def tests_table(pair: PairComparison) -> Table:
@@ -181,14 +199,19 @@ def class_name(pair: PairComparison, label: int) -> str:
 
 
 def _varied(pair: PairComparison) -> str:
-    """What intervals and P are of."""
+    """What intervals and P are of: the metrics differ in it where some replicates have no value."""
     text = f"95 % intervals and P by one model: other {pair.cluster}s"
-    if pair.of_networks:
-        return (
-            f"{text}, these trained networks. Better, worse and equivalent need three trainings of "
-            "each arm, in two seeds or more."
-        )
-    return f"{text} and other trainings."
+    shown = [each for each in pair.metrics if each.both_defined]
+    given = [pair.metric_name(each.metric) for each in shown if each.of_networks]
+    if not given and shown:
+        return f"{text} and other trainings."
+    needed = "Better, worse and equivalent need three trainings of each arm, in two seeds or more."
+    if len(given) == len(shown):
+        return f"{text}, these trained networks. {needed}"
+    return (
+        f"{text} and other trainings, but for {joined(given)} other {pair.cluster}s and these "
+        f"trained networks. {needed}"
+    )
 
 
 def _probability_label(pair: PairComparison) -> str:

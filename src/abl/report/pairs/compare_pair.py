@@ -21,7 +21,13 @@ from abl.report.prediction_frames import probabilities_of, probability_columns, 
 
 @dataclass(frozen=True)
 class MetricDifference:
-    """A metric of both arms; first - second with its interval; nan where undefined."""
+    """A metric of both arms; first - second with its interval; nan where undefined.
+
+    Attributes:
+        first_defined, second_defined, both_defined: Replicates in which the first arm, the second,
+            or both have a value; the difference is over the last.
+        of_networks: Whether the interval takes the trained networks as given (`Comparison`).
+    """
 
     metric: str
     first: float
@@ -29,6 +35,10 @@ class MetricDifference:
     difference: float
     low: float
     high: float
+    first_defined: int
+    second_defined: int
+    both_defined: int
+    of_networks: bool
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,6 @@ class PairComparison:
         units, patients, replicates: How many; patients are what is resampled, see `cluster`.
         p, verdict: Of the difference in the primary metric; the verdict (`Comparison`) speaks of
             the first arm.
-        of_networks: Whether the trained networks are taken as given (`Comparison`).
         clustered: Whether a patient has several units, so that tests within a replicate ignore it.
         changed: Units that changed, those only the first arm gets right before the others.
         cluster: What is resampled: patient, group, or image where no patient is known.
@@ -102,7 +111,6 @@ class PairComparison:
     primary: str
     p: float
     verdict: str
-    of_networks: bool
     clustered: bool
     metrics: tuple[MetricDifference, ...]
     tests: tuple[ReplicateTest, ...]
@@ -151,7 +159,6 @@ def compared(
         primary=primary,
         p=tested.p,
         verdict=tested.verdict,
-        of_networks=tested.of_networks,
         clustered=not all(one_image_per_patient(each.patients) for each in first),
         metrics=tuple(_difference(first, second, name, resamples) for name in shown),
         tests=tuple(_test(a, b) for a, b in zip(first, second, strict=True)),
@@ -164,7 +171,10 @@ def _difference(
 ) -> MetricDifference:
     found = difference_interval(first, second, metric, resamples=resamples)
     a, b = (_mean(arm, metric) for arm in (first, second))
-    return MetricDifference(metric, a, b, found.estimate, found.low, found.high)
+    return MetricDifference(
+        metric, a, b, found.estimate, found.low, found.high,
+        found.defined, found.base_defined, found.both_defined, found.of_networks,
+    )  # fmt: skip
 
 
 def _mean(arm: list[Scores], metric: str) -> float:

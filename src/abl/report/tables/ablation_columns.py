@@ -31,7 +31,9 @@ from abl.report.tables.model import BOLD, DIFFERS, TIED, Column, Note, TableCell
 from abl.report.tables.published import Published
 from abl.report.tables.replicates_said import (
     defined_of_all,
+    difference_of_all,
     equal_seeds_note,
+    partly_defined,
     spread_of,
 )
 from abl.report.tables.runs_column import RUNS_NOTE, runs_column
@@ -69,6 +71,8 @@ class TableLayout:
         words = {arm.key: words_of(arm, outcome) for arm in outcome.arms}
         # a comparison names its base by key, or as the plan does
         self._arm_labels = {outcome.title_of(arm): words[arm.key] for arm in outcome.arms} | words
+        self._bases = {outcome.title_of(arm): arm for arm in outcome.arms}
+        self._bases |= {arm.key: arm for arm in outcome.arms}
         self._one_class_bases = {
             name: said
             for arm in outcome.arms
@@ -204,12 +208,7 @@ class TableLayout:
         if cell.undefined and math.isnan(cell.mean):
             text = f"{scale.number(cell.mean)} ({defined_of_all(arm, metric, cell)})"
         elif cell.undefined:
-            marks.append(
-                self._letter(
-                    f"over {defined_of_all(arm, metric, cell)}, undefined in the others; values "
-                    "without this mark are over all of them"
-                )
-            )
+            marks.append(self._letter(partly_defined(defined_of_all(arm, metric, cell))))
         if primary and (said := one_class_note(self._outcome, arm)):
             marks.append(self._letter(said))
         # a, b, ..., z, aa, after the mark of ties
@@ -266,10 +265,15 @@ class TableLayout:
         """The base where there are several, difference, P and verdict; empty for a base."""
         scale = self._primary_scale()
 
-        def difference(found: Comparison) -> str:
+        def difference(arm: ArmOutcome) -> TableCell | str:
+            if (found := arm.comparison) is None:
+                return ""
             text = scale.difference(found.difference)
             interval = scale.interval(*_ends(found))
-            return text if interval == NOTHING else f"{text} {interval}"
+            base = self._bases.get(found.base)
+            over = difference_of_all(arm, base, self._outcome.primary)
+            marks = (self._letter(partly_defined(over)),) if over else ()
+            return TableCell(text if interval == NOTHING else f"{text} {interval}", marks)
 
         def compared(shown: Callable[[Comparison], Any]) -> Callable[[ArmOutcome], Any]:
             return lambda arm: "" if arm.comparison is None else shown(arm.comparison)
@@ -286,7 +290,7 @@ class TableLayout:
         )
         ends = ("difference_low", "difference_high")
         return [
-            Column(label, True, compared(difference), raw("difference", *ends)),
+            Column(label, True, difference, raw("difference", *ends)),
             Column("verdict", False, self._verdict_cell, raw("verdict")),
             Column("corrected P", True, corrected, raw("p", "p_corrected")),
             Column("base", False, base, raw("base")),

@@ -70,13 +70,42 @@ def defined_of_all(arm: ArmOutcome, metric: str, cell: Cell) -> str:
     total = cell.count + cell.undefined
     frame = arm.replicates
     if _known(frame) and metric in frame.columns and len(frame) == total:
-        missing = frame[metric].isna().groupby([frame["repeat"], frame["fold"]])
-        splits = len(missing)
-        if splits > 1 and bool((missing.all() == missing.any()).all()):
-            gone = int(missing.any().sum())
-            word = "folds" if frame["repeat"].nunique() == 1 else "splits"
-            return f"{splits - gone} of {splits} {word}"
+        return _of_all(frame, frame[metric].isna())
     return f"{cell.count} of {counted(total, 'replicate')}"
+
+
+def difference_of_all(arm: ArmOutcome, base: ArmOutcome | None, metric: str) -> str:
+    """Where both arms have a value, in words as `defined_of_all`; "" if that is everywhere, nowhere
+    or not known.
+    """
+    frames = [] if base is None else [arm.replicates, base.replicates]
+    if not frames or not all(_known(each) and metric in each.columns for each in frames):
+        return ""
+    own, other = (each[[*KEYS, metric]] for each in frames)
+    both = own.merge(other, on=KEYS, suffixes=("", "_of_base"))
+    missing = both[metric].isna() | both[f"{metric}_of_base"].isna()
+    return _of_all(both, missing) if missing.any() and not missing.all() else ""
+
+
+def partly_defined(of_all: str) -> str:
+    """The note on a value that some replicates lack.
+
+    Args:
+        of_all: As `defined_of_all` gives it.
+    """
+    return (
+        f"over {of_all}, undefined in the others; values without such a mark are over all of them"
+    )
+
+
+def _of_all(frame: pd.DataFrame, missing: pd.Series) -> str:
+    by_split = missing.groupby([frame["repeat"], frame["fold"]])
+    splits = len(by_split)
+    if splits > 1 and bool((by_split.all() == by_split.any()).all()):
+        gone = int(by_split.any().sum())
+        word = "folds" if frame["repeat"].nunique() == 1 else "splits"
+        return f"{splits - gone} of {splits} {word}"
+    return f"{int((~missing).sum())} of {counted(len(frame), 'replicate')}"
 
 
 def _known(replicates: pd.DataFrame) -> bool:

@@ -63,7 +63,9 @@ def searches_table(outcome: Outcome) -> Table | None:
         return text if interval == NOTHING else f"{text} {interval}"
 
     def optimism(row: Row) -> str:
-        return scales[metric(row)].difference(number["optimism"](row))
+        text = scales[metric(row)].difference(number["optimism"](row))
+        known = row.get("optimism_of")
+        return f"{text} ({known[0]} of {known[1]} replicates)" if known else text
 
     def chosen(row: Row) -> str:
         known = [each for each in row.get("importance") or () if not math.isnan(mean(each))]
@@ -150,7 +152,7 @@ def _notes(rows: Sequence[Row], outcome: Outcome) -> list[str]:
         "On validation: the chosen point's mean over replicates. By chance: what the best of so "
         "many points is expected to reach if nothing searched mattered; P: the chance of a best "
         "at least as good then. On test: the tuned arm, which nothing was chosen by. Optimism: "
-        "validation minus test.",
+        "validation minus test, over the replicates in which both have a value.",
     ]
     if any(row.get("scope") == "by_split" for row in rows):
         notes.append(

@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 
 from abl.decide.chooser import pareto_front
+from abl.decide.optimism import optimism_of
 from abl.decide.optimum import expected_best_by_chance
+from abl.decide.replicates import KEYS
 from abl.plan.outcome import COMPLETE, FAILED, PARAM, PRUNED, STOPPED, ArmOutcome, Outcome, Searches
 from abl.report.labels import CHOSEN, setting_text, short_names
 from abl.search.space import Choices, Range, dimensions_of, importance_of
 from abl.spec.search import Search
 from abl.studies.searching.notes import shared_images_note, tuned_alone_notes
-from abl.studies.searching.point_state import curve_of
+from abl.studies.searching.point_state import PointState, curve_of
 from abl.studies.searching.search_run import SearchRun, best_point
 from abl.studies.searching.searched_arms import SearchedArm, search_of
 from abl.studies.searching.sweep_growth import SweepGrowth
@@ -178,7 +180,7 @@ def _facts(searched: SearchedArm, run: SearchRun, row: ArmOutcome, terms: str) -
         "test": test,
         "test_low": None if cell is None else cell.low,
         "test_high": None if cell is None else cell.high,
-        "optimism": None if test is None or value is None else value - test,
+        **_optimism(searched, best, row.replicates, objective, has_test=test is not None),
         "chosen": []
         if best is None
         else [{**place, "number": best.number, "values": dict(best.point)}],
@@ -189,6 +191,30 @@ def _facts(searched: SearchedArm, run: SearchRun, row: ArmOutcome, terms: str) -
         "scope": search.scope,
         "each_arm": search.tune_each_arm,
     }
+
+
+def _optimism(
+    searched: SearchedArm,
+    best: PointState | None,
+    scored: pd.DataFrame,
+    objective: str,
+    *,
+    has_test: bool,
+) -> dict[str, Any]:
+    """Validation less test of the chosen point, and of how many replicates if not of all.
+
+    Args:
+        scored: The tuned arm on test: repeat, fold, seed, one column a metric.
+    """
+    if not has_test or best is None or best.values is None:
+        return {"optimism": None}
+    chosen = pd.DataFrame(map(vars, searched.replicates)).assign(
+        chosen_at=[each[0] for each in best.scores]
+    )
+    both = chosen.merge(scored[[*KEYS, objective]], on=KEYS)
+    gap = optimism_of(both, both["chosen_at"], both[objective]).gap
+    of = {"optimism_of": [gap.count, gap.count + gap.undefined]} if gap.undefined else {}
+    return {"optimism": None if math.isnan(gap.mean) else gap.mean, **of}
 
 
 def _trainings(runs: Sequence[SearchRun]) -> list[str]:

@@ -12,6 +12,7 @@ import pandas as pd
 from abl.data.splits.groups import kept_together
 from abl.decide.intervals import FEW_PATIENTS, cell_of, patient_interval
 from abl.decide.metrics import metric_named
+from abl.decide.optimism import optimism_of
 from abl.decide.replicates import KEYS, Scores, replicate_scores
 from abl.plan.graph import Arm, Plan, Replicate
 from abl.plan.outcome import ArmOutcome, Cell, Facts, Outcome
@@ -142,8 +143,7 @@ def _row(sweep: Sweep, scored: ScoredArm, stages: tuple[str, ...]) -> ArmOutcome
     if "share" in table:
         cells["share"] = cell_of(table[KEYS].assign(value=table["share"]))
     if f"validation_{by}" in table:
-        gap = table[f"validation_{by}"] - table[by]
-        cells["optimism"] = cell_of(table[KEYS].assign(value=gap))
+        cells["optimism"] = optimism_of(table, table[f"validation_{by}"], table[by]).gap
     return ArmOutcome(
         key=key,
         params=params,
