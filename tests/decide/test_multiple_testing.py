@@ -18,6 +18,7 @@ from abl.decide.multiple_testing import (
     all_pairs_level,
     contrast_draws,
     corrected_p,
+    holm_p,
     joint_draws,
     simultaneous_level,
 )
@@ -52,6 +53,16 @@ def test_a_corrected_p_lies_between_its_own_and_holms(p):
     assert (found <= holm + 1e-12).all()
     order = np.argsort(own, kind="stable")
     assert (np.diff(found[order]) >= -1e-12).all()
+
+
+@pytest.mark.parametrize("p", [[], [0.03], [0.2, 0.01, 0.01, 0.04, 0.9], [math.nan, 0.03, 0.02]])
+def test_holms_p_is_that_of_statsmodels_over_what_was_tested(p):
+    own = np.array(p, dtype=float)
+    tested = ~np.isnan(own)
+    found = holm_p(own)
+    assert np.isnan(found[~tested]).all()
+    if tested.any():
+        assert found[tested] == pytest.approx(multipletests(own[tested], method="holm")[1])
 
 
 def test_independent_contrasts_cost_what_sidak_says():

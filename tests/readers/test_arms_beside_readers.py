@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
+from statsmodels.stats.multitest import multipletests
 
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers.rater_summaries import rater_summaries
@@ -140,3 +141,28 @@ def test_a_divided_image_says_the_truth_and_who_calls_it_what_with_which_aid() -
         "truth: benign readers (aided, unaided): malignant arms: benign",
         "truth: benign readers: benign arms: malignant",
     ]
+
+
+def test_p_of_several_treatments_is_corrected_over_their_pairs() -> None:
+    frame = predictions_of([0.0]).head(40)
+    parts = [
+        answers_of(frame, 2 * at + reader).assign(reader=f"r{reader}", treatment=name)
+        for at, name in enumerate(("none", "marks", "scores"))
+        for reader in range(2)
+    ]
+
+    def treatments(several: int) -> pd.DataFrame:
+        rows = pd.concat(parts[: 2 * several], ignore_index=True)
+        answers = ReaderAnswers(rows, ("benign", "malignant"))
+        compared = compared_on_tests(answers, outcome_of(frame), frame)
+        return reader_findings(compared, "delong", None).treatments
+
+    found = treatments(3)
+    for _, part in found.groupby(["group", "statistic", "effects"]):
+        known = part[part["p"].notna()]
+        assert known["holm"].tolist() == pytest.approx(multipletests(known["p"], method="holm")[1])
+    table = reader_tables(outcome_of(frame), {"treatments": found})["treatments"]
+    assert "P, Holm" in [column.label for column in table.columns]
+    assert any("Intervals are those of each pair alone" in note.text for note in table.notes)
+    two = reader_tables(outcome_of(frame), {"treatments": treatments(2)})["treatments"]
+    assert "P, Holm" not in [column.label for column in two.columns]

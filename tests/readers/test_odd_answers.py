@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from abl.app.readers.words import treatment_verdict
 from abl.decide.agreement import agreement_band
-from abl.decide.readers.contrasts import ReaderContrast
+from abl.decide.readers.contrast_tests import contrast_tests
+from abl.decide.readers.contrasts import contrast
 from commands import abl
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
@@ -215,11 +217,12 @@ def test_words_of_agreement_are_of_the_printed_number() -> None:
 
 def test_of_whom_something_holds_is_said_only_where_it_is_shown() -> None:
     def said(low: float, high: float, margin: float | None) -> str:
-        found = ReaderContrast("a - b", (low + high) / 2, 0.1, 9, low, high, 1, 0.5)
-        return treatment_verdict(found, margin, "random")
+        error = (high - low) / 2 / stats.t.ppf(0.975, 9)
+        found = contrast("a - b", (low + high) / 2, error**2, 9, tested=True)
+        return treatment_verdict(found, margin, "random", contrast_tests([found], margin)[0])
 
     assert "It holds" not in said(-0.2, 0.3, None)
     assert "It holds" not in said(-0.2, 0.3, 0.1)
     for low, high, margin in ((0.1, 0.3, None), (-0.05, 0.3, 0.1), (-0.05, 0.05, 0.1)):
-        assert "It holds for other readers and other cases." in said(low, high, margin)
+        assert "It holds for other readers on other cases." in said(low, high, margin)
         assert "undecided" not in said(low, high, margin)

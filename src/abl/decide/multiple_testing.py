@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from abl.decide.check import Floats, Ints
 from abl.decide.distributions import normal_above, normal_reached
@@ -58,10 +59,34 @@ def corrected_p(p: Floats, drawn: Floats) -> Floats:
     reached = normal_quantile(ordered)
     from_least = np.maximum.accumulate(drawn[:, order[::-1]], axis=1)[:, ::-1]
     stepped = (1 + np.sum(from_least >= reached, axis=0)) / (len(drawn) + 1)
-    holm = np.minimum(ordered * np.arange(len(order), 0, -1), 1.0)
+    holm = _holm_bounds(ordered)
     found = np.maximum.accumulate(np.minimum(np.maximum(stepped, ordered), holm))
     corrected[order] = np.maximum(found, ordered)
     return corrected
+
+
+def holm_p(p: ArrayLike) -> Floats:
+    """(F,) P within the family by Holm (Scand. J. Stat. 6, 1979), which asks nothing of how tests
+    depend on each other.
+
+    Args:
+        p: (F,) nan where a contrast has none: it is then of no family.
+    """
+    own = np.asarray(p, dtype=np.float64)
+    corrected = np.full(len(own), math.nan)
+    tested = np.flatnonzero(~np.isnan(own))
+    order = tested[np.argsort(own[tested], kind="stable")]
+    corrected[order] = np.maximum.accumulate(_holm_bounds(own[order]))
+    return corrected
+
+
+def _holm_bounds(ordered: Floats) -> Floats:
+    """(F,) each P, the least first, times how many there are from it on.
+
+    By hand: that of statsmodels collects garbage in every call, a tenth of a second each.
+    """
+    bounds: Floats = np.minimum(ordered * np.arange(len(ordered), 0, -1), 1.0)
+    return bounds
 
 
 def simultaneous_level(drawn: Floats, level: float) -> float:

@@ -195,12 +195,12 @@ def test_intervals_of_means_are_those_of_their_log_odds(effects: str) -> None:
 
 def test_an_algorithms_own_interval_is_on_the_scale_of_the_means() -> None:
     answers = study(4, 1, 60, noisy(10))
-    logit, plain = (
-        compare_algorithm(answers, "R0", "auc", scale=scale)[0].analyses["random"]
-        for scale in ("logit", "plain")
-    )
+    found = [
+        compare_algorithm(answers, "R0", "auc", scale=scale)[0] for scale in ("logit", "plain")
+    ]
+    logit, plain = (each.analyses["random"] for each in found)
     assert logit.difference == plain.difference
-    assert logit.each == plain.each
+    assert found[0].of_readers == found[1].of_readers
     for one, other in ((logit.algorithm, plain.algorithm), (logit.readers, plain.readers)):
         assert other.low + other.high == pytest.approx(2 * other.estimate)
         assert one.low + one.high < 2 * one.estimate

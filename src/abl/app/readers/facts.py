@@ -13,6 +13,7 @@ import pandas as pd
 from abl.app.readers.asked import ReadersAsked
 from abl.app.readers.results import ReaderResults
 from abl.data.readers.reader_answers import ReaderAnswers
+from abl.decide.readers.contrast_tests import contrast_tests
 from abl.decide.readers.contrasts import ReaderContrast
 from abl.decide.readers.rater_estimates import RaterEstimates
 from abl.decide.readers.rater_summaries import ClassSummary, RaterSummary
@@ -135,7 +136,7 @@ def _comparison(
             effects: {
                 "treatments": each.treatments,
                 "test": each.test,
-                "differences": [_with_margin(one, margin) for one in each.differences],
+                "differences": _differences(each.differences, margin),
                 "mean_squares": each.squares,
                 "errors": each.errors,
             }
@@ -156,7 +157,7 @@ def _against(
                 "algorithm": each.algorithm,
                 "readers": each.readers,
                 "difference": _with_margin(each.difference, margin),
-                "each": [_with_margin(one, margin) for one in each.each],
+                "each": [_with_margin(one, margin) for one in found.of_readers],
                 "reader_mean_square": each.reader_square,
                 "var": each.var,
                 "cov2": each.cov2,
@@ -164,6 +165,21 @@ def _against(
             for effects, each in found.analyses.items()
         }
     }  # fmt: skip
+
+
+def _differences(
+    differences: Sequence[ReaderContrast], margin: float | None
+) -> list[dict[str, Any]]:
+    """Pairs of treatments; of several also the P that are corrected over them."""
+    found = []
+    for one, test in zip(differences, contrast_tests(differences, margin), strict=True):
+        facts = _with_margin(one, margin)
+        if test.corrected:
+            facts["p_holm"] = test.p
+            if margin is not None:
+                facts["p_noninferiority_holm"] = test.p_noninferior
+        found.append(facts)
+    return found
 
 
 def _with_margin(found: ReaderContrast, margin: float | None) -> dict[str, Any]:

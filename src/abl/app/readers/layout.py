@@ -28,6 +28,12 @@ def p_words(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
+def p_is(p: float) -> str:
+    """A P value in a sentence: `P = 0.0409`, `P < 0.0001`."""
+    words = p_words(p)
+    return f"P {words}" if words.startswith("<") else f"P = {words}"
+
+
 def spread_words(found: ReaderContrast, decimals: int) -> str:
     """The interval, or that there is none; why stands elsewhere, once."""
     if found.why:

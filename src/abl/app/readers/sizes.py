@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from abl.app.readers.asked import ReadersAsked
 from abl.app.readers.layout import laid_out, wrapped_lines
-from abl.app.readers.words import TITLES
+from abl.app.readers.words import REACH, TITLES
 from abl.decide.readers.reader_study import AlgorithmComparison, TreatmentComparison
 from abl.decide.readers.study_size import (
     MOST_CASES,
@@ -79,7 +79,7 @@ def size_answers(
         found.append(_answer(asked, each, "two treatments", pilot))
     for one in against:
         alone = one.analyses["random"]
-        if len(alone.each) < 2:
+        if len(one.of_readers) < 2:
             continue
         cases = len(one.readings.compared)
         pilot = of_an_algorithm(alone.reader_square, alone.var, alone.cov2, cases)
@@ -122,7 +122,7 @@ def size_lines(found: SizeAnswer, asked: ReadersAsked, width: int) -> list[str]:
         mix = f"{100 * found.positives_share:.0f} % of the cases positive as in this pilot"
     said = (
         f"To show a difference of {found.difference:g} in {TITLES[found.statistic]} "
-        f"({found.of}) with a power of {100 * found.power:g} %, readers and cases random, {mix}:"
+        f"({found.of}) with a power of {100 * found.power:g} %, for {REACH['random']}, {mix}:"
     )
     lines = wrapped_lines(said, width)
     if not found.sizes:

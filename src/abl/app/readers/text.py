@@ -12,12 +12,13 @@ from abl.app.readers.results import ReaderResults
 from abl.app.readers.sizes import size_lines
 from abl.app.readers.words import (
     FLOORED,
-    RANDOM,
+    REACH,
     TITLES,
     algorithm_verdict,
     treatment_verdict,
 )
 from abl.data.readers.reader_answers import ReaderAnswers
+from abl.decide.readers.contrast_tests import ContrastTests, contrast_tests
 from abl.decide.readers.contrasts import ReaderContrast
 from abl.decide.readers.error_squares import EFFECTS, Effects
 from abl.decide.readers.obuchowski_rockette import TreatmentTest
@@ -82,7 +83,7 @@ def _comparison(found: TreatmentComparison, asked: ReadersAsked, width: int) -> 
     effects = asked.effects
     analysis = found.analyses[effects]
     title = TITLES[found.estimates.statistic]
-    said = f"{title}; {RANDOM[effects]} random; covariance {found.estimates.method}"
+    said = f"{title} for {REACH[effects]}; covariance {found.estimates.method}"
     lines = wrapped_lines(f"{said}; means on the {asked.scale} scale", width)
     lines += wrapped_lines(_design(found), width, "  ")
     one = len(analysis.treatments) == 1
@@ -97,25 +98,46 @@ def _comparison(found: TreatmentComparison, asked: ReadersAsked, width: int) -> 
     lines += laid_out(("treatment", "mean", "95 % interval"), means, width, right=(1,))
     if one:
         return lines + _without_interval({effects: analysis.treatments}, width)
-    apart = [
+    tests = contrast_tests(analysis.differences, asked.margin)
+    lines += ["", *_pairs(analysis.differences, tests, asked.margin, width)]
+    lines += ["", *_by_what_is_random(found, width)]
+    differences = {each: one.differences for each, one in found.analyses.items()}
+    lines += _without_interval(differences, width)
+    for each, test in zip(analysis.differences, tests, strict=True):
+        lines += wrapped_lines(treatment_verdict(each, asked.margin, effects, test), width)
+    if found.of_readers:
+        lines += ["", *_each(found.of_readers, width)]
+        if tests[0].corrected:
+            said = f"P of each reader alone, not corrected for {len(found.of_readers)} differences."
+            lines += wrapped_lines(said, width)
+    return lines
+
+
+def _pairs(
+    differences: Sequence[ReaderContrast],
+    tests: Sequence[ContrastTests],
+    margin: float | None,
+    width: int,
+) -> list[str]:
+    """Every two treatments; of several pairs with P corrected over them, and a note of that."""
+    several = tests[0].corrected
+    rows = [
         (
             each.name,
             decimal_text(each.estimate, 4),
             spread_words(each, 4),
             _t(each),
             p_words(each.p),
+            *([p_words(test.p)] if several else []),
         )
-        for each in analysis.differences
+        for each, test in zip(differences, tests, strict=True)
     ]
-    head = ("difference", "", "95 % interval", "t (df)", "P")
-    lines += ["", *laid_out(head, apart, width, right=(1,))]
-    lines += ["", *_by_what_is_random(found, width)]
-    differences = {each: one.differences for each, one in found.analyses.items()}
-    lines += _without_interval(differences, width)
-    for each in analysis.differences:
-        lines += wrapped_lines(treatment_verdict(each, asked.margin, effects), width)
-    if found.of_readers:
-        lines += ["", *_each(found.of_readers, width)]
+    head = ["difference", "", "95 % interval", "t (df)", "P", *(["P, Holm"] if several else [])]
+    lines = laid_out(head, rows, width, right=(1,))
+    if several:
+        one_sided = ", as is the one-sided P" if margin is not None else ""
+        said = f"P, Holm: corrected over {tests[0].family} pairs{one_sided}; verdicts go by it. "
+        lines += wrapped_lines(f"{said}Each interval is that of its pair alone.", width)
     return lines
 
 
@@ -124,8 +146,8 @@ def _by_what_is_random(found: TreatmentComparison, width: int) -> list[str]:
     for effects in EFFECTS:
         analysis = found.analyses[effects]
         test = analysis.test
-        rows.append((RANDOM[effects], _test(test), p_words(test.p)))
-    return laid_out(("random", "all treatments equal", "P"), rows, width)
+        rows.append((REACH[effects], _test(test), p_words(test.p)))
+    return laid_out(("for", "all treatments equal", "P"), rows, width)
 
 
 def _without_interval(
@@ -136,9 +158,9 @@ def _without_interval(
     for effects, found in analyses.items():
         for each in found:
             if each.why:
-                reasons.setdefault(each.why, []).append(RANDOM[effects])
+                reasons.setdefault(each.why, []).append(REACH[effects])
     said = [
-        f"No interval with {' or '.join(dict.fromkeys(kinds))} random: {why}."
+        f"No interval for {' or for '.join(dict.fromkeys(kinds))}: {why}."
         for why, kinds in reasons.items()
     ]
     if any(each.floored for found in analyses.values() for each in found):
@@ -169,21 +191,21 @@ def _against(found: AlgorithmComparison, asked: ReadersAsked, width: int) -> lis
     lines += wrapped_lines(_design(found), width, "  ")
     rows = [
         (found.algorithm, *_row(analysis.algorithm)),
-        (f"mean of {counted(len(analysis.each), 'reader')}", *_row(analysis.readers)),
+        (f"mean of {counted(len(found.of_readers), 'reader')}", *_row(analysis.readers)),
     ]
     lines += [*laid_out(("", "value", "95 % interval"), rows, width, right=(1,)), ""]
     apart = [
-        (RANDOM[each], *_row(one), _t(one), p_words(one.p))
+        (REACH[each], *_row(one), _t(one), p_words(one.p))
         for each in EFFECTS
         for one in (found.analyses[each].difference,)
     ]
-    head = ("random", "difference", "95 % interval", "t (df)", "P")
+    head = ("for", "difference", "95 % interval", "t (df)", "P")
     lines += laid_out(head, apart, width, right=(1,))
     lines += _without_interval(
         {each: [one.difference] for each, one in found.analyses.items()}, width
     )
     lines += wrapped_lines(algorithm_verdict(found, effects, asked.margin), width)
-    return [*lines, "", *_each(analysis.each, width)]
+    return [*lines, "", *_each(found.of_readers, width)]
 
 
 def _each(found: Sequence[ReaderContrast], width: int) -> list[str]:

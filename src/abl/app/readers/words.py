@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from abl.app.readers.layout import p_is
+from abl.decide.readers.contrast_tests import ContrastTests, contrast_tests
 from abl.decide.readers.contrasts import ReaderContrast
 from abl.decide.readers.error_squares import Effects
 from abl.decide.readers.reader_study import AlgorithmComparison
@@ -12,27 +14,29 @@ from abl.decide.verdicts import SIGNIFICANT
 TITLES: Mapping[str, str] = {
     "auc": "AUC", "sen": "sensitivity", "spe": "specificity", "acc": "accuracy"
 }  # fmt: skip
-RANDOM: Mapping[Effects, str] = {
-    "random": "readers and cases",
-    "fixed_readers": "cases alone",
-    "fixed_cases": "readers alone",
+# what is random, as of whom it speaks: "cases alone" was read as these cases, and as other cases
+REACH: Mapping[Effects, str] = {
+    "random": "other readers on other cases",
+    "fixed_readers": "these readers on other cases",
+    "fixed_cases": "other readers on these cases",
 }
 FLOORED = (
-    "These few readers differ by less than cases alone explain: with readers and cases random the "
-    "error is no smaller than that of these readers on other cases."
+    "These few readers differ by less than the choice of cases explains: the error for "
+    f"{REACH['random']} is taken as no smaller than that of {REACH['fixed_readers']}."
 )
-_REACH: Mapping[Effects, str] = {
-    "random": "other readers and other cases",
-    "fixed_readers": "these readers alone, on other cases",
-    "fixed_cases": "these cases alone, read by other readers",
-}
 
 
-def treatment_verdict(found: ReaderContrast, margin: float | None, effects: Effects) -> str:
-    """What a difference of two treatments says, and of whom."""
+def treatment_verdict(
+    found: ReaderContrast, margin: float | None, effects: Effects, test: ContrastTests
+) -> str:
+    """What a difference of two treatments says, and of whom.
+
+    Args:
+        test: Of the difference, within all pairs of treatments.
+    """
     if found.why:
         return f"{found.name}: no verdict."
-    return f"{found.name}: {_said(found, margin)}.{_reach(found, margin, effects)}"
+    return f"{found.name}: {_said(found, test, margin)}.{_reach(test, effects)}"
 
 
 def algorithm_verdict(found: AlgorithmComparison, effects: Effects, margin: float | None) -> str:
@@ -41,33 +45,33 @@ def algorithm_verdict(found: AlgorithmComparison, effects: Effects, margin: floa
     apart = analysis.difference
     if apart.why:
         return f"{apart.name}: no verdict."
-    words = f"{apart.name}, {RANDOM[effects]} random: {_said(apart, margin)}."
-    words += _reach(apart, margin, effects)
+    (test,) = contrast_tests([apart], margin)
+    words = f"{apart.name}, for {REACH[effects]}: {_said(apart, test, margin)}."
+    words += _reach(test, effects)
     fixed = found.analyses["fixed_cases"].difference
     if effects != "fixed_cases" and not fixed.why and fixed.p < SIGNIFICANT <= apart.p:
-        words += " With these cases alone the difference is clear, which says nothing of others."
+        words += f" For {REACH['fixed_cases']} the difference is clear, which says nothing of "
+        words += "other cases."
     return words
 
 
-def _reach(found: ReaderContrast, margin: float | None, effects: Effects) -> str:
+def _reach(test: ContrastTests, effects: Effects) -> str:
     """Of whom a difference is shown, or that it does not matter; "" where nothing is."""
-    shown = found.low > 0 or found.high < 0 or (margin is not None and found.low > -margin)
-    return f" It holds for {_REACH[effects]}." if shown else ""
+    return f" It holds for {REACH[effects]}." if test.differs or test.noninferior else ""
 
 
-def _said(found: ReaderContrast, margin: float | None) -> str:
-    differs = found.low > 0 or found.high < 0
+def _said(found: ReaderContrast, test: ContrastTests, margin: float | None) -> str:
     words = "undecided"
-    if differs:
-        words = "higher" if found.low > 0 else "lower"
+    if test.differs:
+        words = "higher" if found.estimate > 0 else "lower"
     if margin is None:
         return words
     shown = f"{margin:g}"
-    if found.low > -margin and found.high < margin:
+    if test.equivalent:
         within = f"equivalent within {shown}"
-        return f"{words}, but {within}" if differs else within
-    not_lower = found.low > -margin
-    shown_so = "non-inferior" if not_lower else "not shown to be non-inferior"
-    if not_lower and not differs:
+        return f"{words}, but {within}" if test.differs else within
+    shown_so = "non-inferior" if test.noninferior else "not shown to be non-inferior"
+    if test.noninferior and not test.differs:
         words = "neither higher nor lower is shown"
-    return f"{words}, {shown_so} by {shown} (one-sided P = {found.p_above(-margin):.4f})"
+    p = p_is(test.p_noninferior) + (", Holm" if test.corrected else "")
+    return f"{words}, {shown_so} by {shown} (one-sided {p})"

@@ -1,4 +1,4 @@
-"""An algorithm against readers, and each reader's own difference.
+"""An algorithm against readers.
 
 The one-treatment form of Obuchowski and Rockette's model on the differences (Hillis, Stat. Med. 26,
 2007; Chakraborty, "Observer performance methods for diagnostic imaging", 2017, chapter 22): other
@@ -30,7 +30,6 @@ class AlgorithmAgainstReaders:
         algorithm: Its value, with an interval over samples of cases.
         readers: Mean of the readers, with an interval.
         difference: Algorithm minus readers.
-        each: Algorithm minus each reader, over samples of cases.
         reader_square: Mean square of the differences.
         var, cov2: Mean variance of a difference and mean covariance of two.
     """
@@ -39,7 +38,6 @@ class AlgorithmAgainstReaders:
     algorithm: ReaderContrast
     readers: ReaderContrast
     difference: ReaderContrast
-    each: tuple[ReaderContrast, ...]
     reader_square: float
     var: float
     cov2: float
@@ -79,11 +77,6 @@ def algorithm_against_readers(
         ),
         one_treatment("readers", values[1:], covariance[1:, 1:], effects, scale=scale),
         one_treatment(f"{names[0]} - readers", apart, of_apart, effects, tested=True),
-        tuple(
-            contrast(f"{names[0]} - {name}", float(apart[at]), float(of_apart[at, at]), math.inf,
-                     tested=True)
-            for at, name in enumerate(names[1:])
-        ),
         float(apart.var(ddof=1)) if readers > 1 else math.nan,
         float(np.diag(of_apart).mean()),
         float(of_apart[off].mean()) if readers > 1 else math.nan,

@@ -53,6 +53,15 @@ class ReaderContrast:
             return math.nan
         return float(scipy.stats.t.sf((self.estimate - bound) / self.error, self.df))
 
+    def p_below(self, bound: float) -> float:
+        """One-sided P of the hypothesis that the true value is at least a bound; nan if undefined.
+
+        It is below 2.5 % exactly where the 95 % interval lies below the bound.
+        """
+        if self.why or math.isnan(self.error):
+            return math.nan
+        return float(scipy.stats.t.sf((bound - self.estimate) / self.error, self.df))
+
 
 def contrast(
     name: str,

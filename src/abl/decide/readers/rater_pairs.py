@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,8 @@ from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.agreement import KappaWeights
 from abl.decide.intervals import Interval
 from abl.decide.readers.clustered_shares import gee_difference
-from abl.decide.readers.contrasts import ReaderContrast, contrast
+from abl.decide.readers.contrasts import ReaderContrast
+from abl.decide.readers.rater_differences import auc_difference
 from abl.decide.readers.rater_estimates import rater_estimates
 from abl.decide.readers.reader_agreement import gave_any, pair_kappa
 from abl.errors import InputError
@@ -120,6 +120,4 @@ def _auc_apart(
         )
     except InputError:  # too few cases of a class
         return None
-    c = found.covariance
-    variance = float(c[0, 0] + c[1, 1] - 2 * c[0, 1])
-    return contrast(name, float(found.values[0] - found.values[1]), variance, math.inf, tested=True)
+    return auc_difference(name, found, 0, 1)

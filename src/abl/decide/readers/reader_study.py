@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,10 +11,11 @@ import pandas as pd
 
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.readers.against_readers import AlgorithmAgainstReaders, algorithm_against_readers
-from abl.decide.readers.contrasts import MeanScale, ReaderContrast, contrast
+from abl.decide.readers.contrasts import MeanScale, ReaderContrast
 from abl.decide.readers.error_squares import EFFECTS, Effects
 from abl.decide.readers.nested_readers import nested_readers
 from abl.decide.readers.obuchowski_rockette import ReaderAnalysis, obuchowski_rockette
+from abl.decide.readers.rater_differences import rater_difference
 from abl.decide.readers.rater_estimates import CovarianceMethod, RaterEstimates, ReaderStatistic
 from abl.decide.readers.readings import Readings, readings_of
 from abl.errors import InputError, nearest
@@ -45,6 +47,7 @@ class AlgorithmComparison:
         treatment: Of the readers.
         readings: Of the algorithm, which comes first, and the readers.
         analyses: By what is random.
+        of_readers: Algorithm minus each reader, over samples of cases.
     """
 
     algorithm: str
@@ -52,6 +55,7 @@ class AlgorithmComparison:
     readings: Readings
     estimates: RaterEstimates
     analyses: Mapping[Effects, AlgorithmAgainstReaders]
+    of_readers: tuple[ReaderContrast, ...]
 
 
 def answer_column(statistic: ReaderStatistic) -> str:
@@ -108,28 +112,24 @@ def compare_treatments(
     values, covariance = found.values.reshape(shape), found.covariance.reshape(shape * 2)
     for effects in EFFECTS:
         analyses[effects] = obuchowski_rockette(values, covariance, names, effects, scale)
-    who = [readings.readers[reader] for _, reader in readings.raters[: shape[1]]]
-    return TreatmentComparison(
-        readings, found, analyses, _of_readers(values, covariance, names, who)
+    return TreatmentComparison(readings, found, analyses, _of_readers(readings, found))
+
+
+def _of_readers(readings: Readings, estimates: RaterEstimates) -> tuple[ReaderContrast, ...]:
+    """Of readers who read in every treatment, in the order of the raters."""
+    treatments = readings.treatments
+    count = len(readings.raters) // len(treatments)
+    return tuple(
+        rater_difference(
+            f"{readings.readers[reader]}: {treatments[one]} - {treatments[other]}",
+            readings,
+            estimates,
+            one * count + at,
+            other * count + at,
+        )
+        for one, other in itertools.combinations(range(len(treatments)), 2)
+        for at, (_, reader) in enumerate(readings.raters[:count])
     )
-
-
-def _of_readers(
-    values: np.ndarray, covariance: np.ndarray, treatments: Sequence[str], readers: Sequence[str]
-) -> tuple[ReaderContrast, ...]:
-    found = []
-    for one in range(len(treatments)):
-        for other in range(one + 1, len(treatments)):
-            for at, reader in enumerate(readers):
-                variance = (
-                    covariance[one, at, one, at]
-                    + covariance[other, at, other, at]
-                    - 2 * covariance[one, at, other, at]
-                )
-                apart = float(values[one, at] - values[other, at])
-                name = f"{reader}: {treatments[one]} - {treatments[other]}"
-                found.append(contrast(name, apart, float(variance), np.inf, tested=True))
-    return tuple(found)
 
 
 def compare_algorithm(
@@ -199,5 +199,9 @@ def compare_algorithm(
             )
             for effects in EFFECTS
         }
-        found.append(AlgorithmComparison(algorithm, treatment, readings, estimates, analyses))
+        each = tuple(
+            rater_difference(f"{algorithm} - {name}", readings, estimates, 0, at)
+            for at, name in enumerate(names[1:], start=1)
+        )
+        found.append(AlgorithmComparison(algorithm, treatment, readings, estimates, analyses, each))
     return tuple(found)

@@ -14,6 +14,8 @@ import pandas as pd
 from abl.data.annotations.mask_names import natural_order
 from abl.data.readers.reader_answers import ReaderAnswers
 from abl.decide.intervals import Interval
+from abl.decide.multiple_testing import holm_p
+from abl.decide.readers.contrast_tests import contrast_tests
 from abl.decide.readers.contrasts import ReaderContrast
 from abl.decide.readers.rater_estimates import CovarianceMethod, ReaderStatistic
 from abl.decide.readers.rater_summaries import rater_summaries
@@ -39,7 +41,8 @@ class ReaderFindings:
             statistic, difference, low, high, p, holm (P adjusted within kinds and statistic).
         against: A row an arm, group of readers, treatment, statistic and what is random: arm_value,
             readers_value, difference, low, high, df, p, noninferior (one-sided P), why.
-        treatments: A row a pair of treatments, statistic and what is random.
+        treatments: A row a pair of treatments, group of readers, statistic and what is random; holm
+            is P adjusted within the pairs.
         notes: Comparisons that could not be made, and why.
     """
 
@@ -63,17 +66,12 @@ def reader_findings(
         margin: Of non-inferiority, a share; None: not asked.
         base: The treatment that others are compared with.
     """
-    from statsmodels.stats.multitest import multipletests
-
     notes: dict[str, str] = {}  # one fault each: other arms and statistics have the same
     differences = pd.DataFrame(_pairs(compared))
     if len(differences):
         differences["holm"] = _NAN
         for _, part in differences.groupby(["kinds", "statistic"]):
-            known = part.index[part["p"].notna()]
-            if len(known):
-                adjusted = multipletests(differences.loc[known, "p"], method="holm")[1]
-                differences.loc[known, "holm"] = adjusted
+            differences.loc[part.index, "holm"] = holm_p(part["p"])
     return ReaderFindings(
         _rater_rows(compared),
         differences,
@@ -192,11 +190,13 @@ def _treatments(
             continue
         for effects, found in whole.analyses.items():
             names = itertools.combinations(found.treatments, 2)
-            for (one, other), apart in zip(names, found.differences, strict=True):
+            tests = contrast_tests(found.differences)
+            for (one, other), apart, test in zip(names, found.differences, tests, strict=True):
                 yield {
                     "first": one.name, "second": other.name, "group": group,
                     "statistic": statistic, "effects": effects,
                     "first_value": one.estimate, "second_value": other.estimate, **_of(apart),
+                    "holm": test.p,
                 }  # fmt: skip
 
 

@@ -122,6 +122,8 @@ def _against_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
 def _treatments_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
     few = two_reader_notes(frame)
     frame = _told(frame)
+    # frames that were kept before P was corrected lack it
+    several = "holm" in frame and len(frame[["first", "second"]].drop_duplicates()) > 1
     columns = [
         text_column("first"),
         text_column("second"),
@@ -132,12 +134,18 @@ def _treatments_table(outcome: Outcome, frame: pd.DataFrame) -> Table:
         _value("second_value", "second"),
         _difference(),
         number_column("p", p_label, "P"),
+        *([number_column("holm", p_label, "P, Holm")] if several else []),
     ]
     notes = [
         "First minus second, means over readers: Obuchowski and Rockette's model with Hillis' "
         "degrees of freedom.",
         *few,
     ]
+    if several:
+        notes.append(
+            "Holm: adjusted within the pairs of one group of readers, one statistic and what is "
+            "random. Intervals are those of each pair alone."
+        )
     return _table(outcome, TREATMENTS, "treatments", columns, frame, 2, notes)
 
 
