@@ -13,6 +13,7 @@ import typer
 from abl.cli.output import say
 from abl.cli.termination import INTERRUPTED
 from abl.errors import InputError, StageError, address_limit_mb, machine_fault
+from abl.streams import keep_own_stdout, own_stdout
 
 app = typer.Typer(
     name="abl",
@@ -125,6 +126,7 @@ def _loaded_module(path: Path | None) -> Path | None:
     if path is not None:
         from abl.nets.user_module import load_module
 
+        keep_own_stdout()
         # as the option is read: names of other options may come from it
         load_module(path)
     return path
@@ -150,6 +152,7 @@ def load_trusted(file: Path, *, trust: bool, **options: Any) -> Any:
     from abl import api
     from abl.nets.trust import UntrustedError, trust_folder_of
 
+    keep_own_stdout()
     try:
         return api.load(file, **options)
     except UntrustedError as error:
@@ -192,7 +195,7 @@ def terminal_width() -> int:
 def print_table(text: str, *, colour: bool = False) -> None:
     """Prints a table; one with colours holds the terminal's own control characters."""
     if colour:
-        print(text, end="" if text.endswith("\n") else "\n")
+        print(text, end="" if text.endswith("\n") else "\n", file=own_stdout())
     else:
         say(text)
 

@@ -152,8 +152,9 @@ def phantom(
     """Write the generated ultrasound set, and print the ceiling that no network can pass."""
     from abl.data.phantom import bayes_ceiling, write_phantom
     from abl.spec.data import Phantom
+    from abl.spec.model_faults import from_options
 
-    settings = Phantom(patients=patients, size=size, seed=seed, flip=flip)
+    settings = from_options(Phantom, patients=patients, size=size, seed=seed, flip=flip)
     write_phantom(settings, out)
     say(f"written to {out}")
     for name, value in bayes_ceiling(settings).items():

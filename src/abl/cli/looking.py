@@ -24,6 +24,7 @@ from abl.cli.app import (
 )
 from abl.cli.output import say
 from abl.errors import InputError
+from abl.streams import own_stdout
 
 TableFormat = StrEnum("TableFormat", ["text", "md", "csv", "latex", "html"])
 PairFormat = StrEnum("PairFormat", ["text", "md", "html", "csv"])
@@ -82,7 +83,7 @@ def table(
         roots=_paths(data),
         few=format is TableFormat.text and not every,
     )
-    colour = format is TableFormat.text and sys.stdout.isatty()
+    colour = format is TableFormat.text and own_stdout().isatty()
     print_table(printed(made, format.value, width=terminal_width(), colour=colour), colour=colour)
 
 
@@ -108,7 +109,7 @@ def compare(
         ending = out.suffix.lower().removeprefix(".") if out is not None else ""
         ending = {"htm": "html", "markdown": "md"}.get(ending, ending)
         format = PairFormat(ending) if ending in list(PairFormat) else PairFormat.text
-    colour = out is None and sys.stdout.isatty()
+    colour = out is None and own_stdout().isatty()
     text = comparison_text(
         store_at(mlruns),
         first,

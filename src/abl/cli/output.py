@@ -15,6 +15,7 @@ import warnings
 from typing import TextIO
 
 from abl.redaction import redacted
+from abl.streams import own_stdout
 from abl.visible import visible_text
 
 _HANDLER = "abl-ascii"
@@ -75,4 +76,5 @@ def import_nothing_from_here() -> None:
 def say(text: object, *, error: bool = False) -> None:
     """Prints lines, which may hold text of others: names, reasons, what a library said."""
     shown = visible_text(redacted(str(text)))
-    print(shown, end="" if shown.endswith("\n") else "\n", file=sys.stderr if error else sys.stdout)
+    stream = sys.stderr if error else own_stdout()
+    print(shown, end="" if shown.endswith("\n") else "\n", file=stream)

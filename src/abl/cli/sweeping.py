@@ -30,6 +30,7 @@ from abl.cli.app import (
 from abl.cli.output import say
 from abl.cli.termination import INTERRUPTED
 from abl.errors import InputError
+from abl.streams import own_stdout
 
 STOPPED = "stopped; the same command goes on from here"
 
@@ -95,7 +96,7 @@ def sweep(
         print(STOPPED, file=sys.stderr)
         raise
     if not result.report.interrupted:
-        colour = sys.stdout.isatty()
+        colour = own_stdout().isatty()
         table = api.table(result, width=terminal_width(), colour=colour, spread=spread, few=True)
         print_table(table, colour=colour)
     for message in result.messages:
@@ -165,6 +166,6 @@ def plan(
     loaded = load_trusted(file, trust=trust, data=data or (), root=mlruns, smoke=smoke, store=store)
     numbers = numbers_of(loaded, why, say=partial(say, error=True))
     if as_json:
-        print(json.dumps(numbers, indent=1))
+        print(json.dumps(numbers, indent=1), file=own_stdout())
         return
     say(plan_text(loaded.name, numbers, arms_in_words(loaded)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from abl.cli.app import (
     terminal_width,
 )
 from abl.cli.output import say
+from abl.streams import own_stdout
 
 if TYPE_CHECKING:
     from abl.app.loaded import LoadedSweep
@@ -49,7 +49,7 @@ def watch(
         folders += [str(folder) for folder in kept if str(folder) not in folders]
     loaded = load_trusted(file, trust=trust, data=folders, root=mlruns, store=store)
     frames = _frames(loaded, once=once)
-    if not sys.stdout.isatty() or once:
+    if not own_stdout().isatty() or once:
         for frame in frames:
             say(frame)
             if not once:
@@ -59,7 +59,9 @@ def watch(
     from rich.live import Live
     from rich.text import Text
 
-    with Live(console=Console(), auto_refresh=False, vertical_overflow="crop") as shown:
+    with Live(
+        console=Console(file=own_stdout()), auto_refresh=False, vertical_overflow="crop"
+    ) as shown:
         for frame in frames:
             shown.update(Text(frame), refresh=True)
             time.sleep(every)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,10 @@ from abl.errors import InputError, Problem
 from abl.spec.limits import IMAGE_MB, MAX_PIXELS, too_large
 
 Result = TypeVar("Result")
+
+# what is wrong with a file is told in a line of ours, which names it. For the whole process, as
+# threads decode too, and would undo each other's `warnings.catch_warnings`
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 KINDS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
 SUFFIXES = frozenset(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from contextlib import AbstractContextManager
 from typing import TextIO
@@ -11,6 +10,7 @@ from typing import TextIO
 from abl.redaction import redacted
 from abl.runner.notebook_view import NotebookView, in_notebook
 from abl.runner.progress import Happened, ProgressState, counts_line
+from abl.streams import own_stdout
 from abl.visible import visible_line
 
 
@@ -22,7 +22,7 @@ def make_view(state: ProgressState, stream: TextIO | None = None) -> AbstractCon
     """
     if stream is None and in_notebook():
         return NotebookView(state)
-    stream = sys.stdout if stream is None else stream
+    stream = own_stdout() if stream is None else stream
     if stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown"):
         from abl.runner.live_view import LiveView
 

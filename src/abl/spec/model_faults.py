@@ -6,15 +6,17 @@ import typing
 from collections.abc import Iterable, Iterator
 from functools import cache
 from types import UnionType
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from abl.errors import Problem, nearest
+from abl.errors import InputError, Problem, nearest
 from abl.spec.base import Part
 from abl.spec.sweep import Sweep
 from abl.spec.union_faults import faults_of
 from abl.spec.yaml_file import Place, Places
+
+PartOf = TypeVar("PartOf", bound=Part)
 
 
 def problems_of(
@@ -43,6 +45,23 @@ def problems_of(
             place = (*place, *str(fault["ctx"]["error"]).partition(":")[0].split("."))
         problems.append(Problem(message, str(written.path), written.line(place)))
     return sorted(dict.fromkeys(problems), key=lambda problem: problem.line or 0)
+
+
+def from_options(model: type[PartOf], **values: Any) -> PartOf:
+    """A block of settings that options of a command give, which are called as the settings are.
+
+    Raises:
+        InputError: Every option whose value the setting does not allow, as a sweep file says it.
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        problems = []
+        for fault in error.errors():
+            first, *inner = fault["loc"] or ("",)
+            option = f"--{str(first).replace('_', '-')}"
+            problems.append(Problem(message_of(fault, model, (option, *inner), ())))
+        raise InputError(problems) from None
 
 
 def _is_around(outer: Place, inner: Place) -> bool:

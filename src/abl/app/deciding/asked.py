@@ -228,17 +228,24 @@ def read_costs(text: str | None, classes: int | None = None) -> list[list[float]
     return table
 
 
+MOST_STEPS = 100_000  # of a grid, as of an axis of a sweep
+
+
 def grid_of(text: str) -> list[float]:
     """`0:1:1000` (from, to, how many), numbers and `always`, separated by commas.
 
     Raises:
-        InputError: What is none of these.
+        InputError: What is none of these; more than MOST_STEPS of them.
     """
     found: list[float] = []
     for piece in text.split(","):
         try:
             if ":" in piece:
                 low, high, count = piece.split(":")
+                if len(found) + int(count) > MOST_STEPS:  # before there are so many
+                    raise InputError(
+                        f"--thresholds: '{piece}' makes more than {MOST_STEPS:,} steps: give fewer"
+                    )
                 found += np.linspace(float(low), float(high), int(count)).tolist()
             else:
                 found.append(float("inf") if piece.strip() == "always" else float(piece))

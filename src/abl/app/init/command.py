@@ -115,6 +115,11 @@ def _check_options(options: InitOptions) -> None:
         for wrong in map(check_network, options.networks)
         if wrong is not None
     ]
+    networks = options.networks
+    problems += [
+        Problem(f"--networks: '{name}' is there twice")
+        for name in sorted({each for each in networks if networks.count(each) > 1})
+    ]
     if options.patients is not None and options.patients not in ("unknown", "folder"):
         problems.append(
             Problem(f"--patients {options.patients}: unknown or folder; --patient-from reads names")

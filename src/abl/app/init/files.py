@@ -122,7 +122,8 @@ def write_both(found: FoundSet, place: Placed, sweep: str) -> None:
 def _check_drafts(found: FoundSet, place: Placed, manifest: Path, sweep: Path) -> None:
     """Raises InputError if a sweep would refuse them."""
     file, problems = read_form(read_with_faults(sweep))
-    raise_if_any(problems)
+    # the lines of a file that nobody sees
+    raise_if_any([Problem(f"{SWEEP} would not be read: {each.message}") for each in problems])
     assert file is not None
     try:
         dataset = load_manifest(manifest, images=place.images, classes=found.classes)
