@@ -56,12 +56,16 @@ def part_of(path: Path) -> Path:
 def written_whole(path: Path) -> Iterator[Path]:
     """Gives a name to write to, which becomes `path` at the end: readers see the old or the new.
 
-    Of a write that fails nothing is left.
+    Of a write that fails nothing is left, and its error names `path`: nobody knows the other name.
     """
     part = part_of(path)
     try:
         yield part
         os.replace(part, path)
+    except OSError as error:
+        if error.filename is None or os.fspath(error.filename) != str(part):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from abl.app.results import arm_predictions, outcome_folder, outcome_named
-from abl.data.load import load_dataset
+from abl.data.load import load_dataset, manifest_of
+from abl.data.outputs import Output, refuse_outputs
 from abl.decide.contributions import DRAWS
 from abl.decide.replicates import KEYS
 from abl.decide.verdicts import A_CONTROL, NOT_OUT_OF_FOLD
@@ -19,7 +21,7 @@ from abl.record.store import Store
 from abl.report.labels import cluster_word, is_metric, one_line, own_label
 from abl.report.page.report_facts import sweep_of
 from abl.report.pairs.arm_words import arm_named, arm_title
-from abl.report.pairs.compare import render_comparison
+from abl.report.pairs.compare import SUFFIXES, is_comparison, render_comparison
 from abl.report.pairs.compare_pair import PairComparison, compared
 from abl.report.prediction_frames import (
     arm_tests,
@@ -62,6 +64,37 @@ def comparison_text(
         except InputError as error:
             pair = replace(pair, notes=(*pair.notes, f"No pictures: {error.problems[0].message}."))
     return render_comparison(pair, format, width=width, colour=colour, picture=picture)
+
+
+def refuse_comparison(
+    store: Store,
+    named: Sequence[str],
+    out: Path,
+    roots: Sequence[Path] = (),
+    *,
+    force: bool = False,
+) -> None:
+    """Raises InputError if a comparison must not be written to this file.
+
+    Args:
+        named: The arms, as SWEEP:ARM.
+        force: Whether a file is written over that is no comparison.
+    """
+    written = Output("--out", out, SUFFIXES, is_comparison)
+    refuse_outputs([written], force=True)  # its name, before a store is read
+    read = _manifests(store, map(sweep_name, named), roots) if out.exists() else ()
+    refuse_outputs([written], read, force=force)
+    if out.resolve().is_relative_to(store.root.resolve()):
+        raise InputError(f"--out {out}: is a place of the store: give another name")
+
+
+def _manifests(store: Store, sweeps: Iterable[str], roots: Sequence[Path]) -> Iterator[Path]:
+    """The manifests of sweeps, as far as they are found; images have other suffixes."""
+    for name in dict.fromkeys(sweeps):
+        sweep = _sweep_file(store, outcome_named(store, name))
+        if sweep is not None and sweep.data.phantom is None:
+            with suppress(InputError):
+                yield manifest_of(sweep.data, base=Path.cwd(), roots=roots)
 
 
 def _with_pairs(sweep: Sweep, outcome: Outcome) -> Data:

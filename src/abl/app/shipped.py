@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import abl
-from abl.errors import InputError, Problem, nearest, raise_if_any
+from abl.data.outputs import Output, json_called, refuse_outputs, unwritable_told
+from abl.errors import InputError, nearest
 from abl.record.done import write_atomically
+from abl.spec.reference import SCHEMA_TITLE
 from abl.spec.yaml_file import read_with_faults
 
 SCHEMA = "sweep.schema.json"
@@ -61,7 +63,7 @@ def write_shipped(name: str, out: Path, *, force: bool = False) -> list[Path]:
     Args:
         name: As `shipped_sweeps` has it, with or without `.yaml`.
         out: A folder, made if it is not there; files get the names that they have here.
-        force: Write over what is there.
+        force: Write over what is there; never over the shipped files themselves.
 
     Raises:
         InputError: No such sweep; files that are there already; a folder that cannot be made.
@@ -77,21 +79,20 @@ def write_shipped(name: str, out: Path, *, force: bool = False) -> list[Path]:
     for beside in sorted(source.parent.glob("*.csv")):
         if beside.name in text:
             files[beside.name] = beside.read_text(encoding="utf-8")
-    if not force:
-        raise_if_any(
-            [
-                Problem(f"{out / each} is there already: --force writes over it")
-                for each in files
-                if (out / each).exists()
-            ]
-        )
+    instead = "--force writes over it"
+    written = [Output("", out / each, instead=instead) for each in files]
     # a schema belongs to the program, not to who edits the sweep
+    written.append(Output("", out / SCHEMA, is_own=json_called(SCHEMA_TITLE), instead=instead))
     files[SCHEMA] = (shipped_folder() / SCHEMA).read_text(encoding="utf-8")
+    if out.is_dir():
+        read = (source.with_name(each) for each in files)
+        refuse_outputs(written, [*read, shipped_folder() / SCHEMA], force=force)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         why = "is no folder" if isinstance(error, FileExistsError) else error.strerror
         raise InputError(f"--out {out}: {why}: give a folder that can be written") from None
-    for each, content in files.items():
-        write_atomically(out / each, content)
+    with unwritable_told(f"--out {out}"):
+        for each, content in files.items():
+            write_atomically(out / each, content)
     return [out / each for each in files]

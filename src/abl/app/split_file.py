@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-import pyarrow
-import pyarrow.parquet as pq
 
 from abl.app.loaded import LoadedSweep
 from abl.data.dataset import PAIR
 from abl.data.load import images_of, manifest_of
-from abl.data.masks.columns import files_named
+from abl.data.outputs import TABLES, Output, columns_of, files_of, refuse_outputs
 from abl.data.predictions.prediction_rows import checked_output, same_file, write_prediction_table
 from abl.data.splits.splits import Split
 from abl.errors import InputError
@@ -20,23 +18,24 @@ from abl.report.labels import counted
 from abl.stages.inputs import OpenData, Workspace
 
 COLUMNS = ("repeat", "fold", "role", "image", "patient", "label")
-_FILES = ("image", "image2", "mask")  # columns of a data set that name files
 
 
-def write_splits(loaded: LoadedSweep, out: Path) -> str:
+def write_splits(loaded: LoadedSweep, out: Path, *, force: bool = False) -> str:
     """Writes every split of a sweep, a row an image of a split; returns what is to be said.
 
     Args:
         out: .csv or .parquet: repeat, fold, role (train, validation, test), image, patient, label.
+        force: Whether a file that is there is written over; one of `abl splits` always is, one that
+            the sweep reads never.
 
     Raises:
         InputError: A file that cannot be written, or that the sweep reads; arms that are split in
             several ways.
     """
     checked_output(out)
-    _refuse_what_is_read(loaded, out)  # before planning, which may take long
+    _refuse_output(loaded, out, force=True)  # before planning, which may take long
     frame = splits_frame(loaded)
-    _refuse_what_is_read(loaded, out)
+    _refuse_output(loaded, out, force=force)  # planning has opened the data
     write_prediction_table(out, frame)
     splits = len(frame[["repeat", "fold"]].drop_duplicates())
     images = frame["image"].nunique()
@@ -70,17 +69,20 @@ def splits_frame(loaded: LoadedSweep) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)[list(COLUMNS)]
 
 
-def _refuse_what_is_read(loaded: LoadedSweep, out: Path) -> None:
-    """Raises InputError if the file is one that the sweep reads, or lies there with its data."""
+def _refuse_output(loaded: LoadedSweep, out: Path, *, force: bool) -> None:
+    """Raises InputError if the file is one that the sweep reads, or lies there with its data, or is
+    none that `abl splits` wrote.
+    """
+    written = [Output("--out", out, TABLES, _is_ours)]
+    refuse_outputs(written, _files_read(loaded), force=True)
     if not out.exists():
         return
-    if same_file(out, _files_read(loaded)):
-        why = "is read too"
-    elif same_file(out, _beside_data(loaded, out)):
+    if same_file(out, _beside_data(loaded, out)):
         why = "is a file of the data set"
     elif out.resolve().is_relative_to((loaded.root / "store").resolve()):
         why = "is a file of the store"
     else:
+        refuse_outputs(written, force=force)
         return
     raise InputError(f"--out {out}: {why}, and would be overwritten: give another name")
 
@@ -96,13 +98,7 @@ def _files_read(loaded: LoadedSweep) -> Iterator[Path]:
         if opened.data.phantom is not None:
             continue
         manifest = manifest_of(opened.data, base=workspace.base, roots=workspace.roots)
-        yield manifest
-        folder, frame = _folder(opened, workspace), opened.dataset.frame
-        for column in _FILES:
-            if column in frame:
-                texts = (str(text) for text in frame[column].unique() if text)
-                for text in texts:
-                    yield from (folder / path for path in files_named(folder, column, text))
+        yield from files_of(opened.dataset, manifest, _folder(opened, workspace))
 
 
 def _beside_data(loaded: LoadedSweep, out: Path) -> Iterator[Path]:
@@ -125,12 +121,7 @@ def _folder(opened: OpenData, workspace: Workspace) -> Path:
 
 def _is_ours(path: Path) -> bool:
     """Whether a file has the columns that `abl splits` writes, so that it may be written anew."""
-    try:
-        if path.suffix.lower() == ".csv":
-            return tuple(pd.read_csv(path, nrows=0).columns) == COLUMNS
-        return tuple(pq.read_schema(path).names) == COLUMNS
-    except (OSError, ValueError, pyarrow.ArrowException):
-        return False
+    return columns_of(path) == COLUMNS
 
 
 def _rows(frame: pd.DataFrame, split: Split) -> pd.DataFrame:

@@ -147,6 +147,12 @@ TrustOpt = Annotated[
 ]
 
 
+ForceOpt = Annotated[
+    bool,
+    typer.Option("--force", help="Write over a file that is there; never one that is read."),
+]
+
+
 def load_trusted(file: Path, *, trust: bool, **options: Any) -> Any:
     """The sweep; whether a `module:` from elsewhere may run is asked where somebody can answer."""
     from abl import api
@@ -201,13 +207,11 @@ def print_table(text: str, *, colour: bool = False) -> None:
 
 
 def write_out(path: Path, text: str) -> None:
-    """Writes the file that `--out` names. Raises InputError if it cannot be written."""
+    """Writes the file that `--out` names, which has passed `refuse_outputs`. Raises InputError if
+    it cannot be written.
+    """
+    from abl.data.outputs import unwritable_told
     from abl.record.done import write_atomically
 
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"--out {path}: no folder {path.parent}")
-    try:
+    with unwritable_told(f"--out {path}"):
         write_atomically(path, text)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise InputError(f"--out {path}: cannot be written ({why})") from None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from abl.cli.app import app, tells, terminal_width
+from abl.cli.app import ForceOpt, app, tells, terminal_width
 from abl.cli.output import say
 
 
@@ -40,12 +40,21 @@ def audit_command(
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many images are printed.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="All numbers.")] = False,
+    force: ForceOpt = False,
 ) -> None:
     """Find the labels to look at first, from out-of-fold predictions; nothing is trained."""
     from abl.app.auditing.command import AuditAsked, audited
 
     names = None if classes is None else [name.strip() for name in classes.split(",")]
     asked = AuditAsked(
-        predictions, theta, flag, classes=names, images=images, out=out, top=top, as_json=as_json
+        predictions,
+        theta,
+        flag,
+        classes=names,
+        images=images,
+        out=out,
+        top=top,
+        as_json=as_json,
+        force=force,
     )
     say(audited(asked, terminal_width()).text)

@@ -10,6 +10,7 @@ import typer
 from abl.cli.app import (
     ROOT,
     DataOpt,
+    ForceOpt,
     RootOpt,
     SweepArg,
     TrustOpt,
@@ -32,11 +33,13 @@ def splits(
     data: DataOpt = None,
     mlruns: RootOpt = ROOT,
     trust: TrustOpt = False,
+    force: ForceOpt = False,
 ) -> None:
     """Write which images each split of a sweep trains, validates and tests on, for others."""
     from abl.app.split_file import write_splits
 
-    say(write_splits(load_trusted(file, trust=trust, data=data or (), root=mlruns), out))
+    loaded = load_trusted(file, trust=trust, data=data or (), root=mlruns)
+    say(write_splits(loaded, out, force=force))
 
 
 MaskValueOpt = Annotated[
@@ -109,13 +112,20 @@ def tissue(
     mask_value: MaskValueOpt = None,
     mask_cut: MaskCutOpt = None,
     mask_inverted: MaskInvertedOpt = None,
+    force: ForceOpt = False,
 ) -> None:
     """Find the tissue in each image, without the scanner's text; say what a crop to it keeps."""
     from abl.data.tissue.tissue_report import tissue_report
 
     rule = _mask_rule(mask_value, mask_cut, mask_inverted)
     report = tissue_report(
-        manifest, tuple(classes.split(",")), sheet=sheet, out=out, rule=rule, local=local
+        manifest,
+        tuple(classes.split(",")),
+        sheet=sheet,
+        out=out,
+        rule=rule,
+        local=local,
+        force=force,
     )
     say(report)
 
@@ -172,6 +182,7 @@ def split_frames(
         typer.Option(help="From the elasticity image to the other, ACROSS,DOWN in pixels."),
     ] = None,
     classes: Annotated[str, typer.Option(help="Names of classes 0, 1, ...")] = "benign,malignant",
+    force: ForceOpt = False,
 ) -> None:
     """Split frames that show a conventional and an elasticity image into pairs, by colour."""
     from abl.data.composites.split_frames import split_composites
@@ -186,4 +197,5 @@ def split_frames(
             found = None
         if found is None:
             raise InputError(f"--offset {offset}: write two whole numbers, as in --offset=-320,0")
-    say(split_composites(manifest, tuple(classes.split(",")), out=out, sheet=sheet, offset=found))
+    names = tuple(classes.split(","))
+    say(split_composites(manifest, names, out=out, sheet=sheet, offset=found, force=force))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from abl.cli.app import app, tells, terminal_width
+from abl.cli.app import ForceOpt, app, tells, terminal_width
 from abl.cli.output import say
 from abl.errors import InputError
 
@@ -87,6 +87,7 @@ def decide_command(
         DecidedFormat | None, typer.Option(help="How to print; default text.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As --format json.")] = False,
+    force: ForceOpt = False,
 ) -> None:
     """Decide from files of predictions that any program made; nothing is trained."""
     from abl.app.deciding.asked import Asked, read_costs
@@ -121,5 +122,6 @@ def decide_command(
         out=out,
         curve=curve,
         format="json" if as_json else (format or DecidedFormat.text).value,
+        force=force,
     )
     say(decided(asked, terminal_width()).text)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from abl.cli.app import ModuleOpt, app, tells, write_out
+from abl.cli.app import ForceOpt, ModuleOpt, app, tells, write_out
 from abl.cli.output import say
 from abl.errors import InputError
 
@@ -62,10 +62,17 @@ def print_boundaries(head: str, columns: Sequence[str], rows: Sequence[Sequence[
 def schema(
     out: Annotated[Path | None, typer.Option(help="File to write; default: print.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="A page instead.")] = False,
+    force: ForceOpt = False,
 ) -> None:
     """Write the JSON Schema of sweep files, for editors."""
     from abl.app.watching import full_reference, full_schema
+    from abl.data.outputs import Output, json_called, refuse_outputs, text_that_begins
+    from abl.spec.reference import PAGE_TITLE, SCHEMA_TITLE
 
+    if out is not None:
+        suffixes = (".md", ".markdown") if markdown else (".json",)
+        is_own = text_that_begins(PAGE_TITLE) if markdown else json_called(SCHEMA_TITLE)
+        refuse_outputs([Output("--out", out, suffixes, is_own)], force=force)
     text = full_reference() if markdown else full_schema()
     if out is None:
         say(text)

@@ -12,6 +12,7 @@ import typer
 from abl.cli.app import (
     ROOT,
     DataOpt,
+    ForceOpt,
     ModuleOpt,
     RootOpt,
     StoreOpt,
@@ -100,18 +101,22 @@ def compare(
     data: DataOpt = None,
     module: ModuleOpt = None,
     mlruns: RootOpt = ROOT,
+    force: ForceOpt = False,
 ) -> None:
     """Explain one arm against another, image by image."""
-    from abl.app.comparing import comparison_text
+    from abl.app.comparing import comparison_text, refuse_comparison
     from abl.record.opening import store_at
 
+    store = store_at(mlruns)
+    if out is not None:
+        refuse_comparison(store, [first, second], out, _paths(data), force=force)
     if format is None:
         ending = out.suffix.lower().removeprefix(".") if out is not None else ""
         ending = {"htm": "html", "markdown": "md"}.get(ending, ending)
         format = PairFormat(ending) if ending in list(PairFormat) else PairFormat.text
     colour = out is None and own_stdout().isatty()
     text = comparison_text(
-        store_at(mlruns),
+        store,
         first,
         second,
         format=format.value,

@@ -29,8 +29,11 @@ from abl.spec.train import (
     Train,
 )
 
-HEAD = """# The sweep file
-
+SCHEMA_TITLE = "abl sweep"
+PAGE_TITLE = "# The sweep file\n"
+HEAD = (
+    PAGE_TITLE
+    + """
 Written from the models by `abl schema --markdown`; a test keeps it so. Every key has a default
 unless it says *required*. Unknown keys are errors, and all errors of a file are reported at once,
 with their lines.
@@ -43,6 +46,7 @@ Numbers such as `1e-4` are numbers; `010`, which may mean 8, 10 or a name, is re
 `true` and `false` are truth values where one is wanted and words where a name is wanted, as in
 `rule: [original, true]`.
 """
+)
 
 BLOCKS: tuple[tuple[str, type[Part]], ...] = (
     ("", Sweep),
@@ -164,7 +168,7 @@ def sweep_schema(
     """
     schema = Sweep.model_json_schema(by_alias=True, mode="validation")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "abl sweep"
+    schema["title"] = SCHEMA_TITLE
     properties = schema["properties"]
     properties["study"]["enum"] = sorted(options)
     known = [{"const": name, "description": text} for name, text in sorted(metrics.items())]

@@ -14,11 +14,15 @@ from abl.app.auditing.contradictions import Contradiction, contradicting_duplica
 from abl.app.auditing.reading import ReadRuns, read_runs
 from abl.app.auditing.text import audit_text
 from abl.app.auditing.warnings import warnings_of
-from abl.data.predictions.prediction_rows import checked_output, same_file, write_prediction_table
+from abl.data.outputs import TABLES, Output, refuse_outputs, table_with
+from abl.data.predictions.prediction_rows import checked_output, write_prediction_table
 from abl.data.tables.rows import class_name_problems
 from abl.decide.audit.appearances import appearances_of
 from abl.decide.audit.label_audit import FLAG_RULES, FlagRule, LabelAudit, audit_of
 from abl.errors import InputError, Problem, nearest, raise_if_any
+
+# columns by which a file of `--out` is known
+_OWN = ("image", "error_rate", "score", "flagged", "above", "said", "seen", "wrong")
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class AuditAsked:
         out: CSV or Parquet file; nothing is written if anything is wrong.
         top: How many images are printed.
         as_json: Prints all numbers instead of the text.
+        force: Whether `out` is written over a file that is none of `abl audit`; never over one that
+            is read.
     """
 
     files: Sequence[str]
@@ -43,6 +49,7 @@ class AuditAsked:
     out: Path | None = None
     top: int = 20
     as_json: bool = False
+    force: bool = False
 
     def check(self) -> None:
         """Raises InputError with every option that is wrong; the files are not read."""
@@ -55,14 +62,12 @@ class AuditAsked:
             problems += class_name_problems(self.classes)
         if self.images is not None and not self.images.exists():
             problems.append(f"--images {self.images}: no such file or folder")
-        read = [Path(each.partition("=")[2] or each) for each in self.files]
-        read += [] if self.images is None else [self.images]
-        if self.out is not None and same_file(self.out, [*read, *map(Path, self.files)]):
-            problems.append(
-                f"--out {self.out}: is read too, and would be overwritten: give another name"
-            )
         raise_if_any([Problem(each) for each in problems])
         if self.out is not None:
+            read = [Path(each.partition("=")[2] or each) for each in self.files]
+            read += [] if self.images is None else [self.images]
+            written = Output("--out", self.out, TABLES, table_with(*_OWN))
+            refuse_outputs([written], [*read, *map(Path, self.files)], force=self.force)
             checked_output(self.out)
 
 

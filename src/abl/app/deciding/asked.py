@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from abl.data.predictions.prediction_rows import same_file
+from abl.data.outputs import TABLES, Output, refuse_outputs, table_with
 from abl.data.tables.rows import class_name_problems
 from abl.decide.chooser import written_share
 from abl.decide.decision_space import PARAMETERS
@@ -76,6 +76,7 @@ class Asked:
     out: Path | None = None
     curve: Path | None = None
     format: str = "text"
+    force: bool = False
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -190,17 +191,20 @@ class Asked:
             yield from class_name_problems(self.classes)
 
     def _files(self) -> Iterator[str]:
-        written: list[Path] = []
-        for option, path in (("--out", self.out), ("--curve", self.curve), ("--study", self.study)):
-            if path is None:
-                continue
-            if not path.absolute().parent.is_dir():
-                yield f"{option} {path}: no folder {path.parent}"
-            if same_file(path, self.paths.values()):
-                yield f"{option} {path}: is read too, and would be overwritten: give another name"
-            if same_file(path, written):
-                yield f"{option} {path}: is written by another option: give another name"
-            written.append(path)
+        written = [
+            Output(option, path, suffixes, is_own)
+            for option, path, suffixes, is_own in (
+                ("--out", self.out, TABLES, table_with("image", "p_0", "sent")),
+                ("--curve", self.curve, TABLES, table_with("rule", "threshold", "share")),
+                # whether it is a search's journal is looked at as it is opened
+                ("--study", self.study, (), lambda path: True),
+            )
+            if path is not None
+        ]
+        try:
+            refuse_outputs(written, self.paths.values(), force=self.force)
+        except InputError as error:
+            yield from (each.message for each in error.problems)
 
 
 def read_costs(text: str | None, classes: int | None = None) -> list[list[float]] | None:

@@ -23,6 +23,7 @@ from abl.app.reviewing.map_overlays import maps_over_images
 from abl.app.reviewing.review_page import ActivationMap, Card, review_page
 from abl.app.reviewing.reviewed_data import SIDE, ReviewedData, reviewed_data
 from abl.app.reviewing.sheet import ANSWERS
+from abl.data.outputs import Output, refuse_outputs
 from abl.data.tables.rows import read_rows
 from abl.decide.audit.appearances import Appearances
 from abl.errors import InputError
@@ -32,6 +33,7 @@ from abl.record.store import Store
 from abl.report.labels import counted
 
 PAGE, SHEET = "review.html", "review.csv"
+_KEY = "abl-review:"  # of the page's answers; by it a page is known
 MOST_IMAGES = 200
 MOST_ALIKE = 6  # near-duplicates named on a card
 
@@ -73,6 +75,9 @@ def write_review(
     outcome = outcome_named(store, name)
     folder = outcome_folder(store, outcome) if out is None else out
     _refuse_answers(folder / SHEET)
+    elsewhere = "move it away, or write elsewhere with --out FOLDER"
+    if folder.is_dir():
+        refuse_outputs([Output("", folder / PAGE, is_own=_is_page, instead=elsewhere)])
     tested = predictions_on_test(store, outcome)
     data = reviewed_data(store, outcome, roots)
     refuse_other_data(outcome, data, tested, "review it")
@@ -94,7 +99,7 @@ def write_review(
         classes=data.dataset.classes,
         columns=columns,
         rows=rows,
-        key=f"abl-review:{outcome.name}:{data.digest}:{'blind' if blind else 'open'}",
+        key=f"{_KEY}{outcome.name}:{data.digest}:{'blind' if blind else 'open'}",
         blind=blind,
     )
     try:
@@ -107,6 +112,13 @@ def write_review(
         f"{folder / PAGE}: open it in a browser, decide, and download {SHEET}",
         f"then: abl review {outcome.name} --apply {SHEET} --out FOLDER",
     ]
+
+
+def _is_page(path: Path) -> bool:
+    try:
+        return _KEY in path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def _refuse_answers(path: Path) -> None:

@@ -48,6 +48,7 @@ class AnnotatedFolder:
         path: As it was given.
         files: Relative to it, / between folders, sorted; without hidden ones (`.x`, `._x.png`).
         hidden: How many were passed over because they, or a folder that they lie in, are hidden.
+        taken: The files whose annotations were asked for so far.
 
     Raises:
         InputError: No such folder, or one within it that cannot be read.
@@ -83,6 +84,7 @@ class AnnotatedFolder:
                     found.append((base / name).as_posix())
         raise_if_any(unread)
         self.files = tuple(sorted(found))
+        self.taken: set[str] = set()
         self._words: dict[str, frozenset[str]] = {}
 
     def ending(self, *suffixes: str) -> list[str]:
@@ -131,6 +133,7 @@ class AnnotatedFolder:
             raise FileFaultError(f"is not XML: {error}") from None
 
     def _bytes(self, name: str) -> bytes:
+        self.taken.add(name)
         try:
             return bounded_bytes(self.path / name, ANNOTATIONS_MB)
         except InputError as error:

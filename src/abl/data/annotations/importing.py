@@ -17,6 +17,7 @@ from abl.data.annotations.places import STORED, UPRIGHT
 from abl.data.annotations.report import imported_text, reasons_text
 from abl.data.annotations.rows import Account, labelled, rows_of
 from abl.data.annotations.writing import ManifestWriter, refuse_to_overwrite
+from abl.data.outputs import Output, refuse_outputs
 from abl.data.tables.rows import first_of_each_kind
 from abl.errors import InputError, Problem, nearest, raise_if_any
 
@@ -67,6 +68,7 @@ def import_annotations(path: Path, out: Path, options: ImportOptions) -> str:
         refuse_to_overwrite(out, out.parent / options.masks, options.force)
     kind = kind_of(folder, options.kind)
     read = kind.read(folder)
+    _refuse_what_is_read(folder, out, options)
     account = Account(list(read.left))
     if not read.images:
         raise InputError(
@@ -156,6 +158,15 @@ def _left_faults(left: Path, force: bool) -> list[str]:
     if left.exists() and not force:
         return [f"--left {left}: is there; --force writes it anew"]
     return []
+
+
+def _refuse_what_is_read(folder: AnnotatedFolder, out: Path, options: ImportOptions) -> None:
+    """Raises InputError if a file would be written over whose annotations were read."""
+    written = [Output("--out", out)]
+    if options.left is not None:
+        written.append(Output("--left", options.left, (".csv",)))
+    read = (folder.path / name for name in (*folder.taken, *folder.images))
+    refuse_outputs(written, read, force=options.force)
 
 
 def _way(out: Path, folder: Path) -> str:

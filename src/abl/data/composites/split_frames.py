@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,8 +13,15 @@ from PIL import Image
 from abl.data.composites.composite_regions import Region, colour_region, twin_region
 from abl.data.dataset import BOX, Dataset, ImageSource
 from abl.data.manifest import load_manifest
+from abl.data.outputs import (
+    files_of,
+    folder_whole,
+    refuse_folder,
+    refuse_outputs,
+    sheet_output,
+)
 from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, read_rows
-from abl.data.tissue.tissue_files import moved_boxes, png_names, refuse_unless_empty
+from abl.data.tissue.tissue_files import moved_boxes, png_names
 from abl.data.tissue.tissue_sheet import write_sheet
 from abl.data.workers import mapped_over
 from abl.errors import InputError, Problem, raise_if_any
@@ -43,6 +47,7 @@ def split_composites(
     out: Path,
     sheet: Path | None = None,
     offset: Offset | None = None,
+    force: bool = False,
 ) -> str:
     """Writes both images of every frame and a manifest of pairs; the report, in lines.
 
@@ -52,15 +57,16 @@ def split_composites(
         sheet: A PNG file to draw frames to: the elasticity image yellow, the other light blue.
         offset: From the elasticity image to the other, in pixels; None takes the frame's other
             half.
+        force: Whether a sheet is written over what is there; never over what is read.
 
     Raises:
         InputError: Faults of the data set; frames in which no pair is found, or whose images would
             overlap, each named. Nothing is written then.
     """
     raise_if_any([Problem(each) for each in class_name_problems(classes)])
-    refuse_unless_empty(out)
-    if sheet is not None and not sheet.absolute().parent.is_dir():
-        raise_if_any([Problem("there is no such folder", file=str(sheet.parent))])
+    refuse_folder(out, f"--out {out}")
+    sheets = [] if sheet is None else [sheet_output(sheet)]
+    refuse_outputs(sheets, [manifest], force=force)
     rows = read_rows(manifest)
     taken = [name for name in ("image2", "mask") if name in rows.frame]
     if taken:
@@ -68,6 +74,7 @@ def split_composites(
             Problem(f"column {taken[0]}: frames have neither yet; leave it out", file=str(manifest))
         )
     dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
+    refuse_outputs(sheets, files_of(dataset, manifest), force=force)
     find = partial(_pairs_of_chunk, dataset.source, offset)
     parts = mapped_over(len(dataset), CHUNK, find, worth=WORTH)
     found = np.array([each for part in parts for each in part], np.int64).reshape(-1, 2, 4)
@@ -157,9 +164,7 @@ def _write(
     for folder, regions in cut.items():
         for name, edges in zip(("x0", "y0", "x1", "y1"), regions.T, strict=True):
             table[f"{folder}_{name}"] = edges
-    fresh = out.absolute().parent / f".{out.name}.{uuid.uuid4().hex}"
-    try:
-        fresh.mkdir()
+    with folder_whole(out, f"--out {out}") as fresh:
         names = [files[text] for text in texts]
         write = partial(_write_chunk, dataset.source, fresh, names, cut)
         for _ in mapped_over(len(texts), CHUNK, write, worth=WORTH):
@@ -167,9 +172,6 @@ def _write(
         table.to_csv(fresh / MANIFEST, index=False, lineterminator="\n")
         text = README.format(name=manifest.name)
         (fresh / "README.txt").write_text(text, encoding="utf-8", newline="\n")
-        os.replace(fresh, out)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _write_chunk(

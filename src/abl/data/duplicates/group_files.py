@@ -17,7 +17,15 @@ from abl.data.dataset import GROUP, Dataset
 from abl.data.duplicates.grouping import FoundGroup, found_groups, manifest_pairs
 from abl.data.duplicates.near_duplicates import IMAGE, THRESHOLD, image_words
 from abl.data.manifest import load_manifest
-from abl.data.predictions.prediction_rows import checked_output, same_file
+from abl.data.outputs import (
+    PICTURES,
+    TABLES,
+    Output,
+    files_of,
+    refuse_outputs,
+    write_drawing,
+)
+from abl.data.predictions.prediction_rows import checked_output
 from abl.data.tables.folder_rows import folder_rows
 from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, read_rows
 from abl.errors import InputError, Problem, raise_if_any
@@ -50,10 +58,13 @@ def write_groups(
     raise_if_any([Problem(each) for each in class_name_problems(classes)])
     folder = manifest if manifest.is_dir() else manifest.parent
     pictures = sheet or out.with_name(f"{out.stem}_groups.png")
-    _refuse_output(out, pictures, manifest, folder, force=force)
+    _refuse_place(out, folder)
+    # a group is written once: neither the table nor the sheet is replaced without a word
+    written = [Output("--out", out, TABLES), Output("--sheet", pictures, PICTURES)]
+    refuse_outputs(written, [manifest], force=force)
     dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
     raise_if_any(check_images(dataset))
-    _refuse_what_is_read(dataset, folder, out, pictures)
+    refuse_outputs(written, files_of(dataset, manifest), force=force)
     with scratch_folder("abl-group-") as cache:
         pairs = manifest_pairs(dataset, cache)
     names, groups = found_groups(dataset, pairs)
@@ -84,36 +95,12 @@ def _write(out: Path, table: pd.DataFrame) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def _refuse_output(out: Path, sheet: Path, manifest: Path, folder: Path, *, force: bool) -> None:
+def _refuse_place(out: Path, folder: Path) -> None:
     checked_output(out)
-    if not sheet.absolute().parent.is_dir():
-        raise InputError(Problem(f"no folder {sheet.parent}", file=str(sheet)))
-    if sheet.suffix.lower() != ".png":
-        raise InputError(Problem("name it .png", file=str(sheet)))
     if folder.is_dir() and out.resolve().parent != folder.resolve():
         raise InputError(
             f"--out {out}: paths of a manifest are relative to its folder: write it into {folder}"
         )
-    if same_file(out, [manifest]):
-        raise InputError(f"--out {out}: is read too, and would be overwritten: give another name")
-    for path in (out, sheet):
-        if path.exists() and not force:
-            raise InputError(f"{path} is there already: give another name, or --force")
-
-
-def _refuse_what_is_read(dataset: Dataset, folder: Path, out: Path, sheet: Path) -> None:
-    """Raises InputError if an output is an image or mask of the data set."""
-    frame = dataset.frame
-    read = [
-        folder / str(name)
-        for column in ("image", "image2", "mask")
-        if column in frame
-        for name in frame[column].unique()
-        if name
-    ]
-    for path in (out, sheet):
-        if path.exists() and same_file(path, read):
-            raise InputError(f"{path}: is read too, and would be overwritten: give another name")
 
 
 def _told(
@@ -226,9 +213,7 @@ def write_group_sheet(path: Path, dataset: Dataset, groups: Sequence[FoundGroup]
                 fill = colour if line == 1 else GREY
                 draw.text(place, _end_of(text, font), fill=fill, font=font)
         top += -(-len(images) // ACROSS) * tall
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    sheet.save(fresh, format="PNG")
-    os.replace(fresh, path)
+    write_drawing(path, sheet)
     return CELLS - left
 
 

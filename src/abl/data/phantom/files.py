@@ -5,7 +5,6 @@ as files, and as a sheet of examples.
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 import uuid
 import zlib
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abl.data.dataset import BOX, ROI
+from abl.data.outputs import folder_whole
 from abl.data.phantom import model
 from abl.data.phantom.draws import ANGLES, CENTRES, PLANES, drawn
 from abl.data.phantom.rendering import IMAGES, tissue_columns
@@ -184,8 +184,7 @@ def write_phantom(settings: Phantom, out: Path) -> None:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"'{out.name}' is not an empty folder; give a new folder's name")
-    fresh = out.absolute().parent / f".{out.name}.{uuid.uuid4().hex}"
-    try:
+    with folder_whole(out, str(out)) as fresh:
         for folder in ("images", "elasticity", "masks", "truth"):
             (fresh / folder).mkdir(parents=True)
         table = phantom_table(settings)
@@ -199,9 +198,6 @@ def write_phantom(settings: Phantom, out: Path) -> None:
             written.to_csv(fresh / path, index=False, lineterminator="\n")
         text = README + settings.model_dump_json(indent=2) + "\n"
         (fresh / "README.txt").write_text(text, encoding="utf-8", newline="\n")
-        os.replace(fresh, out)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def sample_sheet(settings: Phantom, path: Path, *, pairs: int = 6) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,10 +17,11 @@ from abl.data.manifest import ALIASES, PATHS
 from abl.data.masks.columns import further_columns, mask_paths
 from abl.data.masks.masks_read import has_mask, masks_read
 from abl.data.masks.source import mask_source
+from abl.data.outputs import folder_whole, refuse_folder
 from abl.data.tables.rows import Rows
 from abl.data.tissue.tissue_regions import TISSUE_VERSION
 from abl.data.workers import mapped_over
-from abl.errors import InputError, Problem, raise_if_any
+from abl.errors import Problem, raise_if_any
 
 CHUNK = 16  # images a job
 WORTH = 100  # images that take as long as the start of a process
@@ -35,14 +34,6 @@ Every image is the rectangle x0, y0 (inclusive), x1, y1 (exclusive) of its sourc
 tissue_x0 ... tissue_y1 of manifest.csv name. Masks and second images are cut along; boxes and
 regions are in pixels of the cut images, clipped to them, and empty where nothing of them is left.
 """
-
-
-def refuse_unless_empty(out: Path) -> None:
-    """Raises InputError if something is at this path that writing would change."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"'{out.name}' is not an empty folder; give a new folder's name")
-    if not out.absolute().parent.is_dir():
-        raise InputError(f"'{out.absolute().parent}' is no folder; make it first")
 
 
 def write_cut(rows: Rows, folder: Path, dataset: Dataset, regions: np.ndarray, out: Path) -> None:
@@ -62,7 +53,7 @@ def write_cut(rows: Rows, folder: Path, dataset: Dataset, regions: np.ndarray, o
     Raises:
         InputError: The folder holds something; two rows name one file, which would be cut twice.
     """
-    refuse_unless_empty(out)
+    refuse_folder(out, f"--out {out}")
     frame, masks = dataset.frame, None
     named: dict[str, list[tuple[str, ...]]] = {}
     for name in _path_columns(rows):
@@ -91,18 +82,13 @@ def write_cut(rows: Rows, folder: Path, dataset: Dataset, regions: np.ndarray, o
         table[name] = [_number(value) for value in moved[name].to_numpy()]
     for name, edges in zip(("x0", "y0", "x1", "y1"), regions.T, strict=True):
         table[f"tissue_{name}"] = edges
-    fresh = out.absolute().parent / f".{out.name}.{uuid.uuid4().hex}"
-    try:
-        fresh.mkdir()
+    with folder_whole(out, f"--out {out}") as fresh:
         write = partial(_write_chunk, folder, fresh, paths, files, masks, regions)
         for _ in mapped_over(len(frame), CHUNK, write, worth=WORTH):
             pass
         table.to_csv(fresh / "manifest.csv", index=False, lineterminator="\n")
         text = README.format(version=TISSUE_VERSION, name=Path(rows.file).name)
         (fresh / "README.txt").write_text(text, encoding="utf-8", newline="\n")
-        os.replace(fresh, out)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def moved_boxes(frame: pd.DataFrame, regions: np.ndarray) -> pd.DataFrame:

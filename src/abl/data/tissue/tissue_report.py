@@ -18,9 +18,10 @@ from abl.data.manifest import load_manifest
 from abl.data.masks.masks_read import has_mask, masks_read
 from abl.data.masks.rule import AS_THEY_ARE, MaskRule
 from abl.data.masks.source import mask_source
+from abl.data.outputs import files_of, refuse_folder, refuse_outputs, sheet_output
 from abl.data.tables.folder_rows import folder_rows
 from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, read_rows
-from abl.data.tissue.tissue_files import refuse_unless_empty, write_cut
+from abl.data.tissue.tissue_files import write_cut
 from abl.data.tissue.tissue_regions import tissue_region
 from abl.data.tissue.tissue_sheet import write_sheet
 from abl.data.workers import mapped_over
@@ -73,6 +74,7 @@ def tissue_report(
     out: Path | None = None,
     rule: MaskRule = AS_THEY_ARE,
     local: bool = False,
+    force: bool = False,
 ) -> str:
     """What the tissue crop keeps of a data set, in lines; draws a sheet and writes the cut set.
 
@@ -82,6 +84,7 @@ def tissue_report(
         out: A new folder for the images cut to their regions.
         rule: How masks are read.
         local: See `tissue_region`.
+        force: Whether a sheet is written over what is there; never over what is read.
 
     Raises:
         InputError: Faults of the data set, or images in which nothing is found: all of them; a
@@ -89,10 +92,11 @@ def tissue_report(
     """
     raise_if_any([Problem(each) for each in class_name_problems(classes)])
     if out is not None:
-        refuse_unless_empty(out)
-    if sheet is not None and not sheet.absolute().parent.is_dir():
-        raise_if_any([Problem("there is no such folder", file=str(sheet.parent))])
+        refuse_folder(out, f"--out {out}")
+    sheets = [] if sheet is None else [sheet_output(sheet)]
+    refuse_outputs(sheets, [manifest], force=force)
     dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
+    refuse_outputs(sheets, files_of(dataset, manifest), force=force)
     dataset = replace(dataset, mask_rule=rule)
     raise_if_any(check_images(dataset))
     found = found_tissue(dataset, local=local)

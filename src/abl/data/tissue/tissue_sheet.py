@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from abl.data.dataset import BOX, Dataset
+from abl.data.outputs import write_drawing
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -50,9 +49,7 @@ def write_sheet(
         write = ImageDraw.Draw(sheet)
         for at, line in enumerate(captions[place]):
             write.text((left + MARGIN, top + HEIGHT + at * LINE), line, fill=TEXT, font=font)
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    sheet.save(fresh, format="PNG")
-    os.replace(fresh, path)
+    write_drawing(path, sheet)
     return len(chosen)
 
 

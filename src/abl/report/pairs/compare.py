@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
+from abl.data.outputs import head_of
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, nearest
 from abl.report.labels import counted, joined, letters, one_line, p_label, scale_of, with_unit
@@ -28,12 +31,22 @@ from abl.report.tables.render import markdown_escaped, page_from, wrapped_text
 from abl.report.tables.replicates_said import partly_defined
 
 FORMATS = ("text", "md", "html", "csv")
+SUFFIXES = (".txt", ".md", ".markdown", ".html", ".htm", ".csv")
 MOST_PICTURES = 60
 MOST_LINES = 40
 MOST_NAMED = 3  # before the tables, either way
 
 # unit -> PNG of each of its modalities, () where there is no picture of it
 Picture = Callable[[str], Sequence[bytes]]
+
+
+def is_comparison(path: Path) -> bool:
+    """Whether a file is one that was rendered here."""
+    head = head_of(path)
+    if head.startswith("<!"):
+        title = re.search(r"<title>(.*?)</title>", head, re.DOTALL)
+        return title is not None and " against " in title[1]
+    return head.startswith(("A: ", "- A: ", "unit,patient,label,tested,"))
 
 
 def render_comparison(
