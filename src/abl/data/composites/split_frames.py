@@ -66,7 +66,7 @@ def split_composites(
     raise_if_any([Problem(each) for each in class_name_problems(classes)])
     refuse_folder(out, f"--out {out}")
     sheets = [] if sheet is None else [sheet_output(sheet)]
-    refuse_outputs(sheets, [manifest], force=force)
+    refuse_outputs(sheets, [manifest], force=True)  # their names, before images are read
     rows = read_rows(manifest)
     taken = [name for name in ("image2", "mask") if name in rows.frame]
     if taken:

@@ -61,7 +61,7 @@ def write_groups(
     _refuse_place(out, folder)
     # a group is written once: neither the table nor the sheet is replaced without a word
     written = [Output("--out", out, TABLES), Output("--sheet", pictures, PICTURES)]
-    refuse_outputs(written, [manifest], force=force)
+    refuse_outputs(written, [manifest], force=True)  # their names, before images are read
     dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
     raise_if_any(check_images(dataset))
     refuse_outputs(written, files_of(dataset, manifest), force=force)

@@ -94,7 +94,7 @@ def tissue_report(
     if out is not None:
         refuse_folder(out, f"--out {out}")
     sheets = [] if sheet is None else [sheet_output(sheet)]
-    refuse_outputs(sheets, [manifest], force=force)
+    refuse_outputs(sheets, [manifest], force=True)  # their names, before images are read
     dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
     refuse_outputs(sheets, files_of(dataset, manifest), force=force)
     dataset = replace(dataset, mask_rule=rule)
