@@ -303,6 +303,8 @@ def test_every_format_has_every_decision(tmp_path, format):
         ({"sweep": True, "rule": "model1"}, "leave --rule and --threshold out"),
         ({"sweep": True, "metrics": ["acc", "f2"], "by": "f3"}, "unknown metric 'f2'"),
         ({"sweep": True, "thresholds": "0:1"}, "FROM:TO:COUNT"),
+        ({"sweep": True, "thresholds": "0:1:100000000"}, "makes more than 100,000 steps"),
+        ({"sweep": True, "thresholds": "0:1:60000,0:1:60000"}, "makes more than 100,000 steps"),
         ({"rule": "true", "thresholds": "0:1:9"}, "belong to --sweep"),
         ({"rule": "true", "false_threshold": 0.2}, "needs the predictions of the False network"),
         ({"search": True, "objectives": ["share", "f1"]}, "quality first"),

@@ -5,6 +5,9 @@ else's only with --force, and its own result again without a word.
 from __future__ import annotations
 
 import csv
+import errno
+import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -253,3 +256,45 @@ def test_a_page_that_is_no_review_is_not_written_over(folder: Path) -> None:
     (folder / "page/review.html").unlink()
     written(folder, *words)
     written(folder, *words)
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_typed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(part: str, whole: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(part), None, str(whole))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    for words, named in (
+        (("new", "threshold"), "--out ."),
+        (("new", "threshold", "--out", "."), "--out ."),
+        (("schema", "--out", "x.json"), "--out x.json"),
+        (("compare", "tiny:model1", "tiny:original", "--out", "x.md"), "--out x.md"),
+        (("data", "tissue", "frames/frames.csv", "--out", "cut"), "--out cut"),
+        (("data", "tissue", "frames/frames.csv", "--sheet", "x.png"), "--sheet x.png"),
+        (FRAMES, "--out pairs"),
+        (("data", "phantom", "set", "--patients", "4", "--size", "32"), "set"),
+    ):
+        said = refused(folder, *words)
+        assert said == f"abl: {named}: cannot be written (Permission denied)\n"
+
+
+def test_what_a_module_prints_is_no_part_of_the_json(folder: Path) -> None:
+    (folder / "mine.py").write_text(
+        "from torch import nn\n"
+        "from abl.nets.registry import network\n"
+        "print('as it is read')\n"
+        "@network('mine')\n"
+        "def mine(classes, channels, image_size):\n"
+        "    print('as it is built')\n"
+        "    return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))\n",
+        encoding="utf-8",
+    )
+    text = (folder / SWEEP).read_text(encoding="utf-8")
+    (folder / "own.yaml").write_text(f"{text}module: mine.py\n", encoding="utf-8")
+    found = abl(folder, "plan", "own.yaml", "--json")
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["arms"]
+    assert "as it is read" in found.stderr
+    found = abl(folder, "list", "network", "mine", "--module", "mine.py")
+    assert "as it is built" not in found.stdout

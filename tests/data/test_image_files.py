@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,3 +201,15 @@ def test_reduced_bounds_the_longest_side_and_keeps_small_images():
     assert reduced(np.zeros((100, 50), np.uint8), 40).shape == (40, 20)
     assert reduced(np.zeros((3, 1000, 3), np.uint8), 100).shape == (1, 100, 3)
     assert reduced(GREY, 8) is GREY
+
+
+def test_no_warning_of_pillow_stands_beside_the_line(tmp_path: Path) -> None:
+    Image.new("1", (12_000, 9_000)).save(tmp_path / "big.png")
+    (tmp_path / "m.csv").write_text("image,label\nbig.png,0\n", encoding="utf-8")
+    # a process of its own: pytest has filters of warnings
+    words = [sys.executable, "-c", "from abl.cli import main; main()", "data", "check", "m.csv"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert "m.csv:2: 'big.png' has more than 89,478,485 pixels; reduce it first" in lines[0]
+    assert all(line.startswith("abl: ") for line in lines)

@@ -25,6 +25,7 @@ from abl.data.phantom import (
 from abl.data.phantom.files import png_bytes
 from abl.errors import InputError
 from abl.spec.data import Data, Phantom
+from commands import abl
 
 SMALL = Phantom(patients=8, size=48, flip=0.3, centre_b=0.5)
 
@@ -101,3 +102,18 @@ def test_the_door_to_data_opens_it(tmp_path: Path) -> None:
     assert dataset.classes == ("benign", "malignant")
     assert {"fingerprint", "box_x0", "roi_x1", "elasticity"} <= set(dataset.frame.columns)
     assert dataset.source.decode(0).shape == (48, 48)
+
+
+def test_more_patients_than_a_sweep_file_may_ask_for_are_one_line(tmp_path: Path) -> None:
+    found = abl(tmp_path, "data", "phantom", "out", "--patients", "1000001")
+    said = "abl: --patients: input should be less than or equal to 1000000, not 1000001\n"
+    assert (found.exit_code, found.stderr) == (2, said)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_takes_no_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = abl(tmp_path, "data", "phantom", "file/out", "--patients", "4", "--size", "32")
+    assert (found.exit_code, found.stderr) == (
+        2, "abl: file/out: cannot be written (Not a directory)\n"
+    )  # fmt: skip

@@ -155,3 +155,12 @@ def test_the_help_names_every_option_in_words() -> None:
     shown = run(Path(), "init", "--help").output
     for option in ("--out", "--classes", "--table", "--label", "--patients", "--patient-from"):
         assert option in shown
+
+
+def test_a_network_given_twice_is_told_of_the_option(tmp_path: Path) -> None:
+    write_busi(tmp_path / "set")
+    refused = run(tmp_path, "init", "set", "--networks", "plain4,plain4", "--out", "new")
+    assert (refused.exit_code, refused.stderr) == (
+        2, "abl: --networks: 'plain4' is there twice\n"
+    )  # fmt: skip
+    assert not (tmp_path / "new").exists()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abl.errors import InputError, Problem, machine_fault, raise_if_any
-from abl.scratch import written_whole
+from abl.scratch import part_of, written_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TABLES = (".csv", ".parquet", ".pq")
 PICTURES = (".png",)
 FORCE = "give another name, or --force"
+_SPELLED_OTHERWISE = (".pq", ".htm", ".markdown")  # written too, and not proposed
 _HEAD = 4096  # characters by which a text is known
 _DRAWN_BY = "abl"  # in the PNG's Software
 
@@ -93,13 +94,24 @@ def _fault(output: Output, others: Sequence[Path]) -> str:
     if not path.absolute().parent.is_dir():
         return f"no folder {path.parent}"
     if output.suffixes and path.suffix.lower() not in output.suffixes:
-        *some, last = output.suffixes
+        *some, last = (each for each in output.suffixes if each not in _SPELLED_OTHERWISE)
         return f"name it {', '.join(some)} or {last}" if some else f"name it {last}"
     if any(path.resolve() == other.resolve() for other in others):
         return "is written by another option: give another name"
     with suppress(OSError):  # nothing is there
         if not stat.S_ISREG(path.stat().st_mode):
             return "is no file that can be replaced: give another name"
+    return _unwritable(path) if output.option else ""
+
+
+def _unwritable(path: Path) -> str:
+    # permissions do not tell what a mount allows; what takes minutes must not end in this
+    probe = part_of(path)
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return f"cannot be written ({error.strerror})"
     return ""
 
 
