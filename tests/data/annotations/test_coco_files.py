@@ -185,3 +185,39 @@ def test_further_facts_of_images_become_columns_and_name_patients(
     assert frame["annotated_label"].tolist() == ["x", "y"]
     assert frame["label"].tolist() == ["benign", "malignant"]
     assert "2 patients" in report
+
+
+def test_a_category_that_is_not_listed_is_refused_and_makes_no_class(
+    tmp_path: Path, content: dict[str, Any]
+) -> None:
+    content["annotations"][1]["category_id"] = 7
+    save(tmp_path, content)
+    with pytest.raises(InputError) as caught:
+        imported(tmp_path)
+    assert len(caught.value.problems) == 1
+    said = str(caught.value)
+    assert "annotations.json: category_id 7 of annotation" in said
+    assert "is not in categories" in said and "add it there with its name" in said
+    content["categories"].append({"id": 7, "name": "malignant"})
+    save(tmp_path, content)
+    frame, _ = imported(tmp_path)
+    assert frame["label"].tolist() == ["benign", "malignant"]
+
+
+def test_images_of_one_id_are_told_once(tmp_path: Path, content: dict[str, Any]) -> None:
+    content["images"].append(dict(content["images"][0]))
+    save(tmp_path, content)
+    with pytest.raises(InputError) as caught:
+        imported(tmp_path)
+    assert len(caught.value.problems) == 1
+
+
+def test_a_number_among_named_categories_is_to_be_named_beside_them(
+    tmp_path: Path, content: dict[str, Any]
+) -> None:
+    content["categories"][1]["name"] = "7"
+    save(tmp_path, content)
+    with pytest.raises(InputError, match="--class NAME=7 --class benign=benign"):
+        imported(tmp_path)
+    frame, _ = imported(tmp_path, classes=["malignant=7", "benign=benign"])
+    assert frame["label"].tolist() == ["benign", "malignant"]

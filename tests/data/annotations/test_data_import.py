@@ -96,14 +96,21 @@ def test_several_kinds_are_asked_about(folder: Path) -> None:
     )[1]  # fmt: skip
 
 
-def test_a_folder_without_annotations_names_the_files_that_are_broken(tmp_path: Path) -> None:
+def test_a_folder_without_annotations_says_what_is_read(tmp_path: Path) -> None:
     write_images(tmp_path, ["a.png"])
-    (tmp_path / "a.json").write_text('{"shap')
     code, said = run(tmp_path, "--out", tmp_path / "manifest.csv")
     assert code == 2
     assert "holds no annotations that are read; read are COCO" in said
     assert "other programs export COCO or YOLO" in said
-    assert "a.json: is not JSON" in said
+
+
+def test_a_broken_file_is_named_and_not_what_follows_from_it(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png"])
+    (tmp_path / "a.json").write_text('{"shap')
+    code, said = run(tmp_path, "--out", tmp_path / "manifest.csv")
+    assert code == 2
+    assert "a.json: is not JSON" in said and "move it out of the folder" in said
+    assert "holds no annotations" not in said
 
 
 def test_every_broken_file_is_named_and_nothing_written(folder: Path) -> None:

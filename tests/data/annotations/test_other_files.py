@@ -230,6 +230,30 @@ def test_classes_by_pixel_are_named_by_their_colours(tmp_path: Path, mode: str) 
     np.testing.assert_array_equal(mask_of(tmp_path, frame, "JPEGImages/b.png"), filled([SQUARE]))
 
 
+def pixel_classes(folder: Path) -> None:
+    """Images with a region of the classes 1 and 2 by pixel."""
+    write_images(folder, [f"JPEGImages/{name}" for name in BOTH])
+    (folder / "SegmentationClass").mkdir()
+    for value, name in enumerate(BOTH, 1):
+        values = (filled([SQUARE]) * value).astype(np.uint8)
+        Image.fromarray(values).save(folder / "SegmentationClass" / name)
+
+
+def test_classes_by_pixel_without_names_have_to_be_named(tmp_path: Path) -> None:
+    pixel_classes(tmp_path)
+    with pytest.raises(InputError, match="numbers without a name; name them: --class NAME=1"):
+        imported(tmp_path)
+    frame, _ = imported(tmp_path, classes=["benign=1", "malignant=2"])
+    assert frame["label"].tolist() == ["benign", "malignant"]
+
+
+def test_a_class_by_pixel_that_labelmap_lacks_is_refused(tmp_path: Path) -> None:
+    pixel_classes(tmp_path)
+    (tmp_path / "labelmap.txt").write_text("benign:128,0,0::\n")
+    with pytest.raises(InputError, match="b.png: has the class of value 2, which labelmap.txt"):
+        imported(tmp_path)
+
+
 def test_a_mask_of_two_values_has_no_border(tmp_path: Path) -> None:
     write_images(tmp_path, ["benign/a.png", "malignant/b.png"])
     (tmp_path / "SegmentationObject").mkdir()

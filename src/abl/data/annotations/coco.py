@@ -37,6 +37,7 @@ from abl.data.annotations.values import (
     size_of,
 )
 
+SHOWN_IDS = 8
 OF_IMAGES = {
     *("id", "width", "height", "file_name", "license", "date_captured", "coco_url", "flickr_url")
 }
@@ -68,6 +69,7 @@ def _read_file(reading: Reading, name: str, content: dict[str, Any]) -> None:
     }
     regions: dict[str, list[Region]] = defaultdict(list)
     unused = set(categories)
+    unlisted: dict[str, list[str]] = defaultdict(list)
     crowds = 0
     listed = [each for each in content["images"] if isinstance(each, dict)]
     if len(listed) < len(content["images"]):
@@ -83,12 +85,19 @@ def _read_file(reading: Reading, name: str, content: dict[str, Any]) -> None:
             reading.leave(f"{name}: {region.at}", "annotation of an image that is not listed")
             continue
         crowds += annotation.get("iscrowd") in (1, True, "1")
-        unused.discard(name_of(annotation.get("category_id")))
+        category = name_of(annotation.get("category_id"))
+        if categories and category and category not in categories:
+            unlisted[category].append(region.at)
+        unused.discard(category)
         regions[image].append(region)
+    _tell_unlisted(reading, name, unlisted, categories)
+    for identifier, count in ids.items():
+        if count > 1:
+            number = "two" if count == 2 else str(count)
+            reading.problem(f"{number} images have the id {identifier or 'null'}", name)
     for entry in listed:
         identifier = name_of(entry.get("id"))
         if ids[identifier] > 1:
-            reading.problem(f"two images have the id {identifier or 'null'}", name)
             continue
         path = reading.image_named(file_name_of(entry.get("file_name")), name)
         if path is None:
@@ -108,6 +117,21 @@ def _read_file(reading: Reading, name: str, content: dict[str, Any]) -> None:
     if unused:
         names = ", ".join(sorted(categories[each] or each for each in unused))
         reading.notes.append(f"{name}: categories without an annotation: {names}.")
+
+
+def _tell_unlisted(
+    reading: Reading, name: str, unlisted: dict[str, list[str]], categories: dict[str, str]
+) -> None:
+    """Refuses numbers of categories that the file's own list lacks: they would become classes."""
+    there = list(categories)
+    few = ", ".join(there[:SHOWN_IDS]) + (", ..." if len(there) > SHOWN_IDS else "")
+    for category, places in unlisted.items():
+        more = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
+        reading.problem(
+            f"category_id {category} of {places[0]}{more} is not in categories, which has {few}; "
+            "add it there with its name, or mend the annotation",
+            name,
+        )
 
 
 def _listed(reading: Reading, name: str, content: dict[str, Any], key: str) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abl.data.annotations import beside, coco, cvat, ddti, labelme, via, voc, yolo
 from abl.data.annotations.folder import AnnotatedFolder, FileFaultError
 from abl.data.annotations.regions import AnnotationKind
-from abl.errors import InputError, Problem, nearest
+from abl.errors import InputError, Problem, nearest, raise_if_any
 
 # a kind is a module of this folder with a KIND; the order is that of messages
 KINDS: tuple[AnnotationKind, ...] = (
@@ -41,8 +41,10 @@ def kind_of(folder: AnnotatedFolder, asked: str | None) -> AnnotationKind:
             raise InputError(Problem(said, file=str(folder.path)))
         return by_name[asked]
     if not found:
+        # a file that is broken may be the annotations: what is there is not known before it is mended
+        raise_if_any(_broken_files(folder))
         said = f"holds no annotations that are read; {_looked_for()}"
-        raise InputError([Problem(said, str(folder.path)), *_broken_files(folder)])
+        raise InputError(Problem(said, str(folder.path)))
     if len(found) > 1:
         there = "; ".join(f"--kind {name} ({reason})" for name, reason in found.items())
         said = f"holds several kinds of annotations, say which to read: {there}"
@@ -62,7 +64,8 @@ def _broken_files(folder: AnnotatedFolder) -> list[Problem]:
         try:
             folder.json(name) if name.lower().endswith(".json") else folder.xml(name)
         except FileFaultError as fault:
-            problems.append(Problem(str(fault), str(folder.path / name)))
+            said = f"{fault}; mend it or move it out of the folder"
+            problems.append(Problem(said, str(folder.path / name)))
         if len(problems) == MOST_BROKEN:
             break
     return problems

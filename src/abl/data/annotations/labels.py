@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,10 +131,29 @@ def labelling_of(
                 for each in twins
             ]
         )
-    if not classes and values and all(value.isdecimal() for value in values):
-        few = " ".join(f"--class NAME={value}" for value in sorted(values)[:3])
-        raise InputError(f"classes are numbers without a name; name them: {few}")
+    if not classes:
+        _refuse_numbers(found, values)
     return chosen
+
+
+def _refuse_numbers(by: str, values: set[str]) -> None:
+    """Raises InputError for classes that are bare numbers: a 0 would be taken for benign.
+
+    Of regions one number is enough, as their other categories have names; what is said of images
+    may be a scale such as 3, 4a, 4b.
+    """
+    numbers = sorted(value for value in values if value.isdecimal())
+    if numbers and len(numbers) == len(values):
+        few = " ".join(f"--class NAME={value}" for value in numbers[:3])
+        raise InputError(f"classes are numbers without a name; name them: {few}")
+    if numbers and by == CATEGORY:
+        others = sorted(values - set(numbers))
+        shown = [f"NAME={each}" for each in numbers[:3]] + [f"{o}={o}" for o in others[:8]]
+        all_named = " ".join("--class " + shlex.quote(each) for each in shown)
+        raise InputError(
+            f"class {', '.join(numbers[:3])} is a number without a name; name it beside the "
+            f"others: {all_named}"
+        )
 
 
 def _candidates(images: Iterable[AnnotatedImage]) -> dict[str, set[str]]:

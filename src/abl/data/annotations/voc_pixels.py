@@ -102,7 +102,14 @@ class VocPixels:
             self._reading.leave(name, "SegmentationClass of several classes without labelmap.txt")
             return objects
         else:
-            names = {value: self._class_names.get(value, f"class {value}") for value in bitmaps}
+            names = {value: self._class_names.get(value, str(value)) for value in bitmaps}
+            if self._class_names and (lacking := [v for v in names if v not in self._class_names]):
+                values = ", ".join(map(str, lacking))
+                self._reading.problem(
+                    f"has the class of value {values}, which labelmap.txt does not name; "
+                    "add its line there",
+                    name,
+                )
         found = [
             Region(names[value], bitmap=bitmap, at=f"value {value}")
             for value, bitmap in bitmaps.items()
