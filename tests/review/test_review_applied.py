@@ -189,6 +189,49 @@ def test_every_fault_of_a_sheet_is_told_at_once_with_its_row(folder: Path) -> No
     assert not (folder / "new").exists()
 
 
+def test_rows_of_another_sweep_are_told_beside_every_other_fault(folder: Path) -> None:
+    def broken(sheet: pd.DataFrame) -> pd.DataFrame:
+        sheet.loc[0, "decision"] = "kep"
+        sheet.loc[1, "sweep"] = "other"
+        sheet.loc[2, "decision"] = "relabel"
+        return sheet
+
+    path = filled(folder, "AB.csv", {}, edit=broken)
+    said = abl(folder, "review", "tiny", "--apply", str(path), "--out", "new")
+    assert said.exit_code == 2
+    lines = said.output.strip().splitlines()
+    assert [line.split(": ")[1] for line in lines] == [f"{path}:{row}" for row in (2, 3, 4)]
+    assert "is of the sweep 'other', not of tiny" in lines[1]
+    assert not (folder / "new").exists()
+
+
+def test_a_label_that_was_altered_in_the_sheet_is_refused(folder: Path) -> None:
+    def altered(sheet: pd.DataFrame) -> pd.DataFrame:
+        sheet.loc[3, "label"] = OTHER[sheet.loc[3, "label"]]
+        return sheet
+
+    path = filled(folder, "AB.csv", right(folder), edit=altered)
+    said = abl(folder, "review", "tiny", "--apply", str(path), "--out", "new")
+    assert said.exit_code == 2
+    (line,) = said.output.strip().splitlines()
+    assert line.startswith(f"abl: {path}:5: label ")
+    assert "leave the column label as it was" in line
+    assert not (folder / "new").exists()
+
+
+def test_decisions_that_leave_nothing_to_train_on_are_refused(folder: Path) -> None:
+    def dropped(sheet: pd.DataFrame) -> pd.DataFrame:
+        sheet.loc[sheet["label"] == "benign", "decision"] = "drop"
+        return sheet
+
+    path = filled(folder, "AB.csv", {}, edit=dropped)
+    said = abl(folder, "review", "tiny", "--apply", str(path), "--out", "new")
+    assert said.exit_code == 2
+    (line,) = said.output.strip().splitlines()
+    assert "no image of class benign is left to train on: the sheets say drop on" in line
+    assert not (folder / "new").exists()
+
+
 @pytest.mark.parametrize(
     ("column", "value", "told"),
     [

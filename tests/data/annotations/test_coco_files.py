@@ -197,7 +197,8 @@ def test_a_category_that_is_not_listed_is_refused_and_makes_no_class(
     assert len(caught.value.problems) == 1
     said = str(caught.value)
     assert "annotations.json: category_id 7 of annotation" in said
-    assert "is not in categories" in said and "add it there with its name" in said
+    assert "is not in categories" in said
+    assert "add it there with its name" in said
     content["categories"].append({"id": 7, "name": "malignant"})
     save(tmp_path, content)
     frame, _ = imported(tmp_path)

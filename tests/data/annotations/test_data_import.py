@@ -109,7 +109,8 @@ def test_a_broken_file_is_named_and_not_what_follows_from_it(tmp_path: Path) -> 
     (tmp_path / "a.json").write_text('{"shap')
     code, said = run(tmp_path, "--out", tmp_path / "manifest.csv")
     assert code == 2
-    assert "a.json: is not JSON" in said and "move it out of the folder" in said
+    assert "a.json: is not JSON" in said
+    assert "move it out of the folder" in said
     assert "holds no annotations" not in said
 
 

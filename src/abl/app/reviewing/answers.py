@@ -71,11 +71,12 @@ def read_answers(
             said = f"no column {named}: it is no sheet of `abl review`, or columns were taken out"
             problems.append(rows.header_problem(said))
             continue
-        other = _of_other_data(rows, sweep, digest)
-        if other is not None:
-            problems.append(other)
+        others = _of_other_data(rows, sweep, digest)
+        if len(others) == len(rows.frame) > 0:  # the sheet is another one: nothing else is told
+            first = {said: position for position, said in reversed(others.items())}
+            problems += [rows.problem(position, said) for said, position in first.items()]
             continue
-        answers += _answers_of(rows, labels, classes, problems)
+        answers += _answers_of(rows, labels, classes, others, problems)
     problems += _twice(answers)
     raise_if_any(first_of_each_kind(problems))
     if not answers:
@@ -90,25 +91,39 @@ def _text(rows: Rows, column: str) -> list[str]:
     return [from_text_cell(text).strip() for text in rows.text(column)]
 
 
-def _of_other_data(rows: Rows, sweep: str, digest: str) -> Problem | None:
+def _of_other_data(rows: Rows, sweep: str, digest: str) -> dict[int, str]:
+    """Positions of rows that are of another sweep or of other data -> what is said of each."""
+    found = {}
     for position, (name, data) in enumerate(
         zip(_text(rows, "sweep"), _text(rows, "data"), strict=True)
     ):
         if name != sweep:
-            return rows.problem(position, f"is of the sweep '{name}', not of {sweep}")
-        if data != digest:
+            found[position] = f"is of the sweep '{name}', not of {sweep}"
+        elif data != digest:
             said = f"images or labels of {sweep} are others now ({digest}) than in this review"
-            return rows.problem(position, f"{said} ({data}): write the page again")
-    return None
+            found[position] = f"{said} ({data}): write the page again"
+    return found
 
 
 def _answers_of(
-    rows: Rows, labels: Mapping[str, int], classes: Sequence[str], problems: list[Problem]
+    rows: Rows,
+    labels: Mapping[str, int],
+    classes: Sequence[str],
+    others: Mapping[int, str],
+    problems: list[Problem],
 ) -> list[Answer]:
+    """The answers of a sheet.
+
+    Args:
+        others: Positions of rows that are of other data -> what is said of each.
+    """
     found = []
-    texts = {name: _text(rows, name) for name in ("image", *ANSWERS)}
-    number_of = class_numbers(texts["new_label"], classes)
+    texts = {name: _text(rows, name) for name in ("image", "label", *ANSWERS)}
+    number_of = class_numbers([*texts["label"], *texts["new_label"]], classes)
     for position, cells in enumerate(zip(*texts.values(), strict=True)):
+        if position in others:
+            problems.append(rows.problem(position, others[position]))
+            continue
         cell = dict(zip(texts, cells, strict=True))
         decision = same_name(cell["decision"])
         wrong: list[str] = []
@@ -142,14 +157,19 @@ def _label_faults(
     labels: Mapping[str, int],
     classes: Sequence[str],
 ) -> list[str]:
-    given = cell["new_label"]
+    given, label = cell["new_label"], labels.get(cell["image"])
+    if label is not None and number_of.get(cell["label"]) != label:
+        return [
+            f"label '{cell['label']}' is '{classes[label]}' in the data: leave the column label as "
+            "it was; another class is written into new_label, with relabel"
+        ]
     if given and given not in number_of:
         return [f"new_label: {label_fault(given, tuple(classes), frozenset())}"]
     if decision == RELABEL and not given:
         return ["relabel without a new_label: write the class, or unsure"]
     if given and decision != RELABEL:
         return [f"new_label '{given}' beside '{decision}': write relabel, or leave new_label empty"]
-    if given and number_of[given] == labels.get(cell["image"]):
+    if given and number_of[given] == label:
         return [f"new_label '{given}' is its label: write keep"]
     return []
 

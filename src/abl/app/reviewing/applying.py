@@ -17,6 +17,7 @@ from abl.app.reviewing.readers import Ruling, agreement_lines, by_image, rulings
 from abl.app.reviewing.reviewed_data import ReviewedData, reviewed_data
 from abl.app.reviewing.sheet import DECISIONS, DROP, RELABEL
 from abl.data.dataset import TOGETHER
+from abl.data.train_labels import NOT_TRAINED, TRAIN_LABEL
 from abl.errors import InputError, Problem, raise_if_any
 from abl.plan.outcome import Outcome
 from abl.record.done import write_atomically
@@ -68,6 +69,7 @@ def apply_review(
     decided = rulings(answers, resolve)
     if not any(each.decision in (RELABEL, DROP) for each in decided.values()):
         raise InputError("no image is relabelled or dropped: there is nothing to correct")
+    _check_left(data, decided)
     base = Path.cwd()
     made = corrected_manifests(
         data.sweep.data, data.dataset, decided, test_labels=test_labels, base=base, roots=roots
@@ -118,6 +120,34 @@ def _check_data(data: ReviewedData) -> None:
             "data.modality: mixed makes two images of each row: a label is of the row; review a "
             "sweep with modality: first or second"
         )
+
+
+def _check_left(data: ReviewedData, decided: dict[str, Ruling]) -> None:
+    """Raises InputError where a class has no image left to train on: no sweep could run."""
+    trained = data.dataset.frame[TRAIN_LABEL].to_numpy() != NOT_TRAINED
+    before: Counter[int] = Counter()
+    after: Counter[int] = Counter()
+    dropped: Counter[int] = Counter()
+    for (name, label), is_trained in zip(data.labels.items(), trained, strict=True):
+        ruling = decided.get(str(name))
+        before[int(label)] += bool(is_trained)
+        if ruling is not None and ruling.decision == DROP:
+            dropped[int(label)] += bool(is_trained)
+        elif ruling is not None and ruling.new_label is not None:
+            after[ruling.new_label] += 1
+        else:
+            after[int(label)] += bool(is_trained)
+    problems = []
+    for label, count in before.items():
+        if not count or after[label]:
+            continue
+        counts = {DROP: dropped[label], RELABEL: count - dropped[label]}
+        what = ", ".join(f"{word} on {number}" for word, number in counts.items() if number)
+        problems.append(
+            f"no image of class {data.dataset.classes[label]} is left to train on: the sheets say "
+            f"{what} of its {counted(count, 'image')}; write keep or unsure for those that stay"
+        )
+    raise_if_any([Problem(each) for each in problems])
 
 
 def _other_files(sweep: Sweep) -> tuple[list[str], bool]:

@@ -41,7 +41,7 @@ def kind_of(folder: AnnotatedFolder, asked: str | None) -> AnnotationKind:
             raise InputError(Problem(said, file=str(folder.path)))
         return by_name[asked]
     if not found:
-        # a file that is broken may be the annotations: what is there is not known before it is mended
+        # a broken file may be the annotations: what is there is not known before it is mended
         raise_if_any(_broken_files(folder))
         said = f"holds no annotations that are read; {_looked_for()}"
         raise InputError(Problem(said, str(folder.path)))
