@@ -471,6 +471,44 @@ def test_faults_name_file_and_row_and_change_nothing(
     assert imported_arms(store, "made") == []
 
 
+def test_every_fault_of_a_file_is_told_at_once_with_its_row(tmp_path: Path) -> None:
+    store, before, _ = made_sweep(tmp_path / "store", folds=2)
+    broken = exported(new_frame(folds=2), "x").reset_index(drop=True).astype(object)
+    broken.loc[0, "p_0"] = 1.4
+    broken.loc[1, "p_1"] = ""
+    broken.loc[2, "repeat"] = "x"
+    broken.loc[3, "fold"] = ""
+    broken.loc[4, "fold"] = 9
+    broken.loc[5, "label"] = 1 - broken.loc[5, "label"]
+    path = sent(tmp_path, broken)
+    with pytest.raises(InputError) as caught:
+        import_arm(store, "made", path, "theirs")
+    told = [
+        "p_0 is '1.4', not a number in [0, 1]",
+        "p_1 is empty; write a number in [0, 1]",
+        "repeat 'x' is not a whole number",
+        "fold is empty",
+        "fold 9 is not in the sweep, which has folds 0, 1",
+        f"has label {broken.loc[5, 'label']}, in the sweep",
+    ]
+    lines = [str(problem) for problem in caught.value.problems]
+    assert len(lines) == len(told), lines
+    for row, (line, said) in enumerate(zip(lines, told, strict=True), 2):
+        assert line.startswith(f"{path}:{row}: ")
+        assert said in line
+    assert outcome_named(store, "made").key == before.key
+
+
+def test_what_does_not_exist_in_the_sweep_is_the_cause_of_what_is_lacking(tmp_path: Path) -> None:
+    store, *_ = made_sweep(tmp_path / "store", folds=2)
+    broken = exported(new_frame(folds=2), "x").reset_index(drop=True)
+    broken.loc[4, "fold"] = 9
+    with pytest.raises(InputError) as caught:
+        import_arm(store, "made", sent(tmp_path, broken), "theirs")
+    (line,) = map(str, caught.value.problems)
+    assert line.endswith("theirs.csv:6: fold 9 is not in the sweep, which has folds 0, 1")
+
+
 @pytest.mark.parametrize(
     "name", ["", "  ", "a\nb", "x" * 81, "Original", "../../x", "a/b", "it's", ".. - .."]
 )

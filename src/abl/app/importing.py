@@ -26,7 +26,7 @@ from abl.app.results import (
 from abl.data.dataset import unit_names
 from abl.data.load import load_dataset
 from abl.decide.replicates import KEYS
-from abl.errors import InputError
+from abl.errors import InputError, Problem
 from abl.plan.outcome import IMPORTED, ArmOutcome, Outcome
 from abl.plan.stage import digest_of
 from abl.record.store import Store
@@ -52,6 +52,7 @@ from abl.studies.shared.imported_arm import (
     on_tests,
     read_imported,
 )
+from abl.studies.shared.imported_faults import faults_of_rows
 from abl.studies.shared.imported_spelling import keys_spelled, units_spelled
 from abl.studies.shared.scoring import scored_cells
 
@@ -82,7 +83,16 @@ def import_arm(
     _, own = _without_imported(analysis.outcome, analysis.predictions)
     tests = own[own["role"] == "test"] if len(own) else own
     several = [key for key in KEYS if key in tests and tests[key].nunique() > 1]
-    imported = read_imported(Path(path), as_name, against, sweep.data.classes, several)
+
+    def faults_of_others(readable: ImportedArm) -> list[Problem]:
+        if sweep.data.unit != "image" or tests.empty:
+            return []  # rows of units may be of their images
+        readable = _of_data(readable, sweep, tests, roots)
+        return faults_of_rows(readable, tests, sweep.data.unit, str(path))
+
+    imported = read_imported(
+        Path(path), as_name, against, sweep.data.classes, several, faults_of_others
+    )
     imported = _of_data(imported, sweep, tests, roots)
     if len(tests):
         imported = keys_spelled(units_spelled(imported, tests["unit"].astype(str)), tests)

@@ -70,6 +70,13 @@ class Faults:
             self.count += 1
             self._found.append(problem)
 
+    def lines(self) -> set[int] | None:
+        """Rows that are named; None if there are faults that name none, or more than are kept."""
+        lines = {problem.line for problem in self._found}
+        if None in lines or 1 in lines or self.count > len(self._found):
+            return None
+        return {line for line in lines if line is not None}
+
     def rows(
         self, file: str, rows: NDArray[np.int64], bad: Mask, message: Callable[[int], str]
     ) -> None:
@@ -187,6 +194,8 @@ def _plain_rows(data: bytes, text: str, further: Sequence[str]) -> RawRows | Non
     frame = table.rename_columns([name.strip() for name in wanted]).to_pandas()
     if (frame.isna() | (frame == "")).all(axis=1).any():
         return None  # an empty line, or one of empty fields alone
+    if frame[[name for name in frame if _is_probability(name)]].isna().any(axis=None):
+        return None  # a fault: whether the field is empty or has a word, its text says
     return RawRows(frame, rows)
 
 

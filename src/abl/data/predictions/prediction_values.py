@@ -83,4 +83,7 @@ def _numbers(raw: pd.Series) -> NDArray[np.float64]:
 
 
 def _not_a_probability(raw: pd.Series, at: int) -> str:
-    return f"{raw.name} is '{raw.iloc[at]!s}', not a number in [0, 1]"
+    value = raw.iloc[at]
+    if value == "" or pd.isna(value):
+        return f"{raw.name} is empty; write a number in [0, 1]"
+    return f"{raw.name} is '{value!s}', not a number in [0, 1]"

@@ -6,8 +6,9 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet as pq
 
-from abl.data.predictions.prediction_file import read_prediction_table
+from abl.data.predictions.prediction_file import PredictionTable, checked_table
+from abl.data.predictions.prediction_rows import Faults
 from abl.data.tables.who_is_who import name_notes
+from abl.data.tables.words import missing_words
 from abl.data.unit_labels import unit_label
 from abl.decide.replicates import KEYS
 from abl.errors import InputError, Problem, raise_if_any
@@ -125,12 +128,18 @@ class ImportedArm:
 
 
 def read_imported(
-    path: Path, name: str, against: str, classes: tuple[str, ...], several: Sequence[str] = ()
+    path: Path,
+    name: str,
+    against: str,
+    classes: tuple[str, ...],
+    several: Sequence[str] = (),
+    of_others: Callable[[ImportedArm], Sequence[Problem]] | None = None,
 ) -> ImportedArm:
     """The test rows of a file of predictions; see prediction_file for its columns.
 
     Args:
         several: Those of repeat, fold, seed of which the sweep has several.
+        of_others: Where rows cannot be read, what else is wrong with the others.
 
     Raises:
         InputError: Every fault with file and row; a name of other characters.
@@ -140,30 +149,54 @@ def read_imported(
         raise InputError(
             f"--as '{one_line(name)}': write 1 to {_LONGEST_NAME} letters, digits, spaces, _ - ."
         )
-    table = read_prediction_table(path, classes=classes, several=several)
+    faults = Faults()
+    table = checked_table(path, classes, faults, several=several)
+    if table is None:
+        faults.raise_if_any()
+        raise InputError(Problem("cannot be read", file=str(path)))
     frame = table.frame.rename(columns={"image": "unit"}).assign(row=table.rows)
-    problems = []
     for key in KEYS:
         if key in frame:
-            numbers = pd.to_numeric(frame[key], errors="coerce")
-            for at in np.flatnonzero(numbers.isna() | (numbers % 1 != 0))[:_MOST_PROBLEMS]:
-                message = f"{key} '{frame[key].iloc[at]}' is not a whole number"
-                problems.append(Problem(message, file=table.file, line=int(table.rows[at])))
+            written, numbers = frame[key], pd.to_numeric(frame[key], errors="coerce")
+            is_none = (numbers.isna() | (numbers % 1 != 0)).to_numpy(dtype=bool)
+            if key == "fold":  # one that is empty is told already
+                told = written.isin(missing_words(written.unique().tolist()))
+                is_none = is_none & ~told.to_numpy(dtype=bool)
+            faults.rows(table.path, table.rows, is_none, partial(_no_whole_number, written))
             frame[key] = numbers.fillna(0).astype(np.int64)
-    raise_if_any(problems)
+    wrong = faults.lines()
+    if faults.count and of_others is not None and wrong is not None:
+        readable = _of_table(table, frame[~frame["row"].isin(wrong)], shown, against, path)
+        faults.add_all(of_others(readable))
+    faults.raise_if_any()
+    arm = _of_table(table, frame, shown, against, path)
+    if arm.frame.empty:
+        raise InputError(Problem("has no test rows (column split or role)", file=table.file))
+    return arm
+
+
+def _no_whole_number(written: pd.Series, at: int) -> str:
+    text = written.iloc[at]
+    if text in ("", "nan"):
+        return f"{written.name} is empty; write a whole number"
+    return f"{written.name} '{text}' is not a whole number"
+
+
+def _of_table(
+    table: PredictionTable, frame: pd.DataFrame, name: str, against: str, path: Path
+) -> ImportedArm:
+    """The test rows of a table, of which `frame` has the keys as numbers."""
     others = None
     if "split" in frame:
         others = frame[(frame["split"] != "test").to_numpy()]
         frame = frame[(frame["split"] == "test").to_numpy()]
-    if frame.empty:
-        raise InputError(Problem("has no test rows (column split or role)", file=table.file))
     told = tuple(name for name in (*KEYS[:2], "split") if name in frame)
     columns = ["unit", "label", *probability_columns(frame), "row"]
     kept = frame[[*(key for key in KEYS if key in frame), *columns]].reset_index(drop=True)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     unlike = name_notes(table.notes)  # of its patients, who are those of the sweep
     said = tuple(note.rstrip(".") for note in table.notes if note not in unlike)
-    return ImportedArm(shown, against.strip(), table.file, digest, kept, told, others, said)
+    return ImportedArm(name, against.strip(), table.file, digest, kept, told, others, said)
 
 
 def by_unit(

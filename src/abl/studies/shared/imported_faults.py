@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
-from abl.data.tables.alike_names import AlikeNames
-from abl.data.tables.key_spellings import names_apart
+from abl.data.tables.alike_names import AlikeNames, shown_name
+from abl.data.tables.key_spellings import counted_from_one, names_apart
 from abl.decide.replicates import KEYS
 from abl.errors import Problem
 
@@ -42,12 +44,83 @@ def faults_on_tests(
     lost = found[found["row"].isna().to_numpy(dtype=bool)]
     if lost.empty:
         return _also_trained(imported, tests, unit) or _other_labels(imported.file, found, unit)
-    return (
-        _other_values(imported, tests, lost)
-        or _of_other_folds(imported, tests, lost, unit)
-        or _of_other_roles(imported, lost, unit)
-        or [_lacking(imported, found, lost, unit)]
-    )
+    if others := _other_values(imported, tests, lost):
+        return others
+    stray = _strays(imported, tests, unit)
+    frame = imported.frame[~imported.frame["row"].isin(list(stray)).to_numpy(dtype=bool)]
+    rest = _Rows(imported.file, frame, imported.told, imported.others)
+    told = _told_strays(stray, imported.file)
+    moved = _of_other_folds(rest, tests, lost, unit) or _of_other_roles(rest, lost, unit)
+    without = len(lost[[*_keys_of(imported), "unit"]].drop_duplicates())
+    if not moved and without > len(stray):  # else stray rows are what is lacking
+        moved = [_lacking(imported, found, lost, unit)]
+    return told + moved
+
+
+def faults_of_rows(
+    imported: _Predictions, tests: pd.DataFrame, unit: str, file: str
+) -> list[Problem]:
+    """What is wrong with rows of a file of which others cannot be read: it is told beside that.
+
+    Args:
+        imported: The rows that can be read.
+        tests: repeat, fold, seed, unit (str), label of the sweep's tests.
+        file: For messages.
+    """
+    stray = _strays(imported, tests, unit)
+    problems = _told_strays(stray, file)
+    own = dict(zip(tests["unit"].astype(str), tests["label"].astype(int), strict=True))
+    frame = imported.frame
+    known = frame[frame["unit"].isin(own) & ~frame["row"].isin(list(stray))]
+    found = pd.DataFrame({name: known[name] for name in ("unit", "row")})
+    found["said"], found["label"] = known["label"], known["unit"].map(own)
+    if found["said"].nunique() < found["label"].nunique():  # as where no label could be read
+        return problems
+    return problems + _other_labels(file, found, unit)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Some rows of a file, as _Predictions."""
+
+    file: str
+    frame: pd.DataFrame
+    told: tuple[str, ...]
+    others: pd.DataFrame | None
+
+
+def _keys_of(imported: _Predictions) -> list[str]:
+    return [key for key in KEYS if key in imported.frame]
+
+
+def _strays(imported: _Predictions, tests: pd.DataFrame, unit: str) -> dict[int, str]:
+    """Row -> why it can be of no test: its fold, or its unit, does not exist in the sweep.
+
+    Where nothing at all fits, it is spelled otherwise, which is told in other words.
+    """
+    frame, found = imported.frame, dict[int, str]()
+    rows = frame["row"].to_numpy()
+    for key in _keys_of(imported):
+        own, theirs = set(tests[key]), set(frame[key])
+        if not own & theirs or counted_from_one(theirs, own):
+            continue
+        for at in np.flatnonzero(~frame[key].isin(own).to_numpy(dtype=bool)):
+            said = f"{key} {frame[key].iloc[at]} is not in the sweep, which has {_values(key, own)}"
+            found.setdefault(int(rows[at]), said)
+    if "in_data" in frame and frame["in_data"].any():
+        for at in np.flatnonzero(~frame["in_data"].to_numpy(dtype=bool)):
+            said = f"{unit} {shown_name(frame['unit'].iloc[at])} is not in the sweep's data"
+            found.setdefault(int(rows[at]), said)
+    return found
+
+
+def _told_strays(stray: dict[int, str], file: str) -> list[Problem]:
+    problems = [
+        Problem(said, file=file, line=row) for row, said in sorted(stray.items())[:_MOST_PROBLEMS]
+    ]
+    if len(stray) > _MOST_PROBLEMS:
+        problems.append(Problem(f"and {len(stray) - _MOST_PROBLEMS:,} more rows like it", file))
+    return problems
 
 
 def _other_values(imported: _Predictions, tests: pd.DataFrame, lost: pd.DataFrame) -> list[Problem]:
