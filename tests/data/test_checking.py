@@ -61,7 +61,7 @@ def test_a_manifest_apart_from_its_images_is_checked(tmp_path: Path) -> None:
     path.rename(apart)
     done = abl(tmp_path, "data", "check", "apart.csv")
     assert done.exit_code == 2
-    assert "--images of `abl data check`" in " ".join(done.output.split())
+    assert "; --images FOLDER names another" in " ".join(done.output.split())
     done = abl(tmp_path, "data", "check", "apart.csv", "--images", "set")
     assert done.exit_code == 0, done.output
     assert "apart.csv: 12 images of 6 patients" in done.output
@@ -88,3 +88,55 @@ def test_what_is_no_manifest_is_told(
         check_report(given, CLASSES, **options)  # type: ignore[arg-type]
     (problem,) = caught.value.problems
     assert said in str(problem)
+
+
+def other_columns(folder: Path) -> Path:
+    path = manifest(folder, 12)
+    text = path.read_text().replace("image,label,patient", "Bild,Diagnose,Person", 1)
+    path.write_text(text)
+    return path
+
+
+def test_columns_of_other_names_are_named_with_an_option(tmp_path: Path) -> None:
+    path = other_columns(tmp_path)
+    said = abl(tmp_path, "data", "check", path.name)
+    assert said.exit_code == 2
+    image, label = said.output.strip().splitlines()
+    assert "no column 'image'; did you mean 'Bild'? (--column image=... names it)" in image
+    assert "(--column label=... names it)" in label
+    words = ["--column", "image=Bild", "--column", "label=Diagnose", "--column", "patient=Person"]
+    said = abl(tmp_path, "data", "check", path.name, *words)
+    assert said.exit_code == 0
+    assert "12 images of 6 patients" in said.output
+
+
+def test_a_column_of_words_is_not_taken_for_the_images(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    path.write_text("imag,label\nbig,0\nsmall,1\n")
+    said = abl(tmp_path, "data", "check", path.name)
+    assert "no column 'image'; no other column holds names of files" in said.output
+    assert "did you mean" not in said.output
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["image"], "--column image: write NAME=COLUMN"),
+        (["image=a", "image=b"], "--column image=b: image is a already"),
+        (["imgae=Bild"], "--column: 'imgae' is not a column abl knows; did you mean 'image'?"),
+        (["image=Bld"], "--column: no column 'Bld'; did you mean 'Bild'?"),
+    ],
+)
+def test_columns_that_are_named_wrongly(tmp_path: Path, given: list[str], told: str) -> None:
+    path = other_columns(tmp_path)
+    words = [word for each in given for word in ("--column", each)]
+    said = abl(tmp_path, "data", "check", path.name, *words)
+    assert said.exit_code == 2
+    assert told in said.output
+
+
+def test_a_command_without_the_option_asks_for_the_name_in_the_table(tmp_path: Path) -> None:
+    path = other_columns(tmp_path)
+    said = abl(tmp_path, "data", "group", path.name, "--out", "grouped.csv")
+    assert said.exit_code == 2
+    assert "did you mean 'Bild'? (call it 'image' in the table)" in said.output

@@ -319,3 +319,20 @@ def test_tissue_writes_several_masks_as_one(tmp_path: Path) -> None:
     assert "mask2" not in written
     mask = np.asarray(Image.open(tmp_path / "cut" / written["mask"][0]))
     assert (mask == 255).sum() == (nodule(0) | (X > 35)).sum()
+
+
+def test_faults_of_files_and_of_what_masks_mean_are_told_at_once_with_the_options(
+    tmp_path: Path,
+) -> None:
+    path = write_masked_set(tmp_path / "set")
+    (path.parent / "m3.png").write_bytes(BY_255(~nodule(3)))
+    (path.parent / "m5.png").write_bytes(grey(nodule(5) * np.uint8(3) + (X < 4).astype(np.uint8)))
+    (path.parent / "m7.png").unlink()
+    said = abl(path.parent, "data", "check", path.name)
+    assert said.exit_code == 2
+    lines = said.output.strip().splitlines()
+    assert [line.split(":")[2] for line in lines] == ["5", "7", "9"]
+    assert "--mask-inverted; if 255 is: --no-mask-inverted" in lines[0]
+    assert "--mask-value" in lines[1]
+    assert "mask 'm7.png' no such file" in lines[2]
+    assert "data: {" not in said.output

@@ -450,3 +450,18 @@ def test_rows_left_out_by_a_column(folder):
     assert set(sweep.workspace.opened()[0].dataset.frame["centre"]) == {"A", "B"}
     with pytest.raises(InputError, match=r"data\.without: no row has centre 'D'"):
         _ = load(folder, TINY, data={"without": {"centre": ["D"]}}).plan
+
+
+def test_a_set_without_a_class_is_told_what_works(folder):
+    path = folder / "outside/manifest.csv"
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join(row for row in rows if "malignant" not in row) + "\n")
+    with pytest.raises(InputError) as found:
+        _ = load(folder, TINY, external=[OUTSIDE]).plan
+    (problem,) = found.value.problems
+    assert "external set hospital C: class 'malignant' (1) has no image" in problem.message
+    assert "add some, or leave this set out" in problem.message
+    assert "data: {" not in problem.message
+    path.write_text("\n".join(rows).replace("malignant", "tumour").replace("benign", "cyst"))
+    with pytest.raises(InputError, match="those of the sweep: write its labels so"):
+        _ = load(folder, TINY, external=[OUTSIDE]).plan

@@ -84,17 +84,27 @@ def check(
         str, typer.Option(help="What columns of boxes hold: pixels, shares, xywh, yolo, ...")
     ] = "pixels",
     bits: Annotated[int, typer.Option(help="How many bits files of 16 use; 0: as they say.")] = 0,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="As data.columns, a column of another name: image=File; may be repeated."
+        ),
+    ] = None,
 ) -> None:
     """Read a manifest, every image and mask of it; say everything that is wrong, and what it
     holds.
     """
     from abl.data.checks.checking import check_report
+    from abl.data.checks.option_words import CHECKED, columns_named, told_as_options
 
     names, rule = tuple(classes.split(",")), _mask_rule(mask_value, mask_cut, mask_inverted)
-    report = check_report(
-        manifest, names, images=images, rule=rule, box_format=box_format, bits=bits
-    )
-    say(report)
+    columns = columns_named(column or ())
+    with told_as_options(*CHECKED) as worded:
+        report = check_report(
+            manifest, names, images=images, rule=rule, box_format=box_format, bits=bits,
+            columns=columns,
+        )  # fmt: skip
+    say(worded(report))
 
 
 @data_app.command()
@@ -115,19 +125,21 @@ def tissue(
     force: ForceOpt = False,
 ) -> None:
     """Find the tissue in each image, without the scanner's text; say what a crop to it keeps."""
+    from abl.data.checks.option_words import MASKS, told_as_options
     from abl.data.tissue.tissue_report import tissue_report
 
     rule = _mask_rule(mask_value, mask_cut, mask_inverted)
-    report = tissue_report(
-        manifest,
-        tuple(classes.split(",")),
-        sheet=sheet,
-        out=out,
-        rule=rule,
-        local=local,
-        force=force,
-    )
-    say(report)
+    with told_as_options(*MASKS) as worded:
+        report = tissue_report(
+            manifest,
+            tuple(classes.split(",")),
+            sheet=sheet,
+            out=out,
+            rule=rule,
+            local=local,
+            force=force,
+        )
+    say(worded(report))
 
 
 @data_app.command()
@@ -144,10 +156,13 @@ def group(
     """Put near-duplicate images into groups: the manifest again, with a column that keeps them
     together in splits.
     """
+    from abl.data.checks.option_words import told_as_options
     from abl.data.duplicates.group_files import write_groups
 
     names = tuple(classes.split(","))
-    say(write_groups(manifest, out, names, sheet=sheet, force=force))
+    with told_as_options():
+        said = write_groups(manifest, out, names, sheet=sheet, force=force)
+    say(said)
 
 
 @data_app.command()
@@ -185,6 +200,7 @@ def split_frames(
     force: ForceOpt = False,
 ) -> None:
     """Split frames that show a conventional and an elasticity image into pairs, by colour."""
+    from abl.data.checks.option_words import told_as_options
     from abl.data.composites.split_frames import split_composites
     from abl.errors import InputError
 
@@ -198,4 +214,6 @@ def split_frames(
         if found is None:
             raise InputError(f"--offset {offset}: write two whole numbers, as in --offset=-320,0")
     names = tuple(classes.split(","))
-    say(split_composites(manifest, names, out=out, sheet=sheet, offset=found, force=force))
+    with told_as_options():
+        said = split_composites(manifest, names, out=out, sheet=sheet, offset=found, force=force)
+    say(said)

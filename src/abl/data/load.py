@@ -26,7 +26,7 @@ from abl.data.checks.second_images import (
 )
 from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource, SomeImages
 from abl.data.images import FileSource
-from abl.data.manifest import load_manifest
+from abl.data.manifest import CLASSES_SETTING, load_manifest
 from abl.data.masks.rule import MaskRule
 from abl.data.tables.alike_names import nearest_name, shown_name
 from abl.data.tables.rows import SHOWN, Rows, first_of_each_kind, lacking_problems, other_values
@@ -39,12 +39,15 @@ from abl.spec.data import Data
 MANIFEST = "manifest.csv"
 
 
-def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Dataset:
+def load_dataset(
+    data: Data, *, base: Path, roots: Sequence[Path] = (), named_by: str = CLASSES_SETTING
+) -> Dataset:
     """The data set that a sweep names, of the modality it asks for; its images are not decoded.
 
     Args:
         base: Folder of the sweep file: a manifest's path is relative to it, or to a root.
         roots: Folders given with --data: a set is a folder below one of them.
+        named_by: As load_manifest.
 
     Raises:
         InputError: It is not there, lies outside these folders, or is faulty; it does not say how
@@ -64,6 +67,7 @@ def load_dataset(data: Data, *, base: Path, roots: Sequence[Path] = ()) -> Datas
             images=images_of(data, base=base, roots=roots),
             columns=data.columns,
             classes=data.classes,
+            named_by=named_by,
             where=data.where,
             patient_names=data.patient_names,
             box_format=data.box_format,

@@ -44,12 +44,12 @@ from abl.data.manifest_files import (
     medical_of,
     paths_of,
 )
-from abl.data.masks.columns import (
-    with_joined_masks,
-)
+from abl.data.masks.columns import with_joined_masks
+from abl.data.masks.rule import MaskRule
 from abl.data.medical.kinds import nameless_dicom
 from abl.data.splits.groups import with_groups
 from abl.data.tables.alike_names import alike_groups, label_fault, nearest_name, no_class_fault
+from abl.data.tables.columns_meant import column_hint
 from abl.data.tables.folder_rows import folder_rows
 from abl.data.tables.rows import Rows, first_of_each_kind, kept_rows, whole_rows
 from abl.data.tables.words import class_numbers, missing_words
@@ -69,6 +69,9 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 UNKNOWN_MEANS = "images of one person may lie on two sides of a split."
 PATIENTS_UNKNOWN = f"each image counts as its own patient, so that {UNKNOWN_MEANS}"
 NO_IMAGES = "its folders of classes hold no images; `abl init` says what it finds in a folder"
+CLASSES_SETTING = "data: {classes: [...]}"
+WRITTEN_SO = "; its classes must be those of the sweep: write its labels so"
+ALL_CLASSES = "metrics are of all classes of the sweep: add some, or leave this set out"
 COMPUTED = ("fingerprint", "mask_fingerprint", "image2_fingerprint", PAIR, TOGETHER)
 
 
@@ -80,9 +83,10 @@ def load_manifest(
     classes: Sequence[str] = ("benign", "malignant"),
     where: Mapping[str, Sequence[str]] | None = None,
     patient_names: str = "written",
-    named_by: str = "data: {classes: [...]}",
+    named_by: str = CLASSES_SETTING,
     box_format: str = "pixels",
     bits: int = 0,
+    rule: MaskRule | None = None,
 ) -> Dataset:
     """The data set of a manifest: a CSV or Parquet file, or a folder with a folder for each class.
 
@@ -95,9 +99,11 @@ def load_manifest(
         classes: Names of labels 0, 1, ...
         where: Column (either name) -> values of the rows to keep, compared as text.
         patient_names: `alike` takes patients whose names look alike as one; see alike_names.py.
-        named_by: How the person who asks names classes, for messages.
+        named_by: How the person who asks names classes, for messages; "": they cannot, as of an
+            external set, whose classes are those of the sweep.
         box_format: What the columns of boxes and regions hold, see box_formats.py.
         bits: Those that files of 16 bits use; 0: what the files say, else all 16.
+        rule: How masks are read, should they be looked at beside other faults.
 
     Raises:
         InputError: Everything that is wrong with it, each with its row.
@@ -170,7 +176,7 @@ def load_manifest(
         left_out=tuple(left_out), patients_known=patients_known,
     )  # fmt: skip
     if problems:
-        problems += check_images_there(dataset)
+        problems += check_images_there(dataset, rule)
         raise InputError(first_of_each_kind(sorted(problems, key=lambda each: each.line or 0)))
     return dataset
 
@@ -182,10 +188,10 @@ def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows
     for ours, name in columns.items():
         if ours not in OURS:
             hint = nearest(ours, OURS, show=len(OURS))
-            problems.append(Problem(f"columns: '{ours}' is not a column abl knows; {hint}"))
+            problems.append(Problem(f"data.columns: '{ours}' is not a column abl knows; {hint}"))
         elif name not in theirs:
             hint = nearest_name(name, theirs)
-            problems.append(rows.header_problem(f"columns: no column '{name}'; {hint}"))
+            problems.append(rows.header_problem(f"data.columns: no column '{name}'; {hint}"))
     for alias, ours in ALIASES.items():
         if alias in theirs and ours not in theirs:
             columns.setdefault(ours, alias)
@@ -193,9 +199,10 @@ def _renamed(rows: Rows, columns: dict[str, str], *, may_be_empty: bool) -> Rows
     frame = rows.frame.assign(**{ours: rows.frame[name] for ours, name in given.items()})
     for name in REQUIRED:
         if name not in frame and name not in columns:
-            hint = nearest_name(name, theirs)
-            message = f"no column '{name}'; {hint} (columns: {{{name}: ...}} names it)"
-            problems.append(rows.header_problem(message))
+            taken = list(given.values())
+            hint = column_hint(rows, name, [each for each in theirs if each not in taken])
+            advice = f"data: {{columns: {{{name}: ...}}}} names it"
+            problems.append(rows.header_problem(f"no column '{name}'; {hint} ({advice})"))
     for name in COMPUTED:
         if name in frame:
             message = f"column '{name}' is computed; rename it in the manifest"
@@ -250,7 +257,8 @@ def _labels(
     missing = missing_words(texts)
     others = sorted(set(texts) - missing)
     if others and not number_of and len(texts) > 1:  # the classes are others, which rows do not say
-        problems.append(Problem(no_class_fault(others, classes, named_by), file=rows.file))
+        said = no_class_fault(others, classes, named_by) + ("" if named_by else WRITTEN_SO)
+        problems.append(Problem(said, file=rows.file))
         return np.full(len(texts), -1, dtype=np.int64)
     for position, text in enumerate(texts):
         if text not in number_of:
@@ -262,7 +270,7 @@ def _labels(
 def _empty_classes(
     rows: Rows, labels: pd.Series, classes: Sequence[str], named_by: str
 ) -> list[Problem]:
-    advice = f"add some, or name the classes there are with {named_by}"
+    advice = f"add some, or name the classes there are with {named_by}" if named_by else ALL_CLASSES
     return [
         Problem(f"class '{name}' ({number}) has no image; {advice}", file=rows.file)
         for number, name in enumerate(classes)

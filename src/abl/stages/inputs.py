@@ -23,6 +23,7 @@ from abl.data.duplicates.near_duplicates import (
     duplicates_across,
 )
 from abl.data.load import load_dataset
+from abl.data.manifest import CLASSES_SETTING
 from abl.data.masks.mask_sets import (
     SHOWS,
     MaskSet,
@@ -124,11 +125,11 @@ class Workspace:
         self._hub: dict[str, str] = {}
         self._apart: dict[tuple[str, str], KeptApart] = {}
 
-    def data(self, data: Data) -> OpenData:
-        """The data set of a data block, read once."""
+    def data(self, data: Data, named_by: str = CLASSES_SETTING) -> OpenData:
+        """The data set of a data block, read once; `named_by` as load_manifest."""
         key = data.model_dump_json()
         if key not in self._open:
-            dataset = load_dataset(data, base=self.base, roots=self.roots)
+            dataset = load_dataset(data, base=self.base, roots=self.roots, named_by=named_by)
             self._open[key] = OpenData(dataset, data, self.store.cache)
         return self._open[key]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,13 +53,14 @@ def check_report(
     rule: MaskRule = AS_THEY_ARE,
     box_format: str = "pixels",
     bits: int = 0,
+    columns: Mapping[str, str] | None = None,
 ) -> str:
     """What a manifest holds, in lines. Raises InputError with all problems of it and its images.
 
     Args:
         images: Folder that the paths of a table start from; None: the table's own.
         rule: How masks are read.
-        box_format, bits: As in a data block.
+        box_format, bits, columns: As in a data block.
     """
     raise_if_any([Problem(each) for each in class_name_problems(classes)])
     _refuse_folder_of_a_manifest(manifest, classes)
@@ -70,6 +72,8 @@ def check_report(
         named_by=CLASSES_OPTION,
         box_format=box_format,
         bits=bits,
+        columns=columns,
+        rule=rule,
     )
     dataset = replace(dataset, mask_rule=rule)
     problems = [*check_images(dataset), *second_file_problems(dataset)]

@@ -22,6 +22,8 @@ from abl.data.dataset import BOX, PAIR, ROI, Concatenated, Dataset, ImageSource,
 from abl.data.images import FileSource, file_size
 from abl.data.masks.columns import mask_paths
 from abl.data.masks.files import mask_values
+from abl.data.masks.masks_read import masks_read
+from abl.data.masks.rule import MaskRule
 from abl.data.medical.kinds import HEAD, medical_kind
 from abl.data.tables.rows import first_of_each_kind
 from abl.data.workers import mapped, processes_for
@@ -89,9 +91,12 @@ def check_images(dataset: Dataset, *, decode: bool = True) -> list[Problem]:
     return first_of_each_kind([problem for _, problem in sorted(told, key=lambda each: each[0])])
 
 
-def check_images_there(dataset: Dataset) -> list[Problem]:
+def check_images_there(dataset: Dataset, rule: MaskRule | None = None) -> list[Problem]:
     """`check_images` of a data set with other faults: of the files that could be hashed alone, with
     second images that hold the bytes of a first one.
+
+    Args:
+        rule: With which masks are read too, so that those that are not clear are told.
     """
     frame = dataset.frame
     is_named_once = ~frame["image"].duplicated()
@@ -101,8 +106,14 @@ def check_images_there(dataset: Dataset) -> list[Problem]:
     there = (frame["fingerprint"] != "") & is_named_once
     if not there.any():
         return seconds
-    looked_at = check_images(replace(dataset, frame=frame).having(there.to_numpy(bool)))
-    return [*looked_at, *seconds]
+    dataset = replace(dataset, frame=frame).having(there.to_numpy(bool))
+    problems = check_images(dataset)
+    if rule is not None:
+        try:
+            masks_read(replace(dataset, mask_rule=rule))
+        except InputError as error:  # what cannot be read is told by both
+            problems = list(dict.fromkeys([*problems, *error.problems]))
+    return [*problems, *seconds]
 
 
 @dataclass(frozen=True)

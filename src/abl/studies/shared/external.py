@@ -15,6 +15,7 @@ import pandas as pd
 
 from abl.data.dataset import Dataset
 from abl.data.load import load_dataset
+from abl.data.manifest import ALL_CLASSES
 from abl.data.masks.mask_sets import mask_problems
 from abl.data.splits.groups import kept_together
 from abl.data.tables.alike_names import nearest_name, shown_name
@@ -82,7 +83,7 @@ class ExternalSets:
             inside = workspace.data(data)
             for at, block in enumerate(self._blocks):
                 try:
-                    opened = workspace.data(block.data_for(data))
+                    opened = workspace.data(block.data_for(data), named_by="")
                 except InputError as error:
                     problems |= dict.fromkeys(placed_problems(file, at, block, error))
                     continue
@@ -93,7 +94,8 @@ class ExternalSets:
                     opened.dataset = replace(opened.dataset, notes=notes)
                 lacking = lacking_classes(opened.dataset, opened.dataset.frame)
                 if lacking:
-                    text = f"external set {block.name}: it has no image of class {lacking}"
+                    text = f"external set {block.name}: it has no image of class {lacking}; "
+                    text += ALL_CLASSES
                     problems[file.problem(text, "external", at)] = None
                 elif not problems:
                     workspace.keep_apart(block.name, opened, inside)
@@ -140,7 +142,8 @@ def external_problems(file: SweepFile, arms: Iterable[Data]) -> list[Problem]:
         if block.classes not in (None, sweep.data.classes):
             text = (
                 f"{said}: its classes are {', '.join(block.classes or ())}, those of data "
-                f"{', '.join(sweep.data.classes)}: they must be the same, in the same order"
+                f"{', '.join(sweep.data.classes)}: they must be the same, in the same order; "
+                "leave classes out here, and write the labels of the set so"
             )
             problems.append(file.problem(text, "external", at, "classes"))
         if block.phantom is not None and len(sweep.data.classes) != 2:
