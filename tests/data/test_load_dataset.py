@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from image_folders import noise_image, write_set
 
+from abl.data.checks.checking import check_report
 from abl.data.load import load_dataset
 from abl.errors import InputError
 from abl.spec.data import Data
@@ -45,3 +46,29 @@ def test_a_set_may_not_leave_its_root(tmp_path):
     root.mkdir()
     with pytest.raises(InputError, match=r"outside/manifest\.csv"):
         load_dataset(Data(set="../outside"), base=tmp_path, roots=[root])
+
+
+def test_a_folder_that_holds_a_manifest_is_told_to_be_none(tmp_path):
+    write_set(tmp_path / "set", images())
+    with pytest.raises(InputError) as error:
+        load_dataset(Data(manifest="set"), base=tmp_path)
+    (problem,) = error.value.problems
+    assert problem.message.startswith("data.manifest: 'set' is a folder without a folder for each")
+    assert problem.message.endswith("manifest: set/manifest.csv")
+
+
+def test_an_image_is_no_manifest(tmp_path):
+    write_set(tmp_path, images())
+    with pytest.raises(InputError) as error:
+        load_dataset(Data(manifest="images/0.png"), base=tmp_path)
+    (problem,) = error.value.problems
+    assert problem.message.startswith("data.manifest: 'images/0.png' is an image, not a table")
+    with pytest.raises(InputError, match=r"images/0\.png: is an image, not a table"):
+        check_report(tmp_path / "images/0.png", ("benign", "malignant"))
+
+
+def test_a_column_that_is_not_known_is_one_of_the_data_block(tmp_path):
+    write_set(tmp_path, images())
+    with pytest.raises(InputError) as error:
+        load_dataset(Data(manifest="manifest.csv", columns={"foo": "label"}), base=tmp_path)
+    assert error.value.problems[0].message.startswith("data.columns: 'foo' is not a column")

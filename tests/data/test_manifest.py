@@ -286,5 +286,5 @@ def test_a_cause_hides_what_follows_from_it(tmp_path):
     write_png(tmp_path / "set" / "bening" / "0.png", noise_image(0))
     write_png(tmp_path / "set" / "malignant" / "0.png", noise_image(1))
     assert problems_of(tmp_path / "set") == [
-        "folder 'bening' is not a class; did you mean 'benign'?"
+        f"{tmp_path / 'set'}: folder 'bening' is not a class; did you mean 'benign'?"
     ]

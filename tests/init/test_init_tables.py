@@ -171,3 +171,39 @@ def test_on_a_terminal_the_column_is_asked_for(tmp_path: Path, answer: str) -> N
     assert "label: grade" in said
     assert "grade, sex" in asked[0]
     assert "Whose images" in asked[1]
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["Pat ID", "PatientID", "patient_id", "pid", "Patient-Nr", "PATIENT NO", "Pat-Nr.", "pat"],
+)
+def test_columns_of_patients_are_known_however_they_are_written(
+    tmp_path: Path, column: str
+) -> None:
+    lines = [f"{number}.png,{number % 2},P{number}" for number in range(10)]
+    write_flat(tmp_path / "set", [f"image,label,{column}", *lines])
+    said, rows = started(tmp_path)
+    assert f"patient: {column})" in said
+    assert rows[0]["patient"] == "P0"
+
+
+def test_a_column_that_may_be_patients_is_named(tmp_path: Path) -> None:
+    lines = [f"{number}.png,{number % 2},P{number},3" for number in range(10)]
+    write_flat(tmp_path / "set", ["image,label,Patient code,image id", *lines])
+    said, _ = started(tmp_path)
+    assert "may be patients: column 'Patient code'; --patient 'Patient code' takes it" in said
+
+
+def test_images_of_a_class_that_was_not_asked_for_are_told_as_that(tmp_path: Path) -> None:
+    kinds = ["benign"] * 4 + ["malignant"] * 4 + ["rare"] * 2
+    lines = [f"{number}.png,{kind}" for number, kind in enumerate(kinds)]
+    write_flat(tmp_path / "set", ["image,label", *lines])
+    said, _ = started(tmp_path, classes=("benign", "malignant"))
+    assert "left out, as --classes does not name their class: 2 images (rare 2)" in said
+    assert "without a class" not in said
+
+
+def test_a_table_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "set", ["benign/a.png", "malignant/b.png"])
+    (line,) = refusal(tmp_path, table="x.csv")
+    assert line.endswith("it holds no CSV or Parquet file")

@@ -252,6 +252,16 @@ def test_a_sheet_of_other_data_or_without_answers(
     assert not (folder / "new").exists()
 
 
+def test_an_image_that_was_deleted_is_told_alone(folder: Path) -> None:
+    (image,) = [each for each in read(folder / "images/manifest.csv").index if "003a" in each]
+    (folder / "images" / image).unlink()
+    for words in (["review", "tiny"], ["readers", "page", "tiny", "--out", "page"]):
+        said = abl(folder, *words, "--data", ".")
+        assert said.exit_code == 2
+        (line,) = said.output.strip().splitlines()
+        assert line.endswith(f"image '{image}' no such file")
+
+
 def test_a_sheet_that_is_none_is_told(folder: Path) -> None:
     (folder / "x.csv").write_text("a,b\n1,2\n")
     words = ["--apply", "x.csv", "--apply", "y.csv", "--out", "new"]

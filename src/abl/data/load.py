@@ -29,7 +29,15 @@ from abl.data.images import FileSource
 from abl.data.manifest import CLASSES_SETTING, load_manifest
 from abl.data.masks.rule import MaskRule
 from abl.data.tables.alike_names import nearest_name, shown_name
-from abl.data.tables.rows import SHOWN, Rows, first_of_each_kind, lacking_problems, other_values
+from abl.data.tables.folder_rows import manifest_within
+from abl.data.tables.rows import (
+    SHOWN,
+    Rows,
+    first_of_each_kind,
+    image_fault,
+    lacking_problems,
+    other_values,
+)
 from abl.data.tables.who_is_who import alike_notes
 from abl.data.tables.words import missing_words
 from abl.data.unit_labels import with_unit_labels
@@ -62,6 +70,7 @@ def load_dataset(
             dataset = dataset.having(keep, why=other_values(column, values))
     else:
         path = manifest_of(data, base=base, roots=roots)
+        _refuse_no_table(data, path)
         dataset = load_manifest(
             path,
             images=images_of(data, base=base, roots=roots),
@@ -82,6 +91,20 @@ def load_dataset(
     for what in data.drop_missing:
         dataset = _without_missing(dataset, what)
     return with_unit_labels(with_modality(dataset, data.modality, data.pairing), data)
+
+
+def _refuse_no_table(data: Data, path: Path) -> None:
+    """Raises InputError where a manifest is an image, or a folder that holds one."""
+    key, given = ("manifest", data.manifest) if data.manifest else ("set", data.set)
+    if path.is_dir():
+        within = manifest_within(path, data.classes)
+        if within is not None:
+            raise InputError(
+                f"data.{key}: '{given}' is a folder without a folder for each class; write the "
+                f"table in it: manifest: {given}/{within.name}"
+            )
+    elif said := image_fault(path):
+        raise InputError(f"data.{key}: '{given}' {said}")
 
 
 def _have(

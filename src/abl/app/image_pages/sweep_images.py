@@ -97,6 +97,9 @@ class SweepImages:
         return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+_PLACES = ("data.manifest", "data.set", "data.images")  # what says that data are not there
+
+
 def sweep_images(
     store: Store, outcome: Outcome, roots: Sequence[Path], *, pairs: bool = False
 ) -> SweepImages:
@@ -121,6 +124,8 @@ def sweep_images(
     try:
         dataset = load_dataset(sweep.data, base=Path.cwd(), roots=roots)
     except InputError as error:
+        if not any(each.message.startswith(_PLACES) for each in error.problems):
+            raise  # its data are there, and have faults of their own
         advice = (
             f"the images of {outcome.name} are needed: start in the folder of its sweep file, or "
             "give that folder with --data"

@@ -141,7 +141,15 @@ def set_in_table(folder: AnnotatedFolder, table: LabelTable, asked: Sequence[str
     of_class = Counter(each.label for each in images)
     classes = checked_classes(folder, of_class, asked)
     said = [f"classes from {table.said}: {of_each(classes, of_class)}", *table.notes]
-    said += _left(folder, pairs, len(images), f"without a class in {table.name}")
+    others = Counter(
+        shown[key] for each in table.label_of.values() if (key := same_name(each)) not in wanted
+    )
+    if wanted and others:
+        count = counted(sum(others.values()), "image")
+        named = of_each(sorted(others, key=natural_order), others)
+        said.append(f"left out, as --classes does not name their class: {count} ({named})")
+    rows = len(images) + sum(others.values()) * bool(wanted)
+    said += _left(folder, pairs, rows, f"without a class in {table.name}")
     return FoundSet(folder, tuple(images), classes, tuple(said), has_table=True)
 
 

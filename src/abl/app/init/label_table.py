@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,15 @@ LABELS = (
     "malignancy", "outcome", "finding", "histology", "y",
 )  # fmt: skip
 PATIENTS = (
-    "patient", "patientid", "pid", "subject", "subjectid", "case", "caseid", "person",
-    "participant", "participantid", "studyid",
+    "patient", "patientid", "patientno", "patientnr", "patientnumber", "patientname", "pid", "pat",
+    "patid", "patno", "patnr", "patnumber", "patientenid", "patientennr", "patientennummer",
+    "subject", "subjectid", "case", "caseid", "person", "personid", "participant", "participantid",
+    "studyid",
 )  # fmt: skip
+MAY_BE_PATIENTS = re.compile(
+    r"^(?!.*(image|file|lesion|nodule)).*(pat(ient|[\W_])|subj|person|proband|case|mrn|\bid$)",
+    re.IGNORECASE,
+)
 SPLITS = ("split", "subset", "partition", "set", "fold")
 # further columns of a manifest, which are kept; paths among them start from the table's folder
 KEPT = ("nodule", "centre", "image2", *BOX, *ROI)
@@ -79,7 +86,8 @@ def find_table(folder: AnnotatedFolder, named: str | None, images: Collection[st
         if (folder.path / named).is_file():
             return named
         known = folder.ending(".csv", ".parquet")
-        raise InputError(f"--table {named}: no such file in {folder.path}; {nearest(named, known)}")
+        hint = nearest(named, known) if known else "it holds no CSV or Parquet file"
+        raise InputError(f"--table {named}: no such file in {folder.path}; {hint}")
     tables = []
     for name in folder.ending(".csv", ".parquet"):
         try:
@@ -165,6 +173,7 @@ def label_table(
         if lacking
         else "",
         f"without {label}: {counted(unlabelled, 'row')} of {name}" if unlabelled else "",
+        "" if patient else _may_be_patients(names, {image, label, split}),
     ]
     said = f"{name} (image: {image}, label: {label}"
     said += f", patient: {patient}" if patient else ""
@@ -267,6 +276,15 @@ def _known(names: Sequence[str], words: Sequence[str], taken: Collection[str]) -
     """The column with the first of these names; "" if none has."""
     plain = {re.sub(r"[\W_]+", "", same_name(name)): name for name in names if name not in taken}
     return next((plain[word] for word in words if word in plain), "")
+
+
+def _may_be_patients(names: Sequence[str], taken: Collection[str]) -> str:
+    """A note on columns whose names sound like patients but are none that is known; "" if none."""
+    found = [name for name in names if name not in taken and MAY_BE_PATIENTS.search(name)]
+    if not found:
+        return ""
+    shown = ", ".join(map(repr, found[:SHOWN]))
+    return f"may be patients: column {shown}; --patient {shlex.quote(found[0])} takes it as such"
 
 
 def _split_column(rows: Rows, column: str) -> str:

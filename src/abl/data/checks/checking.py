@@ -34,13 +34,13 @@ from abl.data.masks.notes import mask_lines, mask_notes
 from abl.data.masks.rule import AS_THEY_ARE, MaskRule
 from abl.data.medical.summary import medical_lines
 from abl.data.splits.groups import kept_together
+from abl.data.tables.folder_rows import manifest_within
 from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, first_of_each_kind
 from abl.data.tables.who_is_who import alike_notes
-from abl.data.tables.words import class_numbers, role_named
+from abl.data.tables.words import role_named
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.scratch import scratch_folder
 
-MANIFESTS = ("manifest.csv", "manifest.parquet")
 NAMED = 5  # images in a warning
 FEWEST_PATIENTS = 3  # of a class: one each to train, to choose and to test on
 
@@ -193,14 +193,10 @@ def _not_a_manifest(manifest: Path, images: Path | None) -> list[Problem]:
 
 def _refuse_folder_of_a_manifest(path: Path, classes: tuple[str, ...]) -> None:
     """Raises InputError for a folder that is no data set but holds one's manifest."""
-    if not path.is_dir():
-        return
-    if class_numbers([each.name for each in path.iterdir() if each.is_dir()], classes):
-        return
-    for name in MANIFESTS:
-        if (path / name).is_file():
-            message = f"has no folder for each class; check its manifest: {path / name}"
-            raise InputError(Problem(message, file=str(path)))
+    within = manifest_within(path, classes) if path.is_dir() else None
+    if within is not None:
+        message = f"has no folder for each class; check its manifest: {within}"
+        raise InputError(Problem(message, file=str(path)))
 
 
 def _warnings(frame: pd.DataFrame, classes: tuple[str, ...]) -> list[str]:

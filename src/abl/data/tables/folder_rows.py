@@ -14,6 +14,16 @@ from abl.data.tables.rows import FIRST_ROW, Rows
 from abl.data.tables.words import class_numbers
 from abl.errors import Problem, raise_if_any
 
+MANIFESTS = ("manifest.csv", "manifest.parquet")
+
+
+def manifest_within(folder: Path, classes: Sequence[str]) -> Path | None:
+    """The manifest of a folder that is no data set itself: without a folder of any class."""
+    inside = [each.name for each in folder.iterdir() if each.is_dir()]
+    if class_numbers(inside, classes):
+        return None
+    return next((folder / name for name in MANIFESTS if (folder / name).is_file()), None)
+
 
 def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, list[str]]:
     """A row for each image of a folder that has a folder for each class, in the order of names.
@@ -38,7 +48,8 @@ def folder_rows(folder: Path, classes: tuple[str, ...]) -> tuple[Rows, list[str]
         if inner not in named and inner not in of_masks - of_images:
             hint = nearest_name(inner, classes)
             meant |= {name for name in classes if hint.startswith(f"did you mean '{name}'")}
-            problems.append(Problem(f"folder {shown_name(inner)} is not a class; {hint}"))
+            said = f"folder {shown_name(inner)} is not a class; {hint}"
+            problems.append(Problem(said, file=str(folder)))
     rows: list[tuple[str, str, str]] = []
     deeper: dict[str, None] = {}
     for image in sorted(pairs.images, key=lambda image: image.split("/")):

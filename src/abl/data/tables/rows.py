@@ -89,7 +89,24 @@ def whole_rows(path: Path) -> tuple[Rows, list[Problem]]:
         raise InputError(Problem(message, file=str(path)))
     if path.suffix.lower() in (".parquet", ".pq"):
         return _parquet_rows(path), []
+    if said := image_fault(path):
+        raise InputError(Problem(said, file=str(path)))
     return _csv_rows(path)
+
+
+_IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # how their files begin
+
+
+def image_fault(path: Path) -> str:
+    """Why a file is no table, should it be an image; else ""."""
+    try:
+        with path.open("rb") as file:
+            is_image = file.read(4).startswith(_IMAGES)
+    except OSError:
+        return ""  # told where it is read
+    if not is_image:
+        return ""
+    return "is an image, not a table: name the CSV or Parquet file that lists images"
 
 
 def class_name_problems(names: Sequence[str]) -> list[str]:
