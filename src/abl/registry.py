@@ -21,6 +21,7 @@ from abl.errors import InputError
 Value = TypeVar("Value")
 IsOwn = Callable[[Mapping[str, Any]], bool]
 _loading: list[tuple[str, IsOwn]] = []  # files of a user's own that are being loaded
+_in_use: list[str] = []  # those that were
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,19 @@ class Registry(MutableMapping[str, Value]):
         """What is known of a name, without importing anything; None if nothing is."""
         return self._entries.get(name) or self._declared.get(name)
 
+    def own_words(self) -> str:
+        """What a user's files register of this sort, behind "no such name"; "" without a file."""
+        if not _in_use:
+            return ""
+        owned = [each for registry in Registry._all for each in registry._entries.values()]
+        own = sorted(each.name for each in self._entries.values() if each.owner in _in_use)
+        file = Path(_in_use[-1]).name
+        if own:
+            return f" ({file} registers {', '.join(own)})"
+        if any(each.owner in _in_use for each in owned):
+            return f" ({file} registers no {self.what})"
+        return f' ({file} registers nothing: write @{self.what}("name") above what it is to name)'
+
     def version(self, name: str) -> int:
         """A component's version; 1 for a name that is not registered."""
         entry = self.entry(name)
@@ -196,6 +210,7 @@ def loading(owner: str, is_own: IsOwn) -> Iterator[None]:
     _loading.append((owner, is_own))
     try:
         yield
+        _in_use.append(owner)
     except BaseException:
         forget(owner)
         raise
@@ -221,6 +236,7 @@ def sign(owner: str, digest_of: Callable[[Entry], str]) -> None:
 
 def forget(owner: str) -> None:
     """Drops what a user's own file registered, so that it can be loaded again."""
+    _in_use[:] = [each for each in _in_use if each != owner]
     for registry in Registry._all:
         for entry in [each for each in registry._entries.values() if each.owner == owner != ""]:
             del registry[entry.name]

@@ -19,6 +19,7 @@ from abl.decide.confusion import OfConfusion
 from abl.decide.metric_names import short_name
 from abl.errors import InputError, nearest
 from abl.registry import Registry
+from abl.signatures import check_signature
 
 SHARE = (0.0, 1.0)  # bounds of a share
 
@@ -114,6 +115,7 @@ def metric(
             bounds_of_two,
         )  # fmt: skip
         METRICS.add(name, made, function, version=version)
+        check_signature(f"metric '{name}'", function, ("labels", "p", "weights"))
         return function
 
     return register
@@ -144,7 +146,7 @@ def metric_named(name: str) -> Metric:
     if name == base and (short := short_name(name)):
         raise InputError(f"unknown metric '{name}': write {short}")
     hint = nearest(name, [*METRICS, "ppv@0.1", "npv@0.1", "sen@spe0.9"])
-    raise InputError(f"unknown metric '{name}': {hint}")
+    raise InputError(f"unknown metric '{name}': {hint}{METRICS.own_words()}")
 
 
 def split_class(name: str) -> tuple[str, str, int]:

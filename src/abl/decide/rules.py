@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from abl.decide.check import DIGITS, Floats, checked_predictions, margin
 from abl.errors import InputError, Problem, nearest, raise_if_any
 from abl.registry import Registry
+from abl.signatures import check_signature
 
 Threshold = float | Literal["always"]
 ALWAYS: Literal["always"] = "always"
@@ -64,6 +65,7 @@ def rule(
         description = (function.__doc__ or "").strip().split("\n")[0]
         made = Rule(name, tuple(uses), threshold, function, description)
         RULES.add(name, made, function, version=version)
+        check_signature(f"rule '{name}'", function, uses)
         return function
 
     return register
@@ -157,7 +159,7 @@ def threshold_from_share(p_validation_original: ArrayLike, share: float) -> floa
 def rule_named(name: str) -> Rule:
     """The registered rule. Raises InputError with the nearest name."""
     if name not in RULES:
-        raise InputError(f"unknown rule '{name}': {nearest(name, RULES)}")
+        raise InputError(f"unknown rule '{name}': {nearest(name, RULES)}{RULES.own_words()}")
     return RULES[name]
 
 

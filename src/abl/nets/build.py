@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from abl.errors import InputError, StageError
 from abl.nets.graph import with_deterministic_pooling
+from abl.nets.own_parts import made_part, said_of
 from abl.nets.registry import NETWORKS, library_of
 from abl.nets.weights import first_line, load_state, not_fetched, read_state, weights_fingerprint
 
@@ -51,8 +52,13 @@ def _own_network(
     builder = NETWORKS[name]
     if weights == "imagenet":
         raise InputError(f"weights: {name} has no ImageNet weights (valid: none, or a file)")
-    network = _built(name, image_size, lambda: builder(classes, channels, image_size))
-    check_image_size(network, name, channels, image_size, classes)
+    entry, given = NETWORKS.entry(name), (classes, channels, image_size)
+    at = f" for images of {image_size} px"
+    network = _built(
+        name, image_size, lambda: made_part("network", name, entry, builder, *given, at=at)
+    )
+    owner = "" if entry is None else entry.owner
+    check_image_size(network, name, channels, image_size, classes, owner=owner)
     _load_file(network, weights)
     return network
 
@@ -189,21 +195,31 @@ def convolution_like(module: nn.Conv2d, channels: int) -> nn.Conv2d:
 
 
 def check_image_size(
-    network: nn.Module, name: str, channels: int, image_size: int, classes: int
+    network: nn.Module,
+    name: str,
+    channels: int,
+    image_size: int,
+    classes: int,
+    *,
+    owner: str = "",
 ) -> None:
-    """Raises InputError if (B, channels, image_size, image_size) does not give (B, classes)."""
+    """Raises InputError if (B, channels, image_size, image_size) does not give (B, classes).
+
+    Args:
+        owner: The user's file that the network is of, "" if it is of a library: whatever is raised
+            in it is told with its line.
+    """
     try:
         # for real: on shapes alone, PyTorch takes BatchNorm apart and loads its compiler for that
         images = torch.zeros(2, channels, image_size, image_size)
         with torch.random.fork_rng(devices=[]):  # what is drawn next are weights
             shape = _shape_of(network, lambda: network(images))
-    except _SHAPE_ERRORS as error:
-        enough = _enough_pixels(network, channels, image_size)
-        why = (
-            f"image.size must be {enough} or more"
-            if enough
-            else f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"
-        )
+    except Exception as error:
+        small = isinstance(error, _SHAPE_ERRORS)
+        if not small and not owner:
+            raise
+        enough = _enough_pixels(network, channels, image_size) if small else None
+        why = f"image.size must be {enough} or more" if enough else said_of(error, owner)
         raise InputError(f"network {name} cannot take images of {image_size} px: {why}") from error
     if shape != (2, classes):
         raise InputError(

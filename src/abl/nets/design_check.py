@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from torch import nn
 
 from abl.errors import InputError, Problem
 from abl.nets.execution import meta_network
+from abl.nets.fitting_weights import fitting_state
 from abl.nets.headless_weights import GAP, headless_state
 from abl.nets.mask_guided import build_guided, without_weights
-from abl.nets.model import Design, build_classifier, design_of
+from abl.nets.model import Classifier, Design, build_classifier, design_of
 from abl.nets.registry import remembered
-from abl.nets.weights import existing_file, fitting_state, read_state
+from abl.nets.weights import existing_file, read_state
 from abl.spec.data import Image
 from abl.spec.train import Attention, Train
 
@@ -36,12 +38,9 @@ def _problems(design: Design, attention: Attention, alone: str) -> tuple[str, ..
     try:
         _ = design.boundary, design.joined
         with torch.device("meta"):
-            if attention.variant == "none":
-                network = build_classifier(design)
-            else:
-                network = build_guided(design, without_weights(attention))
+            network = _made(design, attention)
     except InputError as error:
-        if "meta tensor" in str(error):
+        if "meta tensor" in str(error) or (error.__cause__ and _can_be_made(design, attention)):
             return ()  # made of real tensors only: a training will tell
         return tuple(problem.message for problem in error.problems)
     if not alone or _takes_one_image(network, design, masked=attention.variant != "none"):
@@ -51,6 +50,22 @@ def _problems(design: Design, attention: Attention, alone: str) -> tuple[str, ..
         f"map is one pixel at image.size {design.image_size}): write 2 or more, or a larger "
         "image.size",
     )
+
+
+def _made(design: Design, attention: Attention) -> Classifier:
+    if attention.variant == "none":
+        return build_classifier(design)
+    return build_guided(design, without_weights(attention))
+
+
+def _can_be_made(design: Design, attention: Attention) -> bool:
+    """Whether what fails on shapes alone, as a user's own builder may, is made of real tensors."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            _made(design, attention)
+    except InputError:
+        return False
+    return True
 
 
 def _takes_one_image(network: nn.Module, design: Design, *, masked: bool) -> bool:
@@ -75,26 +90,31 @@ def _misfit(
     channels: int,
     side: int,
     head: str,
-) -> tuple[tuple[Problem, ...], str]:
+) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
     try:
         empty = meta_network(network, classes=classes, channels=channels, image_size=side)
     except Exception:  # a network that cannot be made of shapes alone is tried when it trains
-        return (), ""
+        return (), ()
     try:
         if head == GAP:  # layers that it does without may be missing
             takes = {"classes": classes, "channels": channels, "image_size": side}
-            own, said = headless_state(
-                empty, read_state(path), source=path.name, name=network, **takes
-            )
-            if own:
-                return (), f"weights: of {path.name} {said}"
-        _, said = fitting_state(empty, read_state(path), source=path.name)
+            own = headless_state(empty, read_state(path), source=path.name, name=network, **takes)
+            if own.state:
+                return (), _notes(path, own.adapted, f"weights: of {path.name} {own.said}")
+        found = fitting_state(empty, read_state(path), source=path.name)
     except InputError as error:
         told = [each.message.removeprefix("weights: ") for each in error.problems]
         named = [each if path.name in each else f"{path.name} {each}" for each in told]
         fit = f"give a file saved from {network}, or weights: none"
-        return tuple(Problem(f"train.weights: {each}; {fit}") for each in named), ""
-    return (), said and f"weights: {path.name} is read by {said}"
+        return tuple(Problem(f"train.weights: {each}; {fit}") for each in named), ()
+    said = found.said and f"weights: {path.name} is read by {found.said}"
+    return (), _notes(path, found.adapted, said)
+
+
+def _notes(path: Path, adapted: Sequence[str], said: str) -> tuple[str, ...]:
+    """What is said of how a file is read, and of what of it is not loaded as it is."""
+    changed = f"weights: of {path.name} {'; '.join(adapted)}" if adapted else ""
+    return tuple(each for each in (said, changed) if each)
 
 
 def weights_problems(
@@ -113,4 +133,4 @@ def weights_problems(
     seen = file.stat()  # the arms of a sweep ask for the same again and again
     asked = (file, seen.st_size, seen.st_mtime_ns, network, classes, channels, image_size, head)
     problems, said = _misfit(*asked)
-    return list(problems), [said] if said else []
+    return list(problems), list(said)

@@ -13,8 +13,8 @@ from torch.utils._pytree import tree_leaves
 
 from abl.errors import InputError
 from abl.nets.build import build_network
+from abl.nets.fitting_weights import classifier_name
 from abl.nets.registry import remembered
-from abl.nets.weights import classifier_name
 
 if TYPE_CHECKING:  # it loads much, and most trainings count nothing
     from torch.utils.flop_counter import FlopCounterMode

@@ -12,9 +12,9 @@ from torch.fx.passes.shape_prop import ShapeProp
 from abl.errors import InputError
 from abl.nets.boundaries import boundaries_of
 from abl.nets.execution import LARGER_PX, execution_of, meta_network
+from abl.nets.fitting_weights import classifier_name
 from abl.nets.graph import NotTraceableError, Traced, is_random, traced
 from abl.nets.registry import remembered
-from abl.nets.weights import classifier_name
 
 
 @dataclass(frozen=True)

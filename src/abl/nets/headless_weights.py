@@ -13,9 +13,17 @@ from torch import Tensor, nn
 
 from abl.errors import InputError
 from abl.nets.feature_point import feature_point_of
+from abl.nets.fitting_weights import (
+    Fitted,
+    State,
+    check_values,
+    fitting_state,
+    is_rgb_for_grey,
+    summed,
+)
 from abl.nets.graph import traced
 from abl.nets.state_names import fitting_names, listed_names
-from abl.nets.weights import State, existing_file, fitting_state, is_rgb_for_grey, read_state
+from abl.nets.weights import existing_file, read_state
 
 GAP = "gap"  # the head that needs none of a network's own layers
 
@@ -27,7 +35,7 @@ def is_file(weights: str) -> bool:
 
 def headless_state(
     network: nn.Module, state: Mapping[str, Tensor], *, source: str, name: str, **takes: int
-) -> tuple[State, str]:
+) -> Fitted:
     """The tensors of a file for what a network has in front of its last feature map, and what is to
     be said of names; {} if the file fits the whole network, or there is no such map.
 
@@ -38,21 +46,23 @@ def headless_state(
     Raises:
         InputError: Tensors are missing or of another shape.
     """
+    nothing = Fitted({}, "", ())
     try:
         fitting_state(network, state, source=source)
     except InputError:
         pass
     else:
-        return {}, ""
+        return nothing
     point = feature_point_of(name, **takes)
     if not point.is_map:
-        return {}, ""
-    wanted = traced(network).piece("", point.node).state_dict()
+        return nothing
+    piece = traced(network).piece("", point.node)
+    wanted = piece.state_dict()
     names = fitting_names(state, wanted)
     if names.fault:
         raise InputError(f"weights: {source} does not fit the network: {names.fault}")
     fitting: State = {}
-    problems = []
+    problems, adapted = list[str](), list[str]()
     for key, target in wanted.items():
         value = state.get(names.prefix + key)
         if value is None:
@@ -63,6 +73,7 @@ def headless_state(
             continue
         if is_rgb_for_grey(value, target):
             value = value.sum(dim=1, keepdim=True)
+            adapted.append(summed(key))
         if value.shape == target.shape:
             fitting[key] = value
         else:
@@ -72,8 +83,10 @@ def headless_state(
             f"weights: {source} does not fit what {name} has in front of head {GAP}: "
             f"{listed_names(problems)}"
         )
+    check_values(piece, fitting, source)
     said = "its convolutions alone: the layers of its classifier are not used"
-    return fitting, f"{said}; {names.said}" if names.said else said
+    said = f"{said}; {names.said}" if names.said else said
+    return Fitted(fitting, said, tuple(adapted))
 
 
 def load_headless(network: nn.Module, path: str, *, name: str, **takes: int) -> bool:
@@ -86,8 +99,8 @@ def load_headless(network: nn.Module, path: str, *, name: str, **takes: int) -> 
         InputError: As `headless_state`; the file cannot be read.
     """
     file = existing_file(path)
-    found, _ = headless_state(network, read_state(file), source=Path(file).name, name=name, **takes)
-    if not found:
+    found = headless_state(network, read_state(file), source=Path(file).name, name=name, **takes)
+    if not found.state:
         return False
-    network.load_state_dict({**network.state_dict(), **found})
+    network.load_state_dict({**network.state_dict(), **found.state})
     return True

@@ -17,9 +17,9 @@ from torch import Tensor, fx, nn
 
 from abl.errors import InputError, nearest
 from abl.nets.feature_point import ShapedGraph, feature_point_of, shaped_graph
+from abl.nets.fitting_weights import classifier_name
 from abl.nets.graph import traced
 from abl.nets.registry import remembered
-from abl.nets.weights import classifier_name
 
 AVERAGE, FULLY_CONNECTED = "avg", "fc"
 BEFORE, AFTER = "before", "after"

@@ -18,6 +18,7 @@ from abl.nets.attention_variants import min_max, resized_mask
 from abl.nets.cost import numbers_and_flops
 from abl.nets.graph import Traced, traced
 from abl.nets.model import Classifier, Design, build_classifier
+from abl.nets.own_parts import made_part
 from abl.spec.train import MASKS, VARIANTS, Attention, Segmentation
 
 
@@ -105,7 +106,7 @@ def guided_problems(design: Design, attention: Attention) -> list[str]:
     found = []
     if attention.variant not in VARIANTS:
         words = ["none", *VARIANTS]
-        hint = nearest(attention.variant, words)
+        hint = nearest(attention.variant, words) + VARIANTS.own_words()
         found.append(f"variant: '{attention.variant}' is not known: {hint}")
     if attention.mask not in MASKS:
         hint = nearest(attention.mask, MASKS)
@@ -140,9 +141,11 @@ def _with_modules(
     whole: Traced, points: Sequence[AttentionPoint], attention: Attention
 ) -> fx.GraphModule:
     """The network (images, mask) -> logits with a module behind each point."""
+    name, reduction = attention.variant, attention.reduction
+    build, entry = VARIANTS[name], VARIANTS.entry(name)
     modules = {
         point.name: _AtSize(
-            VARIANTS[attention.variant](point.width, attention.reduction),
+            made_part("variant", name, entry, build, point.width, reduction),
             guided=attention.is_guided,
             stretched=attention.is_predicted,
         )

@@ -16,6 +16,7 @@ from abl.nets.fusion import Fusion
 from abl.nets.graph import traced
 from abl.nets.headless_weights import GAP, is_file, load_headless
 from abl.nets.heads import OwnHead
+from abl.nets.own_parts import made_part
 from abl.nets.registry import FUSIONS, HEADS
 from abl.spec.data import Image
 from abl.spec.train import Train
@@ -67,7 +68,8 @@ class Design:
             return None
         if self.fusion not in FUSIONS:
             words = ["none", *FUSIONS]
-            raise InputError(f"fusion: '{self.fusion}' is not known: {nearest(self.fusion, words)}")
+            hint = nearest(self.fusion, words) + FUSIONS.own_words()
+            raise InputError(f"fusion: '{self.fusion}' is not known: {hint}")
         return FUSIONS[self.fusion]
 
 
@@ -168,11 +170,12 @@ def build_classifier(design: Design) -> Classifier:
     """
     boundary, joined = design.boundary, design.joined
     if design.head not in HEADS:
-        raise InputError(f"head: '{design.head}' is not known: {nearest(design.head, HEADS)}")
+        hint = nearest(design.head, HEADS) + HEADS.own_words()
+        raise InputError(f"head: '{design.head}' is not known: {hint}")
     backbone = _backbone(design)
     if joined is not None and joined.at == "input":
         inner = _with_head(design, [backbone]) if design.head != "fc" else backbone
-        network: nn.Module = nn.Sequential(joined.build(design.channels), inner)
+        network: nn.Module = nn.Sequential(_join(joined, design.channels), inner)
         prefix = "1.extractors.0." if design.head != "fc" else "1."
         return _classifier(network, boundary, [prefix])
     if joined is None and design.head == "fc":
@@ -205,9 +208,15 @@ def _with_head(design: Design, backbones: Sequence[nn.Module]) -> Assembled:
     own = OwnHead(graphs[0], point.node, point.width, point.is_map, design.weights != "none")
     width = point.width * (2 if joined is not None and joined.widens else 1)
     extractors = [graph.piece("", point.node) for graph in graphs]
-    join = None if joined is None else joined.build(point.width)
-    head = HEADS[design.head](own, width, design.classes, design.levels)
+    join = None if joined is None else _join(joined, point.width)
+    given = (own, width, design.classes, design.levels)
+    entry = HEADS.entry(design.head)
+    head = made_part("head", design.head, entry, HEADS[design.head], *given)
     return Assembled(extractors, join, head)
+
+
+def _join(mode: Fusion, width: int) -> nn.Module:
+    return made_part("fusion", mode.name, FUSIONS.entry(mode.name), mode.build, width)
 
 
 def _classifier(network: nn.Module, boundary: Boundary, prefixes: Sequence[str]) -> Classifier:

@@ -94,7 +94,7 @@ def check_network(name: str) -> str | None:
     if not near.startswith("did you mean"):
         near_timm = nearest(name, library_names("timm"))
         near = near_timm if near_timm.startswith("did you mean") else near
-    return f"no network is called '{name}': {near}"
+    return f"no network is called '{name}': {near}{NETWORKS.own_words()}"
 
 
 def library_of(name: str) -> tuple[Library, str]:

@@ -18,23 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from abl.errors import InputError, Problem, StageError
+from abl.nets.fitting_weights import State, fitting_state
 from abl.nets.packed_weights import packed_fault, unfolded_fault
 from abl.nets.registry import library_of
-from abl.nets.state_names import (
-    fitting_names,
-    held_words,
-    tensors_in,
-    unlike_names,
-    unwrapped_names,
-)
+from abl.nets.state_names import held_words, tensors_in, unwrapped_names
 from abl.spec.limits import WEIGHTS_MB, too_large
 from abl.spec.yaml_file import sha256_of
 
-State = dict[str, Tensor]
-
 _TIMM_FILES = ("model.safetensors", "pytorch_model.bin")
-# heads used only in training by GoogLeNet and Inception-v3; the networks here are built without
-_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 # DenseNet files written before PyTorch 0.4.1: 'denselayer1.norm.1.weight' is now '...norm1.weight'
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
 
@@ -89,66 +80,10 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) 
     Everything else must fit, once what the file puts in front of its names is taken off.
 
     Raises:
-        InputError: every tensor that is missing, not known or of another shape, in one list.
+        InputError: every tensor that is missing, not known, of another shape or not of finite
+            numbers, in one list.
     """
-    fitting, _ = fitting_state(network, state, source=source)
-    network.load_state_dict(fitting, strict=True)
-
-
-def fitting_state(
-    network: nn.Module, state: Mapping[str, Tensor], *, source: str
-) -> tuple[State, str]:
-    """Exactly the tensors that a network wants, see `load_state`, and what is to be said of names.
-
-    Raises:
-        InputError: as `load_state`.
-    """
-    wanted = network.state_dict()
-    names = fitting_names(state, wanted)
-    if names.fault:
-        raise InputError(f"weights: {source} does not fit the network: {names.fault}")
-    if names.prefix:
-        start = len(names.prefix)
-        state = {
-            name[start:]: value for name, value in state.items() if name.startswith(names.prefix)
-        }
-    head, stem = classifier_name(network), _names_of(network, nn.Conv2d)[0]
-    fitting: State = {}
-    problems = []
-    for name, target in wanted.items():
-        value = state.get(name)
-        if value is None:
-            if name.endswith("num_batches_tracked"):  # not in files of before PyTorch 0.4.1
-                fitting[name] = target
-                continue
-            problems.append(f"{name} is missing")
-            continue
-        if name == f"{stem}.weight" and is_rgb_for_grey(value, target):
-            value = value.sum(dim=1, keepdim=True)
-        if value.shape == target.shape:
-            fitting[name] = value
-        elif name in (f"{head}.weight", f"{head}.bias"):
-            fitting[name] = target
-        else:
-            shapes = f"{tuple(value.shape)}, the network's {tuple(target.shape)}"
-            problems.append(f"{name} has shape {shapes}")
-    problems += [
-        f"{name} is not in the network"
-        for name in state
-        if name not in wanted and not name.startswith(_AUXILIARY)
-    ]
-    if problems:
-        unlike = "" if names.prefix else unlike_names(state, wanted)
-        read = f" (read by {names.said})" if names.said else f" ({unlike})" if unlike else ""
-        shown = "; ".join(problems[:6])
-        more = f"; and {len(problems) - 6} more" if len(problems) > 6 else ""
-        raise InputError(f"weights: {source} does not fit the network{read}: {shown}{more}")
-    return fitting, names.said
-
-
-def classifier_name(network: nn.Module) -> str:
-    """Name of the layer that gives the logits: the last Linear or Conv2d, as registered."""
-    return _names_of(network, nn.Linear | nn.Conv2d)[-1]
+    network.load_state_dict(fitting_state(network, state, source=source).state, strict=True)
 
 
 def hub_fingerprint(network: str, *, fetch: bool) -> str | None:
@@ -214,20 +149,6 @@ def existing_file(path: str | Path) -> Path:
     if said := too_large(file.stat().st_size, WEIGHTS_MB):
         raise InputError(Problem(said, str(path)))
     return file
-
-
-def _names_of(network: nn.Module, kind: Any) -> list[str]:
-    """Names of the modules of a kind, as registered; [""] if there are none."""
-    return [name for name, each in network.named_modules() if isinstance(each, kind)] or [""]
-
-
-def is_rgb_for_grey(value: Tensor, target: Tensor) -> bool:
-    """Whether a first convolution of three channels is to become one of one channel."""
-    return (
-        value.ndim == 4
-        and value.shape[1] == 3
-        and tuple(target.shape) == (value.shape[0], 1, *value.shape[2:])
-    )
 
 
 def _current_name(name: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 from abl.errors import InputError, nearest
+from abl.signatures import called, check_signature, placed
 from abl.spec.search import SAMPLERS
 
 Direction = Literal["maximize", "minimize"]
@@ -33,9 +34,16 @@ def sampler(
         several: Whether it can have several objectives.
         lists: Whether the points of the space are listed and it only completes them.
     """
-    return SAMPLERS.registering(
+    adding = SAMPLERS.registering(
         name, version=version, constraints=constraints, several=several, lists=lists
     )
+
+    def register(build: Builder) -> Builder:
+        registered = adding(build)
+        check_signature(f"sampler '{name}'", build, ("seed", "size", "objectives"))
+        return registered
+
+    return register
 
 
 @sampler("tpe", constraints=True)
@@ -88,7 +96,11 @@ def sampler_named(name: str, seed: int, size: int, objectives: int) -> Any:
     """An Optuna sampler; arguments as in `sampler`. Raises InputError for an unknown name."""
     if name not in SAMPLERS:
         raise InputError(f"unknown sampler '{name}': {nearest(name, SAMPLERS)}")
-    return SAMPLERS[name](seed, size, objectives)
+    made = SAMPLERS[name](seed, size, objectives)
+    if not hasattr(made, "sample_relative"):  # Optuna's base class takes a second to import
+        given = f"{called(SAMPLERS[name])} gives {made!r}, not an Optuna sampler"
+        raise InputError(f"sampler {name}: {given}{placed(SAMPLERS[name])}")
+    return made
 
 
 def uses_constraints(name: str) -> bool:

@@ -162,7 +162,7 @@ def _epoch(running: _Running, epoch: int) -> None:
         row: Row = {"epoch": epoch, "lr": lr, "train_loss": loss, "train_accuracy": accuracy}
         row |= {"validation_loss": math.nan, "validation_accuracy": math.nan}
         try:
-            check_loss(loss, epoch, lr)
+            check_loss(loss, epoch, lr, running.runner.first[place])
             if len(validation[place]) and rows.validation_labels is not None:
                 check_predictions(measured[place], epoch, lr)
                 row["validation_loss"], row["validation_accuracy"] = loss_and_accuracy(

@@ -86,9 +86,11 @@ class BundleRunner:
             self._weights = torch.stack(weights).to(device)
         self._places: dict[tuple[int, ...], Tensor] = {}
         self._generators = [torch.Generator(device) for _ in sources]
+        self.first = torch.zeros(len(sources), dtype=torch.float64)
 
     def run(self, epoch: int, rates: Sequence[float]) -> list[tuple[float, float]]:
-        """Of each training the mean loss and the accuracy over the images shown.
+        """Of each training the mean loss and the accuracy over the images shown; `first` has the
+        sums of the losses after the first step.
 
         Raises:
             StageError: An operation without deterministic form on the device.
@@ -104,9 +106,10 @@ class BundleRunner:
         settings = self.settings
         whole = last_layers_in_fp32(self.networks.template, self.classes, settings.precision)
         with determinism_told(settings.deterministic), whole:
-            for step in steps:
+            for at, step in enumerate(steps):
                 for alike in step:
                     self._gradients(alike, loss, correct)
+                self.first = self.first if at else loss.clone()
                 self.optimizer.step(rates)
         shown = np.array([len(order) for order in orders])
         losses, rights = loss.cpu().numpy() / shown, correct.cpu().numpy() / shown

@@ -166,19 +166,20 @@ class EpochRunner:
         loss = torch.zeros((), dtype=torch.float64, device=self.device)
         correct = torch.zeros((), dtype=torch.float64, device=self.device)
         scored = torch.zeros((), dtype=torch.float64, device=self.device)
-        count = 0
+        count, first = 0, loss
         batches = prefetched(self._batches(epoch), enabled=self.device.type == "cuda")
         whole = last_layers_in_fp32(self.network, self.outputs, self.settings.precision)
         with determinism_told(self.settings.deterministic), whole:
             for batch in batches:
                 batch_loss, batch_correct, batch_scored = self._step(batch)
+                first = first if count else batch_loss
                 size = len(batch[1])
                 loss += batch_loss.double() * size
                 correct += batch_correct
                 scored += batch_scored
                 count += size
         mean = float(loss) / count
-        check_loss(mean, epoch, lr)
+        check_loss(mean, epoch, lr, first)
         return mean, float(correct / scored)
 
     def _step(self, batch: _Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -211,9 +212,18 @@ class EpochRunner:
             yield shown, torch.from_numpy(self.labels[rows[chosen]]).to(self.device)
 
 
-def check_loss(mean: float, epoch: int, lr: float) -> None:
-    """Raises StageError if the mean loss of an epoch is not finite."""
+def check_loss(mean: float, epoch: int, lr: float, first: Tensor) -> None:
+    """Raises StageError if the mean loss of an epoch is not finite.
+
+    Args:
+        first: The loss of its first step; looked at only then, as a GPU is waited for.
+    """
     if not math.isfinite(mean):
+        if epoch == 1 and not math.isfinite(float(first)):
+            raise StageError(
+                f"the loss is {float(first)} in the first step: what the network gives is not "
+                "finite before anything was learned; look at the network, its weights or its images"
+            )
         raise StageError(
             f"training diverged in epoch {epoch}: the loss is {mean} (learning rate {lr:g}); "
             "lower train.optimizer.lr"
