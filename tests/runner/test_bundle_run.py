@@ -111,7 +111,7 @@ def test_what_cannot_be_one_program_is_told_and_keeps_its_stage(tiny_folder: Pat
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"train.precision": "fp16"}, "precision fp16"),
+        ({"train.precision": "fp16", "resources.gpus": 1}, "precision fp16"),
         ({"train.frozen": 1}, "frozen layers"),
         ({"image.fit": "own", "image.size": 32, "train.network": "plain4"}, "different shapes"),
     ],

@@ -20,6 +20,7 @@ from abl.app.results import kept_environment, recorded_files, what_changed
 from abl.app.spent import Spent, Timed, keep_spent
 from abl.app.sweep_result import SweepResult
 from abl.app.table_sums import UnreadableTableError, unreadable_told
+from abl.app.this_machine import check_machine
 from abl.app.warming import Warming
 from abl.app.watched_run import note_begun
 from abl.errors import DamagedError, disk_fault, disk_told, file_fault
@@ -39,6 +40,7 @@ from abl.runner.ray_folder import check_room
 from abl.runner.ray_network import check_connections
 from abl.runner.ray_nodes import check_address, ray_nodes
 from abl.search.kept import check_storage
+from abl.stages.train import OF_WEIGHTS
 from abl.studies.shared.analysis import Analysis
 
 
@@ -108,6 +110,8 @@ def run_sweep(
         check_storage()
     sweep.fetch_weights()
     _ = sweep.plan  # made now: faults of the data are told before MLflow is asked
+    if executor == "local":
+        check_machine(sweep)
     if record is not None:
         record.say = listener.message
     if record is not None and not record.embedded:
@@ -166,8 +170,11 @@ def _run_recorded(
     code = git_state(sweep.file.folder)
     for note in sweep.name_notes:  # before one person trains and tests
         listener.message(f"warning: {note}")
+    adapted = [note for note in sweep.plan.notes if note.startswith(OF_WEIGHTS)]
+    for note in adapted:
+        listener.message(f"note: {note}")
     with disk_told(sweep.store.root), spent.on("reading"):
-        notes = read()
+        notes = [*read(), *adapted]
     before = Held() if record is None else held(record, sweep.store.sweep_folder(sweep.name))
     if record is not None and record.embedded and sweep.plan.stages.keys() - before.stage_runs:
         # it is made by being asked: not before the images are known to be good

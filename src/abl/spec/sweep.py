@@ -227,6 +227,15 @@ class Sweep(Part):
         return self
 
     @model_validator(mode="after")
+    def _half_precision_has_a_gpu(self) -> Sweep:
+        if self.train.precision == "fp16" and not self.resources.gpus:
+            raise ValueError(
+                "train.precision: fp16 needs a GPU, and resources.gpus is 0: write resources: "
+                "{gpus: 1}, or precision: bf16 or fp32"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _splits_know_the_share(self) -> Sweep:
         if self.train.share != 1:
             given = self.splits.model_dump() | {"share": self.train.share}
