@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from abl.app.loaded import LoadedSweep, study_of
+from abl.data.load import manifest_of
 from abl.errors import InputError, Problem, nearest
 from abl.nets.trust import UntrustedError, trust_folder_of
 from abl.plan.outcome import Outcome
@@ -94,6 +95,11 @@ def load(
     cache = Path(root).absolute() / "store" / "cache"
     roots = [mirrored(str(f), cache) if "://" in str(f) else Path(f) for f in data]
     problems += [Problem(f"--data {each}: no such folder") for each in roots if not each.is_dir()]
+    if problems and file.sweep.data.phantom is None:  # without other faults the plan says it
+        try:
+            manifest_of(file.sweep.data, base=file.folder, roots=roots)
+        except InputError as error:
+            problems += [file.placed(problem) for problem in error.problems]
     if problems:
         raise InputError(sorted(problems, key=lambda problem: problem.line or 0))
     opened = store_at(root, store)

@@ -83,6 +83,8 @@ def raise_if_any(problems: Sequence[Problem]) -> None:
 def nearest(word: str, valid: Iterable[str], *, show: int = 12) -> str:
     """What to type instead of an unknown word: the closest valid one, or the valid ones."""
     names = sorted(valid)
+    if not names:
+        return "there is none"
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"

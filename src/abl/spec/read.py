@@ -153,8 +153,11 @@ def sweep_with(file: SweepFile, changes: dict[str, Any]) -> Sweep:
     except ValidationError as error:
         for fault in faults_of(error, partial(_is_in, values)):
             place = ".".join(str(part) for part in fault["loc"])
-            path = next((p for p in changes if place.startswith(p) or p.startswith(place)), "")
             message = message_of(fault, Sweep, tuple(fault["loc"]), ())
+            near = [p for p in changes if place.startswith(p) or p.startswith(place)]
+            # of a whole block it is the axis that the message names
+            named = [p for p in near if p.rpartition(".")[2] in message]
+            path = next(iter([*named, *near]), "")
             problems.append(file.problem(message, *(("axes", path) if path else ())))
     raise_if_any(problems)
     return sweep

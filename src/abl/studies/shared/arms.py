@@ -14,6 +14,7 @@ from abl.spec.model_faults import nearest_setting
 from abl.spec.read import SweepFile, sweep_with
 from abl.spec.sweep import Sweep
 from abl.studies.contract import StudyAxis
+from abl.studies.shared.set_twice import set_twice
 
 # blocks that decide what is trained and scored; an axis elsewhere would tell no arms apart
 VARIED = ("data", "image", "splits", "train", "options")
@@ -52,9 +53,16 @@ def arms_from(
         for name, axis in sweep.axes.items()
         if axis.curve and name not in curves
     ]
+    problems += set_twice(file, axes)
     faulty: set[str] = set()
     for place, name in _named_axes(sweep):
-        if name not in own and "." not in name:
+        if name not in own and name in type(sweep).model_fields:
+            faulty.add(name)
+            text = f"'{name}' cannot be an axis: it must be the same for all arms"
+            if name in VARIED:
+                text = f"'{name}' cannot be an axis: name one of its settings, as {name}.NAME"
+            problems.append(file.problem(text, *place))
+        elif name not in own and "." not in name:
             faulty.add(name)
             words = [*own, "train.epochs", "train.optimizer.lr", "data.phantom.flip"]
             text = f"no axis '{name}': {nearest_setting(name, words)}"
@@ -98,11 +106,14 @@ def arms_from(
         found = arms_of(every, blocks, [], used, shown)
         return ArmList(found.arms, found.cells, [], []), problems
     found = arms_of(every, blocks, exclude, used, shown)
-    problems += [
-        file.problem(f"axes.{name}: changes nothing: no arm uses more than one value", "axes", name)
-        for name in found.unused
-        if name in sweep.axes
-    ]
+    whole = arms_of(every, blocks, [], used, shown) if exclude and found.unused else found
+    for name in found.unused:
+        if name in sweep.axes:
+            text = "no arm uses more than one value"
+            if name not in whole.unused:
+                text = "exclude leaves no more than one of its values"
+            text = f"axes.{name}: changes nothing: {text}"
+            problems.append(file.problem(text, "axes", name))
     problems += [
         file.problem("this block excludes no arm", "exclude", at) for at in found.idle_excludes
     ]

@@ -59,8 +59,13 @@ def _no_such_base(file: SweepFile, base: Mapping[str, Any], arms: Sequence[Arm])
     for name, value in base.items():
         known = dict.fromkeys(str(arm.params[name]) for arm in arms if name in arm.params)
         if str(value) not in known:
-            hint = nearest(str(value), known)
-            text = f"base: no arm has {name} {value}: {hint}"
+            axis = file.sweep.axes.get(name)
+            if not known:
+                text = f"base: no arm has a {name}: write axes: {{{name}: [{value}, ...]}}"
+            elif file.sweep.exclude and axis and str(value) in map(str, axis.listed()):
+                text = f"base: exclude takes out every arm with {name} {value}"
+            else:
+                text = f"base: no arm has {name} {value}: {nearest(str(value), known)}"
             problems.append(file.problem(text, "base", name))
     if problems:
         return problems
