@@ -99,6 +99,8 @@ _IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # how thei
 
 def image_fault(path: Path) -> str:
     """Why a file is no table, should it be an image; else ""."""
+    if not path.is_file():
+        return ""  # a pipe would be waited for
     try:
         with path.open("rb") as file:
             is_image = file.read(4).startswith(_IMAGES)
