@@ -205,7 +205,8 @@ def test_reduced_bounds_the_longest_side_and_keeps_small_images():
 
 def test_no_warning_of_pillow_stands_beside_the_line(tmp_path: Path) -> None:
     Image.new("1", (12_000, 9_000)).save(tmp_path / "big.png")
-    (tmp_path / "m.csv").write_text("image,label\nbig.png,0\n", encoding="utf-8")
+    Image.linear_gradient("L").save(tmp_path / "small.png")
+    (tmp_path / "m.csv").write_text("image,label\nbig.png,0\nsmall.png,1\n", encoding="utf-8")
     # a process of its own: pytest has filters of warnings
     words = [sys.executable, "-c", "from abl.cli import main; main()", "data", "check", "m.csv"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)

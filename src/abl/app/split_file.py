@@ -10,7 +10,7 @@ import pandas as pd
 from abl.app.loaded import LoadedSweep
 from abl.data.dataset import PAIR
 from abl.data.load import images_of, manifest_of
-from abl.data.outputs import TABLES, Output, columns_of, files_of, refuse_outputs
+from abl.data.outputs import TABLES, Output, files_in_set, refuse_outputs, table_columns
 from abl.data.predictions.prediction_rows import checked_output, same_file, write_prediction_table
 from abl.data.splits.splits import Split
 from abl.errors import InputError
@@ -98,7 +98,7 @@ def _files_read(loaded: LoadedSweep) -> Iterator[Path]:
         if opened.data.phantom is not None:
             continue
         manifest = manifest_of(opened.data, base=workspace.base, roots=workspace.roots)
-        yield from files_of(opened.dataset, manifest, _folder(opened, workspace))
+        yield from files_in_set(opened.dataset, manifest, _folder(opened, workspace))
 
 
 def _beside_data(loaded: LoadedSweep, out: Path) -> Iterator[Path]:
@@ -121,7 +121,7 @@ def _folder(opened: OpenData, workspace: Workspace) -> Path:
 
 def _is_ours(path: Path) -> bool:
     """Whether a file has the columns that `abl splits` writes, so that it may be written anew."""
-    return columns_of(path) == COLUMNS
+    return table_columns(path) == COLUMNS
 
 
 def _rows(frame: pd.DataFrame, split: Split) -> pd.DataFrame:

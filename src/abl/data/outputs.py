@@ -124,7 +124,7 @@ def _key(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def files_of(dataset: Dataset, manifest: Path, folder: Path | None = None) -> Iterator[Path]:
+def files_in_set(dataset: Dataset, manifest: Path, folder: Path | None = None) -> Iterator[Path]:
     """The manifest of a data set, and the images and masks that it names.
 
     Args:
@@ -144,10 +144,10 @@ def files_of(dataset: Dataset, manifest: Path, folder: Path | None = None) -> It
 
 def table_with(*columns: str) -> Callable[[Path], bool]:
     """Whether a CSV or Parquet file has these columns."""
-    return lambda path: set(columns) <= set(columns_of(path))
+    return lambda path: set(columns) <= set(table_columns(path))
 
 
-def columns_of(path: Path) -> tuple[str, ...]:
+def table_columns(path: Path) -> tuple[str, ...]:
     """The columns of a CSV or Parquet file; () if it is none that can be read."""
     import pandas as pd
     import pyarrow

@@ -14,7 +14,7 @@ from abl.data.composites.composite_regions import Region, colour_region, twin_re
 from abl.data.dataset import BOX, Dataset, ImageSource
 from abl.data.manifest import load_manifest
 from abl.data.outputs import (
-    files_of,
+    files_in_set,
     folder_whole,
     refuse_folder,
     refuse_outputs,
@@ -74,7 +74,7 @@ def split_composites(
             Problem(f"column {taken[0]}: frames have neither yet; leave it out", file=str(manifest))
         )
     dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
-    refuse_outputs(sheets, files_of(dataset, manifest), force=force)
+    refuse_outputs(sheets, files_in_set(dataset, manifest), force=force)
     find = partial(_pairs_of_chunk, dataset.source, offset)
     parts = mapped_over(len(dataset), CHUNK, find, worth=WORTH)
     found = np.array([each for part in parts for each in part], np.int64).reshape(-1, 2, 4)

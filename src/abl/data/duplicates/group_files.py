@@ -21,7 +21,7 @@ from abl.data.outputs import (
     PICTURES,
     TABLES,
     Output,
-    files_of,
+    files_in_set,
     refuse_outputs,
     write_drawing,
 )
@@ -64,7 +64,7 @@ def write_groups(
     refuse_outputs(written, [manifest], force=True)  # their names, before images are read
     dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
     raise_if_any(check_images(dataset))
-    refuse_outputs(written, files_of(dataset, manifest), force=force)
+    refuse_outputs(written, files_in_set(dataset, manifest), force=force)
     with scratch_folder("abl-group-") as cache:
         pairs = manifest_pairs(dataset, cache)
     names, groups = found_groups(dataset, pairs)

@@ -18,7 +18,7 @@ from abl.data.manifest import load_manifest
 from abl.data.masks.masks_read import has_mask, masks_read
 from abl.data.masks.rule import AS_THEY_ARE, MaskRule
 from abl.data.masks.source import mask_source
-from abl.data.outputs import files_of, refuse_folder, refuse_outputs, sheet_output
+from abl.data.outputs import files_in_set, refuse_folder, refuse_outputs, sheet_output
 from abl.data.tables.folder_rows import folder_rows
 from abl.data.tables.rows import CLASSES_OPTION, class_name_problems, read_rows
 from abl.data.tissue.tissue_files import write_cut
@@ -96,7 +96,7 @@ def tissue_report(
     sheets = [] if sheet is None else [sheet_output(sheet)]
     refuse_outputs(sheets, [manifest], force=True)  # their names, before images are read
     dataset = load_manifest(manifest, classes=classes, named_by=CLASSES_OPTION)
-    refuse_outputs(sheets, files_of(dataset, manifest), force=force)
+    refuse_outputs(sheets, files_in_set(dataset, manifest), force=force)
     dataset = replace(dataset, mask_rule=rule)
     raise_if_any(check_images(dataset))
     found = found_tissue(dataset, local=local)
