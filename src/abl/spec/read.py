@@ -155,8 +155,9 @@ def sweep_with(file: SweepFile, changes: dict[str, Any]) -> Sweep:
             place = ".".join(str(part) for part in fault["loc"])
             message = message_of(fault, Sweep, tuple(fault["loc"]), ())
             near = [p for p in changes if place.startswith(p) or p.startswith(place)]
-            # of a whole block it is the axis that the message names
+            # of a whole block it is the axis that the message names first
             named = [p for p in near if p.rpartition(".")[2] in message]
+            named.sort(key=lambda p: message.index(p.rpartition(".")[2]))
             path = next(iter([*named, *near]), "")
             problems.append(file.problem(message, *(("axes", path) if path else ())))
     raise_if_any(problems)
