@@ -63,7 +63,8 @@ def test_the_cause_is_named(tiny_folder: Path, name: str) -> None:
 
 
 def test_an_axis_at_fault_is_told_at_its_own_line(tiny_folder: Path) -> None:
-    axes = {"train.epochs": [2, 3], "train.channels_last": [True, False]}
+    formats = ["auto", "contiguous"]
+    axes = {"train.memory_format": formats, "train.channels_last": [True, False]}
     path = write_sweep(tiny_folder, {**ALONE, "base": None, "axes": axes})
     lines = path.read_text().splitlines()
     at = next(at for at, line in enumerate(lines, 1) if "train.channels_last" in line)
