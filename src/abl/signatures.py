@@ -32,7 +32,7 @@ def check_signature(what: str, function: Callable[..., Any], takes: Sequence[str
         what: How it is called where it registers: "rule 'cautious'".
     """
     if fault := signature_fault(function, takes):
-        raise InputError(Problem(f"{what}: {fault}", *place_of(function)))
+        raise InputError(Problem(f"{what}: {fault}", *defined_at(function)))
 
 
 def called(function: Callable[..., Any]) -> str:
@@ -40,7 +40,7 @@ def called(function: Callable[..., Any]) -> str:
     return f"{getattr(function, '__name__', type(function).__name__)}()"
 
 
-def place_of(function: Callable[..., Any]) -> tuple[str | None, int | None]:
+def defined_at(function: Callable[..., Any]) -> tuple[str | None, int | None]:
     """Name of the file, and line of `def` or `class`, where a function stands; None if unknown."""
     try:
         lines, first = inspect.getsourcelines(function)
@@ -55,7 +55,7 @@ def place_of(function: Callable[..., Any]) -> tuple[str | None, int | None]:
 
 def placed(function: Callable[..., Any]) -> str:
     """The same in brackets behind a message, "" if it is not known."""
-    file, line = place_of(function)
+    file, line = defined_at(function)
     return f" ({file}:{line})" if file else ""
 
 

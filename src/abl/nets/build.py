@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from abl.errors import InputError, StageError
 from abl.nets.graph import with_deterministic_pooling
-from abl.nets.own_parts import made_part, said_of
+from abl.nets.own_parts import error_in_words, made_part
 from abl.nets.registry import NETWORKS, library_of
 from abl.nets.weights import first_line, load_state, not_fetched, read_state, weights_fingerprint
 
@@ -219,7 +219,7 @@ def check_image_size(
         if not small and not owner:
             raise
         enough = _enough_pixels(network, channels, image_size) if small else None
-        why = f"image.size must be {enough} or more" if enough else said_of(error, owner)
+        why = f"image.size must be {enough} or more" if enough else error_in_words(error, owner)
         raise InputError(f"network {name} cannot take images of {image_size} px: {why}") from error
     if shape != (2, classes):
         raise InputError(

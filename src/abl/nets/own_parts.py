@@ -46,7 +46,9 @@ def made_part(
     except Exception as error:
         if not owner:
             raise
-        raise InputError(f"{sort} {name} cannot be made{at}: {said_of(error, owner)}") from error
+        raise InputError(
+            f"{sort} {name} cannot be made{at}: {error_in_words(error, owner)}"
+        ) from error
     if not isinstance(part, nn.Module):
         given = "None" if part is None else f"a value of type {type(part).__name__}"
         forgotten = ": is there a `return`?" if part is None else ""
@@ -55,7 +57,7 @@ def made_part(
     return part
 
 
-def said_of(error: BaseException, owner: str = "") -> str:
+def error_in_words(error: BaseException, owner: str = "") -> str:
     """An error's type, the first line of its text, and where in a user's file it came from."""
     text = (str(error).strip() or "no message").splitlines()[0]
     return f"{type(error).__name__}: {text}{raised_at(error, owner)}"
