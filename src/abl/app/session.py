@@ -24,6 +24,7 @@ from abl.app.this_machine import check_machine
 from abl.app.warming import Warming
 from abl.app.watched_run import note_begun
 from abl.errors import DamagedError, disk_fault, disk_told, file_fault
+from abl.nets.registry import OF_WEIGHTS
 from abl.plan.outcome import Outcome
 from abl.plan.stage import Stage
 from abl.record.housekeeping import upkeep
@@ -40,7 +41,6 @@ from abl.runner.ray_folder import check_room
 from abl.runner.ray_network import check_connections
 from abl.runner.ray_nodes import check_address, ray_nodes
 from abl.search.kept import check_storage
-from abl.stages.train import OF_WEIGHTS
 from abl.studies.shared.analysis import Analysis
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from abl.app.loaded import LoadedSweep
+from abl.data.workers import available_workers
 from abl.errors import Problem, raise_if_any
+from abl.report.environment import memory_gib
 from abl.runner.engine import something_for_workers
 
 
@@ -25,10 +25,11 @@ def _lacking(sweep: LoadedSweep) -> list[Problem]:
         lower = f"write at most {gpus}" if gpus else "take it out"
         text = f"resources.gpus: {asked.gpus:g}, and this machine has {gpus}: {lower}, {others}"
         found.append(sweep.file.problem(text, "resources", "gpus"))
-    if asked.cpus > (cpus := len(os.sched_getaffinity(0))):
+    if asked.cpus > (cpus := available_workers()):
         text = f"resources.cpus: {asked.cpus:g}, and this machine has {cpus}: write fewer, {others}"
         found.append(sweep.file.problem(text, "resources", "cpus"))
-    if asked.memory_gb > (memory := _memory_gb()):
+    memory = memory_gib()
+    if memory is not None and asked.memory_gb > memory:
         text = f"resources.memory_gb: {asked.memory_gb:g}, and this machine has {memory:.0f}"
         text += f": write less, {others.replace('them', 'it')}"
         found.append(sweep.file.problem(text, "resources", "memory_gb"))
@@ -39,7 +40,3 @@ def _gpus() -> int:
     import torch  # seconds, which sweeps of CPUs need not wait for here
 
     return torch.cuda.device_count()
-
-
-def _memory_gb() -> float:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

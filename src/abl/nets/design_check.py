@@ -15,7 +15,7 @@ from abl.nets.fitting_weights import fitting_state
 from abl.nets.headless_weights import GAP, headless_state
 from abl.nets.mask_guided import build_guided, without_weights
 from abl.nets.model import Classifier, Design, build_classifier, design_of
-from abl.nets.registry import remembered
+from abl.nets.registry import OF_WEIGHTS, remembered
 from abl.nets.weights import existing_file, read_state
 from abl.spec.data import Image
 from abl.spec.train import Attention, Train
@@ -100,7 +100,7 @@ def _misfit(
             takes = {"classes": classes, "channels": channels, "image_size": side}
             own = headless_state(empty, read_state(path), source=path.name, name=network, **takes)
             if own.state:
-                return (), _notes(path, own.adapted, f"weights: of {path.name} {own.said}")
+                return (), _notes(path, own.adapted, f"{OF_WEIGHTS}{path.name} {own.said}")
         found = fitting_state(empty, read_state(path), source=path.name)
     except InputError as error:
         told = [each.message.removeprefix("weights: ") for each in error.problems]
@@ -113,7 +113,7 @@ def _misfit(
 
 def _notes(path: Path, adapted: Sequence[str], said: str) -> tuple[str, ...]:
     """What is said of how a file is read, and of what of it is not loaded as it is."""
-    changed = f"weights: of {path.name} {'; '.join(adapted)}" if adapted else ""
+    changed = f"{OF_WEIGHTS}{path.name} {'; '.join(adapted)}" if adapted else ""
     return tuple(each for each in (said, changed) if each)
 
 

@@ -29,6 +29,8 @@ Builder = Callable[[int, int, int], "nn.Module"]
 HeadBuilder = Callable[["OwnHead", int, int, Sequence[int]], "nn.Module"]
 Library = Literal["abl", "torchvision", "timm"]
 
+OF_WEIGHTS = "weights: of "  # begins a note on what of a file is not loaded as it is
+
 P = ParamSpec("P")
 T = TypeVar("T")
 _remembered: list[Any] = []

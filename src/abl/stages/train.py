@@ -47,8 +47,6 @@ AFTER_PRETRAINING = (
     "bundle",
 )  # fmt: skip
 
-OF_WEIGHTS = "weights: of "  # begins a note on what of a file is not loaded as it is
-
 
 class Trainings:
     """Makes the train and select stages of one resolved sweep and adds them to a plan."""

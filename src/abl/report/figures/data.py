@@ -125,7 +125,9 @@ def _frequencies(replicate: Scores) -> tuple[Floats, Floats]:
 def _resampled(arm: Sequence[Scores], draws: int) -> tuple[Patients, Floats]:
     """Patients, and (1 + draws, P) weights of which the first row is the sample itself."""
     patients = patients_of(arm)
-    drawn = bootstrap_weights(patients.strata, draws, np.random.default_rng([0, len(patients)]))
+    rng = np.random.default_rng([0, len(patients)])
+    # as the intervals of a table: how many of each class come varies too
+    drawn = bootstrap_weights(patients.strata, draws, rng, sizes_vary=True)
     return patients, np.vstack([np.ones((1, len(patients))), drawn])
 
 
